@@ -1,0 +1,1 @@
+"""The real servers and the four services on one machine, without containers."""
