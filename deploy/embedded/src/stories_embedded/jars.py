@@ -1,0 +1,147 @@
+"""Apache Kafka's jars: fetched once from Maven Central, checked against the locks, kept in the cache.
+
+`python -m stories_embedded.jars` is a step of `make install`; `--lock` writes the locks anew. jgo killed half-way
+leaves a partial cache and calls it whole, so every installation fetches into a folder of its own, and only one whose
+every file has the locked hash is renamed into place.
+"""
+
+import hashlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import jgo
+import requests
+from jgo.config import GlobalSettings
+from jgo.constants import MAVEN_CENTRAL_URL
+from jgo.maven import Artifact, MavenContext
+
+from .checkout import EMBEDDED, NotInstalled, cache
+
+KAFKA = "org.apache.kafka:kafka_2.13:4.3.1"
+LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"  # without a binding Kafka logs nothing at all
+KAFKA_LOCK = EMBEDDED / "kafka.lock"
+LOGGING_LOCK = EMBEDDED / "kafka-logging.lock"
+FETCHED_AT_ONCE = 6
+
+
+class WrongJars(Exception):
+    """What was fetched is not what the locks say."""
+
+
+def locked() -> dict[str, str]:
+    """sha256 by coordinate (`group:artifact:version`), over both locks."""
+    lines = [line for lock in (KAFKA_LOCK, LOGGING_LOCK) for line in lock.read_text().splitlines()]
+    return {name: digest for digest, name in (line.split() for line in lines if line and not line.startswith("#"))}
+
+
+def home() -> Path:
+    """Where the jars of these locks belong, there or not."""
+    state = hashlib.sha256(repr(sorted(locked().items())).encode()).hexdigest()[:12]
+    return cache() / f"kafka-4.3.1-{state}"
+
+
+def classpath() -> str:
+    """The class path of a Kafka process.
+
+    Raises NotInstalled where `make install` has not put every jar in place.
+    """
+    folder = home()
+    names = sorted(_file_name(coordinate) for coordinate in locked())
+    if missing := [name for name in names if not (folder / name).is_file()]:
+        raise NotInstalled(f"{len(missing)} of Kafka's jars are not installed: run `make install`")
+    return ":".join(str(folder / name) for name in names)
+
+
+def install() -> Path:
+    """Put every locked jar in place, unless they are there already.
+
+    Raises WrongJars.
+    """
+    folder = home()
+    if folder.is_dir():
+        try:
+            _check(folder.glob("*.jar"))
+        except WrongJars:
+            shutil.rmtree(folder)
+        else:
+            return folder
+    with tempfile.TemporaryDirectory(prefix="kafka-", dir=cache()) as scratch:
+        whole = Path(scratch) / "whole"
+        whole.mkdir()
+        for jar in _fetch(locked(), Path(scratch) / "m2"):
+            jar.rename(whole / jar.name)
+        _check(whole.glob("*.jar"))
+        try:
+            whole.rename(folder)
+        except OSError:  # another checkout's installation was faster
+            _check(folder.glob("*.jar"))
+    return folder
+
+
+def lock() -> None:
+    """Write both locks from what the pinned coordinates resolve to today."""
+    kafka = sorted({_coordinate(artifact) for artifact in jgo.resolve(KAFKA) if artifact.packaging == "jar"})
+    for path, coordinates in ((KAFKA_LOCK, kafka), (LOGGING_LOCK, [LOGGING])):
+        with tempfile.TemporaryDirectory(prefix="kafka-", dir=cache()) as scratch:
+            digests = [_sha256(jar) for jar in _fetch(coordinates, Path(scratch))]
+        path.write_text("".join(f"{digest}  {name}\n" for digest, name in zip(digests, coordinates, strict=True)))
+
+
+def _fetch(coordinates: Iterable[str], scratch: Path) -> list[Path]:
+    repositories = {"central": MAVEN_CENTRAL_URL, **GlobalSettings.load().repositories}
+    maven = MavenContext(repo_cache=scratch, remote_repos=repositories)
+
+    def one(coordinate: str) -> Path:
+        group, artifact, version = coordinate.split(":")
+        return maven.project(group, artifact).at_version(version).artifact().resolve()
+
+    try:
+        with ThreadPoolExecutor(FETCHED_AT_ONCE) as pool:
+            return list(pool.map(one, coordinates))
+    except (requests.RequestException, RuntimeError, OSError) as error:
+        raise WrongJars(f"not all jars could be fetched: {error}") from error
+
+
+def _check(jars: Iterable[Path]) -> None:
+    wanted = {_file_name(coordinate): digest for coordinate, digest in locked().items()}
+    found = {jar.name: _sha256(jar) for jar in jars}
+    if missing := sorted(wanted.keys() - found.keys()):
+        raise WrongJars(f"{len(found)} of {len(wanted)} jars; missing: {', '.join(missing)}")
+    if surplus := sorted(found.keys() - wanted.keys()):
+        raise WrongJars(f"not in the lock: {', '.join(surplus)}")
+    if changed := sorted(name for name in wanted if found[name] != wanted[name]):
+        raise WrongJars(f"not the locked bytes: {', '.join(changed)}")
+
+
+def _coordinate(artifact: Artifact) -> str:
+    return f"{artifact.groupId}:{artifact.artifactId}:{artifact.version}"
+
+
+def _file_name(coordinate: str) -> str:
+    _, artifact, version = coordinate.split(":")
+    return f"{artifact}-{version}.jar"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def main() -> int:
+    """Install, or with `--lock` write the locks; exits 1 with one line where that failed."""
+    try:
+        if "--lock" in sys.argv[1:]:
+            lock()
+        install()
+    except (WrongJars, NotInstalled) as error:
+        sys.stderr.write(f"kafka: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

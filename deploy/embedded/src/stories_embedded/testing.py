@@ -1,0 +1,234 @@
+"""The pytest plugin: real servers for a test session, and a corner of their own on them for each test.
+
+`servers` starts Kafka, mongod and SeaweedFS on free ports (a few seconds, once a session) and stops them at its end.
+`realm` is a dictionary of settings whose database, topics and bucket nobody else uses; they are removed after the
+test.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import urllib3
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from minio import Minio
+from minio.deleteobjects import DeleteObject
+from pymongo import MongoClient
+
+from .checkout import CHECKOUT
+from .children import stop
+from .kafka import Kafka
+from .keys import StackKeys
+from .mongodb import Mongod
+from .ports import free_port
+from .s3 import SeaweedFS
+from .server import Server, start, wait_until_ready
+
+READY_SECONDS = 60.0
+STOP_SECONDS = 2.0
+
+
+class Servers:
+    """The three servers of a test session."""
+
+    def __init__(self, folder: Path) -> None:
+        taken: set[int] = set()
+        ports = [free_port(taken) for _ in range(7)]
+        self.folder = folder
+        self.keys = StackKeys(folder / "keys")
+        self.keys.make()
+        self.mongod = Mongod(folder / "mongod", ports[0])
+        self.kafka = Kafka(folder / "kafka", ports[1], ports[2])
+        self.s3 = SeaweedFS(folder / "s3", ports[3], ports[4], ports[5], ports[6], self.keys.s3())
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        return self.kafka.url
+
+    @property
+    def mongo_url(self) -> str:
+        return self.mongod.url
+
+    @property
+    def s3_endpoint(self) -> str:
+        """Host and port, as `S3_ENDPOINT` wants it."""
+        return self.s3.url.removeprefix("http://")
+
+    @property
+    def s3_access_key(self) -> str:
+        return self.keys.s3().access
+
+    @property
+    def s3_secret_key(self) -> str:
+        return self.keys.s3().secret
+
+    def settings(self) -> dict[str, str]:
+        """What a service reads from its environment to run on these servers."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap,
+            "MONGO_URL": self.mongo_url,
+            "S3_ENDPOINT": self.s3_endpoint,
+            "S3_PUBLIC_ENDPOINT": self.s3_endpoint,
+            "S3_SECURE": "false",
+            "S3_BUCKET": "stories",
+            "TOPIC_PARTITIONS": "3",
+            "TOPIC_REPLICATION": "1",
+            "PUBLIC_URL": "http://127.0.0.1:8080",
+            **self.keys.settings(),
+        }
+
+    def token(self, user: str, *, roles: Sequence[str] = (), country: str | None = None, seconds: float = 3600) -> str:
+        """A bearer token that `settings()` accepts."""
+        return self.keys.token(user, roles=roles, country=country, seconds=seconds)
+
+    def start(self, server: Server) -> None:
+        """Start one of the servers and wait until it is ready; also after `kill`, with what it held."""
+        log = self._log(server)
+        process = start(server, log, os.environ)
+        self._processes[server.name] = process
+        wait_until_ready(server.name, process, server.ready, log, READY_SECONDS)
+
+    def kill(self, server: Server) -> None:
+        """SIGKILL, as by the kernel; `start` brings it back."""
+        stop(self._processes[server.name], grace_seconds=0)
+
+    def process(self, server: Server) -> subprocess.Popen[bytes]:
+        """The server's process, to freeze or to measure it."""
+        return self._processes[server.name]
+
+    def start_all(self) -> None:
+        servers: list[Server] = [self.mongod, self.kafka, self.s3]
+        with ThreadPoolExecutor(len(servers)) as pool:
+            list(pool.map(lambda server: server.prepare(), servers))
+        for server in servers:  # on this thread: children die with the thread that started them
+            self._processes[server.name] = start(server, self._log(server), os.environ)
+        for server in servers:
+            process, log = self._processes[server.name], self._log(server)
+            wait_until_ready(server.name, process, server.ready, log, READY_SECONDS)
+
+    def stop_all(self) -> None:
+        for process in self._processes.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in self._processes.values():
+            stop(process, STOP_SECONDS)
+
+    def _log(self, server: Server) -> Path:
+        return self.folder / f"{server.name}.log"
+
+
+class Realm(dict[str, str]):
+    """Settings (contract names) with a database, a topic prefix and a bucket that nobody else uses."""
+
+    def __init__(self, servers: Servers) -> None:
+        self.name = f"t{uuid.uuid4().hex[:10]}"
+        own = {"MONGO_DATABASE": self.name, "KAFKA_TOPIC_PREFIX": f"{self.name}-", "S3_BUCKET": self.name}
+        super().__init__({**servers.settings(), **own})
+        self.servers = servers
+
+    @property
+    def prefix(self) -> str:
+        """Before the name of every topic and group of this realm."""
+        return self["KAFKA_TOPIC_PREFIX"]
+
+    async def topic(self, *names: str, partitions: int = 3, **configs: str) -> None:
+        """Make topics by hand: the prefix is added, options are written with underscores (`retention_ms="5000"`)."""
+        options = {name.replace("_", "."): value for name, value in configs.items()}
+        admin = await self._admin()
+        try:
+            await admin.create_topics(
+                [NewTopic(self.prefix + name, partitions, 1, topic_configs=options) for name in names]
+            )
+            await self._until_led([self.prefix + name for name in names], partitions)
+        finally:
+            await admin.close()
+
+    async def remove(self) -> None:
+        """Drop what the realm left behind."""
+        await self._remove_topics()
+        await asyncio.to_thread(self._remove_databases)
+        await asyncio.to_thread(self._remove_bucket)
+
+    async def _admin(self) -> AIOKafkaAdminClient:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self["KAFKA_BOOTSTRAP_SERVERS"])
+        await admin.start()
+        return admin
+
+    async def _until_led(self, topics: Sequence[str], partitions: int) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            admin = await self._admin()
+            try:
+                described = await admin.describe_topics(list(topics))
+            finally:
+                await admin.close()
+            led = [sum(p["leader"] >= 0 for p in topic["partitions"]) for topic in described]
+            if len(led) == len(topics) and all(count >= partitions for count in led):
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"topics without leaders: {json.dumps(described, default=str)[:500]}")
+            await asyncio.sleep(0.05)
+
+    async def _remove_topics(self) -> None:
+        admin = await self._admin()
+        try:
+            if mine := [name for name in await admin.list_topics() if name.startswith(self.prefix)]:
+                await admin.delete_topics(mine)
+        finally:
+            await admin.close()
+
+    def _remove_databases(self) -> None:
+        client: MongoClient[dict[str, Any]] = MongoClient(self["MONGO_URL"], serverSelectionTimeoutMS=5000)
+        with client:
+            for name in client.list_database_names():
+                if name.startswith(self.name):
+                    client.drop_database(name)
+
+    def _remove_bucket(self) -> None:
+        pool = urllib3.PoolManager(timeout=urllib3.Timeout(5), retries=False)
+        keys = self.servers.keys.s3()
+        client = Minio(
+            self["S3_ENDPOINT"], keys.access, keys.secret, secure=False, region="us-east-1", http_client=pool
+        )
+        bucket = self["S3_BUCKET"]
+        if client.bucket_exists(bucket):
+            names = (DeleteObject(str(found.object_name)) for found in client.list_objects(bucket, recursive=True))
+            for _ in client.remove_objects(bucket, names):
+                pass
+            client.remove_bucket(bucket)
+        pool.clear()
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """Real mongod, Kafka and SeaweedFS on free ports; their folder is kept where the session failed to start them."""
+    root = CHECKOUT / ".stories-test"
+    root.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="session-", dir=root))
+    running = Servers(folder)
+    try:
+        running.start_all()
+        yield running
+    finally:
+        running.stop_all()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest_asyncio.fixture
+async def realm(servers: Servers) -> AsyncIterator[Realm]:
+    """A corner of the servers that is this test's alone."""
+    own = Realm(servers)
+    yield own
+    await own.remove()
