@@ -1,0 +1,119 @@
+"""The shapes of requests: a strict base model, the texts and ids everybody uses, the route that reads strictly."""
+
+import unicodedata
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stories_shared.auth import USER_ID
+from stories_shared.http.documents import is_clean, read_document
+from stories_shared.http.emojis import is_one_emoji
+from stories_shared.http.queries import read_query
+from stories_shared.http.who import Bearer
+
+Handle = Callable[[Request], Awaitable[Response]]
+
+STORY_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+
+
+class Body(BaseModel):
+    """A request's shape: no unknown field, no conversion. JSON types only (``Literal`` rather than ``Enum``)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """``Annotated[str, Text(1, 500)]``: NFC, trimmed, then ``min`` to ``max`` code points; no NUL, half surrogate."""
+
+    min: int
+    max: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.read, core_schema.str_schema(strict=True))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        shape: JsonSchemaValue = {"type": "string", "minLength": self.min, "maxLength": self.max}
+        if self.min > 0:
+            shape["pattern"] = r"\S"
+        return shape
+
+    def read(self, text: str) -> str:
+        """The text as it is kept. Raises ValueError."""
+        if not is_clean(text):
+            raise PydanticCustomError("text", "must not hold NUL or half a surrogate pair")
+        text = unicodedata.normalize("NFC", text).strip()
+        if not self.min <= len(text) <= self.max:
+            raise PydanticCustomError("text", "must have {min} to {max} characters", {"min": self.min, "max": self.max})
+        return text
+
+
+UserId = Annotated[str, Field(pattern=USER_ID, examples=["ann"])]
+"""A user's id: 404 where it is malformed in a path, 422 in a body."""
+
+StoryId = Annotated[str, Field(pattern=STORY_ID, examples=["01981d5a-7c00-7000-8000-000000000001"])]
+"""A story's, comment's or report's id: 404 where it is malformed in a path, 422 in a body."""
+
+
+def one_emoji(text: str) -> str:
+    if not is_one_emoji(text):
+        raise PydanticCustomError("emoji", "must be one fully qualified emoji")
+    return text
+
+
+class EmojiShape:
+    """One fully qualified RGI emoji sequence (UTS 51)."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(one_emoji, core_schema.str_schema(strict=True))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "format": "emoji", "examples": ["❤️", "👍🏽"]}
+
+
+Emoji = Annotated[str, EmojiShape()]
+
+
+class StrictRoute(APIRoute):
+    """A FastAPI route that asks who calls, then reads query and body strictly, then does what FastAPI does.
+
+    ``APIRouter(route_class=StrictRoute)``. Dependencies stand on the route or its router, not on ``include_router``.
+    """
+
+    def get_route_handler(self) -> Handle:  # type: ignore[override]
+        inner = super().get_route_handler()
+        bearer = next((each.call for each in dependants(self.dependant) if isinstance(each.call, Bearer)), None)
+        names = {field.alias for each in dependants(self.dependant) for field in each.query_params}
+        body = self.body_field
+
+        async def handle(request: Request) -> Response:
+            if bearer is not None:
+                await bearer(request)
+            if raw_query := request.scope.get("query_string"):
+                read_query(raw_query, names)
+            if body is not None:
+                document = await read_document(request, optional=not body.field_info.is_required())
+                request._body, request._json = as_read(document)  # noqa: SLF001  (what FastAPI will find)
+                request.scope["stories.document"] = document
+            return await inner(request)
+
+        return handle
+
+
+def as_read(document: Any) -> tuple[bytes, Any]:
+    """What Starlette keeps of a body it has read: FastAPI asks only whether there was one, and what it says."""
+    return (b"" if document is None else b"{}"), document
+
+
+def dependants(root: Dependant) -> Iterator[Dependant]:
+    yield root
+    for each in root.dependencies:
+        yield from dependants(each)

@@ -1,0 +1,154 @@
+"""Reading a request's JSON strictly: bounded, one meaning only, nothing that a store downstream would refuse.
+
+Python's own parser is used because it alone lets us see duplicate keys; what is rare (escapes, depth) is looked for
+only where the bytes say that it may be there.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from email.message import Message
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+
+from stories_shared.http.problems import Fault, Problem, problem
+
+MAX_BODY_BYTES = 256 * 1024  # contract, errors
+MAX_DEPTH = 32  # deeper than any shape of ours, shallow enough for every recursive reader downstream
+MAX_INTEGER = 2**63 - 1  # what MongoDB can keep
+
+
+async def read_bytes(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
+    """The body, however it is framed; 413 as soon as more than ``limit`` bytes have come."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise too_large(limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def read_document(request: Request, *, optional: bool = False) -> Any:
+    """The body as JSON; None where it is empty and may be. Raises 400, 413, 415 and 422 problems.
+
+    For plain Starlette routes; FastAPI routes get the same from ``StrictRoute``.
+    """
+    content_type = request.headers.get("content-type")
+    if content_type is not None and not is_json(content_type):
+        raise unsupported_media_type()
+    body = await read_bytes(request)
+    if not body:
+        if optional:
+            return None
+        raise problem("not-json", "a JSON body is needed")
+    if content_type is None:
+        raise unsupported_media_type()
+    return loads(body)
+
+
+def too_large(limit: int = MAX_BODY_BYTES) -> Problem:
+    return problem("too-large", f"at most {limit} bytes")
+
+
+def unsupported_media_type() -> Problem:
+    return problem("unsupported-media-type", headers={"Accept": "application/json"})
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a Content-Type is ``application/json``, in UTF-8 if it says any charset at all."""
+    if content_type == "application/json":
+        return True
+    message = Message()
+    message["content-type"] = content_type
+    charset = message.get_param("charset", "utf-8")
+    return (
+        message.get_content_type() == "application/json"
+        and content_type.strip().lower().startswith("application/json")
+        and isinstance(charset, str)
+        and charset.lower() in {"utf-8", "utf8"}
+    )
+
+
+def loads(body: bytes) -> Any:
+    """What the JSON says. 400 for what is not JSON or has a key twice, 422 for text and numbers out of bounds."""
+    try:
+        document = DECODER.decode(body.decode("utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise problem("not-json", f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise too_deep() from error
+    escaped = b"\\u" in body
+    if escaped or body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+        faults = list(faults_in(document))
+        if faults:
+            raise problem("invalid", faults[0]["msg"], errors=faults)
+    return document
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise problem("not-json", "an object has the same key twice")
+    return document
+
+
+def no_constant(name: str) -> Any:
+    raise problem("not-json", f"{name} is not JSON")
+
+
+def integer(text: str) -> int:
+    if len(text) > 20 or abs(value := int(text)) > MAX_INTEGER:
+        raise problem("invalid", "a number is out of range", errors=[{"loc": ["body"], "msg": "number out of range"}])
+    return value
+
+
+def real(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise problem("invalid", "a number is out of range", errors=[{"loc": ["body"], "msg": "number out of range"}])
+    return value
+
+
+DECODER = json.JSONDecoder(
+    object_pairs_hook=unique, parse_constant=no_constant, parse_int=integer, parse_float=real, strict=True
+)
+
+
+def faults_in(document: Any) -> Iterator[Fault]:
+    """NULs, lone surrogates and too much depth, wherever they are; without recursion."""
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [(("body",), document)]
+    while waiting:
+        loc, value = waiting.pop()
+        if isinstance(value, str):
+            if not is_clean(value):
+                yield {"loc": list(loc), "msg": "must not hold NUL or half a surrogate pair"}
+        elif isinstance(value, dict | list):
+            if len(loc) > MAX_DEPTH:
+                raise too_deep()
+            if isinstance(value, dict) and not all(map(is_clean, value)):
+                yield {"loc": list(loc), "msg": "a key must not hold NUL or half a surrogate pair"}
+                continue
+            steps = value.items() if isinstance(value, dict) else enumerate(value)
+            waiting.extend(((*loc, key), inner) for key, inner in steps)
+
+
+def is_clean(text: str) -> bool:
+    """Whether a text can be stored and sent everywhere: no NUL, no half of a surrogate pair."""
+    if "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def too_deep() -> Problem:
+    detail = f"nested deeper than {MAX_DEPTH} levels"
+    return problem("invalid", detail, errors=[{"loc": ["body"], "msg": detail}])
+
+
+__all__ = ["MAX_BODY_BYTES", "ClientDisconnect", "is_clean", "is_json", "loads", "read_bytes", "read_document"]

@@ -1,0 +1,164 @@
+"""Every refusal is a problem document (RFC 9457); this is the whole list of what they can be.
+
+``KINDS`` is the registry: a slug that is not in it cannot be raised, and docs/http.md lists each of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import msgspec
+from starlette.responses import Response
+
+CONTENT_TYPE = "application/problem+json"
+MOST_FAULTS = 20  # of one bad request that are told: enough to mend it, no echo chamber
+
+
+class Fault(TypedDict):
+    """One thing that is wrong in a request: where (path of keys, ``["body", "media", "size"]``) and what."""
+
+    loc: list[str | int]
+    msg: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of refusal: its type is ``urn:stories:<slug>``."""
+
+    slug: str
+    status: int
+    title: str
+
+    @property
+    def type(self) -> str:
+        return f"urn:stories:{self.slug}"
+
+
+KINDS: dict[str, Kind] = {
+    kind.slug: kind
+    for kind in (
+        Kind("not-json", 400, "The body is not JSON, or not unambiguous JSON"),
+        Kind("bad-request", 400, "The request cannot be read"),
+        Kind("unauthenticated", 401, "A valid bearer token is needed"),
+        Kind("forbidden", 403, "This is not yours to do"),
+        Kind("comments-friends-only", 403, "Only friends of the author may comment"),
+        Kind("not-in-rollout", 403, "Stories are not open to you yet"),
+        Kind("external-graph", 403, "Who follows whom is decided elsewhere"),
+        Kind("not-found", 404, "There is nothing here for you"),
+        Kind("method-not-allowed", 405, "This cannot be done here"),
+        Kind("wrong-state", 409, "The story is in another state"),
+        Kind("comments-off", 409, "The author has switched comments off"),
+        Kind("reactions-off", 409, "The author has switched reactions off"),
+        Kind("sharing-off", 409, "The author has switched sharing off"),
+        Kind("answer-final", 409, "The answer is given and final"),
+        Kind("idempotency-running", 409, "The first request with this key is still running"),
+        Kind("too-large", 413, "The body is too large"),
+        Kind("unsupported-media-type", 415, "The body must be application/json"),
+        Kind("invalid", 422, "The request has the wrong shape"),
+        Kind("media-refused", 422, "The uploaded media cannot be a story"),
+        Kind("idempotency-reused", 422, "This key was used with another body"),
+        Kind("rate-limited", 429, "Too many requests"),
+        Kind("quota-reached", 429, "No further story may be posted for now"),
+        Kind("too-many-drafts", 429, "Too many drafts are open"),
+        Kind("internal", 500, "The service made a mistake"),
+        Kind("unavailable", 503, "The service cannot answer now"),
+    )
+}
+
+
+class Problem(Exception):  # noqa: N818  (RFC 9457 calls it so)
+    """Raised anywhere below a route; becomes the answer. Further keywords are extension members (``reason``)."""
+
+    def __init__(  # noqa: PLR0913, RUF100
+        self,
+        status: int,
+        slug: str,
+        title: str | None = None,
+        detail: str | None = None,
+        errors: Sequence[Fault] | None = None,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        kind = KINDS.get(slug)
+        if kind is None:
+            raise ValueError(f"{slug!r} is no kind of problem in stories_shared.http.problems.KINDS")
+        super().__init__(detail or title or kind.title)
+        self.kind = kind
+        self.status = status
+        self.title = title or kind.title
+        self.detail = detail
+        self.errors = list(errors)[:MOST_FAULTS] if errors is not None else None
+        self.headers = dict(headers or {})
+        self.members = members
+
+    @property
+    def slug(self) -> str:
+        return self.kind.slug
+
+    def document(self) -> dict[str, Any]:
+        """The problem document as JSON will hold it."""
+        document: dict[str, Any] = {"type": self.kind.type, "title": self.title, "status": self.status}
+        if self.detail is not None:
+            document["detail"] = self.detail
+        if self.errors is not None:
+            document["errors"] = self.errors
+        return document | self.members
+
+    def response(self) -> Response:
+        return Response(
+            msgspec.json.encode(self.document()), self.status, headers=self.headers, media_type=CONTENT_TYPE
+        )
+
+
+def problem(
+    slug: str,
+    detail: str | None = None,
+    *,
+    errors: Sequence[Fault] | None = None,
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> Problem:
+    """The problem of a kind, with the kind's own status and title."""
+    return Problem(KINDS[slug].status, slug, None, detail, errors, headers, **members)
+
+
+def not_found() -> Problem:
+    """One and the same for malformed, not yours, not visible, ended and never existed."""
+    return problem("not-found")
+
+
+def invalid(msg: str, *loc: str | int) -> Problem:
+    """422 with one fault: ``invalid("must not be yourself", "path", "id")``."""
+    return problem("invalid", msg, errors=[{"loc": list(loc), "msg": msg}])
+
+
+def wrong_state(detail: str) -> Problem:
+    return problem("wrong-state", detail)
+
+
+def conflict(slug: str, detail: str | None = None) -> Problem:
+    """409 of a kind: ``conflict("comments-off")``."""
+    return Problem(409, slug, None, detail)
+
+
+def forbidden(slug: str = "forbidden", detail: str | None = None) -> Problem:
+    """403 of a kind: ``forbidden("external-graph")``."""
+    return Problem(403, slug, None, detail)
+
+
+def unavailable(detail: str | None = None, after: int = 1) -> Problem:
+    """503: try again after so many seconds."""
+    return problem("unavailable", detail, headers={"Retry-After": str(max(1, after))})
+
+
+def too_many(retry_after: int, slug: str = "rate-limited", detail: str | None = None) -> Problem:
+    """429: try again after so many seconds."""
+    return problem(slug, detail, headers={"Retry-After": str(max(1, retry_after))})
+
+
+def unauthenticated(detail: str | None = None) -> Problem:
+    """401 with the challenge of RFC 6750: bare where no token came, ``invalid_token`` where a bad one did."""
+    challenge = 'Bearer realm="stories"'
+    if detail is not None:
+        challenge += f', error="invalid_token", error_description="{detail}"'
+    return problem("unauthenticated", detail, headers={"WWW-Authenticate": challenge})
