@@ -1,0 +1,32 @@
+"""Time is an argument. The system's clock is read here and nowhere else."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+"""Says what time it is: aware, UTC."""
+
+
+def system_now() -> datetime:
+    """The machine's time, aware, UTC."""
+    return datetime.now(UTC)
+
+
+def whole_ms(at: datetime) -> datetime:
+    """The time cut to milliseconds, which is what MongoDB keeps and HTTP shows."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def text(at: datetime) -> str:
+    """The time as RFC 3339, UTC, with milliseconds and ``Z``: ``2026-11-22T00:00:00.123Z``."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def epoch_ms(at: datetime) -> int:
+    """Milliseconds since 1970-01-01 UTC."""
+    return int(at.timestamp() * 1000)
+
+
+def from_epoch_ms(value: int) -> datetime:
+    """The aware UTC time of so many milliseconds since 1970-01-01 UTC."""
+    return datetime.fromtimestamp(value / 1000, UTC)

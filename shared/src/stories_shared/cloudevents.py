@@ -1,0 +1,162 @@
+"""Kafka records to facts and back: CloudEvents 1.0 in binary and structured mode, and bare JSON.
+
+A header that is null or no UTF-8 counts as absent: outsiders write headers, and none of them may stop a partition.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from aiokafka import ConsumerRecord
+
+from stories_shared.clock import from_epoch_ms, text
+from stories_shared.events import Event, bounded_time
+
+E = TypeVar("E", bound=Event)
+SERVICES = ("ingest", "feed", "engagement", "expiry")
+OUR_SOURCES = frozenset(f"/stories/{service}" for service in SERVICES)
+MAX_ID = 256
+
+
+class Unreadable(Exception):  # noqa: N818
+    """A record that no reading makes an event of; ``args[0]`` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact(Generic[E]):
+    """An event together with where it came from.
+
+    ``said_at`` is what its source states, ``appended_at`` when the broker took it; both are aware UTC. ``ours`` says
+    that one of the four services claims it, which is as true as the topic's access list.
+    """
+
+    event: E
+    key: bytes | None
+    topic: str
+    partition: int
+    offset: int
+    source: str | None
+    id: str | None
+    said_at: datetime | None
+    appended_at: datetime
+
+    @property
+    def ours(self) -> bool:
+        """Whether it names one of the four services as its source."""
+        return self.source in OUR_SOURCES
+
+    @property
+    def identity(self) -> str:
+        """The same at every redelivery: source and id where both are given, else topic, partition and offset."""
+        if self.source and self.id:
+            return f"{self.source}#{self.id}"
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A record without value: whatever had this key is erased."""
+
+    topic: str
+    key: str
+    partition: int
+    offset: int
+
+
+class Envelope(msgspec.Struct):
+    """A CloudEvent in structured mode."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    data: msgspec.Raw = msgspec.Raw(b"")
+    time: datetime | None = None
+
+
+@cache
+def decoder(event: type[Event]) -> msgspec.json.Decoder[Any]:
+    """The decoder of one event type; it checks every bound."""
+    return msgspec.json.Decoder(event)
+
+
+envelope_decoder = msgspec.json.Decoder(Envelope)
+
+
+def header_texts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+    """The readable headers by lower-case name."""
+    texts: dict[str, str] = {}
+    for name, value in headers or ():
+        if isinstance(name, str) and isinstance(value, bytes):
+            try:
+                texts[name.lower()] = value.decode()
+            except UnicodeDecodeError:
+                continue
+    return texts
+
+
+def read(record: ConsumerRecord[Any, Any], event: type[E], topic: str | None = None) -> Fact[E]:
+    """Read one record with a value as a fact of the given type.
+
+    Args:
+        record: as aiokafka hands it out, value and headers raw.
+        event: the type that this topic carries.
+        topic: its name without prefix, by default the event's own.
+
+    Raises:
+        Unreadable: bad JSON, bad shape, out of bounds, or another type of ours.
+    """
+    headers = header_texts(record.headers)
+    value = record.value
+    if value[:1] == b"\0":  # a schema registry's frame: magic byte and a schema id of four bytes
+        value = value[5:]
+    source, fact_id, kind = headers.get("ce_source"), headers.get("ce_id"), headers.get("ce_type")
+    said_at = read_time(headers.get("ce_time"))
+    try:
+        if headers.get("content-type", "").startswith("application/cloudevents+json"):
+            envelope = envelope_decoder.decode(value)
+            source, fact_id, kind, value = envelope.source, envelope.id, envelope.type, bytes(envelope.data)
+            said_at = bounded_time(envelope.time) if envelope.time and envelope.time.tzinfo else None
+        if kind and kind.startswith("stories.") and kind != event.ce_type():
+            raise Unreadable(f"a record of type {kind[:100]} on the topic of {event.ce_type()}")
+        told: E = decoder(event).decode(value)
+    except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
+        raise Unreadable(f"{type(error).__name__}: {error}"[:1000]) from error
+    return Fact(
+        event=told,
+        key=record.key,
+        topic=topic or event.topic,
+        partition=record.partition,
+        offset=record.offset,
+        source=source if source and len(source) <= MAX_ID else None,
+        id=fact_id if fact_id and len(fact_id) <= MAX_ID else None,
+        said_at=said_at,
+        appended_at=from_epoch_ms(record.timestamp),
+    )
+
+
+def read_time(value: str | None) -> datetime | None:
+    """A header's time, or None where it is absent or not one."""
+    if not value:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+        return bounded_time(at) if at.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def headers_of(event: Event, source: str, fact_id: str, at: datetime) -> list[tuple[str, bytes]]:
+    """The binary-mode headers under which a fact is said."""
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", fact_id.encode()),
+        ("ce_source", source.encode()),
+        ("ce_type", event.ce_type().encode()),
+        ("ce_time", text(at.astimezone(UTC)).encode()),
+        ("ce_subject", event.key.encode()),
+        ("content-type", b"application/json"),
+    ]

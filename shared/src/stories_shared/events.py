@@ -1,0 +1,383 @@
+"""The facts that services tell each other, as topics carry them.
+
+Every event is a frozen msgspec struct. Each field has bounds, so that whatever decodes can also be stored; times come
+out in UTC, cut to milliseconds. Unknown fields are ignored and fields are only ever added: a breaking change would be
+a new type with ``.v2``. An outside producer may use these classes to say its own facts.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+from msgspec import Meta, structs
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+MAX_COUNT = 2**53
+MAX_LAYER_BYTES = 16_384
+MAX_LAYER_DEPTH = 8
+MAX_TRACK_BYTES = 65_536
+
+USER_ID = r"^[A-Za-z0-9][A-Za-z0-9_.:@|+~-]{0,127}\Z"
+UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z"
+
+UserId = Annotated[str, Meta(pattern=USER_ID)]
+StoryId = Annotated[str, Meta(pattern=UUID)]
+FactId = Annotated[str, Meta(min_length=1, max_length=128)]
+PlayId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}\Z")]
+Time = Annotated[datetime, Meta(tz=True)]
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Revision = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+Milliseconds = Annotated[int, Meta(ge=0, le=3_600_000)]
+Side = Annotated[int, Meta(ge=1, le=65_535)]
+ObjectKey = Annotated[str, Meta(pattern=r"^stories/[A-Za-z0-9._/-]{1,500}\Z")]
+Text = Annotated[str, Meta(max_length=2_200)]
+Audience = Literal["everyone", "followers", "friends", "close_friends"]
+CommentsFrom = Literal["everyone", "friends", "nobody"]
+Kind = Literal["video", "photo"]
+Service = Literal["ingest", "feed", "engagement", "expiry"]
+Store = Literal["media", "feed", "engagement"]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact, in the past tense. Subclasses name their topic and the field whose value keys their records."""
+
+    topic: ClassVar[str] = ""
+    key_field: ClassVar[str] = "story_id"
+    time_fields: ClassVar[tuple[str, ...]] = ()
+    outsiders: ClassVar[bool] = False
+    """Whether producers outside of the four services may write this topic."""
+
+    def __post_init__(self) -> None:
+        for name in self.time_fields:
+            at = getattr(self, name)
+            if at is not None:
+                structs.force_setattr(self, name, bounded_time(at))
+
+    @property
+    def key(self) -> str:
+        """What the record is keyed by: all facts of one story, or of one user, stay in order."""
+        return str(getattr(self, self.key_field))
+
+    @classmethod
+    def ce_type(cls) -> str:
+        """The CloudEvents type, ``stories.<topic>.v1``."""
+        return f"stories.{cls.topic}.v1"
+
+
+def bounded_time(at: datetime) -> datetime:
+    """The time in UTC, cut to milliseconds.
+
+    Raises:
+        ValueError: outside of the years 2000 to 9000, which not every store and client can hold.
+    """
+    if not (EARLIEST.year <= at.year <= LATEST.year):
+        raise ValueError("a time between the years 2000 and 9000 is expected")
+    at = at.astimezone(UTC)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+class Media(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a story's media lies and what it is. Sizes in bytes, sides in pixels as displayed."""
+
+    key: ObjectKey
+    poster_key: ObjectKey
+    content_type: Annotated[str, Meta(pattern=r"^(video|image)/[a-z0-9.+-]{1,60}\Z")]
+    size: Annotated[int, Meta(ge=1, le=2**40)]
+    width: Side
+    height: Side
+    duration_ms: Milliseconds | None = None
+    has_audio: bool = False
+
+
+class Sound(msgspec.Struct, frozen=True, kw_only=True):
+    """The music of a story: what to play and which stretch of it."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=128)]
+    title: Annotated[str, Meta(max_length=300)]
+    artist: Annotated[str, Meta(max_length=300)]
+    start_ms: Annotated[int, Meta(ge=0, le=86_400_000)]
+    length_ms: Annotated[int, Meta(ge=0, le=86_400_000)]
+
+
+class Taps(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a viewer tapped forward, back and out during one play."""
+
+    forward: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    back: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    exit: Annotated[int, Meta(ge=0, le=10_000)] = 0
+
+
+def bounded_json(value: Any, depth: int = MAX_LAYER_DEPTH) -> None:
+    """Check that free-form JSON can be stored: nesting, 64-bit integers, keys without NUL.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if depth == 0:
+        raise ValueError("nested too deeply")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if "\0" in key or len(key) > 100:
+                raise ValueError("a key of at most 100 characters without NUL is expected")
+            bounded_json(inner, depth - 1)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            bounded_json(inner, depth - 1)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("an integer of 64 bits is expected")
+
+
+class StoryPosted(Event, frozen=True, kw_only=True):
+    """A story is live, or its author changed who may see it and what may be done with it (a higher revision)."""
+
+    topic: ClassVar[str] = "story-posted"
+    time_fields: ClassVar[tuple[str, ...]] = ("posted_at", "expires_at")
+
+    story_id: StoryId
+    author_id: UserId
+    posted_at: Time
+    expires_at: Time
+    kind: Kind
+    media: Media
+    audience: Audience = "everyone"
+    hide_from: Annotated[tuple[UserId, ...], Meta(max_length=1_000)] = ()
+    comments: CommentsFrom = "everyone"
+    reactions: bool = True
+    sharing: bool = True
+    download: bool = False
+    view_list: bool = True
+    caption: Text | None = None
+    layers: Annotated[tuple[dict[str, Any], ...], Meta(max_length=50)] = ()
+    sound: Sound | None = None
+    captions_track: Annotated[str, Meta(max_length=MAX_TRACK_BYTES)] | None = None
+    alt_text: Text | None = None
+    series_id: StoryId | None = None
+    part: Annotated[int, Meta(ge=1, le=100)] = 1
+    parts: Annotated[int, Meta(ge=1, le=100)] = 1
+    revision: Revision = 1
+    access_revision: Revision = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        folder = f"stories/{self.story_id}/"
+        if not (self.media.key.startswith(folder) and self.media.poster_key.startswith(folder)):
+            raise ValueError("the media of a story lies in its own folder")
+        if self.expires_at <= self.posted_at:
+            raise ValueError("a story expires after it was posted")
+        if self.part > self.parts:
+            raise ValueError("part is at most parts")
+        for layer in self.layers:
+            bounded_json(layer)
+            if len(msgspec.json.encode(layer)) > MAX_LAYER_BYTES:
+                raise ValueError("a layer is too large")
+
+
+class StoryExpired(Event, frozen=True, kw_only=True):
+    """A story's time is over."""
+
+    topic: ClassVar[str] = "story-expired"
+    time_fields: ClassVar[tuple[str, ...]] = ("expires_at", "expired_at")
+
+    story_id: StoryId
+    author_id: UserId
+    expires_at: Time
+    expired_at: Time
+
+
+class StoryDeleted(Event, frozen=True, kw_only=True):
+    """A story was taken back before its time. Outsiders (moderation) say it without ``author_id``."""
+
+    topic: ClassVar[str] = "story-deleted"
+    outsiders: ClassVar[bool] = True
+    time_fields: ClassVar[tuple[str, ...]] = ("deleted_at",)
+
+    story_id: StoryId
+    author_id: UserId | None = None
+    deleted_at: Time
+    by: Literal["author", "admin", "erasure"]
+
+
+class StoryViewed(Event, frozen=True, kw_only=True):
+    """Somebody watched a story. The same story, viewer and play is one play, however often it is said."""
+
+    topic: ClassVar[str] = "story-viewed"
+    outsiders: ClassVar[bool] = True
+    time_fields: ClassVar[tuple[str, ...]] = ("viewed_at",)
+
+    story_id: StoryId
+    viewer_id: UserId
+    viewed_at: Time
+    author_id: UserId | None = None
+    play_id: PlayId | None = None
+    watched_ms: Milliseconds = 0
+    completed: bool = False
+    taps: Taps | None = None
+    listed: bool | None = None
+
+
+class StoryEngaged(Event, frozen=True, kw_only=True):
+    """How much of one kind of engagement a story has now; the newest ``seq`` of a kind counts."""
+
+    topic: ClassVar[str] = "story-engaged"
+    time_fields: ClassVar[tuple[str, ...]] = ("at",)
+
+    story_id: StoryId
+    author_id: UserId
+    kind: Literal["reaction", "comment", "share", "answer"]
+    total: Count
+    seq: Count
+    at: Time
+
+
+class PartReach(msgspec.Struct, frozen=True, kw_only=True):
+    """How many viewers one part of a series reached."""
+
+    part: Annotated[int, Meta(ge=1, le=100)]
+    viewers: Count
+
+
+class StoryInsightsSealed(Event, frozen=True, kw_only=True):
+    """How an ended story went, in numbers that name nobody."""
+
+    topic: ClassVar[str] = "story-insights-sealed"
+    time_fields: ClassVar[tuple[str, ...]] = ("sealed_at",)
+
+    story_id: StoryId
+    author_id: UserId
+    sealed_at: Time
+    reach: Count = 0
+    plays: Count = 0
+    completion_rate: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    mean_watch_ms: Annotated[float, Meta(ge=0, le=3_600_000)] = 0.0
+    taps: dict[Literal["forward", "back", "exit"], Count] = msgspec.field(default_factory=dict)
+    drop_off: Annotated[tuple[PartReach, ...], Meta(max_length=100)] = ()
+    reactions: Annotated[dict[Annotated[str, Meta(max_length=64)], Count], Meta(max_length=5_000)] = msgspec.field(
+        default_factory=dict
+    )
+    comments: Count = 0
+    shares: Count = 0
+
+
+class StoryErased(Event, frozen=True, kw_only=True):
+    """One store holds nothing of an ended story any more but ids, times and counts."""
+
+    topic: ClassVar[str] = "story-erased"
+    time_fields: ClassVar[tuple[str, ...]] = ("erased_at",)
+
+    story_id: StoryId
+    store: Store
+    erased_at: Time
+
+
+class UserEdge(Event, frozen=True, kw_only=True):
+    """One user decided something about another. The latest ``at`` of a pair of topics counts."""
+
+    key_field: ClassVar[str] = "user_id"
+    time_fields: ClassVar[tuple[str, ...]] = ("at",)
+    outsiders: ClassVar[bool] = True
+
+    user_id: UserId
+    target_id: UserId
+    at: Time
+
+
+class UserFollowed(UserEdge, frozen=True, kw_only=True):
+    """``user_id`` follows ``target_id``."""
+
+    topic: ClassVar[str] = "user-followed"
+
+
+class UserUnfollowed(UserEdge, frozen=True, kw_only=True):
+    """``user_id`` follows ``target_id`` no more."""
+
+    topic: ClassVar[str] = "user-unfollowed"
+
+
+class UserBlocked(UserEdge, frozen=True, kw_only=True):
+    """``user_id`` blocked ``target_id``: each is hidden from the other."""
+
+    topic: ClassVar[str] = "user-blocked"
+
+
+class UserUnblocked(UserEdge, frozen=True, kw_only=True):
+    """``user_id`` lifted the block; nothing else comes back by itself."""
+
+    topic: ClassVar[str] = "user-unblocked"
+
+
+class UserMuted(UserEdge, frozen=True, kw_only=True):
+    """``user_id`` does not want to see ``target_id`` in the tray."""
+
+    topic: ClassVar[str] = "user-muted"
+
+
+class UserUnmuted(UserEdge, frozen=True, kw_only=True):
+    """``user_id`` wants to see ``target_id`` again."""
+
+    topic: ClassVar[str] = "user-unmuted"
+
+
+class UserCloseFriendAdded(UserEdge, frozen=True, kw_only=True):
+    """``target_id`` is now a close friend of ``user_id``."""
+
+    topic: ClassVar[str] = "user-close-friend-added"
+
+
+class UserCloseFriendRemoved(UserEdge, frozen=True, kw_only=True):
+    """``target_id`` is a close friend of ``user_id`` no more."""
+
+    topic: ClassVar[str] = "user-close-friend-removed"
+
+
+class UserErased(Event, frozen=True, kw_only=True):
+    """A user's account is to be forgotten by every service. An outsider may leave ``receipt_id`` out."""
+
+    topic: ClassVar[str] = "user-erased"
+    outsiders: ClassVar[bool] = True
+    key_field: ClassVar[str] = "user_id"
+    time_fields: ClassVar[tuple[str, ...]] = ("at",)
+
+    user_id: UserId
+    at: Time
+    receipt_id: StoryId | None = None
+
+
+class UserDataErased(Event, frozen=True, kw_only=True):
+    """One service has forgotten a user."""
+
+    topic: ClassVar[str] = "user-data-erased"
+    key_field: ClassVar[str] = "user_id"
+    time_fields: ClassVar[tuple[str, ...]] = ("erased_at",)
+
+    receipt_id: StoryId
+    user_id: UserId
+    service: Service
+    erased_at: Time
+
+
+EVENTS: dict[str, type[Event]] = {
+    event.topic: event
+    for event in (
+        StoryPosted,
+        StoryExpired,
+        StoryDeleted,
+        StoryViewed,
+        StoryEngaged,
+        StoryInsightsSealed,
+        StoryErased,
+        UserFollowed,
+        UserUnfollowed,
+        UserBlocked,
+        UserUnblocked,
+        UserMuted,
+        UserUnmuted,
+        UserCloseFriendAdded,
+        UserCloseFriendRemoved,
+        UserErased,
+        UserDataErased,
+    )
+}
+"""Every event by the name of its topic."""
+
+encode = msgspec.json.Encoder().encode

@@ -1,0 +1,68 @@
+"""Whose fault a failure is decides its fate: the message's (parked), the world's (waited out) or ours (parked, alarm).
+
+MongoDB, S3 and Kafka each raise errors of their own; this is the one place that knows which of them mean
+"the dependency is down or busy" and so will pass.
+"""
+
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    ProducerClosed,
+    RequestTimedOutError,
+)
+from pymongo.errors import (
+    ConnectionFailure,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+    WTimeoutError,
+)
+
+MONGODB = "mongodb"
+S3 = "s3"
+KAFKA = "kafka"
+
+# Codes of server errors that mean "try again": state changes, shutdowns, time-outs, conflicts.
+# Source: the server's error_codes.yml, categories RetriableError, ShutdownError,
+# NotPrimaryError and ExceededTimeLimitError.
+PASSING_MONGO_CODES = frozenset(
+    {6, 7, 24, 43, 50, 89, 91, 112, 133, 134, 149, 189, 202, 234, 237, 251, 262, 290, 317, 358, 9001}
+    | {10058, 10107, 11600, 11602, 13388, 13435, 13436}
+)
+
+
+class Unavailable(Exception):  # noqa: N818  (a state of the world, not a mistake)
+    """A dependency does not answer in time; what was asked may or may not have happened."""
+
+    def __init__(self, dependency: str, detail: str = "") -> None:
+        super().__init__(f"{dependency} is unavailable" + (f": {detail}" if detail else ""))
+        self.dependency = dependency
+
+
+class Unacceptable(Exception):  # noqa: N818
+    """A message that can never be applied, however often it is tried: it is parked."""
+
+
+def dependency_of(error: BaseException) -> str | None:
+    """Names the dependency that an error blames, or None where the error is not about a dependency being down."""
+    if isinstance(error, Unavailable):
+        return error.dependency
+    if isinstance(error, PyMongoError):
+        return MONGODB if passing_mongo_error(error) else None
+    if isinstance(error, KafkaError):
+        passing = error.retriable or isinstance(
+            error, KafkaConnectionError | KafkaTimeoutError | RequestTimedOutError | ProducerClosed
+        )
+        return KAFKA if passing else None
+    return None
+
+
+def passing_mongo_error(error: PyMongoError) -> bool:
+    """Whether MongoDB's error says "not now" rather than "never"."""
+    if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError | WriteConcernError):
+        return True
+    if error.has_error_label("TransientTransactionError") or error.has_error_label("RetryableWriteError"):
+        return True
+    return isinstance(error, OperationFailure) and error.code in PASSING_MONGO_CODES

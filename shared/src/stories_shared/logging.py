@@ -1,0 +1,72 @@
+"""JSON logs, one object a line, on standard output. No token, ticket, presigned URL or secret is ever logged."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+HIDDEN_FIELDS = frozenset(
+    {
+        "authorization",
+        "token",
+        "ticket",
+        "story_ticket",
+        "url",
+        "media_url",
+        "poster_url",
+        "upload",
+        "secret",
+        "password",
+    }
+)
+
+
+def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace the values of fields that may carry a right with a mark."""
+    for field in HIDDEN_FIELDS & event.keys():
+        event[field] = "[hidden]"
+    return event
+
+
+def configure(service: str, level: str = "INFO") -> None:
+    """Send structlog's and the standard library's records to standard output as JSON lines that name the service."""
+    shared = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        hide_secrets,
+    ]
+
+    def name_service(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["service"] = service
+        return event
+
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, name_service],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.dict_tracebacks,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for chatty in ("aiokafka", "pymongo", "urllib3", "httpx", "httpcore", "faststream"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    logging.getLogger("uvicorn.access").disabled = True
+    structlog.configure(
+        processors=[*shared, name_service, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        cache_logger_on_first_use=True,
+    )
+
+
+def logger(name: str) -> Any:
+    """A logger whose calls take an event's name and fields: ``log.info("story_posted", story_id=…)``."""
+    return structlog.get_logger(logger_name=name)

@@ -1,0 +1,214 @@
+"""MongoDB behind one seam: PyMongo's asynchronous client or Motor, by setting.
+
+Only what both drivers have in common is used by stores; the few calls in which they differ (sessions, aggregation,
+closing) are here. Times come back aware, UTC, in milliseconds.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient, IndexModel, ReadPreference, WriteConcern
+from pymongo.errors import CollectionInvalid, OperationFailure
+from pymongo.monitoring import CommandListener
+from pymongo.read_concern import ReadConcern
+
+from stories_shared.clock import Clock, system_now
+
+if TYPE_CHECKING:
+    from pymongo.asynchronous.client_session import AsyncClientSession
+    from pymongo.asynchronous.collection import AsyncCollection
+
+T = TypeVar("T")
+Driver = Literal["pymongo", "motor"]
+Document = dict[str, Any]
+
+if TYPE_CHECKING:
+    Collection = AsyncCollection[Document]
+    Session = AsyncClientSession
+else:
+    Collection = Any
+    Session = Any
+
+# HTTP must answer 503 within 3 s, so a server that does not answer is given up before.
+SELECTION_TIMEOUT_MS = 2_000
+SOCKET_TIMEOUT_MS = 20_000
+NAMESPACE_EXISTS = 48
+
+
+class Mongo:
+    """One service's database."""
+
+    def __init__(self, client: Any, database: str, now: Clock = system_now) -> None:
+        self.client = client
+        self.now = now
+        self.database = client.get_database(
+            database,
+            codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
+            write_concern=WriteConcern(w="majority", j=True),
+            read_concern=ReadConcern("majority"),
+            read_preference=ReadPreference.PRIMARY,
+        )
+
+    @classmethod
+    def connect(
+        cls,
+        url: str,
+        database: str,
+        driver: Driver = "pymongo",
+        now: Clock = system_now,
+        listeners: Sequence[CommandListener] = (),
+    ) -> "Mongo":
+        """A client for a replica set; it connects when it is first used.
+
+        Args:
+            url: ``mongodb://…``.
+            database: the service's own.
+            driver: ``pymongo`` or ``motor``.
+            now: the clock that is compared with the server's.
+            listeners: hear of every command.
+        """
+        kind: Any = AsyncMongoClient if driver == "pymongo" else AsyncIOMotorClient
+        client = kind(
+            url,
+            tz_aware=True,
+            serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS,
+            connectTimeoutMS=SELECTION_TIMEOUT_MS,
+            socketTimeoutMS=SOCKET_TIMEOUT_MS,
+            heartbeatFrequencyMS=2_000,
+            retryWrites=True,
+            retryReads=True,
+            appname="stories",
+            event_listeners=list(listeners),
+        )
+        return cls(client, database, now)
+
+    def __getitem__(self, name: str) -> Collection:
+        collection: Collection = self.database[name]
+        return collection
+
+    async def close(self) -> None:
+        """Close every connection."""
+        closing = self.client.close()
+        if closing is not None:
+            await closing
+
+    async def transaction(self, verb: Callable[[Session], Awaitable[T]]) -> T:
+        """Run a verb in a transaction (snapshot reads, majority writes) and return what it returns.
+
+        It is run again where the server says that another try may succeed, so it must build its own state anew each
+        time; every call inside takes ``session=``.
+        """
+        started = self.client.start_session()
+        session = await started if hasattr(started, "__await__") else started
+        async with session:
+            result: T = await session.with_transaction(
+                verb,
+                read_concern=ReadConcern("snapshot"),
+                write_concern=WriteConcern(w="majority", j=True),
+                read_preference=ReadPreference.PRIMARY,
+            )
+            return result
+
+    async def aggregate(
+        self, collection: Collection, pipeline: Sequence[Mapping[str, Any]], session: Session | None = None
+    ) -> list[Document]:
+        """All results of a pipeline; keep it bounded with ``$limit``."""
+        cursor: Any = collection.aggregate(list(pipeline), session=session)
+        if hasattr(cursor, "__await__"):
+            cursor = await cursor
+        found: list[Document] = await cursor.to_list(None)
+        return found
+
+    async def ensure(self, name: str, *indexes: IndexModel, **options: Any) -> None:
+        """Make a collection with its options (``clusteredIndex``, …) and indexes where they are not there yet."""
+        try:
+            await self.database.create_collection(name, **options)
+        except CollectionInvalid:
+            pass
+        except OperationFailure as error:
+            if error.code != NAMESPACE_EXISTS:
+                raise
+        if indexes:
+            await self[name].create_indexes(list(indexes))
+
+    async def ping(self) -> None:
+        """Ask the primary for a sign of life."""
+        await self.client.admin.command("ping")
+
+    async def skew_seconds(self) -> float:
+        """This process's clock minus the primary's, in seconds, less half the round trip's uncertainty."""
+        before = self.now()
+        hello = await self.client.admin.command("hello")
+        after = self.now()
+        middle = before + (after - before) / 2
+        theirs: datetime = hello["localTime"]
+        if theirs.tzinfo is None:
+            theirs = theirs.replace(tzinfo=UTC)
+        return (middle - theirs).total_seconds()
+
+
+class Loader:
+    """Point reads by ``_id``, collected for one turn of the event loop and asked for with one ``$in``.
+
+    Many requests that each want one document share a query: about ten times the throughput of a ``find_one`` each.
+
+    Args:
+        collection: where to look.
+        projection: which fields, as ``find`` takes it.
+        at_most: ids per query, so that one answer stays bounded.
+    """
+
+    def __init__(
+        self, collection: Collection, projection: Mapping[str, Any] | None = None, at_most: int = 1_000
+    ) -> None:
+        self.collection = collection
+        self.projection = projection
+        self.at_most = at_most
+        self._wanted: dict[Any, asyncio.Future[Document | None]] = {}
+        self._queries: set[asyncio.Task[None]] = set()
+
+    async def get(self, document_id: Any) -> Document | None:
+        """The document, or None where there is none. Callers share it: do not change it."""
+        future = self._wanted.get(document_id)
+        if future is None:
+            loop = asyncio.get_running_loop()
+            future = loop.create_future()
+            if not self._wanted:
+                loop.call_soon(self._ask)
+            self._wanted[document_id] = future
+        return await asyncio.shield(future)
+
+    async def get_many(self, document_ids: Iterable[Any]) -> dict[Any, Document]:
+        """The documents that exist, by id."""
+        wanted = list(document_ids)
+        found = await asyncio.gather(*(self.get(document_id) for document_id in wanted))
+        return {
+            document_id: document for document_id, document in zip(wanted, found, strict=True) if document is not None
+        }
+
+    def _ask(self) -> None:
+        wanted, self._wanted = list(self._wanted.items()), {}
+        for start in range(0, len(wanted), self.at_most):
+            task = asyncio.create_task(self._query(dict(wanted[start : start + self.at_most])))
+            self._queries.add(task)
+            task.add_done_callback(self._queries.discard)
+
+    async def _query(self, wanted: dict[Any, asyncio.Future[Document | None]]) -> None:
+        try:
+            found = await self.collection.find({"_id": {"$in": list(wanted)}}, self.projection).to_list(None)
+        except Exception as error:  # noqa: BLE001  (it is handed to everyone who waits)
+            for future in wanted.values():
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for document in found:
+            future = wanted[document["_id"]]
+            if not future.done():
+                future.set_result(document)
+        for future in wanted.values():
+            if not future.done():
+                future.set_result(None)

@@ -1,0 +1,140 @@
+"""Watches the consumers: how far behind they are, since when, and whether they move at all."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from stories_shared.clock import Clock
+from stories_shared.consuming import Fates
+from stories_shared.kafka import Kafka
+from stories_shared.metrics import CommonMetrics
+from stories_shared.tailing import Tail
+
+LOOK_EVERY = timedelta(seconds=2)
+ANSWER_WITHIN_S = 5.0
+# A consumer that has records to read, waits for nothing and has not moved for so long hangs.
+STUCK_AFTER_S = 90.0
+
+
+@dataclass
+class Watched:
+    """One partition of one group: the ends it has had and when, until they are handled."""
+
+    ends: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=1_000))
+    handled: int = -1
+    moved_at: float = field(default_factory=time.monotonic)
+
+    def look(self, end: int, handled: int, now: float) -> tuple[int, float]:
+        """Take one look and return the lag in records and for how many seconds the oldest has waited."""
+        if handled != self.handled:
+            self.handled, self.moved_at = handled, now
+        if not self.ends or self.ends[-1][0] < end:
+            self.ends.append((end, now))
+        while self.ends and self.ends[0][0] <= handled:
+            self.ends.popleft()
+        if not self.ends:
+            self.moved_at = now
+        return max(0, end - handled), now - self.ends[0][1] if self.ends else 0.0
+
+
+class ConsumerWatch:
+    """Looks at every subscriber and tail every two seconds."""
+
+    def __init__(self, kafka: Kafka, fates: Fates, metrics: CommonMetrics, now: Clock) -> None:
+        self.kafka = kafka
+        self.fates = fates
+        self.metrics = metrics
+        self.now = now
+        self.tails: list[Tail] = []
+        self._watched: dict[tuple[str, TopicPartition], Watched] = {}
+        self._series: set[tuple[str, str, str]] = set()
+
+    async def look(self, subscribers: Iterable[Any]) -> bool:
+        """Measure every group's lag and age, and forget partitions that are somebody else's now.
+
+        Returns:
+            Whether Kafka answered at all.
+        """
+        answered = asked = 0
+        there: set[tuple[str, TopicPartition]] = set()
+        for subscriber in subscribers:
+            consumer = subscriber.consumer
+            if consumer is None:
+                continue
+            assigned = list(consumer.assignment())
+            if not assigned:
+                continue
+            asked += 1
+            try:
+                async with asyncio.timeout(ANSWER_WITHIN_S):
+                    ends = await consumer.end_offsets(assigned)
+                    handled = {
+                        partition: await self._handled(consumer, subscriber.group_id, partition) for partition in ends
+                    }
+            except (KafkaError, TimeoutError):
+                if asked - answered > 1:
+                    return False
+                continue
+            answered += 1
+            self._measure(subscriber.group_id, ends, handled, there)
+        for tail in self.tails:
+            self._measure(tail.name, dict(tail.ends), dict(tail.positions), there)
+        for key in self._watched.keys() - there:
+            del self._watched[key]
+        self._forget({(group, self.kafka.plain(p.topic), str(p.partition)) for group, p in there})
+        return answered > 0 or asked == 0
+
+    def stuck(self) -> list[str]:
+        """Groups with a partition that has records to read and has not moved for far too long."""
+        now = time.monotonic()
+        waiting = {group for group, since in self.fates.in_hand_since.items() if since is not None}
+        return sorted(
+            {
+                group
+                for (group, _), watched in self._watched.items()
+                if watched.ends and now - watched.moved_at > STUCK_AFTER_S and group not in waiting
+            }
+            - set(self.fates.broken)
+        )
+
+    async def _handled(self, consumer: Any, group: str, partition: TopicPartition) -> int:
+        """The offset up to which records are handled: ours if we handled any, else what the group has committed."""
+        own = self.fates.handled.get((group, partition))
+        if own is not None:
+            return own
+        committed = await consumer.committed(partition)
+        if committed is not None:
+            return int(committed)
+        first = await consumer.beginning_offsets([partition])
+        return int(first[partition])
+
+    def _measure(
+        self,
+        group: str,
+        ends: dict[TopicPartition, int],
+        handled: dict[TopicPartition, int],
+        there: set[tuple[str, TopicPartition]],
+    ) -> None:
+        now = time.monotonic()
+        oldest: dict[str, float] = {}
+        for partition, end in ends.items():
+            there.add((group, partition))
+            watched = self._watched.setdefault((group, partition), Watched())
+            lag, waited = watched.look(end, handled.get(partition, 0), now)
+            topic = self.kafka.plain(partition.topic)
+            self.metrics.consumer_lag.labels(group, topic, str(partition.partition)).set(lag)
+            oldest[topic] = max(oldest.get(topic, 0.0), waited)
+        for topic, waited in oldest.items():
+            self.metrics.consumer_oldest.labels(group, topic).set(waited)
+
+    def _forget(self, series: set[tuple[str, str, str]]) -> None:
+        for group, topic, partition in self._series - series:
+            self.metrics.consumer_lag.remove(group, topic, partition)
+        self._series = series

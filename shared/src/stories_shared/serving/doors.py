@@ -1,0 +1,69 @@
+"""What stands around a service's application: every request is counted, and none answers with a clock that is off."""
+
+import time
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stories_shared.http.problems import unavailable
+from stories_shared.metrics import CommonMetrics
+from stories_shared.serving.health import Health
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+UNCOUNTED = frozenset({"/livez", "/readyz", "/metrics"})
+CLOCK_RETRY_S = 5
+
+
+class Counted:
+    """ASGI middleware, outermost: counts and times every request by its route's template, never by its path."""
+
+    def __init__(self, app: ASGIApp, metrics: CommonMetrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in UNCOUNTED:
+            await self.app(scope, receive, send)
+            return
+        status, began = 500, time.perf_counter()
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        self.metrics.http_in_flight.inc()
+        try:
+            await self.app(scope, receive, answer)
+        finally:
+            self.metrics.http_in_flight.dec()
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            route = template_of(scope)
+            self.metrics.http_requests.labels(method, route, str(status)).inc()
+            self.metrics.http_duration.labels(method, route).observe(time.perf_counter() - began)
+
+
+class TimeGate:
+    """ASGI middleware: while the clock is off MongoDB's, nothing under ``/v1`` is answered."""
+
+    def __init__(self, app: ASGIApp, health: Health) -> None:
+        self.app = app
+        self.health = health
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/v1/") and self.health.clock_is_off:
+            refusal = unavailable("this replica's clock is off", after=CLOCK_RETRY_S).response()
+            await refusal(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+def template_of(scope: Any) -> str:
+    """The matched route's template, or ``unmatched``."""
+    route = scope.get("route")
+    path = getattr(route, "path", None)
+    if path is None and "endpoint" in scope:
+        endpoint = scope["endpoint"]
+        path = next((r.path for r in scope["app"].routes if getattr(r, "endpoint", None) is endpoint), None)
+    return path or "unmatched"

@@ -1,0 +1,279 @@
+"""One process: connections, consumers, loops, health and the application that holds them together."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from aiokafka.errors import KafkaError
+from fastapi import APIRouter, FastAPI
+from faststream.kafka import KafkaBroker, KafkaRouter
+from faststream.kafka.prometheus import KafkaPrometheusMiddleware
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from stories_shared.auth import Authenticator
+from stories_shared.clock import Clock, system_now
+from stories_shared.consuming import Fates
+from stories_shared.failures import KAFKA, MONGODB, Unavailable
+from stories_shared.http import api
+from stories_shared.kafka import Kafka
+from stories_shared.logging import logger
+from stories_shared.metrics import Catalogue, CommonMetrics
+from stories_shared.mongo import Mongo
+from stories_shared.outbox import Outbox
+from stories_shared.publishing import Publisher
+from stories_shared.serving import consumers, health
+from stories_shared.serving.doors import Counted, TimeGate
+from stories_shared.serving.loops import Loops
+from stories_shared.settings import Settings
+from stories_shared.tailing import Tail
+from stories_shared.tickets import Tickets
+from stories_shared.topics import Topics, missing_topics
+
+log = logger(__name__)
+
+CONNECT_AGAIN_S = 1.0
+DRAIN_S = 3.0
+LOOP_LOOK = timedelta(milliseconds=250)
+QUIET_COMMANDS = frozenset({"hello", "ping", "endSessions", "isMaster"})
+
+
+class Foundation:
+    """What a service's ``build_app`` puts its own parts on.
+
+    Args:
+        service: its name: the publisher's source, the groups' first word.
+        settings: read from the environment by the caller.
+        catalogue: where the service has put its own metrics.
+        now: the clock of everything.
+    """
+
+    def __init__(self, service: str, settings: Settings, catalogue: Catalogue, now: Clock = system_now) -> None:
+        self.service = service
+        self.settings = settings
+        self.catalogue = catalogue
+        self.now = now
+        self.metrics = CommonMetrics(catalogue)
+        self.kafka = Kafka.of(settings)
+        self.mongo = Mongo.connect(
+            settings.mongo_url.get_secret_value(),
+            settings.mongo_database,
+            settings.mongo_driver,
+            now,
+            listeners=[CommandTimes(self.metrics)],
+        )
+        self.publisher = Publisher(self.kafka, service, now, observe=self._observe(KAFKA))
+        self.fates = Fates(self.publisher, self.metrics, now)
+        self.broker = KafkaBroker(
+            settings.kafka_bootstrap_servers,
+            security=self.kafka.security,
+            client_id=f"stories-{service}",
+            allow_auto_create_topics=False,
+            graceful_timeout=DRAIN_S,
+            middlewares=[
+                KafkaPrometheusMiddleware(registry=catalogue.registry, app_name=service, metrics_prefix="faststream")
+            ],
+            logger=None,
+        )
+        self.broker.context.set_global("fates", self.fates)
+        self.authenticator = Authenticator(
+            settings.auth_jwks, settings.auth_issuer, settings.auth_audience, settings.auth_user_claim, now
+        )
+        self.tickets = Tickets(settings.ticket_secrets)
+        self.loops = Loops()
+        self.health = health.Health(self.mongo, self.metrics)
+        self.watch = consumers.ConsumerWatch(self.kafka, self.fates, self.metrics, now)
+        self.outboxes: list[Outbox] = []
+        self.connected = False
+        self.kafka_problem: str | None = "not connected yet"
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+
+    def job(self, name: str, run: Callable[[], Awaitable[object]]) -> None:
+        """A loop that runs for ever by itself; restarted with backoff when it fails."""
+        self.loops.job(name, run)
+
+    def sweep(self, name: str, every: timedelta, turn: Callable[[], Awaitable[object]]) -> None:
+        """A bounded turn that is called again and again; one that returns True has more to do."""
+        self.loops.sweep(name, every, turn)
+
+    def gate(self, name: str, ready: health.Gate) -> None:
+        """A further condition of readiness."""
+        self.health.gate(name, ready)
+
+    def outbox(self, outbox: Outbox) -> None:
+        """Run a relay and measure it."""
+        self.outboxes.append(outbox)
+        self.loops.job(f"relay-{outbox.name}", outbox.run)
+
+    def tail(self, tail: Tail) -> None:
+        """Run a log reader, measure its lag, and be unready until it has caught up."""
+        self.watch.tails.append(tail)
+        self.loops.job(f"tail-{tail.name}", tail.run)
+        self.gate(tail.name, lambda: None if tail.ready else "still loading")
+
+    def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Something to be closed at the very end."""
+        self._closers.append(close)
+
+    def observe(self, dependency: str) -> Callable[[str, float, str], None]:
+        """A hook that counts calls of a dependency: operation, seconds, outcome."""
+        return self._observe(dependency)
+
+    def app(self, title: str, *routers: APIRouter | KafkaRouter, **state: Any) -> FastAPI:
+        """The application: its HTTP routes, its consumers, and a lifespan that starts and drains everything.
+
+        Args:
+            title: of the OpenAPI document.
+            routers: HTTP ones and Kafka ones, in any order.
+            state: further attributes of ``app.state`` (``limits=…``).
+        """
+        app = FastAPI(
+            title=title,
+            version=version_of(self.service),
+            lifespan=self._lifespan,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url="/openapi.json",
+        )
+        api.install(app, self.authenticator, foundation=self, **state)
+        app.add_middleware(TimeGate, health=self.health)
+        app.add_middleware(Counted, metrics=self.metrics)
+        for router in routers:
+            if isinstance(router, KafkaRouter):
+                self.broker.include_router(router, prefix=self.kafka.prefix)
+            else:
+                app.include_router(router)
+        for subscriber in self.subscribers:
+            subscriber.group_id = self.kafka.topic(subscriber.group_id)
+        for path, answer in (("/livez", self._livez), ("/readyz", self._readyz), ("/metrics", self._metrics)):
+            app.add_route(path, answer, methods=["GET"], include_in_schema=False)
+        self.metrics.build_info.labels(version_of(self.service), self.settings.revision).set(1)
+        self._watch_itself()
+        return app
+
+    @property
+    def subscribers(self) -> list[Any]:
+        """Every Kafka subscriber of this process."""
+        return list(self.broker.subscribers)
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        self.loops.start()
+        try:
+            yield
+        finally:
+            self.fates.stopping.set()
+            self.gate("stopping", lambda: "stopping")
+            with contextlib.suppress(KafkaError, TimeoutError):
+                await self.broker.stop()
+            await self.loops.stop()
+            with contextlib.suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(DRAIN_S):
+                    await self.publisher.stop()
+            for close in self._closers:
+                await close()
+            await self.mongo.close()
+            log.info("stopped")
+
+    def _watch_itself(self) -> None:
+        self.gate("kafka", lambda: self.kafka_problem)
+        self.gate("parking", lambda: ", ".join(self.fates.broken) or None)
+        self.job("connect", self._connect)
+        self.sweep("health", health.LOOK_EVERY, self.health.look)
+        self.sweep("consumers", consumers.LOOK_EVERY, self._look_at_kafka)
+        self.sweep("outboxes", timedelta(seconds=2), self._measure_outboxes)
+        self.job("event-loop", self._measure_loop)
+
+    async def _connect(self) -> None:
+        """Connect to Kafka as soon as it and every topic is there, however long that takes."""
+        topics = Topics.for_settings(self.settings).of_service(self.service)
+        while not self.connected:
+            try:
+                missing = await missing_topics(self.kafka, topics)
+                if missing:
+                    self.kafka_problem = "missing topics: " + ", ".join(missing[:10])
+                else:
+                    await self.publisher.start()
+                    await self.broker.start()
+                    self.connected, self.kafka_problem = True, None
+                    log.info("connected")
+                    return
+            except (KafkaError, Unavailable, OSError) as error:
+                self.kafka_problem = f"no answer: {type(error).__name__}"
+                with contextlib.suppress(KafkaError, OSError):
+                    await self.broker.stop()
+            await asyncio.sleep(CONNECT_AGAIN_S)
+
+    async def _look_at_kafka(self) -> None:
+        if not self.connected:
+            return
+        answered = await self.watch.look(self.subscribers)
+        self.kafka_problem = None if answered else "no answer"
+
+    async def _measure_outboxes(self) -> None:
+        pending, oldest = 0, 0.0
+        for outbox in self.outboxes:
+            count, waited = await outbox.pending()
+            pending, oldest = pending + count, max(oldest, waited)
+        self.metrics.outbox_pending.set(pending)
+        self.metrics.outbox_oldest.set(oldest)
+
+    async def _measure_loop(self) -> None:
+        pause = LOOP_LOOK.total_seconds()
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(pause)
+            self.metrics.loop_delay.observe(max(0.0, time.monotonic() - began - pause))
+
+    def _observe(self, dependency: str) -> Callable[[str, float, str], None]:
+        def observe(operation: str, seconds: float, outcome: str) -> None:
+            self.metrics.dependency_duration.labels(dependency, operation, outcome).observe(seconds)
+
+        return observe
+
+    async def _livez(self, _request: Request) -> Response:
+        hanging = self.loops.hanging() + [f"consumer {group}" for group in self.watch.stuck()]
+        return JSONResponse({"hanging": hanging}, 503 if hanging else 200)
+
+    async def _readyz(self, _request: Request) -> Response:
+        problems = self.health.problems()
+        self.metrics.ready.set(0 if problems else 1)
+        return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
+
+    async def _metrics(self, _request: Request) -> Response:
+        return Response(self.catalogue.page(), media_type="text/plain; version=0.0.4")
+
+
+class CommandTimes(CommandListener):
+    """Times MongoDB's commands for the metrics."""
+
+    def __init__(self, metrics: CommonMetrics) -> None:
+        self.metrics = metrics
+
+    def started(self, event: CommandStartedEvent) -> None:
+        """Nothing yet."""
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Count a success."""
+        self._count(event.command_name, event.duration_micros, "ok")
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Count a failure."""
+        self._count(event.command_name, event.duration_micros, "error")
+
+    def _count(self, command: str, micros: int, outcome: str) -> None:
+        if command not in QUIET_COMMANDS:
+            self.metrics.dependency_duration.labels(MONGODB, command, outcome).observe(micros / 1e6)
+
+
+def version_of(service: str) -> str:
+    """The version of the service's distribution, or 0 where it runs from a bare tree."""
+    try:
+        return version(f"stories-{service}")
+    except PackageNotFoundError:
+        return "0"
