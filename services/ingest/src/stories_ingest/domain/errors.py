@@ -1,0 +1,44 @@
+"""What the rules refuse, as the callers of a verb see it."""
+
+from datetime import timedelta
+
+
+class IngestError(Exception):
+    """Anything that a rule of this service refuses."""
+
+
+class NoSuchStory(IngestError):
+    """Malformed, another's, ended or never there: callers cannot tell these apart."""
+
+
+class WrongState(IngestError):
+    """The story is in a state in which this cannot be done."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"the story is {state}")
+        self.state = state
+
+
+class NothingUploaded(IngestError):
+    """Publish was asked for before anything had been uploaded."""
+
+
+class LeaseLost(IngestError):
+    """The job is no longer this worker's: cancelled, ended or taken over."""
+
+
+class TooMany(IngestError):
+    """A limit on how much an author may have at a time; `wait` is when to ask again at the earliest."""
+
+    def __init__(self, what: str, wait: timedelta) -> None:
+        super().__init__(what)
+        self.what = what
+        self.wait = wait
+
+
+class MediaRefused(IngestError):
+    """The uploaded media cannot become a story; `reason` is one of contract §3's."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

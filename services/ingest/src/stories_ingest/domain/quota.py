@@ -1,0 +1,117 @@
+"""How much an author may have: slots that lapse by time, so that nothing has to be counted back after a crash."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from stories_ingest.domain.errors import TooMany
+
+DAY = timedelta(hours=24)
+HELD = DAY
+"""Every way out of processing gives the held slot back; this bounds what a restored backup may leave behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one author may have at a time: drafts, live stories, and stories posted within 24 hours."""
+
+    drafts: int
+    live: int
+    posted_24h: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One story's place (a series takes one, by its `series_id`), counting until it lapses."""
+
+    story: str
+    until: datetime
+
+
+Slots = tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """An author's slots. Only what went live counts as posted; what is being processed holds a place meanwhile."""
+
+    drafts: Slots = ()
+    held: Slots = ()
+    live: Slots = ()
+    posted: Slots = ()
+
+    def at(self, now: datetime) -> "Quota":
+        """The same quota without what has lapsed."""
+        kept = {name: _standing(slots, now) for name, slots in self.named()}
+        return Quota(**kept)
+
+    def named(self) -> tuple[tuple[str, Slots], ...]:
+        """Each kind of slot with its name, for storing."""
+        return (("drafts", self.drafts), ("held", self.held), ("live", self.live), ("posted", self.posted))
+
+    def wait(self, now: datetime, bounds: Bounds) -> timedelta:
+        """How long until one more story could be posted; zero when it can be now."""
+        quota = self.at(now)
+        return max(
+            _wait(quota.live + quota.held, bounds.live, now),
+            _wait(quota.posted + quota.held, bounds.posted_24h, now),
+        )
+
+    def draft(self, story: str, until: datetime, now: datetime, bounds: Bounds) -> "Quota":
+        """Take a place for a new draft. Raises TooMany for the tenth-and-one draft or an exhausted quota."""
+        quota = self.at(now)
+        if wait := quota.wait(now, bounds):
+            raise TooMany("quota", wait)
+        if wait := _wait(quota.drafts, bounds.drafts, now):
+            raise TooMany("drafts", wait)
+        return replace(quota, drafts=(*quota.drafts, Slot(story, until)))
+
+    def hold(self, story: str, now: datetime, bounds: Bounds) -> "Quota":
+        """Turn a draft's place into that of a story being processed. Raises TooMany when the quota is exhausted."""
+        quota = self.release(story).at(now)
+        if wait := quota.wait(now, bounds):
+            raise TooMany("quota", wait)
+        return replace(quota, held=(*quota.held, Slot(story, now + HELD)))
+
+    def confirm(self, story: str, posted_at: datetime, expires_at: datetime) -> "Quota":
+        """The story went live: it counts until it ends, and as posted for 24 hours."""
+        quota = self.release(story).at(posted_at)
+        return replace(
+            quota,
+            live=(*quota.live, Slot(story, expires_at)),
+            posted=(*quota.posted, Slot(story, posted_at + DAY)),
+        )
+
+    def release(self, story: str) -> "Quota":
+        """Give back whatever place the story has, but that it was posted."""
+        return replace(
+            self,
+            drafts=_without(self.drafts, story),
+            held=_without(self.held, story),
+            live=_without(self.live, story),
+        )
+
+    def forget(self, before: datetime) -> "Quota":
+        """The quota of the new, empty user that an erased account leaves: only what was posted later counts."""
+        return replace(self, posted=tuple(slot for slot in self.posted if slot.until - DAY > before))
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left that is worth storing."""
+        return not any(slots for _, slots in self.named())
+
+
+def _standing(slots: Slots, now: datetime) -> Slots:
+    return tuple(slot for slot in slots if slot.until > now)
+
+
+def _without(slots: Slots, story: str) -> Slots:
+    return tuple(slot for slot in slots if slot.story != story)
+
+
+def _wait(slots: Slots, most: int, now: datetime) -> timedelta:
+    """Until fewer than `most` of these slots stand."""
+    over = len(slots) - most
+    if over < 0:
+        return timedelta(0)
+    ends = sorted(slot.until for slot in slots)
+    return (ends[min(over, len(ends) - 1)] - now) if ends else DAY

@@ -1,0 +1,19 @@
+"""Every metric of ingest, with the sentence that an operator reads."""
+
+from stories_shared.metrics import Catalogue
+
+
+class IngestMetrics:
+    """What ingest counts beside the common metrics."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.publishes = catalogue.counter(
+            "publishes_total", "Media jobs that ended, by result; many refused as damaged: look at clients.", ["result", "reason"]
+        )
+        self.publish_duration = catalogue.histogram(
+            "publish_duration_seconds", "From publish to live or refused; growing means too few media workers.", ["kind"]
+        )
+        self.media_jobs = catalogue.gauge(
+            "media_jobs", "Media jobs running here, and waiting for any worker (told by one replica).", ["state"]
+        )
+        self.media_workers = catalogue.gauge("media_workers", "Media workers in this process.")

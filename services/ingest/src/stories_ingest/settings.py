@@ -1,0 +1,34 @@
+"""The settings that only ingest reads."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from stories_shared.settings import Duration, ObjectStoreSettings, Settings
+
+
+def on_or_off(value: object) -> object:
+    """`on` and `off` beside what else means true and false."""
+    return {"on": True, "off": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
+OnOff = Annotated[bool, BeforeValidator(on_or_off)]
+
+
+class IngestSettings(ObjectStoreSettings, Settings):
+    """What ingest reads from the environment."""
+
+    mongo_database: str = Field("stories_ingest", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="ingest's own database")
+    role: Literal["all", "api", "worker"] = Field("all", description="media work beside the API, or one of the two alone")
+    media_workers: int = Field(1, ge=1, le=64, description="media jobs that one process works on at a time")
+    upload_ttl: Duration = Field(timedelta(minutes=15), description="how long an upload form holds")
+    draft_ttl: Duration = Field(timedelta(hours=1), description="after how long an unpublished draft vanishes")
+    max_drafts: int = Field(10, ge=1, le=1_000, description="drafts that a user may have at a time")
+    max_live: int = Field(100, ge=1, le=10_000, description="live stories that a user may have; a series counts once")
+    max_posted_24h: int = Field(200, ge=1, le=10_000, description="stories that a user may post in 24 hours")
+    max_upload_bytes: int = Field(512 * 1024 * 1024, ge=1, le=5 * 1024**3, description="bytes of one upload")
+    max_clip_ms: int = Field(15_000, ge=1_000, le=600_000, description="how long one clip may be; longer ones are split")
+    max_parts: int = Field(10, ge=1, le=100, description="into how many parts a clip may be split")
+    still_images: OnOff = Field(True, description="whether photos are taken: `on` or `off`")  # noqa: FBT003
+    limit_create: int = Field(30, ge=1, description="stories a user may ask for in a minute, on each replica")

@@ -1,0 +1,117 @@
+"""The shapes of this service's documents, and stories in and out of them.
+
+`stories` holds what is being made and what is live, `ended` what remains (ids and times), `quotas` an author's slots.
+Layers are kept as JSON text: they are the client's words, and MongoDB is not asked to have an opinion about them.
+"""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from stories_ingest.domain.quota import Quota, Slot
+from stories_ingest.domain.story import Choices, Ended, How, Job, Media, Posted, Sound, State, Story, Words
+from stories_shared.mongo import Document
+
+STORIES = "stories"
+ENDED = "ended"
+QUOTAS = "quotas"
+ERASED_USERS = "erased_users"
+CLAIMS = "claims"
+TURNS = "turns"
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+ENDED_KEPT = timedelta(days=30)
+"""Longer than any record about a story can live in Kafka, so that no late one brings it back."""
+
+
+def story_document(story: Story) -> Document:
+    """Everything of a story but its id."""
+    return {
+        "author_id": story.author_id,
+        "state": str(story.state),
+        "created_at": story.created_at,
+        "content_type": story.content_type,
+        "size": story.size,
+        "lifetime_ms": story.lifetime // timedelta(milliseconds=1),
+        "split": story.split,
+        "choices": _lists(asdict(story.choices)),
+        "words": {**asdict(story.words), "layers": json.dumps(story.words.layers, ensure_ascii=False)},
+        "vanishes_at": story.vanishes_at,
+        "job": _lists(asdict(story.job)) if story.job else None,
+        "reason": story.reason,
+        "posted": asdict(story.posted) if story.posted else None,
+    }
+
+
+def story_of(document: Document) -> Story:
+    """The story that a document holds."""
+    words = document["words"]
+    return Story(
+        id=document["_id"],
+        author_id=document["author_id"],
+        state=State(document["state"]),
+        created_at=document["created_at"],
+        content_type=document["content_type"],
+        size=document["size"],
+        lifetime=timedelta(milliseconds=document["lifetime_ms"]),
+        split=document["split"],
+        choices=Choices(**_tuples(document["choices"])),
+        words=Words(
+            caption=words["caption"],
+            alt_text=words["alt_text"],
+            captions_track=words["captions_track"],
+            sound=Sound(**words["sound"]) if words["sound"] else None,
+            layers=tuple(json.loads(words["layers"])),
+        ),
+        vanishes_at=document["vanishes_at"],
+        job=Job(**_tuples(document["job"])) if document["job"] else None,
+        reason=document["reason"],
+        posted=_posted(document["posted"]) if document["posted"] else None,
+    )
+
+
+def ended_document(ended: Ended) -> Document:
+    """What remains of a story."""
+    document = asdict(ended)
+    return {"_id": document.pop("id"), **document, "how": str(ended.how)}
+
+
+def ended_of(document: Document) -> Ended:
+    """What a document says of an ended story."""
+    return Ended(
+        id=document["_id"],
+        author_id=document.get("author_id"),
+        how=How(document["how"]),
+        at=document["at"],
+        series_id=document.get("series_id"),
+        by=document.get("by"),
+        fact_id=document.get("fact_id"),
+        erased_at=document.get("erased_at"),
+    )
+
+
+def quota_document(quota: Quota) -> Document:
+    """An author's slots; when the last of them lapses at `lapses_at`, MongoDB drops the document."""
+    slots = {name: [asdict(slot) for slot in slots] for name, slots in quota.named()}
+    return {**slots, "lapses_at": max((slot.until for _, each in quota.named() for slot in each), default=LONG_AGO)}
+
+
+def quota_of(document: Document | None) -> Quota:
+    """An author's quota; nobody's document is an empty one."""
+    if document is None:
+        return Quota()
+    names = ("drafts", "held", "live", "posted")
+    return Quota(**{name: tuple(Slot(**slot) for slot in document.get(name, ())) for name in names})
+
+
+def _posted(document: Document) -> Posted:
+    return Posted(**{**document, "media": Media(**document["media"])})
+
+
+def _lists(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+
+
+def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}

@@ -1,0 +1,53 @@
+"""Media jobs in MongoDB: they live in their story's document, and are claimed by lease."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pymongo import ReturnDocument
+
+from stories_ingest.domain.story import State, Story
+from stories_ingest.store.documents import STORIES, story_of
+from stories_shared.mongo import Document, Mongo
+
+PROCESSING = {"state": str(State.PROCESSING)}
+
+
+@dataclass(frozen=True, slots=True)
+class MongoJobs:
+    """The media work of all authors."""
+
+    mongo: Mongo
+
+    async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
+        """The job that has waited longest and that nobody holds, leased to this worker."""
+        document = await self.mongo[STORIES].find_one_and_update(
+            {**PROCESSING, "job.lease_until": {"$lte": now}},
+            {"$set": {"job.worker": worker, "job.lease_until": until}, "$inc": {"job.attempts": 1}},
+            sort=[("job.since", 1)],
+            return_document=ReturnDocument.AFTER,
+        )
+        return story_of(document) if document else None
+
+    async def renew(
+        self, story_id: str, worker: str, until: datetime, progress: float, parts: Sequence[str]
+    ) -> bool:
+        """Go on holding the job; False when it is not this worker's any more."""
+        fields = {"job.lease_until": until, "job.progress": progress, "job.parts": list(parts)}
+        return await self._update(story_id, worker, {"$set": fields})
+
+    async def hand_back(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
+        """Let another try begin at `until`; an uncounted one is as if it had not been made."""
+        fields: Document = {"$set": {"job.worker": None, "job.lease_until": until, "job.progress": 0.0}}
+        if not counted:
+            fields["$inc"] = {"job.attempts": -1}
+        await self._update(story_id, worker, fields)
+
+    async def waiting(self, now: datetime) -> int:
+        """How many jobs nobody holds, counted to 10,000."""
+        return await self.mongo[STORIES].count_documents({**PROCESSING, "job.lease_until": {"$lte": now}}, limit=10_000)
+
+    async def _update(self, story_id: str, worker: str, change: dict[str, Any]) -> bool:
+        mine = {"_id": story_id, **PROCESSING, "job.worker": worker}
+        return (await self.mongo[STORIES].update_one(mine, change)).matched_count > 0

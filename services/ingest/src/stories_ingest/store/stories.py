@@ -1,0 +1,138 @@
+"""Stories, what remains of them, and quotas in MongoDB: every verdict of a rule is one transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pymongo import DESCENDING
+
+from stories_ingest.domain.errors import NoSuchStory
+from stories_ingest.domain.life import Case, Rule, Verdict
+from stories_ingest.domain.quota import Quota
+from stories_ingest.domain.story import Ended, How, State, Story
+from stories_ingest.store.documents import (
+    ENDED,
+    QUOTAS,
+    STORIES,
+    ended_document,
+    ended_of,
+    quota_document,
+    quota_of,
+    story_document,
+    story_of,
+)
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.mongo import Document, Mongo, Session
+from stories_shared.outbox import mark
+
+
+@dataclass(frozen=True, slots=True)
+class MongoStories:
+    """The stories of all authors."""
+
+    mongo: Mongo
+    now: Clock
+
+    async def find(self, story_id: str) -> Story | None:
+        """The story, in any state but ended."""
+        document = await self.mongo[STORIES].find_one({"_id": story_id})
+        return story_of(document) if document else None
+
+    async def ended(self, story_id: str) -> Ended | None:
+        """What remains of an ended story."""
+        document = await self.mongo[ENDED].find_one({"_id": story_id})
+        return ended_of(document) if document else None
+
+    async def parts(self, series_id: str) -> list[Story]:
+        """The live parts of a series, in order."""
+        found = self.mongo[STORIES].find({"posted.series_id": series_id}, sort=[("posted.part", 1)])
+        return [story_of(document) for document in await found.to_list(None)]
+
+    async def ended_parts(self, series_id: str) -> list[Ended]:
+        """What remains of a series' ended parts."""
+        found = self.mongo[ENDED].find({"series_id": series_id})
+        return [ended_of(document) for document in await found.to_list(None)]
+
+    async def of(
+        self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
+    ) -> list[Story]:
+        """An author's stories, newest first, those older than the id `before`, without what is over."""
+        wanted: Document = {
+            "author_id": author_id,
+            "posted.expires_at": {"$not": {"$lte": now}},
+            "vanishes_at": {"$not": {"$lte": now}},
+        }
+        if state is not None:
+            wanted["state"] = str(state)
+        if before is not None:
+            wanted["_id"] = {"$lt": before}
+        found = self.mongo[STORIES].find(wanted, sort=[("_id", DESCENDING)], limit=limit)
+        return [story_of(document) for document in await found.to_list(None)]
+
+    async def quota(self, author_id: str) -> Quota:
+        """The author's quota, lapsed slots included."""
+        return quota_of(await self.mongo[QUOTAS].find_one({"_id": author_id}))
+
+    async def create(self, draft: Story, admit: Callable[[Quota], Quota]) -> None:
+        """Store a draft and what `admit` makes of its author's quota, both or neither; one that is there stays.
+
+        Raises NoSuchStory for the id of an ended story, and whatever `admit` raises.
+        """
+
+        async def verb(session: Session) -> None:
+            if await self.mongo[ENDED].find_one({"_id": draft.id}, {"_id": 1}, session=session):
+                raise NoSuchStory(draft.id)
+            if await self.mongo[STORIES].find_one({"_id": draft.id}, {"_id": 1}, session=session):
+                return
+            quota = admit(quota_of(await self.mongo[QUOTAS].find_one({"_id": draft.author_id}, session=session)))
+            await self._write_quota(draft.author_id, quota, session)
+            await self.mongo[STORIES].insert_one({"_id": draft.id, **story_document(draft)}, session=session)
+
+        await self.mongo.transaction(verb)
+
+    async def decide(self, story_id: str, rule: Rule) -> Verdict:
+        """Ask the rule about the case as it stands and write its verdict, all in one transaction.
+
+        The rule is asked again when somebody else wrote in between. Raises NoSuchStory, and what the rule raises.
+        """
+
+        async def verb(session: Session) -> Verdict:
+            case = await self._case(story_id, session)
+            verdict = rule(case)
+            await self._write(case, verdict, session)
+            return verdict
+
+        return await self.mongo.transaction(verb)
+
+    async def _case(self, story_id: str, session: Session) -> Case:
+        document = await self.mongo[STORIES].find_one({"_id": story_id}, session=session)
+        if document is None:
+            raise NoSuchStory(story_id)
+        story = story_of(document)
+        quota = quota_of(await self.mongo[QUOTAS].find_one({"_id": story.author_id}, session=session))
+        if story.posted is None or story.posted.series_id is None:
+            return Case(story, (story,), quota)
+        series = {"posted.series_id": story.posted.series_id}
+        found = self.mongo[STORIES].find(series, sort=[("posted.part", 1)], session=session)
+        return Case(story, tuple(story_of(each) for each in await found.to_list(None)), quota)
+
+    async def _write(self, case: Case, verdict: Verdict, session: Session) -> None:
+        if not verdict.save and not verdict.end and verdict.quota == case.quota:
+            return
+        # Written even when it says the same: two verdicts about parts of one series must not pass each other by.
+        await self._write_quota(case.story.author_id, verdict.quota, session)
+        for story in verdict.save:
+            fields = story_document(story)
+            if verdict.say and story.posted is not None:
+                fields["unsaid"] = mark(story.posted.revision, whole_ms(self.now()))
+            await self.mongo[STORIES].update_one({"_id": story.id}, {"$set": fields}, upsert=True, session=session)
+        for ended in verdict.end:
+            document = ended_document(ended)
+            if verdict.say and ended.how is How.DELETED:
+                document["unsaid"] = mark(1, whole_ms(self.now()))
+            await self.mongo[STORIES].delete_one({"_id": ended.id}, session=session)
+            await self.mongo[ENDED].replace_one({"_id": ended.id}, document, upsert=True, session=session)
+
+    async def _write_quota(self, author_id: str, quota: Quota, session: Session) -> None:
+        written = {"$set": quota_document(quota), "$inc": {"writes": 1}}
+        await self.mongo[QUOTAS].update_one({"_id": author_id}, written, upsert=True, session=session)

@@ -1,0 +1,33 @@
+"""Bells within this process, so that nobody waits for the next look at the database without need.
+
+What is decided by another replica is found by looking; a bell only makes the usual case quick.
+"""
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+
+
+class Bell:
+    """Rung when there may be something new; whoever waits looks for themselves."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+
+    def ring(self, name: str) -> None:
+        """Wake everyone who waits under this name."""
+        for event in self._waiting.get(name, ()):
+            event.set()
+
+    async def wait(self, name: str, seconds: float) -> None:
+        """Return when it rings, or after so many seconds."""
+        event = asyncio.Event()
+        self._waiting[name].add(event)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await event.wait()
+        finally:
+            self._waiting[name].discard(event)
+            if not self._waiting[name]:
+                del self._waiting[name]

@@ -1,0 +1,42 @@
+"""Changing who may see a story and what may be done with it."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from stories_ingest.domain import life
+from stories_ingest.domain.errors import NoSuchStory
+from stories_ingest.domain.life import Case, Verdict
+from stories_ingest.domain.story import NARROWING, Asker
+from stories_ingest.usecases.ports import Relay, Stories
+from stories_ingest.usecases.read import OwnStory, ReadStory
+from stories_shared.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStory:
+    """Applies an author's changes to a draft or to every part of a live series."""
+
+    stories: Stories
+    read: ReadStory
+    posted: Relay
+    now: Clock
+
+    async def __call__(self, asker: Asker, story_id: str, changes: Mapping[str, Any]) -> OwnStory:
+        """The story as changed; a change of who may see or comment is said in Kafka by then.
+
+        Raises NoSuchStory, WrongState, and Unavailable("kafka") with the change standing.
+        """
+
+        def rule(case: Case) -> Verdict:
+            if not asker.owns(case.story.author_id):
+                raise NoSuchStory(story_id)
+            return life.change(case, lambda choices: replace(choices, **changes), self.now())
+
+        await self.stories.decide(story_id, rule)
+        own = await self.read(asker, story_id)
+        if NARROWING & changes.keys():
+            await asyncio.gather(*(self.posted.say_now(part) for part in own.part_ids))
+        self.posted.wake()
+        return own

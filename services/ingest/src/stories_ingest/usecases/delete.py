@@ -1,0 +1,91 @@
+"""Ending a story at its author's or an admin's wish."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from stories_ingest.domain import life
+from stories_ingest.domain.errors import NoSuchStory
+from stories_ingest.domain.life import Case, Verdict
+from stories_ingest.domain.story import Asker, Ended, How
+from stories_ingest.usecases.ports import Objects, Relay, Series, Stories
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.failures import Unavailable
+
+PATIENCE = timedelta(seconds=2.8)
+"""What takes longer is answered with 503 within the three seconds of contract §2."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelStory:
+    """Lets a draft or a processing story vanish with its upload."""
+
+    stories: Stories
+    objects: Objects
+    now: Clock
+
+    async def __call__(self, asker: Asker, story_id: str) -> None:
+        """Raises NoSuchStory, and WrongState when it is live or refused."""
+
+        def rule(case: Case) -> Verdict:
+            if not asker.owns(case.story.author_id) or case.story.over(self.now()):
+                raise NoSuchStory(story_id)
+            return life.cancel(case, whole_ms(self.now()))
+
+        await self.stories.decide(story_id, rule)
+        await self.objects.erase(story_id)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteStory:
+    """Ends a story for good, and confirms it only when it is durable, said, and its media are gone."""
+
+    stories: Stories
+    series: Series
+    objects: Objects
+    endings: Relay
+    now: Clock
+    new_id: Callable[[], str]
+    patience: timedelta = PATIENCE
+
+    async def __call__(self, asker: Asker, story_id: str, *, series: bool) -> None:
+        """End it, in whatever state; asking again for what the author once had is confirmed again.
+
+        Raises NoSuchStory, and Unavailable where the confirmation takes too long (the deletion stands).
+        """
+        said = False
+        try:
+            async with asyncio.timeout(self.patience.total_seconds()):
+                ended = await self._end(asker, story_id, series=series)
+                self.endings.wake()
+                await asyncio.gather(*(self.endings.say_now(story.id) for story in ended if story.how is How.DELETED))
+                said = True
+                await self.objects.erase(*(story.id for story in ended))
+        except TimeoutError as error:
+            raise Unavailable("s3" if said else "kafka") from error
+
+    async def _end(self, asker: Asker, story_id: str, *, series: bool) -> tuple[Ended, ...]:
+        """Everything that this deletion is about, ended now or before."""
+        try:
+            return await self._decide(asker, story_id, series=series)
+        except NoSuchStory:
+            ended = await self.stories.ended(story_id)
+        if ended is None or ended.author_id is None or not asker.may_see(ended.author_id):
+            raise NoSuchStory(story_id)
+        if not series or ended.series_id is None:
+            return (ended,)
+        living = await self.series.parts(ended.series_id)
+        if living:
+            await self._decide(asker, living[0].id, series=True)
+        return tuple(await self.series.ended_parts(ended.series_id))
+
+    async def _decide(self, asker: Asker, story_id: str, *, series: bool) -> tuple[Ended, ...]:
+        def rule(case: Case) -> Verdict:
+            author_id = case.story.author_id
+            if not asker.may_see(author_id):
+                raise NoSuchStory(story_id)
+            by = "author" if asker.owns(author_id) else "admin"
+            return life.delete(case, by=by, series=series, now=whole_ms(self.now()), new_id=self.new_id)
+
+        return (await self.stories.decide(story_id, rule)).end

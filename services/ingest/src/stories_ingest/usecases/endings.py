@@ -1,0 +1,106 @@
+"""Endings that are heard: whatever this service holds of the story is erased, and that is said, every time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from stories_ingest.domain import life
+from stories_ingest.domain.errors import NoSuchStory
+from stories_ingest.domain.life import Case, Verdict
+from stories_ingest.usecases.ports import News, Objects, Relay, Stories
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
+from stories_shared.failures import Unacceptable
+
+EARLY = timedelta(seconds=5)
+"""A `story-expired` further ahead of our clock than clocks may differ is nobody's honest news."""
+SECOND_LOOK = timedelta(seconds=60)
+"""When erasure looks again: longer than any lease of a worker and any request."""
+
+
+class Marks(Protocol):
+    """What is noted of an ended story's erasure."""
+
+    async def erased(self, story_id: str, at: datetime, again_at: datetime) -> None:
+        """Note when its media were erased, and when to look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class EraseMedia:
+    """Erases a story's objects, says so, and lets the log forget the story."""
+
+    objects: Objects
+    marks: Marks
+    news: News
+    now: Clock
+
+    async def __call__(self, story_id: str) -> None:
+        """Erase and say so, known story or not. Raises Unavailable."""
+        await self.objects.erase(story_id)
+        at = whole_ms(self.now())
+        await self.marks.erased(story_id, at, at + SECOND_LOOK)
+        await self.news.say(StoryErased(story_id=story_id, store="media", erased_at=at))
+        await self.news.forget(StoryPosted, story_id)
+
+
+@dataclass(frozen=True, slots=True)
+class EndExpired:
+    """A story's time is over."""
+
+    stories: Stories
+    erase: EraseMedia
+    now: Clock
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def __call__(self, event: StoryExpired) -> None:
+        """End the story and erase its media, never before our own clock agrees.
+
+        Raises Unacceptable for the expiry of what was never posted, or is far from its end.
+        """
+        story = await self.stories.find(event.story_id)
+        if story is not None and story.posted is None:
+            raise Unacceptable("a story that was never posted cannot expire")
+        known = story.posted.expires_at if story and story.posted else event.expires_at
+        await self._until(max(known, event.expires_at))
+        with suppress(NoSuchStory):
+            await self.stories.decide(event.story_id, life.expire)
+        await self.erase(event.story_id)
+
+    async def _until(self, at: datetime) -> None:
+        early = at - self.now()
+        if early > EARLY:
+            raise Unacceptable("a story expires at its time and not before")
+        while (left := (at - self.now()).total_seconds()) >= 0:
+            await self.sleep(left + 0.001)
+
+
+@dataclass(frozen=True, slots=True)
+class EndDeleted:
+    """Somebody took a story back: this service itself, engagement for a report, or a moderation pipeline outside."""
+
+    stories: Stories
+    endings: Relay
+    erase: EraseMedia
+    now: Clock
+    new_id: Callable[[], str]
+
+    async def __call__(self, event: StoryDeleted, *, ours: bool) -> None:
+        """End the story and erase its media; what an outsider said of a living story is said again by us.
+
+        Raises Unacceptable for an outsider who speaks for the author.
+        """
+        if not ours and event.by != "admin":
+            raise Unacceptable("outside producers delete stories as admin only")
+
+        def rule(case: Case) -> Verdict:
+            return life.delete(
+                case, by=event.by, series=False, now=whole_ms(self.now()), new_id=self.new_id, say=not ours
+            )
+
+        with suppress(NoSuchStory):
+            await self.stories.decide(event.story_id, rule)
+            self.endings.wake()
+        await self.erase(event.story_id)

@@ -1,0 +1,60 @@
+"""Ports that several verbs share; those of one verb stand beside it."""
+
+from typing import Protocol
+
+from stories_ingest.domain.life import Rule, Verdict
+from stories_ingest.domain.story import Ended, Story
+from stories_shared.events import Event
+
+
+class Stories(Protocol):
+    """Stories being made and posted, what remains of ended ones, and their authors' quota."""
+
+    async def find(self, story_id: str) -> Story | None:
+        """The story, in any state but ended."""
+
+    async def ended(self, story_id: str) -> Ended | None:
+        """What remains of an ended story."""
+
+    async def decide(self, story_id: str, rule: Rule) -> Verdict:
+        """Ask the rule about the case as it stands and write its verdict, all at once.
+
+        The rule may be asked several times. Raises NoSuchStory where there is none, and whatever the rule raises.
+        """
+
+
+class Series(Protocol):
+    """The stories that one long clip became."""
+
+    async def parts(self, series_id: str) -> list[Story]:
+        """Its live parts, in order."""
+
+    async def ended_parts(self, series_id: str) -> list[Ended]:
+        """What remains of its ended parts."""
+
+
+class Objects(Protocol):
+    """Everything of a story in the bucket."""
+
+    async def erase(self, *story_ids: str) -> None:
+        """Remove the upload and the media of these stories; what is not there is not missed."""
+
+
+class Relay(Protocol):
+    """Says what documents are marked to say."""
+
+    def wake(self) -> None:
+        """There may be something to say."""
+
+    async def say_now(self, _id: object) -> None:
+        """Return when this document's mark, if it has one, is said. Raises Unavailable("kafka") when it takes long."""
+
+
+class News(Protocol):
+    """Says facts that no document is marked with."""
+
+    async def say(self, event: Event) -> None:
+        """Return when Kafka has acknowledged it. Raises Unavailable("kafka")."""
+
+    async def forget(self, event: type[Event], key: str) -> None:
+        """Say a tombstone. Raises Unavailable("kafka")."""

@@ -1,0 +1,76 @@
+"""Publishing: a draft's upload goes to the media work, and whoever asked may wait for what becomes of it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from stories_ingest.domain import life
+from stories_ingest.domain.errors import NoSuchStory, NothingUploaded
+from stories_ingest.domain.keys import staging_key
+from stories_ingest.domain.quota import Bounds
+from stories_ingest.domain.story import Asker, State, Story
+from stories_ingest.usecases.bell import Bell
+from stories_ingest.usecases.ports import Stories
+from stories_shared.clock import Clock, whole_ms
+
+WORK = "work"
+"""The bell that media workers wait for."""
+LOOK_EVERY_S = 0.25
+"""How often a waiting request looks, since a worker of another process may decide."""
+
+
+class Staged(Protocol):
+    """Uploads that clients have sent."""
+
+    async def etag(self, key: str) -> str | None:
+        """The ETag of what lies there, None when nothing does."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishStory:
+    """Starts the media work on a draft; asking again changes nothing."""
+
+    stories: Stories
+    staged: Staged
+    bell: Bell
+    bounds: Bounds
+    now: Clock
+
+    async def __call__(self, asker: Asker, story_id: str, wait: timedelta) -> Story:
+        """The story as it is now: processing, live or refused; held up to `wait` while it is undecided.
+
+        Raises NoSuchStory, NothingUploaded, and TooMany when the quota is exhausted.
+        """
+        story = await self._own(asker, story_id)
+        if story.state is State.DRAFT:
+            story = await self._start(asker, story_id)
+        return await self._decided(asker, story, wait)
+
+    async def _start(self, asker: Asker, story_id: str) -> Story:
+        etag = await self.staged.etag(staging_key(story_id))
+        if etag is None:
+            return await self._unless_draft(asker, story_id)
+        now = whole_ms(self.now())
+        await self.stories.decide(story_id, lambda case: life.publish(case, etag, now, self.bounds))
+        self.bell.ring(WORK)
+        return await self._own(asker, story_id)
+
+    async def _unless_draft(self, asker: Asker, story_id: str) -> Story:
+        """Nothing is staged: because nothing was uploaded, or because it has been decided meanwhile."""
+        story = await self._own(asker, story_id)
+        if story.state is State.DRAFT:
+            raise NothingUploaded(story_id)
+        return story
+
+    async def _decided(self, asker: Asker, story: Story, wait: timedelta) -> Story:
+        until = self.now() + wait
+        while story.state is State.PROCESSING and (left := (until - self.now()).total_seconds()) > 0:
+            await self.bell.wait(story.id, min(left, LOOK_EVERY_S))
+            story = await self._own(asker, story.id)
+        return story
+
+    async def _own(self, asker: Asker, story_id: str) -> Story:
+        story = await self.stories.find(story_id)
+        if story is None or not asker.owns(story.author_id) or story.over(self.now()):
+            raise NoSuchStory(story_id)
+        return story

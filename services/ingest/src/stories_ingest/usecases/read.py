@@ -1,0 +1,95 @@
+"""Reading one's own stories and quota."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from stories_ingest.domain.errors import NoSuchStory
+from stories_ingest.domain.quota import Bounds, Quota
+from stories_ingest.domain.story import Asker, State, Story
+from stories_ingest.usecases.ports import Series, Stories
+from stories_shared.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class OwnStory:
+    """A story as its author sees it, with the ids of the live parts of its series."""
+
+    story: Story
+    part_ids: tuple[str, ...]
+
+
+class Shelf(Protocol):
+    """An author's stories."""
+
+    async def of(
+        self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
+    ) -> list[Story]:
+        """The newest first, those older than the id `before`, without what is over."""
+
+
+class Quotas(Protocol):
+    """Authors' quotas."""
+
+    async def quota(self, author_id: str) -> Quota:
+        """The author's quota, lapsed slots included."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStory:
+    """Shows one story to its author, or to an admin, in any state until it ends."""
+
+    stories: Stories
+    series: Series
+    now: Clock
+
+    async def __call__(self, asker: Asker, story_id: str) -> OwnStory:
+        """Raises NoSuchStory."""
+        story = await self.stories.find(story_id)
+        if story is None or not asker.may_see(story.author_id) or story.over(self.now()):
+            raise NoSuchStory(story_id)
+        return await self.with_parts(story)
+
+    async def with_parts(self, story: Story) -> OwnStory:
+        """The story and its series' ids."""
+        if story.posted is None or story.posted.series_id is None:
+            return OwnStory(story, (story.id,) if story.posted else ())
+        parts = await self.series.parts(story.posted.series_id)
+        return OwnStory(story, tuple(part.id for part in parts))
+
+
+@dataclass(frozen=True, slots=True)
+class ListStories:
+    """Pages through an author's own stories, newest first."""
+
+    shelf: Shelf
+    now: Clock
+
+    async def __call__(self, author_id: str, state: State | None, before: str | None, limit: int) -> list[Story]:
+        """At most `limit` + 1 stories; the one too many says that there are more."""
+        return await self.shelf.of(author_id, state, before, self.now(), limit + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How much of the quota is used, and when one more story may be posted."""
+
+    live: int
+    posted_24h: int
+    retry_after_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadQuota:
+    """Shows an author's quota: only what went live counts as used."""
+
+    quotas: Quotas
+    bounds: Bounds
+    now: Clock
+
+    async def __call__(self, author_id: str) -> Standing:
+        """The quota as it stands."""
+        now = self.now()
+        quota = (await self.quotas.quota(author_id)).at(now)
+        wait = quota.wait(now, self.bounds).total_seconds()
+        return Standing(len(quota.live), len(quota.posted), int(-(-wait // 1)))

@@ -1,0 +1,317 @@
+"""Media work: claim a published story by lease, make its media, write the final keys, post it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from stories_ingest.domain import life
+from stories_ingest.domain.errors import LeaseLost, MediaRefused, NoSuchStory
+from stories_ingest.domain.keys import final_key, staging_key
+from stories_ingest.domain.life import Part
+from stories_ingest.domain.story import Media, State, Story
+from stories_ingest.usecases.bell import Bell
+from stories_ingest.usecases.ports import Objects, Relay, Stories
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.failures import dependency_of
+
+LEASE = timedelta(seconds=15)
+"""A worker unheard for this long is taken for dead; it renews every two seconds."""
+RENEW_EVERY_S = 2.0
+RETRY_AFTER = timedelta(seconds=2)
+"""How long a job rests whose work has failed without being the media's fault."""
+MAX_ATTEMPTS = 5
+"""Claims of one job after which the media is taken for what kills workers."""
+MADE = 0.9
+"""Which part of the work is done when the media are made and only the final keys are to be written."""
+SUFFIXES = {"video/mp4": ".mp4", "image/jpeg": ".jpg", "image/webp": ".webp"}
+
+
+class Piece(Protocol):
+    """One part of what the media work made of an upload."""
+
+    @property
+    def path(self) -> Path:
+        """The finished file."""
+
+    @property
+    def poster_path(self) -> Path:
+        """Its poster, a JPEG."""
+
+    @property
+    def kind(self) -> str:
+        """`video` or `photo`."""
+
+    @property
+    def content_type(self) -> str:
+        """What `path` holds."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of `path`."""
+
+    @property
+    def width(self) -> int:
+        """Pixels as displayed."""
+
+    @property
+    def height(self) -> int:
+        """Pixels as displayed."""
+
+    @property
+    def duration_ms(self) -> int | None:
+        """None for a photo."""
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether there is sound."""
+
+    @property
+    def starts_ms(self) -> int:
+        """Where it begins in what was uploaded."""
+
+
+class Jobs(Protocol):
+    """Published stories that wait for a worker, or for a new one."""
+
+    async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
+        """The job that has waited longest, leased to this worker; None when nothing waits."""
+
+    async def renew(
+        self, story_id: str, worker: str, until: datetime, progress: float, parts: Sequence[str]
+    ) -> bool:
+        """Go on holding the job; False when it is not this worker's any more."""
+
+    async def hand_back(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
+        """Let another try begin at `until`; uncounted where the failure was the world's or we are stopping."""
+
+
+class Bucket(Protocol):
+    """Uploads in, final keys out."""
+
+    async def fetch(self, key: str, etag: str, path: Path, most: int) -> None:
+        """Download what was published. Raises MediaRefused("changed") when it is not there as it was."""
+
+    async def put(self, key: str, path: Path, content_type: str) -> None:
+        """Write one object, whole or not at all."""
+
+    async def remove(self, *keys: str) -> None:
+        """Remove objects; what is not there is not missed."""
+
+
+class Maker(Protocol):
+    """Turns an upload into stories' media. Raises MediaRefused."""
+
+    async def __call__(
+        self, source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
+    ) -> Sequence[Piece]:
+        """The finished parts, in order, written below `into`."""
+
+
+class Folder(Protocol):
+    """Gives a job a folder on disk that is removed afterwards."""
+
+    def __call__(self) -> AbstractAsyncContextManager[Path]:
+        """The folder, while the context lasts."""
+
+
+Cutter = Callable[[str, int, int], str | None]
+"""The part of a WebVTT text between two times in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a job went: `posted`, `refused` with its reason, or `lost`; and how long since it was published."""
+
+    result: str
+    kind: str
+    took: timedelta
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Hold:
+    """A claimed job: what is renewed while the work goes on."""
+
+    story: Story
+    worker: str
+    progress: float = 0.0
+    parts: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    lost: bool = False
+
+    def note(self, share: float) -> None:
+        """How much of the media is made, 0 to 1."""
+        self.progress = max(self.progress, min(share, 1.0) * MADE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOnMedia:
+    """Does one job, from claim to posted or refused."""
+
+    worker: str
+    jobs: Jobs
+    stories: Stories
+    bucket: Bucket
+    objects: Objects
+    make: Maker
+    folder: Folder
+    cut: Cutter
+    posted: Relay
+    bell: Bell
+    now: Clock
+    new_id: Callable[[], str]
+    renew_every_s: float = RENEW_EVERY_S
+
+    async def __call__(self) -> Done | None:
+        """Do the job that has waited longest; None when nothing waits.
+
+        A job whose dependencies fail is handed back and the failure raised; one that is cancelled, ended or taken
+        over meanwhile is `lost`, and what it wrote is removed.
+        """
+        now = self.now()
+        attempt = f"{self.worker}/{self.new_id()}"
+        story = await self.jobs.claim(attempt, now, now + LEASE)
+        if story is None:
+            return None
+        assert story.job is not None, "a claimed story has a job"
+        hold = Hold(story, attempt)
+        result, reason = await self._held(hold)
+        took = self.now() - story.job.since
+        self.bell.ring(story.id)
+        return Done(result, "photo" if story.content_type.startswith("image/") else "video", took, reason)
+
+    async def _held(self, hold: Hold) -> tuple[str, str]:
+        """Work while the lease is renewed beside it; stop at once when it is lost."""
+        work = asyncio.ensure_future(self._work(hold))
+        renewing = asyncio.ensure_future(self._renew(hold, work))
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not hold.lost:
+                await self._abandon(hold, timedelta(0), counted=False)
+                raise
+            await self._clear(hold)
+            return "lost", ""
+        except (LeaseLost, NoSuchStory):
+            await self._clear(hold)
+            return "lost", ""
+        except Exception as error:
+            await self._abandon(hold, RETRY_AFTER, counted=dependency_of(error) is None)
+            raise
+        finally:
+            work.cancel()
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+
+    async def _work(self, hold: Hold) -> tuple[str, str]:
+        try:
+            await self._post(hold)
+        except MediaRefused as refused:
+            reason = refused.reason
+            await self.stories.decide(
+                hold.story.id, lambda case: life.refuse(case, hold.worker, reason, whole_ms(self.now()))
+            )
+            await self._clear(hold)
+            return "refused", reason
+        return "posted", ""
+
+    async def _post(self, hold: Hold) -> None:
+        story = hold.story
+        assert story.job is not None, "a claimed story has a job"
+        if story.job.attempts > MAX_ATTEMPTS:
+            raise MediaRefused("damaged")
+        async with self.folder() as folder:
+            upload = folder / "upload"
+            await self.bucket.fetch(staging_key(story.id), story.job.etag, upload, story.size)
+            made = folder / "made"
+            made.mkdir()
+            pieces = await self.make(upload, story.content_type, story.split, made, hold.note)
+            parts = await self._write(hold, pieces)
+        await self.stories.decide(
+            story.id, lambda case: life.go_live(case, hold.worker, parts, whole_ms(self.now()))
+        )
+        self.posted.wake()
+        self.bell.ring(story.id)
+        await self.bucket.remove(staging_key(story.id))
+
+    async def _write(self, hold: Hold, pieces: Sequence[Piece]) -> list[Part]:
+        """Write every part under its own story's folder, announced on the job first so that no sweep takes them."""
+        story = hold.story
+        hold.parts = [story.id, *(self.new_id() for _ in pieces[1:])]
+        await self._keep(hold)
+        parts = []
+        for number, (part_id, piece) in enumerate(zip(hold.parts, pieces, strict=True), 1):
+            parts.append(await self._write_one(hold, part_id, piece))
+            hold.progress = MADE + (1 - MADE) * number / (len(pieces) + 1)
+        return parts
+
+    async def _write_one(self, hold: Hold, part_id: str, piece: Piece) -> Part:
+        name = self.new_id()
+        key = final_key(part_id, name, SUFFIXES[piece.content_type])
+        poster_key = final_key(part_id, name, ".poster.jpg")
+        hold.keys += [key, poster_key]
+        await self.bucket.put(key, piece.path, piece.content_type)
+        await self.bucket.put(poster_key, piece.poster_path, "image/jpeg")
+        media = Media(
+            kind=piece.kind,
+            key=key,
+            poster_key=poster_key,
+            content_type=piece.content_type,
+            size=piece.size,
+            width=piece.width,
+            height=piece.height,
+            duration_ms=piece.duration_ms,
+            has_audio=piece.has_audio,
+        )
+        return Part(id=part_id, media=media, captions_track=self._captions(hold.story, piece, len(hold.parts)))
+
+    def _captions(self, story: Story, piece: Piece, parts: int) -> str | None:
+        track = story.words.captions_track
+        if track is None or parts == 1 or piece.duration_ms is None:
+            return track
+        return self.cut(track, piece.starts_ms, piece.starts_ms + piece.duration_ms)
+
+    async def _renew(self, hold: Hold, work: "asyncio.Future[tuple[str, str]]") -> None:
+        while True:
+            await asyncio.sleep(self.renew_every_s)
+            try:
+                await self._keep(hold)
+            except LeaseLost:
+                hold.lost = await self._not_decided_by_us(hold)
+                if hold.lost:
+                    work.cancel()
+                return
+            except Exception:  # noqa: BLE001, S112  (the work itself meets the same failure and tells of it)
+                continue
+
+    async def _keep(self, hold: Hold) -> None:
+        until = self.now() + LEASE
+        if not await self.jobs.renew(hold.story.id, hold.worker, until, hold.progress, hold.parts):
+            raise LeaseLost(hold.story.id)
+
+    async def _not_decided_by_us(self, hold: Hold) -> bool:
+        """A job is also gone from under the lease when this very worker has just decided it."""
+        story = await self.stories.find(hold.story.id)
+        if story is None or story.state is State.DRAFT or story.state is State.PROCESSING:
+            return True
+        return story.posted is not None and story.posted.media.key not in hold.keys
+
+    async def _clear(self, hold: Hold) -> None:
+        """Remove what this attempt wrote, and the upload if nobody else works on it; sweeps look again."""
+        with suppress(Exception):
+            story = await self.stories.find(hold.story.id)
+            staged = [] if story is not None and story.state is State.PROCESSING else [staging_key(hold.story.id)]
+            await self.bucket.remove(*hold.keys, *staged)
+
+    async def _abandon(self, hold: Hold, pause: timedelta, *, counted: bool) -> None:
+        """Stopped or failed on the way: let another try begin after a pause, and leave nothing of this one."""
+        with suppress(Exception):
+            await self.jobs.hand_back(hold.story.id, hold.worker, self.now() + pause, counted=counted)
+            story = await self.stories.find(hold.story.id)
+            if story is None or story.state is State.PROCESSING:
+                await self.bucket.remove(*hold.keys)
