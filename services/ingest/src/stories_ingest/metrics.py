@@ -8,10 +8,14 @@ class IngestMetrics:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.publishes = catalogue.counter(
-            "publishes_total", "Media jobs that ended, by result; many refused as damaged: look at clients.", ["result", "reason"]
+            "publishes_total",
+            "Media jobs that ended, by result; many refused as damaged: look at clients.",
+            ["result", "reason"],
         )
         self.publish_duration = catalogue.histogram(
-            "publish_duration_seconds", "From publish to live or refused; growing means too few media workers.", ["kind"]
+            "publish_duration_seconds",
+            "From publish to live or refused; growing means too few media workers.",
+            ["kind"],
         )
         self.media_jobs = catalogue.gauge(
             "media_jobs", "Media jobs running here, and waiting for any worker (told by one replica).", ["state"]

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
-
 from stories_shared.settings import Duration, ObjectStoreSettings, Settings
 
 
@@ -20,7 +19,9 @@ class IngestSettings(ObjectStoreSettings, Settings):
     """What ingest reads from the environment."""
 
     mongo_database: str = Field("stories_ingest", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="ingest's own database")
-    role: Literal["all", "api", "worker"] = Field("all", description="media work beside the API, or one of the two alone")
+    role: Literal["all", "api", "worker"] = Field(
+        "all", description="media work beside the API, or one of the two alone"
+    )
     media_workers: int = Field(1, ge=1, le=64, description="media jobs that one process works on at a time")
     upload_ttl: Duration = Field(timedelta(minutes=15), description="how long an upload form holds")
     draft_ttl: Duration = Field(timedelta(hours=1), description="after how long an unpublished draft vanishes")
@@ -28,7 +29,9 @@ class IngestSettings(ObjectStoreSettings, Settings):
     max_live: int = Field(100, ge=1, le=10_000, description="live stories that a user may have; a series counts once")
     max_posted_24h: int = Field(200, ge=1, le=10_000, description="stories that a user may post in 24 hours")
     max_upload_bytes: int = Field(512 * 1024 * 1024, ge=1, le=5 * 1024**3, description="bytes of one upload")
-    max_clip_ms: int = Field(15_000, ge=1_000, le=600_000, description="how long one clip may be; longer ones are split")
+    max_clip_ms: int = Field(
+        15_000, ge=1_000, le=600_000, description="how long one clip may be; longer ones are split"
+    )
     max_parts: int = Field(10, ge=1, le=100, description="into how many parts a clip may be split")
-    still_images: OnOff = Field(True, description="whether photos are taken: `on` or `off`")  # noqa: FBT003
+    still_images: OnOff = Field(True, description="whether photos are taken: `on` or `off`")
     limit_create: int = Field(30, ge=1, description="stories a user may ask for in a minute, on each replica")

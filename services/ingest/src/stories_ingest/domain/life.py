@@ -133,9 +133,7 @@ def delete(case: Case, *, by: str, series: bool, now: datetime, new_id: Callable
     if case.story.posted is None:
         return vanish(case, now)
     going = case.parts if series else (case.story,)
-    ended = tuple(
-        replace(_ended(part, How.DELETED, now), by=by, fact_id=new_id()) for part in going
-    )
+    ended = tuple(replace(_ended(part, How.DELETED, now), by=by, fact_id=new_id()) for part in going)
     return Verdict(_freed(case, len(going)), end=ended, say=say)
 
 

@@ -1,10 +1,10 @@
 """MongoDB and object storage: shapes of documents, indexes, and how the ports of the use cases are met."""
 
 from pymongo import DESCENDING, IndexModel
-
-from stories_ingest.store.documents import CLAIMS, ENDED, ENDED_KEPT, ERASED_USERS, QUOTAS, STORIES, TURNS
 from stories_shared.mongo import Mongo
 from stories_shared.outbox import outbox_index
+
+from stories_ingest.store.documents import CLAIMS, ENDED, ENDED_KEPT, ERASED_USERS, QUOTAS, STORIES, TURNS
 
 
 def _where(field: str) -> dict[str, object]:

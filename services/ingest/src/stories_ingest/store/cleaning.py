@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pymongo.errors import DuplicateKeyError
+from stories_shared.mongo import Document, Mongo, Session
 
 from stories_ingest.domain.keys import story_of
 from stories_ingest.domain.story import State
@@ -19,7 +20,6 @@ from stories_ingest.store.documents import (
     quota_document,
     quota_of,
 )
-from stories_shared.mongo import Document, Mongo, Session
 
 
 @dataclass(frozen=True, slots=True)

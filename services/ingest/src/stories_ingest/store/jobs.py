@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import ReturnDocument
+from stories_shared.mongo import Document, Mongo
 
 from stories_ingest.domain.story import State, Story
 from stories_ingest.store.documents import STORIES, story_of
-from stories_shared.mongo import Document, Mongo
 
 PROCESSING = {"state": str(State.PROCESSING)}
 
@@ -30,9 +30,7 @@ class MongoJobs:
         )
         return story_of(document) if document else None
 
-    async def renew(
-        self, story_id: str, worker: str, until: datetime, progress: float, parts: Sequence[str]
-    ) -> bool:
+    async def renew(self, story_id: str, worker: str, until: datetime, progress: float, parts: Sequence[str]) -> bool:
         """Go on holding the job; False when it is not this worker's any more."""
         fields = {"job.lease_until": until, "job.progress": progress, "job.parts": list(parts)}
         return await self._update(story_id, worker, {"$set": fields})

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pymongo import DESCENDING
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.mongo import Document, Mongo, Session
+from stories_shared.outbox import mark
 
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.life import Case, Rule, Verdict
@@ -21,9 +24,6 @@ from stories_ingest.store.documents import (
     story_document,
     story_of,
 )
-from stories_shared.clock import Clock, whole_ms
-from stories_shared.mongo import Document, Mongo, Session
-from stories_shared.outbox import mark
 
 
 @dataclass(frozen=True, slots=True)

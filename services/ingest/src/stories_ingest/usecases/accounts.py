@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.events import UserDataErased
+
 from stories_ingest.domain import life
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.life import Case, Verdict
 from stories_ingest.domain.story import How
 from stories_ingest.usecases.endings import SECOND_LOOK
 from stories_ingest.usecases.ports import News, Objects, Relay, Stories
-from stories_shared.clock import Clock, whole_ms
-from stories_shared.events import UserDataErased
 
 PAGE = 100
 """How many stories are ended before the next are read."""

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from stories_shared.clock import Clock
+
 from stories_ingest.domain import life
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.life import Case, Verdict
 from stories_ingest.domain.story import NARROWING, Asker
 from stories_ingest.usecases.ports import Relay, Stories
 from stories_ingest.usecases.read import OwnStory, ReadStory
-from stories_shared.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from stories_shared.clock import Clock, whole_ms
+
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory, WrongState
 from stories_ingest.domain.keys import staging_key
 from stories_ingest.domain.quota import Bounds, Quota
 from stories_ingest.domain.story import PHOTOS, Asker, Choices, State, Story, Words
 from stories_ingest.domain.uploads import Form, Uploading
 from stories_ingest.usecases.ports import Stories
-from stories_shared.clock import Clock, whole_ms
 
 
 class Forms(Protocol):

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.failures import Unavailable
+
 from stories_ingest.domain import life
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.life import Case, Verdict
 from stories_ingest.domain.story import Asker, Ended, How
 from stories_ingest.usecases.ports import Objects, Relay, Series, Stories
-from stories_shared.clock import Clock, whole_ms
-from stories_shared.failures import Unavailable
 
 PATIENCE = timedelta(seconds=2.8)
 """What takes longer is answered with 503 within the three seconds of contract §2."""

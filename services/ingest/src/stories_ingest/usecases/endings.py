@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
+from stories_shared.failures import Unacceptable
+
 from stories_ingest.domain import life
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.life import Case, Verdict
 from stories_ingest.usecases.ports import News, Objects, Relay, Stories
-from stories_shared.clock import Clock, whole_ms
-from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
-from stories_shared.failures import Unacceptable
 
 EARLY = timedelta(seconds=5)
 """A `story-expired` further ahead of our clock than clocks may differ is nobody's honest news."""

@@ -3,9 +3,9 @@
 from dataclasses import asdict
 
 import msgspec
+from stories_shared.events import StoryDeleted, StoryPosted
 
 from stories_ingest.domain.story import Ended, Story
-from stories_shared.events import StoryDeleted, StoryPosted
 
 
 def story_posted(story: Story) -> StoryPosted:

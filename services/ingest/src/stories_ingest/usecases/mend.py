@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from stories_shared.events import StoryPosted
+
 from stories_ingest.usecases.facts import story_posted
 from stories_ingest.usecases.ports import News, Stories
-from stories_shared.events import StoryPosted
 
 
 @dataclass(frozen=True, slots=True)

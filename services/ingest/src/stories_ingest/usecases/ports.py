@@ -2,9 +2,10 @@
 
 from typing import Protocol
 
+from stories_shared.events import Event
+
 from stories_ingest.domain.life import Rule, Verdict
 from stories_ingest.domain.story import Ended, Story
-from stories_shared.events import Event
 
 
 class Stories(Protocol):

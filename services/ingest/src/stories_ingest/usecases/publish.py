@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from stories_shared.clock import Clock, whole_ms
+
 from stories_ingest.domain import life
 from stories_ingest.domain.errors import NoSuchStory, NothingUploaded
 from stories_ingest.domain.keys import staging_key
@@ -11,7 +13,6 @@ from stories_ingest.domain.quota import Bounds
 from stories_ingest.domain.story import Asker, State, Story
 from stories_ingest.usecases.bell import Bell
 from stories_ingest.usecases.ports import Stories
-from stories_shared.clock import Clock, whole_ms
 
 WORK = "work"
 """The bell that media workers wait for."""

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from stories_shared.clock import Clock
+
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.quota import Bounds, Quota
 from stories_ingest.domain.story import Asker, State, Story
 from stories_ingest.usecases.ports import Series, Stories
-from stories_shared.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)

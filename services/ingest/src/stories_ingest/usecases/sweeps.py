@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from stories_shared.clock import Clock, whole_ms
+
 from stories_ingest.domain import life
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.keys import FINAL, STAGING, story_of
 from stories_ingest.domain.life import Case, Verdict
 from stories_ingest.usecases.accounts import EraseAccount
 from stories_ingest.usecases.ports import Objects, Stories
-from stories_shared.clock import Clock, whole_ms
 
 PAGE = 500
 """How much one look at the database or the bucket takes at a time."""

@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.failures import dependency_of
+
 from stories_ingest.domain import life
 from stories_ingest.domain.errors import LeaseLost, MediaRefused, NoSuchStory
 from stories_ingest.domain.keys import final_key, staging_key
@@ -15,8 +18,6 @@ from stories_ingest.domain.life import Part
 from stories_ingest.domain.story import Media, State, Story
 from stories_ingest.usecases.bell import Bell
 from stories_ingest.usecases.ports import Objects, Relay, Stories
-from stories_shared.clock import Clock, whole_ms
-from stories_shared.failures import dependency_of
 
 LEASE = timedelta(seconds=15)
 """A worker unheard for this long is taken for dead; it renews every two seconds."""
@@ -80,9 +81,7 @@ class Jobs(Protocol):
     async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
         """The job that has waited longest, leased to this worker; None when nothing waits."""
 
-    async def renew(
-        self, story_id: str, worker: str, until: datetime, progress: float, parts: Sequence[str]
-    ) -> bool:
+    async def renew(self, story_id: str, worker: str, until: datetime, progress: float, parts: Sequence[str]) -> bool:
         """Go on holding the job; False when it is not this worker's any more."""
 
     async def hand_back(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
@@ -232,9 +231,7 @@ class WorkOnMedia:
             made.mkdir()
             pieces = await self.make(upload, story.content_type, story.split, made, hold.note)
             parts = await self._write(hold, pieces)
-        await self.stories.decide(
-            story.id, lambda case: life.go_live(case, hold.worker, parts, whole_ms(self.now()))
-        )
+        await self.stories.decide(story.id, lambda case: life.go_live(case, hold.worker, parts, whole_ms(self.now())))
         self.posted.wake()
         self.bell.ring(story.id)
         await self.bucket.remove(staging_key(story.id))

@@ -1,0 +1,1 @@
+"""In-memory ports and builders, for tests of ingest and of whoever builds on it."""

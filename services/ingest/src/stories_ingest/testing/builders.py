@@ -1,0 +1,105 @@
+"""Stories, quotas and media with everything that a test does not care about filled in."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from stories_shared.ids import new_id
+
+from stories_ingest.domain.life import Part
+from stories_ingest.domain.quota import Bounds
+from stories_ingest.domain.story import Choices, Job, Media, Posted, State, Story, Words
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+BOUNDS = Bounds(drafts=10, live=100, posted_24h=200)
+
+
+@dataclass(slots=True)
+class Hands:
+    """A clock whose hands a test moves."""
+
+    at: datetime = NOW
+
+    def __call__(self) -> datetime:
+        """What time it is."""
+        return self.at
+
+    def move(self, **by: float) -> None:
+        """Move on, by `seconds=…`, `hours=…`."""
+        self.at += timedelta(**by)
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleeping moves the hands."""
+        self.move(seconds=seconds)
+
+
+@dataclass(slots=True)
+class Numbers:
+    """Ids that are fresh and in order."""
+
+    given: list[str] = field(default_factory=list)
+
+    def __call__(self) -> str:
+        """The next."""
+        self.given.append(new_id())
+        return self.given[-1]
+
+
+def draft(author_id: str = "ann", now: datetime = NOW, **fields: Any) -> Story:
+    """A draft of a video."""
+    story = Story(
+        id=new_id(),
+        author_id=author_id,
+        state=State.DRAFT,
+        created_at=now,
+        content_type="video/mp4",
+        size=1_000,
+        lifetime=timedelta(hours=24),
+        split=True,
+        choices=Choices(),
+        words=Words(),
+        vanishes_at=now + timedelta(hours=1),
+    )
+    return replace(story, **fields)
+
+
+def processing(author_id: str = "ann", now: datetime = NOW, worker: str | None = None, **fields: Any) -> Story:
+    """A published story, held by a worker if one is named."""
+    lease = now + timedelta(seconds=15) if worker else now
+    job = Job(etag="etag", since=now, lease_until=lease, worker=worker, attempts=1 if worker else 0)
+    return draft(author_id, now, state=State.PROCESSING, vanishes_at=None, job=job, **fields)
+
+
+def media(story_id: str, name: str = "one") -> Media:
+    """The media of a clip of five seconds."""
+    return Media(
+        kind="video",
+        key=f"stories/{story_id}/{name}.mp4",
+        poster_key=f"stories/{story_id}/{name}.poster.jpg",
+        content_type="video/mp4",
+        size=1_000,
+        width=1080,
+        height=1920,
+        duration_ms=5_000,
+        has_audio=True,
+    )
+
+
+def part(story_id: str) -> Part:
+    """One made part."""
+    return Part(id=story_id, media=media(story_id), captions_track=None)
+
+
+def live(
+    author_id: str = "ann", now: datetime = NOW, lifetime: timedelta = timedelta(hours=24), **fields: Any
+) -> Story:
+    """A live story, posted now; `series_id`, `part` and `parts` make it one of several."""
+    series = {name: fields.pop(name) for name in ("series_id", "part", "parts") if name in fields}
+    story = draft(author_id, now, state=State.LIVE, vanishes_at=None, lifetime=lifetime, **fields)
+    posted = Posted(
+        media=media(story.id),
+        posted_at=now,
+        expires_at=now + lifetime,
+        **{"series_id": None, "part": 1, "parts": 1, **series},
+    )
+    return replace(story, posted=posted)
