@@ -19,7 +19,8 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from faststream import AckPolicy, Context
-from faststream.kafka import KafkaMessage, KafkaRouter
+from faststream.kafka import KafkaRouter
+from faststream.kafka.annotations import KafkaMessage
 from faststream.kafka.message import KafkaAckableMessage
 
 from stories_shared.clock import Clock, from_epoch_ms
@@ -143,7 +144,7 @@ def listen(
 
     def decorate(handler: Handler) -> Handler:
         async def consume(
-            message: Annotated[KafkaMessage, Context("message", cast=False)],
+            message: KafkaMessage,
             fates: Annotated[Fates, Context("fates", cast=False)],
         ) -> None:
             raw: Any = message.raw_message

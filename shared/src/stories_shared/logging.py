@@ -32,7 +32,7 @@ def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
 
 def configure(service: str, level: str = "INFO") -> None:
     """Send structlog's and the standard library's records to standard output as JSON lines that name the service."""
-    shared = [
+    shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.stdlib.ExtraAdder(),

@@ -189,7 +189,7 @@ class Publisher:
                 self._producer = producer
             return self._producer
 
-    async def _replace(self, wedged: AIOKafkaProducer) -> None:
+    async def _replace(self, wedged: Any) -> None:
         """Put a fresh producer in the place of one that a refused record has wedged."""
         if self._producer is wedged:
             self._producer = None

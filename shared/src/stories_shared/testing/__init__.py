@@ -1,0 +1,76 @@
+"""For tests only: waiting with a deadline, a clock that is set by hand, and consumers without a whole service."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from faststream.kafka import KafkaBroker, KafkaRouter
+
+from stories_shared.clock import system_now
+from stories_shared.consuming import Fates
+from stories_shared.kafka import Kafka
+from stories_shared.metrics import Catalogue, CommonMetrics
+from stories_shared.publishing import Publisher
+
+
+async def eventually(
+    condition: Callable[[], Any | Awaitable[Any]], within_s: float = 15.0, every_s: float = 0.02
+) -> Any:
+    """Poll until the condition gives something true and return that.
+
+    Raises:
+        AssertionError: it never did; an assertion that failed inside the condition is shown.
+    """
+    deadline = time.monotonic() + within_s
+    last: Any = None
+    while time.monotonic() < deadline:
+        try:
+            last = condition()
+            if inspect.isawaitable(last):
+                last = await last
+            if last:
+                return last
+        except AssertionError as error:
+            last = error
+        await asyncio.sleep(every_s)
+    raise AssertionError(f"not within {within_s} s; last: {last!r}")
+
+
+class HandClock:
+    """A clock that stands still until it is told otherwise."""
+
+    def __init__(self, at: datetime | None = None) -> None:
+        self.at = at or datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def forward(self, **span: float) -> datetime:
+        """Move on by a timedelta's keywords and return the new time."""
+        self.at += timedelta(**span)
+        return self.at
+
+
+@asynccontextmanager
+async def consuming(kafka: Kafka, router: KafkaRouter, service: str = "feed") -> AsyncIterator[Fates]:
+    """Run a router's subscribers against real Kafka, as a service would, until the block ends."""
+    publisher = Publisher(kafka, service, system_now)
+    fates = Fates(publisher, CommonMetrics(Catalogue()), system_now)
+    broker = KafkaBroker(kafka.bootstrap, allow_auto_create_topics=False, logger=None, graceful_timeout=3)
+    broker.context.set_global("fates", fates)
+    broker.include_router(router, prefix=kafka.prefix)
+    for subscriber in broker.subscribers:
+        subscriber_any: Any = subscriber
+        subscriber_any.group_id = kafka.topic(subscriber_any.group_id)
+    await publisher.start()
+    await broker.start()
+    try:
+        yield fates
+    finally:
+        fates.stopping.set()
+        await broker.stop()
+        await publisher.stop()

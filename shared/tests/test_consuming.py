@@ -1,0 +1,223 @@
+"""What becomes of records, good and bad, on a real broker."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from faststream import AckPolicy
+from faststream.kafka import KafkaRouter
+
+from stories_shared.consuming import BREAKER_AFTER, Records, each, listen, together
+from stories_shared.events import StoryErased, UserFollowed, encode
+from stories_shared.failures import MONGODB, Unacceptable, Unavailable
+from stories_shared.ids import new_id
+from stories_shared.kafka import Kafka
+from stories_shared.publishing import Message, Publisher
+from stories_shared.testing import consuming, eventually
+
+pytestmark = pytest.mark.servers
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def follow(user: str = "ann", target: str = "bob") -> UserFollowed:
+    return UserFollowed(user_id=user, target_id=target, at=NOW)
+
+
+@pytest_asyncio.fixture
+async def kafka(realm) -> Kafka:
+    await realm.topic("user-followed", "user-followed.feed.parked", "story-erased", "story-erased.expiry.parked")
+    return Kafka(realm["KAFKA_BOOTSTRAP_SERVERS"], realm.prefix)
+
+
+@pytest_asyncio.fixture
+async def producer(kafka: Kafka) -> AsyncIterator[AIOKafkaProducer]:
+    made = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def committed(kafka: Kafka, group: str, topic: str) -> int:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=kafka.bootstrap, group_id=kafka.topic(group), enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        consumer.assign([])
+        await consumer.topics()
+        admin = kafka.admin()
+        await admin.start()
+        try:
+            found = await admin.list_consumer_group_offsets(kafka.topic(group))
+        finally:
+            await admin.close()
+        return sum(offset.offset for partition, offset in found.items() if partition.topic == kafka.topic(topic))
+    finally:
+        await consumer.stop()
+
+
+async def parked(kafka: Kafka, topic: str, count: int) -> list[dict[str, bytes]]:
+    consumer = AIOKafkaConsumer(
+        kafka.topic(topic), bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest", group_id=None
+    )
+    await consumer.start()
+    found: list[dict[str, bytes]] = []
+    try:
+        async with asyncio.timeout(15):
+            while len(found) < count:
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += [{**dict(record.headers), "value": record.value} for record in records]
+    finally:
+        await consumer.stop()
+    return found
+
+
+def followed_by(verb, max_records: int = 500) -> KafkaRouter:
+    router = KafkaRouter()
+
+    @listen(router, UserFollowed, service="feed", max_records=max_records)
+    async def on_user_followed(batch: Records) -> None:
+        """Collect them."""
+        await each(batch, UserFollowed, verb)
+
+    return router
+
+
+async def test_a_good_record_between_bad_ones_is_applied_and_the_bad_ones_are_parked(kafka, producer):
+    seen = []
+
+    async def verb(event: UserFollowed) -> None:
+        seen.append(event.target_id)
+
+    topic = kafka.topic("user-followed")
+    await producer.send(topic, b"{", b"ann", partition=0)
+    await producer.send(topic, encode(follow(target="bob")), b"ann", partition=0)
+    await producer.send(topic, b'{"user_id":"ann","target_id":"x","at":"2026-01-01T00:00:00Z"}', None, partition=0)
+    await producer.send(topic, None, b"ann", partition=0)
+    await producer.send(topic, b"[" * 100_000, b"ann", partition=0)
+    await producer.send_and_wait(topic, encode(follow(target="eve")), b"ann", partition=0)
+    async with consuming(kafka, followed_by(verb)):
+        await eventually(lambda: seen == ["bob", "x", "eve"])
+        found = await parked(kafka, "user-followed.feed.parked", 2)
+    assert {row["value"][:1] for row in found} == {b"{", b"["}
+    assert {row["origin-offset"] for row in found} == {b"0", b"4"}
+    assert all(
+        row["error-type"] == b"unreadable" and row["origin-group"].endswith(b"feed.user-followed") for row in found
+    )
+
+
+async def test_headers_that_are_no_text_or_null_or_ask_for_a_reply_change_nothing(kafka, producer):
+    seen = []
+
+    async def verb(event: UserFollowed) -> None:
+        seen.append(event.target_id)
+
+    headers = [("ce_id", b"\xff\xfe"), ("reply_to", b"elsewhere"), ("ce_source", b""), ("nothing", None)]
+    await producer.send_and_wait(kafka.topic("user-followed"), encode(follow()), b"ann", headers=headers)
+    async with consuming(kafka, followed_by(verb)):
+        await eventually(lambda: seen == ["bob"])
+        await eventually(lambda: committed_is(kafka, 1))
+
+
+async def committed_is(kafka: Kafka, offset: int) -> bool:
+    return await committed(kafka, "feed.user-followed", "user-followed") == offset
+
+
+async def test_while_the_world_is_down_a_record_waits_in_place_and_is_applied_once_it_is_back(kafka, producer):
+    tries = []
+
+    async def verb(event: UserFollowed) -> None:
+        tries.append(event.target_id)
+        if len(tries) < 4:
+            raise Unavailable(MONGODB)
+
+    await producer.send_and_wait(kafka.topic("user-followed"), encode(follow()), b"ann")
+    async with consuming(kafka, followed_by(verb)):
+        await eventually(lambda: len(tries) == 4)
+        await eventually(lambda: committed_is(kafka, 1))
+    assert tries == ["bob"] * 4
+
+
+async def test_a_bug_is_tried_three_times_then_parked_and_the_partition_goes_on(kafka, producer):
+    tries = []
+
+    async def verb(event: UserFollowed) -> None:
+        tries.append(event.target_id)
+        if event.target_id == "bob":
+            raise KeyError("nobody expected this")
+
+    for target in ("bob", "eve"):
+        await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target=target)), b"ann")
+    async with consuming(kafka, followed_by(verb)):
+        await eventually(lambda: tries == ["bob", "bob", "bob", "eve"])
+        (found,) = await parked(kafka, "user-followed.feed.parked", 1)
+    assert found["error-type"] == b"bug"
+
+
+async def test_in_a_batch_only_the_guilty_record_is_parked(kafka, producer):
+    applied: set[str] = set()
+
+    async def verb(facts) -> None:
+        if any(fact.event.target_id == "evil" for fact in facts):
+            raise Unacceptable("evil")
+        applied.update(fact.event.target_id for fact in facts)
+
+    router = KafkaRouter()
+
+    @listen(router, UserFollowed, service="feed")
+    async def on_user_followed(batch: Records) -> None:
+        await together(batch, UserFollowed, verb)
+
+    for target in ("bob", "evil", "eve"):
+        await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target=target)), b"ann", partition=0)
+    async with consuming(kafka, router):
+        await eventually(lambda: applied == {"bob", "eve"})
+        (found,) = await parked(kafka, "user-followed.feed.parked", 1)
+    assert found["error-type"] == b"unacceptable"
+
+
+async def test_too_many_bad_records_in_a_row_hold_a_topic_that_only_we_write(kafka, producer):
+    seen = []
+
+    async def verb(event: StoryErased) -> None:
+        seen.append(event.store)
+
+    router = KafkaRouter()
+
+    @listen(router, StoryErased, service="expiry")
+    async def on_story_erased(batch: Records) -> None:
+        await each(batch, StoryErased, verb)
+
+    good = encode(StoryErased(story_id=new_id(), store="feed", erased_at=NOW))
+    for _ in range(BREAKER_AFTER + 50):
+        await producer.send(kafka.topic("story-erased"), b"nonsense", b"k", partition=0)
+    await producer.send(kafka.topic("story-erased"), good, b"k", partition=0)
+    await producer.send_and_wait(kafka.topic("story-erased"), good, b"k", partition=1)
+    async with consuming(kafka, router, "expiry") as fates:
+        await eventually(lambda: fates.broken == [kafka.topic("expiry.story-erased")])
+        await eventually(lambda: seen == ["feed"])  # another partition is not disturbed
+        found = await parked(kafka, "story-erased.expiry.parked", BREAKER_AFTER)
+    assert len(found) == BREAKER_AFTER
+
+
+async def test_a_record_that_the_broker_refuses_does_not_wedge_the_publisher(kafka):
+    publisher = Publisher(kafka, "feed")
+    await publisher.start()
+    try:
+        topic = kafka.topic("user-followed")
+        with pytest.raises(Exception, match="(?i)large|size"):
+            await publisher.send([Message(topic, b"ann", b"x" * 1_900_000)])
+        for _ in range(5):
+            await publisher.say(follow())
+    finally:
+        await publisher.stop()
+
+
+async def test_every_subscriber_is_of_the_one_kind():
+    router = followed_by(lambda _event: asyncio.sleep(0))
+    (subscriber,) = router.subscribers
+    assert subscriber.group_id == "feed.user-followed"
+    assert subscriber.ack_policy is AckPolicy.NACK_ON_ERROR
