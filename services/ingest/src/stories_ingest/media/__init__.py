@@ -1,0 +1,34 @@
+"""Media: what was uploaded becomes what is shown, in a bounded process of its own. Files in, files out."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from stories_ingest.media.captions import NotWebVtt, cut_captions
+from stories_ingest.media.terms import PHOTO_TYPES, VIDEO_TYPES, Bounds, Made, Reason, Refused, WorkerLost
+
+__all__ = [
+    "PHOTO_TYPES",
+    "VIDEO_TYPES",
+    "Bounds",
+    "Made",
+    "NotWebVtt",
+    "Reason",
+    "Refused",
+    "WorkerLost",
+    "cut_captions",
+    "make",
+]
+
+
+async def make(
+    source: Path, claimed: str, split: bool, bounds: Bounds, into: Path, progress: Callable[[float], None]
+) -> list[Made]:
+    """Turn the upload at `source` into final files in the folder `into`, one `Made` for each part in order.
+
+    `claimed` is the content type that was promised, `progress` is called with 0 to 1. Raises `Refused` with one of
+    the contract's reasons, `WorkerLost` when the machine and not the upload failed. Whatever is raised, cancellation
+    too, the worker is gone and `into` is as it was.
+    """
+    from stories_ingest.media.supervising import run  # the worker imports this package too, and needs no asyncio
+
+    return await run(source, claimed, split, bounds, into, progress)

@@ -1,0 +1,78 @@
+"""Streams that MP4 takes as they are: the same packets, shifted to begin at zero."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from av.audio.stream import AudioStream
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from stories_ingest.media.sinks import Sink
+from stories_ingest.media.tracks import codec, seconds
+
+# What a decoder wants to hear before the first sample that is played; the edit list hides it.
+_PRIMING = Fraction(1, 10)
+
+
+class PictureCopier:
+    """Cuts between packets: each span begins at a key picture behind which nothing earlier comes."""
+
+    def __init__(self, source: VideoStream, sinks: Sequence[Sink]) -> None:
+        self._sinks, self._source = sinks, source
+        self._streams = [sink.container.add_stream_from_template(source, opaque=True) for sink in sinks]
+        for stream in self._streams:
+            if codec(source) == "hevc":
+                stream.codec_context.codec_tag = "hvc1"  # the only one that Apple's players take
+        self._number, self._part = 0, 0
+        assert source.time_base is not None
+        self._shifts = [int(sink.span.start / source.time_base) for sink in sinks]
+        self._last = int(sinks[-1].span.end / source.time_base)
+
+    def take(self, packet: Packet[Any]) -> None:
+        if self._part + 1 < len(self._sinks) and self._number == self._sinks[self._part + 1].span.number:
+            self._part += 1
+        self._number += 1
+        at = packet.pts if packet.pts is not None else packet.dts
+        assert at is not None
+        if not packet.duration:  # only the last one's matters: the muxer takes the others from the next one's time
+            packet.duration = max(1, self._last - at)
+        _shift(packet, self._shifts[self._part])
+        packet.stream = self._streams[self._part]
+        self._sinks[self._part].container.mux_one(packet)
+
+    def finish(self) -> None:
+        """Nothing is held back."""
+
+
+class SoundCopier:
+    """Gives each packet to the part that holds its middle; what lies outside of the picture's time is left out."""
+
+    def __init__(self, source: AudioStream, sinks: Sequence[Sink]) -> None:
+        self._sinks, self._source = sinks, source
+        self._streams = [sink.container.add_stream_from_template(source) for sink in sinks]
+        assert source.time_base is not None
+        self._shifts = [round(sink.span.start / source.time_base) for sink in sinks]
+
+    def take(self, packet: Packet[Any]) -> None:
+        at = packet.pts if packet.pts is not None else packet.dts
+        if at is None:
+            return
+        middle = seconds(self._source, at) + seconds(self._source, packet.duration or 0) / 2
+        for number, sink in enumerate(self._sinks):
+            begins = sink.span.start - (_PRIMING if number == 0 else 0)
+            if begins <= middle < sink.span.end:
+                _shift(packet, self._shifts[number])
+                packet.stream = self._streams[number]
+                sink.container.mux_one(packet)
+                return
+
+    def finish(self) -> None:
+        """Nothing is held back."""
+
+
+def _shift(packet: Packet[Any], by: int) -> None:
+    packet.pts = None if packet.pts is None else packet.pts - by
+    packet.dts = None if packet.dts is None else packet.dts - by

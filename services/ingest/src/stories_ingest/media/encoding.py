@@ -1,0 +1,136 @@
+"""Streams that cannot be copied: decoded, cut at the exact picture or sample, and encoded anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.packet import Packet
+from av.video.frame import PictureType, VideoFrame
+from av.video.stream import VideoStream
+
+from stories_ingest.media.looks import Look
+from stories_ingest.media.sinks import Sink
+from stories_ingest.media.tracks import seconds
+
+_THREADS = 2
+_KEY_SECONDS = 2  # between key pictures, so that a player can jump
+_AAC_FRAME = 1024  # samples
+_AAC_RATE = 48_000
+_AAC_BITS = {1: 96_000, 2: 160_000}  # a second, by channels
+# Eight bits go to H.264, which everything plays; more mean HDR, which H.264 players do not know, so to HEVC.
+_H264 = {"preset": "veryfast", "crf": "20"}
+_HEVC = {"preset": "ultrafast", "crf": "22", "x265-params": f"log-level=none:pools={_THREADS}"}
+
+
+class PictureEncoder:
+    """Encodes each shown picture into the part that holds its time."""
+
+    def __init__(self, source: VideoStream, look: Look, sinks: Sequence[Sink]) -> None:
+        self._source, self._sinks, self._part = source, sinks, 0
+        self._deep = look.depth > 8
+        self._width, self._height = look.width & ~1, look.height & ~1  # 4:2:0 knows no odd sizes
+        self._format = "yuv420p10le" if self._deep else "yuv420p"
+        self._streams = [self._stream(sink, look) for sink in sinks]
+
+    def _stream(self, sink: Sink, look: Look) -> VideoStream:
+        rate = self._source.average_rate or Fraction(30)
+        name, options = ("libx265", _HEVC) if self._deep else ("libx264", _H264)
+        stream = sink.container.add_stream(name, rate=rate, options=options)
+        assert isinstance(stream, VideoStream)
+        assert self._source.time_base is not None
+        context = stream.codec_context
+        context.width, context.height, context.pix_fmt = self._width, self._height, self._format
+        context.time_base = self._source.time_base
+        context.sample_aspect_ratio = look.aspect
+        context.gop_size = max(1, round(rate * _KEY_SECONDS))
+        context.thread_count = _THREADS
+        context.color_range, context.color_primaries, context.color_trc, context.colorspace = look.colours
+        if self._deep:
+            context.codec_tag = "hvc1"
+        stream.set_display_matrix(look.matrix)
+        return stream
+
+    def take(self, packet: Packet[Any]) -> None:
+        for frame in self._source.decode(packet):
+            self._encode(frame)
+
+    def finish(self) -> None:
+        for frame in self._source.decode(None):
+            self._encode(frame)
+        self._flush()
+
+    def _encode(self, frame: VideoFrame) -> None:
+        if frame.pts is None:
+            return
+        at = seconds(self._source, frame.pts)
+        while at >= self._sinks[self._part].span.end:
+            if self._part + 1 == len(self._sinks):
+                return
+            self._flush()
+            self._part += 1
+        sink = self._sinks[self._part]
+        if at < sink.span.start:
+            return
+        if (frame.width, frame.height, frame.format.name) != (self._width, self._height, self._format):
+            frame = _kept_time(frame, frame.reformat(self._width, self._height, self._format))
+        assert self._source.time_base is not None
+        assert frame.pts is not None
+        frame.pts -= int(sink.span.start / self._source.time_base)
+        frame.pict_type = PictureType.NONE
+        sink.container.mux(self._streams[self._part].encode(frame))
+
+    def _flush(self) -> None:
+        self._sinks[self._part].container.mux(self._streams[self._part].encode(None))
+
+
+class SoundEncoder:
+    """Turns any sound into AAC, in pieces of one AAC frame, each given to the part that holds its middle."""
+
+    def __init__(self, source: AudioStream, sinks: Sequence[Sink]) -> None:
+        self._source, self._sinks = source, sinks
+        channels = min(2, source.codec_context.channels)
+        rate = source.codec_context.sample_rate
+        self._rate = rate if rate in {44_100, 48_000} else _AAC_RATE
+        layout = "mono" if channels == 1 else "stereo"
+        self._resampler = AudioResampler("fltp", layout, self._rate, frame_size=_AAC_FRAME)
+        self._streams = []
+        for sink in sinks:
+            stream = sink.container.add_stream("aac", rate=self._rate)
+            assert isinstance(stream, AudioStream)
+            stream.codec_context.layout = layout
+            stream.codec_context.bit_rate = _AAC_BITS[channels]
+            self._streams.append(stream)
+
+    def take(self, packet: Packet[Any]) -> None:
+        for frame in self._source.decode(packet):
+            self._resample(frame)
+
+    def finish(self) -> None:
+        for frame in self._source.decode(None):
+            self._resample(frame)
+        self._resample(None)
+        for sink, stream in zip(self._sinks, self._streams, strict=True):
+            sink.container.mux(stream.encode(None))
+
+    def _resample(self, frame: AudioFrame | None) -> None:
+        for piece in self._resampler.resample(frame):
+            if piece.pts is None or piece.time_base is None:
+                continue
+            begins = piece.pts * piece.time_base
+            middle = begins + Fraction(piece.samples, 2 * self._rate)
+            for sink, stream in zip(self._sinks, self._streams, strict=True):
+                if sink.holds(middle):
+                    piece.pts = max(0, round((begins - sink.span.start) * self._rate))
+                    piece.time_base = Fraction(1, self._rate)
+                    sink.container.mux(stream.encode(piece))
+                    break
+
+
+def _kept_time(old: VideoFrame, new: VideoFrame) -> VideoFrame:
+    new.pts, new.time_base, new.duration = old.pts, old.time_base, old.duration
+    return new

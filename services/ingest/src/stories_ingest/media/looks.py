@@ -1,0 +1,56 @@
+"""How a picture is meant to be seen: its turn, its pixels' shape, its depth and colours."""
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, cast
+
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.frame import VideoFrame
+
+_ONE = 1 << 16  # the display matrix is in 16.16 fixed point
+Matrix = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a first frame tells about a clip."""
+
+    width: int
+    height: int
+    depth: int  # bits of a sample
+    matrix: Matrix | None
+    aspect: Fraction  # of a pixel
+    colours: tuple[int, int, int, int]  # range, primaries, transfer, matrix
+
+    @property
+    def turns(self) -> bool:
+        """Whether width and height change places on display."""
+        return self.matrix is not None and abs(self.matrix[1]) > abs(self.matrix[0])
+
+    @property
+    def displayed(self) -> tuple[int, int]:
+        """Width and height as seen: wide pixels make it wider, then it is turned."""
+        width, height = max(1, round(self.width * self.aspect)), self.height
+        return (height, width) if self.turns else (width, height)
+
+
+def look_of(frame: VideoFrame, aspect: Fraction | None) -> Look:
+    """The look of a decoded frame; `aspect` is the container's word on the pixels' shape."""
+    return Look(
+        width=frame.width,
+        height=frame.height,
+        depth=max(component.bits for component in frame.format.components),
+        matrix=_matrix(frame),
+        aspect=aspect if aspect is not None and Fraction(1, 8) < aspect < 8 else Fraction(1),
+        colours=(int(frame.color_range), int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace)),
+    )
+
+
+def _matrix(frame: VideoFrame) -> Matrix | None:
+    held: Any = cast("Mapping[SideDataType, Any]", frame.side_data).get(SideDataType.DISPLAYMATRIX)
+    if held is None:
+        return None
+    matrix = struct.unpack("=9i", bytes(held))
+    return None if matrix[:2] == (_ONE, 0) and matrix[3:5] == (0, _ONE) else matrix

@@ -1,0 +1,135 @@
+"""From an uploaded photo to a bare one: first picture, upright, in sRGB, encoded anew, with a poster."""
+
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image, ImageCms, ImageOps
+
+from stories_ingest.media.pngs import stripped
+from stories_ingest.media.posters import POSTER_SIDE, save_poster
+from stories_ingest.media.sniffing import PhotoFormat
+from stories_ingest.media.terms import Bounds, Made, Refused
+
+_JPEG_QUALITY, _WEBP_QUALITY = 90, 90
+# The encoders' own limits; only a panorama that is larger is made smaller.
+_JPEG_SIDE, _WEBP_SIDE = 65_500, 16_383
+_FAST_WEBP_PIXELS = 8_000_000  # above, less effort: five times as fast for a few percent more bytes
+_PLUGINS = {"JPEG": ("JPEG", "MPO"), "PNG": ("PNG",), "WEBP": ("WEBP",), "AVIF": ("AVIF",), "HEIF": ("HEIF",)}
+_ALPHA = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
+
+
+def make_photo(source: Path, form: PhotoFormat, bounds: Bounds, into: Path, progress: Callable[[float], None]) -> Made:
+    """Write `part-1.jpg` (`.webp` where something shows through) and `poster-1.jpg`. Raises `Refused`."""
+    Image.MAX_IMAGE_PIXELS = bounds.max_pixels_photo
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    try:
+        image = _open(source, form)
+        progress(0.1)
+        image.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise Refused("too_large", str(error)) from None
+    except (Refused, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001  (decoders raise what they like)
+        raise Refused("damaged", repr(error)[:500]) from None
+    progress(0.4)
+    image = _bare(_in_srgb(ImageOps.exif_transpose(image)))
+    progress(0.6)
+    path, content_type = _save(image, into)
+    width, height = image.size
+    progress(0.9)
+    poster = into / "poster-1.jpg"
+    save_poster(_on_white(image), poster)
+    return Made(
+        path=path,
+        poster_path=poster,
+        kind="photo",
+        content_type=content_type,
+        size=path.stat().st_size,
+        width=width,
+        height=height,
+        duration_ms=None,
+        has_audio=False,
+        starts_ms=0,
+    )
+
+
+def _open(source: Path, form: PhotoFormat) -> Image.Image:
+    """Read the header with the one decoder that the bytes called for. It is checked against `MAX_IMAGE_PIXELS`."""
+    if form == "HEIF":
+        import pillow_heif  # 50 ms that other photos need not wait for
+
+        pillow_heif.options.DECODE_THREADS = 2
+        pillow_heif.options.THUMBNAILS = False
+        pillow_heif.options.AUX_IMAGES = False
+        pillow_heif.options.DEPTH_IMAGES = False
+        pillow_heif.register_heif_opener()
+    return Image.open(stripped(source) if form == "PNG" else source, formats=_PLUGINS[form])
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Eight bits of RGB (or RGBA, or grey without a profile), colours converted by the embedded profile."""
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I") or image.mode == "F":
+        image = (
+            image.point(lambda level: level / 256).convert("L") if image.mode.startswith("I;16") else image.convert("L")
+        )
+    if image.mode == "P" or "transparency" in image.info:
+        image = image.convert(
+            "RGBA" if "transparency" in image.info or (image.palette and image.palette.mode == "RGBA") else "RGB"
+        )
+    alpha = image.getchannel("A") if image.mode in _ALPHA else None
+    if image.mode not in {"L", "RGB", "CMYK"}:
+        image = image.convert("L" if image.mode in {"1", "LA", "La"} else "RGB")
+    if profile:
+        image = _converted(image, profile)
+    if image.mode == "CMYK":
+        image = image.convert("RGB")
+    if alpha is not None and alpha.getextrema()[0] != 255:
+        image = image.convert("RGB")
+        image.putalpha(alpha)
+    return image
+
+
+def _converted(image: Image.Image, profile: bytes) -> Image.Image:
+    """The colours as the profile means them; as they are if it is broken or for another kind of picture."""
+    try:
+        meant = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(
+            image, meant, ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )  # fmt: skip
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return image
+    return converted or image
+
+
+def _bare(image: Image.Image) -> Image.Image:
+    """Without anything that an encoder might write down beside the picture."""
+    image.info.clear()
+    return image
+
+
+def _save(image: Image.Image, into: Path) -> tuple[Path, str]:
+    if image.mode == "RGBA":
+        image.thumbnail((_WEBP_SIDE, _WEBP_SIDE))
+        path = into / "part-1.webp"
+        effort = 4 if image.width * image.height <= _FAST_WEBP_PIXELS else 1
+        image.save(path, "WEBP", quality=_WEBP_QUALITY, method=effort, exact=False)
+        return path, "image/webp"
+    image.thumbnail((_JPEG_SIDE, _JPEG_SIDE))
+    path = into / "part-1.jpg"
+    image.save(path, "JPEG", quality=_JPEG_QUALITY, progressive=True)
+    return path, "image/jpeg"
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """As a JPEG can hold it; small first, since a poster is."""
+    image.thumbnail((2 * POSTER_SIDE, 2 * POSTER_SIDE))
+    if image.mode != "RGBA":
+        return image
+    ground = Image.new("RGB", image.size, "white")
+    ground.paste(image, mask=image.getchannel("A"))
+    return ground

@@ -1,0 +1,62 @@
+"""Where a long clip is cut: into about equal parts, at key pictures where there are some near enough."""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from fractions import Fraction
+
+from stories_ingest.media.surveying import Survey
+from stories_ingest.media.terms import Bounds, Refused
+
+# How far from its ideal place a cut may be, so that the streams are copied untouched: phones set a key picture every
+# second or two. Copying keeps HDR and costs nothing; elsewhere the parts are encoded anew.
+_NEAR = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One part: from when to when in the original (seconds), and the number of its first picture packet if copied."""
+
+    start: Fraction
+    end: Fraction
+    number: int | None
+
+
+def plan(survey: Survey, split: bool, bounds: Bounds) -> list[Span]:
+    """The parts in order; all of them are copied or none is. Raises `Refused("too_long")`."""
+    count = _count(survey.duration_ms, split, bounds)
+    if count == 1:
+        return [Span(survey.start, survey.end, 0 if survey.in_order else None)]
+    ideal = [survey.start + (survey.end - survey.start) * step / count for step in range(1, count)]
+    chosen = _key_pictures(survey, ideal) if survey.in_order else None
+    if chosen is not None:
+        starts = [survey.start, *(survey.cuts[number] for number in chosen)]
+        ends = [*starts[1:], survey.end]
+        if all(0 < (end - start) * 1000 <= bounds.longest_clip_ms for start, end in zip(starts, ends, strict=True)):
+            return [Span(*span) for span in zip(starts, ends, [0, *chosen], strict=True)]
+    starts = [survey.start, *(_at_picture(survey, at) for at in ideal)]
+    return [Span(start, end, None) for start, end in zip(starts, [*starts[1:], survey.end], strict=True) if end > start]
+
+
+def _count(duration_ms: int, split: bool, bounds: Bounds) -> int:
+    if duration_ms <= bounds.longest_clip_ms:
+        return 1
+    count = -(-duration_ms // bounds.max_clip_ms)
+    if not split or count > bounds.max_parts:
+        raise Refused("too_long", f"{duration_ms} ms")
+    return count
+
+
+def _key_pictures(survey: Survey, ideal: list[Fraction]) -> list[int] | None:
+    """For each ideal cut the nearest picture where the streams can be cut, or nothing if one has none near."""
+    chosen: list[int] = []
+    for at in ideal:
+        near = min(survey.cuts, key=lambda number: abs(survey.cuts[number] - at), default=None)
+        if near is None or abs(survey.cuts[near] - at) > _NEAR or near in chosen:
+            return None
+        chosen.append(near)
+    return chosen
+
+
+def _at_picture(survey: Survey, at: Fraction) -> Fraction:
+    """The time of the first picture not before `at`."""
+    return survey.times[min(bisect_left(survey.times, at), len(survey.times) - 1)]

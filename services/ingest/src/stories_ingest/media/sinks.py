@@ -1,0 +1,49 @@
+"""The MP4 files of the parts, as they are written."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import av
+from av.container import OutputContainer
+from av.container.core import Flags
+from av.packet import Packet
+
+from stories_ingest.media.planning import Span
+
+_OPTIONS = {"movflags": "+faststart", "strict": "unofficial"}  # unofficial: the box of Dolby Vision
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """One part being written: its file and what of the original goes into it."""
+
+    container: OutputContainer
+    span: Span
+
+    def holds(self, at: Fraction) -> bool:
+        return self.span.start <= at < self.span.end
+
+
+class Writer(Protocol):
+    """One track of the original on its way into the parts. Its making adds its stream to every sink."""
+
+    def take(self, packet: Packet[Any]) -> None:
+        """A packet of the original, in decoding order."""
+
+    def finish(self) -> None:
+        """No more packets come."""
+
+
+def open_sinks(stack: ExitStack, spans: list[Span], paths: list[Path]) -> list[Sink]:
+    """A bare MP4 for each span: no tags, no times of making, the index in front. Closed with the stack."""
+    sinks = []
+    for span, path in zip(spans, paths, strict=True):
+        container = stack.enter_context(av.open(str(path), "w", format="mp4", container_options=_OPTIONS))
+        container.flags |= cast("int", Flags.bitexact.value)
+        sinks.append(Sink(container, span))
+    return sinks

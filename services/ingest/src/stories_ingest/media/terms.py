@@ -1,0 +1,65 @@
+"""The words between the service and its media worker: what is asked, what comes back, why it is refused."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["video", "photo"]
+Reason = Literal[
+    "not_media", "type_mismatch", "unsupported", "damaged", "too_long", "too_large", "still_images_off", "changed"
+]
+Container = Literal["mov", "matroska"]
+
+VIDEO_TYPES = frozenset({"video/mp4", "video/quicktime", "video/webm"})
+PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a worker may take in and use up. Sizes in bytes, times in the unit of the name."""
+
+    max_clip_ms: int = 15_000
+    tolerance_ms: int = 500  # containers round, encoders pad: a clip this much longer is still one clip
+    max_parts: int = 10
+    max_bytes: int = 512 * 1024 * 1024
+    max_pixels_photo: int = 100_000_000
+    max_side: int = 4096  # of a video's picture, as coded
+    max_fps: int = 240
+    still_images: bool = True
+    cpu_seconds: int = 240  # five minutes of wall time on less than one core; enough to encode 150 s at 1080p
+    memory_bytes: int = 3 * 1024 * 1024 * 1024  # address space: a 100 MP photo needs 1.4 GB of it, 4096 x 4096 HEVC 1.6
+    wall_seconds: float = 300.0
+
+    @property
+    def longest_clip_ms(self) -> int:
+        """The longest duration that stays one clip."""
+        return self.max_clip_ms + self.tolerance_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """One finished part (or the whole) as it lies on disk. Width and height are as displayed, after rotation."""
+
+    path: Path
+    poster_path: Path
+    kind: Kind
+    content_type: str
+    size: int
+    width: int
+    height: int
+    duration_ms: int | None
+    has_audio: bool
+    starts_ms: int  # where this part began in what was uploaded, for cutting captions
+
+
+class Refused(Exception):  # noqa: N818  (a verdict on what was uploaded, not a failure of ours)
+    """The upload can never become a story. `reason` is one of the contract's words, `detail` is for the log."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason: Reason = reason
+        self.detail = detail
+
+
+class WorkerLost(Exception):  # noqa: N818
+    """The worker ended without a verdict (killed from outside, disk full): nothing is known, ask again."""

@@ -1,0 +1,115 @@
+"""The process that touches uploads: `python -m stories_ingest.media.worker ORDER`, an order as JSON.
+
+It binds itself before it looks at a single byte, says what it does as JSON lines on standard output, and ends.
+"""
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from stories_ingest.media.terms import PHOTO_TYPES, VIDEO_TYPES, Bounds, Made, Refused
+
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_OPEN_FILES = 64
+_OURS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})
+
+Say = Callable[[dict[str, Any]], None]
+
+
+def confine(bounds: Bounds, parent: int) -> None:
+    """Limits on time, memory, files and privileges; death with the parent. Called before anything is parsed."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if os.getppid() != parent:  # it died before we could ask to be told
+        os._exit(1)
+    written = 4 * bounds.max_bytes + 64 * 1024 * 1024  # per file; a part that is encoded anew may grow
+    for limit, value in (
+        (resource.RLIMIT_CPU, bounds.cpu_seconds),
+        (resource.RLIMIT_AS, bounds.memory_bytes),
+        (resource.RLIMIT_FSIZE, written),
+        (resource.RLIMIT_NOFILE, _OPEN_FILES),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(limit)[1]
+        soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        # the hard limit stays where it was: it is the signal of the soft one that tells what happened
+        resource.setrlimit(limit, (soft, hard if limit == resource.RLIMIT_CPU else soft))
+
+
+def work(order: dict[str, Any], say: Say) -> list[Made]:
+    """Do what the order says. Raises `Refused`."""
+    from stories_ingest.media.sniffing import sniff
+
+    bounds, source, into = Bounds(**order["bounds"]), Path(order["source"]), Path(order["into"])
+    if source.stat().st_size > bounds.max_bytes:
+        raise Refused("too_large", f"{source.stat().st_size} bytes")
+    claimed = "video" if order["claimed"] in VIDEO_TYPES else "photo" if order["claimed"] in PHOTO_TYPES else None
+    form, progress = sniff(source), _Progress(say)
+    kind = "video" if form == "mov" or form == "matroska" else "photo"
+    if kind != claimed:
+        raise Refused("type_mismatch", f"claimed {order['claimed']}, is {form}")
+    if form == "mov" or form == "matroska":
+        from stories_ingest.media.clips import make_clips
+
+        return make_clips(source, form, order["split"], bounds, into, progress)
+    from stories_ingest.media.photos import make_photo
+
+    if not bounds.still_images:
+        raise Refused("still_images_off")
+    return [make_photo(source, form, bounds, into, progress)]
+
+
+class _Progress:
+    """Says a fraction when it has grown by a hundredth, so that the pipe stays quiet."""
+
+    def __init__(self, say: Say) -> None:
+        self._say, self._said = say, 0.0
+
+    def __call__(self, fraction: float) -> None:
+        fraction = min(1.0, fraction)
+        if fraction >= self._said + 0.01:
+            self._said = fraction
+            self._say({"progress": round(fraction, 3)})
+
+
+def main() -> int:
+    out = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # libraries that print do not disturb the conversation
+
+    def say(line: dict[str, Any]) -> None:
+        out.write(json.dumps(line) + "\n")
+
+    order = json.loads(sys.argv[1])
+    confine(Bounds(**order["bounds"]), order["parent"])
+    try:
+        made = work(order, say)
+        say({"made": [{k: str(v) if isinstance(v, Path) else v for k, v in asdict(each).items()} for each in made]})
+    except Refused as refused:
+        say({"refused": refused.reason, "detail": refused.detail})
+    except MemoryError:
+        with contextlib.suppress(MemoryError):
+            say({"refused": "too_large", "detail": "out of memory"})
+    except OSError as error:
+        say({"lost": str(error)} if error.errno in _OURS else {"refused": "damaged", "detail": repr(error)})
+    except (TypeError, AttributeError, NameError, ImportError, AssertionError):  # our mistake, no verdict on the file
+        say({"lost": traceback.format_exc()[-2000:]})
+    except Exception as error:  # noqa: BLE001  (whatever else a library raises on a hostile file is one)
+        say({"refused": "damaged", "detail": repr(error)[:500]})
+    out.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.stdout.flush()
+    os._exit(main())  # no teardown: everything is on disk, and decoder threads need no goodbye

@@ -1,0 +1,52 @@
+"""One reading of the original into the files of all its parts."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from stories_ingest.media.copying import PictureCopier, SoundCopier
+from stories_ingest.media.encoding import PictureEncoder, SoundEncoder
+from stories_ingest.media.planning import Span
+from stories_ingest.media.sinks import Sink, Writer, open_sinks
+from stories_ingest.media.surveying import Survey, packets
+from stories_ingest.media.terms import Container
+from stories_ingest.media.tracks import SOUND_CODECS, Tracks, codec, open_tracks
+
+
+def write_parts(
+    source: Path,
+    form: Container,
+    found: Survey,
+    spans: list[Span],
+    paths: list[Path],
+    progress: Callable[[float], None],
+) -> None:
+    """Write each span into its path. Raises what libav raises when a muxer does not take a stream as it is."""
+    with open_tracks(source, form) as tracks, ExitStack() as stack:
+        sinks = open_sinks(stack, spans, paths)
+        copied = spans[0].number is not None
+        picture: Writer = (
+            PictureCopier(tracks.picture, sinks) if copied else PictureEncoder(tracks.picture, found.look, sinks)
+        )
+        sound = _sound(tracks, found, sinks)
+        size = max(1, tracks.container.size)
+        for packet in packets(tracks):
+            progress((packet.pos or 0) / size)
+            if packet.stream_index == tracks.picture.index:
+                picture.take(packet)
+            elif sound is not None:
+                sound.take(packet)
+        picture.finish()
+        if sound is not None:
+            sound.finish()
+
+
+def _sound(tracks: Tracks, found: Survey, sinks: list[Sink]) -> Writer | None:
+    """The writer of the sound, for those parts in whose time there is any."""
+    if tracks.sound is None or found.sounding is None:
+        return None
+    begins, ends = found.sounding
+    heard = [sink for sink in sinks if begins < sink.span.end and ends > sink.span.start]
+    if not heard:
+        return None
+    return (SoundCopier if codec(tracks.sound) in SOUND_CODECS else SoundEncoder)(tracks.sound, heard)
