@@ -41,7 +41,7 @@ class Caller:
         return "admin" in self.roles
 
 
-class Unauthenticated(Exception):  # noqa: N818  (a refusal)
+class Unauthenticated(Exception):
     """No token (``reason`` None) or a bad one: 401."""
 
     def __init__(self, reason: str | None = None) -> None:

@@ -66,7 +66,7 @@ KINDS: dict[str, Kind] = {
 }
 
 
-class Problem(Exception):  # noqa: N818  (RFC 9457 calls it so)
+class Problem(Exception):
     """Raised anywhere below a route; becomes the answer. Further keywords are extension members (``reason``)."""
 
     def __init__(  # noqa: PLR0913, RUF100

@@ -1,0 +1,96 @@
+"""Lists: how many, from where, and a cursor that only its user can use, and only on its route."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from fastapi import Depends, Query
+from pydantic import BaseModel, BeforeValidator
+from pydantic_core import PydanticCustomError
+
+from stories_shared.http.problems import Problem, problem
+from stories_shared.seals import Key, Seals, Unsealed
+
+DEFAULT_LIMIT = 20  # contract
+MAX_LIMIT = 100  # contract
+
+T = TypeVar("T")
+
+
+def digits_only(value: object) -> object:
+    """``limit=1_0``, ``+5`` and `` 5`` are no numbers here, whatever Python thinks."""
+    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) <= 3):
+        raise PydanticCustomError("limit", "must be a whole number from 1 to 100")
+    return value
+
+
+Limit = Annotated[
+    int, BeforeValidator(digits_only), Query(ge=1, le=MAX_LIMIT, description="how many items at most, 1 to 100")
+]
+CursorText = Annotated[str | None, Query(max_length=2048, description="the `next_cursor` of the page before")]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is asked for."""
+
+    limit: int = DEFAULT_LIMIT
+    cursor: str | None = None
+
+
+def page_of(limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None) -> Page:
+    return Page(limit, cursor)
+
+
+Paged = Annotated[Page, Depends(page_of)]
+"""``async def route(page: Paged)``."""
+
+
+def read_page(query: dict[str, str]) -> Page:
+    """The same for plain Starlette routes, from ``queries.query(request, "limit", "cursor", …)``; 422."""
+    text = query.get("limit", str(DEFAULT_LIMIT))
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT):
+        msg = "must be a whole number from 1 to 100"
+        raise problem("invalid", "bad query", errors=[{"loc": ["query", "limit"], "msg": msg}])
+    return Page(int(text), query.get("cursor"))
+
+
+class Listing(BaseModel, Generic[T]):
+    """The shape of every list. ``next_cursor`` is null on the last page."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+class Cursors:
+    """Seals positions in lists. A position is what the store needs to go on: texts, numbers, times."""
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        self.seals = Seals(keys, "cursor.1")
+
+    def seal(self, route: str, user_id: str, position: Sequence[Any]) -> str:
+        """A cursor for one user on one route (any text that names the list, its filters included)."""
+        return self.seals.seal(msgspec.msgpack.encode(list(position)), bound_to(route, user_id))
+
+    def open(self, route: str, user_id: str, cursor: str) -> list[Any]:
+        """The position. Raises the 422 problem for a cursor that is not ours, not theirs or not of this list."""
+        try:
+            position = msgspec.msgpack.decode(self.seals.open(cursor, bound_to(route, user_id)))
+        except (Unsealed, msgspec.MsgspecError, ValueError) as error:
+            raise bad_cursor() from error
+        if not isinstance(position, list):
+            raise bad_cursor()
+        return position
+
+    def position(self, route: str, user_id: str, page: Page) -> list[Any] | None:
+        """The position that a page begins after; None on the first one."""
+        return None if page.cursor is None else self.open(route, user_id, page.cursor)
+
+
+def bound_to(route: str, user_id: str) -> bytes:
+    return f"{route}\n{user_id}".encode()
+
+
+def bad_cursor() -> Problem:
+    return problem("invalid", "bad query", errors=[{"loc": ["query", "cursor"], "msg": "not a cursor of this list"}])

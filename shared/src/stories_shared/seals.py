@@ -1,0 +1,75 @@
+"""Short texts that only we can have made: bytes, sealed with HMAC-SHA-256 under a key that has an id and rotates.
+
+The first key seals, all of them open, so a new key is put in front and the old one taken away once nothing sealed
+with it is alive. Every use derives keys of its own: a cursor can never pass for a ticket.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+MAX_SEALED_CHARACTERS = 2048
+Key = tuple[str, bytes]
+"""An id without dots, and a secret."""
+
+
+class Unsealed(Exception):
+    """Not a sealed text (``malformed``), or not one of ours (``forged``)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def derive(secret: bytes, purpose: str) -> bytes:
+    """A key of its own for a purpose: HKDF (RFC 5869) with SHA-256, one block."""
+    extracted = hmac.digest(b"stories", secret, "sha256")
+    return hmac.digest(extracted, purpose.encode() + b"\x01", "sha256")
+
+
+class Seals:
+    """Seals bytes for one purpose. The text is ``<key id>.<payload>.<tag>``, safe in URLs and headers."""
+
+    def __init__(self, keys: Sequence[Key], purpose: str) -> None:
+        """Raises ValueError where there is no key, or an id that cannot stand in a header."""
+        if not keys:
+            raise ValueError("TICKET_KEYS holds no key")
+        for key_id, secret in keys:
+            if not (key_id.isascii() and key_id.replace("-", "").replace("_", "").isalnum() and secret):
+                raise ValueError("TICKET_KEYS must be id:secret,… with ids of letters, digits, - and _")
+        self.keys = {key_id: derive(secret, purpose) for key_id, secret in keys}
+        self.first = keys[0][0]
+
+    def seal(self, payload: bytes, bound_to: bytes = b"") -> str:
+        """The payload, readable by all and changeable by none; ``bound_to`` must be the same on opening."""
+        named = f"{self.first}.{to_text(payload)}"
+        return f"{named}.{tag(self.keys[self.first], named, bound_to)}"
+
+    def open(self, sealed: str, bound_to: bytes = b"") -> bytes:
+        """The payload of a text that we sealed. Raises Unsealed."""
+        if len(sealed) > MAX_SEALED_CHARACTERS or sealed.count(".") != 2 or not sealed.isascii():
+            raise Unsealed("malformed")
+        named, _, found = sealed.rpartition(".")
+        key_id, _, payload = named.partition(".")
+        key = self.keys.get(key_id)
+        if key is None or not hmac.compare_digest(found, tag(key, named, bound_to)):
+            raise Unsealed("forged")
+        return from_text(payload)
+
+
+def tag(key: bytes, named: str, bound_to: bytes) -> str:
+    """Over the text as it is written, so that no other spelling of the same bytes passes."""
+    return to_text(hmac.digest(key, hashlib.sha256(bound_to).digest() + named.encode(), "sha256"))
+
+
+def to_text(payload: bytes) -> str:
+    return base64.urlsafe_b64encode(payload).rstrip(b"=").decode()
+
+
+def from_text(text: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError) as error:
+        raise Unsealed("malformed") from error
