@@ -21,7 +21,7 @@ OUR_SOURCES = frozenset(f"/stories/{service}" for service in SERVICES)
 MAX_ID = 256
 
 
-class Unreadable(Exception):  # noqa: N818
+class Unreadable(Exception):
     """A record that no reading makes an event of; ``args[0]`` says why."""
 
 

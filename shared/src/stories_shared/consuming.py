@@ -47,7 +47,7 @@ BREAKER_AFTER = 100
 BREAKER_WAIT_S = 30.0
 
 
-class HandedBack(Exception):  # noqa: N818
+class HandedBack(Exception):
     """The world is still down: the batch goes back to the log and is read again."""
 
 

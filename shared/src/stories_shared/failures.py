@@ -33,7 +33,7 @@ PASSING_MONGO_CODES = frozenset(
 )
 
 
-class Unavailable(Exception):  # noqa: N818  (a state of the world, not a mistake)
+class Unavailable(Exception):
     """A dependency does not answer in time; what was asked may or may not have happened."""
 
     def __init__(self, dependency: str, detail: str = "") -> None:
@@ -41,7 +41,7 @@ class Unavailable(Exception):  # noqa: N818  (a state of the world, not a mistak
         self.dependency = dependency
 
 
-class Unacceptable(Exception):  # noqa: N818
+class Unacceptable(Exception):
     """A message that can never be applied, however often it is tried: it is parked."""
 
 

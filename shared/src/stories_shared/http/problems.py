@@ -106,7 +106,10 @@ class Problem(Exception):
 
     def response(self) -> Response:
         return Response(
-            msgspec.json.encode(self.document()), self.status, headers=self.headers, media_type=CONTENT_TYPE
+            msgspec.json.encode(self.document()),
+            self.status,
+            headers={"Cache-Control": "private, no-store"} | self.headers,
+            media_type=CONTENT_TYPE,
         )
 
 

@@ -1,0 +1,314 @@
+"""Objects in S3: the ``minio`` SDK behind a seam. What does I/O runs in threads, signing is plain arithmetic.
+
+Works with any S3; proven on MinIO and on SeaweedFS. Every failure to reach the store is ``Unavailable("s3")``.
+"""
+
+import asyncio
+import itertools
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import urllib3
+from minio import Minio
+from minio.datatypes import PostPolicy
+from minio.deleteobjects import DeleteObject
+from minio.error import MinioException, S3Error
+from urllib3.exceptions import HTTPError
+
+from stories_shared.failures import S3, Unavailable
+
+REGION = "us-east-1"  # fixed, so that signing never asks the store where it is
+LONGEST_SIGNATURE_S = 7 * 24 * 3600
+LISTED_AT_ONCE = 1000
+SIGNED_FOR = timedelta(minutes=15)  # of our own PUTs: they begin at once
+
+CONNECT_S, READ_S, CALL_S = 1.0, 2.0, 2.8  # a call answers, or is given up, within three seconds
+TRANSFER_READ_S = 30.0  # a store may take its time to make half a gigabyte durable
+CALLS_AT_ONCE, TRANSFERS_AT_ONCE = 16, 4
+
+MISSING = frozenset({"NoSuchKey", "NoSuchObject", "ResourceNotFound", "NoSuchUpload"})
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What is known of an object without reading it. ``etag`` without quotes."""
+
+    key: str
+    size: int
+    etag: str
+    content_type: str | None
+    modified: datetime | None
+
+
+class TooLarge(Exception):
+    """An object holds more than the reader wants."""
+
+
+class Objects:
+    """One bucket, seen from inside (``endpoint``) and as clients see it (``public_endpoint``, signed into URLs).
+
+    Endpoints are ``host:port``, or URLs, whose scheme then decides instead of ``secure``.
+    ``observe`` gets operation, seconds and outcome of every call.
+    """
+
+    def __init__(  # noqa: PLR0913, RUF100
+        self,
+        endpoint: str,
+        public_endpoint: str | None,
+        access_key: str,
+        secret_key: str,
+        bucket: str,
+        secure: bool = False,
+        observe: Callable[[str, float, str], None] = lambda operation, seconds, outcome: None,  # noqa: ARG005
+    ) -> None:
+        host, tls = address(endpoint, secure)
+        public_host, public_tls = address(public_endpoint or endpoint, secure)
+
+        def client(place: str, over_tls: bool, pool: urllib3.PoolManager) -> Minio:
+            return Minio(place, access_key, secret_key, secure=over_tls, region=REGION, http_client=pool)
+
+        self.pool = connections(TRANSFER_READ_S, TRANSFERS_AT_ONCE, retried={"GET"})
+        self.bucket = bucket
+        self.observe = observe
+        self.calls = client(host, tls, connections(READ_S, CALLS_AT_ONCE, retried=None))
+        self.transfers = client(host, tls, self.pool)
+        self.public = client(public_host, public_tls, connections(READ_S, 1, retried=None))
+        self.public_url = f"{'https' if public_tls else 'http'}://{public_host}/{bucket}"
+        self.call_threads = ThreadPoolExecutor(CALLS_AT_ONCE, "s3-call")
+        self.transfer_threads = ThreadPoolExecutor(TRANSFERS_AT_ONCE, "s3-transfer")
+
+    def close(self) -> None:
+        """Lets go of threads and connections; waits for nothing."""
+        self.call_threads.shutdown(wait=False, cancel_futures=True)
+        self.transfer_threads.shutdown(wait=False, cancel_futures=True)
+
+    # Signing: pure CPU
+
+    def presign_get(self, key: str, seconds: int, **response_headers: str) -> str:
+        """A URL that reads the object for so many whole seconds, 1 to 604,800. Raises ValueError for others.
+
+        ``cache_control="private, max-age=60"`` and the like are signed and override the answer's headers.
+        """
+        if not 1 <= seconds <= LONGEST_SIGNATURE_S:
+            raise ValueError(f"{seconds} s is not between 1 s and 7 days")
+        overrides: Any = {f"response-{name.replace('_', '-')}": value for name, value in response_headers.items()}
+        return self.public.get_presigned_url(
+            "GET", self.bucket, key, timedelta(seconds=int(seconds)), response_headers=overrides
+        )
+
+    def presign_post(self, key: str, content_type: str, size: int, until: datetime) -> tuple[str, dict[str, str]]:
+        """URL and form fields that upload exactly this key, type and size, until a time; the file comes last."""
+        policy = PostPolicy(self.bucket, until)
+        policy.add_equals_condition("key", key)
+        policy.add_equals_condition("Content-Type", content_type)
+        policy.add_content_length_range_condition(size, size)
+        fields = self.public.presigned_post_policy(policy)
+        return self.public_url, {"key": key, "Content-Type": content_type, **fields}
+
+    # One object
+
+    async def put_file(self, key: str, path: Path, content_type: str) -> str:
+        """Writes a file in one PUT, so that nothing is ever half there. Returns the ETag."""
+
+        def put() -> str:
+            # Signed here and streamed from the file: the SDK's put_object holds the whole part in memory.
+            url = self.transfers.get_presigned_url("PUT", self.bucket, key, SIGNED_FOR)
+            with path.open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                headers = {"Content-Type": content_type, "Content-Length": str(size)}
+                answer = self.pool.urlopen("PUT", url, body=file, headers=headers)
+            if answer.status != 200:
+                raise Unavailable(S3, f"{answer.status} to a PUT")
+            return answer.headers.get("ETag", "").strip('"')
+
+        return await self.transfer("put", put)
+
+    async def get_file(self, key: str, path: Path, max_bytes: int) -> Stat | None:
+        """Reads an object into a file, once. None where there is none; raises TooLarge beyond ``max_bytes``."""
+
+        def get() -> Stat:
+            answer = self.transfers.get_object(self.bucket, key)
+            try:
+                found = stat_of(key, answer.headers)
+                if found.size > max_bytes:
+                    raise TooLarge(f"{found.size} bytes, at most {max_bytes} are wanted")
+                with path.open("wb") as file:
+                    shutil.copyfileobj(answer, file, 1024 * 1024)
+                if path.stat().st_size != found.size:
+                    raise Unavailable(S3, "the object came incomplete")
+                return found
+            finally:
+                answer.close()
+                answer.release_conn()
+
+        return await self.transfer("get", lambda: or_none(get))
+
+    async def stat(self, key: str) -> Stat | None:
+        """What is known of an object; None where there is none."""
+
+        def look() -> Stat:
+            found = self.calls.stat_object(self.bucket, key)
+            etag = (found.etag or "").strip('"')
+            return Stat(key, found.size or 0, etag, found.content_type, found.last_modified)
+
+        return await self.call("stat", lambda: or_none(look))
+
+    # Many objects
+
+    async def remove(self, *keys: str) -> None:
+        """Removes objects, there or not."""
+        for some in batches(keys):
+            await self.call("remove", partial(self.remove_all, some))
+
+    async def walk(self, prefix: str) -> AsyncIterator[Stat]:
+        """Every object under a prefix, a page at a time. Content types are not listed."""
+        found = self.calls.list_objects(self.bucket, prefix, recursive=True)
+        while page := await self.call("list", lambda: list(itertools.islice(found, LISTED_AT_ONCE))):
+            for each in page:
+                etag = (each.etag or "").strip('"')
+                yield Stat(each.object_name or "", each.size or 0, etag, None, each.last_modified)
+
+    async def remove_prefix(self, prefix: str) -> int:
+        """Removes every object under a prefix, which is never empty, and says how many there were."""
+        if not prefix:
+            raise ValueError("an empty prefix is the whole bucket")
+        keys = [each.key async for each in self.walk(prefix)]
+        await self.remove(*keys)
+        return len(keys)
+
+    async def abort_uploads(self, prefix: str = "") -> int:
+        """Ends multipart uploads that somebody began and never finished: no listing shows their parts."""
+
+        def abort() -> int:
+            # The SDK offers no other way to them.
+            begun = self.calls._list_multipart_uploads(self.bucket, prefix=prefix).uploads  # noqa: SLF001
+            for each in begun:
+                or_none(
+                    partial(self.calls._abort_multipart_upload, self.bucket, each.object_name, str(each.upload_id))  # noqa: SLF001
+                )
+            return len(begun)
+
+        return await self.call("abort", abort)
+
+    # The bucket
+
+    async def ensure_bucket(self) -> None:
+        """Makes the bucket where it is missing. Raises ValueError where it is versioned or open to anybody."""
+
+        def ensure() -> None:
+            if not self.calls.bucket_exists(self.bucket):
+                try:
+                    self.calls.make_bucket(self.bucket)
+                except S3Error as error:
+                    if error.code not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+                        raise
+            self.check_bucket()
+
+        await self.call("ensure", ensure)
+
+    async def ready(self) -> bool:
+        """Whether the bucket answers and is there. Raises Unavailable where nothing answers."""
+        return await self.call("ready", lambda: self.calls.bucket_exists(self.bucket))
+
+    def check_bucket(self) -> None:
+        status = self.calls.get_bucket_versioning(self.bucket).status
+        if status not in {None, "", "Off"}:
+            raise ValueError(f"S3_BUCKET: {self.bucket} is versioned, so what is deleted would stay")
+        try:
+            policy = self.calls.get_bucket_policy(self.bucket)
+        except S3Error as error:
+            if error.code != "NoSuchBucketPolicy":
+                raise
+        else:
+            if '"*"' in policy and "Allow" in policy:
+                raise ValueError(f"S3_BUCKET: {self.bucket} has a policy that lets anybody in")
+
+    def remove_all(self, keys: list[str]) -> None:
+        if len(keys) == 1:
+            or_none(lambda: self.calls.remove_object(self.bucket, keys[0]))
+            return
+        for error in self.calls.remove_objects(self.bucket, (DeleteObject(key) for key in keys)):
+            if error.code not in MISSING:
+                raise Unavailable(S3, f"{error.code}: {error.message}")
+
+    # Threads
+
+    async def call(self, operation: str, verb: Callable[[], T]) -> T:
+        """A short call, given up after 2.8 s; its thread ends by its own time-outs."""
+        return await self.run(self.call_threads, operation, verb, CALL_S)
+
+    async def transfer(self, operation: str, verb: Callable[[], T]) -> T:
+        """Bytes of an object, few at a time and as long as bytes move."""
+        return await self.run(self.transfer_threads, operation, verb, None)
+
+    async def run(self, threads: ThreadPoolExecutor, operation: str, verb: Callable[[], T], limit: float | None) -> T:
+        began, outcome = time.perf_counter(), "error"
+        try:
+            async with asyncio.timeout(limit):
+                result = await asyncio.get_running_loop().run_in_executor(threads, blamed, verb)
+            outcome = "ok"
+        except TimeoutError as error:
+            raise Unavailable(S3, f"no answer to {operation} within {limit} s") from error
+        else:
+            return result
+        finally:
+            self.observe(operation, time.perf_counter() - began, outcome)
+
+
+def connections(read_s: float, at_once: int, retried: set[str] | None) -> urllib3.PoolManager:
+    """Connections that give up soon. One more try covers those that the store closed while they were idle."""
+    retry = urllib3.Retry(total=1, redirect=0, status=0, allowed_methods=retried, raise_on_status=False)
+    return urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=CONNECT_S, read=read_s), maxsize=at_once, block=True, retries=retry
+    )
+
+
+def address(place: str, secure: bool) -> tuple[str, bool]:
+    """Host and port, and whether over TLS, of ``host:port`` or a URL."""
+    scheme, mark, host = place.rpartition("://")
+    return host.rstrip("/"), (scheme == "https" if mark else secure)
+
+
+def blamed(verb: Callable[[], T]) -> T:
+    """Runs a verb; whatever the store or the way to it refuses becomes Unavailable, our own mistakes stay mistakes."""
+    try:
+        return verb()
+    except S3Error as error:
+        raise Unavailable(S3, f"{error.code}") from error
+    except (MinioException, HTTPError) as error:
+        raise Unavailable(S3, type(error).__name__) from error
+
+
+def or_none(verb: Callable[[], T]) -> T | None:
+    """None where the object is not there."""
+    try:
+        return verb()
+    except S3Error as error:
+        if error.code in MISSING:
+            return None
+        raise
+
+
+def stat_of(key: str, headers: Any) -> Stat:
+    return Stat(
+        key,
+        int(headers.get("Content-Length", "-1")),
+        headers.get("ETag", "").strip('"'),
+        headers.get("Content-Type"),
+        None,
+    )
+
+
+def batches(keys: Iterable[str]) -> Iterator[list[str]]:
+    waiting = iter(keys)
+    while some := list(itertools.islice(waiting, LISTED_AT_ONCE)):
+        yield some

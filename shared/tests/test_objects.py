@@ -1,0 +1,229 @@
+"""Objects on a real S3: SeaweedFS always, MinIO itself with ``make test/minio``."""
+
+import asyncio
+import re
+import socket
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from stories_shared.failures import Unavailable
+from stories_shared.objects import Objects, TooLarge
+
+pytestmark = [pytest.mark.servers, pytest.mark.objects]
+
+KEY = "stories/01981d5a-7c00-7000-8000-000000000001/media.mp4"
+
+
+def objects_of(realm, **changed) -> Objects:
+    given = {
+        "endpoint": realm["S3_ENDPOINT"],
+        "public_endpoint": realm["S3_PUBLIC_ENDPOINT"],
+        "access_key": realm["S3_ACCESS_KEY"],
+        "secret_key": realm["S3_SECRET_KEY"],
+        "bucket": realm["S3_BUCKET"],
+    }
+    return Objects(**(given | changed))
+
+
+@pytest.fixture
+async def objects(realm):
+    objects = objects_of(realm)
+    await objects.ensure_bucket()
+    yield objects
+    objects.close()
+
+
+@pytest.fixture
+def clip(tmp_path):
+    path = tmp_path / "clip"
+    path.write_bytes(b"\0clip" * 1000)
+    return path
+
+
+async def upload(objects: Objects, size: int, form_changes=None, body=b"x" * 10, until=timedelta(minutes=1)):
+    url, fields = objects.presign_post(KEY, "video/mp4", size, datetime.now(UTC) + until)
+    fields |= form_changes or {}
+    async with httpx.AsyncClient() as client:
+        return await client.post(url, data=fields, files={"file": ("f", body)})
+
+
+async def fetch(url: str, **headers) -> httpx.Response:
+    async with httpx.AsyncClient() as client:
+        return await client.get(url, headers=headers)
+
+
+async def test_what_was_put_is_there_and_comes_back(objects, clip, tmp_path):
+    etag = await objects.put_file(KEY, clip, "video/mp4")
+    found = await objects.stat(KEY)
+    assert (found.size, found.content_type, found.etag) == (5000, "video/mp4", etag)
+    got = await objects.get_file(KEY, tmp_path / "back", max_bytes=5000)
+    assert (got.size, got.content_type, got.etag) == (5000, "video/mp4", etag)
+    assert (tmp_path / "back").read_bytes() == clip.read_bytes()
+
+
+async def test_an_object_larger_than_wanted_is_not_read(objects, clip, tmp_path):
+    await objects.put_file(KEY, clip, "video/mp4")
+    with pytest.raises(TooLarge):
+        await objects.get_file(KEY, tmp_path / "back", max_bytes=4999)
+    assert not (tmp_path / "back").exists()
+
+
+async def test_what_is_not_there_is_none(objects, tmp_path):
+    assert await objects.stat(KEY) is None
+    assert await objects.get_file(KEY, tmp_path / "back", max_bytes=1) is None
+    await objects.remove(KEY)
+    await objects.remove(KEY, KEY + "2")
+    await objects.remove()
+
+
+async def test_an_empty_object_is_an_object(objects, tmp_path):
+    (tmp_path / "empty").touch()
+    await objects.put_file("stories/empty", tmp_path / "empty", "image/jpeg")
+    assert (await objects.stat("stories/empty")).size == 0
+
+
+async def test_a_prefix_is_walked_and_removed(objects, clip):
+    for number in range(12):
+        await objects.put_file(f"stories/a/{number:02}", clip, "video/mp4")
+    await objects.put_file("stories/ab", clip, "video/mp4")
+    assert [each.key async for each in objects.walk("stories/a/")] == [f"stories/a/{number:02}" for number in range(12)]
+    assert await objects.remove_prefix("stories/a/") == 12
+    assert [each.key async for each in objects.walk("")] == ["stories/ab"]
+    with pytest.raises(ValueError, match="whole bucket"):
+        await objects.remove_prefix("")
+
+
+async def test_a_presigned_get_reads_and_says_how_long_it_may_be_kept(objects, clip):
+    await objects.put_file(KEY, clip, "video/mp4")
+    url = objects.presign_get(
+        KEY, 60, cache_control="private, max-age=60", content_disposition='attachment; filename="a"'
+    )
+    answer = await fetch(url)
+    assert (answer.status_code, len(answer.content)) == (200, 5000)
+    assert answer.headers["cache-control"] == "private, max-age=60"
+    assert answer.headers["content-disposition"] == 'attachment; filename="a"'
+    assert answer.headers["content-type"] == "video/mp4"
+    assert (await fetch(url, Range="bytes=0-4")).content == b"\0clip"
+
+
+async def test_a_presigned_get_that_was_tampered_with_or_has_ended_is_refused(objects, clip):
+    await objects.put_file(KEY, clip, "video/mp4")
+    url = objects.presign_get(KEY, 1, cache_control="private, max-age=1")
+    assert (await fetch(url.replace("max-age%3D1", "max-age%3D9"))).status_code == 403
+    assert (await fetch(url.replace("media.mp4", "other.mp4"))).status_code == 403
+    assert (await fetch(url.split("?")[0])).status_code == 403
+    async with asyncio.timeout(5):
+        while (await fetch(url)).status_code == 200:  # noqa: ASYNC110  (the store tells nobody)
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 604_801])
+async def test_only_whole_seconds_up_to_a_week_are_signed(objects, seconds):
+    with pytest.raises(ValueError, match="not between"):
+        objects.presign_get(KEY, seconds)
+
+
+async def test_urls_are_for_the_endpoint_that_clients_see(realm):
+    objects = objects_of(realm, public_endpoint="https://media.example:9443")
+    url = urlsplit(objects.presign_get(KEY, 7))
+    assert (url.scheme, url.netloc, url.path) == ("https", "media.example:9443", f"/{realm['S3_BUCKET']}/{KEY}")
+    assert parse_qs(url.query)["X-Amz-Expires"] == ["7"]
+    post, _ = objects.presign_post(KEY, "video/mp4", 1, datetime.now(UTC) + timedelta(minutes=1))
+    assert post == f"https://media.example:9443/{realm['S3_BUCKET']}"
+    objects.close()
+
+
+async def test_a_form_takes_exactly_this_key_type_and_size(objects):
+    assert (await upload(objects, 10)).status_code in {200, 204}
+    assert (await objects.stat(KEY)).size == 10
+    assert (await objects.stat(KEY)).content_type == "video/mp4"
+
+
+@pytest.mark.parametrize(
+    ("size", "changes"),
+    [
+        (9, {}),
+        (11, {}),
+        (10, {"key": "stories/other"}),
+        (10, {"Content-Type": "text/html"}),
+        (10, {"x-amz-signature": "0" * 64}),
+    ],
+)
+async def test_a_form_takes_nothing_else(objects, size, changes):
+    assert (await upload(objects, size, changes)).status_code in {400, 403}
+    assert [each async for each in objects.walk("")] == []
+
+
+async def test_a_form_ends(objects):
+    assert (await upload(objects, 10, until=timedelta(seconds=-1))).status_code in {400, 403}
+    assert await objects.stat(KEY) is None
+
+
+async def test_unfinished_multipart_uploads_are_ended(objects):
+    begun = objects.calls._create_multipart_upload(objects.bucket, KEY, {})
+    objects.calls._upload_part(objects.bucket, KEY, b"x" * 5 * 1024 * 1024, None, begun, 1)
+    assert await objects.abort_uploads("stories/") == 1
+    assert await objects.abort_uploads() == 0
+
+
+async def test_a_bucket_is_made_once(objects, realm):
+    await objects.ensure_bucket()
+    assert await objects.ready()
+    other = objects_of(realm, bucket=realm["S3_BUCKET"] + "-none")
+    assert not await other.ready()
+    other.close()
+
+
+async def test_a_versioned_bucket_stops_the_start(objects):
+    from minio.commonconfig import ENABLED
+    from minio.versioningconfig import SUSPENDED, VersioningConfig
+
+    objects.calls.set_bucket_versioning(objects.bucket, VersioningConfig(ENABLED))
+    with pytest.raises(ValueError, match=re.escape(f"S3_BUCKET: {objects.bucket} is versioned")):
+        await objects.ensure_bucket()
+    objects.calls.set_bucket_versioning(objects.bucket, VersioningConfig(SUSPENDED))
+
+
+async def test_without_a_key_nothing_is_read_or_listed(objects, clip):
+    await objects.put_file(KEY, clip, "video/mp4")
+    for path in (f"/{KEY}", "", "?list-type=2"):
+        assert (await fetch(f"{objects.public_url}{path}")).status_code == 403
+
+
+async def test_a_store_that_is_gone_is_unavailable_within_three_seconds(realm, clip, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        objects = objects_of(realm, endpoint=f"127.0.0.1:{taken.getsockname()[1]}")
+        async with asyncio.timeout(3):
+            for attempt in (
+                objects.stat(KEY),
+                objects.ready(),
+                objects.remove(KEY),
+                objects.remove(KEY, KEY + "2"),
+                objects.put_file(KEY, clip, "video/mp4"),
+                objects.get_file(KEY, tmp_path / "back", 1),
+                objects.remove_prefix("stories/"),
+            ):
+                with pytest.raises(Unavailable) as refused:
+                    await attempt
+                assert refused.value.dependency == "s3"
+    objects.close()
+
+
+async def test_a_store_that_is_silent_is_unavailable_within_three_seconds(realm):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        objects = objects_of(realm, endpoint=f"127.0.0.1:{silent.getsockname()[1]}")
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(Unavailable):
+            await objects.stat(KEY)
+        assert asyncio.get_running_loop().time() - began < 3
+    objects.close()
+
+
+async def test_a_wrong_secret_is_unavailable_rather_than_a_mistake(realm, objects):
+    stranger = objects_of(realm, secret_key="wrong" * 8)
+    with pytest.raises(Unavailable):
+        await stranger.ready()
+    stranger.close()
