@@ -9,7 +9,6 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from faststream import AckPolicy
 from faststream.kafka import KafkaRouter
-
 from stories_shared.consuming import BREAKER_AFTER, Records, each, listen, together
 from stories_shared.events import StoryErased, UserFollowed, encode
 from stories_shared.failures import MONGODB, Unacceptable, Unavailable
@@ -208,7 +207,7 @@ async def test_a_record_that_the_broker_refuses_does_not_wedge_the_publisher(kaf
     await publisher.start()
     try:
         topic = kafka.topic("user-followed")
-        with pytest.raises(Exception, match="(?i)large|size"):
+        with pytest.raises(Exception, match=r"(?i)large|size"):
             await publisher.send([Message(topic, b"ann", b"x" * 1_900_000)])
         for _ in range(5):
             await publisher.say(follow())

@@ -27,6 +27,7 @@ Apply = Callable[[Fact[Any] | Forgotten], None]
 
 FETCH_WAIT_MS = 100
 NEW_PARTITIONS_EVERY_S = 2.0
+TOPICS_WITHIN_S = 10.0
 # A turn takes about FETCH_WAIT_MS. One that took longer than this means that the process was frozen or starved.
 GAP_S = 0.5
 # After a gap, answers that were under way before it may still arrive; the second fetch after it was sent after it.
@@ -94,6 +95,7 @@ class Tail:
         self._counts: dict[str, set[int]] = {topic: set() for topic in self.topics}
         self._goal: dict[TopicPartition, int] | None = None
         self._loaded = False
+        self._assigned: set[TopicPartition] = set()
 
     def stale(self, key: str) -> bool:
         """Whether a partition that may hold records of this key has not been heard from in time."""
@@ -135,6 +137,7 @@ class Tail:
         )
         try:
             await consumer.start()
+            await self._learn_partitions(consumer)
             await self._assign(consumer)
             if self._goal is None:
                 self._goal = await consumer.end_offsets(list(consumer.assignment()))
@@ -202,15 +205,14 @@ class Tail:
         """Take up every partition there is; those not seen before are read from their beginning."""
         wanted: set[TopicPartition] = set()
         for topic in self.topics:
-            found = consumer.partitions_for_topic(topic) or await partitions_of(consumer, topic)
+            found = consumer.partitions_for_topic(topic)
             if not found:
                 raise LookupError(f"the topic {topic} is missing")
             self._counts[topic].add(len(found))
             wanted |= {TopicPartition(topic, number) for number in found}
-        if wanted == set(consumer.assignment()):
+        if wanted == self._assigned:
             return
-        new = wanted - set(self._heard)
-        for partition in new:
+        for partition in wanted - set(self._heard):
             self._heard[partition] = Heard()
         consumer.assign(list(wanted))
         first = await consumer.beginning_offsets(list(wanted))
@@ -218,12 +220,17 @@ class Tail:
             at = max(self.positions.get(partition, 0), first.get(partition, 0))
             self.positions[partition] = at
             consumer.seek(partition, at)
+        self._assigned = wanted
 
-
-async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    """The partitions of a topic that the client has not heard of yet; none where it does not exist."""
-    await consumer.topics()
-    return set(consumer.partitions_for_topic(topic) or ())
+    async def _learn_partitions(self, consumer: AIOKafkaConsumer) -> None:
+        """Wait until the client knows the topics; it only asks about those that it has something of assigned."""
+        self._assigned = set()
+        consumer.assign([TopicPartition(topic, 0) for topic in self.topics])
+        deadline = time.monotonic() + TOPICS_WITHIN_S
+        while not all(consumer.partitions_for_topic(topic) for topic in self.topics):
+            if time.monotonic() > deadline:
+                return
+            await asyncio.sleep(0.02)
 
 
 async def committed_offsets(kafka: Kafka, groups: Mapping[str, str]) -> dict[tuple[str, int], int]:
@@ -238,7 +245,7 @@ async def committed_offsets(kafka: Kafka, groups: Mapping[str, str]) -> dict[tup
     try:
         await admin.start()
         for group, topic in groups.items():
-            found = await admin.list_consumer_group_offsets(kafka.topic(group))
+            found = await asked_again(lambda group=group: admin.list_consumer_group_offsets(kafka.topic(group)))  # type: ignore[misc]
             for partition, stored in found.items():
                 if kafka.plain(partition.topic) == topic and stored.offset >= 0:
                     offsets[topic, partition.partition] = stored.offset
@@ -246,3 +253,19 @@ async def committed_offsets(kafka: Kafka, groups: Mapping[str, str]) -> dict[tup
         with contextlib.suppress(KafkaError):
             await admin.close()
     return offsets
+
+
+async def asked_again(ask: Callable[[], Awaitable[Any]]) -> Any:
+    """Ask until the cluster has a coordinator for the group: a young one makes its offsets topic at the first question.
+
+    Raises:
+        KafkaError: it has none in ten seconds, or the question is refused.
+    """
+    deadline = time.monotonic() + TOPICS_WITHIN_S
+    while True:
+        try:
+            return await ask()
+        except KafkaError as error:
+            if not error.retriable or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.1)

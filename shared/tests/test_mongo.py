@@ -1,0 +1,77 @@
+"""The MongoDB seam, on both drivers."""
+
+import asyncio
+
+import pytest
+import pytest_asyncio
+from pymongo import IndexModel
+from stories_shared.failures import MONGODB, dependency_of
+from stories_shared.mongo import Loader, Mongo
+
+pytestmark = pytest.mark.servers
+
+
+@pytest_asyncio.fixture(params=["pymongo", "motor"])
+async def mongo(request, realm):
+    made = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], request.param)
+    yield made
+    await made.close()
+
+
+async def test_making_a_collection_twice_is_harmless(mongo):
+    for _ in range(2):
+        await mongo.ensure(
+            "things", IndexModel("name"), clusteredIndex={"key": {"_id": 1}, "unique": True, "name": "by_id"}
+        )
+    await mongo["things"].insert_one({"_id": 1, "name": "a"})
+
+
+async def test_a_transaction_is_all_or_nothing(mongo):
+    await mongo.ensure("things")
+
+    async def fail(session) -> None:
+        await mongo["things"].insert_one({"_id": 1}, session=session)
+        raise KeyError("no")
+
+    with pytest.raises(KeyError):
+        await mongo.transaction(fail)
+    assert await mongo["things"].count_documents({}) == 0
+
+
+async def test_transactions_on_one_document_are_retried_until_each_has_counted(mongo):
+    await mongo.ensure("things")
+    await mongo["things"].insert_one({"_id": 1, "n": 0})
+
+    async def count(session) -> None:
+        found = await mongo["things"].find_one({"_id": 1}, session=session)
+        await mongo["things"].update_one({"_id": 1}, {"$set": {"n": found["n"] + 1}}, session=session)
+
+    await asyncio.gather(*(mongo.transaction(count) for _ in range(8)))
+    assert (await mongo["things"].find_one({"_id": 1}))["n"] == 8
+
+
+async def test_point_reads_of_one_tick_share_a_query(mongo):
+    await mongo["things"].insert_many([{"_id": n, "n": n} for n in range(50)])
+    loader = Loader(mongo["things"])
+    found = await asyncio.gather(*(loader.get(n % 60) for n in range(120)))
+    assert [row and row["n"] for row in found] == [n % 60 if n % 60 < 50 else None for n in range(120)]
+
+
+async def test_aggregation_gives_all_results(mongo):
+    await mongo["things"].insert_many([{"_id": n, "n": n % 2} for n in range(10)])
+    rows = await mongo.aggregate(mongo["things"], [{"$group": {"_id": "$n", "count": {"$sum": 1}}}])
+    assert sorted((row["_id"], row["count"]) for row in rows) == [(0, 5), (1, 5)]
+
+
+async def test_the_clocks_of_one_machine_agree(mongo):
+    assert abs(await mongo.skew_seconds()) < 2
+
+
+async def test_a_server_that_is_not_there_is_the_worlds_fault():
+    nowhere = Mongo.connect("mongodb://127.0.0.1:1/?directConnection=true", "x")
+    try:
+        with pytest.raises(Exception, match=r"127\.0\.0\.1:1") as caught:
+            await nowhere["things"].find_one({})
+        assert dependency_of(caught.value) == MONGODB
+    finally:
+        await nowhere.close()
