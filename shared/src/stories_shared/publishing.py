@@ -191,12 +191,14 @@ class Publisher:
 
     async def _replace(self, wedged: Any) -> None:
         """Put a fresh producer in the place of one that a refused record has wedged."""
-        if self._producer is wedged:
-            self._producer = None
-            log.warning("producer_replaced")
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                async with asyncio.timeout(2):
-                    await wedged.stop()
+        replaced_already = self._producer is not wedged
+        if replaced_already:
+            return
+        self._producer = None
+        log.warning("producer_replaced")
+        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(2):
+                await wedged.stop()
 
 
 def parking_headers(

@@ -20,7 +20,7 @@ from stories_shared.auth import Authenticator
 from stories_shared.clock import Clock, system_now
 from stories_shared.consuming import Fates
 from stories_shared.failures import KAFKA, MONGODB, Unavailable
-from stories_shared.http import api
+from stories_shared.http.api import install
 from stories_shared.kafka import Kafka
 from stories_shared.logging import logger
 from stories_shared.metrics import Catalogue, CommonMetrics
@@ -140,7 +140,7 @@ class Foundation:
             redoc_url=None,
             openapi_url="/openapi.json",
         )
-        api.install(app, self.authenticator, foundation=self, **state)
+        install(app, self.authenticator, foundation=self, **state)
         app.add_middleware(TimeGate, health=self.health)
         app.add_middleware(Counted, metrics=self.metrics)
         for router in routers:
