@@ -1,0 +1,57 @@
+# Every target installs first; nothing changed means nothing runs, so a warm `make up` works offline.
+# make PYTHON=python3.12 … takes another Python; make lock UPGRADE=1 (or UPGRADE=fastapi) lets pins move.
+
+PYTHON ?= python3
+STORIES = .venv/bin/stories
+SERVICES = ingest feed engagement expiry
+SOURCES = shared services deploy cli tests conftest.py
+
+# Certificates of the machine; loopback past any proxy; no Python is downloaded; one cache for all checkouts.
+export UV_SYSTEM_CERTS = 1
+export UV_PYTHON_DOWNLOADS = never
+certificates := $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem))
+export REQUESTS_CA_BUNDLE ?= $(certificates)
+export PIP_CERT ?= $(certificates)
+comma := ,
+loopback := 127.0.0.1,localhost,::1
+export NO_PROXY := $(if $(NO_PROXY),$(NO_PROXY)$(comma))$(loopback)
+export no_proxy := $(if $(no_proxy),$(no_proxy)$(comma))$(loopback)
+cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/stories
+cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '$(cache)' || echo '$(CURDIR)/.stories-cache')
+export UV_CACHE_DIR ?= $(cache)/uv
+
+.PHONY: install lock up demo test check test/minio
+
+install: .venv/installed
+
+.venv/installed: requirements.lock deploy/embedded/installer.lock deploy/embedded/kafka.lock \
+		deploy/embedded/kafka-logging.lock $(wildcard */pyproject.toml */*/pyproject.toml)
+	@sh deploy/embedded/install.sh $(PYTHON)
+
+up: install
+	@$(STORIES) up
+
+demo: install
+	@$(STORIES) demo
+
+test: install
+	.venv/bin/python -m pytest -m "not needs_minio"
+
+test/minio: install
+	STORIES_TEST_S3=minio .venv/bin/python -m pytest -m "objects or needs_minio"
+
+check: install
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/python -m mypy
+	.venv/bin/lint-imports
+
+compile = .venv/bin/uv pip compile --quiet --python .venv/bin/python --universal --python-version 3.11 \
+	--generate-hashes --no-header \
+	$(if $(UPGRADE),$(if $(filter 1 yes all,$(UPGRADE)),--upgrade,--upgrade-package $(UPGRADE)))
+ours = $(foreach name,shared $(SERVICES) embedded cli,--no-emit-package stories-$(name))
+
+lock: install
+	$(compile) $(ours) --group dev pyproject.toml -o requirements.lock
+	$(foreach name,$(SERVICES),$(compile) $(ours) -c requirements.lock services/$(name)/pyproject.toml -o services/$(name)/requirements.lock &&) true
+	$(compile) deploy/embedded/installer.in -o deploy/embedded/installer.lock
