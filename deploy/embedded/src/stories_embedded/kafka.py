@@ -4,12 +4,12 @@ import shutil
 import socket
 import struct
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import checkout, jars
-from .server import DidNotStart
+from .server import DidNotStart, Server
 
 CLUSTER_ID = "c3Rvcmllcy1lbWJlZGRlZA"  # any 16 bytes, base64url
 FORMAT_SECONDS = 120.0
@@ -71,7 +71,7 @@ logger.lifecycle.level=info
 
 
 @dataclass
-class Kafka:
+class Kafka(Server):
     """One Kafka node. Its ports may change between starts; what it holds does not."""
 
     data: Path
@@ -109,9 +109,6 @@ class Kafka:
 
     def command(self) -> Sequence[str]:
         return [*self._java(), "kafka.Kafka", str(self._properties)]
-
-    def environment(self) -> Mapping[str, str]:
-        return {}
 
     def ready(self) -> bool:
         """Whether the broker answers and knows of itself, which it does once the controller has let it in."""

@@ -30,6 +30,10 @@ class StackKeys:
         """The public half, for `AUTH_JWKS`."""
         return self._folder / "jwks.json"
 
+    def made(self) -> bool:
+        """Whether there is a key to sign with."""
+        return self._private.exists() and self._secrets.exists()
+
     def make(self) -> None:
         """Make what is not there yet."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -45,11 +49,11 @@ class StackKeys:
             }
             _write(self._secrets, json.dumps(made))
         public = json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(self._key().public_key()))
-        _write(self.jwks, json.dumps({"keys": [{**public, "kid": self._made()["kid"], "alg": "EdDSA", "use": "sig"}]}))
+        _write(self.jwks, json.dumps({"keys": [{**public, "kid": self._read()["kid"], "alg": "EdDSA", "use": "sig"}]}))
 
     def s3(self) -> S3Keys:
         """Of the S3 store."""
-        made = self._made()
+        made = self._read()
         return S3Keys(made["s3_access_key"], made["s3_secret_key"])
 
     def settings(self) -> dict[str, str]:
@@ -58,7 +62,7 @@ class StackKeys:
             "AUTH_JWKS": str(self.jwks),
             "AUTH_ISSUER": ISSUER,
             "AUTH_AUDIENCE": AUDIENCE,
-            "TICKET_KEYS": self._made()["ticket_keys"],
+            "TICKET_KEYS": self._read()["ticket_keys"],
             "S3_ACCESS_KEY": self.s3().access,
             "S3_SECRET_KEY": self.s3().secret,
         }
@@ -87,7 +91,7 @@ class StackKeys:
             claims["roles"] = list(roles)
         if country:
             claims["country"] = country
-        return jwt.encode(claims, self._key(), algorithm="EdDSA", headers={"kid": self._made()["kid"]})
+        return jwt.encode(claims, self._key(), algorithm="EdDSA", headers={"kid": self._read()["kid"]})
 
     @property
     def _private(self) -> Path:
@@ -97,7 +101,7 @@ class StackKeys:
     def _secrets(self) -> Path:
         return self._folder / "secrets.json"
 
-    def _made(self) -> dict[str, str]:
+    def _read(self) -> dict[str, str]:
         return dict(json.loads(self._secrets.read_text()))
 
     def _key(self) -> Ed25519PrivateKey:

@@ -1,6 +1,6 @@
 """mongod as a replica set of one, so that transactions work."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,14 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from . import checkout
+from .server import Server
 
 REPLICA_SET = "stories"
 NOT_YET_INITIALIZED = 94
 
 
 @dataclass
-class Mongod:
+class Mongod(Server):
     """One mongod; `port` may differ from the one its data folder knows, the replica set is then told."""
 
     data: Path
@@ -39,9 +40,6 @@ class Mongod:
             *("--replSet", REPLICA_SET, "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--quiet"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         ]
-
-    def environment(self) -> Mapping[str, str]:
-        return {}
 
     def ready(self) -> bool:
         """Whether it is a writable primary; a set that is new, or moved to another port, is told so on the way."""

@@ -12,6 +12,7 @@ import urllib3
 from minio import Minio
 
 from . import checkout
+from .server import Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class S3Keys:
 
 
 @dataclass
-class SeaweedFS:
+class SeaweedFS(Server):
     """Master, volume server, filer and S3 door in one process."""
 
     data: Path
@@ -35,6 +36,7 @@ class SeaweedFS:
     origins: str = ""
 
     name = "s3"
+    stop_seconds = 2.0
 
     @property
     def url(self) -> str:
@@ -77,7 +79,7 @@ class SeaweedFS:
 
 
 @dataclass
-class MinIO:
+class MinIO(Server):
     """MinIO itself, from `program`."""
 
     data: Path

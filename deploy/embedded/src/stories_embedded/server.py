@@ -1,36 +1,44 @@
-"""What every embedded server has: how it is prepared, started and asked whether it is there."""
+"""What every supervised program has: how it is prepared, started and asked whether it is there."""
 
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from .children import kill_group, spawn
 
 
-class Server(Protocol):
-    """A program with a data folder and ports of its own. Its methods block."""
+class Server(ABC):
+    """A program with ports of its own, and perhaps a data folder. Its methods block."""
+
+    name: str  # as `stories status` shows it
+    stop_seconds: float = 10.0  # from SIGTERM to SIGKILL
 
     @property
-    def name(self) -> str:
-        """As `stories status` shows it."""
-
-    @property
+    @abstractmethod
     def url(self) -> str:
         """Where it is spoken to."""
 
-    def prepare(self) -> None:
-        """Make its folders and configuration; idempotent, keeps what is there."""
-
+    @abstractmethod
     def command(self) -> Sequence[str]:
         """What to run."""
 
-    def environment(self) -> Mapping[str, str]:
-        """What to add to the environment."""
-
+    @abstractmethod
     def ready(self) -> bool:
         """Whether it does its work now, not only listens. Never raises."""
+
+    def prepare(self) -> None:
+        """Make its folders and configuration; idempotent, keeps what is there."""
+        return
+
+    def environment(self) -> Mapping[str, str]:
+        """What to add to the environment."""
+        return {}
+
+    def stuck(self) -> bool:
+        """Whether it says of itself that it makes no progress. Never raises."""
+        return False
 
 
 class DidNotStart(Exception):
@@ -47,8 +55,7 @@ def tail(log: Path, lines: int = 15) -> str:
 
 
 def start(server: Server, log: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Prepare and start a server, without waiting for it."""
-    server.prepare()
+    """Start a prepared server, without waiting for it."""
     return spawn(server.command(), log, {**env, **server.environment()})
 
 

@@ -96,6 +96,7 @@ class Servers:
     def start(self, server: Server) -> None:
         """Start one of the servers and wait until it is ready; also after `kill`, with what it held."""
         log = self._log(server)
+        server.prepare()
         process = start(server, log, os.environ)
         self._processes[server.name] = process
         wait_until_ready(server.name, process, server.ready, log, READY_SECONDS)

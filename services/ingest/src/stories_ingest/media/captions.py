@@ -9,7 +9,7 @@ _KEPT_BLOCKS = ("STYLE", "REGION")
 _DROPPED_BLOCKS = ("NOTE",)
 
 
-class NotWebVtt(ValueError):  # noqa: N818
+class NotWebVtt(ValueError):
     """The text is not WebVTT: no header, or a cue without a time that ends after it begins."""
 
 

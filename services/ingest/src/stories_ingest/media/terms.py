@@ -52,7 +52,7 @@ class Made:
     starts_ms: int  # where this part began in what was uploaded, for cutting captions
 
 
-class Refused(Exception):  # noqa: N818  (a verdict on what was uploaded, not a failure of ours)
+class Refused(Exception):
     """The upload can never become a story. `reason` is one of the contract's words, `detail` is for the log."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
@@ -61,5 +61,5 @@ class Refused(Exception):  # noqa: N818  (a verdict on what was uploaded, not a 
         self.detail = detail
 
 
-class WorkerLost(Exception):  # noqa: N818
+class WorkerLost(Exception):
     """The worker ended without a verdict (killed from outside, disk full): nothing is known, ask again."""

@@ -1,0 +1,194 @@
+"""Commands about the stack itself: up, down, status, env, logs, doctor, token, init."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from . import where
+from .following import follow
+from .where import DEFAULT_DATA, Data, EnvFile
+from .words import FAILED, NOT_ALL_RUNNING, USAGE, fail, failing_with, results, say
+
+JsonOut = Annotated[bool, typer.Option("--json", help="As JSON.")]
+SERVICES = ("ingest", "feed", "engagement", "expiry")
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    for command in (up, down, status, env, logs, doctor, token, init):
+        app.command()(command)
+
+
+def up(
+    data: Data = DEFAULT_DATA,
+    lifetimes: Annotated[
+        str | None, typer.Option(metavar="24h,…", help="How long stories live; the first is the default.")
+    ] = None,
+    gateway_port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="Of the gateway; 0: any free one.")
+    ] = 8080,
+    replicas: Annotated[str, typer.Option(metavar="feed=2,…", help="More than one process of a service.")] = "",
+    s3: Annotated[str, typer.Option(metavar="seaweedfs|minio", help="The object store.")] = "seaweedfs",
+    detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready, leave it running.")] = False,
+) -> None:
+    """Run the real servers, the four services and the gateway, until Ctrl-C."""
+    from stories_embedded import detached, supervisor
+    from stories_embedded.checkout import NotInstalled
+    from stories_embedded.plan import Options
+    from stories_embedded.ports import PortTaken
+    from stories_embedded.server import DidNotStart
+    from stories_embedded.state import AlreadyRunning
+
+    if s3 not in {"seaweedfs", "minio"}:
+        fail(f"--s3: seaweedfs or minio, not {s3!r}", USAGE)
+    options = Options(gateway_port, lifetimes, _counts(replicas), s3)
+    folder = where.folder(data)
+    with failing_with(AlreadyRunning, PortTaken, NotInstalled, DidNotStart):
+        if detach:
+            if there := folder.running():
+                raise AlreadyRunning(f"a stack runs in {folder.path} already (pid {there.pid}, {there.url})")
+            stack = detached.launch(folder, _again(data, lifetimes, gateway_port, replicas, s3))
+            _ready(stack.url)
+            return
+        code = supervisor.run(folder, options, _greet(data), say)
+    raise typer.Exit(code)
+
+
+def down(data: Data = DEFAULT_DATA) -> None:
+    """Stop the stack; nothing running is fine."""
+    from stories_embedded import detached
+
+    with failing_with(TimeoutError):
+        say("stopped" if detached.stop(where.folder(data)) else "nothing runs here")
+
+
+def status(data: Data = DEFAULT_DATA, as_json: JsonOut = False) -> None:
+    """Every process of the stack; exit code 3 unless all are running."""
+    processes = where.folder(data).processes()
+    if as_json:
+        print(json.dumps([asdict(each) for each in processes], indent=1))
+    else:
+        table = Table("name", "pid", "state", "url", "restarts", box=None, pad_edge=False)
+        for each in processes:
+            table.add_row(each.name, str(each.pid or "-"), each.state, each.url or "-", str(each.restarts))
+        results.print(table)
+    if any(each.state != "running" for each in processes):
+        raise typer.Exit(NOT_ALL_RUNNING)
+
+
+def env(
+    service: Annotated[
+        str | None, typer.Argument(help="Of one more replica of this service, to start by hand.")
+    ] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """The running stack's settings as NAME=value lines."""
+    stack = where.running(data)
+    if stack is None:
+        fail("no stack runs here")
+    if service is not None and service not in stack.services:
+        fail(f"no such service: {service}; there are {', '.join(stack.services)}", USAGE)
+    settings = dict(stack.settings)
+    if service is not None:
+        from stories_embedded.ports import free_port
+
+        settings = {**stack.services[service], "PORT": str(free_port(set()))}
+    for name in sorted(settings):
+        print(f"{name}={settings[name]}")
+
+
+def logs(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Of these processes alone.")] = None,
+    following: Annotated[bool, typer.Option("-f", "--follow", help="Go on as they are written.")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of each, to begin with.")] = 100,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """What the processes wrote."""
+    folder = where.folder(data)
+    known = sorted(path.stem for path in (folder.path / "logs").glob("*.log"))
+    if unknown := [name for name in names or [] if name not in known]:
+        fail(f"no log of {', '.join(unknown)}; there are {', '.join(known) or 'none'}", USAGE)
+    follow({name: folder.log(name) for name in names or known}, lines, forever=following)
+
+
+def doctor(data: Data = DEFAULT_DATA) -> None:
+    """What this machine lacks, all at once, with the command for it."""
+    from stories_embedded import diagnosis
+
+    missing = diagnosis.missing(where.folder(data))
+    for line in missing:
+        print(line)
+    if missing:
+        raise typer.Exit(FAILED)
+    say("nothing is missing")
+
+
+def token(
+    users: Annotated[list[str], typer.Argument(metavar="USER…")],
+    admin: Annotated[bool, typer.Option("--admin", help="With the role `admin`.")] = False,
+    country: Annotated[str | None, typer.Option("--country", metavar="CC", help="ISO 3166-1 alpha-2.")] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """A bearer token for each user, one a line; good only on the stack that made the key, for a day."""
+    from stories_embedded.keys import StackKeys
+
+    keys = StackKeys(where.folder(data).keys)
+    if not keys.made():
+        fail(f"no stack has made a key in {data}: run `stories up`")
+    for user in users:
+        print(keys.token(user, roles=["admin"] if admin else [], country=country))
+
+
+def init(
+    service: Annotated[str | None, typer.Argument(help="What is this service's own, alone.")] = None,
+    data: Data = DEFAULT_DATA,
+    env_file: EnvFile = None,
+) -> None:
+    """Topics, bucket and indexes: idempotent, what every deployment runs first."""
+    if service is not None and service not in SERVICES:
+        fail(f"no such service: {service}; there are {', '.join(SERVICES)}", USAGE)
+    for name in [service] if service else SERVICES:
+        own = where.settings(data, env_file, name)
+        run = subprocess.run([sys.executable, "-m", f"stories_{name}", "init"], check=False, env={**os.environ, **own})
+        if run.returncode:
+            fail(f"{name} init ended with {run.returncode}", run.returncode)
+        say(f"{name}: topics, bucket and indexes are there")
+
+
+def _counts(text: str) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for item in filter(None, text.split(",")):
+        name, _, count = item.partition("=")
+        if name not in SERVICES or not count.isdecimal() or not 1 <= int(count) <= 16:
+            fail(f"--replicas: SERVICE=1…16, separated by commas, not {item!r}", USAGE)
+        counts[name] = int(count)
+    return counts
+
+
+def _again(data: Path, lifetimes: str | None, port: int, replicas: str, s3: str) -> list[str]:
+    """The arguments of `up`, without `--detach`."""
+    some = ["--lifetimes", lifetimes] if lifetimes else []
+    return ["--data", str(data), "--gateway-port", str(port), "--replicas", replicas, "--s3", s3, *some]
+
+
+def _ready(url: str) -> None:
+    print(f"ready: {url}", flush=True)
+
+
+def _greet(data: Path) -> Callable[[str], None]:
+    def greet(url: str) -> None:
+        _ready(url)
+        at = "" if data == DEFAULT_DATA else f" --data {data}"
+        say(f"  API      {url}/v1/…   described by {url}/v1/openapi.json")
+        say(f'  token    stories token ann{at}   then: curl -H "Authorization: Bearer $TOKEN" {url}/v1/tray')
+        say(f"  state    stories status{at}   stories logs -f{at}   Ctrl-C stops everything")
+
+    return greet

@@ -1,0 +1,137 @@
+"""What a stack consists of: which programs, on which ports, with which settings."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import minio
+from .kafka import Kafka
+from .keys import StackKeys
+from .mongodb import Mongod
+from .ports import SECOND_PORT, claim, free_port, is_free
+from .s3 import MinIO, SeaweedFS
+from .server import Server
+from .services import Gateway, Service, passed_on
+from .state import SERVICES, Folder
+
+BUCKET = "stories"
+OF_THE_SUPERVISOR = {"HOST", "PORT", "MONGO_DATABASE"}  # loopback; each replica, each service has its own
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `stories up` was asked for. `gateway_port` 0: any free one."""
+
+    gateway_port: int = 8080
+    lifetimes: str | None = None
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    s3: str = "seaweedfs"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The programs in the order they start, and what `stories env` shows."""
+
+    servers: Sequence[Server]
+    services: Sequence[Service]
+    gateway: Gateway
+    settings: dict[str, str]
+    per_service: dict[str, dict[str, str]]
+
+
+def make_plan(folder: Folder, options: Options, environ: Mapping[str, str] = os.environ) -> Plan:
+    """Lay out the stack: fixed ports are asked for, others chosen, the same as last time where those are free.
+
+    Raises PortTaken, and NotInstalled where MinIO is asked for and cannot be had.
+    """
+    ports = _Ports(folder.path / "ports.json")
+    gateway_port = options.gateway_port or ports.choose("gateway")
+    claim("the gateway", gateway_port)
+    keys = StackKeys(folder.keys)
+    keys.make()
+    own, servers = _servers(folder.path, ports, keys, options.s3, environ)
+    common = {
+        **own,
+        "HOST": "127.0.0.1",
+        "S3_BUCKET": BUCKET,
+        "TOPIC_PARTITIONS": "3",
+        "TOPIC_REPLICATION": "1",
+        "PUBLIC_URL": f"http://127.0.0.1:{gateway_port}",
+        **keys.settings(),
+    }
+    given = {name: value for name, value in passed_on(environ).items() if name not in OF_THE_SUPERVISOR}
+    settings = {name: value for name, value in common.items() if f"{name}_FILE" not in given} | given
+    if options.lifetimes:
+        settings["STORY_LIFETIMES"] = options.lifetimes
+    per_service = {name: {**settings, "MONGO_DATABASE": f"stories_{name}"} for name in SERVICES}
+    services = [
+        Service(name, replica, ports.choose(f"{name}-{replica}"), per_service[name])
+        for name in SERVICES
+        for replica in range(1, options.replicas.get(name, 1) + 1)
+    ]
+    upstreams = {name: [f"127.0.0.1:{each.port}" for each in services if each.service == name] for name in SERVICES}
+    gateway = Gateway(gateway_port, upstreams, folder.path / "gateway", environ)
+    ports.keep()
+    return Plan(servers, services, gateway, settings, per_service)
+
+
+def _servers(
+    data: Path, ports: "_Ports", keys: StackKeys, s3: str, environ: Mapping[str, str]
+) -> tuple[dict[str, str], list[Server]]:
+    """The servers to start and how they are reached; one that runs already, named in the environment, is used."""
+    settings: dict[str, str] = {}
+    servers: list[Server] = []
+    if "MONGO_URL" not in environ and "MONGO_URL_FILE" not in environ:
+        mongod = Mongod(data / "mongod", ports.choose("mongod"))
+        settings["MONGO_URL"] = mongod.url
+        servers.append(mongod)
+    if "KAFKA_BOOTSTRAP_SERVERS" not in environ:
+        kafka = Kafka(data / "kafka", ports.choose("kafka"), ports.choose("kafka-controller"))
+        settings["KAFKA_BOOTSTRAP_SERVERS"] = kafka.url
+        servers.append(kafka)
+    if "S3_ENDPOINT" not in environ:
+        store = _store(data, ports, keys, s3, environ.get("CORS_ORIGINS", ""))
+        endpoint = store.url.removeprefix("http://")
+        settings |= {"S3_ENDPOINT": endpoint, "S3_PUBLIC_ENDPOINT": endpoint, "S3_SECURE": "false"}
+        servers.append(store)
+    return settings, servers
+
+
+def _store(data: Path, ports: "_Ports", keys: StackKeys, s3: str, origins: str) -> Server:
+    if s3 == "minio":
+        return MinIO(data / "minio", ports.choose("s3"), keys.s3(), minio.program(), origins)
+    return SeaweedFS(
+        data / "s3",
+        ports.choose("s3"),
+        ports.choose("s3-master"),
+        ports.choose("s3-volume"),
+        ports.choose("s3-filer"),
+        keys.s3(),
+        origins,
+    )
+
+
+class _Ports:
+    """Ports by name, remembered between starts."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        try:
+            self._last: dict[str, int] = json.loads(file.read_text())
+        except (OSError, ValueError):
+            self._last = {}
+        self._chosen: dict[str, int] = {}
+
+    def choose(self, name: str) -> int:
+        last = self._last.get(name)
+        taken = set(self._chosen.values()) | set(self._last.values())
+        if last and last not in self._chosen.values() and is_free(last) and is_free(last + SECOND_PORT):
+            self._chosen[name] = last
+        else:
+            self._chosen[name] = free_port(taken)
+        return self._chosen[name]
+
+    def keep(self) -> None:
+        self._file.write_text(json.dumps({**self._last, **self._chosen}))

@@ -1,0 +1,123 @@
+"""The four services and the gateway before them, as the supervisor runs them."""
+
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+
+from stories_shared.settings import Settings
+
+from . import checkout
+from .ports import claim
+from .server import Server
+from .state import SERVICES
+
+DOCS = checkout.CHECKOUT / "docs"
+GATEWAY = checkout.CHECKOUT / "deploy" / "gateway"
+
+
+@dataclass
+class Service(Server):
+    """One replica of a service: `python -m stories_<service>`."""
+
+    service: str
+    replica: int
+    port: int
+    settings: Mapping[str, str]
+    name: str = field(init=False)
+    stop_seconds = 12.0  # its own grace is 10
+
+    def __post_init__(self) -> None:
+        self.name = self.service if self.replica == 1 else f"{self.service}-{self.replica}"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> Sequence[str]:
+        return [sys.executable, "-m", f"stories_{self.service}"]
+
+    def environment(self) -> Mapping[str, str]:
+        return {**self.settings, "PORT": str(self.port)}
+
+    def ready(self) -> bool:
+        return status(f"{self.url}/readyz") == 200
+
+    def stuck(self) -> bool:
+        """Whether it answers that its loops do not turn; a frozen one, which does not answer, may only be paused."""
+        return status(f"{self.url}/livez") == 503
+
+
+@dataclass
+class Gateway(Server):
+    """Caddy with the Caddyfile that every deployment uses."""
+
+    port: int
+    upstreams: Mapping[str, Sequence[str]]
+    data: Path
+    environ: Mapping[str, str]
+
+    name = "gateway"
+    stop_seconds = 5.0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def prepare(self) -> None:
+        """Ask for the port: Caddy would share a taken one without a word."""
+        claim("the gateway", self.port)
+        self.data.mkdir(parents=True, exist_ok=True)
+
+    def command(self) -> Sequence[str]:
+        caddyfile = str(GATEWAY / "Caddyfile")
+        return [str(checkout.script("caddy")), "run", "--config", caddyfile, "--adapter", "caddyfile"]
+
+    def environment(self) -> Mapping[str, str]:
+        replicas = {f"{service.upper()}_UPSTREAMS": " ".join(hosts) for service, hosts in self.upstreams.items()}
+        folders = {"XDG_DATA_HOME": str(self.data), "XDG_CONFIG_HOME": str(self.data)}
+        share = {"SHARE_APP_URL": self.environ.get("SHARE_APP_URL", "")}
+        origins = {"CORS_ORIGINS": self.environ.get("CORS_ORIGINS", "")}
+        files = {"GATEWAY_FILES": str(GATEWAY), "OPENAPI_FOLDER": str(DOCS)}
+        return {**replicas, **folders, **share, **origins, **files, "GATEWAY_ADDRESS": f"127.0.0.1:{self.port}"}
+
+    def ready(self) -> bool:
+        return status(f"{self.url}/v1/config") == 200
+
+
+def status(url: str) -> int | None:
+    """What a GET is answered with; None where nobody answers within a second."""
+    try:
+        with _direct.open(url, timeout=1) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+    except (OSError, ValueError):
+        return None
+
+
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback, whatever the proxy settings say
+
+
+def passed_on(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What the environment of `stories up` holds of the settings that services read."""
+    names = setting_names()
+    return {name: value for name, value in environ.items() if name in names or name.removesuffix("_FILE") in names}
+
+
+def setting_names() -> set[str]:
+    """Every setting of every service, from the classes that read them."""
+    for service in SERVICES:
+        import_module(f"stories_{service}.settings")
+    names: set[str] = set()
+    classes: list[type[Settings]] = [Settings]
+    while classes:
+        found = classes.pop()
+        names.update(name.upper() for name in found.model_fields)
+        classes.extend(found.__subclasses__())
+    return names

@@ -1,0 +1,117 @@
+"""What is known of the stack in a data folder: written by its supervisor, read by every other command."""
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Phase = Literal["starting", "running", "restarting", "stopped"]
+DEFAULT_FOLDER = Path(".stories")
+SERVICES = ("ingest", "feed", "engagement", "expiry")
+PROCESSES = ("mongod", "kafka", "s3", *SERVICES, "gateway")
+
+
+@dataclass
+class ProcessState:
+    """One line of `stories status`."""
+
+    name: str
+    pid: int | None = None
+    state: Phase = "stopped"
+    url: str | None = None
+    restarts: int = 0
+
+
+@dataclass
+class StackState:
+    """Everything a command needs to find the stack."""
+
+    pid: int
+    url: str
+    ready: bool = False
+    failure: str | None = None
+    processes: list[ProcessState] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+    services: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+class AlreadyRunning(Exception):
+    """Another supervisor holds the data folder."""
+
+
+class Folder:
+    """A data folder: `logs/`, `keys/`, the servers' data, the state and the lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self._held: int | None = None
+
+    def log(self, name: str) -> Path:
+        """Of a process."""
+        return self.path / "logs" / f"{name}.log"
+
+    @property
+    def keys(self) -> Path:
+        return self.path / "keys"
+
+    def make(self) -> None:
+        """The folder itself, for its owner alone."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.chmod(0o700)
+        (self.path / "logs").mkdir(exist_ok=True)
+
+    def hold(self) -> None:
+        """Become the folder's supervisor until this process ends, however it ends.
+
+        Raises AlreadyRunning.
+        """
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            there = self._read()
+            who = f" (pid {there.pid}, {there.url})" if there else ""
+            raise AlreadyRunning(f"a stack runs in {self.path} already{who}") from None
+        self._held = descriptor
+
+    def held(self) -> bool:
+        """Whether a supervisor runs here; asked of the kernel, so that no dead one is believed."""
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def write(self, state: StackState) -> None:
+        """Replace the state file in one step."""
+        part = self.path / "stack.json.new"
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(asdict(state), file, indent=1)
+        part.replace(self.path / "stack.json")
+
+    def running(self) -> StackState | None:
+        """The stack that runs here now."""
+        return self._read() if self.held() else None
+
+    def processes(self) -> list[ProcessState]:
+        """Every process of the stack; all of them stopped where no supervisor runs."""
+        there = self._read()
+        known = there.processes if there and there.processes else [ProcessState(name) for name in PROCESSES]
+        return known if self.held() else [ProcessState(each.name, restarts=each.restarts) for each in known]
+
+    def _read(self) -> StackState | None:
+        try:
+            found: Mapping[str, Any] = json.loads((self.path / "stack.json").read_text())
+            return StackState(**{**found, "processes": [ProcessState(**each) for each in found["processes"]]})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
