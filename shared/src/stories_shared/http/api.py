@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from stories_shared.auth import Authenticator
+from stories_shared.http import openapi
 from stories_shared.http.doors import Doors, answer_problem
 from stories_shared.http.problems import Problem
 from stories_shared.http.who import Admin, Who, admin_of, caller_of
@@ -24,6 +25,7 @@ def install(app: FastAPI, authenticator: Authenticator, **state: Any) -> None:
     for kind in (Problem, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer_problem)
     app.add_middleware(Doors)
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
 
 
 __all__ = ["Admin", "Who", "admin_of", "caller_of", "install"]

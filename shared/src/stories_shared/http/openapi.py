@@ -1,0 +1,187 @@
+"""The OpenAPI document of a service: what FastAPI knows, the hot routes, and the refusals that every route shares."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import TypeAdapter
+from starlette.routing import BaseRoute
+
+from stories_shared.http.bodies import dependants
+from stories_shared.http.hot import Hot, Operation
+from stories_shared.http.limits import Limited
+from stories_shared.http.problems import CONTENT_TYPE, KINDS
+from stories_shared.http.who import SCHEME, Bearer
+
+REF = "#/components/schemas/{model}"
+PROBLEM = {
+    "title": "Problem",
+    "description": "RFC 9457; docs/http.md lists the types",
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "enum": [kind.type for kind in KINDS.values()]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "loc": {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}},
+                    "msg": {"type": "string"},
+                },
+                "required": ["loc", "msg"],
+            },
+        },
+        "reason": {"type": "string"},
+    },
+    "required": ["type", "title", "status"],
+}
+MEANINGS = {
+    400: "Not JSON",
+    401: "No good token",
+    403: "Not allowed",
+    404: "Nothing here for the caller",
+    405: "Not with this method",
+    409: "Not in this state",
+    413: "The body is too large",
+    415: "Not application/json",
+    422: "The wrong shape",
+    429: "Too many; try again after `Retry-After` seconds",
+    503: "A dependency is down; try again after `Retry-After` seconds",
+}
+HEADERS = {
+    429: ("Retry-After", "RateLimit", "RateLimit-Policy"),
+    503: ("Retry-After",),
+    401: ("WWW-Authenticate",),
+}
+FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI 3.1 document, made once."""
+    if app.openapi_schema is None:
+        made = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        schemas = made.setdefault("components", {}).setdefault("schemas", {})
+        for path, method, route in operations(app.routes):
+            paths = made.setdefault("paths", {})
+            if isinstance(route, Hot):
+                paths.setdefault(path, {})[method] = hot_operation(path, route.operation, schemas)
+            operation = paths[path][method]
+            operation["operationId"] = name_of(route)
+            refusals(operation, route)
+        for name in FASTAPI_ERRORS:
+            schemas.pop(name, None)
+        schemas["Problem"] = PROBLEM
+        made["components"].setdefault("securitySchemes", {})[SCHEME] = {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "A JWT of the host application",
+        }
+        app.openapi_schema = made
+    return app.openapi_schema
+
+
+def operations(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str, APIRoute | Hot]]:
+    """Path, method and what answers, of every route that is documented."""
+    for context in iter_route_contexts(list(routes)):
+        route: Any = context.original_route
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            for method in sorted(route.methods or ()):
+                yield str(context.path_format), method.lower(), route
+        elif isinstance(getattr(route, "endpoint", None), Hot):
+            yield str(context.path), route.endpoint.operation.method.lower(), route.endpoint
+
+
+def name_of(route: APIRoute | Hot) -> str:
+    return route.name if isinstance(route, APIRoute) else route.endpoint.__name__
+
+
+def refusals(operation: dict[str, Any], route: APIRoute | Hot) -> None:
+    """Adds the problems that a route may answer with, and takes away FastAPI's own."""
+    answers = operation.setdefault("responses", {})
+    if "HTTPValidationError" in str(answers.get("422")):
+        del answers["422"]
+    for status in expected(operation, route):
+        answers.setdefault(str(status), problem_answer(status))
+    operation["responses"] = dict(sorted(answers.items()))
+
+
+def expected(operation: dict[str, Any], route: APIRoute | Hot) -> list[int]:
+    statuses = [404, 422, 503]
+    if isinstance(route, Hot):
+        asks, counts = True, route.operation.limit is not None
+    else:
+        calls = [each.call for each in dependants(route.dependant)]
+        asks, counts = any(isinstance(c, Bearer) for c in calls), any(isinstance(c, Limited) for c in calls)
+    if asks:
+        statuses.append(401)
+    if counts:
+        statuses.append(429)
+    if "requestBody" in operation:
+        statuses += [400, 413, 415]
+    return statuses
+
+
+def problem_answer(status: int) -> dict[str, Any]:
+    """The response object of a refusal; for ``responses=`` of a route: ``{409: problem_answer(409)}``."""
+    answer: dict[str, Any] = {
+        "description": MEANINGS[status],
+        "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    if status in HEADERS:
+        answer["headers"] = {name: {"schema": {"type": "string"}} for name in HEADERS[status]}
+    return answer
+
+
+def hot_operation(path: str, operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    parameters = [
+        {"name": part[1:-1], "in": "path", "required": True, "schema": {"type": "string"}}
+        for part in path.split("/")
+        if part.startswith("{")
+    ]
+    parameters += [
+        {"name": name, "in": place, "required": name in operation.required, "schema": dict(schema)}
+        for place, named in (("query", operation.query), ("header", operation.headers))
+        for name, schema in named.items()
+    ]
+    made: dict[str, Any] = {
+        "summary": operation.summary,
+        "security": [{SCHEME: []}],
+        "responses": {str(status): answer_of(status, kind, schemas) for status, kind in operation.answers.items()},
+    }
+    if operation.tags:
+        made["tags"] = list(operation.tags)
+    if parameters:
+        made["parameters"] = parameters
+    if operation.body is not None:
+        content = {"application/json": {"schema": schema_of(operation.body, schemas)}}
+        made["requestBody"] = {"required": True, "content": content}
+    return made
+
+
+def answer_of(status: int, kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    if status in MEANINGS:
+        return problem_answer(status)
+    answer: dict[str, Any] = {"description": "Not modified" if status == 304 else "Done"}
+    if kind is not None:
+        answer["content"] = {"application/json": {"schema": schema_of(kind, schemas)}}
+    return answer
+
+
+def schema_of(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a type; what it refers to goes among the components."""
+    if isinstance(kind, dict):
+        return kind
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        (made,), parts = msgspec.json.schema_components([kind], ref_template="#/components/schemas/{name}")
+        schemas.update(parts)
+        return dict(made)
+    made = TypeAdapter(kind).json_schema(ref_template=REF, mode="serialization")
+    schemas.update(made.pop("$defs", {}))
+    return made
