@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +26,7 @@ AFTER_LIFETIME = timedelta(hours=24)
 RETENTION_CHECK = timedelta(minutes=5)
 SHORTEST_SEGMENT = timedelta(seconds=1)
 TRIES_TO_CREATE = 5
+SHOWN_WITHIN_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,29 +156,44 @@ async def ensure_topics(kafka: Kafka, topics: Topics, partitions: int, replicati
     async with admin_of(kafka) as admin:
         there = set(await admin.list_topics())
         new = [topic for topic in topics.values() if kafka.topic(topic.name) not in there]
-        for attempt in range(1, TRIES_TO_CREATE + 1):
-            response = await admin.create_topics(
-                [
-                    NewTopic(kafka.topic(topic.name), partitions, replication, topic_configs=topic.config(replication))
-                    for topic in new
-                ]
-            )
-            errors = {row[0]: for_code(row[1]) for row in response.topic_errors}
-            failed = [kind for kind in errors.values() if kind.errno and kind is not TopicAlreadyExistsError]
-            if not failed:
-                break
-            if attempt == TRIES_TO_CREATE or not any(kind.retriable for kind in failed):
-                raise failed[0]("creating topics")
-            await asyncio.sleep(0.5 * attempt)
-        there_already = [topic for topic in topics.values() if topic not in new]
-        if there_already:
+        made = await create(admin, kafka, new, partitions, replication) if new else set()
+        others = [topic for topic in topics.values() if kafka.topic(topic.name) not in made]
+        if others:
             await admin.alter_configs(
                 [
                     ConfigResource(ConfigResourceType.TOPIC, kafka.topic(topic.name), configs=topic.config(replication))
-                    for topic in there_already
+                    for topic in others
                 ]
             )
-        return [topic.name for topic in new]
+        return sorted(kafka.plain(name) for name in made)
+
+
+async def create(
+    admin: AIOKafkaAdminClient, kafka: Kafka, topics: Sequence[Topic], partitions: int, replication: int
+) -> set[str]:
+    """Create topics, wait until the brokers show them, and return the full names of those that were not there."""
+    wanted = [
+        NewTopic(kafka.topic(topic.name), partitions, replication, topic_configs=topic.config(replication))
+        for topic in topics
+    ]
+    made: set[str] = set()
+    for attempt in range(1, TRIES_TO_CREATE + 1):
+        response = await admin.create_topics(wanted)
+        errors = {row[0]: for_code(row[1]) for row in response.topic_errors}
+        made |= {name for name, kind in errors.items() if kind.errno == 0}
+        failed = [kind for kind in errors.values() if kind.errno and kind is not TopicAlreadyExistsError]
+        if not failed:
+            break
+        if attempt == TRIES_TO_CREATE or not any(kind.retriable for kind in failed):
+            raise failed[0]("creating topics")
+        await asyncio.sleep(0.5 * attempt)
+    names = {topic.name for topic in wanted}
+    deadline = time.monotonic() + SHOWN_WITHIN_S
+    while not names <= set(await admin.list_topics()):
+        if time.monotonic() > deadline:
+            raise Unavailable(KAFKA, "the brokers do not show the topics they made")
+        await asyncio.sleep(0.05)
+    return made
 
 
 async def missing_topics(kafka: Kafka, topics: Topics) -> list[str]:

@@ -1,0 +1,147 @@
+"""A whole process on real servers: it starts whatever is down, says why it is not ready, and drains."""
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi import APIRouter
+from faststream import AckPolicy
+from faststream.kafka import KafkaRouter
+from stories_shared.clock import system_now
+from stories_shared.consuming import Records, each, listen
+from stories_shared.events import StoryErased, UserErased
+from stories_shared.ids import new_id
+from stories_shared.kafka import Kafka
+from stories_shared.metrics import Catalogue
+from stories_shared.serving import Foundation
+from stories_shared.settings import Settings
+from stories_shared.testing import eventually
+from stories_shared.topics import Topics, ensure_topics
+
+pytestmark = pytest.mark.servers
+
+
+class Process:
+    """An application under its lifespan, with a client."""
+
+    def __init__(self, realm, now=system_now, **settings) -> None:
+        given = {name.lower(): value for name, value in realm.items()} | settings
+        self.settings = Settings(**given)
+        self.foundation = Foundation("expiry", self.settings, Catalogue(), now)
+        self.seen: list[str] = []
+        events, http = KafkaRouter(), APIRouter()
+
+        @listen(events, StoryErased, service="expiry")
+        async def on_story_erased(batch: Records) -> None:
+            await each(batch, StoryErased, self.remember)
+
+        @http.get("/v1/things/{thing}")
+        async def read_thing(thing: str) -> dict[str, str]:
+            return {"thing": thing}
+
+        self.app = self.foundation.app("Things", events, http)
+
+    async def remember(self, event: StoryErased) -> None:
+        self.seen.append(event.store)
+
+    @contextlib.asynccontextmanager
+    async def running(self):
+        async with self.app.router.lifespan_context(self.app):
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+                yield client
+
+
+async def ready(client: httpx.AsyncClient) -> bool:
+    return (await client.get("/readyz")).status_code == 200
+
+
+@pytest_asyncio.fixture
+async def topics(realm) -> None:
+    settings = Settings(**{name.lower(): value for name, value in realm.items()})
+    wanted = Topics.for_settings(settings).of_service("expiry")
+    kafka = Kafka.of(settings)
+    assert set(await ensure_topics(kafka, wanted, 3, 1)) == set(wanted)
+    assert await ensure_topics(kafka, wanted, 3, 1) == []
+
+
+async def test_a_process_whose_topics_are_missing_stays_unready_and_names_them(realm):
+    async with Process(realm).running() as client:
+
+        async def named() -> bool:
+            answer = await client.get("/readyz")
+            return answer.status_code == 503 and "story-posted" in answer.json()["problems"].get("kafka", "")
+
+        await eventually(named)
+        assert (await client.get("/livez")).status_code == 200
+
+
+async def test_a_process_gets_ready_consumes_and_counts(realm, topics):
+    process = Process(realm)
+    async with process.running() as client:
+        await eventually(lambda: ready(client))
+        event = StoryErased(story_id=new_id(), store="feed", erased_at=datetime.now(UTC))
+        await process.foundation.publisher.say(event)
+        await eventually(lambda: process.seen == ["feed"])
+        await client.get("/v1/things/1")
+        await client.get("/nowhere/secret-id")
+
+        async def measured() -> bool:
+            page = (await client.get("/metrics")).text
+            assert 'stories_http_requests_total{method="GET",route="/v1/things/{thing}",status="200"} 1.0' in page
+            assert 'route="unmatched",status="404"' in page
+            assert "secret-id" not in page
+            assert "stories_event_age_seconds_count" in page
+            assert "faststream" in page
+            return f'stories_consumer_lag_records{{group="{realm.prefix}expiry.story-erased"' in page
+
+        await eventually(measured)
+
+
+async def test_a_clock_that_is_off_steps_aside(realm, topics):
+    fast = Process(realm, now=lambda: system_now() + timedelta(minutes=5))
+    async with fast.running() as client:
+
+        async def stepped_aside() -> bool:
+            answer = await client.get("/readyz")
+            return "clock" in answer.json()["problems"]
+
+        await eventually(stepped_aside)
+        refusal = await client.get("/v1/things/1")
+        assert refusal.status_code == 503
+        assert "retry-after" in refusal.headers
+
+
+async def test_every_subscriber_of_a_process_has_the_one_policy_and_its_own_group(realm):
+    process = Process(realm)
+    (subscriber,) = process.foundation.subscribers
+    assert subscriber.ack_policy is AckPolicy.NACK_ON_ERROR
+    assert subscriber.group_id == f"{realm.prefix}expiry.story-erased"
+    await process.foundation.mongo.close()
+
+
+async def test_mongodb_gone_makes_unready_and_names_it(realm, topics):
+    process = Process(realm, mongo_url="mongodb://127.0.0.1:1/?directConnection=true")
+    async with process.running() as client:
+
+        async def named() -> bool:
+            return "mongodb" in (await client.get("/readyz")).json()["problems"]
+
+        await eventually(named)
+        assert (await client.get("/livez")).status_code == 200
+
+
+async def test_a_tombstone_or_foreign_record_does_not_disturb(realm, topics):
+    process = Process(realm)
+    async with process.running() as client:
+        await eventually(lambda: ready(client))
+        await process.foundation.publisher.forget(StoryErased, "x")
+        await process.foundation.publisher.say(UserErased(user_id="ann", at=datetime.now(UTC)))
+        await process.foundation.publisher.say(
+            StoryErased(story_id=new_id(), store="media", erased_at=datetime.now(UTC))
+        )
+        await eventually(lambda: process.seen == ["media"])
+    await asyncio.sleep(0)
