@@ -17,7 +17,7 @@ from stories_ingest.domain.keys import final_key, staging_key
 from stories_ingest.domain.life import Part
 from stories_ingest.domain.story import Media, State, Story
 from stories_ingest.usecases.bell import Bell
-from stories_ingest.usecases.ports import Objects, Relay, Stories
+from stories_ingest.usecases.ports import Relay, Stories
 
 LEASE = timedelta(seconds=15)
 """A worker unheard for this long is taken for dead; it renews every two seconds."""
@@ -155,7 +155,6 @@ class WorkOnMedia:
     jobs: Jobs
     stories: Stories
     bucket: Bucket
-    objects: Objects
     make: Maker
     folder: Folder
     cut: Cutter

@@ -1,0 +1,55 @@
+"""The composition root: ingest, wired by hand."""
+
+from fastapi import APIRouter, FastAPI
+from faststream.kafka import KafkaRouter
+from stories_shared.clock import Clock, system_now
+from stories_shared.http.idempotency import INDEXES as CLAIM_INDEXES
+from stories_shared.http.limits import Limits
+from stories_shared.kafka import Kafka
+from stories_shared.metrics import Catalogue
+from stories_shared.mongo import Mongo
+from stories_shared.serving import Foundation
+from stories_shared.topics import Topics, ensure_topics
+
+from stories_ingest import store
+from stories_ingest.app.background import start_sweeps, start_workers
+from stories_ingest.app.doors import handlers, http_routes, limits_of
+from stories_ingest.app.parts import Parts, objects_of
+from stories_ingest.handlers import SERVICE
+from stories_ingest.metrics import IngestMetrics
+from stories_ingest.settings import IngestSettings
+from stories_ingest.store.documents import CLAIMS
+
+
+def build_app(settings: IngestSettings, now: Clock = system_now) -> FastAPI:
+    """Ingest as one application: HTTP, consumers, media workers and sweeps, as its ROLE wants them."""
+    catalogue = Catalogue()
+    metrics = IngestMetrics(catalogue)
+    base = Foundation(SERVICE, settings, catalogue, now)
+    parts = Parts(settings, base, now)
+    base.outbox(parts.posted)
+    base.outbox(parts.endings)
+    routers: list[APIRouter | KafkaRouter] = []
+    if settings.role in ("all", "worker"):
+        start_workers(settings, base, parts, metrics)
+    if settings.role in ("all", "api"):
+        start_sweeps(base, parts, metrics)
+        routers = [*http_routes(settings, parts), handlers(base, parts)]
+    base.on_close(parts.close)
+    limits = Limits(limits_of(settings), lambda name: base.metrics.rate_limited.labels(name).inc(), now)
+    return base.app("Stories: ingest", *routers, limits=limits)
+
+
+async def init(settings: IngestSettings) -> None:
+    """Make the bucket, the collections with their indexes, and the topics; safe to repeat."""
+    mongo = Mongo.connect(settings.mongo_url.get_secret_value(), settings.mongo_database, settings.mongo_driver)
+    objects = objects_of(settings)
+    try:
+        await objects.ensure_bucket()
+        await store.ensure(mongo)
+        await mongo.ensure(CLAIMS, *CLAIM_INDEXES)
+        topics = Topics.for_settings(settings).of_service(SERVICE)
+        await ensure_topics(Kafka.of(settings), topics, settings.topic_partitions, settings.topic_replication)
+    finally:
+        objects.close()
+        await mongo.close()

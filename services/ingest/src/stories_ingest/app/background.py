@@ -1,0 +1,73 @@
+"""Media workers and sweeps, wired to their verbs."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from stories_shared.ids import new_id
+from stories_shared.serving import Foundation
+
+from stories_ingest import media
+from stories_ingest.app.parts import Parts
+from stories_ingest.domain.errors import MediaRefused
+from stories_ingest.jobs.sweeping import CountWaiting
+from stories_ingest.jobs.workers import work_for_ever
+from stories_ingest.metrics import IngestMetrics
+from stories_ingest.settings import IngestSettings
+from stories_ingest.store.workspace import remove_left_behind, work_folder
+from stories_ingest.usecases.sweeps import LookAgain, SweepObjects, VanishOverdue
+from stories_ingest.usecases.work import Maker, Piece, WorkOnMedia
+
+
+def start_workers(settings: IngestSettings, base: Foundation, parts: Parts, metrics: IngestMetrics) -> None:
+    """The media workers of this process."""
+    metrics.media_workers.set(settings.media_workers)
+    for number in range(1, settings.media_workers + 1):
+        work = WorkOnMedia(
+            worker=new_id(),
+            jobs=parts.jobs,
+            stories=parts.stories,
+            bucket=parts.bucket,
+            make=maker(settings),
+            folder=work_folder,
+            cut=media.cut_captions,
+            posted=parts.posted,
+            bell=parts.bell,
+            now=parts.now,
+            new_id=new_id,
+        )
+        base.job(f"media-{number}", partial(work_for_ever, work, parts.bell, metrics))
+    base.sweep("left-behind", timedelta(minutes=10), remove_left_behind)
+
+
+def maker(settings: IngestSettings) -> Maker:
+    """The media work within this installation's bounds."""
+    bounds = media.Bounds(
+        max_clip_ms=settings.max_clip_ms,
+        max_parts=settings.max_parts,
+        max_bytes=settings.max_upload_bytes,
+        still_images=settings.still_images,
+    )
+
+    async def make(
+        source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
+    ) -> Sequence[Piece]:
+        try:
+            return await media.make(source, claimed, split, bounds, into, progress)
+        except media.Refused as refused:
+            raise MediaRefused(refused.reason) from refused
+
+    return make
+
+
+def start_sweeps(base: Foundation, parts: Parts, metrics: IngestMetrics) -> None:
+    """What one replica at a time cleans up for all; every object is looked at within a minute of its appearing."""
+    vanish = VanishOverdue(parts.cleaning, parts.stories, parts.bucket, parts.now)
+    objects = SweepObjects(parts.bucket, parts.cleaning)
+    again = LookAgain(parts.cleaning, parts.bucket, parts.erase_account, parts.now)
+    turn = parts.in_turn.of
+    base.sweep("vanish", timedelta(seconds=2), turn("vanish", vanish))
+    base.sweep("objects", timedelta(seconds=20), turn("objects", objects))
+    base.sweep("look-again", timedelta(seconds=5), turn("look-again", again))
+    base.sweep("count-jobs", timedelta(seconds=5), CountWaiting(parts.in_turn, parts.jobs, metrics, parts.now))

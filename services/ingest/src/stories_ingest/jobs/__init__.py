@@ -1,0 +1,1 @@
+"""Loops: media workers and sweeps, each with a budget per turn."""

@@ -1,0 +1,1 @@
+"""HTTP in: requests become calls of one verb each."""

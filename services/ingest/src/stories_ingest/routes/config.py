@@ -1,0 +1,38 @@
+"""What clients need to know before they ask for anything."""
+
+from collections.abc import Mapping
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from stories_shared.http.bodies import StrictRoute
+
+
+class ConfigShape(BaseModel):
+    """The bounds and vocabularies of this installation."""
+
+    lifetimes: list[str]
+    max_clip_ms: int
+    max_parts: int
+    max_upload_bytes: int
+    content_types: list[str]
+    audiences: list[str]
+    comments: list[str]
+    layer_kinds: list[str]
+    limits: dict[str, int]
+
+
+def config_route(config: ConfigShape) -> APIRouter:
+    """The one route that needs no token."""
+    router = APIRouter(route_class=StrictRoute, tags=["About"])
+
+    @router.get("/v1/config")
+    async def read_config() -> ConfigShape:
+        """Bounds, vocabularies and limits."""
+        return config
+
+    return router
+
+
+def shown_limits(limits: Mapping[str, int]) -> dict[str, int]:
+    """Limits a minute by name, in a fixed order."""
+    return dict(sorted(limits.items()))

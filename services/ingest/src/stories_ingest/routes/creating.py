@@ -1,0 +1,85 @@
+"""Asking for a story and for a form to upload with."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from fastapi import APIRouter, Response
+from stories_shared.http.bodies import StoryId, StrictRoute
+from stories_shared.http.idempotency import Claims, Idempotent, Once, Replay
+from stories_shared.http.limits import limited
+from stories_shared.http.problems import invalid
+from stories_shared.http.who import Who
+from stories_shared.settings import duration_text
+
+from stories_ingest.domain.errors import IngestError
+from stories_ingest.domain.story import Asker, State
+from stories_ingest.routes.bodies import StoryBody
+from stories_ingest.routes.refusals import asker_of, refusals
+from stories_ingest.routes.shapes import DraftShape, UploadShape, draft_shape, upload_shape
+from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm, Wanted
+from stories_ingest.usecases.read import ReadStory
+
+
+def creating_routes(
+    create: CreateStory,
+    renew: RenewForm,
+    form: UploadForm,
+    read: ReadStory,
+    claims: Claims,
+    lifetimes: Sequence[timedelta],
+    new_id: Callable[[], str],
+) -> APIRouter:
+    """The routes that make drafts."""
+    router = APIRouter(route_class=StrictRoute, tags=["Making stories"])
+    by_name = {duration_text(lifetime): lifetime for lifetime in lifetimes}
+
+    def wanted(body: StoryBody) -> Wanted:
+        lifetime = lifetimes[0] if body.lifetime is None else by_name.get(body.lifetime)
+        if lifetime is None:
+            raise invalid(f"must be one of {', '.join(by_name)}", "body", "lifetime")
+        try:
+            words = body.words()
+        except ValueError as error:
+            raise invalid(str(error), "body", "layers") from error
+        return Wanted(
+            content_type=body.media.content_type,
+            size=body.media.size,
+            lifetime=lifetime,
+            split=body.split,
+            choices=body.choices(),
+            words=words,
+        )
+
+    async def once(author_id: str, asked: Once | None, make: Wanted) -> str:
+        """Make the draft, or find the one that the same request has made; the id of it."""
+        if asked is None:
+            story_id = new_id()
+            await create(story_id, author_id, make)
+            return story_id
+        claim = await claims.claim_once(author_id, asked, new_id())
+        if isinstance(claim, Replay):
+            return claim.resource_id
+        try:
+            await create(claim.resource_id, author_id, make)
+        except IngestError:
+            await claims.release(claim)
+            raise
+        await claims.settle(claim)
+        return claim.resource_id
+
+    @router.post("/v1/stories", status_code=201, dependencies=[limited("create")])
+    async def create_story(body: StoryBody, caller: Who, asked: Idempotent, response: Response) -> DraftShape:
+        """Ask for a story; the answer holds a form for its upload."""
+        with refusals():
+            story_id = await once(caller.user_id, asked, wanted(body))
+            own = await read(Asker(caller.user_id), story_id)
+            response.headers["Location"] = f"/v1/me/stories/{story_id}"
+            return draft_shape(own, form(own.story) if own.story.state is State.DRAFT else None)
+
+    @router.post("/v1/stories/{story_id}/upload", status_code=200)
+    async def renew_form(story_id: StoryId, caller: Who) -> UploadShape:
+        """A fresh form for a draft."""
+        with refusals():
+            return upload_shape(await renew(asker_of(caller), story_id))
+
+    return router

@@ -1,0 +1,35 @@
+"""What the rules refuse, as problem documents."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from stories_shared.auth import Caller
+from stories_shared.http.problems import not_found, problem, too_many, wrong_state
+
+from stories_ingest.domain.errors import MediaRefused, NoSuchStory, NothingUploaded, TooMany, WrongState
+from stories_ingest.domain.story import Asker
+
+SLUGS = {"drafts": "too-many-drafts", "quota": "quota-reached"}
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Around every call of a verb: its refusals become answers."""
+    try:
+        yield
+    except NoSuchStory as error:
+        raise not_found() from error
+    except WrongState as error:
+        raise wrong_state(str(error)) from error
+    except NothingUploaded as error:
+        raise wrong_state("nothing has been uploaded yet") from error
+    except MediaRefused as error:
+        raise problem("media-refused", error.reason, reason=error.reason) from error
+    except TooMany as error:
+        raise too_many(math.ceil(error.wait.total_seconds()), SLUGS[error.what]) from error
+
+
+def asker_of(caller: Caller) -> Asker:
+    """Whoever calls, as the rules know them."""
+    return Asker(caller.user_id, caller.is_admin)

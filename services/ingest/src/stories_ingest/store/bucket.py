@@ -1,0 +1,62 @@
+"""The bucket behind the ports of the use cases."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from stories_shared.objects import Objects, TooLarge
+
+from stories_ingest.domain.errors import MediaRefused
+from stories_ingest.domain.keys import final_prefix, staging_key
+from stories_ingest.domain.uploads import Form
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Staged uploads and final keys in object storage. Every call may raise Unavailable("s3")."""
+
+    objects: Objects
+
+    def form(self, key: str, content_type: str, size: int, until: datetime) -> Form:
+        """A form for exactly this key, type and size."""
+        url, fields = self.objects.presign_post(key, content_type, size, until)
+        return Form(url, fields, until)
+
+    async def etag(self, key: str) -> str | None:
+        """The ETag of what lies there, None when nothing does."""
+        found = await self.objects.stat(key)
+        return found.etag if found else None
+
+    async def fetch(self, key: str, etag: str, path: Path, most: int) -> None:
+        """Download what was published. Raises MediaRefused when it is not there as it was, or more than promised."""
+        try:
+            found = await self.objects.get_file(key, path, most)
+        except TooLarge as error:
+            raise MediaRefused("too_large") from error
+        if found is None or found.etag != etag:
+            raise MediaRefused("changed")
+
+    async def put(self, key: str, path: Path, content_type: str) -> None:
+        """Write one object, whole or not at all."""
+        await self.objects.put_file(key, path, content_type)
+
+    async def remove(self, *keys: str) -> None:
+        """Remove objects; what is not there is not missed."""
+        if keys:
+            await self.objects.remove(*keys)
+
+    async def erase(self, *story_ids: str) -> None:
+        """Remove the uploads and the media of these stories."""
+        removing = [self.objects.remove_prefix(final_prefix(story_id)) for story_id in story_ids]
+        await asyncio.gather(self.remove(*(staging_key(story_id) for story_id in story_ids)), *removing)
+
+    async def keys(self, prefix: str) -> AsyncIterator[str]:
+        """Every key below a prefix."""
+        async for found in self.objects.walk(prefix):
+            yield found.key
+
+    async def abort_uploads(self) -> None:
+        """Drop unfinished multipart uploads."""
+        await self.objects.abort_uploads()
