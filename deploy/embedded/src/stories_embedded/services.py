@@ -83,7 +83,15 @@ class Gateway(Server):
         share = {"SHARE_APP_URL": self.environ.get("SHARE_APP_URL", "")}
         origins = {"CORS_ORIGINS": self.environ.get("CORS_ORIGINS", "")}
         files = {"GATEWAY_FILES": str(GATEWAY), "OPENAPI_FOLDER": str(DOCS)}
-        return {**replicas, **folders, **share, **origins, **files, "GATEWAY_ADDRESS": f"127.0.0.1:{self.port}"}
+        return {
+            **replicas,
+            **folders,
+            **share,
+            **origins,
+            **files,
+            "GATEWAY_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self.port),
+        }
 
     def ready(self) -> bool:
         return status(f"{self.url}/v1/config") == 200

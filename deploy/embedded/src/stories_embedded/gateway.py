@@ -1,0 +1,260 @@
+"""Writes `deploy/gateway/Caddyfile`: which service answers which method on which path.
+
+`python -m stories_embedded.gateway` writes it anew; a test compares. The same file serves every deployment: addresses
+and replicas come from the environment.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from stories_shared.http.problems import CONTENT_TYPE, KINDS
+
+from .routes import ROUTES
+from .services import GATEWAY
+
+CADDYFILE = GATEWAY / "Caddyfile"
+WAITING = {("POST", "/v1/stories/{story_id}/publish")}  # may hold its answer for 30 s (`?wait=`)
+EXPOSED = "Location, ETag, Retry-After, RateLimit, RateLimit-Policy"
+ALLOWED = "Authorization, Content-Type, Story-Ticket, Idempotency-Key, If-None-Match, Last-Event-ID"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Route:
+    """One operation and its owner."""
+
+    path: str
+    method: str
+    service: str
+
+
+def caddyfile(routes: Iterable[Route]) -> str:
+    """The whole file."""
+    by_path: dict[str, list[Route]] = {}
+    for route in sorted(routes, key=lambda each: (_pattern(each.path), METHODS.index(each.method))):
+        by_path.setdefault(_pattern(route.path), []).append(route)
+    services = sorted({route.service for routes_of_path in by_path.values() for route in routes_of_path})
+    snippets = "\n".join(_upstreams(service) for service in services)
+    table = "\n".join(_path(number, pattern, found) for number, (pattern, found) in enumerate(by_path.items()))
+    return TEMPLATE.format(
+        snippets=snippets,
+        table=table,
+        exposed=EXPOSED,
+        allowed=ALLOWED,
+        methods=", ".join(METHODS),
+        problem_type=CONTENT_TYPE,
+        not_found=_problem("not-found"),
+        too_large=_problem("too-large"),
+        unavailable=_problem("unavailable"),
+        method_not_allowed=_problem("method-not-allowed"),
+    )
+
+
+def hand_routes(table: Mapping[str, str]) -> list[Route]:
+    """Routes from lines `METHOD[,METHOD] PATH`, by service."""
+    return [
+        Route(path, method, service)
+        for service, lines in table.items()
+        for methods, path in (line.split() for line in lines.strip().splitlines())
+        for method in methods.split(",")
+    ]
+
+
+def _pattern(path: str) -> str:
+    return "^" + re.sub(r"\{[^}]+\}", "[^/]+", path) + "$"
+
+
+def _upstreams(service: str) -> str:
+    name = service.upper()
+    return SNIPPET.format(service=service, variable=f"{{${name}_UPSTREAMS:{service}:8000}}")
+
+
+def _path(number: int, pattern: str, routes: list[Route]) -> str:
+    lines = [f"\t\t@path{number} path_regexp {pattern}", f"\t\thandle @path{number} {{"]
+    for route in routes:
+        seconds = "40s" if (route.method, route.path) in WAITING else "5s"
+        matcher = f"@{route.method.lower()}{number}"
+        lines += [
+            f"\t\t\t{matcher} method {route.method}",
+            f"\t\t\thandle {matcher} {{\n\t\t\t\timport {route.service} {seconds}\n\t\t\t}}",
+        ]
+    allow = ", ".join(route.method for route in routes)
+    lines += [f'\t\t\timport method_not_allowed "{allow}"', "\t\t}"]
+    return "\n".join(lines)
+
+
+def _problem(slug: str) -> str:
+    kind = KINDS[slug]
+    return json.dumps({"type": kind.type, "title": kind.title, "status": kind.status})
+
+
+SNIPPET = """\
+({service}) {{
+	reverse_proxy {variable} {{
+		lb_policy header Authorization
+		lb_try_duration 2s
+		lb_try_interval 100ms
+		fail_duration 2s
+		flush_interval -1
+		transport http {{
+			dial_timeout 1s
+			response_header_timeout {{args[0]}}
+		}}
+	}}
+}}
+"""
+
+TEMPLATE = """\
+# Written by `python -m stories_embedded.gateway`; a test compares.
+# GATEWAY_HOST, GATEWAY_PORT: where it listens. <SERVICE>_UPSTREAMS: the replicas, `host:port host:port …`.
+# GATEWAY_FILES, OPENAPI_FOLDER: this folder, and the one of openapi.json. CORS_ORIGINS, SHARE_APP_URL: as documented.
+{{
+	admin off
+	auto_https off
+	persist_config off
+	grace_period 4s
+	log {{
+		level WARN
+		format filter {{
+			request>uri query {{
+				replace token hidden
+			}}
+			request>headers delete
+		}}
+	}}
+	servers {{
+		protocols h1 h2c
+		timeouts {{
+			read_header 10s
+		}}
+	}}
+}}
+
+{snippets}
+(problem) {{
+	header Content-Type {problem_type}
+	header Cache-Control "private, no-store"
+}}
+
+(method_not_allowed) {{
+	handle {{
+		import problem
+		header Allow {{args[0]}}
+		respond `{method_not_allowed}` 405
+	}}
+}}
+
+http://:{{$GATEWAY_PORT:8080}} {{
+	bind {{$GATEWAY_HOST:0.0.0.0}}
+
+	# A token stays with one replica while that lives; one that does not answer is left out for two seconds.
+	@cors {{
+		header Origin *
+		expression `{{env.CORS_ORIGINS}}.split(",").exists(o, o.trim() == "*" || o.trim() == {{http.request.header.Origin}})`
+	}}
+	@preflight {{
+		method OPTIONS
+		header Origin *
+		header Access-Control-Request-Method *
+		path /v1/*
+		expression `{{env.CORS_ORIGINS}}.split(",").exists(o, o.trim() == "*" || o.trim() == {{http.request.header.Origin}})`
+	}}
+
+	header {{
+		X-Content-Type-Options nosniff
+		X-Frame-Options DENY
+		Referrer-Policy no-referrer
+		?Content-Security-Policy "default-src 'none'; frame-ancestors 'none'"
+		-Server
+		-Via
+		defer
+	}}
+	header @cors {{
+		Access-Control-Allow-Origin {{http.request.header.Origin}}
+		Access-Control-Expose-Headers "{exposed}"
+		+Vary Origin
+		defer
+	}}
+
+	request_body {{
+		max_size 1MB
+	}}
+
+	route {{
+		handle @preflight {{
+			header Access-Control-Allow-Methods "{methods}"
+			header Access-Control-Allow-Headers "{allowed}"
+			header Access-Control-Max-Age 600
+			respond 204
+		}}
+
+		@openapi path_regexp ^/v1/openapi\\.json$
+		handle @openapi {{
+			@read method GET HEAD
+			handle @read {{
+				root * {{$OPENAPI_FOLDER:/srv/docs}}
+				rewrite * /openapi.json
+				header Cache-Control no-cache
+				file_server
+			}}
+			import method_not_allowed "GET, HEAD"
+		}}
+
+		@share path_regexp share ^/s/([A-Za-z0-9-]{{1,64}})$
+		handle @share {{
+			@read_share method GET HEAD
+			handle @read_share {{
+				root * {{$GATEWAY_FILES:/srv/gateway}}/share
+				@app expression `{{env.SHARE_APP_URL}} != ""`
+				handle @app {{
+					rewrite * /redirect.html
+					templates
+					file_server {{
+						status 302
+					}}
+				}}
+				handle {{
+					rewrite * /index.html
+					header Content-Security-Policy "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+					file_server
+				}}
+			}}
+			import method_not_allowed "GET, HEAD"
+		}}
+
+{table}
+
+		handle {{
+			import problem
+			respond `{not_found}` 404
+		}}
+	}}
+
+	handle_errors {{
+		import problem
+		@too_large expression `{{http.error.status_code}} == 413`
+		handle @too_large {{
+			respond `{too_large}` 413
+		}}
+		@missing expression `{{http.error.status_code}} == 404`
+		handle @missing {{
+			respond `{not_found}` 404
+		}}
+		handle {{
+			header Retry-After 1
+			respond `{unavailable}` 503
+		}}
+	}}
+}}
+"""
+
+
+def main() -> None:
+    """Write the file."""
+    CADDYFILE.write_text(caddyfile(hand_routes(ROUTES)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""The gateway, with Caddy itself and four upstreams that say who they are."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+from stories_embedded.children import stop
+from stories_embedded.gateway import CADDYFILE, caddyfile, hand_routes
+from stories_embedded.ports import free_port
+from stories_embedded.routes import ROUTES
+from stories_embedded.server import start, wait_until_ready
+from stories_embedded.services import Gateway
+
+ORIGIN = "https://app.example"
+
+
+class Upstream:
+    """A service that answers with its name, and what it was sent."""
+
+    def __init__(self, name: str) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                read = len(self.rfile.read(length))
+                body = json.dumps({"name": name, "method": self.command, "path": self.path, "read": read}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
+
+            def log_message(self, *args: object) -> None:
+                return
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class RunningGateway:
+    def __init__(self, folder: Path, upstreams: dict[str, list[str]], **environ: str) -> None:
+        self.log = folder / "gateway.log"
+        gateway = Gateway(free_port(set()), upstreams, folder / "gateway", environ)
+        gateway.prepare()
+        self._process = start(gateway, self.log, os.environ)
+        wait_until_ready("gateway", self._process, lambda: self._listens(gateway.url), self.log, 20)
+        self.http = httpx.Client(base_url=gateway.url, trust_env=False, timeout=10)
+
+    def _listens(self, url: str) -> bool:
+        try:
+            return httpx.get(f"{url}/nothing", trust_env=False).status_code == 404
+        except httpx.TransportError:
+            return False
+
+    def close(self) -> None:
+        self.http.close()
+        stop(self._process, 5)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gateway")
+
+
+@pytest.fixture(scope="module")
+def upstreams() -> Iterator[dict[str, list[Upstream]]]:
+    names = {"ingest": 1, "feed": 2, "engagement": 1, "expiry": 1}
+    made = {name: [Upstream(f"{name}-{n}") for n in range(1, count + 1)] for name, count in names.items()}
+    yield made
+    for upstream in (each for some in made.values() for each in some):
+        upstream.close()
+
+
+@pytest.fixture(scope="module")
+def addresses(upstreams: dict[str, list[Upstream]]) -> dict[str, list[str]]:
+    return {name: [each.address for each in some] for name, some in upstreams.items()}
+
+
+@pytest.fixture(scope="module")
+def gateway(folder: Path, addresses: dict[str, list[str]]) -> Iterator[RunningGateway]:
+    running = RunningGateway(folder, addresses, CORS_ORIGINS=f"https://other.example, {ORIGIN}")
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def another(tmp_path: Path) -> Iterator[Callable[..., RunningGateway]]:
+    made: list[RunningGateway] = []
+
+    def make(upstreams: dict[str, list[str]], **environ: str) -> RunningGateway:
+        made.append(RunningGateway(tmp_path, upstreams, **environ))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_the_committed_caddyfile_is_the_generated_one() -> None:
+    assert CADDYFILE.read_text() == caddyfile(hand_routes(ROUTES))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "owner"),
+    [
+        ("POST", "/v1/stories", "ingest"),
+        ("PATCH", "/v1/stories/0198", "ingest"),
+        ("DELETE", "/v1/stories/0198?series=true", "ingest"),
+        ("GET", "/v1/stories/0198", "feed"),
+        ("GET", "/v1/users/ann%40example.com/stories?limit=3", "feed"),
+        ("GET", "/v1/stories/0198/comments", "engagement"),
+        ("GET", "/v1/stories/0198/receipt", "expiry"),
+    ],
+)
+def test_method_and_path_find_the_owner(gateway: RunningGateway, method: str, path: str, owner: str) -> None:
+    answer = gateway.http.request(method, path).json()
+    assert (answer["name"].partition("-")[0], answer["method"], answer["path"]) == (owner, method, path)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/livez", "/readyz", "/metrics", "/openapi.json", "/v1/tray/", "/v1/live", "/v2"]
+)
+def test_what_is_not_a_route_is_a_404_problem(gateway: RunningGateway, path: str) -> None:
+    answer = gateway.http.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "urn:stories:not-found"
+
+
+def test_another_method_is_a_405_that_names_those_of_all_services(gateway: RunningGateway) -> None:
+    answer = gateway.http.put("/v1/stories/0198")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, PATCH, DELETE"
+    assert answer.json()["type"] == "urn:stories:method-not-allowed"
+
+
+def test_a_token_stays_with_one_replica(gateway: RunningGateway) -> None:
+    def replicas(token: str) -> set[str]:
+        headers = {"Authorization": f"Bearer {token}"}
+        return {gateway.http.get("/v1/tray", headers=headers).json()["name"] for _ in range(5)}
+
+    by_token = [replicas(f"token-{n}") for n in range(12)]
+    assert all(len(seen) == 1 for seen in by_token)
+    assert set.union(*by_token) == {"feed-1", "feed-2"}
+
+
+def test_a_dead_replica_is_passed_over(another: Callable[..., RunningGateway], addresses: dict[str, list[str]]) -> None:
+    dead = f"127.0.0.1:{free_port(set())}"
+    gateway = another({**addresses, "feed": [dead, addresses["feed"][0]]})
+    names = {gateway.http.get("/v1/tray", headers={"Authorization": f"Bearer {n}"}).json()["name"] for n in range(8)}
+    assert names == {"feed-1"}
+
+
+def test_a_service_without_a_replica_is_a_503_within_three_seconds(
+    another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
+) -> None:
+    gateway = another({**addresses, "feed": [f"127.0.0.1:{free_port(set())}"]})
+    began = time.monotonic()
+    answer = gateway.http.get("/v1/tray?token=secret-of-the-browser", headers={"Authorization": "Bearer secret-jwt"})
+    assert time.monotonic() - began < 3
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json()["type"] == "urn:stories:unavailable"
+    assert "secret" not in gateway.log.read_text()
+
+
+def test_browsers_of_listed_origins_may_call(gateway: RunningGateway) -> None:
+    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "story-ticket"}
+    preflight = gateway.http.options("/v1/stories/0198/reaction", headers=asked)
+    assert preflight.status_code == 204
+    assert preflight.headers["access-control-allow-origin"] == ORIGIN
+    assert "Story-Ticket" in preflight.headers["access-control-allow-headers"]
+    answer = gateway.http.get("/v1/tray", headers={"Origin": ORIGIN})
+    assert answer.headers["access-control-allow-origin"] == ORIGIN
+    assert "ETag" in answer.headers["access-control-expose-headers"]
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_browsers_of_other_origins_may_not(gateway: RunningGateway) -> None:
+    asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    assert gateway.http.options("/v1/tray", headers=asked).status_code == 405
+    assert "access-control-allow-origin" not in gateway.http.get("/v1/tray", headers=asked).headers
+
+
+def test_answers_carry_security_headers_and_no_names(gateway: RunningGateway) -> None:
+    headers = gateway.http.get("/v1/tray").headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "server" not in headers or "Caddy" not in headers["server"]
+
+
+def test_a_body_past_any_sense_is_refused(gateway: RunningGateway) -> None:
+    answer = gateway.http.post("/v1/stories", content=b"x" * 2_000_000)
+    assert (answer.status_code, answer.json()["type"]) == (413, "urn:stories:too-large")
+
+
+def test_every_share_link_shows_the_same_page(gateway: RunningGateway) -> None:
+    one, other = gateway.http.get("/s/0198-a"), gateway.http.get("/s/0198-b")
+    assert one.status_code == 200
+    assert one.text == other.text
+    assert "0198" not in one.text
+    assert gateway.http.get("/s/a/b").status_code == 404
+
+
+def test_share_links_lead_to_the_app_where_there_is_one(
+    another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
+) -> None:
+    gateway = another(addresses, SHARE_APP_URL="https://app.example/stories/{id}?from=share")
+    answer = gateway.http.get("/s/0198-a")
+    assert answer.status_code == 302
+    assert answer.headers["location"] == "https://app.example/stories/0198-a?from=share"
