@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 S = TypeVar("S", bound="Settings")
 
@@ -182,6 +189,6 @@ def load(kind: type[S], given: Mapping[str, Any] | None = None) -> S:
         what = "is missing" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
         print(f"{name}: {what}", file=sys.stderr)  # noqa: T201  (there is no log before the settings)
         raise SystemExit(2) from None
-    except ValueError as error:
-        print(str(error), file=sys.stderr)  # noqa: T201
+    except SettingsError as error:
+        print(str(error.__cause__ or error), file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from None

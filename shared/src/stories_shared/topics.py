@@ -24,6 +24,9 @@ log = logger(__name__)
 AFTER_LIFETIME = timedelta(hours=24)
 # How often brokers look for segments to delete (log.retention.check.interval.ms, default five minutes).
 RETENTION_CHECK = timedelta(minutes=5)
+# Ended, unfollow and erased-user marks guard against records that arrive late: they are kept longer than any record
+# can live, one that was parked on its last day and replayed on that of the parked topic included.
+MARKS_KEPT = timedelta(days=30)
 SHORTEST_SEGMENT = timedelta(seconds=1)
 TRIES_TO_CREATE = 5
 SHOWN_WITHIN_S = 20.0

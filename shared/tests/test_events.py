@@ -1,0 +1,177 @@
+"""What topics carry: old payloads stay readable, outsiders may write in three modes, nothing that decodes is unstorable."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import bson
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stories_shared.cloudevents import Unreadable, headers_of, read
+from stories_shared.events import EVENTS, StoryDeleted, StoryPosted, StoryViewed, UserFollowed, encode
+from stories_shared.ids import is_id, new_id
+
+GOLDEN = Path(__file__).parent / "golden"
+FOLLOW = b'{"user_id":"ann","target_id":"bob","at":"2026-01-01T00:00:00Z"}'
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def record(value: bytes | None, headers: Any = ()) -> SimpleNamespace:
+    return SimpleNamespace(
+        value=value, headers=headers, key=b"k", topic="t", partition=1, offset=7, timestamp=1_767_225_600_000
+    )
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
+def test_a_payload_of_this_release_is_read_as_it_was_said(path):
+    event = EVENTS[path.stem]
+    value = path.read_bytes()
+    told = read(record(value), event).event
+    assert json.loads(encode(told)) == json.loads(encode(msgspec.json.decode(value, type=event)))
+    assert {field for field, given in json.loads(value).items() if given is not None} <= set(json.loads(encode(told)))
+
+
+def test_every_event_has_a_golden_payload():
+    assert {path.stem for path in GOLDEN.glob("*.json")} == set(EVENTS)
+
+
+def test_unknown_fields_are_ignored():
+    assert read(record(FOLLOW[:-1] + b',"colour":"blue"}'), UserFollowed).event.target_id == "bob"
+
+
+def test_binary_mode_tells_source_id_and_time():
+    headers = headers_of(UserFollowed(user_id="ann", target_id="bob", at=AT), "/stories/feed", "f-1", AT)
+    fact = read(record(FOLLOW, headers), UserFollowed)
+    assert (fact.source, fact.id, fact.said_at, fact.ours) == ("/stories/feed", "f-1", AT, True)
+    assert fact.identity == "/stories/feed#f-1"
+
+
+def test_structured_mode_tells_the_same():
+    envelope = {
+        "specversion": "1.0",
+        "id": "f-2",
+        "source": "/graph",
+        "type": "com.example.followed",
+        "time": "2026-01-01T02:00:00+02:00",
+        "data": json.loads(FOLLOW),
+    }
+    headers = [("content-type", b"application/cloudevents+json; charset=utf-8")]
+    fact = read(record(json.dumps(envelope).encode(), headers), UserFollowed)
+    assert (fact.source, fact.id, fact.said_at, fact.ours) == ("/graph", "f-2", AT, False)
+    assert fact.event.target_id == "bob"
+
+
+def test_bare_json_is_known_by_its_place_in_the_log():
+    assert read(record(FOLLOW), UserFollowed).identity == "user-followed/1/7"
+
+
+def test_a_schema_registrys_frame_is_read_past():
+    assert read(record(b"\0\0\0\0\x05" + FOLLOW), UserFollowed).event.user_id == "ann"
+
+
+def test_headers_that_are_no_text_or_null_count_as_absent():
+    fact = read(record(FOLLOW, [("ce_id", b"\xff"), ("ce_source", None), ("ce_time", b"soon")]), UserFollowed)
+    assert (fact.id, fact.source, fact.said_at) == (None, None, None)
+
+
+def test_another_type_of_ours_is_unreadable():
+    with pytest.raises(Unreadable, match="v2"):
+        read(record(FOLLOW, [("ce_type", b"stories.user-followed.v2")]), UserFollowed)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{",
+        b"[" * 200_000,
+        b"\xff\xfe",
+        FOLLOW.replace(b"ann", b"a nn"),
+        FOLLOW.replace(b"ann", b"ann\\u0000"),
+        FOLLOW.replace(b"ann", b"a" * 129),
+        FOLLOW.replace(b"2026", b"0001"),
+        FOLLOW.replace(b"Z", b""),
+        FOLLOW.replace(b'"bob"', b"7"),
+    ],
+)
+def test_what_cannot_be_an_edge_is_unreadable(value):
+    with pytest.raises(Unreadable):
+        read(record(value), UserFollowed)
+
+
+def posted(**changes: Any) -> dict[str, Any]:
+    return json.loads((GOLDEN / "story-posted.json").read_bytes()) | changes
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"media": posted()["media"] | {"key": "staging/somebody-else"}},
+        {"media": posted()["media"] | {"key": f"stories/{new_id()}/media.mp4"}},
+        {"expires_at": "2020-01-01T00:00:00Z"},
+        {"revision": 2**70},
+        {"caption": "x" * 2_201},
+        {"hide_from": ["ann"] * 1_001},
+        {"layers": [{"deep": [[[[[[[[[[]]]]]]]]]]}]},
+        {"layers": [{"big": "x" * 20_000}]},
+        {"layers": [{"n": 2**64}]},
+        {"layers": [{"a\0b": 1}]},
+        {"layers": [{}] * 51},
+        {"part": 3, "parts": 2},
+    ],
+)
+def test_a_story_out_of_bounds_is_unreadable(changes):
+    with pytest.raises(Unreadable):
+        read(record(json.dumps(posted(**changes)).encode()), StoryPosted)
+
+
+def test_times_of_any_offset_and_precision_come_out_in_utc_and_milliseconds():
+    value = FOLLOW.replace(b"2026-01-01T00:00:00Z", b"2026-01-01T05:45:00.123456789+05:45")
+    assert read(record(value), UserFollowed).event.at == AT + timedelta(milliseconds=123)
+
+
+def test_outsiders_may_leave_out_what_they_do_not_know():
+    view = {"story_id": new_id(), "viewer_id": "ann", "viewed_at": "2026-01-01T00:00:00Z"}
+    assert read(record(json.dumps(view).encode()), StoryViewed).event.listed is None
+    gone = {"story_id": new_id(), "deleted_at": "2026-01-01T00:00:00Z", "by": "admin"}
+    assert read(record(json.dumps(gone).encode()), StoryDeleted).event.author_id is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(layer=st.dictionaries(st.text(max_size=10), JSON, max_size=4), caption=st.text(max_size=50))
+def test_what_decodes_can_be_stored(layer, caption):
+    value = json.dumps(posted(layers=[layer], caption=caption)).encode("utf-8", "surrogatepass")
+    try:
+        told = read(record(value), StoryPosted).event
+    except Unreadable:
+        return
+    bson.encode(msgspec.to_builtins(told, builtin_types=(datetime,)))
+
+
+@given(at=st.datetimes(timezones=st.just(timezone(timedelta(hours=14)))))
+def test_a_time_that_decodes_is_between_2000_and_9000(at):
+    value = json.dumps({"user_id": "a", "target_id": "b", "at": at.isoformat()}).encode()
+    try:
+        told = read(record(value), UserFollowed).event
+    except Unreadable:
+        return
+    bson.encode({"at": told.at})
+
+
+def test_ids_sort_by_time_and_are_recognised():
+    first, second = new_id(), new_id()
+    assert first < second or first[:13] == second[:13]
+    assert is_id(first)
+    assert not is_id(first.upper())

@@ -1,0 +1,86 @@
+"""Settings fail with one line that names what is wrong, and nothing secret is shown."""
+
+from datetime import timedelta
+
+import pytest
+from stories_shared.settings import Settings, duration, duration_text, load
+
+GOOD = {
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092",
+    "MONGO_URL": "mongodb://127.0.0.1/?replicaSet=stories",
+    "MONGO_DATABASE": "stories_feed",
+    "AUTH_JWKS": "jwks.json",
+    "AUTH_ISSUER": "https://issuer.example",
+    "AUTH_AUDIENCE": "stories",
+    "TICKET_KEYS": "b:1234567890123456,a:abcdefghijklmnop",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def test_good_settings_are_read(environment):
+    environment.setenv("STORY_LIFETIMES", "24h, 20s")
+    settings = load(Settings)
+    assert settings.story_lifetimes == (timedelta(hours=24), timedelta(seconds=20))
+    assert settings.ticket_secrets[0] == ("b", b"1234567890123456")
+    assert "1234567890123456" not in repr(settings)
+
+
+@pytest.mark.parametrize("name", sorted(GOOD))
+def test_a_missing_setting_stops_the_start_with_one_line_that_names_it(environment, capsys, name):
+    environment.delenv(name)
+    with pytest.raises(SystemExit) as stop:
+        load(Settings)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f"{name}: is missing\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TICKET_KEYS", "a:short"),
+        ("STORY_LIFETIMES", "a while"),
+        ("STORY_LIFETIMES", "0s"),
+        ("PORT", "high"),
+        ("MONGO_DRIVER", "mysql"),
+        ("MONGO_DATABASE", "a/b"),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(environment, capsys, name, value):
+    environment.setenv(name, value)
+    with pytest.raises(SystemExit):
+        load(Settings)
+    line = capsys.readouterr().err
+    assert line.startswith(f"{name}: ")
+    assert line.count("\n") == 1
+    assert value not in line or name != "TICKET_KEYS"
+
+
+def test_any_setting_may_come_from_a_file(environment, tmp_path):
+    secret = tmp_path / "mongo"
+    secret.write_text("mongodb://other/\n")
+    environment.delenv("MONGO_URL")
+    environment.setenv("MONGO_URL_FILE", str(secret))
+    assert load(Settings).mongo_url.get_secret_value() == "mongodb://other/"
+
+
+def test_a_file_that_is_not_there_is_named(environment, capsys):
+    environment.delenv("MONGO_URL")
+    environment.setenv("MONGO_URL_FILE", "nowhere/at/all")
+    with pytest.raises(SystemExit):
+        load(Settings)
+    assert capsys.readouterr().err.startswith("MONGO_URL_FILE: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("24h", 86400), ("15m", 900), ("20s", 20), ("500ms", 0.5), ("7", 7), ("1.5h", 5400)]
+)
+def test_durations_are_read_and_written(text, seconds):
+    assert duration(text) == timedelta(seconds=seconds)
+    assert duration(duration_text(duration(text))) == duration(text)

@@ -1,0 +1,57 @@
+"""The topics keep what they must, and no mark is forgotten before the last record that it guards against."""
+
+from datetime import timedelta
+
+import pytest
+from stories_shared.events import EVENTS
+from stories_shared.topics import MARKS_KEPT, Topics
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def topics() -> Topics:
+    return Topics.of([DAY, timedelta(seconds=20)])
+
+
+def test_every_event_has_its_topic_and_every_reader_a_parked_one(topics):
+    assert {topic.name for topic in topics.values() if topic.parked_of is None} == set(EVENTS)
+    for topic in list(topics.values()):
+        for reader in topic.readers:
+            assert topics[f"{topic.name}.{reader}.parked"].parked_of == (topic.name, reader)
+
+
+def test_what_outsiders_may_write_is_told_alike_by_topics_and_events(topics):
+    assert {name for name, event in EVENTS.items() if event.outsiders} == {
+        topic.name for topic in topics.values() if topic.outsiders
+    }
+
+
+def test_stories_stay_a_day_longer_than_they_live_and_are_compacted(topics):
+    posted = topics["story-posted"]
+    assert posted.retention == 2 * DAY
+    assert posted.config(1)["cleanup.policy"] == "compact,delete"
+    assert topics["story-posted.feed.parked"].retention <= posted.retention
+
+
+def test_segments_are_a_tenth_of_the_retention_or_nothing_would_be_dropped_in_time(topics):
+    for topic in topics.values():
+        assert topic.segment == topic.retention / 10
+        assert topic.config(1)["message.timestamp.type"] == "LogAppendTime"
+
+
+def test_marks_outlive_every_record_and_its_parked_copy_replayed_on_its_last_day(topics):
+    for topic in topics.values():
+        if topic.parked_of:
+            origin = topics[topic.parked_of[0]]
+            assert origin.clears_after + topic.clears_after + origin.clears_after < MARKS_KEPT
+
+
+def test_a_cap_bounds_every_retention():
+    for topic in Topics.of([DAY], cap=timedelta(seconds=10)).values():
+        assert topic.retention <= timedelta(seconds=10)
+
+
+def test_three_copies_need_two_to_be_in_step(topics):
+    assert topics["story-viewed"].config(3)["min.insync.replicas"] == "2"
+    assert topics["story-viewed"].config(1)["min.insync.replicas"] == "1"
