@@ -1,0 +1,419 @@
+"""Bearer tokens: what is believed, and everything that is not."""
+
+import asyncio
+import base64
+import json
+import re
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from stories_shared.auth import Authenticator, Caller, Unauthenticated
+from stories_shared.failures import Unavailable
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+ISSUER, AUDIENCE = "https://app.example", "stories"
+
+
+class Watch:
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def wait(self, **units: float) -> None:
+        self.time += timedelta(**units)
+
+
+class Signer:
+    """A private key of the host application."""
+
+    def __init__(self, algorithm: str, key_id: str | None = None, bits: int = 2048) -> None:
+        self.algorithm, self.id = algorithm, key_id or algorithm.lower()
+        self.private = {
+            "RS256": lambda: rsa.generate_private_key(65537, bits),
+            "PS256": lambda: rsa.generate_private_key(65537, bits),
+            "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+            "EdDSA": ed25519.Ed25519PrivateKey.generate,
+        }[algorithm]()
+
+    def jwk(self, **changes) -> dict:
+        kind = jwt.get_algorithm_by_name(self.algorithm)
+        made = kind.to_jwk(self.private.public_key(), as_dict=True)
+        made.pop("key_ops", None)
+        return made | {"kid": self.id, "alg": self.algorithm, "use": "sig"} | changes
+
+    def token(self, headers=None, algorithm=None, **changes) -> str:
+        claims = {"sub": "ann", "iss": ISSUER, "aud": AUDIENCE, "exp": NOW.timestamp() + 600} | changes
+        claims = {name: value for name, value in claims.items() if value is not None}
+        head = {"kid": self.id} | (headers or {})
+        return jwt.encode(claims, self.private, algorithm or self.algorithm, headers=head)
+
+
+SIGNERS = {algorithm: Signer(algorithm) for algorithm in ("RS256", "PS256", "ES256", "EdDSA")}
+ED = SIGNERS["EdDSA"]
+
+
+@pytest.fixture
+def watch():
+    return Watch()
+
+
+@pytest.fixture
+def jwks(tmp_path) -> Path:
+    path = tmp_path / "jwks.json"
+    path.write_text(json.dumps({"keys": [signer.jwk() for signer in SIGNERS.values()]}))
+    return path
+
+
+@pytest.fixture
+def authenticator(jwks, watch):
+    return Authenticator(str(jwks), ISSUER, AUDIENCE, now=watch)
+
+
+async def refused(authenticator: Authenticator, token: str | None, reason: str | None = None) -> None:
+    with pytest.raises(Unauthenticated, match=reason and re.escape(reason)):
+        await authenticator.caller(token if token is None else f"Bearer {token}")
+
+
+@pytest.mark.parametrize("algorithm", SIGNERS)
+async def test_each_of_the_four_algorithms_is_believed(authenticator, algorithm):
+    token = SIGNERS[algorithm].token(country="se", roles=["admin", "editor"])
+    caller = await authenticator.caller(f"Bearer {token}")
+    assert caller == Caller("ann", "SE", frozenset({"admin", "editor"}))
+    assert caller.is_admin
+    assert await authenticator.caller(f"bearer  {token} ") is caller  # remembered
+
+
+@pytest.mark.parametrize(
+    "header",
+    [None, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer a.b", "Bearer a.b.c.d", "Bearer a b", "Bearer é.a.b"],
+)
+async def test_what_is_no_bearer_token_is_refused(authenticator, header):
+    with pytest.raises(Unauthenticated):
+        await authenticator.caller(header)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": None},
+        {"exp": "2026"},
+        {"exp": True},
+        {"exp": NOW.timestamp() - 31},
+        {"nbf": NOW.timestamp() + 31},
+        {"nbf": "now"},
+        {"iss": None},
+        {"iss": "https://other.example"},
+        {"iss": [ISSUER]},
+        {"aud": None},
+        {"aud": "other"},
+        {"aud": ["other"]},
+        {"aud": {"stories": 1}},
+        {"sub": None},
+        {"sub": ""},
+        {"sub": "-ann"},
+        {"sub": "a" * 129},
+        {"sub": "ann\n"},
+        {"sub": "ann/bob"},
+        {"sub": "änn"},
+    ],
+)
+async def test_wrong_claims_are_refused(authenticator, changes):
+    odd = isinstance(changes.get("iss"), list)  # what no library would write
+    await refused(authenticator, raw_token(changes) if odd else ED.token(**changes))
+
+
+def raw_token(changes: dict, payload: bytes | None = None, headers=None) -> str:
+    """A token whose claims no library would write."""
+    claims = {"sub": "ann", "iss": ISSUER, "aud": AUDIENCE, "exp": NOW.timestamp() + 600} | changes
+    body = json.dumps(claims).encode() if payload is None else payload
+    return jwt.PyJWS(algorithms=["EdDSA"]).encode(body, ED.private, "EdDSA", headers={"kid": ED.id} | (headers or {}))
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"[]", b"null", b"nonsense", b'{"sub": "ann"', b"\xff", b"[" * 5000, b"1" * 5000]
+)
+async def test_claims_that_are_no_object_are_refused(authenticator, payload):
+    await refused(authenticator, raw_token({}, payload))
+
+
+async def test_odd_numbers_in_claims_are_refused_not_tripped_over(authenticator):
+    for exp in (b"1e400", b"-1e400", b"1" * 400, b"NaN", b"-0"):
+        claims = b'{"sub":"ann","iss":"%s","aud":"stories","exp":%s}' % (ISSUER.encode(), exp)
+        await refused(authenticator, raw_token({}, claims))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": NOW.timestamp() - 29},
+        {"nbf": NOW.timestamp() + 29},
+        {"aud": ["other", "stories"]},
+        {"sub": "a@b|c+d~e.f_g:h-i"},
+    ],
+)
+async def test_thirty_seconds_are_given_and_lists_of_audiences_taken(authenticator, changes):
+    assert await authenticator.caller("Bearer " + ED.token(**changes))
+
+
+@pytest.mark.parametrize(
+    ("claim", "country"),
+    [("SE", "SE"), ("se", "SE"), ("SWE", None), ("S1", None), (7, None), ("", None), ("ß", None), (["SE"], None)],
+)
+async def test_a_country_is_two_letters_or_none(authenticator, claim, country):
+    assert (await authenticator.caller("Bearer " + ED.token(country=claim))).country == country
+
+
+@pytest.mark.parametrize("roles", ["admin", {"admin": True}, 7, [["admin"]], [7]])
+async def test_roles_are_a_list_of_texts_or_nothing(authenticator, roles):
+    assert not (await authenticator.caller("Bearer " + ED.token(roles=roles))).is_admin
+
+
+async def test_the_user_may_be_in_another_claim(jwks, watch):
+    authenticator = Authenticator(str(jwks), ISSUER, AUDIENCE, "uid", watch)
+    assert (await authenticator.caller("Bearer " + ED.token(uid="bob"))).user_id == "bob"
+    await refused(authenticator, ED.token())
+
+
+async def test_a_token_over_8_kib_is_refused(authenticator):
+    await refused(authenticator, ED.token(more="a" * 8192), "too long")
+    assert await authenticator.caller("Bearer " + ED.token(more="a" * 5000))
+
+
+async def test_a_remembered_token_ends_with_its_exp(authenticator, watch):
+    token = ED.token()
+    await authenticator.caller(f"Bearer {token}")
+    watch.wait(seconds=629)
+    await authenticator.caller(f"Bearer {token}")
+    watch.wait(seconds=1)
+    await refused(authenticator, token, "expired")
+
+
+async def test_any_changed_character_of_a_token_is_refused(authenticator):
+    token = ED.token()
+    await authenticator.caller(f"Bearer {token}")
+    for place, character in enumerate(token[:-1]):  # the last one has bits that mean nothing
+        other = "A" if character != "A" else "B"
+        await refused(authenticator, token[:place] + other + token[place + 1 :])
+
+
+# RFC 8725: one algorithm per key, and nothing that the token itself says about keys
+
+
+async def test_another_algorithm_than_the_keys_own_is_refused(authenticator):
+    rs = SIGNERS["RS256"]
+    await refused(authenticator, rs.token(algorithm="PS256"), "no such key")
+    await refused(authenticator, rs.token(algorithm="RS512"), "algorithm")
+
+
+async def test_no_algorithm_and_symmetric_ones_are_refused(authenticator, jwks):
+    claims = {"sub": "ann", "iss": ISSUER, "aud": AUDIENCE, "exp": NOW.timestamp() + 600}
+    await refused(authenticator, jwt.encode(claims, None, "none") + "AA", "algorithm")
+    body = ED.token().split(".")[1]
+    for secret in (jwks.read_bytes(), SIGNERS["RS256"].jwk()["n"].encode()):
+        header = base64.urlsafe_b64encode(json.dumps({"alg": "HS256", "kid": "rs256"}).encode()).rstrip(b"=").decode()
+        signed = jwt.get_algorithm_by_name("HS256").sign(f"{header}.{body}".encode(), secret)
+        forged = f"{header}.{body}.{base64.urlsafe_b64encode(signed).rstrip(b'=').decode()}"
+        await refused(authenticator, forged, "algorithm")
+
+
+async def test_keys_that_a_token_brings_along_are_ignored(authenticator):
+    stranger = Signer("EdDSA", "eddsa")
+    for headers in ({"jwk": stranger.jwk()}, {"jku": "https://evil.example/"}, {"x5u": "https://evil.example/"}):
+        await refused(authenticator, stranger.token(headers), "signature")
+        assert await authenticator.caller("Bearer " + ED.token(headers))
+
+
+@pytest.mark.parametrize(
+    "headers", [{"crit": ["exp"]}, {"b64": False, "crit": ["b64"]}, {"typ": "dpop+jwt"}, {"typ": 7}, {"kid": "other"}]
+)
+async def test_headers_that_ask_for_more_are_refused(authenticator, headers):
+    await refused(authenticator, raw_token({}, headers=headers))
+
+
+@pytest.mark.parametrize(
+    "header", [b"[]", b"nonsense", b"{", b"\xff\xff", b'{"alg":"EdDSA","kid":{}}', b'{"alg":["EdDSA"]}', b"[" * 3000]
+)
+async def test_a_header_that_cannot_be_read_is_refused(authenticator, header):
+    token = base64.urlsafe_b64encode(header).rstrip(b"=").decode() + "." + ED.token().split(".", 1)[1]
+    await refused(authenticator, token)
+
+
+@pytest.mark.parametrize("kind", ["JWT", "jwt", "at+jwt", "application/at+jwt"])
+async def test_access_tokens_may_say_that_they_are(authenticator, kind):
+    assert await authenticator.caller("Bearer " + ED.token({"typ": kind}))
+
+
+# Where keys come from
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kty": "oct", "k": "c2VjcmV0"},
+        {"use": "enc"},
+        {"key_ops": ["sign"]},
+        {"alg": "HS256"},
+        {"alg": "RS512"},
+        {"crv": "Ed448"},
+        {"x": "short"},
+        {"x": 7},
+        {"kid": 7},
+    ],
+)
+async def test_keys_that_are_not_for_checking_signatures_are_not_there(jwks, watch, changes):
+    jwks.write_text(json.dumps({"keys": [ED.jwk(**changes), SIGNERS["ES256"].jwk(), 7, None]}))
+    authenticator = Authenticator(str(jwks), ISSUER, AUDIENCE, now=watch)
+    await refused(authenticator, ED.token(), "no such key")
+    assert await authenticator.caller("Bearer " + SIGNERS["ES256"].token())
+
+
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+async def test_short_rsa_keys_are_not_there(jwks, watch):
+    short = Signer("RS256", "short", bits=1024)
+    jwks.write_text(json.dumps({"keys": [short.jwk(), ED.jwk()]}))
+    claims = {"sub": "ann", "iss": ISSUER, "aud": AUDIENCE, "exp": NOW.timestamp() + 600}
+    token = jwt.encode(claims, short.private, "RS256", headers={"kid": "short"})
+    await refused(Authenticator(str(jwks), ISSUER, AUDIENCE, now=watch), token, "no such key")
+
+
+async def test_a_key_without_alg_has_the_one_that_its_kind_says(jwks, watch):
+    bare = [{k: v for k, v in signer.jwk().items() if k != "alg"} for signer in SIGNERS.values()]
+    jwks.write_text(json.dumps({"keys": bare}))
+    authenticator = Authenticator(str(jwks), ISSUER, AUDIENCE, now=watch)
+    for algorithm in ("RS256", "ES256", "EdDSA"):
+        assert await authenticator.caller("Bearer " + SIGNERS[algorithm].token())
+    await refused(authenticator, SIGNERS["PS256"].token(), "no such key")
+
+
+async def test_a_token_without_key_id_is_checked_with_the_only_key_of_its_algorithm(jwks, watch):
+    claims = {"sub": "ann", "iss": ISSUER, "aud": AUDIENCE, "exp": NOW.timestamp() + 600}
+    token = jwt.encode(claims, ED.private, "EdDSA")
+    assert await Authenticator(str(jwks), ISSUER, AUDIENCE, now=watch).caller(f"Bearer {token}")
+    jwks.write_text(json.dumps({"keys": [ED.jwk(), Signer("EdDSA", "two").jwk()]}))
+    await refused(Authenticator(str(jwks), ISSUER, AUDIENCE, now=watch), token, "no such key")
+
+
+async def test_a_file_is_read_again_when_it_changes(authenticator, jwks, watch):
+    await authenticator.caller("Bearer " + ED.token())
+    other = Signer("EdDSA", "other")
+    jwks.write_text(json.dumps({"keys": [other.jwk()]}))
+    assert await authenticator.caller("Bearer " + other.token())
+    await refused(authenticator, ED.token(), "no such key")  # remembered no more
+
+
+async def test_a_file_that_breaks_leaves_the_keys_that_were(authenticator, jwks, watch):
+    await authenticator.caller("Bearer " + ED.token())
+    for text in ("{", "[]", '{"keys": []}', "\0"):
+        jwks.write_text(text)
+        watch.wait(seconds=2)
+        assert await authenticator.caller("Bearer " + ED.token(jti=text))
+    jwks.unlink()
+    watch.wait(seconds=2)
+    assert await authenticator.caller("Bearer " + ED.token(jti="gone"))
+
+
+async def test_without_any_key_the_answer_is_not_now(tmp_path, watch):
+    authenticator = Authenticator(str(tmp_path / "none"), ISSUER, AUDIENCE, now=watch)
+    with pytest.raises(Unavailable):
+        await authenticator.caller("Bearer " + ED.token())
+
+
+class Issuer:
+    """A JWKS URL that counts, changes and falls silent."""
+
+    def __init__(self) -> None:
+        self.keys = [ED.jwk()]
+        self.asked = 0
+        self.silent = False
+        self.url = ""
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        self.asked += 1
+        status = "503 Down" if self.silent else "200 OK"
+        body = json.dumps({"keys": self.keys}).encode()
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
+        await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def issuer():
+    issuer = Issuer()
+    server = await asyncio.start_server(issuer.answer, "127.0.0.1", 0)
+    issuer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks"
+    yield issuer
+    server.close()
+
+
+@asynccontextmanager
+async def soon(seconds: float = 5):
+    async with asyncio.timeout(seconds):
+        yield
+
+
+@pytest.fixture
+def by_url(issuer, watch):
+    return Authenticator(issuer.url, ISSUER, AUDIENCE, now=watch)
+
+
+async def test_keys_of_a_url_are_fetched_once_for_many(by_url, issuer):
+    await asyncio.gather(*(by_url.caller("Bearer " + ED.token(jti=str(n))) for n in range(20)))
+    assert issuer.asked == 1
+
+
+async def test_an_unknown_key_id_fetches_again_at_most_once_a_minute(by_url, issuer, watch):
+    await by_url.caller("Bearer " + ED.token())
+    fresh = Signer("EdDSA", "fresh")
+    await refused(by_url, fresh.token(), "no such key")
+    issuer.keys.append(fresh.jwk())
+    await refused(by_url, fresh.token(), "no such key")
+    assert issuer.asked == 1
+    watch.wait(seconds=61)
+    await asyncio.gather(*(by_url.caller("Bearer " + fresh.token(jti=str(n))) for n in range(20)))
+    assert issuer.asked == 2
+
+
+async def test_keys_serve_on_for_a_day_when_the_url_is_silent(by_url, issuer, watch):
+    await by_url.caller("Bearer " + ED.token())
+    issuer.silent = True
+    watch.wait(hours=23, minutes=59)
+    assert await by_url.caller("Bearer " + ED.token(exp=NOW.timestamp() + 200_000))
+    watch.wait(minutes=2)
+    with pytest.raises(Unavailable):
+        await by_url.caller("Bearer " + ED.token(exp=NOW.timestamp() + 200_001))
+    issuer.silent = False
+    watch.wait(seconds=2)
+    assert await by_url.caller("Bearer " + ED.token(exp=NOW.timestamp() + 200_002))
+
+
+async def test_a_withdrawn_key_is_gone_soon(by_url, issuer, watch):
+    token = ED.token(exp=NOW.timestamp() + 7200)
+    await by_url.caller(f"Bearer {token}")
+    issuer.keys = [Signer("EdDSA", "next").jwk()]
+    watch.wait(minutes=11)
+    async with soon():
+        while True:
+            try:
+                await by_url.caller(f"Bearer {token}")
+            except Unauthenticated:
+                break
+            await asyncio.sleep(0.01)
+
+
+async def test_a_url_that_never_answers_costs_less_than_three_seconds(watch):
+    async def swallow(reader, writer):
+        await reader.read()
+
+    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks"
+    async with soon(3):
+        with pytest.raises(Unavailable):
+            await Authenticator(url, ISSUER, AUDIENCE, now=watch).caller("Bearer " + ED.token())
+    server.close()

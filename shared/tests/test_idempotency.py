@@ -1,0 +1,181 @@
+"""Asked twice, done once; on both drivers of MongoDB."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi import APIRouter, FastAPI
+from stories_shared.auth import Caller
+from stories_shared.http.api import Who, install
+from stories_shared.http.bodies import Body, StrictRoute
+from stories_shared.http.idempotency import INDEXES, Claims, Idempotent, New, Once, Replay
+from stories_shared.http.problems import Problem
+from stories_shared.ids import new_id
+from stories_shared.mongo import Mongo
+
+pytestmark = pytest.mark.servers
+
+
+class Watch:
+    def __init__(self) -> None:
+        self.time = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def wait(self, **units: float) -> None:
+        self.time += timedelta(**units)
+
+
+@pytest.fixture
+def watch():
+    return Watch()
+
+
+@pytest_asyncio.fixture(params=["pymongo", "motor"])
+async def claims(request, realm, watch):
+    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], request.param)
+    await mongo.ensure("keys", *INDEXES)
+    yield Claims(mongo["keys"], watch)
+    await mongo.close()
+
+
+FIRST = Once("POST", "/v1/stories", "key", "hash")
+
+
+async def refused(attempt) -> tuple[int, str]:
+    with pytest.raises(Problem) as problem:
+        await attempt
+    return problem.value.status, problem.value.slug
+
+
+async def test_a_settled_key_answers_with_what_was_made(claims):
+    new = await claims.claim_once("ann", FIRST, "one")
+    assert (new.resource_id, new.taken_over) == ("one", False)
+    await claims.settle(new, 201)
+    assert await claims.claim_once("ann", FIRST, "two") == Replay("one", 201)
+
+
+async def test_a_key_that_is_still_at_work_is_409(claims):
+    await claims.claim_once("ann", FIRST, "one")
+    assert await refused(claims.claim_once("ann", FIRST, "two")) == (409, "idempotency-running")
+
+
+async def test_a_key_with_another_body_is_422_settled_or_not(claims):
+    other = Once("POST", "/v1/stories", "key", "other hash")
+    new = await claims.claim_once("ann", FIRST, "one")
+    assert await refused(claims.claim_once("ann", other, "two")) == (422, "idempotency-reused")
+    await claims.settle(new)
+    assert await refused(claims.claim_once("ann", other, "two")) == (422, "idempotency-reused")
+
+
+@pytest.mark.parametrize(
+    ("user", "asked"),
+    [
+        ("bob", FIRST),
+        ("ann", Once("POST", "/v1/stories", "other", "hash")),
+        ("ann", Once("POST", "/v1/comments", "key", "hash")),
+        ("ann", Once("PUT", "/v1/stories", "key", "hash")),
+    ],
+)
+async def test_a_key_belongs_to_user_method_and_path(claims, user, asked):
+    await claims.claim_once("ann", FIRST, "one")
+    assert (await claims.claim_once(user, asked, "two")).resource_id == "two"
+
+
+async def test_a_released_key_is_free_again_for_another_body_too(claims):
+    await claims.release(await claims.claim_once("ann", FIRST, "one"))
+    assert await claims.claim_once("ann", Once("POST", "/v1/stories", "key", "other hash"), "two")
+
+
+async def test_what_a_dead_request_claimed_is_taken_over_under_its_id_by_one(claims, watch):
+    dead = await claims.claim_once("ann", FIRST, "one")
+    watch.wait(seconds=31)
+    tries = (claims.claim_once("ann", FIRST, f"other {n}") for n in range(5))
+    found = await asyncio.gather(*tries, return_exceptions=True)
+    (taken,) = (each for each in found if isinstance(each, New))
+    assert (taken.resource_id, taken.taken_over) == ("one", True)
+    await claims.settle(dead, 500)  # it wakes up again: its lease is over
+    await claims.release(dead)
+    assert await refused(claims.claim_once("ann", FIRST, "two")) == (409, "idempotency-running")
+    await claims.settle(taken, 201)
+    assert await claims.claim_once("ann", FIRST, "two") == Replay("one", 201)
+
+
+async def test_of_many_at_once_one_is_new(claims):
+    tries = (claims.claim_once("ann", FIRST, f"{n}") for n in range(10))
+    found = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(each, New) for each in found) == 1
+    assert all(isinstance(each, New | Problem) for each in found)
+
+
+async def test_after_a_day_a_key_is_fresh(claims, watch):
+    await claims.settle(await claims.claim_once("ann", FIRST, "one"))
+    watch.wait(hours=23, minutes=59)
+    assert await claims.claim_once("ann", FIRST, "two") == Replay("one", 201)
+    watch.wait(minutes=2)
+    assert (await claims.claim_once("ann", FIRST, "two")).resource_id == "two"
+
+
+async def test_only_a_hash_of_the_body_is_kept_and_an_erased_user_leaves_nothing(claims):
+    await claims.settle(await claims.claim_once("ann", FIRST, "one"))
+    kept = await claims.collection.find_one({})
+    assert sorted(kept) == ["_id", "at", "body", "lease", "resource_id", "status", "user_id"]
+    await claims.forget_user("ann")
+    assert await claims.collection.count_documents({}) == 0
+
+
+class Note(Body):
+    text: str
+
+
+class Everybody:
+    async def caller(self, authorization: str | None) -> Caller:
+        return Caller("ann")
+
+
+@pytest.fixture
+async def client(claims):
+    router = APIRouter(route_class=StrictRoute)
+
+    @router.post("/v1/notes", status_code=201)
+    async def create(note: Note, caller: Who, asked: Idempotent) -> dict[str, str]:
+        if asked is None:
+            return {"id": new_id()}
+        claim = await claims.claim_once(caller.user_id, asked, new_id())
+        if isinstance(claim, New):
+            await claims.settle(claim)
+        return {"id": claim.resource_id}
+
+    app = FastAPI()
+    app.include_router(router)
+    install(app, Everybody())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        yield client
+
+
+async def test_the_same_body_is_the_same_however_it_is_written(client):
+    async def post(body: bytes, key: str = "k") -> httpx.Response:
+        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+        return await client.post("/v1/notes", content=body, headers=headers)
+
+    first = await post(b'{"text": "a"}')
+    assert (await post(b'{ "text" :"\\u0061"}\n')).json() == first.json()
+    assert (await post(b'{"text": "b"}')).status_code == 422
+    assert (await post(b'{"text": "b"}', "other")).json() != first.json()
+
+
+@pytest.mark.parametrize("keys", [[""], ["a" * 256], ["\x7f"], ["\t"], ["é"], ["a", "b"], ["a", "a"]])
+async def test_a_key_is_1_to_255_printable_ascii_characters(client, keys):
+    headers = [(b"idempotency-key", key.encode("latin-1")) for key in keys]
+    answer = await client.post("/v1/notes", json={"text": "a"}, headers=headers)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["loc"] == ["header", "Idempotency-Key"]
+
+
+async def test_the_longest_key_is_taken_and_none_is_needed(client):
+    for key in ("a" * 255, " ~!", "k e y"):
+        assert (await client.post("/v1/notes", json={"text": "a"}, headers={"Idempotency-Key": key})).status_code == 201
+    assert (await client.post("/v1/notes", json={"text": "a"})).status_code == 201
