@@ -1,4 +1,4 @@
-"""What topics carry: old payloads stay readable, outsiders may write in three modes, nothing that decodes is unstorable."""
+"""What topics carry: old payloads stay readable, outsiders write in three modes, what decodes can be stored."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
