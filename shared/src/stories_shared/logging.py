@@ -22,6 +22,11 @@ HIDDEN_FIELDS = frozenset(
     }
 )
 
+# Local variables hold tokens, tickets and captions, so a traceback goes without them.
+TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=20)
+)
+
 
 def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Replace the values of fields that may carry a right with a mark."""
@@ -50,7 +55,7 @@ def configure(service: str, level: str = "INFO") -> None:
             foreign_pre_chain=[*shared, name_service],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
+                TRACEBACKS,
                 structlog.processors.JSONRenderer(),
             ],
         )
