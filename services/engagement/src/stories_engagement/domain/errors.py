@@ -1,0 +1,33 @@
+"""What can be wrong with a wish, in the words of the domain; the doors translate it."""
+
+
+class Refused(Exception):
+    """The caller has no right to this story now. To the outside it is the same as a story that never was.
+
+    `reason` is for the metric alone: `missing`, `story`, `ended`, `blocked`, `revision`, `author` or what the ticket's
+    reader says (`forged`, `expired`, …).
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Gone(Exception):
+    """The story has ended, or the comment is not there (any more)."""
+
+
+class SwitchedOff(Exception):
+    """The author has switched this off: `comments`, `reactions` or `sharing`."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+class FriendsOnly(Exception):
+    """Comments are for friends of the author, and the caller is none."""
+
+
+class Unheard(Exception):
+    """This replica has not heard lately what may have ended or been forbidden, so it cannot tell."""

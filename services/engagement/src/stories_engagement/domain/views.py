@@ -1,0 +1,210 @@
+"""Views: plays of a story by a viewer, and the rule that counts them exactly."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+MAX_PLAYS = 100
+"""Plays that one viewer's row keeps; further ones change no count. Bounds a document (contract §5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """One play of a story, as far as it is known. A retry may refine it, never take back."""
+
+    at: datetime
+    watched_ms: int = 0
+    completed: bool = False
+    forward: int = 0
+    back: int = 0
+    exit: int = 0
+
+    def merged(self, other: "Play") -> "Play":
+        """Both reports of the same play as one: the greatest figures, completed if either says so, the first time."""
+        if self == other:
+            return self
+        return Play(
+            at=self.at,
+            watched_ms=max(self.watched_ms, other.watched_ms),
+            completed=self.completed or other.completed,
+            forward=max(self.forward, other.forward),
+            back=max(self.back, other.back),
+            exit=max(self.exit, other.exit),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A play that somebody reports. `author_id` is None where the reporter did not know it."""
+
+    story_id: str
+    viewer_id: str
+    play_id: str
+    author_id: str | None
+    listed: bool
+    play: Play
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.story_id, self.viewer_id
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Everything one viewer did with one story. `viewed_at` and `listed` are settled by the first view."""
+
+    story_id: str
+    viewer_id: str
+    viewed_at: datetime
+    listed: bool
+    plays: Mapping[str, Play]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.story_id, self.viewer_id
+
+    def without(self, until: datetime) -> "Row | None":
+        """What is left when all plays up to `until` (inclusive) are forgotten; None: nothing."""
+        left = {play_id: play for play_id, play in self.plays.items() if play.at > until}
+        if not left:
+            return None
+        return replace(self, plays=left, viewed_at=min(play.at for play in left.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A story as its counter knows it. `expires_at` and `author_id` are None until the story is heard of."""
+
+    author_id: str | None = None
+    expires_at: datetime | None = None
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The last time one person blocked another: from `since` until `until`, or still (None)."""
+
+    since: datetime
+    until: datetime | None = None
+
+    def stood(self, at: datetime) -> bool:
+        return self.since <= at and (self.until is None or at < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that a batch of views is judged by, read in one snapshot. What is absent does not exist."""
+
+    fences: Mapping[str, Fence]
+    rows: Mapping[tuple[str, str], Row]
+    erased: Mapping[str, datetime]
+    """When people were erased; their views up to then are nobody's."""
+    blocks: Mapping[tuple[str, str], Block]
+    """By (who, whom)."""
+    unlisted_until: Mapping[str, datetime]
+    """Until when people's view history was off (far ahead while it is)."""
+
+
+@dataclass(slots=True)
+class Step:
+    """How a batch changes one story's counter."""
+
+    viewers: int = 0
+    plays: int = 0
+    author_id: str | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a batch of views comes to: rows to add, plays to write into existing rows, counters to raise."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    added: dict[tuple[str, str], Row] = field(default_factory=dict)
+    plays: dict[tuple[str, str], dict[str, Play]] = field(default_factory=dict)
+    grown: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By how many plays each existing row grows."""
+    steps: dict[str, Step] = field(default_factory=dict)
+    leftovers: set[str] = field(default_factory=set)
+    """Erased people of whom a row is still there."""
+    unlisting: set[str] = field(default_factory=set)
+    """People whose history is off and of whom a listed row is still there."""
+
+    def step(self, view: View) -> Step:
+        step = self.steps.setdefault(view.story_id, Step())
+        step.author_id = step.author_id or view.author_id
+        return step
+
+
+Judge = Callable[[Scene], Tally]
+
+
+def tally(views: Sequence[View], scene: Scene, now: datetime) -> Tally:
+    """Count a batch of views, in order, against what is known.
+
+    Pure, so that a transaction can be run again from the start. Its outcomes: `counted`, `replayed` (nothing new),
+    `refined` (a known play, now with greater figures), `capped` (over 100 plays), `own`, `late`, `erased`, `blocked`.
+    """
+    result = Tally()
+    rows = dict(scene.rows)
+    for view in views:
+        outcome = _refusal(view, scene, now) or _count(view, scene, rows, result)
+        result.outcomes[outcome] += 1
+        if outcome == "erased" and view.key in scene.rows:
+            result.leftovers.add(view.viewer_id)
+    return result
+
+
+def _refusal(view: View, scene: Scene, now: datetime) -> str | None:
+    fence = scene.fences.get(view.story_id)
+    if fence is not None and (fence.ended or (fence.expires_at is not None and fence.expires_at <= now)):
+        return "late"
+    author = (fence.author_id if fence else None) or view.author_id
+    if author == view.viewer_id:
+        return "own"
+    erased_at = scene.erased.get(view.viewer_id)
+    if erased_at is not None and view.play.at <= erased_at:
+        return "erased"
+    if scene.blocks and author is not None:
+        sides = scene.blocks.get((author, view.viewer_id)), scene.blocks.get((view.viewer_id, author))
+        if any(block is not None and block.stood(view.play.at) for block in sides):
+            return "blocked"
+    return None
+
+
+def _count(view: View, scene: Scene, rows: dict[tuple[str, str], Row], result: Tally) -> str:
+    unlisted_until = scene.unlisted_until.get(view.viewer_id)
+    row = rows.get(view.key)
+    if row is None:
+        listed = view.listed and (unlisted_until is None or view.play.at > unlisted_until)
+        row = Row(view.story_id, view.viewer_id, view.play.at, listed, {view.play_id: view.play})
+        rows[view.key] = result.added[view.key] = row
+        step = result.step(view)
+        step.viewers += 1
+        step.plays += 1
+        return "counted"
+    if row.listed and unlisted_until is not None and row.viewed_at <= unlisted_until:
+        result.unlisting.add(view.viewer_id)
+    known = row.plays.get(view.play_id)
+    if known is None and len(row.plays) >= MAX_PLAYS:
+        return "capped"
+    play = view.play if known is None else known.merged(view.play)
+    if play == known:
+        return "replayed"
+    rows[view.key] = row = replace(row, plays={**row.plays, view.play_id: play})
+    new = view.key in result.added
+    if new:
+        result.added[view.key] = row
+    else:
+        result.plays.setdefault(view.key, {})[view.play_id] = play
+    if known is not None:
+        return "refined"
+    result.step(view).plays += 1
+    if not new:
+        result.grown[view.key] += 1
+    return "counted"
+
+
+def stories_of(views: Sequence[View]) -> list[str]:
+    """The stories that these views are of, each once."""
+    return list(dict.fromkeys(view.story_id for view in views))

@@ -1,0 +1,57 @@
+"""Hidden words: whether a text has one of them, as a person reading it would say.
+
+Case, accents' encoding, width and invisible characters do not matter (compatibility caseless matching, Unicode §3.13
+D146). A word matches as a whole word; in scripts that are written without spaces it matches anywhere.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+UNSPACED = ("CJK ", "HIRAGANA ", "KATAKANA ", "THAI ", "LAO ", "KHMER ", "MYANMAR ")
+"""Beginnings of the Unicode names of characters of scripts that put no space between words."""
+
+VARIATION_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
+
+
+def folded(text: str) -> str:
+    """The text as it is compared: without case, compatibility forms and characters that cannot be seen."""
+    seen = "".join(c for c in text if c not in VARIATION_SELECTORS and unicodedata.category(c) != "Cf")
+    once = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", seen).casefold())
+    return unicodedata.normalize("NFKD", once.casefold())
+
+
+def hides(words: Iterable[str], text: str) -> bool:
+    """Whether one of the words stands in the text."""
+    whole = folded(text)
+    return any(_stands_in(word, whole) for word in _folded_words(tuple(words)))
+
+
+@lru_cache(maxsize=1024)
+def _folded_words(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word for word in map(folded, words) if word.strip())
+
+
+def _stands_in(word: str, text: str) -> bool:
+    start = text.find(word)
+    while start >= 0:
+        end = start + len(word)
+        if _parts(text[start - 1 : start], word[0]) and _parts(text[end : end + 1], word[-1]):
+            return True
+        start = text.find(word, start + 1)
+    return False
+
+
+def _parts(neighbour: str, edge: str) -> bool:
+    """Whether a word may begin or end between its edge and its neighbour ('' where the text ends)."""
+    if not neighbour:
+        return True
+    if unicodedata.category(neighbour)[0] == "M":
+        return False
+    return not (_is_letter(neighbour) and _is_letter(edge))
+
+
+def _is_letter(character: str) -> bool:
+    if unicodedata.category(character)[0] not in "LNM":
+        return False
+    return not unicodedata.name(character, "").startswith(UNSPACED)

@@ -1,0 +1,197 @@
+"""Views: rows of viewers and their plays, counted in one transaction a batch, fenced by the story's views document."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import datetime
+from typing import Any
+
+from pymongo import DESCENDING, InsertOne, UpdateOne
+
+from stories_engagement.domain.views import Block, Fence, Judge, Play, Row, Scene, Tally, View, stories_of
+from stories_engagement.store.shapes import BLOCKS, ERASED_USERS, PRIVACY, REACTIONS, VIEWERS, VIEWS, row_id, settled
+from stories_engagement.usecases.views import Audience, Position, Viewer
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.mongo import Document, Mongo, Session
+
+FAR = datetime.fromisoformat("9000-01-01T00:00:00+00:00")
+"""Until when a history is off that is off now."""
+
+
+class MongoLedger:
+    """Counts views and keeps who viewed."""
+
+    def __init__(self, mongo: Mongo, now: Clock) -> None:
+        self._mongo = mongo
+        self._now = now
+        self._views = mongo[VIEWS]
+        self._rows = mongo[VIEWERS]
+
+    async def count(self, views: Sequence[View], judge: Judge) -> Tally:
+        """Read what the views are judged by, have them judged, and write what that comes to: all or nothing."""
+
+        async def verb(session: Session) -> Tally:
+            scene = await self._scene(views, session)
+            result = judge(scene)
+            await self._write(result, session)
+            return result
+
+        return await settled(self._mongo, verb)
+
+    async def marks(self, user_ids: Iterable[str]) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]:
+        """When those of these people who were erased were, and until when those who hid their history did."""
+        wanted = {"_id": {"$in": sorted(set(user_ids))}}
+        if not wanted["_id"]["$in"]:
+            return {}, {}
+        erased, privacy = await asyncio.gather(
+            self._mongo[ERASED_USERS].find(wanted, {"at": 1}).to_list(None),
+            self._mongo[PRIVACY].find(wanted, {"view_history": 1, "off_until": 1}).to_list(None),
+        )
+        return _marks(erased, privacy)
+
+    async def forget_viewer(self, user_id: str, until: datetime) -> None:
+        """Take away a person's plays up to a time, and the rows and counts that lived by them."""
+        rows = self._rows.find({"viewer_id": user_id}, {"story_id": 1})
+        for story_id in [row["story_id"] for row in await rows.to_list(None)]:
+            await self._uncount(story_id, user_id, until)
+
+    async def unlist(self, user_id: str, until: datetime) -> None:
+        """Take a person off every list that a view up to a time put them on."""
+        stay_off = {"viewer_id": user_id, "listed": True, "at": {"$lte": until}}
+        await self._rows.update_many(stay_off, {"$set": {"listed": False}})
+
+    async def page(self, story_id: str, after: Position | None, limit: int, avoid: Set[str]) -> Audience:
+        """Who is listed, newest first, without those to be avoided; and how many there are in all, of one moment."""
+
+        async def verb(session: Session) -> tuple[int, int, list[Document]]:
+            fence = await self._views.find_one({"_id": story_id}, {"viewers": 1}, session=session)
+            hidden = await self._rows.count_documents({"story_id": story_id, "listed": False}, session=session)
+            wanted: Document = {"story_id": story_id, "listed": True}
+            if avoid:
+                avoided = {"_id": {"$in": [row_id(story_id, user_id) for user_id in avoid]}, "listed": True}
+                hidden += await self._rows.count_documents(avoided, session=session)
+                wanted["viewer_id"] = {"$nin": sorted(avoid)}
+            if after is not None:
+                at, viewer_id = after
+                wanted["$or"] = [{"at": {"$lt": at}}, {"at": at, "viewer_id": {"$lt": viewer_id}}]
+            found = self._rows.find(
+                wanted,
+                {"viewer_id": 1, "at": 1, "count": 1},
+                sort=[("at", DESCENDING), ("viewer_id", DESCENDING)],
+                limit=limit,
+                session=session,
+            )
+            return (fence or {}).get("viewers", 0), hidden, await found.to_list(None)
+
+        total, hidden, rows = await self._mongo.transaction(verb)
+        reactions = await self._mongo[REACTIONS].find({"_id": {"$in": [row["_id"] for row in rows]}}).to_list(None)
+        emoji = {reaction["_id"]: reaction["emoji"] for reaction in reactions}
+        viewers = [Viewer(row["viewer_id"], row["at"], row["count"], emoji.get(row["_id"])) for row in rows]
+        return Audience(viewers, total, hidden)
+
+    async def total(self, story_id: str) -> int:
+        """How many viewers a story has."""
+        fence = await self._views.find_one({"_id": story_id}, {"viewers": 1})
+        return int(fence["viewers"]) if fence else 0
+
+    async def _scene(self, views: Sequence[View], session: Session) -> Scene:
+        async def found(collection: str, ids: Iterable[str], *fields: str) -> list[Document]:
+            wanted = {"_id": {"$in": sorted(set(ids))}}
+            return await self._mongo[collection].find(wanted, dict.fromkeys(fields, 1), session=session).to_list(None)
+
+        fences = {
+            fence["_id"]: Fence(fence.get("author_id"), fence.get("expires_at"), fence.get("ended") is not None)
+            for fence in await found(VIEWS, stories_of(views), "author_id", "expires_at", "ended")
+        }
+        viewers = {view.viewer_id for view in views}
+        rows = await found(VIEWERS, (row_id(*view.key) for view in views), "story_id", "viewer_id", "at", "listed", "plays")
+        sides = []
+        for story_id, viewer_id, author_id in {(*view.key, view.author_id) for view in views}:
+            fence = fences.get(story_id)
+            author = (fence.author_id if fence else None) or author_id
+            if author is not None:
+                sides += [row_id(author, viewer_id), row_id(viewer_id, author)]
+        blocks = await found(BLOCKS, sides, "user_id", "target_id", "since", "lifted_at")
+        erased, unlisted_until = _marks(
+            await found(ERASED_USERS, viewers, "at"), await found(PRIVACY, viewers, "view_history", "off_until")
+        )
+        return Scene(
+            fences=fences,
+            rows={(row["story_id"], row["viewer_id"]): row_of(row) for row in rows},
+            erased=erased,
+            blocks={(b["user_id"], b["target_id"]): Block(b["since"], b.get("lifted_at")) for b in blocks},
+            unlisted_until=unlisted_until,
+        )
+
+    async def _write(self, result: Tally, session: Session) -> None:
+        if result.steps:
+            now = whole_ms(self._now())
+            await self._views.bulk_write(
+                [
+                    UpdateOne(
+                        {"_id": story_id, "ended": None},
+                        {
+                            "$inc": {"viewers": step.viewers, "plays": step.plays},
+                            "$setOnInsert": {"author_id": step.author_id, "expires_at": None, "since": now},
+                        },
+                        upsert=True,
+                    )
+                    for story_id, step in sorted(result.steps.items())
+                ],
+                session=session,
+            )
+        writes: list[Any] = [InsertOne(document_of(row)) for row in result.added.values()]
+        for key, plays in result.plays.items():
+            change: Document = {"$set": {f"plays.{play_id}": fields_of(play) for play_id, play in plays.items()}}
+            if grown := result.grown[key]:
+                change["$inc"] = {"count": grown}
+            writes.append(UpdateOne({"_id": row_id(*key)}, change))
+        if writes:
+            await self._rows.bulk_write(writes, session=session)
+
+    async def _uncount(self, story_id: str, user_id: str, until: datetime) -> None:
+        async def verb(session: Session) -> None:
+            document = await self._rows.find_one({"_id": row_id(story_id, user_id)}, session=session)
+            if document is None:
+                return
+            row = row_of(document)
+            left = row.without(until)
+            lost = len(row.plays) - (len(left.plays) if left else 0)
+            if not lost:
+                return
+            fewer = {"viewers": 0 if left else -1, "plays": -lost}
+            await self._views.update_one({"_id": story_id, "ended": None}, {"$inc": fewer}, session=session)
+            if left is None:
+                await self._rows.delete_one({"_id": document["_id"]}, session=session)
+            else:
+                await self._rows.replace_one({"_id": document["_id"]}, document_of(left), session=session)
+
+        await settled(self._mongo, verb)
+
+
+def fields_of(play: Play) -> list[Any]:
+    """A play as it is kept in its row."""
+    return [play.at, play.watched_ms, play.completed, play.forward, play.back, play.exit]
+
+
+def document_of(row: Row) -> Document:
+    """A row as it is kept."""
+    return {
+        "_id": row_id(*row.key),
+        "story_id": row.story_id,
+        "viewer_id": row.viewer_id,
+        "at": row.viewed_at,
+        "listed": row.listed,
+        "count": len(row.plays),
+        "plays": {play_id: fields_of(play) for play_id, play in row.plays.items()},
+    }
+
+
+def row_of(document: Document) -> Row:
+    """A row as it was kept."""
+    plays = {play_id: Play(*fields) for play_id, fields in document["plays"].items()}
+    return Row(document["story_id"], document["viewer_id"], document["at"], document["listed"], plays)
+
+
+def _marks(erased: list[Document], privacy: list[Document]) -> tuple[dict[str, datetime], dict[str, datetime]]:
+    unlisted = {p["_id"]: p.get("off_until") if p["view_history"] else FAR for p in privacy}
+    return {e["_id"]: e["at"] for e in erased}, {user_id: at for user_id, at in unlisted.items() if at is not None}

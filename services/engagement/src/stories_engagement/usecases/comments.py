@@ -1,0 +1,128 @@
+"""Comments: written, read as far as the reader may, and deleted together with their replies."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from stories_engagement.domain.comments import Comment, Reader
+from stories_engagement.domain.errors import FriendsOnly, Gone, Refused, SwitchedOff
+from stories_engagement.domain.standing import Standing
+from stories_engagement.domain.words import hides
+from stories_engagement.usecases.admission import Admitted
+from stories_shared.clock import Clock, whole_ms
+
+Hides = Callable[[Sequence[str]], bool]
+"""Told an author's hidden words, says whether a text has one of them."""
+
+Position = tuple[datetime, str]
+"""Where a page of comments begins: after this time and id."""
+
+MOST_LOOKS = 10
+"""Reads of the store for one page. A page among very many hidden comments may thus come out short, never unbounded."""
+
+
+class Comments(Protocol):
+    """Keeps the comments of stories and how many are not hidden."""
+
+    async def add(self, comment: Comment, author_id: str, hides: Hides, visible: Callable[[Comment], bool]) -> Comment: ...
+
+    async def get(self, comment_id: str) -> Comment | None: ...
+
+    async def author_of(self, story_id: str) -> str | None: ...
+
+    async def remove(self, comment: Comment) -> bool: ...
+
+    async def page(self, story_id: str, reply_to: str | None, after: Position | None, limit: int) -> list[Comment]: ...
+
+
+def reader_of(admitted: Admitted, standing: Standing, *, wants_hidden: bool = False) -> Reader:
+    """How an admitted person reads comments."""
+    return Reader(admitted.user_id, admitted.is_author, wants_hidden, standing.avoids(admitted.user_id))
+
+
+@dataclass(frozen=True, slots=True)
+class WriteComment:
+    """Comment on a story, or reply to a comment; a reply to a reply hangs on the top one."""
+
+    comments: Comments
+    standing: Standing
+    now: Clock
+
+    def check(self, admitted: Admitted) -> None:
+        """Raises `SwitchedOff` or `FriendsOnly` where the author does not want it from this person."""
+        if admitted.comments == "nobody":
+            raise SwitchedOff("comments")
+        if admitted.comments == "friends" and not (admitted.friend or admitted.is_author):
+            raise FriendsOnly
+
+    async def __call__(self, admitted: Admitted, comment_id: str, text: str, reply_to: str | None) -> Comment:
+        """The comment as it is kept. Raises `Gone` where the story or the comment replied to is not there."""
+        self.check(admitted)
+        comment = Comment(
+            id=comment_id,
+            story_id=admitted.story_id,
+            writer_id=admitted.user_id,
+            text=text,
+            created_at=whole_ms(self.now()),
+            reply_to=reply_to,
+        )
+        reader = reader_of(admitted, self.standing, wants_hidden=True)
+        return await self.comments.add(comment, admitted.author_id, lambda words: hides(words, text), reader.may_see)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadComments:
+    """Read a page of comments, as far as the reader may see them."""
+
+    comments: Comments
+    standing: Standing
+
+    async def __call__(
+        self, admitted: Admitted, reply_to: str | None, after: Position | None, limit: int, *, wants_hidden: bool
+    ) -> tuple[list[Comment], Position | None]:
+        """Top ones newest first, or the replies to one oldest first; and where the next page begins, if there is one.
+
+        Raises `Gone` where the comment replied to is not there for this reader.
+        """
+        reader = reader_of(admitted, self.standing, wants_hidden=wants_hidden)
+        if reply_to is not None:
+            top = await self.comments.get(reply_to)
+            anyhow = replace(reader, wants_hidden=True)
+            if top is None or top.story_id != admitted.story_id or not anyhow.may_see(top):
+                raise Gone
+        found: list[Comment] = []
+        for _ in range(MOST_LOOKS):
+            looked = await self.comments.page(admitted.story_id, reply_to, after, limit + 1)
+            for comment in looked:
+                if reader.may_see(comment):
+                    if len(found) == limit:
+                        return found, after
+                    found.append(comment)
+                after = comment.created_at, comment.id
+            if len(looked) <= limit:
+                return found, None
+        return found, after
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteComment:
+    """Delete a comment with its replies: its writer, the story's author and admins may, without a ticket."""
+
+    comments: Comments
+    standing: Standing
+    now: Clock
+
+    async def __call__(self, user_id: str, comment_id: str, *, is_admin: bool) -> None:
+        """Raises `Gone` where there is none, `Refused` for anybody else."""
+        comment = await self.comments.get(comment_id)
+        if comment is None or self.standing.over(comment.story_id, self.now()):
+            raise Gone
+        if not is_admin and user_id != comment.writer_id and user_id != await self._author_of(comment.story_id):
+            raise Refused("comment")
+        if not await self.comments.remove(comment):
+            raise Gone
+
+    async def _author_of(self, story_id: str) -> str | None:
+        known = self.standing.story(story_id, self.now())
+        return known.author_id if known is not None else await self.comments.author_of(story_id)

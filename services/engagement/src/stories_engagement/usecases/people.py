@@ -1,0 +1,159 @@
+"""People: blocks between them, what they want of privacy, and forgetting them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from stories_engagement.domain.standing import Edge
+from stories_engagement.domain.words import folded
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.cloudevents import Fact
+from stories_shared.events import UserBlocked, UserDataErased, UserErased, UserUnblocked
+from stories_shared.ids import fact_based_id
+
+
+class Blocks(Protocol):
+    """Keeps the newest word about each block."""
+
+    async def put(self, user_id: str, target_id: str, edge: Edge) -> None: ...
+
+
+def edge_of(fact: Fact[UserBlocked] | Fact[UserUnblocked]) -> Edge:
+    """The block as it counts: an outsider's time ahead of the log's is the log's (contract §7)."""
+    at = fact.event.at if fact.ours else min(fact.event.at, fact.appended_at)
+    return Edge(on=isinstance(fact.event, UserBlocked), at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepBlock:
+    """Keep a block or its lifting, unless a newer word is kept."""
+
+    blocks: Blocks
+
+    async def __call__(self, fact: Fact[UserBlocked] | Fact[UserUnblocked]) -> None:
+        await self.blocks.put(fact.event.user_id, fact.event.target_id, edge_of(fact))
+
+
+class People(Protocol):
+    """Keeps marks of erased people and takes away what was theirs."""
+
+    async def mark_erased(self, user_id: str, at: datetime, again_at: datetime) -> datetime: ...
+
+    async def forget(self, user_id: str, until: datetime) -> None: ...
+
+    async def to_look_at_again(self, now: datetime, limit: int) -> Sequence[tuple[str, datetime]]: ...
+
+    async def looked_again(self, user_id: str, at: datetime) -> None: ...
+
+
+class DataErasures(Protocol):
+    """Says that a user is forgotten here."""
+
+    async def say_data_erased(self, event: UserDataErased) -> None: ...
+
+
+LOOK_AGAIN_AFTER = timedelta(seconds=65)
+"""Longer than any transaction or request that began before the mark can live (MongoDB ends transactions at 60 s)."""
+
+AT_ONCE = 100
+"""People per turn of the second look."""
+
+
+@dataclass(frozen=True, slots=True)
+class EraseUser:
+    """Forget a user's views, comments, reactions, shares and settings up to a time, and say so, every time.
+
+    What a user did with live stories leaves the counts with it, so that a count stays equal to its list.
+    """
+
+    people: People
+    erasures: DataErasures
+    now: Clock
+
+    async def __call__(self, fact: Fact[UserErased]) -> None:
+        event = fact.event
+        at = event.at if fact.ours else min(event.at, fact.appended_at)
+        until = await self.people.mark_erased(event.user_id, at, self.now() + LOOK_AGAIN_AFTER)
+        await self.people.forget(event.user_id, until)
+        receipt_id = event.receipt_id or fact_based_id(fact.identity)
+        await self.erasures.say_data_erased(
+            UserDataErased(
+                receipt_id=receipt_id, user_id=event.user_id, service="engagement", erased_at=whole_ms(self.now())
+            )
+        )
+
+    async def look_again(self) -> int:
+        """Forget what was being written while users were erased; returns how many users were looked at."""
+        waiting = await self.people.to_look_at_again(self.now(), AT_ONCE)
+        for user_id, at in waiting:
+            await self.people.forget(user_id, at)
+            await self.people.looked_again(user_id, at)
+        return len(waiting)
+
+
+class Privacy(Protocol):
+    """Keeps whether people's views are listed."""
+
+    async def listed(self, user_id: str) -> bool: ...
+
+    async def set_listed(self, user_id: str, listed: bool, at: datetime) -> None: ...
+
+
+class Unlisting(Protocol):
+    """Takes people off the lists they are on."""
+
+    async def unlist(self, user_id: str, until: datetime) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SetPrivacy:
+    """Turn one's view history on or off. Off unlists at once, from every live story and for good."""
+
+    privacy: Privacy
+    unlisting: Unlisting
+    now: Clock
+
+    async def __call__(self, user_id: str, listed: bool) -> None:
+        now = whole_ms(self.now())
+        await self.privacy.set_listed(user_id, listed, now)
+        if not listed:
+            await self.unlisting.unlist(user_id, now)
+
+
+class HiddenWords(Protocol):
+    """Keeps which words authors do not want to see under their stories, and hides comments by them."""
+
+    async def words(self, author_id: str) -> tuple[str, ...]: ...
+
+    async def set_words(self, author_id: str, words: Sequence[str], at: datetime) -> None: ...
+
+    async def rehide(self, author_id: str) -> None: ...
+
+    async def unfinished(self, before: datetime, limit: int) -> Sequence[str]: ...
+
+
+REHIDE_AFTER = timedelta(seconds=10)
+"""A change of words whose comments are not gone through by then was interrupted and is finished by a sweep."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetHiddenWords:
+    """Change an author's hidden words; comments under their live stories are hidden or shown by the new ones."""
+
+    hidden: HiddenWords
+    now: Clock
+
+    async def __call__(self, author_id: str, words: Sequence[str]) -> tuple[str, ...]:
+        """The words as they are kept: each once, however it was written."""
+        kept = tuple({folded(word): word for word in reversed(words)}.values())[::-1]
+        await self.hidden.set_words(author_id, kept, whole_ms(self.now()))
+        await self.hidden.rehide(author_id)
+        return kept
+
+    async def finish(self) -> int:
+        """Finish changes that were interrupted; returns how many there were."""
+        authors = await self.hidden.unfinished(self.now() - REHIDE_AFTER, AT_ONCE)
+        for author_id in authors:
+            await self.hidden.rehide(author_id)
+        return len(authors)

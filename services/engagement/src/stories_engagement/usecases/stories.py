@@ -1,0 +1,85 @@
+"""Stories: kept while they live, so that tickets can be judged; ended once, and then erased."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from stories_engagement.domain.standing import Known
+from stories_shared.clock import Clock
+from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
+from stories_shared.failures import Unacceptable, Unavailable
+
+TOO_EARLY = timedelta(minutes=1)
+"""An expiry further ahead of this clock than any skew we run with is no expiry."""
+
+
+class Stories(Protocol):
+    """Keeps live stories, ended marks and what belongs to a story."""
+
+    async def put(self, story_id: str, posted_at: datetime, known: Known) -> None: ...
+
+    async def end(self, story_id: str, how: str, at: datetime) -> None: ...
+
+    async def erase(self, story_id: str) -> None: ...
+
+
+class Erasures(Protocol):
+    """Says that a story is erased here."""
+
+    async def say_erased(self, event: StoryErased) -> None: ...
+
+
+def known_of(story: StoryPosted) -> Known:
+    """What admission needs of a posted story."""
+    return Known(
+        author_id=story.author_id,
+        expires_at=story.expires_at,
+        revision=story.revision,
+        access_revision=story.access_revision,
+        comments=story.comments,
+        reactions=story.reactions,
+        sharing=story.sharing,
+        view_list=story.view_list,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KeepStory:
+    """Keep a story as its author last set it, unless it has ended or a newer revision is kept."""
+
+    stories: Stories
+
+    async def __call__(self, story: StoryPosted) -> None:
+        await self.stories.put(story.story_id, story.posted_at, known_of(story))
+
+
+@dataclass(frozen=True, slots=True)
+class EndStory:
+    """End a story and erase everything that people did with it, then say so, known or not, every time."""
+
+    stories: Stories
+    erasures: Erasures
+    now: Clock
+
+    async def expired(self, event: StoryExpired) -> None:
+        """End it because its time is over, but not before this clock says so too.
+
+        Raises:
+            Unavailable: it is not over yet by this clock; shortly it will be.
+            Unacceptable: it is not over for a long time.
+        """
+        ahead = event.expires_at - self.now()
+        if ahead > TOO_EARLY:
+            raise Unacceptable(f"expires only at {event.expires_at}")
+        if ahead > timedelta(0):
+            raise Unavailable("clock", f"the story lives for another {ahead.total_seconds():.3f} s")
+        await self._end(event.story_id, "expired", event.expires_at)
+
+    async def deleted(self, event: StoryDeleted) -> None:
+        """End it because it was taken back."""
+        await self._end(event.story_id, "deleted", event.deleted_at)
+
+    async def _end(self, story_id: str, how: Literal["expired", "deleted"], at: datetime) -> None:
+        await self.stories.end(story_id, how, at)
+        await self.stories.erase(story_id)
+        await self.erasures.say_erased(StoryErased(story_id=story_id, store="engagement", erased_at=self.now()))

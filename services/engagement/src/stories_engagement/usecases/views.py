@@ -1,0 +1,221 @@
+"""Views: taken over HTTP into the log, counted from the log, shown to the author."""
+
+import hashlib
+from base64 import urlsafe_b64encode
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from stories_engagement.domain.errors import Refused
+from stories_engagement.domain.recent import RecentPlays
+from stories_engagement.domain.standing import Standing
+from stories_engagement.domain.views import Judge, Play, Tally, View, tally
+from stories_engagement.usecases.admission import Admit, Admitted
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.cloudevents import Fact
+from stories_shared.events import StoryViewed, Taps
+from stories_shared.ids import new_id
+
+
+class Histories(Protocol):
+    """Whether people want to be listed as viewers."""
+
+    async def listed(self, user_id: str) -> bool: ...
+
+
+class Log(Protocol):
+    """Says facts; returns when they are durable."""
+
+    async def say_views(self, views: Sequence[StoryViewed]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One view as a client reports it."""
+
+    ticket: str
+    play_id: str | None
+    watched_ms: int
+    completed: bool
+    taps: Taps
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How many views are durable, and which are not taken: `(index, ticket|ended)`; `refusals` for the metric."""
+
+    accepted: int
+    rejected: list[tuple[int, str]]
+    refusals: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeViews:
+    """Put reported views into the log, each keyed by its story. They count when they are consumed."""
+
+    admit: Admit
+    histories: Histories
+    log: Log
+    now: Clock
+
+    async def __call__(self, viewer_id: str, entries: Sequence[Entry]) -> Taken:
+        """Take what has a good ticket; a narrowed access takes no view back, since it has happened."""
+        good: list[tuple[Entry, str, str, bool]] = []
+        rejected: list[tuple[int, str]] = []
+        refusals: list[str] = []
+        for index, entry in enumerate(entries):
+            try:
+                ticket = self.admit.ticket(viewer_id, entry.ticket)
+            except Refused as refused:
+                rejected.append((index, "ended" if refused.reason == "ended" else "ticket"))
+                refusals.append(refused.reason)
+                continue
+            good.append((entry, ticket.story_id, ticket.author_id, ticket.view_list))
+        if good:
+            listed, at = await self.histories.listed(viewer_id), whole_ms(self.now())
+            await self.log.say_views(
+                [
+                    StoryViewed(
+                        story_id=story_id,
+                        author_id=author_id,
+                        viewer_id=viewer_id,
+                        play_id=entry.play_id or new_id(),
+                        viewed_at=at,
+                        watched_ms=entry.watched_ms,
+                        completed=entry.completed,
+                        taps=entry.taps,
+                        listed=listed and view_list,
+                    )
+                    for entry, story_id, author_id, view_list in good
+                ]
+            )
+        return Taken(len(good), rejected, refusals)
+
+
+class Ledger(Protocol):
+    """The rows of viewers and the counters of stories."""
+
+    async def count(self, views: Sequence[View], judge: Judge) -> Tally: ...
+
+    async def marks(self, user_ids: Iterable[str]) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]: ...
+
+    async def forget_viewer(self, user_id: str, until: datetime) -> None: ...
+
+    async def unlist(self, user_id: str, until: datetime) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CountViews:
+    """Count a batch of views in one transaction; afterwards look again for who was erased or unlisted meanwhile.
+
+    The second look closes the gap that snapshots leave: a batch that was judged before a mark was written and
+    committed after the mark's owner had cleaned up finds the mark now, or at the redelivery if the process dies here.
+    """
+
+    ledger: Ledger
+    recent: RecentPlays
+    now: Clock
+
+    async def __call__(self, facts: Sequence[Fact[StoryViewed]]) -> Counter[str]:
+        """Count them and return how many had which outcome."""
+        views = [view_of(fact) for fact in facts]
+        fresh = [view for view in views if not self.recent.adds_nothing(view)]
+        outcomes = Counter({"replayed": len(views) - len(fresh)})
+        if fresh:
+            result = await self.ledger.count(fresh, lambda scene: tally(fresh, scene, self.now()))
+            await self._look_again(result)
+            outcomes += result.outcomes
+            self.recent.remember(fresh)
+        return outcomes
+
+    async def _look_again(self, result: Tally) -> None:
+        touched = {viewer_id for _, viewer_id in (*result.added, *result.plays)}
+        erased, unlisted_until = await self.ledger.marks(touched | result.leftovers | result.unlisting)
+        forget, unlist = set(result.leftovers), set(result.unlisting)
+        for row in result.added.values():
+            if row.listed and row.viewed_at <= unlisted_until.get(row.viewer_id, NEVER):
+                unlist.add(row.viewer_id)
+        plays = [(viewer_id, row.plays.values()) for (_, viewer_id), row in result.added.items()]
+        plays += [(viewer_id, new.values()) for (_, viewer_id), new in result.plays.items()]
+        for viewer_id, some in plays:
+            if viewer_id in erased and any(play.at <= erased[viewer_id] for play in some):
+                forget.add(viewer_id)
+        for viewer_id in forget & erased.keys():
+            await self.ledger.forget_viewer(viewer_id, erased[viewer_id])
+        for viewer_id in unlist & unlisted_until.keys():
+            await self.ledger.unlist(viewer_id, unlisted_until[viewer_id])
+
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""Before anything."""
+
+
+def view_of(fact: Fact[StoryViewed]) -> View:
+    """The view that a fact tells of. Without a play's id, the fact's own identity makes one: a redelivery is no play."""
+    event, taps = fact.event, fact.event.taps or Taps()
+    play_id = event.play_id or "~" + urlsafe_b64encode(hashlib.sha256(fact.identity.encode()).digest()[:16]).decode()
+    return View(
+        story_id=event.story_id,
+        viewer_id=event.viewer_id,
+        play_id=play_id,
+        author_id=event.author_id,
+        listed=event.listed is not False,
+        play=Play(
+            at=min(event.viewed_at, fact.appended_at),
+            watched_ms=event.watched_ms,
+            completed=event.completed,
+            forward=taps.forward,
+            back=taps.back,
+            exit=taps.exit,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """One viewer of a story as its author sees it."""
+
+    viewer_id: str
+    viewed_at: datetime
+    plays: int
+    reaction: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """A page of viewers; `total` are all there are, `hidden` those of them that no page shows."""
+
+    viewers: Sequence[Viewer]
+    total: int
+    hidden: int
+
+
+Position = tuple[datetime, str]
+"""Where a page of viewers begins: after this time and viewer."""
+
+
+class Viewers(Protocol):
+    """Reads who has viewed a story."""
+
+    async def page(self, story_id: str, after: Position | None, limit: int, avoid: Set[str]) -> Audience: ...
+
+    async def total(self, story_id: str) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ListViewers:
+    """Show the author who viewed: newest first, without those who do not want it and across no block."""
+
+    viewers: Viewers
+    standing: Standing
+
+    async def __call__(self, admitted: Admitted, after: Position | None, limit: int) -> Audience:
+        """A page of at most `limit`. Raises `Refused` for anybody but the author."""
+        if not admitted.is_author:
+            raise Refused("author")
+        if not admitted.view_list:
+            total = await self.viewers.total(admitted.story_id)
+            return Audience((), total, total)
+        return await self.viewers.page(admitted.story_id, after, limit, self.standing.avoids(admitted.author_id))
