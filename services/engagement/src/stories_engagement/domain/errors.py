@@ -4,8 +4,8 @@
 class Refused(Exception):
     """The caller has no right to this story now. To the outside it is the same as a story that never was.
 
-    `reason` is for the metric alone: `missing`, `story`, `ended`, `blocked`, `revision`, `author` or what the ticket's
-    reader says (`forged`, `expired`, …).
+    `reason` is for the metric alone: `missing`, `malformed`, `forged`, `foreign` (another viewer's), `story` (another
+    story's), `expired` (the ticket), `ended` (the story), `blocked`, `revision`, `author` or `comment` (not theirs).
     """
 
     def __init__(self, reason: str) -> None:

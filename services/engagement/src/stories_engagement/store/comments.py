@@ -7,7 +7,6 @@ from pymongo import ASCENDING, DESCENDING, UpdateOne
 
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import Gone
-from stories_engagement.domain.words import hides as stand_in
 from stories_engagement.store.engagements import Book, Change
 from stories_engagement.store.shapes import COMMENTS, ENGAGEMENTS, HIDDEN_WORDS, STORIES
 from stories_engagement.usecases.comments import Hides, Position
@@ -141,14 +140,14 @@ class MongoHiddenWords:
         document = {"words": list(words), "at": at, "rehide": at}
         await self._words.replace_one({"_id": author_id}, document, upsert=True)
 
-    async def rehide(self, author_id: str) -> None:
+    async def rehide(self, author_id: str, hides: Callable[[Sequence[str], str], bool]) -> None:
         """Hide and show the comments under an author's live stories by the words that are kept now."""
         kept = await self._words.find_one({"_id": author_id})
         if kept is None:
             return
         for story in await self._mongo[STORIES].find({"author_id": author_id}, {"_id": 1}).to_list(None):
             after: Position | None = None
-            while (after := await self._go_through(story["_id"], author_id, kept["words"], after)) is not None:
+            while (after := await self._go_through(story["_id"], author_id, hides, after)) is not None:
                 continue
         await self._words.update_one({"_id": author_id, "rehide": kept["rehide"]}, {"$unset": {"rehide": ""}})
 
@@ -162,11 +161,13 @@ class MongoHiddenWords:
         await self._words.delete_one({"_id": user_id, "at": {"$lte": until}})
 
     async def _go_through(
-        self, story_id: str, author_id: str, words: Sequence[str], after: Position | None
+        self, story_id: str, author_id: str, hides: Callable[[Sequence[str], str], bool], after: Position | None
     ) -> Position | None:
         """One step over a story's comments, oldest first, so that a top one comes before what hangs on it."""
 
         async def verb(session: Session) -> tuple[Change | None, Position | None]:
+            kept = await self._words.find_one({"_id": author_id}, session=session)
+            words = kept["words"] if kept else ()
             wanted: Document = {"story_id": story_id}
             if after is not None:
                 at, comment_id = after
@@ -180,7 +181,7 @@ class MongoHiddenWords:
             writes: list[UpdateOne] = []
             shown = 0
             for document in found:
-                own, top = stand_in(words, document["text"]), document["reply_to"]
+                own, top = hides(words, document["text"]), document["reply_to"]
                 now_hidden = hidden[document["_id"]] = own or hidden.get(top, False)
                 if (own, now_hidden) != (document["own"], document["hidden"]):
                     writes.append(UpdateOne({"_id": document["_id"]}, {"$set": {"own": own, "hidden": now_hidden}}))

@@ -90,6 +90,7 @@ class MongoPeople:
         """Take away everything a person did up to a time."""
         for forget in self._forgets:
             await forget(user_id, until)
+        await self._claims.delete_many({"user_id": user_id, "at": {"$lte": until}})
 
     async def to_look_at_again(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
         """Whom to forget a second time by now."""

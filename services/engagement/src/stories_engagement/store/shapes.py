@@ -13,6 +13,7 @@ from typing import TypeVar
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from stories_shared.http.idempotency import INDEXES as CLAIM_INDEXES
 from stories_shared.mongo import Mongo, Session
 from stories_shared.outbox import outbox_index
 
@@ -50,7 +51,10 @@ async def ensure(mongo: Mongo) -> None:
     await mongo.ensure(REACTIONS, by_story, by_person)
     await mongo.ensure(SHARES, by_story, by_person)
     hanging = [("story_id", ASCENDING), ("reply_to", ASCENDING), ("at", ASCENDING), ("_id", ASCENDING)]
-    await mongo.ensure(COMMENTS, IndexModel(hanging, name="hanging"), IndexModel([("writer_id", ASCENDING)], name="writer"))
+    await mongo.ensure(
+        COMMENTS, IndexModel(hanging, name="hanging"), IndexModel([("writer_id", ASCENDING)], name="writer")
+    )
+    await mongo.ensure(CLAIMS, *CLAIM_INDEXES, IndexModel([("resource_id", ASCENDING)], name="resource"))
     await mongo.ensure(BLOCKS, IndexModel([("lifted_at", ASCENDING)], name="lifted", expireAfterSeconds=month))
     await mongo.ensure(PRIVACY)
     rehide = IndexModel([("rehide", ASCENDING)], name="rehide", sparse=True)

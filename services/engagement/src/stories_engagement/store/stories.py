@@ -84,8 +84,10 @@ class MongoStories:
 
     async def erase(self, story_id: str) -> None:
         """Delete all rows of a story. The fences let none be added after its end, so once is enough."""
-        for name in (VIEWERS, REACTIONS, COMMENTS, SHARES, CLAIMS):
+        for name in (VIEWERS, REACTIONS, COMMENTS, SHARES):
             await self._mongo[name].delete_many({"story_id": story_id})
+        made = {"$gte": f"{story_id}/", "$lt": f"{story_id}0"}
+        await self._mongo[CLAIMS].delete_many({"resource_id": made})
 
     async def unheard(self, before: datetime, limit: int) -> list[str]:
         """Stories that were viewed for the first time before then, and never heard of."""

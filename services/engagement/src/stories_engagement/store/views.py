@@ -103,7 +103,9 @@ class MongoLedger:
             for fence in await found(VIEWS, stories_of(views), "author_id", "expires_at", "ended")
         }
         viewers = {view.viewer_id for view in views}
-        rows = await found(VIEWERS, (row_id(*view.key) for view in views), "story_id", "viewer_id", "at", "listed", "plays")
+        rows = await found(
+            VIEWERS, (row_id(*view.key) for view in views), "story_id", "viewer_id", "at", "listed", "plays"
+        )
         sides = []
         for story_id, viewer_id, author_id in {(*view.key, view.author_id) for view in views}:
             fence = fences.get(story_id)

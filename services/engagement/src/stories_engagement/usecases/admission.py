@@ -1,7 +1,7 @@
 """Admission: who may touch a story now, judged by its ticket and by what this replica has heard."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from stories_engagement.domain.errors import Refused, Unheard
@@ -10,10 +10,14 @@ from stories_shared.clock import Clock
 from stories_shared.tickets import Ticket, TicketRefused
 
 
+LONG_OVER = timedelta(days=30)
+"""How late a ticket is still read, only to tell the end of its story from its own."""
+
+
 class TicketReader(Protocol):
     """Knows a ticket from a forgery."""
 
-    def read(self, text: str, viewer_id: str, now: datetime) -> Ticket: ...
+    def read(self, text: str | None, viewer_id: str, now: datetime, grace: timedelta) -> Ticket: ...
 
 
 class Hearing(Protocol):
@@ -96,12 +100,14 @@ class Admit:
         """The ticket, if it is good for this caller, the story lives and nobody blocked the other."""
         now = self.now()
         try:
-            ticket = self.tickets.read(text, user_id, now)
+            ticket = self.tickets.read(text, user_id, now, LONG_OVER)
         except TicketRefused as refused:
             raise Refused(refused.reason) from refused
-        self._must_hear(ticket.story_id, user_id, ticket.author_id)
         if ticket.expires_at <= now or self.standing.over(ticket.story_id, now):
             raise Refused("ended")
+        if ticket.ends_at <= now:
+            raise Refused("expired")
+        self._must_hear(ticket.story_id, user_id, ticket.author_id)
         if self.standing.apart(user_id, ticket.author_id):
             raise Refused("blocked")
         return ticket

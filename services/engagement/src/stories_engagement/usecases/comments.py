@@ -25,7 +25,9 @@ MOST_LOOKS = 10
 class Comments(Protocol):
     """Keeps the comments of stories and how many are not hidden."""
 
-    async def add(self, comment: Comment, author_id: str, hides: Hides, visible: Callable[[Comment], bool]) -> Comment: ...
+    async def add(
+        self, comment: Comment, author_id: str, hides: Hides, visible: Callable[[Comment], bool]
+    ) -> Comment: ...
 
     async def get(self, comment_id: str) -> Comment | None: ...
 
@@ -69,6 +71,20 @@ class WriteComment:
         )
         reader = reader_of(admitted, self.standing, wants_hidden=True)
         return await self.comments.add(comment, admitted.author_id, lambda words: hides(words, text), reader.may_see)
+
+
+@dataclass(frozen=True, slots=True)
+class FindComment:
+    """A comment that one wrote before, as it is now."""
+
+    comments: Comments
+
+    async def __call__(self, comment_id: str) -> Comment:
+        """Raises `Gone` where it is not there any more."""
+        comment = await self.comments.get(comment_id)
+        if comment is None:
+            raise Gone
+        return comment
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """People: blocks between them, what they want of privacy, and forgetting them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from stories_engagement.domain.standing import Edge
-from stories_engagement.domain.words import folded
+from stories_engagement.domain.words import folded, hides
 from stories_shared.clock import Clock, whole_ms
 from stories_shared.cloudevents import Fact
 from stories_shared.events import UserBlocked, UserDataErased, UserErased, UserUnblocked
@@ -100,6 +100,16 @@ class Privacy(Protocol):
     async def set_listed(self, user_id: str, listed: bool, at: datetime) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class ReadPrivacy:
+    """Whether one's views are listed from now on."""
+
+    privacy: Privacy
+
+    async def __call__(self, user_id: str) -> bool:
+        return await self.privacy.listed(user_id)
+
+
 class Unlisting(Protocol):
     """Takes people off the lists they are on."""
 
@@ -128,9 +138,19 @@ class HiddenWords(Protocol):
 
     async def set_words(self, author_id: str, words: Sequence[str], at: datetime) -> None: ...
 
-    async def rehide(self, author_id: str) -> None: ...
+    async def rehide(self, author_id: str, hides: Callable[[Sequence[str], str], bool]) -> None: ...
 
     async def unfinished(self, before: datetime, limit: int) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadHiddenWords:
+    """One's hidden words, as one wrote them."""
+
+    hidden: HiddenWords
+
+    async def __call__(self, author_id: str) -> tuple[str, ...]:
+        return await self.hidden.words(author_id)
 
 
 REHIDE_AFTER = timedelta(seconds=10)
@@ -148,12 +168,12 @@ class SetHiddenWords:
         """The words as they are kept: each once, however it was written."""
         kept = tuple({folded(word): word for word in reversed(words)}.values())[::-1]
         await self.hidden.set_words(author_id, kept, whole_ms(self.now()))
-        await self.hidden.rehide(author_id)
+        await self.hidden.rehide(author_id, hides)
         return kept
 
     async def finish(self) -> int:
         """Finish changes that were interrupted; returns how many there were."""
         authors = await self.hidden.unfinished(self.now() - REHIDE_AFTER, AT_ONCE)
         for author_id in authors:
-            await self.hidden.rehide(author_id)
+            await self.hidden.rehide(author_id, hides)
         return len(authors)

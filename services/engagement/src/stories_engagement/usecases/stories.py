@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from stories_engagement.domain.standing import Known
 from stories_shared.clock import Clock
+from stories_shared.cloudevents import Fact
 from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
 from stories_shared.failures import Unacceptable, Unavailable
 
@@ -43,6 +44,12 @@ def known_of(story: StoryPosted) -> Known:
     )
 
 
+def refuse_slips(fact: Fact[StoryDeleted]) -> None:
+    """Outsiders delete as admins only (contract §7). Raises `Unacceptable`."""
+    if not fact.ours and fact.event.by != "admin":
+        raise Unacceptable(f"an outside deletion by {fact.event.by}")
+
+
 @dataclass(frozen=True, slots=True)
 class KeepStory:
     """Keep a story as its author last set it, unless it has ended or a newer revision is kept."""
@@ -75,9 +82,10 @@ class EndStory:
             raise Unavailable("clock", f"the story lives for another {ahead.total_seconds():.3f} s")
         await self._end(event.story_id, "expired", event.expires_at)
 
-    async def deleted(self, event: StoryDeleted) -> None:
-        """End it because it was taken back."""
-        await self._end(event.story_id, "deleted", event.deleted_at)
+    async def deleted(self, fact: Fact[StoryDeleted]) -> None:
+        """End it because it was taken back. Raises `Unacceptable` for a slip of an outsider."""
+        refuse_slips(fact)
+        await self._end(fact.event.story_id, "deleted", min(fact.event.deleted_at, fact.appended_at))
 
     async def _end(self, story_id: str, how: Literal["expired", "deleted"], at: datetime) -> None:
         await self.stories.end(story_id, how, at)

@@ -4,7 +4,7 @@ import hashlib
 from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -190,6 +190,7 @@ class Audience:
     viewers: Sequence[Viewer]
     total: int
     hidden: int
+    more: bool = False
 
 
 Position = tuple[datetime, str]
@@ -218,4 +219,6 @@ class ListViewers:
         if not admitted.view_list:
             total = await self.viewers.total(admitted.story_id)
             return Audience((), total, total)
-        return await self.viewers.page(admitted.story_id, after, limit, self.standing.avoids(admitted.author_id))
+        avoid = self.standing.avoids(admitted.author_id)
+        page = await self.viewers.page(admitted.story_id, after, limit + 1, avoid)
+        return replace(page, viewers=page.viewers[:limit], more=len(page.viewers) > limit)

@@ -1,0 +1,183 @@
+"""The composition root: every part of engagement, wired by hand."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from fastapi import FastAPI
+
+from stories_engagement.domain.recent import RecentPlays
+from stories_engagement.domain.standing import Standing
+from stories_engagement.handlers import people_handlers, story_handlers, view_handlers
+from stories_engagement.jobs import Ear, ForgetUnheard
+from stories_engagement.metrics import EngagementMetrics
+from stories_engagement.routes.comments import comment_routes
+from stories_engagement.routes.engagements import count_routes, reaction_routes, share_routes
+from stories_engagement.routes.me import me_routes
+from stories_engagement.routes.parts import OnceOnly
+from stories_engagement.routes.refusals import install_refusals
+from stories_engagement.routes.views import VIEWS_OPERATION, view_routes, views_schemas
+from stories_engagement.settings import EngagementSettings
+from stories_engagement.store.comments import MongoComments, MongoHiddenWords
+from stories_engagement.store.engagements import Book, MongoReactions, MongoShares
+from stories_engagement.store.people import MongoBlocks, MongoPeople, MongoPrivacy
+from stories_engagement.store.shapes import CLAIMS, ENGAGEMENTS, ensure
+from stories_engagement.store.stories import MongoStories
+from stories_engagement.store.views import MongoLedger
+from stories_engagement.usecases.admission import Admit
+from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
+from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
+from stories_engagement.usecases.people import (
+    EraseUser,
+    KeepBlock,
+    ReadHiddenWords,
+    ReadPrivacy,
+    SetHiddenWords,
+    SetPrivacy,
+)
+from stories_engagement.usecases.stories import EndStory, KeepStory
+from stories_engagement.usecases.views import CountViews, ListViewers, TakeViews
+from stories_shared.clock import Clock, system_now
+from stories_shared.events import StoryErased, StoryViewed, UserDataErased
+from stories_shared.http.idempotency import Claims
+from stories_shared.http.limits import Limits
+from stories_shared.http.paging import Cursors
+from stories_shared.kafka import Kafka
+from stories_shared.metrics import Catalogue
+from stories_shared.mongo import Mongo
+from stories_shared.outbox import Outbox
+from stories_shared.publishing import Publisher, Saying
+from stories_shared.serving import Foundation
+from stories_shared.topics import Topics, ensure_topics
+
+TITLE = "Stories: engagement"
+
+DURABLE_WITHIN_S = 2.5
+"""How long a client waits for Kafka before it gets 503; contract §2 allows 3 s."""
+
+UNHEARD_AFTER = timedelta(hours=24)
+"""Longer than any story that was viewed may lag behind its own views, on top of the longest lifetime."""
+
+
+class Announcements:
+    """Says engagement's facts that are not said from the outbox."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    async def say_views(self, views: Sequence[StoryViewed]) -> None:
+        """Raises `TimeoutError` or `Unavailable` where Kafka does not acknowledge in time."""
+        async with asyncio.timeout(DURABLE_WITHIN_S):
+            await self._publisher.say_all([Saying(view) for view in views])
+
+    async def say_erased(self, event: StoryErased) -> None:
+        """Returns when it is acknowledged."""
+        await self._publisher.say(event)
+
+    async def say_data_erased(self, event: UserDataErased) -> None:
+        """Returns when it is acknowledged."""
+        await self._publisher.say(event)
+
+
+def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
+    """One engagement process."""
+    catalogue = Catalogue()
+    metrics = EngagementMetrics(catalogue)
+    base = Foundation("engagement", settings, catalogue, now)
+    mongo, announcements = base.mongo, Announcements(base.publisher)
+
+    book = Book(mongo, now, wake=lambda: outbox.wake())
+    outbox = Outbox("engagements", mongo[ENGAGEMENTS], book.facts, base.publisher, now)
+    ledger, stories, blocks, privacy = (
+        MongoLedger(mongo, now),
+        MongoStories(mongo, now),
+        MongoBlocks(mongo),
+        MongoPrivacy(mongo),
+    )
+    comments, reactions, shares, words = (
+        MongoComments(book),
+        MongoReactions(book),
+        MongoShares(book),
+        MongoHiddenWords(book),
+    )
+    mine = (ledger.forget_viewer, comments.forget, reactions.forget, shares.forget, privacy.forget, words.forget)
+    people = MongoPeople(mongo, now, mine)
+
+    standing = Standing()
+    stale_after = timedelta(milliseconds=settings.stale_after_ms)
+    ear = Ear(base.kafka, standing, stories.snapshot, stale_after, now)
+    admit = Admit(base.tickets, standing, ear, now)
+    cursors = Cursors(settings.ticket_secrets)
+    once_only = OnceOnly(Claims(mongo[CLAIMS], now))
+    erase_user = EraseUser(people, announcements, now)
+    set_words = SetHiddenWords(words, now)
+    write = WriteComment(comments, standing, now)
+    forget_unheard = ForgetUnheard(stories, max(settings.story_lifetimes) + UNHEARD_AFTER, now)
+
+    async def prune() -> None:
+        standing.prune(now())
+
+    base.outbox(outbox)
+    base.tail(ear.tail)
+    base.sweep("look-again", timedelta(seconds=5), erase_user.look_again)
+    base.sweep("hidden-words", timedelta(seconds=5), set_words.finish)
+    base.sweep("unheard", timedelta(minutes=1), forget_unheard)
+    base.sweep("prune", timedelta(minutes=1), prune)
+
+    app = base.app(
+        TITLE,
+        view_routes(
+            admit,
+            TakeViews(admit, privacy, announcements, now),
+            ListViewers(ledger, standing),
+            cursors,
+            metrics,
+        ),
+        reaction_routes(
+            admit, React(reactions, now), WithdrawReaction(reactions, admit, now), ReadReactions(reactions)
+        ),
+        comment_routes(
+            admit,
+            write,
+            FindComment(comments),
+            ReadComments(comments, standing),
+            DeleteComment(comments, standing, now),
+            once_only,
+            cursors,
+        ),
+        share_routes(admit, Share(shares, settings.share_link, now), once_only),
+        count_routes(admit, ReadCounts(book)),
+        me_routes(ReadPrivacy(privacy), SetPrivacy(privacy, ledger, now), ReadHiddenWords(words), set_words),
+        story_handlers(KeepStory(stories), EndStory(stories, announcements, now)),
+        view_handlers(CountViews(ledger, RecentPlays(), now), metrics),
+        people_handlers(KeepBlock(blocks), erase_user),
+        limits=Limits(settings.quotas, lambda name: base.metrics.rate_limited.labels(name).inc(), now),
+    )
+    install_refusals(app, metrics)
+    document(app)
+    return app
+
+
+async def init(settings: EngagementSettings) -> None:
+    """Make what engagement needs and owns: topics, collections, indexes. Idempotent."""
+    topics = Topics.for_settings(settings).of_service("engagement")
+    await ensure_topics(Kafka.of(settings), topics, settings.topic_partitions, settings.topic_replication)
+    mongo = Mongo.connect(settings.mongo_url.get_secret_value(), settings.mongo_database, settings.mongo_driver)
+    try:
+        await ensure(mongo)
+    finally:
+        await mongo.close()
+
+
+def document(app: FastAPI) -> None:
+    """Add the plain route to what FastAPI says of the others."""
+    described = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = described()
+        schema["paths"].setdefault("/v1/views", {"post": VIEWS_OPERATION})
+        schema.setdefault("components", {}).setdefault("schemas", {}).update(views_schemas())
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,85 @@
+"""Kafka in: facts about stories, views and people become calls of one verb each."""
+
+from collections.abc import Sequence
+
+from faststream.kafka import KafkaRouter
+
+from stories_engagement.metrics import EngagementMetrics
+from stories_engagement.usecases.people import EraseUser, KeepBlock
+from stories_engagement.usecases.stories import EndStory, KeepStory
+from stories_engagement.usecases.views import CountViews
+from stories_shared.cloudevents import Fact
+from stories_shared.consuming import Records, each, each_fact, listen, together
+from stories_shared.events import (
+    StoryDeleted,
+    StoryExpired,
+    StoryPosted,
+    StoryViewed,
+    UserBlocked,
+    UserErased,
+    UserUnblocked,
+)
+
+SERVICE = "engagement"
+VIEWS_AT_ONCE = 1_000
+"""Views in one transaction: what the fewest writes per view need, far below MongoDB's bounds."""
+
+
+def story_handlers(keep: KeepStory, end: EndStory) -> KafkaRouter:
+    """What happens to stories."""
+    router = KafkaRouter()
+
+    @listen(router, StoryPosted, SERVICE)
+    async def on_story_posted(batch: Records) -> None:
+        """Keep each story's switches. Replays are harmless: only a higher revision of a living story is kept."""
+        await each(batch, StoryPosted, keep)
+
+    @listen(router, StoryExpired, SERVICE)
+    async def on_story_expired(batch: Records) -> None:
+        """End and erase each story. Replays are harmless: an ended story has no rows, and saying so again is asked for."""
+        await each(batch, StoryExpired, end.expired)
+
+    @listen(router, StoryDeleted, SERVICE)
+    async def on_story_deleted(batch: Records) -> None:
+        """End and erase each story. Replays are harmless: an ended story has no rows, and saying so again is asked for."""
+        await each_fact(batch, StoryDeleted, end.deleted)
+
+    return router
+
+
+def view_handlers(count: CountViews, metrics: EngagementMetrics) -> KafkaRouter:
+    """Views, from our own clients and from players' telemetry."""
+    router = KafkaRouter()
+
+    async def counted(facts: Sequence[Fact[StoryViewed]]) -> None:
+        for outcome, number in (await count(facts)).items():
+            metrics.views.labels(outcome).inc(number)
+
+    @listen(router, StoryViewed, SERVICE, max_records=VIEWS_AT_ONCE)
+    async def on_story_viewed(batch: Records) -> None:
+        """Count views, a batch at a time. Replays are harmless: a row keeps each play and counts it once."""
+        await together(batch, StoryViewed, counted)
+
+    return router
+
+
+def people_handlers(keep_block: KeepBlock, erase: EraseUser) -> KafkaRouter:
+    """What people decide about each other, and their leaving."""
+    router = KafkaRouter()
+
+    @listen(router, UserBlocked, SERVICE)
+    async def on_user_blocked(batch: Records) -> None:
+        """Keep each block. Replays are harmless: only a newer word about two people is kept."""
+        await each_fact(batch, UserBlocked, keep_block)
+
+    @listen(router, UserUnblocked, SERVICE)
+    async def on_user_unblocked(batch: Records) -> None:
+        """Keep that a block is lifted. Replays are harmless: only a newer word about two people is kept."""
+        await each_fact(batch, UserUnblocked, keep_block)
+
+    @listen(router, UserErased, SERVICE)
+    async def on_user_erased(batch: Records) -> None:
+        """Forget each user. Replays are harmless: what is later than the fact's time stays."""
+        await each_fact(batch, UserErased, erase)
+
+    return router

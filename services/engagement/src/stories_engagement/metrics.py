@@ -1,0 +1,17 @@
+"""What engagement measures besides what every service does."""
+
+from stories_shared.metrics import Catalogue
+
+
+class EngagementMetrics:
+    """The metrics of the engagement service."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.views = catalogue.counter(
+            "views",
+            "Views consumed, by what became of them; many late ones mean that consumers lag behind the ends of stories.",
+            ["outcome"],
+        )
+        self.tickets_refused = catalogue.counter(
+            "tickets_refused", "Requests without a right to their story; forged ones mean an attack.", ["reason"]
+        )

@@ -1,0 +1,1 @@
+"""HTTP in: each route lets the caller in, calls one verb and shapes the answer."""

@@ -1,0 +1,115 @@
+"""Comments and replies."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from stories_engagement.domain.comments import Comment
+from stories_engagement.routes.parts import OnceOnly, StoryTicket
+from stories_engagement.usecases.admission import Admit
+from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
+from stories_shared.clock import text
+from stories_shared.http.api import Who
+from stories_shared.http.bodies import STORY_ID, Body, StoryId, StrictRoute, Text
+from stories_shared.http.idempotency import Idempotent
+from stories_shared.http.limits import limited
+from stories_shared.http.paging import Cursors, Listing, Paged
+
+MOST_CHARACTERS = 500
+"""Of a comment (contract §5)."""
+
+
+class CommentGiven(Body):
+    """A comment, or a reply to one."""
+
+    text: Annotated[str, Text(1, MOST_CHARACTERS)]
+    reply_to: StoryId | None = None
+
+
+class CanShape(BaseModel):
+    """What the reader may do with a comment."""
+
+    delete: bool
+
+
+class CommentShape(BaseModel):
+    """A comment as its reader gets it. `reply_to` is always a top one; `replies` counts those that are not hidden."""
+
+    id: str
+    story_id: str
+    author_id: str
+    text: str
+    reply_to: str | None
+    replies: int
+    created_at: str
+    can: CanShape
+
+
+def shape_of(comment: Comment, *, may_delete: bool) -> CommentShape:
+    """A comment as an answer shows it."""
+    return CommentShape(
+        id=comment.id,
+        story_id=comment.story_id,
+        author_id=comment.writer_id,
+        text=comment.text,
+        reply_to=comment.reply_to,
+        replies=comment.replies,
+        created_at=text(comment.created_at),
+        can=CanShape(delete=may_delete),
+    )
+
+
+def comment_routes(  # noqa: PLR0913
+    admit: Admit,
+    write: WriteComment,
+    find: FindComment,
+    read: ReadComments,
+    delete: DeleteComment,
+    once_only: OnceOnly,
+    cursors: Cursors,
+) -> APIRouter:
+    """Writing, reading and deleting comments."""
+    router = APIRouter(route_class=StrictRoute, tags=["comments"])
+
+    @router.post("/v1/stories/{story_id}/comments", status_code=201, dependencies=[limited("comments")])
+    async def write_comment(
+        story_id: StoryId, body: CommentGiven, caller: Who, asked: Idempotent, ticket: StoryTicket = None
+    ) -> CommentShape:
+        """Comment on a story. A reply to a reply hangs on the top one."""
+        admitted = admit(caller.user_id, story_id, ticket)
+
+        async def make(comment_id: str) -> Comment:
+            return await write(admitted, comment_id, body.text, body.reply_to)
+
+        return shape_of(await once_only(caller.user_id, story_id, asked, make, find), may_delete=True)
+
+    @router.get("/v1/stories/{story_id}/comments", dependencies=[limited("reads")])
+    async def read_comments(  # noqa: PLR0913
+        story_id: StoryId,
+        caller: Who,
+        page: Paged,
+        reply_to: Annotated[str | None, Query(pattern=STORY_ID, description="the replies to this one instead")] = None,
+        hidden: Annotated[bool, Query(description="the author: those with a hidden word too")] = False,  # noqa: FBT002
+        ticket: StoryTicket = None,
+    ) -> Listing[CommentShape]:
+        """Top comments, newest first, or the replies to one, oldest first."""
+        admitted = admit(caller.user_id, story_id, ticket)
+        name = f"comments {story_id} {reply_to} {hidden}"
+        position = cursors.position(name, caller.user_id, page)
+        after = (position[0], position[1]) if position else None
+        found, following = await read(admitted, reply_to, after, page.limit, wants_hidden=hidden)
+        anyones = admitted.is_author or caller.is_admin
+        return Listing(
+            items=[shape_of(each, may_delete=anyones or each.writer_id == caller.user_id) for each in found],
+            next_cursor=cursors.seal(name, caller.user_id, following) if following else None,
+        )
+
+    @router.delete("/v1/comments/{comment_id}", status_code=204, dependencies=[limited("reads")])
+    async def delete_comment(comment_id: StoryId, caller: Who) -> Response:
+        """Delete a comment and its replies: its writer, the story's author and admins."""
+        await delete(caller.user_id, comment_id, is_admin=caller.is_admin)
+        return Response(status_code=204)
+
+    return router

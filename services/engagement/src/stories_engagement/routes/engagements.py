@@ -1,0 +1,108 @@
+"""Reactions, shares and counts."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from stories_engagement.routes.parts import OnceOnly, StoryTicket
+from stories_engagement.usecases.admission import Admit
+from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
+from stories_shared.http.api import Who
+from stories_shared.http.bodies import Body, Emoji, StoryId, StrictRoute
+from stories_shared.http.idempotency import Idempotent
+from stories_shared.http.limits import limited
+
+
+class ReactionGiven(Body):
+    """A reaction: one fully qualified emoji."""
+
+    emoji: Emoji
+
+
+class ReactionsShape(BaseModel):
+    """How many reactions of each kind there are, and the caller's own."""
+
+    counts: dict[str, int]
+    total: int
+    mine: str | None
+
+
+class ShareShape(BaseModel):
+    """The link to hand on. It grants nothing."""
+
+    url: str
+
+
+class CountsShape(BaseModel):
+    """Exact counts: `views` are plays, `viewers` people; `comments` include replies."""
+
+    views: int
+    viewers: int
+    reactions: int
+    comments: int
+    shares: int
+
+
+def reaction_routes(admit: Admit, react: React, withdraw: WithdrawReaction, read: ReadReactions) -> APIRouter:
+    """One's reaction to a story, and everybody's."""
+    router = APIRouter(route_class=StrictRoute, tags=["reactions"])
+
+    @router.put("/v1/stories/{story_id}/reaction", status_code=204, dependencies=[limited("reactions")])
+    async def set_reaction(story_id: StoryId, body: ReactionGiven, caller: Who, ticket: StoryTicket = None) -> Response:
+        """React to a story, in place of an earlier reaction."""
+        await react(admit(caller.user_id, story_id, ticket), body.emoji)
+        return Response(status_code=204)
+
+    @router.delete("/v1/stories/{story_id}/reaction", status_code=204, dependencies=[limited("reactions")])
+    async def withdraw_reaction(story_id: StoryId, caller: Who, ticket: StoryTicket = None) -> Response:
+        """Take one's reaction back. Needs no ticket where there was one."""
+        await withdraw(caller.user_id, story_id, ticket)
+        return Response(status_code=204)
+
+    @router.get("/v1/stories/{story_id}/reactions", dependencies=[limited("reads")])
+    async def read_reactions(story_id: StoryId, caller: Who, ticket: StoryTicket = None) -> ReactionsShape:
+        """How many reactions of each kind a story has."""
+        counts, mine = await read(admit(caller.user_id, story_id, ticket))
+        return ReactionsShape(counts=dict(counts), total=sum(counts.values()), mine=mine)
+
+    return router
+
+
+def share_routes(admit: Admit, share: Share, once_only: OnceOnly) -> APIRouter:
+    """Sharing a story."""
+    router = APIRouter(route_class=StrictRoute, tags=["shares"])
+
+    @router.post("/v1/stories/{story_id}/shares", status_code=201, dependencies=[limited("shares")])
+    async def share_story(
+        story_id: StoryId, caller: Who, asked: Idempotent, response: Response, ticket: StoryTicket = None
+    ) -> ShareShape:
+        """A link to the story; counts once per viewer."""
+        admitted = admit(caller.user_id, story_id, ticket)
+
+        async def make(_id: str) -> str:
+            return await share(admitted)
+
+        url = await once_only(caller.user_id, story_id, asked, make, make)
+        response.headers["Location"] = url
+        return ShareShape(url=url)
+
+    return router
+
+
+def count_routes(admit: Admit, read: ReadCounts) -> APIRouter:
+    """The counts of a story."""
+    router = APIRouter(route_class=StrictRoute, tags=["counts"])
+
+    @router.get("/v1/stories/{story_id}/counts", dependencies=[limited("reads")])
+    async def read_counts(story_id: StoryId, caller: Who, ticket: StoryTicket = None) -> CountsShape:
+        """Everything that is counted of one story."""
+        counts = await read(admit(caller.user_id, story_id, ticket))
+        return CountsShape(
+            views=counts.views,
+            viewers=counts.viewers,
+            reactions=counts.reactions,
+            comments=counts.comments,
+            shares=counts.shares,
+        )
+
+    return router

@@ -1,0 +1,35 @@
+"""What the domain refuses, in the words of HTTP."""
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stories_engagement.domain.errors import FriendsOnly, Gone, Refused, SwitchedOff, Unheard
+from stories_engagement.metrics import EngagementMetrics
+from stories_shared.http.problems import Problem, conflict, forbidden, not_found, unavailable
+
+DOMAIN_REFUSALS = (Refused, Gone, SwitchedOff, FriendsOnly)
+"""Nothing has happened when one of these is raised."""
+
+
+def problem_of(error: Exception) -> Problem:
+    """The answer to a refusal."""
+    if isinstance(error, SwitchedOff):
+        return conflict(f"{error.what}-off")
+    if isinstance(error, FriendsOnly):
+        return forbidden("comments-friends-only")
+    if isinstance(error, Unheard):
+        return unavailable("what may have ended is not heard of just now")
+    return not_found()
+
+
+def install_refusals(app: FastAPI, metrics: EngagementMetrics) -> None:
+    """Answer the domain's refusals as problems, and count those of tickets."""
+
+    async def answer(_request: Request, error: Exception) -> Response:
+        if isinstance(error, Refused):
+            metrics.tickets_refused.labels(error.reason).inc()
+        return problem_of(error).response()
+
+    for kind in (*DOMAIN_REFUSALS, Unheard):
+        app.add_exception_handler(kind, answer)

@@ -1,0 +1,36 @@
+"""What engagement reads from its environment besides the common settings."""
+
+from pydantic import Field
+
+from stories_shared.settings import Settings
+
+
+class EngagementSettings(Settings):
+    """Settings of the engagement service."""
+
+    mongo_database: str = Field(
+        "stories_engagement", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="the service's own database"
+    )
+    limit_views: int = Field(6000, ge=1, description="view entries a user may report in a minute, on each replica")
+    limit_comments: int = Field(30, ge=1, description="comments a user may write in a minute, on each replica")
+    limit_reactions: int = Field(120, ge=1, description="reactions a user may set in a minute, on each replica")
+    limit_shares: int = Field(30, ge=1, description="shares a user may make in a minute, on each replica")
+    share_url: str | None = Field(
+        None, pattern=r"\{id\}", description="a shared story's link, with `{id}` in it; default `PUBLIC_URL/s/{id}`"
+    )
+
+    @property
+    def share_link(self) -> str:
+        """The link of a shared story, `{id}` to be filled in."""
+        return self.share_url or f"{self.public_url.rstrip('/')}/s/{{id}}"
+
+    @property
+    def quotas(self) -> dict[str, int]:
+        """Requests a user may make in a minute, by the name of the limit."""
+        return {
+            "views": self.limit_views,
+            "comments": self.limit_comments,
+            "reactions": self.limit_reactions,
+            "shares": self.limit_shares,
+            "reads": self.limit_reads,
+        }
