@@ -3,11 +3,12 @@
 import asyncio
 import sys
 
-from stories_engagement.app import build_app, init
-from stories_engagement.settings import EngagementSettings
 from stories_shared.logging import configure
 from stories_shared.serving import serve
 from stories_shared.settings import load
+
+from stories_engagement.app import build_app, init
+from stories_engagement.settings import EngagementSettings
 
 
 def main(arguments: list[str]) -> int:

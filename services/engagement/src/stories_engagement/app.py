@@ -6,6 +6,18 @@ from datetime import timedelta
 from typing import Any
 
 from fastapi import FastAPI
+from stories_shared.clock import Clock, system_now
+from stories_shared.events import StoryErased, StoryViewed, UserDataErased
+from stories_shared.http.idempotency import Claims
+from stories_shared.http.limits import Limits
+from stories_shared.http.paging import Cursors
+from stories_shared.kafka import Kafka
+from stories_shared.metrics import Catalogue
+from stories_shared.mongo import Mongo
+from stories_shared.outbox import Outbox
+from stories_shared.publishing import Publisher, Saying
+from stories_shared.serving import Foundation
+from stories_shared.topics import Topics, ensure_topics
 
 from stories_engagement.domain.recent import RecentPlays
 from stories_engagement.domain.standing import Standing
@@ -20,7 +32,7 @@ from stories_engagement.routes.refusals import install_refusals
 from stories_engagement.routes.views import VIEWS_OPERATION, view_routes, views_schemas
 from stories_engagement.settings import EngagementSettings
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
-from stories_engagement.store.engagements import Book, MongoReactions, MongoShares
+from stories_engagement.store.engagements import Book, MongoReactions, MongoShares, facts
 from stories_engagement.store.people import MongoBlocks, MongoPeople, MongoPrivacy
 from stories_engagement.store.shapes import CLAIMS, ENGAGEMENTS, ensure
 from stories_engagement.store.stories import MongoStories
@@ -38,18 +50,6 @@ from stories_engagement.usecases.people import (
 )
 from stories_engagement.usecases.stories import EndStory, KeepStory
 from stories_engagement.usecases.views import CountViews, ListViewers, TakeViews
-from stories_shared.clock import Clock, system_now
-from stories_shared.events import StoryErased, StoryViewed, UserDataErased
-from stories_shared.http.idempotency import Claims
-from stories_shared.http.limits import Limits
-from stories_shared.http.paging import Cursors
-from stories_shared.kafka import Kafka
-from stories_shared.metrics import Catalogue
-from stories_shared.mongo import Mongo
-from stories_shared.outbox import Outbox
-from stories_shared.publishing import Publisher, Saying
-from stories_shared.serving import Foundation
-from stories_shared.topics import Topics, ensure_topics
 
 TITLE = "Stories: engagement"
 
@@ -87,8 +87,8 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     base = Foundation("engagement", settings, catalogue, now)
     mongo, announcements = base.mongo, Announcements(base.publisher)
 
-    book = Book(mongo, now, wake=lambda: outbox.wake())
-    outbox = Outbox("engagements", mongo[ENGAGEMENTS], book.facts, base.publisher, now)
+    outbox = Outbox("engagements", mongo[ENGAGEMENTS], facts, base.publisher, now)
+    book = Book(mongo, now, outbox.wake)
     ledger, stories, blocks, privacy = (
         MongoLedger(mongo, now),
         MongoStories(mongo, now),

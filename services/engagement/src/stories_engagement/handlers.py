@@ -3,11 +3,6 @@
 from collections.abc import Sequence
 
 from faststream.kafka import KafkaRouter
-
-from stories_engagement.metrics import EngagementMetrics
-from stories_engagement.usecases.people import EraseUser, KeepBlock
-from stories_engagement.usecases.stories import EndStory, KeepStory
-from stories_engagement.usecases.views import CountViews
 from stories_shared.cloudevents import Fact
 from stories_shared.consuming import Records, each, each_fact, listen, together
 from stories_shared.events import (
@@ -19,6 +14,11 @@ from stories_shared.events import (
     UserErased,
     UserUnblocked,
 )
+
+from stories_engagement.metrics import EngagementMetrics
+from stories_engagement.usecases.people import EraseUser, KeepBlock
+from stories_engagement.usecases.stories import EndStory, KeepStory
+from stories_engagement.usecases.views import CountViews
 
 SERVICE = "engagement"
 VIEWS_AT_ONCE = 1_000
@@ -36,12 +36,12 @@ def story_handlers(keep: KeepStory, end: EndStory) -> KafkaRouter:
 
     @listen(router, StoryExpired, SERVICE)
     async def on_story_expired(batch: Records) -> None:
-        """End and erase each story. Replays are harmless: an ended story has no rows, and saying so again is asked for."""
+        """End and erase each story. Replays are harmless: an ended story has no rows, and is said to again."""
         await each(batch, StoryExpired, end.expired)
 
     @listen(router, StoryDeleted, SERVICE)
     async def on_story_deleted(batch: Records) -> None:
-        """End and erase each story. Replays are harmless: an ended story has no rows, and saying so again is asked for."""
+        """End and erase each story. Replays are harmless: an ended story has no rows, and is said to again."""
         await each_fact(batch, StoryDeleted, end.deleted)
 
     return router

@@ -4,15 +4,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from stories_engagement.domain.standing import REMEMBER_ENDED, Edge, Known, Standing
-from stories_engagement.usecases.people import edge_of
-from stories_engagement.usecases.stories import known_of, refuse_slips
 from stories_shared.clock import Clock
 from stories_shared.cloudevents import Fact, Forgotten
 from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserBlocked, UserUnblocked
 from stories_shared.failures import Unacceptable
 from stories_shared.kafka import Kafka
 from stories_shared.tailing import Tail, committed_offsets
+
+from stories_engagement.domain.standing import REMEMBER_ENDED, Edge, Known, Standing
+from stories_engagement.usecases.people import edge_of
+from stories_engagement.usecases.stories import known_of, refuse_slips
 
 HEARD = (StoryPosted, StoryDeleted, StoryExpired, UserBlocked, UserUnblocked)
 """What decides whether a ticket is good."""
@@ -53,7 +54,7 @@ class Ear:
         return self.tail.any_stale() and any(self.tail.stale(key) for key in (story_id, *user_ids))
 
     def hear(self, fact: Fact[Any] | Forgotten) -> None:
-        """Take one fact in. The order of topics does not matter: endings are for good, the rest has revisions or times."""
+        """Take one fact in. Topics come in any order: endings are for good, the rest has revisions or times."""
         if isinstance(fact, Forgotten):
             return
         event = fact.event

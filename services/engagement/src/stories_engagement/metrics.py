@@ -9,7 +9,7 @@ class EngagementMetrics:
     def __init__(self, catalogue: Catalogue) -> None:
         self.views = catalogue.counter(
             "views",
-            "Views consumed, by what became of them; many late ones mean that consumers lag behind the ends of stories.",
+            "Views consumed, by what became of them; many late ones mean that consumers lag behind endings.",
             ["outcome"],
         )
         self.tickets_refused = catalogue.counter(

@@ -1,7 +1,6 @@
 """What engagement reads from its environment besides the common settings."""
 
 from pydantic import Field
-
 from stories_shared.settings import Settings
 
 

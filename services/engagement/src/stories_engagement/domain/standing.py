@@ -1,4 +1,4 @@
-"""Who and what still stands: the endings, switches and blocks that a ticket is judged by, in memory on every replica."""
+"""What still stands: the endings, switches and blocks that tickets are judged by, in memory on every replica."""
 
 from collections.abc import Set
 from dataclasses import dataclass

@@ -5,17 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from starlette.responses import Response
-
-from stories_engagement.domain.comments import Comment
-from stories_engagement.routes.parts import OnceOnly, StoryTicket
-from stories_engagement.usecases.admission import Admit
-from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
 from stories_shared.clock import text
 from stories_shared.http.api import Who
 from stories_shared.http.bodies import STORY_ID, Body, StoryId, StrictRoute, Text
 from stories_shared.http.idempotency import Idempotent
 from stories_shared.http.limits import limited
 from stories_shared.http.paging import Cursors, Listing, Paged
+
+from stories_engagement.domain.comments import Comment
+from stories_engagement.routes.parts import OnceOnly, StoryTicket
+from stories_engagement.usecases.admission import Admit
+from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
 
 MOST_CHARACTERS = 500
 """Of a comment (contract §5)."""
@@ -61,7 +61,7 @@ def shape_of(comment: Comment, *, may_delete: bool) -> CommentShape:
     )
 
 
-def comment_routes(  # noqa: PLR0913
+def comment_routes(
     admit: Admit,
     write: WriteComment,
     find: FindComment,
@@ -86,12 +86,12 @@ def comment_routes(  # noqa: PLR0913
         return shape_of(await once_only(caller.user_id, story_id, asked, make, find), may_delete=True)
 
     @router.get("/v1/stories/{story_id}/comments", dependencies=[limited("reads")])
-    async def read_comments(  # noqa: PLR0913
+    async def read_comments(
         story_id: StoryId,
         caller: Who,
         page: Paged,
         reply_to: Annotated[str | None, Query(pattern=STORY_ID, description="the replies to this one instead")] = None,
-        hidden: Annotated[bool, Query(description="the author: those with a hidden word too")] = False,  # noqa: FBT002
+        hidden: Annotated[bool, Query(description="the author: those with a hidden word too")] = False,
         ticket: StoryTicket = None,
     ) -> Listing[CommentShape]:
         """Top comments, newest first, or the replies to one, oldest first."""

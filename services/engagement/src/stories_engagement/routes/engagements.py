@@ -3,14 +3,14 @@
 from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
-
-from stories_engagement.routes.parts import OnceOnly, StoryTicket
-from stories_engagement.usecases.admission import Admit
-from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
 from stories_shared.http.api import Who
 from stories_shared.http.bodies import Body, Emoji, StoryId, StrictRoute
 from stories_shared.http.idempotency import Idempotent
 from stories_shared.http.limits import limited
+
+from stories_engagement.routes.parts import OnceOnly, StoryTicket
+from stories_engagement.usecases.admission import Admit
+from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
 
 
 class ReactionGiven(Body):

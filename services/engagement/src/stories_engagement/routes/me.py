@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-
-from stories_engagement.usecases.people import ReadHiddenWords, ReadPrivacy, SetHiddenWords, SetPrivacy
 from stories_shared.http.api import Who
 from stories_shared.http.bodies import Body, StrictRoute, Text
 from stories_shared.http.limits import limited
+
+from stories_engagement.usecases.people import ReadHiddenWords, ReadPrivacy, SetHiddenWords, SetPrivacy
 
 MOST_WORDS = 500
 """Hidden words of an author: each comment is compared with all of them."""

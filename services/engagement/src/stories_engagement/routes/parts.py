@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 from fastapi import Header
-
-from stories_engagement.routes.refusals import DOMAIN_REFUSALS
 from stories_shared.http.idempotency import Claims, Once, Replay
 from stories_shared.http.problems import Problem
 from stories_shared.ids import new_id
+
+from stories_engagement.routes.refusals import DOMAIN_REFUSALS
 
 T = TypeVar("T")
 

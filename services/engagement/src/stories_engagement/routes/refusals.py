@@ -3,10 +3,10 @@
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
+from stories_shared.http.problems import Problem, conflict, forbidden, not_found, unavailable
 
 from stories_engagement.domain.errors import FriendsOnly, Gone, Refused, SwitchedOff, Unheard
 from stories_engagement.metrics import EngagementMetrics
-from stories_shared.http.problems import Problem, conflict, forbidden, not_found, unavailable
 
 DOMAIN_REFUSALS = (Refused, Gone, SwitchedOff, FriendsOnly)
 """Nothing has happened when one of these is raised."""

@@ -8,11 +8,6 @@ from msgspec import Meta, Struct
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
-
-from stories_engagement.metrics import EngagementMetrics
-from stories_engagement.routes.parts import StoryTicket
-from stories_engagement.usecases.admission import Admit
-from stories_engagement.usecases.views import Entry, ListViewers, TakeViews
 from stories_shared.clock import text
 from stories_shared.events import Milliseconds, PlayId, Taps
 from stories_shared.http.api import Who
@@ -23,6 +18,11 @@ from stories_shared.http.paging import Cursors, Paged
 from stories_shared.http.problems import invalid
 from stories_shared.http.queries import query
 from stories_shared.http.who import caller_of
+
+from stories_engagement.metrics import EngagementMetrics
+from stories_engagement.routes.parts import StoryTicket
+from stories_engagement.usecases.admission import Admit
+from stories_engagement.usecases.views import Entry, ListViewers, TakeViews
 
 MOST_ENTRIES = 100
 """Views in one request (contract §5)."""

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from pymongo import ASCENDING, DESCENDING, UpdateOne
+from stories_shared.mongo import Document, Session
 
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import Gone
 from stories_engagement.store.engagements import Book, Change
 from stories_engagement.store.shapes import COMMENTS, ENGAGEMENTS, HIDDEN_WORDS, STORIES
 from stories_engagement.usecases.comments import Hides, Position
-from stories_shared.mongo import Document, Session
 
 AT_ONCE = 500
 """Comments that one transaction goes through when words change."""
@@ -25,7 +25,7 @@ class MongoComments:
         self._comments = book.mongo[COMMENTS]
 
     async def add(self, comment: Comment, author_id: str, hides: Hides, visible: Callable[[Comment], bool]) -> Comment:
-        """Keep a comment. Raises `Gone` where the story has ended or what it replies to is not visible to its writer."""
+        """Keep a comment. Raises `Gone` where the story has ended or its writer cannot see what it replies to."""
 
         async def verb(session: Session) -> tuple[Change | None, Comment]:
             again = await self._comments.find_one({"_id": comment.id}, session=session)

@@ -11,16 +11,17 @@ from datetime import datetime
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.events import StoryEngaged
+from stories_shared.mongo import Document, Mongo, Session
+from stories_shared.outbox import mark
+from stories_shared.publishing import Saying
+
 from stories_engagement.domain.errors import Gone
 from stories_engagement.store.shapes import ENGAGEMENTS, REACTIONS, SHARES, VIEWS, row_id, settled
 from stories_engagement.store.stories import NO_ENGAGEMENTS
 from stories_engagement.usecases.admission import Admitted
 from stories_engagement.usecases.engagements import Counts
-from stories_shared.clock import Clock, whole_ms
-from stories_shared.mongo import Document, Mongo, Session
-from stories_shared.outbox import mark
-from stories_shared.publishing import Saying
-from stories_shared.events import StoryEngaged
 
 T = TypeVar("T")
 
@@ -100,23 +101,24 @@ class Book:
             shares=others.get("share", 0),
         )
 
-    def facts(self, document: Document) -> list[Saying]:
-        """What a marked document says now: the totals of the kinds that changed."""
-        if document["ended"] is not None or document["author_id"] is None:
-            return []
-        return [
-            Saying(
-                StoryEngaged(
-                    story_id=document["_id"],
-                    author_id=document["author_id"],
-                    kind=kind,
-                    total=document[kind],
-                    seq=document["seq"],
-                    at=document["at"],
-                )
+
+def facts(document: Document) -> list[Saying]:
+    """What a marked document says now: the totals of the kinds that changed."""
+    if document["ended"] is not None or document["author_id"] is None:
+        return []
+    return [
+        Saying(
+            StoryEngaged(
+                story_id=document["_id"],
+                author_id=document["author_id"],
+                kind=kind,
+                total=document[kind],
+                seq=document["seq"],
+                at=document["at"],
             )
-            for kind in document["unsaid"]["kinds"]
-        ]
+        )
+        for kind in document["unsaid"]["kinds"]
+    ]
 
 
 def changed(before: Document, change: Change, now: datetime) -> Document:

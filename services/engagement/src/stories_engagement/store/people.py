@@ -5,11 +5,11 @@ from datetime import datetime
 
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.mongo import Loader, Mongo, Session
 
 from stories_engagement.domain.standing import Edge
 from stories_engagement.store.shapes import BLOCKS, CLAIMS, ERASED_USERS, PRIVACY, row_id, settled
-from stories_shared.clock import Clock, whole_ms
-from stories_shared.mongo import Loader, Mongo, Session
 
 
 class MongoBlocks:
@@ -38,7 +38,7 @@ class MongoBlocks:
 
 
 class MongoPrivacy:
-    """Whether people's views are listed. `off_until`: the last moment at which they were not, before they were again."""
+    """Whether people's views are listed. `off_until`: the last moment at which they were not, if they are again."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._privacy = mongo[PRIVACY]
@@ -83,8 +83,7 @@ class MongoPeople:
             mark = await self._marks.find_one_and_update({"_id": user_id}, change, upsert=True, return_document=after)
         except DuplicateKeyError:
             mark = await self._marks.find_one_and_update({"_id": user_id}, change, upsert=True, return_document=after)
-        until: datetime = mark["at"]
-        return until
+        return mark["at"] if mark else at
 
     async def forget(self, user_id: str, until: datetime) -> None:
         """Take away everything a person did up to a time."""

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.mongo import Document, Mongo, Session
+
 from stories_engagement.domain.standing import Edge, Known
 from stories_engagement.store.shapes import (
     BLOCKS,
@@ -19,8 +22,6 @@ from stories_engagement.store.shapes import (
     row_id,
     settled,
 )
-from stories_shared.clock import Clock, whole_ms
-from stories_shared.mongo import Document, Mongo, Session
 
 
 @dataclass(frozen=True, slots=True)

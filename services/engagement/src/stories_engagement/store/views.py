@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import DESCENDING, InsertOne, UpdateOne
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.mongo import Document, Mongo, Session
 
 from stories_engagement.domain.views import Block, Fence, Judge, Play, Row, Scene, Tally, View, stories_of
 from stories_engagement.store.shapes import BLOCKS, ERASED_USERS, PRIVACY, REACTIONS, VIEWERS, VIEWS, row_id, settled
 from stories_engagement.usecases.views import Audience, Position, Viewer
-from stories_shared.clock import Clock, whole_ms
-from stories_shared.mongo import Document, Mongo, Session
 
 FAR = datetime.fromisoformat("9000-01-01T00:00:00+00:00")
 """Until when a history is off that is off now."""

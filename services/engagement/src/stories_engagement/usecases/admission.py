@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from stories_engagement.domain.errors import Refused, Unheard
-from stories_engagement.domain.standing import Standing
 from stories_shared.clock import Clock
 from stories_shared.tickets import Ticket, TicketRefused
 
+from stories_engagement.domain.errors import Refused, Unheard
+from stories_engagement.domain.standing import Standing
 
 LONG_OVER = timedelta(days=30)
 """How late a ticket is still read, only to tell the end of its story from its own."""

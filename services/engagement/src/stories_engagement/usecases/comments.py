@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from stories_shared.clock import Clock, whole_ms
+
 from stories_engagement.domain.comments import Comment, Reader
 from stories_engagement.domain.errors import FriendsOnly, Gone, Refused, SwitchedOff
 from stories_engagement.domain.standing import Standing
 from stories_engagement.domain.words import hides
 from stories_engagement.usecases.admission import Admitted
-from stories_shared.clock import Clock, whole_ms
 
 Hides = Callable[[Sequence[str]], bool]
 """Told an author's hidden words, says whether a text has one of them."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from stories_shared.clock import Clock, whole_ms
+
 from stories_engagement.domain.errors import Refused, SwitchedOff
 from stories_engagement.usecases.admission import Admit, Admitted
-from stories_shared.clock import Clock, whole_ms
 
 
 class Reactions(Protocol):

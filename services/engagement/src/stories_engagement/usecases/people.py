@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from stories_engagement.domain.standing import Edge
-from stories_engagement.domain.words import folded, hides
 from stories_shared.clock import Clock, whole_ms
 from stories_shared.cloudevents import Fact
 from stories_shared.events import UserBlocked, UserDataErased, UserErased, UserUnblocked
 from stories_shared.ids import fact_based_id
+
+from stories_engagement.domain.standing import Edge
+from stories_engagement.domain.words import folded, hides
 
 
 class Blocks(Protocol):

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
-from stories_engagement.domain.standing import Known
 from stories_shared.clock import Clock
 from stories_shared.cloudevents import Fact
 from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
 from stories_shared.failures import Unacceptable, Unavailable
+
+from stories_engagement.domain.standing import Known
 
 TOO_EARLY = timedelta(minutes=1)
 """An expiry further ahead of this clock than any skew we run with is no expiry."""

@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
+from stories_shared.clock import Clock, whole_ms
+from stories_shared.cloudevents import Fact
+from stories_shared.events import StoryViewed, Taps
+from stories_shared.ids import new_id
+
 from stories_engagement.domain.errors import Refused
 from stories_engagement.domain.recent import RecentPlays
 from stories_engagement.domain.standing import Standing
 from stories_engagement.domain.views import Judge, Play, Tally, View, tally
 from stories_engagement.usecases.admission import Admit, Admitted
-from stories_shared.clock import Clock, whole_ms
-from stories_shared.cloudevents import Fact
-from stories_shared.events import StoryViewed, Taps
-from stories_shared.ids import new_id
 
 
 class Histories(Protocol):
@@ -153,7 +154,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def view_of(fact: Fact[StoryViewed]) -> View:
-    """The view that a fact tells of. Without a play's id, the fact's own identity makes one: a redelivery is no play."""
+    """The view that a fact tells of. Without a play's id, the fact's own identity makes one: redelivery adds none."""
     event, taps = fact.event, fact.event.taps or Taps()
     play_id = event.play_id or "~" + urlsafe_b64encode(hashlib.sha256(fact.identity.encode()).digest()[:16]).decode()
     return View(
