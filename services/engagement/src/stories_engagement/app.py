@@ -152,6 +152,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         story_handlers(KeepStory(stories), EndStory(stories, announcements, now)),
         view_handlers(CountViews(ledger, RecentPlays(), now), metrics),
         people_handlers(KeepBlock(blocks), erase_user),
+        standing=standing,
         limits=Limits(settings.quotas, lambda name: base.metrics.rate_limited.labels(name).inc(), now),
     )
     install_refusals(app, metrics)

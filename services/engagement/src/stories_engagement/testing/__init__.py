@@ -1,0 +1,1 @@
+"""For tests only: builders of stories, tickets and facts, and ports kept in memory."""

@@ -1,0 +1,89 @@
+"""Stories, tickets, facts and views with everything filled in that a test does not care about."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any, TypeVar
+
+from stories_shared.clock import system_now, whole_ms
+from stories_shared.cloudevents import Fact
+from stories_shared.events import Event, Media, StoryPosted
+from stories_shared.ids import new_id
+from stories_shared.tickets import Ticket
+
+from stories_engagement.domain.views import Play, View
+
+E = TypeVar("E", bound=Event)
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+OUTSIDE = "/players"
+
+_offsets = count()
+
+
+def a_story(author_id: str = "ann", **changes: Any) -> StoryPosted:
+    """A story as ingest says it, posted now for an hour."""
+    story_id = changes.pop("story_id", None) or new_id()
+    posted_at = changes.pop("posted_at", None) or whole_ms(system_now())
+    fields: dict[str, Any] = {
+        "story_id": story_id,
+        "author_id": author_id,
+        "posted_at": posted_at,
+        "expires_at": posted_at + timedelta(hours=1),
+        "kind": "photo",
+        "media": Media(
+            key=f"stories/{story_id}/media.jpg",
+            poster_key=f"stories/{story_id}/poster.jpg",
+            content_type="image/jpeg",
+            size=1000,
+            width=1080,
+            height=1920,
+        ),
+    }
+    return StoryPosted(**fields | changes)
+
+
+def a_ticket(story: StoryPosted, viewer_id: str, **changes: Any) -> Ticket:
+    """A ticket for a story as the feed hands it out."""
+    ticket = Ticket(
+        viewer_id=viewer_id,
+        author_id=story.author_id,
+        story_id=story.story_id,
+        access_revision=story.access_revision,
+        ends_at=min(story.expires_at, whole_ms(system_now()) + timedelta(hours=1)),
+        expires_at=story.expires_at,
+        comments=story.comments,
+        friend=False,
+        reactions=story.reactions,
+        sharing=story.sharing,
+        download=story.download,
+        view_list=story.view_list,
+        part=story.part,
+        parts=story.parts,
+        series_id=story.series_id,
+    )
+    return replace(ticket, **changes)
+
+
+def a_fact(
+    event: E, *, source: str = "/stories/engagement", at: datetime | None = None, fact_id: str | None = None
+) -> Fact[E]:
+    """A fact as a consumer gets it; `at` is when the log took it."""
+    return Fact(
+        event=event,
+        key=event.key.encode(),
+        topic=event.topic,
+        partition=0,
+        offset=next(_offsets),
+        source=source,
+        id=fact_id or new_id(),
+        said_at=at or NOON,
+        appended_at=at or datetime(2100, 1, 1, tzinfo=UTC),
+    )
+
+
+def a_view(story_id: str, viewer_id: str, play_id: str = "play-0001", **changes: Any) -> View:
+    """A view at noon, listed, with nothing watched."""
+    author_id, listed = changes.pop("author_id", "ann"), changes.pop("listed", True)
+    play = Play(changes.pop("at", NOON), **changes)
+    return View(story_id, viewer_id, play_id, author_id, listed, play)
