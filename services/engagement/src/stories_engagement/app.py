@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 from fastapi import FastAPI
 from stories_shared.clock import Clock, system_now
@@ -29,7 +28,7 @@ from stories_engagement.routes.engagements import count_routes, reaction_routes,
 from stories_engagement.routes.me import me_routes
 from stories_engagement.routes.parts import OnceOnly
 from stories_engagement.routes.refusals import install_refusals
-from stories_engagement.routes.views import VIEWS_OPERATION, view_routes, views_schemas
+from stories_engagement.routes.views import view_routes
 from stories_engagement.settings import EngagementSettings
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
 from stories_engagement.store.engagements import Book, MongoReactions, MongoShares, facts
@@ -104,7 +103,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     mine = (ledger.forget_viewer, comments.forget, reactions.forget, shares.forget, privacy.forget, words.forget)
     people = MongoPeople(mongo, now, mine)
 
-    standing = Standing()
+    standing, recent = Standing(), RecentPlays()
     stale_after = timedelta(milliseconds=settings.stale_after_ms)
     ear = Ear(base.kafka, standing, stories.snapshot, stale_after, now)
     admit = Admit(base.tickets, standing, ear, now)
@@ -150,13 +149,13 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         count_routes(admit, ReadCounts(book)),
         me_routes(ReadPrivacy(privacy), SetPrivacy(privacy, ledger, now), ReadHiddenWords(words), set_words),
         story_handlers(KeepStory(stories), EndStory(stories, announcements, now)),
-        view_handlers(CountViews(ledger, RecentPlays(), now), metrics),
+        view_handlers(CountViews(ledger, recent, now), metrics),
         people_handlers(KeepBlock(blocks), erase_user),
         standing=standing,
+        recent=recent,
         limits=Limits(settings.quotas, lambda name: base.metrics.rate_limited.labels(name).inc(), now),
     )
     install_refusals(app, metrics)
-    document(app)
     return app
 
 
@@ -169,16 +168,3 @@ async def init(settings: EngagementSettings) -> None:
         await ensure(mongo)
     finally:
         await mongo.close()
-
-
-def document(app: FastAPI) -> None:
-    """Add the plain route to what FastAPI says of the others."""
-    described = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        schema = described()
-        schema["paths"].setdefault("/v1/views", {"post": VIEWS_OPERATION})
-        schema.setdefault("components", {}).setdefault("schemas", {}).update(views_schemas())
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]

@@ -13,6 +13,10 @@ class RecentPlays:
         self._bound = bound
         self._plays: OrderedDict[tuple[str, str, str], Play] = OrderedDict()
 
+    def clear(self) -> None:
+        """Forget everything, as a new process would have."""
+        self._plays.clear()
+
     def adds_nothing(self, view: View) -> bool:
         """Whether everything this view says was counted here before."""
         known = self._plays.get((view.story_id, view.viewer_id, view.play_id))

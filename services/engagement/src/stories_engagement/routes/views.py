@@ -1,6 +1,6 @@
-"""Views in, viewers out. Taking views is hot, so it is a plain route with msgspec, documented by hand."""
+"""Views in, viewers out. Taking views is hot, so it is a plain route with msgspec."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter
@@ -8,16 +8,16 @@ from msgspec import Meta, Struct
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
+from stories_shared.auth import Caller
 from stories_shared.clock import text
 from stories_shared.events import Milliseconds, PlayId, Taps
 from stories_shared.http.api import Who
 from stories_shared.http.bodies import StoryId, StrictRoute
 from stories_shared.http.documents import read_document
+from stories_shared.http.hot import hot
 from stories_shared.http.limits import limited, spend
 from stories_shared.http.paging import Cursors, Paged
 from stories_shared.http.problems import invalid
-from stories_shared.http.queries import query
-from stories_shared.http.who import caller_of
 
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.routes.parts import StoryTicket
@@ -52,6 +52,23 @@ class ViewsGiven(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of `POST /v1/views`."""
 
     views: Annotated[list[ViewGiven], Meta(max_length=MOST_ENTRIES)]
+
+
+class Rejected(Struct, frozen=True):
+    """A view that was not taken: its place in the request, and whether its ticket or its story is over."""
+
+    index: int
+    reason: Literal["ticket", "ended"]
+
+
+class ViewsTaken(Struct, frozen=True):
+    """How many views are durable, and which are not taken."""
+
+    accepted: int
+    rejected: list[Rejected]
+
+
+encode = msgspec.json.Encoder().encode
 
 
 def entries_of(document: Any) -> list[Entry]:
@@ -96,19 +113,22 @@ def view_routes(
     """`POST /v1/views` and the list of viewers."""
     router = APIRouter(route_class=StrictRoute, tags=["views"])
 
-    async def take_views(request: Request) -> Response:
-        caller = await caller_of(request)
-        query(request)
+    @hot(
+        router,
+        "POST",
+        "/v1/views",
+        summary="Report plays of stories: answered once the accepted ones are durable, counted when they are consumed",
+        body=ViewsGiven,
+        answers={202: ViewsTaken},
+    )
+    async def take_views(request: Request, caller: Caller, _query: dict[str, str]) -> Response:
         entries = entries_of(await read_document(request))
         spend(request, "views", caller.user_id, len(entries))
         taken = await take(caller.user_id, entries)
         for reason in taken.refusals:
             metrics.tickets_refused.labels(reason).inc()
-        rejected = [{"index": index, "reason": reason} for index, reason in taken.rejected]
-        body = msgspec.json.encode({"accepted": taken.accepted, "rejected": rejected})
-        return Response(body, 202, media_type="application/json")
-
-    router.add_route("/v1/views", take_views, methods=["POST"], include_in_schema=False)
+        rejected = [Rejected(index, reason) for index, reason in taken.rejected]
+        return Response(encode(ViewsTaken(taken.accepted, rejected)), 202, media_type="application/json")
 
     @router.get("/v1/stories/{story_id}/viewers", dependencies=[limited("reads")])
     async def list_viewers(story_id: StoryId, caller: Who, page: Paged, ticket: StoryTicket = None) -> ViewersShape:
@@ -129,39 +149,3 @@ def view_routes(
         )
 
     return router
-
-
-VIEWS_OPERATION: dict[str, Any] = {
-    "tags": ["views"],
-    "summary": "Take Views",
-    "description": "Reports plays of stories, each with its ticket. Answered once the accepted ones are durable; they "
-    "count when they are consumed. The same story, viewer and `play_id` is one play: send it again to retry or refine.",
-    "operationId": "take_views_v1_views_post",
-    "security": [{"bearer": []}],
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ViewsGiven"}}},
-    },
-    "responses": {
-        "202": {
-            "description": "What is durable, and what was not taken",
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ViewsTaken"}}},
-        }
-    },
-}
-
-
-def views_schemas() -> dict[str, Any]:
-    """The shapes of `POST /v1/views` for OpenAPI, made from the structs that read it."""
-    _, shapes = msgspec.json.schema_components([ViewsGiven], ref_template="#/components/schemas/{name}")
-    rejected = {
-        "type": "object",
-        "required": ["index", "reason"],
-        "properties": {"index": {"type": "integer"}, "reason": {"enum": ["ticket", "ended"]}},
-    }
-    taken = {
-        "type": "object",
-        "required": ["accepted", "rejected"],
-        "properties": {"accepted": {"type": "integer"}, "rejected": {"type": "array", "items": rejected}},
-    }
-    return {**shapes, "ViewsTaken": taken}

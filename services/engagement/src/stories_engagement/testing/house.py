@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from stories_shared.events import Event, StoryPosted
 from stories_shared.kafka import Kafka
 from stories_shared.publishing import Publisher
+from stories_shared.settings import load
 from stories_shared.testing import eventually
 from stories_shared.tickets import Ticket, Tickets
 
@@ -29,10 +30,9 @@ class Realm(Protocol):
 
 def settings_of(realm: Realm, **changes: Any) -> EngagementSettings:
     """The settings of a realm."""
-    with patch.dict(
-        os.environ, {**dict(realm.items()), **{name.upper(): str(value) for name, value in changes.items()}}
-    ):
-        return EngagementSettings()
+    own = {name.upper(): str(value) for name, value in changes.items()}
+    with patch.dict(os.environ, {**dict(realm.items()), **own}):
+        return load(EngagementSettings)
 
 
 class House:
@@ -77,6 +77,11 @@ class House:
     @property
     def mongo(self) -> Any:
         return self.app.state.foundation.mongo
+
+    def metric(self, name: str, **labels: str) -> float:
+        """What a metric of this process says now."""
+        found = self.app.state.foundation.catalogue.registry.get_sample_value(name, labels)
+        return found or 0.0
 
     async def view(self, story: StoryPosted, viewer: str, **changes: Any) -> httpx.Response:
         """Report one view over HTTP."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from stories_shared.clock import Clock, whole_ms
 from stories_shared.cloudevents import Fact
@@ -48,7 +48,7 @@ class Taken:
     """How many views are durable, and which are not taken: `(index, ticket|ended)`; `refusals` for the metric."""
 
     accepted: int
-    rejected: list[tuple[int, str]]
+    rejected: list[tuple[int, Literal["ticket", "ended"]]]
     refusals: list[str]
 
 
@@ -64,7 +64,7 @@ class TakeViews:
     async def __call__(self, viewer_id: str, entries: Sequence[Entry]) -> Taken:
         """Take what has a good ticket; a narrowed access takes no view back, since it has happened."""
         good: list[tuple[Entry, str, str, bool]] = []
-        rejected: list[tuple[int, str]] = []
+        rejected: list[tuple[int, Literal["ticket", "ended"]]] = []
         refusals: list[str] = []
         for index, entry in enumerate(entries):
             try:
