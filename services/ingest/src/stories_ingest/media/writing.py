@@ -24,10 +24,11 @@ def write_parts(
     """Write each span into its path. Raises what libav raises when a muxer does not take a stream as it is."""
     with open_tracks(source, form) as tracks, ExitStack() as stack:
         sinks = open_sinks(stack, spans, paths)
-        copied = spans[0].number is not None
-        picture: Writer = (
-            PictureCopier(tracks.picture, sinks) if copied else PictureEncoder(tracks.picture, found.look, sinks)
-        )
+        picture: Writer
+        if spans[0].number is not None:
+            picture = PictureCopier(tracks.picture, sinks)
+        else:
+            picture = PictureEncoder(tracks.picture, found.look, len(found.times), sinks)
         sound = _sound(tracks, found, sinks)
         size = max(1, tracks.container.size)
         for packet in packets(tracks):

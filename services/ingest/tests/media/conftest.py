@@ -1,0 +1,44 @@
+"""Every test makes real files and puts them through the real worker process."""
+
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stories_ingest.media import Bounds, Made, Refused, make
+
+Making = Callable[..., Coroutine[Any, Any, list[Made]]]
+Refusing = Callable[..., Coroutine[Any, Any, str]]
+
+
+@pytest.fixture
+def into(tmp_path: Path) -> Path:
+    folder = tmp_path / "made"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def making(into: Path) -> Making:
+    """`await making(source)`: what the pipeline makes of a file."""
+
+    async def making(
+        source: Path, claimed: str = "video/mp4", split: bool = True, bounds: Bounds | None = None
+    ) -> list[Made]:
+        return await make(source, claimed, split, bounds or Bounds(), into, lambda fraction: None)
+
+    return making
+
+
+@pytest.fixture
+def refusing(making: Making, into: Path) -> Refusing:
+    """`await refusing(source)`: the reason why it is refused, with nothing left behind."""
+
+    async def refusing(source: Path, claimed: str = "video/mp4", **how: Any) -> str:
+        with pytest.raises(Refused) as refused:
+            await making(source, claimed, **how)
+        assert list(into.iterdir()) == []
+        return refused.value.reason
+
+    return refusing

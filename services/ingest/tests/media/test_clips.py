@@ -1,0 +1,136 @@
+"""Clips go in as phones and browsers make them and come out as bare, upright, playable MP4."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+from PIL import Image
+
+from stories_ingest.media.samples import sample_clip
+
+
+def played(path: Path) -> tuple[list[float], float]:
+    """The times of the pictures that a player shows, and the seconds of sound it plays."""
+    with av.open(str(path)) as container:
+        pictures = [frame.time for frame in container.decode(container.streams.video[0]) if not frame.is_corrupt]
+    with av.open(str(path)) as container:
+        if not container.streams.audio:
+            return pictures, 0.0
+        sound = container.streams.audio[0]
+        return pictures, sum(frame.samples for frame in container.decode(sound)) / sound.codec_context.sample_rate
+
+
+def packets(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(container.streams.video[0]) if packet.size]
+
+
+def boxes(path: Path) -> list[bytes]:
+    content, at, names = path.read_bytes(), 0, []
+    while at < len(content):
+        names.append(content[at + 4 : at + 8])
+        at += int.from_bytes(content[at : at + 4], "big") or len(content)
+    return names
+
+
+async def test_a_short_clip_is_copied_bit_by_bit_with_its_index_in_front(tmp_path: Path, making) -> None:
+    source = sample_clip(tmp_path / "a.mp4", 2)
+    [made] = await making(source)
+    assert (made.kind, made.content_type, made.duration_ms, made.has_audio) == ("video", "video/mp4", 2000, True)
+    assert (made.width, made.height, made.starts_ms) == (360, 640, 0)
+    assert made.size == made.path.stat().st_size
+    assert packets(made.path) == packets(source)
+    assert boxes(made.path).index(b"moov") < boxes(made.path).index(b"mdat")
+    assert Image.open(made.poster_path).size == (360, 640)
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("a.mp4", {"codec": "h264"}),
+        ("a.mov", {"codec": "hevc", "audio": "alac"}),
+        ("a.webm", {"codec": "vp9", "audio": "libopus"}),
+        ("a.mp4", {"codec": "av1"}),
+        ("a.mkv", {"codec": "hevc", "audio": "pcm_s16le", "deep": True}),
+        ("a.webm", {"codec": "av1", "audio": None}),
+        ("a.mov", {"codec": "h264", "audio": "pcm_s16le", "uneven": True}),
+    ],
+)
+async def test_every_codec_and_container_that_we_take_becomes_a_playable_mp4(
+    tmp_path: Path, making, name: str, how: dict
+) -> None:
+    [made] = await making(sample_clip(tmp_path / name, 2, **how))
+    pictures, sound = played(made.path)
+    assert len(pictures) == (40 if how.get("uneven") else 60)
+    assert pictures[0] == 0
+    assert abs(made.duration_ms - 2000) <= 34
+    assert sound == (pytest.approx(2, abs=0.05) if how.get("audio", "aac") else 0)
+    with av.open(str(made.path)) as container:
+        taken = {stream.codec_context.codec.canonical_name for stream in container.streams}
+    assert taken <= {"h264", "hevc", "vp9", "av1", "aac", "opus", "alac"}
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+async def test_a_turned_clip_keeps_its_turn_and_tells_its_size_as_displayed(
+    tmp_path: Path, making, rotation: int
+) -> None:
+    [made] = await making(sample_clip(tmp_path / "a.mov", 1, width=640, height=360, rotation=rotation))
+    assert (made.width, made.height) == ((640, 360) if rotation == 180 else (360, 640))
+    with av.open(str(made.path)) as container:
+        frame = next(container.decode(video=0))
+    assert (frame.width, frame.height, frame.rotation % 360) == (640, 360, -rotation % 360)
+    red = (
+        Image.open(made.poster_path)
+        .convert("RGB")
+        .getpixel({90: (180, 20), 180: (620, 180), 270: (180, 620)}[rotation])
+    )
+    assert red[0] > 200 and red[1] < 60 and red[2] < 60  # the card's first bar, turned
+
+
+async def test_wide_pixels_make_a_clip_wider(tmp_path: Path, making) -> None:
+    [made] = await making(sample_clip(tmp_path / "a.mp4", 1, width=320, height=240, pixel_aspect=Fraction(4, 3)))
+    assert (made.width, made.height) == (427, 240)
+    assert Image.open(made.poster_path).size == (427, 240)
+
+
+async def test_what_a_phone_adds_is_left_out(tmp_path: Path, making) -> None:
+    source = sample_clip(tmp_path / "a.mov", 1, codec="hevc", width=640, height=360, rotation=90, deep=True, phone=True)
+    with av.open(str(source)) as container:
+        assert len(container.streams) == 4
+    [made] = await making(source, "video/quicktime")
+    with av.open(str(made.path)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+        assert not container.chapters()
+        assert container.metadata.keys() <= {"major_brand", "minor_version", "compatible_brands"}
+        assert container.streams.video[0].codec_context.codec_tag == "hvc1"
+        assert container.streams.video[0].codec_context.color_trc == 18  # HLG, as it was
+    assert not any(word in made.path.read_bytes() for word in (b"Apple", b"+52.52", b"holiday", b"Lavf", b"chapter"))
+
+
+async def test_sound_that_outlasts_the_picture_is_cut(tmp_path: Path, making) -> None:
+    [made] = await making(sample_clip(tmp_path / "a.mp4", 2, audio_seconds=5))
+    pictures, sound = played(made.path)
+    assert (len(pictures), made.duration_ms) == (60, 2000)
+    assert sound == pytest.approx(2, abs=0.025)
+
+
+async def test_a_poster_is_not_the_black_that_a_clip_fades_in_from(tmp_path: Path, making) -> None:
+    [made] = await making(sample_clip(tmp_path / "a.mp4", 3, dark_seconds=1))
+    levels = Image.open(made.poster_path).convert("L").getextrema()
+    assert levels[1] > 150
+
+
+async def test_a_poster_is_at_most_1080_on_its_longer_side(tmp_path: Path, making) -> None:
+    [made] = await making(sample_clip(tmp_path / "a.mp4", 0.5, width=1080, height=1920, fps=10))
+    assert Image.open(made.poster_path).size == (608, 1080)
+
+
+async def test_progress_rises_to_one(tmp_path: Path, into: Path) -> None:
+    from stories_ingest.media import Bounds, make
+
+    said: list[float] = []
+    await make(sample_clip(tmp_path / "a.mp4", 2), "video/mp4", False, Bounds(), into, said.append)
+    assert said == sorted(said)
+    assert said[-1] == 1
+    assert len(said) > 5
