@@ -21,7 +21,7 @@ ALLOWED = "Authorization, Content-Type, Story-Ticket, Idempotency-Key, If-None-M
 ORIGIN_IS_LISTED = (
     '{env.CORS_ORIGINS}.split(",").exists(o, o.trim() == "*" || o.trim() == {http.request.header.Origin})'
 )
-PAGE_POLICY = '"default-src \'none\'; style-src \'unsafe-inline\'; frame-ancestors \'none\'"'
+PAGE_POLICY = "\"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'\""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
