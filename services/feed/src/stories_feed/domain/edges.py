@@ -1,0 +1,155 @@
+"""Edges between two users: follow, block, mute, close friend. Who said what last counts, whatever arrives first.
+
+An edge remembers what was last asked and when. A follow or a close friend is in force only where no block of either
+side stands and the last word about one is older: so a block takes both follows and both close friends away, lifting
+it brings nothing back, and a follow made after that holds even if the news of it came before.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+# Longer than any record of an edge can live in a topic, so that no replay finds its mark gone.
+MARKS_KEPT = timedelta(days=30)
+TICK = timedelta(milliseconds=1)
+
+
+class Kind(StrEnum):
+    """What a user may decide about another."""
+
+    FOLLOW = "follow"
+    """Sees the other's stories for followers, and their ring in the tray."""
+    BLOCK = "block"
+    """Each is hidden from the other, everywhere."""
+    MUTE = "mute"
+    """Does not want the other in tray and For You."""
+    CLOSE_FRIEND = "close-friend"
+    """Lets the other see stories for close friends."""
+
+
+# What wins where two facts have the same time: the one that shows less.
+WINS_A_TIE = {Kind.FOLLOW: False, Kind.BLOCK: True, Kind.MUTE: True, Kind.CLOSE_FRIEND: False}
+ENDED_BY_A_BLOCK = (Kind.FOLLOW, Kind.CLOSE_FRIEND)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An edge's name: its kind, who decided, and about whom. No user id holds a slash."""
+
+    kind: Kind
+    user: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.user}/{self.target}"
+
+    @property
+    def back(self) -> "Pair":
+        """The same the other way round."""
+        return Pair(self.kind, self.target, self.user)
+
+    @property
+    def blocks(self) -> "tuple[Pair, Pair]":
+        """The blocks between the two, either way."""
+        block = Pair(Kind.BLOCK, self.user, self.target)
+        return block, block.back
+
+    @property
+    def needed(self) -> "frozenset[Pair]":
+        """Every edge that must be known to decide about this one, itself among them."""
+        if self.kind is Kind.MUTE:
+            return frozenset((self,))
+        if self.kind is Kind.BLOCK:
+            return frozenset((self, self.back, *self.ended))
+        return frozenset((self, *self.blocks))
+
+    @property
+    def ended(self) -> "tuple[Pair, ...]":
+        """The edges that a block of this pair takes away."""
+        own = [Pair(kind, self.user, self.target) for kind in ENDED_BY_A_BLOCK]
+        return *own, *(pair.back for pair in own)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What was asked of an edge, and when."""
+
+    asked: bool
+    at: datetime
+
+
+@dataclass(slots=True)
+class Graph:
+    """The known edges around some pairs, and what the facts heard change in them.
+
+    Args:
+        words: the last word on each edge.
+        erased: when users were erased; facts about them that are not later are ignored.
+    """
+
+    words: dict[Pair, Word]
+    erased: Mapping[str, datetime] = field(default_factory=dict)
+    before: dict[Pair, bool] = field(default_factory=dict)
+
+    def hear(self, pair: Pair, word: Word) -> None:
+        """Take a fact: the later word counts, on a tie the one that shows less, a repeated one changes nothing."""
+        if any(word.at <= self.erased[user] for user in (pair.user, pair.target) if user in self.erased):
+            return
+        held = self.words.get(pair)
+        if held is not None and (word.at, word.asked == WINS_A_TIE[pair.kind]) <= (
+            held.at,
+            held.asked == WINS_A_TIE[pair.kind],
+        ):
+            return
+        touched = (pair, *(each for each in pair.ended if each in self.words)) if pair.kind is Kind.BLOCK else (pair,)
+        for each in touched:
+            self.before.setdefault(each, self.stands(each))
+        self.words[pair] = word
+
+    def ask(self, pair: Pair, *, on: bool, now: datetime) -> None:
+        """Take a wish made here and now, which is later than everything known. Wishing for what is so changes nothing.
+
+        Following somebody, or making somebody a close friend, while a block stands is not kept.
+        """
+        held = self.words.get(pair)
+        if on and (self.stands(pair) or (pair.kind in ENDED_BY_A_BLOCK and self.blocked(pair))):
+            return
+        if not on and (held is None or not held.asked):
+            return
+        known = [self.words[each].at for each in pair.needed if each in self.words]
+        known += [self.erased[user] for user in (pair.user, pair.target) if user in self.erased]
+        self.hear(pair, Word(on, max([now, *(at + TICK for at in known)])))
+
+    def blocked(self, pair: Pair) -> bool:
+        """Whether either of the two blocks the other."""
+        return any(self.words[block].asked for block in pair.blocks if block in self.words)
+
+    def stands(self, pair: Pair) -> bool:
+        """Whether an edge is in force."""
+        word = self.words.get(pair)
+        if word is None or not word.asked:
+            return False
+        if pair.kind not in ENDED_BY_A_BLOCK:
+            return True
+        blocks = [self.words[block] for block in pair.blocks if block in self.words]
+        return all(not block.asked and block.at < word.at for block in blocks)
+
+    def changes(self) -> "list[Change]":
+        """Every edge whose word or force is not what it was, as it is now."""
+        return [Change(pair, self.words[pair], was, self.stands(pair)) for pair, was in self.before.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An edge that is to be written: its last word, whether it was in force and whether it is."""
+
+    pair: Pair
+    word: Word
+    was: bool
+    stands: bool
+
+
+def all_needed(pairs: Iterable[Pair]) -> Collection[Pair]:
+    """Every edge that must be known to decide about these."""
+    return {needed for pair in pairs for needed in pair.needed}

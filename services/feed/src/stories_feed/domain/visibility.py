@@ -1,0 +1,81 @@
+"""Who may see a story, and what they may do with it. One rule for tray, rings, reels, For You and single stories."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from stories_feed.domain.live import LiveStory
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """How a viewer stands to an author."""
+
+    own: bool = False
+    """The viewer is the author."""
+    follows: bool = False
+    """The viewer follows the author."""
+    followed: bool = False
+    """The author follows the viewer."""
+    close: bool = False
+    """The author counts the viewer among their close friends."""
+    blocked: bool = False
+    """Either of them blocks the other."""
+    muted: bool = False
+    """The viewer muted the author."""
+
+    @property
+    def friend(self) -> bool:
+        """Whether they follow each other."""
+        return self.follows and self.followed
+
+
+def may_see(viewer_id: str, relation: Relation, story: LiveStory) -> bool:
+    """Whether the viewer may see the story, as long as it is live."""
+    if relation.own:
+        return True
+    if relation.blocked or viewer_id in story.hide_from:
+        return False
+    if story.audience == "everyone":
+        return True
+    if story.audience == "followers":
+        return relation.follows
+    return relation.friend if story.audience == "friends" else relation.close
+
+
+def may_comment(relation: Relation, comments: str) -> bool:
+    """Whether comments are open to the viewer: to everyone, to friends, to the author, or to nobody."""
+    return comments == "everyone" or (comments == "friends" and (relation.own or relation.friend))
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """An author's state for one viewer; there is none without a story that the viewer may see."""
+
+    author_id: str
+    stories: int
+    unseen: int
+    latest_at: datetime
+    expires_at: datetime
+    latest_id: str
+
+    @property
+    def state(self) -> str:
+        """``unseen`` while there is something new, ``seen`` after that."""
+        return "unseen" if self.unseen else "seen"
+
+    @property
+    def rank(self) -> tuple[bool, float, str]:
+        """Sorts rings as a tray shows them: unseen first, then newest."""
+        return not self.unseen, -self.latest_at.timestamp(), self.author_id
+
+
+def ring_of(author_id: str, stories: Iterable[LiveStory], seen: frozenset[str] | set[str]) -> Ring | None:
+    """The ring of stories that the viewer may see, in the order of the reel. It ends when its last story does."""
+    stories = list(stories)
+    if not stories:
+        return None
+    latest = stories[-1]
+    unseen = sum(story.story_id not in seen for story in stories)
+    expires_at = max(story.expires_at for story in stories)
+    return Ring(author_id, len(stories), unseen, latest.posted_at, expires_at, latest.story_id)

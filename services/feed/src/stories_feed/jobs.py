@@ -1,0 +1,61 @@
+"""Loops: what reads the log into the live index, and what tidies up behind it."""
+
+from datetime import timedelta
+
+from stories_shared.clock import Clock
+from stories_shared.events import StoryDeleted, StoryPosted
+from stories_shared.kafka import Kafka
+from stories_shared.tailing import Tail, committed_offsets
+
+from stories_feed.domain.live import LiveIndex, LiveStory
+from stories_feed.metrics import FeedMetrics
+from stories_feed.usecases.posting import Committed, FollowTheLog, LoadIndex, Offsets, Snapshot
+
+INDEX = "feed-index"
+GROUPS = {f"feed.{event.topic}": event.topic for event in (StoryPosted, StoryDeleted)}
+TIDY_EVERY = timedelta(seconds=1)
+LOOK_AGAIN_EVERY = timedelta(seconds=30)
+SWEPT_AT_ONCE = 10_000
+
+
+class IndexReader:
+    """The log's reader of this replica, and the index that it keeps."""
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        snapshot: Snapshot,
+        metrics: FeedMetrics,
+        stale_after_s: float,
+        longest: timedelta,
+        now: Clock,
+    ) -> None:
+        self.index = LiveIndex()
+        self.metrics = metrics
+        self.now = now
+        log = FollowTheLog(self.index, longest, now, self._appeared)
+        load = LoadIndex(self._committed(kafka), snapshot, log)
+        self.tail = Tail(kafka, [StoryPosted, StoryDeleted], log, INDEX, stale_after_s, load)
+
+    def stale(self, key: str) -> bool:
+        """Whether the log's partitions of this story have not been heard from in time."""
+        return self.tail.stale(key)
+
+    async def tidy(self) -> bool:
+        """Let go of what is over and measure what is there; True while there is more to let go."""
+        swept = self.index.sweep(self.now(), SWEPT_AT_ONCE)
+        self.metrics.live_authors.set(self.index.live_authors)
+        self.metrics.live_stories.set(self.index.live_stories)
+        self.metrics.index_load.set(self.tail.load_seconds)
+        return swept >= SWEPT_AT_ONCE
+
+    def _appeared(self, story: LiveStory) -> None:
+        if self.tail.ready:
+            self.metrics.visible.observe(max(0.0, (self.now() - story.posted_at).total_seconds()))
+
+    @staticmethod
+    def _committed(kafka: Kafka) -> Committed:
+        async def committed() -> Offsets:
+            return await committed_offsets(kafka, GROUPS)
+
+        return committed

@@ -1,0 +1,17 @@
+"""Every metric that only the feed has, one sentence each."""
+
+from stories_shared.metrics import Catalogue
+
+
+class FeedMetrics:
+    """What the live index measures of itself."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.live_authors = catalogue.gauge("live_authors", "Authors with a live story in this replica's index.")
+        self.live_stories = catalogue.gauge("live_stories", "Live stories in this replica's index.")
+        self.visible = catalogue.histogram(
+            "visible_seconds", "From a story being posted to its being in this replica's index."
+        )
+        self.index_load = catalogue.gauge(
+            "index_load_seconds", "How long this replica took to load its index and catch up with the log."
+        )

@@ -1,0 +1,136 @@
+"""What the feed's answers look like, and how they are made: ready bytes, entity tags, three seconds at most."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from stories_shared.auth import USER_ID
+from stories_shared.http.bodies import Handle, StrictRoute
+from stories_shared.http.problems import Problem, problem
+
+from stories_feed.usecases.items import Item, Shown
+
+# Whatever hangs, an answer comes within three seconds.
+ANSWER_WITHIN_S = 2.9
+REVALIDATED = "private, no-cache"
+IS_USER_ID = re.compile(USER_ID).fullmatch
+
+encode = msgspec.json.Encoder().encode
+
+
+class Reel(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of an author's live stories, oldest first; For You: newest first."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+class Reels(msgspec.Struct, frozen=True, kw_only=True):
+    """The first items of several reels."""
+
+    reels: dict[str, list[Item]]
+
+
+class RingAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An author in the tray. ``poster_url`` is null while nobody can vouch for the story."""
+
+    author_id: str
+    ring: str
+    stories: int
+    unseen: int
+    latest_at: str
+    expires_at: str
+    poster_url: str | None
+
+
+class TrayAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the tray: unseen first, then newest; beside it the viewer's own ring."""
+
+    items: list[RingAnswer]
+    mine: RingAnswer | None
+    next_cursor: str | None
+
+
+class RingsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """``unseen``, ``seen`` or ``none`` by author."""
+
+    rings: dict[str, str]
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody on a list, and since when."""
+
+    user_id: str
+    since: str
+
+
+class Edges(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a list of users, newest first."""
+
+    items: list[Edge]
+    next_cursor: str | None
+
+
+class TimelyRoute(StrictRoute):
+    """A strict route that gives up before three seconds are over."""
+
+    def get_route_handler(self) -> Handle:  # type: ignore[override]
+        inner = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                return await inner(request)
+
+        return handle
+
+
+def as_json(answer: msgspec.Struct, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer as bytes."""
+    return Response(encode(answer), headers=headers, media_type="application/json")
+
+
+def answer_unless_known(request: Request, answer: msgspec.Struct, essence: Any, window: int) -> Response:
+    """The answer with its tag, or 304 where the client has one of the same essence and the same window of time."""
+    digest = hashlib.blake2b(encode((window, essence)), digest_size=12).hexdigest()
+    headers = {"ETag": f'W/"{digest}"', "Cache-Control": REVALIDATED}
+    if digest in known_tags(request.headers.getlist("if-none-match")):
+        return Response(status_code=304, headers=headers)
+    return as_json(answer, headers)
+
+
+def known_tags(values: Iterable[str]) -> set[str]:
+    """The tags that a client names, without quotes; compared weakly (RFC 9110, 13.1.2)."""
+    tags = (tag.strip() for value in values for tag in value.split(","))
+    return {tag.removeprefix("W/").strip('"') for tag in tags}
+
+
+def essence_of(shown: Shown) -> tuple[Any, ...]:
+    """What of an item a client must hear about: all but its URLs and the ticket's text."""
+    bare = msgspec.structs.replace(
+        shown.item,
+        media_url="",
+        poster_url="",
+        download_url=shown.item.download_url and "",
+        urls_expire_at="",
+        ticket="",
+    )
+    return bare, shown.access_revision
+
+
+def user_ids_of(text: str | None, at_most: int) -> list[str]:
+    """The users named in a query, each once. 422 for none, too many or what is no user id."""
+    users = list(dict.fromkeys((text or "").split(",")))
+    if len(users) > at_most:
+        raise bad_user_ids(f"must be at most {at_most}")
+    if not all(IS_USER_ID(user) for user in users):
+        raise bad_user_ids("must be user ids, separated by commas")
+    return users
+
+
+def bad_user_ids(msg: str) -> Problem:
+    return problem("invalid", "bad query", errors=[{"loc": ["query", "user_ids"], "msg": msg}])

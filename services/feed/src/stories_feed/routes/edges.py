@@ -1,0 +1,122 @@
+"""What users decide about each other: whom they follow, block, mute, and count as close friends."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+from stories_shared.clock import text
+from stories_shared.http.bodies import UserId
+from stories_shared.http.limits import limited
+from stories_shared.http.paging import Cursors, Page, Paged
+from stories_shared.http.problems import forbidden, invalid
+from stories_shared.http.who import Who
+
+from stories_feed.domain.edges import Kind, Pair
+from stories_feed.routes.answers import Edge, Edges, TimelyRoute, as_json
+from stories_feed.routes.documented import answers
+from stories_feed.usecases.deciding import Decide, Listed, Lists
+
+PATHS = {
+    Kind.FOLLOW: "following",
+    Kind.BLOCK: "blocked",
+    Kind.MUTE: "muted",
+    Kind.CLOSE_FRIEND: "close-friends",
+}
+
+
+def edge_routes(decide: Decide, lists: Lists, cursors: Cursors, *, open_graph: bool) -> APIRouter:
+    """The edges of the caller.
+
+    Args:
+        decide: the verb.
+        lists: of edges.
+        cursors: of lists.
+        open_graph: whether users may follow here, or the host application alone says who follows whom.
+    """
+    router = APIRouter(route_class=TimelyRoute, tags=["edges"])
+    for kind, name in PATHS.items():
+        collection(router, kind, name, decide, lists, cursors, editable=open_graph or kind is not Kind.FOLLOW)
+
+    @router.get("/v1/followers", dependencies=[limited("reads")], responses=answers(Edges), response_model=None)
+    async def followers(caller: Who, page: Paged) -> Response:
+        """Who follows the caller, the newest first."""
+        after = place_of(cursors.position("followers", caller.user_id, page))
+        found = await lists.users(Kind.FOLLOW, caller.user_id, after, page.limit + 1)
+        return listing(found, page, cursors, "followers", caller.user_id)
+
+    @router.delete(
+        "/v1/followers/{user_id}",
+        status_code=204,
+        dependencies=[limited("edges")],
+        responses=answers(None, 403),
+        response_model=None,
+    )
+    async def remove_follower(caller: Who, user_id: UserId) -> Response:
+        """Make somebody follow the caller no more."""
+        await change(decide, Pair(Kind.FOLLOW, user_id, caller.user_id), on=False, editable=open_graph)
+        return Response(status_code=204)
+
+    return router
+
+
+def collection(
+    router: APIRouter, kind: Kind, name: str, decide: Decide, lists: Lists, cursors: Cursors, *, editable: bool
+) -> None:
+    """The routes of one kind of edge."""
+    edits: dict[str, Any] = {
+        "path": f"/v1/{name}/{{user_id}}",
+        "status_code": 204,
+        "dependencies": [limited("edges")],
+        "responses": answers(None, *([] if editable else [403])),
+        "response_model": None,
+    }
+
+    @router.put(**edits, name=f"put-{name}")
+    async def put(caller: Who, user_id: UserId) -> Response:
+        """Decide so about a user. Idempotent."""
+        await change(decide, Pair(kind, caller.user_id, user_id), on=True, editable=editable)
+        return Response(status_code=204)
+
+    @router.delete(**edits, name=f"delete-{name}")
+    async def delete(caller: Who, user_id: UserId) -> Response:
+        """Take the decision back. Idempotent."""
+        await change(decide, Pair(kind, caller.user_id, user_id), on=False, editable=editable)
+        return Response(status_code=204)
+
+    @router.get(
+        f"/v1/{name}",
+        dependencies=[limited("reads")],
+        responses=answers(Edges),
+        response_model=None,
+        name=f"list-{name}",
+    )
+    async def listed(caller: Who, page: Paged) -> Response:
+        """Whom the caller has decided so about, the newest first."""
+        after = place_of(cursors.position(name, caller.user_id, page))
+        found = await lists.targets(kind, caller.user_id, after, page.limit + 1)
+        return listing(found, page, cursors, name, caller.user_id)
+
+
+async def change(decide: Decide, pair: Pair, *, on: bool, editable: bool) -> None:
+    """Decide, unless the graph is somebody else's or the user is the same."""
+    if pair.user == pair.target:
+        raise invalid("must not be yourself", "path", "user_id")
+    if not editable:
+        raise forbidden("external-graph")
+    await decide(pair, on=on)
+
+
+def place_of(position: Sequence[Any] | None) -> tuple[datetime, str] | None:
+    """The place in a list that a cursor holds."""
+    return (datetime.fromisoformat(position[0]), position[1]) if position else None
+
+
+def listing(found: Sequence[Listed], page: Page, cursors: Cursors, route: str, user_id: str) -> Response:
+    """A page of a list, from one entry more than it shows."""
+    shown = found[: page.limit]
+    last = shown[-1] if len(found) > page.limit else None
+    cursor = cursors.seal(route, user_id, [last.since.isoformat(), last.user_id]) if last else None
+    items = [Edge(user_id=each.user_id, since=text(each.since)) for each in shown]
+    return as_json(Edges(items=items, next_cursor=cursor))

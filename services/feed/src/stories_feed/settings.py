@@ -1,0 +1,23 @@
+"""What the feed reads from the environment, beside what every service does."""
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+from stories_shared.settings import Duration, ObjectStoreSettings, Settings
+
+
+class FeedSettings(Settings, ObjectStoreSettings):
+    """The settings of the feed."""
+
+    mongo_database: str = Field(
+        "stories_feed", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="the service's own database"
+    )
+    follows: Literal["open", "events"] = Field(
+        "open", description="`open`: whoever chooses to, follows; `events`: the host application says who follows whom"
+    )
+    ticket_ttl: Duration = Field(timedelta(hours=1), description="the longest life of a ticket")
+    restricted_ttl: Duration = Field(
+        timedelta(minutes=5), description="the longest life of URLs and tickets of stories that not everyone may see"
+    )
+    limit_edges: int = Field(120, ge=1, description="graph edits a user may make in a minute, on each replica")

@@ -1,0 +1,197 @@
+"""Edges in MongoDB: one document each, and beside them what a tray needs of them, one document a viewer.
+
+Both are written in the same transaction. It also counts up ``n`` in the documents of the users whose edges may
+contradict each other (a follow in its user's, a block in both), so that a block and a follow at the same moment
+conflict and one of them is decided again.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import IndexModel, UpdateOne
+from stories_shared import outbox
+from stories_shared.clock import Clock, epoch_ms
+from stories_shared.ids import new_id
+from stories_shared.mongo import Document, Loader, Mongo, Session
+from stories_shared.publishing import Saying
+
+from stories_feed.domain.edges import MARKS_KEPT, Change, Graph, Kind, Pair, Word, all_needed
+from stories_feed.domain.visibility import Relation
+from stories_feed.store.people import ERASED
+from stories_feed.usecases.deciding import Listed, event_of
+from stories_feed.usecases.trays import Choices
+
+EDGES, CHOICES = "edges", "choices"
+CHOSEN = {Kind.FOLLOW: "following", Kind.MUTE: "muted"}
+NOBODY = Choices((), frozenset())
+
+
+async def ensure(mongo: Mongo) -> None:
+    """Make the collections and their indexes."""
+    await mongo.ensure(
+        EDGES,
+        IndexModel([("user", 1), ("kind", 1), ("on", 1), ("at", -1), ("target", 1)]),
+        IndexModel([("target", 1), ("kind", 1), ("on", 1), ("at", -1), ("user", 1)]),
+        IndexModel([("gone", 1)], expireAfterSeconds=int(MARKS_KEPT.total_seconds())),
+        outbox.outbox_index(),
+    )
+    await mongo.ensure(CHOICES)
+
+
+class EdgeStore:
+    """Edges, lists of them, and how a viewer stands to authors."""
+
+    def __init__(self, mongo: Mongo, now: Clock) -> None:
+        self._mongo = mongo
+        self._edges = mongo[EDGES]
+        self._choices = mongo[CHOICES]
+        self._erased = mongo[ERASED]
+        self._now = now
+        self._standing = Loader(self._edges, {"on": 1})
+        self._chosen = Loader(self._choices, {"following": 1, "muted": 1})
+
+    async def change(self, pairs: Collection[Pair], decide: Callable[[Graph], None], *, say: bool) -> None:
+        """Let ``decide`` change what is known around the pairs, in one transaction; mark it to be said if asked to."""
+
+        async def verb(session: Session) -> None:
+            graph = await self._known(pairs, session)
+            decide(graph)
+            changes = graph.changes()
+            if changes:
+                now = self._now()
+                said = frozenset(pairs) if say else frozenset[Pair]()
+                await self._edges.bulk_write(
+                    [edge_write(change, say=change.pair in said, now=now) for change in changes],
+                    ordered=False,
+                    session=session,
+                )
+                await self._choices.bulk_write(list(choice_writes(changes)), session=session)
+
+        await self._mongo.transaction(verb)
+
+    async def relations(self, viewer_id: str, authors: Collection[str]) -> Mapping[str, Relation]:
+        """How a viewer stands to others; what is muted is left out."""
+        edges = {author: asked_about(viewer_id, author) for author in authors}
+        found = await self._standing.get_many([str(pair) for pairs in edges.values() for pair in pairs])
+        standing = {edge_id for edge_id, document in found.items() if document["on"]}
+        return {author: relation_of([str(pair) in standing for pair in pairs]) for author, pairs in edges.items()}
+
+    async def choices(self, viewer_id: str) -> Choices:
+        """Whom a viewer follows and whom they muted."""
+        document = await self._chosen.get(viewer_id)
+        if document is None:
+            return NOBODY
+        return Choices(document.get("following", ()), frozenset(document.get("muted", ())))
+
+    async def muted(self, viewer_id: str) -> frozenset[str]:
+        """Whom a viewer muted."""
+        return (await self.choices(viewer_id)).muted
+
+    async def targets(self, kind: Kind, user: str, after: tuple[datetime, str] | None, limit: int) -> Sequence[Listed]:
+        """Whom a user has decided about, the newest first."""
+        return await self._listed({"user": user, "kind": kind.value, "on": True}, "target", after, limit)
+
+    async def users(self, kind: Kind, target: str, after: tuple[datetime, str] | None, limit: int) -> Sequence[Listed]:
+        """Who has decided so about a user, the newest first."""
+        return await self._listed({"target": target, "kind": kind.value, "on": True}, "user", after, limit)
+
+    async def _listed(
+        self, query: Document, other: str, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Listed]:
+        if after is not None:
+            at, user = after
+            query = {**query, "$or": [{"at": {"$lt": at}}, {"at": at, other: {"$gt": user}}]}
+        found = self._edges.find(query, {other: 1, "at": 1}, sort=[("at", -1), (other, 1)], limit=limit)
+        return [Listed(document[other], document["at"]) async for document in found]
+
+    async def _known(self, pairs: Collection[Pair], session: Session) -> Graph:
+        by_id = {str(pair): pair for pair in all_needed(pairs)}
+        people = {user for pair in pairs for user in (pair.user, pair.target)}
+        words = {
+            by_id[document["_id"]]: Word(document["asked"], document["at"])
+            async for document in self._edges.find(
+                {"_id": {"$in": list(by_id)}}, {"asked": 1, "at": 1}, session=session
+            )
+        }
+        erased = {
+            document["_id"]: document["at"]
+            async for document in self._erased.find({"_id": {"$in": list(people)}}, {"at": 1}, session=session)
+        }
+        return Graph(words, erased)
+
+
+def asked_about(viewer_id: str, author_id: str) -> tuple[Pair, ...]:
+    """The edges that make a relation, in the order of ``relation_of``."""
+    follow, block = Pair(Kind.FOLLOW, viewer_id, author_id), Pair(Kind.BLOCK, viewer_id, author_id)
+    return follow, follow.back, Pair(Kind.CLOSE_FRIEND, author_id, viewer_id), block, block.back
+
+
+def relation_of(standing: Sequence[bool]) -> Relation:
+    """The relation of a viewer to an author by which of the edges are in force."""
+    follows, followed, close, blocks, blocked = standing
+    return Relation(follows=follows, followed=followed, close=close, blocked=blocks or blocked)
+
+
+def edge_write(change: Change, *, say: bool, now: datetime) -> UpdateOne:
+    """The write of one edge, with what is to be said of it."""
+    pair, word = change.pair, change.word
+    fields: Document = {
+        "kind": pair.kind.value,
+        "user": pair.user,
+        "target": pair.target,
+        "asked": word.asked,
+        "on": change.stands,
+        "at": word.at,
+    }
+    unset: Document = {}
+    if change.stands:
+        unset["gone"] = ""
+    else:
+        fields["gone"] = now
+    if say:
+        fields |= {outbox.FIELD: outbox.mark(epoch_ms(word.at), now), "fact": new_id()}
+    return UpdateOne({"_id": str(pair)}, {"$set": fields, **({"$unset": unset} if unset else {})}, upsert=True)
+
+
+def choice_writes(changes: Iterable[Change]) -> Iterable[UpdateOne]:
+    """The writes that keep viewers' documents in step, and that make what contradicts itself conflict."""
+    lost: dict[str, dict[str, list[str]]] = defaultdict(dict)
+    won: dict[str, dict[str, list[str]]] = defaultdict(dict)
+    touched: set[str] = set()
+    for change in changes:
+        pair = change.pair
+        touched |= {pair.user, pair.target} if pair.kind is Kind.BLOCK else {pair.user}
+        chosen = CHOSEN.get(pair.kind)
+        if chosen and change.was != change.stands:
+            (won if change.stands else lost)[pair.user].setdefault(chosen, []).append(pair.target)
+    for user in sorted(touched):
+        update: dict[str, Any] = {"$inc": {"n": 1}}
+        if user in won:
+            update["$push"] = {chosen: {"$each": targets} for chosen, targets in won[user].items()}
+        yield UpdateOne({"_id": user}, update, upsert=True)
+        if user in lost:
+            yield UpdateOne({"_id": user}, {"$pullAll": dict(lost[user])})
+
+
+def facts_of(document: Document) -> list[Saying]:
+    """What an edge's document says now."""
+    pair = Pair(Kind(document["kind"]), document["user"], document["target"])
+    word = Word(document["asked"], document["at"])
+    return [Saying(event_of(pair, word), document["fact"], word.at)]
+
+
+class EdgeRelay:
+    """Has decisions said."""
+
+    def __init__(self, relay: outbox.Outbox) -> None:
+        self._relay = relay
+
+    async def confirm(self, pair: Pair) -> None:
+        """Return when Kafka has acknowledged what there is to say about this edge."""
+        await self._relay.say_now(str(pair))
+
+    def wake(self) -> None:
+        """There is something to say."""
+        self._relay.wake()

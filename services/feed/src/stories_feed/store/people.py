@@ -1,0 +1,115 @@
+"""What is kept about a user as a whole, so that it can be erased: edges both ways, seen marks, stories."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from pymongo import DeleteOne, IndexModel, UpdateOne
+from stories_shared.clock import Clock
+from stories_shared.mongo import Document, Mongo, Session
+
+from stories_feed.domain.edges import MARKS_KEPT, Kind
+from stories_feed.store.seen import SEEN
+from stories_feed.store.stories import STORIES, StoryStore
+from stories_feed.usecases.ending import End
+
+ERASED, EDGES, CHOICES = "erased", "edges", "choices"
+BATCH = 500
+# A decision that was under way when the erasure began is long done by then.
+LOOK_AGAIN_AFTER = timedelta(minutes=1)
+FIELD_OF = {Kind.FOLLOW.value: "following", Kind.MUTE.value: "muted"}
+
+
+async def ensure(mongo: Mongo) -> None:
+    """Make the collection and its indexes."""
+    await mongo.ensure(
+        ERASED,
+        IndexModel([("marked_at", 1)], expireAfterSeconds=int(MARKS_KEPT.total_seconds())),
+        IndexModel([("look_again_at", 1)], sparse=True),
+    )
+
+
+class PeopleStore:
+    """Erases users, and remembers whom."""
+
+    def __init__(self, mongo: Mongo, stories: StoryStore, now: Clock) -> None:
+        self._mongo = mongo
+        self._erased = mongo[ERASED]
+        self._edges = mongo[EDGES]
+        self._choices = mongo[CHOICES]
+        self._seen = mongo[SEEN]
+        self._documents = mongo[STORIES]
+        self._stories = stories
+        self._now = now
+
+    async def erased(self, users: Collection[str]) -> Mapping[str, datetime]:
+        """The times at which those of the users were erased who were."""
+        found = self._erased.find({"_id": {"$in": list(users)}}, {"at": 1})
+        return {mark["_id"]: mark["at"] async for mark in found}
+
+    async def begin_erasure(self, user_id: str, at: datetime) -> bool:
+        """Mark the user; False where an erasure of that time or a later one was finished."""
+        mark = await self._erased.find_one({"_id": user_id})
+        if mark is not None and mark["at"] >= at:
+            return not mark["done"]
+        fields = {"at": at, "done": False, "marked_at": self._now()}
+        await self._erased.update_one({"_id": user_id}, {"$set": fields}, upsert=True)
+        return True
+
+    async def erase(self, user_id: str, at: datetime) -> bool:
+        """Erase a bounded share of what there is from before the time; True while there may be more."""
+        old = {"at": {"$lte": at}}
+        edges = await self._edges.find({"user": user_id, **old}, limit=BATCH).to_list(None)
+        edges = edges or await self._edges.find({"target": user_id, **old}, limit=BATCH).to_list(None)
+        if edges:
+            await self._erase_edges(edges, at)
+            return True
+        posted = {"author_id": user_id, "posted_at": {"$lte": at}}
+        stories = await self._documents.find(posted, {"_id": 1}, limit=BATCH).to_list(None)
+        if stories:
+            await self._stories.end([End(document["_id"], at, "deleted") for document in stories])
+            return True
+        # Every id of this viewer's documents begins with "user/", and 0 is the character after the slash.
+        await self._seen.delete_many({"_id": {"$gte": f"{user_id}/", "$lt": f"{user_id}0"}})
+        if await self._edges.find_one({"user": user_id}, {"_id": 1}) is None:
+            await self._choices.delete_one({"_id": user_id, "following.0": {"$exists": False}})
+        return False
+
+    async def finish_erasure(self, user_id: str, at: datetime) -> None:
+        """Note that nothing from before the time is left, but for what may just be coming in."""
+        fields = {"done": True, "look_again_at": self._now() + LOOK_AGAIN_AFTER}
+        await self._erased.update_one({"_id": user_id, "at": at}, {"$set": fields})
+
+    async def look_again(self) -> bool:
+        """Erase what came in while users were being erased; True while there is more to do."""
+        mark = await self._erased.find_one({"look_again_at": {"$lte": self._now()}})
+        if mark is None:
+            return False
+        old = {"at": {"$lte": mark["at"]}}
+        for side in ("user", "target"):
+            while edges := await self._edges.find({side: mark["_id"], **old}, limit=BATCH).to_list(None):
+                await self._erase_edges(edges, mark["at"])
+        await self._erased.update_one({"_id": mark["_id"], "at": mark["at"]}, {"$unset": {"look_again_at": ""}})
+        return True
+
+    async def _erase_edges(self, edges: Sequence[Document], at: datetime) -> None:
+        async def verb(session: Session) -> None:
+            still = {"_id": {"$in": [edge["_id"] for edge in edges]}, "at": {"$lte": at}}
+            found = await self._edges.find(still, session=session).to_list(None)
+            if found:
+                await self._edges.bulk_write(
+                    [DeleteOne({"_id": edge["_id"]}) for edge in found], ordered=False, session=session
+                )
+            lost = [edge for edge in found if edge["on"] and edge["kind"] in FIELD_OF]
+            if lost:
+                await self._choices.bulk_write(
+                    [
+                        UpdateOne(
+                            {"_id": edge["user"]}, {"$pull": {FIELD_OF[edge["kind"]]: edge["target"]}, "$inc": {"n": 1}}
+                        )
+                        for edge in lost
+                    ],
+                    ordered=False,
+                    session=session,
+                )
+
+        await self._mongo.transaction(verb)

@@ -1,0 +1,72 @@
+"""Seen marks in MongoDB: one document a viewer and six hours, which goes when the stories in it have ended."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime, timedelta
+
+from pymongo import IndexModel, UpdateOne
+from stories_shared.mongo import Loader, Mongo
+
+from stories_feed.usecases.seeing import Seen
+
+SEEN = "seen"
+SPAN = timedelta(hours=6)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Marks set lately are not written again: a replay costs MongoDB far more than a first time.
+LATELY = 50_000
+
+
+async def ensure(mongo: Mongo) -> None:
+    """Make the collection and its index."""
+    await mongo.ensure(SEEN, IndexModel([("until", 1)], expireAfterSeconds=0))
+
+
+class SeenStore:
+    """What viewers have seen, as long as the stories live.
+
+    Args:
+        mongo: where.
+        longest: the longest life of a story: how far ahead there can be marks.
+    """
+
+    def __init__(self, mongo: Mongo, longest: timedelta) -> None:
+        self._seen = mongo[SEEN]
+        self._longest = longest
+        self._loader = Loader(self._seen, {"stories": 1})
+
+    async def mark(self, marks: Collection[Seen]) -> None:
+        """Set each mark, once."""
+        grouped: dict[tuple[str, datetime], list[str]] = defaultdict(list)
+        for mark in marks:
+            grouped[mark.viewer_id, span_end(mark.until)].append(mark.story_id)
+        writes = [
+            UpdateOne(
+                {"_id": document_id(viewer, end)},
+                {"$addToSet": {"stories": {"$each": stories}}, "$setOnInsert": {"until": end}},
+                upsert=True,
+            )
+            for (viewer, end), stories in grouped.items()
+        ]
+        if writes:
+            await self._seen.bulk_write(writes, ordered=False)
+
+    async def seen(self, viewer_id: str, now: datetime) -> frozenset[str]:
+        """Ids of the stories that the viewer has seen and that may still be live."""
+        found = await self._loader.get_many([document_id(viewer_id, end) for end in self._spans(now)])
+        return frozenset(story_id for document in found.values() for story_id in document["stories"])
+
+    def _spans(self, now: datetime) -> Iterator[datetime]:
+        end, last = span_end(now), span_end(now + self._longest)
+        while end <= last:
+            yield end
+            end += SPAN
+
+
+def span_end(until: datetime) -> datetime:
+    """The end of the span of time in which a story ends."""
+    return EPOCH + -((EPOCH - until) // SPAN) * SPAN
+
+
+def document_id(viewer_id: str, end: datetime) -> str:
+    """The id of a viewer's document for a span; no user id holds a slash."""
+    return f"{viewer_id}/{end:%Y%m%d%H}"

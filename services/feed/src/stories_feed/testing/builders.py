@@ -1,0 +1,53 @@
+"""Events as they come in real life, with only what a test is about spelled out."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from stories_shared.clock import whole_ms
+from stories_shared.cloudevents import Fact
+from stories_shared.events import Event, Media, StoryPosted
+from stories_shared.ids import new_id
+
+E = TypeVar("E", bound=Event)
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+DAY = timedelta(hours=24)
+
+
+def posted(author_id: str = "ann", at: datetime = NOON, lifetime: timedelta = DAY, **fields: Any) -> StoryPosted:
+    """A story of an author, posted at a time."""
+    story_id = fields.pop("story_id", None) or new_id()
+    at = whole_ms(at)
+    return StoryPosted(
+        story_id=story_id,
+        author_id=author_id,
+        posted_at=at,
+        expires_at=at + lifetime,
+        kind="video",
+        media=Media(
+            key=f"stories/{story_id}/media.mp4",
+            poster_key=f"stories/{story_id}/poster.jpg",
+            content_type="video/mp4",
+            size=734_003,
+            width=1080,
+            height=1920,
+            duration_ms=14_500,
+            has_audio=True,
+        ),
+        **fields,
+    )
+
+
+def fact(event: E, *, ours: bool = True, appended_at: datetime = NOON, offset: int = 0) -> Fact[E]:
+    """The event as it comes out of the log."""
+    source = "/stories/ingest" if ours else "/host"
+    return Fact(
+        event=event,
+        key=event.key.encode(),
+        topic=event.topic,
+        partition=0,
+        offset=offset,
+        source=source,
+        id=new_id(),
+        said_at=appended_at,
+        appended_at=appended_at,
+    )

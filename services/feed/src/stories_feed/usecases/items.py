@@ -1,0 +1,237 @@
+"""A story as a viewer gets it: its content, URLs that live for minutes, and a ticket."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import msgspec
+from stories_shared.clock import text
+from stories_shared.events import Audience, Kind, Sound, StoryPosted
+from stories_shared.tickets import Ticket
+
+from stories_feed.domain.access import Lives, showable
+from stories_feed.domain.live import LiveStory
+from stories_feed.domain.visibility import Relation, may_comment, may_see
+from stories_feed.usecases.looking import SeenBy, Sight
+from stories_feed.usecases.posting import as_live
+
+
+class Can(msgspec.Struct, frozen=True, kw_only=True):
+    """What the viewer may do with a story."""
+
+    comment: bool
+    react: bool
+    share: bool
+    download: bool
+
+
+class Rendition(msgspec.Struct, frozen=True, kw_only=True):
+    """The same media in another size."""
+
+    url: str
+    content_type: str
+    width: int
+    height: int
+    size: int
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """A story as a viewer gets it. Times are texts, sizes bytes."""
+
+    id: str
+    author_id: str
+    kind: Kind
+    label: str = "Story"
+    audience: Audience
+    posted_at: str
+    expires_at: str
+    duration_ms: int | None
+    width: int
+    height: int
+    content_type: str
+    size: int
+    has_audio: bool
+    media_url: str
+    poster_url: str
+    download_url: str | None
+    renditions: tuple[Rendition, ...] = ()
+    urls_expire_at: str
+    caption: str | None
+    layers: tuple[dict[str, Any], ...]
+    sound: Sound | None
+    captions_track: str | None
+    alt_text: str | None
+    seen: bool
+    series_id: str | None
+    part: int
+    parts: int
+    viewers_listed: bool
+    can: Can
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An item, and the revision of access that its ticket is bound to."""
+
+    item: Item
+    access_revision: int
+
+
+class Contents(Protocol):
+    """What stories show."""
+
+    async def contents(self, story_ids: Collection[str]) -> Mapping[str, StoryPosted]:
+        """Those whose documents are there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SignedUrl:
+    """A URL that opens an object until it ends."""
+
+    url: str
+    ends_at: datetime
+
+
+class Media(Protocol):
+    """Hands out URLs of media."""
+
+    def url(self, key: str, ttl: timedelta, expires_at: datetime, download_as: str | None = None) -> SignedUrl:
+        """A URL that lives for whole seconds, at most ``ttl`` and not past ``expires_at``; reused for half its life.
+
+        Args:
+            key: of the object.
+            ttl: the longest life.
+            expires_at: the end of the story, at least a second away.
+            download_as: the file name, where it is to be saved rather than shown.
+        """
+        ...
+
+
+class TicketSigner(Protocol):
+    """Signs tickets."""
+
+    def sign(self, ticket: Ticket) -> str:
+        """The ticket's text."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ShowStories:
+    """Makes items of stories that the index lets a viewer see."""
+
+    sight: Sight
+    stories: Contents
+    marks: SeenBy
+    media: Media
+    tickets: TicketSigner
+    lives: Lives
+
+    async def __call__(
+        self, viewer_id: str, relations: Mapping[str, Relation], chosen: Sequence[LiveStory], *, admin: bool = False
+    ) -> list[Shown]:
+        """Items for the chosen stories, in their order.
+
+        A story whose document is missing or older than the index is not visible yet and left out; so is one whose
+        newer document says that the viewer may not see it any more.
+
+        Args:
+            viewer_id: for whom.
+            relations: how they stand to the authors.
+            chosen: stories that the index shows to them.
+            admin: whether they may see every live story.
+
+        Raises:
+            Unavailable: one of the stories may be gone without our knowing it, or MongoDB does not answer.
+        """
+        if not chosen:
+            return []
+        now = self.sight.now()
+        contents = await self.stories.contents([story.story_id for story in chosen])
+        seen = await self.marks.seen(viewer_id, now)
+        self.sight.must_be_fresh(story.story_id for story in chosen)
+        now = self.sight.now()
+        shown = []
+        for live in chosen:
+            story = contents.get(live.story_id)
+            held = self.sight.index.get(live.story_id, now)
+            if story is None or held is None or story.revision < held.revision or not showable(held.expires_at, now):
+                continue
+            relation = relations[live.author_id]
+            allowed = may_see(viewer_id, relation, held) and may_see(viewer_id, relation, as_live(story))
+            if allowed or admin:
+                shown.append(
+                    Shown(self._item(viewer_id, relation, story, live.story_id in seen, now), story.access_revision)
+                )
+        return shown
+
+    def _item(self, viewer_id: str, relation: Relation, story: StoryPosted, seen: bool, now: datetime) -> Item:
+        ttl = self.lives.url_ttl(story.audience)
+        media = self.media.url(story.media.key, ttl, story.expires_at)
+        poster = self.media.url(story.media.poster_key, ttl, story.expires_at)
+        urls = [media, poster]
+        if story.download:
+            name = f"story-{story.story_id}.{extension(story.media.key)}"
+            urls.append(self.media.url(story.media.key, ttl, story.expires_at, download_as=name))
+        return Item(
+            id=story.story_id,
+            author_id=story.author_id,
+            kind=story.kind,
+            audience=story.audience,
+            posted_at=text(story.posted_at),
+            expires_at=text(story.expires_at),
+            duration_ms=story.media.duration_ms,
+            width=story.media.width,
+            height=story.media.height,
+            content_type=story.media.content_type,
+            size=story.media.size,
+            has_audio=story.media.has_audio,
+            media_url=media.url,
+            poster_url=poster.url,
+            download_url=urls[2].url if story.download else None,
+            urls_expire_at=text(min(url.ends_at for url in urls)),
+            caption=story.caption,
+            layers=story.layers,
+            sound=story.sound,
+            captions_track=story.captions_track,
+            alt_text=story.alt_text,
+            seen=seen,
+            series_id=story.series_id,
+            part=story.part,
+            parts=story.parts,
+            viewers_listed=story.view_list,
+            can=Can(
+                comment=may_comment(relation, story.comments),
+                react=story.reactions,
+                share=story.sharing,
+                download=story.download,
+            ),
+            ticket=self.tickets.sign(self._ticket(viewer_id, relation, story, now)),
+        )
+
+    def _ticket(self, viewer_id: str, relation: Relation, story: StoryPosted, now: datetime) -> Ticket:
+        return Ticket(
+            viewer_id=viewer_id,
+            author_id=story.author_id,
+            story_id=story.story_id,
+            access_revision=story.access_revision,
+            ends_at=self.lives.ticket_end(story.audience, story.expires_at, now),
+            expires_at=story.expires_at,
+            comments=story.comments,
+            friend=relation.friend,
+            reactions=story.reactions,
+            sharing=story.sharing,
+            download=story.download,
+            view_list=story.view_list,
+            part=story.part,
+            parts=story.parts,
+            series_id=story.series_id,
+        )
+
+
+def extension(key: str) -> str:
+    """What stands behind the last dot of an object's key, or ``bin``."""
+    name = key.rsplit("/", 1)[-1]
+    return name.rsplit(".", 1)[1] if "." in name else "bin"

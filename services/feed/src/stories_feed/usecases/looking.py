@@ -1,0 +1,82 @@
+"""What every reading verb shares: which stories a viewer may see now, and whether what is known of them is fresh."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from stories_shared.clock import Clock
+from stories_shared.failures import KAFKA, Unavailable
+
+from stories_feed.domain.access import showable
+from stories_feed.domain.live import LiveIndex, LiveStory
+from stories_feed.domain.visibility import Relation, may_see
+
+
+class Relations(Protocol):
+    """How a viewer stands to authors."""
+
+    async def relations(self, viewer_id: str, authors: Collection[str]) -> Mapping[str, Relation]:
+        """One for each author; ``muted`` is left out."""
+        ...
+
+
+class Freshness(Protocol):
+    """What is known of the log."""
+
+    def stale(self, key: str) -> bool:
+        """Whether the log's partitions of this story have not been heard from in time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The live index with a viewer's eyes."""
+
+    index: LiveIndex
+    people: Relations
+    log: Freshness
+    now: Clock
+
+    async def relations(self, viewer_id: str, authors: Iterable[str]) -> Mapping[str, Relation]:
+        """How the viewer stands to those of the authors who are live."""
+        live = self.index.live_among(authors)
+        known = await self.people.relations(viewer_id, live - {viewer_id}) if live - {viewer_id} else {}
+        return {**known, **({viewer_id: Relation(own=True)} if viewer_id in live else {})}
+
+    async def reels(self, viewer_id: str, authors: Iterable[str]) -> Mapping[str, Sequence[LiveStory]]:
+        """What the viewer may see of each author now; authors of whom that is nothing are left out."""
+        relations = await self.relations(viewer_id, authors)
+        reels = {author: self.visible(viewer_id, author, relation) for author, relation in relations.items()}
+        return {author: reel for author, reel in reels.items() if reel}
+
+    def visible(self, viewer_id: str, author_id: str, relation: Relation) -> list[LiveStory]:
+        """What the viewer may see of one author now, in the order of the reel."""
+        now = self.now()
+        return [
+            story
+            for story in self.index.reel(author_id, now)
+            if showable(story.expires_at, now) and may_see(viewer_id, relation, story)
+        ]
+
+    async def story_ids(self, viewer_id: str, author_id: str) -> Sequence[str]:
+        """The ids of an author's stories that the viewer may see, in the order of the reel."""
+        reels = await self.reels(viewer_id, [author_id])
+        return [story.story_id for story in reels.get(author_id, ())]
+
+    def must_be_fresh(self, story_ids: Iterable[str]) -> None:
+        """Check that the log was heard from in time.
+
+        Raises:
+            Unavailable: one of these stories may be gone without our knowing it.
+        """
+        if any(self.log.stale(story_id) for story_id in story_ids):
+            raise Unavailable(KAFKA, "the log has not been heard from in time")
+
+
+class SeenBy(Protocol):
+    """What viewers have seen."""
+
+    async def seen(self, viewer_id: str, now: datetime) -> frozenset[str]:
+        """Ids of stories that may still be live."""
+        ...

@@ -1,0 +1,133 @@
+"""What a viewer has seen, on any device: by events of views, or up to a story by wish."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from stories_shared.clock import Clock
+from stories_shared.cloudevents import Fact
+from stories_shared.events import StoryEngaged, StoryViewed
+
+from stories_feed.domain.live import LiveIndex
+from stories_feed.usecases.posting import ErasedUsers
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """That a viewer has seen a story; the mark is kept until the story's end."""
+
+    viewer_id: str
+    story_id: str
+    until: datetime
+
+
+class SeenMarks(Protocol):
+    """Marks of what was seen."""
+
+    async def mark(self, marks: Collection[Seen]) -> None:
+        """Set each mark, once."""
+        ...
+
+
+class StoryEnds(Protocol):
+    """When stories end or have ended."""
+
+    async def ends(self, story_ids: Collection[str]) -> Mapping[str, datetime]:
+        """The ends of the stories that are known; one that has ended ended in the past."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MarkSeen:
+    """Views make stories seen, wherever they were watched."""
+
+    marks: SeenMarks
+    stories: StoryEnds
+    users: ErasedUsers
+    longest: timedelta
+    now: Clock
+
+    async def __call__(self, facts: Sequence[Fact[StoryViewed]]) -> None:
+        """Mark what was viewed, but for stories that are over and for viewers who were erased since.
+
+        A view may be heard before its story; then the longest life that the story can still have is assumed.
+        """
+        now = self.now()
+        views = [fact.event for fact in facts if min(fact.event.viewed_at, fact.appended_at) + self.longest > now]
+        if not views:
+            return
+        ends = await self.stories.ends({view.story_id for view in views})
+        erased = await self.users.erased({view.viewer_id for view in views})
+        marks = {
+            Seen(view.viewer_id, view.story_id, ends.get(view.story_id, min(view.viewed_at, now) + self.longest))
+            for view in views
+            if view.viewer_id not in erased or view.viewed_at > erased[view.viewer_id]
+        }
+        await self.marks.mark([mark for mark in marks if mark.until > now])
+
+
+class VisibleReel(Protocol):
+    """What a viewer may see of an author."""
+
+    async def story_ids(self, viewer_id: str, author_id: str) -> Sequence[str]:
+        """Ids in the order of the reel."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MarkSeenUpTo:
+    """A viewer has seen an author's stories up to one."""
+
+    index: LiveIndex
+    reel: VisibleReel
+    marks: SeenMarks
+    now: Clock
+
+    async def __call__(self, viewer_id: str, author_id: str, up_to: str) -> bool:
+        """Mark them; no view is counted.
+
+        Returns:
+            Whether the viewer may see such a story of this author.
+        """
+        visible = await self.reel.story_ids(viewer_id, author_id)
+        if up_to not in visible:
+            return False
+        now = self.now()
+        found = [self.index.get(story_id, now) for story_id in visible[: visible.index(up_to) + 1]]
+        await self.marks.mark([Seen(viewer_id, story.story_id, story.expires_at) for story in found if story])
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Engagement:
+    """How much of one kind of engagement a story has, as of a number that grows."""
+
+    story_id: str
+    kind: str
+    total: int
+    seq: int
+
+
+class Engagements(Protocol):
+    """What ranking knows of stories."""
+
+    async def keep(self, engagements: Collection[Engagement]) -> None:
+        """Keep each with the story, unless a newer one is held or the story has ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeepEngagement:
+    """Keep how much stories engage."""
+
+    engagements: Engagements
+
+    async def __call__(self, facts: Sequence[Fact[StoryEngaged]]) -> None:
+        """Keep the newest total of each story and kind."""
+        newest: dict[tuple[str, str], Engagement] = {}
+        for event in (fact.event for fact in facts):
+            held = newest.get((event.story_id, event.kind))
+            if held is None or held.seq < event.seq:
+                newest[event.story_id, event.kind] = Engagement(event.story_id, event.kind, event.total, event.seq)
+        await self.engagements.keep(list(newest.values()))

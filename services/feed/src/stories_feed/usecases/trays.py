@@ -1,0 +1,162 @@
+"""Who has something new: the tray of those a viewer follows, and rings of anyone asked for."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from stories_feed.domain.access import Lives
+from stories_feed.domain.live import LiveStory
+from stories_feed.domain.visibility import Relation, Ring, ring_of
+from stories_feed.usecases.items import Media
+from stories_feed.usecases.looking import SeenBy, Sight
+
+MOST_RINGS = 100
+FOLLOWING = Relation(follows=True)
+# Who these show to depends on more than following.
+RESTRICTED = frozenset({"friends", "close_friends"})
+Rank = tuple[bool, float, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Whom a viewer follows, those apart whom they muted. A block has taken its follow away already."""
+
+    following: Sequence[str]
+    muted: frozenset[str]
+
+
+class Follows(Protocol):
+    """Whom viewers follow."""
+
+    async def choices(self, viewer_id: str) -> Choices:
+        """All at once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """As much of a story's document as a ring shows."""
+
+    revision: int
+    poster_key: str
+    audience: str
+
+
+class Cards(Protocol):
+    """The documents of stories, as much as rings show of them."""
+
+    async def cards(self, stories: Mapping[str, int]) -> Mapping[str, Card]:
+        """The cards of stories whose documents are there, at no older revision than the one given."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrayEntry:
+    """A ring with the poster of its newest story; none while it cannot be told whether that is still there."""
+
+    ring: Ring
+    poster_url: str | None
+    audience: str = "everyone"
+
+
+@dataclass(frozen=True, slots=True)
+class Tray:
+    """A page of rings, the viewer's own beside them, and where the next page begins."""
+
+    entries: Sequence[TrayEntry]
+    mine: TrayEntry | None
+    next: Rank | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTray:
+    """The rings of those whom a viewer follows: unseen first, then newest."""
+
+    sight: Sight
+    people: Follows
+    marks: SeenBy
+    stories: Cards
+    media: Media
+    lives: Lives
+
+    async def __call__(self, viewer_id: str, after: Rank | None, limit: int) -> Tray:
+        """A page of the tray. Muted and blocked authors never appear.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        choices, seen = await asyncio.gather(
+            self.people.choices(viewer_id), self.marks.seen(viewer_id, self.sight.now())
+        )
+        reels = await self._reels(viewer_id, choices)
+        rings = {author: ring for author, reel in reels.items() if (ring := ring_of(author, reel, seen))}
+        mine = rings.pop(viewer_id, None)
+        ranked = sorted(
+            (ring for ring in rings.values() if after is None or ring.rank > after), key=lambda ring: ring.rank
+        )
+        page = ranked[:limit]
+        wanted = [ring.author_id for ring in page] + ([viewer_id] if mine else [])
+        entries = await self._entries({author: reels[author] for author in wanted}, seen)
+        own = entries.pop(viewer_id, None)
+        return Tray(list(entries.values()), own, page[-1].rank if len(ranked) > limit else None)
+
+    async def _reels(self, viewer_id: str, choices: Choices) -> "Reels":
+        index, now = self.sight.index, self.sight.now()
+        authors = index.live_among(choices.following) - choices.muted
+        asking = {a for a in authors if any(story.audience in RESTRICTED for story in index.reel(a, now))}
+        relations = await self.sight.people.relations(viewer_id, asking) if asking else {}
+        reels = {a: self.sight.visible(viewer_id, a, relations.get(a, FOLLOWING)) for a in authors}
+        return {**reels, viewer_id: self.sight.visible(viewer_id, viewer_id, Relation(own=True))}
+
+    async def _entries(self, reels: "Reels", seen: frozenset[str]) -> dict[str, TrayEntry]:
+        """The entries of authors, in their order, counting only stories whose documents are there.
+
+        Where the log is not heard from, the index alone decides, and no poster is shown.
+        """
+        there, cards = await documented(reels, self.sight, self.stories)
+        return {
+            author: self._entry(ring, cards.get(ring.latest_id), reel[-1])
+            for author, reel in there.items()
+            if (ring := ring_of(author, reel, seen))
+        }
+
+    def _entry(self, ring: Ring, card: Card | None, latest: LiveStory) -> TrayEntry:
+        if card is None:
+            return TrayEntry(ring, None)
+        ttl: timedelta = self.lives.url_ttl(card.audience)
+        return TrayEntry(ring, self.media.url(card.poster_key, ttl, latest.expires_at).url, card.audience)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRings:
+    """The rings of any authors, as a viewer sees them."""
+
+    sight: Sight
+    marks: SeenBy
+    stories: Cards
+
+    async def __call__(self, viewer_id: str, authors: Collection[str]) -> Mapping[str, str]:
+        """``unseen``, ``seen`` or ``none`` for each author."""
+        reels, seen = await asyncio.gather(
+            self.sight.reels(viewer_id, authors), self.marks.seen(viewer_id, self.sight.now())
+        )
+        there, _ = await documented(reels, self.sight, self.stories)
+        rings = {author: ring_of(author, reel, seen) for author, reel in there.items()}
+        return {author: ring.state if (ring := rings.get(author)) else "none" for author in authors}
+
+
+Reels = Mapping[str, Sequence[LiveStory]]
+
+
+async def documented(reels: Reels, sight: Sight, stories: Cards) -> tuple[Reels, Mapping[str, Card]]:
+    """The reels without stories whose documents are not there yet, and the cards of the others.
+
+    Stories that the log has not vouched for in time stay, without a card: of those the index alone decides.
+    """
+    stale = {story.story_id for reel in reels.values() for story in reel if sight.log.stale(story.story_id)}
+    fresh = {s.story_id: s.revision for reel in reels.values() for s in reel if s.story_id not in stale}
+    cards = await stories.cards(fresh) if fresh else {}
+    kept = stale | cards.keys()
+    return {author: [s for s in reel if s.story_id in kept] for author, reel in reels.items()}, cards
