@@ -1,13 +1,14 @@
 """A whole engagement service in one process, on real servers, and what a test does with it."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from unittest.mock import patch
 
 import httpx
 from aiokafka import TopicPartition
+from stories_shared.cloudevents import read
 from stories_shared.events import Event, StoryPosted
 from stories_shared.kafka import Kafka
 from stories_shared.publishing import Publisher
@@ -18,6 +19,8 @@ from stories_shared.tickets import Ticket, Tickets
 from stories_engagement.app import build_app, init
 from stories_engagement.settings import EngagementSettings
 from stories_engagement.testing.builders import a_story, a_ticket
+
+E = TypeVar("E", bound=Event)
 
 
 class Realm(Protocol):
@@ -77,6 +80,26 @@ class House:
     @property
     def mongo(self) -> Any:
         return self.app.state.foundation.mongo
+
+    def listen(self, event: type[E]) -> Callable[[], Awaitable[list[E]]]:
+        """A function that gives every event of a type that was ever said here."""
+
+        async def heard() -> list[E]:
+            reader = self.kafka.reader(auto_offset_reset="earliest")
+            await reader.start()
+            try:
+                partitions = [TopicPartition(self.kafka.topic(event.topic), number) for number in range(3)]
+                reader.assign(partitions)
+                ends = await reader.end_offsets(partitions)
+                found: list[E] = []
+                while any([await reader.position(partition) < ends[partition] for partition in partitions]):
+                    batches = await reader.getmany(timeout_ms=100)
+                    found += [read(record, event).event for records in batches.values() for record in records]
+                return found
+            finally:
+                await reader.stop()
+
+        return heard
 
     def metric(self, name: str, **labels: str) -> float:
         """What a metric of this process says now."""

@@ -167,7 +167,10 @@ class SetHiddenWords:
 
     async def __call__(self, author_id: str, words: Sequence[str]) -> tuple[str, ...]:
         """The words as they are kept: each once, however it was written."""
-        kept = tuple({folded(word): word for word in reversed(words)}.values())[::-1]
+        once: dict[str, str] = {}
+        for word in words:
+            once.setdefault(folded(word), word)
+        kept = tuple(once.values())
         await self.hidden.set_words(author_id, kept, whole_ms(self.now()))
         await self.hidden.rehide(author_id, hides)
         return kept
