@@ -1,192 +1,12 @@
-"""Ingest on real servers: the whole application in this process, its bucket, its database, its topics."""
+"""Ingest on real servers: one replica for most tests, replicas of their own for those that change its settings."""
 
-import asyncio
-import io
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import httpx
-import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from PIL import Image
-from stories_ingest.app import build_app, init
-from stories_ingest.settings import IngestSettings
-from stories_shared.mongo import Mongo
-from stories_shared.objects import Objects
-
-
-def photo(width: int = 320, height: int = 480, color: str = "teal") -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (width, height), color).save(file, "JPEG")
-    return file.getvalue()
-
-
-async def eventually(look: Callable[[], Awaitable[Any]], within: float = 15.0) -> Any:
-    """What `look` finds, as soon as it finds something; AssertionErrors count as nothing found yet."""
-    deadline = time.monotonic() + within
-    while True:
-        try:
-            if found := await look():
-                return found
-        except AssertionError:
-            if time.monotonic() > deadline:
-                raise
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.05)
-
-
-@dataclass
-class Author:
-    """A user who calls ingest."""
-
-    http: httpx.AsyncClient
-    user_id: str
-
-    async def create(self, media: bytes = b"", content_type: str = "image/jpeg", **body: Any) -> httpx.Response:
-        headers = {"Idempotency-Key": body.pop("key")} if "key" in body else {}
-        asked = {"media": {"content_type": content_type, "size": len(media) or 100}, **body}
-        return await self.http.post("/v1/stories", json=asked, headers=headers)
-
-    async def drafted(self, media: bytes, content_type: str = "image/jpeg", **body: Any) -> dict[str, Any]:
-        """A draft whose media is uploaded."""
-        answer = await self.create(media, content_type, **body)
-        assert answer.status_code == 201, answer.text
-        draft: dict[str, Any] = answer.json()
-        uploaded = await upload(draft["upload"], media)
-        assert uploaded.status_code in (200, 204), uploaded.text
-        return draft
-
-    async def publish(self, story_id: str, wait: float = 30) -> httpx.Response:
-        return await self.http.post(f"/v1/stories/{story_id}/publish", params={"wait": wait})
-
-    async def post(self, media: bytes | None = None, **body: Any) -> dict[str, Any]:
-        """A live story."""
-        draft = await self.drafted(media or photo(), **body)
-        answer = await self.publish(draft["id"])
-        assert answer.status_code == 200, answer.text
-        story: dict[str, Any] = answer.json()
-        return story
-
-    async def show(self, story_id: str) -> httpx.Response:
-        return await self.http.get(f"/v1/me/stories/{story_id}")
-
-    async def quota(self) -> dict[str, Any]:
-        answer: dict[str, Any] = (await self.http.get("/v1/me/quota")).json()
-        return answer
-
-
-async def upload(form: dict[str, Any], media: bytes) -> httpx.Response:
-    """What a client does with an upload form."""
-    async with httpx.AsyncClient() as client:
-        return await client.request(form["method"], form["url"], data=form["fields"], files={"file": ("f", media)})
-
-
-@dataclass
-class Ingest:
-    """A running ingest and what lies around it."""
-
-    realm: Any
-    settings: IngestSettings
-    app: Any
-    http: httpx.AsyncClient
-    objects: Objects
-    mongo: Mongo
-    clients: list[httpx.AsyncClient] = field(default_factory=list)
-
-    def author(self, user_id: str = "ann", **claims: Any) -> Author:
-        token = self.realm.servers.token(user_id, **claims)
-        client = httpx.AsyncClient(
-            transport=self.http._transport,
-            base_url="http://ingest",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=60,
-        )
-        return Author(client, user_id)
-
-    async def ready(self) -> bool:
-        return (await self.http.get("/readyz")).status_code == 200
-
-    async def keys(self, prefix: str = "") -> list[str]:
-        return [found.key async for found in self.objects.walk(prefix)]
-
-    async def said(self, topic: str) -> list[tuple[str, dict[str, Any] | None, dict[str, str]]]:
-        """Every record of a topic: key, value (None for a tombstone), headers."""
-        name = self.realm.prefix + topic
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.realm["KAFKA_BOOTSTRAP_SERVERS"])
-        await consumer.start()
-        try:
-            partitions = [TopicPartition(name, each) for each in consumer.partitions_for_topic(name) or ()]
-            if not partitions:
-                partitions = [TopicPartition(name, each) for each in range(3)]
-            ends = await consumer.end_offsets(partitions)
-            consumer.assign(partitions)
-            await consumer.seek_to_beginning()
-            records = []
-            while any([await consumer.position(each) < ends[each] for each in partitions]):
-                for some in (await consumer.getmany(timeout_ms=200)).values():
-                    records += some
-        finally:
-            await consumer.stop()
-        return [
-            (
-                (record.key or b"").decode(),
-                msgspec.json.decode(record.value) if record.value is not None else None,
-                {header: value.decode() for header, value in record.headers},
-            )
-            for record in sorted(records, key=lambda record: record.timestamp)
-        ]
-
-    async def of(self, topic: str, story_id: str) -> list[dict[str, Any] | None]:
-        """What a topic says of one story (or user), in order."""
-        return [value for key, value, _ in await self.said(topic) if key == story_id]
-
-    async def tell(self, topic: str, key: str, value: dict[str, Any] | None, **headers: str) -> None:
-        """Say something as a producer of one's own."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.realm["KAFKA_BOOTSTRAP_SERVERS"])
-        await producer.start()
-        try:
-            raw = msgspec.json.encode(value) if value is not None else None
-            sent = [(name, text.encode()) for name, text in headers.items()]
-            await producer.send_and_wait(self.realm.prefix + topic, raw, key.encode(), headers=sent)
-        finally:
-            await producer.stop()
-
-
-def settings_of(realm: Any, **changed: Any) -> IngestSettings:
-    given = {name.lower(): value for name, value in realm.items()}
-    return IngestSettings(**{"limit_create": 10_000, **given, **changed})
-
-
-@asynccontextmanager
-async def running(realm: Any, **changed: Any) -> AsyncIterator[Ingest]:
-    """One replica of ingest."""
-    settings = settings_of(realm, **changed)
-    await init(settings)
-    app = build_app(settings)
-    mongo = Mongo.connect(settings.mongo_url.get_secret_value(), settings.mongo_database)
-    objects = Objects(
-        realm["S3_ENDPOINT"],
-        realm["S3_PUBLIC_ENDPOINT"],
-        realm["S3_ACCESS_KEY"],
-        realm["S3_SECRET_KEY"],
-        realm["S3_BUCKET"],
-    )
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://ingest") as http,
-    ):
-        ingest = Ingest(realm, settings, app, http, objects, mongo)
-        try:
-            await eventually(ingest.ready, within=60)
-            yield ingest
-        finally:
-            objects.close()
-            await mongo.close()
+from stories_embedded.testing import Realm
+from stories_ingest.testing.running import Author, Ingest, running
+from stories_shared.ids import new_id
 
 
 @pytest.fixture
@@ -195,8 +15,16 @@ def start(realm: Any) -> Callable[..., Any]:
     return lambda **changed: running(realm, **changed)
 
 
-@pytest.fixture
-async def ingest(realm: Any) -> AsyncIterator[Ingest]:
-    """One replica of ingest, ready."""
+@pytest.fixture(scope="session")
+async def ingest(servers: Any) -> AsyncIterator[Ingest]:
+    """One replica of ingest, ready, for all tests whose users are their own."""
+    realm = Realm(servers)
     async with running(realm) as replica:
         yield replica
+    await realm.remove()
+
+
+@pytest.fixture
+def ann(ingest: Ingest) -> Author:
+    """An author whom no other test knows."""
+    return ingest.author(f"ann-{new_id()}")

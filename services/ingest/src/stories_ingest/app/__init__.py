@@ -1,5 +1,7 @@
 """The composition root: ingest, wired by hand."""
 
+from datetime import timedelta
+
 from fastapi import APIRouter, FastAPI
 from faststream.kafka import KafkaRouter
 from stories_shared.clock import Clock, system_now
@@ -20,8 +22,11 @@ from stories_ingest.metrics import IngestMetrics
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.documents import CLAIMS
 
+SWEEP_EVERY = timedelta(seconds=20)
+"""How often the whole bucket is looked through; strays go within a minute (contract §3)."""
 
-def build_app(settings: IngestSettings, now: Clock = system_now) -> FastAPI:
+
+def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: timedelta = SWEEP_EVERY) -> FastAPI:
     """Ingest as one application: HTTP, consumers, media workers and sweeps, as its ROLE wants them."""
     catalogue = Catalogue()
     metrics = IngestMetrics(catalogue)
@@ -33,7 +38,7 @@ def build_app(settings: IngestSettings, now: Clock = system_now) -> FastAPI:
     if settings.role in ("all", "worker"):
         start_workers(settings, base, parts, metrics)
     if settings.role in ("all", "api"):
-        start_sweeps(base, parts, metrics)
+        start_sweeps(base, parts, metrics, sweep_every)
         routers = [*http_routes(settings, parts), handlers(base, parts)]
     base.on_close(parts.close)
     limits = Limits(limits_of(settings), lambda name: base.metrics.rate_limited.labels(name).inc(), now)

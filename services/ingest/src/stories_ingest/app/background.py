@@ -61,13 +61,13 @@ def maker(settings: IngestSettings) -> Maker:
     return make
 
 
-def start_sweeps(base: Foundation, parts: Parts, metrics: IngestMetrics) -> None:
+def start_sweeps(base: Foundation, parts: Parts, metrics: IngestMetrics, sweep_every: timedelta) -> None:
     """What one replica at a time cleans up for all; every object is looked at within a minute of its appearing."""
     vanish = VanishOverdue(parts.cleaning, parts.stories, parts.bucket, parts.now)
     objects = SweepObjects(parts.bucket, parts.cleaning)
     again = LookAgain(parts.cleaning, parts.bucket, parts.erase_account, parts.now)
     turn = parts.in_turn.of
     base.sweep("vanish", timedelta(seconds=2), turn("vanish", vanish))
-    base.sweep("objects", timedelta(seconds=20), turn("objects", objects))
+    base.sweep("objects", sweep_every, turn("objects", objects))
     base.sweep("look-again", timedelta(seconds=5), turn("look-again", again))
     base.sweep("count-jobs", timedelta(seconds=5), CountWaiting(parts.in_turn, parts.jobs, metrics, parts.now))

@@ -39,5 +39,6 @@ class ChangeStory:
         own = await self.read(asker, story_id)
         if NARROWING & changes.keys():
             await asyncio.gather(*(self.posted.say_now(part) for part in own.part_ids))
-        self.posted.wake()
+        else:
+            self.posted.wake()
         return own

@@ -59,7 +59,6 @@ class DeleteStory:
         try:
             async with asyncio.timeout(self.patience.total_seconds()):
                 ended = await self._end(asker, story_id, series=series)
-                self.endings.wake()
                 await asyncio.gather(*(self.endings.say_now(story.id) for story in ended if story.how is How.DELETED))
                 said = True
                 await self.objects.erase(*(story.id for story in ended))

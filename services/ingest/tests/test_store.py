@@ -1,0 +1,304 @@
+"""One contract for every store: in memory, and MongoDB by both drivers."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from stories_ingest import store as mongo_store
+from stories_ingest.domain import life
+from stories_ingest.domain.errors import NoSuchStory, TooMany
+from stories_ingest.domain.quota import Bounds, Quota, Slot
+from stories_ingest.domain.story import Choices, Sound, State, Words
+from stories_ingest.store.cleaning import MongoCleaning, MongoTurns
+from stories_ingest.store.documents import STORIES, story_document
+from stories_ingest.store.jobs import MongoJobs
+from stories_ingest.store.stories import MongoStories
+from stories_ingest.testing.builders import BOUNDS, NOW, draft, live, media, part, processing
+from stories_ingest.testing.memory import MemoryStories
+from stories_shared.ids import new_id
+from stories_shared.mongo import Mongo
+
+LATER = NOW + timedelta(seconds=15)
+
+
+class InMemory:
+    def __init__(self):
+        self.stories = self.jobs = self.cleaning = self.turns = MemoryStories()
+
+    async def add(self, *stories):
+        self.stories.add(*stories)
+
+    async def unsaid(self):
+        return self.stories.unsaid
+
+
+class InMongo:
+    def __init__(self, mongo):
+        self.mongo = mongo
+        self.stories = MongoStories(mongo, lambda: NOW)
+        self.jobs, self.cleaning, self.turns = MongoJobs(mongo), MongoCleaning(mongo), MongoTurns(mongo)
+
+    async def add(self, *stories):
+        await self.mongo[STORIES].insert_many([{"_id": story.id, **story_document(story)} for story in stories])
+
+    async def unsaid(self):
+        found = [
+            await self.mongo[name].find({"unsaid": {"$exists": True}}).to_list(None) for name in ("stories", "ended")
+        ]
+        return {document["_id"] for documents in found for document in documents}
+
+
+SERVERS = pytest.mark.servers
+
+
+@pytest.fixture(params=["memory", pytest.param("pymongo", marks=SERVERS), pytest.param("motor", marks=SERVERS)])
+def place(request):
+    """Which store, and where MongoDB is for it."""
+    return request.param, request.getfixturevalue("realm") if request.param != "memory" else None
+
+
+@pytest.fixture
+async def store(place):
+    driver, realm = place
+    if realm is None:
+        yield InMemory()
+        return
+    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], driver)
+    await mongo_store.ensure(mongo)
+    yield InMongo(mongo)
+    await mongo.close()
+
+
+async def created(store, *stories, bounds=BOUNDS):
+    for story in stories:
+        await store.stories.create(story, partial(admitted, story, bounds))
+
+
+def admitted(story, bounds, quota):
+    return quota.draft(story.id, story.vanishes_at, NOW, bounds)
+
+
+async def test_a_story_comes_back_as_it_was_kept(store):
+    words = Words(
+        caption="até já",
+        captions_track="WEBVTT\n",
+        sound=Sound(id="1", title="t", artist="a", start_ms=0, length_ms=1),
+        layers=({"kind": "text", "$own": {"a.b": [1, 2.5, None]}},),
+    )
+    story = draft(words=words, choices=Choices(audience="friends", hide_from=("bob", "cat")))
+    await created(store, story)
+    assert await store.stories.find(story.id) == story
+
+
+async def test_a_draft_with_an_id_that_is_there_changes_nothing(store):
+    story = draft()
+    await created(store, story, replace(story, size=7))
+    assert (await store.stories.find(story.id)).size == story.size
+    assert len((await store.stories.quota("ann")).drafts) == 1
+
+
+async def test_a_refused_admission_keeps_nothing(store):
+    few = Bounds(drafts=1, live=1, posted_24h=1)
+    await created(store, draft(), bounds=few)
+    second = draft()
+    with pytest.raises(TooMany):
+        await created(store, second, bounds=few)
+    assert await store.stories.find(second.id) is None
+
+
+async def test_drafts_asked_for_at_once_never_exceed_the_bound(store):
+    few = Bounds(drafts=3, live=10, posted_24h=10)
+    outcomes = await asyncio.gather(*(created(store, draft(), bounds=few) for _ in range(8)), return_exceptions=True)
+    assert [type(each) for each in outcomes if each is not None] == [TooMany] * 5
+    assert len((await store.stories.quota("ann")).drafts) == 3
+
+
+async def test_all_parts_go_live_or_none(store):
+    story = processing(worker="w")
+    await store.add(story)
+    parts = [part(story.id), part(new_id()), part(new_id())]
+    await store.stories.decide(story.id, lambda case: life.go_live(case, "w", parts, NOW))
+    assert [each.id for each in await store.stories.parts(story.id)] == [each.id for each in parts]
+    assert await store.unsaid() == {each.id for each in parts}
+    assert (await store.stories.quota("ann")).live == (Slot(story.id, NOW + story.lifetime),)
+
+
+async def test_a_rule_that_refuses_writes_nothing(store):
+    story = live()
+    await store.add(story)
+
+    def refuse(_case):
+        raise NoSuchStory(story.id)
+
+    with pytest.raises(NoSuchStory):
+        await store.stories.decide(story.id, refuse)
+    assert await store.stories.find(story.id) == story
+
+
+async def test_deciding_about_nothing_is_refused(store):
+    with pytest.raises(NoSuchStory):
+        await store.stories.decide(new_id(), life.leave)
+
+
+async def test_a_deleted_story_leaves_ids_and_times_and_is_to_be_said(store):
+    story = live()
+    await store.add(story)
+    await delete(store, story.id)
+    ended = await store.stories.ended(story.id)
+    assert (ended.author_id, ended.by, ended.at) == ("ann", "author", NOW)
+    assert await store.stories.find(story.id) is None
+    assert await store.unsaid() == {story.id}
+
+
+async def delete(store, story_id, *, series=False, by="author"):
+    rule = lambda case: life.delete(case, by=by, series=series, now=NOW, new_id=new_id)  # noqa: E731
+    return await store.stories.decide(story_id, rule)
+
+
+async def test_an_ended_story_cannot_be_created_again(store):
+    story = draft()
+    await store.add(story)
+    await delete(store, story.id)
+    with pytest.raises(NoSuchStory):
+        await created(store, story)
+
+
+async def test_two_parts_deleted_at_once_free_the_place_of_their_series(store):
+    first, second = live(part=1, parts=2), live(part=2, parts=2)
+    both = [replace(each, posted=replace(each.posted, series_id=first.id)) for each in (first, second)]
+    await store.add(*both)
+    await store.stories.decide(
+        first.id, lambda case: life.Verdict(Quota(live=(Slot(first.id, LATER),)), save=(case.story,))
+    )
+    await asyncio.gather(*(delete(store, each.id) for each in both))
+    assert (await store.stories.quota("ann")).live == ()
+    assert {ended.id for ended in await store.stories.ended_parts(first.id)} == {first.id, second.id}
+
+
+async def test_an_author_lists_the_newest_first_and_goes_on_from_there(store):
+    stories = [draft(), processing(), live()]
+    await store.add(*stories, draft("bob"))
+    assert [each.id for each in await store.stories.of("ann", None, None, NOW, 2)] == [stories[2].id, stories[1].id]
+    assert [each.id for each in await store.stories.of("ann", None, stories[1].id, NOW, 2)] == [stories[0].id]
+    assert [each.id for each in await store.stories.of("ann", State.LIVE, None, NOW, 2)] == [stories[2].id]
+
+
+async def test_what_is_over_is_not_listed(store):
+    await store.add(draft(vanishes_at=NOW), live(now=NOW - timedelta(hours=25)))
+    assert await store.stories.of("ann", None, None, NOW, 10) == []
+
+
+async def test_a_job_is_claimed_once_and_by_another_when_its_lease_is_over(store):
+    story = processing()
+    await store.add(story)
+    claims = await asyncio.gather(*(store.jobs.claim(f"w{n}", NOW, LATER) for n in range(4)))
+    (winner,) = [each for each in claims if each]
+    assert (winner.id, winner.job.attempts) == (story.id, 1)
+    again = await store.jobs.claim("w9", LATER, LATER + timedelta(seconds=15))
+    assert (again.job.worker, again.job.attempts) == ("w9", 2)
+
+
+async def test_the_job_that_has_waited_longest_comes_first(store):
+    late, early = processing(now=NOW - timedelta(seconds=1)), processing(now=NOW - timedelta(seconds=9))
+    await store.add(late, early)
+    assert (await store.jobs.claim("w", NOW, LATER)).id == early.id
+
+
+async def test_only_the_holder_renews_a_lease(store):
+    story = processing(worker="w")
+    await store.add(story)
+    assert await store.jobs.renew(story.id, "w", LATER, 0.5, [story.id, "x"])
+    assert not await store.jobs.renew(story.id, "other", LATER, 0.9, [])
+    job = (await store.stories.find(story.id)).job
+    assert (job.progress, job.parts) == (0.5, (story.id, "x"))
+
+
+async def test_a_job_handed_back_waits_again(store):
+    story = processing()
+    await store.add(story)
+    await store.jobs.claim("w", NOW, LATER)
+    await store.jobs.hand_back(story.id, "w", NOW, counted=False)
+    assert await store.jobs.waiting(NOW) == 1
+    assert (await store.jobs.claim("v", NOW, LATER)).job.attempts == 1
+
+
+async def test_drafts_and_refused_stories_vanish_when_their_time_is_over(store):
+    over, young, refused = draft(vanishes_at=NOW), draft(), draft(state=State.REFUSED, vanishes_at=NOW)
+    await store.add(over, young, refused, live())
+    assert set(await store.cleaning.vanishing(NOW, 10)) == {over.id, refused.id}
+
+
+async def test_an_erasure_is_looked_at_again_once(store):
+    story = live()
+    await store.add(story)
+    await delete(store, story.id)
+    await store.cleaning.erased(story.id, NOW, LATER)
+    assert (await store.cleaning.to_look_at_again(NOW, 10), await store.cleaning.to_look_at_again(LATER, 10)) == (
+        [],
+        [story.id],
+    )
+    await store.cleaning.looked_again([story.id])
+    assert await store.cleaning.to_look_at_again(LATER, 10) == []
+    assert (await store.stories.ended(story.id)).erased_at == NOW
+
+
+async def test_erasing_what_is_unknown_notes_nothing(store):
+    await store.cleaning.erased(new_id(), NOW, LATER)
+    assert await store.cleaning.to_look_at_again(LATER, 10) == []
+
+
+async def test_an_erased_user_is_looked_at_again(store):
+    await store.cleaning.mark_erased("ann", NOW, LATER)
+    assert await store.cleaning.accounts_to_look_at_again(LATER, 10) == [("ann", NOW)]
+    await store.cleaning.mark_erased("ann", NOW - timedelta(days=1), None)
+    assert await store.cleaning.accounts_to_look_at_again(LATER, 10) == []
+
+
+async def test_only_what_was_made_until_then_belongs_to_an_erased_account(store):
+    old, young = live(now=NOW), draft(now=LATER)
+    await store.add(old, young)
+    assert await store.cleaning.made_until("ann", NOW, 10) == [old.id]
+
+
+async def test_a_forgotten_user_leaves_no_quota(store):
+    story = live()
+    await store.add(story)
+    await store.stories.decide(
+        story.id, lambda case: life.Verdict(Quota().confirm(story.id, NOW, LATER), save=(case.story,))
+    )
+    await delete(store, story.id, by="erasure")
+    await store.cleaning.forget("ann", NOW)
+    assert await store.stories.quota("ann") == Quota()
+
+
+async def test_uploads_are_wanted_by_drafts_and_jobs(store):
+    one, two, done = draft(), processing(), live()
+    await store.add(one, two, done)
+    assert await store.cleaning.uploads_wanted({one.id, two.id, done.id, new_id()}) == {one.id, two.id}
+
+
+async def test_keys_belong_to_live_stories_and_to_running_jobs(store):
+    shown, working, stranger = live(), processing(), new_id()
+    partner = new_id()
+    working = replace(working, job=replace(working.job, parts=(working.id, partner)))
+    await store.add(shown, working)
+    rightful = [
+        media(shown.id).key,
+        media(shown.id).poster_key,
+        f"stories/{working.id}/any.mp4",
+        f"stories/{partner}/any.mp4",
+    ]
+    others = [f"stories/{shown.id}/older.mp4", f"stories/{stranger}/any.mp4"]
+    assert await store.cleaning.rightful([*rightful, *others]) == set(rightful)
+
+
+async def test_a_turn_is_one_holders_while_it_lasts(store):
+    hold = timedelta(seconds=15)
+    takes = await asyncio.gather(*(store.turns.take("sweep", f"r{n}", NOW, hold) for n in range(4)))
+    holder = f"r{takes.index(True)}"
+    assert takes.count(True) == 1
+    assert await store.turns.take("sweep", holder, NOW, hold)
+    assert not await store.turns.take("sweep", "other", NOW, hold)
+    assert await store.turns.take("sweep", "other", LATER, hold)
