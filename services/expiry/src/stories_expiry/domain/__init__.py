@@ -1,0 +1,1 @@
+"""What expiry knows by itself: timers, endings, receipts and when the log forgets. Pure, standard library only."""

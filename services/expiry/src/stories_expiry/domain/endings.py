@@ -1,0 +1,109 @@
+"""How a story ended, what its stores answered, and what the receipt may promise."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+Ended = Literal["expired", "deleted"]
+DeletedBy = Literal["author", "admin", "erasure"]
+Store = Literal["media", "feed", "engagement"]
+
+STORES: tuple[Store, ...] = ("media", "feed", "engagement")
+
+# An ending is said again when a store has not answered by then: long enough for a slow erasure, short enough that a
+# lost answer is noticed before anybody asks. Each further time waits twice as long.
+FIRST_PATIENCE = timedelta(seconds=15)
+LONGEST_PATIENCE = timedelta(minutes=15)
+
+# The topics whose records hold a story's content or a viewer's id; what is parked of them does, too.
+TELLING_TOPICS = frozenset({"story-posted", "story-viewed"})
+
+# Ended marks guard against every record that can still be read: none lives longer than 30 days.
+MARKS_KEPT = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A story was taken back. ``fact_id`` is the ``ce_id`` under which it was said.
+
+    ``author_id`` is None where nobody we trust has told it.
+    """
+
+    story_id: str
+    author_id: str | None
+    deleted_at: datetime
+    by: DeletedBy
+    fact_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One store says that it holds nothing of a story any more but ids, times and counts."""
+
+    story_id: str
+    store: Store
+    erased_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A store answered for the first time, so many seconds after the end."""
+
+    store: Store
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The record that every store has erased a story; ids and times only."""
+
+    story_id: str
+    author_id: str | None
+    ended: Ended
+    ended_at: datetime
+    erased: Mapping[Store, datetime] = field(default_factory=dict)
+    completed_at: datetime | None = None
+    held: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every store has answered and nothing is held back for moderation."""
+        return self.completed_at is not None and self.held is None
+
+    def may_read(self, user_id: str, *, admin: bool) -> bool:
+        """The story's author and admins may."""
+        return admin or (self.author_id is not None and self.author_id == user_id)
+
+
+def patience(times_said: int) -> timedelta:
+    """How long to wait for answers after an ending was said so many times (1 or more)."""
+    doublings = min(max(times_said - 1, 0), 16)
+    return min(FIRST_PATIENCE * 2**doublings, LONGEST_PATIENCE)
+
+
+def log_clears_by(receipt: Receipt, clears_after: timedelta) -> datetime:
+    """When at the latest Kafka has dropped the last record with the story's content or a viewer's id.
+
+    Args:
+        receipt: the last such record was appended by the last of its times: a store that has answered takes no more.
+        clears_after: how long the topic that keeps such records longest keeps one, parked ones included.
+    """
+    return max((receipt.ended_at, *receipt.erased.values())) + clears_after
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """How many receipts wait for each store, and how long the oldest of each has waited, in seconds."""
+
+    open: Mapping[Store, int]
+    oldest_s: Mapping[Store, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How many timers run, how many are overdue by more than a second, and the oldest of these in seconds."""
+
+    timers: int
+    overdue: int
+    oldest_overdue_s: float

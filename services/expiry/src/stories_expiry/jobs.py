@@ -1,0 +1,98 @@
+"""The loops: fire what is due, look for what is overdue, say again what was not answered, count."""
+
+import asyncio
+import contextlib
+
+from stories_shared.clock import Clock
+from stories_shared.outbox import Outbox
+
+from stories_expiry.domain.timers import Wheel
+from stories_expiry.metrics import ExpiryMetrics
+from stories_expiry.usecases.endings import SayAgain
+from stories_expiry.usecases.receipts import AuditErasure, CountTimers
+from stories_expiry.usecases.timers import Fired, FireDue, FireOverdue
+
+# The longest nap of the firing loop: it shows that it is alive at least so often.
+LONGEST_NAP_S = 1.0
+
+
+class FiringLoop:
+    """Sleeps until the next held timer is due, fires, and wakes the outbox."""
+
+    def __init__(self, fire: FireDue, wheel: Wheel, outbox: Outbox, metrics: ExpiryMetrics, now: Clock) -> None:
+        self.fire = fire
+        self.wheel = wheel
+        self.outbox = outbox
+        self.metrics = metrics
+        self.now = now
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something may be due sooner than it was."""
+        self._woken.set()
+
+    async def turn(self) -> None:
+        """Nap until something is due, at most a second, and fire it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._nap_s()):
+                await self._woken.wait()
+        self._woken.clear()
+        count(await self.fire(), self.outbox, self.metrics)
+
+    def _nap_s(self) -> float:
+        due = self.wheel.next_at()
+        return min(LONGEST_NAP_S, max(0.0, (due - self.now()).total_seconds())) if due else LONGEST_NAP_S
+
+
+class OverdueLook:
+    """Ends what nobody ended in time, and wakes the outbox."""
+
+    def __init__(self, fire: FireOverdue, outbox: Outbox, metrics: ExpiryMetrics) -> None:
+        self.fire = fire
+        self.outbox = outbox
+        self.metrics = metrics
+
+    async def turn(self) -> None:
+        """One look."""
+        count(await self.fire(), self.outbox, self.metrics)
+
+
+def count(fired: list[Fired], outbox: Outbox, metrics: ExpiryMetrics) -> None:
+    """Tell the outbox and the metrics what was fired."""
+    if fired:
+        outbox.wake()
+    for ended in fired:
+        metrics.lateness.observe(ended.late_s)
+
+
+class Resaying:
+    """Says again what was not answered in time."""
+
+    def __init__(self, endings: SayAgain, accounts: SayAgain, metrics: ExpiryMetrics) -> None:
+        self.endings = endings
+        self.accounts = accounts
+        self.metrics = metrics
+
+    async def turn(self) -> None:
+        """Mark what is due, of both kinds."""
+        self.metrics.endings_resaid.inc(await self.endings())
+        self.metrics.accounts_resaid.inc(await self.accounts())
+
+
+class Gauges:
+    """Counts what is in the store for those who watch."""
+
+    def __init__(self, timers: CountTimers, audit: AuditErasure, metrics: ExpiryMetrics) -> None:
+        self.timers = timers
+        self.audit = audit
+        self.metrics = metrics
+
+    async def turn(self) -> None:
+        """Count once."""
+        census, audit = await self.timers(), await self.audit()
+        self.metrics.timers.set(census.timers)
+        self.metrics.timers_overdue.set(census.overdue)
+        self.metrics.oldest_overdue.set(census.oldest_overdue_s)
+        for store, number in audit.open.items():
+            self.metrics.receipts_open.labels(store).set(number)
+            self.metrics.oldest_receipt.labels(store).set(audit.oldest_s[store])

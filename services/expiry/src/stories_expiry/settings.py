@@ -1,0 +1,27 @@
+"""What expiry reads from the environment besides what every service reads."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from stories_shared.settings import Duration, Settings
+
+from stories_expiry.domain.endings import MARKS_KEPT
+
+
+def outlives_the_log(kept: timedelta) -> timedelta:
+    """Receipts are the ended marks, too, and those outlive every record that can still be read."""
+    if kept < MARKS_KEPT:
+        raise ValueError(f"expected at least {MARKS_KEPT.days}d, longer than any record can be read again")
+    return kept
+
+
+class ExpirySettings(Settings):
+    """Expiry's settings."""
+
+    mongo_database: str = Field(
+        "stories_expiry", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="the service's own database"
+    )
+    receipt_retention: Annotated[Duration, AfterValidator(outlives_the_log)] = Field(
+        timedelta(days=90), description="how long a complete receipt can be read, at least 30d"
+    )

@@ -1,0 +1,21 @@
+"""MongoDB: one document per story, from its timer to its receipt; one per demand to erase a user.
+
+The document *is* the timer while it has ``due``, and the erasure record once it has ``ended``; it is the ended mark
+that guards against whatever arrives late. So firing, deleting and answering are one update of one document each, and
+no transaction is needed. Stories lie in a clustered collection: half the bytes a row, one look-up less.
+"""
+
+from stories_shared.mongo import Mongo
+
+from stories_expiry.store.accounts import Accounts
+from stories_expiry.store.replicas import Roster
+from stories_expiry.store.stories import Stories
+
+__all__ = ["Accounts", "Roster", "Stories", "ensure"]
+
+
+async def ensure(mongo: Mongo) -> None:
+    """Make every collection and index; idempotent."""
+    await Stories.ensure(mongo)
+    await Accounts.ensure(mongo)
+    await Roster.ensure(mongo)

@@ -1,0 +1,98 @@
+"""One document per demand to erase a user: what was demanded, who has answered, when to ask again."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo import IndexModel, UpdateOne
+from stories_shared.events import UserErased
+from stories_shared.mongo import Collection, Document, Mongo
+from stories_shared.outbox import mark, outbox_index
+from stories_shared.publishing import Saying
+
+from stories_expiry.domain.accounts import SERVICES, AccountReceipt, Erasure, ServiceAnswer
+from stories_expiry.store import stages
+from stories_expiry.store.stages import Stage, either, unless_there
+from stories_expiry.store.stories import only_with, resaid
+
+NAME = "accounts"
+
+
+class Accounts:
+    """The demands and their receipts; they are the erased-user marks, too.
+
+    Args:
+        mongo: expiry's database.
+        receipts_kept: how long a complete receipt stays; at least 30 days.
+    """
+
+    def __init__(self, mongo: Mongo, receipts_kept: timedelta) -> None:
+        self.collection: Collection = mongo[NAME]
+        self._kept = receipts_kept
+
+    @classmethod
+    async def ensure(cls, mongo: Mongo) -> None:
+        """Make the collection and its indexes."""
+        await mongo.ensure(
+            NAME,
+            IndexModel([("user_id", 1), ("at", -1)], name="user"),
+            only_with("resay_at", ("resay_at", 1)),
+            IndexModel([("forget_at", 1)], name="forget", expireAfterSeconds=0),
+            outbox_index(),
+        )
+
+    async def demand(self, erasure: Erasure, now: datetime, *, said: bool) -> AccountReceipt:
+        """Open the receipt unless it is open, marked to be said unless somebody said it; the receipt as it stands."""
+        fresh = {"$not": ["$at"]}
+        demanded = {
+            "at": unless_there("at", erasure.at),
+            "user_id": unless_there("user_id", erasure.user_id),
+            "said": unless_there("said", {"id": {"$literal": erasure.fact_id}, "at": erasure.at}),
+            "times_said": unless_there("times_said", 1),
+            "unsaid": "$unsaid" if said else either(fresh, mark(1, now), "$unsaid"),
+        }
+        await self._change(erasure.receipt_id, [{"$set": demanded}], now)
+        document = await self.collection.find_one({"_id": erasure.receipt_id})
+        return receipt_of(document or {"_id": erasure.receipt_id, "user_id": erasure.user_id, "at": erasure.at})
+
+    async def accept(self, answer: ServiceAnswer, now: datetime) -> None:
+        """Note the first answer of each service; the fourth closes the receipt."""
+        field = f"erased.{answer.service}"
+        noted = {field: unless_there(field, answer.erased_at), "user_id": unless_there("user_id", answer.user_id)}
+        await self._change(answer.receipt_id, [{"$set": noted}], now)
+
+    async def resay(self, now: datetime, limit: int) -> int:
+        """Mark unanswered demands to be said again, each once in all replicas; how many."""
+        late = self.collection.find({"resay_at": {"$lte": now}}, {"resay_at": 1, "times_said": 1}, limit=limit)
+        updates: list[UpdateOne] = [resaid(document, now) async for document in late]
+        return (await self.collection.bulk_write(updates, ordered=False)).modified_count if updates else 0
+
+    async def latest(self, user_id: str) -> AccountReceipt | None:
+        """The newest demand about the user, or None."""
+        wanted: dict[str, Any] = {"user_id": user_id, "at": {"$exists": True}}
+        document = await self.collection.find_one(wanted, sort=[("at", -1)])
+        return receipt_of(document) if document else None
+
+    async def receipt(self, receipt_id: str) -> AccountReceipt | None:
+        """One demand, or None."""
+        document = await self.collection.find_one({"_id": receipt_id, "at": {"$exists": True}})
+        return receipt_of(document) if document else None
+
+    async def _change(self, receipt_id: str, change: list[Stage], now: datetime) -> None:
+        settle = stages.settle("$at", SERVICES, now, self._kept)
+        await self.collection.update_one({"_id": receipt_id}, [*change, *settle], upsert=True)
+
+
+def receipt_of(document: Document) -> AccountReceipt:
+    """The receipt that a document is."""
+    return AccountReceipt(
+        receipt_id=document["_id"],
+        user_id=document["user_id"],
+        at=document["at"],
+        erased=document.get("erased", {}),
+    )
+
+
+def demands(document: Document) -> list[Saying]:
+    """What a document says: that the user is to be erased, as it was said the first time."""
+    event = UserErased(user_id=document["user_id"], at=document["at"], receipt_id=document["_id"])
+    return [Saying(event, fact_id=document["said"]["id"], at=document["said"]["at"])]

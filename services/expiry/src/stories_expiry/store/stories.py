@@ -1,0 +1,212 @@
+"""One document per story: its timer while it lives, its erasure record afterwards."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pymongo import IndexModel, UpdateOne
+from stories_shared.events import StoryDeleted, StoryExpired
+from stories_shared.ids import new_id
+from stories_shared.mongo import Collection, Document, Mongo
+from stories_shared.outbox import mark, outbox_index
+from stories_shared.publishing import Saying
+
+from stories_expiry.domain.endings import (
+    MARKS_KEPT,
+    STORES,
+    Answer,
+    Answered,
+    Audit,
+    Census,
+    Deletion,
+    Receipt,
+    patience,
+)
+from stories_expiry.domain.timers import Due, Timer
+from stories_expiry.store import stages
+
+NAME = "stories"
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+# A timer counts as overdue once every replica had its chance.
+OVERDUE_AFTER = timedelta(seconds=1)
+# Receipts that an audit counts one by one; more than this shows as this.
+COUNTED = 100_000
+
+
+def indexes() -> list[IndexModel]:
+    """Each holds only the documents that its reader looks for."""
+    return [
+        IndexModel([("due", 1)], name="due", partialFilterExpression={"due": {"$exists": True}}),
+        IndexModel(
+            [("waiting", 1), ("ended_at", 1)], name="waiting", partialFilterExpression={"waiting": {"$exists": True}}
+        ),
+        IndexModel([("resay_at", 1)], name="resay", partialFilterExpression={"resay_at": {"$exists": True}}),
+        IndexModel([("author_id", 1)], name="author"),
+        IndexModel([("forget_at", 1)], name="forget", expireAfterSeconds=0),
+        outbox_index(),
+    ]
+
+
+def only_with(field: str, *keys: tuple[str, int]) -> IndexModel:
+    """An index of the documents that have the field."""
+    return IndexModel(list(keys), name=field, partialFilterExpression={field: {"$exists": True}})
+
+
+class Stories:
+    """The timers, the endings and the receipts.
+
+    Args:
+        mongo: expiry's database.
+        receipts_kept: how long a complete receipt stays; at least 30 days, since it is the ended mark, too.
+    """
+
+    def __init__(self, mongo: Mongo, receipts_kept: timedelta) -> None:
+        self.collection: Collection = mongo[NAME]
+        self._kept = receipts_kept
+
+    @classmethod
+    async def ensure(cls, mongo: Mongo) -> None:
+        """Make the clustered collection and its indexes."""
+        await mongo.ensure(NAME, *indexes(), clusteredIndex={"key": {"_id": 1}, "unique": True})
+
+    async def arm(self, timers: Sequence[Timer]) -> set[str]:
+        """Set or move timers, none of ended stories or older revisions; the ids of those that run now."""
+        await self._change((timer.story_id, stages.arm(timer)) for timer in timers)
+        running = {"_id": {"$in": [timer.story_id for timer in timers]}, "due": {"$exists": True}}
+        return {document["_id"] async for document in self.collection.find(running, {"_id": 1})}
+
+    async def due(self, since: datetime, before: datetime, limit: int) -> list[Due]:
+        """Timers due from ``since`` on and before ``before``, earliest first."""
+        found = self.collection.find(
+            {"due": {"$gte": since, "$lt": before}}, {"due": 1}, sort=[("due", 1)], limit=limit
+        )
+        return [Due(document["due"], document["_id"], heard=False) async for document in found]
+
+    async def fire(self, story_ids: Sequence[str], now: datetime) -> set[str]:
+        """End those whose timers are due by now, each with the mark to say so; the ids that this call ended."""
+        fact_ids = {story_id: new_id() for story_id in story_ids}
+        if not fact_ids:
+            return set()
+        settle = self._settle(now)
+        updates = [
+            UpdateOne({"_id": story_id, "due": {"$lte": now}}, [*stages.expire(fact_id, now), *settle])
+            for story_id, fact_id in fact_ids.items()
+        ]
+        result = await self.collection.bulk_write(updates, ordered=False)
+        if result.modified_count == len(updates):
+            return set(fact_ids)
+        won = {"_id": {"$in": list(fact_ids)}, "said.id": {"$in": list(fact_ids.values())}}
+        return {document["_id"] async for document in self.collection.find(won, {"_id": 1})}
+
+    async def delete(self, deletion: Deletion, now: datetime) -> None:
+        """Stop the timer and open the receipt; an earlier ending stands."""
+        await self._change([(deletion.story_id, [*stages.delete(deletion), *self._settle(now)])])
+
+    async def accept(self, answers: Sequence[Answer], now: datetime) -> list[Answered]:
+        """Note first answers and close the receipts that are complete; what is new about ended stories."""
+        wanted = {"_id": {"$in": list({given.story_id for given in answers})}, "ended": {"$exists": True}}
+        ended = {
+            document["_id"]: document async for document in self.collection.find(wanted, {"ended_at": 1, "erased": 1})
+        }
+        settle = self._settle(now)
+        await self._change((given.story_id, [*stages.answer(given), *settle]) for given in answers)
+        return list(first_answers(answers, ended))
+
+    async def resay(self, now: datetime, limit: int) -> int:
+        """Mark unanswered endings to be said again, each once in all replicas; how many."""
+        late = self.collection.find({"resay_at": {"$lte": now}}, {"resay_at": 1, "times_said": 1}, limit=limit)
+        updates = [resaid(document, now) async for document in late]
+        return (await self.collection.bulk_write(updates, ordered=False)).modified_count if updates else 0
+
+    async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
+        """Let the records of stories posted by ``at`` go 30 days after they are complete, not later."""
+        theirs = {"author_id": user_id, "posted_at": {"$not": {"$gt": at}}, "ended_at": {"$not": {"$gt": at}}}
+        sooner = {"author_erased": True, "forget_at": {"$min": ["$forget_at", now + MARKS_KEPT]}}
+        living = {"author_id": user_id, "posted_at": {"$lte": at}, "completed_at": {"$exists": False}}
+        await self.collection.update_many(living, {"$set": {"author_erased": True}})
+        await self.collection.update_many(theirs | {"completed_at": {"$exists": True}}, [{"$set": sooner}])
+
+    async def receipt(self, story_id: str) -> Receipt | None:
+        """The story's receipt; None where it lives or never was."""
+        document = await self.collection.find_one({"_id": story_id, "ended": {"$exists": True}})
+        return receipt_of(document) if document else None
+
+    async def audit(self, now: datetime) -> Audit:
+        """Open receipts by the store that they wait for, and the age of the oldest."""
+        counts = {}
+        oldest = {}
+        for store in STORES:
+            counts[store] = await self.collection.count_documents({"waiting": store}, limit=COUNTED)
+            first = await self.collection.find_one({"waiting": store}, {"ended_at": 1}, sort=[("ended_at", 1)])
+            oldest[store] = max(0.0, (now - first["ended_at"]).total_seconds()) if first else 0.0
+        return Audit(counts, oldest)
+
+    async def census(self, now: datetime) -> Census:
+        """Count the timers that run and those that should have fired."""
+        overdue = {"due": {"$gt": LONG_AGO, "$lt": now - OVERDUE_AFTER}}
+        first = await self.collection.find_one(overdue, {"due": 1}, sort=[("due", 1)])
+        return Census(
+            timers=await self.collection.count_documents({"due": {"$gt": LONG_AGO}}),
+            overdue=await self.collection.count_documents(overdue, limit=COUNTED) if first else 0,
+            oldest_overdue_s=(now - first["due"]).total_seconds() if first else 0.0,
+        )
+
+    def _settle(self, now: datetime) -> list[stages.Stage]:
+        return stages.settle("$ended", STORES, now, self._kept)
+
+    async def _change(self, changes: Iterable[tuple[str, list[stages.Stage]]]) -> None:
+        """Apply each change to its story's document, making it where there is none."""
+        updates = [UpdateOne({"_id": story_id}, change, upsert=True) for story_id, change in changes]
+        if updates:
+            await self.collection.bulk_write(updates, ordered=False)
+
+
+def first_answers(answers: Sequence[Answer], ended: dict[str, Document]) -> Iterable[Answered]:
+    """The answers that a story's record does not hold yet."""
+    seen = set()
+    for given in answers:
+        document = ended.get(given.story_id)
+        if document is None or given.store in document.get("erased", {}) or (given.story_id, given.store) in seen:
+            continue
+        seen.add((given.story_id, given.store))
+        yield Answered(given.store, max(0.0, (given.erased_at - document["ended_at"]).total_seconds()))
+
+
+def resaid(document: Document, now: datetime) -> UpdateOne:
+    """Say the ending once more and wait longer, unless another replica has just seen to it."""
+    times = document["times_said"] + 1
+    again: dict[str, Any] = {"times_said": times, "resay_at": now + patience(times), "unsaid": mark(times, now)}
+    return UpdateOne({"_id": document["_id"], "resay_at": document["resay_at"]}, {"$set": again})
+
+
+def receipt_of(document: Document) -> Receipt:
+    """The receipt that a document of an ended story is."""
+    return Receipt(
+        story_id=document["_id"],
+        author_id=document.get("author_id"),
+        ended=document["ended"],
+        ended_at=document["ended_at"],
+        erased=document.get("erased", {}),
+        completed_at=document.get("completed_at"),
+    )
+
+
+def endings(document: Document) -> list[Saying]:
+    """What a document says: its ending, under the id and with the data that it had the first time."""
+    said = document["said"]
+    event: StoryExpired | StoryDeleted
+    if document["ended"] == "expired":
+        event = StoryExpired(
+            story_id=document["_id"],
+            author_id=document["author_id"],
+            expires_at=document["ended_at"],
+            expired_at=said["at"],
+        )
+    else:
+        event = StoryDeleted(
+            story_id=document["_id"],
+            author_id=document.get("author_id"),
+            deleted_at=document["ended_at"],
+            by=document["by"],
+        )
+    return [Saying(event, fact_id=said["id"], at=said["at"])]

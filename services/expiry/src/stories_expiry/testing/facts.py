@@ -1,0 +1,42 @@
+"""Builders of events and facts, with everything that a test does not care about filled in."""
+
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from stories_shared.cloudevents import Fact
+from stories_shared.events import Event, Media, StoryPosted
+from stories_shared.ids import new_id
+
+E = TypeVar("E", bound=Event)
+
+
+def story_posted(now: datetime, *, lives: timedelta = timedelta(hours=24), **given: Any) -> StoryPosted:
+    """A story posted now that lives so long; any field can be given."""
+    story_id = given.setdefault("story_id", new_id())
+    folder = f"stories/{story_id}/"
+    media = Media(
+        key=f"{folder}media.mp4",
+        poster_key=f"{folder}poster.jpg",
+        content_type="video/mp4",
+        size=1_000,
+        width=1080,
+        height=1920,
+        duration_ms=10_000,
+    )
+    filled = {"author_id": "ann", "posted_at": now, "expires_at": now + lives, "kind": "video", "media": media}
+    return StoryPosted(**(filled | given))
+
+
+def fact(event: E, at: datetime, *, source: str | None = "/stories/ingest", fact_id: str | None = None) -> Fact[E]:
+    """The event as if read from its topic; ``source=None`` is an outsider without headers."""
+    return Fact(
+        event=event,
+        key=event.key.encode(),
+        topic=event.topic,
+        partition=0,
+        offset=0,
+        source=source,
+        id=fact_id or (new_id() if source else None),
+        said_at=at,
+        appended_at=at,
+    )

@@ -1,0 +1,160 @@
+"""The stories' store in memory: the same rules in plain words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from stories_expiry.domain.endings import (
+    FIRST_PATIENCE,
+    MARKS_KEPT,
+    STORES,
+    Answer,
+    Answered,
+    Audit,
+    Census,
+    Deletion,
+    Ended,
+    Receipt,
+    Store,
+    patience,
+)
+from stories_expiry.domain.timers import Due, Timer
+
+
+@dataclass
+class Row:
+    """What is known of one story."""
+
+    author_id: str | None = None
+    posted_at: datetime | None = None
+    due: datetime | None = None
+    revision: int = 0
+    ended: Ended | None = None
+    ended_at: datetime | None = None
+    erased: dict[Store, datetime] = field(default_factory=dict)
+    completed_at: datetime | None = None
+    resay_at: datetime | None = None
+    forget_at: datetime | None = None
+    author_erased: bool = False
+    times_said: int = 0
+    unsaid: bool = False
+
+    @property
+    def waiting(self) -> list[Store]:
+        """The stores that have not answered the ending."""
+        return [store for store in STORES if self.ended and store not in self.erased]
+
+
+class FakeStories:
+    """Timers, endings and receipts in a dict."""
+
+    def __init__(self, receipts_kept: timedelta = timedelta(days=90)) -> None:
+        self.rows: dict[str, Row] = {}
+        self._kept = receipts_kept
+
+    async def arm(self, timers: Sequence[Timer]) -> set[str]:
+        """Set or move timers, none of ended stories or older revisions; the ids of those that run now."""
+        for timer in timers:
+            row = self.rows.setdefault(timer.story_id, Row())
+            row.author_id = row.author_id or timer.author_id
+            row.posted_at = row.posted_at or timer.posted_at
+            if not row.ended:
+                row.forget_at = None
+                if timer.revision > row.revision:
+                    row.due = timer.expires_at
+            row.revision = max(row.revision, timer.revision)
+        return {timer.story_id for timer in timers if self.rows[timer.story_id].due}
+
+    async def due(self, since: datetime, before: datetime, limit: int) -> list[Due]:
+        """Timers due from ``since`` on and before ``before``, earliest first."""
+        running = [Due(row.due, story_id, heard=False) for story_id, row in self.rows.items() if row.due]
+        return sorted(due for due in running if since <= due.at < before)[:limit]
+
+    async def fire(self, story_ids: Sequence[str], now: datetime) -> set[str]:
+        """End those whose timers are due by now, each with the mark to say so; the ids that this call ended."""
+        fired = set()
+        for story_id in story_ids:
+            row = self.rows.get(story_id)
+            if row and row.due and row.due <= now:
+                row.ended, row.ended_at, row.due = "expired", row.due, None
+                row.times_said, row.unsaid = 1, True
+                self._settle(row, now)
+                fired.add(story_id)
+        return fired
+
+    async def delete(self, deletion: Deletion, now: datetime) -> None:
+        """Stop the timer and open the receipt; an earlier ending stands."""
+        row = self.rows.setdefault(deletion.story_id, Row())
+        row.author_id = row.author_id or deletion.author_id
+        row.author_erased = row.author_erased or deletion.by == "erasure"
+        row.due = None
+        before_expiry = row.ended == "expired" and row.ended_at is not None and row.ended_at > deletion.deleted_at
+        if not row.ended or before_expiry:
+            row.ended, row.ended_at = "deleted", deletion.deleted_at
+            row.times_said, row.unsaid, row.resay_at = 1, False, None
+        self._settle(row, now)
+
+    async def accept(self, answers: Sequence[Answer], now: datetime) -> list[Answered]:
+        """Note first answers and close the receipts that are complete; what is new about ended stories."""
+        new = []
+        for given in answers:
+            row = self.rows.setdefault(given.story_id, Row())
+            if given.store not in row.erased:
+                row.erased[given.store] = given.erased_at
+                if row.ended_at:
+                    new.append(Answered(given.store, max(0.0, (given.erased_at - row.ended_at).total_seconds())))
+            self._settle(row, now)
+        return new
+
+    async def resay(self, now: datetime, limit: int) -> int:
+        """Mark unanswered endings to be said again; how many."""
+        late = [row for row in self.rows.values() if row.resay_at and row.resay_at <= now][:limit]
+        for row in late:
+            row.times_said += 1
+            row.resay_at, row.unsaid = now + patience(row.times_said), True
+        return len(late)
+
+    async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
+        """Let the records of stories posted by ``at`` go 30 days after they are complete, not later."""
+        for row in self.rows.values():
+            if row.author_id != user_id or any(time and time > at for time in (row.posted_at, row.ended_at)):
+                continue
+            if row.completed_at or row.posted_at:
+                row.author_erased = True
+            if row.completed_at and row.forget_at:
+                row.forget_at = min(row.forget_at, now + MARKS_KEPT)
+
+    async def receipt(self, story_id: str) -> Receipt | None:
+        """The story's receipt; None where it lives or never was."""
+        row = self.rows.get(story_id)
+        if row is None or row.ended is None or row.ended_at is None:
+            return None
+        return Receipt(story_id, row.author_id, row.ended, row.ended_at, dict(row.erased), row.completed_at)
+
+    async def audit(self, now: datetime) -> Audit:
+        """Open receipts by the store that they wait for, and the age of the oldest."""
+        ends = {
+            store: [row.ended_at for row in self.rows.values() if row.ended_at and store in row.waiting]
+            for store in STORES
+        }
+        return Audit(
+            {store: len(found) for store, found in ends.items()},
+            {store: (now - min(found)).total_seconds() if found else 0.0 for store, found in ends.items()},
+        )
+
+    async def census(self, now: datetime) -> Census:
+        """Count the timers that run and those that should have fired."""
+        running = [row.due for row in self.rows.values() if row.due]
+        overdue = [due for due in running if due < now - timedelta(seconds=1)]
+        return Census(len(running), len(overdue), (now - min(overdue)).total_seconds() if overdue else 0.0)
+
+    def _settle(self, row: Row, now: datetime) -> None:
+        if row.ended and not row.waiting:
+            if not row.completed_at:
+                row.completed_at = now
+                row.forget_at = now + (MARKS_KEPT if row.author_erased else self._kept)
+            row.resay_at = None
+        elif row.ended:
+            row.resay_at, row.forget_at = row.resay_at or now + FIRST_PATIENCE, None
+        elif not row.due:
+            row.forget_at = row.forget_at or now + MARKS_KEPT

@@ -1,0 +1,96 @@
+"""Follow every ending until all stores have answered, and say it again until they have."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from stories_shared.clock import Clock
+from stories_shared.cloudevents import Fact
+from stories_shared.events import StoryDeleted, StoryErased
+from stories_shared.failures import Unacceptable
+from stories_shared.ids import fact_based_id
+
+from stories_expiry.domain.endings import Answer, Answered, Deletion
+
+RESAY_AT_ONCE = 1_000
+"""Endings said again per turn: a store that was away long is not drowned."""
+
+
+class Deletions(Protocol):
+    """Records stories that were taken back."""
+
+    async def delete(self, deletion: Deletion, now: datetime) -> None:
+        """Stop the timer and open the receipt; an earlier ending stands."""
+        ...
+
+
+class Answers(Protocol):
+    """Records what stores answer."""
+
+    async def accept(self, answers: Sequence[Answer], now: datetime) -> list[Answered]:
+        """Note first answers and close the receipts that are complete; what is new about ended stories."""
+        ...
+
+
+class Unanswered(Protocol):
+    """Finds endings that some store has not answered in time."""
+
+    async def resay(self, now: datetime, limit: int) -> int:
+        """Mark them to be said again, each once in all replicas; how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDeletion:
+    """A deleted story gets its erasure record."""
+
+    deletions: Deletions
+    now: Clock
+
+    async def __call__(self, fact: Fact[StoryDeleted]) -> None:
+        """Open the receipt. From outside, the author is what our own record says and no time lies in the future.
+
+        Raises:
+            Unacceptable: an outsider claims to be the author or an erasure.
+        """
+        said = fact.event
+        if not fact.ours and said.by != "admin":
+            raise Unacceptable(f"from outside only an admin deletes, not: {said.by}")
+        deletion = Deletion(
+            story_id=said.story_id,
+            author_id=said.author_id if fact.ours else None,
+            deleted_at=said.deleted_at if fact.ours else min(said.deleted_at, fact.appended_at),
+            by=said.by,
+            fact_id=fact.id or fact_based_id(fact.identity),
+        )
+        await self.deletions.delete(deletion, self.now())
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptAnswers:
+    """Stores answer; a receipt closes with the last of them."""
+
+    answers: Answers
+    now: Clock
+
+    async def __call__(self, facts: Sequence[Fact[StoryErased]]) -> list[Answered]:
+        """Note the answers; those that are new, for the metrics."""
+        said = [Answer(fact.event.story_id, fact.event.store, fact.event.erased_at) for fact in facts]
+        return await self.answers.accept(said, self.now())
+
+
+@dataclass(frozen=True, slots=True)
+class SayAgain:
+    """What was not answered in time is said again; ``woken`` wakes the outbox."""
+
+    unanswered: Unanswered
+    now: Clock
+    woken: Callable[[], None]
+
+    async def __call__(self) -> int:
+        """Mark what is due to be said again; how many that were."""
+        marked = await self.unanswered.resay(self.now(), RESAY_AT_ONCE)
+        if marked:
+            self.woken()
+        return marked

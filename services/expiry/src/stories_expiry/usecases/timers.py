@@ -1,0 +1,197 @@
+"""Hold a timer for every live story and end each when its time has come.
+
+Timers have no owner. Every replica holds what is due soon, fires what it prefers at once, and looks for whatever is
+overdue. Firing is one conditional update in the store, so it does not matter who comes first.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from stories_shared.clock import Clock
+from stories_shared.events import StoryPosted
+
+from stories_expiry.domain.timers import Crew, Due, Timer, Wheel
+
+# What the wheel holds: the next minute, and what a refill every LOAD_EVERY may be late by.
+AHEAD = timedelta(seconds=75)
+LOAD_EVERY = timedelta(seconds=15)
+# An arrival may be due before the other replicas read it: who heard of it then fires it itself.
+HEARD_AHEAD = AHEAD + LOAD_EVERY
+# A replica is given one second to fire what it prefers; then anyone does.
+GRACE = timedelta(seconds=1)
+
+FIRE_AT_ONCE = 1_000
+"""Stories ended by one command to the store: large enough to be fast, small enough to answer within its time-out."""
+LOOK_AT_ONCE = 4_000
+"""Overdue timers read at a time: four commands' worth."""
+FIRE_PER_TURN = 40_000
+"""The most that one look for the overdue fires before it lets others run."""
+
+
+class Timers(Protocol):
+    """One timer for every live story."""
+
+    async def arm(self, timers: Sequence[Timer]) -> set[str]:
+        """Set or move timers, none of ended stories or older revisions; the ids of those that run now."""
+        ...
+
+
+class DueTimers(Protocol):
+    """The timers by when they are due."""
+
+    async def due(self, since: datetime, before: datetime, limit: int) -> list[Due]:
+        """Those due from ``since`` on and before ``before``, earliest first."""
+        ...
+
+
+class Firing(DueTimers, Protocol):
+    """Ends stories."""
+
+    async def fire(self, story_ids: Sequence[str], now: datetime) -> set[str]:
+        """End those whose timers are due by now, each with the mark to say so; the ids that this call ended."""
+        ...
+
+
+class CrewNow(Protocol):
+    """Who shares the firing right now."""
+
+    def __call__(self) -> Crew: ...
+
+
+class Replicas(Protocol):
+    """The replicas that show signs of life."""
+
+    async def beat(self, me: str, now: datetime) -> tuple[str, ...]:
+        """Show a sign of life and return the names of all that lately did."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A story that was ended here, and how late, in seconds."""
+
+    story_id: str
+    late_s: float
+
+
+@dataclass(slots=True)
+class RollCall:
+    """Keeps the crew: who else fires. A replica that does not know of another only fires more than its share."""
+
+    replicas: Replicas
+    me: str
+    now: Clock
+    crew: Crew = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.crew = Crew(self.me, (self.me,))
+
+    async def __call__(self) -> None:
+        """Show a sign of life and see who else does."""
+        self.crew = Crew(self.me, await self.replicas.beat(self.me, self.now()))
+
+    def current(self) -> Crew:
+        """The crew as of the last call."""
+        return self.crew
+
+
+@dataclass(frozen=True, slots=True)
+class ArmTimers:
+    """A posted story gets its timer. ``woken`` is called when something is due so soon that it is held here."""
+
+    timers: Timers
+    wheel: Wheel
+    now: Clock
+    woken: Callable[[], None]
+
+    async def __call__(self, stories: Sequence[StoryPosted]) -> None:
+        """Set timers; those due soon, or already over, are held here, too."""
+        armed = await self.timers.arm([timer_of(story) for story in stories])
+        soon = self.now() + HEARD_AHEAD
+        held = [
+            self.wheel.hold(story.story_id, story.expires_at, heard=True)
+            for story in stories
+            if story.story_id in armed and story.expires_at < soon
+        ]
+        if held:
+            self.woken()
+
+
+def timer_of(story: StoryPosted) -> Timer:
+    """The timer that a posted story asks for."""
+    return Timer(story.story_id, story.author_id, story.posted_at, story.expires_at, story.revision)
+
+
+@dataclass(slots=True)
+class LoadAhead:
+    """Reads the next minute into the wheel. What does not fit is read when there is room, or found overdue."""
+
+    timers: DueTimers
+    wheel: Wheel
+    now: Clock
+    loaded_until: datetime | None = None
+
+    async def __call__(self) -> int:
+        """Read what has come within reach since the last turn; how many that was."""
+        now = self.now()
+        since = max(self.loaded_until or now - GRACE, now - GRACE)
+        until = now + AHEAD
+        room = self.wheel.capacity - len(self.wheel)
+        if room <= 0 or since >= until:
+            return 0
+        dues = await self.timers.due(since, until, room)
+        for due in dues:
+            self.wheel.hold(due.story_id, due.at, heard=False)
+        self.loaded_until = dues[-1].at if len(dues) == room else until
+        return len(dues)
+
+
+@dataclass(frozen=True, slots=True)
+class FireDue:
+    """Ends the stories that are due by now and that this replica prefers or alone knows of."""
+
+    timers: Firing
+    wheel: Wheel
+    crew: CrewNow
+    now: Clock
+
+    async def __call__(self) -> list[Fired]:
+        """Those ended here. What a failure leaves unfired is found by the look for the overdue."""
+        mine = self.crew().mine(self.wheel.take(self.now()))
+        return await fire(self.timers, mine, self.now)
+
+
+@dataclass(frozen=True, slots=True)
+class FireOverdue:
+    """Ends whatever is overdue by a second, one's own share first."""
+
+    timers: Firing
+    crew: CrewNow
+    now: Clock
+
+    async def __call__(self) -> list[Fired]:
+        """Those ended here, at most ``FIRE_PER_TURN`` and one look more."""
+        fired: list[Fired] = []
+        since = self.now() - timedelta(days=36_500)
+        while len(fired) < FIRE_PER_TURN:
+            overdue = await self.timers.due(since, self.now() - GRACE, LOOK_AT_ONCE)
+            if not overdue:
+                break
+            ended = await fire(self.timers, self.crew().mine(overdue) or overdue, self.now)
+            fired.extend(ended)
+            if not ended and len(overdue) < LOOK_AT_ONCE:
+                break
+        return fired
+
+
+async def fire(timers: Firing, dues: Sequence[Due], now: Clock) -> list[Fired]:
+    """End the stories, many at a time, and tell how late each was."""
+    fired: list[Fired] = []
+    for start in range(0, len(dues), FIRE_AT_ONCE):
+        part = dues[start : start + FIRE_AT_ONCE]
+        at = now()
+        ended = await timers.fire([due.story_id for due in part], at)
+        fired.extend(Fired(due.story_id, (at - due.at).total_seconds()) for due in part if due.story_id in ended)
+    return fired

@@ -1,0 +1,81 @@
+"""Expiry's fixtures: a clock that is set by hand, and every store, fake and real, under one name."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from stories_embedded.testing import Realm
+
+from stories_expiry import store
+from stories_expiry.testing import FakeAccounts, FakeRoster, FakeStories
+from stories_shared.mongo import Mongo
+
+KEPT = timedelta(days=90)
+
+
+class HandClock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def move(self, **by: float) -> datetime:
+        """Go forward."""
+        self.at += timedelta(**by)
+        return self.at
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture(params=["pymongo", "motor"])
+async def mongo(request: pytest.FixtureRequest, realm: Realm) -> AsyncIterator[Mongo]:
+    """Expiry's database on a real server, through each driver."""
+    connected = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], request.param)
+    await store.ensure(connected)
+    yield connected
+    await connected.close()
+
+
+async def real(kind: str, realm: Realm) -> Mongo:
+    connected = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], "motor" if kind == "motor" else "pymongo")
+    await store.ensure(connected)
+    return connected
+
+
+@pytest.fixture(params=["fake", "pymongo", "motor"])
+async def stories(request: pytest.FixtureRequest) -> AsyncIterator[store.Stories | FakeStories]:
+    """The stories' store: one suite runs over all of them."""
+    if request.param == "fake":
+        yield FakeStories(KEPT)
+        return
+    mongo = await real(request.param, request.getfixturevalue("realm"))
+    yield store.Stories(mongo, KEPT)
+    await mongo.close()
+
+
+@pytest.fixture(params=["fake", "pymongo", "motor"])
+async def accounts(request: pytest.FixtureRequest) -> AsyncIterator[store.Accounts | FakeAccounts]:
+    """The accounts' store: one suite runs over all of them."""
+    if request.param == "fake":
+        yield FakeAccounts()
+        return
+    mongo = await real(request.param, request.getfixturevalue("realm"))
+    yield store.Accounts(mongo, KEPT)
+    await mongo.close()
+
+
+@pytest.fixture(params=["fake", "pymongo", "motor"])
+async def roster(request: pytest.FixtureRequest) -> AsyncIterator[store.Roster | FakeRoster]:
+    """The roster of replicas: one suite runs over all of them."""
+    if request.param == "fake":
+        yield FakeRoster()
+        return
+    mongo = await real(request.param, request.getfixturevalue("realm"))
+    yield store.Roster(mongo)
+    await mongo.close()

@@ -1,0 +1,55 @@
+"""What receipts promise."""
+
+from datetime import UTC, datetime, timedelta
+
+from stories_expiry.domain.accounts import SERVICES, AccountReceipt
+from stories_expiry.domain.endings import LONGEST_PATIENCE, MARKS_KEPT, Receipt, log_clears_by, patience
+from stories_expiry.app import clears_after
+from stories_shared.topics import Topics
+
+END = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+
+
+def test_the_log_is_clear_when_the_topic_that_keeps_longest_has_dropped_the_last_record() -> None:
+    erased = {"media": END + timedelta(seconds=2), "feed": END + timedelta(seconds=5)}
+    receipt = Receipt("s", "ann", "expired", END, erased)
+    assert log_clears_by(receipt, timedelta(days=7)) == END + timedelta(seconds=5, days=7)
+
+
+def test_parked_views_are_what_the_log_keeps_longest() -> None:
+    topics = Topics.of([timedelta(hours=24)])
+    parked = topics["story-viewed.engagement.parked"]
+    assert clears_after(topics) == parked.retention + parked.segment + timedelta(minutes=5) > timedelta(days=7)
+
+
+def test_stories_that_live_for_weeks_stay_in_the_log_for_weeks() -> None:
+    topics = Topics.of([timedelta(days=14)])
+    assert clears_after(topics) > timedelta(days=15)
+
+
+def test_marks_outlive_every_record() -> None:
+    topics = Topics.of([timedelta(hours=24)])
+    assert max(topic.clears_after for topic in topics.values()) < MARKS_KEPT
+
+
+def test_waiting_for_answers_doubles_up_to_a_quarter_of_an_hour() -> None:
+    assert [patience(times).total_seconds() for times in (1, 2, 3, 4)] == [15, 30, 60, 120]
+    assert patience(1_000_000) == LONGEST_PATIENCE
+
+
+def test_a_receipt_held_for_moderation_is_not_complete() -> None:
+    assert Receipt("s", "ann", "deleted", END, completed_at=END).complete
+    assert not Receipt("s", "ann", "deleted", END, completed_at=END, held="report 7").complete
+
+
+def test_only_the_author_and_admins_read_a_receipt() -> None:
+    receipt = Receipt("s", "ann", "deleted", END)
+    assert receipt.may_read("ann", admin=False)
+    assert receipt.may_read("eve", admin=True)
+    assert not receipt.may_read("eve", admin=False)
+    assert not Receipt("s", None, "deleted", END).may_read("", admin=False)
+
+
+def test_an_account_is_erased_when_all_four_services_answered() -> None:
+    assert AccountReceipt("r", "ann", END, dict.fromkeys(SERVICES, END)).complete
+    assert not AccountReceipt("r", "ann", END, dict.fromkeys(SERVICES[:3], END)).complete

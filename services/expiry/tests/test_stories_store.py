@@ -1,0 +1,211 @@
+"""One suite over every store of stories: the fake and the real one on both drivers."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from conftest import HandClock
+
+from stories_expiry.domain.endings import MARKS_KEPT, STORES, Answer, Deletion
+from stories_expiry.domain.timers import Due, Timer
+from stories_expiry.store import Stories
+from stories_expiry.testing import FakeStories
+from stories_shared.ids import new_id
+
+pytestmark = pytest.mark.servers
+Store = Stories | FakeStories
+
+
+def timer(clock: HandClock, story_id: str | None = None, revision: int = 1, lives_s: float = 10) -> Timer:
+    return Timer(story_id or new_id(), "ann", clock(), clock() + timedelta(seconds=lives_s), revision)
+
+
+def deletion(story_id: str, at: datetime, author_id: str | None = "ann", by: str = "author") -> Deletion:
+    return Deletion(story_id, author_id, at, by, new_id())  # type: ignore[arg-type]
+
+
+def answers(story_id: str, at: datetime) -> list[Answer]:
+    return [Answer(story_id, store, at) for store in STORES]
+
+
+async def test_a_timer_is_due_at_its_time_and_fires_once(stories: Store, clock: HandClock) -> None:
+    set_ = timer(clock)
+    assert await stories.arm([set_]) == {set_.story_id}
+    assert await stories.fire([set_.story_id], clock.move(seconds=9.999)) == set()
+    assert await stories.due(clock(), clock() + timedelta(seconds=1), 10) == [
+        Due(set_.expires_at, set_.story_id, heard=False)
+    ]
+    assert await stories.fire([set_.story_id], clock.move(milliseconds=1)) == {set_.story_id}
+    assert await stories.fire([set_.story_id], clock()) == set()
+    assert await stories.due(clock() - timedelta(days=1), clock() + timedelta(days=1), 10) == []
+
+
+async def test_arming_again_changes_nothing_but_a_higher_revision_may_move_the_timer(
+    stories: Store, clock: HandClock
+) -> None:
+    first = timer(clock, revision=2)
+    await stories.arm([first, first])
+    await stories.arm([timer(clock, first.story_id, revision=1, lives_s=99)])
+    (due,) = await stories.due(clock(), clock() + timedelta(days=1), 10)
+    assert due.at == first.expires_at
+    await stories.arm([timer(clock, first.story_id, revision=3, lives_s=99)])
+    (due,) = await stories.due(clock(), clock() + timedelta(days=1), 10)
+    assert due.at == clock() + timedelta(seconds=99)
+
+
+async def test_an_ended_story_gets_no_timer_again(stories: Store, clock: HandClock) -> None:
+    expired, deleted = timer(clock), timer(clock)
+    await stories.arm([expired])
+    await stories.fire([expired.story_id], clock.move(seconds=10))
+    await stories.delete(deletion(deleted.story_id, clock()), clock())
+    again = [timer(clock, each.story_id, revision=9, lives_s=60) for each in (expired, deleted)]
+    assert await stories.arm(again) == set()
+    assert await stories.due(clock() - timedelta(days=1), clock() + timedelta(days=1), 10) == []
+
+
+async def test_only_some_of_many_win_where_others_fired_before(stories: Store, clock: HandClock) -> None:
+    timers = [timer(clock) for _ in range(20)]
+    await stories.arm(timers)
+    ids = [each.story_id for each in timers]
+    clock.move(seconds=20)
+    assert await stories.fire(ids[:5], clock()) == set(ids[:5])
+    assert await stories.fire(ids, clock()) == set(ids[5:])
+
+
+async def test_a_living_story_has_no_receipt_and_an_ended_one_waits_for_three_stores(
+    stories: Store, clock: HandClock
+) -> None:
+    set_ = timer(clock)
+    await stories.arm([set_])
+    assert await stories.receipt(set_.story_id) is None
+    await stories.fire([set_.story_id], clock.move(seconds=11))
+    receipt = await stories.receipt(set_.story_id)
+    assert receipt is not None
+    assert (receipt.ended, receipt.ended_at, receipt.erased, receipt.complete) == ("expired", set_.expires_at, {}, False)
+    audit = await stories.audit(clock.move(seconds=4))
+    assert audit.open == {"media": 1, "feed": 1, "engagement": 1}
+    assert audit.oldest_s["feed"] == 5.0
+
+
+async def test_the_last_answer_completes_a_receipt_and_first_answers_stand(stories: Store, clock: HandClock) -> None:
+    story_id, ended_at = new_id(), clock()
+    await stories.delete(deletion(story_id, ended_at), clock())
+    clock.move(seconds=2)
+    first = await stories.accept(answers(story_id, clock())[:2], clock())
+    assert [(each.store, each.after_s) for each in first] == [("media", 2.0), ("feed", 2.0)]
+    last = await stories.accept(answers(story_id, clock.move(seconds=1)), clock())
+    assert [each.store for each in last] == ["engagement"]
+    receipt = await stories.receipt(story_id)
+    assert receipt is not None
+    assert receipt.erased == {
+        "media": ended_at + timedelta(seconds=2),
+        "feed": ended_at + timedelta(seconds=2),
+        "engagement": ended_at + timedelta(seconds=3),
+    }
+    assert receipt.complete
+    assert receipt.completed_at == clock()
+    assert await stories.accept(answers(story_id, clock.move(seconds=1)), clock()) == []
+    assert (await stories.receipt(story_id)) == receipt
+    assert set((await stories.audit(clock())).open.values()) == {0}
+
+
+async def test_answers_that_come_before_their_ending_count(stories: Store, clock: HandClock) -> None:
+    story_id = new_id()
+    assert await stories.accept(answers(story_id, clock()), clock()) == []
+    assert await stories.receipt(story_id) is None
+    await stories.delete(deletion(story_id, clock()), clock())
+    receipt = await stories.receipt(story_id)
+    assert receipt is not None
+    assert receipt.complete
+
+
+async def test_answers_do_not_stop_a_timer(stories: Store, clock: HandClock) -> None:
+    set_ = timer(clock)
+    await stories.accept(answers(set_.story_id, clock())[:1], clock())
+    assert await stories.arm([set_]) == {set_.story_id}
+    await stories.accept(answers(set_.story_id, clock())[1:2], clock())
+    assert await stories.fire([set_.story_id], clock.move(seconds=10)) == {set_.story_id}
+    assert (await stories.audit(clock())).open == {"media": 0, "feed": 0, "engagement": 1}
+
+
+async def test_the_first_ending_stands_unless_the_deletion_was_before_the_expiry(
+    stories: Store, clock: HandClock
+) -> None:
+    late, early = timer(clock), timer(clock)
+    await stories.arm([late, early])
+    clock.move(seconds=12)
+    await stories.fire([late.story_id, early.story_id], clock())
+    await stories.delete(deletion(late.story_id, clock()), clock())
+    await stories.delete(deletion(early.story_id, clock() - timedelta(seconds=5)), clock())
+    await stories.delete(deletion(early.story_id, clock() - timedelta(seconds=6)), clock())
+    receipts = [await stories.receipt(each.story_id) for each in (late, early)]
+    assert [receipt and (receipt.ended, receipt.ended_at) for receipt in receipts] == [
+        ("expired", late.expires_at),
+        ("deleted", clock() - timedelta(seconds=5)),
+    ]
+
+
+async def test_an_outsiders_deletion_takes_its_author_from_our_own_record(stories: Store, clock: HandClock) -> None:
+    known, unknown = timer(clock), timer(clock)
+    await stories.arm([known])
+    for each in (known, unknown):
+        await stories.delete(deletion(each.story_id, clock(), author_id=None, by="admin"), clock())
+    authors = [receipt.author_id if (receipt := await stories.receipt(each.story_id)) else "" for each in (known, unknown)]
+    assert authors == ["ann", None]
+    await stories.arm([unknown])
+    told = await stories.receipt(unknown.story_id)
+    assert told is not None
+    assert told.author_id == "ann"
+
+
+async def test_what_is_not_answered_in_time_is_said_again_ever_more_rarely(stories: Store, clock: HandClock) -> None:
+    story_id = new_id()
+    await stories.delete(deletion(story_id, clock()), clock())
+    assert await stories.resay(clock.move(seconds=14), 10) == 0
+    assert await stories.resay(clock.move(seconds=1), 10) == 1
+    assert await stories.resay(clock.move(seconds=29), 10) == 0
+    assert await stories.resay(clock.move(seconds=1), 10) == 1
+    await stories.accept(answers(story_id, clock()), clock())
+    assert await stories.resay(clock.move(days=1), 10) == 0
+
+
+async def test_the_census_counts_what_runs_and_what_is_overdue(stories: Store, clock: HandClock) -> None:
+    await stories.arm([timer(clock, lives_s=lives) for lives in (1, 2, 60)])
+    census = await stories.census(clock.move(seconds=4))
+    assert (census.timers, census.overdue, census.oldest_overdue_s) == (3, 2, 3.0)
+
+
+async def test_an_erased_authors_receipts_stay_readable_but_not_for_as_long(stories: Store, clock: HandClock) -> None:
+    before, after = timer(clock), timer(clock)
+    await stories.arm([before])
+    for each in (before, after):
+        await stories.delete(deletion(each.story_id, clock()), clock())
+        await stories.accept(answers(each.story_id, clock()), clock())
+    erased_at = clock.move(seconds=1)
+    later = timer(clock.move(seconds=1) and clock)
+    await stories.arm([later])
+    await stories.delete(deletion(later.story_id, clock()), clock())
+    await stories.accept(answers(later.story_id, clock()), clock())
+    await stories.forget_author("ann", erased_at, clock())
+    assert await forgotten_after(stories, before.story_id, clock()) == MARKS_KEPT
+    assert await forgotten_after(stories, later.story_id, clock()) == timedelta(days=90)
+    receipt = await stories.receipt(before.story_id)
+    assert receipt is not None
+    assert receipt.may_read("ann", admin=False)
+
+
+async def test_a_story_deleted_by_an_erasure_is_forgotten_with_the_marks(stories: Store, clock: HandClock) -> None:
+    story_id = new_id()
+    await stories.delete(deletion(story_id, clock(), by="erasure"), clock())
+    assert await forgotten_after(stories, story_id, clock()) is None
+    await stories.accept(answers(story_id, clock()), clock())
+    assert await forgotten_after(stories, story_id, clock()) == MARKS_KEPT
+
+
+async def forgotten_after(stories: Store, story_id: str, now: datetime) -> timedelta | None:
+    """How long from now on the record stays, or None where it stays as long as it is open."""
+    if isinstance(stories, FakeStories):
+        at = stories.rows[story_id].forget_at
+    else:
+        document = await stories.collection.find_one({"_id": story_id})
+        at = document.get("forget_at") if document else None
+    return at - now if at else None

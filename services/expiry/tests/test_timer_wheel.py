@@ -1,0 +1,73 @@
+"""The wheel: what is due soon, packed and in order."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stories_expiry.domain.timers import Crew, Due, Wheel
+from stories_shared.ids import new_id
+
+NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+IDS = [new_id() for _ in range(20)]
+
+
+def test_timers_come_out_in_the_order_they_are_due_and_not_before() -> None:
+    wheel = Wheel()
+    for number, late in enumerate((1.5, 0.25, 1.75, 61.0)):
+        wheel.hold(IDS[number], NOW + timedelta(seconds=late), heard=False)
+    assert wheel.next_at() == NOW + timedelta(milliseconds=250)
+    assert [due.story_id for due in wheel.take(NOW + timedelta(seconds=1.6))] == [IDS[1], IDS[0]]
+    assert wheel.next_at() == NOW + timedelta(seconds=1.75)
+    assert len(wheel) == 2
+
+
+def test_a_story_held_twice_comes_out_once_and_as_heard_if_it_was_heard() -> None:
+    wheel = Wheel()
+    wheel.hold(IDS[0], NOW, heard=False)
+    wheel.hold(IDS[0], NOW, heard=True)
+    assert wheel.take(NOW) == [Due(NOW, IDS[0], heard=True)]
+    assert wheel.take(NOW) == []
+
+
+def test_a_full_wheel_refuses_and_has_room_again_once_something_is_taken() -> None:
+    wheel = Wheel(capacity=1)
+    assert wheel.hold(IDS[0], NOW, heard=False)
+    assert not wheel.hold(IDS[1], NOW, heard=False)
+    wheel.take(NOW)
+    assert wheel.hold(IDS[1], NOW, heard=False)
+
+
+def test_taking_is_bounded_by_whole_seconds() -> None:
+    wheel = Wheel()
+    for number in range(10):
+        wheel.hold(IDS[number], NOW + timedelta(seconds=number // 2), heard=False)
+    assert len(wheel.take(NOW + timedelta(minutes=1), most=3)) == 4
+    assert len(wheel) == 6
+
+
+@given(st.lists(st.tuples(st.sampled_from(IDS), st.integers(0, 5_000)), max_size=60), st.integers(0, 5_000))
+def test_whatever_is_held_comes_out_at_its_time_and_nothing_is_lost(held: list[tuple[str, int]], now_ms: int) -> None:
+    wheel = Wheel()
+    for story_id, ms in held:
+        wheel.hold(story_id, NOW + timedelta(milliseconds=ms), heard=False)
+    now = NOW + timedelta(milliseconds=now_ms)
+    first, rest = wheel.take(now), wheel.take(NOW + timedelta(seconds=6))
+    assert {due.story_id for due in first} == {story_id for story_id, ms in held if ms <= now_ms}
+    assert {due.story_id for due in rest} == {story_id for story_id, ms in held if ms > now_ms}
+    assert first == sorted(first)
+    assert len(wheel) == 0
+    assert wheel.next_at() is None
+
+
+def test_each_story_is_preferred_by_exactly_one_replica_and_each_gets_its_share() -> None:
+    crew = ("a", "b", "c")
+    ids = [new_id() for _ in range(900)]
+    preferred = {me: {story_id for story_id in ids if Crew(me, crew).prefers(story_id)} for me in crew}
+    assert sum(len(share) for share in preferred.values()) == len(set().union(*preferred.values())) == 900
+    assert all(len(share) > 200 for share in preferred.values())
+
+
+def test_what_a_replica_heard_itself_is_its_own_to_fire() -> None:
+    dues = [Due(NOW, story_id, heard=True) for story_id in IDS]
+    assert Crew("a", ("a", "b")).mine(dues) == dues
