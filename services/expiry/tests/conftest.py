@@ -1,31 +1,15 @@
 """Expiry's fixtures: a clock that is set by hand, and every store, fake and real, under one name."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from stories_embedded.testing import Realm
-
 from stories_expiry import store
-from stories_expiry.testing import FakeAccounts, FakeRoster, FakeStories
+from stories_expiry.testing import FakeAccounts, FakeRoster, FakeStories, HandClock
 from stories_shared.mongo import Mongo
 
 KEPT = timedelta(days=90)
-
-
-class HandClock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.at
-
-    def move(self, **by: float) -> datetime:
-        """Go forward."""
-        self.at += timedelta(**by)
-        return self.at
 
 
 @pytest.fixture
@@ -49,33 +33,33 @@ async def real(kind: str, realm: Realm) -> Mongo:
 
 
 @pytest.fixture(params=["fake", "pymongo", "motor"])
-async def stories(request: pytest.FixtureRequest) -> AsyncIterator[store.Stories | FakeStories]:
+async def stories(request: pytest.FixtureRequest, realm: Realm) -> AsyncIterator[store.Stories | FakeStories]:
     """The stories' store: one suite runs over all of them."""
     if request.param == "fake":
         yield FakeStories(KEPT)
         return
-    mongo = await real(request.param, request.getfixturevalue("realm"))
+    mongo = await real(request.param, realm)
     yield store.Stories(mongo, KEPT)
     await mongo.close()
 
 
 @pytest.fixture(params=["fake", "pymongo", "motor"])
-async def accounts(request: pytest.FixtureRequest) -> AsyncIterator[store.Accounts | FakeAccounts]:
+async def accounts(request: pytest.FixtureRequest, realm: Realm) -> AsyncIterator[store.Accounts | FakeAccounts]:
     """The accounts' store: one suite runs over all of them."""
     if request.param == "fake":
         yield FakeAccounts()
         return
-    mongo = await real(request.param, request.getfixturevalue("realm"))
+    mongo = await real(request.param, realm)
     yield store.Accounts(mongo, KEPT)
     await mongo.close()
 
 
 @pytest.fixture(params=["fake", "pymongo", "motor"])
-async def roster(request: pytest.FixtureRequest) -> AsyncIterator[store.Roster | FakeRoster]:
+async def roster(request: pytest.FixtureRequest, realm: Realm) -> AsyncIterator[store.Roster | FakeRoster]:
     """The roster of replicas: one suite runs over all of them."""
     if request.param == "fake":
         yield FakeRoster()
         return
-    mongo = await real(request.param, request.getfixturevalue("realm"))
+    mongo = await real(request.param, realm)
     yield store.Roster(mongo)
     await mongo.close()

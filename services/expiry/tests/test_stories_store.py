@@ -3,12 +3,10 @@
 from datetime import datetime, timedelta
 
 import pytest
-from conftest import HandClock
-
 from stories_expiry.domain.endings import MARKS_KEPT, STORES, Answer, Deletion
 from stories_expiry.domain.timers import Due, Timer
 from stories_expiry.store import Stories
-from stories_expiry.testing import FakeStories
+from stories_expiry.testing import FakeStories, HandClock
 from stories_shared.ids import new_id
 
 pytestmark = pytest.mark.servers
@@ -80,7 +78,12 @@ async def test_a_living_story_has_no_receipt_and_an_ended_one_waits_for_three_st
     await stories.fire([set_.story_id], clock.move(seconds=11))
     receipt = await stories.receipt(set_.story_id)
     assert receipt is not None
-    assert (receipt.ended, receipt.ended_at, receipt.erased, receipt.complete) == ("expired", set_.expires_at, {}, False)
+    assert (receipt.ended, receipt.ended_at, receipt.erased, receipt.complete) == (
+        "expired",
+        set_.expires_at,
+        {},
+        False,
+    )
     audit = await stories.audit(clock.move(seconds=4))
     assert audit.open == {"media": 1, "feed": 1, "engagement": 1}
     assert audit.oldest_s["feed"] == 5.0
@@ -149,7 +152,9 @@ async def test_an_outsiders_deletion_takes_its_author_from_our_own_record(storie
     await stories.arm([known])
     for each in (known, unknown):
         await stories.delete(deletion(each.story_id, clock(), author_id=None, by="admin"), clock())
-    authors = [receipt.author_id if (receipt := await stories.receipt(each.story_id)) else "" for each in (known, unknown)]
+    authors = [
+        receipt.author_id if (receipt := await stories.receipt(each.story_id)) else "" for each in (known, unknown)
+    ]
     assert authors == ["ann", None]
     await stories.arm([unknown])
     told = await stories.receipt(unknown.story_id)
@@ -181,7 +186,8 @@ async def test_an_erased_authors_receipts_stay_readable_but_not_for_as_long(stor
         await stories.delete(deletion(each.story_id, clock()), clock())
         await stories.accept(answers(each.story_id, clock()), clock())
     erased_at = clock.move(seconds=1)
-    later = timer(clock.move(seconds=1) and clock)
+    clock.move(seconds=1)
+    later = timer(clock)
     await stories.arm([later])
     await stories.delete(deletion(later.story_id, clock()), clock())
     await stories.accept(answers(later.story_id, clock()), clock())

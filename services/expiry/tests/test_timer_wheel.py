@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from stories_expiry.domain.timers import Crew, Due, Wheel
 from stories_shared.ids import new_id
 

@@ -31,13 +31,14 @@ class FiringLoop:
         """Something may be due sooner than it was."""
         self._woken.set()
 
-    async def turn(self) -> None:
-        """Nap until something is due, at most a second, and fire it."""
+    async def turn(self) -> bool:
+        """Nap until something is due, at most a second, and fire it; there is always a next turn at once."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._nap_s()):
                 await self._woken.wait()
         self._woken.clear()
         count(await self.fire(), self.outbox, self.metrics)
+        return True
 
     def _nap_s(self) -> float:
         due = self.wheel.next_at()

@@ -78,8 +78,8 @@ class Receipt:
 
 def patience(times_said: int) -> timedelta:
     """How long to wait for answers after an ending was said so many times (1 or more)."""
-    doublings = min(max(times_said - 1, 0), 16)
-    return min(FIRST_PATIENCE * 2**doublings, LONGEST_PATIENCE)
+    doubled: int = 2 ** min(max(times_said - 1, 0), 16)
+    return min(FIRST_PATIENCE * doubled, LONGEST_PATIENCE)
 
 
 def log_clears_by(receipt: Receipt, clears_after: timedelta) -> datetime:

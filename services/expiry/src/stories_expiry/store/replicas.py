@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from pymongo import IndexModel
-from stories_expiry.domain.timers import ALIVE_FOR
 from stories_shared.mongo import Mongo
+
+from stories_expiry.domain.timers import ALIVE_FOR
 
 NAME = "replicas"
 

@@ -23,7 +23,13 @@ def story_posted(now: datetime, *, lives: timedelta = timedelta(hours=24), **giv
         height=1920,
         duration_ms=10_000,
     )
-    filled = {"author_id": "ann", "posted_at": now, "expires_at": now + lives, "kind": "video", "media": media}
+    filled: dict[str, Any] = {
+        "author_id": "ann",
+        "posted_at": now,
+        "expires_at": now + lives,
+        "kind": "video",
+        "media": media,
+    }
     return StoryPosted(**(filled | given))
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from stories_shared.clock import Clock
+from stories_shared.cloudevents import Fact
 from stories_shared.events import StoryPosted
 
 from stories_expiry.domain.timers import Crew, Due, Timer, Wheel
@@ -106,8 +107,9 @@ class ArmTimers:
     now: Clock
     woken: Callable[[], None]
 
-    async def __call__(self, stories: Sequence[StoryPosted]) -> None:
+    async def __call__(self, facts: Sequence[Fact[StoryPosted]]) -> None:
         """Set timers; those due soon, or already over, are held here, too."""
+        stories = [fact.event for fact in facts]
         armed = await self.timers.arm([timer_of(story) for story in stories])
         soon = self.now() + HEARD_AHEAD
         held = [

@@ -1,0 +1,96 @@
+"""Where expiry is put together, by hand."""
+
+from datetime import timedelta
+
+from fastapi import FastAPI
+from stories_shared.clock import Clock, system_now
+from stories_shared.ids import new_id
+from stories_shared.kafka import Kafka
+from stories_shared.metrics import Catalogue
+from stories_shared.mongo import Mongo
+from stories_shared.outbox import Outbox
+from stories_shared.serving import Foundation
+from stories_shared.topics import Topics, ensure_topics
+
+from stories_expiry import store
+from stories_expiry.domain.endings import TELLING_TOPICS
+from stories_expiry.domain.timers import Wheel
+from stories_expiry.handlers import SERVICE, event_handlers
+from stories_expiry.jobs import FiringLoop, Gauges, OverdueLook, Resaying
+from stories_expiry.metrics import ExpiryMetrics
+from stories_expiry.routes import http_routes
+from stories_expiry.settings import ExpirySettings
+from stories_expiry.store.accounts import demands
+from stories_expiry.store.stories import endings
+from stories_expiry.usecases.accounts import AcceptServiceAnswer, EraseAccount, ForgetUser, ReadAccountReceipt
+from stories_expiry.usecases.endings import AcceptAnswers, RecordDeletion, SayAgain
+from stories_expiry.usecases.receipts import AuditErasure, CountTimers, ReadReceipt
+from stories_expiry.usecases.timers import LOAD_EVERY, ArmTimers, FireDue, FireOverdue, LoadAhead, RollCall
+
+A_SECOND = timedelta(seconds=1)
+# Counting a million timers takes the store half a second.
+COUNT_EVERY = timedelta(seconds=15)
+
+
+def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
+    """One expiry process: consumers, loops, outboxes and routes on one foundation."""
+    catalogue = Catalogue()
+    metrics = ExpiryMetrics(catalogue)
+    foundation = Foundation(SERVICE, settings, catalogue, now)
+    stories = store.Stories(foundation.mongo, settings.receipt_retention)
+    accounts = store.Accounts(foundation.mongo, settings.receipt_retention)
+
+    endings_outbox = Outbox("endings", stories.collection, endings, foundation.publisher, now)
+    accounts_outbox = Outbox("accounts", accounts.collection, demands, foundation.publisher, now)
+    foundation.outbox(endings_outbox)
+    foundation.outbox(accounts_outbox)
+
+    wheel = Wheel()
+    roll_call = RollCall(store.Roster(foundation.mongo), new_id(), now)
+    firing = FiringLoop(FireDue(stories, wheel, roll_call.current, now), wheel, endings_outbox, metrics, now)
+    overdue = OverdueLook(FireOverdue(stories, roll_call.current, now), endings_outbox, metrics)
+    audit = AuditErasure(stories, now)
+    foundation.sweep("roll-call", A_SECOND, roll_call)
+    foundation.sweep("load-ahead", LOAD_EVERY, LoadAhead(stories, wheel, now))
+    foundation.sweep("fire-due", A_SECOND, firing.turn)
+    foundation.sweep("fire-overdue", A_SECOND, overdue.turn)
+    resaying = Resaying(
+        SayAgain(stories, now, endings_outbox.wake), SayAgain(accounts, now, accounts_outbox.wake), metrics
+    )
+    foundation.sweep("say-again", A_SECOND, resaying.turn)
+    foundation.sweep("count", COUNT_EVERY, Gauges(CountTimers(stories, now), audit, metrics).turn)
+
+    handlers = event_handlers(
+        ArmTimers(stories, wheel, now, firing.wake),
+        RecordDeletion(stories, now),
+        AcceptAnswers(stories, now),
+        ForgetUser(accounts, stories, foundation.publisher.say, now),
+        AcceptServiceAnswer(accounts, now),
+        metrics,
+    )
+    routes = http_routes(
+        ReadReceipt(stories, clears_after(Topics.for_settings(settings))),
+        audit,
+        EraseAccount(accounts, now, accounts_outbox.wake),
+        ReadAccountReceipt(accounts),
+    )
+    return foundation.app("Stories: expiry", handlers, routes)
+
+
+def clears_after(topics: Topics) -> timedelta:
+    """How long at most a topic keeps a record with a story's content or a viewer's id, parked ones included."""
+    telling = [
+        topic for topic in topics.values() if (topic.parked_of[0] if topic.parked_of else topic.name) in TELLING_TOPICS
+    ]
+    return max(topic.clears_after for topic in telling)
+
+
+async def init(settings: ExpirySettings) -> None:
+    """Make expiry's collections, indexes and topics where they are not there yet."""
+    mongo = Mongo.connect(settings.mongo_url.get_secret_value(), settings.mongo_database, settings.mongo_driver)
+    try:
+        await store.ensure(mongo)
+    finally:
+        await mongo.close()
+    topics = Topics.for_settings(settings).of_service(SERVICE)
+    await ensure_topics(Kafka.of(settings), topics, settings.topic_partitions, settings.topic_replication)

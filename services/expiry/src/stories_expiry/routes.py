@@ -1,0 +1,115 @@
+"""HTTP in: how far erasure has come, and the erasure of whole accounts."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, PlainSerializer, WithJsonSchema
+from stories_shared.clock import text
+from stories_shared.http.api import Admin, Who
+from stories_shared.http.bodies import StoryId, StrictRoute, UserId
+from stories_shared.http.problems import not_found
+from stories_shared.ids import new_id
+
+from stories_expiry.domain.accounts import SERVICES, AccountReceipt, Service
+from stories_expiry.domain.endings import STORES, Ended, Receipt, Store
+from stories_expiry.usecases.accounts import EraseAccount, ReadAccountReceipt
+from stories_expiry.usecases.receipts import AuditErasure, ReadReceipt
+
+Moment = Annotated[
+    datetime, PlainSerializer(text, return_type=str), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+
+
+class ReceiptAnswer(BaseModel):
+    """How far the erasure of an ended story has come; a store that has not answered is null."""
+
+    story_id: str
+    ended: Ended
+    ended_at: Moment
+    erased: dict[Store, Moment | None]
+    complete: bool
+    completed_at: Moment | None
+    log_clears_by: Moment
+    held: str | None
+
+
+class AuditAnswer(BaseModel):
+    """How many ended stories wait for each store, and how long the oldest has waited, in seconds."""
+
+    open: dict[Store, int]
+    oldest_s: float
+
+
+class AccountReceiptAnswer(BaseModel):
+    """Which services have forgotten a user; one that has not answered is null."""
+
+    receipt_id: str
+    user_id: str
+    at: Moment
+    erased: dict[Service, Moment | None]
+    complete: bool
+
+
+def http_routes(
+    read_receipt: ReadReceipt,
+    audit_erasure: AuditErasure,
+    erase_account: EraseAccount,
+    read_account_receipt: ReadAccountReceipt,
+) -> APIRouter:
+    """Every route of expiry."""
+    router = APIRouter(route_class=StrictRoute, tags=["expiry"])
+
+    @router.get("/v1/stories/{story_id}/receipt", response_model=ReceiptAnswer)
+    async def receipt(story_id: StoryId, caller: Who) -> dict[str, Any]:
+        """The record that every store has erased an ended story. For its author and admins; 404 while it lives."""
+        found = await read_receipt(story_id, caller.user_id, admin=caller.is_admin)
+        if found is None:
+            raise not_found()
+        return receipt_answer(*found)
+
+    @router.get("/v1/admin/erasure", response_model=AuditAnswer)
+    async def erasure(_caller: Admin) -> dict[str, Any]:
+        """What has ended and is not erased everywhere yet."""
+        audit = await audit_erasure()
+        return {"open": audit.open, "oldest_s": max(audit.oldest_s.values())}
+
+    @router.post("/v1/admin/users/{user_id}/erasure", status_code=202, response_model=AccountReceiptAnswer)
+    async def erase_user(user_id: UserId, _caller: Admin) -> dict[str, Any]:
+        """Have every service forget a user as of now."""
+        return account_answer(await erase_account(user_id, new_id()))
+
+    @router.get("/v1/admin/users/{user_id}/erasure", response_model=AccountReceiptAnswer)
+    async def user_receipt(user_id: UserId, _caller: Admin) -> dict[str, Any]:
+        """Which services have forgotten the user, by the newest demand."""
+        found = await read_account_receipt(user_id)
+        if found is None:
+            raise not_found()
+        return account_answer(found)
+
+    return router
+
+
+def receipt_answer(receipt: Receipt, log_clears_by: datetime) -> dict[str, Any]:
+    """The receipt as clients see it."""
+    return {
+        "story_id": receipt.story_id,
+        "ended": receipt.ended,
+        "ended_at": receipt.ended_at,
+        "erased": {store: receipt.erased.get(store) for store in STORES},
+        "complete": receipt.complete,
+        "completed_at": receipt.completed_at,
+        "log_clears_by": log_clears_by,
+        "held": receipt.held,
+    }
+
+
+def account_answer(receipt: AccountReceipt) -> dict[str, Any]:
+    """The account's receipt as clients see it."""
+    return {
+        "receipt_id": receipt.receipt_id,
+        "user_id": receipt.user_id,
+        "at": receipt.at,
+        "erased": {service: receipt.erased.get(service) for service in SERVICES},
+        "complete": receipt.complete,
+    }

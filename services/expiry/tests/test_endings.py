@@ -1,0 +1,74 @@
+"""The verbs of endings and receipts, on fakes."""
+
+from datetime import timedelta
+
+import pytest
+from stories_expiry.testing import FakeStories, HandClock, fact
+from stories_expiry.usecases.endings import AcceptAnswers, RecordDeletion, SayAgain
+from stories_expiry.usecases.receipts import ReadReceipt
+from stories_shared.events import StoryDeleted, StoryErased
+from stories_shared.failures import Unacceptable
+from stories_shared.ids import new_id
+
+
+def deleted(clock: HandClock, by: str = "author") -> StoryDeleted:
+    return StoryDeleted(story_id=new_id(), author_id="ann", deleted_at=clock(), by=by)  # type: ignore[arg-type]
+
+
+async def test_the_author_and_admins_read_the_receipt_and_nobody_else() -> None:
+    clock, stories = HandClock(), FakeStories()
+    event = deleted(clock)
+    await RecordDeletion(stories, clock)(fact(event, clock()))
+    read = ReadReceipt(stories, timedelta(days=8))
+    mine = await read(event.story_id, "ann", admin=False)
+    assert mine is not None
+    receipt, log_clears_by = mine
+    assert receipt.ended == "deleted"
+    assert log_clears_by == clock() + timedelta(days=8)
+    assert await read(event.story_id, "eve", admin=True) == mine
+    assert await read(event.story_id, "eve", admin=False) is None
+    assert await read(new_id(), "ann", admin=True) is None
+
+
+@pytest.mark.parametrize("by", ["author", "erasure"])
+async def test_an_outsider_who_claims_to_be_the_author_is_refused(by: str) -> None:
+    clock, stories = HandClock(), FakeStories()
+    with pytest.raises(Unacceptable):
+        await RecordDeletion(stories, clock)(fact(deleted(clock, by), clock(), source=None))
+    assert stories.rows == {}
+
+
+async def test_an_outsiders_author_is_not_believed_and_its_time_is_never_ahead() -> None:
+    clock, stories = HandClock(), FakeStories()
+    event = StoryDeleted(story_id=new_id(), author_id="eve", deleted_at=clock() + timedelta(days=1), by="admin")
+    await RecordDeletion(stories, clock)(fact(event, clock(), source="/moderation"))
+    receipt = await stories.receipt(event.story_id)
+    assert receipt is not None
+    assert (receipt.author_id, receipt.ended_at) == (None, clock())
+
+
+async def test_a_receipt_closes_with_the_last_store_and_new_answers_are_told_once() -> None:
+    clock, stories = HandClock(), FakeStories()
+    event = deleted(clock)
+    await RecordDeletion(stories, clock)(fact(event, clock()))
+    clock.move(seconds=3)
+    answers = [
+        fact(StoryErased(story_id=event.story_id, store=store, erased_at=clock()), clock())  # type: ignore[arg-type]
+        for store in ("media", "feed", "engagement")
+    ]
+    accept = AcceptAnswers(stories, clock)
+    assert [answered.after_s for answered in await accept(answers)] == [3.0, 3.0, 3.0]
+    assert await accept(answers) == []
+    receipt = await stories.receipt(event.story_id)
+    assert receipt is not None
+    assert receipt.complete
+
+
+async def test_saying_again_wakes_the_outbox_only_where_something_is_late() -> None:
+    clock, stories, woken = HandClock(), FakeStories(), []
+    await RecordDeletion(stories, clock)(fact(deleted(clock), clock()))
+    again = SayAgain(stories, clock, lambda: woken.append(clock()))
+    assert await again() == 0
+    clock.move(seconds=15)
+    assert await again() == 1
+    assert woken == [clock()]
