@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from stories_expiry.testing import FakeAccounts, FakeStories, HandClock, fact
+from stories_expiry.testing import FakeAccounts, FakeStories, fact
 from stories_expiry.usecases.accounts import AcceptServiceAnswer, EraseAccount, ForgetUser, ReadAccountReceipt
 from stories_shared.events import Event, UserDataErased, UserErased
 from stories_shared.ids import fact_based_id, new_id
+from stories_shared.testing import HandClock
 
 
 class Said:

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from stories_expiry.domain.accounts import SERVICES, Erasure, ServiceAnswer
 from stories_expiry.store import Accounts, Roster
-from stories_expiry.testing import FakeAccounts, FakeRoster, HandClock
+from stories_expiry.testing import FakeAccounts, FakeRoster
 from stories_shared.ids import new_id
+from stories_shared.testing import HandClock
 
 pytestmark = pytest.mark.servers
 Store = Accounts | FakeAccounts
@@ -17,7 +18,7 @@ async def test_a_demand_waits_for_four_services_and_closes_with_the_last(account
     receipt = await accounts.demand(erasure, clock(), said=False)
     assert (receipt.user_id, receipt.at, receipt.erased, receipt.complete) == ("ann", clock(), {}, False)
     for service in SERVICES:
-        answer = ServiceAnswer(erasure.receipt_id, "ann", service, clock.move(seconds=1))
+        answer = ServiceAnswer(erasure.receipt_id, "ann", service, clock.forward(seconds=1))
         await accounts.accept(answer, clock())
         await accounts.accept(answer, clock())
     closed = await accounts.latest("ann")
@@ -29,16 +30,16 @@ async def test_a_demand_waits_for_four_services_and_closes_with_the_last(account
 async def test_a_demand_repeated_changes_nothing(accounts: Store, clock: HandClock) -> None:
     erasure = Erasure(new_id(), "ann", clock(), new_id())
     first = await accounts.demand(erasure, clock(), said=True)
-    later = Erasure(erasure.receipt_id, "ann", clock.move(seconds=9), new_id())
+    later = Erasure(erasure.receipt_id, "ann", clock.forward(seconds=9), new_id())
     assert await accounts.demand(later, clock(), said=True) == first
 
 
 async def test_the_newest_demand_is_the_users_receipt(accounts: Store, clock: HandClock) -> None:
     assert await accounts.latest("ann") is None
     await accounts.demand(Erasure(new_id(), "ann", clock(), new_id()), clock(), said=True)
-    newest = Erasure(new_id(), "ann", clock.move(days=1), new_id())
+    newest = Erasure(new_id(), "ann", clock.forward(days=1), new_id())
     await accounts.demand(newest, clock(), said=True)
-    await accounts.demand(Erasure(new_id(), "bob", clock.move(days=1), new_id()), clock(), said=True)
+    await accounts.demand(Erasure(new_id(), "bob", clock.forward(days=1), new_id()), clock(), said=True)
     receipt = await accounts.latest("ann")
     assert receipt is not None
     assert receipt.receipt_id == newest.receipt_id
@@ -57,15 +58,15 @@ async def test_an_answer_that_comes_before_its_demand_counts(accounts: Store, cl
 async def test_a_demand_is_said_again_until_all_answered(accounts: Store, clock: HandClock) -> None:
     receipt_id = new_id()
     await accounts.demand(Erasure(receipt_id, "ann", clock(), new_id()), clock(), said=True)
-    assert await accounts.resay(clock.move(seconds=14), 10) == 0
-    assert await accounts.resay(clock.move(seconds=1), 10) == 1
+    assert await accounts.resay(clock.forward(seconds=14), 10) == 0
+    assert await accounts.resay(clock.forward(seconds=1), 10) == 1
     assert await accounts.resay(clock(), 10) == 0
     for service in SERVICES:
         await accounts.accept(ServiceAnswer(receipt_id, "ann", service, clock()), clock())
-    assert await accounts.resay(clock.move(days=1), 10) == 0
+    assert await accounts.resay(clock.forward(days=1), 10) == 0
 
 
 async def test_replicas_see_who_lately_showed_a_sign_of_life(roster: Roster | FakeRoster, clock: HandClock) -> None:
     assert await roster.beat("b", clock()) == ("b",)
-    assert await roster.beat("a", clock.move(seconds=3)) == ("a", "b")
-    assert await roster.beat("a", clock.move(seconds=3)) == ("a",)
+    assert await roster.beat("a", clock.forward(seconds=3)) == ("a", "b")
+    assert await roster.beat("a", clock.forward(seconds=3)) == ("a",)

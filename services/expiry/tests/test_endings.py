@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from stories_expiry.testing import FakeStories, HandClock, fact
+from stories_expiry.testing import FakeStories, fact
 from stories_expiry.usecases.endings import AcceptAnswers, RecordDeletion, SayAgain
 from stories_expiry.usecases.receipts import ReadReceipt
 from stories_shared.events import StoryDeleted, StoryErased
 from stories_shared.failures import Unacceptable
 from stories_shared.ids import new_id
+from stories_shared.testing import HandClock
 
 
 def deleted(clock: HandClock, by: str = "author") -> StoryDeleted:
@@ -51,7 +52,7 @@ async def test_a_receipt_closes_with_the_last_store_and_new_answers_are_told_onc
     clock, stories = HandClock(), FakeStories()
     event = deleted(clock)
     await RecordDeletion(stories, clock)(fact(event, clock()))
-    clock.move(seconds=3)
+    clock.forward(seconds=3)
     answers = [
         fact(StoryErased(story_id=event.story_id, store=store, erased_at=clock()), clock())  # type: ignore[arg-type]
         for store in ("media", "feed", "engagement")
@@ -69,6 +70,6 @@ async def test_saying_again_wakes_the_outbox_only_where_something_is_late() -> N
     await RecordDeletion(stories, clock)(fact(deleted(clock), clock()))
     again = SayAgain(stories, clock, lambda: woken.append(clock()))
     assert await again() == 0
-    clock.move(seconds=15)
+    clock.forward(seconds=15)
     assert await again() == 1
     assert woken == [clock()]

@@ -6,8 +6,9 @@ import pytest
 from stories_expiry.domain.endings import MARKS_KEPT, STORES, Answer, Deletion
 from stories_expiry.domain.timers import Due, Timer
 from stories_expiry.store import Stories
-from stories_expiry.testing import FakeStories, HandClock
+from stories_expiry.testing import FakeStories
 from stories_shared.ids import new_id
+from stories_shared.testing import HandClock
 
 pytestmark = pytest.mark.servers
 Store = Stories | FakeStories
@@ -28,11 +29,11 @@ def answers(story_id: str, at: datetime) -> list[Answer]:
 async def test_a_timer_is_due_at_its_time_and_fires_once(stories: Store, clock: HandClock) -> None:
     set_ = timer(clock)
     assert await stories.arm([set_]) == {set_.story_id}
-    assert await stories.fire([set_.story_id], clock.move(seconds=9.999)) == set()
+    assert await stories.fire([set_.story_id], clock.forward(seconds=9.999)) == set()
     assert await stories.due(clock(), clock() + timedelta(seconds=1), 10) == [
         Due(set_.expires_at, set_.story_id, heard=False)
     ]
-    assert await stories.fire([set_.story_id], clock.move(milliseconds=1)) == {set_.story_id}
+    assert await stories.fire([set_.story_id], clock.forward(milliseconds=1)) == {set_.story_id}
     assert await stories.fire([set_.story_id], clock()) == set()
     assert await stories.due(clock() - timedelta(days=1), clock() + timedelta(days=1), 10) == []
 
@@ -53,7 +54,7 @@ async def test_arming_again_changes_nothing_but_a_higher_revision_may_move_the_t
 async def test_an_ended_story_gets_no_timer_again(stories: Store, clock: HandClock) -> None:
     expired, deleted = timer(clock), timer(clock)
     await stories.arm([expired])
-    await stories.fire([expired.story_id], clock.move(seconds=10))
+    await stories.fire([expired.story_id], clock.forward(seconds=10))
     await stories.delete(deletion(deleted.story_id, clock()), clock())
     again = [timer(clock, each.story_id, revision=9, lives_s=60) for each in (expired, deleted)]
     assert await stories.arm(again) == set()
@@ -64,7 +65,7 @@ async def test_only_some_of_many_win_where_others_fired_before(stories: Store, c
     timers = [timer(clock) for _ in range(20)]
     await stories.arm(timers)
     ids = [each.story_id for each in timers]
-    clock.move(seconds=20)
+    clock.forward(seconds=20)
     assert await stories.fire(ids[:5], clock()) == set(ids[:5])
     assert await stories.fire(ids, clock()) == set(ids[5:])
 
@@ -75,7 +76,7 @@ async def test_a_living_story_has_no_receipt_and_an_ended_one_waits_for_three_st
     set_ = timer(clock)
     await stories.arm([set_])
     assert await stories.receipt(set_.story_id) is None
-    await stories.fire([set_.story_id], clock.move(seconds=11))
+    await stories.fire([set_.story_id], clock.forward(seconds=11))
     receipt = await stories.receipt(set_.story_id)
     assert receipt is not None
     assert (receipt.ended, receipt.ended_at, receipt.erased, receipt.complete) == (
@@ -84,7 +85,7 @@ async def test_a_living_story_has_no_receipt_and_an_ended_one_waits_for_three_st
         {},
         False,
     )
-    audit = await stories.audit(clock.move(seconds=4))
+    audit = await stories.audit(clock.forward(seconds=4))
     assert audit.open == {"media": 1, "feed": 1, "engagement": 1}
     assert audit.oldest_s["feed"] == 5.0
 
@@ -92,10 +93,10 @@ async def test_a_living_story_has_no_receipt_and_an_ended_one_waits_for_three_st
 async def test_the_last_answer_completes_a_receipt_and_first_answers_stand(stories: Store, clock: HandClock) -> None:
     story_id, ended_at = new_id(), clock()
     await stories.delete(deletion(story_id, ended_at), clock())
-    clock.move(seconds=2)
+    clock.forward(seconds=2)
     first = await stories.accept(answers(story_id, clock())[:2], clock())
     assert [(each.store, each.after_s) for each in first] == [("media", 2.0), ("feed", 2.0)]
-    last = await stories.accept(answers(story_id, clock.move(seconds=1)), clock())
+    last = await stories.accept(answers(story_id, clock.forward(seconds=1)), clock())
     assert [each.store for each in last] == ["engagement"]
     receipt = await stories.receipt(story_id)
     assert receipt is not None
@@ -106,7 +107,7 @@ async def test_the_last_answer_completes_a_receipt_and_first_answers_stand(stori
     }
     assert receipt.complete
     assert receipt.completed_at == clock()
-    assert await stories.accept(answers(story_id, clock.move(seconds=1)), clock()) == []
+    assert await stories.accept(answers(story_id, clock.forward(seconds=1)), clock()) == []
     assert (await stories.receipt(story_id)) == receipt
     assert set((await stories.audit(clock())).open.values()) == {0}
 
@@ -126,7 +127,7 @@ async def test_answers_do_not_stop_a_timer(stories: Store, clock: HandClock) -> 
     await stories.accept(answers(set_.story_id, clock())[:1], clock())
     assert await stories.arm([set_]) == {set_.story_id}
     await stories.accept(answers(set_.story_id, clock())[1:2], clock())
-    assert await stories.fire([set_.story_id], clock.move(seconds=10)) == {set_.story_id}
+    assert await stories.fire([set_.story_id], clock.forward(seconds=10)) == {set_.story_id}
     assert (await stories.audit(clock())).open == {"media": 0, "feed": 0, "engagement": 1}
 
 
@@ -135,7 +136,7 @@ async def test_the_first_ending_stands_unless_the_deletion_was_before_the_expiry
 ) -> None:
     late, early = timer(clock), timer(clock)
     await stories.arm([late, early])
-    clock.move(seconds=12)
+    clock.forward(seconds=12)
     await stories.fire([late.story_id, early.story_id], clock())
     await stories.delete(deletion(late.story_id, clock()), clock())
     await stories.delete(deletion(early.story_id, clock() - timedelta(seconds=5)), clock())
@@ -165,17 +166,17 @@ async def test_an_outsiders_deletion_takes_its_author_from_our_own_record(storie
 async def test_what_is_not_answered_in_time_is_said_again_ever_more_rarely(stories: Store, clock: HandClock) -> None:
     story_id = new_id()
     await stories.delete(deletion(story_id, clock()), clock())
-    assert await stories.resay(clock.move(seconds=14), 10) == 0
-    assert await stories.resay(clock.move(seconds=1), 10) == 1
-    assert await stories.resay(clock.move(seconds=29), 10) == 0
-    assert await stories.resay(clock.move(seconds=1), 10) == 1
+    assert await stories.resay(clock.forward(seconds=14), 10) == 0
+    assert await stories.resay(clock.forward(seconds=1), 10) == 1
+    assert await stories.resay(clock.forward(seconds=29), 10) == 0
+    assert await stories.resay(clock.forward(seconds=1), 10) == 1
     await stories.accept(answers(story_id, clock()), clock())
-    assert await stories.resay(clock.move(days=1), 10) == 0
+    assert await stories.resay(clock.forward(days=1), 10) == 0
 
 
 async def test_the_census_counts_what_runs_and_what_is_overdue(stories: Store, clock: HandClock) -> None:
     await stories.arm([timer(clock, lives_s=lives) for lives in (1, 2, 60)])
-    census = await stories.census(clock.move(seconds=4))
+    census = await stories.census(clock.forward(seconds=4))
     assert (census.timers, census.overdue, census.oldest_overdue_s) == (3, 2, 3.0)
 
 
@@ -185,8 +186,8 @@ async def test_an_erased_authors_receipts_stay_readable_but_not_for_as_long(stor
     for each in (before, after):
         await stories.delete(deletion(each.story_id, clock()), clock())
         await stories.accept(answers(each.story_id, clock()), clock())
-    erased_at = clock.move(seconds=1)
-    clock.move(seconds=1)
+    erased_at = clock.forward(seconds=1)
+    clock.forward(seconds=1)
     later = timer(clock)
     await stories.arm([later])
     await stories.delete(deletion(later.story_id, clock()), clock())

@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 from stories_expiry.domain.timers import Crew, Wheel
-from stories_expiry.testing import FakeRoster, FakeStories, HandClock, fact, story_posted
+from stories_expiry.testing import FakeRoster, FakeStories, fact, story_posted
 from stories_expiry.usecases import timers
 from stories_expiry.usecases.timers import ArmTimers, FireDue, FireOverdue, LoadAhead, RollCall
+from stories_shared.testing import HandClock
 
 
 class Replica:
@@ -28,9 +29,9 @@ async def test_a_story_ends_at_its_time() -> None:
     replica = Replica(stories, clock)
     story = story_posted(clock(), lives=timedelta(seconds=20))
     await replica.arm([fact(story, clock())])
-    clock.move(seconds=19.999)
+    clock.forward(seconds=19.999)
     assert await replica.fire_due() == []
-    clock.move(milliseconds=1)
+    clock.forward(milliseconds=1)
     assert [(fired.story_id, fired.late_s) for fired in await replica.fire_due()] == [(story.story_id, 0.0)]
     assert replica.woken == 1
 
@@ -38,7 +39,7 @@ async def test_a_story_ends_at_its_time() -> None:
 async def test_a_story_heard_of_after_its_time_ends_at_once() -> None:
     clock, stories = HandClock(), FakeStories()
     story = story_posted(clock(), lives=timedelta(seconds=20))
-    clock.move(seconds=120)
+    clock.forward(seconds=120)
     replica = Replica(stories, clock, crew=("a", "b", "c"))
     await replica.arm([fact(story, clock())])
     assert [fired.late_s for fired in await replica.fire_due()] == [100.0]
@@ -49,7 +50,7 @@ async def test_a_replayed_story_is_ended_once() -> None:
     replica = Replica(stories, clock)
     posted = fact(story_posted(clock(), lives=timedelta(seconds=20)), clock())
     await replica.arm([posted, posted])
-    clock.move(seconds=20)
+    clock.forward(seconds=20)
     assert len(await replica.fire_due()) == 1
     await replica.arm([posted])
     assert await replica.fire_due() == []
@@ -67,7 +68,7 @@ async def test_only_the_next_minute_is_in_memory_and_a_restart_loses_nothing() -
     for _ in range(60):
         await restarted.load()
         assert len(restarted.wheel) <= 2
-        clock.move(seconds=15)
+        clock.forward(seconds=15)
         ended += len(await restarted.fire_due())
     assert ended == len(lives)
 
@@ -77,10 +78,10 @@ async def test_of_two_replicas_each_ends_its_share_on_time_and_none_is_ended_twi
     crew = ("a", "b")
     both = [Replica(stories, clock, me, crew) for me in crew]
     await both[0].arm([fact(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(100)])
-    clock.move(seconds=570)
+    clock.forward(seconds=570)
     for replica in both:
         assert await replica.load() == 100
-    clock.move(seconds=30)
+    clock.forward(seconds=30)
     shares = [{fired.story_id for fired in await replica.fire_due()} for replica in both]
     assert len(shares[0]) + len(shares[1]) == len(shares[0] | shares[1]) == 100
     assert all(len(share) > 20 for share in shares)
@@ -90,13 +91,13 @@ async def test_what_a_dead_replica_preferred_is_ended_by_another_a_second_late()
     clock, stories = HandClock(), FakeStories()
     alive = Replica(stories, clock, "a", ("a", "dead"))
     await alive.arm([fact(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(50)])
-    clock.move(minutes=9, seconds=30)
+    clock.forward(minutes=9, seconds=30)
     await alive.load()
-    clock.move(seconds=30)
+    clock.forward(seconds=30)
     share = await alive.fire_due()
     assert 0 < len(share) < 50
     assert await alive.fire_overdue() == []
-    clock.move(seconds=1.001)
+    clock.forward(seconds=1.001)
     assert len(share) + len(await alive.fire_overdue()) == 50
 
 
@@ -104,11 +105,11 @@ async def test_a_full_wheel_leaves_the_rest_to_the_store() -> None:
     clock, stories = HandClock(), FakeStories()
     replica = Replica(stories, clock)
     await replica.arm([fact(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(30)])
-    clock.move(minutes=9, seconds=50)
+    clock.forward(minutes=9, seconds=50)
     replica.wheel.capacity = 10
     assert await replica.load() == 10
     assert await replica.load() == 0
-    clock.move(seconds=11.5)
+    clock.forward(seconds=11.5)
     assert len(await replica.fire_due()) == 10
     assert len(await replica.fire_overdue()) == 20
 
@@ -118,7 +119,7 @@ async def test_a_long_outage_is_caught_up_with_in_bounded_turns() -> None:
     replica = Replica(stories, clock)
     posted = [fact(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(timers.LOOK_AT_ONCE + 5)]
     await replica.arm(posted)
-    clock.move(days=1)
+    clock.forward(days=1)
     assert len(await replica.fire_overdue()) == len(posted)
 
 
@@ -129,6 +130,6 @@ async def test_the_crew_is_who_lately_showed_a_sign_of_life() -> None:
     await first()
     await second()
     assert second.current() == Crew("b", ("a", "b"))
-    clock.move(seconds=10)
+    clock.forward(seconds=10)
     await second()
     assert second.current() == Crew("b", ("b",))
