@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 from stories_shared.clock import Clock, system_now
+from stories_shared.http.idempotency import Claims
 from stories_shared.ids import new_id
 from stories_shared.kafka import Kafka
 from stories_shared.metrics import Catalogue
@@ -73,6 +74,7 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
         audit,
         EraseAccount(accounts, now, accounts_outbox.wake),
         ReadAccountReceipt(accounts),
+        Claims(foundation.mongo[store.CLAIMS], now),
     )
     return foundation.app("Stories: expiry", handlers, routes)
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, PlainSerializer, WithJsonSchema
 from stories_shared.clock import text
 from stories_shared.http.api import Admin, Who
 from stories_shared.http.bodies import StoryId, StrictRoute, UserId
+from stories_shared.http.idempotency import Claims, Idempotent, New
 from stories_shared.http.problems import not_found
 from stories_shared.ids import new_id
 
@@ -15,6 +16,8 @@ from stories_expiry.domain.accounts import SERVICES, AccountReceipt, Service
 from stories_expiry.domain.endings import STORES, Ended, Receipt, Store
 from stories_expiry.usecases.accounts import EraseAccount, ReadAccountReceipt
 from stories_expiry.usecases.receipts import AuditErasure, ReadReceipt
+
+ACCEPTED = 202
 
 Moment = Annotated[
     datetime, PlainSerializer(text, return_type=str), WithJsonSchema({"type": "string", "format": "date-time"})
@@ -56,6 +59,7 @@ def http_routes(
     audit_erasure: AuditErasure,
     erase_account: EraseAccount,
     read_account_receipt: ReadAccountReceipt,
+    claims: Claims,
 ) -> APIRouter:
     """Every route of expiry."""
     router = APIRouter(route_class=StrictRoute, tags=["expiry"])
@@ -74,10 +78,16 @@ def http_routes(
         audit = await audit_erasure()
         return {"open": audit.open, "oldest_s": max(audit.oldest_s.values())}
 
-    @router.post("/v1/admin/users/{user_id}/erasure", status_code=202, response_model=AccountReceiptAnswer)
-    async def erase_user(user_id: UserId, _caller: Admin) -> dict[str, Any]:
+    @router.post("/v1/admin/users/{user_id}/erasure", status_code=ACCEPTED, response_model=AccountReceiptAnswer)
+    async def erase_user(user_id: UserId, caller: Admin, once: Idempotent) -> dict[str, Any]:
         """Have every service forget a user as of now."""
-        return account_answer(await erase_account(user_id, new_id()))
+        if once is None:
+            return account_answer(await erase_account(user_id, new_id()))
+        claimed = await claims.claim_once(caller.user_id, once, new_id())
+        receipt = await erase_account(user_id, claimed.resource_id)
+        if isinstance(claimed, New):
+            await claims.settle(claimed, ACCEPTED)
+        return account_answer(receipt)
 
     @router.get("/v1/admin/users/{user_id}/erasure", response_model=AccountReceiptAnswer)
     async def user_receipt(user_id: UserId, _caller: Admin) -> dict[str, Any]:

@@ -5,13 +5,16 @@ that guards against whatever arrives late. So firing, deleting and answering are
 no transaction is needed. Stories lie in a clustered collection: half the bytes a row, one look-up less.
 """
 
+from stories_shared.http import idempotency
 from stories_shared.mongo import Mongo
 
 from stories_expiry.store.accounts import Accounts
 from stories_expiry.store.replicas import Roster
 from stories_expiry.store.stories import Stories
 
-__all__ = ["Accounts", "Roster", "Stories", "ensure"]
+CLAIMS = "claims"
+
+__all__ = ["CLAIMS", "Accounts", "Roster", "Stories", "ensure"]
 
 
 async def ensure(mongo: Mongo) -> None:
@@ -19,3 +22,4 @@ async def ensure(mongo: Mongo) -> None:
     await Stories.ensure(mongo)
     await Accounts.ensure(mongo)
     await Roster.ensure(mongo)
+    await mongo.ensure(CLAIMS, *idempotency.INDEXES)

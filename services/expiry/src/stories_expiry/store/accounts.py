@@ -72,11 +72,6 @@ class Accounts:
         document = await self.collection.find_one(wanted, sort=[("at", -1)])
         return receipt_of(document) if document else None
 
-    async def receipt(self, receipt_id: str) -> AccountReceipt | None:
-        """One demand, or None."""
-        document = await self.collection.find_one({"_id": receipt_id, "at": {"$exists": True}})
-        return receipt_of(document) if document else None
-
     async def _change(self, receipt_id: str, change: list[Stage], now: datetime) -> None:
         settle = stages.settle("$at", SERVICES, now, self._kept)
         await self.collection.update_one({"_id": receipt_id}, [*change, *settle], upsert=True)

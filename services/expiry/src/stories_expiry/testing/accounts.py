@@ -50,12 +50,10 @@ class FakeAccounts:
     async def latest(self, user_id: str) -> AccountReceipt | None:
         """The newest demand about the user, or None."""
         theirs = [(row.at, receipt_id) for receipt_id, row in self.rows.items() if row.user_id == user_id and row.at]
-        return await self.receipt(max(theirs)[1]) if theirs else None
-
-    async def receipt(self, receipt_id: str) -> AccountReceipt | None:
-        """One demand, or None."""
-        row = self.rows.get(receipt_id)
-        return AccountReceipt(receipt_id, row.user_id, row.at, dict(row.erased)) if row and row.at else None
+        if not theirs:
+            return None
+        at, receipt_id = max(theirs)
+        return AccountReceipt(receipt_id, user_id, at, dict(self.rows[receipt_id].erased))
 
     def _settle(self, row: Demand, now: datetime) -> None:
         unanswered = row.at and any(service not in row.erased for service in SERVICES)

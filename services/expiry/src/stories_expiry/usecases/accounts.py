@@ -44,10 +44,6 @@ class AccountReceipts(Protocol):
         """The newest demand about the user, or None."""
         ...
 
-    async def receipt(self, receipt_id: str) -> AccountReceipt | None:
-        """One demand, or None."""
-        ...
-
 
 class Say(Protocol):
     """Says one event; returns when it is acknowledged."""
@@ -64,7 +60,7 @@ class EraseAccount:
     woken: Callable[[], None]
 
     async def __call__(self, user_id: str, receipt_id: str) -> AccountReceipt:
-        """Open the receipt. It is answered when the demand is durable; the outbox says it to the others."""
+        """Open the receipt, or find it open under this id. Answered when durable; the outbox says it to the others."""
         now = whole_ms(self.now())
         receipt = await self.demands.demand(Erasure(receipt_id, user_id, now, new_id()), now, said=False)
         self.woken()

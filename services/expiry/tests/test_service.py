@@ -1,0 +1,294 @@
+"""The whole service on real servers, through its public doors: Kafka and HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from aiokafka import TopicPartition
+from fastapi import FastAPI
+from stories_embedded.testing import Realm
+from stories_expiry.app import build_app, init
+from stories_expiry.settings import ExpirySettings
+from stories_expiry.testing import story_posted
+from stories_shared.clock import system_now, text, whole_ms
+from stories_shared.cloudevents import Fact, read
+from stories_shared.events import (
+    EVENTS,
+    Event,
+    StoryDeleted,
+    StoryErased,
+    StoryExpired,
+    UserDataErased,
+    UserErased,
+)
+from stories_shared.ids import new_id
+from stories_shared.kafka import Kafka
+from stories_shared.publishing import Publisher
+from stories_shared.settings import load
+from stories_shared.testing import eventually
+from stories_shared.topics import Topics, ensure_topics
+
+pytestmark = pytest.mark.servers
+STORES = ("media", "feed", "engagement")
+
+
+class World:
+    """What surrounds expiry: other services' mouths, everybody's ears, and as many replicas as a test starts."""
+
+    def __init__(self, realm: Realm, settings: ExpirySettings, publisher: Publisher) -> None:
+        self.realm = realm
+        self.settings = settings
+        self.publisher = publisher
+        self.facts: list[Fact[Any]] = []
+
+    async def say(self, *events: Event, fact_id: str | None = None) -> None:
+        for event in events:
+            await self.publisher.say(event, fact_id=fact_id)
+
+    def heard(self, event: type[Event]) -> list[Fact[Any]]:
+        """Every fact of a topic so far."""
+        return [fact for fact in self.facts if isinstance(fact.event, event)]
+
+    async def listen(self) -> None:
+        """Hear every topic from its beginning, for ever."""
+        kafka = self.publisher.kafka
+        reader = kafka.reader()
+        await reader.start()
+        try:
+            parts = [TopicPartition(kafka.topic(topic), number) for topic in EVENTS for number in range(3)]
+            reader.assign(parts)
+            await reader.seek_to_beginning(*parts)
+            while True:
+                for partition, records in (await reader.getmany(timeout_ms=50)).items():
+                    event = EVENTS[kafka.plain(partition.topic)]
+                    self.facts.extend(read(record, event) for record in records)
+        finally:
+            await reader.stop()
+
+    @asynccontextmanager
+    async def replica(self) -> AsyncIterator[httpx.AsyncClient]:
+        """A replica that is ready, and a client of it."""
+        app: FastAPI = build_app(self.settings)
+        async with app.router.lifespan_context(app):
+            transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://expiry") as client:
+                await eventually(lambda: ready(client))
+                yield client
+
+    def as_user(self, user: str, *roles: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.realm.servers.token(user, roles=roles)}"}
+
+
+async def ready(client: httpx.AsyncClient) -> bool:
+    return (await client.get("/readyz")).status_code == 200
+
+
+@pytest.fixture
+async def world(realm: Realm) -> AsyncIterator[World]:
+    settings = load(ExpirySettings, {name.lower(): value for name, value in realm.items()})
+    kafka = Kafka.of(settings)
+    await init(settings)
+    await ensure_topics(kafka, Topics.for_settings(settings), 3, 1)
+    publisher = Publisher(kafka, "ingest", system_now)
+    await publisher.start()
+    made = World(realm, settings, publisher)
+    ears = asyncio.create_task(made.listen())
+    yield made
+    ears.cancel()
+    await asyncio.gather(ears, return_exceptions=True)
+    await publisher.stop()
+
+
+async def receipt_of(client: httpx.AsyncClient, story_id: str, headers: dict[str, str]) -> dict[str, Any] | None:
+    answer = await client.get(f"/v1/stories/{story_id}/receipt", headers=headers)
+    return answer.json() if answer.status_code == 200 else None
+
+
+async def test_a_story_expires_on_time_and_its_receipt_closes_with_the_last_store(world: World) -> None:
+    async with world.replica() as client:
+        story = story_posted(whole_ms(system_now()), lives=timedelta(seconds=2))
+        await world.say(story, story)
+        assert await receipt_of(client, story.story_id, world.as_user("ann")) is None
+        (fact,) = await eventually(lambda: world.heard(StoryExpired))
+        assert fact.source == "/stories/expiry"
+        assert fact.event.author_id == "ann"
+        assert story.expires_at <= fact.event.expired_at < story.expires_at + timedelta(milliseconds=500)
+        receipt = await receipt_of(client, story.story_id, world.as_user("ann"))
+        assert receipt is not None
+        assert (receipt["ended"], receipt["ended_at"]) == ("expired", text(story.expires_at))
+        assert receipt["erased"] == {"media": None, "feed": None, "engagement": None}
+        for store in STORES:
+            answer = StoryErased(story_id=story.story_id, store=store, erased_at=system_now())  # type: ignore[arg-type]
+            await world.say(answer, answer)
+        complete = await eventually(lambda: complete_receipt(client, story.story_id, world))
+        assert complete["log_clears_by"] > complete["completed_at"] > complete["ended_at"]
+        assert complete["held"] is None
+        assert await receipt_of(client, story.story_id, world.as_user("eve")) is None
+        assert await receipt_of(client, story.story_id, world.as_user("root", "admin")) == complete
+
+
+async def complete_receipt(client: httpx.AsyncClient, story_id: str, world: World) -> dict[str, Any] | None:
+    receipt = await receipt_of(client, story_id, world.as_user("ann"))
+    return receipt if receipt and receipt["complete"] else None
+
+
+async def test_a_deleted_story_never_expires_and_a_replay_of_everything_changes_nothing(world: World) -> None:
+    async with world.replica() as client:
+        story = story_posted(whole_ms(system_now()), lives=timedelta(seconds=3))
+        deleted = StoryDeleted(story_id=story.story_id, author_id="ann", deleted_at=whole_ms(system_now()), by="author")
+        answers = [StoryErased(story_id=story.story_id, store=s, erased_at=system_now()) for s in STORES]  # type: ignore[arg-type]
+        await world.say(story, deleted, *answers)
+        before = await eventually(lambda: complete_receipt(client, story.story_id, world))
+        assert before["ended"] == "deleted"
+        await world.say(story, deleted, *answers)
+        other = story_posted(whole_ms(system_now()), lives=timedelta(seconds=3))
+        await world.say(other)
+        await eventually(lambda: world.heard(StoryExpired))
+        assert {fact.event.story_id for fact in world.heard(StoryExpired)} == {other.story_id}
+        assert await receipt_of(client, story.story_id, world.as_user("ann")) == before
+
+
+async def test_of_two_replicas_one_ends_each_story_and_a_stopped_ones_share_is_ended_too(world: World) -> None:
+    lives = timedelta(seconds=8)
+    stories = [story_posted(whole_ms(system_now()), lives=lives) for _ in range(40)]
+    async with AsyncExitStack() as stack:
+        survivor = await stack.enter_async_context(world.replica())
+        async with world.replica() as stopped:
+            await asyncio.gather(*(world.say(story) for story in stories))
+            await eventually(lambda: all_handled(40, survivor, stopped))
+        facts = await eventually(lambda: heard_at_least(world, StoryExpired, 40), within_s=25)
+    said = {(fact.event.story_id, fact.id) for fact in facts}
+    assert {story_id for story_id, _ in said} == {story.story_id for story in stories}
+    assert len(said) == len(stories)
+    ends = {story.story_id: story.expires_at for story in stories}
+    assert max(fact.event.expired_at - ends[fact.event.story_id] for fact in facts) < timedelta(seconds=4)
+
+
+async def all_handled(number: int, *clients: httpx.AsyncClient) -> bool:
+    pages = [(await client.get("/metrics")).text for client in clients]
+    lines = [line for page in pages for line in page.splitlines() if line.startswith("stories_event_age_seconds_count")]
+    return sum(float(line.split()[-1]) for line in lines if "story-posted" in line) >= number
+
+
+def heard_at_least(world: World, event: type[Event], number: int) -> list[Fact[Any]]:
+    facts = world.heard(event)
+    return facts if len({fact.event.key for fact in facts}) >= number else []
+
+
+async def test_endings_that_fall_into_an_outage_are_caught_up_with(world: World) -> None:
+    stories = [story_posted(whole_ms(system_now()) - timedelta(hours=1), lives=timedelta(minutes=5)) for _ in range(30)]
+    await world.say(*stories)
+    async with world.replica():
+        facts = await eventually(lambda: heard_at_least(world, StoryExpired, 30))
+    assert len(facts) == 30
+
+
+async def test_an_unanswered_ending_is_said_again_with_the_same_data_and_id(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stories_expiry.store.stages.FIRST_PATIENCE", timedelta(seconds=0.5))
+    async with world.replica() as client:
+        fact_id = new_id()
+        deleted = StoryDeleted(story_id=new_id(), author_id="ann", deleted_at=whole_ms(system_now()), by="author")
+        await world.say(deleted, fact_id=fact_id)
+        expired = story_posted(whole_ms(system_now()) - timedelta(hours=2), lives=timedelta(hours=1))
+        await world.say(expired)
+        first, second = (await eventually(lambda: heard_twice(world, StoryDeleted)))[:2]
+        assert first.event == second.event == deleted
+        assert first.id == second.id == fact_id
+        first, second = (await eventually(lambda: heard_twice(world, StoryExpired)))[:2]
+        assert (first.event, first.id) == (second.event, second.id)
+        audit = (await client.get("/v1/admin/erasure", headers=world.as_user("root", "admin"))).json()
+        assert audit["open"] == {"media": 2, "feed": 2, "engagement": 2}
+        assert audit["oldest_s"] >= 3600
+
+
+def heard_twice(world: World, event: type[Event]) -> list[Fact[Any]]:
+    facts = world.heard(event)
+    return facts if len(facts) >= 2 else []
+
+
+async def test_an_account_is_erased_once_per_key_and_its_receipt_closes_with_the_fourth_service(world: World) -> None:
+    async with world.replica() as client:
+        admin = world.as_user("root", "admin")
+        path = "/v1/admin/users/ann/erasure"
+        assert (await client.get(path, headers=admin)).status_code == 404
+        answers = [await client.post(path, headers=admin | {"Idempotency-Key": "k1"}) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [202, 202]
+        receipt_id = answers[0].json()["receipt_id"]
+        assert answers[1].json()["receipt_id"] == receipt_id
+        (fact,) = await eventually(lambda: world.heard(UserErased))
+        assert (fact.event.user_id, fact.event.receipt_id) == ("ann", receipt_id)
+        own = await eventually(lambda: world.heard(UserDataErased))
+        assert {said.event.service for said in own} == {"expiry"}
+        for service in ("ingest", "feed", "engagement"):
+            said = UserDataErased(receipt_id=receipt_id, user_id="ann", service=service, erased_at=system_now())  # type: ignore[arg-type]
+            await world.say(said, said)
+        receipt = await eventually(lambda: complete_account(client, path, admin))
+        assert set(receipt["erased"]) == {"ingest", "feed", "engagement", "expiry"}
+
+
+async def complete_account(client: httpx.AsyncClient, path: str, admin: dict[str, str]) -> dict[str, Any] | None:
+    receipt: dict[str, Any] = (await client.get(path, headers=admin)).json()
+    return receipt if receipt["complete"] else None
+
+
+async def test_an_outside_demand_to_erase_a_user_gets_one_receipt_however_often_it_is_read(world: World) -> None:
+    outsider = Publisher(world.publisher.kafka, "ingest", system_now)
+    outsider.source = "/accounts"
+    await outsider.start()
+    demand = UserErased(user_id="bob", at=whole_ms(system_now()))
+    fact_id = new_id()
+    for _ in range(2):
+        await outsider.say(demand, fact_id=fact_id)
+    await outsider.stop()
+    async with world.replica() as client:
+        own = await eventually(lambda: heard_twice(world, UserDataErased))
+        assert len({said.event.receipt_id for said in own}) == 1
+        answer = await client.get("/v1/admin/users/bob/erasure", headers=world.as_user("root", "admin"))
+        assert answer.json()["receipt_id"] == own[0].event.receipt_id
+
+
+async def test_an_outsiders_deletion_by_the_author_is_parked(world: World) -> None:
+    outsider = Publisher(world.publisher.kafka, "ingest", system_now)
+    outsider.source = "/moderation"
+    await outsider.start()
+    forged = StoryDeleted(story_id=new_id(), deleted_at=whole_ms(system_now()), by="author")
+    honest = StoryDeleted(story_id=new_id(), deleted_at=whole_ms(system_now()), by="admin")
+    await outsider.say(forged)
+    await outsider.say(honest)
+    await outsider.stop()
+    async with world.replica() as client:
+        admin = world.as_user("root", "admin")
+        await eventually(lambda: receipt_of(client, honest.story_id, admin))
+        assert await receipt_of(client, forged.story_id, admin) is None
+        page = (await client.get("/metrics")).text
+        assert 'reason="unacceptable"' in page
+
+
+@pytest.mark.parametrize("path", ["/v1/admin/erasure", "/v1/admin/users/ann/erasure", "/v1/stories/{id}/receipt"])
+async def test_nobody_is_answered_without_a_token_nor_shown_what_is_not_theirs(world: World, path: str) -> None:
+    async with world.replica() as client:
+        asked = path.replace("{id}", new_id())
+        assert (await client.get(asked)).status_code == 401
+        assert (await client.get(asked, headers=world.as_user("eve"))).status_code == 404
+
+
+async def test_every_metric_of_the_catalogue_is_there_and_every_event_has_its_group(world: World) -> None:
+    async with world.replica() as client:
+        page = await eventually(lambda: counted_all(client))
+        for name in ("timers_overdue", "timer_oldest_overdue_seconds", "expiry_lateness_seconds_bucket"):
+            assert f"stories_{name}" in page
+    heard = {"story-posted", "story-deleted", "story-erased", "user-erased", "user-data-erased"}
+    groups = {subscriber.group_id for subscriber in build_app(world.settings).state.foundation.subscribers}
+    assert groups == {f"{world.realm.prefix}expiry.{topic}" for topic in heard}
+    assert heard <= EVENTS.keys()
+
+
+async def counted_all(client: httpx.AsyncClient) -> str | None:
+    page = (await client.get("/metrics")).text
+    return page if 'stories_receipts_open{store="media"} 0.0' in page else None
