@@ -1,0 +1,77 @@
+"""A million pending timers on a real mongod: set, reload, drain. Run by hand, not by pytest.
+
+python services/expiry/tests/bench_timers.py MONGO_URL [TIMERS]
+"""
+
+# ruff: noqa: T201  (it prints figures)
+
+import asyncio
+import resource
+import sys
+import time
+from datetime import datetime, timedelta
+
+from stories_expiry import store
+from stories_expiry.domain.timers import Crew, Timer, Wheel
+from stories_expiry.usecases.timers import FireOverdue, LoadAhead
+from stories_shared.clock import system_now, whole_ms
+from stories_shared.ids import new_id
+from stories_shared.mongo import Mongo
+
+BATCH = 1_000
+SIDE_BY_SIDE = 2
+
+
+async def main(url: str, number: int) -> None:
+    """Print seconds and rates."""
+    mongo = Mongo.connect(url, "bench_expiry")
+    await mongo.client.drop_database("bench_expiry")
+    await store.ensure(mongo)
+    stories = store.Stories(mongo, timedelta(days=90))
+    now = whole_ms(system_now())
+    print(f"wheel: {wheel_rate(number):,.0f} held and taken a second")
+    began = time.perf_counter()
+    for start in range(0, number, BATCH * SIDE_BY_SIDE):
+        parts = [range(start + BATCH * n, min(start + BATCH * (n + 1), number)) for n in range(SIDE_BY_SIDE)]
+        await asyncio.gather(*(stories.arm([timer(i, number, now) for i in part]) for part in parts if part))
+    told("set", number, began)
+    began = time.perf_counter()
+    census = await stories.census(now)
+    told(f"counted {census.timers:,}", number, began)
+    began = time.perf_counter()
+    held = await LoadAhead(stories, Wheel(), lambda: now + timedelta(hours=12))()
+    told("read the next minute", held, began)
+    began = time.perf_counter()
+    after_all = now + timedelta(days=2)
+    fire, fired = FireOverdue(stories, lambda: Crew("a", ("a",)), lambda: after_all), 0
+    while part := await fire():
+        fired += len(part)
+    told(f"fired {fired:,}", fired, began)
+    print(f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB at most")
+    await mongo.client.drop_database("bench_expiry")
+    await mongo.close()
+
+
+def timer(index: int, number: int, now: datetime) -> Timer:
+    """One of many timers, spread evenly over a day."""
+    return Timer(new_id(), f"u{index % 100_000}", now, now + timedelta(days=1) * (index / number))
+
+
+def wheel_rate(number: int) -> float:
+    """Hold and take so many."""
+    wheel, now, ids = Wheel(capacity=number), system_now(), [new_id() for _ in range(1_000)]
+    began = time.perf_counter()
+    for index in range(number):
+        wheel.hold(ids[index % 1_000], now + timedelta(milliseconds=index % 60_000), heard=False)
+    wheel.take(now + timedelta(minutes=2), most=number)
+    return number / (time.perf_counter() - began)
+
+
+def told(what: str, number: int, began: float) -> None:
+    """Print one figure."""
+    took = time.perf_counter() - began
+    print(f"{what}: {took:.2f} s, {number / took:,.0f} a second")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000))
