@@ -92,14 +92,17 @@ async def fail(name: str) -> None:
 @hot(router, "GET", "/v1/tray", summary="The tray", query=PAGING, answers={200: Tray, 304: None}, limit="reads")
 async def read_tray(request: Request, caller: Caller, query: dict[str, str]) -> Response:
     page = read_page(query)
-    headers = {"Cache-Control": "private, no-cache"}
-    return Response(msgspec.json.encode({"items": [caller.user_id] * page.limit}), headers=headers)
+    tray = msgspec.json.encode({"items": [caller.user_id] * page.limit})
+    return Response(tray, headers={"Cache-Control": "private, no-cache"}, media_type="application/json")
 
 
 @hot(router, "POST", "/v1/views", summary="Views", body=Views, answers={202: None, 409: None})
 async def post_views(request: Request, caller: Caller, query: dict[str, str]) -> Response:
-    views = await read_document(request)
-    spend(request, "views", caller.user_id, len(views["views"]))
+    try:
+        given = msgspec.convert(await read_document(request), Views)
+    except msgspec.ValidationError as error:
+        raise problems.invalid(str(error), "body") from error
+    spend(request, "views", caller.user_id, len(given.views))
     return Response(status_code=202)
 
 

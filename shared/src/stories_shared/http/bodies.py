@@ -41,10 +41,8 @@ class Text:
         return core_schema.no_info_after_validator_function(self.read, core_schema.str_schema(strict=True))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        shape: JsonSchemaValue = {"type": "string", "minLength": self.min, "maxLength": self.max}
-        if self.min > 0:
-            shape["pattern"] = r"\S"
-        return shape
+        pattern = r"^[^\x00]*$" if self.min == 0 else r"^[^\x00]*[^\s\x00][^\x00]*$"
+        return {"type": "string", "minLength": self.min, "maxLength": self.max, "pattern": pattern}
 
     def read(self, text: str) -> str:
         """The text as it is kept. Raises ValueError."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from stories_shared.http.problems import Problem, problem
-from stories_shared.seals import Key, Seals, Unsealed
+from stories_shared.seals import MAX_SEALED_CHARACTERS, Key, Seals, Unsealed
 
 DEFAULT_LIMIT = 20  # contract
 MAX_LIMIT = 100  # contract
@@ -26,9 +26,11 @@ def digits_only(value: object) -> object:
 
 
 Limit = Annotated[
-    int, BeforeValidator(digits_only), Query(ge=1, le=MAX_LIMIT, description="how many items at most, 1 to 100")
+    int, Query(ge=1, le=MAX_LIMIT, description="how many items at most, 1 to 100"), BeforeValidator(digits_only)
 ]
-CursorText = Annotated[str | None, Query(max_length=2048, description="the `next_cursor` of the page before")]
+CursorText = Annotated[
+    str | None, Query(max_length=MAX_SEALED_CHARACTERS, description="the `next_cursor` of the page before")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,10 @@ def read_page(query: dict[str, str]) -> Page:
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT):
         msg = "must be a whole number from 1 to 100"
         raise problem("invalid", "bad query", errors=[{"loc": ["query", "limit"], "msg": msg}])
-    return Page(int(text), query.get("cursor"))
+    cursor = query.get("cursor")
+    if cursor is not None and len(cursor) > MAX_SEALED_CHARACTERS:
+        raise bad_cursor()
+    return Page(int(text), cursor)
 
 
 class Listing(BaseModel, Generic[T]):
