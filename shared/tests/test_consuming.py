@@ -220,3 +220,21 @@ async def test_every_subscriber_is_of_the_one_kind():
     (subscriber,) = router.subscribers
     assert subscriber.group_id == "feed.user-followed"
     assert subscriber.ack_policy is AckPolicy.NACK_ON_ERROR
+
+
+async def test_an_idle_subscriber_waits_in_one_poll_and_hears_a_record_at_once(kafka, producer):
+    seen = []
+
+    async def verb(event: UserFollowed) -> None:
+        seen.append(event.target_id)
+
+    async with consuming(kafka, followed_by(verb)):
+        await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target="first")), b"ann")
+        await eventually(lambda: seen == ["first"])
+        delays = []
+        for number in range(5):
+            began = asyncio.get_running_loop().time()
+            await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target=f"n{number}")), b"ann")
+            await eventually(lambda number=number: seen[-1] == f"n{number}", every_s=0.002)
+            delays.append(asyncio.get_running_loop().time() - began)
+    assert sorted(delays)[2] < 0.4  # the framework's own loop would sleep for its whole poll time after an empty one

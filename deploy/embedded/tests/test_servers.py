@@ -62,6 +62,7 @@ async def test_kafka_hands_a_group_what_was_said(realm: Realm) -> None:
     assert await heard(realm, "told") == b"hello"
 
 
+@pytest.mark.objects
 async def test_the_store_gives_back_what_was_put(realm: Realm) -> None:
     client = bucket_of(realm)
     client.put_object(realm["S3_BUCKET"], "a", io.BytesIO(b"bytes"), 5)

@@ -189,8 +189,9 @@ class Objects:
         """Ends multipart uploads that somebody began and never finished: no listing shows their parts."""
 
         def abort() -> int:
-            # The SDK offers no other way to them.
-            begun = self.calls._list_multipart_uploads(self.bucket, prefix=prefix).uploads  # noqa: SLF001
+            # The SDK offers no other way to them; MinIO lists them without a prefix or by exact key, nothing between.
+            listed = self.calls._list_multipart_uploads(self.bucket).uploads  # noqa: SLF001
+            begun = [each for each in listed if each.object_name.startswith(prefix)]
             for each in begun:
                 or_none(
                     partial(self.calls._abort_multipart_upload, self.bucket, each.object_name, str(each.upload_id))  # noqa: SLF001

@@ -18,6 +18,10 @@ CADDYFILE = GATEWAY / "Caddyfile"
 WAITING = {("POST", "/v1/stories/{story_id}/publish")}  # may hold its answer for 30 s (`?wait=`)
 EXPOSED = "Location, ETag, Retry-After, RateLimit, RateLimit-Policy"
 ALLOWED = "Authorization, Content-Type, Story-Ticket, Idempotency-Key, If-None-Match, Last-Event-ID"
+ORIGIN_IS_LISTED = (
+    '{env.CORS_ORIGINS}.split(",").exists(o, o.trim() == "*" || o.trim() == {http.request.header.Origin})'
+)
+PAGE_POLICY = "\"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'\""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -43,6 +47,8 @@ def caddyfile(routes: Iterable[Route]) -> str:
         table=table,
         exposed=EXPOSED,
         allowed=ALLOWED,
+        origin_is_listed=ORIGIN_IS_LISTED,
+        page_policy=PAGE_POLICY,
         methods=", ".join(METHODS),
         problem_type=CONTENT_TYPE,
         not_found=_problem("not-found"),
@@ -152,14 +158,14 @@ http://:{{$GATEWAY_PORT:8080}} {{
 	# A token stays with one replica while that lives; one that does not answer is left out for two seconds.
 	@cors {{
 		header Origin *
-		expression `{{env.CORS_ORIGINS}}.split(",").exists(o, o.trim() == "*" || o.trim() == {{http.request.header.Origin}})`
+		expression `{origin_is_listed}`
 	}}
 	@preflight {{
 		method OPTIONS
 		header Origin *
 		header Access-Control-Request-Method *
 		path /v1/*
-		expression `{{env.CORS_ORIGINS}}.split(",").exists(o, o.trim() == "*" || o.trim() == {{http.request.header.Origin}})`
+		expression `{origin_is_listed}`
 	}}
 
 	header {{
@@ -217,7 +223,7 @@ http://:{{$GATEWAY_PORT:8080}} {{
 				}}
 				handle {{
 					rewrite * /index.html
-					header Content-Security-Policy "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+					header Content-Security-Policy {page_policy}
 					file_server
 				}}
 			}}

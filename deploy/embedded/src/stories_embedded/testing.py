@@ -26,15 +26,17 @@ from minio import Minio
 from minio.deleteobjects import DeleteObject
 from pymongo import MongoClient
 
+from . import minio
 from .checkout import CHECKOUT
 from .children import stop
 from .kafka import Kafka
 from .keys import StackKeys
 from .mongodb import Mongod
 from .ports import free_port
-from .s3 import SeaweedFS
+from .s3 import MinIO, SeaweedFS
 from .server import Server, start, wait_until_ready
 
+STORE = "STORIES_TEST_S3"  # `minio`: MinIO itself instead of SeaweedFS
 READY_SECONDS = 60.0
 STOP_SECONDS = 2.0
 
@@ -50,7 +52,11 @@ class Servers:
         self.keys.make()
         self.mongod = Mongod(folder / "mongod", ports[0])
         self.kafka = Kafka(folder / "kafka", ports[1], ports[2])
-        self.s3 = SeaweedFS(folder / "s3", ports[3], ports[4], ports[5], ports[6], self.keys.s3())
+        self.s3: Server
+        if os.environ.get(STORE) == "minio":
+            self.s3 = MinIO(folder / "s3", ports[3], self.keys.s3(), minio.program())
+        else:
+            self.s3 = SeaweedFS(folder / "s3", ports[3], ports[4], ports[5], ports[6], self.keys.s3())
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -214,7 +220,7 @@ class Realm(dict[str, str]):
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    """Real mongod, Kafka and SeaweedFS on free ports; their folder is kept where the session failed to start them."""
+    """Real mongod, Kafka and SeaweedFS (or MinIO itself) on free ports."""
     root = CHECKOUT / ".stories-test"
     root.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="session-", dir=root))

@@ -59,8 +59,9 @@ class Doors:
                 message["headers"] = [*with_cache_control(message.get("headers", [])), *extra]
             await send(message)
 
-        if declared_length(scope) > MAX_BODY_BYTES:
-            await too_large().response()(scope, receive, answer)
+        refusal = at_the_door(scope)
+        if refusal is not None:
+            await refusal.response()(scope, receive, answer)
             return
         try:
             await self.app(scope, receive, answer)
@@ -71,6 +72,14 @@ class Doors:
                 raise
             response = problem_of(error, scope).response()
             await response(scope, receive, answer)
+
+
+def at_the_door(scope: Scope) -> Problem | None:
+    """What is refused before anybody looks for a route: large bodies, and paths with a hidden slash."""
+    if declared_length(scope) > MAX_BODY_BYTES:
+        return too_large()
+    raw_path: bytes = scope.get("raw_path") or b""
+    return not_found() if b"%" in raw_path and b"%2f" in raw_path.lower() else None
 
 
 def with_cache_control(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -1,0 +1,122 @@
+"""A program under supervision comes back, on the same port, with longer and longer pauses."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+from stories_embedded.keeper import Keeper
+from stories_embedded.server import DidNotStart, Server
+
+PATIENCE = 20.0
+
+
+class Program(Server):
+    """Python that says it is ready by touching a file."""
+
+    stop_seconds = 1.0
+
+    def __init__(self, folder: Path, code: str, name: str = "program") -> None:
+        self.name, self._folder, self._code = name, folder, code
+        self.is_stuck = False
+
+    @property
+    def url(self) -> str:
+        return "http://127.0.0.1:1"
+
+    def prepare(self) -> None:
+        (self._folder / "ready").unlink(missing_ok=True)
+
+    def command(self) -> list[str]:
+        start = "import pathlib, time, os, signal, subprocess, sys\n"
+        return [sys.executable, "-c", f"{start}ready = pathlib.Path({str(self._folder)!r}) / 'ready'\n{self._code}"]
+
+    def ready(self) -> bool:
+        return (self._folder / "ready").exists()
+
+    def stuck(self) -> bool:
+        return self.is_stuck
+
+
+FOREVER = "ready.touch()\ntime.sleep(600)"
+CRASHING = "sys.exit('no luck')"
+
+
+@pytest_asyncio.fixture
+async def keep(tmp_path: Path) -> AsyncIterator[Callable[[str], Keeper]]:
+    kept: list[Keeper] = []
+
+    def make(code: str) -> Keeper:
+        kept.append(Keeper(Program(tmp_path, code), tmp_path / "program.log", os.environ, lambda: None))
+        kept[-1].begin()
+        return kept[-1]
+
+    yield make
+    for keeper in kept:
+        await keeper.stop()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.02)
+
+
+async def test_a_killed_program_is_started_again(keep: Callable[[str], Keeper]) -> None:
+    keeper = keep(FOREVER)
+    await keeper.settled()
+    first = keeper.state.pid
+    assert first
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: keeper.state.state == "running" and keeper.state.pid != first)
+    assert keeper.state.restarts == 1
+
+
+async def test_while_it_is_down_its_state_is_restarting(keep: Callable[[str], Keeper]) -> None:
+    keeper = keep("ready.touch()\ntime.sleep(0.3)")
+    await keeper.settled()
+    await until(lambda: keeper.state.state == "restarting" and keeper.state.restarts >= 3)
+
+
+async def test_a_program_that_never_was_ready_is_given_up_with_its_last_words(keep: Callable[[str], Keeper]) -> None:
+    keeper = keep(CRASHING)
+    with pytest.raises(DidNotStart, match="no luck"):
+        await keeper.settled()
+    assert (keeper.state.state, keeper.state.pid) == ("stopped", None)
+
+
+async def test_wrong_settings_are_not_tried_again(keep: Callable[[str], Keeper]) -> None:
+    keeper = keep("print('PORT: is missing'); sys.exit(2)")
+    with pytest.raises(DidNotStart, match="PORT: is missing"):
+        await keeper.settled()
+    assert keeper.state.restarts == 0
+
+
+async def test_a_program_that_will_not_stop_is_killed_with_all_it_started(keep: Callable[[str], Keeper]) -> None:
+    deaf = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nsubprocess.Popen(['sleep', '600'])\n" + FOREVER
+    keeper = keep(deaf)
+    await keeper.settled()
+    assert keeper.state.pid
+    family = [psutil.Process(keeper.state.pid), *psutil.Process(keeper.state.pid).children()]
+    assert len(family) == 2
+    await keeper.stop()
+    await until(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family))
+    assert keeper.state.state == "stopped"
+
+
+async def test_a_program_that_calls_itself_stuck_is_started_again(
+    keep: Callable[[str], Keeper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stories_embedded.keeper.WATCH_SECONDS", 0.02)
+    keeper = keep(FOREVER)
+    assert isinstance(keeper.server, Program)
+    await keeper.settled()
+    keeper.server.is_stuck = True
+    await until(lambda: keeper.state.restarts == 1)
