@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from stories_shared.clock import Clock, whole_ms
+from stories_shared.events import StoryPosted
 from stories_shared.mongo import Document, Mongo, Session
 
 from stories_engagement.domain.standing import Edge, Known
@@ -22,6 +23,7 @@ from stories_engagement.store.shapes import (
     row_id,
     settled,
 )
+from stories_engagement.usecases.stories import known_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,10 @@ class MongoStories:
         self._mongo = mongo
         self._now = now
 
-    async def put(self, story_id: str, posted_at: datetime, known: Known) -> None:
+    async def put(self, story: StoryPosted) -> None:
         """Keep a story, unless it has ended or as new a revision is kept."""
-        fields = asdict(known) | {"posted_at": posted_at}
+        story_id, known = story.story_id, known_of(story)
+        fields = asdict(known) | {name: getattr(story, name) for name in ("posted_at", "series_id", "part", "parts")}
         newer = {"_id": story_id, "revision": {"$lt": known.revision}}
         updated = await self._mongo[STORIES].update_one(newer, {"$set": fields})
         if updated.matched_count or await self._mongo[STORIES].find_one({"_id": story_id}, {"_id": 1}):
@@ -99,7 +102,7 @@ class MongoStories:
         """Live stories, endings of late, and every word about blocks."""
         since = {"heard_at": {"$gte": self._now() - remember_ended}}
         return Snapshot(
-            stories=[(s["_id"], known_of(s)) for s in await self._mongo[STORIES].find({}).to_list(None)],
+            stories=[(s["_id"], known_from(s)) for s in await self._mongo[STORIES].find({}).to_list(None)],
             ended=[(e["_id"], e["heard_at"]) for e in await self._mongo[ENDED].find(since).to_list(None)],
             blocks=[
                 (b["user_id"], b["target_id"], Edge(b["on"], b["at"]))
@@ -117,7 +120,7 @@ NO_VIEWS: Document = {"author_id": None, "expires_at": None, "viewers": 0, "play
 NO_ENGAGEMENTS: Document = {"author_id": None, "seq": 0, "reaction": 0, "comment": 0, "share": 0}
 
 
-def known_of(document: Document) -> Known:
+def known_from(document: Document) -> Known:
     """A story as it was kept."""
     return Known(
         author_id=document["author_id"],

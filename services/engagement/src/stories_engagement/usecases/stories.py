@@ -18,7 +18,7 @@ TOO_EARLY = timedelta(minutes=1)
 class Stories(Protocol):
     """Keeps live stories, ended marks and what belongs to a story."""
 
-    async def put(self, story_id: str, posted_at: datetime, known: Known) -> None: ...
+    async def put(self, story: StoryPosted) -> None: ...
 
     async def end(self, story_id: str, how: str, at: datetime) -> None: ...
 
@@ -58,7 +58,7 @@ class KeepStory:
     stories: Stories
 
     async def __call__(self, story: StoryPosted) -> None:
-        await self.stories.put(story.story_id, story.posted_at, known_of(story))
+        await self.stories.put(story)
 
 
 @dataclass(frozen=True, slots=True)

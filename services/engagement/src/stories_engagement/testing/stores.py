@@ -1,0 +1,79 @@
+"""The ports of engagement as one bundle, in memory or in MongoDB, so that one suite can hold both to the same."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from stories_shared.clock import Clock
+from stories_shared.mongo import Mongo
+
+from stories_engagement.store.comments import MongoComments, MongoHiddenWords
+from stories_engagement.store.engagements import Book, MongoReactions, MongoShares
+from stories_engagement.store.people import MongoBlocks, MongoPeople, MongoPrivacy
+from stories_engagement.store.stories import MongoStories
+from stories_engagement.store.views import MongoLedger
+from stories_engagement.testing.memory import (
+    MemoryBlocks,
+    MemoryComments,
+    MemoryCounters,
+    MemoryLedger,
+    MemoryPeople,
+    MemoryPrivacy,
+    MemoryReactions,
+    MemoryShares,
+    MemoryStories,
+    Shelf,
+)
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Every port, whatever is behind it."""
+
+    ledger: Any
+    stories: Any
+    blocks: Any
+    privacy: Any
+    comments: Any
+    words: Any
+    reactions: Any
+    shares: Any
+    counters: Any
+    people: Any
+
+
+def in_memory() -> Stores:
+    """Fakes that share one shelf."""
+    shelf = Shelf()
+    comments = MemoryComments(shelf)
+    return Stores(
+        ledger=MemoryLedger(shelf),
+        stories=MemoryStories(shelf),
+        blocks=MemoryBlocks(shelf),
+        privacy=MemoryPrivacy(shelf),
+        comments=comments,
+        words=comments,
+        reactions=MemoryReactions(shelf),
+        shares=MemoryShares(shelf),
+        counters=MemoryCounters(shelf),
+        people=MemoryPeople(shelf),
+    )
+
+
+def in_mongo(mongo: Mongo, now: Clock) -> Stores:
+    """The real ones, on a database whose collections exist."""
+    book = Book(mongo, now, lambda: None)
+    ledger, comments, words = MongoLedger(mongo, now), MongoComments(book), MongoHiddenWords(book)
+    reactions, shares, privacy = MongoReactions(book), MongoShares(book), MongoPrivacy(mongo)
+    mine = (ledger.forget_viewer, comments.forget, reactions.forget, shares.forget, privacy.forget, words.forget)
+    return Stores(
+        ledger=ledger,
+        stories=MongoStories(mongo, now),
+        blocks=MongoBlocks(mongo),
+        privacy=privacy,
+        comments=comments,
+        words=words,
+        reactions=reactions,
+        shares=shares,
+        counters=book,
+        people=MongoPeople(mongo, now, mine),
+    )

@@ -1,0 +1,172 @@
+"""Counts equal the truth, whatever is replayed, aborted, ended and erased while two consumers count the same views."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from stories_embedded.testing import Realm, Servers
+from stories_engagement.domain.recent import RecentPlays
+from stories_engagement.store.shapes import ensure
+from stories_engagement.testing.builders import NOON, a_fact, a_story
+from stories_engagement.testing.stores import Stores, in_mongo
+from stories_engagement.usecases.stories import KeepStory
+from stories_engagement.usecases.views import CountViews
+from stories_shared.cloudevents import Fact
+from stories_shared.events import StoryViewed
+from stories_shared.ids import new_id
+from stories_shared.mongo import Mongo
+
+SECONDS = 20
+LATER = NOON + timedelta(seconds=SECONDS + 1)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stores(servers: Servers) -> AsyncIterator[Stores]:
+    realm = Realm(servers)
+    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
+    await ensure(mongo)
+    yield in_mongo(mongo, lambda: LATER)
+    await mongo.close()
+    await realm.remove()
+
+
+@dataclass(frozen=True)
+class Deliver:
+    """One batch to one consumer, perhaps aborted half-way."""
+
+    consumer: int
+    batch: int
+    aborted: bool
+
+
+@dataclass(frozen=True)
+class End:
+    """A story ends."""
+
+    story: int
+
+
+@dataclass(frozen=True)
+class Erase:
+    """A person is erased up to a second."""
+
+    viewer: int
+    second: int
+
+
+BATCHES, STORIES, VIEWERS = 4, 2, 4
+seconds = st.integers(0, SECONDS)
+views = st.tuples(st.integers(0, STORIES - 1), st.integers(0, VIEWERS - 1), st.integers(0, 5), seconds)
+batches = st.lists(st.lists(views, min_size=1, max_size=12), min_size=BATCHES, max_size=BATCHES)
+deliveries = st.builds(Deliver, st.integers(0, 1), st.integers(0, BATCHES - 1), st.booleans())
+actions = st.one_of(
+    deliveries,
+    deliveries,
+    deliveries,
+    st.builds(End, st.integers(0, STORIES - 1)),
+    st.builds(Erase, st.integers(0, VIEWERS - 1), seconds),
+)
+rounds = st.lists(st.lists(actions, min_size=1, max_size=6), min_size=1, max_size=5)
+
+
+@dataclass
+class World:
+    """Two consumers of one log, and the truth beside them."""
+
+    stores: Stores
+    log: list[list[Fact[StoryViewed]]]
+    stories: list[str]
+    viewers: list[str]
+    ended: dict[str, tuple[int, int] | None] = field(default_factory=dict)
+    erased: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.consumers = [CountViews(self.stores.ledger, RecentPlays(), lambda: LATER) for _ in range(2)]
+
+    def act(self, action: Deliver | End | Erase) -> Awaitable[None]:
+        if isinstance(action, Deliver):
+            return self.deliver(action)
+        return self.end(self.stories[action.story]) if isinstance(action, End) else self.erase(action)
+
+    async def deliver(self, action: Deliver) -> None:
+        work = asyncio.ensure_future(self.consumers[action.consumer](self.log[action.batch]))
+        if action.aborted:
+            await asyncio.sleep(0.003)
+            work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+
+    async def end(self, story_id: str) -> None:
+        self.ended.setdefault(story_id, None)
+        await self.stores.stories.end(story_id, "deleted", LATER)
+        await self.stores.stories.erase(story_id)
+
+    async def erase(self, action: Erase) -> None:
+        viewer = self.viewers[action.viewer]
+        self.erased[viewer] = max(action.second, self.erased.get(viewer, -1))
+        at = NOON + timedelta(seconds=action.second)
+        until = await self.stores.people.mark_erased(viewer, at, LATER)
+        await self.stores.people.forget(viewer, until)
+
+    def truth(self, story_id: str) -> tuple[int, int]:
+        """Viewers and plays, if every batch was heard once: a play is of the time it was first told of."""
+        plays: dict[tuple[str, str | None], int] = {}
+        for fact in [fact for batch in self.log for fact in batch]:
+            event, second = fact.event, int((fact.event.viewed_at - NOON).total_seconds())
+            if event.story_id == story_id and second > self.erased.get(event.viewer_id, -1):
+                plays.setdefault((event.viewer_id, event.play_id), second)
+        return len({viewer for viewer, _ in plays}), len(plays)
+
+    async def check(self) -> None:
+        for story_id in self.stories:
+            counts = await self.stores.counters.counts(story_id)
+            page = await self.stores.ledger.page(story_id, None, 100, frozenset())
+            listed = len(page.viewers), sum(viewer.plays for viewer in page.viewers)
+            if story_id in self.ended:
+                frozen = self.ended[story_id] or (counts.viewers, counts.views)
+                assert (counts.viewers, counts.views) == frozen
+                self.ended[story_id] = frozen
+                assert listed == (0, 0)
+            else:
+                assert (counts.viewers, counts.views) == listed == (page.total, listed[1])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(batches=batches, rounds=rounds)
+async def test_counts_equal_the_truth_whatever_happens_at_once(
+    stores: Stores, batches: list[list[tuple[int, int, int, int]]], rounds: list[list[Deliver | End | Erase]]
+) -> None:
+    stories = [a_story(posted_at=NOON) for _ in range(STORIES)]
+    viewers = [f"v{n}-{new_id()}" for n in range(VIEWERS)]
+    at_of: dict[tuple[int, int, int], int] = {}
+    log = [
+        [
+            a_fact(
+                StoryViewed(
+                    story_id=stories[story].story_id,
+                    viewer_id=viewers[viewer],
+                    play_id=f"play-{play:04}",
+                    viewed_at=NOON + timedelta(seconds=at_of.setdefault((story, viewer, play), second)),
+                )
+            )
+            for story, viewer, play, second in batch
+        ]
+        for batch in batches
+    ]
+    world = World(stores, log, [story.story_id for story in stories], viewers)
+    for story in stories:
+        await KeepStory(stores.stories)(story)
+    for some in rounds:
+        await asyncio.gather(*(world.act(action) for action in some))
+        await world.check()
+    await asyncio.gather(*(world.act(Deliver(c, b, False)) for b in range(BATCHES) for c in range(2)))
+    await world.check()
+    for story_id in world.stories:
+        if story_id not in world.ended:
+            counts = await stores.counters.counts(story_id)
+            assert (counts.viewers, counts.views) == world.truth(story_id)

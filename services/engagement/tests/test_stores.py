@@ -1,0 +1,254 @@
+"""One suite that the fake and the real store keep alike, the real one on both drivers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from stories_embedded.testing import Realm, Servers
+from stories_engagement.domain.comments import Comment
+from stories_engagement.domain.errors import Gone
+from stories_engagement.domain.standing import Edge
+from stories_engagement.domain.views import Tally, View, tally
+from stories_engagement.domain.words import hides
+from stories_engagement.store.shapes import ensure
+from stories_engagement.testing.builders import NOON, a_story, a_view
+from stories_engagement.testing.stores import Stores, in_memory, in_mongo
+from stories_engagement.usecases.admission import Admitted
+from stories_engagement.usecases.engagements import Counts
+from stories_shared.events import StoryPosted
+from stories_shared.ids import new_id
+from stories_shared.mongo import Mongo
+
+LATER = NOON + timedelta(minutes=10)
+ENDS = NOON + timedelta(hours=24)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", params=["memory", "pymongo", "motor"])
+async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
+    if request.param == "memory":
+        yield in_memory()
+        return
+    servers: Servers = request.getfixturevalue("servers")
+    realm = Realm(servers)
+    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], request.param)
+    await ensure(mongo)
+    yield in_mongo(mongo, lambda: NOON)
+    await mongo.close()
+    await realm.remove()
+
+
+@pytest.fixture
+def story() -> str:
+    return new_id()
+
+
+def posted(story_id: str, **changes: Any) -> StoryPosted:
+    return a_story(story_id=story_id, posted_at=NOON, **{"expires_at": ENDS, **changes})
+
+
+def admitted(story_id: str, user_id: str, author_id: str = "ann") -> Admitted:
+    return Admitted(story_id, user_id, author_id, "everyone", True, True, True, True)
+
+
+async def count(stores: Stores, *views: View, now: Any = LATER) -> Tally:
+    result: Tally = await stores.ledger.count(views, lambda scene: tally(views, scene, now))
+    return result
+
+
+async def counts(stores: Stores, story_id: str) -> tuple[int, int]:
+    found: Counts = await stores.counters.counts(story_id)
+    return found.viewers, found.views
+
+
+async def comment(stores: Stores, story_id: str, text: str, reply_to: str | None = None, **more: Any) -> Comment:
+    wish = Comment(new_id(), story_id, more.pop("writer", "bob"), text, more.pop("at", NOON), reply_to)
+    visible = more.pop("visible", lambda _: True)
+    kept: Comment = await stores.comments.add(wish, "ann", lambda words: hides(words, text), visible)
+    return kept
+
+
+async def test_views_count_once_however_often_they_are_said(stores: Stores, story: str) -> None:
+    views = [a_view(story, f"v{n}", f"play-000{m}") for n in range(3) for m in range(2)]
+    assert (await count(stores, *views)).outcomes == {"counted": 6}
+    assert (await count(stores, *views)).outcomes == {"replayed": 6}
+    assert await counts(stores, story) == (3, 6)
+
+
+async def test_batches_at_once_count_as_one(stores: Stores, story: str) -> None:
+    views = [a_view(story, f"v{n % 7}", f"play-{n:04}") for n in range(40)]
+    await asyncio.gather(*(count(stores, *views[start : start + 20]) for start in (0, 5, 10, 20, 0)))
+    assert await counts(stores, story) == (7, 40)
+
+
+async def test_a_play_told_again_keeps_the_greatest_figures(stores: Stores, story: str) -> None:
+    await count(stores, a_view(story, "bob", watched_ms=5, forward=3))
+    assert (await count(stores, a_view(story, "bob", watched_ms=9, completed=True))).outcomes == {"refined": 1}
+    assert (await count(stores, a_view(story, "bob", watched_ms=9, forward=3))).outcomes == {"replayed": 1}
+    assert await counts(stores, story) == (1, 1)
+
+
+async def test_nothing_is_counted_after_the_end(stores: Stores, story: str) -> None:
+    await stores.stories.put(posted(story))
+    await count(stores, a_view(story, "bob"))
+    await stores.stories.end(story, "deleted", LATER)
+    assert (await count(stores, a_view(story, "eve"))).outcomes == {"late": 1}
+    await stores.stories.erase(story)
+    assert await counts(stores, story) == (1, 1)
+    assert (await stores.ledger.page(story, None, 10, frozenset())).viewers == []
+
+
+async def test_a_story_that_ended_stays_ended(stores: Stores, story: str) -> None:
+    await stores.stories.end(story, "deleted", NOON)
+    await stores.stories.end(story, "expired", LATER)
+    await stores.stories.put(posted(story))
+    assert (await count(stores, a_view(story, "bob"))).outcomes == {"late": 1}
+    with pytest.raises(Gone):
+        await stores.reactions.put(admitted(story, "bob"), "❤️", NOON)
+    with pytest.raises(Gone):
+        await stores.shares.put(admitted(story, "bob"), NOON)
+    with pytest.raises(Gone):
+        await comment(stores, story, "late")
+
+
+async def test_an_older_revision_changes_nothing(stores: Stores, story: str) -> None:
+    await stores.stories.put(posted(story, revision=2, expires_at=LATER))
+    await stores.stories.put(posted(story, revision=1))
+    assert (await count(stores, a_view(story, "bob"), now=LATER)).outcomes == {"late": 1}
+
+
+async def test_the_authors_view_goes_once_it_is_known_whose_story_it_is(stores: Stores, story: str) -> None:
+    await count(stores, a_view(story, "ann", author_id=None), a_view(story, "bob", author_id=None))
+    assert await counts(stores, story) == (2, 2)
+    await stores.stories.put(posted(story))
+    assert await counts(stores, story) == (1, 1)
+
+
+async def test_a_block_drops_the_views_of_its_time_and_only_those(stores: Stores, story: str) -> None:
+    user, target = f"u{story}", f"t{story}"
+    await stores.blocks.put(user, target, Edge(on=True, at=NOON))
+    await stores.blocks.put(user, target, Edge(on=False, at=LATER))
+    await stores.blocks.put(user, target, Edge(on=True, at=NOON + timedelta(minutes=5)))
+    times = (NOON - timedelta(seconds=1), NOON, LATER - timedelta(seconds=1), LATER)
+    views = [a_view(story, target, f"play-000{n}", author_id=user, at=at) for n, at in enumerate(times)]
+    assert (await count(stores, *views)).outcomes == {"counted": 2, "blocked": 2}
+    swapped = a_view(new_id(), user, author_id=target, at=NOON)
+    assert (await count(stores, swapped)).outcomes == {"blocked": 1}
+
+
+async def test_viewers_page_newest_first_and_add_up(stores: Stores, story: str) -> None:
+    at = [NOON, NOON, LATER, LATER, NOON]
+    await count(stores, *(a_view(story, f"v{n}", at=at[n], listed=n != 4) for n in range(5)))
+    await stores.reactions.put(admitted(story, "v3"), "❤️", NOON)
+    first = await stores.ledger.page(story, None, 2, frozenset({"v2"}))
+    assert [(v.viewer_id, v.plays, v.reaction) for v in first.viewers] == [("v3", 1, "❤️"), ("v1", 1, None)]
+    second = await stores.ledger.page(story, (NOON, "v1"), 2, frozenset({"v2"}))
+    assert [v.viewer_id for v in second.viewers] == ["v0"]
+    assert (second.total, second.hidden) == (5, 2)
+
+
+async def test_unlisting_is_for_the_past_and_for_good(stores: Stores, story: str) -> None:
+    shy = f"shy{story}"
+    await count(stores, a_view(story, shy))
+    await stores.privacy.set_listed(shy, False, LATER)
+    await stores.ledger.unlist(shy, LATER)
+    assert not await stores.privacy.listed(shy)
+    await stores.privacy.set_listed(shy, True, LATER)
+    assert (await stores.ledger.page(story, None, 5, frozenset())).hidden == 1
+    other = new_id()
+    await count(stores, a_view(other, shy, at=LATER + timedelta(seconds=1)), a_view(new_id(), shy, at=LATER))
+    assert (await stores.ledger.page(other, None, 5, frozenset())).hidden == 0
+    assert (await stores.ledger.marks([shy]))[1] == {shy: LATER}
+
+
+async def test_reactions_move_and_are_withdrawn(stores: Stores, story: str) -> None:
+    for user, emoji in (("bob", "❤️"), ("eve", "❤️"), ("bob", "🔥"), ("bob", "🔥")):
+        await stores.reactions.put(admitted(story, user), emoji, NOON)
+    assert await stores.reactions.counts(story) == {"❤️": 1, "🔥": 1}
+    assert await stores.reactions.withdraw(story, "bob", NOON)
+    assert await stores.reactions.withdraw(story, "bob", NOON)
+    assert not await stores.reactions.withdraw(story, "zoe", NOON)
+    assert await stores.reactions.mine(story, "bob") is None
+    assert (await stores.counters.counts(story)).reactions == 1
+
+
+async def test_shares_count_once_per_person(stores: Stores, story: str) -> None:
+    for user in ("bob", "bob", "eve"):
+        await stores.shares.put(admitted(story, user), NOON)
+    assert (await stores.counters.counts(story)).shares == 2
+
+
+async def test_comments_hang_page_and_go_together(stores: Stores, story: str) -> None:
+    top = await comment(stores, story, "top")
+    reply = await comment(stores, story, "reply", top.id, at=NOON)
+    deeper = await comment(stores, story, "deeper", reply.id, at=LATER)
+    newer = await comment(stores, story, "newer", at=LATER)
+    assert deeper.reply_to == top.id
+    assert [c.text for c in await stores.comments.page(story, None, None, 9)] == ["newer", "top"]
+    assert [c.text for c in await stores.comments.page(story, None, (LATER, newer.id), 9)] == ["top"]
+    assert [c.text for c in await stores.comments.page(story, top.id, None, 1)] == ["reply"]
+    assert [c.text for c in await stores.comments.page(story, top.id, (NOON, reply.id), 9)] == ["deeper"]
+    assert (await stores.comments.get(top.id)).replies == 2
+    assert await stores.comments.remove(top)
+    assert not await stores.comments.remove(top)
+    assert (await stores.counters.counts(story)).comments == 1
+    assert await stores.comments.get(reply.id) is None
+    assert await stores.comments.author_of(story) == "ann"
+
+
+async def test_a_comment_written_again_under_its_id_is_the_same(stores: Stores, story: str) -> None:
+    first = await comment(stores, story, "once")
+    again = await stores.comments.add(first, "ann", lambda _: False, lambda _: True)
+    assert again == first
+    assert (await stores.counters.counts(story)).comments == 1
+
+
+async def test_what_one_cannot_see_one_cannot_reply_to(stores: Stores, story: str) -> None:
+    top = await comment(stores, story, "top")
+    for reply_to, visible in ((top.id, lambda _: False), (new_id(), lambda _: True)):
+        with pytest.raises(Gone):
+            await comment(stores, story, "reply", reply_to, visible=visible)
+
+
+async def test_words_hide_what_they_stand_in_and_what_hangs_on_it(stores: Stores, story: str) -> None:
+    await stores.stories.put(posted(story))
+    top = await comment(stores, story, "a clown")
+    reply = await comment(stores, story, "fine", top.id)
+    other = await comment(stores, story, "ok")
+    await comment(stores, story, "clown", other.id)
+    await stores.words.set_words("ann", ["Clown"], NOON)
+    assert await stores.words.unfinished(LATER, 5) == ["ann"]
+    await stores.words.rehide("ann", hides)
+    assert await stores.words.unfinished(LATER, 5) == []
+    assert [(await stores.comments.get(c.id)).hidden for c in (top, reply, other)] == [True, True, False]
+    assert [(await stores.comments.get(c.id)).replies for c in (top, other)] == [0, 0]
+    assert (await stores.counters.counts(story)).comments == 1
+    assert (await comment(stores, story, "such a CLOWN")).hidden
+    await stores.words.set_words("ann", [], NOON)
+    await stores.words.rehide("ann", hides)
+    assert (await stores.counters.counts(story)).comments == 5
+    assert [(await stores.comments.get(c.id)).replies for c in (top, other)] == [1, 1]
+
+
+async def test_an_erased_person_takes_along_what_they_did_until_then(stores: Stores, story: str) -> None:
+    gone = f"gone{story}"
+    after = LATER + timedelta(seconds=1)
+    await count(stores, a_view(story, gone, "play-0001"), a_view(story, gone, "play-0002", at=after))
+    await count(stores, a_view(story, "bob"))
+    for user in (gone, "bob"):
+        await stores.reactions.put(admitted(story, user), "❤️", NOON)
+        await stores.shares.put(admitted(story, user), NOON)
+        top = await comment(stores, story, "text", writer=user)
+        await comment(stores, story, "reply", top.id, writer="bob")
+    await comment(stores, story, "new", writer=gone, at=after)
+    until = await stores.people.mark_erased(gone, LATER, after)
+    for _ in range(2):
+        await stores.people.forget(gone, until)
+        assert await stores.counters.counts(story) == Counts(2, 2, 1, 3, 1)
+    assert (await count(stores, a_view(story, gone, "play-0001"))).outcomes == {"erased": 1}
+    assert await stores.people.mark_erased(gone, NOON, after) == LATER
+    assert (gone, LATER) in await stores.people.to_look_at_again(after, 100)
+    await stores.people.looked_again(gone, LATER)
+    assert (gone, LATER) not in await stores.people.to_look_at_again(after, 100)
