@@ -23,7 +23,9 @@ from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
+from stories_shared.clock import Clock, system_now
 from stories_shared.failures import S3, Unavailable
+from stories_shared.signing import ReadSigner
 
 REGION = "us-east-1"  # fixed, so that signing never asks the store where it is
 LONGEST_SIGNATURE_S = 7 * 24 * 3600
@@ -69,6 +71,7 @@ class Objects:
         bucket: str,
         secure: bool = False,
         observe: Callable[[str, float, str], None] = lambda operation, seconds, outcome: None,  # noqa: ARG005
+        now: Clock = system_now,
     ) -> None:
         host, tls = address(endpoint, secure)
         public_host, public_tls = address(public_endpoint or endpoint, secure)
@@ -79,10 +82,13 @@ class Objects:
         self.pool = connections(TRANSFER_READ_S, TRANSFERS_AT_ONCE, retried={"GET"})
         self.bucket = bucket
         self.observe = observe
+        self.now = now
         self.calls = client(host, tls, connections(READ_S, CALLS_AT_ONCE, retried=None))
         self.transfers = client(host, tls, self.pool)
         self.public = client(public_host, public_tls, connections(READ_S, 1, retried=None))
-        self.public_url = f"{'https' if public_tls else 'http'}://{public_host}/{bucket}"
+        shown = self.public.get_presigned_url("GET", bucket, "object").partition("object?")[0]
+        self.public_url = shown.rstrip("/")
+        self.reads = ReadSigner(shown, access_key, secret_key, REGION)
         self.call_threads = ThreadPoolExecutor(CALLS_AT_ONCE, "s3-call")
         self.transfer_threads = ThreadPoolExecutor(TRANSFERS_AT_ONCE, "s3-transfer")
 
@@ -100,10 +106,8 @@ class Objects:
         """
         if not 1 <= seconds <= LONGEST_SIGNATURE_S:
             raise ValueError(f"{seconds} s is not between 1 s and 7 days")
-        overrides: Any = {f"response-{name.replace('_', '-')}": value for name, value in response_headers.items()}
-        return self.public.get_presigned_url(
-            "GET", self.bucket, key, timedelta(seconds=int(seconds)), response_headers=overrides
-        )
+        overrides = {f"response-{name.replace('_', '-')}": value for name, value in response_headers.items()}
+        return self.reads.sign(key, int(seconds), overrides, self.now())
 
     def presign_post(self, key: str, content_type: str, size: int, until: datetime) -> tuple[str, dict[str, str]]:
         """URL and form fields that upload exactly this key, type and size, until a time; the file comes last."""
