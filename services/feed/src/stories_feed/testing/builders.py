@@ -9,7 +9,8 @@ from stories_shared.events import Event, Media, StoryPosted
 from stories_shared.ids import new_id
 
 E = TypeVar("E", bound=Event)
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+# Far ahead, so that no real server finds that what a test keeps is over.
+NOON = datetime(2040, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(hours=24)
 
 

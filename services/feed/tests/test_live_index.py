@@ -1,0 +1,116 @@
+"""The live index against a model that is too slow to be wrong."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from stories_feed.domain.live import LiveIndex, LiveStory
+from stories_feed.testing.builders import NOON
+
+AUTHORS = ["ann", "bob", "cho"]
+SECOND = timedelta(seconds=1)
+FOR_GOOD = NOON + timedelta(days=30)
+
+
+def story(number: int, revision: int = 1, **fields) -> LiveStory:
+    """One of a few stories: the same number is the same story."""
+    posted_at = NOON + timedelta(seconds=number % 5)
+    made = LiveStory(
+        story_id=f"s{number:02}",
+        author_id=AUTHORS[number % 3],
+        posted_at=posted_at,
+        expires_at=posted_at + timedelta(seconds=5 + number),
+        revision=revision,
+    )
+    return replace(made, **fields)
+
+
+class IndexAgainstModel(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.index, self.now = LiveIndex(), NOON
+        self.held: dict[str, LiveStory] = {}
+        self.ended: set[str] = set()
+
+    @rule(number=st.integers(0, 11), revision=st.integers(1, 4), audience=st.sampled_from(["everyone", "friends"]))
+    def post(self, number: int, revision: int, audience: str) -> None:
+        told = story(number, revision, audience=audience)
+        before = self.held.get(told.story_id)
+        appeared = self.index.put(told, self.now)
+        taken = told.story_id not in self.ended and told.expires_at > self.now
+        taken = taken and (before is None or before.revision < revision)
+        assert appeared == (taken and before is None)
+        if taken:
+            self.held[told.story_id] = told
+
+    @rule(number=st.integers(0, 11))
+    def end(self, number: int) -> None:
+        self.index.end(f"s{number:02}", FOR_GOOD)
+        self.ended.add(f"s{number:02}")
+        self.held.pop(f"s{number:02}", None)
+
+    @rule(seconds=st.integers(1, 4))
+    def let_time_pass(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule()
+    def sweep(self) -> None:
+        self.index.sweep(self.now)
+        self.held = {key: each for key, each in self.held.items() if each.expires_at > self.now}
+        assert self.index.live_stories == len(self.held)
+        assert self.index.live_authors == len({each.author_id for each in self.held.values()})
+
+    @invariant()
+    def shows_what_the_model_shows(self) -> None:
+        live = {key: each for key, each in self.held.items() if each.expires_at > self.now}
+        assert {key: self.index.get(key, self.now) for key in live} == live
+        for author in AUTHORS:
+            reel = sorted((each for each in live.values() if each.author_id == author), key=lambda each: each.place)
+            assert list(self.index.reel(author, self.now)) == reel
+        newest = sorted(live.values(), key=lambda each: each.freshness, reverse=True)
+        assert list(self.index.newest(None, self.now)) == newest
+
+
+IndexAgainstModel.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestTheIndexAgainstAModel = IndexAgainstModel.TestCase
+
+
+def test_an_ended_story_does_not_come_back() -> None:
+    index = LiveIndex()
+    index.end("s01", FOR_GOOD)
+    assert not index.put(story(1), NOON)
+    assert index.reel("bob", NOON) == ()
+
+
+def test_a_mark_is_forgotten_when_no_fact_can_bring_the_story_back() -> None:
+    index = LiveIndex()
+    index.end("s01", NOON + SECOND)
+    index.sweep(NOON + SECOND)
+    assert index.put(story(1), NOON + SECOND)
+
+
+def test_the_parts_of_a_series_stand_in_their_order() -> None:
+    index = LiveIndex()
+    for part in (3, 1, 2):
+        index.put(story(0, story_id=f"p{part}", series_id="p1", part=part), NOON)
+    assert [each.part for each in index.reel("ann", NOON)] == [1, 2, 3]
+    assert [each.part for each in index.newest(None, NOON)] == [1, 2, 3]
+
+
+def test_the_newest_go_on_below_a_place() -> None:
+    index = LiveIndex()
+    for number in range(5):
+        index.put(story(number), NOON)
+    first, second, *rest = index.newest(None, NOON)
+    assert list(index.newest(second.freshness, NOON)) == rest
+    assert first.posted_at > second.posted_at
+
+
+def test_the_list_of_the_newest_does_not_grow_with_what_has_ended() -> None:
+    index = LiveIndex()
+    for number in range(3_000):
+        index.put(story(1, story_id=f"x{number}"), NOON)
+    index.sweep(NOON + timedelta(minutes=1))
+    assert len(index._newest) == 0

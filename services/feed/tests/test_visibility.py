@@ -1,0 +1,79 @@
+"""Who may see a story, how rings stand in a tray, and how long what is handed out lives."""
+
+from datetime import timedelta
+
+import pytest
+from stories_feed.domain.access import Lives, showable
+from stories_feed.domain.live import LiveStory
+from stories_feed.domain.visibility import Relation, may_comment, may_see, ring_of
+from stories_feed.testing.builders import NOON
+
+HOUR = timedelta(hours=1)
+LIVES = Lives(ticket=HOUR, restricted=timedelta(minutes=5))
+
+
+def story(number: int = 1, **fields) -> LiveStory:
+    at = NOON + number * timedelta(minutes=1)
+    return LiveStory(story_id=f"s{number}", author_id="ann", posted_at=at, expires_at=at + HOUR, **fields)
+
+
+@pytest.mark.parametrize(
+    ("audience", "relation", "seen"),
+    [
+        ("everyone", Relation(), True),
+        ("everyone", Relation(blocked=True), False),
+        ("followers", Relation(), False),
+        ("followers", Relation(follows=True), True),
+        ("friends", Relation(follows=True), False),
+        ("friends", Relation(follows=True, followed=True), True),
+        ("close_friends", Relation(follows=True, followed=True), False),
+        ("close_friends", Relation(close=True), True),
+        ("close_friends", Relation(close=True, blocked=True), False),
+        ("close_friends", Relation(own=True), True),
+    ],
+)
+def test_an_audience_is_who_it_says(audience, relation, seen) -> None:
+    assert may_see("bob", relation, story(audience=audience)) is seen
+
+
+def test_whom_a_story_is_hidden_from_does_not_see_it() -> None:
+    assert not may_see("bob", Relation(follows=True), story(hide_from=frozenset({"bob"})))
+
+
+def test_comments_for_friends_are_for_friends_and_the_author() -> None:
+    assert may_comment(Relation(follows=True, followed=True), "friends")
+    assert may_comment(Relation(own=True), "friends")
+    assert not may_comment(Relation(follows=True), "friends")
+    assert not may_comment(Relation(own=True), "nobody")
+
+
+def test_a_ring_is_unseen_until_all_is_seen() -> None:
+    stories = [story(1), story(2)]
+    assert ring_of("ann", stories, {"s1"}).state == "unseen"
+    assert ring_of("ann", stories, {"s1", "s2"}).state == "seen"
+    assert ring_of("ann", [], set()) is None
+
+
+def test_unseen_rings_stand_first_and_newer_ones_before_older() -> None:
+    old, new = ring_of("old", [story(1)], set()), ring_of("new", [story(2)], set())
+    seen = ring_of("seen", [story(3)], {"s3"})
+    assert sorted([seen, old, new], key=lambda ring: ring.rank) == [new, old, seen]
+
+
+def test_urls_and_tickets_of_restricted_stories_live_five_minutes() -> None:
+    assert LIVES.url_ttl("friends") == timedelta(minutes=5)
+    assert LIVES.ticket_end("friends", NOON + HOUR, NOON) == NOON + timedelta(minutes=5)
+    assert LIVES.ticket_end("everyone", NOON + timedelta(minutes=2), NOON) == NOON + timedelta(minutes=2)
+
+
+def test_a_window_is_half_of_the_shortest_life() -> None:
+    assert LIVES.window({"everyone"}, NOON) == LIVES.window({"everyone"}, NOON + timedelta(seconds=449))
+    assert LIVES.window({"everyone"}, NOON) != LIVES.window({"everyone"}, NOON + timedelta(seconds=450))
+    assert LIVES.window({"everyone", "friends"}, NOON) != LIVES.window(
+        {"everyone", "friends"}, NOON + timedelta(seconds=150)
+    )
+
+
+def test_a_story_with_less_than_a_second_left_is_not_shown() -> None:
+    assert showable(NOON + timedelta(seconds=1), NOON)
+    assert not showable(NOON + timedelta(milliseconds=999), NOON)
