@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -89,19 +90,14 @@ class Supervisor:
             raise failed.exceptions[0] if failed else group from None
 
     async def _init(self) -> None:
-        """Topics, bucket and indexes, of every service at once."""
-        services = {service.service: service for service in self._plan.services}
-        started = {
-            name: spawn([*service.command(), "init"], self._folder.log(name), {**os.environ, **service.environment()})
-            for name, service in services.items()
-        }
+        """Topics, bucket and indexes."""
+        log = self._folder.log("init")
+        process = spawn([sys.executable, "-m", "stories_embedded.init"], log, {**os.environ, **self._plan.settings})
         try:
-            for name, process in started.items():
-                if code := await gone(process):
-                    raise DidNotStart(f"{name} init ended with {code}:\n{tail(self._folder.log(name))}")
+            if code := await gone(process):
+                raise DidNotStart(f"init ended with {code}:\n{tail(log)}")
         finally:
-            for process in started.values():
-                kill_group(process)
+            kill_group(process)
         self._report("topics, bucket and indexes are there")
 
     async def _stop(self) -> None:

@@ -1,0 +1,37 @@
+"""`python -m stories_embedded.init`: what `init` of each service makes, for all of them in one process.
+
+Four processes would load the same libraries four times, which is most of the time that `init` takes.
+"""
+
+import asyncio
+import sys
+from importlib import import_module
+
+from stories_shared import logging
+from stories_shared.settings import load
+
+from .state import SERVICES
+
+
+async def init_all() -> None:
+    """Topics, bucket and indexes of every service, at once; the environment holds the settings common to them."""
+    async with asyncio.TaskGroup() as group:
+        for service in SERVICES:
+            kind = getattr(import_module(f"stories_{service}.settings"), f"{service.title()}Settings")
+            settings = load(kind, {"mongo_database": f"stories_{service}"})
+            group.create_task(import_module(f"stories_{service}.app").init(settings))
+
+
+def main() -> None:
+    """Run it."""
+    logging.configure("init", "WARNING")
+    try:
+        asyncio.run(init_all())
+    except* Exception as group:  # noqa: BLE001 - whatever it was, it is said and the start ends
+        for error in group.exceptions:
+            sys.stderr.write(f"init: {type(error).__name__}: {error}\n")
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()
