@@ -1,16 +1,23 @@
 """Presigned S3 reads by arithmetic alone: AWS Signature Version 4 in the query string.
 
-The SDK does the same in 57 µs, this in about 8: a page of stories holds dozens of URLs. A test compares the two.
+The SDK takes ten times as long for the same, and a page of stories holds dozens of URLs. A test compares the two.
 """
 
 import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNRESERVED = "-_.~"
+
+
+@lru_cache(maxsize=4096)
+def quoted(text: str) -> str:
+    """Percent-encoded as the signature wants it; the same few values stand in every URL of a minute."""
+    return quote(text, safe=UNRESERVED)
 
 
 class ReadSigner:
@@ -28,17 +35,17 @@ class ReadSigner:
 
     def sign(self, key: str, seconds: int, overrides: Mapping[str, str], at: datetime) -> str:
         """The URL that reads ``key`` for so many seconds from ``at`` (aware UTC) on; ``overrides`` are signed too."""
-        moment = at.strftime("%Y%m%dT%H%M%SZ")
-        day = moment[:8]
+        day = f"{at.year:04}{at.month:02}{at.day:02}"
+        moment = f"{day}T{at.hour:02}{at.minute:02}{at.second:02}Z"
         scope = f"{day}/{self.region}/s3/aws4_request"
         name = quote(key, safe="/" + UNRESERVED)
         # In the order of their names, as the signature wants them: capitals come before response-….
         asked = (
-            f"X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={quote(f'{self.access_key}/{scope}', safe=UNRESERVED)}"
+            f"X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={quoted(f'{self.access_key}/{scope}')}"
             f"&X-Amz-Date={moment}&X-Amz-Expires={seconds}&X-Amz-SignedHeaders=host"
         )
         for header in sorted(overrides):
-            asked += f"&{header}={quote(overrides[header], safe=UNRESERVED)}"
+            asked += f"&{header}={quoted(overrides[header])}"
         request = f"GET\n{self.path}{name}\n{asked}{self.head}"
         digest = hashlib.sha256(request.encode()).hexdigest()
         text = f"{ALGORITHM}\n{moment}\n{scope}\n{digest}"
