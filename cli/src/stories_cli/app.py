@@ -2,7 +2,7 @@
 
 import typer
 
-from . import stack
+from . import demo, stack
 
 app = typer.Typer(
     name="stories",
@@ -10,4 +10,5 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-stack.register(app)
+for group in (stack, demo):
+    group.register(app)
