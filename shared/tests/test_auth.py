@@ -11,6 +11,7 @@ from pathlib import Path
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from stories_shared import keysets
 from stories_shared.auth import Authenticator, Caller, Unauthenticated
 from stories_shared.failures import Unavailable
 
@@ -322,6 +323,23 @@ async def test_without_any_key_the_answer_is_not_now(tmp_path, watch):
     authenticator = Authenticator(str(tmp_path / "none"), ISSUER, AUDIENCE, now=watch)
     with pytest.raises(Unavailable):
         await authenticator.caller("Bearer " + ED.token())
+
+
+@pytest.mark.parametrize("text", [None, "{", '{"keys": []}'])
+def test_a_key_file_without_keys_stops_the_start_with_one_line(tmp_path, text):
+    path = tmp_path / "jwks.json"
+    if text is not None:
+        path.write_text(text)
+    for place in (str(path), path.as_uri()):
+        with pytest.raises(ValueError, match=f"^AUTH_JWKS: {re.escape(str(path))}: ") as refused:
+            keysets.check(place)
+        assert "\n" not in str(refused.value)
+
+
+def test_a_key_file_or_a_url_starts(jwks):
+    keysets.check(str(jwks))
+    keysets.check(jwks.as_uri())
+    keysets.check("https://issuer.example/jwks")
 
 
 class Issuer:

@@ -74,10 +74,28 @@ class Keys(Protocol):
 
 def keys_from(place: str, now: Clock) -> Keys:
     """``place``: an http(s) URL, a file URL or a path."""
-    scheme = urlsplit(place).scheme
-    if scheme in {"http", "https"}:
-        return KeyUrl(place, now)
-    return KeyFile(Path(unquote(urlsplit(place).path) if scheme == "file" else place), now)
+    path = file_of(place)
+    return KeyUrl(place, now) if path is None else KeyFile(path, now)
+
+
+def file_of(place: str) -> Path | None:
+    """The file that ``AUTH_JWKS`` names; None where it is a URL."""
+    parts = urlsplit(place)
+    if parts.scheme in {"http", "https"}:
+        return None
+    return Path(unquote(parts.path) if parts.scheme == "file" else place)
+
+
+def check(place: str) -> None:
+    """Raises ValueError, naming ``AUTH_JWKS``, for a file without keys. A URL may be silent at the start."""
+    path = file_of(place)
+    try:
+        if path is not None:
+            read_key_set(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"AUTH_JWKS: {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"AUTH_JWKS: {path}: {error}") from error
 
 
 def read_key_set(document: bytes | str) -> KeySet:

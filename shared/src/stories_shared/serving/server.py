@@ -1,10 +1,12 @@
 """Runs a service's application under uvicorn, with a graceful stop that fits into ten seconds."""
 
+import sys
 from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
 
+from stories_shared import keysets
 from stories_shared.settings import Settings
 
 DRAIN_S = 5
@@ -15,8 +17,15 @@ def serve(build: Callable[[], FastAPI], settings: Settings) -> None:
 
     Args:
         build: makes the application, inside the event loop's process.
-        settings: host and port.
+        settings: host, port and ``AUTH_JWKS``.
+
+    Ends the process with status 2 and one line where the key file holds no key.
     """
+    try:
+        keysets.check(settings.auth_jwks)
+    except ValueError as error:
+        print(str(error), file=sys.stderr)  # noqa: T201  (as for every other setting)
+        raise SystemExit(2) from None
     uvicorn.run(
         build,
         factory=True,
