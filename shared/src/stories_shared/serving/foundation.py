@@ -170,7 +170,8 @@ class Foundation:
             self.fates.stopping.set()
             self.gate("stopping", lambda: "stopping")
             with contextlib.suppress(KafkaError, TimeoutError):
-                await self.broker.stop()
+                async with asyncio.timeout(2 * DRAIN_S):
+                    await self.broker.stop()
             await self.loops.stop()
             with contextlib.suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(DRAIN_S):

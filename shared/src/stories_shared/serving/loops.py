@@ -16,6 +16,7 @@ log = logger(__name__)
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.1, 5.0
 # A loop that neither finished a turn nor failed for so long hangs: liveness says so.
 HANGS_AFTER_S = 120.0
+CANCEL_AGAIN_S = 1.0
 
 
 @dataclass
@@ -70,10 +71,16 @@ class Loops:
         self._tasks = [asyncio.create_task(self._keep(loop), name=loop.name) for loop in self.loops]
 
     async def stop(self) -> None:
-        """Cancel all of them and wait until they are gone."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Cancel all of them and wait until they are gone.
+
+        A task is cancelled again each second: before Python 3.12 ``asyncio.wait_for``, which clients use, swallows a
+        cancellation that meets its result.
+        """
+        going = set(self._tasks)
+        while going:
+            for task in going:
+                task.cancel()
+            _, going = await asyncio.wait(going, timeout=CANCEL_AGAIN_S)
         self._tasks = []
 
     def hanging(self) -> list[str]:
