@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from stories_ingest.media import Bounds, Made, Refused, make
 
 Making = Callable[..., Coroutine[Any, Any, list[Made]]]
@@ -38,7 +37,11 @@ def refusing(making: Making, into: Path) -> Refusing:
     async def refusing(source: Path, claimed: str = "video/mp4", **how: Any) -> str:
         with pytest.raises(Refused) as refused:
             await making(source, claimed, **how)
-        assert list(into.iterdir()) == []
+        assert list_of(into) == []
         return refused.value.reason
 
     return refusing
+
+
+def list_of(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageCms
-
 from stories_ingest.media.samples import sample_photo
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import av
 import pytest
 from PIL import Image
-
 from stories_ingest.media import Bounds
 from stories_ingest.media.samples import sample_clip, sample_photo
 

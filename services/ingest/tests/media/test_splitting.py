@@ -4,7 +4,6 @@ from pathlib import Path
 
 import av
 import pytest
-
 from stories_ingest.media import Bounds
 from stories_ingest.media.samples import sample_clip
 

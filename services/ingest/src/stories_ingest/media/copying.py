@@ -30,9 +30,12 @@ class PictureCopier:
         assert source.time_base is not None
         self._shifts = [int(sink.span.start / source.time_base) for sink in sinks]
         self._last = int(sinks[-1].span.end / source.time_base)
+        for sink in sinks:
+            sink.writers += 1
 
     def take(self, packet: Packet[Any]) -> None:
         if self._part + 1 < len(self._sinks) and self._number == self._sinks[self._part + 1].span.number:
+            self._sinks[self._part].leave()
             self._part += 1
         self._number += 1
         at = packet.pts if packet.pts is not None else packet.dts
@@ -44,7 +47,7 @@ class PictureCopier:
         self._sinks[self._part].container.mux_one(packet)
 
     def finish(self) -> None:
-        """Nothing is held back."""
+        self._sinks[self._part].leave()
 
 
 class SoundCopier:
@@ -55,22 +58,29 @@ class SoundCopier:
         self._streams = [sink.container.add_stream_from_template(source) for sink in sinks]
         assert source.time_base is not None
         self._shifts = [round(sink.span.start / source.time_base) for sink in sinks]
+        self._part = 0
+        for sink in sinks:
+            sink.writers += 1
 
     def take(self, packet: Packet[Any]) -> None:
         at = packet.pts if packet.pts is not None else packet.dts
         if at is None:
             return
         middle = seconds(self._source, at) + seconds(self._source, packet.duration or 0) / 2
-        for number, sink in enumerate(self._sinks):
-            begins = sink.span.start - (_PRIMING if number == 0 else 0)
-            if begins <= middle < sink.span.end:
-                _shift(packet, self._shifts[number])
-                packet.stream = self._streams[number]
-                sink.container.mux_one(packet)
-                return
+        while self._part < len(self._sinks) and middle >= self._sinks[self._part].span.end:
+            self._sinks[self._part].leave()
+            self._part += 1
+        if self._part == len(self._sinks):
+            return
+        sink = self._sinks[self._part]
+        if middle >= sink.span.start - (_PRIMING if self._part == 0 else 0):
+            _shift(packet, self._shifts[self._part])
+            packet.stream = self._streams[self._part]
+            sink.container.mux_one(packet)
 
     def finish(self) -> None:
-        """Nothing is held back."""
+        for sink in self._sinks[self._part :]:
+            sink.leave()
 
 
 def _shift(packet: Packet[Any], by: int) -> None:

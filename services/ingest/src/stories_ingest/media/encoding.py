@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+import av
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
@@ -15,9 +17,11 @@ from av.video.stream import VideoStream
 
 from stories_ingest.media.looks import Look
 from stories_ingest.media.sinks import Sink
+from stories_ingest.media.terms import Refused
 from stories_ingest.media.tracks import seconds
 
 _THREADS = 2
+_LEAST = 0.95  # of the pictures must decode when all are tried
 _KEY_SECONDS = 2  # between key pictures, so that a player can jump
 _AAC_FRAME = 1024  # samples
 _AAC_RATE = 48_000
@@ -27,7 +31,11 @@ _AAC_BITS = {1: 96_000, 2: 160_000}  # a second, by channels
 _H264 = {"preset": "veryfast", "crf": "20"}
 _H264_LONG = {"preset": "ultrafast", "crf": "22"}
 _LONG_PIXELS = 1_500_000_000  # 25 s at 1080 x 1920 and 30 pictures a second
-_HEVC = {"preset": "ultrafast", "crf": "22", "x265-params": f"log-level=none:pools={_THREADS}"}
+_HEVC = {
+    "preset": "ultrafast",
+    "crf": "22",
+    "x265-params": f"log-level=none:pools={_THREADS}:frame-threads=1:bframes=0:rc-lookahead=2",
+}
 
 
 class PictureEncoder:
@@ -35,14 +43,16 @@ class PictureEncoder:
 
     def __init__(self, source: VideoStream, look: Look, pictures: int, sinks: Sequence[Sink]) -> None:
         self._source, self._sinks, self._part = source, sinks, 0
+        self._pictures, self._encoded = pictures, 0
         long = pictures * look.width * look.height > _LONG_PIXELS
         self._deep = look.depth > 8
         self._width, self._height = look.width & ~1, look.height & ~1  # 4:2:0 knows no odd sizes
         self._format = "yuv420p10le" if self._deep else "yuv420p"
         options = _HEVC if self._deep else _H264_LONG if long else _H264
-        self._streams = [self._stream(sink, look, options) for sink in sinks]
+        self._streams = deque(self._added(sink, look, options) for sink in sinks)
+        self._stream = self._streams.popleft()
 
-    def _stream(self, sink: Sink, look: Look, options: dict[str, str]) -> VideoStream:
+    def _added(self, sink: Sink, look: Look, options: dict[str, str]) -> VideoStream:
         rate = self._source.average_rate or Fraction(30)
         stream = sink.container.add_stream("libx265" if self._deep else "libx264", rate=rate, options=options)
         assert isinstance(stream, VideoStream)
@@ -57,16 +67,20 @@ class PictureEncoder:
         if self._deep:
             context.codec_tag = "hvc1"
         stream.set_display_matrix(look.matrix)
+        sink.writers += 1
         return stream
 
     def take(self, packet: Packet[Any]) -> None:
-        for frame in self._source.decode(packet):
+        for frame in decoded(self._source, packet):
             self._encode(frame)
 
     def finish(self) -> None:
-        for frame in self._source.decode(None):
+        """Raises `Refused("damaged")` when too few of the pictures could be decoded."""
+        for frame in decoded(self._source, None):
             self._encode(frame)
         self._flush()
+        if self._encoded < _LEAST * self._pictures:
+            raise Refused("damaged", f"{self._encoded} of {self._pictures} pictures decode")
 
     def _encode(self, frame: VideoFrame) -> None:
         if frame.pts is None:
@@ -77,6 +91,7 @@ class PictureEncoder:
                 return
             self._flush()
             self._part += 1
+            self._stream = self._streams.popleft()
         sink = self._sinks[self._part]
         if at < sink.span.start:
             return
@@ -86,17 +101,20 @@ class PictureEncoder:
         assert frame.pts is not None
         frame.pts -= int(sink.span.start / self._source.time_base)
         frame.pict_type = PictureType.NONE
-        sink.container.mux(self._streams[self._part].encode(frame))
+        self._encoded += 1
+        sink.container.mux(self._stream.encode(frame))
 
     def _flush(self) -> None:
-        self._sinks[self._part].container.mux(self._streams[self._part].encode(None))
+        sink = self._sinks[self._part]
+        sink.container.mux(self._stream.encode(None))
+        sink.leave()
 
 
 class SoundEncoder:
     """Turns any sound into AAC, in pieces of one AAC frame, each given to the part that holds its middle."""
 
     def __init__(self, source: AudioStream, sinks: Sequence[Sink]) -> None:
-        self._source, self._sinks = source, sinks
+        self._source, self._sinks, self._part = source, sinks, 0
         channels = min(2, source.codec_context.channels)
         rate = source.codec_context.sample_rate
         self._rate = rate if rate in {44_100, 48_000} else _AAC_RATE
@@ -109,30 +127,49 @@ class SoundEncoder:
             stream.codec_context.layout = layout
             stream.codec_context.bit_rate = _AAC_BITS[channels]
             self._streams.append(stream)
+            sink.writers += 1
 
     def take(self, packet: Packet[Any]) -> None:
-        for frame in self._source.decode(packet):
+        for frame in decoded(self._source, packet):
             self._resample(frame)
 
     def finish(self) -> None:
-        for frame in self._source.decode(None):
+        for frame in decoded(self._source, None):
             self._resample(frame)
         self._resample(None)
-        for sink, stream in zip(self._sinks, self._streams, strict=True):
-            sink.container.mux(stream.encode(None))
+        while self._part < len(self._sinks):
+            self._leave()
 
     def _resample(self, frame: AudioFrame | None) -> None:
         for piece in self._resampler.resample(frame):
-            if piece.pts is None or piece.time_base is None:
-                continue
-            begins = piece.pts * piece.time_base
-            middle = begins + Fraction(piece.samples, 2 * self._rate)
-            for sink, stream in zip(self._sinks, self._streams, strict=True):
-                if sink.holds(middle):
-                    piece.pts = max(0, round((begins - sink.span.start) * self._rate))
-                    piece.time_base = Fraction(1, self._rate)
-                    sink.container.mux(stream.encode(piece))
-                    break
+            if piece.pts is not None and piece.time_base is not None:
+                self._encode(piece, piece.pts * piece.time_base)
+
+    def _encode(self, piece: AudioFrame, begins: Fraction) -> None:
+        middle = begins + Fraction(piece.samples, 2 * self._rate)
+        while self._part < len(self._sinks) and middle >= self._sinks[self._part].span.end:
+            self._leave()
+        if self._part < len(self._sinks) and middle >= self._sinks[self._part].span.start:
+            sink = self._sinks[self._part]
+            piece.pts = max(0, round((begins - sink.span.start) * self._rate))
+            piece.time_base = Fraction(1, self._rate)
+            sink.container.mux(self._streams[self._part].encode(piece))
+
+    def _leave(self) -> None:
+        sink = self._sinks[self._part]
+        sink.container.mux(self._streams[self._part].encode(None))
+        sink.leave()
+        self._part += 1
+
+
+def decoded(source: VideoStream | AudioStream, packet: Packet[Any] | None) -> list[Any]:
+    """The frames of a packet, none if it does not decode."""
+    try:
+        return list(source.decode(packet))
+    except MemoryError:
+        raise
+    except (av.FFmpegError, ValueError):
+        return []
 
 
 def _kept_time(old: VideoFrame, new: VideoFrame) -> VideoFrame:

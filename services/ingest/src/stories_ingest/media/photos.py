@@ -1,5 +1,6 @@
 """From an uploaded photo to a bare one: first picture, upright, in sRGB, encoded anew, with a poster."""
 
+import contextlib
 import io
 import warnings
 from collections.abc import Callable
@@ -16,6 +17,8 @@ _JPEG_QUALITY, _WEBP_QUALITY = 90, 90
 # The encoders' own limits; only a panorama that is larger is made smaller.
 _JPEG_SIDE, _WEBP_SIDE = 65_500, 16_383
 _FAST_WEBP_PIXELS = 8_000_000  # above, less effort: five times as fast for a few percent more bytes
+_WEBP_PIXELS = 50_000_000  # more overflow its first partition, whatever they show
+_SMALLER_TRIES = 3
 _PLUGINS = {"JPEG": ("JPEG", "MPO"), "PNG": ("PNG",), "WEBP": ("WEBP",), "AVIF": ("AVIF",), "HEIF": ("HEIF",)}
 _ALPHA = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 
@@ -114,10 +117,15 @@ def _bare(image: Image.Image) -> Image.Image:
 
 def _save(image: Image.Image, into: Path) -> tuple[Path, str]:
     if image.mode == "RGBA":
-        image.thumbnail((_WEBP_SIDE, _WEBP_SIDE))
+        side = min(_WEBP_SIDE, int(max(image.size) * min(1.0, _WEBP_PIXELS / (image.width * image.height)) ** 0.5))
+        image.thumbnail((side, side))
         path = into / "part-1.webp"
         effort = 4 if image.width * image.height <= _FAST_WEBP_PIXELS else 1
-        image.save(path, "WEBP", quality=_WEBP_QUALITY, method=effort, exact=False)
+        for _ in range(_SMALLER_TRIES):
+            with contextlib.suppress(ValueError):  # or it overflows nevertheless
+                image.save(path, "WEBP", quality=_WEBP_QUALITY, method=effort)
+                break
+            image.thumbnail((image.width * 3 // 4, image.height * 3 // 4))
         return path, "image/webp"
     image.thumbnail((_JPEG_SIDE, _JPEG_SIDE))
     path = into / "part-1.jpg"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -18,19 +17,23 @@ from stories_ingest.media.planning import Span
 _OPTIONS = {"movflags": "+faststart", "strict": "unofficial"}  # unofficial: the box of Dolby Vision
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sink:
     """One part being written: its file and what of the original goes into it."""
 
     container: OutputContainer
     span: Span
+    writers: int = 0  # that have not finished with it
 
-    def holds(self, at: Fraction) -> bool:
-        return self.span.start <= at < self.span.end
+    def leave(self) -> None:
+        """A writer has given all it has. The last one closes the file, so that its encoders' memory is free early."""
+        self.writers -= 1
+        if not self.writers:
+            self.container.close()
 
 
 class Writer(Protocol):
-    """One track of the original on its way into the parts. Its making adds its stream to every sink."""
+    """One track of the original on its way into the parts. Its making adds a stream to every sink, itself as writer."""
 
     def take(self, packet: Packet[Any]) -> None:
         """A packet of the original, in decoding order."""

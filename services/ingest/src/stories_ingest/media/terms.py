@@ -1,5 +1,6 @@
 """The words between the service and its media worker: what is asked, what comes back, why it is refused."""
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ Reason = Literal[
 ]
 Container = Literal["mov", "matroska"]
 
+OURS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})  # the machine's
 VIDEO_TYPES = frozenset({"video/mp4", "video/quicktime", "video/webm"})
 PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif"})
 
@@ -27,7 +29,7 @@ class Bounds:
     max_fps: int = 240
     still_images: bool = True
     cpu_seconds: int = 600  # encoding 150 s anew takes about 400 at 1080p and 60 pictures a second
-    memory_bytes: int = 3 * 1024 * 1024 * 1024  # address space: a 100 MP photo needs 1.4 GB of it, 4096 x 4096 HEVC 1.6
+    memory_bytes: int = 3 * 1024 * 1024 * 1024  # address space: 100 MP with transparency and 4K HDR need 2.4 GB
     wall_seconds: float = 900.0
 
     @property

@@ -5,7 +5,6 @@ It binds itself before it looks at a single byte, says what it does as JSON line
 
 import contextlib
 import ctypes
-import errno
 import json
 import os
 import resource
@@ -17,11 +16,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stories_ingest.media.terms import PHOTO_TYPES, VIDEO_TYPES, Bounds, Made, Refused
+from stories_ingest.media.terms import OURS, PHOTO_TYPES, VIDEO_TYPES, Bounds, Made, Refused, WorkerLost
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _OPEN_FILES = 64
-_OURS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -100,8 +98,10 @@ def main() -> int:
     except MemoryError:
         with contextlib.suppress(MemoryError):
             say({"refused": "too_large", "detail": "out of memory"})
+    except WorkerLost as lost:
+        say({"lost": str(lost)})
     except OSError as error:
-        say({"lost": str(error)} if error.errno in _OURS else {"refused": "damaged", "detail": repr(error)})
+        say({"lost": str(error)} if error.errno in OURS else {"refused": "damaged", "detail": repr(error)})
     except (TypeError, AttributeError, NameError, ImportError, AssertionError):  # our mistake, no verdict on the file
         say({"lost": traceback.format_exc()[-2000:]})
     except Exception as error:  # noqa: BLE001  (whatever else a library raises on a hostile file is one)

@@ -1,0 +1,56 @@
+"""Captions follow the part that they belong to."""
+
+import pytest
+from stories_ingest.media import NotWebVtt, cut_captions
+
+TRACK = """WEBVTT - spoken
+
+NOTE made by hand
+
+STYLE
+::cue { color: lime }
+
+one
+00:00:01.000 --> 00:00:04.000 align:start
+<v Ann>Good morning
+
+00:09.500 --> 00:12.500
+and
+good night
+"""
+
+
+def test_cues_are_cut_to_a_part_and_begin_at_its_zero() -> None:
+    assert cut_captions(TRACK, 2000, 10_000) == (
+        "WEBVTT - spoken\n\nSTYLE\n::cue { color: lime }\n\n"
+        "one\n00:00:00.000 --> 00:00:02.000 align:start\n<v Ann>Good morning\n\n"
+        "00:00:07.500 --> 00:00:08.000\nand\ngood night\n"
+    )
+
+
+def test_a_part_without_words_has_no_captions() -> None:
+    assert cut_captions(TRACK, 4000, 9500) is None
+    assert cut_captions("WEBVTT\n", 0, 15_000) is None
+
+
+def test_lines_may_end_in_any_way() -> None:
+    assert cut_captions("\ufeff" + TRACK.replace("\n", "\r\n"), 0, 15_000) == cut_captions(TRACK, 0, 15_000)
+    assert cut_captions(TRACK.replace("\n", "\r"), 0, 15_000) == cut_captions(TRACK, 0, 15_000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "hello",
+        "WEBVTTX\n\n00:01.000 --> 00:02.000\nx",
+        "1\n00:00:01,000 --> 00:00:02,000\nsubrip",
+        "WEBVTT\n\n00:02.000 --> 00:01.000\nbackwards",
+        "WEBVTT\n\n00:00:61.000 --> 00:02:00.000\nno such second",
+        "WEBVTT\n\njust words",
+        "WEBVTT\n00:01.000 --> 00:02.000\nin the header",
+    ],
+)
+def test_what_is_not_webvtt_is_refused(text: str) -> None:
+    with pytest.raises(NotWebVtt):
+        cut_captions(text, 0, 15_000)

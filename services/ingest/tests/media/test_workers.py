@@ -1,0 +1,124 @@
+"""The process that touches uploads is bounded, and gone when it should be."""
+
+import asyncio
+import os
+import signal
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from stories_ingest.media import Bounds, WorkerLost, make
+from stories_ingest.media.samples import sample_clip
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Path:
+    """A clip that takes some seconds: it must be encoded anew."""
+    return sample_clip(tmp_path / "slow.mp4", 60, width=360, height=640, fps=20, key_seconds=100, audio=None)
+
+
+def workers(parent: int) -> list[int]:
+    """The living media workers that a process started."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            state, ppid = (entry / "stat").read_text().rpartition(") ")[2].split()[:2]
+            if int(ppid) == parent and state != "Z" and b"media.worker" in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def is_empty(folder: Path) -> bool:
+    return not any(folder.iterdir())
+
+
+def environment(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return ") Z" in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+
+
+async def until(true, within: float = 10.0) -> None:
+    deadline = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+def busy(source: Path, into: Path) -> asyncio.Task:
+    return asyncio.create_task(make(source, "video/mp4", True, Bounds(), into, lambda fraction: None))
+
+
+async def test_a_cancelled_upload_ends_its_worker_and_leaves_nothing(slow: Path, into: Path) -> None:
+    task = busy(slow, into)
+    await until(lambda: workers(os.getpid()))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert workers(os.getpid()) == []
+    assert is_empty(into)
+
+
+async def test_a_worker_killed_from_outside_is_lost_and_says_nothing_about_the_upload(slow: Path, into: Path) -> None:
+    task = busy(slow, into)
+    await until(lambda: workers(os.getpid()))
+    os.kill(workers(os.getpid())[0], signal.SIGKILL)
+    with pytest.raises(WorkerLost):
+        await task
+    assert is_empty(into)
+
+
+async def test_too_much_cpu_wall_time_or_memory_is_too_large(slow: Path, tmp_path: Path, refusing) -> None:
+    assert await refusing(slow, bounds=Bounds(cpu_seconds=1)) == "too_large"
+    assert await refusing(slow, bounds=Bounds(wall_seconds=0.8)) == "too_large"
+    photo = tmp_path / "a.jpg"
+    Image.new("RGB", (8000, 6000)).save(photo)
+    assert await refusing(photo, "image/jpeg", bounds=Bounds(memory_bytes=250_000_000)) == "too_large"
+    assert workers(os.getpid()) == []
+
+
+async def test_a_worker_dies_with_its_parent(slow: Path, into: Path) -> None:
+    program = f"""
+        import asyncio, pathlib
+        from stories_ingest.media import Bounds, make
+        asyncio.run(make(pathlib.Path({str(slow)!r}), "video/mp4", True, Bounds(), pathlib.Path({str(into)!r}), print))
+    """
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", textwrap.dedent(program), stdout=-3)
+    try:
+        await until(lambda: workers(parent.pid))
+        [worker] = workers(parent.pid)
+    finally:
+        parent.kill()
+        await parent.wait()
+    await until(lambda: is_gone(worker))
+
+
+async def test_a_worker_knows_no_secret_of_the_service(slow: Path, into: Path, monkeypatch) -> None:
+    monkeypatch.setenv("S3_SECRET_KEY", "hush")
+    task = busy(slow, into)
+    await until(lambda: workers(os.getpid()))
+    known = environment(workers(os.getpid())[0])
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert b"PATH=" in known
+    assert b"hush" not in known
+
+
+async def test_a_progress_that_raises_ends_the_work(slow: Path, into: Path) -> None:
+    def stop(fraction: float) -> None:
+        raise LookupError("the lease is lost")
+
+    with pytest.raises(LookupError):
+        await make(slow, "video/mp4", True, Bounds(), into, stop)
+    assert workers(os.getpid()) == []
+    assert is_empty(into)
