@@ -352,7 +352,8 @@ class Issuer:
         self.url = ""
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        if b"\r\n\r\n" not in await reader.read(65536):
+            return
         self.asked += 1
         status = "503 Down" if self.silent else "200 OK"
         body = json.dumps({"keys": self.keys}).encode()

@@ -6,6 +6,7 @@ algorithm we take (symmetric keys above all) is not there.
 
 import asyncio
 import json
+import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -190,6 +191,7 @@ class KeyUrl:
         self.fetched: datetime | None = None
         self.tried: datetime | None = None
         self.flight: asyncio.Task[None] | None = None
+        self.trusted: ssl.SSLContext | None = None
 
     async def current(self) -> KeySet:
         age = self.now() - self.fetched if self.fetched is not None else None
@@ -233,9 +235,11 @@ class KeyUrl:
 
     async def download(self) -> bytes:
         document = b""
+        if self.trusted is None:  # reading the authorities takes a tenth of a second, so not on the event loop
+            self.trusted = await asyncio.to_thread(httpx.create_ssl_context)
         async with (
             asyncio.timeout(FETCH_SECONDS),
-            httpx.AsyncClient(timeout=FETCH_SECONDS) as client,
+            httpx.AsyncClient(timeout=FETCH_SECONDS, verify=self.trusted) as client,
             client.stream("GET", self.url, headers={"Accept": "application/json"}) as answer,
         ):
             answer.raise_for_status()
