@@ -1,23 +1,31 @@
 """The feed on real servers: one service in this process, spoken to through its HTTP application and through Kafka."""
 
+import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
-from stories_embedded.testing import Realm
+from aiokafka import TopicPartition
+from stories_embedded.testing import Realm, Servers
 from stories_feed.app import build_app, init
 from stories_feed.settings import FeedSettings
 from stories_feed.testing.builders import posted
 from stories_shared.clock import system_now
+from stories_shared.cloudevents import Fact, read
 from stories_shared.events import Event, StoryPosted
 from stories_shared.kafka import Kafka
 from stories_shared.mongo import Mongo
+from stories_shared.objects import Objects
 from stories_shared.publishing import Publisher, Saying
 from stories_shared.settings import load
 from stories_shared.testing import eventually
+
+DAY = timedelta(hours=24)
 
 
 class Feed:
@@ -26,7 +34,8 @@ class Feed:
     def __init__(self, realm: Realm, **given: Any) -> None:
         self.realm = realm
         names = {name.lower(): value for name, value in realm.items()}
-        self.settings = load(FeedSettings, {**names, **given})
+        settings = {"story_lifetimes": "24h,3s", "limit_reads": 100_000, "limit_edges": 100_000}
+        self.settings = load(FeedSettings, {**names, **settings, **given})
         self.kafka = Kafka.of(self.settings)
         self.ingest = Publisher(self.kafka, "ingest")
         self.host = Publisher(self.kafka, "ingest")
@@ -41,7 +50,7 @@ class Feed:
         await self._stack.enter_async_context(self.app.router.lifespan_context(self.app))
         await self.ingest.start()
         await self.host.start()
-        await eventually(self.ready, 30)
+        await eventually(self.ready, 60)
 
     async def stop(self) -> None:
         """Stop in good order."""
@@ -52,25 +61,36 @@ class Feed:
         await self.mongo.close()
 
     async def ready(self) -> bool:
+        """Whether it takes traffic."""
         answer = await self.http.get("/readyz")
         assert answer.status_code == 200, answer.text
         return True
 
     async def call(
-        self, method: str, path: str, user: str, roles: Sequence[str] = (), **options: Any
+        self, method: str, path: str, user: str, roles: Sequence[str] = (), headers: Any = None, **options: Any
     ) -> httpx.Response:
         """A request of a user."""
-        headers = {
-            "Authorization": f"Bearer {self.realm.servers.token(user, roles=roles)}",
-            **options.pop("headers", {}),
-        }
-        return await self.http.request(method, path, headers=headers, **options)
+        token = self.realm.servers.token(user, roles=roles)
+        return await self.http.request(
+            method, path, headers={"Authorization": f"Bearer {token}", **(headers or {})}, **options
+        )
 
     async def get(self, path: str, user: str, **options: Any) -> Any:
         """What a user is answered."""
         answer = await self.call("GET", path, user, **options)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    async def edit(self, method: str, path: str, user: str, status: int = 204) -> httpx.Response:
+        """A change that a user makes."""
+        answer = await self.call(method, path, user)
+        assert answer.status_code == status, answer.text
+        return answer
+
+    async def follow(self, user: str, *targets: str) -> None:
+        """Have a user follow others."""
+        for target in targets:
+            await self.edit("PUT", f"/v1/following/{target}", user)
 
     async def say(self, *events: Event) -> None:
         """What ingest and its like say."""
@@ -80,9 +100,9 @@ class Feed:
         """What the host application says."""
         await self.host.say_all([Saying(event) for event in events])
 
-    async def post(self, author: str = "ann", lifetime: timedelta = timedelta(hours=24), **fields: Any) -> StoryPosted:
+    async def post(self, author: str, lifetime: timedelta = DAY, **fields: Any) -> StoryPosted:
         """Have a story posted, and wait until its author sees it."""
-        story = posted(author, system_now(), lifetime, **fields)
+        story = posted(author, fields.pop("at", None) or system_now(), lifetime, **fields)
         await self.say(story)
         await eventually(lambda: self.sees(author, story.story_id))
         return story
@@ -93,18 +113,83 @@ class Feed:
         assert answer.status_code in {200, 404}, answer.text
         return answer.status_code == 200
 
-    async def follow(self, user: str, *targets: str) -> None:
-        """Have a user follow others."""
-        for target in targets:
-            answer = await self.call("PUT", f"/v1/following/{target}", user)
-            assert answer.status_code == 204, answer.text
+    async def reel(self, user: str, author: str) -> list[str]:
+        """The ids of an author's stories that a user is shown."""
+        return [item["id"] for item in (await self.get(f"/v1/users/{author}/stories", user))["items"]]
+
+    async def tray(self, user: str) -> dict[str, str]:
+        """The rings of a user's tray by author."""
+        return {ring["author_id"]: ring["ring"] for ring in (await self.get("/v1/tray", user))["items"]}
+
+    async def ring(self, user: str, author: str) -> str:
+        """The ring of an author for a user."""
+        rings = (await self.get("/v1/rings", user, params={"user_ids": author}))["rings"]
+        return str(rings[author])
+
+    async def see(self, user: str, author: str, story_id: str) -> None:
+        """Have a user see an author's stories up to one."""
+        answer = await self.call("PUT", f"/v1/users/{author}/seen", user, json={"up_to": story_id})
+        assert answer.status_code == 204, answer.text
+
+    async def listed(self, user: str, name: str) -> list[str]:
+        """The users on a list of edges."""
+        return [each["user_id"] for each in (await self.get(f"/v1/{name}", user))["items"]]
+
+    async def said(self, event: type[Event], key: str) -> list[Fact[Any]]:
+        """All facts of a topic that have this key."""
+        topic = self.kafka.topic(event.topic)
+        reader = self.kafka.reader()
+        await reader.start()
+        try:
+            partitions = [TopicPartition(topic, number) for number in range(3)]
+            reader.assign(partitions)
+            await reader.seek_to_beginning(*partitions)
+            ends = await reader.end_offsets(partitions)
+            facts: list[Fact[Any]] = []
+            while any([await reader.position(partition) < end for partition, end in ends.items()]):
+                for records in (await reader.getmany(timeout_ms=200)).values():
+                    facts += [read(record, event) for record in records if record.value and record.key == key.encode()]
+            return facts
+        finally:
+            await reader.stop()
+
+    @property
+    def objects(self) -> Objects:
+        """The bucket that its URLs are of."""
+        realm = self.realm
+        names = ("S3_ENDPOINT", "S3_PUBLIC_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_BUCKET")
+        return Objects(*(realm[name] for name in names))
+
+    @property
+    def tickets(self) -> Any:
+        """Reads the tickets that it signs."""
+        return self.app.state.foundation.tickets
 
 
-@pytest_asyncio.fixture
-async def feed(realm: Realm) -> AsyncIterator[Feed]:
-    """A feed of this test's own."""
+@dataclass(frozen=True)
+class People:
+    """Users whom no other test knows."""
+
+    ann: str
+    bob: str
+    cho: str
+    dee: str
+
+
+@pytest.fixture
+def people() -> People:
+    """Four of them."""
+    mark = uuid.uuid4().hex[:8]
+    return People(*(f"{name}-{mark}" for name in ("ann", "bob", "cho", "dee")))
+
+
+@pytest_asyncio.fixture(scope="session")
+async def feed(servers: Servers) -> AsyncIterator[Feed]:
+    """A feed that all tests share; each has people of its own."""
+    realm = Realm(servers)
     running = Feed(realm)
     await init(running.settings)
     await running.start()
     yield running
     await running.stop()
+    await realm.remove()

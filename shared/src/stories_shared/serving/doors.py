@@ -1,6 +1,7 @@
 """What stands around a service's application: every request is counted, and none answers with a clock that is off."""
 
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -65,5 +66,15 @@ def template_of(scope: Any) -> str:
     path = getattr(route, "path", None)
     if path is None and "endpoint" in scope:
         endpoint = scope["endpoint"]
-        path = next((r.path for r in scope["app"].routes if getattr(r, "endpoint", None) is endpoint), None)
+        path = next((r.path for r in all_routes(scope["app"].routes) if getattr(r, "endpoint", None) is endpoint), None)
     return path or "unmatched"
+
+
+def all_routes(routes: Iterable[Any]) -> Iterator[Any]:
+    """The routes and those of included routers: FastAPI keeps an included router as one route."""
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        if included is None:
+            yield route
+        else:
+            yield from all_routes(included.routes)

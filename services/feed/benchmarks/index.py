@@ -1,0 +1,146 @@
+"""What a tray costs with the live index, and what a post costs beside a row for each follower.
+
+    python services/feed/benchmarks/index.py [--mongo mongodb://…]
+
+Without MongoDB only what happens in memory is measured. It uses a database of its own, which it drops.
+"""
+
+import argparse
+import asyncio
+import random
+import time
+import tracemalloc
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from statistics import median
+
+from stories_feed import store
+from stories_feed.domain.access import Lives
+from stories_feed.domain.edges import Graph, Kind, Pair, Word
+from stories_feed.domain.live import LiveIndex, LiveStory
+from stories_feed.store.edges import EdgeStore
+from stories_feed.store.seen import SeenStore
+from stories_feed.store.stories import StoryStore
+from stories_feed.testing.builders import DAY, NOON, posted
+from stories_feed.testing.memory import Heard, MemoryEdges, MemorySeen, MemoryStories, Unsigned
+from stories_feed.usecases.looking import Sight
+from stories_feed.usecases.posting import as_live
+from stories_feed.usecases.trays import Choices, ReadTray
+from stories_shared.mongo import Mongo
+from stories_shared.testing import HandClock
+
+AUTHORS, LIVE = 1_000_000, 50_000  # five in a hundred authors are live at any moment
+FOLLOWEES = (200, 5_000)
+FOLLOWERS = (1_000, 10_000)
+ROUNDS = 200
+LIVES = Lives(ticket=timedelta(hours=1), restricted=timedelta(minutes=5))
+
+
+async def timed(rounds: int, act: Callable[[int], Awaitable[object]]) -> float:
+    """The median of so many rounds, in milliseconds."""
+    took = []
+    for number in range(rounds):
+        began = time.perf_counter()
+        await act(number)
+        took.append((time.perf_counter() - began) * 1000)
+    return median(took)
+
+
+def filled() -> LiveIndex:
+    """An index with one story each of the live authors."""
+    index = LiveIndex()
+    for number in range(LIVE):
+        posted_at = NOON - timedelta(seconds=number % 80_000)
+        index.put(LiveStory(f"story-{number}", f"author-{number * 20}", posted_at, posted_at + DAY), NOON)
+    return index
+
+
+class Chosen(MemoryEdges):
+    """Follows of one viewer, ready made."""
+
+    def __init__(self, following: list[str]) -> None:
+        super().__init__()
+        self.following = following
+
+    async def choices(self, viewer_id: str) -> Choices:  # noqa: ARG002
+        """The same for everyone."""
+        return Choices(self.following, frozenset())
+
+
+async def in_memory(index: LiveIndex) -> None:
+    """The tray without any store: finding, judging and ranking alone."""
+    now = HandClock(NOON)
+    for followees in FOLLOWEES:
+        edges = Chosen([f"author-{number}" for number in random.sample(range(AUTHORS), followees)])
+        sight = Sight(index, edges, Heard(), now)
+        tray = ReadTray(sight, edges, MemorySeen(), MemoryStories(now), Unsigned(now), LIVES)
+        took = await timed(ROUNDS, lambda _, tray=tray: tray("viewer", None, 20))
+        print(f"tray in memory, {followees} followees, {LIVE} live authors: {took:.2f} ms")
+
+
+async def with_mongodb(url: str, index: LiveIndex) -> None:
+    """A whole tray, and a post beside a row for each follower."""
+    mongo = Mongo.connect(url, "stories_feed_benchmark")
+    await mongo.client.drop_database("stories_feed_benchmark")
+    await store.ensure(mongo)
+    now = HandClock(NOON)
+    stories, edges, seen = StoryStore(mongo, now), EdgeStore(mongo, now), SeenStore(mongo, DAY)
+    live = [posted(f"author-{number * 20}", NOON - timedelta(seconds=number)) for number in range(LIVE // 10)]
+    for start in range(0, len(live), 1_000):
+        await stories.put(live[start : start + 1_000])
+    for story in live:
+        index.put(as_live(story), NOON)
+    try:
+        for followees in FOLLOWEES:
+            viewer = f"viewer-{followees}"
+            await follow(edges, viewer, [f"author-{n}" for n in random.sample(range(AUTHORS // 10), followees)])
+            sight = Sight(index, edges, Heard(), now)
+            tray = ReadTray(sight, edges, seen, stories, Unsigned(now), LIVES)
+            took = await timed(ROUNDS, lambda _, tray=tray, viewer=viewer: tray(viewer, None, 20))
+            print(f"whole tray, {followees} followees: {took:.2f} ms")
+        took = await timed(20, lambda _: stories.put([posted("author-1", NOON)]))
+        print(f"a post with the index, any number of followers: {took:.2f} ms")
+        rows = mongo["rows"]
+        for followers in FOLLOWERS:
+            took = await timed(3, lambda number, n=followers: rows.insert_many(rows_of(number, n), ordered=False))
+            print(f"a post with a row for each of {followers} followers: {took:.0f} ms")
+    finally:
+        await mongo.client.drop_database("stories_feed_benchmark")
+        await mongo.close()
+
+
+async def follow(edges: EdgeStore, viewer: str, targets: list[str]) -> None:
+    """Have a viewer follow many, in batches as they are heard from the log."""
+    began = time.perf_counter()
+    for start in range(0, len(targets), 500):
+        pairs = [Pair(Kind.FOLLOW, viewer, target) for target in targets[start : start + 500]]
+
+        def decide(graph: Graph, pairs: list[Pair] = pairs) -> None:
+            for pair in pairs:
+                graph.hear(pair, Word(asked=True, at=NOON))
+
+        await edges.change(pairs, decide, say=False)
+    print(f"edges heard: {len(targets) / (time.perf_counter() - began):.0f}/s")
+
+
+def rows_of(number: int, followers: int) -> list[dict[str, object]]:
+    """A row for each follower, as a feed that fans out on write has them."""
+    return [{"viewer": f"v{n}", "author": "author-1", "story": f"{number}-{n}", "at": NOON} for n in range(followers)]
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--mongo", help="a replica set to measure on")
+    given = arguments.parse_args()
+    tracemalloc.start()
+    index = filled()
+    print(f"index of {LIVE} live stories: {tracemalloc.get_traced_memory()[0] / LIVE:.0f} B each")
+    tracemalloc.stop()
+    asyncio.run(in_memory(index))
+    if given.mongo:
+        asyncio.run(with_mongodb(given.mongo, index))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""What the feed does while a server is frozen or down, after a restart, and with a second replica."""
+
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from stories_embedded.testing import Servers
+from stories_shared.clock import system_now
+from stories_shared.events import StoryDeleted, UserBlocked
+from stories_shared.testing import eventually
+
+pytestmark = pytest.mark.servers
+
+
+@contextmanager
+def frozen(servers: Servers, server) -> Iterator[None]:
+    """A server that neither answers nor goes away."""
+    pid = servers.process(server).pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@pytest_asyncio.fixture
+async def second(feed) -> AsyncIterator[Any]:
+    """Another replica of the shared feed, whose graph is the host's."""
+    replica = type(feed)(feed.realm, follows="events")
+    await replica.start()
+    yield replica
+    await replica.stop()
+
+
+async def test_while_kafka_is_frozen_items_are_withheld_and_trays_go_on(feed, people, servers) -> None:
+    await feed.follow(people.bob, people.ann)
+    story = await feed.post(people.ann)
+    reel = f"/v1/users/{people.ann}/stories"
+    with frozen(servers, servers.kafka):
+
+        async def withheld() -> bool:
+            return (await feed.call("GET", reel, people.bob)).status_code == 503
+
+        await eventually(withheld, 5)
+        for path in (reel, f"/v1/stories/{story.story_id}", f"/v1/reels?user_ids={people.ann}"):
+            answer = await feed.call("GET", path, people.bob)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        (ring,) = (await feed.get("/v1/tray", people.bob))["items"]
+        assert (ring["ring"], ring["poster_url"]) == ("unseen", None)
+        assert await feed.ring(people.bob, people.ann) == "unseen"
+
+    async def back() -> bool:
+        return (await feed.call("GET", reel, people.bob)).status_code == 200
+
+    await eventually(back, 20)
+
+
+async def test_a_block_that_kafka_has_not_taken_is_answered_503_and_stands(feed, people, servers) -> None:
+    story = await feed.post(people.ann)
+    with frozen(servers, servers.kafka):
+        began = time.monotonic()
+        answer = await feed.call("PUT", f"/v1/blocked/{people.bob}", people.ann)
+        assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+        assert time.monotonic() - began < 3.5
+    assert await feed.listed(people.ann, "blocked") == [people.bob]
+    await feed.edit("PUT", f"/v1/blocked/{people.bob}", people.ann)
+    assert {fact.event.target_id for fact in await feed.said(UserBlocked, people.ann)} == {people.bob}
+    await eventually(lambda: feed.sees(people.ann, story.story_id), 20)
+
+
+async def test_while_mongodb_is_frozen_every_read_is_answered_within_three_seconds(feed, people, servers) -> None:
+    await feed.post(people.ann)
+    with frozen(servers, servers.mongod):
+        for path in ("/v1/tray", f"/v1/users/{people.ann}/stories", f"/v1/rings?user_ids={people.ann}"):
+            began = time.monotonic()
+            answer = await feed.call("GET", path, people.bob)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            assert time.monotonic() - began < 3.5
+
+    async def back() -> bool:
+        return (await feed.call("GET", "/v1/tray", people.bob)).status_code == 200
+
+    await eventually(back, 20)
+
+
+async def test_a_second_replica_knows_what_the_first_one_knows(feed, people, second) -> None:
+    story = await feed.post(people.ann)
+    await eventually(lambda: second.sees(people.bob, story.story_id))
+    await feed.say(StoryDeleted(story_id=story.story_id, deleted_at=system_now(), by="author"))
+
+    async def gone() -> bool:
+        return not await second.sees(people.bob, story.story_id)
+
+    await eventually(gone, 2)
+
+
+async def test_a_replica_that_starts_later_has_what_lives_and_not_what_ended(feed, people) -> None:
+    kept, ended = await feed.post(people.ann), await feed.post(people.ann)
+    await feed.say(StoryDeleted(story_id=ended.story_id, deleted_at=system_now(), by="author"))
+
+    async def gone() -> bool:
+        return await feed.reel(people.bob, people.ann) == [kept.story_id]
+
+    await eventually(gone)
+    late = type(feed)(feed.realm)
+    await late.start()
+    try:
+        assert await late.reel(people.bob, people.ann) == [kept.story_id]
+    finally:
+        await late.stop()
+
+
+async def test_where_the_graph_is_the_hosts_nobody_follows_here(people, second) -> None:
+    for method, path in [("PUT", "following"), ("DELETE", "following"), ("DELETE", "followers")]:
+        answer = await second.call(method, f"/v1/{path}/{people.bob}", people.ann)
+        assert (answer.status_code, answer.json()["type"]) == (403, "urn:stories:external-graph")
+    await second.edit("PUT", f"/v1/muted/{people.bob}", people.ann)
+
+
+async def test_too_many_edits_are_refused(feed, people) -> None:
+    strict = type(feed)(feed.realm, limit_edges=2)
+    try:
+        answers = [await strict.call("PUT", f"/v1/following/{people.bob}", people.ann) for _ in range(3)]
+    finally:
+        await strict.http.aclose()
+        await strict.mongo.close()
+    assert [answer.status_code for answer in answers] == [204, 204, 429]
+    assert answers[1].headers["ratelimit"].startswith('"edges";r=0;t=')
+    assert int(answers[2].headers["retry-after"]) >= 1
