@@ -243,11 +243,15 @@ async def test_an_erased_person_takes_along_what_they_did_until_then(stores: Sto
         top = await comment(stores, story, "text", writer=user)
         await comment(stores, story, "reply", top.id, writer="bob")
     await comment(stores, story, "new", writer=gone, at=after)
+    await stores.blocks.put("ann", gone, Edge(on=True, at=NOON - timedelta(hours=1)))
     until = await stores.people.mark_erased(gone, LATER, after)
+    await stores.blocks.put(gone, "bob", Edge(on=True, at=NOON))
     for _ in range(2):
         await stores.people.forget(gone, until)
         assert await stores.counters.counts(story) == Counts(2, 2, 1, 3, 1)
     assert (await count(stores, a_view(story, gone, "play-0001"))).outcomes == {"erased": 1}
+    later = a_view(story, gone, "play-0003", at=after)
+    assert (await count(stores, later, a_view(new_id(), "bob", author_id=gone))).outcomes == {"counted": 2}
     assert await stores.people.mark_erased(gone, NOON, after) == LATER
     assert (gone, LATER) in await stores.people.to_look_at_again(after, 100)
     await stores.people.looked_again(gone, LATER)

@@ -100,8 +100,8 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         MongoShares(book),
         MongoHiddenWords(book),
     )
-    mine = (ledger.forget_viewer, comments.forget, reactions.forget, shares.forget, privacy.forget, words.forget)
-    people = MongoPeople(mongo, now, mine)
+    mine = [each.forget for each in (comments, reactions, shares, privacy, words, blocks)]
+    people = MongoPeople(mongo, now, [ledger.forget_viewer, *mine])
 
     standing, recent = Standing(), RecentPlays()
     stale_after = timedelta(milliseconds=settings.stale_after_ms)

@@ -6,16 +6,16 @@ from typing import Any, Protocol
 
 from stories_shared.clock import Clock
 from stories_shared.cloudevents import Fact, Forgotten
-from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserBlocked, UserUnblocked
+from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserBlocked, UserErased, UserUnblocked
 from stories_shared.failures import Unacceptable
 from stories_shared.kafka import Kafka
 from stories_shared.tailing import Tail, committed_offsets
 
 from stories_engagement.domain.standing import REMEMBER_ENDED, Edge, Known, Standing
-from stories_engagement.usecases.people import edge_of
+from stories_engagement.usecases.people import edge_of, erased_until
 from stories_engagement.usecases.stories import known_of, refuse_slips
 
-HEARD = (StoryPosted, StoryDeleted, StoryExpired, UserBlocked, UserUnblocked)
+HEARD = (StoryPosted, StoryDeleted, StoryExpired, UserBlocked, UserUnblocked, UserErased)
 """What decides whether a ticket is good."""
 
 
@@ -27,6 +27,9 @@ class Standings(Protocol):
 
     @property
     def ended(self) -> Iterable[tuple[str, datetime]]: ...
+
+    @property
+    def erased(self) -> Iterable[tuple[str, datetime]]: ...
 
     @property
     def blocks(self) -> Iterable[tuple[str, str, Edge]]: ...
@@ -69,6 +72,8 @@ class Ear:
         elif isinstance(event, StoryExpired):
             if event.expires_at <= self._now():
                 self._standing.end(event.story_id, self._now())
+        elif isinstance(event, UserErased):
+            self._standing.erase(event.user_id, erased_until(fact))
         else:
             self._standing.block(event.user_id, event.target_id, edge_of(fact))
 
@@ -80,6 +85,8 @@ class Ear:
             self._standing.end(story_id, heard_at)
         for story_id, known in snapshot.stories:
             self._standing.post(story_id, known)
+        for user_id, until in snapshot.erased:
+            self._standing.erase(user_id, until)
         for user_id, target_id, edge in snapshot.blocks:
             self._standing.block(user_id, target_id, edge)
         return offsets

@@ -8,7 +8,8 @@ REMEMBER_ENDED = timedelta(hours=72)
 """How long an ending is remembered here: longer than any ticket of the story can live."""
 
 REMEMBER_UNBLOCKED = timedelta(days=30)
-"""How long a lifted block is remembered, so that an older block heard later does not stand again (topics keep 7 d)."""
+"""How long a lifted block or an erased person is remembered, so that an older block heard later does not stand again
+(topics keep 7 d)."""
 
 NOBODY: frozenset[str] = frozenset()
 
@@ -47,6 +48,7 @@ class Standing:
         self._ended: dict[str, datetime] = {}
         self._edges: dict[tuple[str, str], Edge] = {}
         self._avoids: dict[str, set[str]] = {}
+        self._erased: dict[str, datetime] = {}
 
     def post(self, story_id: str, known: Known) -> None:
         """A story was posted or changed. Older revisions and ended stories change nothing."""
@@ -60,18 +62,22 @@ class Standing:
         self._stories.pop(story_id, None)
 
     def block(self, user_id: str, target_id: str, edge: Edge) -> None:
-        """A block was set or lifted."""
+        """A block was set or lifted; words about erased people from before their erasure are nobody's."""
         held = self._edges.get((user_id, target_id))
         if held is not None and not held.outdone_by(edge):
             return
+        if any(edge.at <= self._erased[one] for one in (user_id, target_id) if one in self._erased):
+            return
         self._edges[user_id, target_id] = edge
-        other = self._edges.get((target_id, user_id))
-        if edge.on or (other is not None and other.on):
-            self._avoids.setdefault(user_id, set()).add(target_id)
-            self._avoids.setdefault(target_id, set()).add(user_id)
-        else:
-            self._part(user_id, target_id)
-            self._part(target_id, user_id)
+        self._settle(user_id, target_id)
+
+    def erase(self, user_id: str, until: datetime) -> None:
+        """A person was erased: blocks set by or against them up to then are forgotten."""
+        self._erased[user_id] = until = max(until, self._erased.get(user_id, until))
+        old = [pair for pair, edge in self._edges.items() if user_id in pair and edge.at <= until]
+        for pair in old:
+            del self._edges[pair]
+            self._settle(*pair)
 
     def story(self, story_id: str, now: datetime) -> Known | None:
         """The story, if this replica has heard of it and it lives."""
@@ -102,6 +108,18 @@ class Standing:
         lifted = [p for p, edge in self._edges.items() if not edge.on and edge.at + REMEMBER_UNBLOCKED < now]
         for pair in lifted:
             del self._edges[pair]
+        for user_id in [u for u, at in self._erased.items() if at + REMEMBER_UNBLOCKED < now]:
+            del self._erased[user_id]
+
+    def _settle(self, one: str, other: str) -> None:
+        """Note whether two people are apart, by what is known of either side."""
+        edges = self._edges.get((one, other)), self._edges.get((other, one))
+        if any(edge is not None and edge.on for edge in edges):
+            self._avoids.setdefault(one, set()).add(other)
+            self._avoids.setdefault(other, set()).add(one)
+        else:
+            self._part(one, other)
+            self._part(other, one)
 
     def _part(self, user_id: str, target_id: str) -> None:
         avoided = self._avoids.get(user_id)

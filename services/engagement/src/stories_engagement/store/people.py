@@ -20,11 +20,14 @@ class MongoBlocks:
         self._blocks = mongo[BLOCKS]
 
     async def put(self, user_id: str, target_id: str, edge: Edge) -> None:
-        """Keep a block or its lifting, unless a newer word is kept."""
+        """Keep a block or its lifting, unless a newer word is kept or one of the two was erased since."""
 
         async def verb(session: Session) -> None:
             key = {"_id": row_id(user_id, target_id)}
             held = await self._blocks.find_one(key, session=session)
+            nobodys = {"_id": {"$in": [user_id, target_id]}, "at": {"$gte": edge.at}}
+            if await self._mongo[ERASED_USERS].find_one(nobodys, session=session):
+                return
             if held and not Edge(held["on"], held["at"]).outdone_by(edge):
                 return
             document = {"user_id": user_id, "target_id": target_id, "on": edge.on, "at": edge.at, "since": edge.at}
@@ -35,6 +38,11 @@ class MongoBlocks:
             await self._blocks.replace_one(key, document, upsert=True, session=session)
 
         await settled(self._mongo, verb)
+
+    async def forget(self, user_id: str, until: datetime) -> None:
+        """Take away all blocks by and against a person up to a time."""
+        for side in ("user_id", "target_id"):
+            await self._blocks.delete_many({side: user_id, "at": {"$lte": until}})
 
 
 class MongoPrivacy:

@@ -54,7 +54,9 @@ async def ensure(mongo: Mongo) -> None:
         COMMENTS, IndexModel(hanging, name="hanging"), IndexModel([("writer_id", ASCENDING)], name="writer")
     )
     await mongo.ensure(CLAIMS, *CLAIM_INDEXES, IndexModel([("resource_id", ASCENDING)], name="resource"))
-    await mongo.ensure(BLOCKS, IndexModel([("lifted_at", ASCENDING)], name="lifted", expireAfterSeconds=month))
+    lifted = IndexModel([("lifted_at", ASCENDING)], name="lifted", expireAfterSeconds=month)
+    sides = [IndexModel([(f"{side}_id", ASCENDING)], name=side) for side in ("user", "target")]
+    await mongo.ensure(BLOCKS, lifted, *sides)
     await mongo.ensure(PRIVACY)
     rehide = IndexModel([("rehide", ASCENDING)], name="rehide", sparse=True)
     await mongo.ensure(HIDDEN_WORDS, rehide)

@@ -15,6 +15,7 @@ from stories_engagement.store.shapes import (
     COMMENTS,
     ENDED,
     ENGAGEMENTS,
+    ERASED_USERS,
     REACTIONS,
     SHARES,
     STORIES,
@@ -32,6 +33,7 @@ class Snapshot:
 
     stories: Iterable[tuple[str, Known]]
     ended: Iterable[tuple[str, datetime]]
+    erased: Iterable[tuple[str, datetime]]
     blocks: Iterable[tuple[str, str, Edge]]
 
 
@@ -104,6 +106,7 @@ class MongoStories:
         return Snapshot(
             stories=[(s["_id"], known_from(s)) for s in await self._mongo[STORIES].find({}).to_list(None)],
             ended=[(e["_id"], e["heard_at"]) for e in await self._mongo[ENDED].find(since).to_list(None)],
+            erased=[(e["_id"], e["at"]) for e in await self._mongo[ERASED_USERS].find({}).to_list(None)],
             blocks=[
                 (b["user_id"], b["target_id"], Edge(b["on"], b["at"]))
                 for b in await self._mongo[BLOCKS].find({}).to_list(None)

@@ -164,6 +164,8 @@ class MemoryBlocks:
         held = self.shelf.edges.get(key)
         if held is not None and not held.outdone_by(edge):
             return
+        if any(edge.at <= self.shelf.erased.get(one, BEFORE_ALL) for one in key):
+            return
         since = self.shelf.blocks[key].since if held is not None and held.on else edge.at
         self.shelf.edges[key] = edge
         self.shelf.blocks[key] = Block(since, None if edge.on else edge.at)
@@ -330,6 +332,8 @@ class MemoryPeople:
             await MemoryComments(shelf).remove(comment)
         shelf.reactions = {k: kept for k, kept in shelf.reactions.items() if k[1] != user_id or kept[1] > until}
         shelf.shares = {k: at for k, at in shelf.shares.items() if k[1] != user_id or at > until}
+        for pair in [pair for pair, edge in shelf.edges.items() if user_id in pair and edge.at <= until]:
+            del shelf.edges[pair], shelf.blocks[pair]
         if user_id in shelf.privacy and shelf.privacy[user_id][1] <= until:
             del shelf.privacy[user_id]
         if user_id in shelf.words and shelf.words[user_id][1] <= until:

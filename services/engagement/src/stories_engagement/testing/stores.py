@@ -63,17 +63,22 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
     """The real ones, on a database whose collections exist."""
     book = Book(mongo, now, lambda: None)
     ledger, comments, words = MongoLedger(mongo, now), MongoComments(book), MongoHiddenWords(book)
-    reactions, shares, privacy = MongoReactions(book), MongoShares(book), MongoPrivacy(mongo)
-    mine = (ledger.forget_viewer, comments.forget, reactions.forget, shares.forget, privacy.forget, words.forget)
+    reactions, shares, privacy, blocks = (
+        MongoReactions(book),
+        MongoShares(book),
+        MongoPrivacy(mongo),
+        MongoBlocks(mongo),
+    )
+    mine = [each.forget for each in (comments, reactions, shares, privacy, words, blocks)]
     return Stores(
         ledger=ledger,
         stories=MongoStories(mongo, now),
-        blocks=MongoBlocks(mongo),
+        blocks=blocks,
         privacy=privacy,
         comments=comments,
         words=words,
         reactions=reactions,
         shares=shares,
         counters=book,
-        people=MongoPeople(mongo, now, mine),
+        people=MongoPeople(mongo, now, [ledger.forget_viewer, *mine]),
     )

@@ -54,6 +54,11 @@ class DataErasures(Protocol):
     async def say_data_erased(self, event: UserDataErased) -> None: ...
 
 
+def erased_until(fact: Fact[UserErased]) -> datetime:
+    """Up to when everything of the user is nobody's; an outsider's time ahead of the log's is the log's."""
+    return fact.event.at if fact.ours else min(fact.event.at, fact.appended_at)
+
+
 LOOK_AGAIN_AFTER = timedelta(seconds=65)
 """Longer than any transaction or request that began before the mark can live (MongoDB ends transactions at 60 s)."""
 
@@ -73,8 +78,7 @@ class EraseUser:
     now: Clock
 
     async def __call__(self, fact: Fact[UserErased]) -> None:
-        event = fact.event
-        at = event.at if fact.ours else min(event.at, fact.appended_at)
+        event, at = fact.event, erased_until(fact)
         until = await self.people.mark_erased(event.user_id, at, self.now() + LOOK_AGAIN_AFTER)
         await self.people.forget(event.user_id, until)
         receipt_id = event.receipt_id or fact_based_id(fact.identity)

@@ -1,0 +1,105 @@
+"""Several replicas, restarts, and a log that falls silent."""
+
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest_asyncio
+from faststream import AckPolicy
+from stories_embedded.testing import Realm, Servers
+from stories_engagement.testing.builders import a_ticket
+from stories_engagement.testing.house import House, running
+from stories_shared.clock import system_now, whole_ms
+from stories_shared.events import StoryDeleted, StoryPosted, StoryViewed, UserBlocked
+from stories_shared.publishing import Saying
+from stories_shared.testing import eventually
+
+
+@pytest_asyncio.fixture
+async def realm(servers: Servers) -> AsyncIterator[Realm]:
+    own = Realm(servers)
+    yield own
+    await own.remove()
+
+
+def deletion(story: StoryPosted) -> StoryDeleted:
+    return StoryDeleted(story_id=story.story_id, author_id=story.author_id, deleted_at=system_now(), by="author")
+
+
+async def status(house: House, story: StoryPosted, user: str) -> int:
+    return (await house.ask("GET", f"/v1/stories/{story.story_id}/counts", user, a_ticket(story, user))).status_code
+
+
+async def becomes(house: House, story: StoryPosted, user: str, expected: int, within_s: float) -> Any:
+    async def so() -> bool:
+        return await status(house, story, user) == expected
+
+    return await eventually(so, within_s=within_s)
+
+
+async def test_a_restarted_replica_knows_what_ended_and_who_is_blocked(realm: Realm) -> None:
+    async with running(realm) as first:
+        live, ended = await first.post(), await first.post()
+        await first.ingest.say(deletion(ended))
+        await first.feed.say(UserBlocked(user_id="ann", target_id="bob", at=whole_ms(system_now())))
+        await becomes(first, ended, "eve", 404, within_s=2)
+        await becomes(first, live, "bob", 404, within_s=2)
+        await first.drained(StoryDeleted, UserBlocked, StoryPosted)
+    async with running(realm) as second:
+        assert [await status(second, ended, "eve"), await status(second, live, "bob")] == [404, 404]
+        assert await status(second, live, "eve") == 200
+        assert (await second.ask("GET", f"/v1/stories/{live.story_id}/counts", "ann")).status_code == 200
+
+
+async def test_every_replica_refuses_within_a_second_and_all_count_together(realm: Realm) -> None:
+    async with running(realm) as one, running(realm) as two:
+        story = await one.post()
+        await eventually(lambda: two.app.state.standing.story(story.story_id, system_now()))
+        for n, house in enumerate((one, two) * 5):
+            await house.view(story, f"user{n}", play_id="play-same-1")
+            await house.view(story, f"user{n}", play_id="play-same-1")
+        await one.counted(story, viewers=10, views=10)
+        await two.counted(story, viewers=10, views=10)
+        await one.ingest.say(deletion(story))
+        await becomes(one, story, "eve", 404, within_s=1)
+        await becomes(two, story, "eve", 404, within_s=1)
+
+
+async def test_a_silent_log_refuses_for_now_instead_of_answering_what_may_be_over(realm: Realm) -> None:
+    async with running(realm, stale_after_ms=1000) as house:
+        story = await house.post()
+        assert await status(house, story, "bob") == 200
+        kafka = realm.servers.process(realm.servers.kafka)
+        kafka.send_signal(signal.SIGSTOP)
+        try:
+            await becomes(house, story, "bob", 503, within_s=5)
+            answer = await house.view(story, "bob")
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        finally:
+            kafka.send_signal(signal.SIGCONT)
+        await becomes(house, story, "bob", 200, within_s=30)
+
+
+async def test_every_subscriber_is_of_the_one_kind(realm: Realm) -> None:
+    async with running(realm) as house:
+        subscribers: list[Any] = house.app.state.foundation.subscribers
+        groups = {subscriber.group_id for subscriber in subscribers}
+        heard = ("story-posted", "story-expired", "story-deleted", "story-viewed", "user-blocked", "user-unblocked")
+        assert groups == {f"{realm.prefix}engagement.{topic}" for topic in (*heard, "user-erased")}
+        assert {subscriber.ack_policy for subscriber in subscribers} == {AckPolicy.NACK_ON_ERROR}
+
+
+async def test_replaying_everything_changes_nothing_that_a_reader_can_see(realm: Realm) -> None:
+    async with running(realm) as house:
+        story = await house.post()
+        people = [f"user{n}" for n in range(5)]
+        for user in people:
+            await house.view(story, user)
+        await house.counted(story, viewers=5)
+        before = await house.viewers(story)
+        views = await house.listen(StoryViewed)()
+        house.app.state.recent.clear()
+        await house.ingest.say(story)
+        await house.feed.say_all([Saying(view) for view in views])
+        await house.drained(StoryViewed, StoryPosted)
+        assert await house.viewers(story) == before
