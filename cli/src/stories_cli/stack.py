@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from . import where
 from .following import follow
 from .where import DEFAULT_DATA, Data, EnvFile
-from .words import FAILED, NOT_ALL_RUNNING, USAGE, fail, failing_with, results, say
+from .words import FAILED, NOT_ALL_RUNNING, USAGE, fail, failing_with, say
 
 JsonOut = Annotated[bool, typer.Option("--json", help="As JSON.")]
 SERVICES = ("ingest", "feed", "engagement", "expiry")
@@ -76,10 +75,12 @@ def status(data: Data = DEFAULT_DATA, as_json: JsonOut = False) -> None:
     if as_json:
         print(json.dumps([asdict(each) for each in processes], indent=1))
     else:
-        table = Table("name", "pid", "state", "url", "restarts", box=None, pad_edge=False)
-        for each in processes:
-            table.add_row(each.name, str(each.pid or "-"), each.state, each.url or "-", str(each.restarts))
-        results.print(table)
+        rows = [("name", "pid", "state", "restarts", "url")]
+        rows += [
+            (each.name, str(each.pid or "-"), each.state, str(each.restarts), each.url or "-") for each in processes
+        ]
+        for name, pid, state, restarts, url in rows:
+            print(f"{name:<12} {pid:>8}  {state:<10} {restarts:>8}  {url}")
     if any(each.state != "running" for each in processes):
         raise typer.Exit(NOT_ALL_RUNNING)
 

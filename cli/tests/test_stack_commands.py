@@ -1,0 +1,235 @@
+"""`stories up` and its kin, on a whole stack: every process real, every command as a user runs it."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from stories_embedded.checkout import CHECKOUT
+from stories_embedded.ports import free_port
+from stories_embedded.state import Folder, ProcessState
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
+
+PATIENCE = 200.0  # a stack starts in seconds, but not on a machine that does ten other things
+NAMES = {"ingest", "feed", "feed-2", "engagement", "expiry", "gateway", "mongod", "kafka", "s3"}
+
+
+def stories(*arguments: str, data: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "stories_cli", *arguments, "--data", str(data)]
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=PATIENCE, env={**os.environ, **environ}
+    )
+
+
+def until(true: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        time.sleep(0.05)
+
+
+class Stack:
+    """One running `stories up`."""
+
+    def __init__(self, data: Path, *arguments: str, **environ: str) -> None:
+        self.data = data
+        self.words = (data.parent / f"{data.name}.words").open("w+")
+        command = [sys.executable, "-m", "stories_cli", "up", "--data", str(data), "--gateway-port", "0", *arguments]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=self.words, text=True, env={**os.environ, **environ}
+        )
+        assert self.process.stdout
+        self.line = self.process.stdout.readline()
+        self.words.seek(0)
+        assert self.line.startswith("ready: "), self.words.read()
+        self.url = self.line.removeprefix("ready: ").strip()
+
+    def status(self) -> dict[str, ProcessState]:
+        return {each.name: each for each in Folder(self.data).processes()}
+
+    def all_running(self) -> bool:
+        return all(each.state == "running" for each in self.status().values())
+
+    def get(self, path: str, token: str) -> httpx.Response:
+        return httpx.get(f"{self.url}{path}", headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=10)
+
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(PATIENCE)
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    root = CHECKOUT / ".stories-test"
+    root.mkdir(exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix="stacks-", dir=root))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def stack(folder: Path) -> Iterator[Stack]:
+    running = Stack(folder / "one", "--replicas", "feed=2", "--lifetimes", "24h,20s", LIMIT_CREATE="1000")
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def token(stack: Stack) -> str:
+    return stories("token", "ann", data=stack.data).stdout.strip()
+
+
+def test_it_says_on_one_line_that_it_is_ready(stack: Stack) -> None:
+    assert stack.line == f"ready: {stack.url}\n"
+    assert httpx.get(f"{stack.url}/v1/config", trust_env=False).status_code == 200
+
+
+def test_status_lists_every_process_and_exits_0_when_all_run(stack: Stack) -> None:
+    run = stories("status", "--json", data=stack.data)
+    listed = json.loads(run.stdout)
+    assert {each["name"] for each in listed} == NAMES
+    assert all(set(each) == {"name", "pid", "state", "url", "restarts"} for each in listed)
+    assert all(each["state"] == "running" and psutil.pid_exists(each["pid"]) for each in listed)
+    assert run.returncode == 0
+
+
+def test_settings_in_the_environment_of_up_reach_the_services(stack: Stack) -> None:
+    config = httpx.get(f"{stack.url}/v1/config", trust_env=False).json()
+    assert config["limits"]["create"] == 1000
+    assert config["lifetimes"] == ["24h", "20s"]
+
+
+def test_env_gives_what_starts_one_more_replica_by_hand(stack: Stack) -> None:
+    lines = stories("env", "feed", data=stack.data).stdout.splitlines()
+    settings = dict(line.split("=", 1) for line in lines)
+    assert settings["MONGO_DATABASE"] == "stories_feed"
+    assert settings["LIMIT_CREATE"] == "1000"
+    assert settings["PUBLIC_URL"] == stack.url
+    more = subprocess.Popen([sys.executable, "-m", "stories_feed"], env={**os.environ, **settings})
+    try:
+
+        def ready() -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                url = f"http://127.0.0.1:{settings['PORT']}/readyz"
+                return httpx.get(url, trust_env=False).status_code == 200
+            return False
+
+        until(ready, "the replica started by hand is ready")
+    finally:
+        more.terminate()
+        more.wait(PATIENCE)
+
+
+def test_a_token_opens_this_stack_and_an_admin_s_opens_more(stack: Stack, token: str) -> None:
+    admin = stories("token", "root", "--admin", "--country", "SE", data=stack.data).stdout.strip()
+    assert stack.get("/v1/me/quota", token).status_code == 200
+    assert stack.get("/v1/admin/erasure", token).status_code == 404
+    assert stack.get("/v1/admin/erasure", admin).status_code == 200
+
+
+def test_a_token_for_each_user_one_a_line(stack: Stack) -> None:
+    assert len(stories("token", "ann", "bob", "cy", data=stack.data).stdout.split()) == 3
+
+
+def test_secrets_are_their_owners_alone(stack: Stack) -> None:
+    secret = [stack.data / "keys" / "signing-key.pem", stack.data / "keys" / "secrets.json", stack.data / "stack.json"]
+    assert all(path.stat().st_mode & 0o077 == 0 for path in [stack.data, *secret])
+
+
+@pytest.mark.parametrize("name", ["engagement", "s3", "gateway", "kafka", "mongod"])
+def test_a_killed_process_is_back_on_the_same_port(stack: Stack, token: str, name: str) -> None:
+    before = stack.status()[name]
+    assert before.pid
+    os.kill(before.pid, signal.SIGKILL)
+    until(lambda: stack.status()[name].pid not in (None, before.pid), f"another {name}")
+    until(stack.all_running, "all running again")
+    after = stack.status()[name]
+    assert (after.url, after.restarts) == (before.url, before.restarts + 1)
+    until(lambda: stack.get("/v1/me/privacy", token).status_code == 200, "answers again")
+
+
+def test_logs_show_what_a_process_wrote(stack: Stack) -> None:
+    run = stories("logs", "feed", "feed-2", "-n", "5", data=stack.data)
+    assert {line.split()[0] for line in run.stdout.splitlines()} == {"feed", "feed-2"}
+    assert stories("logs", "nobody", data=stack.data).returncode == 2
+
+
+def test_a_second_up_on_the_same_folder_is_refused(stack: Stack) -> None:
+    run = stories("up", "--gateway-port", "0", data=stack.data)
+    assert run.returncode == 1
+    assert f"pid {stack.process.pid}" in run.stderr
+
+
+def test_a_taken_port_is_refused_with_the_holder_s_pid(stack: Stack, folder: Path) -> None:
+    port = stack.url.rpartition(":")[2]
+    run = stories("up", "--gateway-port", port, data=folder / "taken")
+    assert run.returncode == 1
+    assert f"port {port} of the gateway is taken by pid {stack.status()['gateway'].pid}" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--replicas", "nobody=2"], ["--replicas", "feed=0"], ["--s3", "floppy"], ["--nope"]]
+)
+def test_wrong_usage_is_exit_code_2(folder: Path, wrong: list[str]) -> None:
+    assert stories("up", *wrong, data=folder / "never").returncode == 2
+
+
+def test_a_wrong_setting_stops_the_start_with_a_line_that_names_it(folder: Path) -> None:
+    run = stories("up", "--gateway-port", "0", data=folder / "wrong", STORY_LIFETIMES="soon")
+    assert run.returncode == 1
+    assert "STORY_LIFETIMES" in run.stderr
+
+
+def test_stacks_run_side_by_side_and_a_killed_supervisor_leaves_no_orphan(stack: Stack, folder: Path) -> None:
+    data = folder / "two"
+    port = str(free_port(set()))
+    run = stories("up", "--detach", "--gateway-port", port, data=data)
+    assert (run.stdout, run.returncode) == (f"ready: http://127.0.0.1:{port}\n", 0), run.stderr
+    supervisor = psutil.Process(json.loads((data / "stack.json").read_text())["pid"])
+    children = supervisor.children(recursive=True)
+    assert len(children) >= 8
+    foreign = stories("token", "ann", data=data).stdout.strip()
+    assert stack.get("/v1/me/quota", foreign).status_code == 401, "a token is good on its own stack only"
+
+    supervisor.kill()
+    until(lambda: not alive(children), "every child is gone")
+    assert not Folder(data).held()
+    assert stack.all_running(), "the other stack is not touched"
+    assert stories("down", data=data).returncode == 0
+
+
+def test_ctrl_c_stops_everything_in_order(stack: Stack) -> None:
+    children = stack.family()
+    assert stack.stop() == 0
+    assert not alive(children)
+    run = stories("status", "--json", data=stack.data)
+    assert run.returncode == 3
+    assert {each["state"] for each in json.loads(run.stdout)} == {"stopped"}
+
+
+def test_down_with_nothing_running_is_fine(folder: Path) -> None:
+    assert stories("down", data=folder / "nothing").returncode == 0
