@@ -38,19 +38,15 @@ def test_lines_may_end_in_any_way() -> None:
     assert cut_captions(TRACK.replace("\n", "\r"), 0, 15_000) == cut_captions(TRACK, 0, 15_000)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "hello",
-        "WEBVTTX\n\n00:01.000 --> 00:02.000\nx",
-        "1\n00:00:01,000 --> 00:00:02,000\nsubrip",
-        "WEBVTT\n\n00:02.000 --> 00:01.000\nbackwards",
-        "WEBVTT\n\n00:00:61.000 --> 00:02:00.000\nno such second",
-        "WEBVTT\n\njust words",
-        "WEBVTT\n00:01.000 --> 00:02.000\nin the header",
-    ],
-)
-def test_what_is_not_webvtt_is_refused(text: str) -> None:
+def test_what_is_no_cue_is_passed_over_as_players_do() -> None:
+    messy = (
+        "WEBVTT\n\n00:02.000 --> 00:01.000\nbackwards\n\njust words\n\n00:00:61.000 --> 00:02:00.000\nno such second"
+        "\n\n00:01.000-->00:02.000\nfine\n\n99999999999999999999:00:00.000 --> 00:01.000\nnever"
+    )
+    assert cut_captions(messy, 0, 15_000) == "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nfine\n"
+
+
+@pytest.mark.parametrize("text", ["", "hello", "WEBVTTX\n\n00:01.000 --> 00:02.000\nx", "1\n00:01,000 --> 00:02,000"])
+def test_what_does_not_begin_as_webvtt_is_refused(text: str) -> None:
     with pytest.raises(NotWebVtt):
         cut_captions(text, 0, 15_000)
