@@ -3,41 +3,42 @@
 Works with any S3; proven on MinIO and on SeaweedFS. Every failure to reach the store is ``Unavailable("s3")``.
 """
 
-import asyncio
 import itertools
 import os
 import shutil
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import urllib3
 from minio import Minio
 from minio.datatypes import PostPolicy
 from minio.deleteobjects import DeleteObject
-from minio.error import MinioException, S3Error
-from urllib3.exceptions import HTTPError
+from minio.error import S3Error
 
 from stories_shared.clock import Clock, system_now
 from stories_shared.failures import S3, Unavailable
+from stories_shared.s3_calls import (
+    CALLS_AT_ONCE,
+    MISSING,
+    READ_S,
+    TRANSFER_READ_S,
+    TRANSFERS_AT_ONCE,
+    Observe,
+    Threads,
+    address,
+    connections,
+    or_none,
+)
 from stories_shared.signing import ReadSigner
 
 REGION = "us-east-1"  # fixed, so that signing never asks the store where it is
 LONGEST_SIGNATURE_S = 7 * 24 * 3600
 LISTED_AT_ONCE = 1000
 SIGNED_FOR = timedelta(minutes=15)  # of our own PUTs: they begin at once
-
-CONNECT_S, READ_S, CALL_S = 1.0, 2.0, 2.8  # a call answers, or is given up, within three seconds
-TRANSFER_READ_S = 30.0  # a store may take its time to make half a gigabyte durable
-CALLS_AT_ONCE, TRANSFERS_AT_ONCE = 16, 4
-
-MISSING = frozenset({"NoSuchKey", "NoSuchObject", "ResourceNotFound", "NoSuchUpload"})
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Objects:
         secret_key: str,
         bucket: str,
         secure: bool = False,
-        observe: Callable[[str, float, str], None] = lambda operation, seconds, outcome: None,  # noqa: ARG005
+        observe: Observe = lambda operation, seconds, outcome: None,  # noqa: ARG005
         now: Clock = system_now,
     ) -> None:
         host, tls = address(endpoint, secure)
@@ -81,7 +82,6 @@ class Objects:
 
         self.pool = connections(TRANSFER_READ_S, TRANSFERS_AT_ONCE, retried={"GET"})
         self.bucket = bucket
-        self.observe = observe
         self.now = now
         self.calls = client(host, tls, connections(READ_S, CALLS_AT_ONCE, retried=None))
         self.transfers = client(host, tls, self.pool)
@@ -89,13 +89,11 @@ class Objects:
         shown = self.public.get_presigned_url("GET", bucket, "object").partition("object?")[0]
         self.public_url = shown.rstrip("/")
         self.reads = ReadSigner(shown, access_key, secret_key, REGION)
-        self.call_threads = ThreadPoolExecutor(CALLS_AT_ONCE, "s3-call")
-        self.transfer_threads = ThreadPoolExecutor(TRANSFERS_AT_ONCE, "s3-transfer")
+        self.threads = Threads(observe)
 
     def close(self) -> None:
         """Lets go of threads and connections; waits for nothing."""
-        self.call_threads.shutdown(wait=False, cancel_futures=True)
-        self.transfer_threads.shutdown(wait=False, cancel_futures=True)
+        self.threads.close()
 
     # Signing: pure CPU
 
@@ -134,7 +132,7 @@ class Objects:
                 raise Unavailable(S3, f"{answer.status} to a PUT")
             return answer.headers.get("ETag", "").strip('"')
 
-        return await self.transfer("put", put)
+        return await self.threads.transfer("put", put)
 
     async def get_file(self, key: str, path: Path, max_bytes: int) -> Stat | None:
         """Reads an object into a file, once. None where there is none; raises TooLarge beyond ``max_bytes``."""
@@ -154,7 +152,7 @@ class Objects:
                 answer.close()
                 answer.release_conn()
 
-        return await self.transfer("get", lambda: or_none(get))
+        return await self.threads.transfer("get", lambda: or_none(get))
 
     async def stat(self, key: str) -> Stat | None:
         """What is known of an object; None where there is none."""
@@ -164,19 +162,19 @@ class Objects:
             etag = (found.etag or "").strip('"')
             return Stat(key, found.size or 0, etag, found.content_type, found.last_modified)
 
-        return await self.call("stat", lambda: or_none(look))
+        return await self.threads.call("stat", lambda: or_none(look))
 
     # Many objects
 
     async def remove(self, *keys: str) -> None:
         """Removes objects, there or not."""
         for some in batches(keys):
-            await self.call("remove", partial(self.remove_all, some))
+            await self.threads.call("remove", partial(self.remove_all, some))
 
     async def walk(self, prefix: str) -> AsyncIterator[Stat]:
         """Every object under a prefix, a page at a time. Content types are not listed."""
         found = self.calls.list_objects(self.bucket, prefix, recursive=True)
-        while page := await self.call("list", lambda: list(itertools.islice(found, LISTED_AT_ONCE))):
+        while page := await self.threads.call("list", lambda: list(itertools.islice(found, LISTED_AT_ONCE))):
             for each in page:
                 etag = (each.etag or "").strip('"')
                 yield Stat(each.object_name or "", each.size or 0, etag, None, each.last_modified)
@@ -202,7 +200,7 @@ class Objects:
                 )
             return len(begun)
 
-        return await self.call("abort", abort)
+        return await self.threads.call("abort", abort)
 
     # The bucket
 
@@ -218,11 +216,11 @@ class Objects:
                         raise
             self.check_bucket()
 
-        await self.call("ensure", ensure)
+        await self.threads.call("ensure", ensure)
 
     async def ready(self) -> bool:
         """Whether the bucket answers and is there. Raises Unavailable where nothing answers."""
-        return await self.call("ready", lambda: self.calls.bucket_exists(self.bucket))
+        return await self.threads.call("ready", lambda: self.calls.bucket_exists(self.bucket))
 
     def check_bucket(self) -> None:
         status = self.calls.get_bucket_versioning(self.bucket).status
@@ -244,63 +242,6 @@ class Objects:
         for error in self.calls.remove_objects(self.bucket, (DeleteObject(key) for key in keys)):
             if error.code not in MISSING:
                 raise Unavailable(S3, f"{error.code}: {error.message}")
-
-    # Threads
-
-    async def call(self, operation: str, verb: Callable[[], T]) -> T:
-        """A short call, given up after 2.8 s; its thread ends by its own time-outs."""
-        return await self.run(self.call_threads, operation, verb, CALL_S)
-
-    async def transfer(self, operation: str, verb: Callable[[], T]) -> T:
-        """Bytes of an object, few at a time and as long as bytes move."""
-        return await self.run(self.transfer_threads, operation, verb, None)
-
-    async def run(self, threads: ThreadPoolExecutor, operation: str, verb: Callable[[], T], limit: float | None) -> T:
-        began, outcome = time.perf_counter(), "error"
-        try:
-            async with asyncio.timeout(limit):
-                result = await asyncio.get_running_loop().run_in_executor(threads, blamed, verb)
-            outcome = "ok"
-        except TimeoutError as error:
-            raise Unavailable(S3, f"no answer to {operation} within {limit} s") from error
-        else:
-            return result
-        finally:
-            self.observe(operation, time.perf_counter() - began, outcome)
-
-
-def connections(read_s: float, at_once: int, retried: set[str] | None) -> urllib3.PoolManager:
-    """Connections that give up soon. One more try covers those that the store closed while they were idle."""
-    retry = urllib3.Retry(total=1, redirect=0, status=0, allowed_methods=retried, raise_on_status=False)
-    return urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=CONNECT_S, read=read_s), maxsize=at_once, block=True, retries=retry
-    )
-
-
-def address(place: str, secure: bool) -> tuple[str, bool]:
-    """Host and port, and whether over TLS, of ``host:port`` or a URL."""
-    scheme, mark, host = place.rpartition("://")
-    return host.rstrip("/"), (scheme == "https" if mark else secure)
-
-
-def blamed(verb: Callable[[], T]) -> T:
-    """Runs a verb; whatever the store or the way to it refuses becomes Unavailable, our own mistakes stay mistakes."""
-    try:
-        return verb()
-    except S3Error as error:
-        raise Unavailable(S3, f"{error.code}") from error
-    except (MinioException, HTTPError) as error:
-        raise Unavailable(S3, type(error).__name__) from error
-
-
-def or_none(verb: Callable[[], T]) -> T | None:
-    """None where the object is not there."""
-    try:
-        return verb()
-    except S3Error as error:
-        if error.code in MISSING:
-            return None
-        raise
 
 
 def stat_of(key: str, headers: Any) -> Stat:
