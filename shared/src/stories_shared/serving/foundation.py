@@ -169,9 +169,7 @@ class Foundation:
         finally:
             self.fates.stopping.set()
             self.gate("stopping", lambda: "stopping")
-            with contextlib.suppress(KafkaError, TimeoutError):
-                async with asyncio.timeout(2 * DRAIN_S):
-                    await self.broker.stop()
+await self._stop_consumers()
             await self.loops.stop()
             with contextlib.suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(DRAIN_S):
@@ -200,15 +198,30 @@ class Foundation:
                     self.kafka_problem = "missing topics: " + ", ".join(missing[:10])
                 else:
                     await self.publisher.start()
-                    await self.broker.start()
+                    await self._start_consumers()
                     self.connected, self.kafka_problem = True, None
                     log.info("connected")
                     return
             except (KafkaError, Unavailable, OSError) as error:
                 self.kafka_problem = f"no answer: {type(error).__name__}"
-                with contextlib.suppress(KafkaError, OSError):
-                    await self.broker.stop()
+                await self._stop_consumers()
             await asyncio.sleep(CONNECT_AGAIN_S)
+
+    async def _start_consumers(self) -> None:
+        """Join every group at once: one after the other, as the broker would, takes seconds."""
+        await self.broker.connect()
+        outcomes = await asyncio.gather(
+            *(subscriber.start() for subscriber in self.subscribers), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        self.broker.running = True
+
+    async def _stop_consumers(self) -> None:
+        with contextlib.suppress(KafkaError, OSError, TimeoutError, ExceptionGroup):
+            async with asyncio.timeout(2 * DRAIN_S):
+                await self.broker.stop()
 
     async def _look_at_kafka(self) -> None:
         if not self.connected:
