@@ -169,7 +169,7 @@ class Foundation:
         finally:
             self.fates.stopping.set()
             self.gate("stopping", lambda: "stopping")
-await self._stop_consumers()
+            await self._stop_consumers()
             await self.loops.stop()
             with contextlib.suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(DRAIN_S):
