@@ -1,0 +1,122 @@
+"""Servers that are down: what is answered, how soon, and what stands afterwards."""
+
+import time
+from contextlib import contextmanager
+
+import pytest
+from stories_ingest.testing.running import eventually, photo
+
+pytestmark = pytest.mark.servers
+
+
+@contextmanager
+def down(servers, server):
+    servers.kill(server)
+    try:
+        yield
+    finally:
+        servers.start(server)
+
+
+async def refused_in_time(request):
+    """A 503 within three seconds that says when to ask again."""
+    began = time.monotonic()
+    answer = await request
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:stories:unavailable")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert time.monotonic() - began < 3.3
+
+
+async def test_without_kafka_a_narrowed_audience_stands_but_is_not_confirmed(start, servers):
+    async with start() as ingest:
+        ann = ingest.author()
+        story = await ann.post()
+        path, change = f"/v1/stories/{story['id']}", {"audience": "friends"}
+        with down(servers, servers.kafka):
+            await refused_in_time(ann.http.patch(path, json=change))
+            await refused_in_time(ann.http.patch(path, json=change))
+            assert (await ann.show(story["id"])).json()["audience"] == "friends"
+            assert (await ann.http.patch(path, json={"reactions": False})).status_code == 200
+
+        async def confirmed():
+            return (await ann.http.patch(path, json=change)).status_code == 200
+
+        await eventually(confirmed, within=60)
+        assert (await ingest.of("story-posted", story["id"]))[-1]["audience"] == "friends"
+
+
+async def test_without_kafka_a_deletion_stands_and_is_confirmed_afterwards(start, servers):
+    async with start() as ingest:
+        ann = ingest.author()
+        story, draft = await ann.post(), await ann.drafted(photo())
+        with down(servers, servers.kafka):
+            await refused_in_time(ann.http.delete(f"/v1/stories/{story['id']}"))
+            assert (await ann.show(story["id"])).status_code == 404
+            assert (await ann.http.delete(f"/v1/stories/{draft['id']}")).status_code == 204
+            posted = await ann.post()
+
+        async def confirmed():
+            return (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
+
+        await eventually(confirmed, within=60)
+        assert (await ingest.of("story-deleted", story["id"]))[0]["by"] == "author"
+
+        async def said():
+            return await ingest.of("story-posted", posted["id"])
+
+        await eventually(said, within=60)
+
+
+async def test_without_object_storage_drafts_are_made_but_nothing_is_published_or_deleted(start, servers):
+    async with start() as ingest:
+        ann = ingest.author()
+        story, draft = await ann.post(), await ann.drafted(photo())
+        with down(servers, servers.s3):
+            assert (await ann.create()).status_code == 201
+            await refused_in_time(ann.publish(draft["id"]))
+            await refused_in_time(ann.http.delete(f"/v1/stories/{story['id']}"))
+            await refused_in_time(ann.http.post(f"/v1/stories/{draft['id']}/cancel"))
+
+        async def confirmed():
+            return (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
+
+        await eventually(confirmed, within=60)
+
+        async def swept():
+            return not [key for key in await ingest.keys() if story["id"] in key]
+
+        await eventually(swept)
+
+
+async def test_a_job_outlives_object_storage(start, servers):
+    async with start(role="api") as api:
+        ann = api.author()
+        draft = await ann.drafted(photo())
+        assert (await ann.publish(draft["id"], wait=0)).status_code == 202
+        async with start(role="worker"):
+            with down(servers, servers.s3):
+                assert (await ann.publish(draft["id"], wait=2)).status_code == 202
+
+            async def live():
+                return (await ann.publish(draft["id"])).status_code == 200
+
+            await eventually(live, within=60)
+
+
+async def test_without_the_database_everything_is_refused_in_time(start, servers):
+    async with start() as ingest:
+        ann = ingest.author()
+        draft = await ann.drafted(photo())
+        with down(servers, servers.mongod):
+            await refused_in_time(ann.create())
+            await refused_in_time(ann.create(key="k"))
+            await refused_in_time(ann.show(draft["id"]))
+            await refused_in_time(ann.publish(draft["id"]))
+            await refused_in_time(ann.http.delete(f"/v1/stories/{draft['id']}"))
+            await refused_in_time(ann.http.get("/v1/me/quota"))
+            assert (await ingest.http.get("/v1/config")).status_code == 200
+
+        async def live():
+            return (await ann.publish(draft["id"])).status_code == 200
+
+        await eventually(live, within=60)
