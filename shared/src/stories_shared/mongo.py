@@ -5,6 +5,8 @@ closing) are here. Times come back aware, UTC, in milliseconds.
 """
 
 import asyncio
+import random
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient, IndexModel, ReadPreference, WriteConcern
-from pymongo.errors import CollectionInvalid, OperationFailure
+from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError
 from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
@@ -36,6 +38,9 @@ else:
 # HTTP must answer 503 within 3 s, so a server that does not answer is given up before.
 SELECTION_TIMEOUT_MS = 2_000
 SOCKET_TIMEOUT_MS = 20_000
+# The drivers' own loop goes on for two minutes; whoever calls decides whether to wait that long.
+TRANSACTION_RETRIED_FOR_S = 2.0
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.005, 0.2
 NAMESPACE_EXISTS = 48
 
 
@@ -100,18 +105,44 @@ class Mongo:
         """Run a verb in a transaction (snapshot reads, majority writes) and return what it returns.
 
         It is run again where the server says that another try may succeed, so it must build its own state anew each
-        time; every call inside takes ``session=``.
+        time; every call inside takes ``session=``. After two seconds of that the last error is raised.
         """
         started = self.client.start_session()
-        session = await started if hasattr(started, "__await__") else started
+        session: Any = await started if hasattr(started, "__await__") else started
+        until, pause = time.monotonic() + TRANSACTION_RETRIED_FOR_S, FIRST_PAUSE_S
         async with session:
-            result: T = await session.with_transaction(
-                verb,
-                read_concern=ReadConcern("snapshot"),
-                write_concern=WriteConcern(w="majority", j=True),
-                read_preference=ReadPreference.PRIMARY,
-            )
-            return result
+            while True:
+                try:
+                    return await self._attempt(session, verb, until)
+                except PyMongoError as error:
+                    if not error.has_error_label("TransientTransactionError") or time.monotonic() > until:
+                        raise
+                await asyncio.sleep(pause * random.random())  # noqa: S311
+                pause = min(pause * 1.5, LAST_PAUSE_S)
+
+    async def _attempt(self, session: Any, verb: Callable[[Session], Awaitable[T]], until: float) -> T:
+        """One try; a commit whose outcome is unknown is asked for again, which is safe."""
+        begun = session.start_transaction(
+            read_concern=ReadConcern("snapshot"),
+            write_concern=WriteConcern(w="majority", j=True),
+            read_preference=ReadPreference.PRIMARY,
+        )
+        if hasattr(begun, "__await__"):
+            await begun
+        try:
+            result = await verb(session)
+        except BaseException:
+            if session.in_transaction:
+                await session.abort_transaction()
+            raise
+        while True:
+            try:
+                await session.commit_transaction()
+            except PyMongoError as error:
+                if not error.has_error_label("UnknownTransactionCommitResult") or time.monotonic() > until:
+                    raise
+            else:
+                return result
 
     async def aggregate(
         self, collection: Collection, pipeline: Sequence[Mapping[str, Any]], session: Session | None = None

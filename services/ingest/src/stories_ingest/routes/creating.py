@@ -14,7 +14,7 @@ from stories_shared.settings import duration_text
 from stories_ingest.domain.errors import IngestError
 from stories_ingest.domain.story import Asker, State
 from stories_ingest.routes.bodies import StoryBody
-from stories_ingest.routes.refusals import asker_of, refusals
+from stories_ingest.routes.refusals import answering, asker_of
 from stories_ingest.routes.shapes import DraftShape, UploadShape, draft_shape, upload_shape
 from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm, Wanted
 from stories_ingest.usecases.read import ReadStory
@@ -70,7 +70,7 @@ def creating_routes(
     @router.post("/v1/stories", status_code=201, dependencies=[limited("create")])
     async def create_story(body: StoryBody, caller: Who, asked: Idempotent, response: Response) -> DraftShape:
         """Ask for a story; the answer holds a form for its upload."""
-        with refusals():
+        async with answering():
             story_id = await once(caller.user_id, asked, wanted(body))
             own = await read(Asker(caller.user_id), story_id)
             response.headers["Location"] = f"/v1/me/stories/{story_id}"
@@ -79,7 +79,7 @@ def creating_routes(
     @router.post("/v1/stories/{story_id}/upload", status_code=200)
     async def renew_form(story_id: StoryId, caller: Who) -> UploadShape:
         """A fresh form for a draft."""
-        with refusals():
+        async with answering():
             return upload_shape(await renew(asker_of(caller), story_id))
 
     return router

@@ -11,7 +11,7 @@ from stories_shared.http.who import Who
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.story import State
 from stories_ingest.routes.bodies import ChoicesBody
-from stories_ingest.routes.refusals import asker_of, refusals
+from stories_ingest.routes.refusals import answering, asker_of
 from stories_ingest.routes.shapes import ProcessingShape, StoryShape, story_shape
 from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
@@ -33,7 +33,7 @@ def living_routes(
     )
     async def publish_story(story_id: StoryId, caller: Who, wait: Wait = 0) -> StoryShape | JSONResponse:
         """Post what was uploaded: 200 when it is live, 202 while it is worked on, 422 when it is refused."""
-        with refusals():
+        async with answering(held=wait):
             story = await publish(asker_of(caller), story_id, timedelta(seconds=wait))
             if story.state is State.REFUSED:
                 raise MediaRefused(story.reason or "damaged")
@@ -45,20 +45,20 @@ def living_routes(
     @router.post("/v1/stories/{story_id}/cancel", status_code=204)
     async def cancel_story(story_id: StoryId, caller: Who) -> Response:
         """Let a draft or a processing story vanish with its upload."""
-        with refusals():
+        async with answering():
             await cancel(asker_of(caller), story_id)
         return Response(status_code=204)
 
     @router.patch("/v1/stories/{story_id}")
     async def change_story(story_id: StoryId, body: ChoicesBody, caller: Who) -> StoryShape:
         """Change who may see a story and what may be done with it."""
-        with refusals():
+        async with answering():
             return story_shape(await change(asker_of(caller), story_id, body.changes()))
 
     @router.delete("/v1/stories/{story_id}", status_code=204)
     async def delete_story(story_id: StoryId, caller: Who, series: WholeSeries = False) -> Response:
         """End a story: durable, said, and its media gone when this answers."""
-        with refusals():
+        async with answering():
             await delete(asker_of(caller), story_id, series=series)
         return Response(status_code=204)
 

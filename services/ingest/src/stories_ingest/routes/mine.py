@@ -10,7 +10,7 @@ from stories_shared.http.who import Who
 
 from stories_ingest.domain.quota import Bounds
 from stories_ingest.domain.story import State
-from stories_ingest.routes.refusals import asker_of, refusals
+from stories_ingest.routes.refusals import answering, asker_of
 from stories_ingest.routes.shapes import QuotaShape, StoryShape, story_shape
 from stories_ingest.usecases.read import ListStories, ReadQuota, ReadStory
 
@@ -28,7 +28,7 @@ def own_routes(
     @router.get("/v1/me/stories/{story_id}")
     async def read_story(story_id: StoryId, caller: Who) -> StoryShape:
         """Everything of a story, in any state until it ends."""
-        with refusals():
+        async with answering():
             return story_shape(await read(asker_of(caller), story_id))
 
     @router.get("/v1/me/stories")
@@ -37,9 +37,10 @@ def own_routes(
         route = f"me/stories?state={state}"
         position = cursors.position(route, caller.user_id, page)
         before = str(position[0]) if position else None
-        found = await list_stories(caller.user_id, State(state) if state else None, before, page.limit)
-        shown = found[: page.limit]
-        items = [story_shape(await read.with_parts(story)) for story in shown]
+        async with answering():
+            found = await list_stories(caller.user_id, State(state) if state else None, before, page.limit)
+            shown = found[: page.limit]
+            items = [story_shape(await read.with_parts(story)) for story in shown]
         more = len(found) > page.limit
         cursor = cursors.seal(route, caller.user_id, [shown[-1].id]) if more else None
         return Listing(items=items, next_cursor=cursor)
@@ -47,7 +48,8 @@ def own_routes(
     @router.get("/v1/me/quota")
     async def quota(caller: Who) -> QuotaShape:
         """How much may still be posted; only what went live counts."""
-        standing = await read_quota(caller.user_id)
+        async with answering():
+            standing = await read_quota(caller.user_id)
         return QuotaShape(
             live=standing.live,
             max_live=bounds.live,

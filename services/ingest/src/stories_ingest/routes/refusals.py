@@ -1,8 +1,9 @@
 """What the rules refuse, as problem documents."""
 
+import asyncio
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from stories_shared.auth import Caller
 from stories_shared.http.problems import not_found, problem, too_many, wrong_state
@@ -10,14 +11,20 @@ from stories_shared.http.problems import not_found, problem, too_many, wrong_sta
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory, NothingUploaded, TooMany, WrongState
 from stories_ingest.domain.story import Asker
 
+PATIENCE_S = 2.9
+"""What takes longer is answered with 503, within the three seconds of contract §2."""
 SLUGS = {"drafts": "too-many-drafts", "quota": "quota-reached"}
 
 
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Around every call of a verb: its refusals become answers."""
+@asynccontextmanager
+async def answering(held: float = 0) -> AsyncIterator[None]:
+    """Around every call of a verb: its refusals become answers, and so does a dependency that does not answer.
+
+    `held` is for how many seconds the caller wishes to wait.
+    """
     try:
-        yield
+        async with asyncio.timeout(held + PATIENCE_S):
+            yield
     except NoSuchStory as error:
         raise not_found() from error
     except WrongState as error:
