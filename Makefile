@@ -20,7 +20,7 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/stories
 cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '$(cache)' || echo '$(CURDIR)/.stories-cache')
 export UV_CACHE_DIR ?= $(cache)/uv
 
-.PHONY: install lock up demo test check test/minio
+.PHONY: install lock up demo test check docs test/minio
 
 install: .venv/installed
 
@@ -45,6 +45,9 @@ check: install
 	.venv/bin/ruff check .
 	.venv/bin/python -m mypy
 	.venv/bin/lint-imports
+
+docs: install
+	.venv/bin/python -m stories_embedded.openapi
 
 compile = .venv/bin/uv pip compile --quiet --python .venv/bin/python --universal --python-version 3.11 \
 	--generate-hashes --no-header \

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from stories_embedded import openapi
 from stories_embedded.children import stop
-from stories_embedded.gateway import CADDYFILE, caddyfile, hand_routes
+from stories_embedded.gateway import CADDYFILE, caddyfile
 from stories_embedded.ports import free_port
-from stories_embedded.routes import ROUTES
 from stories_embedded.server import start, wait_until_ready
 from stories_embedded.services import Gateway
 
@@ -108,7 +108,14 @@ def another(tmp_path: Path) -> Iterator[Callable[..., RunningGateway]]:
 
 
 def test_the_committed_caddyfile_is_the_generated_one() -> None:
-    assert CADDYFILE.read_text() == caddyfile(hand_routes(ROUTES))
+    assert CADDYFILE.read_text() == caddyfile(openapi.routes(json.loads(openapi.MERGED.read_text())))
+
+
+def test_the_merged_openapi_is_served(gateway: RunningGateway) -> None:
+    answer = gateway.http.get("/v1/openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    assert {"/v1/tray", "/v1/stories", "/v1/views", "/v1/admin/erasure"} <= answer.json()["paths"].keys()
+    assert gateway.http.post("/v1/openapi.json").headers["allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,16 @@
-"""Writes `deploy/gateway/Caddyfile`: which service answers which method on which path.
+"""The text of `deploy/gateway/Caddyfile`: which service answers which method on which path.
 
-`python -m stories_embedded.gateway` writes it anew; a test compares. The same file serves every deployment: addresses
-and replicas come from the environment.
+`python -m stories_embedded.openapi` writes it from the merged OpenAPI; a test compares. The same file serves every
+deployment: addresses and replicas come from the environment.
 """
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stories_shared.http.problems import CONTENT_TYPE, KINDS
 
-from .routes import ROUTES
 from .services import GATEWAY
 
 CADDYFILE = GATEWAY / "Caddyfile"
@@ -56,16 +55,6 @@ def caddyfile(routes: Iterable[Route]) -> str:
         unavailable=_problem("unavailable"),
         method_not_allowed=_problem("method-not-allowed"),
     )
-
-
-def hand_routes(table: Mapping[str, str]) -> list[Route]:
-    """Routes from lines `METHOD[,METHOD] PATH`, by service."""
-    return [
-        Route(path, method, service)
-        for service, lines in table.items()
-        for methods, path in (line.split() for line in lines.strip().splitlines())
-        for method in methods.split(",")
-    ]
 
 
 def _pattern(path: str) -> str:
@@ -113,7 +102,7 @@ SNIPPET = """\
 """
 
 TEMPLATE = """\
-# Written by `python -m stories_embedded.gateway`; a test compares.
+# Written by `python -m stories_embedded.openapi`; a test compares.
 # GATEWAY_HOST, GATEWAY_PORT: where it listens. <SERVICE>_UPSTREAMS: the replicas, `host:port host:port …`.
 # GATEWAY_FILES, OPENAPI_FOLDER: this folder, and the one of openapi.json. CORS_ORIGINS, SHARE_APP_URL: as documented.
 {{
@@ -255,12 +244,3 @@ http://:{{$GATEWAY_PORT:8080}} {{
 	}}
 }}
 """
-
-
-def main() -> None:
-    """Write the file."""
-    CADDYFILE.write_text(caddyfile(hand_routes(ROUTES)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,112 @@
+"""The services' OpenAPI, each for itself and all merged; `python -m stories_embedded.openapi` writes what is committed.
+
+The gateway's routes follow from the merged one, so its Caddyfile is written along with it.
+"""
+
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from stories_shared.settings import load
+
+from . import gateway
+from .gateway import Route
+from .services import DOCS
+from .state import SERVICES
+
+MERGED = DOCS / "openapi.json"
+OWNER = "x-service"
+# Enough to put a service together; nothing is spoken to.
+EXAMPLE = {
+    "kafka_bootstrap_servers": "kafka:9092",
+    "mongo_url": "mongodb://mongodb",
+    "s3_endpoint": "s3:9000",
+    "s3_access_key": "example",
+    "s3_secret_key": "example",
+    "auth_jwks": "https://issuer.example/jwks.json",
+    "auth_issuer": "https://issuer.example",
+    "auth_audience": "stories",
+    "ticket_keys": f"k:{'0' * 32}",
+}
+
+Document = dict[str, Any]
+
+
+class Conflict(Exception):
+    """Two services describe the same thing differently."""
+
+
+def documents() -> dict[str, Document]:
+    """What each service says of itself."""
+    return {service: _document(service) for service in SERVICES}
+
+
+def merged(documents: Mapping[str, Document]) -> Document:
+    """One document for the whole API, every operation marked with its owner.
+
+    Raises Conflict where an operation, its id or a component is there twice, and not the same.
+    """
+    paths: dict[str, Document] = {}
+    components: dict[str, Document] = {}
+    for service, document in documents.items():
+        for path, operations in document["paths"].items():
+            owned = {method: {**operation, OWNER: service} for method, operation in operations.items()}
+            _add(paths.setdefault(path, {}), owned, path)
+        for kind, found in document.get("components", {}).items():
+            _add(components.setdefault(kind, {}), found, kind)
+    ids = [operation["operationId"] for operations in paths.values() for operation in operations.values()]
+    if twice := sorted({each for each in ids if ids.count(each) > 1}):
+        raise Conflict(f"operation ids twice: {', '.join(twice)}")
+    first = next(iter(documents.values()))
+    return {
+        "openapi": first["openapi"],
+        "info": {"title": "Stories", "version": first["info"]["version"]},
+        "paths": dict(sorted(paths.items())),
+        "components": {kind: dict(sorted(found.items())) for kind, found in components.items()},
+    }
+
+
+def routes(document: Document) -> list[Route]:
+    """The operations of a merged document and their owners."""
+    return [
+        Route(path, method.upper(), operation[OWNER])
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
+
+
+def text(document: Document) -> str:
+    """As it is committed."""
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _document(service: str) -> Document:
+    kind = getattr(import_module(f"stories_{service}.settings"), f"{service.title()}Settings")
+    read = {name: value for name, value in EXAMPLE.items() if name in kind.model_fields}
+    app = import_module(f"stories_{service}.app").build_app(
+        load(kind, {**read, "mongo_database": f"stories_{service}"})
+    )
+    described: Document = app.openapi()
+    return described
+
+
+def _add(into: Document, found: Document, what: str) -> None:
+    for name, value in found.items():
+        if into.setdefault(name, value) != value:
+            raise Conflict(f"{what} {name} is described in two ways")
+
+
+def main() -> None:
+    """Write the documents and the Caddyfile."""
+    found = documents()
+    whole = merged(found)
+    (DOCS / "openapi").mkdir(parents=True, exist_ok=True)
+    for service, document in found.items():
+        (DOCS / "openapi" / f"{service}.json").write_text(text(document))
+    MERGED.write_text(text(whole))
+    gateway.CADDYFILE.write_text(gateway.caddyfile(routes(whole)))
+
+
+if __name__ == "__main__":
+    main()
