@@ -15,7 +15,7 @@ from stories_ingest.usecases.delete import CancelStory, DeleteStory
 from stories_ingest.usecases.endings import SECOND_LOOK, EndDeleted, EndExpired, EraseMedia
 from stories_ingest.usecases.facts import story_posted
 from stories_ingest.usecases.mend import MendNews
-from stories_ingest.usecases.sweeps import LookAgain, SweepObjects, VanishOverdue
+from stories_ingest.usecases.sweeps import EraseUnheardOf, LookAgain, SweepObjects, VanishOverdue
 from stories_shared.events import StoryDeleted, StoryExpired
 from stories_shared.failures import Unacceptable, Unavailable
 from stories_shared.ids import new_id
@@ -42,6 +42,7 @@ class World:
         self.forget = ForgetUser(self.account, self.heard, self.now)
         self.vanish = VanishOverdue(self.stories, self.stories, self.bucket, self.now)
         self.sweep = SweepObjects(self.bucket, self.stories)
+        self.unheard_of = EraseUnheardOf(self.stories, self.stories, erase, self.now)
         self.again = LookAgain(self.stories, self.bucket, self.account, self.now)
 
     def add(self, story):
@@ -282,3 +283,11 @@ async def test_objects_without_a_story_go_each_time_one_appears(world):
         assert await world.sweep() == 2
         assert set(world.bucket.objects) == kept
     assert waiting.id in world.stories.stories
+
+
+async def test_a_story_whose_end_nobody_told_goes_an_hour_later(world):
+    world.add(live())
+    world.now.at = NOW + timedelta(hours=25, seconds=-1)
+    assert await world.unheard_of() == 0
+    world.now.move(seconds=1)
+    assert (await world.unheard_of(), world.bucket.objects) == (1, {})

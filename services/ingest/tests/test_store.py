@@ -230,6 +230,12 @@ async def test_drafts_and_refused_stories_vanish_when_their_time_is_over(store):
     assert set(await store.cleaning.vanishing(NOW, 10)) == {over.id, refused.id}
 
 
+async def test_stories_whose_end_nobody_told_are_found(store):
+    over, young = live(now=NOW - timedelta(hours=25)), live()
+    await store.add(over, young, draft())
+    assert await store.cleaning.unheard_of(NOW - timedelta(hours=1), 10) == [over.id]
+
+
 async def test_an_erasure_is_looked_at_again_once(store):
     story = live()
     await store.add(story)

@@ -16,7 +16,7 @@ from stories_ingest.jobs.workers import work_for_ever
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.workspace import remove_left_behind, work_folder
-from stories_ingest.usecases.sweeps import LookAgain, SweepObjects, VanishOverdue
+from stories_ingest.usecases.sweeps import EraseUnheardOf, LookAgain, SweepObjects, VanishOverdue
 from stories_ingest.usecases.work import Maker, Piece, WorkOnMedia
 
 
@@ -66,8 +66,10 @@ def start_sweeps(base: Foundation, parts: Parts, metrics: IngestMetrics, sweep_e
     vanish = VanishOverdue(parts.cleaning, parts.stories, parts.bucket, parts.now)
     objects = SweepObjects(parts.bucket, parts.cleaning)
     again = LookAgain(parts.cleaning, parts.bucket, parts.erase_account, parts.now)
+    unheard_of = EraseUnheardOf(parts.cleaning, parts.stories, parts.erase, parts.now)
     turn = parts.in_turn.of
     base.sweep("vanish", timedelta(seconds=2), turn("vanish", vanish))
     base.sweep("objects", sweep_every, turn("objects", objects))
+    base.sweep("unheard-of", timedelta(seconds=60), turn("unheard-of", unheard_of))
     base.sweep("look-again", timedelta(seconds=5), turn("look-again", again))
     base.sweep("count-jobs", timedelta(seconds=5), CountWaiting(parts.in_turn, parts.jobs, metrics, parts.now))

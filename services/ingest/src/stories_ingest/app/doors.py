@@ -18,7 +18,7 @@ from stories_ingest.usecases.accounts import ForgetUser
 from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
-from stories_ingest.usecases.endings import EndDeleted, EndExpired, EraseMedia
+from stories_ingest.usecases.endings import EndDeleted, EndExpired
 from stories_ingest.usecases.mend import MendNews
 from stories_ingest.usecases.publish import PublishStory
 from stories_ingest.usecases.read import ListStories, ReadQuota
@@ -75,10 +75,9 @@ def limits_of(settings: IngestSettings) -> dict[str, int]:
 
 def handlers(base: Foundation, parts: Parts) -> KafkaRouter:
     """Everything that ingest hears."""
-    erase = EraseMedia(parts.bucket, parts.cleaning, base.publisher, parts.now)
     return event_handlers(
-        EndExpired(parts.stories, erase, parts.now),
-        EndDeleted(parts.stories, parts.endings, erase, parts.now, new_id),
+        EndExpired(parts.stories, parts.erase, parts.now),
+        EndDeleted(parts.stories, parts.endings, parts.erase, parts.now, new_id),
         MendNews(parts.stories, base.publisher),
         ForgetUser(parts.erase_account, base.publisher, parts.now),
     )

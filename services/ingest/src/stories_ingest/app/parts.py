@@ -23,6 +23,7 @@ from stories_ingest.store.jobs import MongoJobs
 from stories_ingest.store.stories import MongoStories
 from stories_ingest.usecases.accounts import EraseAccount
 from stories_ingest.usecases.bell import Bell
+from stories_ingest.usecases.endings import EraseMedia
 from stories_ingest.usecases.facts import story_deleted, story_posted
 from stories_ingest.usecases.read import ReadStory
 
@@ -52,6 +53,7 @@ class Parts:
         self.posted = Outbox("story-posted", base.mongo[STORIES], say_posted, base.publisher, now)
         self.endings = Outbox("story-deleted", base.mongo[ENDED], say_deleted, base.publisher, now)
         self.read = ReadStory(self.stories, self.stories, now)
+        self.erase = EraseMedia(self.bucket, self.cleaning, base.publisher, now)
         self.erase_account = EraseAccount(self.cleaning, self.stories, self.bucket, self.endings, now, new_id)
         self.in_turn = InTurn(MongoTurns(base.mongo), new_id(), now)
 

@@ -20,6 +20,7 @@ async def ensure(mongo: Mongo) -> None:
         IndexModel([("job.since", 1)], name="jobs", partialFilterExpression=_where("job.since")),
         IndexModel([("job.parts", 1)], name="job_parts", partialFilterExpression=_where("job.since")),
         IndexModel([("vanishes_at", 1)], name="vanishing", partialFilterExpression=_where("vanishes_at")),
+        IndexModel([("posted.expires_at", 1)], name="ends", partialFilterExpression=_where("posted.expires_at")),
         IndexModel(
             [("posted.series_id", 1)],
             name="series",

@@ -32,6 +32,10 @@ class MongoCleaning:
         """Drafts and refused stories whose time is over."""
         return await self._ids(STORIES, {"vanishes_at": {"$lte": now}}, limit)
 
+    async def unheard_of(self, before: datetime, limit: int) -> list[str]:
+        """Live stories whose time was over before then."""
+        return await self._ids(STORIES, {"posted.expires_at": {"$lte": before}}, limit)
+
     async def erased(self, story_id: str, at: datetime, again_at: datetime) -> None:
         """Note when an ended story's media were erased, and when to look again."""
         noted = {"$set": {"erased_at": at, "again_at": again_at}}

@@ -129,6 +129,11 @@ class MemoryStories:
         over = [story.id for story in self.stories.values() if story.vanishes_at and story.vanishes_at <= now]
         return over[:limit]
 
+    async def unheard_of(self, before: datetime, limit: int) -> list[str]:
+        """Live stories whose time was over before then."""
+        over = [story.id for story in self.stories.values() if story.posted and story.posted.expires_at <= before]
+        return over[:limit]
+
     async def erased(self, story_id: str, at: datetime, again_at: datetime) -> None:
         """Note an erasure."""
         if story_id in self.endings:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from stories_shared.clock import Clock, whole_ms
@@ -13,8 +13,11 @@ from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.keys import FINAL, STAGING, story_of
 from stories_ingest.domain.life import Case, Verdict
 from stories_ingest.usecases.accounts import EraseAccount
+from stories_ingest.usecases.endings import EraseMedia
 from stories_ingest.usecases.ports import Objects, Stories
 
+UNHEARD_OF = timedelta(hours=1)
+"""How long after a story's end its expiry may still be on its way."""
 PAGE = 500
 """How much one look at the database or the bucket takes at a time."""
 
@@ -24,6 +27,9 @@ class Overdue(Protocol):
 
     async def vanishing(self, now: datetime, limit: int) -> list[str]:
         """Drafts and refused stories whose time is over."""
+
+    async def unheard_of(self, before: datetime, limit: int) -> list[str]:
+        """Live stories whose time was over before then, and whose end nobody has told us."""
 
     async def to_look_at_again(self, now: datetime, limit: int) -> list[str]:
         """Ended stories whose objects are to be erased a second time."""
@@ -80,6 +86,25 @@ class VanishOverdue:
         if case.story.posted is not None or not case.story.over(self.now()):
             return life.leave(case)
         return life.vanish(case, whole_ms(self.now()))
+
+
+@dataclass(frozen=True, slots=True)
+class EraseUnheardOf:
+    """Media of a story whose end was never told do not stay: an hour after it they go all the same."""
+
+    overdue: Overdue
+    stories: Stories
+    erase: EraseMedia
+    now: Clock
+
+    async def __call__(self) -> int:
+        """How many stories were erased."""
+        story_ids = await self.overdue.unheard_of(self.now() - UNHEARD_OF, PAGE)
+        for story_id in story_ids:
+            with suppress(NoSuchStory):
+                await self.stories.decide(story_id, life.expire)
+                await self.erase(story_id)
+        return len(story_ids)
 
 
 @dataclass(frozen=True, slots=True)
