@@ -23,7 +23,7 @@ class Keeper:
 
     def __init__(self, server: Server, log: Path, env: Mapping[str, str], changed: Callable[[], None]) -> None:
         self.server = server
-        self.state = ProcessState(server.name, url=server.url)
+        self.state = ProcessState(server.name, state="starting", url=server.url)
         self.failure: str | None = None
         self._log, self._env, self._changed = log, env, changed
         self._settled = asyncio.Event()
