@@ -14,7 +14,7 @@ from stories_engagement.domain.recent import RecentPlays
 from stories_engagement.store.shapes import ensure
 from stories_engagement.testing.builders import NOON, a_fact, a_story
 from stories_engagement.testing.stores import Stores, in_mongo
-from stories_engagement.usecases.stories import KeepStory
+from stories_engagement.usecases.stories import KeepStories
 from stories_engagement.usecases.views import CountViews
 from stories_shared.cloudevents import Fact
 from stories_shared.events import StoryViewed
@@ -159,8 +159,7 @@ async def test_counts_equal_the_truth_whatever_happens_at_once(
         for batch in batches
     ]
     world = World(stores, log, [story.story_id for story in stories], viewers)
-    for story in stories:
-        await KeepStory(stores.stories)(story)
+    await KeepStories(stores.stories)([a_fact(story) for story in stories])
     for some in rounds:
         await asyncio.gather(*(world.act(action) for action in some))
         await world.check()

@@ -16,7 +16,7 @@ from stories_engagement.usecases.admission import Admit, Admitted
 from stories_engagement.usecases.comments import ReadComments, WriteComment
 from stories_engagement.usecases.engagements import React, Share
 from stories_engagement.usecases.people import EraseUser, SetHiddenWords, SetPrivacy
-from stories_engagement.usecases.stories import EndStory, KeepStory, known_of
+from stories_engagement.usecases.stories import EndStories, KeepStories, known_of
 from stories_engagement.usecases.views import CountViews, Entry, ListViewers, TakeViews, view_of
 from stories_shared.events import StoryDeleted, StoryExpired, StoryViewed, Taps, UserErased
 from stories_shared.failures import Unacceptable, Unavailable
@@ -167,23 +167,23 @@ async def test_who_turned_the_history_off_while_a_batch_was_counted_is_unlisted_
 
 
 async def test_an_expiry_waits_for_this_clock_and_an_absurd_one_is_refused(here: Here) -> None:
-    end = EndStory(here.stores.stories, here, here.now)
+    end = EndStories(here.stores.stories, here, here.now)
     for ahead, error in ((timedelta(milliseconds=1), Unavailable), (timedelta(hours=1), Unacceptable)):
         expires_at = NOON + ahead
         event = StoryExpired(story_id=new_id(), author_id="ann", expires_at=expires_at, expired_at=expires_at)
         with pytest.raises(error):
-            await end.expired(event)
+            await end.expired([a_fact(event)])
     assert here.said == []
 
 
 async def test_an_outsiders_deletion_as_the_author_is_a_slip(here: Here) -> None:
     event = StoryDeleted(story_id=here.story.story_id, deleted_at=NOON, by="author")
     with pytest.raises(Unacceptable):
-        await EndStory(here.stores.stories, here, here.now).deleted(a_fact(event, source=OUTSIDE))
+        await EndStories(here.stores.stories, here, here.now).deleted([a_fact(event, source=OUTSIDE)])
 
 
 async def test_an_erasure_counts_from_when_the_log_heard_it_and_names_its_receipt(here: Here) -> None:
-    await KeepStory(here.stores.stories)(here.story)
+    await KeepStories(here.stores.stories)([a_fact(here.story)])
     views = [a_view(here.story.story_id, "bob")]
     await here.stores.ledger.count(views, lambda scene: tally(views, scene, here.now()))
     event = UserErased(user_id="bob", at=NOON + timedelta(days=1))

@@ -47,7 +47,7 @@ from stories_engagement.usecases.people import (
     SetHiddenWords,
     SetPrivacy,
 )
-from stories_engagement.usecases.stories import EndStory, KeepStory
+from stories_engagement.usecases.stories import EndStories, KeepStories
 from stories_engagement.usecases.views import CountViews, ListViewers, TakeViews
 
 TITLE = "Stories: engagement"
@@ -148,7 +148,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         share_routes(admit, Share(shares, settings.share_link, now), once_only),
         count_routes(admit, ReadCounts(book)),
         me_routes(ReadPrivacy(privacy), SetPrivacy(privacy, ledger, now), ReadHiddenWords(words), set_words),
-        story_handlers(KeepStory(stories), EndStory(stories, announcements, now)),
+        story_handlers(KeepStories(stories), EndStories(stories, announcements, now)),
         view_handlers(CountViews(ledger, recent, now), metrics),
         people_handlers(KeepBlock(blocks), erase_user),
         standing=standing,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from faststream.kafka import KafkaRouter
 from stories_shared.cloudevents import Fact
-from stories_shared.consuming import Records, each, each_fact, listen, together
+from stories_shared.consuming import Records, each_fact, listen, together
 from stories_shared.events import (
     StoryDeleted,
     StoryExpired,
@@ -17,7 +17,7 @@ from stories_shared.events import (
 
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.usecases.people import EraseUser, KeepBlock
-from stories_engagement.usecases.stories import EndStory, KeepStory
+from stories_engagement.usecases.stories import EndStories, KeepStories
 from stories_engagement.usecases.views import CountViews
 
 SERVICE = "engagement"
@@ -25,24 +25,24 @@ VIEWS_AT_ONCE = 1_000
 """Views in one transaction: what the fewest writes per view need, far below MongoDB's bounds."""
 
 
-def story_handlers(keep: KeepStory, end: EndStory) -> KafkaRouter:
+def story_handlers(keep: KeepStories, end: EndStories) -> KafkaRouter:
     """What happens to stories."""
     router = KafkaRouter()
 
     @listen(router, StoryPosted, SERVICE)
     async def on_story_posted(batch: Records) -> None:
         """Keep each story's switches. Replays are harmless: only a higher revision of a living story is kept."""
-        await each(batch, StoryPosted, keep)
+        await together(batch, StoryPosted, keep)
 
     @listen(router, StoryExpired, SERVICE)
     async def on_story_expired(batch: Records) -> None:
-        """End and erase each story. Replays are harmless: an ended story has no rows, and is said to again."""
-        await each(batch, StoryExpired, end.expired)
+        """End and erase each story. Replays are harmless: an ended story stays so and has no rows to erase."""
+        await together(batch, StoryExpired, end.expired)
 
     @listen(router, StoryDeleted, SERVICE)
     async def on_story_deleted(batch: Records) -> None:
-        """End and erase each story. Replays are harmless: an ended story has no rows, and is said to again."""
-        await each_fact(batch, StoryDeleted, end.deleted)
+        """End and erase each story. Replays are harmless: an ended story stays so and has no rows to erase."""
+        await together(batch, StoryDeleted, end.deleted)
 
     return router
 

@@ -1,6 +1,6 @@
 """Comments and replies."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
@@ -10,6 +10,7 @@ from stories_shared.http.api import Who
 from stories_shared.http.bodies import STORY_ID, Body, StoryId, StrictRoute, Text
 from stories_shared.http.idempotency import Idempotent
 from stories_shared.http.limits import limited
+from stories_shared.http.openapi import problem_answer
 from stories_shared.http.paging import Cursors, Listing, Paged
 
 from stories_engagement.domain.comments import Comment
@@ -19,6 +20,9 @@ from stories_engagement.usecases.comments import DeleteComment, FindComment, Rea
 
 MOST_CHARACTERS = 500
 """Of a comment (contract §5)."""
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {status: problem_answer(status) for status in (403, 409)}
 
 
 class CommentGiven(Body):
@@ -73,7 +77,9 @@ def comment_routes(
     """Writing, reading and deleting comments."""
     router = APIRouter(route_class=StrictRoute, tags=["comments"])
 
-    @router.post("/v1/stories/{story_id}/comments", status_code=201, dependencies=[limited("comments")])
+    @router.post(
+        "/v1/stories/{story_id}/comments", status_code=201, dependencies=[limited("comments")], responses=REFUSALS
+    )
     async def write_comment(
         story_id: StoryId, body: CommentGiven, caller: Who, asked: Idempotent, ticket: StoryTicket = None
     ) -> CommentShape:

@@ -1,5 +1,7 @@
 """Reactions, shares and counts."""
 
+from typing import Any
+
 from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -7,10 +9,13 @@ from stories_shared.http.api import Who
 from stories_shared.http.bodies import Body, Emoji, StoryId, StrictRoute
 from stories_shared.http.idempotency import Idempotent
 from stories_shared.http.limits import limited
+from stories_shared.http.openapi import problem_answer
 
 from stories_engagement.routes.parts import OnceOnly, StoryTicket
 from stories_engagement.usecases.admission import Admit
 from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
+
+REFUSALS: dict[int | str, dict[str, Any]] = {409: problem_answer(409)}
 
 
 class ReactionGiven(Body):
@@ -47,7 +52,9 @@ def reaction_routes(admit: Admit, react: React, withdraw: WithdrawReaction, read
     """One's reaction to a story, and everybody's."""
     router = APIRouter(route_class=StrictRoute, tags=["reactions"])
 
-    @router.put("/v1/stories/{story_id}/reaction", status_code=204, dependencies=[limited("reactions")])
+    @router.put(
+        "/v1/stories/{story_id}/reaction", status_code=204, dependencies=[limited("reactions")], responses=REFUSALS
+    )
     async def set_reaction(story_id: StoryId, body: ReactionGiven, caller: Who, ticket: StoryTicket = None) -> Response:
         """React to a story, in place of an earlier reaction."""
         await react(admit(caller.user_id, story_id, ticket), body.emoji)
@@ -72,7 +79,7 @@ def share_routes(admit: Admit, share: Share, once_only: OnceOnly) -> APIRouter:
     """Sharing a story."""
     router = APIRouter(route_class=StrictRoute, tags=["shares"])
 
-    @router.post("/v1/stories/{story_id}/shares", status_code=201, dependencies=[limited("shares")])
+    @router.post("/v1/stories/{story_id}/shares", status_code=201, dependencies=[limited("shares")], responses=REFUSALS)
     async def share_story(
         story_id: StoryId, caller: Who, asked: Idempotent, response: Response, ticket: StoryTicket = None
     ) -> ShareShape:

@@ -119,7 +119,7 @@ def view_routes(
         "/v1/views",
         summary="Report plays of stories: answered once the accepted ones are durable, counted when they are consumed",
         body=ViewsGiven,
-        answers={202: ViewsTaken},
+        answers={202: ViewsTaken, 429: None},
     )
     async def take_views(request: Request, caller: Caller, _query: dict[str, str]) -> Response:
         entries = entries_of(await read_document(request))

@@ -1,5 +1,6 @@
 """Stories: kept while they live, so that tickets can be judged; ended once, and then erased."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -10,6 +11,7 @@ from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, Story
 from stories_shared.failures import Unacceptable, Unavailable
 
 from stories_engagement.domain.standing import Known
+from stories_engagement.usecases.abreast import abreast
 
 TOO_EARLY = timedelta(minutes=1)
 """An expiry further ahead of this clock than any skew we run with is no expiry."""
@@ -52,30 +54,44 @@ def refuse_slips(fact: Fact[StoryDeleted]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class KeepStory:
-    """Keep a story as its author last set it, unless it has ended or a newer revision is kept."""
+class KeepStories:
+    """Keep stories as their authors last set them, unless they have ended or a newer revision is kept."""
 
     stories: Stories
 
-    async def __call__(self, story: StoryPosted) -> None:
-        await self.stories.put(story)
+    async def __call__(self, facts: Sequence[Fact[StoryPosted]]) -> None:
+        newest: dict[str, StoryPosted] = {}
+        for fact in facts:
+            held = newest.get(fact.event.story_id)
+            if held is None or held.revision < fact.event.revision:
+                newest[fact.event.story_id] = fact.event
+        await abreast(self.stories.put, newest.values())
 
 
 @dataclass(frozen=True, slots=True)
-class EndStory:
-    """End a story and erase everything that people did with it, then say so, known or not, every time."""
+class EndStories:
+    """End stories and erase everything that people did with them, then say so, known or not, every time."""
 
     stories: Stories
     erasures: Erasures
     now: Clock
 
-    async def expired(self, event: StoryExpired) -> None:
-        """End it because its time is over, but not before this clock says so too.
+    async def expired(self, facts: Sequence[Fact[StoryExpired]]) -> None:
+        """End them because their time is over, but not before this clock says so too.
 
         Raises:
             Unavailable: it is not over yet by this clock; shortly it will be.
             Unacceptable: it is not over for a long time.
         """
+        await abreast(self._expire, {fact.event.story_id: fact.event for fact in facts}.values())
+
+    async def deleted(self, facts: Sequence[Fact[StoryDeleted]]) -> None:
+        """End them because they were taken back. Raises `Unacceptable` for a slip of an outsider."""
+        for fact in facts:
+            refuse_slips(fact)
+        await abreast(self._delete, {fact.event.story_id: fact for fact in facts}.values())
+
+    async def _expire(self, event: StoryExpired) -> None:
         ahead = event.expires_at - self.now()
         if ahead > TOO_EARLY:
             raise Unacceptable(f"expires only at {event.expires_at}")
@@ -83,9 +99,7 @@ class EndStory:
             raise Unavailable("clock", f"the story lives for another {ahead.total_seconds():.3f} s")
         await self._end(event.story_id, "expired", event.expires_at)
 
-    async def deleted(self, fact: Fact[StoryDeleted]) -> None:
-        """End it because it was taken back. Raises `Unacceptable` for a slip of an outsider."""
-        refuse_slips(fact)
+    async def _delete(self, fact: Fact[StoryDeleted]) -> None:
         await self._end(fact.event.story_id, "deleted", min(fact.event.deleted_at, fact.appended_at))
 
     async def _end(self, story_id: str, how: Literal["expired", "deleted"], at: datetime) -> None:

@@ -1,0 +1,43 @@
+"""The OpenAPI document tells every route, what it takes and every refusal."""
+
+from stories_engagement.testing.house import House
+
+
+async def test_every_route_is_documented_with_its_refusals(house: House) -> None:
+    paths = (await house.client.get("/openapi.json")).json()["paths"]
+    assert {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods} == {
+        "POST /v1/views",
+        "GET /v1/stories/{story_id}/viewers",
+        "PUT /v1/stories/{story_id}/reaction",
+        "DELETE /v1/stories/{story_id}/reaction",
+        "GET /v1/stories/{story_id}/reactions",
+        "POST /v1/stories/{story_id}/comments",
+        "GET /v1/stories/{story_id}/comments",
+        "DELETE /v1/comments/{comment_id}",
+        "POST /v1/stories/{story_id}/shares",
+        "GET /v1/stories/{story_id}/counts",
+        "GET /v1/me/privacy",
+        "PUT /v1/me/privacy",
+        "GET /v1/me/hidden-words",
+        "PUT /v1/me/hidden-words",
+    }
+    operations = [operation for methods in paths.values() for operation in methods.values()]
+    assert all({"401", "404", "422", "429", "503"} <= operation["responses"].keys() for operation in operations)
+    written = paths["/v1/stories/{story_id}/comments"]["post"]["responses"]
+    assert {"201", "403", "409"} <= written.keys()
+
+
+async def test_limits_are_told_and_kept(house: House) -> None:
+    story = await house.post()
+    answer = await house.ask("GET", f"/v1/stories/{story.story_id}/counts", "ann")
+    assert answer.headers["ratelimit-policy"] == '"reads";q=100000;w=60'
+    assert answer.headers["cache-control"] == "private, no-store"
+    limits = house.app.state.limits
+    quota, limits.quotas["reactions"] = limits.quotas["reactions"], 1
+    try:
+        path = f"/v1/stories/{story.story_id}/reaction"
+        statuses = [(await house.ask("PUT", path, "ann", json={"emoji": "❤️"})).status_code for _ in range(2)]
+        assert statuses == [204, 429]
+        assert house.metric("stories_rate_limited_total", limit="reactions") == 1
+    finally:
+        limits.quotas["reactions"] = quota
