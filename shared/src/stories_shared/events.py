@@ -281,6 +281,11 @@ class UserEdge(Event, frozen=True, kw_only=True):
     target_id: UserId
     at: Time
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.user_id == self.target_id:
+            raise ValueError("nobody decides about themselves")
+
 
 class UserFollowed(UserEdge, frozen=True, kw_only=True):
     """``user_id`` follows ``target_id``."""

@@ -109,9 +109,13 @@ class LiveIndex:
             return reel
         return tuple(story for story in reel if story.expires_at > now)
 
+    def all_of(self, author_id: str) -> Sequence[LiveStory]:
+        """An author's stories, oldest first; some may be over, as long as nobody has swept."""
+        return self._reels.get(author_id, ())
+
     def live_among(self, authors: Iterable[str]) -> set[str]:
         """Those of the authors who may have a live story."""
-        return {author for author in authors if author in self._reels}
+        return self._reels.keys() & authors
 
     def newest(self, before: tuple[datetime, str, int, str] | None, now: datetime) -> Iterator[LiveStory]:
         """Live stories, newest first, from below a place in that order. Do not await while iterating."""

@@ -12,8 +12,6 @@ from stories_feed.usecases.seeing import Seen
 SEEN = "seen"
 SPAN = timedelta(hours=6)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Marks set lately are not written again: a replay costs MongoDB far more than a first time.
-LATELY = 50_000
 
 
 async def ensure(mongo: Mongo) -> None:

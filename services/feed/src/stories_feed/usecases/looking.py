@@ -8,7 +8,7 @@ from typing import Protocol
 from stories_shared.clock import Clock
 from stories_shared.failures import KAFKA, Unavailable
 
-from stories_feed.domain.access import showable
+from stories_feed.domain.access import SHORTEST
 from stories_feed.domain.live import LiveIndex, LiveStory
 from stories_feed.domain.visibility import Relation, may_see
 
@@ -47,17 +47,21 @@ class Sight:
     async def reels(self, viewer_id: str, authors: Iterable[str]) -> Mapping[str, Sequence[LiveStory]]:
         """What the viewer may see of each author now; authors of whom that is nothing are left out."""
         relations = await self.relations(viewer_id, authors)
-        reels = {author: self.visible(viewer_id, author, relation) for author, relation in relations.items()}
-        return {author: reel for author, reel in reels.items() if reel}
+        return self.visible_reels(viewer_id, relations)
 
-    def visible(self, viewer_id: str, author_id: str, relation: Relation) -> list[LiveStory]:
+    def visible_reels(self, viewer_id: str, relations: Mapping[str, Relation]) -> Mapping[str, Sequence[LiveStory]]:
+        """What the viewer may see now of authors to whom they stand so; nothing is left out."""
+        horizon = self.now() + SHORTEST
+        reels: dict[str, Sequence[LiveStory]] = {}
+        for author, relation in relations.items():
+            reel = [s for s in self.index.all_of(author) if s.expires_at >= horizon and may_see(viewer_id, relation, s)]
+            if reel:
+                reels[author] = reel
+        return reels
+
+    def visible(self, viewer_id: str, author_id: str, relation: Relation) -> Sequence[LiveStory]:
         """What the viewer may see of one author now, in the order of the reel."""
-        now = self.now()
-        return [
-            story
-            for story in self.index.reel(author_id, now)
-            if showable(story.expires_at, now) and may_see(viewer_id, relation, story)
-        ]
+        return self.visible_reels(viewer_id, {author_id: relation}).get(author_id, ())
 
     async def story_ids(self, viewer_id: str, author_id: str) -> Sequence[str]:
         """The ids of an author's stories that the viewer may see, in the order of the reel."""

@@ -103,12 +103,12 @@ class ReadTray:
         return Tray(list(entries.values()), own, page[-1].rank if len(ranked) > limit else None)
 
     async def _reels(self, viewer_id: str, choices: Choices) -> "Reels":
-        index, now = self.sight.index, self.sight.now()
+        index = self.sight.index
         authors = index.live_among(choices.following) - choices.muted
-        asking = {a for a in authors if any(story.audience in RESTRICTED for story in index.reel(a, now))}
-        relations = await self.sight.people.relations(viewer_id, asking) if asking else {}
-        reels = {a: self.sight.visible(viewer_id, a, relations.get(a, FOLLOWING)) for a in authors}
-        return {**reels, viewer_id: self.sight.visible(viewer_id, viewer_id, Relation(own=True))}
+        asking = {author for author in authors if any(story.audience in RESTRICTED for story in index.all_of(author))}
+        known = await self.sight.people.relations(viewer_id, asking) if asking else {}
+        relations = {**dict.fromkeys(authors, FOLLOWING), **known, viewer_id: Relation(own=True)}
+        return self.sight.visible_reels(viewer_id, relations)
 
     async def _entries(self, reels: "Reels", seen: frozenset[str]) -> dict[str, TrayEntry]:
         """The entries of authors, in their order, counting only stories whose documents are there.
