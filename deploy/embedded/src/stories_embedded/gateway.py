@@ -95,6 +95,8 @@ SNIPPET = """\
 		flush_interval -1
 		transport http {{
 			dial_timeout 1s
+			keepalive 30s
+			keepalive_idle_conns_per_host 256
 			response_header_timeout {{args[0]}}
 		}}
 	}}
