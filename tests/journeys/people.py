@@ -1,0 +1,227 @@
+"""People with tokens who speak with the gateway, and the gateway alone."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from .samples import Sample
+
+PATIENCE = 20.0
+"""Seconds that a client goes on asking while it is told to come back."""
+
+Answer = dict[str, Any]
+Item = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user of the system."""
+
+    id: str
+    token: str
+    http: httpx.AsyncClient
+    usual: Sample
+    """What they post when it does not matter."""
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        ticket: str | None = None,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **request: Any,
+    ) -> httpx.Response:
+        """Any request, whatever comes back. `ticket` and `key` (idempotency) go to their headers."""
+        own = {"Authorization": f"Bearer {self.token}", "Story-Ticket": ticket, "Idempotency-Key": key}
+        sent = {name: value for name, value in own.items() if value is not None} | dict(headers or {})
+        return await self.http.request(method, path, headers=sent, **request)
+
+    async def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """A request that is sent again for as long as the answer says to (503, `Retry-After`), as clients do."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            answer = await self.call(method, path, **request)
+            if answer.status_code != 503 or time.monotonic() > deadline:
+                return answer
+            assert int(answer.headers["retry-after"]) >= 1
+            await asyncio.sleep(0.3)
+
+    async def get(self, path: str, *, ticket: str | None = None, **params: Any) -> Answer:
+        """Read something that is there."""
+        answer = await self.ask("GET", path, ticket=ticket, params=params)
+        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
+        found: Answer = answer.json()
+        return found
+
+    async def done(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """Do something that succeeds."""
+        answer = await self.ask(method, path, **request)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer
+
+    async def pages(self, path: str, limit: int = 100, **request: Any) -> list[Answer]:
+        """All items of a list, page by page."""
+        items: list[Answer] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = await self.get(path, limit=limit, **cursor, **request)
+            assert len(page["items"]) <= limit
+            items += page["items"]
+            if not page["next_cursor"]:
+                return items
+            cursor = {"cursor": page["next_cursor"]}
+
+    # Posting
+
+    async def create(self, sample: Sample | None = None, key: str | None = None, **asked: Any) -> httpx.Response:
+        """Ask for a story of these bytes."""
+        sample = sample or self.usual
+        media = {"content_type": sample.content_type, "size": len(sample.content)}
+        return await self.ask("POST", "/v1/stories", key=key, json={"media": media, **asked})
+
+    async def draft(self, sample: Sample | None = None, **asked: Any) -> Answer:
+        """A draft whose media is uploaded."""
+        answer = await self.create(sample, **asked)
+        assert answer.status_code == 201, answer.text
+        draft: Answer = answer.json()
+        uploaded = await self.upload(draft["upload"], sample or self.usual)
+        assert uploaded.is_success, uploaded.text
+        return draft
+
+    async def upload(self, form: Answer, sample: Sample) -> httpx.Response:
+        """Straight to the object store, as the form says."""
+        file = {"file": ("media", sample.content, form["fields"].get("Content-Type", sample.content_type))}
+        return await self.http.request(form["method"], form["url"], data=form["fields"], files=file)
+
+    async def publish(self, story_id: str, wait: int = 30) -> httpx.Response:
+        """Post what was uploaded, and wait for what becomes of it."""
+        return await self.ask("POST", f"/v1/stories/{story_id}/publish", params={"wait": wait})
+
+    async def post(self, sample: Sample | None = None, **asked: Any) -> Answer:
+        """A live story."""
+        answer = await self.publish((await self.draft(sample, **asked))["id"])
+        assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
+        story: Answer = answer.json()
+        assert story["state"] == "live"
+        return story
+
+    async def change(self, story: Item, **choices: Any) -> Answer:
+        """PATCH one's own story."""
+        found: Answer = (await self.done("PATCH", f"/v1/stories/{story['id']}", json=choices)).json()
+        return found
+
+    async def delete(self, story: Item) -> None:
+        """Delete one's own story."""
+        await self.done("DELETE", f"/v1/stories/{story['id']}")
+
+    async def own(self, story: Item) -> Answer:
+        """Everything of one's own story."""
+        return await self.get(f"/v1/me/stories/{story['id']}")
+
+    async def receipt(self, story: Item) -> Answer:
+        """How far the erasure of one's own story has come."""
+        return await self.get(f"/v1/stories/{story['id']}/receipt")
+
+    # Watching
+
+    async def tray(self) -> dict[str, Answer]:
+        """All rings of the tray, by author, in its order."""
+        return {ring["author_id"]: ring for ring in await self.pages("/v1/tray")}
+
+    async def ring_in_tray(self, author: "Person") -> Answer | None:
+        """An author's ring as the tray shows it."""
+        return (await self.tray()).get(author.id)
+
+    async def mine(self) -> Answer | None:
+        """One's own ring in the tray."""
+        ring: Answer | None = (await self.get("/v1/tray"))["mine"]
+        return ring
+
+    async def ring(self, author: "Person") -> str:
+        """The ring of one author."""
+        rings: dict[str, str] = (await self.get("/v1/rings", user_ids=author.id))["rings"]
+        return rings[author.id]
+
+    async def reel(self, author: "Person") -> list[Answer]:
+        """What of an author's story is to be seen."""
+        return await self.pages(f"/v1/users/{quote(author.id)}/stories")
+
+    async def item(self, story: Item) -> Answer:
+        """One story as this person gets it."""
+        return await self.get(f"/v1/stories/{story['id']}")
+
+    async def sees(self, story: Item) -> bool:
+        """Whether every read shows it, or none does: the reel, the reels and the story by its id must agree."""
+        author = quote(str(story["author_id"]))
+        by_id = await self.call("GET", f"/v1/stories/{story['id']}")
+        reel = await self.get(f"/v1/users/{author}/stories", limit=100)
+        reels = await self.get("/v1/reels", user_ids=story["author_id"])
+        assert by_id.status_code in {200, 404}, by_id.text
+        answers = [
+            by_id.status_code == 200,
+            story["id"] in [item["id"] for item in reel["items"]],
+            story["id"] in [item["id"] for item in reels["reels"][story["author_id"]]],
+        ]
+        assert len(set(answers)) == 1, f"reads disagree about {story['id']}: {answers}"
+        return answers[0]
+
+    async def for_you(self) -> list[str]:
+        """Ids of For You, all pages."""
+        return [item["id"] for item in await self.pages("/v1/for-you")]
+
+    async def media(self, url: str) -> httpx.Response:
+        """What a media URL gives."""
+        return await self.http.get(url)
+
+    # Between people
+
+    async def follow(self, *others: "Person") -> None:
+        """Follow these."""
+        for other in others:
+            await self.done("PUT", f"/v1/following/{quote(other.id)}")
+
+    async def befriend(self, other: "Person") -> None:
+        """Both follow each other."""
+        await self.follow(other)
+        await other.follow(self)
+
+    # Engaging
+
+    async def view(self, *items: Item, play_id: str | None = None, **told: Any) -> Answer:
+        """Report a play of each."""
+        views = [{"ticket": each["ticket"], "play_id": play_id or secrets.token_hex(8), **told} for each in items]
+        answer = await self.done("POST", "/v1/views", json={"views": views})
+        assert answer.status_code == 202
+        taken: Answer = answer.json()
+        return taken
+
+    async def react(self, item: Item, emoji: str = "❤️") -> httpx.Response:
+        """React to a story."""
+        ticket = item.get("ticket")
+        return await self.call("PUT", f"/v1/stories/{item['id']}/reaction", ticket=ticket, json={"emoji": emoji})
+
+    async def comment(self, item: Item, text: str, **more: Any) -> httpx.Response:
+        """Comment on a story; `reply_to` and `key` as the API has them."""
+        key, ticket = more.pop("key", None), item.get("ticket")
+        body = {"text": text, **more}
+        return await self.call("POST", f"/v1/stories/{item['id']}/comments", ticket=ticket, key=key, json=body)
+
+    async def share(self, item: Item) -> httpx.Response:
+        """Ask for a link."""
+        return await self.call("POST", f"/v1/stories/{item['id']}/shares", ticket=item.get("ticket"))
+
+    async def counts(self, item: Item) -> Answer:
+        """What is counted of a story."""
+        return await self.get(f"/v1/stories/{item['id']}/counts", ticket=item.get("ticket"))
+
+    async def viewers(self, story: Item) -> Answer:
+        """Who viewed one's own story."""
+        return await self.get(f"/v1/stories/{story['id']}/viewers", limit=100)

@@ -1,0 +1,106 @@
+"""Media to post, real ones and ones to be refused, each made once for a session."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+TYPES = {
+    ".mp4": "video/mp4",
+    ".mov": "video/quicktime",
+    ".webm": "video/webm",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".heic": "image/heic",
+    ".avif": "image/avif",
+}
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Bytes, and what is claimed of them."""
+
+    content: bytes = field(repr=False)
+    content_type: str
+
+    def claimed(self, content_type: str) -> "Sample":
+        """The same bytes under another claim."""
+        return Sample(self.content, content_type)
+
+
+@dataclass
+class Samples:
+    """Makes media in a folder and keeps what it made."""
+
+    folder: Path
+    _made: dict[str, Sample] = field(default_factory=dict)
+
+    def clip(self, seconds: float = 1.0, ending: str = ".mp4", **options: Any) -> Sample:
+        """A small clip; options as `sample_clip` takes them."""
+        from stories_ingest.media.samples import sample_clip
+
+        asked = {"width": 180, "height": 320, "fps": 15, **options}
+        return self._once(f"clip {seconds} {asked}", ending, lambda path: sample_clip(path, seconds, **asked))
+
+    def photo(self, ending: str = ".jpg", **options: Any) -> Sample:
+        """A small photo; options as `sample_photo` takes them."""
+        from stories_ingest.media.samples import sample_photo
+
+        asked = {"width": 180, "height": 320, **options}
+        return self._once(f"photo {asked}", ending, lambda path: sample_photo(path, **asked))
+
+    def several_pictures(self) -> Sample:
+        """A multi-picture JPEG that lies on its side, as phones write portraits: the picture and its depth map."""
+
+        def make(path: Path) -> None:
+            with Image.open(io.BytesIO(self.photo(width=320, height=180, orientation=6).content)) as still:
+                still.save(path, "MPO", save_all=True, append_images=[Image.new("RGB", (80, 45))], exif=still.getexif())
+
+        return self._once("several pictures", ".jpg", make)
+
+    def text(self) -> Sample:
+        """A text that calls itself a clip."""
+        return Sample(b"just some words\n" * 100, "video/mp4")
+
+    def playlist(self) -> Sample:
+        """An HLS playlist that calls itself a clip; its segments would be files of the machine."""
+        return Sample(
+            b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n", "video/mp4"
+        )
+
+    def truncated(self) -> Sample:
+        """The first half of a clip that is laid out for streaming."""
+        whole = self.clip(2.0, container_options={"movflags": "faststart"})
+        return Sample(whole.content[: len(whole.content) // 2], whole.content_type)
+
+    def bomb(self) -> Sample:
+        """A PNG of a few kilobytes that says it is small and unpacks to 100 MB."""
+        return Sample(png(64, 64, zlib.compress(bytes(100_000_000), 6)), "image/png")
+
+    def huge(self) -> Sample:
+        """A PNG whose header claims 20,000 by 20,000 pixels."""
+        return Sample(png(20_000, 20_000, zlib.compress(bytes(1000))), "image/png")
+
+    def _once(self, name: str, ending: str, make: Callable[[Path], object]) -> Sample:
+        if (found := self._made.get(name + ending)) is None:
+            path = self.folder / f"{len(self._made)}{ending}"
+            make(path)
+            found = self._made[name + ending] = Sample(path.read_bytes(), TYPES[ending])
+        return found
+
+
+def png(width: int, height: int, packed: bytes) -> bytes:
+    """A PNG with such a header, whatever its packed pixels are."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return PNG + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")

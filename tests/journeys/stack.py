@@ -1,0 +1,103 @@
+"""The stack under test: `stories up` as a child, watched and harmed from outside."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stories_embedded.checkout import CHECKOUT
+from stories_embedded.children import spawn, stop
+from stories_embedded.keys import StackKeys
+
+READY_SECONDS = 120.0
+STOP_SECONDS = 45.0
+TWO_OF_EACH = "ingest=2,feed=2,engagement=2,expiry=2"
+SERVICES = ("ingest", "feed", "engagement", "expiry")
+SERVERS = ("mongod", "kafka", "s3")
+
+
+@dataclass
+class Stack:
+    """One `stories up` on a data folder of its own; every wait has a deadline."""
+
+    folder: Path
+    short: str = "12s"
+    replicas: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+    ready_after: float = 0.0
+    _process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def make(cls, **options: Any) -> "Stack":
+        """A stack on an empty folder under the checkout; nothing runs yet."""
+        root = CHECKOUT / ".stories-test"
+        root.mkdir(exist_ok=True)
+        return cls(Path(tempfile.mkdtemp(prefix="journeys-", dir=root)), **options)
+
+    def start(self) -> None:
+        """Start it, on what its folder holds, and wait until it says that it is ready."""
+        began, log = time.monotonic(), self._words
+        log.unlink(missing_ok=True)
+        port = self.url.rpartition(":")[2] or "0"
+        arguments = ["--lifetimes", f"24h,{self.short}", "--gateway-port", port, "--replicas", self.replicas]
+        command = [sys.executable, "-m", "stories_cli", "up", "--data", str(self.folder), *arguments]
+        self._process = spawn(command, log, {**os.environ, **self.settings})
+        while not (found := re.search(r"^ready: (\S+)", log.read_text(), re.MULTILINE)):
+            assert self._process.poll() is None, f"stories up ended:\n{log.read_text()[-4000:]}"
+            assert time.monotonic() < began + READY_SECONDS, f"not ready in time:\n{log.read_text()[-4000:]}"
+            time.sleep(0.05)
+        self.url, self.ready_after = found[1], time.monotonic() - began
+
+    def interrupt(self) -> int:
+        """Ctrl-C; the exit code once everything has stopped."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(STOP_SECONDS)
+
+    def remove(self, *, keep_logs: bool) -> None:
+        """Stop it and take its folder away; its logs stay where a test has failed."""
+        if self._process is not None:
+            stop(self._process, STOP_SECONDS)
+        if keep_logs:
+            shutil.copytree(self.folder / "logs", self.folder.with_name(f"{self.folder.name}-logs"), dirs_exist_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def token(self, user: str, **claims: Any) -> str:
+        """What `stories token` prints, without a process for each."""
+        return StackKeys(self.folder / "keys").token(user, **claims)
+
+    async def processes(self) -> dict[str, dict[str, Any]]:
+        """`stories status --json`, by name."""
+        return {each["name"]: each for each in json.loads(await self.run("status", "--json"))}
+
+    async def kill(self, *names: str) -> None:
+        """SIGKILL these processes, all at once."""
+        there = await self.processes()
+        for name in names:
+            os.kill(there[name]["pid"], signal.SIGKILL)
+
+    async def env(self) -> dict[str, str]:
+        """`stories env`: the settings of the running stack."""
+        return dict(line.split("=", 1) for line in (await self.run("env")).splitlines())
+
+    async def run(self, *arguments: str) -> str:
+        """What a command of the CLI prints about this stack, whatever its exit code."""
+        command = [sys.executable, "-m", "stories_cli", *arguments, "--data", str(self.folder)]
+        process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        out, _ = await asyncio.wait_for(process.communicate(), 60)
+        return out.decode()
+
+    @property
+    def _words(self) -> Path:
+        return self.folder / "logs" / "up.log"

@@ -1,0 +1,98 @@
+"""An account is erased: every service forgets, and says when."""
+
+from datetime import datetime
+
+from .people import Answer, Person
+from .waiting import ERASED, SOON, within
+from .world import World
+
+MARKS_AND_RECEIPTS = {
+    "stories_ingest.erased_users",
+    "stories_ingest.ended",
+    "stories_feed.erased",
+    "stories_engagement.erased_users",
+    "stories_engagement.views",
+    "stories_expiry.accounts",
+    "stories_expiry.stories",
+}
+"""Where an erased user's id may stand: beside ids and times alone, so that late facts find that they are late."""
+
+
+async def erased(root: Person, user: Person) -> Answer:
+    """The receipt, when every service has answered."""
+    path = f"/v1/admin/users/{user.id}/erasure"
+    return await within(ERASED, lambda: root.get(path), lambda receipt: receipt["complete"])
+
+
+async def test_an_erased_account_is_forgotten_by_every_service_with_a_receipt(world: World) -> None:
+    ann, bob, cat, root = *world.people("ann", "bob", "cat"), world.admin()
+    await bob.befriend(ann)
+    await ann.done("PUT", f"/v1/close-friends/{bob.id}")
+    await ann.done("PUT", f"/v1/muted/{cat.id}")
+    await ann.done("PUT", "/v1/me/hidden-words", json={"words": [f"word of {ann.id}"]})
+    anns = await ann.post(caption=f"mine, {ann.id}")
+    bobs = await bob.post()
+    under_bobs = await within(SOON, lambda: ann.item(bobs))
+    await ann.view(under_bobs)
+    await ann.react(under_bobs)
+    assert (await ann.comment(under_bobs, f"signed, {ann.id}")).status_code == 201
+    await within(SOON, lambda: bob.counts(bobs), lambda counts: counts["viewers"] == 1)
+    await within(SOON, lambda: bob.sees(anns))
+
+    asked = await root.call("POST", f"/v1/admin/users/{ann.id}/erasure", key=f"erase-{ann.id}")
+    assert asked.status_code == 202
+    receipt = await erased(root, ann)
+    assert (receipt["user_id"], receipt["receipt_id"]) == (ann.id, asked.json()["receipt_id"])
+    assert sorted(receipt["erased"]) == ["engagement", "expiry", "feed", "ingest"]
+    assert all(datetime.fromisoformat(at) for at in receipt["erased"].values())
+
+    await within(SOON, lambda: bob.sees(anns), lambda seen: not seen)
+    assert (await ann.get("/v1/me/stories"))["items"] == []
+    for collection in ("following", "followers"):
+        assert (await bob.get(f"/v1/{collection}"))["items"] == []
+    assert (await bob.get(f"/v1/stories/{bobs['id']}/comments"))["items"] == []
+    assert (await bob.viewers(bobs))["items"] == []
+    assert await ann.get("/v1/me/hidden-words") == {"words": []}
+
+    stores = await world.stores()
+    await within(
+        ERASED, lambda: stores.content(anns["id"], f"mine, {ann.id}", f"signed, {ann.id}"), lambda left: not left
+    )
+    again = await root.call("POST", f"/v1/admin/users/{ann.id}/erasure", key=f"erase-{ann.id}")
+    assert (again.status_code, again.json()["receipt_id"]) == (202, receipt["receipt_id"])
+
+
+async def test_what_is_left_of_an_erased_account_is_marks_and_receipts(world: World) -> None:
+    ann, bob, root = *world.people("ann", "bob"), world.admin()
+    await ann.befriend(bob)
+    story = await bob.post()
+    item = await within(SOON, lambda: ann.item(story))
+    await ann.view(item)
+    await ann.comment(item, "hello")
+    await ann.post()
+    await ann.draft()
+    await root.done("POST", f"/v1/admin/users/{ann.id}/erasure")
+    await erased(root, ann)
+    stores = await world.stores()
+    left = {each.partition(":")[0] for each in await stores.documents(ann.id)}
+    assert left <= MARKS_AND_RECEIPTS
+
+
+async def test_whoever_comes_back_after_an_erasure_is_a_new_user(world: World) -> None:
+    ann, bob, root = *world.people("ann", "bob"), world.admin()
+    await bob.follow(ann)
+    await root.done("POST", f"/v1/admin/users/{ann.id}/erasure")
+    await erased(root, ann)
+    story = await ann.post(caption="hello again")
+    await within(SOON, lambda: bob.sees(story))
+    assert await bob.ring_in_tray(ann) is None
+    await bob.follow(ann)
+    assert await bob.ring_in_tray(ann)
+
+
+async def test_erasing_accounts_is_for_admins_alone(world: World) -> None:
+    ann = world.person("ann")
+    for method in ("GET", "POST"):
+        assert (await ann.call(method, f"/v1/admin/users/{ann.id}/erasure")).status_code == 404
+    assert (await world.admin().call("GET", f"/v1/admin/users/{ann.id}/erasure")).status_code == 404
+    assert (await ann.call("GET", "/v1/admin/erasure")).status_code == 404

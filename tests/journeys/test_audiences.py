@@ -1,0 +1,125 @@
+"""Each audience is seen by the right people and by nobody else, also after it was narrowed."""
+
+import asyncio
+
+from .people import Person
+from .waiting import AT_ONCE, SOON, holds, within
+from .world import World
+
+AUDIENCES = ("everyone", "followers", "friends", "close_friends")
+MAY_SEE = {
+    "stranger": {"everyone"},
+    "follower": {"everyone", "followers"},
+    "friend": {"everyone", "followers", "friends"},
+    "intimate": {"everyone", "close_friends"},
+    "author": set(AUDIENCES),
+}
+
+
+async def circle(world: World) -> dict[str, Person]:
+    """An author and one person of each kind around them."""
+    around = {name: world.person(name) for name in MAY_SEE}
+    author = around["author"]
+    await around["follower"].follow(author)
+    await around["friend"].befriend(author)
+    await author.done("PUT", f"/v1/close-friends/{around['intimate'].id}")
+    return around
+
+
+async def test_each_audience_is_seen_by_the_right_people_alone(world: World) -> None:
+    around = await circle(world)
+    posted = await asyncio.gather(*(around["author"].post(audience=audience) for audience in AUDIENCES))
+    stories = {story["audience"]: story for story in posted}
+
+    async def check(name: str) -> None:
+        seen = {audience for audience, story in stories.items() if await around[name].sees(story)}
+        assert seen == MAY_SEE[name], name
+
+    for name in MAY_SEE:
+        await holds(SOON, lambda name=name: check(name))  # type: ignore[misc]
+
+
+async def test_rings_and_trays_count_only_what_the_viewer_may_see(world: World) -> None:
+    around = await circle(world)
+    author, friend, follower, stranger = (around[name] for name in ("author", "friend", "follower", "stranger"))
+    await asyncio.gather(*(author.post(audience=audience) for audience in AUDIENCES))
+    await within(SOON, lambda: friend.ring_in_tray(author), lambda ring: ring and ring["stories"] == 3)
+    await within(SOON, lambda: follower.ring_in_tray(author), lambda ring: ring and ring["stories"] == 2)
+    assert await stranger.ring_in_tray(author) is None
+    assert await stranger.ring(author) == "unseen"
+    assert [item["audience"] for item in await stranger.reel(author)] == ["everyone"]
+
+
+async def test_a_narrowed_audience_is_out_of_sight_and_out_of_reach_within_a_second(world: World) -> None:
+    around = await circle(world)
+    author, follower, friend = around["author"], around["follower"], around["friend"]
+    story = await author.post(comments="everyone")
+    item = await within(SOON, lambda: follower.item(story))
+    friends_item = await within(SOON, lambda: friend.item(story))
+    assert (await follower.comment(item, "still here")).status_code == 201
+
+    await author.change(story, audience="friends")
+
+    async def out_of_reach() -> None:
+        assert not await follower.sees(story)
+        assert await follower.ring(author) == "none"
+        assert (await follower.react(item)).status_code == 404
+        assert (await follower.comment(item, "no more")).status_code == 404
+
+    await holds(AT_ONCE, out_of_reach)
+    await within(AT_ONCE, lambda: friend.sees(story))
+    assert (await friend.react(friends_item)).status_code == 404  # its ticket is of before
+    assert (await friend.react(await friend.item(story))).status_code == 204
+
+
+async def test_whoever_it_is_hidden_from_does_not_see_it_from_the_start_and_after_a_change(world: World) -> None:
+    ann, bob, cat = world.people("ann", "bob", "cat")
+    for viewer in (bob, cat):
+        await viewer.befriend(ann)
+    story = await ann.post(hide_from=[bob.id])
+    await within(SOON, lambda: cat.sees(story))
+    assert not await bob.sees(story)
+    assert await bob.ring_in_tray(ann) is None
+    assert story["id"] not in await bob.for_you()
+
+    await ann.change(story, hide_from=[cat.id])
+    await within(AT_ONCE, lambda: cat.sees(story), lambda seen: not seen)
+    await within(SOON, lambda: bob.sees(story))
+
+
+async def test_a_widened_audience_shows_within_two_seconds(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    story = await ann.post(audience="close_friends")
+    assert not await bob.sees(story)
+    await ann.change(story, audience="everyone")
+    await within(SOON, lambda: bob.sees(story))
+
+
+async def test_leaving_close_friends_and_unfollowing_stop_reads_at_once(world: World) -> None:
+    ann, bob, cat = world.people("ann", "bob", "cat")
+    await bob.follow(ann)
+    await ann.done("PUT", f"/v1/close-friends/{cat.id}")
+    to_followers, to_close = await asyncio.gather(ann.post(audience="followers"), ann.post(audience="close_friends"))
+    await within(SOON, lambda: bob.sees(to_followers))
+    await within(SOON, lambda: cat.sees(to_close))
+    await bob.done("DELETE", f"/v1/following/{ann.id}")
+    await ann.done("DELETE", f"/v1/close-friends/{cat.id}")
+    assert not await bob.sees(to_followers)
+    assert not await cat.sees(to_close)
+
+
+async def test_an_admin_reads_any_live_story_by_its_id(world: World) -> None:
+    ann, root = world.person("ann"), world.admin()
+    story = await ann.post(audience="close_friends")
+    await within(SOON, lambda: root.item(story))
+    assert await root.reel(ann) == []
+
+
+async def test_urls_and_tickets_of_restricted_stories_live_five_minutes_at_most(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    await bob.follow(ann)
+    story = await ann.post(audience="followers")
+    item = await within(SOON, lambda: bob.item(story))
+    assert "X-Amz-Expires=300" in item["media_url"]
+    served = await bob.media(item["media_url"])
+    assert served.headers["cache-control"].startswith("private, max-age=")

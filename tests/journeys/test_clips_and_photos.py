@@ -1,0 +1,196 @@
+"""What is taken, and how it comes out: split, upright and bare."""
+
+import io
+
+import av
+import pytest
+from PIL import Image
+
+from .people import Answer, Person
+from .samples import Sample
+from .waiting import SOON, within
+from .world import World
+
+
+async def downloaded(viewer: Person, story: Answer) -> tuple[Answer, bytes]:
+    """The item and its media, as a viewer gets them."""
+    item = await within(SOON, lambda: viewer.item(story))
+    answer = await viewer.media(item["media_url"])
+    assert answer.headers["content-type"] == item["content_type"]
+    assert len(answer.content) == item["size"]
+    return item, answer.content
+
+
+async def test_a_clip_of_15_4_seconds_is_one_story(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    story = await ann.post(world.samples.clip(15.4), split=False)
+    assert (story["part"], story["parts"], story["series_id"], story["part_ids"]) == (1, 1, None, [story["id"]])
+    item, _ = await downloaded(bob, story)
+    assert item["duration_ms"] == pytest.approx(15_400, abs=100)
+
+
+async def test_a_clip_of_15_6_seconds_is_refused_or_split_as_asked(world: World) -> None:
+    ann, sample = world.person("ann"), world.samples.clip(15.6)
+    refused = await ann.publish((await ann.draft(sample, split=False))["id"])
+    assert (refused.status_code, refused.json()["reason"]) == (422, "too_long")
+    story = await ann.post(sample, split=True)
+    assert story["parts"] == 2
+    assert story["series_id"] == story["part_ids"][0] == story["id"]
+
+
+async def test_a_clip_of_64_seconds_becomes_five_parts_that_are_one_series(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    story = await ann.post(world.samples.clip(64.0))
+    assert story["parts"] == len(set(story["part_ids"])) == 5
+    reel = await within(SOON, lambda: bob.reel(ann), lambda items: len(items) == 5)
+    assert [item["id"] for item in reel] == story["part_ids"]
+    assert [item["part"] for item in reel] == [1, 2, 3, 4, 5]
+    assert {item["series_id"] for item in reel} == {story["id"]}
+    assert len({item["posted_at"] for item in reel}) == len({item["expires_at"] for item in reel}) == 1
+    assert max(item["duration_ms"] for item in reel) <= 15_500
+    assert sum(item["duration_ms"] for item in reel) == pytest.approx(64_000, abs=500)
+    clips = [await bob.media(item["media_url"]) for item in reel]
+    assert sum(seconds_of(clip.content) for clip in clips) == pytest.approx(64, abs=0.5)
+    assert (await ann.get("/v1/me/quota"))["live"] == 1
+
+    await ann.change(reel[2], reactions=False)  # on a part: for all of them
+    await within(SOON, lambda: bob.reel(ann), lambda items: not any(item["can"]["react"] for item in items))
+    await ann.delete(reel[2])  # that part alone
+    await within(SOON, lambda: bob.reel(ann), lambda items: [item["part"] for item in items] == [1, 2, 4, 5])
+    await ann.done("DELETE", f"/v1/stories/{reel[3]['id']}", params={"series": "true"})
+    await within(SOON, lambda: bob.reel(ann), lambda items: not items)
+    assert (await ann.get("/v1/me/quota"))["live"] == 0
+
+
+REFUSED = {
+    "a text that calls itself a clip": "not_media",
+    "an HLS playlist that calls itself a clip": "not_media",
+    "half a clip": "damaged",
+    "a PNG bomb": "too_large",
+    "a PNG header of 20,000 by 20,000": "too_large",
+    "a photo that calls itself a clip": "type_mismatch",
+    "a clip that calls itself a photo": "type_mismatch",
+}
+
+
+def refused_sample(world: World, what: str) -> Sample:
+    """The sample of each refusal."""
+    samples = world.samples
+    return {
+        "a text that calls itself a clip": samples.text,
+        "an HLS playlist that calls itself a clip": samples.playlist,
+        "half a clip": samples.truncated,
+        "a PNG bomb": samples.bomb,
+        "a PNG header of 20,000 by 20,000": samples.huge,
+        "a photo that calls itself a clip": lambda: samples.photo().claimed("video/mp4"),
+        "a clip that calls itself a photo": lambda: samples.clip().claimed("image/jpeg"),
+    }[what]()
+
+
+@pytest.mark.parametrize("what", REFUSED)
+async def test_what_is_refused_is_refused_with_its_reason_and_leaves_nothing(world: World, what: str) -> None:
+    ann, stores = world.person("ann"), await world.stores()
+    draft = await ann.draft(refused_sample(world, what))
+    answer = await ann.publish(draft["id"])
+    assert answer.status_code == 422, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.json()["type"], answer.json()["reason"]) == ("urn:stories:media-refused", REFUSED[what])
+    assert (await ann.publish(draft["id"])).json()["reason"] == REFUSED[what]  # the same again
+    own = await ann.own(draft)
+    assert (own["state"], own["reason"]) == ("refused", REFUSED[what])
+    assert await ann.reel(ann) == []
+    assert (await ann.get("/v1/me/quota"))["live"] == 0
+    await within(5, lambda: stores.objects(draft["id"]), lambda keys: not keys)
+
+
+async def test_what_is_too_large_is_refused_before_it_is_uploaded_and_leaves_no_draft(world: World) -> None:
+    ann = world.person("ann")
+    most = (await ann.get("/v1/config"))["max_upload_bytes"]
+    answer = await ann.call("POST", "/v1/stories", json={"media": {"content_type": "video/mp4", "size": most + 1}})
+    assert (answer.status_code, answer.json()["reason"]) == (422, "too_large")
+    assert (await ann.get("/v1/me/stories"))["items"] == []
+
+
+async def test_the_store_takes_exactly_what_was_asked_for(world: World) -> None:
+    ann, sample = world.person("ann"), world.samples.photo()
+    draft = (await ann.create(sample)).json()
+    form, elsewhere = draft["upload"], {**draft["upload"]["fields"], "key": f"stories/{draft['id']}/mine.jpg"}
+    longer = Sample(sample.content + b"!", sample.content_type)
+    attempts = [
+        await ann.upload(form, longer),
+        await ann.upload({**form, "fields": elsewhere}, sample),
+        await ann.upload({**form, "fields": {**form["fields"], "Content-Type": "text/html"}}, sample),
+    ]
+    assert [attempt.status_code // 100 for attempt in attempts] == [4, 4, 4]
+    nothing = await ann.publish(draft["id"])
+    assert (nothing.status_code, nothing.json()["type"]) == (409, "urn:stories:wrong-state")
+
+
+async def test_an_upload_put_back_after_publishing_changes_nothing(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    first = world.samples.photo()
+    draft = await ann.draft(first)
+    live = (await ann.publish(draft["id"])).json()
+    before = await downloaded(bob, live)
+    same_size = Sample(bytes(len(first.content)), first.content_type)
+    await ann.upload(draft["upload"], same_size)
+    assert (await ann.publish(draft["id"])).json()["size"] == live["size"]
+    assert (await downloaded(bob, live))[1] == before[1]
+
+
+async def test_a_phones_hevc_clip_comes_out_upright_and_bare(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    sample = world.samples.clip(2.0, ".mov", codec="hevc", rotation=90, phone=True, width=320, height=180)
+    assert b"iPhone" in sample.content
+    assert b"+52.5200" in sample.content
+    item, content = await downloaded(bob, await ann.post(sample))
+    assert (item["content_type"], item["width"], item["height"]) == ("video/mp4", 180, 320)
+    for trace in (b"iPhone", b"Apple", b"+52.5200", b"holiday", b"a chapter"):
+        assert trace not in content
+    with av.open(io.BytesIO(content), "r") as clip:
+        assert sorted(stream.type for stream in clip.streams) == ["audio", "video"]
+        assert clip.chapters() == []  # type: ignore[no-untyped-call]
+        frame = next(clip.decode(clip.streams.video[0]))
+        assert (frame.rotation % 360 in {90, 270}) == (frame.width > frame.height)  # upright when displayed
+
+
+@pytest.mark.parametrize("ending", [".heic", ".jpg", "several pictures"])
+async def test_a_phones_photo_comes_out_upright_and_bare(world: World, ending: str) -> None:
+    ann, bob = world.people("ann", "bob")
+    on_its_side = {"width": 320, "height": 180, "orientation": 6}
+    sample = (
+        world.samples.several_pictures() if ending == "several pictures" else world.samples.photo(ending, **on_its_side)
+    )
+    assert b"iPhone" in sample.content
+    item, content = await downloaded(bob, await ann.post(sample))
+    assert (item["kind"], item["content_type"], item["duration_ms"]) == ("photo", "image/jpeg", None)
+    assert (item["width"], item["height"]) == (180, 320)
+    assert b"iPhone" not in content
+    with Image.open(io.BytesIO(content)) as photo:
+        assert (photo.format, photo.size, dict(photo.getexif())) == ("JPEG", (180, 320), {})
+        red, green, blue = photo.convert("RGB").crop((170, 5, 175, 10)).resize((1, 1)).tobytes()
+        assert red > 150 > max(green, blue)  # the mark of the upper left corner is now at the upper right
+
+
+@pytest.mark.parametrize("claimed", ["video/mp4", "video/quicktime", "video/webm"])
+async def test_the_container_need_not_be_the_claimed_one(world: World, claimed: str) -> None:
+    ann = world.person("ann")
+    assert (await ann.post(world.samples.clip().claimed(claimed)))["content_type"] == "video/mp4"
+
+
+async def test_captions_are_cut_to_the_time_of_their_part(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    track = "WEBVTT\n\n00:01.000 --> 00:02.000\nfirst\n\n00:12.000 --> 00:13.000\nlast\n"
+    story = await ann.post(world.samples.clip(15.6), captions_track=track)
+    first, last = await within(SOON, lambda: bob.reel(ann), lambda items: len(items) == story["parts"] == 2)
+    assert ("first" in first["captions_track"], "last" in first["captions_track"]) == (True, False)
+    assert ("first" in last["captions_track"], "last" in last["captions_track"]) == (False, True)
+
+
+def seconds_of(clip: bytes) -> float:
+    """How long a clip plays."""
+    with av.open(io.BytesIO(clip)) as container:
+        stream = container.streams.video[0]
+        assert stream.duration is not None
+        assert stream.time_base is not None
+        return float(stream.duration * stream.time_base)

@@ -1,0 +1,54 @@
+"""For You: public live stories, newest first."""
+
+import asyncio
+
+from .waiting import AT_ONCE, SOON, within
+from .world import World
+
+
+async def test_for_you_has_public_live_stories_newest_first_without_own_blocked_muted_and_seen(world: World) -> None:
+    names = ("shown", "newer", "blocked", "blocking", "muted", "seen", "private", "deleted")
+    authors = dict(zip(names, world.people(*names), strict=True))
+    bob = world.person("bob")
+    stories = {
+        name: await authors[name].post(audience="followers" if name == "private" else "everyone")
+        for name in names
+        if name != "newer"
+    }
+    stories["newer"] = await authors["newer"].post()
+    own = await bob.post()
+    await within(
+        SOON, bob.for_you, lambda found: {stories[name]["id"] for name in names if name != "private"} <= set(found)
+    )
+
+    await bob.done("PUT", f"/v1/blocked/{authors['blocked'].id}")
+    await authors["blocking"].done("PUT", f"/v1/blocked/{bob.id}")
+    await bob.done("PUT", f"/v1/muted/{authors['muted'].id}")
+    await authors["deleted"].delete(stories["deleted"])
+    await bob.view(await bob.item(stories["seen"]))
+
+    ours = {story["id"]: name for name, story in stories.items()} | {own["id"]: "own"}
+
+    async def shown() -> list[str]:
+        return [ours[found] for found in await bob.for_you() if found in ours]
+
+    await within(SOON, shown, ["newer", "shown"].__eq__)
+
+
+async def test_pages_of_for_you_neither_repeat_nor_leave_out(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    stories = await asyncio.gather(*(ann.post() for _ in range(5)))
+    await within(SOON, bob.for_you, lambda found: {story["id"] for story in stories} <= set(found))
+    items = await bob.pages("/v1/for-you", limit=2)
+    assert {item["audience"] for item in items} == {"everyone"}
+    found = [item["id"] for item in items]
+    assert len(found) == len(set(found))
+    assert {story["id"] for story in stories} <= set(found)
+
+
+async def test_a_narrowed_story_leaves_for_you_within_a_second(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    story = await ann.post()
+    await within(SOON, bob.for_you, lambda found: story["id"] in found)
+    await ann.change(story, audience="followers")
+    await within(AT_ONCE, bob.for_you, lambda found: story["id"] not in found)

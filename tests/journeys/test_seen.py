@@ -1,0 +1,72 @@
+"""What was seen, on every device."""
+
+from dataclasses import replace
+
+from .waiting import SOON, holds, within
+from .world import World
+
+
+async def test_two_devices_agree_on_what_was_seen(world: World) -> None:
+    ann, phone = world.people("ann", "bob")
+    tablet = replace(phone, token=world.stack.token(phone.id, country="DE"))  # another token of the same user
+    assert tablet.token != phone.token
+    await phone.follow(ann)
+    first, second = await ann.post(), await ann.post()
+    items = await within(SOON, lambda: tablet.reel(ann), lambda items: len(items) == 2)
+    assert [item["id"] for item in items] == [first["id"], second["id"]]
+
+    async def both_show(seen: list[bool], ring: str, unseen: int) -> None:
+        for device in (phone, tablet):
+            assert [item["seen"] for item in await device.reel(ann)] == seen
+            in_tray = await device.ring_in_tray(ann)
+            assert in_tray is not None
+            assert (in_tray["ring"], in_tray["unseen"], await device.ring(ann)) == (ring, unseen, ring)
+
+    await holds(SOON, lambda: both_show([False, False], "unseen", 2))
+    await phone.view(items[0])
+    await holds(SOON, lambda: both_show([True, False], "unseen", 1))
+    await tablet.view(items[1])
+    await holds(SOON, lambda: both_show([True, True], "seen", 0))
+    await ann.post()
+    await holds(SOON, lambda: both_show([True, True, False], "unseen", 1))
+
+
+async def test_marking_up_to_a_story_counts_no_views(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    await bob.follow(ann)
+    stories = [await ann.post() for _ in range(3)]
+    items = await within(SOON, lambda: bob.reel(ann), lambda items: len(items) == 3)
+    await bob.done("PUT", f"/v1/users/{ann.id}/seen", json={"up_to": items[1]["id"]})
+    await within(SOON, lambda: bob.reel(ann), lambda found: [item["seen"] for item in found] == [True, True, False])
+    for story in stories:
+        assert (await ann.counts(story))["views"] == 0
+
+
+async def test_the_tray_has_the_unseen_first_and_then_the_newest(world: World) -> None:
+    ann, bob, cat, dan = world.people("ann", "bob", "cat", "dan")
+    await dan.follow(ann, bob, cat)
+    for author in (ann, bob, cat):
+        await author.post()
+    await within(SOON, dan.tray, lambda tray: list(tray) == [cat.id, bob.id, ann.id])
+    [item] = await dan.reel(cat)
+    await dan.view(item)
+    await within(SOON, dan.tray, lambda tray: list(tray) == [bob.id, ann.id, cat.id])
+
+
+async def test_a_tray_that_has_not_changed_is_answered_with_304(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    await bob.follow(ann)
+    story = await ann.post()
+    await within(SOON, lambda: bob.ring_in_tray(ann))
+    for path in ("/v1/tray", f"/v1/users/{ann.id}/stories"):
+        first = await bob.call("GET", path)
+        assert first.headers["cache-control"] == "private, no-cache"
+        again = await bob.call("GET", path, headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+    tag = (await bob.call("GET", "/v1/tray")).headers["etag"]
+    await bob.view(await bob.item(story))
+    await within(
+        SOON,
+        lambda: bob.call("GET", "/v1/tray", headers={"If-None-Match": tag}),
+        lambda answer: answer.status_code == 200,
+    )

@@ -1,0 +1,130 @@
+"""A ticket is good for its viewer, its story, its time and its revision alone."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from stories_shared.settings import ticket_key_pairs
+from stories_shared.tickets import Ticket, Tickets
+
+from .people import Answer, Person
+from .waiting import AT_ONCE, SOON, end_of, within
+from .world import World
+
+
+async def refusals(viewer: Person, item: Answer, ticket: str | None) -> None:
+    """Nothing about the story can be read or done with this ticket; all of it is one and the same 404."""
+    story = f"/v1/stories/{item['id']}"
+    answers = [
+        await viewer.call("GET", f"{story}/counts", ticket=ticket),
+        await viewer.call("GET", f"{story}/reactions", ticket=ticket),
+        await viewer.call("GET", f"{story}/comments", ticket=ticket),
+        await viewer.call("PUT", f"{story}/reaction", ticket=ticket, json={"emoji": "❤️"}),
+        await viewer.call("POST", f"{story}/comments", ticket=ticket, json={"text": "hello"}),
+        await viewer.call("POST", f"{story}/shares", ticket=ticket),
+    ]
+    assert {(answer.status_code, answer.json()["type"]) for answer in answers} == {(404, "urn:stories:not-found")}
+
+
+async def rejection(viewer: Person, ticket: str) -> list[Answer]:
+    """What a view with this ticket is rejected with."""
+    taken = await viewer.view({"ticket": ticket})
+    assert taken["accepted"] == 1 - len(taken["rejected"])
+    rejected: list[Answer] = taken["rejected"]
+    return rejected
+
+
+async def signer(world: World) -> Tickets:
+    """Signs tickets as the feed does."""
+    keys = ticket_key_pairs((await world.stack.env())["TICKET_KEYS"])
+    return Tickets([(key_id, secret.get_secret_value().encode()) for key_id, secret in keys])
+
+
+@pytest.fixture
+async def shown(world: World) -> tuple[Person, Person, Answer]:
+    """An author, a viewer, and a story of the first as the second gets it."""
+    ann, bob = world.people("ann", "bob")
+    story = await ann.post()
+    return ann, bob, await within(SOON, lambda: bob.item(story))
+
+
+Shown = tuple[Person, Person, Answer]
+
+
+async def test_without_a_ticket_there_is_nothing_but_for_the_author(world: World, shown: Shown) -> None:
+    ann, bob, item = shown
+    await refusals(bob, item, None)
+    await refusals(world.admin(), item, None)
+    assert (await ann.counts({"id": item["id"]}))["views"] == 0
+
+
+async def test_a_forged_ticket_proves_nothing(world: World, shown: Shown) -> None:
+    _, bob, item = shown
+    ticket = item["ticket"]
+    by_other_key = Tickets([("zzzz", b"x" * 32)])
+    real = (await signer(world)).read(ticket, bob.id, datetime.now(UTC))
+    changed = ticket[:-2] + ("AA" if ticket[-2:] != "AA" else "BB")
+    for forged in (changed, by_other_key.sign(real), ticket[5:], "", "nonsense", "." * 300):
+        await refusals(bob, item, forged)
+        assert await rejection(bob, forged) == [{"index": 0, "reason": "ticket"}]
+
+
+async def test_a_ticket_of_another_viewer_proves_nothing(world: World, shown: Shown) -> None:
+    _, _, item = shown
+    cat = world.person("cat")
+    await refusals(cat, item, item["ticket"])
+    assert await rejection(cat, item["ticket"]) == [{"index": 0, "reason": "ticket"}]
+
+
+async def test_a_ticket_of_another_story_proves_nothing(shown: Shown) -> None:
+    ann, bob, item = shown
+    other = await ann.post()
+    others = await within(SOON, lambda: bob.item(other))
+    await refusals(bob, item, others["ticket"])
+
+
+async def test_a_ticket_whose_time_is_over_proves_nothing(world: World, shown: Shown) -> None:
+    _, bob, item = shown
+    tickets = await signer(world)
+    real: Ticket = tickets.read(item["ticket"], bob.id, datetime.now(UTC))
+    over = tickets.sign(replace(real, ends_at=datetime.now(UTC) - timedelta(milliseconds=1)))
+    await refusals(bob, item, over)
+    assert await rejection(bob, tickets.sign(real)) == []  # the hand that signs is the right one
+
+
+async def test_a_ticket_of_an_older_access_revision_is_refused_but_views_still_count(shown: Shown) -> None:
+    ann, bob, item = shown
+    await ann.change(item, comments="friends")
+
+    async def refused() -> bool:
+        return (await bob.react(item)).status_code == 404
+
+    await within(AT_ONCE, refused)
+    await refusals(bob, item, item["ticket"])
+    assert await rejection(bob, item["ticket"]) == []  # it has happened
+    await within(SOON, lambda: ann.counts({"id": item["id"]}), lambda counts: counts["views"] == 1)
+    fresh = await bob.item(item)
+    assert (await bob.react(fresh)).status_code == 204
+
+
+async def test_a_ticket_ends_with_its_story_even_where_it_says_longer(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    story = await ann.post(lifetime=world.short)
+    item = await within(SOON, lambda: bob.item(story))
+    tickets = await signer(world)
+    real: Ticket = tickets.read(item["ticket"], bob.id, datetime.now(UTC))
+    assert real.ends_at <= datetime.fromisoformat(story["expires_at"])
+    longer = tickets.sign(replace(real, ends_at=real.ends_at + timedelta(hours=1)))
+    await end_of(story)
+    for ticket in (item["ticket"], longer):
+        await refusals(bob, item, ticket)
+        [rejected] = await rejection(bob, ticket)
+        assert rejected["reason"] in {"ended", "ticket"}
+
+
+async def test_withdrawing_ones_own_needs_no_ticket(shown: Shown) -> None:
+    _, bob, item = shown
+    await bob.react(item)
+    comment = (await bob.comment(item, "hello")).json()
+    await bob.done("DELETE", f"/v1/stories/{item['id']}/reaction")
+    await bob.done("DELETE", f"/v1/comments/{comment['id']}")

@@ -1,0 +1,46 @@
+"""A running stack with people on it."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from .people import Person
+from .samples import Samples
+from .stack import Stack
+from .stores import Stores
+
+
+@dataclass
+class World:
+    """Everything a journey needs."""
+
+    stack: Stack
+    http: httpx.AsyncClient
+    samples: Samples
+
+    def person(self, name: str, **claims: Any) -> Person:
+        """Somebody whom no other test knows."""
+        return self.known(f"{name}-{secrets.token_hex(4)}", **claims)
+
+    def people(self, *names: str) -> list[Person]:
+        """Several of them."""
+        return [self.person(name) for name in names]
+
+    def known(self, user_id: str, **claims: Any) -> Person:
+        """Somebody with exactly this id."""
+        return Person(user_id, self.stack.token(user_id, **claims), self.http, self.samples.photo())
+
+    def admin(self) -> Person:
+        """Somebody with the role."""
+        return self.person("root", roles=["admin"])
+
+    @property
+    def short(self) -> str:
+        """The short lifetime."""
+        return self.stack.short
+
+    async def stores(self) -> Stores:
+        """What lies behind the gateway."""
+        return Stores(await self.stack.env())
