@@ -12,6 +12,7 @@ from stories_ingest.media.pngs import stripped
 from stories_ingest.media.posters import POSTER_SIDE, save_poster
 from stories_ingest.media.sniffing import PhotoFormat
 from stories_ingest.media.terms import Bounds, Made, Refused
+from stories_ingest.media.tones import in_plain_colours
 
 _JPEG_QUALITY, _WEBP_QUALITY = 90, 90
 # The encoders' own limits; only a panorama that is larger is made smaller.
@@ -88,6 +89,8 @@ def _in_srgb(image: Image.Image) -> Image.Image:
         image = image.convert("L" if image.mode in {"1", "LA", "La"} else "RGB")
     if profile:
         image = _converted(image, profile)
+    elif image.mode == "RGB" and (meant := image.info.get("nclx_profile")):  # what HEIC says in numbers instead
+        image = in_plain_colours(image, meant["transfer_characteristics"], meant["color_primaries"])
     if image.mode == "CMYK":
         image = image.convert("RGB")
     if alpha is not None and alpha.getextrema()[0] != 255:

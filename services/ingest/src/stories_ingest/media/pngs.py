@@ -1,6 +1,7 @@
 """PNG files are read chunk by chunk before any decoder sees them: text is dropped, and bombs in it are found."""
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -24,15 +25,16 @@ def stripped(source: Path) -> io.BytesIO:
     out.write(_SIGNATURE)
     inflated, packed, most_packed = 0, 0, 0
     with source.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
         file.seek(len(_SIGNATURE))
         for _ in range(_MAX_CHUNKS):
             head = file.read(8)
             if len(head) < 8:
                 raise Refused("damaged", "ends before IEND")
             length, name = struct.unpack(">I4s", head)
-            body = file.read(length + 4)
-            if len(body) < length + 4:
+            if length + 4 > end - file.tell():
                 raise Refused("damaged", f"ends within {name!r}")
+            body = file.read(length + 4)
             if name == b"IHDR":
                 most_packed = _raw_size(body)
             if name == b"IDAT":

@@ -9,6 +9,7 @@ from PIL import Image
 from stories_ingest.media.looks import Look, look_of
 from stories_ingest.media.surveying import packets
 from stories_ingest.media.terms import Made, Refused
+from stories_ingest.media.tones import in_plain_colours
 from stories_ingest.media.tracks import open_tracks
 
 POSTER_SIDE = 1080
@@ -76,6 +77,7 @@ def upright(frame: VideoFrame, look: Look) -> Image.Image:
     image: Image.Image = frame.to_image(  # type: ignore[no-untyped-call]
         width=max(1, round(wide * scale)), height=max(1, round(high * scale))
     )
+    image = in_plain_colours(image, transfer=look.colours[2], primaries=look.colours[1])
     if look.matrix is None:
         return image
     a, b, _, c, d = look.matrix[:5]

@@ -1,0 +1,86 @@
+"""Pictures in wide or high-dynamic-range colours as an ordinary screen shows them, by a table of colours.
+
+libswscale can do it too, and takes five seconds for every picture.
+"""
+
+import math
+from collections.abc import Callable
+
+from PIL import Image, ImageFilter
+
+_PQ, _HLG = 16, 18  # transfer characteristics, by their numbers in ITU-T H.273
+_BT2020, _P3 = 9, 12  # colour primaries, the same
+_WHITE = 203.0  # cd/m² of paper white (ITU-R BT.2408)
+_KNEE = 0.6  # of paper white: what is brighter is compressed towards it
+_POINTS = 25  # of the table along each axis
+
+Colour = tuple[float, float, float]
+# Linear light to BT.709's primaries (ITU-R BT.2087, SMPTE EG 432-1).
+_MATRICES: dict[int, tuple[Colour, Colour, Colour]] = {
+    _BT2020: ((1.6605, -0.5876, -0.0728), (-0.1246, 1.1329, -0.0083), (-0.0182, -0.1006, 1.1187)),
+    _P3: ((1.2249, -0.2247, 0.0), (-0.0420, 1.0419, 0.0), (-0.0197, -0.0786, 1.0979)),
+}
+
+
+def in_plain_colours(image: Image.Image, transfer: int, primaries: int) -> Image.Image:
+    """An RGB picture whose numbers mean `transfer` and `primaries`, in sRGB. The same one if it was nearly."""
+    if transfer not in {_PQ, _HLG} and primaries not in _MATRICES:
+        return image
+    light = {_PQ: _from_pq, _HLG: _from_hlg}.get(transfer, _from_srgb)
+
+    def shown(r: float, g: float, b: float) -> Colour:
+        red, green, blue = light((r, g, b))
+        if transfer in {_PQ, _HLG}:
+            red, green, blue = _compressed((red, green, blue))
+        rows = _MATRICES.get(primaries)
+        if rows is not None:
+            red, green, blue = (row[0] * red + row[1] * green + row[2] * blue for row in rows)
+        return _to_srgb(red), _to_srgb(green), _to_srgb(blue)
+
+    return image.filter(ImageFilter.Color3DLUT.generate(_POINTS, shown))
+
+
+def _compressed(colour: Colour) -> Colour:
+    """Highlights above the knee bent below white, with their hue kept."""
+    top = max(colour)
+    if top <= _KNEE:
+        return colour
+    room = 1 - _KNEE
+    by = (_KNEE + room * (1 - math.exp(-(top - _KNEE) / room))) / top
+    return colour[0] * by, colour[1] * by, colour[2] * by
+
+
+def _from_pq(colour: Colour) -> Colour:
+    """SMPTE ST 2084, relative to paper white."""
+
+    def light(signal: float) -> float:
+        powered = signal ** (1 / 78.84375)
+        return float(
+            10_000 * (max(0.0, powered - 0.8359375) / (18.8515625 - 18.6875 * powered)) ** (1 / 0.1593017578125)
+        )
+
+    return _each(lambda signal: light(signal) / _WHITE, colour)
+
+
+def _from_hlg(colour: Colour) -> Colour:
+    """ITU-R BT.2100 for a display of 1,000 cd/m², relative to paper white."""
+
+    def scene(signal: float) -> float:
+        return signal**2 / 3 if signal <= 0.5 else (math.exp((signal - 0.55991073) / 0.17883277) + 0.28466892) / 12
+
+    red, green, blue = _each(scene, colour)
+    gain = (0.2627 * red + 0.6780 * green + 0.0593 * blue) ** 0.2 * 1000 / _WHITE
+    return red * gain, green * gain, blue * gain
+
+
+def _from_srgb(colour: Colour) -> Colour:
+    return _each(lambda signal: signal / 12.92 if signal <= 0.04045 else ((signal + 0.055) / 1.055) ** 2.4, colour)
+
+
+def _to_srgb(light: float) -> float:
+    light = min(1.0, max(0.0, light))
+    return light * 12.92 if light <= 0.0031308 else float(1.055 * light ** (1 / 2.4)) - 0.055
+
+
+def _each(change: Callable[[float], float], colour: Colour) -> Colour:
+    return change(colour[0]), change(colour[1]), change(colour[2])
