@@ -1,6 +1,8 @@
 """Captions follow the part that they belong to."""
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import integers, text
 from stories_ingest.media import NotWebVtt, cut_captions
 
 TRACK = """WEBVTT - spoken
@@ -46,7 +48,14 @@ def test_what_is_no_cue_is_passed_over_as_players_do() -> None:
     assert cut_captions(messy, 0, 15_000) == "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nfine\n"
 
 
-@pytest.mark.parametrize("text", ["", "hello", "WEBVTTX\n\n00:01.000 --> 00:02.000\nx", "1\n00:01,000 --> 00:02,000"])
-def test_what_does_not_begin_as_webvtt_is_refused(text: str) -> None:
+@given(text(alphabet="0123456789:.->\n\r WEBVT\ufeffaSTYL", max_size=300), integers(0, 20_000), integers(0, 20_000))
+def test_no_text_breaks_the_cutting_and_what_is_cut_can_be_cut_again(body: str, start: int, length: int) -> None:
+    cut = cut_captions("WEBVTT\n\n" + body, start, start + length)
+    if cut is not None:
+        assert cut_captions(cut, 0, length) == cut
+
+
+@pytest.mark.parametrize("vtt", ["", "hello", "WEBVTTX\n\n00:01.000 --> 00:02.000\nx", "1\n00:01,000 --> 00:02,000"])
+def test_what_does_not_begin_as_webvtt_is_refused(vtt: str) -> None:
     with pytest.raises(NotWebVtt):
-        cut_captions(text, 0, 15_000)
+        cut_captions(vtt, 0, 15_000)

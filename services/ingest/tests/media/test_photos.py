@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageCms
 from stories_ingest.media.samples import sample_photo
+from stories_ingest.media.tones import in_plain_colours
 
 
 def near(image: Image.Image, at: tuple[int, int], colour: tuple[int, int, int], by: int = 30) -> bool:
@@ -98,6 +99,23 @@ async def test_colours_of_another_profile_are_converted(tmp_path: Path, making) 
     [made] = await making(path, "image/png")
     assert near(Image.open(made.path), (32, 32), (255, 0, 0))
     assert "icc_profile" not in Image.open(made.path).info
+
+
+@pytest.mark.parametrize(
+    ("transfer", "primaries", "told", "shown"),
+    [
+        (18, 9, (191, 191, 191), (238, 238, 238)),  # HLG's paper white
+        (16, 9, (148, 148, 148), (238, 238, 238)),  # PQ's
+        (13, 12, (128, 128, 128), (128, 128, 128)),
+        (13, 12, (0, 255, 0), (0, 255, 0)),
+        (1, 1, (10, 20, 30), (10, 20, 30)),
+    ],
+)
+def test_high_dynamic_range_is_shown_as_an_ordinary_screen_would(
+    transfer: int, primaries: int, told: tuple[int, int, int], shown: tuple[int, int, int]
+) -> None:
+    image = in_plain_colours(Image.new("RGB", (4, 4), told), transfer, primaries)
+    assert near(image, (1, 1), shown, 8)
 
 
 async def test_a_broken_profile_is_no_reason_to_refuse(tmp_path: Path, making) -> None:

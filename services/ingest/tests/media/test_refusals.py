@@ -152,6 +152,12 @@ async def test_text_that_inflates_to_a_gigabyte_is_too_large(tmp_path: Path, ref
         assert await refusing(source, "image/png") == "too_large"
 
 
+async def test_a_chunk_that_claims_gigabytes_is_damage_and_no_reason_for_memory(tmp_path: Path, refusing) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(png(16, 16, struct.pack(">I4s", 0xFFFFFFFF, b"tEXt"), rows(16, 16)))
+    assert await refusing(source, "image/png") == "damaged"
+
+
 async def test_a_small_picture_on_a_mountain_of_packed_zeros_is_too_large(tmp_path: Path, refusing) -> None:
     packer = zlib.compressobj(9)
     bomb = b"".join(packer.compress(b"\0" * 1_000_000) for _ in range(200)) + packer.flush()

@@ -55,11 +55,10 @@ def _from_pq(colour: Colour) -> Colour:
 
     def light(signal: float) -> float:
         powered = signal ** (1 / 78.84375)
-        return float(
-            10_000 * (max(0.0, powered - 0.8359375) / (18.8515625 - 18.6875 * powered)) ** (1 / 0.1593017578125)
-        )
+        share = max(0.0, powered - 0.8359375) / (18.8515625 - 18.6875 * powered)
+        return float(share ** (1 / 0.1593017578125)) * 10_000 / _WHITE
 
-    return _each(lambda signal: light(signal) / _WHITE, colour)
+    return _each(light, colour)
 
 
 def _from_hlg(colour: Colour) -> Colour:
