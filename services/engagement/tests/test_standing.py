@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stories_engagement.domain.standing import REMEMBER_ENDED, REMEMBER_UNBLOCKED, Edge, Known, Standing
@@ -53,8 +54,9 @@ def test_a_block_is_between_two_whoever_set_it() -> None:
     assert standing.avoids("bob") == {"ann"}
 
 
-def test_at_the_same_time_lifting_wins() -> None:
-    assert not told([("block", "a", "b", Edge(False, NOON)), ("block", "a", "b", Edge(True, NOON))]).apart("a", "b")
+@pytest.mark.parametrize("words", [(True, False), (False, True)])
+def test_at_the_same_time_blocking_wins_in_whichever_order_it_is_heard(words) -> None:
+    assert told([("block", "a", "b", Edge(on, NOON)) for on in words]).apart("a", "b")
 
 
 def test_a_story_is_over_by_the_clock_too() -> None:

@@ -36,8 +36,8 @@ class Edge:
     at: datetime
 
     def outdone_by(self, other: "Edge") -> bool:
-        """The newer wins; at the same time, the one that lifts the block (contract §7)."""
-        return other.at > self.at or (other.at == self.at and self.on and not other.on)
+        """The newer wins; at the same time, the one that blocks: of two words the one that shows less."""
+        return other.at > self.at or (other.at == self.at and other.on and not self.on)
 
 
 class Standing:
