@@ -175,7 +175,7 @@ async def test_the_same_facts_twice_choose_once(stores) -> None:
 
 
 async def test_a_follow_and_a_block_at_once_leave_no_follow(stores) -> None:
-    others = [f"u{n}" for n in range(20)]
+    others = [f"u{n}" for n in range(5)]
     follows = [stores.ask(Pair(Kind.FOLLOW, other, "ann"), on=True) for other in others]
     blocks = [stores.ask(Pair(Kind.BLOCK, "ann", other), on=True) for other in others]
     await asyncio.gather(*(each for pair in zip(follows, blocks, strict=True) for each in pair))

@@ -1,7 +1,10 @@
 """Time is an argument. The system's clock is read here and nowhere else."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
 
 Clock = Callable[[], datetime]
 """Says what time it is: aware, UTC."""
@@ -24,7 +27,7 @@ def text(at: datetime) -> str:
 
 def epoch_ms(at: datetime) -> int:
     """Milliseconds since 1970-01-01 UTC."""
-    return int(at.timestamp() * 1000)
+    return (at - EPOCH) // MILLISECOND
 
 
 def from_epoch_ms(value: int) -> datetime:

@@ -91,6 +91,7 @@ class Graph:
     words: dict[Pair, Word]
     erased: Mapping[str, datetime] = field(default_factory=dict)
     before: dict[Pair, bool] = field(default_factory=dict)
+    fresh: set[Pair] = field(default_factory=set)
 
     def hear(self, pair: Pair, word: Word) -> None:
         """Take a fact: the later word counts, on a tie the one that shows less, a repeated one changes nothing."""
@@ -103,6 +104,8 @@ class Graph:
         ):
             return
         touched = (pair, *(each for each in pair.ended if each in self.words)) if pair.kind is Kind.BLOCK else (pair,)
+        if held is None:
+            self.fresh.add(pair)
         for each in touched:
             self.before.setdefault(each, self.stands(each))
         self.words[pair] = word
@@ -137,17 +140,21 @@ class Graph:
 
     def changes(self) -> "list[Change]":
         """Every edge whose word or force is not what it was, as it is now."""
-        return [Change(pair, self.words[pair], was, self.stands(pair)) for pair, was in self.before.items()]
+        return [
+            Change(pair, self.words[pair], was, self.stands(pair), pair in self.fresh)
+            for pair, was in self.before.items()
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An edge that is to be written: its last word, whether it was in force and whether it is."""
+    """An edge that is to be written: its last word, whether it was in force, whether it is, and whether it is new."""
 
     pair: Pair
     word: Word
     was: bool
     stands: bool
+    fresh: bool
 
 
 def all_needed(pairs: Iterable[Pair]) -> Collection[Pair]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo import IndexModel, UpdateOne
+from pymongo import IndexModel, InsertOne, UpdateOne
 from stories_shared import outbox
 from stories_shared.clock import Clock, epoch_ms
 from stories_shared.ids import new_id
@@ -34,7 +34,7 @@ async def ensure(mongo: Mongo) -> None:
         EDGES,
         IndexModel([("user", 1), ("kind", 1), ("on", 1), ("at", -1), ("target", 1)]),
         IndexModel([("target", 1), ("kind", 1), ("on", 1), ("at", -1), ("user", 1)]),
-        IndexModel([("gone", 1)], expireAfterSeconds=int(MARKS_KEPT.total_seconds())),
+        IndexModel([("gone", 1)], sparse=True, expireAfterSeconds=int(MARKS_KEPT.total_seconds())),
         outbox.outbox_index(),
     )
     await mongo.ensure(CHOICES)
@@ -134,7 +134,7 @@ def relation_of(standing: Sequence[bool]) -> Relation:
     return Relation(follows=follows, followed=followed, close=close, blocked=blocks or blocked)
 
 
-def edge_write(change: Change, *, say: bool, now: datetime) -> UpdateOne:
+def edge_write(change: Change, *, say: bool, now: datetime) -> InsertOne[Document] | UpdateOne:
     """The write of one edge, with what is to be said of it."""
     pair, word = change.pair, change.word
     fields: Document = {
@@ -145,14 +145,13 @@ def edge_write(change: Change, *, say: bool, now: datetime) -> UpdateOne:
         "on": change.stands,
         "at": word.at,
     }
-    unset: Document = {}
-    if change.stands:
-        unset["gone"] = ""
-    else:
-        fields["gone"] = now
     if say:
         fields |= {outbox.FIELD: outbox.mark(epoch_ms(word.at), now), "fact": new_id()}
-    return UpdateOne({"_id": str(pair)}, {"$set": fields, **({"$unset": unset} if unset else {})}, upsert=True)
+    if not change.stands:
+        fields["gone"] = now
+    if change.fresh:
+        return InsertOne({"_id": str(pair), **fields})
+    return UpdateOne({"_id": str(pair)}, {"$set": fields, **({"$unset": {"gone": ""}} if change.stands else {})})
 
 
 def choice_writes(changes: Iterable[Change]) -> Iterable[UpdateOne]:
