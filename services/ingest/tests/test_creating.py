@@ -202,6 +202,6 @@ async def test_limits_are_told_and_kept(start):
 async def test_anybody_may_read_the_bounds(ingest):
     config = (await ingest.http.get("/v1/config")).json()
     assert (config["lifetimes"], config["max_clip_ms"], config["max_parts"]) == (["24h"], 15_000, 10)
-    assert config["limits"]["create"] == 10_000
+    assert (config["limits"]["create"], config["limits"]["comments"]) == (10_000, 30)
     assert "image/heic" in config["content_types"]
     assert config["audiences"] == ["everyone", "followers", "friends", "close_friends"]

@@ -1,5 +1,6 @@
 """Servers that are down: what is answered, how soon, and what stands afterwards."""
 
+import signal
 import time
 from contextlib import contextmanager
 
@@ -16,6 +17,16 @@ def down(servers, server):
         yield
     finally:
         servers.start(server)
+
+
+@contextmanager
+def frozen(servers, server):
+    process = servers.process(server)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
 
 
 async def refused_in_time(request):
@@ -120,3 +131,24 @@ async def test_without_the_database_everything_is_refused_in_time(start, servers
             return (await ann.publish(draft["id"])).status_code == 200
 
         await eventually(live, within=60)
+
+
+async def test_frozen_servers_are_refused_in_time_too(start, servers):
+    async with start() as ingest:
+        ann = ingest.author()
+        story, draft = await ann.post(), await ann.drafted(photo())
+        path = f"/v1/stories/{story['id']}"
+        with frozen(servers, servers.kafka):
+            await refused_in_time(ann.http.patch(path, json={"comments": "nobody"}))
+        with frozen(servers, servers.s3):
+            await refused_in_time(ann.publish(draft["id"]))
+            await refused_in_time(ann.http.delete(path))
+        with frozen(servers, servers.mongod):
+            await refused_in_time(ann.show(draft["id"]))
+            await refused_in_time(ann.create())
+            await refused_in_time(ann.http.delete(f"/v1/stories/{draft['id']}"))
+
+        async def deleted():
+            return (await ann.http.delete(path)).status_code == 204
+
+        await eventually(deleted, within=60)

@@ -1,8 +1,13 @@
 """What nobody asks for: drafts left alone, strays in the bucket, workers that die."""
 
+import asyncio
+import os
+import sys
 from datetime import timedelta
 
 import pytest
+from stories_embedded.ports import free_port
+from stories_ingest.media.samples import sample_clip
 from stories_ingest.store.documents import STORIES
 from stories_ingest.testing.running import eventually, photo, upload
 from stories_shared.ids import new_id
@@ -51,15 +56,34 @@ async def test_a_stray_under_the_final_keys_is_removed(start, tmp_path):
         await eventually(swept)
 
 
-async def test_a_killed_workers_job_is_taken_over(start):
-    async with start(role="api") as api:
+async def test_a_killed_workers_job_is_taken_over(start, realm, tmp_path):
+    clip = sample_clip(tmp_path / "long.mp4", 20, key_seconds=100)
+    async with start(role="api", sweep_every=timedelta(seconds=1)) as api:
         ann = api.author()
-        draft = await ann.drafted(photo())
+        draft = await ann.drafted(clip.read_bytes(), "video/mp4")
         assert (await ann.publish(draft["id"], wait=0)).status_code == 202
-        dead = {"job.worker": "dead", "job.attempts": 1}
-        await api.mongo[STORIES].update_one({"_id": draft["id"]}, {"$set": dead})
+        environment = {**os.environ, **realm, "ROLE": "worker", "PORT": str(free_port(set())), "TMPDIR": str(tmp_path)}
+        worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "stories_ingest", env=environment)
+
+        async def working():
+            document = await api.mongo[STORIES].find_one({"_id": draft["id"]})
+            return document["job"]["worker"]
+
+        try:
+            await eventually(working, within=60)
+        finally:
+            worker.kill()
+            await worker.wait()
         async with start(role="worker"):
-            assert (await ann.publish(draft["id"])).status_code == 200
+            answer = await ann.publish(draft["id"])
+            while answer.status_code == 202:
+                answer = await ann.publish(draft["id"])
+        assert (answer.status_code, answer.json()["parts"]) == (200, 2)
+
+        async def swept():
+            return len(await api.keys()) == 4
+
+        await eventually(swept)
 
 
 async def test_two_replicas_share_the_work_and_make_every_story_once(start):

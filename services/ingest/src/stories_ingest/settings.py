@@ -35,3 +35,24 @@ class IngestSettings(ObjectStoreSettings, Settings):
     max_parts: int = Field(10, ge=1, le=100, description="into how many parts a clip may be split")
     still_images: OnOff = Field(True, description="whether photos are taken: `on` or `off`")
     limit_create: int = Field(30, ge=1, description="stories a user may ask for in a minute, on each replica")
+    limit_comments: int = Field(30, ge=1, description="as engagement reads it; told by `GET /v1/config`")
+    limit_reactions: int = Field(120, ge=1, description="as engagement reads it; told by `GET /v1/config`")
+    limit_shares: int = Field(30, ge=1, description="as engagement reads it; told by `GET /v1/config`")
+    limit_views: int = Field(6000, ge=1, description="as engagement reads it; told by `GET /v1/config`")
+    limit_edges: int = Field(120, ge=1, description="as feed reads it; told by `GET /v1/config`")
+
+    @property
+    def own_limits(self) -> dict[str, int]:
+        """Requests a minute by the name of the limit, where ingest counts them."""
+        return {"create": self.limit_create, "reads": self.limit_reads}
+
+    @property
+    def all_limits(self) -> dict[str, int]:
+        """Requests a minute by the name of the limit, of all services."""
+        return self.own_limits | {
+            "comments": self.limit_comments,
+            "reactions": self.limit_reactions,
+            "shares": self.limit_shares,
+            "views": self.limit_views,
+            "edges": self.limit_edges,
+        }

@@ -15,7 +15,7 @@ from stories_shared.topics import Topics, ensure_topics
 
 from stories_ingest import store
 from stories_ingest.app.background import start_sweeps, start_workers
-from stories_ingest.app.doors import handlers, http_routes, limits_of
+from stories_ingest.app.doors import handlers, http_routes
 from stories_ingest.app.parts import Parts, objects_of
 from stories_ingest.handlers import SERVICE
 from stories_ingest.metrics import IngestMetrics
@@ -41,7 +41,7 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
         start_sweeps(base, parts, metrics, sweep_every)
         routers = [*http_routes(settings, parts), handlers(base, parts)]
     base.on_close(parts.close)
-    limits = Limits(limits_of(settings), lambda name: base.metrics.rate_limited.labels(name).inc(), now)
+    limits = Limits(settings.own_limits, lambda name: base.metrics.rate_limited.labels(name).inc(), now)
     return base.app("Stories: ingest", *routers, limits=limits)
 
 

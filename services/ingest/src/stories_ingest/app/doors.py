@@ -9,7 +9,7 @@ from stories_shared.settings import duration_text
 from stories_ingest.app.parts import Parts
 from stories_ingest.domain.story import AUDIENCES, COMMENTS, LAYER_KINDS, PHOTOS, VIDEOS
 from stories_ingest.handlers import event_handlers
-from stories_ingest.routes.config import ConfigShape, config_route, shown_limits
+from stories_ingest.routes.config import ConfigShape, config_route
 from stories_ingest.routes.creating import creating_routes
 from stories_ingest.routes.living import living_routes
 from stories_ingest.routes.mine import own_routes
@@ -64,13 +64,8 @@ def config_of(settings: IngestSettings) -> ConfigShape:
         audiences=list(AUDIENCES),
         comments=list(COMMENTS),
         layer_kinds=list(LAYER_KINDS),
-        limits=shown_limits(limits_of(settings)),
+        limits=settings.all_limits,
     )
-
-
-def limits_of(settings: IngestSettings) -> dict[str, int]:
-    """Requests a minute by the name of their limit."""
-    return {"create": settings.limit_create, "reads": settings.limit_reads}
 
 
 def handlers(base: Foundation, parts: Parts) -> KafkaRouter:

@@ -1,7 +1,5 @@
 """What clients need to know before they ask for anything."""
 
-from collections.abc import Mapping
-
 from fastapi import APIRouter
 from pydantic import BaseModel
 from stories_shared.http.bodies import StrictRoute
@@ -31,8 +29,3 @@ def config_route(config: ConfigShape) -> APIRouter:
         return config
 
     return router
-
-
-def shown_limits(limits: Mapping[str, int]) -> dict[str, int]:
-    """Limits a minute by name, in a fixed order."""
-    return dict(sorted(limits.items()))

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from stories_shared.http.bodies import StoryId, StrictRoute
 from stories_shared.http.idempotency import Claims, Idempotent, Once, Replay
 from stories_shared.http.limits import limited
+from stories_shared.http.openapi import problem_answer
 from stories_shared.http.problems import invalid
 from stories_shared.http.who import Who
 from stories_shared.settings import duration_text
@@ -67,7 +68,7 @@ def creating_routes(
         await claims.settle(claim)
         return claim.resource_id
 
-    @router.post("/v1/stories", status_code=201, dependencies=[limited("create")])
+    @router.post("/v1/stories", status_code=201, dependencies=[limited("create")], responses={409: problem_answer(409)})
     async def create_story(body: StoryBody, caller: Who, asked: Idempotent, response: Response) -> DraftShape:
         """Ask for a story; the answer holds a form for its upload."""
         async with answering():
@@ -76,7 +77,7 @@ def creating_routes(
             response.headers["Location"] = f"/v1/me/stories/{story_id}"
             return draft_shape(own, form(own.story) if own.story.state is State.DRAFT else None)
 
-    @router.post("/v1/stories/{story_id}/upload", status_code=200)
+    @router.post("/v1/stories/{story_id}/upload", status_code=200, responses={409: problem_answer(409)})
     async def renew_form(story_id: StoryId, caller: Who) -> UploadShape:
         """A fresh form for a draft."""
         async with answering():

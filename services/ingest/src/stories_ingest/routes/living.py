@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 from stories_shared.http.bodies import StoryId, StrictRoute
+from stories_shared.http.openapi import problem_answer
 from stories_shared.http.who import Who
 
 from stories_ingest.domain.errors import MediaRefused
@@ -29,7 +30,9 @@ def living_routes(
     router = APIRouter(route_class=StrictRoute, tags=["Making stories"])
 
     @router.post(
-        "/v1/stories/{story_id}/publish", responses={202: {"model": ProcessingShape}}, response_model=StoryShape
+        "/v1/stories/{story_id}/publish",
+        responses={202: {"model": ProcessingShape}, 409: problem_answer(409), 429: problem_answer(429)},
+        response_model=StoryShape,
     )
     async def publish_story(story_id: StoryId, caller: Who, wait: Wait = 0) -> StoryShape | JSONResponse:
         """Post what was uploaded: 200 when it is live, 202 while it is worked on, 422 when it is refused."""
@@ -42,14 +45,14 @@ def living_routes(
         progress = ProcessingShape(id=story.id, progress=round(story.job.progress, 3) if story.job else 0)
         return JSONResponse(progress.model_dump(), 202)
 
-    @router.post("/v1/stories/{story_id}/cancel", status_code=204)
+    @router.post("/v1/stories/{story_id}/cancel", status_code=204, responses={409: problem_answer(409)})
     async def cancel_story(story_id: StoryId, caller: Who) -> Response:
         """Let a draft or a processing story vanish with its upload."""
         async with answering():
             await cancel(asker_of(caller), story_id)
         return Response(status_code=204)
 
-    @router.patch("/v1/stories/{story_id}")
+    @router.patch("/v1/stories/{story_id}", responses={409: problem_answer(409)})
     async def change_story(story_id: StoryId, body: ChoicesBody, caller: Who) -> StoryShape:
         """Change who may see a story and what may be done with it."""
         async with answering():
