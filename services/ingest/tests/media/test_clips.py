@@ -147,6 +147,27 @@ async def test_sound_that_outlasts_the_picture_is_cut(tmp_path: Path, making) ->
     assert sound == pytest.approx(2, abs=0.025)
 
 
+async def test_clips_as_browsers_record_them_are_taken(tmp_path: Path, making) -> None:
+    live = sample_clip(tmp_path / "a.webm", 2, codec="vp9", audio="libopus", container_options={"live": "1"})
+    [made] = await making(live, "video/webm")
+    assert made.duration_ms == pytest.approx(2000, abs=35)
+    fragments = sample_clip(tmp_path / "a.mp4", 2, container_options={"movflags": "frag_keyframe+empty_moov"})
+    [made] = await making(fragments)
+    assert made.duration_ms == pytest.approx(2000, abs=35)
+
+
+async def test_a_trailer_that_is_no_box_is_not_damage(tmp_path: Path, making) -> None:
+    source = sample_clip(tmp_path / "a.mp4", 1)
+    source.write_bytes(source.read_bytes() + b"SEFH what some phones leave behind" * 9)
+    [made] = await making(source)
+    assert made.duration_ms == 1000
+
+
+async def test_a_single_picture_is_a_very_short_clip(tmp_path: Path, making) -> None:
+    [made] = await making(sample_clip(tmp_path / "a.webm", 0.03, codec="vp9", audio=None))
+    assert made.duration_ms == 33
+
+
 async def test_a_poster_is_not_the_black_that_a_clip_fades_in_from(tmp_path: Path, making) -> None:
     [made] = await making(sample_clip(tmp_path / "a.mp4", 3, dark_seconds=1))
     levels = Image.open(made.poster_path).convert("L").getextrema()

@@ -110,6 +110,18 @@ async def test_codecs_that_we_do_not_take_are_unsupported(tmp_path: Path, refusi
     assert await refusing(path) == "unsupported"
 
 
+async def test_a_crowd_of_tracks_is_unsupported(tmp_path: Path, refusing) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        for _ in range(65):
+            container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for stream in container.streams:
+            frame = av.AudioFrame(format="s16", layout="mono", samples=80)
+            frame.sample_rate, frame.pts = 8000, 0
+            container.mux(stream.encode(frame))
+    assert await refusing(path) == "unsupported"
+
+
 async def test_other_formats_are_unsupported(tmp_path: Path, refusing) -> None:
     for name in ("a.gif", "a.tiff", "a.bmp"):
         Image.new("RGB", (64, 64), "red").save(tmp_path / name)

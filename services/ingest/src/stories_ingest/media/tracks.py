@@ -58,6 +58,8 @@ def open_tracks(source: Path, form: Container) -> Tracks:
         raise
     except (av.FFmpegError, ValueError) as error:
         raise Refused("damaged", f"cannot be opened: {error}") from None
+    if len(container.streams) > _MAX_STREAMS:
+        raise Refused("unsupported", f"{len(container.streams)} tracks")
     tracks = Tracks(container, _picture(container), _sound(container))
     tracks.picture.codec_context.thread_count = _DECODER_THREADS
     tracks.picture.codec_context.thread_type = "SLICE"

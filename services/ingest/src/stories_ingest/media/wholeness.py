@@ -14,6 +14,7 @@ from stories_ingest.media.terms import Container, Refused
 from stories_ingest.media.tracks import codec
 
 _MAX_BOXES = 100_000  # top-level boxes; a fragmented file has two for each fragment
+_BOXES = frozenset(b"ftyp moov mdat moof mfra free skip wide uuid meta udta pnot pdin sidx ssix styp emsg prft".split())
 _SEGMENT = 0x18538067
 
 
@@ -38,7 +39,7 @@ def _boxes(file: BinaryIO, end: int) -> int:
             size = int.from_bytes(head[8:16], "big")
         if size == 0:  # to the end of the file
             return end
-        if size < 8:  # zero padding, or junk that the demuxer will judge
+        if size < 8 or head[4:8] not in _BOXES:  # padding, or a trailer that some phone leaves: the demuxer will judge
             return at
         at += size
     return at
