@@ -1,0 +1,46 @@
+"""The README's tour is true: it is run as it stands there, on the stack."""
+
+import asyncio
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from stories_embedded.checkout import CHECKOUT
+
+from ..journeys.stack import Stack
+
+LONGEST_S = 90
+
+
+def tour() -> str:
+    """The shell block under "A tour with curl"."""
+    page = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"## A tour with curl.*?```sh\n(.*?)```", page, re.DOTALL)
+    assert found
+    return found[1]
+
+
+async def test_the_tour_with_curl_shows_a_ring_a_viewer_and_a_complete_receipt(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / ".venv").symlink_to(CHECKOUT / ".venv")
+    (tmp_path / ".stories").symlink_to(stack.folder)
+    process = await asyncio.create_subprocess_exec(
+        "bash",
+        "-euo",
+        "pipefail",
+        "-c",
+        tour(),
+        cwd=tmp_path,
+        env={**os.environ, "API": stack.url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    out, errors = await asyncio.wait_for(process.communicate(), LONGEST_S)
+    said = out.decode()
+    assert process.returncode == 0, errors.decode()
+    assert '"state":"live"' in said
+    assert '"ring":"unseen"' in said
+    assert '"viewer_id":"bob"' in said
+    assert '"reaction":"❤️"' in said
+    assert '"ended":"deleted"' in said
+    assert '"complete":true' in said
