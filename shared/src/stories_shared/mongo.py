@@ -204,6 +204,21 @@ class Loader:
 
     async def get(self, document_id: Any) -> Document | None:
         """The document, or None where there is none. Callers share it: do not change it."""
+        return await asyncio.shield(self._answer(document_id))
+
+    async def get_many(self, document_ids: Iterable[Any]) -> dict[Any, Document]:
+        """The documents that exist, by id."""
+        answers = {document_id: self._answer(document_id) for document_id in document_ids}
+        if answers:
+            await asyncio.wait(answers.values())
+        failed = [error for error in (answer.exception() for answer in answers.values()) if error is not None]
+        if failed:
+            raise failed[0]
+        found = ((document_id, answer.result()) for document_id, answer in answers.items())
+        return {document_id: document for document_id, document in found if document is not None}
+
+    def _answer(self, document_id: Any) -> asyncio.Future[Document | None]:
+        """The answer that is awaited for an id, by whoever else asked for it in this turn too."""
         future = self._wanted.get(document_id)
         if future is None:
             loop = asyncio.get_running_loop()
@@ -211,15 +226,7 @@ class Loader:
             if not self._wanted:
                 loop.call_soon(self._ask)
             self._wanted[document_id] = future
-        return await asyncio.shield(future)
-
-    async def get_many(self, document_ids: Iterable[Any]) -> dict[Any, Document]:
-        """The documents that exist, by id."""
-        wanted = list(document_ids)
-        found = await asyncio.gather(*(self.get(document_id) for document_id in wanted))
-        return {
-            document_id: document for document_id, document in zip(wanted, found, strict=True) if document is not None
-        }
+        return future
 
     def _ask(self) -> None:
         wanted, self._wanted = list(self._wanted.items()), {}
