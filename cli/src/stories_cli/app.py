@@ -2,7 +2,7 @@
 
 import typer
 
-from . import demo, stack
+from . import demo, erasure, parked, produce, stack
 
 app = typer.Typer(
     name="stories",
@@ -10,5 +10,5 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for group in (stack, demo):
+for group in (stack, demo, produce, parked, erasure):
     group.register(app)

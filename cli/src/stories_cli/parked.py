@@ -1,0 +1,235 @@
+"""`stories parked`: what could not be handled, and sending it once more."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+import typer
+from aiokafka.errors import KafkaError
+from rich.table import Table
+from stories_shared.clock import from_epoch_ms, text
+from stories_shared.kafka import Kafka
+from stories_shared.publishing import Message, Publisher
+from stories_shared.topics import Topic, Topics
+
+from . import reach, where
+from .log import Log, Record, reading
+from .progress import counting
+from .where import DEFAULT_DATA, Data, EnvFile
+from .words import USAGE, fail, failing_with, results, say
+
+PARKING = ("origin-topic", "origin-partition", "origin-offset", "origin-group", "parked-at", "error-type", "error")
+AT_ONCE = 500
+SHOWN_BYTES = 2_000
+
+group = typer.Typer(no_args_is_help=True, help="What could not be handled: list it, look at it, send it once more.")
+JsonOut = Annotated[bool, typer.Option("--json", help="As JSON.")]
+TopicName = Annotated[str, typer.Argument(metavar="TOPIC", help="Where it came from, such as story-viewed.")]
+GroupName = Annotated[
+    str, typer.Argument(metavar="GROUP", help="Who could not use it, such as engagement.story-viewed.")
+]
+Offset = Annotated[
+    str | None, typer.Option("--offset", metavar="P:N", help="One record, by its partition and offset of origin.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    app.add_typer(group, name="parked")
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """One parked record; `offset` is P:N, its partition and offset in the topic that it came from."""
+
+    topic: str
+    group: str
+    offset: str
+    parked_at: str
+    error_type: str
+    error: str
+    key: str | None
+    value: str | None
+
+
+@group.command("list")
+def list_(
+    topic: Annotated[str | None, typer.Argument(metavar="TOPIC", help="Of this origin alone.")] = None,
+    group_name: Annotated[str | None, typer.Argument(metavar="GROUP", help="Of this reader alone.")] = None,
+    data: Data = DEFAULT_DATA,
+    env_file: EnvFile = None,
+    as_json: JsonOut = False,
+) -> None:
+    """How many records are parked, by origin, reader and reason."""
+    kafka, topics = reach.kafka(where.settings(data, env_file))
+    with failing_with(KafkaError):
+        found = asyncio.run(_list(kafka, chosen(topics, topic, group_name)))
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    table = Table("topic", "group", "records", "reasons", "oldest", "newest", box=None, pad_edge=False)
+    for row in found:
+        reasons = ", ".join(f"{reason} {number}" for reason, number in row["reasons"].items())
+        table.add_row(row["topic"], row["group"], str(row["records"]), reasons, row["oldest"], row["newest"])
+    results.print(table) if found else say("nothing is parked")
+
+
+async def _list(kafka: Kafka, topics: Sequence[Topic]) -> list[dict[str, Any]]:
+    rows = []
+    async with reading(kafka) as log:
+        for topic in topics:
+            records = [record async for record in once(log, topic)]
+            if records:
+                reasons: dict[str, int] = {}
+                for record in records:
+                    reason = parking(record).get("error-type", "unknown")
+                    reasons[reason] = reasons.get(reason, 0) + 1
+                times = [text(from_epoch_ms(record.timestamp)) for record in records]
+                origin, reader = names_of(topic)
+                row = {"topic": origin, "group": reader, "records": len(records), "reasons": reasons}
+                rows.append(row | {"oldest": min(times), "newest": max(times)})
+    return rows
+
+
+@group.command()
+def show(
+    topic: TopicName,
+    group_name: GroupName,
+    offset: Offset = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 20,
+    data: Data = DEFAULT_DATA,
+    env_file: EnvFile = None,
+    as_json: JsonOut = False,
+) -> None:
+    """The parked records themselves: where they came from, why they are here, key and value."""
+    kafka, topics = reach.kafka(where.settings(data, env_file))
+    (from_topic,) = chosen(topics, topic, group_name)
+    with failing_with(KafkaError):
+        found = asyncio.run(_show(kafka, from_topic, offset))[-limit:]
+    if as_json:
+        print(json.dumps([asdict(each) for each in found], indent=1))
+        return
+    for each in found:
+        results.print(f"[bold]{each.offset}[/bold] {each.error_type}, {each.parked_at}, key {each.key}", markup=True)
+        results.print(f"  {each.error}\n  {each.value}", markup=False)
+    if not found:
+        say("nothing is parked there")
+
+
+async def _show(kafka: Kafka, topic: Topic, offset: str | None) -> list[Parked]:
+    async with reading(kafka) as log:
+        found = [record async for record in once(log, topic)]
+    return [described(topic, record) for record in found if offset in {None, origin_of(record)}]
+
+
+@group.command()
+def replay(
+    topic: TopicName,
+    group_name: GroupName,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that is parked there.")] = False,
+    offset: Offset = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
+    data: Data = DEFAULT_DATA,
+    env_file: EnvFile = None,
+) -> None:
+    """Send parked records once to the topic they came from. Every group gets them, and is deaf to repeats."""
+    if everything == (offset is not None):
+        fail("either --all or --offset P:N", USAGE)
+    kafka, topics = reach.kafka(where.settings(data, env_file))
+    (from_topic,) = chosen(topics, topic, group_name)
+    with failing_with(KafkaError):
+        found = asyncio.run(_replay(kafka, from_topic, offset, dry_run=dry_run))
+    for each in found:
+        print(f"{topic} {each}")
+    if offset and not found:
+        fail(f"no record of {topic} at {offset} is parked there")
+    say(f"{len(found)} {'would be ' if dry_run else ''}sent")
+
+
+async def _replay(kafka: Kafka, topic: Topic, offset: str | None, *, dry_run: bool) -> list[str]:
+    async with reading(kafka) as log:
+        records = [record async for record in once(log, topic) if offset in {None, origin_of(record)}]
+    if dry_run:
+        return [origin_of(record) for record in records]
+    origin = kafka.topic(names_of(topic)[0])
+    publisher = Publisher(kafka, "cli")
+    await publisher.start()
+    try:
+        with counting("sending", len(records)) as advance:
+            for start in range(0, len(records), AT_ONCE):
+                part = records[start : start + AT_ONCE]
+                await publisher.send(
+                    [Message(origin, record.key, record.value, own_headers(record)) for record in part]
+                )
+                advance(len(part))
+    finally:
+        await publisher.stop()
+    return [origin_of(record) for record in records]
+
+
+def chosen(topics: Topics, topic: str | None, group_name: str | None) -> list[Topic]:
+    """The parked topics of an origin and a reader, given as the group or as the service; all where none is named."""
+    parked = [each for each in topics.values() if each.parked_of is not None]
+    found = [
+        each
+        for each in parked
+        if topic in {None, names_of(each)[0]}
+        and group_name in {None, names_of(each)[1], names_of(each)[1].split(".")[0]}
+    ]
+    if not found:
+        known = ", ".join(" ".join(names_of(each)) for each in parked if topic in {None, names_of(each)[0]})
+        fail(f"no group {group_name or ''} parks records of {topic}; there are {known or 'none'}", USAGE)
+    return found
+
+
+def names_of(topic: Topic) -> tuple[str, str]:
+    """The origin topic and the group of a parked topic."""
+    origin, service = topic.parked_of or ("", "")
+    return origin, f"{service}.{origin}"
+
+
+async def once(log: Log, topic: Topic) -> AsyncIterator[Record]:
+    """The records of a parked topic, each origin once: a crash may have parked one twice."""
+    seen: set[str] = set()
+    async for records in log.read(topic.name):
+        for record in records:
+            if (origin := origin_of(record)) not in seen:
+                seen.add(origin)
+                yield record
+
+
+def parking(record: Record) -> dict[str, str]:
+    """The headers that parking put first; later ones of the same names are the record's own."""
+    found: dict[str, str] = {}
+    for name, value in (record.headers or ())[: len(PARKING)]:
+        if name in PARKING and value is not None:
+            found.setdefault(name, value.decode(errors="replace"))
+    return found
+
+
+def own_headers(record: Record) -> tuple[tuple[str, bytes], ...]:
+    """The headers that the record had before it was parked, its identity among them."""
+    return tuple((name, value) for name, value in (record.headers or ())[len(PARKING) :] if value is not None)
+
+
+def origin_of(record: Record) -> str:
+    """P:N, the record's partition and offset in the topic that it came from."""
+    headers = parking(record)
+    return f"{headers.get('origin-partition', '?')}:{headers.get('origin-offset', '?')}"
+
+
+def described(topic: Topic, record: Record) -> Parked:
+    """The record for people and for JSON; long values are cut."""
+    headers, (origin, reader) = parking(record), names_of(topic)
+    return Parked(
+        topic=origin,
+        group=reader,
+        offset=origin_of(record),
+        parked_at=headers.get("parked-at", text(from_epoch_ms(record.timestamp))),
+        error_type=headers.get("error-type", "unknown"),
+        error=headers.get("error", ""),
+        key=record.key.decode(errors="replace") if record.key is not None else None,
+        value=record.value[:SHOWN_BYTES].decode(errors="replace") if record.value is not None else None,
+    )

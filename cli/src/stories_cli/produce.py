@@ -1,0 +1,172 @@
+"""Commands that say events as an outside producer: produce, import-follows."""
+
+import asyncio
+import csv
+import json
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
+from stories_shared.cloudevents import headers_of
+from stories_shared.events import EVENTS, Event, UserFollowed, encode
+from stories_shared.ids import new_id
+from stories_shared.kafka import Kafka
+
+from . import reach, where
+from .progress import counting
+from .where import DEFAULT_DATA, Data, EnvFile
+from .words import USAGE, fail, failing_with, say
+
+SOURCE = "/stories-cli"
+AT_ONCE = 5_000
+MOST_COMPLAINTS = 20
+
+
+class Wrong(Exception):
+    """A line that is no event; ``args[0]`` says why."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    app.command()(produce)
+    app.command("import-follows")(import_follows)
+
+
+def produce(
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="The event's name, such as user-followed.")],
+    document: Annotated[str, typer.Argument(metavar="JSON|-", help="Its fields; -: a line each from standard input.")],
+    check: Annotated[bool, typer.Option("--check", help="Only check; send nothing.")] = False,
+    data: Data = DEFAULT_DATA,
+    env_file: EnvFile = None,
+) -> None:
+    """Say an event, with key and headers filled in; prints topic, partition and offset."""
+    kind = EVENTS.get(event)
+    if kind is None:
+        fail(f"no such event: {event}; there are {', '.join(EVENTS)}", USAGE)
+    complaints: list[str] = []
+    events = read_all(kind, sys.stdin if document == "-" else [document], complaints)
+    if check:
+        checked = sum(1 for _ in events)
+        say(f"{checked} {'is' if checked == 1 else 'are'} as {event} should be")
+    else:
+        kafka, _ = reach.kafka(where.settings(data, env_file))
+        with failing_with(KafkaError):
+            asyncio.run(_produce(kafka, events))
+    if complaints:
+        fail("; ".join(complaints[:MOST_COMPLAINTS]))
+
+
+async def _produce(kafka: Kafka, events: Iterator[Event]) -> None:
+    async with producing(kafka) as producer:
+        async for sent in send(kafka, producer, events):
+            print(f"{sent.topic} {sent.partition} {sent.offset}", flush=True)
+
+
+def import_follows(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="user_id,target_id and, optionally, at (RFC 3339).")],
+    data: Data = DEFAULT_DATA,
+    env_file: EnvFile = None,
+) -> None:
+    """Say user-followed for every line; a heading is skipped. Lines that are none are named, the others go on."""
+    kafka, _ = reach.kafka(where.settings(data, env_file))
+    if not file.is_file():
+        fail(f"{file}: no such file", USAGE)
+    with file.open("rb") as counted:
+        total = sum(block.count(b"\n") for block in iter(lambda: counted.read(1 << 20), b""))
+    complaints: list[str] = []
+    with failing_with(KafkaError):
+        number = asyncio.run(_import(kafka, file, total, complaints))
+    print(f"{number} user-followed")
+    if complaints:
+        for complaint in complaints[:MOST_COMPLAINTS]:
+            say(complaint)
+        fail(f"{len(complaints)} lines were left out")
+
+
+async def _import(kafka: Kafka, file: Path, total: int, complaints: list[str]) -> int:
+    number = 0
+    async with producing(kafka) as producer:
+        with counting("following", total) as advance, file.open(newline="", encoding="utf-8") as lines:
+            async for _ in send(kafka, producer, edges(csv.reader(lines), complaints)):
+                number += 1
+                if number % AT_ONCE == 0:
+                    advance(AT_ONCE)
+            advance(number % AT_ONCE + len(complaints))
+    return number
+
+
+def edges(rows: Iterable[list[str]], complaints: list[str]) -> Iterator[UserFollowed]:
+    """The edge of each row; what is none is complained about."""
+    now = datetime.now(UTC).isoformat()
+    for number, row in enumerate(rows, start=1):
+        if not row or (number == 1 and row[0].strip() == "user_id"):
+            continue
+        fields = dict(zip(("user_id", "target_id", "at"), (cell.strip() for cell in row), strict=False))
+        try:
+            yield msgspec.convert({"at": now} | {name: value for name, value in fields.items() if value}, UserFollowed)
+        except (msgspec.ValidationError, ValueError) as error:
+            complaints.append(f"line {number}: {error}")
+
+
+def read_all(kind: type[Event], lines: Iterable[str], complaints: list[str]) -> Iterator[Event]:
+    """The event that each line is; blank ones are skipped, what is none is complained about."""
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                yield read(kind, line)
+            except Wrong as wrong:
+                complaints.append(f"line {number}: {wrong}")
+
+
+def read(kind: type[Event], line: str) -> Event:
+    """The event that a JSON text is; its story_id or user_id is the key.
+
+    Raises Wrong.
+    """
+    try:
+        document: Any = json.loads(line)
+        told: Event = msgspec.json.decode(line, type=kind)
+    except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+        raise Wrong(str(error)) from error
+    unknown = sorted(document.keys() - {field.encode_name for field in msgspec.structs.fields(kind)})
+    if unknown:
+        say(f"{kind.topic} has no field {', '.join(unknown)}: consumers will ignore it")
+    return told
+
+
+@asynccontextmanager
+async def producing(kafka: Kafka) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer for one command; ends the command where no broker answers."""
+    producer = AIOKafkaProducer(**kafka.arguments, acks="all", enable_idempotence=kafka.idempotent, linger_ms=5)
+    try:
+        await producer.start()
+    except (KafkaError, OSError) as error:
+        await producer.stop()
+        fail(f"Kafka does not answer at {kafka.bootstrap}: {error}")
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def send(kafka: Kafka, producer: AIOKafkaProducer, events: Iterable[Event]) -> AsyncIterator[RecordMetadata]:
+    """Send many at a time, in order; where each went, once it is acknowledged."""
+    waiting: list[asyncio.Future[RecordMetadata]] = []
+    for event in events:
+        headers = headers_of(event, SOURCE, new_id(), datetime.now(UTC))
+        topic = kafka.topic(event.topic)
+        waiting.append(await producer.send(topic, encode(event), event.key.encode(), headers=headers))
+        if len(waiting) == AT_ONCE:
+            for sent in waiting:
+                yield await sent
+            waiting = []
+    for sent in waiting:
+        yield await sent

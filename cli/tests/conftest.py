@@ -1,0 +1,58 @@
+"""The command line's fixtures: an installation on the real servers that commands find through the environment."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from click.testing import Result
+from stories_cli import reach
+from stories_cli.app import app
+from stories_cli.log import Record, reading
+from stories_embedded.testing import Realm
+from stories_shared.kafka import Kafka
+from stories_shared.topics import ensure_topics
+from typer.testing import CliRunner
+
+
+class Installation:
+    """Topics of its own on the real servers, and the command line pointed at them."""
+
+    def __init__(self, realm: Realm, data: Path) -> None:
+        self.settings = dict(realm)
+        self.data = data
+        self.kafka, self.topics = reach.kafka(realm)
+
+    def run(self, *arguments: str, stdin: str | None = None) -> Result:
+        """One command, as if from a shell with these settings."""
+        return CliRunner().invoke(app, [*arguments, "--data", str(self.data)], input=stdin, env=self.settings)
+
+    def records(self, topic: str) -> list[Record]:
+        """Everything that a topic holds."""
+        return asyncio.run(records_of(self.kafka, topic))
+
+    def put(self, topic: str, key: bytes, value: bytes | None, *headers: tuple[str, bytes]) -> None:
+        """One raw record."""
+        asyncio.run(put_raw(self.kafka, topic, key, value, list(headers)))
+
+
+async def records_of(kafka: Kafka, topic: str) -> list[Record]:
+    async with reading(kafka) as log:
+        return [record async for records in log.read(topic) for record in records]
+
+
+async def put_raw(kafka: Kafka, topic: str, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
+    producer = AIOKafkaProducer(**kafka.arguments)
+    await producer.start()
+    try:
+        await producer.send_and_wait(kafka.topic(topic), value, key, headers=headers)
+    finally:
+        await producer.stop()
+
+
+@pytest.fixture
+async def installation(realm: Realm, tmp_path: Path) -> Installation:
+    """All topics, nothing in them."""
+    made = Installation(realm, tmp_path / "no-stack-here")
+    await ensure_topics(made.kafka, made.topics, 3, 1)
+    return made

@@ -1,0 +1,143 @@
+"""verify-erasure and erase-again, on real servers."""
+
+import asyncio
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from minio import Minio
+from pymongo import MongoClient
+from stories_cli.traces import content_of
+from stories_shared.clock import system_now
+from stories_shared.cloudevents import read
+from stories_shared.events import Event, StoryDeleted, StoryViewed, UserErased
+from stories_shared.ids import new_id
+from stories_shared.objects import REGION
+from stories_shared.publishing import Publisher
+
+pytestmark = pytest.mark.servers
+SERVICES = ("ingest", "feed", "engagement", "expiry")
+
+
+@pytest.fixture
+def databases(installation: Any) -> Iterator[MongoClient[Any]]:
+    """The services' databases under their default names, empty again afterwards."""
+    with MongoClient(installation.settings["MONGO_URL"]) as client:
+        yield client
+        for service in SERVICES:
+            client.drop_database(f"stories_{service}")
+
+
+@pytest.fixture
+def bucket(installation: Any) -> Minio:
+    realm = installation.settings
+    client = Minio(realm["S3_ENDPOINT"], realm["S3_ACCESS_KEY"], realm["S3_SECRET_KEY"], secure=False, region=REGION)
+    client.make_bucket(realm["S3_BUCKET"])
+    return client
+
+
+def say(installation: Any, *events: Event, fact_id: str | None = None) -> None:
+    async def publish() -> None:
+        publisher = Publisher(installation.kafka, "ingest")
+        await publisher.start()
+        for event in events:
+            await publisher.say(event, fact_id=fact_id)
+        await publisher.stop()
+
+    asyncio.run(publish())
+
+
+def verified(installation: Any, story_id: str) -> tuple[int, dict[str, Any]]:
+    ran = installation.run("verify-erasure", story_id, "--json")
+    return ran.exit_code, json.loads(ran.stdout)
+
+
+def test_ids_times_and_counts_may_stay_and_content_may_not(
+    installation: Any, databases: MongoClient[Any], bucket: Minio
+) -> None:
+    story_id = new_id()
+    mark = {"_id": story_id, "at": datetime.now(UTC), "how": "expired", "author_id": "ann.b", "counts": {"views": 3}}
+    databases["stories_feed"]["ended"].insert_one(mark)
+    code, found = verified(installation, story_id)
+    assert (code, found["erased"]) == (0, True)
+    assert [document["content"] for document in found["documents"]] == [[]]
+    databases["stories_engagement"]["comments"].insert_one({"story_id": story_id, "text": "what a morning!"})
+    code, found = verified(installation, story_id)
+    assert (code, found["erased"]) == (1, False)
+    (comment,) = [each for each in found["documents"] if each["service"] == "engagement"]
+    assert (comment["collection"], comment["content"]) == ("comments", ["text"])
+
+
+@pytest.mark.parametrize("key", ["stories/{}/media.mp4", "staging/{}"])
+def test_an_object_or_an_unfinished_upload_is_found(
+    installation: Any, databases: MongoClient[Any], bucket: Minio, key: str
+) -> None:
+    story_id = new_id()
+    name = installation.settings["S3_BUCKET"]
+    bucket.put_object(name, key.format(new_id()), io.BytesIO(b"another"), 7)
+    assert verified(installation, story_id)[0] == 0
+    bucket.put_object(name, key.format(story_id), io.BytesIO(b"this"), 4)
+    code, found = verified(installation, story_id)
+    assert (code, found["objects"]) == (1, [key.format(story_id)])
+    bucket.remove_object(name, key.format(story_id))
+    bucket._create_multipart_upload(name, key.format(story_id), {})
+    code, found = verified(installation, story_id)
+    assert (code, found["uploads"]) == (1, [key.format(story_id)])
+
+
+def test_topics_are_told_with_the_time_when_they_are_clear(
+    installation: Any, databases: MongoClient[Any], bucket: Minio
+) -> None:
+    story_id = new_id()
+    view = StoryViewed(story_id=story_id, viewer_id="bob", viewed_at=system_now())
+    deleted = StoryDeleted(story_id=story_id, author_id="ann", deleted_at=system_now(), by="author")
+    say(installation, view, view, deleted)
+    installation.put("story-posted", story_id.encode(), None)
+    code, found = verified(installation, story_id)
+    assert code == 0
+    topics = {each["topic"]: each for each in found["topics"]}
+    assert {name: (each["records"], each["telling"]) for name, each in topics.items()} == {
+        "story-viewed": (2, 2),
+        "story-deleted": (1, 0),
+        "story-posted": (1, 0),
+    }
+    until = datetime.fromisoformat(topics["story-viewed"]["gone_by"]) - system_now()
+    assert timedelta(hours=72) < until < timedelta(hours=80)
+    shown = installation.run("verify-erasure", story_id)
+    assert "2 with content or a viewer" in shown.stdout
+
+
+def test_what_is_no_id_is_refused(installation: Any) -> None:
+    assert installation.run("verify-erasure", "stories").exit_code == 2
+
+
+def test_what_counts_as_content() -> None:
+    bare = {"_id": new_id(), "at": system_now(), "author_id": "Ann+1", "state": "ended", "n": 3, "on": True, "no": None}
+    assert list(content_of(bare)) == []
+    telling = {"caption": "first light", "media": {"key": "stories/x/y.mp4"}, "viewer": "Bob", "blob": b"x"}
+    assert list(content_of(telling)) == ["caption", "media.key", "viewer", "blob"]
+
+
+def test_endings_since_a_time_are_said_again_as_they_were(installation: Any) -> None:
+    old = StoryDeleted(story_id=new_id(), author_id="ann", deleted_at=system_now(), by="author")
+    say(installation, old)
+    since = system_now()
+    new = StoryDeleted(story_id=new_id(), author_id="ann", deleted_at=system_now(), by="author")
+    fact_id, erased = new_id(), UserErased(user_id="eve", at=system_now(), receipt_id=new_id())
+    say(installation, new, new, fact_id=fact_id)
+    say(installation, erased)
+    ran = installation.run("erase-again", "--since", since.isoformat())
+    assert ran.exit_code == 0, ran.output
+    assert ran.stdout.splitlines() == ["story-deleted 1", "user-erased 1"]
+    facts = [read(record, StoryDeleted) for record in installation.records("story-deleted")]
+    said = [fact for fact in facts if fact.event == new]
+    assert len(said) == 3
+    assert {(fact.id, fact.source) for fact in said} == {(fact_id, "/stories/ingest")}
+    assert sum(fact.event == old for fact in facts) == 1
+
+
+def test_a_time_that_is_none_is_refused(installation: Any) -> None:
+    assert installation.run("erase-again", "--since", "yesterday").exit_code == 2

@@ -1,0 +1,71 @@
+"""parked list, show and replay, on a real broker."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from stories_shared.clock import system_now
+from stories_shared.publishing import parking_headers
+
+pytestmark = pytest.mark.servers
+GROUP = "feed.user-followed"
+
+
+def park(installation: Any, offset: int, value: bytes = b"{broken", error: str = "unreadable") -> None:
+    """As a consumer does it: the record's own headers come after where it came from."""
+    origin = SimpleNamespace(
+        topic=installation.kafka.topic("user-followed"),
+        partition=1,
+        offset=offset,
+        headers=[("ce_id", b"7"), ("ce_source", b"/outside"), ("error", b"of its own")],
+    )
+    headers = parking_headers(origin, GROUP, error, "it says nonsense", system_now())
+    installation.put("user-followed.feed.parked", b"ann", value, *headers)
+
+
+def test_what_is_parked_is_counted_by_origin_reader_and_reason(installation: Any) -> None:
+    assert json.loads(installation.run("parked", "list", "--json").stdout) == []
+    park(installation, 4)
+    park(installation, 5, error="bug")
+    park(installation, 4)
+    for arguments in ((), ("user-followed",), ("user-followed", GROUP), ("user-followed", "feed")):
+        (row,) = json.loads(installation.run("parked", "list", *arguments, "--json").stdout)
+        assert (row["topic"], row["group"], row["records"]) == ("user-followed", GROUP, 2)
+        assert row["reasons"] == {"unreadable": 1, "bug": 1}
+    assert "feed.user-followed" in installation.run("parked", "list").stdout
+    assert installation.run("parked", "list", "no-such-topic").exit_code == 2
+
+
+def test_a_parked_record_shows_where_it_came_from_and_why(installation: Any) -> None:
+    park(installation, 4)
+    park(installation, 5)
+    (shown,) = json.loads(
+        installation.run("parked", "show", "user-followed", GROUP, "--offset", "1:5", "--json").stdout
+    )
+    assert (shown["offset"], shown["error_type"], shown["error"]) == ("1:5", "unreadable", "it says nonsense")
+    assert (shown["key"], shown["value"]) == ("ann", "{broken")
+    assert "1:4" in installation.run("parked", "show", "user-followed", GROUP).stdout
+
+
+def test_a_replay_sends_each_record_once_as_it_was(installation: Any) -> None:
+    for offset in (4, 5, 4):
+        park(installation, offset)
+    dry = installation.run("parked", "replay", "user-followed", GROUP, "--all", "--dry-run")
+    assert dry.stdout.splitlines() == ["user-followed 1:4", "user-followed 1:5"]
+    assert installation.records("user-followed") == []
+    assert installation.run("parked", "replay", "user-followed", GROUP, "--offset", "1:5").exit_code == 0
+    (record,) = installation.records("user-followed")
+    assert (record.key, record.value) == (b"ann", b"{broken")
+    assert dict(record.headers) == {"ce_id": b"7", "ce_source": b"/outside", "error": b"of its own"}
+    assert installation.run("parked", "replay", "user-followed", GROUP, "--all").exit_code == 0
+    assert len(installation.records("user-followed")) == 3
+
+
+@pytest.mark.parametrize("arguments", [(), ("--all", "--offset", "1:4")])
+def test_a_replay_wants_either_all_or_one(installation: Any, arguments: tuple[str, ...]) -> None:
+    assert installation.run("parked", "replay", "user-followed", GROUP, *arguments).exit_code == 2
+
+
+def test_a_replay_of_what_is_not_parked_fails(installation: Any) -> None:
+    assert installation.run("parked", "replay", "user-followed", GROUP, "--offset", "0:9").exit_code == 1
