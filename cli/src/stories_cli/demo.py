@@ -15,6 +15,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from . import where
+from .erasure import look
 from .words import fail, results, say, words
 
 if TYPE_CHECKING:
@@ -252,4 +253,9 @@ class Life:
             return receipt if receipt.get("complete") else None
 
         with told("every store has erased it: the receipt is complete"):
-            return until(complete, "the receipt", RECEIPT_SECONDS)
+            receipt = until(complete, "the receipt", RECEIPT_SECONDS)
+        with told("databases and bucket hold nothing of it but ids, times and counts"):
+            found = look(self.folder.path, None, story_id)
+            if not found.erased:
+                raise Missing(f"something is left: {found}")
+        return receipt

@@ -23,7 +23,7 @@ from .log import Log, reading
 from .progress import counting
 from .traces import Traces
 from .where import DEFAULT_DATA, Data, EnvFile
-from .words import FAILED, USAGE, fail, failing_with, results, say
+from .words import FAILED, USAGE, fail, failing_with, listing, say, words
 
 ENDINGS = (StoryExpired, StoryDeleted, UserErased)
 AT_ONCE = 500
@@ -58,15 +58,15 @@ def verify_erasure(
 
 
 def look(data: Path, env_file: Path | None, story_id: str) -> Traces:
-    """Search everything, with a progress bar on stderr."""
+    """Search databases, bucket and topics."""
     settings = where.settings(data, env_file)
     stack = where.running(data) if env_file is None else None
     found = Traces(story_id)
     databases = traces.database_names(stack.services if stack else {})
     with reach.mongo(settings) as client:
         size = sum(client[name].command("dbstats")["objects"] for name in databases.values())
-        say(f"reading {int(size):,} documents, the bucket and the topics")
-        found.documents = list(traces.in_databases(client, databases, story_id))
+        with words.status(f"reading {int(size):,} documents, the bucket and the topics"):
+            found.documents = list(traces.in_databases(client, databases, story_id))
     found.objects, found.uploads = traces.in_bucket(settings, story_id)
     found.topics = asyncio.run(_in_topics(settings, story_id))
     return found
@@ -91,7 +91,7 @@ def show(found: Traces) -> None:
     for topic in found.topics:
         kind = f"{topic.telling} with content or a viewer" if topic.telling else "ids, times and counts"
         table.add_row("topic", topic.topic, f"{topic.records} records, {kind}, gone by {text(topic.gone_by)}")
-    results.print(table)
+    listing(table)
     verdict = "hold nothing of it but ids, times and counts" if found.erased else "still hold something of it"
     say(f"databases and bucket {verdict}")
 
@@ -103,7 +103,8 @@ def erase_again(
 ) -> None:
     """Say every ending since a time again, so that what a restored backup brought back is erased again.
 
-    The endings are read from the topics, which keep them for seven days, and from expiry's own records.
+    The endings are read from the topics, which keep them for seven days: a backup that is older cannot be mended so.
+    Run it once the services run on what was restored; `--since` is when the backup was made.
     """
     try:
         start = datetime.fromisoformat(since)

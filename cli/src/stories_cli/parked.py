@@ -18,7 +18,7 @@ from . import reach, where
 from .log import Log, Record, reading
 from .progress import counting
 from .where import DEFAULT_DATA, Data, EnvFile
-from .words import USAGE, fail, failing_with, results, say
+from .words import USAGE, fail, failing_with, listing, results, say
 
 PARKING = ("origin-topic", "origin-partition", "origin-offset", "origin-group", "parked-at", "error-type", "error")
 AT_ONCE = 500
@@ -73,24 +73,30 @@ def list_(
     for row in found:
         reasons = ", ".join(f"{reason} {number}" for reason, number in row["reasons"].items())
         table.add_row(row["topic"], row["group"], str(row["records"]), reasons, row["oldest"], row["newest"])
-    results.print(table) if found else say("nothing is parked")
+    if found:
+        listing(table)
+    else:
+        say("nothing is parked")
 
 
 async def _list(kafka: Kafka, topics: Sequence[Topic]) -> list[dict[str, Any]]:
-    rows = []
+    found: dict[str, list[Record]] = {}
     async with reading(kafka) as log:
-        for topic in topics:
-            records = [record async for record in once(log, topic)]
-            if records:
-                reasons: dict[str, int] = {}
-                for record in records:
-                    reason = parking(record).get("error-type", "unknown")
-                    reasons[reason] = reasons.get(reason, 0) + 1
-                times = [text(from_epoch_ms(record.timestamp)) for record in records]
-                origin, reader = names_of(topic)
-                row = {"topic": origin, "group": reader, "records": len(records), "reasons": reasons}
-                rows.append(row | {"oldest": min(times), "newest": max(times)})
-    return rows
+        async for record in once(log, *topics):
+            found.setdefault(kafka.plain(record.topic), []).append(record)
+    return [row_of(topic, found[topic.name]) for topic in topics if topic.name in found]
+
+
+def row_of(topic: Topic, records: Sequence[Record]) -> dict[str, Any]:
+    """One line of the list."""
+    reasons: dict[str, int] = {}
+    for record in records:
+        reason = parking(record).get("error-type", "unknown")
+        reasons[reason] = reasons.get(reason, 0) + 1
+    times = [text(from_epoch_ms(record.timestamp)) for record in records]
+    origin, reader = names_of(topic)
+    row = {"topic": origin, "group": reader, "records": len(records), "reasons": reasons}
+    return row | {"oldest": min(times), "newest": max(times)}
 
 
 @group.command()
@@ -190,12 +196,12 @@ def names_of(topic: Topic) -> tuple[str, str]:
     return origin, f"{service}.{origin}"
 
 
-async def once(log: Log, topic: Topic) -> AsyncIterator[Record]:
-    """The records of a parked topic, each origin once: a crash may have parked one twice."""
-    seen: set[str] = set()
-    async for records in log.read(topic.name):
+async def once(log: Log, *topics: Topic) -> AsyncIterator[Record]:
+    """The records of parked topics, each origin once: a crash may have parked one twice."""
+    seen: set[tuple[str, str]] = set()
+    async for records in log.read(*(topic.name for topic in topics)):
         for record in records:
-            if (origin := origin_of(record)) not in seen:
+            if (origin := (record.topic, origin_of(record))) not in seen:
                 seen.add(origin)
                 yield record
 

@@ -6,11 +6,18 @@ from typing import NoReturn
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 FAILED, USAGE, NOT_ALL_RUNNING = 1, 2, 3
+WIDEST = 400
 
 results = Console(soft_wrap=True, highlight=False)
 words = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def listing(table: Table) -> None:
+    """A table on stdout, never cut: a pipe has no width, and a narrow terminal wraps."""
+    Console(width=WIDEST, highlight=False).print(table)
 
 
 def say(text: str) -> None:
