@@ -224,3 +224,23 @@ async def test_what_an_erased_user_does_later_is_kept(stores) -> None:
     choices = await stores.edges.choices("ann")
     assert (list(choices.following), choices.muted) == ([], {"bob"})
     assert await stores.people.erased(["ann", "bob"]) == {"ann": NOON + 2 * SECOND}
+
+
+async def test_what_came_in_while_a_user_was_being_erased_is_erased_later(servers) -> None:
+    name, now = f"t{uuid.uuid4().hex[:10]}", HandClock(NOON)
+    mongo = Mongo.connect(servers.mongo_url, name)
+    await store.ensure(mongo)
+    people, edges = PeopleStore(mongo, StoryStore(mongo, now), now), EdgeStore(mongo, now)
+    late = {"kind": "follow", "user": "bob", "target": "ann", "asked": True, "on": True, "at": NOON}
+    await people.begin_erasure("ann", NOON)
+    await people.finish_erasure("ann", NOON)
+    await mongo["edges"].insert_one({"_id": "follow/bob/ann", **late})
+    await mongo["choices"].insert_one({"_id": "bob", "following": ["ann"]})
+    assert not await people.look_again()
+    now.forward(minutes=2)
+    assert await people.look_again()
+    assert not await people.look_again()
+    assert await edges.users(Kind.FOLLOW, "ann", None, 10) == []
+    assert list((await edges.choices("bob")).following) == []
+    await mongo.client.drop_database(name)
+    await mongo.close()
