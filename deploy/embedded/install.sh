@@ -33,7 +33,7 @@ rm -f .venv/installed
 echo "installing what requirements.lock names" >&2
 quiet=--quiet
 [ -t 2 ] && quiet=
-.venv/bin/uv pip sync $quiet --python .venv/bin/python --require-hashes --only-binary :all: requirements.lock
+.venv/bin/uv pip sync $quiet --compile-bytecode --python .venv/bin/python --require-hashes --only-binary :all: requirements.lock
 members=$(for member in shared services/*/ deploy/embedded cli; do printf ' -e %s' "${member%/}"; done)
 # shellcheck disable=SC2086 # words on purpose
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation $members

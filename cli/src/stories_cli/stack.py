@@ -144,8 +144,20 @@ def token(
     keys = StackKeys(where.folder(data).keys)
     if not keys.made():
         fail(f"no stack has made a key in {data}: run `stories up`")
+    stack = where.running(data)
+    settings = {**keys.settings(), **(stack.settings if stack else {})}
+    if settings["AUTH_JWKS"] != str(keys.jwks):
+        fail(f"this stack takes its tokens from elsewhere: {settings['AUTH_JWKS']}")
     for user in users:
-        print(keys.token(user, roles=["admin"] if admin else [], country=country))
+        made = keys.token(
+            user,
+            roles=["admin"] if admin else [],
+            country=country,
+            issuer=settings["AUTH_ISSUER"],
+            audience=settings["AUTH_AUDIENCE"],
+            claim=settings.get("AUTH_USER_CLAIM", "sub"),
+        )
+        print(made)
 
 
 def init(

@@ -10,11 +10,11 @@ import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-import httpx
 import jwt
 import structlog
 
@@ -192,6 +192,7 @@ class KeyUrl:
         self.tried: datetime | None = None
         self.flight: asyncio.Task[None] | None = None
         self.trusted: ssl.SSLContext | None = None
+        import_module("httpx")  # a tenth of a service's start, so only where keys come from a URL
 
     async def current(self) -> KeySet:
         age = self.now() - self.fetched if self.fetched is not None else None
@@ -227,6 +228,8 @@ class KeyUrl:
         return self.flight
 
     async def fly(self) -> None:
+        import httpx
+
         try:
             self.set = read_key_set(await self.download())
             self.fetched = self.now()
@@ -234,6 +237,8 @@ class KeyUrl:
             log.warning("the JWKS URL cannot be read", url=self.url, error=str(error) or type(error).__name__)
 
     async def download(self) -> bytes:
+        import httpx
+
         document = b""
         if self.trusted is None:  # reading the authorities takes a tenth of a second, so not on the event loop
             self.trusted = await asyncio.to_thread(httpx.create_ssl_context)

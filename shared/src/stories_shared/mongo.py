@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from bson.codec_options import CodecOptions
-from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient, IndexModel, ReadPreference, WriteConcern
 from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError
 from pymongo.monitoring import CommandListener
@@ -42,6 +41,15 @@ SOCKET_TIMEOUT_MS = 20_000
 TRANSACTION_RETRIED_FOR_S = 2.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.005, 0.2
 NAMESPACE_EXISTS = 48
+
+
+def _kind(driver: Driver) -> Any:
+    """The driver's client; Motor is loaded only where it is asked for, a twentieth of a service's start."""
+    if driver == "pymongo":
+        return AsyncMongoClient
+    from motor.motor_asyncio import AsyncIOMotorClient
+
+    return AsyncIOMotorClient
 
 
 class Mongo:
@@ -76,8 +84,7 @@ class Mongo:
             now: the clock that is compared with the server's.
             listeners: hear of every command.
         """
-        kind: Any = AsyncMongoClient if driver == "pymongo" else AsyncIOMotorClient
-        client = kind(
+        client = _kind(driver)(
             url,
             tz_aware=True,
             serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS,

@@ -12,14 +12,12 @@ import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-import jgo
-import requests
-from jgo.config import GlobalSettings
-from jgo.constants import MAVEN_CENTRAL_URL
-from jgo.maven import Artifact, MavenContext
+from typing import TYPE_CHECKING
 
 from .checkout import EMBEDDED, NotInstalled, cache
+
+if TYPE_CHECKING:
+    from jgo.maven import Artifact
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.1"
 LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"  # without a binding Kafka logs nothing at all
@@ -84,6 +82,8 @@ def install() -> Path:
 
 def lock() -> None:
     """Write both locks from what the pinned coordinates resolve to today."""
+    import jgo
+
     kafka = sorted({_coordinate(artifact) for artifact in jgo.resolve(KAFKA) if artifact.packaging == "jar"})
     for path, coordinates in ((KAFKA_LOCK, kafka), (LOGGING_LOCK, [LOGGING])):
         with tempfile.TemporaryDirectory(prefix="kafka-", dir=cache()) as scratch:
@@ -92,6 +92,12 @@ def lock() -> None:
 
 
 def _fetch(coordinates: Iterable[str], scratch: Path) -> list[Path]:
+    # Loaded here: a start that only needs the class path does without them.
+    import requests
+    from jgo.config import GlobalSettings
+    from jgo.constants import MAVEN_CENTRAL_URL
+    from jgo.maven import MavenContext
+
     repositories = {"central": MAVEN_CENTRAL_URL, **GlobalSettings.load().repositories}
     maven = MavenContext(repo_cache=scratch, remote_repos=repositories)
 
@@ -117,7 +123,7 @@ def _check(jars: Iterable[Path]) -> None:
         raise WrongJars(f"not the locked bytes: {', '.join(changed)}")
 
 
-def _coordinate(artifact: Artifact) -> str:
+def _coordinate(artifact: "Artifact") -> str:
     return f"{artifact.groupId}:{artifact.artifactId}:{artifact.version}"
 
 

@@ -6,13 +6,12 @@ import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from typing import TYPE_CHECKING, Any
 
 from .s3 import S3Keys
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ISSUER = "https://stories.localhost"
 AUDIENCE = "stories"
@@ -37,6 +36,13 @@ class StackKeys:
     def make(self) -> None:
         """Make what is not there yet."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self.made() and self.jwks.exists():
+            return
+        # Loaded here: a stack that has its keys starts without them.
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+        from jwt.algorithms import OKPAlgorithm
+
         if not self._private.exists():
             pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             _write(self._private, pem.decode())
@@ -48,7 +54,7 @@ class StackKeys:
                 "s3_secret_key": secrets.token_hex(20),
             }
             _write(self._secrets, json.dumps(made))
-        public = json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(self._key().public_key()))
+        public = json.loads(OKPAlgorithm.to_jwk(self._key().public_key()))
         _write(self.jwks, json.dumps({"keys": [{**public, "kid": self._read()["kid"], "alg": "EdDSA", "use": "sig"}]}))
 
     def s3(self) -> S3Keys:
@@ -79,6 +85,8 @@ class StackKeys:
         claim: str = "sub",
     ) -> str:
         """A bearer token for the user, good on this stack only, ending `seconds` from now."""
+        import jwt
+
         now = time.time()
         claims: dict[str, Any] = {
             claim: user,
@@ -104,7 +112,10 @@ class StackKeys:
     def _read(self) -> dict[str, str]:
         return dict(json.loads(self._secrets.read_text()))
 
-    def _key(self) -> Ed25519PrivateKey:
+    def _key(self) -> "Ed25519PrivateKey":
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
         key = load_pem_private_key(self._private.read_bytes(), password=None)
         assert isinstance(key, Ed25519PrivateKey)
         return key

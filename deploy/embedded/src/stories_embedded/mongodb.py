@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from bson import CodecOptions
-from pymongo import MongoClient
-from pymongo.errors import OperationFailure, PyMongoError
+from typing import TYPE_CHECKING, Any
 
 from . import checkout
 from .server import Server
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
 
 REPLICA_SET = "stories"
 NOT_YET_INITIALIZED = 94
@@ -43,6 +42,10 @@ class Mongod(Server):
 
     def ready(self) -> bool:
         """Whether it is a writable primary; a set that is new, or moved to another port, is told so on the way."""
+        from bson import CodecOptions
+        from pymongo import MongoClient
+        from pymongo.errors import PyMongoError
+
         if self._client is None:
             self._client = MongoClient(
                 "127.0.0.1", self.port, directConnection=True, serverSelectionTimeoutMS=300, socketTimeoutMS=2000
@@ -60,6 +63,8 @@ class Mongod(Server):
         return False
 
     def _configure(self, admin: Any) -> None:
+        from pymongo.errors import OperationFailure
+
         here = f"127.0.0.1:{self.port}"
         try:
             config = admin.command("replSetGetConfig")["config"]

@@ -32,13 +32,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Plan:
-    """The programs in the order they start, and what `stories env` shows."""
+    """The programs in the order they start, and the settings that the supervisor decides."""
 
     servers: Sequence[Server]
     services: Sequence[Service]
     gateway: Gateway
     settings: dict[str, str]
-    per_service: dict[str, dict[str, str]]
 
 
 def make_plan(folder: Folder, options: Options, environ: Mapping[str, str] = os.environ) -> Plan:
@@ -54,27 +53,36 @@ def make_plan(folder: Folder, options: Options, environ: Mapping[str, str] = os.
     own, servers = _servers(folder.path, ports, keys, options.s3, environ)
     common = {
         **own,
-        "HOST": "127.0.0.1",
         "S3_BUCKET": BUCKET,
         "TOPIC_PARTITIONS": "3",
         "TOPIC_REPLICATION": "1",
         "PUBLIC_URL": f"http://127.0.0.1:{gateway_port}",
         **keys.settings(),
     }
-    given = {name: value for name, value in passed_on(environ).items() if name not in OF_THE_SUPERVISOR}
-    settings = {name: value for name, value in common.items() if f"{name}_FILE" not in given} | given
+    settings = {name: environ.get(name, value) for name, value in common.items() if f"{name}_FILE" not in environ}
     if options.lifetimes:
         settings["STORY_LIFETIMES"] = options.lifetimes
-    per_service = {name: {**settings, "MONGO_DATABASE": f"stories_{name}"} for name in SERVICES}
+    settings["HOST"] = "127.0.0.1"
     services = [
-        Service(name, replica, ports.choose(f"{name}-{replica}"), per_service[name])
+        Service(name, replica, ports.choose(f"{name}-{replica}"), of_service(name, settings))
         for name in SERVICES
         for replica in range(1, options.replicas.get(name, 1) + 1)
     ]
     upstreams = {name: [f"127.0.0.1:{each.port}" for each in services if each.service == name] for name in SERVICES}
     gateway = Gateway(gateway_port, upstreams, folder.path / "gateway", environ)
     ports.keep()
-    return Plan(servers, services, gateway, settings, per_service)
+    return Plan(servers, services, gateway, settings)
+
+
+def of_service(name: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings as one service reads them."""
+    return {**settings, "MONGO_DATABASE": f"stories_{name}"}
+
+
+def everything_set(plan: Plan, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The plan's settings and, beside them, those of the environment that any service reads."""
+    given = {name: value for name, value in passed_on(environ).items() if name not in OF_THE_SUPERVISOR}
+    return {**given, **plan.settings}
 
 
 def _servers(

@@ -2,16 +2,13 @@
 
 import os
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
-from stories_shared.settings import Settings
-
 from . import checkout
+from .asking import status
 from .ports import claim
 from .server import Server
 from .state import SERVICES
@@ -97,21 +94,6 @@ class Gateway(Server):
         return status(f"{self.url}/v1/config") == 200
 
 
-def status(url: str) -> int | None:
-    """What a GET is answered with; None where nobody answers within a second."""
-    try:
-        with _direct.open(url, timeout=1) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error.code
-    except (OSError, ValueError):
-        return None
-
-
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback, whatever the proxy settings say
-
-
 def passed_on(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What the environment of `stories up` holds of the settings that services read."""
     names = setting_names()
@@ -120,6 +102,8 @@ def passed_on(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 def setting_names() -> set[str]:
     """Every setting of every service, from the classes that read them."""
+    from stories_shared.settings import Settings
+
     for service in SERVICES:
         import_module(f"stories_{service}.settings")
     names: set[str] = set()

@@ -11,11 +11,11 @@ from typing import NoReturn
 
 from .children import gone, kill_group, spawn
 from .keeper import Keeper
-from .plan import Options, Plan, make_plan
+from .plan import Options, Plan, everything_set, make_plan, of_service
 from .server import DidNotStart, Server, tail
-from .state import Folder, StackState
+from .state import SERVICES, Folder, StackState
 
-START_SECONDS = 180.0
+START_SECONDS = 300.0
 LOG_BYTES = 64 * 1024 * 1024  # a log file longer than this is set aside, one generation
 TIDY_SECONDS = 30.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -29,7 +29,7 @@ class Supervisor:
     def __init__(self, folder: Folder, plan: Plan, report: Report) -> None:
         self._folder, self._plan, self._report = folder, plan, report
         self._keepers: list[Keeper] = []
-        self._state = StackState(os.getpid(), plan.gateway.url, settings=plan.settings, services=plan.per_service)
+        self._state = StackState(os.getpid(), plan.gateway.url)
         self._servers = [self._keeper(server) for server in plan.servers]
         self._services = [self._keeper(service) for service in plan.services]
         self._gateway = self._keeper(plan.gateway)
@@ -82,12 +82,19 @@ class Supervisor:
                     group.create_task(one(keeper))
 
         try:
-            await up(self._servers)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._describe())
+                await up(self._servers)
             await self._init()
             await up([*self._services, self._gateway])
         except BaseExceptionGroup as group:
-            failed = group.subgroup(DidNotStart)
-            raise failed.exceptions[0] if failed else group from None
+            raise _first(group) from None
+
+    async def _describe(self) -> None:
+        """What `stories env` shows; reading every service's settings takes a moment that the servers need anyway."""
+        self._state.settings = await asyncio.to_thread(everything_set, self._plan)
+        self._state.services = {name: of_service(name, self._state.settings) for name in SERVICES}
+        self._write()
 
     async def _init(self) -> None:
         """Topics, bucket and indexes."""
@@ -134,6 +141,13 @@ class Supervisor:
             await asyncio.sleep(TIDY_SECONDS)
             for keeper in self._keepers:
                 set_aside(self._folder.log(keeper.server.name))
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first failed start in a group, else the first error."""
+    failed = group.subgroup(DidNotStart) or group
+    first = failed.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def set_aside(log: Path, most: int = LOG_BYTES) -> None:
