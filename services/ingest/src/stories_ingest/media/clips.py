@@ -5,8 +5,8 @@ from pathlib import Path
 
 import av
 
+from stories_ingest.media.describing import describe
 from stories_ingest.media.planning import Span, plan
-from stories_ingest.media.posters import describe
 from stories_ingest.media.surveying import Survey, survey
 from stories_ingest.media.terms import OURS, Bounds, Container, Made, Refused, WorkerLost
 from stories_ingest.media.tracks import open_tracks
