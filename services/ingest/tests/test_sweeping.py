@@ -57,7 +57,7 @@ async def test_a_stray_under_the_final_keys_is_removed(start, tmp_path):
 
 
 async def test_a_killed_workers_job_is_taken_over(start, realm, tmp_path):
-    clip = sample_clip(tmp_path / "long.mp4", 20, key_seconds=100)
+    clip = sample_clip(tmp_path / "long.mp4", 31, key_seconds=100, width=180, height=320, fps=15)
     async with start(role="api", sweep_every=timedelta(seconds=1)) as api:
         ann = api.author()
         draft = await ann.drafted(clip.read_bytes(), "video/mp4")
@@ -78,10 +78,10 @@ async def test_a_killed_workers_job_is_taken_over(start, realm, tmp_path):
             answer = await ann.publish(draft["id"])
             while answer.status_code == 202:
                 answer = await ann.publish(draft["id"])
-        assert (answer.status_code, answer.json()["parts"]) == (200, 2)
+        assert (answer.status_code, answer.json()["parts"]) == (200, 3)
 
         async def swept():
-            return len(await api.keys()) == 4
+            return len(await api.keys()) == 6
 
         await eventually(swept)
 

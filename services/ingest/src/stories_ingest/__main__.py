@@ -3,21 +3,24 @@
 import asyncio
 import sys
 
-from stories_shared import logging
+from stories_shared.logging import configure
 from stories_shared.serving import serve
 from stories_shared.settings import load
 
-from stories_ingest.app import build_app, init
+from stories_ingest.app import build_app, check, init
 from stories_ingest.settings import IngestSettings
 
 
 def main() -> None:
-    """Serve, or prepare what is this service's own."""
+    """Serve, or make what is this service's own; a bucket that cannot be used ends it with one line."""
     settings = load(IngestSettings)
-    logging.configure("ingest", settings.log_level)
-    if sys.argv[1:] == ["init"]:
-        asyncio.run(init(settings))
-    else:
+    configure("ingest", settings.log_level)
+    preparing = sys.argv[1:] == ["init"]
+    try:
+        asyncio.run(init(settings) if preparing else check(settings))
+    except ValueError as error:
+        sys.exit(f"{error}")
+    if not preparing:
         serve(lambda: build_app(settings), settings)
 
 

@@ -1,10 +1,13 @@
 """The composition root: ingest, wired by hand."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from fastapi import APIRouter, FastAPI
 from faststream.kafka import KafkaRouter
+from minio.error import S3Error
 from stories_shared.clock import Clock, system_now
+from stories_shared.failures import Unavailable
 from stories_shared.http.idempotency import INDEXES as CLAIM_INDEXES
 from stories_shared.http.limits import Limits
 from stories_shared.kafka import Kafka
@@ -14,7 +17,7 @@ from stories_shared.serving import Foundation
 from stories_shared.topics import Topics, ensure_topics
 
 from stories_ingest import store
-from stories_ingest.app.background import start_sweeps, start_workers
+from stories_ingest.app.background import start_sweeps, start_workers, watch_bucket
 from stories_ingest.app.doors import handlers, http_routes
 from stories_ingest.app.parts import Parts, objects_of
 from stories_ingest.handlers import SERVICE
@@ -40,6 +43,7 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
     if settings.role in ("all", "api"):
         start_sweeps(base, parts, metrics, sweep_every)
         routers = [*http_routes(settings, parts), handlers(base, parts)]
+    watch_bucket(base, parts)
     base.on_close(parts.close)
     limits = Limits(settings.own_limits, lambda name: base.metrics.rate_limited.labels(name).inc(), now)
     return base.app("Stories: ingest", *routers, limits=limits)
@@ -58,3 +62,17 @@ async def init(settings: IngestSettings) -> None:
     finally:
         objects.close()
         await mongo.close()
+
+
+async def check(settings: IngestSettings) -> None:
+    """Look at the bucket before serving; one that is not there yet, or does not answer, is waited for later.
+
+    Raises ValueError with the name of the setting for a bucket that is versioned or open to anybody.
+    """
+    objects = objects_of(settings)
+    try:
+        with suppress(Unavailable, S3Error):
+            if await objects.ready():
+                await objects.ensure_bucket()
+    finally:
+        objects.close()

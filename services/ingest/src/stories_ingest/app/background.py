@@ -1,10 +1,12 @@
 """Media workers and sweeps, wired to their verbs."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from stories_shared.failures import Unavailable
 from stories_shared.ids import new_id
 from stories_shared.serving import Foundation
 
@@ -68,8 +70,21 @@ def start_sweeps(base: Foundation, parts: Parts, metrics: IngestMetrics, sweep_e
     again = LookAgain(parts.cleaning, parts.bucket, parts.erase_account, parts.now)
     unheard_of = EraseUnheardOf(parts.cleaning, parts.stories, parts.erase, parts.now)
     turn = parts.in_turn.of
-    base.sweep("vanish", timedelta(seconds=2), turn("vanish", vanish))
+    base.sweep("vanish", timedelta(seconds=5), turn("vanish", vanish))
     base.sweep("objects", sweep_every, turn("objects", objects))
     base.sweep("unheard-of", timedelta(seconds=60), turn("unheard-of", unheard_of))
     base.sweep("look-again", timedelta(seconds=5), turn("look-again", again))
     base.sweep("count-jobs", timedelta(seconds=5), CountWaiting(parts.in_turn, parts.jobs, metrics, parts.now))
+
+
+def watch_bucket(base: Foundation, parts: Parts) -> None:
+    """Be unready while the bucket is not there; while the store does not answer at all, most things still work."""
+    there = True
+
+    async def look() -> None:
+        nonlocal there
+        with suppress(Unavailable):
+            there = await parts.objects.ready()
+
+    base.sweep("bucket", timedelta(seconds=5), look)
+    base.gate("bucket", lambda: None if there else f"missing bucket: {parts.objects.bucket}")
