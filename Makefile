@@ -47,7 +47,7 @@ check: install
 	.venv/bin/lint-imports
 
 docs: install
-	.venv/bin/python -m stories_embedded.openapi
+	@.venv/bin/python -m stories_cli.docs
 
 compile = .venv/bin/uv pip compile --quiet --python .venv/bin/python --universal --python-version 3.11 \
 	--generate-hashes --no-header \

@@ -10,7 +10,8 @@ import bson
 from minio import Minio
 from pymongo import MongoClient
 from stories_shared.clock import from_epoch_ms
-from stories_shared.objects import REGION, address
+from stories_shared.objects import REGION
+from stories_shared.s3_calls import address
 from stories_shared.topics import Topics
 
 from .log import Log

@@ -29,7 +29,7 @@ RETENTION_CHECK = timedelta(minutes=5)
 MARKS_KEPT = timedelta(days=30)
 SHORTEST_SEGMENT = timedelta(seconds=1)
 TRIES_TO_CREATE = 5
-SHOWN_WITHIN_S = 20.0
+SHOWN_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

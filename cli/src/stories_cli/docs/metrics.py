@@ -1,0 +1,87 @@
+"""docs/metrics.md: every metric with its sentence, from the catalogues."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from prometheus_client import Counter, Gauge, Histogram
+from stories_engagement.metrics import EngagementMetrics
+from stories_expiry.metrics import ExpiryMetrics
+from stories_feed.metrics import FeedMetrics
+from stories_ingest.metrics import IngestMetrics
+from stories_shared.metrics import Catalogue, CommonMetrics
+
+SERVICES: dict[str, Callable[[Catalogue], object]] = {
+    "every service": CommonMetrics,
+    "ingest": IngestMetrics,
+    "feed": FeedMetrics,
+    "engagement": EngagementMetrics,
+    "expiry": ExpiryMetrics,
+}
+SAME_EVERYWHERE = frozenset(
+    {
+        "stories_outbox_pending",
+        "stories_outbox_oldest_seconds",
+        "stories_live_authors",
+        "stories_live_stories",
+        "stories_timers",
+        "stories_timers_overdue",
+        "stories_timer_oldest_overdue_seconds",
+        "stories_receipts_open",
+        "stories_receipt_oldest_seconds",
+    }
+)
+HEAD = """# Metrics
+
+Made from the code by `make docs`; a test compares. Each service answers `GET /metrics` on its own port; the gateway
+does not route it. The service is the target's `job` in every scrape configuration that we ship. Seconds and bytes. No
+user's or story's id is ever a label; unmatched routes are `route="unmatched"`.
+
+Gauges marked † are the same on every replica: aggregate them with `max`, all others with `sum`. Beside these there are
+the process metrics of the Prometheus client and FastStream's own under `faststream_`.
+"""
+
+
+class Metric(NamedTuple):
+    """One row."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    sentence: str
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [HEAD]
+    for title, kind in SERVICES.items():
+        rows = [row(metric) for metric in metrics_of(kind)]
+        heading = title[0].upper() + title[1:] if title == "every service" else title
+        parts.append(
+            "\n".join((f"## {heading}", "", "| metric | kind | what it tells |", "| --- | --- | --- |", *rows, ""))
+        )
+    return "\n".join(parts)
+
+
+def row(metric: Metric) -> str:
+    """One line of a table."""
+    labels = "{" + ",".join(metric.labels) + "}" if metric.labels else ""
+    mark = " †" if metric.name in SAME_EVERYWHERE else ""
+    return f"| `{metric.name}{labels}`{mark} | {metric.kind} | {metric.sentence} |"
+
+
+def metrics_of(kind: Callable[[Catalogue], object]) -> Iterator[Metric]:
+    """The metrics that a class of the catalogue makes, in the order it makes them."""
+    for made in vars(kind(Catalogue())).values():
+        if isinstance(made, Counter | Gauge | Histogram):
+            yield described(made)
+
+
+def described(made: Any) -> Metric:
+    """A metric of the Prometheus client as a row; it offers no public way to ask for labels."""
+    name, sentence, labels = made._name, made._documentation, tuple(made._labelnames)  # noqa: SLF001
+    if isinstance(made, Counter):
+        return Metric(f"{name}_total", "counter", labels, sentence)
+    if isinstance(made, Histogram):
+        longest = [bound for bound in made._upper_bounds if bound != float("inf")][-1]  # noqa: SLF001
+        return Metric(name, f"histogram to {longest:,.0f} s", labels, sentence)
+    return Metric(name, "gauge", labels, sentence)

@@ -1,0 +1,80 @@
+"""docs/settings.md: every setting of every service, from the classes that read them."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+from stories_engagement.settings import EngagementSettings
+from stories_expiry.settings import ExpirySettings
+from stories_feed.settings import FeedSettings
+from stories_ingest.settings import IngestSettings
+from stories_shared.settings import ObjectStoreSettings, Settings, duration_text
+
+SERVICES: Mapping[str, type[Settings]] = {
+    "ingest": IngestSettings,
+    "feed": FeedSettings,
+    "engagement": EngagementSettings,
+    "expiry": ExpirySettings,
+}
+OF_THE_GATEWAY = (
+    ("CORS_ORIGINS", "none", "origins of browsers that may call"),
+    ("SHARE_APP_URL", "none", "where a shared link leads instead of the static page, with `{id}` in it"),
+)
+HEAD = """# Settings
+
+Made from the code by `make docs`; a test compares. Settings are read once, at the start, from the environment, under
+exactly these names. A secret, and any other setting, can also come from a file: `NAME_FILE` names it. One that is
+missing or wrong stops the start with one line that names it.
+
+Durations are written `500ms`, `20s`, `15m`, `24h`, `90d`; a bare number is seconds. Lists are separated by commas.
+`stories env SERVICE` prints what a running stack gives a service.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    common = {name: field for name, field in Settings.model_fields.items() if name != "mongo_database"}
+    parts = [HEAD, section("Every service", common)]
+    parts.append(section("Services with objects: ingest and feed", ObjectStoreSettings.model_fields))
+    shared = (Settings.model_fields.keys() | ObjectStoreSettings.model_fields.keys()) - {"mongo_database"}
+    for service, kind in SERVICES.items():
+        own = {name: field for name, field in kind.model_fields.items() if name not in shared}
+        parts.append(section(f"{service} alone", own))
+    parts.append(table("The gateway", OF_THE_GATEWAY))
+    return "\n".join(parts)
+
+
+def section(title: str, fields: Mapping[str, FieldInfo]) -> str:
+    """One table of settings, the needed ones first."""
+    rows = [(name.upper(), default_of(field), field.description or "") for name, field in fields.items()]
+    return table(title, sorted(rows, key=lambda row: row[1] != "**needed**"))
+
+
+def table(title: str, rows: Iterable[tuple[str, str, str]]) -> str:
+    """A heading and a table of name, default and meaning."""
+    lines = [f"| `{name}` | {default} | {what} |" for name, default, what in rows]
+    return "\n".join((f"## {title}", "", "| setting | default | what |", "| --- | --- | --- |", *lines, ""))
+
+
+def default_of(field: FieldInfo) -> str:
+    """The default as one would write it in the environment."""
+    if field.default is PydanticUndefined:
+        return "**needed**"
+    text = written(field.default)
+    return f"`{text}`" if text else "none"
+
+
+def written(value: Any) -> str:
+    """A value as the environment would have it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, timedelta):
+        return duration_text(value)
+    if isinstance(value, tuple | list):
+        return ",".join(written(each) for each in value)
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return "" if value is None else str(value)
