@@ -50,7 +50,7 @@ def describe(path: Path, starts_ms: int) -> Made:
             if packet.stream_index != picture.index:
                 has_audio = True
                 continue
-            if not packet.is_discard:
+            if packet.pts is not None and not packet.is_discard:
                 at = seconds(picture, packet.pts)
                 begins = at if begins is None else min(begins, at)
                 ends = max(ends, at + seconds(picture, packet.duration or 0))
