@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from stories_feed import store
-from stories_feed.domain.edges import Graph, Kind, Pair, Word
+from stories_feed.domain.edges import Graph, Kind, Pair, TooManyChosen, Word
 from stories_feed.domain.visibility import Relation
 from stories_feed.store.edges import EdgeStore
 from stories_feed.store.people import PeopleStore
@@ -224,6 +225,23 @@ async def test_what_an_erased_user_does_later_is_kept(stores) -> None:
     choices = await stores.edges.choices("ann")
     assert (list(choices.following), choices.muted) == ([], {"bob"})
     assert await stores.people.erased(["ann", "bob"]) == {"ann": NOON + 2 * SECOND}
+
+
+async def test_nobody_follows_and_mutes_more_than_a_document_holds(servers) -> None:
+    name = f"t{uuid.uuid4().hex[:10]}"
+    mongo = Mongo.connect(servers.mongo_url, name)
+    await store.ensure(mongo)
+    edges = EdgeStore(mongo, HandClock(NOON), most=2)
+    stores = Stores(None, edges, None, None)
+    await stores.ask(FOLLOW, on=True)
+    await stores.ask(MUTE, on=True)
+    with pytest.raises(TooManyChosen):
+        await stores.ask(Pair(Kind.FOLLOW, "ann", "cho"), on=True)
+    await stores.ask(MUTE, on=False)
+    await stores.ask(Pair(Kind.FOLLOW, "ann", "cho"), on=True)
+    assert set((await edges.choices("ann")).following) == {"bob", "cho"}
+    await mongo.client.drop_database(name)
+    await mongo.close()
 
 
 async def test_what_came_in_while_a_user_was_being_erased_is_erased_later(servers) -> None:

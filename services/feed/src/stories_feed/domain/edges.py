@@ -13,6 +13,12 @@ from enum import StrEnum
 # Longer than any record of an edge can live in a topic, so that no replay finds its mark gone.
 MARKS_KEPT = timedelta(days=30)
 TICK = timedelta(milliseconds=1)
+# Whom a viewer follows and has muted is one document, read for every tray; at this size it is some 7 MB at most.
+MOST_CHOSEN = 50_000
+
+
+class TooManyChosen(Exception):
+    """A user would follow or mute more others than one document holds."""
 
 
 class Kind(StrEnum):
@@ -155,6 +161,11 @@ class Change:
     was: bool
     stands: bool
     fresh: bool
+
+    @property
+    def growth(self) -> int:
+        """By how much it makes the edges in force more."""
+        return int(self.stands) - int(self.was)
 
 
 def all_needed(pairs: Iterable[Pair]) -> Collection[Pair]:

@@ -13,7 +13,7 @@ from stories_shared.http.paging import Cursors, Page, Paged
 from stories_shared.http.problems import forbidden, invalid
 from stories_shared.http.who import Who
 
-from stories_feed.domain.edges import Kind, Pair
+from stories_feed.domain.edges import Kind, Pair, TooManyChosen
 from stories_feed.routes.answers import Edge, Edges, TimelyRoute, as_json
 from stories_feed.routes.documented import answers
 from stories_feed.usecases.deciding import Decide, Listed, Lists
@@ -105,7 +105,10 @@ async def change(decide: Decide, pair: Pair, *, on: bool, editable: bool) -> Non
         raise invalid("must not be yourself", "path", "user_id")
     if not editable:
         raise forbidden("external-graph")
-    await decide(pair, on=on)
+    try:
+        await decide(pair, on=on)
+    except TooManyChosen as error:
+        raise invalid(str(error), "path", "user_id") from error
 
 
 def place_of(position: Sequence[Any] | None) -> tuple[datetime, str] | None:

@@ -5,7 +5,7 @@ contradict each other (a follow in its user's, a block in both), so that a block
 conflict and one of them is decided again.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,17 @@ from stories_shared.ids import new_id
 from stories_shared.mongo import Document, Loader, Mongo, Session
 from stories_shared.publishing import Saying
 
-from stories_feed.domain.edges import MARKS_KEPT, Change, Graph, Kind, Pair, Word, all_needed
+from stories_feed.domain.edges import (
+    MARKS_KEPT,
+    MOST_CHOSEN,
+    Change,
+    Graph,
+    Kind,
+    Pair,
+    TooManyChosen,
+    Word,
+    all_needed,
+)
 from stories_feed.domain.visibility import Relation
 from stories_feed.store.people import ERASED
 from stories_feed.usecases.deciding import Listed, event_of
@@ -43,8 +53,9 @@ async def ensure(mongo: Mongo) -> None:
 class EdgeStore:
     """Edges, lists of them, and how a viewer stands to authors."""
 
-    def __init__(self, mongo: Mongo, now: Clock) -> None:
+    def __init__(self, mongo: Mongo, now: Clock, most: int = MOST_CHOSEN) -> None:
         self._mongo = mongo
+        self._most = most
         self._edges = mongo[EDGES]
         self._choices = mongo[CHOICES]
         self._erased = mongo[ERASED]
@@ -53,13 +64,18 @@ class EdgeStore:
         self._chosen = Loader(self._choices, {"following": 1, "muted": 1})
 
     async def change(self, pairs: Collection[Pair], decide: Callable[[Graph], None], *, say: bool) -> None:
-        """Let ``decide`` change what is known around the pairs, in one transaction; mark it to be said if asked to."""
+        """Let ``decide`` change what is known around the pairs, in one transaction; mark it to be said if asked to.
+
+        Raises:
+            TooManyChosen: nothing was changed, since somebody would follow or mute too many.
+        """
 
         async def verb(session: Session) -> None:
             graph = await self._known(pairs, session)
             decide(graph)
             changes = graph.changes()
             if changes:
+                await self._bound(changes, session)
                 now = self._now()
                 said = frozenset(pairs) if say else frozenset[Pair]()
                 await self._edges.bulk_write(
@@ -70,6 +86,14 @@ class EdgeStore:
                 await self._choices.bulk_write(list(choice_writes(changes)), session=session)
 
         await self._mongo.transaction(verb)
+
+    async def _bound(self, changes: Iterable[Change], session: Session) -> None:
+        won = Counter(change.pair.user for change in changes if change.pair.kind in CHOSEN and change.growth > 0)
+        if not won:
+            return
+        found = self._choices.find({"_id": {"$in": list(won)}}, {"size": 1}, session=session)
+        if any([document.get("size", 0) + won[document["_id"]] > self._most async for document in found]):
+            raise TooManyChosen(f"nobody follows and mutes more than {self._most}")
 
     async def relations(self, viewer_id: str, authors: Collection[str]) -> Mapping[str, Relation]:
         """How a viewer stands to others; what is muted is left out."""
@@ -159,14 +183,16 @@ def choice_writes(changes: Iterable[Change]) -> Iterable[UpdateOne]:
     lost: dict[str, dict[str, list[str]]] = defaultdict(dict)
     won: dict[str, dict[str, list[str]]] = defaultdict(dict)
     touched: set[str] = set()
+    growth: Counter[str] = Counter()
     for change in changes:
         pair = change.pair
         touched |= {pair.user, pair.target} if pair.kind is Kind.BLOCK else {pair.user}
         chosen = CHOSEN.get(pair.kind)
-        if chosen and change.was != change.stands:
+        if chosen and change.growth:
+            growth[pair.user] += change.growth
             (won if change.stands else lost)[pair.user].setdefault(chosen, []).append(pair.target)
     for user in sorted(touched):
-        update: dict[str, Any] = {"$inc": {"n": 1}}
+        update: dict[str, Any] = {"$inc": {"n": 1, "size": growth[user]}}
         if user in won:
             update["$push"] = {chosen: {"$each": targets} for chosen, targets in won[user].items()}
         yield UpdateOne({"_id": user}, update, upsert=True)

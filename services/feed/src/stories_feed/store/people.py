@@ -104,7 +104,8 @@ class PeopleStore:
                 await self._choices.bulk_write(
                     [
                         UpdateOne(
-                            {"_id": edge["user"]}, {"$pull": {FIELD_OF[edge["kind"]]: edge["target"]}, "$inc": {"n": 1}}
+                            {"_id": edge["user"]},
+                            {"$pull": {FIELD_OF[edge["kind"]]: edge["target"]}, "$inc": {"n": 1, "size": -1}},
                         )
                         for edge in lost
                     ],

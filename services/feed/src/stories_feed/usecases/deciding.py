@@ -20,7 +20,7 @@ from stories_shared.events import (
 )
 from stories_shared.failures import Unacceptable
 
-from stories_feed.domain.edges import Graph, Kind, Pair, Word
+from stories_feed.domain.edges import Graph, Kind, Pair, TooManyChosen, Word
 
 EDGE_EVENTS: dict[tuple[Kind, bool], type[UserEdge]] = {
     (Kind.FOLLOW, True): UserFollowed,
@@ -72,6 +72,7 @@ class Decide:
         """Keep the decision and have it said. A block is answered only when Kafka has it.
 
         Raises:
+            TooManyChosen: the user follows and mutes as many as they may.
             Unavailable: MongoDB does not answer, or Kafka has not acknowledged a block; then the block stands.
         """
         now = whole_ms(self.now())
@@ -92,7 +93,7 @@ class HearEdges:
         """Take them all at once, each at its time, an outsider's at the latest when it was appended.
 
         Raises:
-            Unacceptable: somebody decided about themselves.
+            Unacceptable: somebody decided about themselves, or follows or mutes too many.
         """
         heard = [(pair_of(fact.event), word_of(fact)) for fact in facts]
 
@@ -100,7 +101,10 @@ class HearEdges:
             for pair, word in heard:
                 graph.hear(pair, word)
 
-        await self.edges.change({pair for pair, _ in heard}, decide, say=False)
+        try:
+            await self.edges.change({pair for pair, _ in heard}, decide, say=False)
+        except TooManyChosen as error:
+            raise Unacceptable(str(error)) from error
 
 
 def pair_of(event: UserEdge) -> Pair:
