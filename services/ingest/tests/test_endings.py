@@ -36,7 +36,7 @@ class World:
         self.expire = EndExpired(self.stories, erase, self.now, self.now.sleep)
         self.deleted = EndDeleted(self.stories, self.endings, erase, self.now, new_id)
         self.delete = DeleteStory(self.stories, self.stories, self.bucket, self.endings, self.now, new_id)
-        self.cancel = CancelStory(self.stories, self.bucket, self.now)
+        self.cancel = CancelStory(self.stories, self.bucket, self.stories, self.now)
         self.mend = MendNews(self.stories, self.heard)
         self.account = EraseAccount(self.stories, self.stories, self.bucket, self.endings, self.now, new_id)
         self.forget = ForgetUser(self.account, self.heard, self.now)
@@ -192,6 +192,18 @@ async def test_a_cancelled_draft_vanishes_with_its_upload(world):
     assert (world.stories.stories, world.bucket.objects, world.stories.unsaid) == ({}, {}, set())
     with pytest.raises(NoSuchStory):
         await world.cancel(ANN, story.id)
+
+
+async def test_a_cancel_that_could_not_reach_the_upload_is_finished_when_asked_again(world):
+    story = world.add(draft())
+    world.bucket.down = True
+    with pytest.raises(Unavailable):
+        await world.cancel(ANN, story.id)
+    world.bucket.down = False
+    with pytest.raises(NoSuchStory):
+        await world.cancel(BOB, story.id)
+    await world.cancel(ANN, story.id)
+    assert world.bucket.objects == {}
 
 
 async def test_a_live_story_is_not_cancelled(world):

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from faststream.kafka import KafkaRouter
 from stories_shared.cloudevents import Fact
-from stories_shared.consuming import Records, each, each_fact, listen, together
+from stories_shared.consuming import Records, each_fact, listen, together
 from stories_shared.events import Event, StoryDeleted, StoryExpired, StoryPosted, UserErased
 from stories_shared.ids import fact_based_id
 
@@ -18,7 +18,7 @@ SERVICE = "ingest"
 
 
 WIDTH = 8
-"""How many endings are handled at a time: each waits for the bucket and for Kafka, and a night ends thousands."""
+"""How many facts are handled at a time: each waits for MongoDB, the bucket and Kafka, and a night ends thousands."""
 
 E = TypeVar("E", bound=Event)
 
@@ -48,7 +48,11 @@ def event_handlers(expire: EndExpired, delete: EndDeleted, mend: MendNews, forge
     @listen(router, StoryPosted, service=SERVICE)
     async def on_story_posted(batch: Records) -> None:
         """Answer old news with the truth. Replays are harmless: they are old news."""
-        await each(batch, StoryPosted, mend)
+
+        async def mended(fact: Fact[StoryPosted]) -> None:
+            await mend(fact.event)
+
+        await together(batch, StoryPosted, side_by_side(mended))
 
     @listen(router, StoryExpired, service=SERVICE)
     async def on_story_expired(batch: Records) -> None:

@@ -38,7 +38,7 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
     )
     living = living_routes(
         PublishStory(parts.stories, parts.bucket, parts.bell, parts.bounds, parts.now),
-        CancelStory(parts.stories, parts.bucket, parts.now),
+        CancelStory(parts.stories, parts.bucket, parts.cleaning, parts.now),
         ChangeStory(parts.stories, parts.read, parts.posted, parts.now),
         DeleteStory(parts.stories, parts.stories, parts.bucket, parts.endings, parts.now, new_id),
         parts.read,

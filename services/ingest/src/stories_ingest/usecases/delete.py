@@ -12,6 +12,7 @@ from stories_ingest.domain import life
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.life import Case, Verdict
 from stories_ingest.domain.story import Asker, Ended, How
+from stories_ingest.usecases.endings import SECOND_LOOK, Marks
 from stories_ingest.usecases.ports import Objects, Relay, Series, Stories
 
 PATIENCE = timedelta(seconds=2.8)
@@ -24,18 +25,31 @@ class CancelStory:
 
     stories: Stories
     objects: Objects
+    marks: Marks
     now: Clock
 
     async def __call__(self, asker: Asker, story_id: str) -> None:
-        """Raises NoSuchStory, and WrongState when it is live or refused."""
+        """Raises NoSuchStory, WrongState when it is live or refused, and Unavailable("s3") until its upload is gone."""
 
         def rule(case: Case) -> Verdict:
             if not asker.owns(case.story.author_id) or case.story.over(self.now()):
                 raise NoSuchStory(story_id)
             return life.cancel(case, whole_ms(self.now()))
 
-        await self.stories.decide(story_id, rule)
+        try:
+            await self.stories.decide(story_id, rule)
+        except NoSuchStory:
+            await self._unless_half_done(asker, story_id)
         await self.objects.erase(story_id)
+        at = whole_ms(self.now())
+        await self.marks.erased(story_id, at, at + SECOND_LOOK)
+
+    async def _unless_half_done(self, asker: Asker, story_id: str) -> None:
+        """Asked again after its upload could not be reached: the rest is done now. Else raises NoSuchStory."""
+        ended = await self.stories.ended(story_id)
+        half_done = ended is not None and ended.how is How.VANISHED and ended.erased_at is None
+        if ended is None or not half_done or not asker.owns(ended.author_id):
+            raise NoSuchStory(story_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,7 @@ class WorkOnMedia:
         try:
             return await work
         except asyncio.CancelledError:
-            if not hold.lost:
+            if not hold.lost or _stopping():
                 await self._abandon(hold, timedelta(0), counted=False)
                 raise
             await self._clear(hold)
@@ -311,3 +311,9 @@ class WorkOnMedia:
             story = await self.stories.find(hold.story.id)
             if story is None or story.state is State.PROCESSING:
                 await self.bucket.remove(*hold.keys)
+
+
+def _stopping() -> bool:
+    """Whether it is this very task that is being cancelled, and not only the work it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,110 @@
+"""Whatever is asked in whatever order: quota, endings and what is to be said stay true to the stories there are."""
+
+import asyncio
+from dataclasses import replace
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from stories_ingest.domain import life
+from stories_ingest.domain.errors import IngestError
+from stories_ingest.domain.quota import Bounds
+from stories_ingest.domain.story import How, State
+from stories_ingest.testing.builders import Hands, draft, part
+from stories_ingest.testing.memory import MemoryStories
+from stories_shared.ids import new_id
+
+FEW = Bounds(drafts=3, live=3, posted_24h=6)
+
+
+class Lives(RuleBasedStateMachine):
+    """An author who does anything at any time."""
+
+    stories = Bundle("stories")
+
+    def __init__(self):
+        super().__init__()
+        self.store, self.now, self.posted = MemoryStories(), Hands(), 0
+
+    def ask(self, coroutine):
+        try:
+            return asyncio.run(coroutine)
+        except IngestError:
+            return None
+
+    def decide(self, story_id, rule):
+        return self.ask(self.store.decide(story_id, rule))
+
+    @rule(target=stories)
+    def create(self):
+        story = draft(now=self.now())
+        admit = lambda quota: quota.draft(story.id, story.vanishes_at, self.now(), FEW)  # noqa: E731
+        self.ask(self.store.create(story, admit))
+        return story.id if story.id in self.store.stories else multiple()
+
+    @rule(story_id=stories)
+    def publish(self, story_id):
+        self.decide(story_id, lambda case: life.publish(case, "etag", self.now(), FEW))
+
+    @rule(target=stories, parts=st.integers(1, 3), refused=st.booleans())
+    def work(self, parts, refused):
+        job = asyncio.run(self.store.claim("w", self.now(), self.now()))
+        if job is None:
+            return multiple()
+        if refused:
+            self.decide(job.id, lambda case: life.refuse(case, "w", "damaged", self.now()))
+            return multiple()
+        made = [part(job.id), *(part(new_id()) for _ in range(parts - 1))]
+        self.decide(job.id, lambda case: life.go_live(case, "w", made, self.now()))
+        self.posted += 1
+        return multiple(*(each.id for each in made[1:]))
+
+    @rule(story_id=stories, audience=st.sampled_from(["everyone", "friends"]))
+    def change(self, story_id, audience):
+        self.decide(story_id, lambda case: life.change(case, lambda each: replace(each, audience=audience), self.now()))
+
+    @rule(story_id=stories)
+    def cancel(self, story_id):
+        self.decide(story_id, lambda case: life.cancel(case, self.now()))
+
+    @rule(story_id=consumes(stories), series=st.booleans())
+    def delete(self, story_id, series):
+        self.decide(story_id, lambda case: life.delete(case, by="author", series=series, now=self.now(), new_id=new_id))
+
+    @rule(hours=st.sampled_from([0.5, 7, 25]))
+    def time_passes(self, hours):
+        self.now.move(hours=hours)
+        for story in [story for story in self.store.stories.values() if story.over(self.now())]:
+            self.decide(story.id, life.expire if story.posted else lambda case: life.vanish(case, self.now()))
+
+    @invariant()
+    def the_quota_counts_what_is_there(self):
+        quota = asyncio.run(self.store.quota("ann")).at(self.now())
+        there = self.store.stories.values()
+        by_state = {state: {story.slot for story in there if story.state is state} for state in State}
+        assert {slot.story for slot in quota.live} == by_state[State.LIVE]
+        assert {slot.story for slot in quota.drafts} == by_state[State.DRAFT]
+        assert {slot.story for slot in quota.held} <= by_state[State.PROCESSING]
+        assert len(quota.live) <= FEW.live
+        assert len(quota.posted) <= min(FEW.posted_24h, self.posted)
+
+    @invariant()
+    def what_has_ended_stays_ended(self):
+        assert not self.store.stories.keys() & self.store.endings.keys()
+
+    @invariant()
+    def only_what_was_posted_is_said(self):
+        for story_id in self.store.unsaid:
+            ended, story = self.store.endings.get(story_id), self.store.stories.get(story_id)
+            assert (story and story.posted) or (ended and ended.how is How.DELETED)
+
+    @invariant()
+    def the_parts_of_a_series_agree(self):
+        for story in self.store.stories.values():
+            if story.posted and story.posted.series_id:
+                parts = asyncio.run(self.store.parts(story.posted.series_id))
+                assert len({(each.posted.posted_at, each.choices, each.posted.revision) for each in parts}) == 1
+
+
+TestLives = Lives.TestCase
+TestLives.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
