@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pymongo.errors import PyMongoError
 from stories_embedded.testing import Realm, Servers
 from stories_engagement.domain.recent import RecentPlays
 from stories_engagement.store.shapes import ensure
@@ -18,6 +19,7 @@ from stories_engagement.usecases.stories import KeepStories
 from stories_engagement.usecases.views import CountViews
 from stories_shared.cloudevents import Fact
 from stories_shared.events import StoryViewed
+from stories_shared.failures import dependency_of
 from stories_shared.ids import new_id
 from stories_shared.mongo import Mongo
 
@@ -88,7 +90,16 @@ class World:
     def __post_init__(self) -> None:
         self.consumers = [CountViews(self.stores.ledger, RecentPlays(), lambda: LATER) for _ in range(2)]
 
-    def act(self, action: Deliver | End | Erase) -> Awaitable[None]:
+    async def act(self, action: Deliver | End | Erase) -> None:
+        """Act as a consumer does: what the database is too busy for is tried again."""
+        while True:
+            try:
+                return await self.try_(action)
+            except PyMongoError as error:
+                if dependency_of(error) is None:
+                    raise
+
+    def try_(self, action: Deliver | End | Erase) -> Awaitable[None]:
         if isinstance(action, Deliver):
             return self.deliver(action)
         return self.end(self.stories[action.story]) if isinstance(action, End) else self.erase(action)

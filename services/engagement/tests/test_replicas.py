@@ -1,6 +1,8 @@
 """Several replicas, restarts, and a log that falls silent."""
 
+import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -77,6 +79,27 @@ async def test_a_silent_log_refuses_for_now_instead_of_answering_what_may_be_ove
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         finally:
             kafka.send_signal(signal.SIGCONT)
+        await becomes(house, story, "bob", 200, within_s=30)
+
+
+async def test_a_frozen_database_is_answered_with_503_in_time(realm: Realm) -> None:
+    async with running(realm) as house:
+        story = await house.post()
+        ticket, path = a_ticket(story, "bob"), f"/v1/stories/{story.story_id}"
+        mongod = realm.servers.process(realm.servers.mongod)
+        mongod.send_signal(signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            answers = await asyncio.gather(
+                house.ask("GET", f"{path}/counts", "bob", ticket),
+                house.ask("PUT", f"{path}/reaction", "bob", ticket, json={"emoji": "❤️"}),
+                house.ask("POST", f"{path}/comments", "bob", ticket, json={"text": "hi"}),
+                house.view(story, "bob"),
+            )
+            assert time.monotonic() - began < 3
+            assert [answer.status_code for answer in answers] == [503] * 4
+        finally:
+            mongod.send_signal(signal.SIGCONT)
         await becomes(house, story, "bob", 200, within_s=30)
 
 

@@ -1,6 +1,5 @@
 """The composition root: every part of engagement, wired by hand."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -52,9 +51,6 @@ from stories_engagement.usecases.views import CountViews, ListViewers, TakeViews
 
 TITLE = "Stories: engagement"
 
-DURABLE_WITHIN_S = 2.5
-"""How long a client waits for Kafka before it gets 503; contract §2 allows 3 s."""
-
 UNHEARD_AFTER = timedelta(hours=24)
 """Longer than any story that was viewed may lag behind its own views, on top of the longest lifetime."""
 
@@ -66,9 +62,8 @@ class Announcements:
         self._publisher = publisher
 
     async def say_views(self, views: Sequence[StoryViewed]) -> None:
-        """Raises `TimeoutError` or `Unavailable` where Kafka does not acknowledge in time."""
-        async with asyncio.timeout(DURABLE_WITHIN_S):
-            await self._publisher.say_all([Saying(view) for view in views])
+        """Returns when all are acknowledged."""
+        await self._publisher.say_all([Saying(view) for view in views])
 
     async def say_erased(self, event: StoryErased) -> None:
         """Returns when it is acknowledged."""

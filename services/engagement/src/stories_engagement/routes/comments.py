@@ -7,14 +7,14 @@ from pydantic import BaseModel
 from starlette.responses import Response
 from stories_shared.clock import text
 from stories_shared.http.api import Who
-from stories_shared.http.bodies import STORY_ID, Body, StoryId, StrictRoute, Text
+from stories_shared.http.bodies import STORY_ID, Body, StoryId, Text
 from stories_shared.http.idempotency import Idempotent
 from stories_shared.http.limits import limited
 from stories_shared.http.openapi import problem_answer
 from stories_shared.http.paging import Cursors, Listing, Paged
 
 from stories_engagement.domain.comments import Comment
-from stories_engagement.routes.parts import OnceOnly, StoryTicket
+from stories_engagement.routes.parts import OnceOnly, StoryTicket, TimelyRoute
 from stories_engagement.usecases.admission import Admit
 from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
 
@@ -75,7 +75,7 @@ def comment_routes(
     cursors: Cursors,
 ) -> APIRouter:
     """Writing, reading and deleting comments."""
-    router = APIRouter(route_class=StrictRoute, tags=["comments"])
+    router = APIRouter(route_class=TimelyRoute, tags=["comments"])
 
     @router.post(
         "/v1/stories/{story_id}/comments", status_code=201, dependencies=[limited("comments")], responses=REFUSALS

@@ -6,12 +6,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
 from stories_shared.http.api import Who
-from stories_shared.http.bodies import Body, Emoji, StoryId, StrictRoute
+from stories_shared.http.bodies import Body, Emoji, StoryId
 from stories_shared.http.idempotency import Idempotent
 from stories_shared.http.limits import limited
 from stories_shared.http.openapi import problem_answer
 
-from stories_engagement.routes.parts import OnceOnly, StoryTicket
+from stories_engagement.routes.parts import OnceOnly, StoryTicket, TimelyRoute
 from stories_engagement.usecases.admission import Admit
 from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
 
@@ -50,7 +50,7 @@ class CountsShape(BaseModel):
 
 def reaction_routes(admit: Admit, react: React, withdraw: WithdrawReaction, read: ReadReactions) -> APIRouter:
     """One's reaction to a story, and everybody's."""
-    router = APIRouter(route_class=StrictRoute, tags=["reactions"])
+    router = APIRouter(route_class=TimelyRoute, tags=["reactions"])
 
     @router.put(
         "/v1/stories/{story_id}/reaction", status_code=204, dependencies=[limited("reactions")], responses=REFUSALS
@@ -77,7 +77,7 @@ def reaction_routes(admit: Admit, react: React, withdraw: WithdrawReaction, read
 
 def share_routes(admit: Admit, share: Share, once_only: OnceOnly) -> APIRouter:
     """Sharing a story."""
-    router = APIRouter(route_class=StrictRoute, tags=["shares"])
+    router = APIRouter(route_class=TimelyRoute, tags=["shares"])
 
     @router.post("/v1/stories/{story_id}/shares", status_code=201, dependencies=[limited("shares")], responses=REFUSALS)
     async def share_story(
@@ -98,7 +98,7 @@ def share_routes(admit: Admit, share: Share, once_only: OnceOnly) -> APIRouter:
 
 def count_routes(admit: Admit, read: ReadCounts) -> APIRouter:
     """The counts of a story."""
-    router = APIRouter(route_class=StrictRoute, tags=["counts"])
+    router = APIRouter(route_class=TimelyRoute, tags=["counts"])
 
     @router.get("/v1/stories/{story_id}/counts", dependencies=[limited("reads")])
     async def read_counts(story_id: StoryId, caller: Who, ticket: StoryTicket = None) -> CountsShape:

@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from stories_shared.http.api import Who
-from stories_shared.http.bodies import Body, StrictRoute, Text
+from stories_shared.http.bodies import Body, Text
 from stories_shared.http.limits import limited
 
+from stories_engagement.routes.parts import TimelyRoute
 from stories_engagement.usecases.people import ReadHiddenWords, ReadPrivacy, SetHiddenWords, SetPrivacy
 
 MOST_WORDS = 500
@@ -45,7 +46,7 @@ def me_routes(
     read_privacy: ReadPrivacy, set_privacy: SetPrivacy, read_words: ReadHiddenWords, set_words: SetHiddenWords
 ) -> APIRouter:
     """The caller's own settings."""
-    router = APIRouter(route_class=StrictRoute, tags=["me"], dependencies=[limited("reads")])
+    router = APIRouter(route_class=TimelyRoute, tags=["me"], dependencies=[limited("reads")])
 
     @router.get("/v1/me/privacy")
     async def get_privacy(caller: Who) -> PrivacyShape:

@@ -12,7 +12,7 @@ from stories_shared.auth import Caller
 from stories_shared.clock import text
 from stories_shared.events import Milliseconds, PlayId, Taps
 from stories_shared.http.api import Who
-from stories_shared.http.bodies import StoryId, StrictRoute
+from stories_shared.http.bodies import StoryId
 from stories_shared.http.documents import read_document
 from stories_shared.http.hot import hot
 from stories_shared.http.limits import limited, spend
@@ -20,7 +20,7 @@ from stories_shared.http.paging import Cursors, Paged
 from stories_shared.http.problems import invalid
 
 from stories_engagement.metrics import EngagementMetrics
-from stories_engagement.routes.parts import StoryTicket
+from stories_engagement.routes.parts import StoryTicket, TimelyRoute, timely
 from stories_engagement.usecases.admission import Admit
 from stories_engagement.usecases.views import Entry, ListViewers, TakeViews
 
@@ -111,7 +111,7 @@ def view_routes(
     admit: Admit, take: TakeViews, viewers: ListViewers, cursors: Cursors, metrics: EngagementMetrics
 ) -> APIRouter:
     """`POST /v1/views` and the list of viewers."""
-    router = APIRouter(route_class=StrictRoute, tags=["views"])
+    router = APIRouter(route_class=TimelyRoute, tags=["views"])
 
     @hot(
         router,
@@ -124,7 +124,7 @@ def view_routes(
     async def take_views(request: Request, caller: Caller, _query: dict[str, str]) -> Response:
         entries = entries_of(await read_document(request))
         spend(request, "views", caller.user_id, len(entries))
-        taken = await take(caller.user_id, entries)
+        taken = await timely(take(caller.user_id, entries))
         for reason in taken.refusals:
             metrics.tickets_refused.labels(reason).inc()
         rejected = [Rejected(index, reason) for index, reason in taken.rejected]
