@@ -19,7 +19,7 @@ from stories_embedded.checkout import CHECKOUT
 from stories_embedded.children import spawn, stop
 from stories_embedded.keys import StackKeys
 
-READY_SECONDS = 120.0
+READY_SECONDS = 240.0
 STOP_SECONDS = 45.0
 TWO_OF_EACH = "ingest=2,feed=2,engagement=2,expiry=2"
 SERVICES = ("ingest", "feed", "engagement", "expiry")
@@ -50,7 +50,9 @@ class Stack:
         began, log = time.monotonic(), self._words
         log.unlink(missing_ok=True)
         port = self.url.rpartition(":")[2] or "0"
+        store = os.environ.get("STORIES_TEST_S3", "seaweedfs")
         arguments = ["--lifetimes", f"24h,{self.short}", "--gateway-port", port, "--replicas", self.replicas]
+        arguments += ["--s3", store]
         command = [sys.executable, "-m", "stories_cli", "up", "--data", str(self.folder), *arguments]
         self._process = spawn(command, log, {**os.environ, **self.settings})
         while not (found := re.search(r"^ready: (\S+)", log.read_text(), re.MULTILINE)):

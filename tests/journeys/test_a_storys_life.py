@@ -1,10 +1,13 @@
 """Posted, found, watched, answered, counted, ended, gone."""
 
+import pytest
+
 from .people import Answer, Person
 from .waiting import AT_ONCE, ERASED, SOON, end_of, holds, within
 from .world import World
 
 
+@pytest.mark.objects
 async def test_a_clip_is_found_watched_answered_and_counted(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
@@ -39,6 +42,7 @@ async def test_the_poster_sees_their_own_story_within_two_seconds(world: World) 
     await within(SOON, lambda: ann.sees(story))
 
 
+@pytest.mark.objects
 async def test_at_its_end_a_story_leaves_every_read_at_once_and_every_store_soon(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
@@ -59,6 +63,7 @@ async def test_at_its_end_a_story_leaves_every_read_at_once_and_every_store_soon
     assert await stores.viewers(story["id"], bob.id) == []
 
 
+@pytest.mark.objects
 async def test_a_deleted_story_leaves_every_read_and_its_media_at_once_and_every_store_soon(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
