@@ -145,6 +145,23 @@ async def test_every_wish_is_refused_within_a_second_of_the_end(house: House) ->
     assert (await house.ask("GET", f"{base}/viewers", "ann")).status_code == 404
 
 
+async def test_an_expiry_and_blocks_said_twice_are_as_said_once(house: House) -> None:
+    author, viewer = f"ann-{new_id()}", f"bob-{new_id()}"
+    story, erased = await house.post(author), house.listen(StoryErased)
+    at = whole_ms(system_now())
+    over = StoryExpired(story_id=new_id(), author_id=author, expires_at=at, expired_at=at)
+    blocked = UserBlocked(user_id=author, target_id=viewer, at=at)
+    lifted = UserUnblocked(user_id=author, target_id=viewer, at=at + timedelta(milliseconds=1))
+    for _ in range(2):
+        await house.ingest.say_all([Saying(over), Saying(blocked), Saying(lifted)])
+    await eventually(lambda: said(erased, over.story_id, 2))
+    await house.drained(UserBlocked, UserUnblocked)
+    block = await house.mongo["blocks"].find_one({"user_id": author})
+    assert (block["on"], block["since"], block["lifted_at"]) == (False, at, lifted.at)
+    assert not await refused(house, f"/v1/stories/{story.story_id}/counts", viewer, a_ticket(story, viewer))
+    assert (await house.mongo["ended"].find_one({"_id": over.story_id}))["how"] == "expired"
+
+
 @pytest.mark.parametrize("blocker", ["ann", "bob"])
 async def test_a_block_refuses_tickets_within_a_second_and_its_lifting_takes_them_again(
     house: House, blocker: str

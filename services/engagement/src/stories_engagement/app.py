@@ -29,8 +29,9 @@ from stories_engagement.routes.parts import OnceOnly
 from stories_engagement.routes.refusals import install_refusals
 from stories_engagement.routes.views import view_routes
 from stories_engagement.settings import EngagementSettings
+from stories_engagement.store.book import Book, facts
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
-from stories_engagement.store.engagements import Book, MongoReactions, MongoShares, facts
+from stories_engagement.store.engagements import MongoReactions, MongoShares
 from stories_engagement.store.people import MongoBlocks, MongoPeople, MongoPrivacy
 from stories_engagement.store.shapes import CLAIMS, ENGAGEMENTS, ensure
 from stories_engagement.store.stories import MongoStories

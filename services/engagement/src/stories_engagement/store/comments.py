@@ -1,5 +1,6 @@
 """Comments: kept, hung on each other, hidden by an author's words, counted by the story's engagements document."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -8,12 +9,16 @@ from stories_shared.mongo import Document, Session
 
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import Gone
-from stories_engagement.store.engagements import Book, Change
+from stories_engagement.store.book import Book, Change
 from stories_engagement.store.shapes import COMMENTS, ENGAGEMENTS, HIDDEN_WORDS, STORIES
 from stories_engagement.usecases.comments import Hides, Position
 
 AT_ONCE = 500
 """Comments that one transaction goes through when words change."""
+
+
+STORIES_AT_ONCE = 10
+"""Stories of an author that are gone through at the same time."""
 
 
 class MongoComments:
@@ -145,10 +150,10 @@ class MongoHiddenWords:
         kept = await self._words.find_one({"_id": author_id})
         if kept is None:
             return
-        for story in await self._mongo[STORIES].find({"author_id": author_id}, {"_id": 1}).to_list(None):
-            after: Position | None = None
-            while (after := await self._go_through(story["_id"], author_id, hides, after)) is not None:
-                continue
+        stories = await self._mongo[STORIES].find({"author_id": author_id}, {"_id": 1}).to_list(None)
+        for start in range(0, len(stories), STORIES_AT_ONCE):
+            some = stories[start : start + STORIES_AT_ONCE]
+            await asyncio.gather(*(self._rehide_story(story["_id"], author_id, hides) for story in some))
         await self._words.update_one({"_id": author_id, "rehide": kept["rehide"]}, {"$unset": {"rehide": ""}})
 
     async def unfinished(self, before: datetime, limit: int) -> list[str]:
@@ -159,6 +164,11 @@ class MongoHiddenWords:
     async def forget(self, user_id: str, until: datetime) -> None:
         """Take away a person's words, if they were set up to a time."""
         await self._words.delete_one({"_id": user_id, "at": {"$lte": until}})
+
+    async def _rehide_story(self, story_id: str, author_id: str, hides: Callable[[Sequence[str], str], bool]) -> None:
+        after: Position | None = None
+        while (after := await self._go_through(story_id, author_id, hides, after)) is not None:
+            continue
 
     async def _go_through(
         self, story_id: str, author_id: str, hides: Callable[[Sequence[str], str], bool], after: Position | None

@@ -6,8 +6,9 @@ from typing import Any
 from stories_shared.clock import Clock
 from stories_shared.mongo import Mongo
 
+from stories_engagement.store.book import Book
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
-from stories_engagement.store.engagements import Book, MongoReactions, MongoShares
+from stories_engagement.store.engagements import MongoReactions, MongoShares
 from stories_engagement.store.people import MongoBlocks, MongoPeople, MongoPrivacy
 from stories_engagement.store.stories import MongoStories
 from stories_engagement.store.views import MongoLedger
