@@ -1,8 +1,10 @@
 """Stories, what remains of them, and quotas in MongoDB: every verdict of a rule is one transaction."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from weakref import WeakValueDictionary
 
 from pymongo import DESCENDING
 from stories_shared.clock import Clock, whole_ms
@@ -26,12 +28,27 @@ from stories_ingest.store.documents import (
 )
 
 
+class Lanes:
+    """One at a time for each name within this process: who would only conflict with another waits a moment instead."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, name: str) -> asyncio.Lock:
+        """The lane of this name; it lasts while somebody is in it."""
+        lock = self._locks.get(name)
+        if lock is None:
+            lock = self._locks[name] = asyncio.Lock()
+        return lock
+
+
 @dataclass(frozen=True, slots=True)
 class MongoStories:
-    """The stories of all authors."""
+    """The stories of all authors. What is decided about one author's is decided one by one."""
 
     mongo: Mongo
     now: Clock
+    authors: Lanes = field(default_factory=Lanes)
 
     async def find(self, story_id: str) -> Story | None:
         """The story, in any state but ended."""
@@ -88,7 +105,8 @@ class MongoStories:
             await self._write_quota(draft.author_id, quota, session)
             await self.mongo[STORIES].insert_one({"_id": draft.id, **story_document(draft)}, session=session)
 
-        await self.mongo.transaction(verb)
+        async with self.authors.of(draft.author_id):
+            await self.mongo.transaction(verb)
 
     async def decide(self, story_id: str, rule: Rule) -> Verdict:
         """Ask the rule about the case as it stands and write its verdict, all in one transaction.
@@ -102,7 +120,11 @@ class MongoStories:
             await self._write(case, verdict, session)
             return verdict
 
-        return await self.mongo.transaction(verb)
+        owner = await self.mongo[STORIES].find_one({"_id": story_id}, {"author_id": 1})
+        if owner is None:
+            raise NoSuchStory(story_id)
+        async with self.authors.of(owner["author_id"]):
+            return await self.mongo.transaction(verb)
 
     async def _case(self, story_id: str, session: Session) -> Case:
         document = await self.mongo[STORIES].find_one({"_id": story_id}, session=session)
