@@ -149,6 +149,15 @@ async def test_viewers_page_newest_first_and_add_up(stores: Stores, story: str) 
     assert (second.total, second.hidden) == (5, 2)
 
 
+async def test_who_views_while_the_list_is_off_stays_hidden_when_it_is_on_again(stores: Stores, story: str) -> None:
+    await stores.stories.put(posted(story, view_list=False))
+    await count(stores, a_view(story, "bob"))
+    await stores.stories.put(posted(story, revision=2))
+    await count(stores, a_view(story, "bob", "play-0002"), a_view(story, "eve"))
+    page = await stores.ledger.page(story, None, 5, frozenset())
+    assert ([viewer.viewer_id for viewer in page.viewers], page.total, page.hidden) == (["eve"], 2, 1)
+
+
 async def test_unlisting_is_for_the_past_and_for_good(stores: Stores, story: str) -> None:
     shy = f"shy{story}"
     await count(stores, a_view(story, shy))

@@ -79,6 +79,8 @@ class Fence:
     author_id: str | None = None
     expires_at: datetime | None = None
     ended: bool = False
+    view_list: bool = True
+    """Whether the author wants viewers to be listed now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,9 @@ def _count(view: View, scene: Scene, rows: dict[tuple[str, str], Row], result: T
     unlisted_until = scene.unlisted_until.get(view.viewer_id)
     row = rows.get(view.key)
     if row is None:
-        listed = view.listed and (unlisted_until is None or view.play.at > unlisted_until)
+        fence = scene.fences.get(view.story_id)
+        listed = view.listed and (fence is None or fence.view_list)
+        listed = listed and (unlisted_until is None or view.play.at > unlisted_until)
         row = Row(view.story_id, view.viewer_id, view.play.at, listed, {view.play_id: view.play})
         rows[view.key] = result.added[view.key] = row
         step = result.step(view)

@@ -10,7 +10,17 @@ from stories_shared.clock import Clock, whole_ms
 from stories_shared.mongo import Document, Mongo, Session
 
 from stories_engagement.domain.views import Block, Fence, Judge, Play, Row, Scene, Tally, View, stories_of
-from stories_engagement.store.shapes import BLOCKS, ERASED_USERS, PRIVACY, REACTIONS, VIEWERS, VIEWS, row_id, settled
+from stories_engagement.store.shapes import (
+    BLOCKS,
+    ERASED_USERS,
+    PRIVACY,
+    REACTIONS,
+    STORIES,
+    VIEWERS,
+    VIEWS,
+    row_id,
+    settled,
+)
 from stories_engagement.usecases.views import Audience, Position, Viewer
 
 FAR = datetime.fromisoformat("9000-01-01T00:00:00+00:00")
@@ -98,9 +108,11 @@ class MongoLedger:
             wanted = {"_id": {"$in": sorted(set(ids))}}
             return await self._mongo[collection].find(wanted, dict.fromkeys(fields, 1), session=session).to_list(None)
 
+        stories = stories_of(views)
+        lists = {story["_id"]: story["view_list"] for story in await found(STORIES, stories, "view_list")}
         fences = {
-            fence["_id"]: Fence(fence.get("author_id"), fence.get("expires_at"), fence.get("ended") is not None)
-            for fence in await found(VIEWS, stories_of(views), "author_id", "expires_at", "ended")
+            f["_id"]: Fence(f["author_id"], f["expires_at"], f["ended"] is not None, lists.get(f["_id"], True))
+            for f in await found(VIEWS, stories, "author_id", "expires_at", "ended")
         }
         viewers = {view.viewer_id for view in views}
         rows = await found(

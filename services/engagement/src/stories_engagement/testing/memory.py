@@ -133,7 +133,7 @@ class MemoryStories:
         if story_id in shelf.ended or (held and held.revision >= known.revision):
             return
         shelf.stories[story_id] = known
-        shelf.fences[story_id] = Fence(known.author_id, known.expires_at)
+        shelf.fences[story_id] = Fence(known.author_id, known.expires_at, view_list=known.view_list)
         own = shelf.rows.pop((story_id, known.author_id), None)
         if own is not None:
             shelf.viewers[story_id] -= 1
