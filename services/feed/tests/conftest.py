@@ -135,23 +135,31 @@ class Feed:
         """The users on a list of edges."""
         return [each["user_id"] for each in (await self.get(f"/v1/{name}", user))["items"]]
 
-    async def said(self, event: type[Event], key: str) -> list[Fact[Any]]:
-        """All facts of a topic that have this key."""
-        topic = self.kafka.topic(event.topic)
+    async def records(self, name: str) -> list[Any]:
+        """All records of a topic."""
         reader = self.kafka.reader()
         await reader.start()
         try:
-            partitions = [TopicPartition(topic, number) for number in range(3)]
+            partitions = [TopicPartition(self.kafka.topic(name), number) for number in range(3)]
             reader.assign(partitions)
             await reader.seek_to_beginning(*partitions)
             ends = await reader.end_offsets(partitions)
-            facts: list[Fact[Any]] = []
+            found: list[Any] = []
             while any([await reader.position(partition) < end for partition, end in ends.items()]):
                 for records in (await reader.getmany(timeout_ms=200)).values():
-                    facts += [read(record, event) for record in records if record.value and record.key == key.encode()]
-            return facts
+                    found += records
+            return found
         finally:
             await reader.stop()
+
+    async def said(self, event: type[Event], key: str) -> list[Fact[Any]]:
+        """All facts of a topic that have this key."""
+        records = await self.records(event.topic)
+        return [read(record, event) for record in records if record.value and record.key == key.encode()]
+
+    async def values(self, name: str) -> list[bytes]:
+        """The values of all records of a topic."""
+        return [record.value for record in await self.records(name)]
 
     @property
     def objects(self) -> Objects:

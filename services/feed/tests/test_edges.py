@@ -1,5 +1,6 @@
 """What users decide about each other, over HTTP and by facts of others."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from stories_shared.events import (
     UserUnfollowed,
 )
 from stories_shared.ids import new_id
+from stories_shared.publishing import Saying
 from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
@@ -147,12 +149,12 @@ async def test_a_block_told_by_the_host_ends_follows(feed, people) -> None:
 
 
 async def test_who_decides_about_themselves_is_parked_and_the_others_go_on(feed, people) -> None:
-    at = system_now()
-    await feed.tell(
-        UserFollowed(user_id=people.ann, target_id=people.ann, at=at),
-        UserFollowed(user_id=people.ann, target_id=people.bob, at=at),
-    )
+    follow = UserFollowed(user_id=people.ann, target_id=people.bob, at=system_now())
+    good = feed.host.message(Saying(follow))
+    bad = replace(good, value=good.value.replace(people.bob.encode(), people.ann.encode()))
+    await feed.host.send([bad, good])
     await eventually(lambda: is_listed(feed, people.ann, "following", [people.bob]))
+    assert bad.value in await eventually(lambda: feed.values("user-followed.feed.parked"))
 
 
 async def test_thousands_of_follows_are_heard_in_seconds(feed, people) -> None:
