@@ -115,10 +115,24 @@ def test_what_is_no_id_is_refused(installation: Any) -> None:
 
 
 def test_what_counts_as_content() -> None:
-    bare = {"_id": new_id(), "at": system_now(), "author_id": "Ann+1", "state": "ended", "n": 3, "on": True, "no": None}
+    bare = {
+        "_id": "Bob/2026112306",
+        "at": system_now(),
+        "author_id": "Ann+1",
+        "state": "ended",
+        "n": 3,
+        "on": True,
+        "no": None,
+    }
     assert list(content_of(bare)) == []
-    telling = {"caption": "first light", "media": {"key": "stories/x/y.mp4"}, "viewer": "Bob", "blob": b"x"}
-    assert list(content_of(telling)) == ["caption", "media.key", "viewer", "blob"]
+    telling = {
+        "_id": "stories/x/y.mp4",
+        "caption": "first light",
+        "media": {"key": "stories/x/y.mp4"},
+        "viewer": "Bob",
+        "blob": b"x",
+    }
+    assert list(content_of(telling)) == ["_id", "caption", "media.key", "viewer", "blob"]
 
 
 def test_endings_since_a_time_are_said_again_as_they_were(installation: Any) -> None:

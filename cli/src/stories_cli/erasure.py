@@ -90,7 +90,7 @@ def show(found: Traces) -> None:
         table.add_row("bucket", key, "an unfinished upload")
     for topic in found.topics:
         kind = f"{topic.telling} with content or a viewer" if topic.telling else "ids, times and counts"
-        table.add_row("topic", topic.topic, f"{topic.records} records, {kind}, gone by {text(topic.gone_by)}")
+        table.add_row("topic", topic.topic, f"{topic.records} of its records, {kind}, gone by {text(topic.gone_by)}")
     listing(table)
     verdict = "hold nothing of it but ids, times and counts" if found.erased else "still hold something of it"
     say(f"databases and bucket {verdict}")

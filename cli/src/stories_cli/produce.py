@@ -99,7 +99,7 @@ async def _import(kafka: Kafka, file: Path, total: int, complaints: list[str]) -
                 number += 1
                 if number % AT_ONCE == 0:
                     advance(AT_ONCE)
-            advance(number % AT_ONCE + len(complaints))
+            advance(total - number + number % AT_ONCE)
     return number
 
 

@@ -20,6 +20,8 @@ from .reach import SERVICES, given, needed
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 WORD = re.compile(r"[a-z_-]{0,24}")
 HASH = re.compile(r"[0-9a-f]{32,128}")
+# An `_id` may be made of several ids; one that is an object's key is more than that.
+IDS = re.compile(r"(?!stories/|staging/)[A-Za-z0-9_.:@|+~/-]{1,400}")
 # Whose fields hold an id of a person who may be named beside an ended story: its author.
 AUTHORS = frozenset({"author_id", "user_id", "author", "user"})
 TELLING = frozenset({"story-posted", "story-viewed"})
