@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from aiokafka.errors import KafkaError
-from pymongo import IndexModel
+from pymongo import IndexModel, UpdateOne
 
 from stories_shared.clock import Clock
 from stories_shared.failures import KAFKA, Unavailable, dependency_of
@@ -143,11 +143,8 @@ class Outbox:
             sayings.extend(await facts if inspect.isawaitable(facts) else facts)
         if sayings:
             await self.publisher.say_all(sayings)
-        await asyncio.gather(
-            *(
-                self.collection.update_one(
-                    {"_id": document["_id"], f"{FIELD}.n": document[FIELD]["n"]}, {"$unset": {FIELD: ""}}
-                )
-                for document in documents
-            )
-        )
+        cleared = [
+            UpdateOne({"_id": document["_id"], f"{FIELD}.n": document[FIELD]["n"]}, {"$unset": {FIELD: ""}})
+            for document in documents
+        ]
+        await self.collection.bulk_write(cleared, ordered=False)

@@ -87,14 +87,17 @@ def arm(timer: Timer) -> list[Stage]:
     ]
 
 
-def expire(fact_id: str, now: datetime) -> list[Stage]:
-    """The story's time is over: the ending, and the mark to say it under this id."""
+def expire(call: str, now: datetime) -> list[Stage]:
+    """The story's time is over: the ending, and the mark to say it under an id that is the story's own.
+
+    ``call`` tells the winner: only the command that ended the story left its own.
+    """
     return [
         {
             "$set": {
                 "ended": "expired",
                 "ended_at": "$expires_at",
-                "said": {"id": fact_id, "at": now},
+                "said": {"id": "$_id", "at": now, "call": call},
                 "times_said": 1,
                 "unsaid": mark(1, now),
                 "due": REMOVE,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo import IndexModel, UpdateOne
+from pymongo.errors import BulkWriteError
 from stories_shared.events import StoryDeleted, StoryExpired
 from stories_shared.ids import new_id
 from stories_shared.mongo import Collection, Document, Mongo
@@ -31,6 +32,7 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 OVERDUE_AFTER = timedelta(seconds=1)
 # Receipts that an audit counts one by one; more than this shows as this.
 COUNTED = 100_000
+DUPLICATE = 11000
 
 
 def indexes() -> list[IndexModel]:
@@ -71,7 +73,8 @@ class Stories:
 
     async def arm(self, timers: Sequence[Timer]) -> set[str]:
         """Set or move timers, none of ended stories or older revisions; the ids of those that run now."""
-        await self._change((timer.story_id, stages.arm(timer)) for timer in timers)
+        known = await self._insert(timers)
+        await self._change((timer.story_id, stages.arm(timer)) for timer in known)
         running = {"_id": {"$in": [timer.story_id for timer in timers]}, "due": {"$exists": True}}
         return {document["_id"] async for document in self.collection.find(running, {"_id": 1})}
 
@@ -83,19 +86,18 @@ class Stories:
         return [Due(document["due"], document["_id"], heard=False) async for document in found]
 
     async def fire(self, story_ids: Sequence[str], now: datetime) -> set[str]:
-        """End those whose timers are due by now, each with the mark to say so; the ids that this call ended."""
-        fact_ids = {story_id: new_id() for story_id in story_ids}
-        if not fact_ids:
+        """End those whose timers are due by now, each with the mark to say so; the ids that this call ended.
+
+        One command for all of them; each story is still one conditional update, with one winner.
+        """
+        if not story_ids:
             return set()
-        settle = self._settle(now)
-        updates = [
-            UpdateOne({"_id": story_id, "due": {"$lte": now}}, [*stages.expire(fact_id, now), *settle])
-            for story_id, fact_id in fact_ids.items()
-        ]
-        result = await self.collection.bulk_write(updates, ordered=False)
-        if result.modified_count == len(updates):
-            return set(fact_ids)
-        won = {"_id": {"$in": list(fact_ids)}, "said.id": {"$in": list(fact_ids.values())}}
+        call = new_id()
+        due = {"_id": {"$in": list(story_ids)}, "due": {"$lte": now}}
+        result = await self.collection.update_many(due, [*stages.expire(call, now), *self._settle(now)])
+        if result.modified_count == len(story_ids):
+            return set(story_ids)
+        won = {"_id": {"$in": list(story_ids)}, "said.call": call}
         return {document["_id"] async for document in self.collection.find(won, {"_id": 1})}
 
     async def delete(self, deletion: Deletion, now: datetime) -> None:
@@ -154,11 +156,38 @@ class Stories:
     def _settle(self, now: datetime) -> list[stages.Stage]:
         return stages.settle("$ended", STORES, now, self._kept)
 
+    async def _insert(self, timers: Sequence[Timer]) -> list[Timer]:
+        """Insert those that are new, which is nearly all of them, and return the others."""
+        fresh = {timer.story_id: timer for timer in reversed(timers)}
+        documents = [document_of(timer) for timer in fresh.values()]
+        again = [timer for timer in timers if fresh[timer.story_id] is not timer]
+        try:
+            if documents:
+                await self.collection.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            refused = error.details["writeErrors"]
+            if any(each["code"] != DUPLICATE for each in refused):
+                raise
+            again += [fresh[each["op"]["_id"]] for each in refused]
+        return again
+
     async def _change(self, changes: Iterable[tuple[str, list[stages.Stage]]]) -> None:
         """Apply each change to its story's document, making it where there is none."""
         updates = [UpdateOne({"_id": story_id}, change, upsert=True) for story_id, change in changes]
         if updates:
             await self.collection.bulk_write(updates, ordered=False)
+
+
+def document_of(timer: Timer) -> Document:
+    """The document of a story that nothing is known of yet."""
+    return {
+        "_id": timer.story_id,
+        "author_id": timer.author_id,
+        "posted_at": timer.posted_at,
+        "expires_at": timer.expires_at,
+        "due": timer.expires_at,
+        "revision": timer.revision,
+    }
 
 
 def first_answers(answers: Sequence[Answer], ended: dict[str, Document]) -> Iterable[Answered]:
