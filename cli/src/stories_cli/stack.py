@@ -146,7 +146,7 @@ def token(
         fail(f"no stack has made a key in {data}: run `stories up`")
     stack = where.running(data)
     settings = {**keys.settings(), **(stack.settings if stack else {})}
-    if settings["AUTH_JWKS"] != str(keys.jwks):
+    if Path(settings["AUTH_JWKS"]).resolve() != keys.jwks.resolve():
         fail(f"this stack takes its tokens from elsewhere: {settings['AUTH_JWKS']}")
     for user in users:
         made = keys.token(
