@@ -1,4 +1,4 @@
-"""Bodies, queries and paths as strictly as the contract has them."""
+"""Bodies, queries and paths as strictly as docs/http.md has them."""
 
 import json
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""What can never be a story is refused with the reason that the contract names, and nothing is left behind."""
+"""What can never be a story is refused with the reason that docs/http.md names, and nothing is left behind."""
 
 import struct
 import zlib

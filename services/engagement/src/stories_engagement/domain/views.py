@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 MAX_PLAYS = 100
-"""Plays that one viewer's row keeps; further ones change no count. Bounds a document (contract §5)."""
+"""Plays that one viewer's row keeps; further ones change no count. Bounds a document."""
 
 
 @dataclass(frozen=True, slots=True)

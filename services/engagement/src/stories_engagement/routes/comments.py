@@ -19,7 +19,7 @@ from stories_engagement.usecases.admission import Admit
 from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
 
 MOST_CHARACTERS = 500
-"""Of a comment (contract §5)."""
+"""Of a comment, in code points (docs/http.md)."""
 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {status: problem_answer(status) for status in (403, 409)}

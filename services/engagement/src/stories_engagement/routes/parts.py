@@ -23,7 +23,7 @@ StoryTicket = Annotated[
 
 
 ANSWER_WITHIN_S = 2.5
-"""What takes longer is answered 503, within the three seconds of contract §2."""
+"""What takes longer is answered 503, within the three seconds that docs/http.md promises."""
 
 
 _left_behind: set[asyncio.Future[Any]] = set()

@@ -25,7 +25,7 @@ from stories_engagement.usecases.admission import Admit
 from stories_engagement.usecases.views import Entry, ListViewers, TakeViews
 
 MOST_ENTRIES = 100
-"""Views in one request (contract §5)."""
+"""Views in one request (docs/http.md)."""
 
 Count = Annotated[int, Meta(ge=0, le=10_000)]
 

@@ -21,7 +21,7 @@ class Blocks(Protocol):
 
 
 def edge_of(fact: Fact[UserBlocked] | Fact[UserUnblocked]) -> Edge:
-    """The block as it counts: an outsider's time ahead of the log's is the log's (contract §7)."""
+    """The block as it counts: an outsider's time ahead of the log's is the log's (docs/events.md)."""
     at = fact.event.at if fact.ours else min(fact.event.at, fact.appended_at)
     return Edge(on=isinstance(fact.event, UserBlocked), at=at)
 

@@ -48,7 +48,7 @@ def known_of(story: StoryPosted) -> Known:
 
 
 def refuse_slips(fact: Fact[StoryDeleted]) -> None:
-    """Outsiders delete as admins only (contract §7). Raises `Unacceptable`."""
+    """Outsiders delete as admins only (docs/events.md). Raises `Unacceptable`."""
     if not fact.ours and fact.event.by != "admin":
         raise Unacceptable(f"an outside deletion by {fact.event.by}")
 

@@ -26,7 +26,7 @@ from stories_ingest.settings import IngestSettings
 from stories_ingest.store.documents import CLAIMS
 
 SWEEP_EVERY = timedelta(seconds=20)
-"""How often the whole bucket is looked through; strays go within a minute (contract §3)."""
+"""How often the whole bucket is looked through; strays go within a minute, as docs/http.md promises."""
 
 
 def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: timedelta = SWEEP_EVERY) -> FastAPI:

@@ -37,7 +37,7 @@ class TooMany(IngestError):
 
 
 class MediaRefused(IngestError):
-    """The uploaded media cannot become a story; `reason` is one of contract §3's."""
+    """The uploaded media cannot become a story; `reason` is one of those in docs/http.md."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -12,7 +12,7 @@ from stories_ingest.domain.quota import Bounds, Quota
 from stories_ingest.domain.story import NARROWING, Choices, Ended, How, Job, Media, Posted, State, Story
 
 REFUSED_KEPT = timedelta(hours=24)
-"""How long an author can read why a story was refused (contract §3)."""
+"""How long an author can read why a story was refused."""
 
 
 @dataclass(frozen=True, slots=True)

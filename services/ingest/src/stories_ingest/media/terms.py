@@ -55,7 +55,7 @@ class Made:
 
 
 class Refused(Exception):
-    """The upload can never become a story. `reason` is one of the contract's words, `detail` is for the log."""
+    """The upload can never become a story. `reason` is one of those in docs/http.md, `detail` is for the log."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)

@@ -12,7 +12,7 @@ from stories_ingest.domain.errors import MediaRefused, NoSuchStory, NothingUploa
 from stories_ingest.domain.story import Asker
 
 PATIENCE_S = 2.9
-"""What takes longer is answered with 503, within the three seconds of contract §2."""
+"""What takes longer is answered with 503, within the three seconds that docs/http.md promises."""
 SLUGS = {"drafts": "too-many-drafts", "quota": "quota-reached"}
 
 

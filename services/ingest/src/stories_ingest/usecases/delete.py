@@ -16,7 +16,7 @@ from stories_ingest.usecases.endings import SECOND_LOOK, Marks
 from stories_ingest.usecases.ports import Objects, Relay, Series, Stories
 
 PATIENCE = timedelta(seconds=2.8)
-"""What takes longer is answered with 503 within the three seconds of contract §2."""
+"""What takes longer is answered with 503 within the three seconds that docs/http.md promises."""
 
 
 @dataclass(frozen=True, slots=True)
