@@ -1,6 +1,8 @@
 """The whole service on real servers, through its public doors: Kafka and HTTP."""
 
 import asyncio
+import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -276,6 +278,28 @@ async def test_nobody_is_answered_without_a_token_nor_shown_what_is_not_theirs(w
         asked = path.replace("{id}", new_id())
         assert (await client.get(asked)).status_code == 401
         assert (await client.get(asked, headers=world.as_user("eve"))).status_code == 404
+
+
+async def test_a_frozen_database_is_answered_with_503_within_three_seconds(world: World) -> None:
+    async with world.replica() as client:
+        mongod = world.realm.servers.process(world.realm.servers.mongod)
+        mongod.send_signal(signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            answer = await client.get(f"/v1/stories/{new_id()}/receipt", headers=world.as_user("ann"))
+            assert (answer.status_code, answer.json()["type"]) == (503, "urn:stories:unavailable")
+            assert "retry-after" in answer.headers
+            assert time.monotonic() - began < 3
+        finally:
+            mongod.send_signal(signal.SIGCONT)
+
+
+async def test_reads_are_limited(realm: Realm, world: World) -> None:
+    world.settings = world.settings.model_copy(update={"limit_reads": 2})
+    async with world.replica() as client:
+        path, ann = f"/v1/stories/{new_id()}/receipt", world.as_user("ann")
+        codes = [(await client.get(path, headers=ann)).status_code for _ in range(3)]
+        assert codes == [404, 404, 429]
 
 
 async def test_every_metric_of_the_catalogue_is_there_and_every_event_has_its_group(world: World) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from fastapi import FastAPI
 from stories_shared.clock import Clock, system_now
 from stories_shared.http.idempotency import Claims
+from stories_shared.http.limits import Limits
 from stories_shared.ids import new_id
 from stories_shared.kafka import Kafka
 from stories_shared.metrics import Catalogue
@@ -76,7 +77,10 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
         ReadAccountReceipt(accounts),
         Claims(foundation.mongo[store.CLAIMS], now),
     )
-    return foundation.app("Stories: expiry", handlers, routes)
+    limits = Limits(
+        {"reads": settings.limit_reads}, lambda name: foundation.metrics.rate_limited.labels(name).inc(), now
+    )
+    return foundation.app("Stories: expiry", handlers, routes, limits=limits)
 
 
 def clears_after(topics: Topics) -> timedelta:
