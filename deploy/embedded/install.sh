@@ -37,6 +37,6 @@ quiet=--quiet
 members=$(for member in shared services/*/ deploy/embedded cli; do printf ' -e %s' "${member%/}"; done)
 # shellcheck disable=SC2086 # words on purpose
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation $members
-echo "fetching Kafka" >&2
+echo "looking for Kafka in the cache, else fetching it" >&2
 .venv/bin/python -m stories_embedded.jars
 touch .venv/installed

@@ -10,6 +10,7 @@ def status(url: str) -> int | None:
     """What a GET is answered with; None where nobody answers within a second."""
     try:
         with direct.open(url, timeout=1) as answer:
+            answer.read()
             return int(answer.status)
     except urllib.error.HTTPError as error:
         error.close()

@@ -176,7 +176,7 @@ http://:{{$GATEWAY_PORT:8080}} {{
 	}}
 
 	request_body {{
-		max_size 1MB
+		max_size 262144
 	}}
 
 	route {{

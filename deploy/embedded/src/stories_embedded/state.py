@@ -99,6 +99,10 @@ class Folder:
             json.dump(asdict(state), file, indent=1)
         part.replace(self.path / "stack.json")
 
+    def forget(self) -> None:
+        """What is known of an earlier stack here."""
+        (self.path / "stack.json").unlink(missing_ok=True)
+
     def running(self) -> StackState | None:
         """The stack that runs here now."""
         return self._read() if self.held() else None

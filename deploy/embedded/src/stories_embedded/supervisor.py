@@ -165,6 +165,7 @@ def run(folder: Folder, options: Options, ready: Callable[[str], None], report: 
     """
     folder.make()
     folder.hold()
+    folder.forget()
     for log in sorted((folder.path / "logs").glob("*.log")):
         set_aside(log, most=0)
     plan = make_plan(folder, options)
