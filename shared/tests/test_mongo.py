@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 from pymongo import IndexModel
 from stories_shared.failures import MONGODB, dependency_of
-from stories_shared.mongo import Loader, Mongo
+from stories_shared.mongo import Loader, Mongo, wait_in_place
 
 pytestmark = pytest.mark.servers
 
@@ -75,3 +75,28 @@ async def test_a_server_that_is_not_there_is_the_worlds_fault():
         assert dependency_of(caught.value) == MONGODB
     finally:
         await nowhere.close()
+
+
+async def test_a_wait_that_is_given_up_as_its_time_ends_still_holds_its_lock():
+    condition = asyncio.Condition()
+
+    async def wait() -> None:
+        async with condition:
+            await wait_in_place(condition, 0.01)
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    async with condition:
+        await asyncio.sleep(0.05)  # its time is over, and it waits to take the lock back
+        waiting.cancel()
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not condition.locked()
+
+
+async def test_a_wait_says_whether_it_was_woken():
+    condition = asyncio.Condition()
+    async with condition:
+        assert not await wait_in_place(condition, 0.01)

@@ -6,6 +6,7 @@ closing) are here. Times come back aware, UTC, in milliseconds.
 
 import asyncio
 import random
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient, IndexModel, ReadPreference, WriteConcern
+from pymongo.asynchronous import pool, topology
 from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError
 from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
@@ -50,6 +52,25 @@ def _kind(driver: Driver) -> Any:
     from motor.motor_asyncio import AsyncIOMotorClient
 
     return AsyncIOMotorClient
+
+
+async def wait_in_place(condition: Any, seconds: float | None) -> bool:
+    """Wait for a condition in the task that holds its lock; False when the time is over.
+
+    PyMongo 4.20 waits by ``asyncio.wait_for``, which before Python 3.12 does so in a task of its own: a request that is
+    given up at the same moment lets go of a lock that this task has not taken back, and then the client is wedged for
+    good ("Lock is not acquired", seen within seconds of a dead server).
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return bool(await condition.wait())
+    except TimeoutError:
+        return False
+
+
+if sys.version_info < (3, 12):
+    for waiting in (pool, topology):
+        setattr(waiting, "_async_cond_wait", wait_in_place)  # noqa: B010  (a name that types do not know)
 
 
 class Mongo:
