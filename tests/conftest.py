@@ -62,7 +62,8 @@ def _http(stack: Stack) -> httpx.AsyncClient:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every journey talks to real servers."""
+    """Every journey talks to real servers, and starts a whole stack where it is the first one."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.servers)
+            item.add_marker(pytest.mark.timeout(420))

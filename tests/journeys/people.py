@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from .samples import Sample
+from .waiting import SOON, within
 
 PATIENCE = 20.0
 """Seconds that a client goes on asking while it is told to come back."""
@@ -111,6 +112,12 @@ class Person:
         assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
         story: Answer = answer.json()
         assert story["state"] == "live"
+        return story
+
+    async def post_and_wait(self, sample: Sample | None = None, **asked: Any) -> Answer:
+        """A live story that engagement has heard of, so that its author needs no ticket."""
+        story = await self.post(sample, **asked)
+        await within(SOON, lambda: self.counts(story))
         return story
 
     async def change(self, story: Item, **choices: Any) -> Answer:

@@ -100,6 +100,10 @@ class Stack:
         out, _ = await asyncio.wait_for(process.communicate(), 60)
         return out.decode()
 
+    def log(self, name: str) -> Path:
+        """Where a process writes."""
+        return self.folder / "logs" / f"{name}.log"
+
     @property
     def _words(self) -> Path:
-        return self.folder / "logs" / "up.log"
+        return self.log("up")

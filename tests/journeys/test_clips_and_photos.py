@@ -1,13 +1,14 @@
 """What is taken, and how it comes out: split, upright and bare."""
 
 import io
+from collections.abc import Callable
 
 import av
 import pytest
 from PIL import Image
 
 from .people import Answer, Person
-from .samples import Sample
+from .samples import Sample, Samples
 from .waiting import SOON, within
 from .world import World
 
@@ -62,42 +63,29 @@ async def test_a_clip_of_64_seconds_becomes_five_parts_that_are_one_series(world
     assert (await ann.get("/v1/me/quota"))["live"] == 0
 
 
-REFUSED = {
-    "a text that calls itself a clip": "not_media",
-    "an HLS playlist that calls itself a clip": "not_media",
-    "half a clip": "damaged",
-    "a PNG bomb": "too_large",
-    "a PNG header of 20,000 by 20,000": "too_large",
-    "a photo that calls itself a clip": "type_mismatch",
-    "a clip that calls itself a photo": "type_mismatch",
+REFUSED: dict[str, tuple[str, Callable[[Samples], Sample]]] = {
+    "a text that calls itself a clip": ("not_media", Samples.text),
+    "an HLS playlist that calls itself a clip": ("not_media", Samples.playlist),
+    "half a clip": ("damaged", Samples.truncated),
+    "a PNG bomb": ("too_large", Samples.bomb),
+    "a PNG header of 20,000 by 20,000": ("too_large", Samples.huge),
+    "a photo that calls itself a clip": ("type_mismatch", lambda samples: samples.photo().claimed("video/mp4")),
+    "a clip that calls itself a photo": ("type_mismatch", lambda samples: samples.clip().claimed("image/jpeg")),
 }
-
-
-def refused_sample(world: World, what: str) -> Sample:
-    """The sample of each refusal."""
-    samples = world.samples
-    return {
-        "a text that calls itself a clip": samples.text,
-        "an HLS playlist that calls itself a clip": samples.playlist,
-        "half a clip": samples.truncated,
-        "a PNG bomb": samples.bomb,
-        "a PNG header of 20,000 by 20,000": samples.huge,
-        "a photo that calls itself a clip": lambda: samples.photo().claimed("video/mp4"),
-        "a clip that calls itself a photo": lambda: samples.clip().claimed("image/jpeg"),
-    }[what]()
 
 
 @pytest.mark.parametrize("what", REFUSED)
 async def test_what_is_refused_is_refused_with_its_reason_and_leaves_nothing(world: World, what: str) -> None:
     ann, stores = world.person("ann"), await world.stores()
-    draft = await ann.draft(refused_sample(world, what))
+    reason, make = REFUSED[what]
+    draft = await ann.draft(make(world.samples))
     answer = await ann.publish(draft["id"])
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    assert (answer.json()["type"], answer.json()["reason"]) == ("urn:stories:media-refused", REFUSED[what])
-    assert (await ann.publish(draft["id"])).json()["reason"] == REFUSED[what]  # the same again
+    assert (answer.json()["type"], answer.json()["reason"]) == ("urn:stories:media-refused", reason)
+    assert (await ann.publish(draft["id"])).json()["reason"] == reason  # the same again
     own = await ann.own(draft)
-    assert (own["state"], own["reason"]) == ("refused", REFUSED[what])
+    assert (own["state"], own["reason"]) == ("refused", reason)
     assert await ann.reel(ann) == []
     assert (await ann.get("/v1/me/quota"))["live"] == 0
     await within(5, lambda: stores.objects(draft["id"]), lambda keys: not keys)
@@ -149,7 +137,7 @@ async def test_a_phones_hevc_clip_comes_out_upright_and_bare(world: World) -> No
         assert trace not in content
     with av.open(io.BytesIO(content), "r") as clip:
         assert sorted(stream.type for stream in clip.streams) == ["audio", "video"]
-        assert clip.chapters() == []  # type: ignore[no-untyped-call]
+        assert clip.chapters() == []
         frame = next(clip.decode(clip.streams.video[0]))
         assert (frame.rotation % 360 in {90, 270}) == (frame.width > frame.height)  # upright when displayed
 

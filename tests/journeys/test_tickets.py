@@ -55,7 +55,7 @@ async def test_without_a_ticket_there_is_nothing_but_for_the_author(world: World
     ann, bob, item = shown
     await refusals(bob, item, None)
     await refusals(world.admin(), item, None)
-    assert (await ann.counts({"id": item["id"]}))["views"] == 0
+    await within(SOON, lambda: ann.counts({"id": item["id"]}), lambda counts: counts["views"] == 0)
 
 
 async def test_a_forged_ticket_proves_nothing(world: World, shown: Shown) -> None:

@@ -1,0 +1,51 @@
+"""What the running services say that they answer, from their own OpenAPI documents."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from ..journeys.stack import SERVICES, Stack
+
+OPEN = {("GET", "/v1/config")}
+"""What is answered without a token."""
+METHODS = ("GET", "PUT", "POST", "PATCH", "DELETE")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One documented method of one path."""
+
+    method: str
+    path: str
+    about: Mapping[str, Any]
+
+    def at(self, **values: str) -> str:
+        """Its path with parameters filled in."""
+        return self.path.format(**values)
+
+    @property
+    def takes_json(self) -> bool:
+        """Whether it has a body."""
+        return "requestBody" in self.about
+
+    @property
+    def queries(self) -> set[str]:
+        """Names of its query parameters."""
+        return {each["name"] for each in self.about.get("parameters", []) if each["in"] == "query"}
+
+
+async def operations(stack: Stack) -> list[Operation]:
+    """Every operation of every service."""
+    there, found = await stack.processes(), []
+    async with httpx.AsyncClient(trust_env=False) as http:
+        for service in SERVICES:
+            document = (await http.get(f"{there[service]['url']}/openapi.json")).json()
+            found += [
+                Operation(method.upper(), path, about)
+                for path, methods in document["paths"].items()
+                for method, about in methods.items()
+                if path.startswith("/v1/")
+            ]
+    return found

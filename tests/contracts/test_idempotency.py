@@ -1,0 +1,71 @@
+"""The same request with the same key happens once."""
+
+import asyncio
+import secrets
+
+from ..journeys.waiting import SOON, within
+from ..journeys.world import World
+
+
+async def test_the_same_key_and_body_give_the_same_story_with_a_fresh_form(world: World) -> None:
+    ann, key = world.person("ann"), secrets.token_hex(8)
+    first = await ann.create(key=key, caption="once")
+    again = await ann.create(key=key, caption="once")
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json()["id"] == again.json()["id"]
+    assert again.json()["upload"]["fields"]["policy"]
+    assert again.headers["location"] == first.headers["location"] == f"/v1/me/stories/{first.json()['id']}"
+    assert len((await ann.get("/v1/me/stories"))["items"]) == 1
+
+
+async def test_the_same_key_with_another_body_is_422(world: World) -> None:
+    ann, key = world.person("ann"), secrets.token_hex(8)
+    await ann.create(key=key, caption="once")
+    other = await ann.create(key=key, caption="twice")
+    assert (other.status_code, other.json()["type"]) == (422, "urn:stories:idempotency-reused")
+
+
+async def test_requests_at_the_same_time_make_one_story(world: World) -> None:
+    ann, key = world.person("ann"), secrets.token_hex(8)
+    answers = await asyncio.gather(*(ann.create(key=key) for _ in range(8)))
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert len({answer.json()["id"] for answer in answers if answer.status_code == 201}) == 1
+    assert len((await ann.get("/v1/me/stories"))["items"]) == 1
+
+
+async def test_a_key_belongs_to_its_user_and_its_path(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    key = secrets.token_hex(8)
+    anns, bobs = await ann.create(key=key), await bob.create(key=key)
+    assert anns.json()["id"] != bobs.json()["id"]
+    story = await ann.post_and_wait()
+    assert (await ann.comment(story, "hello", key=key)).status_code == 201
+
+
+async def test_the_answer_is_rebuilt_from_what_is_true_now(world: World) -> None:
+    ann, key = world.person("ann"), secrets.token_hex(8)
+    draft = (await ann.create(key=key)).json()
+    await ann.upload(draft["upload"], ann.usual)
+    assert (await ann.publish(draft["id"])).status_code == 200
+    again = await ann.create(key=key)
+    assert (again.status_code, again.json()["state"], again.json()["upload"]) == (201, "live", None)
+    await ann.delete(draft)
+    assert (await ann.create(key=key)).status_code == 404
+
+
+async def test_a_comment_is_written_once_and_a_deleted_one_is_gone(world: World) -> None:
+    ann, key = world.person("ann"), secrets.token_hex(8)
+    story = await ann.post_and_wait()
+    first, again = await ann.comment(story, "once", key=key), await ann.comment(story, "once", key=key)
+    assert first.json()["id"] == again.json()["id"]
+    await within(SOON, lambda: ann.counts(story), lambda counts: counts["comments"] == 1)
+    await ann.done("DELETE", f"/v1/comments/{first.json()['id']}")
+    assert (await ann.comment(story, "once", key=key)).status_code == 404
+
+
+async def test_publishing_again_is_the_same_story(world: World) -> None:
+    ann = world.person("ann")
+    draft = await ann.draft()
+    answers = await asyncio.gather(*(ann.publish(draft["id"]) for _ in range(4)))
+    assert {(answer.status_code, answer.json()["id"]) for answer in answers} == {(200, draft["id"])}
+    assert len(await within(SOON, lambda: ann.reel(ann))) == 1

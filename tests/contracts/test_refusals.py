@@ -1,0 +1,206 @@
+"""The table of errors, walked on every operation that it is about."""
+
+import json
+from typing import Any
+
+import pytest
+from stories_shared.ids import new_id
+
+from ..journeys.people import Person
+from ..journeys.world import World
+from .operations import METHODS, Operation
+
+JSON = {"Content-Type": "application/json"}
+BODIES: dict[str, tuple[bytes, int]] = {
+    "cut off": (b'{"text": "a', 400),
+    "empty": (b"", 400),
+    "NaN": (b'{"text": NaN}', 400),
+    "Infinity": (b'{"text": -Infinity}', 400),
+    "a key twice": (b'{"text": "a", "text": "b"}', 400),
+    "not UTF-8": (b'{"text": "\xff"}', 400),
+    "a list": (b"[]", 422),
+    "null": (b"null", 422),
+    "an unknown field": (b'{"nonsense": 1}', 422),
+    "a lone surrogate": (b'{"text": "\\ud800", "caption": "\\ud800"}', 422),
+    "NUL": (b'{"text": "a\\u0000b", "caption": "a\\u0000b"}', 422),
+    "too large": (json.dumps({"text": "x" * 300_000}).encode(), 413),
+    "deep": (b'{"text": ' + b"[" * 5000 + b"]" * 5000 + b"}", 422),
+}
+GOOD = {
+    "/v1/stories/{story_id}": {"reactions": True},
+    "/v1/stories/{story_id}/reaction": {"emoji": "❤️"},
+    "/v1/stories/{story_id}/comments": {"text": "hello"},
+    "/v1/users/{user_id}/seen": {"up_to": new_id()},
+}
+
+NO_STORIES = ("nonsense", "%00", "a%2Fb", "%20", f"{new_id().upper()}x", "x" * 300)
+NO_USERS = ("_x", "%00", "a%2Fb", "%20", "x" * 129)
+
+
+@pytest.fixture(scope="module")
+async def author(world: World) -> tuple[Person, dict[str, str]]:
+    """An author of a live story, and ids for every path."""
+    ann = world.person("ann")
+    story = await ann.post_and_wait()
+    comment = (await ann.comment({"id": story["id"]}, "mine")).json()
+    return ann, {"story_id": story["id"], "comment_id": comment["id"], "user_id": world.person("bob").id}
+
+
+Author = tuple[Person, dict[str, str]]
+
+
+def is_problem(answer: Any) -> bool:
+    """RFC 9457, with our types."""
+    return (
+        answer.headers["content-type"] == "application/problem+json"
+        and answer.json()["type"].startswith("urn:stories:")
+        and answer.json()["status"] == answer.status_code
+        and bool(answer.json()["title"])
+    )
+
+
+@pytest.mark.parametrize("what", BODIES)
+async def test_bodies_that_are_no_bodies(author: Author, documented: list[Operation], what: str) -> None:
+    ann, ids = author
+    content, status = BODIES[what]
+    taking = [operation for operation in documented if operation.takes_json]
+    assert len(taking) >= 8
+    for operation in taking:
+        answer = await ann.call(operation.method, operation.at(**ids), content=content, headers=JSON)
+        accepted = {400, 422} if what == "deep" else {status}
+        assert answer.status_code in accepted, (operation.method, operation.path, answer.text)
+        assert is_problem(answer)
+
+
+async def test_bodies_of_another_type_are_415(author: Author, documented: list[Operation]) -> None:
+    ann, ids = author
+    for operation in documented:
+        if operation.takes_json:
+            for content_type in ("text/plain", "application/x-www-form-urlencoded"):
+                headers = {"Content-Type": content_type}
+                answer = await ann.call(operation.method, operation.at(**ids), content=b"{}", headers=headers)
+                assert (answer.status_code, is_problem(answer)) == (415, True), operation.path
+
+
+async def test_bad_input_says_where(author: Author) -> None:
+    ann, _ = author
+    answer = await ann.call("POST", "/v1/stories", json={"media": {"content_type": "video/mp4", "size": "big"}})
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert (error["loc"], bool(error["msg"])) == (["body", "media", "size"], True)
+
+
+async def test_limits_outside_of_one_to_a_hundred_and_unknown_queries_are_422(
+    author: Author, documented: list[Operation]
+) -> None:
+    ann, ids = author
+    paged = [operation for operation in documented if "limit" in operation.queries]
+    assert len(paged) >= 9
+    for operation in paged:
+        for query in ("limit=0", "limit=101", "limit=-1", "limit=many", "limit=", "limit=1&limit=2", "nonsense=1"):
+            answer = await ann.call(operation.method, f"{operation.at(**ids)}?{query}")
+            assert (answer.status_code, is_problem(answer)) == (422, True), (operation.path, query, answer.text)
+
+
+async def test_a_cursor_is_good_for_its_user_and_its_route_alone(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    for name in ("one", "two", "three"):
+        await ann.follow(world.known(name))
+        await ann.done("PUT", f"/v1/muted/{name}")
+        await bob.follow(world.known(name))
+    cursor = (await ann.get("/v1/following", limit=1))["next_cursor"]
+    await ann.get("/v1/following", limit=1, cursor=cursor)
+    tampered = cursor[:-3] + ("AAA" if cursor[-3:] != "AAA" else "BBB")
+    attempts = [
+        (ann, "/v1/following", tampered),
+        (ann, "/v1/following", "nonsense"),
+        (ann, "/v1/following", "x" * 5000),
+        (ann, "/v1/muted", cursor),
+        (ann, "/v1/for-you", cursor),
+        (bob, "/v1/following", cursor),
+    ]
+    for person, path, given in attempts:
+        answer = await person.call("GET", path, params={"cursor": given})
+        assert (answer.status_code, is_problem(answer)) == (422, True), (path, given)
+
+
+async def test_malformed_ids_in_paths_are_404_like_what_never_existed(
+    author: Author, documented: list[Operation]
+) -> None:
+    ann, ids = author
+    with_ids = [operation for operation in documented if "{" in operation.path and "/admin/" not in operation.path]
+    assert len(with_ids) > 25
+    for operation in with_ids:
+        for malformed in NO_USERS if "{user_id}" in operation.path else NO_STORIES:
+            values = dict.fromkeys(ids, malformed)
+            body: Any = {"json": GOOD[operation.path]} if operation.takes_json else {}
+            answer = await ann.call(operation.method, operation.at(**values), **body)
+            assert (answer.status_code, is_problem(answer)) == (404, True), (operation.method, answer.url, answer.text)
+
+
+async def test_what_is_not_yours_never_existed(world: World, author: Author) -> None:
+    _, ids = author
+    eve = world.person("eve")
+    for story_id in (ids["story_id"], new_id()):
+        answers = [
+            await eve.call("GET", f"/v1/me/stories/{story_id}"),
+            await eve.call("PATCH", f"/v1/stories/{story_id}", json={"reactions": False}),
+            await eve.call("DELETE", f"/v1/stories/{story_id}"),
+            await eve.call("POST", f"/v1/stories/{story_id}/publish"),
+            await eve.call("POST", f"/v1/stories/{story_id}/upload"),
+            await eve.call("POST", f"/v1/stories/{story_id}/cancel"),
+            await eve.call("GET", f"/v1/stories/{story_id}/viewers"),
+            await eve.call("GET", f"/v1/stories/{story_id}/receipt"),
+            await eve.call("DELETE", f"/v1/comments/{ids['comment_id']}"),
+        ]
+        assert {(answer.status_code, answer.json()["type"]) for answer in answers} == {(404, "urn:stories:not-found")}
+
+
+async def test_other_methods_are_405_and_allow_names_those_of_all_services(
+    world: World, documented: list[Operation]
+) -> None:
+    ann, ids = world.person("ann"), {"story_id": new_id(), "comment_id": new_id(), "user_id": "somebody"}
+    for path in {operation.path for operation in documented}:
+        known = {operation.method for operation in documented if operation.path == path}
+        for method in set(METHODS) - known:
+            answer = await ann.call(method, path.format(**ids))
+            assert (answer.status_code, is_problem(answer)) == (405, True), (method, path)
+            assert {each.strip() for each in answer.headers["allow"].split(",")} - {"HEAD"} == known, path
+
+
+async def test_a_story_in_the_wrong_state_is_409(author: Author) -> None:
+    ann, ids = author
+    draft = (await ann.create()).json()
+    answers = [
+        await ann.call("POST", f"/v1/stories/{ids['story_id']}/cancel"),
+        await ann.call("POST", f"/v1/stories/{ids['story_id']}/upload"),
+        await ann.call("POST", f"/v1/stories/{draft['id']}/publish"),  # nothing was uploaded
+    ]
+    assert {(answer.status_code, answer.json()["type"]) for answer in answers} == {(409, "urn:stories:wrong-state")}
+
+
+async def test_too_many_drafts_and_too_many_comments_are_429(world: World, author: Author) -> None:
+    ann, _ = author
+    eve = world.person("eve")
+    drafts = [await eve.create() for _ in range(11)]
+    assert [answer.status_code for answer in drafts] == [201] * 10 + [429]
+    assert int(drafts[-1].headers["retry-after"]) >= 1
+    story = await ann.post_and_wait()
+    answers = [await ann.comment(story, f"number {number}") for number in range(31)]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert refused
+    assert refused[0].json()["type"] == "urn:stories:rate-limited"
+    assert 1 <= int(refused[0].headers["retry-after"]) <= 60
+    assert '"comments";r=0' in refused[0].headers["ratelimit"]
+    assert "ratelimit-policy" in refused[0].headers
+
+
+async def test_edits_that_are_not_allowed_are_refused(world: World) -> None:
+    ann = world.person("ann")
+    media = {"content_type": "video/mp4", "size": 1000}
+    wrong: list[dict[str, Any]] = [{"lifetime": "7h"}, {"audience": "nobody"}, {"caption": "x" * 2201}, {"split": 1}]
+    for asked in [*wrong, {"layers": [{}]}]:
+        assert (await ann.call("POST", "/v1/stories", json={"media": media, **asked})).status_code == 422, asked
+    story = await ann.post()
+    for change in ({"caption": "new"}, {"audience": "nobody"}, {"reactions": None}, {"lifetime": "24h"}):
+        assert (await ann.call("PATCH", f"/v1/stories/{story['id']}", json=change)).status_code == 422, change

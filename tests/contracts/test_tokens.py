@@ -1,0 +1,73 @@
+"""Nothing is answered without a token, with a bad one or with one that is over."""
+
+import base64
+import json
+
+import jwt
+from stories_shared.ids import new_id
+
+from ..journeys.world import World
+from .operations import OPEN, Operation
+
+
+def bad_tokens(world: World) -> dict[str, str | None]:
+    """Headers that prove nothing, by what is wrong with them."""
+    user, token = "ann-of-nowhere", world.stack.token
+    good = token(user)
+    head, body, signature = good.split(".")
+    none = base64.urlsafe_b64encode(json.dumps({"alg": "none"}).encode()).rstrip(b"=").decode()
+    claims = jwt.decode(good, options={"verify_signature": False})
+    return {
+        "none": None,
+        "not bearer": "Basic YW5uOnNlY3JldA==",
+        "empty": "Bearer",
+        "nonsense": "Bearer nonsense",
+        "over": f"Bearer {token(user, seconds=-120)}",
+        "another issuer": f"Bearer {token(user, issuer='https://elsewhere.example')}",
+        "another audience": f"Bearer {token(user, audience='elsewhere')}",
+        "no user": f"Bearer {token(user, claim='somebody')}",
+        "no user id": f"Bearer {token('not an id')}",
+        "changed": f"Bearer {head}.{body}.{signature[:-4]}AAAA",
+        "unsigned": f"Bearer {none}.{body}.",
+        "symmetric": f"Bearer {jwt.encode(claims, 'x' * 32, algorithm='HS256')}",
+        "too long": f"Bearer {good}{'x' * 9000}",
+    }
+
+
+async def test_every_endpoint_answers_401_without_a_token_that_is_good_now(
+    world: World, documented: list[Operation]
+) -> None:
+    wrong = []
+    ids = {"story_id": new_id(), "comment_id": new_id(), "user_id": "somebody"}
+    for what, header in bad_tokens(world).items():
+        headers = {} if header is None else {"Authorization": header}
+        for operation in documented:
+            if (operation.method, operation.path) in OPEN:
+                continue
+            answer = await world.http.request(operation.method, operation.at(**ids), headers=headers)
+            proper = answer.headers.get("www-authenticate", "").startswith("Bearer")
+            if answer.status_code != 401 or not proper or answer.json()["type"] != "urn:stories:unauthenticated":
+                wrong.append((what, operation.method, operation.path, answer.status_code))
+    assert wrong == []
+
+
+async def test_every_documented_path_is_reached_through_the_gateway(world: World, documented: list[Operation]) -> None:
+    assert len({operation.path for operation in documented}) > 35
+    ids = {"story_id": new_id(), "comment_id": new_id(), "user_id": "somebody"}
+    for operation in documented:
+        answer = await world.http.request(operation.method, operation.at(**ids))
+        assert answer.status_code == (200 if (operation.method, operation.path) in OPEN else 401), operation
+
+
+async def test_what_is_for_admins_is_not_there_for_others(world: World, documented: list[Operation]) -> None:
+    ann = world.person("ann")
+    for operation in documented:
+        if operation.path.startswith("/v1/admin/"):
+            answer = await ann.call(operation.method, operation.at(user_id="somebody"))
+            assert answer.status_code == 404, operation
+
+
+async def test_services_own_pages_are_not_routed(world: World) -> None:
+    for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/", "/v1", "/v1/nothing", "/v2/tray"):
+        answer = await world.http.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path

@@ -1,0 +1,83 @@
+"""The log itself: how far groups have read it, and how they read it once more."""
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from stories_embedded.children import stop
+from stories_embedded.kafka import Kafka
+from stories_embedded.server import start, wait_until_ready
+
+from .stack import Stack
+
+START_SECONDS = 60.0
+
+
+async def groups_of(bootstrap: str) -> list[str]:
+    """Every group `<service>.<topic>`, as the running stack has them."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        return [name for name, _ in await admin.list_consumer_groups() if "." in name]
+    finally:
+        await admin.close()
+
+
+async def unread(bootstrap: str, groups: Sequence[str]) -> Mapping[str, int]:
+    """Records that each group has not handled yet; groups that have handled everything are left out."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await admin.start()
+    await consumer.start()
+    try:
+        lags: dict[str, int] = {}
+        for group in groups:
+            partitions = await _partitions(admin, group)
+            begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+            committed = await admin.list_consumer_group_offsets(group)
+            done = {each: committed[each].offset if each in committed else 0 for each in partitions}
+            lags[group] = sum(ends[each] - max(begins[each], done[each]) for each in partitions)
+        return {group: lag for group, lag in lags.items() if lag}
+    finally:
+        await consumer.stop()
+        await admin.close()
+
+
+async def rewind(stack: Stack, groups: Sequence[str]) -> int:
+    """With the stack stopped: send groups back to the first record of their topics. How many they will read again."""
+    ports = json.loads((stack.folder / "ports.json").read_text())
+    kafka, log = Kafka(stack.folder / "kafka", ports["kafka"], ports["kafka-controller"]), stack.log("rewind")
+    kafka.prepare()
+    process = start(kafka, log, os.environ)
+    try:
+        await asyncio.to_thread(wait_until_ready, kafka.name, process, kafka.ready, log, START_SECONDS)
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka.url)
+        await admin.start()
+        try:
+            for group in groups:
+                await _rewound(kafka.url, group, await _partitions(admin, group))
+        finally:
+            await admin.close()
+        return sum((await unread(kafka.url, groups)).values())
+    finally:
+        stop(process, kafka.stop_seconds)
+
+
+async def _rewound(bootstrap: str, group: str, partitions: Sequence[TopicPartition]) -> None:
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign(partitions)
+        await consumer.commit(await consumer.beginning_offsets(partitions))
+    finally:
+        await consumer.stop()
+
+
+async def _partitions(admin: AIOKafkaAdminClient, group: str) -> list[TopicPartition]:
+    """Of the topic that a group reads."""
+    topic = group.partition(".")[2]
+    [described] = await admin.describe_topics([topic])
+    return [TopicPartition(topic, each["partition"]) for each in described["partitions"]]
