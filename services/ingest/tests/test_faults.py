@@ -2,7 +2,7 @@
 
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 
 import pytest
 from stories_ingest.testing.running import eventually, photo
@@ -104,8 +104,9 @@ async def test_a_job_outlives_object_storage(start, servers):
         ann = api.author()
         draft = await ann.drafted(photo())
         assert (await ann.publish(draft["id"], wait=0)).status_code == 202
-        async with start(role="worker"):
+        async with AsyncExitStack() as workers:
             with down(servers, servers.s3):
+                await workers.enter_async_context(start(role="worker", prepare=False))
                 assert (await ann.publish(draft["id"], wait=2)).status_code == 202
 
             async def live():

@@ -163,10 +163,13 @@ def settings_of(realm: Any, **changed: Any) -> IngestSettings:
 
 
 @asynccontextmanager
-async def running(realm: Any, sweep_every: timedelta = SWEEP_EVERY, **changed: Any) -> AsyncIterator[Ingest]:
-    """One replica of ingest."""
+async def running(
+    realm: Any, sweep_every: timedelta = SWEEP_EVERY, *, prepare: bool = True, **changed: Any
+) -> AsyncIterator[Ingest]:
+    """One replica of ingest; `prepare` makes topics, bucket and indexes first."""
     settings = settings_of(realm, **changed)
-    await init(settings)
+    if prepare:
+        await init(settings)
     app = build_app(settings, sweep_every=sweep_every)
     mongo = Mongo.connect(settings.mongo_url.get_secret_value(), settings.mongo_database)
     objects = Objects(
