@@ -19,7 +19,8 @@ from stories_ingest.metrics import IngestMetrics
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.workspace import remove_left_behind, work_folder
 from stories_ingest.usecases.sweeps import EraseUnheardOf, LookAgain, SweepObjects, VanishOverdue
-from stories_ingest.usecases.work import Maker, Piece, WorkOnMedia
+from stories_ingest.usecases.work import WorkOnMedia
+from stories_ingest.usecases.workshop import Maker, Piece
 
 
 def start_workers(settings: IngestSettings, base: Foundation, parts: Parts, metrics: IngestMetrics) -> None:

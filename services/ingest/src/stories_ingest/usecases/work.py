@@ -2,11 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Protocol
+from datetime import timedelta
 
 from stories_shared.clock import Clock, whole_ms
 from stories_shared.failures import dependency_of
@@ -18,6 +16,7 @@ from stories_ingest.domain.life import Part
 from stories_ingest.domain.story import Media, State, Story
 from stories_ingest.usecases.bell import Bell
 from stories_ingest.usecases.ports import Relay, Stories
+from stories_ingest.usecases.workshop import Bucket, Cutter, Folder, Jobs, Maker, Piece
 
 LEASE = timedelta(seconds=15)
 """A worker unheard for this long is taken for dead; it renews every two seconds."""
@@ -29,96 +28,6 @@ MAX_ATTEMPTS = 5
 MADE = 0.9
 """Which part of the work is done when the media are made and only the final keys are to be written."""
 SUFFIXES = {"video/mp4": ".mp4", "image/jpeg": ".jpg", "image/webp": ".webp"}
-
-
-class Piece(Protocol):
-    """One part of what the media work made of an upload."""
-
-    @property
-    def path(self) -> Path:
-        """The finished file."""
-
-    @property
-    def poster_path(self) -> Path:
-        """Its poster, a JPEG."""
-
-    @property
-    def kind(self) -> str:
-        """`video` or `photo`."""
-
-    @property
-    def content_type(self) -> str:
-        """What `path` holds."""
-
-    @property
-    def size(self) -> int:
-        """Bytes of `path`."""
-
-    @property
-    def width(self) -> int:
-        """Pixels as displayed."""
-
-    @property
-    def height(self) -> int:
-        """Pixels as displayed."""
-
-    @property
-    def duration_ms(self) -> int | None:
-        """None for a photo."""
-
-    @property
-    def has_audio(self) -> bool:
-        """Whether there is sound."""
-
-    @property
-    def starts_ms(self) -> int:
-        """Where it begins in what was uploaded."""
-
-
-class Jobs(Protocol):
-    """Published stories that wait for a worker, or for a new one."""
-
-    async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
-        """The job that has waited longest, leased to this worker; None when nothing waits."""
-
-    async def renew(self, story_id: str, worker: str, until: datetime, progress: float, parts: Sequence[str]) -> bool:
-        """Go on holding the job; False when it is not this worker's any more."""
-
-    async def hand_back(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
-        """Let another try begin at `until`; uncounted where the failure was the world's or we are stopping."""
-
-
-class Bucket(Protocol):
-    """Uploads in, final keys out."""
-
-    async def fetch(self, key: str, etag: str, path: Path, most: int) -> None:
-        """Download what was published. Raises MediaRefused("changed") when it is not there as it was."""
-
-    async def put(self, key: str, path: Path, content_type: str) -> None:
-        """Write one object, whole or not at all."""
-
-    async def remove(self, *keys: str) -> None:
-        """Remove objects; what is not there is not missed."""
-
-
-class Maker(Protocol):
-    """Turns an upload into stories' media. Raises MediaRefused."""
-
-    async def __call__(
-        self, source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
-    ) -> Sequence[Piece]:
-        """The finished parts, in order, written below `into`."""
-
-
-class Folder(Protocol):
-    """Gives a job a folder on disk that is removed afterwards."""
-
-    def __call__(self) -> AbstractAsyncContextManager[Path]:
-        """The folder, while the context lasts."""
-
-
-Cutter = Callable[[str, int, int], str | None]
-"""The part of a WebVTT text between two times in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
