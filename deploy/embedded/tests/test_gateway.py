@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -209,6 +210,18 @@ def test_answers_carry_security_headers_and_no_names(gateway: RunningGateway) ->
 def test_a_body_past_any_sense_is_refused(gateway: RunningGateway) -> None:
     answer = gateway.http.post("/v1/stories", content=b"x" * 2_000_000)
     assert (answer.status_code, answer.json()["type"]) == (413, "urn:stories:too-large")
+
+
+def test_clients_that_break_off_take_no_replica_away(
+    another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
+) -> None:
+    gateway = another(addresses)
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", gateway.http.base_url.port or 0)) as link:
+            link.sendall(b"POST /v1/stories HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf of it")
+    began = time.monotonic()
+    assert gateway.http.post("/v1/stories", content=b"all of it").status_code == 200
+    assert time.monotonic() - began < 1
 
 
 def test_every_share_link_shows_the_same_page(gateway: RunningGateway) -> None:

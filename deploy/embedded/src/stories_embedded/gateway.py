@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from stories_shared.http.documents import MAX_BODY_BYTES
 from stories_shared.http.problems import CONTENT_TYPE, KINDS
 
 from .services import GATEWAY
@@ -20,6 +21,8 @@ ALLOWED = "Authorization, Content-Type, Story-Ticket, Idempotency-Key, If-None-M
 ORIGIN_IS_LISTED = (
     '{env.CORS_ORIGINS}.split(",").exists(o, o.trim() == "*" || o.trim() == {http.request.header.Origin})'
 )
+LENGTH = "{http.request.header.Content-Length}"
+TOO_LONG = f'{LENGTH}.matches("^[0-9]+$") && double({LENGTH}) > {MAX_BODY_BYTES}.0'
 PAGE_POLICY = "\"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'\""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -46,6 +49,7 @@ def caddyfile(routes: Iterable[Route]) -> str:
         table=table,
         exposed=EXPOSED,
         allowed=ALLOWED,
+        too_long=TOO_LONG,
         origin_is_listed=ORIGIN_IS_LISTED,
         page_policy=PAGE_POLICY,
         methods=", ".join(METHODS),
@@ -91,7 +95,9 @@ SNIPPET = """\
 		lb_policy header Authorization
 		lb_try_duration 2s
 		lb_try_interval 100ms
-		fail_duration 2s
+		health_uri /livez
+		health_interval 500ms
+		health_timeout 2s
 		flush_interval -1
 		transport http {{
 			dial_timeout 1s
@@ -146,7 +152,9 @@ TEMPLATE = """\
 http://:{{$GATEWAY_PORT:8080}} {{
 	bind {{$GATEWAY_HOST:0.0.0.0}}
 
-	# A token stays with one replica while that lives; one that does not answer is left out for two seconds.
+	# A token stays with one replica while that lives. Which ones live is asked of them twice a second, never concluded
+	# from how a client's request went: a client could take a replica away from everybody. A body without a length is
+	# bounded by the services.
 	@cors {{
 		header Origin *
 		expression `{origin_is_listed}`
@@ -175,16 +183,18 @@ http://:{{$GATEWAY_PORT:8080}} {{
 		defer
 	}}
 
-	request_body {{
-		max_size 262144
-	}}
-
 	route {{
 		handle @preflight {{
 			header Access-Control-Allow-Methods "{methods}"
 			header Access-Control-Allow-Headers "{allowed}"
 			header Access-Control-Max-Age 600
 			respond 204
+		}}
+
+		@too_large expression `{too_long}`
+		handle @too_large {{
+			import problem
+			respond `{too_large}` 413
 		}}
 
 		@openapi path_regexp ^/v1/openapi\\.json$
@@ -231,10 +241,6 @@ http://:{{$GATEWAY_PORT:8080}} {{
 
 	handle_errors {{
 		import problem
-		@too_large expression `{{http.error.status_code}} == 413`
-		handle @too_large {{
-			respond `{too_large}` 413
-		}}
 		@missing expression `{{http.error.status_code}} == 404`
 		handle @missing {{
 			respond `{not_found}` 404
