@@ -1,19 +1,17 @@
 """HTTP in: how far erasure has come, and the erasure of whole accounts."""
 
-import asyncio
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, PlainSerializer, WithJsonSchema
-from starlette.requests import Request
-from starlette.responses import Response
 from stories_shared.clock import text
 from stories_shared.http.api import Admin, Who
-from stories_shared.http.bodies import Handle, StoryId, StrictRoute, UserId
+from stories_shared.http.bodies import StoryId, UserId
 from stories_shared.http.idempotency import Claims, Idempotent, New
 from stories_shared.http.limits import limited
 from stories_shared.http.problems import not_found
+from stories_shared.http.timely import TimelyRoute
 from stories_shared.ids import new_id
 
 from stories_expiry.domain.accounts import SERVICES, AccountReceipt, Service
@@ -22,25 +20,10 @@ from stories_expiry.usecases.accounts import EraseAccount, ReadAccountReceipt
 from stories_expiry.usecases.receipts import AuditErasure, ReadReceipt
 
 ACCEPTED = 202
-ANSWER_WITHIN_S = 2.5
 
 Moment = Annotated[
     datetime, PlainSerializer(text, return_type=str), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
-
-
-class TimelyRoute(StrictRoute):
-    """A strict route that gives up before three seconds are over; that becomes a 503."""
-
-    def get_route_handler(self) -> Handle:  # type: ignore[override]
-        """The route's handler, with a time limit."""
-        inner = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                return await inner(request)
-
-        return handle
 
 
 class ReceiptAnswer(BaseModel):

@@ -12,9 +12,10 @@ from stories_shared.http.idempotency import Idempotent
 from stories_shared.http.limits import limited
 from stories_shared.http.openapi import problem_answer
 from stories_shared.http.paging import Cursors, Listing, Paged
+from stories_shared.http.timely import TimelyRoute
 
 from stories_engagement.domain.comments import Comment
-from stories_engagement.routes.parts import OnceOnly, StoryTicket, TimelyRoute
+from stories_engagement.routes.parts import OnceOnly, StoryTicket
 from stories_engagement.usecases.admission import Admit
 from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
 

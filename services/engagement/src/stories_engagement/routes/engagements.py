@@ -10,8 +10,9 @@ from stories_shared.http.bodies import Body, Emoji, StoryId
 from stories_shared.http.idempotency import Idempotent
 from stories_shared.http.limits import limited
 from stories_shared.http.openapi import problem_answer
+from stories_shared.http.timely import TimelyRoute
 
-from stories_engagement.routes.parts import OnceOnly, StoryTicket, TimelyRoute
+from stories_engagement.routes.parts import OnceOnly, StoryTicket
 from stories_engagement.usecases.admission import Admit
 from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
 

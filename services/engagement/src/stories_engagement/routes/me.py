@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 from stories_shared.http.api import Who
 from stories_shared.http.bodies import Body, Text
 from stories_shared.http.limits import limited
+from stories_shared.http.timely import TimelyRoute
 
-from stories_engagement.routes.parts import TimelyRoute
 from stories_engagement.usecases.people import ReadHiddenWords, ReadPrivacy, SetHiddenWords, SetPrivacy
 
 MOST_WORDS = 500

@@ -18,9 +18,10 @@ from stories_shared.http.hot import hot
 from stories_shared.http.limits import limited, spend
 from stories_shared.http.paging import Cursors, Paged
 from stories_shared.http.problems import invalid
+from stories_shared.http.timely import TimelyRoute, timely
 
 from stories_engagement.metrics import EngagementMetrics
-from stories_engagement.routes.parts import StoryTicket, TimelyRoute, timely
+from stories_engagement.routes.parts import StoryTicket
 from stories_engagement.usecases.admission import Admit
 from stories_engagement.usecases.views import Entry, ListViewers, TakeViews
 

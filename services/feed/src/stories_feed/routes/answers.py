@@ -1,6 +1,5 @@
-"""What the feed's answers look like, and how they are made: ready bytes, entity tags, three seconds at most."""
+"""What the feed's answers look like, and how they are made: ready bytes and entity tags."""
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
@@ -10,13 +9,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from stories_shared.auth import USER_ID
-from stories_shared.http.bodies import Handle, StrictRoute
 from stories_shared.http.problems import Problem, problem
 
 from stories_feed.usecases.items import Item, Shown
 
-# Whatever hangs, an answer comes within three seconds.
-ANSWER_WITHIN_S = 2.9
 REVALIDATED = "private, no-cache"
 IS_USER_ID = re.compile(USER_ID).fullmatch
 
@@ -74,19 +70,6 @@ class Edges(msgspec.Struct, frozen=True, kw_only=True):
 
     items: list[Edge]
     next_cursor: str | None
-
-
-class TimelyRoute(StrictRoute):
-    """A strict route that gives up before three seconds are over."""
-
-    def get_route_handler(self) -> Handle:  # type: ignore[override]
-        inner = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                return await inner(request)
-
-        return handle
 
 
 def as_json(answer: msgspec.Struct, headers: Mapping[str, str] | None = None) -> Response:

@@ -11,10 +11,11 @@ from stories_shared.http.bodies import UserId
 from stories_shared.http.limits import limited
 from stories_shared.http.paging import Cursors, Page, Paged
 from stories_shared.http.problems import forbidden, invalid
+from stories_shared.http.timely import TimelyRoute
 from stories_shared.http.who import Who
 
 from stories_feed.domain.edges import Kind, Pair, TooManyChosen
-from stories_feed.routes.answers import Edge, Edges, TimelyRoute, as_json
+from stories_feed.routes.answers import Edge, Edges, as_json
 from stories_feed.routes.documented import answers
 from stories_feed.usecases.deciding import Decide, Listed, Lists
 

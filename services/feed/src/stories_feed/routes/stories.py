@@ -12,13 +12,13 @@ from stories_shared.http.bodies import Body, StoryId, UserId
 from stories_shared.http.limits import limited
 from stories_shared.http.paging import Cursors, Paged
 from stories_shared.http.problems import not_found
+from stories_shared.http.timely import TimelyRoute
 from stories_shared.http.who import Who
 
 from stories_feed.domain.access import Lives
 from stories_feed.routes.answers import (
     Reel,
     Reels,
-    TimelyRoute,
     answer_unless_known,
     as_json,
     essence_of,

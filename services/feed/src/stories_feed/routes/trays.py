@@ -9,11 +9,11 @@ from stories_shared.clock import Clock, text
 from stories_shared.http.limits import spend
 from stories_shared.http.paging import Cursors, read_page
 from stories_shared.http.queries import query
+from stories_shared.http.timely import ANSWER_WITHIN_S
 from stories_shared.http.who import caller_of
 
 from stories_feed.domain.access import Lives
 from stories_feed.routes.answers import (
-    ANSWER_WITHIN_S,
     RingAnswer,
     RingsAnswer,
     TrayAnswer,

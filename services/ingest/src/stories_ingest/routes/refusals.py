@@ -7,12 +7,11 @@ from contextlib import asynccontextmanager
 
 from stories_shared.auth import Caller
 from stories_shared.http.problems import not_found, problem, too_many, wrong_state
+from stories_shared.http.timely import ANSWER_WITHIN_S
 
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory, NothingUploaded, TooMany, WrongState
 from stories_ingest.domain.story import Asker
 
-PATIENCE_S = 2.9
-"""What takes longer is answered with 503, within the three seconds that docs/http.md promises."""
 SLUGS = {"drafts": "too-many-drafts", "quota": "quota-reached"}
 
 
@@ -23,7 +22,7 @@ async def answering(held: float = 0) -> AsyncIterator[None]:
     `held` is for how many seconds the caller wishes to wait.
     """
     try:
-        async with asyncio.timeout(held + PATIENCE_S):
+        async with asyncio.timeout(held + ANSWER_WITHIN_S):
             yield
     except NoSuchStory as error:
         raise not_found() from error
