@@ -63,7 +63,7 @@ class SeaweedFS(Server):
 
     def environment(self) -> Mapping[str, str]:
         """One volume for a new bucket instead of seven; memory given back sooner."""
-        return {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1", "GOMEMLIMIT": "128MiB"}
+        return {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1", "GOMEMLIMIT": "512MiB"}
 
     def ready(self) -> bool:
         """Whether a volume can be written and the S3 door answers."""
