@@ -1,10 +1,8 @@
 """A whole engagement service in one process, on real servers, and what a test does with it."""
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
-from unittest.mock import patch
 
 import httpx
 from aiokafka import TopicPartition
@@ -33,9 +31,8 @@ class Realm(Protocol):
 
 def settings_of(realm: Realm, **changes: Any) -> EngagementSettings:
     """The settings of a realm."""
-    own = {name.upper(): str(value) for name, value in changes.items()}
-    with patch.dict(os.environ, {**dict(realm.items()), **own}):
-        return load(EngagementSettings)
+    given = {name.lower(): value for name, value in realm.items()}
+    return load(EngagementSettings, {**given, **changes})
 
 
 class House:
