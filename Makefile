@@ -20,7 +20,7 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/stories
 cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '$(cache)' || echo '$(CURDIR)/.stories-cache')
 export UV_CACHE_DIR ?= $(cache)/uv
 
-.PHONY: install lock up demo test check docs test/minio
+.PHONY: install install/deploy lock up demo test check check/deploy docs test/minio
 
 install: .venv/installed
 
@@ -46,6 +46,15 @@ check: install
 	.venv/bin/python -m mypy
 	.venv/bin/lint-imports
 
+# The tools that check what deploys, in an environment of their own.
+install/deploy: .venv-deploy/installed
+
+.venv-deploy/installed: .venv/installed deploy/tools.lock deploy/install-tools.sh
+	@sh deploy/install-tools.sh
+
+check/deploy: install/deploy
+	.venv/bin/python -m pytest -m "needs_deploy_tools or needs_go or needs_prometheus"
+
 docs: install
 	@.venv/bin/python -m stories_cli.docs
 
@@ -58,3 +67,4 @@ lock: install
 	$(compile) $(ours) --group dev pyproject.toml -o requirements.lock
 	$(foreach name,$(SERVICES),$(compile) $(ours) -c requirements.lock services/$(name)/pyproject.toml -o services/$(name)/requirements.lock &&) true
 	$(compile) deploy/embedded/installer.in -o deploy/embedded/installer.lock
+	$(compile) deploy/tools.in -o deploy/tools.lock

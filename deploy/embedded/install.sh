@@ -8,7 +8,7 @@ python=${1:-python3}
 sh deploy/embedded/preflight.sh "$python"
 
 # What an interrupted installation left. Renamed before it is removed, so that half of it is never taken for whole.
-rm -rf .venv-*
+rm -rf .venv-making .venv-broken
 if [ -e .venv ] && { [ ! -e .venv/installed ] || ! .venv/bin/python -c '' 2>/dev/null; }; then
     mv .venv .venv-broken
     rm -rf .venv-broken
