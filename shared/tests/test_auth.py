@@ -2,15 +2,19 @@
 
 import asyncio
 import base64
+import hmac
 import json
 import re
+import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from stories_shared import keysets
 from stories_shared.auth import Authenticator, Caller, Unauthenticated
 from stories_shared.failures import Unavailable
@@ -228,6 +232,156 @@ async def test_keys_that_a_token_brings_along_are_ignored(authenticator):
     for headers in ({"jwk": stranger.jwk()}, {"jku": "https://evil.example/"}, {"x5u": "https://evil.example/"}):
         await refused(authenticator, stranger.token(headers), "signature")
         assert await authenticator.caller("Bearer " + ED.token(headers))
+
+
+async def test_an_asymmetric_key_is_never_a_symmetric_ones_secret(authenticator):
+    body = ED.token().split(".")[1]
+    for signer in SIGNERS.values():
+        public = signer.private.public_key()
+        pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        secrets = [
+            *(pem, pem.strip(), public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)),
+            *(json.dumps(signer.jwk()).encode(), signer.jwk().get("x", "").encode(), b""),
+        ]
+        for secret in secrets:
+            for algorithm in ("HS256", "HS384", "HS512"):
+                head = part({"alg": algorithm, "kid": signer.id})
+                digest = hmac.new(secret, f"{head}.{body}".encode(), algorithm.replace("HS", "sha")).digest()
+                await refused(authenticator, f"{head}.{body}.{part(digest)}", "algorithm")
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    ["none", "None", "NONE", "nOnE", "", "eddsa", "EDDSA", " EdDSA", "EdDSA\0", "Ed25519", "ES256K", None, 7],
+)
+async def test_an_algorithm_in_any_other_writing_is_refused(authenticator, algorithm):
+    _, body, signature = ED.token().split(".")
+    for signed in (signature, "AA"):
+        await refused(authenticator, f"{part({'alg': algorithm, 'kid': ED.id})}.{body}.{signed}", "algorithm")
+
+
+@pytest.mark.parametrize("size", [0, 1, 32, 63, 64, 65, 72, 256])
+async def test_a_signature_of_nothing_is_refused(authenticator, size):
+    """All zeros pass where (r, s) = (0, 0) is not looked at (CVE-2022-21449)."""
+    for signer in SIGNERS.values():
+        head, body, _ = signer.token().split(".")
+        for filling in (b"\0", b"\xff"):
+            await refused(authenticator, f"{head}.{body}.{part(filling * size) or 'A'}", None)
+
+
+async def test_an_ecdsa_signature_in_another_encoding_is_refused(authenticator):
+    es = SIGNERS["ES256"]
+    head, body, _ = es.token().split(".")
+    der = es.private.sign(f"{head}.{body}".encode(), ec.ECDSA(hashes.SHA256()))
+    await refused(authenticator, f"{head}.{body}.{part(der)}", "signature")
+
+
+@pytest.mark.parametrize(
+    "key_id",
+    [
+        "",
+        "other",
+        "../../../../dev/null",
+        "/dev/null",
+        "eddsa\0",
+        "EDDSA",
+        " eddsa",
+        "' OR '1'='1",
+        "|whoami",
+        "é",
+        "k" * 2000,
+    ],
+)
+async def test_a_key_id_is_a_name_and_nothing_else(authenticator, key_id):
+    await refused(authenticator, ED.token({"kid": key_id}), "no such key")
+
+
+@pytest.mark.parametrize("key_id", [None, 7, [], {}, True])
+async def test_a_key_id_that_is_no_text_finds_no_key_of_another(authenticator, key_id):
+    header = {"alg": "EdDSA", "kid": key_id}
+    _, body, signature = Signer("EdDSA", "eddsa").token().split(".")
+    await refused(authenticator, f"{part(header)}.{body}.{signature}")
+
+
+@pytest.mark.parametrize("name", ["jku", "x5u", "x5c", "x5t", "x5t#S256", "jwk"])
+async def test_nothing_that_a_header_says_about_keys_is_fetched_or_believed(authenticator, name, issuer):
+    stranger = Signer("EdDSA", "eddsa")
+    issuer.keys = [stranger.jwk()]
+    value = {"jwk": stranger.jwk(), "x5c": ["AAAA"]}.get(name, issuer.url)
+    await refused(authenticator, stranger.token({name: value}), "signature")
+    assert issuer.asked == 0
+
+
+@pytest.mark.parametrize("claim", ["sub", "exp", "iss", "aud", "roles"])
+async def test_a_claim_that_is_there_twice_is_refused(authenticator, claim):
+    """Two readers would not agree which one counts."""
+    once = {"sub": '"ann"', "iss": f'"{ISSUER}"', "aud": '"stories"', "exp": str(NOW.timestamp() + 600), "roles": "[]"}
+    twice = [*once.items(), (claim, once[claim])]
+    assert await authenticator.caller("Bearer " + raw_token({}, written(once.items())))
+    await refused(authenticator, raw_token({}, written(twice)), "claims")
+
+
+async def test_a_header_with_a_name_twice_is_refused(authenticator):
+    _, body, signature = ED.token().split(".")
+    for header in (b'{"alg":"EdDSA","alg":"none","kid":"eddsa"}', b'{"alg":"none","alg":"EdDSA","kid":"eddsa"}'):
+        await refused(authenticator, f"{part(header)}.{body}.{signature}", "header")
+
+
+async def test_a_token_in_a_token_is_refused(authenticator):
+    inner = ED.token()
+    await refused(authenticator, raw_token({}, inner.encode(), {"cty": "JWT"}), "claims")
+    await refused(authenticator, raw_token({}, json.dumps(inner).encode()), "no object")
+    encrypted = ".".join([part({"alg": "dir", "enc": "A256GCM"}), "", *(part(b"x" * 16) for _ in range(3))])
+    await refused(authenticator, encrypted, "not a bearer token")
+
+
+@pytest.mark.parametrize("name", ["exp", "iss", "aud", "sub"])
+async def test_no_required_claim_may_be_missing_or_null(authenticator, name):
+    claims = {"sub": "ann", "iss": ISSUER, "aud": AUDIENCE, "exp": NOW.timestamp() + 600}
+    for told in ({each: value for each, value in claims.items() if each != name}, claims | {name: None}):
+        await refused(authenticator, raw_token({}, json.dumps(told).encode()))
+
+
+@pytest.mark.parametrize("seconds", [29.5, 30, 30.5, 3600])
+async def test_the_skew_that_is_forgiven_is_thirty_seconds_and_no_more(authenticator, seconds):
+    over, early = ED.token(exp=NOW.timestamp() - seconds), ED.token(nbf=NOW.timestamp() + seconds)
+    if seconds < 30:
+        assert await authenticator.caller(f"Bearer {over}")
+        assert await authenticator.caller(f"Bearer {early}")
+        return
+    await refused(authenticator, over, "expired")
+    if seconds > 30:
+        await refused(authenticator, early, "not valid yet")
+
+
+@pytest.mark.parametrize("blown_up", ["header", "claims", "signature"])
+async def test_huge_tokens_are_refused_before_anything_is_read(authenticator, blown_up):
+    parts = dict(zip(("header", "claims", "signature"), ED.token().split("."), strict=True))
+    parts[blown_up] += "A" * 10_000_000
+    began = time.perf_counter()
+    await refused(authenticator, ".".join(parts.values()), "too long")
+    assert time.perf_counter() - began < 0.2
+
+
+async def test_a_deep_or_many_named_token_costs_little(authenticator):
+    deep = b'{"a":' * 1000 + b"1" + b"}" * 1000
+    many = json.dumps({f"claim{number}": number for number in range(300)}).encode()
+    for payload in (deep, many):
+        began = time.perf_counter()
+        await refused(authenticator, raw_token({}, payload))
+        assert time.perf_counter() - began < 0.2
+
+
+def part(content) -> str:
+    """A part of a token: bytes, or what becomes JSON."""
+    raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def written(members) -> bytes:
+    """An object as its members are given, a name twice too."""
+    inner = ",".join(f'"{name}":{value}' for name, value in members)
+    return b"{" + inner.encode() + b"}"
 
 
 @pytest.mark.parametrize(
