@@ -1,5 +1,6 @@
 """Clips go in as phones and browsers make them and come out as bare, upright, playable MP4."""
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -46,6 +47,12 @@ async def test_a_short_clip_is_copied_bit_by_bit_with_its_index_in_front(tmp_pat
     assert packets(made.path) == packets(source)
     assert boxes(made.path).index(b"moov") < boxes(made.path).index(b"mdat")
     assert Image.open(made.poster_path).size == (360, 640)
+
+
+def test_making_an_av1_sample_leaves_this_process_at_its_ordinary_priority(tmp_path: Path) -> None:
+    before = os.sched_getscheduler(0)
+    sample_clip(tmp_path / "a.mp4", 0.2, codec="av1")
+    assert os.sched_getscheduler(0) == before
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -60,26 +61,44 @@ def sample_clip(
     options = dict(container_options or {})
     if phone:
         options["movflags"] = "use_metadata_tags"
-    with av.open(str(path), "w", container_options=options) as container:
-        picture = _picture_stream(container, codec, fps, key_seconds, deep)
-        picture.codec_context.width, picture.codec_context.height = width, height
-        picture.codec_context.sample_aspect_ratio = pixel_aspect
-        if rotation:
-            picture.set_display_rotation(-rotation)
-        sound = _sound_stream(container, audio) if audio else None
-        if phone:
-            container.metadata.update(_TAGS)
-            picture.metadata["timecode"] = "01:00:00:00"
-            container.set_chapters(
-                [{"id": 1, "start": 0, "end": 900, "time_base": Fraction(1, 1000), "metadata": {"title": "a chapter"}}]
-            )
-        for frame in _card(width, height, fps, seconds, dark_seconds, uneven, picture.codec_context.pix_fmt or ""):
-            container.mux(picture.encode(frame))
-        container.mux(picture.encode(None))
-        if sound is not None:
-            for heard in _tone(audio_seconds or seconds, sound):
-                container.mux(sound.encode(heard))
-            container.mux(sound.encode(None))
+
+    def write() -> None:
+        with av.open(str(path), "w", container_options=options) as container:
+            picture = _picture_stream(container, codec, fps, key_seconds, deep)
+            picture.codec_context.width, picture.codec_context.height = width, height
+            picture.codec_context.sample_aspect_ratio = pixel_aspect
+            if rotation:
+                picture.set_display_rotation(-rotation)
+            sound = _sound_stream(container, audio) if audio else None
+            if phone:
+                container.metadata.update(_TAGS)
+                picture.metadata["timecode"] = "01:00:00:00"
+                container.set_chapters(
+                    [
+                        {
+                            "id": 1,
+                            "start": 0,
+                            "end": 900,
+                            "time_base": Fraction(1, 1000),
+                            "metadata": {"title": "a chapter"},
+                        }
+                    ]
+                )
+            for frame in _card(width, height, fps, seconds, dark_seconds, uneven, picture.codec_context.pix_fmt or ""):
+                container.mux(picture.encode(frame))
+            container.mux(picture.encode(None))
+            if sound is not None:
+                for heard in _tone(audio_seconds or seconds, sound):
+                    container.mux(sound.encode(heard))
+                container.mux(sound.encode(None))
+
+    # Started by root, the AV1 encoder gives the calling thread the highest real-time priority, and whatever that thread
+    # starts inherits it: a server started later would starve the machine. A thread of its own takes it to the grave.
+    if codec == "av1":
+        with ThreadPoolExecutor(1) as apart:
+            apart.submit(write).result()
+    else:
+        write()
     return path
 
 
