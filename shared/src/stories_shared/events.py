@@ -1,5 +1,7 @@
 """The facts that services tell each other, as topics carry them.
 
+``shared/schemas`` holds them as JSON Schemas for producers in other languages, made from these classes.
+
 Every event is a frozen msgspec struct. Each field has bounds, so that whatever decodes can also be stored; times come
 out in UTC, cut to milliseconds. Unknown fields are ignored and fields are only ever added: a breaking change would be
 a new type with ``.v2``. An outside producer may use these classes to say its own facts.
@@ -20,18 +22,23 @@ MAX_TRACK_BYTES = 65_536
 
 USER_ID = r"^[A-Za-z0-9][A-Za-z0-9_.:@|+~-]{0,127}\Z"
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z"
+RFC_3339 = (
+    r"^(?:[2-8][0-9]{3}|9000)-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})\Z"
+)
+"""For the published schemas, where ``date-time`` alone is a remark; ``bounded_time`` is what consumers go by."""
 
 UserId = Annotated[str, Meta(pattern=USER_ID)]
 StoryId = Annotated[str, Meta(pattern=UUID)]
 FactId = Annotated[str, Meta(min_length=1, max_length=128)]
 PlayId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}\Z")]
-Time = Annotated[datetime, Meta(tz=True)]
+Time = Annotated[datetime, Meta(tz=True, extra_json_schema={"pattern": RFC_3339})]
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Revision = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 Milliseconds = Annotated[int, Meta(ge=0, le=3_600_000)]
 Side = Annotated[int, Meta(ge=1, le=65_535)]
 ObjectKey = Annotated[str, Meta(pattern=r"^stories/[A-Za-z0-9._/-]{1,500}\Z")]
 Text = Annotated[str, Meta(max_length=2_200)]
+Layer = Annotated[dict[str, Any], Meta(extra_json_schema={"propertyNames": {"pattern": r"^[^\0]{0,100}\Z"}})]
 Audience = Literal["everyone", "followers", "friends", "close_friends"]
 CommentsFrom = Literal["everyone", "friends", "nobody"]
 Kind = Literal["video", "photo"]
@@ -148,7 +155,7 @@ class StoryPosted(Event, frozen=True, kw_only=True):
     download: bool = False
     view_list: bool = True
     caption: Text | None = None
-    layers: Annotated[tuple[dict[str, Any], ...], Meta(max_length=50)] = ()
+    layers: Annotated[tuple[Layer, ...], Meta(max_length=50)] = ()
     sound: Sound | None = None
     captions_track: Annotated[str, Meta(max_length=MAX_TRACK_BYTES)] | None = None
     alt_text: Text | None = None
@@ -250,7 +257,10 @@ class StoryInsightsSealed(Event, frozen=True, kw_only=True):
     plays: Count = 0
     completion_rate: Annotated[float, Meta(ge=0, le=1)] = 0.0
     mean_watch_ms: Annotated[float, Meta(ge=0, le=3_600_000)] = 0.0
-    taps: dict[Literal["forward", "back", "exit"], Count] = msgspec.field(default_factory=dict)
+    taps: Annotated[
+        dict[Literal["forward", "back", "exit"], Count],
+        Meta(extra_json_schema={"propertyNames": {"enum": ["forward", "back", "exit"]}}),
+    ] = msgspec.field(default_factory=dict)
     drop_off: Annotated[tuple[PartReach, ...], Meta(max_length=100)] = ()
     reactions: Annotated[dict[Annotated[str, Meta(max_length=64)], Count], Meta(max_length=5_000)] = msgspec.field(
         default_factory=dict

@@ -1,15 +1,15 @@
 """docs/asyncapi.yaml: the events as AsyncAPI 3, from events.py and topics.yml."""
 
-import inspect
 from datetime import timedelta
 from importlib.metadata import version
 from typing import Any
 
-import msgspec
 import yaml
 from stories_shared.events import EVENTS, Event
 from stories_shared.settings import duration_text
 from stories_shared.topics import Topic, Topics
+
+from .schemas import components, summary
 
 Document = dict[str, Any]
 LIFETIME = timedelta(hours=24)
@@ -68,7 +68,7 @@ def document() -> Document:
         "components": {
             "messages": {event.__name__: message(event) for event in EVENTS.values()},
             "messageTraits": {"cloudEvent": {"headers": HEADERS}},
-            "schemas": schemas(),
+            "schemas": components("#/components/schemas/{name}"),
         },
     }
 
@@ -129,25 +129,3 @@ def message(event: type[Event]) -> Document:
         "payload": {"$ref": f"#/components/schemas/{event.__name__}"},
         "bindings": {"kafka": {"key": {"type": "string", "description": event.key_field}, "bindingVersion": "0.5.0"}},
     }
-
-
-def summary(event: type[Event]) -> str:
-    """The event's docstring on one line."""
-    return " ".join((inspect.getdoc(event) or "").replace("``", "`").split())
-
-
-def schemas() -> Document:
-    """JSON Schema of every event and of what they hold."""
-    _, found = msgspec.json.schema_components(EVENTS.values(), ref_template="#/components/schemas/{name}")
-    ordered: Document = {name: in_ecma(found[name]) for name in sorted(found)}
-    return ordered
-
-
-def in_ecma(schema: Any) -> Any:
-    """Regular expressions as JSON Schema writes them: `$`, where Python says `\\Z`."""
-    if isinstance(schema, dict):
-        return {
-            name: value.replace("\\Z", "$") if name == "pattern" and isinstance(value, str) else in_ecma(value)
-            for name, value in schema.items()
-        }
-    return [in_ecma(each) for each in schema] if isinstance(schema, list | tuple) else schema
