@@ -273,7 +273,7 @@ async def pause_unless_stopping(fates: Fates, seconds: float) -> None:
 
 async def finish(records: Records, facts: Sequence[tuple[Record, Fact[Any]]], bad: Sequence[Parked]) -> None:
     """Park what is to be parked and count everything, after which the batch may be acknowledged."""
-    fates, now = records.fates, records.fates.now()
+    fates, now, plain = records.fates, records.fates.now(), records.fates.publisher.kafka.plain
     if bad:
         messages = [parked_message(records, parked) for parked in bad]
         unparkable: list[Parked] = []
@@ -282,10 +282,10 @@ async def finish(records: Records, facts: Sequence[tuple[Record, Fact[Any]]], ba
             raise HandedBack("parking failed")
     for parked in bad:
         log.warning("parked", group=records.group, topic=parked.record.topic, reason=parked.reason, error=parked.error)
-        fates.metrics.parked.labels(records.group, parked.record.topic, parked.reason).inc()
+        fates.metrics.parked.labels(records.group, plain(parked.record.topic), parked.reason).inc()
     for record, fact in facts:
         age = (now - (fact.said_at or fact.appended_at)).total_seconds()
-        fates.metrics.event_age.labels(records.group, record.topic).observe(max(0.0, age))
+        fates.metrics.event_age.labels(records.group, plain(record.topic)).observe(max(0.0, age))
     guilty = {(parked.record.partition, parked.record.offset) for parked in bad}
     for record, _ in records.batch:
         partition = TopicPartition(record.topic, record.partition)

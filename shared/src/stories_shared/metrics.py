@@ -1,15 +1,18 @@
 """The catalogue of metrics: every one has the prefix ``stories_`` and one sentence that an operator can act on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from stories_shared.failures import KAFKA, MONGODB, S3
+
 PREFIX = "stories"
 TO_A_MINUTE = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 TO_AN_HOUR = (*TO_A_MINUTE, 120.0, 300.0, 900.0, 1800.0, 3600.0)
+WHY_PARKED = ("unreadable", "unacceptable", "bug")
 
 
 class Catalogue:
@@ -90,3 +93,18 @@ class CommonMetrics:
         self.clock_skew = catalogue.gauge(
             "clock_skew_seconds", "This clock minus MongoDB's; past 2 s the service steps aside."
         )
+
+    def expect_group(self, group: str, topic: str) -> None:
+        """Begin a consumer group's series at zero."""
+        self.event_age.labels(group, topic)
+        expect(self.parked, ((group, topic, reason) for reason in WHY_PARKED))
+        expect(self.consumer_waiting, ((group, dependency) for dependency in (MONGODB, S3, KAFKA)))
+
+
+def expect(metric: Counter | Gauge | Histogram, labels: Iterable[str | tuple[str, ...]]) -> None:
+    """Begin the series of these label values at zero.
+
+    One that begins with its first event hides that event from every rate, and nobody can tell "none" from "unknown".
+    """
+    for values in labels:
+        metric.labels(*((values,) if isinstance(values, str) else values))

@@ -1,6 +1,9 @@
 """What engagement measures besides what every service does."""
 
-from stories_shared.metrics import Catalogue
+from stories_shared.metrics import Catalogue, expect
+
+from stories_engagement.domain.errors import REASONS
+from stories_engagement.domain.views import OUTCOMES
 
 
 class EngagementMetrics:
@@ -15,3 +18,5 @@ class EngagementMetrics:
         self.tickets_refused = catalogue.counter(
             "tickets_refused", "Requests without a right to their story; forged ones mean an attack.", ["reason"]
         )
+        expect(self.views, OUTCOMES)
+        expect(self.tickets_refused, REASONS)

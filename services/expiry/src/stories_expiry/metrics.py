@@ -1,6 +1,8 @@
 """Every metric of expiry."""
 
-from stories_shared.metrics import TO_AN_HOUR, Catalogue
+from stories_shared.metrics import TO_AN_HOUR, Catalogue, expect
+
+from stories_expiry.domain.endings import STORES
 
 
 class ExpiryMetrics:
@@ -33,3 +35,5 @@ class ExpiryMetrics:
         self.accounts_resaid = catalogue.counter(
             "account_erasures_resaid", "Account erasures said again since a service did not answer in time."
         )
+        for of_stores in (self.erasure_duration, self.receipts_open, self.oldest_receipt):
+            expect(of_stores, STORES)

@@ -1,6 +1,8 @@
 """Every metric of ingest, with the sentence that an operator reads."""
 
-from stories_shared.metrics import Catalogue
+from stories_shared.metrics import Catalogue, expect
+
+from stories_ingest.domain.errors import REASONS
 
 
 class IngestMetrics:
@@ -21,3 +23,6 @@ class IngestMetrics:
             "media_jobs", "Media jobs running here, and waiting for any worker (told by one replica).", ["state"]
         )
         self.media_workers = catalogue.gauge("media_workers", "Media workers in this process.")
+        expect(self.publishes, [("posted", ""), ("lost", ""), *(("refused", reason) for reason in REASONS)])
+        expect(self.publish_duration, ("photo", "video"))
+        expect(self.media_jobs, ("running", "waiting"))

@@ -21,9 +21,10 @@ from stories_shared.clock import Clock, system_now
 from stories_shared.consuming import Fates
 from stories_shared.failures import KAFKA, MONGODB, Unavailable
 from stories_shared.http.api import install
+from stories_shared.http.limits import Limits
 from stories_shared.kafka import Kafka
 from stories_shared.logging import logger
-from stories_shared.metrics import Catalogue, CommonMetrics
+from stories_shared.metrics import Catalogue, CommonMetrics, expect
 from stories_shared.mongo import Mongo
 from stories_shared.outbox import Outbox
 from stories_shared.publishing import Publisher
@@ -149,7 +150,11 @@ class Foundation:
             else:
                 app.include_router(router)
         for subscriber in self.subscribers:
+            _, topic = subscriber.group_id.split(".", 1)
             subscriber.group_id = self.kafka.topic(subscriber.group_id)
+            self.metrics.expect_group(subscriber.group_id, topic)
+        if isinstance(limits := state.get("limits"), Limits):
+            expect(self.metrics.rate_limited, limits.quotas)
         for path, answer in (("/livez", self._livez), ("/readyz", self._readyz), ("/metrics", self._metrics)):
             app.add_route(path, answer, methods=["GET"], include_in_schema=False)
         self.metrics.build_info.labels(version_of(self.service), self.settings.revision).set(1)

@@ -1,11 +1,18 @@
 """What can be wrong with a wish, in the words of the domain; the doors translate it."""
 
+REASONS = (
+    *("missing", "malformed", "forged", "foreign", "story", "expired"),
+    *("ended", "blocked", "revision", "author", "comment"),
+)
+"""Why somebody has no right to a story."""
+
 
 class Refused(Exception):
     """The caller has no right to this story now. To the outside it is the same as a story that never was.
 
-    `reason` is for the metric alone: `missing`, `malformed`, `forged`, `foreign` (another viewer's), `story` (another
-    story's), `expired` (the ticket), `ended` (the story), `blocked`, `revision`, `author` or `comment` (not theirs).
+    `reason`, one of `REASONS`, is for the metric alone: the ticket is `missing`, `malformed`, `forged`, `foreign`
+    (another viewer's), another `story`'s, `expired`; the story has `ended`; `blocked`; the ticket's `revision`; the
+    `author` or the `comment` is not theirs.
     """
 
     def __init__(self, reason: str) -> None:

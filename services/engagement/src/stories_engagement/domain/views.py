@@ -138,6 +138,8 @@ class Tally:
         return step
 
 
+OUTCOMES = ("counted", "replayed", "refined", "capped", "own", "late", "erased", "blocked")
+"""What may become of a view."""
 Judge = Callable[[Scene], Tally]
 
 

@@ -2,6 +2,12 @@
 
 from datetime import timedelta
 
+REASONS = (
+    *("not_media", "type_mismatch", "unsupported", "damaged"),
+    *("too_long", "too_large", "still_images_off", "changed"),
+)
+"""Why media cannot become a story."""
+
 
 class IngestError(Exception):
     """Anything that a rule of this service refuses."""
@@ -37,7 +43,7 @@ class TooMany(IngestError):
 
 
 class MediaRefused(IngestError):
-    """The uploaded media cannot become a story; `reason` is one of those in docs/http.md."""
+    """The uploaded media cannot become a story; `reason` is one of `REASONS`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

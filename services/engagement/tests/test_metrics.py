@@ -1,0 +1,20 @@
+"""The series of engagement are there from the start, at zero."""
+
+from typing import get_args
+
+from stories_engagement.domain.errors import REASONS
+from stories_engagement.domain.views import OUTCOMES
+from stories_engagement.metrics import EngagementMetrics
+from stories_shared.metrics import Catalogue
+from stories_shared.tickets import Refusal
+
+
+def test_every_reason_and_outcome_has_a_series_before_it_first_happens() -> None:
+    catalogue = Catalogue()
+    EngagementMetrics(catalogue)
+    page = catalogue.page().decode()
+    assert set(get_args(Refusal)) <= set(REASONS)
+    for reason in REASONS:
+        assert f'stories_tickets_refused_total{{reason="{reason}"}} 0.0' in page
+    for outcome in OUTCOMES:
+        assert f'stories_views_total{{outcome="{outcome}"}} 0.0' in page
