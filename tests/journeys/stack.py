@@ -33,6 +33,7 @@ class Stack:
     folder: Path
     short: str = "12s"
     replicas: str = ""
+    observe: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
     ready_after: float = 0.0
@@ -52,7 +53,7 @@ class Stack:
         port = self.url.rpartition(":")[2] or "0"
         store = os.environ.get("STORIES_TEST_S3", "seaweedfs")
         arguments = ["--lifetimes", f"24h,{self.short}", "--gateway-port", port, "--replicas", self.replicas]
-        arguments += ["--s3", store]
+        arguments += ["--s3", store, *(["--observe"] if self.observe else [])]
         command = [sys.executable, "-m", "stories_cli", "up", "--data", str(self.folder), *arguments]
         self._process = spawn(command, log, {**os.environ, **self.settings})
         while not (found := re.search(r"^ready: (\S+)", log.read_text(), re.MULTILINE)):

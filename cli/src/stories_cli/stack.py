@@ -36,6 +36,7 @@ def up(
     ] = 8080,
     replicas: Annotated[str, typer.Option(metavar="feed=2,…", help="More than one process of a service.")] = "",
     s3: Annotated[str, typer.Option(metavar="seaweedfs|minio", help="The object store.")] = "seaweedfs",
+    observe: Annotated[bool, typer.Option("--observe", help="With a Prometheus that watches them.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready, leave it running.")] = False,
 ) -> None:
     """Run the real servers, the four services and the gateway, until Ctrl-C."""
@@ -48,13 +49,13 @@ def up(
 
     if s3 not in {"seaweedfs", "minio"}:
         fail(f"--s3: seaweedfs or minio, not {s3!r}", USAGE)
-    options = Options(gateway_port, lifetimes, _counts(replicas), s3)
+    options = Options(gateway_port, lifetimes, _counts(replicas), s3, observe)
     folder = where.folder(data)
     with failing_with(AlreadyRunning, PortTaken, NotInstalled, DidNotStart):
         if detach:
             if there := folder.running():
                 raise AlreadyRunning(f"a stack runs in {folder.path} already (pid {there.pid}, {there.url})")
-            stack = detached.launch(folder, _again(data, lifetimes, gateway_port, replicas, s3))
+            stack = detached.launch(folder, _again(data, lifetimes, gateway_port, replicas, s3, observe))
             _ready(stack.url)
             return
         code = supervisor.run(folder, options, _greet(data), say)
@@ -186,9 +187,9 @@ def _counts(text: str) -> dict[str, int]:
     return counts
 
 
-def _again(data: Path, lifetimes: str | None, port: int, replicas: str, s3: str) -> list[str]:
+def _again(data: Path, lifetimes: str | None, port: int, replicas: str, s3: str, observe: bool) -> list[str]:
     """The arguments of `up`, without `--detach`."""
-    some = ["--lifetimes", lifetimes] if lifetimes else []
+    some = [*(["--lifetimes", lifetimes] if lifetimes else []), *(["--observe"] if observe else [])]
     return ["--data", str(data), "--gateway-port", str(port), "--replicas", replicas, "--s3", s3, *some]
 
 

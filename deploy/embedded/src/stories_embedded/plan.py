@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import minio
+from . import minio, prometheus
 from .kafka import Kafka
 from .keys import StackKeys
 from .mongodb import Mongod
 from .ports import SECOND_PORT, claim, free_port, is_free
+from .prometheus import Prometheus
 from .s3 import MinIO, SeaweedFS
 from .server import Server
 from .services import Gateway, Service, passed_on
@@ -28,6 +29,7 @@ class Options:
     lifetimes: str | None = None
     replicas: Mapping[str, int] = field(default_factory=dict)
     s3: str = "seaweedfs"
+    observe: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,13 @@ class Plan:
     services: Sequence[Service]
     gateway: Gateway
     settings: dict[str, str]
+    watching: Sequence[Server] = ()
 
 
 def make_plan(folder: Folder, options: Options, environ: Mapping[str, str] = os.environ) -> Plan:
     """Lay out the stack: fixed ports are asked for, others chosen, the same as last time where those are free.
 
-    Raises PortTaken, and NotInstalled where MinIO is asked for and cannot be had.
+    Raises PortTaken, and NotInstalled where MinIO or Prometheus is asked for and cannot be had.
     """
     ports = _Ports(folder.path / "ports.json")
     gateway_port = options.gateway_port or ports.choose("gateway")
@@ -70,8 +73,9 @@ def make_plan(folder: Folder, options: Options, environ: Mapping[str, str] = os.
     ]
     upstreams = {name: [f"127.0.0.1:{each.port}" for each in services if each.service == name] for name in SERVICES}
     gateway = Gateway(gateway_port, upstreams, folder.path / "gateway", environ)
+    watching = [_watch(folder.path, ports, upstreams)] if options.observe else []
     ports.keep()
-    return Plan(servers, services, gateway, settings)
+    return Plan(servers, services, gateway, settings, watching)
 
 
 def of_service(name: str, settings: Mapping[str, str]) -> dict[str, str]:
@@ -105,6 +109,10 @@ def _servers(
         settings |= {"S3_ENDPOINT": endpoint, "S3_PUBLIC_ENDPOINT": endpoint, "S3_SECURE": "false"}
         servers.append(store)
     return settings, servers
+
+
+def _watch(data: Path, ports: "_Ports", targets: Mapping[str, Sequence[str]]) -> Server:
+    return Prometheus(data / "prometheus", ports.choose("prometheus"), targets, prometheus.program())
 
 
 def _store(data: Path, ports: "_Ports", keys: StackKeys, s3: str, origins: str) -> Server:

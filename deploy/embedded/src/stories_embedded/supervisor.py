@@ -33,6 +33,7 @@ class Supervisor:
         self._servers = [self._keeper(server) for server in plan.servers]
         self._services = [self._keeper(service) for service in plan.services]
         self._gateway = self._keeper(plan.gateway)
+        self._watching = [self._keeper(each) for each in plan.watching]
 
     async def run(self, ready: Callable[[str], None]) -> int:
         """Start, call `ready` with the gateway's address, run until a signal comes, stop; the exit code.
@@ -86,7 +87,9 @@ class Supervisor:
                 group.create_task(self._describe())
                 await up(self._servers)
             await self._init()
-            await up([*self._services, self._gateway])
+            await up([*self._services, self._gateway, *self._watching])
+            for keeper in self._watching:
+                self._report(f"what is measured, and every alarm: {keeper.server.url}/alerts")
         except BaseExceptionGroup as group:
             raise _first(group) from None
 
@@ -109,7 +112,7 @@ class Supervisor:
 
     async def _stop(self) -> None:
         """The door first, then those behind it, then what they stand on."""
-        for keepers in ([self._gateway], self._services, self._servers):
+        for keepers in ([self._gateway, *self._watching], self._services, self._servers):
             await asyncio.gather(*(keeper.stop() for keeper in keepers))
         self._state.ready = False
         self._write()

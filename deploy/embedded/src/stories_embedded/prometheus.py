@@ -1,0 +1,74 @@
+"""Prometheus with the rules that every deployment uses, scraping the services of this stack."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .asking import status
+from .checkout import CHECKOUT, NotInstalled
+from .server import Server
+
+RULES = CHECKOUT / "deploy" / "prometheus" / "rules"
+OF_EXPORTERS = "exporters.yml"  # which are not part of this stack
+EVERY = "5s"
+KEPT_TIME, KEPT_SIZE = "2d", "512MB"
+
+
+def program() -> Path:
+    """The one on the PATH.
+
+    Raises NotInstalled.
+    """
+    if found := shutil.which("prometheus"):
+        return Path(found)
+    raise NotInstalled("--observe needs Prometheus: sudo apt-get install -y prometheus")
+
+
+@dataclass
+class Prometheus(Server):
+    """What is measured, kept for two days. `targets`: each service's replicas, `host:port`."""
+
+    data: Path
+    port: int
+    targets: Mapping[str, Sequence[str]]
+    program: Path
+
+    name = "prometheus"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def prepare(self) -> None:
+        """Write its configuration; JSON is YAML."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        scraped = [
+            {"job_name": service, "static_configs": [{"targets": list(hosts)}]}
+            for service, hosts in self.targets.items()
+        ]
+        rules = [str(path) for path in sorted(RULES.glob("*.yml")) if path.name != OF_EXPORTERS]
+        config = {
+            "global": {"scrape_interval": EVERY, "evaluation_interval": EVERY},
+            "rule_files": rules,
+            "scrape_configs": scraped,
+        }
+        self._config.write_text(json.dumps(config, indent=1))
+
+    def command(self) -> Sequence[str]:
+        return [
+            str(self.program),
+            f"--config.file={self._config}",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+            f"--storage.tsdb.path={self.data / 'series'}",
+            f"--storage.tsdb.retention.time={KEPT_TIME}",
+            f"--storage.tsdb.retention.size={KEPT_SIZE}",
+        ]
+
+    def ready(self) -> bool:
+        return status(f"{self.url}/-/ready") == 200
+
+    @property
+    def _config(self) -> Path:
+        return self.data / "prometheus.yml"
