@@ -13,6 +13,7 @@ the parser touches no header and the decoder returns nothing.
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -24,7 +25,7 @@ from faststream.kafka import KafkaRouter
 from faststream.kafka.annotations import KafkaMessage
 from faststream.kafka.message import KafkaAckableMessage
 
-from stories_shared.clock import Clock, from_epoch_ms
+from stories_shared.clock import Clock
 from stories_shared.cloudevents import Fact, Unreadable, read
 from stories_shared.events import Event
 from stories_shared.failures import Unacceptable, dependency_of
@@ -76,7 +77,7 @@ class Fates:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     breakers: dict[tuple[str, TopicPartition], Breaker] = field(default_factory=dict)
     handled: dict[tuple[str, TopicPartition], int] = field(default_factory=dict)
-    in_hand_since: dict[str, Any] = field(default_factory=dict)
+    in_hand_since: dict[str, float] = field(default_factory=dict)
 
     def breaker(self, group: str, partition: TopicPartition) -> Breaker:
         """The breaker of one partition in one group."""
@@ -95,6 +96,14 @@ class Records:
     batch: Sequence[tuple[Record, Fact[Any] | Unreadable | None]]
     group: str
     fates: Fates
+    given_back: dict[TopicPartition, int] = field(default_factory=dict)
+
+    def give_back_from(self, record: Record) -> None:
+        """Keep what came before this record; it and what follows will be read again, by whoever reads next."""
+        place = next(n for n, (found, _) in enumerate(self.batch) if found is record)
+        for left, _ in self.batch[place:]:
+            self.given_back.setdefault(TopicPartition(left.topic, left.partition), left.offset)
+        self.batch = self.batch[:place]
 
 
 Handler = Callable[[Records], Awaitable[None]]
@@ -158,11 +167,14 @@ def listen(
             raw: Any = message.raw_message
             records = Records([(record, read_or_reason(record, event)) for record in raw], subscriber.group_id, fates)
             held = {} if event.outsiders else hold_back(records)
-            fates.in_hand_since[records.group] = from_epoch_ms(raw[0].timestamp)
+            fates.in_hand_since[records.group] = time.monotonic()
             try:
                 await handler(records)
             finally:
                 fates.in_hand_since.pop(records.group, None)
+            for partition, offset in records.given_back.items():
+                if partition in subscriber.consumer.assignment():
+                    subscriber.consumer.seek(partition, offset)
             for partition, offset in held.items():
                 hold(subscriber.consumer, partition, offset)
 
@@ -182,9 +194,33 @@ async def each(records: Records, event: type[E], verb: Callable[[E], Awaitable[o
 async def each_fact(records: Records, event: type[E], verb: Callable[[Fact[E]], Awaitable[object]]) -> None:
     """Like ``each``, for verbs that also want to know where the event came from."""
     facts, bad = sorted_out(records, event)
-    for record, fact in facts:
-        await with_fate(records, record, lambda fact=fact: verb(fact), bad)  # type: ignore[misc]
+    for place, (record, fact) in enumerate(facts):
+        try:
+            refuse_when_stopping(records.fates)
+            await with_fate(records, record, lambda fact=fact: verb(fact), bad)  # type: ignore[misc]
+        except HandedBack:
+            if not place:
+                raise
+            # What is finished is acknowledged; nothing of it is done again by whoever reads on.
+            records.give_back_from(record)
+            facts, bad = facts[:place], [parked for parked in bad if kept(records, parked.record)]
+            break
     await finish(records, facts, bad)
+
+
+def refuse_when_stopping(fates: Fates) -> None:
+    """Begin nothing new in a process that stops.
+
+    Raises:
+        HandedBack: it does.
+    """
+    if fates.stopping.is_set():
+        raise HandedBack("stopping")
+
+
+def kept(records: Records, record: Record) -> bool:
+    """Whether a record is still of the batch."""
+    return any(found is record for found, _ in records.batch)
 
 
 async def together(records: Records, event: type[E], verb: Callable[[Sequence[Fact[E]]], Awaitable[object]]) -> None:

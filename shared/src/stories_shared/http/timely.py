@@ -1,6 +1,5 @@
 """Whatever a dependency does not answer, a client hears within three seconds."""
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -8,37 +7,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stories_shared.http.bodies import Handle, StrictRoute
+from stories_shared.patience import within
 
 T = TypeVar("T")
 
 ANSWER_WITHIN_S = 2.8
 """What takes longer is answered 503, within the three seconds that docs/http.md promises."""
 
-_left_behind: set[asyncio.Future[Any]] = set()
-
 
 async def timely(answer: Coroutine[Any, Any, T]) -> T:
-    """What it answers. One that takes too long is cancelled and left behind: to take back what it had begun it may
-    need the very database that does not answer. Raises `TimeoutError`.
-    """
-    task = asyncio.ensure_future(answer)
-    try:
-        done, _ = await asyncio.wait({task}, timeout=ANSWER_WITHIN_S)
-    except asyncio.CancelledError:
-        task.cancel()
-        raise
-    if done:
-        return task.result()
-    _left_behind.add(task)
-    task.add_done_callback(_forget)
-    task.cancel()
-    raise TimeoutError
-
-
-def _forget(task: asyncio.Future[Any]) -> None:
-    _left_behind.discard(task)
-    if not task.cancelled():
-        task.exception()
+    """What it answers, in time. Raises `TimeoutError`."""
+    return await within(ANSWER_WITHIN_S, answer)
 
 
 class TimelyRoute(StrictRoute):

@@ -21,6 +21,9 @@ LOOK_EVERY = timedelta(seconds=2)
 ANSWER_WITHIN_S = 5.0
 # A consumer that has records to read, waits for nothing and has not moved for so long hangs.
 STUCK_AFTER_S = 90.0
+# A batch may wait a minute in place for a dependency, record by record no longer than the broker lets a member be
+# silent (MAX_POLL_INTERVAL_MS). One that is in hand for so long hangs.
+IN_HAND_FOR_S = 240.0
 
 
 @dataclass
@@ -55,6 +58,7 @@ class ConsumerWatch:
         self.tails: list[Tail] = []
         self._watched: dict[tuple[str, TopicPartition], Watched] = {}
         self._series: set[tuple[str, str, str]] = set()
+        self._outside_since: dict[str, float] = {}
 
     async def look(self, subscribers: Iterable[Any]) -> bool:
         """Measure every group's lag and age, and forget partitions that are somebody else's now.
@@ -69,6 +73,7 @@ class ConsumerWatch:
             if consumer is None:
                 continue
             assigned = list(consumer.assignment())
+            self._note_membership(subscriber.group_id, consumer, bool(assigned))
             if not assigned:
                 continue
             asked += 1
@@ -79,6 +84,7 @@ class ConsumerWatch:
                         partition: await self._handled(consumer, subscriber.group_id, partition) for partition in ends
                     }
             except (KafkaError, TimeoutError):
+                self._forgive()
                 if asked - answered > 1:
                     return False
                 continue
@@ -92,17 +98,32 @@ class ConsumerWatch:
         return answered > 0 or asked == 0
 
     def stuck(self) -> list[str]:
-        """Groups with a partition that has records to read and has not moved for far too long."""
+        """Groups that hang: out of the group, a batch for ever in hand, or records to read and no move for too long."""
         now = time.monotonic()
-        waiting = {group for group, since in self.fates.in_hand_since.items() if since is not None}
-        return sorted(
-            {
-                group
-                for (group, _), watched in self._watched.items()
-                if watched.ends and now - watched.moved_at > STUCK_AFTER_S and group not in waiting
-            }
-            - set(self.fates.broken)
-        )
+        outside = {group for group, since in self._outside_since.items() if now - since > STUCK_AFTER_S}
+        in_hand = {group: now - since for group, since in self.fates.in_hand_since.items()}
+        still = {
+            group
+            for (group, _), watched in self._watched.items()
+            if watched.ends and now - watched.moved_at > STUCK_AFTER_S and group not in in_hand
+        }
+        endless = {group for group, seconds in in_hand.items() if seconds > IN_HAND_FOR_S}
+        return sorted(outside | endless | (still - set(self.fates.broken)))
+
+    def _note_membership(self, group: str, consumer: Any, assigned: bool) -> None:
+        """A member has partitions or at least a generation; one that never gets either hangs in joining."""
+        coordinator = getattr(consumer, "_coordinator", None)
+        if assigned or getattr(coordinator, "generation", 0) >= 0:
+            self._outside_since.pop(group, None)
+        else:
+            self._outside_since.setdefault(group, time.monotonic())
+
+    def _forgive(self) -> None:
+        """Kafka does not answer: nobody can move, so nobody hangs."""
+        now = time.monotonic()
+        for watched in self._watched.values():
+            watched.moved_at = now
+        self._outside_since.clear()
 
     async def _handled(self, consumer: Any, group: str, partition: TopicPartition) -> int:
         """The offset up to which records are handled: ours if we handled any, else what the group has committed."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -12,14 +12,13 @@ from aiokafka.errors import KafkaError
 from fastapi import APIRouter, FastAPI
 from faststream.kafka import KafkaBroker, KafkaRouter
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
-from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from stories_shared.auth import Authenticator
 from stories_shared.clock import Clock, system_now
 from stories_shared.consuming import Fates
-from stories_shared.failures import KAFKA, MONGODB, Unavailable
+from stories_shared.failures import KAFKA, Unavailable
 from stories_shared.http.api import install
 from stories_shared.http.limits import Limits
 from stories_shared.kafka import Kafka
@@ -27,10 +26,13 @@ from stories_shared.logging import logger
 from stories_shared.metrics import Catalogue, CommonMetrics, expect
 from stories_shared.mongo import Mongo
 from stories_shared.outbox import Outbox
+from stories_shared.patience import within
 from stories_shared.publishing import Publisher
 from stories_shared.serving import consumers, health
+from stories_shared.serving.commands import CommandTimes
 from stories_shared.serving.doors import Counted, TimeGate
 from stories_shared.serving.loops import Loops
+from stories_shared.serving.watchdog import Watchdog
 from stories_shared.settings import Settings
 from stories_shared.tailing import Tail
 from stories_shared.tickets import Tickets
@@ -38,10 +40,11 @@ from stories_shared.topics import Topics, missing_topics
 
 log = logger(__name__)
 
-CONNECT_AGAIN_S = 1.0
-DRAIN_S = 3.0
+CONNECT_AGAIN_S, CONNECT_WITHIN_S = 1.0, 60.0
+# Of the ten seconds that a stop may take: running batches, then what the publisher holds, then each connection.
+DRAIN_S = 2.5
+FLUSH_S, CLOSE_S = 1.0, 0.5
 LOOP_LOOK = timedelta(milliseconds=250)
-QUIET_COMMANDS = frozenset({"hello", "ping", "endSessions", "isMaster"})
 
 
 class Foundation:
@@ -89,14 +92,21 @@ class Foundation:
         self.loops = Loops()
         self.health = health.Health(self.mongo, self.metrics)
         self.watch = consumers.ConsumerWatch(self.kafka, self.fates, self.metrics, now)
+        self.watchdog = Watchdog()
         self.outboxes: list[Outbox] = []
         self.connected = False
         self.kafka_problem: str | None = "not connected yet"
-        self._closers: list[Callable[[], Awaitable[None]]] = []
+        self._closers: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
-    def job(self, name: str, run: Callable[[], Awaitable[object]]) -> None:
-        """A loop that runs for ever by itself; restarted with backoff when it fails."""
-        self.loops.job(name, run)
+    def job(self, name: str, run: Callable[[], Awaitable[object]], turns: Callable[[], int] | None = None) -> None:
+        """A loop that runs for ever by itself; restarted with backoff when it fails.
+
+        Args:
+            name: for logs.
+            run: the loop.
+            turns: how many turns it has taken; a loop that takes none for two minutes hangs.
+        """
+        self.loops.job(name, run, turns)
 
     def sweep(self, name: str, every: timedelta, turn: Callable[[], Awaitable[object]]) -> None:
         """A bounded turn that is called again and again; one that returns True has more to do."""
@@ -109,15 +119,15 @@ class Foundation:
     def outbox(self, outbox: Outbox) -> None:
         """Run a relay and measure it."""
         self.outboxes.append(outbox)
-        self.loops.job(f"relay-{outbox.name}", outbox.run)
+        self.loops.job(f"relay-{outbox.name}", outbox.run, lambda: outbox.turns)
 
     def tail(self, tail: Tail) -> None:
         """Run a log reader, measure its lag, and be unready until it has caught up."""
         self.watch.tails.append(tail)
-        self.loops.job(f"tail-{tail.name}", tail.run)
+        self.loops.job(f"tail-{tail.name}", tail.run, lambda: tail.turns)
         self.gate(tail.name, lambda: None if tail.ready else "still loading")
 
-    def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
+    def on_close(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Something to be closed at the very end."""
         self._closers.append(close)
 
@@ -176,12 +186,11 @@ class Foundation:
             self.gate("stopping", lambda: "stopping")
             await self._stop_consumers()
             await self.loops.stop()
-            with contextlib.suppress(KafkaError, TimeoutError):
-                async with asyncio.timeout(DRAIN_S):
-                    await self.publisher.stop()
-            for close in self._closers:
-                await close()
-            await self.mongo.close()
+            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                await within(FLUSH_S, self.publisher.stop())
+            for close in (*self._closers, self.mongo.close):
+                with contextlib.suppress(TimeoutError):
+                    await within(CLOSE_S, close())
             log.info("stopped")
 
     def _watch_itself(self) -> None:
@@ -203,7 +212,7 @@ class Foundation:
                     self.kafka_problem = "missing topics: " + ", ".join(missing[:10])
                 else:
                     await self.publisher.start()
-                    await self._start_consumers()
+                    await within(CONNECT_WITHIN_S, self._start_consumers())
                     self.connected, self.kafka_problem = True, None
                     log.info("connected")
                     return
@@ -225,8 +234,7 @@ class Foundation:
 
     async def _stop_consumers(self) -> None:
         with contextlib.suppress(KafkaError, OSError, TimeoutError, ExceptionGroup):
-            async with asyncio.timeout(2 * DRAIN_S):
-                await self.broker.stop()
+            await within(DRAIN_S + FLUSH_S, self.broker.stop())
 
     async def _look_at_kafka(self) -> None:
         if not self.connected:
@@ -248,6 +256,7 @@ class Foundation:
             began = time.monotonic()
             await asyncio.sleep(pause)
             self.metrics.loop_delay.observe(max(0.0, time.monotonic() - began - pause))
+            self.watchdog.report(self._hanging())
 
     def _observe(self, dependency: str) -> Callable[[str, float, str], None]:
         def observe(operation: str, seconds: float, outcome: str) -> None:
@@ -255,8 +264,11 @@ class Foundation:
 
         return observe
 
+    def _hanging(self) -> list[str]:
+        return self.loops.hanging() + [f"consumer {group}" for group in self.watch.stuck()]
+
     async def _livez(self, _request: Request) -> Response:
-        hanging = self.loops.hanging() + [f"consumer {group}" for group in self.watch.stuck()]
+        hanging = self.watchdog.alarming
         return JSONResponse({"hanging": hanging}, 503 if hanging else 200)
 
     async def _readyz(self, _request: Request) -> Response:
@@ -266,28 +278,6 @@ class Foundation:
 
     async def _metrics(self, _request: Request) -> Response:
         return Response(self.catalogue.page(), media_type="text/plain; version=0.0.4")
-
-
-class CommandTimes(CommandListener):
-    """Times MongoDB's commands for the metrics."""
-
-    def __init__(self, metrics: CommonMetrics) -> None:
-        self.metrics = metrics
-
-    def started(self, event: CommandStartedEvent) -> None:
-        """Nothing yet."""
-
-    def succeeded(self, event: CommandSucceededEvent) -> None:
-        """Count a success."""
-        self._count(event.command_name, event.duration_micros, "ok")
-
-    def failed(self, event: CommandFailedEvent) -> None:
-        """Count a failure."""
-        self._count(event.command_name, event.duration_micros, "error")
-
-    def _count(self, command: str, micros: int, outcome: str) -> None:
-        if command not in QUIET_COMMANDS:
-            self.metrics.dependency_duration.labels(MONGODB, command, outcome).observe(micros / 1e6)
 
 
 def version_of(service: str) -> str:

@@ -10,13 +10,15 @@ from datetime import timedelta
 
 from stories_shared.failures import dependency_of
 from stories_shared.logging import logger
+from stories_shared.patience import leave_behind
 
 log = logger(__name__)
 
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.1, 5.0
 # A loop that neither finished a turn nor failed for so long hangs: liveness says so.
 HANGS_AFTER_S = 120.0
-CANCEL_AGAIN_S = 1.0
+CANCEL_AGAIN_S = 0.5
+STOP_WITHIN_S = 1.5
 
 
 @dataclass
@@ -26,11 +28,15 @@ class Loop:
     name: str
     run: Callable[[], Awaitable[object]]
     watched: bool = False
+    turns: Callable[[], int] | None = None
     beat: float = field(default_factory=time.monotonic)
     failing_since: float | None = None
+    counted: int = 0
 
     def hangs(self, now: float) -> bool:
         """Whether a watched loop has shown no life for too long."""
+        if self.turns and self.turns() != self.counted:
+            self.counted, self.beat = self.turns(), now
         return self.watched and now - self.beat > HANGS_AFTER_S
 
 
@@ -41,9 +47,9 @@ class Loops:
         self.loops: list[Loop] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    def job(self, name: str, run: Callable[[], Awaitable[object]]) -> None:
-        """A loop that runs for ever by itself."""
-        self.loops.append(Loop(name, run))
+    def job(self, name: str, run: Callable[[], Awaitable[object]], turns: Callable[[], int] | None = None) -> None:
+        """A loop that runs for ever by itself; one that counts its turns is watched by them."""
+        self.loops.append(Loop(name, run, watched=turns is not None, turns=turns))
 
     def sweep(self, name: str, every: timedelta, turn: Callable[[], Awaitable[object]]) -> None:
         """A bounded turn that is called again and again, never twice at a time, spread by up to a tenth.
@@ -71,16 +77,19 @@ class Loops:
         self._tasks = [asyncio.create_task(self._keep(loop), name=loop.name) for loop in self.loops]
 
     async def stop(self) -> None:
-        """Cancel all of them and wait until they are gone.
+        """Cancel all of them and wait until they are gone; one that does not go in time is left behind.
 
-        A task is cancelled again each second: before Python 3.12 ``asyncio.wait_for``, which clients use, swallows a
+        A task is cancelled again and again: before Python 3.12 ``asyncio.wait_for``, which clients use, swallows a
         cancellation that meets its result.
         """
-        going = set(self._tasks)
-        while going:
+        going, until = set(self._tasks), time.monotonic() + STOP_WITHIN_S
+        while going and time.monotonic() < until:
             for task in going:
                 task.cancel()
             _, going = await asyncio.wait(going, timeout=CANCEL_AGAIN_S)
+        for task in going:
+            log.warning("loop_left_behind", loop=task.get_name())
+            leave_behind(task)
         self._tasks = []
 
     def hanging(self) -> list[str]:

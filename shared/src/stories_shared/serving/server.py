@@ -1,15 +1,39 @@
 """Runs a service's application under uvicorn, with a graceful stop that fits into ten seconds."""
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
 from stories_shared import keysets
+from stories_shared.serving.watchdog import Watchdog
 from stories_shared.settings import Settings
 
-DRAIN_S = 5
+# Open requests get this long; what follows (consumers, loops, connections) has the rest of ten seconds.
+REQUESTS_S = 4
+STARTUP_FAILED = 3
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, ending with 0 when it did what it was told: stop."""
+
+    watchdog: Watchdog | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal asks for the stop, which is bounded from now on."""
+        if self.watchdog:
+            self.watchdog.stopping()
+        super().handle_exit(sig, frame)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do not raise a signal again that was obeyed: the process would end as if killed by it."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
 
 def serve(build: Callable[[], FastAPI], settings: Settings) -> None:
@@ -19,15 +43,23 @@ def serve(build: Callable[[], FastAPI], settings: Settings) -> None:
         build: makes the application, inside the event loop's process.
         settings: host, port and ``AUTH_JWKS``.
 
-    Ends the process with status 2 and one line where the key file holds no key.
+    Ends the process with status 0 after SIGTERM or SIGINT, with 2 and one line where the key file holds no key, with 3
+    where the application does not start, with 70 where it hangs (see ``watchdog``).
     """
     try:
         keysets.check(settings.auth_jwks)
     except ValueError as error:
         print(str(error), file=sys.stderr)  # noqa: T201  (as for every other setting)
         raise SystemExit(2) from None
-    uvicorn.run(
-        build,
+
+    def build_watched() -> FastAPI:
+        app = build()
+        server.watchdog = app.state.foundation.watchdog
+        server.watchdog.arm()
+        return app
+
+    config = uvicorn.Config(
+        build_watched,
         factory=True,
         host=settings.host,
         port=settings.port,
@@ -38,6 +70,13 @@ def serve(build: Callable[[], FastAPI], settings: Settings) -> None:
         server_header=False,
         date_header=True,
         proxy_headers=False,
-        timeout_graceful_shutdown=DRAIN_S,
+        timeout_graceful_shutdown=REQUESTS_S,
         timeout_keep_alive=75,
     )
+    server = Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if server.watchdog:
+        server.watchdog.disarm()
+    if not server.started:
+        raise SystemExit(STARTUP_FAILED)
