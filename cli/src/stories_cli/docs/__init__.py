@@ -1,4 +1,4 @@
-"""The documents that are made from code: settings, metrics, AsyncAPI and JSON Schemas.
+"""The documents that are made from code: settings, metrics, AsyncAPI, JSON Schemas and dashboards.
 
 `python -m stories_cli.docs` writes them. They are committed, and a test compares. OpenAPI and the gateway's routes are
 made by `stories_embedded.openapi`.
@@ -6,20 +6,25 @@ made by `stories_embedded.openapi`.
 
 from pathlib import Path
 
-from . import asyncapi, metrics, schemas, settings
+from . import asyncapi, dashboards, metrics, schemas, settings
 
 CHECKOUT = Path(__file__).parents[4]
 SCHEMAS = CHECKOUT / "shared" / "schemas"
+DASHBOARDS = CHECKOUT / "deploy" / "grafana" / "dashboards"
 
 
 def documents() -> dict[Path, str]:
     """Every document's text by its path."""
     docs = CHECKOUT / "docs"
+    drawn = {DASHBOARDS / name: text for name, text in dashboards.pages().items()}
+    made = {SCHEMAS / name: text for name, text in schemas.pages().items()}
     return {
         docs / "settings.md": settings.page(),
         docs / "metrics.md": metrics.page(),
         docs / "asyncapi.yaml": asyncapi.page(),
-    } | {SCHEMAS / name: text for name, text in schemas.pages().items()}
+        **made,
+        **drawn,
+    }
 
 
 def write() -> list[Path]:

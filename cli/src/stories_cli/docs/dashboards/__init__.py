@@ -1,0 +1,13 @@
+"""The dashboards of deploy/grafana/dashboards, made from code: an overview, one for each service, one for Kafka."""
+
+from .grafana import Dashboard
+from .kafka import KAFKA
+from .overview import OVERVIEW
+from .services import ENGAGEMENT, EXPIRY, FEED, INGEST
+
+DASHBOARDS: tuple[Dashboard, ...] = (OVERVIEW, INGEST, FEED, ENGAGEMENT, EXPIRY, KAFKA)
+
+
+def pages() -> dict[str, str]:
+    """Each dashboard's JSON by its file's name."""
+    return {f"{each.uid}.json": each.text() for each in DASHBOARDS}

@@ -1,0 +1,190 @@
+"""What a Grafana dashboard is made of, as far as ours need it: rows of panels that flow from left to right."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+WIDTH = 24  # columns of Grafana's grid
+SCHEMA_VERSION = 39  # of Grafana 10.4; newer ones migrate it when they read it
+DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+TAG = "stories"
+
+Kind = Literal["timeseries", "stat", "bargauge", "heatmap"]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One PromQL expression and what its series are called."""
+
+    expr: str
+    legend: str = "__auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One picture. `unit` is Grafana's id of it; `marks` are values from which it turns amber, then red."""
+
+    title: str
+    description: str
+    unit: str
+    queries: Sequence[Query]
+    kind: Kind = "timeseries"
+    width: int = 8
+    height: int = 8
+    marks: Sequence[float] = ()
+    falling: bool = False
+    """Whether less is worse: red below the second mark, amber below the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Panels under one heading."""
+
+    title: str
+    panels: Sequence[Panel]
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """One page. `job`: whose replicas may be chosen by the variable `instance`."""
+
+    uid: str
+    title: str
+    description: str
+    rows: Sequence[Row]
+    job: str | None = None
+    tags: Sequence[str] = field(default=(TAG,))
+
+    def text(self) -> str:
+        """As Grafana's file provider and its API read it."""
+        return json.dumps(self.document(), indent=2, ensure_ascii=False) + "\n"
+
+    def document(self) -> dict[str, Any]:
+        """The whole of it."""
+        return {
+            "uid": self.uid,
+            "title": self.title,
+            "description": self.description,
+            "tags": list(self.tags),
+            "schemaVersion": SCHEMA_VERSION,
+            "editable": False,
+            "graphTooltip": 1,
+            "refresh": "30s",
+            "time": {"from": "now-3h", "to": "now"},
+            "timezone": "browser",
+            "templating": {"list": self._variables()},
+            "annotations": {"list": [self._restarts()]},
+            "links": [
+                {"type": "dashboards", "tags": [TAG], "title": "Stories", "asDropdown": True, "keepTime": True},
+            ],
+            "panels": self._panels(),
+        }
+
+    def _variables(self) -> list[dict[str, Any]]:
+        datasource = {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus"}
+        if self.job is None:
+            return [datasource]
+        query = f'label_values(stories_build_info{{job="{self.job}"}}, instance)'
+        instance = {
+            "name": "instance",
+            "label": "Replica",
+            "type": "query",
+            "datasource": DATASOURCE,
+            "query": query,
+            "definition": query,
+            "refresh": 2,
+            "multi": True,
+            "includeAll": True,
+            "allValue": ".*",
+            "current": {"text": "All", "value": "$__all"},
+        }
+        return [datasource, instance]
+
+    def _restarts(self) -> dict[str, Any]:
+        jobs = self.job or "ingest|feed|engagement|expiry"
+        return {
+            "name": "Restarts",
+            "datasource": DATASOURCE,
+            "enable": True,
+            "expr": f'changes(process_start_time_seconds{{job=~"{jobs}"}}[1m]) > 0',
+            "titleFormat": "{{job}} {{instance}} began anew",
+            "iconColor": "orange",
+        }
+
+    def _panels(self) -> list[dict[str, Any]]:
+        made: list[dict[str, Any]] = []
+        y = 0
+        for row in self.rows:
+            position = {"x": 0, "y": y, "w": WIDTH, "h": 1}
+            made.append({"id": len(made) + 1, "type": "row", "title": row.title, "gridPos": position, "panels": []})
+            x, y, tallest = 0, y + 1, 0
+            for panel in row.panels:
+                if x + panel.width > WIDTH:
+                    x, y, tallest = 0, y + tallest, 0
+                position = {"x": x, "y": y, "w": panel.width, "h": panel.height}
+                made.append({"id": len(made) + 1, "gridPos": position, **drawn(panel)})
+                x, tallest = x + panel.width, max(tallest, panel.height)
+            y += tallest
+        return made
+
+
+def drawn(panel: Panel) -> dict[str, Any]:
+    """One panel, but for its place."""
+    targets = [
+        {
+            "refId": chr(ord("A") + number),
+            "datasource": DATASOURCE,
+            "expr": query.expr,
+            "legendFormat": query.legend,
+            "format": "heatmap" if panel.kind == "heatmap" else "time_series",
+            **({"instant": True, "range": False} if panel.kind == "bargauge" else {}),
+        }
+        for number, query in enumerate(panel.queries)
+    ]
+    steps = _steps(panel)
+    defaults: dict[str, Any] = {"unit": panel.unit, "thresholds": {"mode": "absolute", "steps": steps}}
+    if panel.kind == "timeseries":
+        drawing = {"lineWidth": 1, "fillOpacity": 8, "showPoints": "never", "spanNulls": False}
+        lines = {"thresholdsStyle": {"mode": "dashed" if panel.marks else "off"}}
+        defaults |= {"min": 0, "custom": drawing | lines, "color": {"mode": "palette-classic"}}
+    elif panel.kind != "heatmap":
+        defaults |= {"color": {"mode": "thresholds"}}
+    return {
+        "type": panel.kind,
+        "title": panel.title,
+        "description": panel.description,
+        "datasource": DATASOURCE,
+        "targets": targets,
+        "fieldConfig": {"defaults": defaults, "overrides": []},
+        "options": _options(panel),
+    }
+
+
+def _steps(panel: Panel) -> list[dict[str, Any]]:
+    amber, red = (*panel.marks, None, None)[:2]
+    if panel.falling:
+        named = [("red", None), ("orange", red), ("green", amber)]
+    else:
+        named = [("green", None), ("orange" if red is not None else "red", amber), ("red", red)]
+    return [{"color": color, "value": value} for n, (color, value) in enumerate(named) if n == 0 or value is not None]
+
+
+def _options(panel: Panel) -> dict[str, Any]:
+    reduced = {"calcs": ["lastNotNull"], "fields": "", "values": False}
+    match panel.kind:
+        case "timeseries":
+            legend = {
+                "displayMode": "table",
+                "placement": "bottom",
+                "showLegend": True,
+                "calcs": ["lastNotNull", "max"],
+            }
+            return {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
+        case "stat":
+            return {"reduceOptions": reduced, "colorMode": "value", "graphMode": "area", "textMode": "auto"}
+        case "bargauge":
+            return {"reduceOptions": reduced, "displayMode": "basic", "orientation": "horizontal"}
+        case "heatmap":
+            colors = {"mode": "scheme", "scheme": "Oranges", "steps": 64}
+            return {"calculate": False, "color": colors, "yAxis": {"unit": panel.unit}, "cellGap": 1}
