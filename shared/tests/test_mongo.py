@@ -21,7 +21,9 @@ async def mongo(request, realm):
 async def test_making_a_collection_twice_is_harmless(mongo):
     for _ in range(2):
         await mongo.ensure(
-            "things", IndexModel("name"), clusteredIndex={"key": {"_id": 1}, "unique": True, "name": "by_id"}
+            "things",
+            IndexModel("name", name="by_name"),
+            clusteredIndex={"key": {"_id": 1}, "unique": True, "name": "by_id"},
         )
     await mongo["things"].insert_one({"_id": 1, "name": "a"})
 

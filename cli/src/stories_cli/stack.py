@@ -163,6 +163,9 @@ def token(
 
 def init(
     service: Annotated[str | None, typer.Argument(help="What is this service's own, alone.")] = None,
+    settle: Annotated[
+        bool, typer.Option("--settle", help="After a rollout: drop the indexes that only the earlier release needs.")
+    ] = False,
     data: Data = DEFAULT_DATA,
     env_file: EnvFile = None,
 ) -> None:
@@ -171,7 +174,8 @@ def init(
         fail(f"no such service: {service}; there are {', '.join(SERVICES)}", USAGE)
     for name in [service] if service else SERVICES:
         own = where.settings(data, env_file, name)
-        run = subprocess.run([sys.executable, "-m", f"stories_{name}", "init"], check=False, env={**os.environ, **own})
+        command = [sys.executable, "-m", f"stories_{name}", "init", *(["--settle"] if settle else [])]
+        run = subprocess.run(command, check=False, env={**os.environ, **own})
         if run.returncode:
             fail(f"{name} init ended with {run.returncode}", run.returncode)
         say(f"{name}: topics, bucket and indexes are there")

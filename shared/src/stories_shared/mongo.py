@@ -20,6 +20,7 @@ from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
 from stories_shared.clock import Clock, system_now
+from stories_shared.indexes import ensure as ensure_indexes
 
 if TYPE_CHECKING:
     from pymongo.asynchronous.client_session import AsyncClientSession
@@ -79,6 +80,8 @@ class Mongo:
     def __init__(self, client: Any, database: str, now: Clock = system_now) -> None:
         self.client = client
         self.now = now
+        self.settling = False
+        """Whether `ensure` drops what an earlier release left, which no process needs any more."""
         self.database = client.get_database(
             database,
             codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
@@ -183,7 +186,10 @@ class Mongo:
         return found
 
     async def ensure(self, name: str, *indexes: IndexModel, **options: Any) -> None:
-        """Make a collection with its options (``clusteredIndex``, …) and indexes where they are not there yet."""
+        """Make a collection with its options (``clusteredIndex``, …) and indexes where they are not there yet.
+
+        An index whose definition is another than an earlier release's is built beside that (see ``indexes``).
+        """
         try:
             await self.database.create_collection(name, **options)
         except CollectionInvalid:
@@ -191,8 +197,7 @@ class Mongo:
         except OperationFailure as error:
             if error.code != NAMESPACE_EXISTS:
                 raise
-        if indexes:
-            await self[name].create_indexes(list(indexes))
+        await ensure_indexes(self.database, name, indexes, settle=self.settling)
 
     async def ping(self) -> None:
         """Ask the primary for a sign of life."""

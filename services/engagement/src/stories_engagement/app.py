@@ -155,11 +155,12 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     return app
 
 
-async def init(settings: EngagementSettings) -> None:
+async def init(settings: EngagementSettings, *, settle: bool = False) -> None:
     """Make what engagement needs and owns: topics, collections, indexes. Idempotent."""
     topics = Topics.for_settings(settings).of_service("engagement")
     await ensure_topics(Kafka.of(settings), topics, settings.topic_partitions, settings.topic_replication)
     mongo = Mongo.connect(settings.mongo_url.get_secret_value(), settings.mongo_database, settings.mongo_driver)
+    mongo.settling = settle
     try:
         await ensure(mongo)
     finally:

@@ -91,9 +91,10 @@ def clears_after(topics: Topics) -> timedelta:
     return max(topic.clears_after for topic in telling)
 
 
-async def init(settings: ExpirySettings) -> None:
+async def init(settings: ExpirySettings, *, settle: bool = False) -> None:
     """Make expiry's collections, indexes and topics where they are not there yet."""
     mongo = Mongo.connect(settings.mongo_url.get_secret_value(), settings.mongo_database, settings.mongo_driver)
+    mongo.settling = settle
     try:
         await store.ensure(mongo)
     finally:

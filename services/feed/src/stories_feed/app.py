@@ -115,9 +115,10 @@ def objects_of(settings: FeedSettings, base: Foundation) -> Objects:
     )
 
 
-async def init(settings: FeedSettings) -> None:
+async def init(settings: FeedSettings, *, settle: bool = False) -> None:
     """Make the collections and indexes that are the feed's own, and its topics; what is there already stays."""
     mongo = Mongo.connect(settings.mongo_url.get_secret_value(), settings.mongo_database, settings.mongo_driver)
+    mongo.settling = settle
     try:
         await store.ensure(mongo)
     finally:

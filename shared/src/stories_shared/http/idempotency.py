@@ -24,8 +24,8 @@ LEASE = timedelta(seconds=30)  # contract
 PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")
 
 INDEXES = (
-    IndexModel([("at", ASCENDING)], expireAfterSeconds=int(KEPT.total_seconds())),
-    IndexModel([("user_id", ASCENDING)]),
+    IndexModel([("at", ASCENDING)], name="kept", expireAfterSeconds=int(KEPT.total_seconds())),
+    IndexModel([("user_id", ASCENDING)], name="user"),
 )
 """For ``Mongo.ensure(name, *INDEXES)``; the second finds what an erased user left."""
 

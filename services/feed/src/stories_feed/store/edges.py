@@ -42,9 +42,9 @@ async def ensure(mongo: Mongo) -> None:
     """Make the collections and their indexes."""
     await mongo.ensure(
         EDGES,
-        IndexModel([("user", 1), ("kind", 1), ("on", 1), ("at", -1), ("target", 1)]),
-        IndexModel([("target", 1), ("kind", 1), ("on", 1), ("at", -1), ("user", 1)]),
-        IndexModel([("gone", 1)], sparse=True, expireAfterSeconds=int(MARKS_KEPT.total_seconds())),
+        IndexModel([("user", 1), ("kind", 1), ("on", 1), ("at", -1), ("target", 1)], name="chosen"),
+        IndexModel([("target", 1), ("kind", 1), ("on", 1), ("at", -1), ("user", 1)], name="choosers"),
+        IndexModel([("gone", 1)], name="kept", sparse=True, expireAfterSeconds=int(MARKS_KEPT.total_seconds())),
         outbox.outbox_index(),
     )
     await mongo.ensure(CHOICES)

@@ -23,8 +23,8 @@ async def ensure(mongo: Mongo) -> None:
     """Make the collection and its indexes."""
     await mongo.ensure(
         ERASED,
-        IndexModel([("marked_at", 1)], expireAfterSeconds=int(MARKS_KEPT.total_seconds())),
-        IndexModel([("look_again_at", 1)], sparse=True),
+        IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(MARKS_KEPT.total_seconds())),
+        IndexModel([("look_again_at", 1)], name="again", sparse=True),
     )
 
 

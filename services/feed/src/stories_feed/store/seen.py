@@ -16,7 +16,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 async def ensure(mongo: Mongo) -> None:
     """Make the collection and its index."""
-    await mongo.ensure(SEEN, IndexModel([("until", 1)], expireAfterSeconds=0))
+    await mongo.ensure(SEEN, IndexModel([("until", 1)], name="kept", expireAfterSeconds=0))
 
 
 class SeenStore:

@@ -43,10 +43,12 @@ async def ensure(mongo: Mongo) -> None:
     """Make the collections and their indexes."""
     await mongo.ensure(
         STORIES,
-        IndexModel([("expires_at", 1)], expireAfterSeconds=int(LAST_RESORT.total_seconds())),
-        IndexModel([("author_id", 1)]),
+        IndexModel([("expires_at", 1)], name="last_resort", expireAfterSeconds=int(LAST_RESORT.total_seconds())),
+        IndexModel([("author_id", 1)], name="author"),
     )
-    await mongo.ensure(ENDED, IndexModel([("marked_at", 1)], expireAfterSeconds=int(MARKS_KEPT.total_seconds())))
+    await mongo.ensure(
+        ENDED, IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(MARKS_KEPT.total_seconds()))
+    )
 
 
 class StoryStore:

@@ -49,9 +49,10 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
     return base.app("Stories: ingest", *routers, limits=limits)
 
 
-async def init(settings: IngestSettings) -> None:
+async def init(settings: IngestSettings, *, settle: bool = False) -> None:
     """Make the bucket, the collections with their indexes, and the topics; safe to repeat."""
     mongo = Mongo.connect(settings.mongo_url.get_secret_value(), settings.mongo_database, settings.mongo_driver)
+    mongo.settling = settle
     objects = objects_of(settings)
     try:
         await objects.ensure_bucket()

@@ -1,0 +1,68 @@
+"""What `init` of a service makes on the data of an earlier release, whose indexes were other ones."""
+
+from importlib import import_module
+
+import pytest
+from pymongo import MongoClient
+from stories_embedded.openapi import EXAMPLE
+from stories_embedded.state import SERVICES
+from stories_shared.settings import load
+
+pytestmark = pytest.mark.servers
+
+
+async def init(realm, service, **options) -> None:
+    """As `python -m stories_<service> init`, on the realm."""
+    kind = getattr(import_module(f"stories_{service}.settings"), f"{service.title()}Settings")
+    given = {name.lower(): value for name, value in realm.items() if name.lower() in kind.model_fields}
+    await import_module(f"stories_{service}.app").init(load(kind, {**EXAMPLE, **given}), **options)
+
+
+def indexes(realm) -> dict[str, dict[str, dict]]:
+    """Of every collection, but for those of every `_id`."""
+    with MongoClient(realm["MONGO_URL"]) as client:
+        database = client[realm["MONGO_DATABASE"]]
+        return {
+            name: {each: found for each, found in database[name].index_information().items() if "_id" not in each}
+            for name in database.list_collection_names()
+        }
+
+
+def make_old(realm) -> int:
+    """Every index as an earlier release may have had it: the same name, other keys. How many."""
+    with MongoClient(realm["MONGO_URL"]) as client:
+        database, changed = client[realm["MONGO_DATABASE"]], 0
+        for collection, found in indexes(realm).items():
+            for name, index in found.items():
+                database[collection].drop_index(name)
+                database[collection].create_index([*index["key"], ("old", 1)], name=name)
+                changed += 1
+        return changed
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_every_index_of_an_earlier_release_is_followed_by_ours_and_dropped_once_settled(realm, service):
+    await init(realm, service)
+    ours = indexes(realm)
+    assert make_old(realm)
+    old = indexes(realm)
+    await init(realm, service)
+    both = indexes(realm)
+    for collection, found in old.items():
+        assert found.items() <= both[collection].items()
+        assert len(both[collection]) == 2 * len(found)
+    await init(realm, service, settle=True)
+    assert settled(indexes(realm)) == settled(ours)
+
+
+def settled(found: dict[str, dict[str, dict]]) -> dict[str, list[str]]:
+    """The definitions alone, whatever their names are by now."""
+    return {name: sorted(str(sorted(each.items())) for each in indexes.values()) for name, indexes in found.items()}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_repeated_it_changes_nothing(realm, service):
+    await init(realm, service)
+    once = indexes(realm)
+    await init(realm, service, settle=True)
+    assert indexes(realm) == once
