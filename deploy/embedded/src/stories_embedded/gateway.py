@@ -91,13 +91,11 @@ def _problem(slug: str) -> str:
 
 SNIPPET = """\
 ({service}) {{
-	reverse_proxy {variable} {{
+	reverse_proxy {{
+		import {{$GATEWAY_DISCOVERY:listed}} {variable}
 		lb_policy header Authorization
 		lb_try_duration 2s
 		lb_try_interval 100ms
-		health_uri /livez
-		health_interval 500ms
-		health_timeout 2s
 		flush_interval -1
 		transport http {{
 			dial_timeout 1s
@@ -111,7 +109,8 @@ SNIPPET = """\
 
 TEMPLATE = """\
 # Written by `python -m stories_embedded.openapi`; a test compares.
-# GATEWAY_HOST, GATEWAY_PORT: where it listens. <SERVICE>_UPSTREAMS: the replicas, `host:port host:port …`.
+# GATEWAY_HOST, GATEWAY_PORT: where it listens. <SERVICE>_UPSTREAMS: the replicas, `host:port host:port …`; or
+# `host port`, with GATEWAY_DISCOVERY=dns, which finds the replicas under one name.
 # GATEWAY_FILES, OPENAPI_FOLDER: this folder, and the one of openapi.json. CORS_ORIGINS, SHARE_APP_URL: as documented.
 {{
 	admin off
@@ -135,6 +134,26 @@ TEMPLATE = """\
 	}}
 }}
 
+# Replicas by name. Which of them live is asked of them twice a second, never concluded from how a client's request
+# went: a client could take a replica away from everybody.
+(listed) {{
+	to {{args[:]}}
+	health_uri /livez
+	health_interval 500ms
+	health_timeout 2s
+}}
+
+# Replicas by what DNS says of one name, looked up every second: `<host> <port>`. Whoever runs them takes dead ones out
+# of DNS; one that went a moment ago refuses the connection, and the next is tried.
+(dns) {{
+	dynamic a {{
+		name {{args[0]}}
+		port {{args[1]}}
+		refresh 1s
+		dial_timeout 1s
+	}}
+}}
+
 {snippets}
 (problem) {{
 	header Content-Type {problem_type}
@@ -152,9 +171,7 @@ TEMPLATE = """\
 http://:{{$GATEWAY_PORT:8080}} {{
 	bind {{$GATEWAY_HOST:0.0.0.0}}
 
-	# A token stays with one replica while that lives. Which ones live is asked of them twice a second, never concluded
-	# from how a client's request went: a client could take a replica away from everybody. A body without a length is
-	# bounded by the services.
+	# A token stays with one replica while that lives. A body without a length is bounded by the services.
 	@cors {{
 		header Origin *
 		expression `{origin_is_listed}`
