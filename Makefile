@@ -20,7 +20,7 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/stories
 cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '$(cache)' || echo '$(CURDIR)/.stories-cache')
 export UV_CACHE_DIR ?= $(cache)/uv
 
-.PHONY: install install/deploy lock up demo test check check/deploy docs test/minio
+.PHONY: install install/deploy lock up demo test check check/deploy docs test/minio chaos
 
 install: .venv/installed
 
@@ -54,6 +54,10 @@ install/deploy: .venv-deploy/installed
 
 check/deploy: install/deploy
 	.venv/bin/python -m pytest -m "needs_deploy_tools or needs_go or needs_prometheus"
+
+# make chaos [SEED=N] [MINUTES=M] [FAULTS=kill,…]
+chaos: install
+	@$(STORIES) chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FAULTS),--faults $(FAULTS))
 
 docs: install
 	@.venv/bin/python -m stories_cli.docs

@@ -1,0 +1,141 @@
+"""What is over is gone: receipts, every collection, every key, every topic, and nothing lies about that is nobody's.
+
+Besides ids we look for words: every story carries one of its own in its caption, layers and comments.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import bson
+from minio import Minio
+from pymongo import MongoClient
+from stories_cli.traces import TELLING, content_of
+
+from ..arena import RETENTION_S
+from ..scribe import Scribe
+from ..truth import Story
+from ..waiting import until
+from .stories import StoryChecks
+
+RECEIPT_S = 60.0
+SWEPT_S = 90.0
+"""Staged objects are swept within a minute."""
+LOG_S = RETENTION_S * 1.1 + 25.0
+"""Retention, segment, and time for a broker that has just been violated; `log_clears_by` promises minutes more."""
+POLL_S = 1.0
+UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+@dataclass
+class ErasureChecks:
+    """Looks at the servers themselves, past services and proxies."""
+
+    ask: StoryChecks
+    settings: Mapping[str, str]
+    cleared: int = 0
+    """Ended stories whose records must have left the log by now."""
+    completed: dict[str, float] = field(default_factory=dict)
+
+    def ended(self) -> list[Story]:
+        """Stories that were live once and are over for certain."""
+        now = time.time()
+        return [
+            each for each in self.ask.truth.stories if each.id and each.state == "live" and each.lives(now) is False
+        ]
+
+    async def receipts(self) -> None:
+        """every ended story has a complete receipt"""
+        deadline = time.time() + RECEIPT_S
+        open_ = {story.id or "": story for story in self.ended()}
+        last: dict[str, Any] = {}
+        while open_ and time.time() < deadline:
+            for story_id, story in list(open_.items()):
+                answer = await self.ask.known(story.author, f"/v1/stories/{story_id}/receipt")
+                last[story_id] = answer.body if answer.status == 200 else answer.status
+                if answer.status == 200 and answer.body["complete"]:
+                    del open_[story_id]
+                    self._judge(story, answer.body)
+            if open_:
+                await asyncio.sleep(POLL_S)
+        for story_id in open_:
+            self.ask.wrong("every ended story has a complete receipt", story=story_id, receipt=last.get(story_id))
+
+    def _judge(self, story: Story, receipt: Mapping[str, Any]) -> None:
+        took_back = True in story.deleted.possible(0, float("inf"))
+        right = set(receipt["erased"]) == {"media", "feed", "engagement"} and receipt["log_clears_by"]
+        if not right or (receipt["ended"] == "deleted" and not took_back):
+            self.ask.wrong("a receipt tells how it was", story=story.id, receipt=receipt)
+
+    async def databases(self) -> None:
+        """no collection holds anything of an ended story beyond ids, times and counts"""
+        ended = {story.id: story for story in self.ended()}
+        words = {story.word.encode(): story.id for story in ended.values()}
+        for where, raw in await asyncio.to_thread(lambda: list(self._documents())):
+            said = [words[word] for word in re.findall(rb"word[0-9a-f]{16}", raw) if word in words]
+            if said:
+                self.ask.wrong("databases forget what is over", where=where, stories=said)
+                continue
+            named = {found.decode() for found in UUID.findall(raw)} & ended.keys()
+            if named and (content := list(content_of(bson.decode(raw)))):
+                self.ask.wrong("databases forget what is over", where=where, stories=sorted(named), fields=content)
+
+    def _documents(self) -> Iterator[tuple[str, bytes]]:
+        with MongoClient[Any](self.settings["MONGO_URL"], serverSelectionTimeoutMS=5000) as client:
+            for name in client.list_database_names():
+                for collection in client[name].list_collection_names() if name.startswith("stories_") else ():
+                    for batch in client[name][collection].find_raw_batches():
+                        for document in bson.decode_iter(batch):
+                            yield f"{name}.{collection}", bson.encode(document)
+
+    async def bucket(self) -> None:
+        """no orphan object, no unfinished upload, and no story without its object"""
+        deadline = time.time() + SWEPT_S
+        while True:
+            wrong = await asyncio.to_thread(self._bucket)
+            if not wrong or time.time() > deadline:
+                break
+            await asyncio.sleep(POLL_S)
+        for each in wrong:
+            self.ask.wrong("the bucket holds what lives, and nothing else", **each)
+
+    def _bucket(self) -> list[dict[str, Any]]:
+        keys = self.settings
+        client = Minio(keys["S3_ENDPOINT"], keys["S3_ACCESS_KEY"], keys["S3_SECRET_KEY"], secure=False)
+        now, bucket = time.time(), keys["S3_BUCKET"]
+        objects = [str(each.object_name) for each in client.list_objects(bucket, recursive=True)]
+        uploads = [str(each.object_name) for each in client._list_multipart_uploads(bucket).uploads]
+        live = {story.id for story in self.ask.truth.stories if story.lives(now) is not False}
+        wrong: list[dict[str, Any]] = [{"orphan": key} for key in objects if key.split("/")[1] not in live]
+        wrong += [{"unfinished": key} for key in uploads]
+        with MongoClient[Any](keys["MONGO_URL"], serverSelectionTimeoutMS=5000) as database:
+            for story in database["stories_ingest"]["stories"].find({"state": "live"}):
+                held = [key for key in objects if key.startswith(f"stories/{story['_id']}/")]
+                if len(held) != 2 and story["_id"] in {s.id for s in self.ask.truth.stories if s.lives(time.time())}:
+                    wrong.append({"without": story["_id"], "objects": held})
+        return wrong
+
+    async def log(self, scribe: Scribe, resaid: Mapping[str, float], after: float) -> None:
+        """once its time has passed, no topic holds anything of an ended story beyond ids"""
+        await until(after)
+        now = time.time()
+        over = {}
+        for story in self.ended():
+            last = max(self._ended_at(story), resaid.get(story.id or "", 0.0))
+            if now > last + LOG_S:
+                over[story.id or ""] = story
+        self.cleared = len(over)
+        words = {story.word.encode(): story.id for story in over.values()}
+        for topic, key, value in await scribe.everything():
+            said = [words[word] for word in re.findall(rb"word[0-9a-f]{16}", value) if word in words]
+            origin = topic.partition(".")[0]
+            if said or (origin in TELLING and value and key.decode(errors="replace") in over):
+                self.ask.wrong("the log forgets what is over", topic=topic, key=key.decode(errors="replace"))
+
+    @staticmethod
+    def _ended_at(story: Story) -> float:
+        acks = [change.over or 0.0 for change in story.deleted.changes if change.value]
+        return max([*acks, 0.0]) or story.expires_at or 0.0

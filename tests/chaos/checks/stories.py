@@ -1,0 +1,111 @@
+"""Every accepted publish is live, ended or refused; every story is exactly where it may be seen."""
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+import httpx
+
+from ..asking import Answer, Client
+from ..truth import Story, Truth
+from ..witness import Wrong
+
+AGAIN, AGAIN_S = 30, 0.5
+"""A replica may be a moment behind when a service has just come back; asked again for as long."""
+ABOUT_TO_END_S = 2.0
+
+
+@dataclass
+class StoryChecks:
+    """Asks at the gateway and at every replica of the feed."""
+
+    client: Client
+    truth: Truth
+    wrong: Wrong
+    doors: dict[str, httpx.AsyncClient]
+
+    async def publishes(self) -> None:
+        """accepted publishes = live + ended + refused"""
+        for story in self.truth.stories:
+            if story.id is None or not (story.publish_answered or story.state in {"live", "refused"}):
+                continue
+            found = await self._fate(story)
+            now = time.time()
+            if story.state == "refused":
+                right = found == "refused"
+            elif story.lives(now):
+                right = found == "live"
+            else:
+                right = found in {"expired", "deleted"}
+            about_to = story.expires_at is not None and abs(now - story.expires_at) < ABOUT_TO_END_S
+            if not right and not about_to:
+                self.wrong("every publish is accounted for", story=story.id, known=story.state, found=found)
+
+    async def _fate(self, story: Story) -> str:
+        own = await self.known(story.author, f"/v1/me/stories/{story.id}")
+        if own.status == 200:
+            return str(own.body["state"])
+        receipt = await self.known(story.author, f"/v1/stories/{story.id}/receipt")
+        return str(receipt.body["ended"]) if receipt.status == 200 else f"{own.status}/{receipt.status}"
+
+    async def reels(self) -> None:
+        """each story exactly once in each allowed tray and reel, none in a forbidden one"""
+        for door in ("gateway", *(name for name in self.doors if name.startswith("feed"))):
+            await asyncio.gather(*(self._sees(viewer, door) for viewer in self.truth.users))
+
+    async def _sees(self, viewer: str, door: str) -> None:
+        users = ",".join(self.truth.users)
+        reels = await self.known(viewer, "/v1/reels", door, user_ids=users)
+        tray = await self.known(viewer, "/v1/tray", door, limit=100)
+        if reels.status != 200 or tray.status != 200:
+            self.wrong("reels and trays are answered", viewer=viewer, door=door, status=(reels.status, tray.status))
+            return
+        rings = {ring["author_id"]: ring for ring in tray.body["items"]}
+        for author in self.truth.users:
+            shown = Counter(item["id"] for item in reels.body["reels"].get(author, []))
+            must, may = self._due(viewer, author, reels)
+            if any(number > 1 for number in shown.values()) or not must <= shown.keys() <= may:
+                self.wrong(
+                    "each story once where it may be seen", viewer=viewer, author=author, door=door,
+                    missing=sorted(must - shown.keys()), forbidden=sorted(shown.keys() - may), shown=dict(shown),
+                )  # fmt: skip
+            if viewer != author:
+                self._check_ring(viewer, author, door, rings.get(author), tray)
+
+    def _check_ring(self, viewer: str, author: str, door: str, ring: dict[str, object] | None, tray: Answer) -> None:
+        must, may = self._due(viewer, author, tray)
+        follows = self.truth.edge("following", viewer, author).possible(tray.begun, tray.ended)
+        count = ring["stories"] if ring else 0
+        if follows == {True}:
+            right = isinstance(count, int) and len(must) <= count <= len(may)
+        else:
+            right = follows != {False} or ring is None
+        if not right:
+            self.wrong(
+                "a tray shows whom one follows", viewer=viewer, author=author, door=door, ring=ring, must=sorted(must),
+                may=sorted(may),
+            )  # fmt: skip
+
+    def _due(self, viewer: str, author: str, answer: Answer) -> tuple[set[str], set[str]]:
+        """Ids that an answer must show, and those that it may."""
+        must, may = set(), set()
+        for story in self.truth.of(author):
+            if story.id is None or story.state != "live" or story.expires_at is None:
+                continue
+            allowed = self.truth.may_see(viewer, story, answer.begun, answer.ended)
+            there = {not gone for gone in story.deleted.possible(answer.begun, answer.ended)}
+            if True in allowed and True in there and answer.begun < story.expires_at:
+                may.add(story.id)
+                if {True} == allowed == there and answer.ended < story.expires_at - ABOUT_TO_END_S:
+                    must.add(story.id)
+        return must, may
+
+    async def known(self, user: str, path: str, door: str = "gateway", **params: object) -> Answer:
+        """An answer that tells, asked for as often as it takes."""
+        for _ in range(AGAIN):
+            answer = await self.client.once(user, "GET", path, self.doors.get(door), params=params)
+            if answer.tells and answer.status != 429:
+                break
+            await asyncio.sleep(AGAIN_S)
+        return answer

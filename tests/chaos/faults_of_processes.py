@@ -1,0 +1,111 @@
+"""Faults of processes: killed, asked to stop, restarted one after the other, frozen and thawed."""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from tests.journeys.stack import SERVERS, SERVICES
+
+from .arena import BACK_S, Arena
+
+FROZEN_S = (7.0, 10.0)
+"""Longer than the session timeout of six seconds: the group goes on without its member."""
+SHORT_S = (0.3, 2.0)
+POLL_S = 0.1
+Thawed = Callable[[str], Awaitable[None]]
+
+
+@dataclass
+class ProcessFaults:
+    """What can be done to a process from outside. `thawed` is told the name of a replica that goes on."""
+
+    arena: Arena
+    thawed: Thawed
+
+    @asynccontextmanager
+    async def kill_service(self, rng: random.Random) -> AsyncIterator[str]:
+        """SIGKILL for one replica, or for both of a service at once."""
+        service = rng.choice(SERVICES)
+        replicas = self.arena.replicas(service)
+        names = replicas if rng.random() < 0.3 else [rng.choice(replicas)]
+        self._signal(signal.SIGKILL, *names)
+        yield f"SIGKILL {', '.join(names)}"
+
+    @asynccontextmanager
+    async def stop_service(self, rng: random.Random) -> AsyncIterator[str]:
+        """SIGTERM for one replica: it drains, ends, and is started again."""
+        name = rng.choice(self.arena.replicas())
+        self._signal(signal.SIGTERM, name)
+        yield f"SIGTERM {name}"
+
+    @asynccontextmanager
+    async def roll(self, rng: random.Random) -> AsyncIterator[str]:
+        """A rolling restart of one service: the next replica stops once the one before is back."""
+        service = rng.choice(SERVICES)
+        for name in self.arena.replicas(service):
+            before = self.arena.processes()[name].restarts
+            self._signal(signal.SIGTERM, name)
+            await self._restarted(name, before)
+        yield f"rolling restart of {service}"
+
+    @asynccontextmanager
+    async def freeze_service(self, rng: random.Random) -> AsyncIterator[str]:
+        """SIGSTOP for longer than a session, then SIGCONT; what it says then is looked at closely."""
+        async with self._frozen(rng, rng.choice(self.arena.replicas()), FROZEN_S) as name:
+            yield f"SIGSTOP {name}"
+
+    @asynccontextmanager
+    async def freeze_relay(self, rng: random.Random) -> AsyncIterator[str]:
+        """Ingest stops at any moment, so also between reading what there is to say and saying it."""
+        async with self._frozen(rng, rng.choice(self.arena.replicas("ingest")), FROZEN_S) as name:
+            yield f"SIGSTOP {name} (relay)"
+
+    @asynccontextmanager
+    async def kill_server(self, rng: random.Random) -> AsyncIterator[str]:
+        """SIGKILL for mongod, the broker or the object store."""
+        name = rng.choice(SERVERS)
+        self._signal(signal.SIGKILL, name)
+        yield f"SIGKILL {name}"
+
+    @asynccontextmanager
+    async def freeze_server(self, rng: random.Random) -> AsyncIterator[str]:
+        """SIGSTOP for a server, as a machine that swaps does it to it."""
+        async with self._frozen(rng, rng.choice(SERVERS), (1.0, 6.0)) as name:
+            yield f"SIGSTOP {name}"
+
+    @asynccontextmanager
+    async def _frozen(self, rng: random.Random, name: str, how_long: tuple[float, float]) -> AsyncIterator[str]:
+        pid = self.arena.processes()[name].pid
+        if pid is None:
+            yield f"{name}, which was away"
+            return
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield name
+            await asyncio.sleep(rng.uniform(*how_long))
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        await self.thawed(name)
+
+    def _signal(self, number: signal.Signals, *names: str) -> None:
+        processes = self.arena.processes()
+        for name in names:
+            pid = processes[name].pid
+            if pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+    async def _restarted(self, name: str, before: int) -> None:
+        deadline = time.time() + BACK_S
+        while time.time() < deadline:
+            now = self.arena.processes()[name]
+            if now.restarts > before and now.state == "running":
+                return
+            await asyncio.sleep(POLL_S)

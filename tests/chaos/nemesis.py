@@ -1,0 +1,107 @@
+"""The nemesis: one fault after the other, at random moments, each healed and each recovery timed."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+
+import httpx
+
+from .arena import BACK_S, Arena
+from .history import History
+from .waiting import stopped_within
+from .weather import Weather
+
+FIRST_AFTER_S, REST_S = 4.0, (1.5, 6.0)
+TWO_AT_ONCE = 0.25
+POLL_S = 0.2
+Fault = Callable[[random.Random], AbstractAsyncContextManager[str]]
+"""Breaks something, says what, and mends it again when it is left."""
+
+
+@dataclass(frozen=True)
+class Blow:
+    """One planned fault: after what pause, of which kind, with which randomness, and whether a second one joins."""
+
+    after_s: float
+    kinds: tuple[str, ...]
+    seed: str
+
+
+def plan(seed: int, kinds: Mapping[str, int]) -> AsyncIterator[Blow]:
+    """What the seed has in store, whichever kinds are left out later: those blows are then empty."""
+
+    async def blows() -> AsyncIterator[Blow]:
+        rng = random.Random(f"{seed}/nemesis")
+        names, weights = list(kinds), list(kinds.values())
+        number = 0
+        while True:
+            number += 1
+            chosen = rng.choices(names, weights, k=2)
+            both = rng.random() < TWO_AT_ONCE and chosen[0] != chosen[1]
+            pause = FIRST_AFTER_S if number == 1 else rng.uniform(*REST_S)
+            yield Blow(pause, tuple(chosen if both else chosen[:1]), f"{seed}/blow/{number}")
+
+    return blows()
+
+
+@dataclass
+class Nemesis:
+    """Strikes until told to stop, and leaves everything whole."""
+
+    arena: Arena
+    weather: Weather
+    history: History
+    faults: Mapping[str, Fault]
+    weights: Mapping[str, int]
+    allowed: frozenset[str]
+    seed: int
+    injected: dict[str, int] = field(default_factory=dict)
+    recoveries: dict[str, list[float]] = field(default_factory=dict)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Strike."""
+        async for blow in plan(self.seed, self.weights):
+            if await stopped_within(stopping, blow.after_s):
+                return
+            kinds = [kind for kind in blow.kinds if kind in self.allowed]
+            if kinds:
+                await self._strike(kinds, random.Random(blow.seed))
+
+    async def _strike(self, kinds: list[str], rng: random.Random) -> None:
+        with self.weather.broken("+".join(kinds)):
+            async with AsyncExitStack() as faults:
+                for kind in kinds:
+                    self.injected[kind] = self.injected.get(kind, 0) + 1
+                    what = await faults.enter_async_context(self.faults[kind](rng))
+                    self.history.note("fault", kind=kind, what=what)
+            healed = time.time()
+            problem = await self.recovered()
+            took = time.time() - healed
+            for kind in kinds:
+                self.recoveries.setdefault(kind, []).append(took)
+            self.history.note("healed", kinds=kinds, recovered_s=round(took, 2), problem=problem)
+
+    async def recovered(self, within_s: float = BACK_S) -> str | None:
+        """Wait until everything runs and is ready; what is still missing where that takes too long."""
+        deadline = time.time() + within_s
+        async with httpx.AsyncClient(timeout=2, trust_env=False) as http:
+            while True:
+                missing = await self._missing(http)
+                if not missing or time.time() > deadline:
+                    return ", ".join(missing) or None
+                await asyncio.sleep(POLL_S)
+
+    async def _missing(self, http: httpx.AsyncClient) -> list[str]:
+        processes = self.arena.processes()
+        missing = [f"{name} is {each.state}" for name, each in processes.items() if each.state != "running"]
+        for name in self.arena.replicas():
+            try:
+                answer = await http.get(f"{processes[name].url}/readyz")
+                if answer.status_code != 200:
+                    missing.append(f"{name}: {answer.text[:200]}")
+            except httpx.HTTPError as error:
+                missing.append(f"{name}: {type(error).__name__}")
+        return missing

@@ -1,0 +1,98 @@
+"""A TCP proxy before a server: as good as a wire, until it is told to be a bad one."""
+
+import asyncio
+import contextlib
+import random
+from dataclasses import dataclass, field
+from typing import Literal
+
+CHUNK = 65_536
+Mode = Literal["open", "slow", "cut", "hole", "deaf", "torn"]
+"""How bad a wire can be.
+
+* `slow`: every piece takes `delay_s` longer
+* `cut`: what is open is reset, what is new too
+* `hole`: nothing comes through, in either direction, and nobody is told; it arrives once the wire is good again
+* `deaf`: the same for answers alone: what is asked is done
+* `torn`: now and then a piece gets half-way, and the connection is reset
+"""
+
+
+@dataclass
+class Proxy:
+    """One port in front of another, on this machine."""
+
+    name: str
+    upstream: int
+    port: int
+    rng: random.Random
+    mode: Mode = "open"
+    delay_s: float = 0.0
+    connections: int = 0
+    _good: asyncio.Event = field(default_factory=asyncio.Event)
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen."""
+        self._good.set()
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+
+    async def stop(self) -> None:
+        """Reset everything and listen no more."""
+        if self._server is not None:
+            self._server.close()
+        self._reset()
+
+    def become(self, mode: Mode, delay_s: float = 0.0) -> None:
+        """From now on be such a wire."""
+        self.mode, self.delay_s = mode, delay_s
+        if mode in {"hole", "deaf"}:
+            self._good.clear()
+        else:
+            self._good.set()
+        if mode == "cut":
+            self._reset()
+
+    def _reset(self) -> None:
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        if self.mode == "cut":
+            writer.transport.abort()
+            return
+        try:
+            behind = await asyncio.open_connection("127.0.0.1", self.upstream)
+        except OSError:
+            writer.transport.abort()
+            return
+        ends = {writer, behind[1]}
+        self._writers |= ends
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pump(reader, behind[1], answers=False))
+                group.create_task(self._pump(behind[0], writer, answers=True))
+        except* (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self._writers -= ends
+            for end in ends:
+                end.transport.abort()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
+        while piece := await reader.read(CHUNK):
+            if self.mode == "hole" or (self.mode == "deaf" and answers):
+                await self._good.wait()
+            if self.mode == "slow":
+                await asyncio.sleep(self.delay_s * self.rng.uniform(0.5, 1.5))
+            if self.mode == "torn" and self.rng.random() < 0.05:
+                writer.write(piece[: len(piece) // 2])
+                with contextlib.suppress(OSError):
+                    await writer.drain()
+                raise ConnectionResetError
+            writer.write(piece)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()

@@ -1,0 +1,80 @@
+"""What a run comes to, for people."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .history import History
+from .nemesis import Nemesis
+from .scribe import Scribe
+from .weather import Weather
+from .witness import Witness
+
+
+@dataclass
+class Summary:
+    """Figures and verdicts."""
+
+    seed: int
+    seconds: float
+    kinds: Sequence[str]
+    violations: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    checks: dict[str, int] = field(default_factory=dict)
+    operations: dict[str, int] = field(default_factory=dict)
+    looks: dict[str, int] = field(default_factory=dict)
+    injected: dict[str, int] = field(default_factory=dict)
+    recoveries: dict[str, list[float]] = field(default_factory=dict)
+    lateness: list[float] = field(default_factory=list)
+    starved_s: float = 0.0
+    stories: int = 0
+    cleared: int = 0
+
+    def take(self, history: History, nemesis: Nemesis, witness: Witness, weather: Weather, scribe: Scribe) -> None:
+        """Read everybody's figures."""
+        self.operations, self.looks = history.operations, witness.looks
+        self.injected, self.recoveries = nemesis.injected, nemesis.recoveries
+        self.lateness, self.starved_s = scribe.lateness, weather.seconds("machine")
+        self.stories = sum(story.live_at is not None for story in witness.truth.stories)
+
+    def lines(self) -> Iterator[str]:
+        """The summary."""
+        yield f"seed {self.seed}, {self.seconds / 60:.1f} minutes"
+        yield f"operations   {sum(self.operations.values())}: {listed(self.operations)}"
+        yield f"stories      {self.stories} went live, of {self.cleared} ended ones the log had to be clear"
+        yield f"reads judged {listed(self.looks)}"
+        yield f"faults       {sum(self.injected.values())}"
+        for kind, number in sorted(self.injected.items()):
+            times = sorted(self.recoveries.get(kind, []))
+            figures = f"recovered in {median(times):.1f} s, at most {times[-1]:.1f} s" if times else ""
+            yield f"  {kind:<14} {number:>3}  {figures}"
+        if self.lateness:
+            late = sorted(self.lateness)
+            figures = f"late by {median(late):.3f} s, p99 {p99(late):.3f} s, at most {late[-1]:.3f} s"
+            yield f"expiry       {len(late)} ends, {figures}"
+        yield f"the machine had no time for us for {self.starved_s:.1f} s"
+        for name, wrong in self.checks.items():
+            yield f"  {'ok   ' if not wrong else 'WRONG'} {name}" + (f": {wrong}" if wrong else "")
+        during = len(self.violations) - sum(self.checks.values())
+        yield f"  {'ok   ' if not during else 'WRONG'} nothing shown while it must not be, and all of it healed" + (
+            f": {during}" if during else ""
+        )
+        for promise, number in Counter(promise for promise, _ in self.violations).most_common():
+            yield f"broken       {promise}: {number} times"
+        yield "GREEN" if not self.violations else "RED"
+
+
+def listed(numbers: dict[str, int]) -> str:
+    """`a 3, b 2`."""
+    return ", ".join(f"{name} {number}" for name, number in sorted(numbers.items())) or "none"
+
+
+def median(values: Sequence[float]) -> float:
+    """Of sorted values."""
+    return values[len(values) // 2]
+
+
+def p99(values: Sequence[float]) -> float:
+    """Of sorted values."""
+    return values[min(len(values) - 1, math.ceil(len(values) * 0.99) - 1)]

@@ -1,0 +1,79 @@
+"""The wire: as good as none, and each way in which it is bad."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from stories_embedded.ports import free_port
+
+from .proxy import Proxy
+
+
+@pytest_asyncio.fixture
+async def proxy() -> AsyncIterator[Proxy]:
+    """A proxy before a server that says everything back."""
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(1000):
+            writer.write(piece)
+        writer.close()
+
+    taken: set[int] = set()
+    server = await asyncio.start_server(echo, "127.0.0.1", upstream := free_port(taken))
+    proxy = Proxy("echo", upstream, free_port(taken), random.Random(1))
+    await proxy.start()
+    yield proxy
+    await proxy.stop()
+    server.close()
+
+
+async def said_back(proxy: Proxy, word: bytes = b"hello") -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    try:
+        writer.write(word)
+        async with asyncio.timeout(5):
+            return await reader.readexactly(len(word))
+    finally:
+        writer.close()
+
+
+async def test_a_good_wire_changes_nothing(proxy: Proxy) -> None:
+    assert await said_back(proxy, b"x" * 300_000) == b"x" * 300_000
+
+
+async def test_a_slow_wire_takes_its_time(proxy: Proxy) -> None:
+    proxy.become("slow", 0.2)
+    began = asyncio.get_running_loop().time()
+    assert await said_back(proxy) == b"hello"
+    assert asyncio.get_running_loop().time() - began > 0.2
+
+
+async def test_a_cut_wire_resets_what_is_open_and_what_is_new(proxy: Proxy) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    writer.write(b"a")
+    assert await reader.read(1) == b"a"
+    proxy.become("cut")
+    with pytest.raises((OSError, asyncio.IncompleteReadError)):
+        await reader.readexactly(1)
+    with pytest.raises((OSError, asyncio.IncompleteReadError)):
+        await said_back(proxy)
+    proxy.become("open")
+    assert await said_back(proxy) == b"hello"
+
+
+@pytest.mark.parametrize("mode", ["hole", "deaf"])
+async def test_what_is_swallowed_arrives_once_the_wire_is_good_again(proxy: Proxy, mode: str) -> None:
+    proxy.become(mode)  # type: ignore[arg-type]
+    asked = asyncio.create_task(said_back(proxy))
+    done, _ = await asyncio.wait([asked], timeout=0.3)
+    assert not done
+    proxy.become("open")
+    assert await asked == b"hello"
+
+
+async def test_a_torn_wire_breaks_in_the_middle_of_a_message(proxy: Proxy) -> None:
+    proxy.become("torn")
+    outcomes = await asyncio.gather(*(said_back(proxy, b"x" * 1000) for _ in range(100)), return_exceptions=True)
+    assert 0 < sum(isinstance(outcome, Exception) for outcome in outcomes) < 60

@@ -1,0 +1,151 @@
+"""What is possible, and what the witness says to answers that must not have been."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.journeys.samples import Sample
+
+from .asking import Answer
+from .truth import LINGERS_S, Story, Timeline, Truth
+from .weather import STORM_LIMIT_S, Weather
+from .witness import Witness
+
+NOW = 1_000_000.0
+
+
+@pytest.fixture
+def truth() -> Truth:
+    return Truth(["ann", "bob"])
+
+
+@pytest.fixture
+def story(truth: Truth) -> Story:
+    posted = Story("ann", "key", "word", {}, Sample(b"", "image/jpeg"), Timeline(("everyone", frozenset())))
+    posted.state, posted.live_at, posted.expires_at = "live", NOW, NOW + 100
+    truth.add(posted)
+    truth.name(posted, "the-story")
+    return posted
+
+
+class Broken(list[tuple[str, dict[str, Any]]]):
+    """Collects what is said to be broken."""
+
+    def __call__(self, promise: str, **about: Any) -> None:
+        self.append((promise, about))
+
+
+@pytest.fixture
+def broken() -> Broken:
+    return Broken()
+
+
+@pytest.fixture
+def witness(truth: Truth, broken: Broken) -> Witness:
+    return Witness(None, truth, Weather(), broken)  # type: ignore[arg-type]
+
+
+def item(story: Story) -> dict[str, Any]:
+    return {
+        "id": story.id,
+        "expires_at": "2033-01-01T00:00:00.000Z",
+        "ticket": "t",
+        "media_url": "http://m",
+        "poster_url": None,
+    }
+
+
+def read(at: float) -> Answer:
+    return Answer(200, at, at + 0.01)
+
+
+def test_an_operation_under_way_may_or_may_not_have_happened() -> None:
+    value = Timeline("old")
+    change = value.begin("new", NOW)
+    assert value.possible(NOW - 1, NOW - 1) == {"old"}
+    assert value.possible(NOW + 1, NOW + 1) == {"old", "new"}
+    change.ack(NOW + 2)
+    assert value.possible(NOW + 1, NOW + 3) == {"old", "new"}
+    assert value.possible(NOW + 2, NOW + 3) == {"new"}
+
+
+def test_an_attempt_that_was_given_up_may_still_undo_what_came_after_it() -> None:
+    value = Timeline("old")
+    first = value.begin("first", NOW)
+    first.doubt(NOW + 1)
+    first.ack(NOW + 2)
+    second = value.begin("second", NOW + 3)
+    second.ack(NOW + 4)
+    assert value.possible(NOW + 5, NOW + 5) == {"first", "second"}
+    last = value.begin("last", NOW + 2 + LINGERS_S)
+    last.ack(NOW + 3 + LINGERS_S)
+    assert value.possible(NOW + 4 + LINGERS_S, NOW + 99) == {"last"}
+
+
+def test_a_refused_operation_changes_nothing() -> None:
+    value = Timeline("old")
+    value.refuse(value.begin("new", NOW))
+    assert value.possible(NOW, NOW + 9) == {"old"}
+
+
+def test_who_may_see_follows_from_every_edge(truth: Truth, story: Story) -> None:
+    assert truth.may_see("bob", story, NOW, NOW) == {True}
+    story.rule.begin(("friends", frozenset()), NOW).ack(NOW + 1)
+    assert truth.may_see("bob", story, NOW + 2, NOW + 2) == {False}
+    truth.edge("following", "bob", "ann").begin(True, NOW).ack(NOW + 1)
+    truth.edge("following", "ann", "bob").begin(True, NOW + 3)
+    assert truth.may_see("bob", story, NOW + 2, NOW + 2) == {False}
+    assert truth.may_see("bob", story, NOW + 4, NOW + 4) == {True, False}
+    truth.edge("blocked", "ann", "bob").begin(True, NOW).ack(NOW + 1)
+    assert truth.may_see("bob", story, NOW + 4, NOW + 4) == {False}
+    assert truth.may_see("ann", story, NOW + 4, NOW + 4) == {True}
+
+
+def test_a_story_shown_after_its_end_is_told(witness: Witness, story: Story, broken: Broken) -> None:
+    witness.reel("bob", [item(story)], read(NOW + 99), "feed")
+    assert broken == []
+    witness.reel("bob", [item(story)], read(NOW + 100), "feed")
+    assert [promise for promise, _ in broken] == ["nothing is shown that is expired"]
+
+
+def test_a_deleted_story_may_show_for_a_second_and_for_three_in_a_storm(
+    witness: Witness, story: Story, broken: Broken
+) -> None:
+    story.deleted.begin(True, NOW).ack(NOW + 1)
+    witness.reel("bob", [item(story)], read(NOW + 1.9), "feed")
+    assert broken == []
+    witness.reel("bob", [item(story)], read(NOW + 2.1), "feed")
+    assert [promise for promise, _ in broken] == ["nothing is shown that is deleted"]
+    broken.clear()
+    witness.weather.spells.clear()
+    with witness.weather.broken("kill"):
+        witness.weather.spells[0].begun = NOW
+        witness.reel("bob", [item(story)], read(NOW + 1 + STORM_LIMIT_S - 0.1), "feed")
+        assert broken == []
+        witness.reel("bob", [item(story)], read(NOW + 1 + STORM_LIMIT_S + 0.1), "feed")
+    assert len(broken) == 1
+
+
+def test_a_story_shown_twice_or_never_posted_is_told(witness: Witness, story: Story, broken: Broken) -> None:
+    witness.reel("bob", [item(story), item(story)], read(NOW), "feed")
+    witness.reel("bob", [{**item(story), "id": "another"}], read(NOW), "feed")
+    assert [promise for promise, _ in broken] == ["a reel shows a story once", "what is shown was posted"]
+
+
+def test_a_ring_stands_for_a_story_unless_its_replica_is_stale(witness: Witness, story: Story, broken: Broken) -> None:
+    story.deleted.begin(True, NOW).ack(NOW)
+    ring = {"author_id": "ann", "poster_url": None}
+    witness.tray("bob", [ring], read(NOW + 50), "feed")
+    assert broken == []
+    witness.tray("bob", [{**ring, "poster_url": "http://poster"}], read(NOW + 50), "feed")
+    witness.tray("bob", [ring], read(NOW + 101), "feed")
+    assert len(broken) == 2
+
+
+def test_what_is_broken_now_makes_the_weather_bad(tmp_path: Path) -> None:
+    weather = Weather()
+    assert weather.limit(time.time(), time.time()) < STORM_LIMIT_S
+    with weather.broken("kill"):
+        assert weather.limit(time.time(), time.time()) == STORM_LIMIT_S

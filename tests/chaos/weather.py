@@ -1,0 +1,61 @@
+"""What was broken when, so that every answer is judged by what the system promises in such weather."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+CALM_LIMIT_S, STORM_LIMIT_S = 1.0, 3.0
+"""Until a confirmed refusal holds everywhere: while nothing is broken, and while something is."""
+STARVED_S = 0.2
+"""This process itself was kept waiting for so long: the machine has no time for anybody."""
+LOOK_S = 0.05
+
+
+@dataclass
+class Spell:
+    """One stretch of bad weather."""
+
+    kind: str
+    begun: float
+    ended: float | None = None
+
+
+@dataclass
+class Weather:
+    """Every stretch so far."""
+
+    spells: list[Spell] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def broken(self, kind: str) -> Iterator[None]:
+        """Something is broken for as long as this lasts."""
+        spell = Spell(kind, time.time())
+        self.spells.append(spell)
+        try:
+            yield
+        finally:
+            spell.ended = time.time()
+
+    def calm(self, since: float, until: float) -> bool:
+        """Whether nothing was broken in a stretch."""
+        return not any(each.begun <= until and (each.ended is None or each.ended >= since) for each in self.spells)
+
+    def limit(self, since: float, until: float) -> float:
+        """How long a refusal may take to hold."""
+        return CALM_LIMIT_S if self.calm(since - STORM_LIMIT_S, until) else STORM_LIMIT_S
+
+    async def watch_the_machine(self) -> None:
+        """Note when the machine is too busy for anybody's promises of a second."""
+        last = time.time()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            now = time.time()
+            if now - last > LOOK_S + STARVED_S:
+                self.spells.append(Spell("machine", last, now))
+            last = now
+
+    def seconds(self, kind: str) -> float:
+        """How long a kind of weather has lasted in all."""
+        return sum((each.ended or time.time()) - each.begun for each in self.spells if each.kind == kind)
