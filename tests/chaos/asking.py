@@ -21,6 +21,7 @@ AGAIN_S = 0.4
 PATIENCE_S = 45.0
 """How long somebody goes on asking before they leave it open; what is left open is asked again once all is well."""
 PROBLEM = "application/problem+json"
+RUNNING = "urn:stories:idempotency-running"
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,9 @@ class Answer:
 
     @property
     def tells(self) -> bool:
-        """Whether it is certain now what happened. Too many requests is certain too: nothing did."""
-        return 0 < self.status < 500
+        """Whether it is certain now what happened: neither no answer, nor a fault, nor "ask again later"."""
+        running = isinstance(self.body, dict) and self.body.get("type") == RUNNING
+        return 0 < self.status < 500 and self.status != 429 and not running
 
 
 @dataclass
@@ -102,15 +104,14 @@ class Client:
         while True:
             answer: Answer = await attempt()
             tries += 1
-            if answer.tells and answer.status != 429:
+            if answer.tells:
                 outcome = "ok" if answer.good else "fail"
                 self.history.complete(op, outcome, status=answer.status, tries=tries)
                 for change in changes if answer.good else ():
                     change.ack(answer.ended)
                 return answer
-            if answer.status != 429:
-                for change in changes:
-                    change.doubt(answer.ended)
+            for change in changes:
+                change.doubt(answer.ended)
             if time.time() > deadline or self.stopping.is_set():
                 self.history.complete(op, "info", status=answer.status, tries=tries)
                 return answer

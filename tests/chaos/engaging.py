@@ -107,8 +107,6 @@ class Engaging:
             nonlocal doubted
             body = {"text": comment.text}
             answer = await self.client.once(comment.viewer, "POST", path, ticket=ticket, key=key, json=body)
-            if answer.status == 409 and "still" in str(answer.body).lower():
-                return Answer(503, answer.begun, answer.ended)
             doubted = doubted or not answer.tells
             return answer
 

@@ -73,7 +73,7 @@ class LeftoverChecks:
     async def _again(self, user: str, path: str, key: str, **asked: Any) -> Answer:
         for _ in range(20):
             answer = await self.ask.client.once(user, "POST", path, key=key, **asked)
-            if answer.tells and answer.status != 429:
+            if answer.tells:
                 break
             await asyncio.sleep(POLL_S)
         return answer
