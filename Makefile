@@ -20,12 +20,12 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/stories
 cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '$(cache)' || echo '$(CURDIR)/.stories-cache')
 export UV_CACHE_DIR ?= $(cache)/uv
 
-.PHONY: install install/deploy lock up demo test check check/deploy docs test/minio chaos
+.PHONY: install install/deploy lock up demo test check check/deploy docs test/minio chaos release
 
 install: .venv/installed
 
 .venv/installed: requirements.lock deploy/embedded/installer.lock deploy/embedded/kafka.lock \
-		deploy/embedded/kafka-logging.lock $(wildcard */pyproject.toml */*/pyproject.toml)
+		deploy/embedded/kafka-logging.lock deploy/embedded/kafka-tools.lock $(wildcard */pyproject.toml */*/pyproject.toml)
 	@sh deploy/embedded/install.sh $(PYTHON)
 
 up: install

@@ -102,7 +102,7 @@ def test_half_of_kafka_in_the_cache_is_fetched_again(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(jars, "_fetch", from_the_first_cache)
     assert jars.install() == folder
-    assert len(fetched) == len(names) == 46
+    assert len(fetched) == len(names) == 47
     assert sorted(path.name for path in folder.iterdir()) == names
     assert jars.install() == folder, "and is whole now"
 

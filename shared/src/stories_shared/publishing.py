@@ -50,11 +50,11 @@ class Message:
 
 
 class Publisher:
-    """Says events as one service.
+    """Says events as one service, or as an outside producer.
 
     Args:
         kafka: where to.
-        service: who says it; becomes the source ``/stories/<service>``.
+        service: who says it; becomes the source ``/stories/<service>``. One that begins with a slash is the source.
         now: the clock for ``ce_time``.
         timeout_s: how long one send may take before it is given up as ``Unavailable``. The record may still arrive
             later, so whoever retries keeps the fact's id.
@@ -70,7 +70,7 @@ class Publisher:
         observe: Callable[[str, float, str], None] | None = None,
     ) -> None:
         self.kafka = kafka
-        self.source = f"/stories/{service}"
+        self.source = service if service.startswith("/") else f"/stories/{service}"
         self.now = now
         self.timeout_s = timeout_s
         self.observe = observe or (lambda _operation, _seconds, _outcome: None)

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.1"
 LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"  # without a binding Kafka logs nothing at all
+TOOLS = "org.apache.kafka:kafka-tools:4.3.1"  # its own command line tools, for `kafka_tools`
 KAFKA_LOCK = EMBEDDED / "kafka.lock"
 LOGGING_LOCK = EMBEDDED / "kafka-logging.lock"
+TOOLS_LOCK = EMBEDDED / "kafka-tools.lock"
+LOCKS = (KAFKA_LOCK, LOGGING_LOCK, TOOLS_LOCK)
 FETCHED_AT_ONCE = 6
 
 
@@ -31,8 +34,8 @@ class WrongJars(Exception):
 
 
 def locked() -> dict[str, str]:
-    """sha256 by coordinate (`group:artifact:version`), over both locks."""
-    lines = [line for lock in (KAFKA_LOCK, LOGGING_LOCK) for line in lock.read_text().splitlines()]
+    """sha256 by coordinate (`group:artifact:version`), over all locks."""
+    lines = [line for lock in LOCKS for line in lock.read_text().splitlines()]
     return {name: digest for digest, name in (line.split() for line in lines if line and not line.startswith("#"))}
 
 
@@ -81,11 +84,11 @@ def install() -> Path:
 
 
 def lock() -> None:
-    """Write both locks from what the pinned coordinates resolve to today."""
+    """Write the locks from what the pinned coordinates resolve to today."""
     import jgo
 
     kafka = sorted({_coordinate(artifact) for artifact in jgo.resolve(KAFKA) if artifact.packaging == "jar"})
-    for path, coordinates in ((KAFKA_LOCK, kafka), (LOGGING_LOCK, [LOGGING])):
+    for path, coordinates in ((KAFKA_LOCK, kafka), (LOGGING_LOCK, [LOGGING]), (TOOLS_LOCK, [TOOLS])):
         with tempfile.TemporaryDirectory(prefix="kafka-", dir=cache()) as scratch:
             digests = [_sha256(jar) for jar in _fetch(coordinates, Path(scratch))]
         path.write_text("".join(f"{digest}  {name}\n" for digest, name in zip(digests, coordinates, strict=True)))

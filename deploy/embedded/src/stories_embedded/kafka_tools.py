@@ -1,0 +1,32 @@
+"""Kafka's own command line tools, from the stack's jars: `python -m stories_embedded.kafka_tools TOOL …`.
+
+What Apache Kafka's distribution has as `bin/<tool>.sh`; every option goes to the tool as it is.
+"""
+
+import os
+import sys
+
+from . import checkout, jars
+
+TOOLS = {
+    "kafka-console-producer": "org.apache.kafka.tools.ConsoleProducer",
+    "kafka-console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
+    "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+    "kafka-topics": "org.apache.kafka.tools.TopicCommand",
+}
+JVM = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
+QUIET = ["-Dlog4j2.statusLoggerLevel=OFF", "-Dorg.apache.logging.log4j.level=ERROR"]
+
+
+def main(arguments: list[str]) -> None:
+    """Become the tool; with a name that is none, the names, and exit code 2."""
+    tool = arguments[0] if arguments else ""
+    if tool not in TOOLS:
+        sys.stderr.write(f"usage: python -m stories_embedded.kafka_tools {{{'|'.join(TOOLS)}}} …\n")
+        raise SystemExit(2)
+    java = str(checkout.java())
+    os.execv(java, [java, *JVM, *QUIET, "-cp", jars.classpath(), TOOLS[tool], *arguments[1:]])  # noqa: S606
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,138 @@
+"""docs/events.md tells outside producers the truth: each of its examples is run as it stands there, on the stack."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.partitioner import murmur2
+from stories_embedded.checkout import CHECKOUT
+
+from ..journeys.stack import Stack
+
+LONGEST_S = 60.0
+FENCE = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FOLLOWERS = ("bob", "carol", "dave", "erin", "frank", "grace")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """An example, and what came of it."""
+
+    code: int
+    out: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """The examples under "Producing your own", and a folder that looks like a checkout whose stack runs."""
+
+    folder: Path
+    settings: dict[str, str]
+
+    @property
+    def examples(self) -> list[tuple[str, str]]:
+        """Language and text of each."""
+        page = (CHECKOUT / "docs" / "events.md").read_text(encoding="utf-8")
+        section = page.partition("\n## Producing your own\n")[2].partition("\n## ")[0]
+        return [(found[1], found[2]) for found in FENCE.finditer(section)]
+
+    def example(self, *words: str) -> tuple[str, str]:
+        """The one example that has all these words."""
+        (found,) = (each for each in self.examples if all(word in each[1] for word in words))
+        return found
+
+    async def run(self, example: tuple[str, str]) -> Ran:
+        """Run it as a reader would."""
+        language, text = example
+        command = ["bash", "-euo", "pipefail", "-c", text] if language == "sh" else [sys.executable, "-c", text]
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=self.folder,
+            env={**os.environ, **self.settings},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        out, words = await asyncio.wait_for(process.communicate(), LONGEST_S)
+        assert process.returncode is not None
+        return Ran(process.returncode, out.decode(), words.decode())
+
+
+@pytest.fixture
+async def page(stack: Stack, tmp_path: Path) -> Page:
+    (tmp_path / ".venv").symlink_to(CHECKOUT / ".venv")
+    (tmp_path / ".stories").symlink_to(stack.folder)
+    bootstrap = (await stack.env())["KAFKA_BOOTSTRAP_SERVERS"]
+    return Page(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": bootstrap})
+
+
+async def follows(stack: Stack, user: str) -> set[str]:
+    """Whom a user follows, as the API says."""
+    async with httpx.AsyncClient(base_url=stack.url, trust_env=False, timeout=10) as http:
+        answer = await http.get("/v1/following", headers={"Authorization": f"Bearer {stack.token(user)}"})
+        return {each["user_id"] for each in answer.json()["items"]}
+
+
+async def until_following_ann(stack: Stack, *users: str) -> None:
+    deadline = time.monotonic() + LONGEST_S
+    for user in users:
+        while "ann" not in await follows(stack, user):
+            assert time.monotonic() < deadline, f"{user} does not follow ann"
+            await asyncio.sleep(0.1)
+
+
+async def partitions(page: Page, key: bytes, records: int) -> set[int]:
+    """Where the records with this key lie, once there are so many."""
+    reader = AIOKafkaConsumer(
+        "user-followed",
+        bootstrap_servers=page.settings["KAFKA_BOOTSTRAP_SERVERS"],
+        group_id=None,
+        auto_offset_reset="earliest",
+    )
+    found: list[int] = []
+    await reader.start()
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            while len(found) < records:
+                for batch in (await reader.getmany(timeout_ms=200)).values():
+                    found += [record.partition for record in batch if record.key == key]
+        return set(found)
+    finally:
+        await reader.stop()
+
+
+async def test_every_example_is_run_as_it_stands_there_and_has_its_effect(page: Page, stack: Stack) -> None:
+    examples = [each for each in page.examples if "kcat" not in each[1] and "parked" not in each[1]]
+    assert len(examples) == 8
+    for example in examples:
+        ran = await page.run(example)
+        assert ran.code == 0, f"{example[1]}\n{ran.out}{ran.words}"
+    await until_following_ann(stack, *FOLLOWERS)
+
+
+async def test_what_is_no_event_is_seen_among_the_parked_as_the_page_says(page: Page) -> None:
+    await page.run(page.example("not json"))
+    deadline = time.monotonic() + LONGEST_S
+    while "feed.user-followed" not in (listed := await page.run(page.example("parked list"))).out:
+        assert time.monotonic() < deadline, listed
+    assert "unreadable" in listed.out
+    assert "not json" in listed.out
+
+
+@pytest.mark.needs_kcat
+async def test_librdkafka_told_to_hash_as_java_does_reaches_the_same_partition(page: Page, stack: Stack) -> None:
+    by_librdkafka, by_java = page.example("kcat"), page.example("erin|")
+    for language, text in (by_librdkafka, (by_java[0], by_java[1].replace("erin", "heidi"))):
+        ran = await page.run((language, text))
+        assert ran.code == 0, ran.words
+    await until_following_ann(stack, "heidi")
+    assert await partitions(page, b"heidi", 2) == {murmur2(b"heidi") % 2**31 % 3} != {zlib.crc32(b"heidi") % 3}
