@@ -62,6 +62,9 @@ chaos: install
 docs: install
 	@.venv/bin/python -m stories_cli.docs
 
+release:
+	@$(PYTHON) deploy/release.py $(VERSION)
+
 compile = .venv/bin/uv pip compile --quiet --python .venv/bin/python --universal --python-version 3.11 \
 	--generate-hashes --no-header \
 	$(if $(UPGRADE),$(if $(filter 1 yes all,$(UPGRADE)),--upgrade,--upgrade-package $(UPGRADE)))
