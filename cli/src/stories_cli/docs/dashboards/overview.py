@@ -47,7 +47,7 @@ WELL = Row(
             height=5,
         ),
         Panel(
-            "Views",
+            "Views counted",
             "Views counted a second.",
             "ops",
             [Query(rate("stories_views_total", only='outcome="counted"'), "views")],

@@ -1,0 +1,91 @@
+"""What is asked of Prometheus: every query of every panel and every rule, as files that Grafana and Prometheus load."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from stories_embedded.checkout import CHECKOUT
+
+PROMETHEUS = CHECKOUT / "deploy" / "prometheus"
+RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
+RULE_TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
+GRAFANA = CHECKOUT / "deploy" / "grafana"
+DASHBOARDS = sorted((GRAFANA / "dashboards").glob("*.json"))
+RUNBOOK = CHECKOUT / "docs" / "operating.md"
+
+VARIABLES = {"$__rate_interval": "1m", "$__range": "5m", "$instance": ".*"}
+BRACES_OR_COMPARISON = re.compile(r'\{[^{}]*\}|"[^"]*"|(>=|<=|==|!=|>|<)(?!\s*bool)')
+ABSENT = re.compile(r"^absent\((.*)\)$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One query and where it stands."""
+
+    where: str
+    expr: str
+
+    @property
+    def of_exporter(self) -> bool:
+        """Whether it asks for what Kafka's exporter measures, which only compose and charts bring."""
+        return "kafka_" in self.expr or "kafka-exporter" in self.expr
+
+
+def document(path: Path) -> Any:
+    """A YAML or JSON file."""
+    return yaml.safe_load(path.read_text())
+
+
+def rules() -> list[dict[str, Any]]:
+    """Every recording rule and alarm."""
+    return [rule for path in RULES for group in document(path)["groups"] for rule in group["rules"]]
+
+
+def alarms() -> list[dict[str, Any]]:
+    """Every alarm."""
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def panels(dashboard: Any) -> list[dict[str, Any]]:
+    """Every panel that shows something."""
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def asked_by_panels() -> Iterator[Asked]:
+    """Every panel's queries as Grafana sends them, and those of variables and annotations."""
+    for path in DASHBOARDS:
+        dashboard = json.loads(path.read_text())
+        for panel in panels(dashboard):
+            for target in panel["targets"]:
+                yield Asked(f"{path.stem}: {panel['title']}", filled_in(target["expr"]))
+        for annotation in dashboard["annotations"]["list"]:
+            yield Asked(f"{path.stem}: annotation", measured(filled_in(annotation["expr"])))
+        for variable in dashboard["templating"]["list"]:
+            if found := re.fullmatch(r"label_values\((.*), (\w+)\)", variable.get("definition", "")):
+                yield Asked(f"{path.stem}: ${variable['name']}", found[1])
+
+
+def asked_by_rules() -> Iterator[Asked]:
+    """Every rule's query; of alarms what they compare, since a healthy system raises none."""
+    for rule in rules():
+        name = rule.get("alert") or f"{rule['record']} {rule['labels']}"
+        yield Asked(name, measured(rule["expr"]) if "alert" in rule else rule["expr"])
+
+
+def filled_in(expr: str) -> str:
+    """Grafana's variables replaced as it does."""
+    for name, value in VARIABLES.items():
+        expr = expr.replace(name, value)
+    assert "$" not in expr, expr
+    return expr
+
+
+def measured(expr: str) -> str:
+    """An alarm's expression such that it has a value whether it holds or not."""
+    if inside := ABSENT.match(expr.strip()):
+        expr = inside[1]
+    return BRACES_OR_COMPARISON.sub(lambda found: f"{found[1]} bool" if found[1] else found[0], expr)

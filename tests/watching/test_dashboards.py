@@ -1,0 +1,65 @@
+"""Dashboards as Grafana reads them: whole, without overlaps, each panel explained."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stories_cli.docs.dashboards.grafana import DATASOURCE, WIDTH
+
+from .sources import DASHBOARDS, panels
+
+UNITS = {"s", "short", "reqps", "ops", "cps", "bytes", "percentunit"}
+dashboards = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def test_there_is_an_overview_one_for_each_service_and_one_for_kafka() -> None:
+    wanted = {"overview", "ingest", "feed", "engagement", "expiry", "kafka"}
+    assert {path.stem for path in DASHBOARDS} == {f"stories-{name}" for name in wanted}
+    assert {read(path)["uid"] for path in DASHBOARDS} == {path.stem for path in DASHBOARDS}
+    assert len({read(path)["title"] for path in DASHBOARDS}) == len(DASHBOARDS)
+
+
+@dashboards
+def test_panels_have_ids_of_their_own_and_do_not_overlap(path: Path) -> None:
+    everything = read(path)["panels"]
+    ids = [panel["id"] for panel in everything]
+    assert len(set(ids)) == len(ids)
+    taken: set[tuple[int, int]] = set()
+    for panel in everything:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= WIDTH
+        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert not cells & taken, panel["title"]
+        taken |= cells
+
+
+@dashboards
+def test_each_panel_says_what_it_shows_and_in_which_unit(path: Path) -> None:
+    titles = [panel["title"] for panel in panels(read(path))]
+    assert len(set(titles)) == len(titles)
+    for panel in panels(read(path)):
+        assert panel["description"].endswith("."), panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"] in UNITS, panel["title"]
+        values = [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
+        assert values[0] is None
+        assert values[1:] == sorted(values[1:]), panel["title"]
+
+
+@dashboards
+def test_each_query_goes_to_the_chosen_datasource_and_chosen_replicas(path: Path) -> None:
+    dashboard = read(path)
+    names = [variable["name"] for variable in dashboard["templating"]["list"]]
+    assert names[0] == "datasource"
+    for panel in panels(dashboard):
+        assert panel["datasource"] == DATASOURCE
+        references = [target["refId"] for target in panel["targets"]]
+        assert references
+        assert len(set(references)) == len(references)
+        for target in panel["targets"]:
+            assert target["datasource"] == DATASOURCE
+            assert ("$instance" in target["expr"]) == ("instance" in names), panel["title"]

@@ -1,0 +1,127 @@
+"""Rules and alarms: valid, each tested both ways, each with a section of the runbook."""
+
+import re
+import subprocess
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from stories_cli.docs.metrics import SAME_EVERYWHERE, SERVICES, metrics_of
+
+from .sources import (
+    GRAFANA,
+    PROMETHEUS,
+    RULE_TESTS,
+    RULES,
+    RUNBOOK,
+    alarms,
+    asked_by_panels,
+    asked_by_rules,
+    document,
+    measured,
+    rules,
+)
+
+METRICS = {metric.name: metric for kind in SERVICES.values() for metric in metrics_of(kind)}
+ASKED = [*asked_by_panels(), *asked_by_rules()]
+WINDOWS = {"5m", "30m", "1h", "6h"}
+
+
+def promtool(*arguments: object) -> None:
+    done = subprocess.run(["promtool", *map(str, arguments)], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.needs_prometheus
+def test_the_rules_and_the_configuration_are_valid() -> None:
+    promtool("check", "rules", *RULES)
+    promtool("check", "config", PROMETHEUS / "prometheus.yml")
+
+
+@pytest.mark.needs_prometheus
+@pytest.mark.parametrize("path", RULE_TESTS, ids=lambda path: path.stem)
+def test_alarms_fire_when_they_should_and_not_otherwise(path: Any) -> None:
+    promtool("test", "rules", path)
+
+
+def test_no_alarm_lacks_a_test_of_its_firing_or_of_its_silence() -> None:
+    fired: set[tuple[str, frozenset[tuple[str, str]]]] = set()
+    silent: set[str] = set()
+    for path in RULE_TESTS:
+        for case in (case for test in document(path)["tests"] for case in test["alert_rule_test"]):
+            expected = case["exp_alerts"]
+            fired |= {(case["alertname"], frozenset(each["exp_labels"].items())) for each in expected}
+            if not expected:
+                silent.add(case["alertname"])
+    for alarm in alarms():
+        own = set(alarm["labels"].items())
+        assert any(name == alarm["alert"] and own <= labels for name, labels in fired), f"{alarm['alert']} never fires"
+        assert alarm["alert"] in silent, f"{alarm['alert']} is never silent"
+
+
+def test_each_alarm_has_a_section_of_the_runbook_and_no_section_lacks_its_alarm() -> None:
+    headings = re.findall(r"^### (Stories\w+)$", RUNBOOK.read_text(), re.MULTILINE)
+    assert sorted(headings) == sorted({alarm["alert"] for alarm in alarms()})
+    for alarm in alarms():
+        assert alarm["annotations"]["runbook_url"] == f"docs/operating.md#{alarm['alert'].lower()}"
+        assert alarm["annotations"]["summary"]
+        assert alarm["labels"]["severity"] in {"page", "ticket"}
+
+
+def test_every_link_within_the_runbook_leads_to_a_heading() -> None:
+    text = RUNBOOK.read_text()
+    anchors = {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.*)$", text, re.M)
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors
+
+
+def test_each_promise_is_measured_alike_over_all_four_windows() -> None:
+    shapes: dict[str, dict[str, str]] = defaultdict(dict)
+    for rule in rules():
+        if "record" in rule:
+            window = rule["record"].removeprefix("stories:slo_errors:ratio_rate")
+            shapes[rule["labels"]["slo"]][window] = rule["expr"].replace(f"[{window}]", "[]")
+    assert shapes.keys() == {"requests", "tray", "visible", "ended", "erased", "counted"}
+    for by_window in shapes.values():
+        assert by_window.keys() == WINDOWS
+        assert len(set(by_window.values())) == 1
+        assert "[]" in by_window["5m"]
+
+
+@pytest.mark.parametrize("gauge", [name for name in METRICS if "oldest" in name or "overdue" in name])
+def test_each_gauge_of_what_waits_has_a_threshold(gauge: str) -> None:
+    assert any(re.search(rf"\b{gauge}\b.* > ", alarm["expr"]) for alarm in alarms())
+
+
+def test_queries_name_metrics_and_labels_that_exist() -> None:
+    for asked in ASKED:
+        for name, matchers in re.findall(r"\b(stories_\w+)(\{[^}]*\})?", asked.expr):
+            metric = METRICS.get(name) or METRICS[re.sub(r"_(bucket|count|sum)$", "", name)]
+            labels = set(re.findall(r"(\w+)(?:=|!=|=~|!~)\"", matchers))
+            assert labels <= {*metric.labels, "le", "job", "instance"}, asked
+
+
+def test_what_is_the_same_on_every_replica_is_never_summed_over_replicas() -> None:
+    for asked in ASKED:
+        for name in SAME_EVERYWHERE:
+            assert not re.search(rf"(sum|avg)( by \([^)]*\))? ?\({name}\b", asked.expr), asked
+
+
+def test_no_query_answers_with_a_constant_where_there_are_no_data() -> None:
+    assert not [asked for asked in ASKED if "vector(" in asked.expr]
+
+
+def test_compose_scrapes_each_service_under_its_name() -> None:
+    jobs = {each["job_name"]: each for each in document(PROMETHEUS / "prometheus.yml")["scrape_configs"]}
+    assert jobs.keys() == {"ingest", "feed", "engagement", "expiry", "kafka-exporter"}
+    for name, job in jobs.items():
+        assert job["dns_sd_configs"][0]["names"] == [name]
+    datasources = document(GRAFANA / "provisioning" / "datasources" / "prometheus.yml")["datasources"]
+    assert [each["type"] for each in datasources] == ["prometheus"]
+    assert document(GRAFANA / "provisioning" / "dashboards" / "stories.yml")["providers"]
+
+
+def test_an_alarms_measure_has_a_value_whether_it_holds_or_not() -> None:
+    assert measured('a{b!="c>d"} > 1 and d == 0') == 'a{b!="c>d"} > bool 1 and d == bool 0'
+    assert measured('absent(up{job="x"} == 1)') == 'up{job="x"} == bool 1'
