@@ -20,7 +20,7 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/stories
 cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '$(cache)' || echo '$(CURDIR)/.stories-cache')
 export UV_CACHE_DIR ?= $(cache)/uv
 
-.PHONY: install install/deploy lock up demo test check check/deploy docs test/minio chaos release
+.PHONY: install install/deploy lock up demo test check check/deploy secrets docs test/minio chaos release
 
 install: .venv/installed
 
@@ -58,6 +58,10 @@ check/deploy: install/deploy
 # make chaos [SEED=N] [MINUTES=M] [FAULTS=kill,…]
 chaos: install
 	@$(STORIES) chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FAULTS),--faults $(FAULTS))
+
+# What docker-compose.yml needs that nobody else may know: .env and .secrets/. What is there stays as it is.
+secrets:
+	@sh deploy/secrets.sh
 
 docs: install
 	@.venv/bin/python -m stories_cli.docs

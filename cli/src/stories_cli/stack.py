@@ -1,4 +1,4 @@
-"""Commands about the stack itself: up, down, status, env, logs, doctor, token, init."""
+"""Commands about the stack itself: up, down, status, env, logs, doctor, init."""
 
 import json
 import os
@@ -22,7 +22,7 @@ SERVICES = ("ingest", "feed", "engagement", "expiry")
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
-    for command in (up, down, status, env, logs, doctor, token, init):
+    for command in (up, down, status, env, logs, doctor, init):
         app.command()(command)
 
 
@@ -131,34 +131,6 @@ def doctor(data: Data = DEFAULT_DATA) -> None:
     if missing:
         raise typer.Exit(FAILED)
     say("nothing is missing")
-
-
-def token(
-    users: Annotated[list[str], typer.Argument(metavar="USER…")],
-    admin: Annotated[bool, typer.Option("--admin", help="With the role `admin`.")] = False,
-    country: Annotated[str | None, typer.Option("--country", metavar="CC", help="ISO 3166-1 alpha-2.")] = None,
-    data: Data = DEFAULT_DATA,
-) -> None:
-    """A bearer token for each user, one a line; good only on the stack that made the key, for a day."""
-    from stories_embedded.keys import StackKeys
-
-    keys = StackKeys(where.folder(data).keys)
-    if not keys.made():
-        fail(f"no stack has made a key in {data}: run `stories up`")
-    stack = where.running(data)
-    settings = {**keys.settings(), **(stack.settings if stack else {})}
-    if Path(settings["AUTH_JWKS"]).resolve() != keys.jwks.resolve():
-        fail(f"this stack takes its tokens from elsewhere: {settings['AUTH_JWKS']}")
-    for user in users:
-        made = keys.token(
-            user,
-            roles=["admin"] if admin else [],
-            country=country,
-            issuer=settings["AUTH_ISSUER"],
-            audience=settings["AUTH_AUDIENCE"],
-            claim=settings.get("AUTH_USER_CLAIM", "sub"),
-        )
-        print(made)
 
 
 def init(

@@ -3,15 +3,15 @@
 import json
 import os
 import secrets
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .s3 import S3Keys
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from stories_shared.issuing import Issuer
 
 ISSUER = "https://stories.localhost"
 AUDIENCE = "stories"
@@ -85,21 +85,13 @@ class StackKeys:
         claim: str = "sub",
     ) -> str:
         """A bearer token for the user, good on this stack only, ending `seconds` from now."""
-        import jwt
+        return self.issuer(issuer, audience, claim).token(user, roles=roles, country=country, seconds=seconds)
 
-        now = time.time()
-        claims: dict[str, Any] = {
-            claim: user,
-            "iss": issuer,
-            "aud": audience,
-            "iat": int(now),
-            "exp": int(now + seconds),
-        }
-        if roles:
-            claims["roles"] = list(roles)
-        if country:
-            claims["country"] = country
-        return jwt.encode(claims, self._key(), algorithm="EdDSA", headers={"kid": self._read()["kid"]})
+    def issuer(self, issuer: str = ISSUER, audience: str = AUDIENCE, claim: str = "sub") -> "Issuer":
+        """Who signs this stack's tokens."""
+        from stories_shared.issuing import Issuer
+
+        return Issuer(self._key(), self._read()["kid"], issuer, audience, claim)
 
     @property
     def _private(self) -> Path:
@@ -113,12 +105,9 @@ class StackKeys:
         return dict(json.loads(self._secrets.read_text()))
 
     def _key(self) -> "Ed25519PrivateKey":
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        from stories_shared.issuing import read_key
 
-        key = load_pem_private_key(self._private.read_bytes(), password=None)
-        assert isinstance(key, Ed25519PrivateKey)
-        return key
+        return read_key(self._private.read_bytes())
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,0 +1,48 @@
+#!/bin/sh
+# Makes what docker-compose.yml needs that nobody else may know: .env (mode 600), and .secrets/ (mode 700) with the key
+# that signs tokens until you have an issuer of your own. What is there stays as it is; run it as often as you like.
+set -eu
+cd "${1:-$(dirname "$0")/..}"
+umask 077
+
+command -v openssl >/dev/null || { echo "missing: openssl (sudo apt-get install -y openssl)" >&2; exit 1; }
+
+touch .env
+chmod 600 .env
+made=
+give() { # name, value: unless it is there
+    grep -q "^$1=." .env && return
+    # A line without its end would swallow the next.
+    [ -z "$(tail -c 1 .env)" ] || echo >>.env
+    printf '%s=%s\n' "$1" "$2" >>.env
+    made="$made $1"
+}
+for name in ROOT INGEST FEED ENGAGEMENT EXPIRY OPERATOR MONITOR; do
+    give "MONGO_${name}_PASSWORD" "$(openssl rand -hex 24)"
+done
+give MONGO_REPLICA_KEY "$(openssl rand -hex 128)"
+give S3_ACCESS_KEY "$(openssl rand -hex 8)"
+give S3_SECRET_KEY "$(openssl rand -hex 20)"
+give TICKET_KEYS "$(openssl rand -hex 2):$(openssl rand -hex 32)"
+give GRAFANA_PASSWORD "$(openssl rand -hex 12)"
+
+# The folder keeps everybody else out. Its files may be read, since a container's user is not their owner.
+mkdir -p .secrets
+chmod 700 .secrets
+key=.secrets/signing-key.pem jwks=.secrets/jwks.json
+if [ ! -s "$key" ]; then
+    rm -f "$jwks"
+    openssl genpkey -algorithm ed25519 -out "$key.part"
+    mv "$key.part" "$key"
+    made="$made $key"
+fi
+if [ ! -s "$jwks" ]; then
+    x=$(openssl pkey -in "$key" -pubout -outform DER | tail -c 32 | openssl base64 -A | tr '+/' '-_' | tr -d '=')
+    kid=$(printf %s "$x" | openssl dgst -sha256 -r | cut -c1-8)
+    printf '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "%s", "kid": "%s", "alg": "EdDSA", "use": "sig"}]}\n' \
+        "$x" "$kid" >"$jwks.part"
+    mv "$jwks.part" "$jwks"
+    made="$made $jwks"
+fi
+chmod 444 "$key" "$jwks"
+if [ -n "$made" ]; then echo "made:$made"; else echo "nothing to make: all of it is there"; fi

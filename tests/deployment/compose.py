@@ -1,0 +1,74 @@
+"""docker-compose.yml as the real docker compose reads it, with every profile and every override."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from stories_embedded.checkout import CHECKOUT
+
+COMPOSE = CHECKOUT / ".venv-deploy" / "bin" / "docker-compose"
+FILES = ("docker-compose.yml", "docker-compose.yml:deploy/compose.seaweedfs.yml")
+PROFILES = ((), ("observability",), ("tools",), ("observability", "tools"))
+COMPLETED = "service_completed_successfully"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to start it: which files, which profiles."""
+
+    files: str
+    profiles: tuple[str, ...]
+
+    def __str__(self) -> str:
+        override = "seaweedfs" if ":" in self.files else "minio"
+        return "+".join([override, *self.profiles])
+
+
+VARIANTS = [Variant(files, profiles) for files in FILES for profiles in PROFILES]
+
+
+@cache
+def secrets(folder: Path) -> Path:
+    """The .env that `make secrets` writes, in a folder of its own."""
+    subprocess.run(["sh", CHECKOUT / "deploy" / "secrets.sh", folder], check=True, capture_output=True)
+    return folder / ".env"
+
+
+def compose(
+    variant: Variant, env_file: Path, *arguments: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run docker compose, without anything from this machine's environment but a path."""
+    files = [word for file in variant.files.split(":") for word in ("-f", file)]
+    profiles = [word for profile in variant.profiles for word in ("--profile", profile)]
+    return subprocess.run(
+        [COMPOSE, "--env-file", env_file, *files, *profiles, *arguments],
+        check=False,
+        cwd=CHECKOUT,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(env_file.parent), **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@cache
+def services(variant: Variant, env_file: Path) -> dict[str, dict[str, Any]]:
+    """The services of a variant, everything filled in and merged."""
+    run = compose(variant, env_file, "config", "--format", "json")
+    assert run.returncode == 0, run.stderr
+    found: dict[str, dict[str, Any]] = json.loads(run.stdout)["services"]
+    return found
+
+
+def one_shots(found: dict[str, dict[str, Any]]) -> Sequence[str]:
+    """The services that run to their end each `up`: `up` starts them, and nothing starts them again."""
+    return [name for name, service in found.items() if service.get("restart") == "no" and replicas(service) > 0]
+
+
+def replicas(service: dict[str, Any]) -> int:
+    """How many `up` starts."""
+    return int(service.get("deploy", {}).get("replicas", service.get("scale", 1)))

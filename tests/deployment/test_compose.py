@@ -1,0 +1,207 @@
+"""What docker-compose.yml promises, asked of the real docker compose in every variant."""
+
+import re
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from stories_embedded.checkout import CHECKOUT
+from stories_shared.issuing import key_id, read_key
+from stories_shared.keysets import check
+
+from .compose import COMPLETED, VARIANTS, Variant, compose, one_shots, replicas, secrets, services
+
+SERVICES = ("ingest", "feed", "engagement", "expiry")
+DRAINS_S = {"gateway": 4, **dict.fromkeys([*SERVICES, "ingest-worker"], 10)}
+SEALED_IMAGES = {"mongodb-exporter"}  # nothing in them that could ask
+NEEDED_CAPABILITIES = {"gateway": ["NET_BIND_SERVICE"]}
+
+pytestmark = pytest.mark.needs_deploy_tools
+
+
+@pytest.fixture(scope="module")
+def env_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `make secrets` writes."""
+    return secrets(tmp_path_factory.mktemp("secrets"))
+
+
+@pytest.fixture(params=VARIANTS, ids=str)
+def variant(request: pytest.FixtureRequest) -> Variant:
+    """Every override with every profile."""
+    found: Variant = request.param
+    return found
+
+
+@pytest.fixture
+def found(variant: Variant, env_file: Path) -> dict[str, dict[str, Any]]:
+    """The services of the variant."""
+    return services(variant, env_file)
+
+
+def test_compose_takes_it(variant: Variant, env_file: Path) -> None:
+    run = compose(variant, env_file, "config", "-q")
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_every_one_shot_is_awaited_by_something_that_runs_on(found: dict[str, dict[str, Any]]) -> None:
+    finishing = one_shots(found)
+    assert {"mongodb-init", "s3-volume", *(f"{name}-init" for name in SERVICES)} == set(finishing)
+    for name in finishing:
+        adopters = [
+            other
+            for other, service in found.items()
+            if other not in finishing
+            and replicas(service) > 0
+            and service.get("depends_on", {}).get(name, {}).get("condition") == COMPLETED
+        ]
+        assert adopters, f"`up --wait` would take the end of {name} for a failure"
+
+
+def test_nothing_waits_for_the_start_of_what_has_to_be_well(found: dict[str, dict[str, Any]]) -> None:
+    for name, service in found.items():
+        for other, how in service.get("depends_on", {}).items():
+            wanted = COMPLETED if other in one_shots(found) else "service_healthy"
+            assert how["condition"] == wanted, f"{name} waits for {other}"
+            assert how["required"]
+
+
+def test_every_image_is_pinned(found: dict[str, dict[str, Any]]) -> None:
+    for name, service in found.items():
+        repository, _, tag = service["image"].rpartition(":")
+        assert repository, f"{name} has no tag"
+        assert re.match(r"v?\d+\.\d+|RELEASE\.\d{4}", tag), f"{name}: {tag} moves"
+        assert "build" in service or repository.count("/") == 2, f"{name} leaves the registry to the engine"
+
+
+def test_every_container_is_hardened(found: dict[str, dict[str, Any]]) -> None:
+    for name, service in found.items():
+        uid = service["user"].partition(":")[0]
+        assert uid.isdecimal(), name
+        assert uid != "0", f"{name} is root"
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service.get("cap_add", []) == NEEDED_CAPABILITIES.get(name, []), name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert not service.get("privileged"), name
+        limits = service["deploy"]["resources"]["limits"]
+        assert {"cpus", "memory", "pids"} <= limits.keys(), name
+        assert service["logging"]["options"]["max-size"], f"the log of {name} would fill the disk"
+
+
+def test_every_port_is_on_loopback_alone(found: dict[str, dict[str, Any]]) -> None:
+    published = {name: [port["host_ip"] for port in service.get("ports", [])] for name, service in found.items()}
+    assert {"gateway", "kafka", "s3"} <= {name for name, hosts in published.items() if hosts}
+    assert {host for hosts in published.values() for host in hosts} == {"127.0.0.1"}
+
+
+def test_every_container_that_runs_on_can_be_asked_for_its_health(found: dict[str, dict[str, Any]]) -> None:
+    running_on = found.keys() - {*one_shots(found), *SEALED_IMAGES, "cli"}
+    assert {name for name in running_on if not found[name].get("healthcheck", {}).get("test")} == set()
+
+
+def test_every_container_has_longer_to_stop_than_it_drains(found: dict[str, dict[str, Any]]) -> None:
+    for name, service in found.items():
+        if name in one_shots(found):
+            continue
+        grace = seconds(service["stop_grace_period"])
+        assert grace > DRAINS_S.get(name, 5), f"{name} is killed after {grace} s"
+
+
+def test_no_secret_stands_in_the_files(env_file: Path, variant: Variant) -> None:
+    text = "".join((CHECKOUT / file).read_text() for file in variant.files.split(":"))
+    for value in (line.partition("=")[2] for line in env_file.read_text().splitlines()):
+        assert value not in text
+    run = compose(variant, env_file, "config", "--no-interpolate")
+    named = re.findall(r"\$\{(\w*(?:PASSWORD|SECRET|KEYS?))\b(:\?)?", run.stdout)
+    assert named
+    assert [name for name, refuses in named if not refuses] == [], "without it, compose must not start"
+
+
+def test_without_secrets_it_says_what_to_run(variant: Variant, tmp_path: Path) -> None:
+    empty = tmp_path / ".env"
+    empty.touch()
+    run = compose(variant, empty, "config", "-q")
+    assert run.returncode != 0
+    assert "make secrets" in run.stderr
+
+
+def test_services_get_only_settings_that_exist(found: dict[str, dict[str, Any]]) -> None:
+    from stories_embedded.services import setting_names
+
+    known = {"TMPDIR", *setting_names()}
+    for name in (*SERVICES, "ingest-worker", *(f"{service}-init" for service in SERVICES)):
+        assert found[name]["environment"].keys() <= known, name
+
+
+def test_each_service_reads_its_own_database_as_its_own_user(found: dict[str, dict[str, Any]]) -> None:
+    users = {name: found[name]["environment"]["MONGO_URL"].split("//")[1].split(":")[0] for name in SERVICES}
+    databases = {name: found[name]["environment"]["MONGO_DATABASE"] for name in SERVICES}
+    assert users == {name: name for name in SERVICES}
+    assert databases == {name: f"stories_{name}" for name in SERVICES}
+
+
+def test_media_work_is_done_away_from_the_api(found: dict[str, dict[str, Any]]) -> None:
+    assert found["ingest"]["environment"]["ROLE"] == "api"
+    assert found["ingest-worker"]["environment"]["ROLE"] == "worker"
+    assert found["ingest-worker"]["environment"]["TMPDIR"] in {
+        each["target"] for each in found["ingest-worker"]["volumes"]
+    }
+
+
+def test_what_is_mounted_is_there(found: dict[str, dict[str, Any]]) -> None:
+    mounted = {
+        Path(each["source"])
+        for service in found.values()
+        for each in service.get("volumes", [])
+        if each["type"] == "bind"
+    }
+    ours = {path for path in mounted if ".secrets" not in path.parts}
+    assert ours
+    assert {path for path in ours if not path.exists()} == set()
+
+
+def test_kafka_can_be_reached_from_outside_on_loopback(found: dict[str, dict[str, Any]]) -> None:
+    listeners = dict(
+        each.split("://") for each in found["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(",")
+    )
+    [port] = found["kafka"]["ports"]
+    assert listeners["LOOPBACK"] == f"127.0.0.1:{port['published']}"
+    assert found["feed"]["environment"]["KAFKA_BOOTSTRAP_SERVERS"] == listeners["INTERNAL"]
+
+
+def test_prometheus_scrapes_names_that_compose_gives(found: dict[str, dict[str, Any]]) -> None:
+    if "prometheus" not in found:
+        return
+    scraped = yaml.safe_load((CHECKOUT / "deploy" / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    names = {name for job in scraped for sd in job.get("dns_sd_configs", []) for name in sd["names"]}
+    assert {*SERVICES, "ingest-worker", "kafka-exporter", "mongodb-exporter"} <= names <= found.keys()
+
+
+def test_secrets_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
+    script = CHECKOUT / "deploy" / "secrets.sh"
+    (tmp_path / ".env").write_text("S3_ACCESS_KEY=mine\nCORS_ORIGINS=https://app.example")
+    subprocess.run(["sh", script, tmp_path], check=True, capture_output=True)
+    first = {path.name: path.read_bytes() for path in (tmp_path / ".env", *(tmp_path / ".secrets").iterdir())}
+    again = subprocess.run(["sh", script, tmp_path], check=True, capture_output=True, text=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / ".env", *(tmp_path / ".secrets").iterdir())} == first
+    assert "nothing to make" in again.stdout
+    lines = first[".env"].decode().splitlines()
+    assert lines[:2] == ["S3_ACCESS_KEY=mine", "CORS_ORIGINS=https://app.example"], "what was there stays"
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / ".secrets").stat().st_mode) == 0o700
+
+
+def test_the_key_set_that_is_made_is_one_that_services_take(tmp_path: Path) -> None:
+    subprocess.run(["sh", CHECKOUT / "deploy" / "secrets.sh", tmp_path], check=True, capture_output=True)
+    jwks = tmp_path / ".secrets" / "jwks.json"
+    check(str(jwks))
+    assert key_id(read_key((tmp_path / ".secrets" / "signing-key.pem").read_bytes()), jwks.read_bytes())
+
+
+def seconds(text: str) -> float:
+    """`1m0s` in seconds."""
+    parts = {unit: float(number) for number, unit in re.findall(r"(\d+(?:\.\d+)?)(h|m(?!s)|s)", text)}
+    return parts.get("h", 0) * 3600 + parts.get("m", 0) * 60 + parts.get("s", 0)
