@@ -1,0 +1,188 @@
+"""Every query of every panel and rule has data: on the embedded stack under a short load, and of Kafka's exporter."""
+
+import asyncio
+import json
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+from stories_embedded import prometheus
+from stories_embedded.children import spawn, stop
+from stories_embedded.ports import free_port
+from stories_shared.topics import Topics
+
+from ..journeys.samples import Samples
+from ..journeys.stack import SERVICES, Stack
+from ..journeys.waiting import end_of, within
+from ..journeys.world import World
+from .asking import Prometheus
+from .sources import PROMETHEUS, Asked, asked_by_panels, asked_by_rules
+
+pytestmark = pytest.mark.needs_prometheus
+
+ASKED = [*asked_by_panels(), *asked_by_rules()]
+OF_THE_STACK = [asked for asked in ASKED if not asked.of_exporter]
+OF_THE_EXPORTER = [asked for asked in ASKED if asked.of_exporter]
+ALL_ANSWERED = 150.0
+"""Seconds for everything to have been scraped twice, evaluated and asked for, on a machine that may be busy."""
+
+
+@pytest_asyncio.fixture
+async def watched(samples: Samples, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """A stack with a Prometheus."""
+    failed_before = request.session.testsfailed
+    stack = Stack.make(short="6s", observe=True)
+    try:
+        stack.start()
+        async with httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False) as http:
+            yield World(stack, http, samples)
+    finally:
+        stack.remove(keep_logs=request.session.testsfailed > failed_before)
+
+
+async def test_every_query_of_panels_and_rules_has_data_under_a_short_load(watched: World) -> None:
+    url = (await watched.stack.processes())["prometheus"]["url"]
+    asking = Prometheus(url, watched.http)
+    loaded = {rule["name"] for rule in await asking.rules()}
+    assert {rule["name"] for rule in await asking.rules()} >= {"StoriesTrayIsSlow", "stories:slo_errors:ratio_rate6h"}
+    assert not {name for name in loaded if "Group" in name}
+    silent = list(OF_THE_STACK)
+
+    async def fewer() -> list[Asked]:
+        silent[:] = await asking.silent(silent)
+        return silent
+
+    async with load(watched):
+        await within(ALL_ANSWERED, fewer, lambda left: not left)
+    assert await asking.values("sum by (job) (up) == 1") == [1.0] * len(SERVICES)
+    rules = await asking.rules()
+    assert not [rule for rule in rules if rule["health"] != "ok"]
+    assert not [rule["name"] for rule in rules if rule.get("state") == "firing" and not is_about_speed(rule["name"])]
+
+
+def is_about_speed(alarm: str) -> bool:
+    """Promises of how fast things go, which a busy machine may break."""
+    return alarm in {"StoriesTrayIsSlow", "StoriesVisibleLate", "StoriesEndedLate", "StoriesViewsCountedLate"}
+
+
+@asynccontextmanager
+async def load(world: World) -> AsyncIterator[None]:
+    """A few people who post, look, view, react and ask what became of it, for as long as the context lasts."""
+
+    async def for_ever() -> None:
+        while True:
+            await a_round(world)
+
+    living = asyncio.create_task(for_ever())
+    try:
+        yield
+        if living.done():
+            living.result()
+    finally:
+        living.cancel()
+        with suppress(asyncio.CancelledError):
+            await living
+
+
+async def a_round(world: World) -> None:
+    """A photo and a clip live for seconds, are seen, and are gone."""
+    ann, bob = world.people("ann", "bob")
+    await bob.follow(ann)
+    posted = [await ann.post(sample, lifetime=world.short) for sample in (world.samples.photo(), world.samples.clip())]
+    await within(10, lambda: bob.ring_in_tray(ann))
+    items = await bob.reel(ann)
+    await bob.view(*items)
+    for item in items:
+        await bob.react(item)
+        await bob.comment(item, "oh")
+    await end_of(posted[-1])
+    await within(20, lambda: ann.receipt(posted[-1]), lambda receipt: receipt["complete"])
+
+
+class Exposition(BaseHTTPRequestHandler):
+    """What kafka_exporter measures of our topics and groups, by the names of its documentation; offsets grow."""
+
+    def do_GET(self) -> None:
+        """One scrape."""
+        body = exposition(int(time.monotonic())).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def exposition(offset: int) -> str:
+    """A scrape of kafka_exporter 1.9 (https://github.com/danielqsj/kafka_exporter#metrics)."""
+    lines = ["kafka_brokers 1"]
+    for name, topic in Topics.of([timedelta(hours=24)]).items():
+        at = f'topic="{name}",partition="0"'
+        lines += [
+            f"kafka_topic_partition_current_offset{{{at}}} {offset}",
+            f"kafka_topic_partition_under_replicated_partition{{{at}}} 0",
+        ]
+        for service in topic.readers:
+            group = f'consumergroup="{service}.{name}"'
+            lines += [
+                f"kafka_consumergroup_members{{{group}}} 1",
+                f"kafka_consumergroup_lag{{{group},{at}}} 0",
+                f"kafka_consumergroup_current_offset{{{group},{at}}} {offset}",
+            ]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def exporter() -> Iterator[str]:
+    """Something that answers like kafka_exporter."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Exposition)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest_asyncio.fixture
+async def beside_the_exporter(tmp_path: Path, exporter: str) -> AsyncIterator[Prometheus]:
+    """A Prometheus that scrapes it and has every rule."""
+    port = free_port(set())
+    config = tmp_path / "prometheus.yml"
+    scraped = [{"job_name": "kafka-exporter", "static_configs": [{"targets": [exporter]}]}]
+    often = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    rules = [str(PROMETHEUS / "rules" / "*.yml")]
+    config.write_text(json.dumps({"global": often, "rule_files": rules, "scrape_configs": scraped}))
+    arguments = [f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'series'}"]
+    command = [str(prometheus.program()), *arguments, f"--web.listen-address=127.0.0.1:{port}"]
+    process = spawn(command, tmp_path / "prometheus.log", os.environ)
+    try:
+        async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
+            yield Prometheus(f"http://127.0.0.1:{port}", http)
+    finally:
+        stop(process, 5)
+
+
+async def test_every_query_about_kafkas_exporter_has_data_by_its_documented_names(
+    beside_the_exporter: Prometheus,
+) -> None:
+    assert {asked.where.split(":")[0] for asked in OF_THE_EXPORTER} >= {"stories-kafka", "StoriesGroupStands"}
+
+    async def silent() -> list[Asked]:
+        try:
+            return await beside_the_exporter.silent(OF_THE_EXPORTER)
+        except httpx.TransportError as error:
+            raise AssertionError(str(error)) from error
+
+    await within(60, silent, lambda left: not left)
+    nothing = Asked("nowhere", "kafka_no_such_metric > bool 0")
+    assert await beside_the_exporter.silent([nothing]) == [nothing]
