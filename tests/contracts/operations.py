@@ -5,11 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from stories_shared.ids import new_id
 
 from ..journeys.stack import SERVICES, Stack
 
 OPEN = {("GET", "/v1/config")}
 """What is answered without a token."""
+GOOD: Mapping[str, Mapping[str, Any]] = {
+    "/v1/stories/{story_id}": {"reactions": True},
+    "/v1/stories/{story_id}/reaction": {"emoji": "❤️"},
+    "/v1/stories/{story_id}/comments": {"text": "hello"},
+    "/v1/users/{user_id}/seen": {"up_to": new_id()},
+}
+"""A body that is taken, for every path with an id that takes one."""
 METHODS = ("GET", "PUT", "POST", "PATCH", "DELETE")
 
 

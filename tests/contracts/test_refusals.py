@@ -8,7 +8,7 @@ from stories_shared.ids import new_id
 
 from ..journeys.people import Person
 from ..journeys.world import World
-from .operations import METHODS, Operation
+from .operations import GOOD, METHODS, Operation
 
 JSON = {"Content-Type": "application/json"}
 BODIES: dict[str, tuple[bytes, int]] = {
@@ -25,12 +25,6 @@ BODIES: dict[str, tuple[bytes, int]] = {
     "NUL": (b'{"text": "a\\u0000b", "caption": "a\\u0000b"}', 422),
     "too large": (json.dumps({"text": "x" * 300_000}).encode(), 413),
     "deep": (b'{"text": ' + b"[" * 5000 + b"]" * 5000 + b"}", 422),
-}
-GOOD = {
-    "/v1/stories/{story_id}": {"reactions": True},
-    "/v1/stories/{story_id}/reaction": {"emoji": "❤️"},
-    "/v1/stories/{story_id}/comments": {"text": "hello"},
-    "/v1/users/{user_id}/seen": {"up_to": new_id()},
 }
 
 NO_STORIES = ("nonsense", "%00", "a%2Fb", "%20", f"{new_id().upper()}x", "x" * 300)

@@ -200,11 +200,99 @@ def test_browsers_of_other_origins_may_not(gateway: RunningGateway) -> None:
     assert "access-control-allow-origin" not in gateway.http.get("/v1/tray", headers=asked).headers
 
 
-def test_answers_carry_security_headers_and_no_names(gateway: RunningGateway) -> None:
-    headers = gateway.http.get("/v1/tray").headers
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
-    assert "server" not in headers or "Caddy" not in headers["server"]
+def raw(gateway: RunningGateway, *lines: str) -> bytes:
+    """The answer to a request that no client library would write."""
+    with socket.create_connection(("127.0.0.1", gateway.http.base_url.port or 0), timeout=10) as link:
+        link.sendall("\r\n".join([*lines, "Host: x", "Connection: close", "", ""]).encode())
+        return b"".join(iter(lambda: link.recv(65536), b""))
+
+
+EVERYTHING_IT_SAYS = [
+    ("GET", "/v1/tray", 200),
+    ("GET", "/v1/openapi.json", 200),
+    ("GET", "/s/0198-a", 200),
+    ("GET", "/v1/nothing", 404),
+    ("PUT", "/v1/tray", 405),
+    ("POST", "/v1/stories", 413),
+    ("OPTIONS", "/v1/tray", 204),
+    ("GET", "/v1/me/quota", 503),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), EVERYTHING_IT_SAYS)
+def test_every_answer_carries_security_headers_and_no_names(
+    another: Callable[..., RunningGateway], addresses: dict[str, list[str]], method: str, path: str, status: int
+) -> None:
+    ingest = [f"127.0.0.1:{free_port(set())}"] if status == 503 else addresses["ingest"]
+    gateway = another({**addresses, "ingest": ingest}, CORS_ORIGINS=ORIGIN)
+    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "GET"} if method == "OPTIONS" else {}
+    answer = gateway.http.request(method, path, headers=asked, content=b"x" * 300_000 if status == 413 else None)
+    assert answer.status_code == status
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert "caddy" not in str(answer.headers).lower()
+    assert "strict-transport-security" not in answer.headers
+    if status in {404, 405, 413, 503}:
+        assert answer.headers["cache-control"] == "private, no-store"
+
+
+def test_behind_tls_browsers_are_told_to_stay_there(
+    another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
+) -> None:
+    gateway = another(addresses, PUBLIC_URL="https://stories.example")
+    for path in ("/v1/tray", "/v1/nothing", "/s/0198-a"):
+        assert gateway.http.get(path).headers["strict-transport-security"] == "max-age=63072000", path
+
+
+@pytest.mark.parametrize("where", ["a header", "many headers", "the path", "the query"])
+def test_huge_headers_are_refused_before_a_service_hears_of_them(gateway: RunningGateway, where: str) -> None:
+    huge = "x" * 70_000
+    target = {"the path": f"/v1/stories/{huge}", "the query": f"/v1/tray?cursor={huge}"}.get(where, "/v1/tray")
+    lines = {"a header": [f"Authorization: {huge}"], "many headers": [f"X-{n}: {'x' * 100}" for n in range(700)]}
+    answer = raw(gateway, f"GET {target} HTTP/1.1", *lines.get(where, []))
+    assert answer.split(b" ")[1] == b"431"
+
+
+def test_headers_that_real_clients_send_are_taken(gateway: RunningGateway) -> None:
+    ids = ",".join(f"%40{'a' * 123}{number:03}" for number in range(100))
+    headers = {"Authorization": f"Bearer {'x' * 8192}", "Story-Ticket": "x" * 2048, "Cookie": "x" * 4096}
+    assert gateway.http.get(f"/v1/rings?user_ids={ids}", headers=headers).status_code == 200
+
+
+def test_requests_that_trickle_in_are_given_up_and_keep_nobody_waiting(gateway: RunningGateway) -> None:
+    port = gateway.http.base_url.port or 0
+    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
+    for link in slow:
+        link.sendall(b"GET /v1/tray HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    began = time.monotonic()
+    while time.monotonic() - began < 1:
+        assert gateway.http.get("/v1/tray").elapsed.total_seconds() < 1
+    for link in slow:
+        link.settimeout(max(0.1, began + 20 - time.monotonic()))
+        assert not link.recv(1024).startswith(b"HTTP/1.1 200")
+        link.close()
+    assert time.monotonic() - began < 20
+
+
+TRICKS = [
+    *("/metrics", "//metrics", "/./metrics", "/v1/../metrics", "/v1/%2e%2e/metrics", "/v1/..%2fmetrics"),
+    *("/v1/stories/../../metrics", "/v1/stories/%2e%2e/%2e%2e/readyz", "/v1/stories/..%2f..%2flivez", "/%6detrics"),
+    *("/metrics/", "/metrics;x", "/metrics%00", "/metrics?x", "/METRICS", "/v1/tray/../../openapi.json", "/\\metrics"),
+    *("http://feed/metrics", "/v1/tray/..;/metrics", "/readyz#x", "/metrics%20", "*"),
+]
+
+
+@pytest.mark.parametrize("target", TRICKS)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "TRACE", "BREW"])
+def test_no_way_of_writing_a_path_reaches_what_services_keep_to_themselves(
+    gateway: RunningGateway, method: str, target: str
+) -> None:
+    answer = raw(gateway, f"{method} {target} HTTP/1.1")
+    assert answer.split(b" ")[1] in {b"400", b"404", b"405"}, answer
+    assert b'"name"' not in answer  # no upstream was asked
 
 
 def test_a_body_past_any_sense_is_refused(gateway: RunningGateway) -> None:

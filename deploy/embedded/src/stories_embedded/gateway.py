@@ -24,6 +24,8 @@ ORIGIN_IS_LISTED = (
 LENGTH = "{http.request.header.Content-Length}"
 TOO_LONG = f'{LENGTH}.matches("^[0-9]+$") && double({LENGTH}) > {MAX_BODY_BYTES}.0'
 PAGE_POLICY = "\"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'\""
+MAX_HEADERS = "64KiB"  # a token of 8 KiB, a hundred user ids in percent-encoding, and what browsers add
+HTTPS = '{env.PUBLIC_URL}.startsWith("https://")'
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -53,6 +55,8 @@ def caddyfile(routes: Iterable[Route]) -> str:
         origin_is_listed=ORIGIN_IS_LISTED,
         page_policy=PAGE_POLICY,
         methods=", ".join(METHODS),
+        max_headers=MAX_HEADERS,
+        https=HTTPS,
         problem_type=CONTENT_TYPE,
         not_found=_problem("not-found"),
         too_large=_problem("too-large"),
@@ -111,7 +115,8 @@ TEMPLATE = """\
 # Written by `python -m stories_embedded.openapi`; a test compares.
 # GATEWAY_HOST, GATEWAY_PORT: where it listens. <SERVICE>_UPSTREAMS: the replicas, `host:port host:port …`; or
 # `host port`, with GATEWAY_DISCOVERY=dns, which finds the replicas under one name.
-# GATEWAY_FILES, OPENAPI_FOLDER: this folder, and the one of openapi.json. CORS_ORIGINS, SHARE_APP_URL: as documented.
+# GATEWAY_FILES, OPENAPI_FOLDER: this folder, and the one of openapi.json.
+# CORS_ORIGINS, SHARE_APP_URL, PUBLIC_URL: as documented; with an https one, browsers are told to stay with TLS.
 {{
 	admin off
 	auto_https off
@@ -128,6 +133,7 @@ TEMPLATE = """\
 	}}
 	servers {{
 		protocols h1 h2c
+		max_header_size {max_headers}
 		timeouts {{
 			read_header 10s
 		}}
@@ -160,6 +166,28 @@ TEMPLATE = """\
 	header Cache-Control "private, no-store"
 }}
 
+(guarded) {{
+	header {{
+		X-Content-Type-Options nosniff
+		X-Frame-Options DENY
+		Referrer-Policy no-referrer
+		?Content-Security-Policy "default-src 'none'; frame-ancestors 'none'"
+		-Server
+		-Via
+		defer
+	}}
+	header @https {{
+		Strict-Transport-Security "max-age=63072000"
+		defer
+	}}
+	header @cors {{
+		Access-Control-Allow-Origin {{http.request.header.Origin}}
+		Access-Control-Expose-Headers "{exposed}"
+		+Vary Origin
+		defer
+	}}
+}}
+
 (method_not_allowed) {{
 	handle {{
 		import problem
@@ -176,6 +204,7 @@ http://:{{$GATEWAY_PORT:8080}} {{
 		header Origin *
 		expression `{origin_is_listed}`
 	}}
+	@https expression `{https}`
 	@preflight {{
 		method OPTIONS
 		header Origin *
@@ -184,21 +213,7 @@ http://:{{$GATEWAY_PORT:8080}} {{
 		expression `{origin_is_listed}`
 	}}
 
-	header {{
-		X-Content-Type-Options nosniff
-		X-Frame-Options DENY
-		Referrer-Policy no-referrer
-		?Content-Security-Policy "default-src 'none'; frame-ancestors 'none'"
-		-Server
-		-Via
-		defer
-	}}
-	header @cors {{
-		Access-Control-Allow-Origin {{http.request.header.Origin}}
-		Access-Control-Expose-Headers "{exposed}"
-		+Vary Origin
-		defer
-	}}
+	import guarded
 
 	route {{
 		handle @preflight {{
@@ -257,6 +272,7 @@ http://:{{$GATEWAY_PORT:8080}} {{
 	}}
 
 	handle_errors {{
+		import guarded
 		import problem
 		@missing expression `{{http.error.status_code}} == 404`
 		handle @missing {{

@@ -11,12 +11,13 @@ from typing import Any
 from stories_shared.settings import load
 
 from . import gateway
-from .gateway import Route
+from .gateway import MAX_HEADERS, Route
 from .services import DOCS
 from .state import SERVICES
 
 MERGED = DOCS / "openapi.json"
 OWNER = "x-service"
+BY_GATEWAY = "HeadersTooLarge"
 # Enough to put a service together; nothing is spoken to.
 EXAMPLE = {
     "kafka_bootstrap_servers": "kafka:9092",
@@ -55,6 +56,10 @@ def merged(documents: Mapping[str, Document]) -> Document:
             _add(paths.setdefault(path, {}), owned, path)
         for kind, found in document.get("components", {}).items():
             _add(components.setdefault(kind, {}), found, kind)
+    for operations in paths.values():
+        for operation in operations.values():
+            operation["responses"] = {**operation["responses"], "431": {"$ref": f"#/components/responses/{BY_GATEWAY}"}}
+    components.setdefault("responses", {})[BY_GATEWAY] = {"description": f"Request line and headers over {MAX_HEADERS}"}
     ids = [operation["operationId"] for operations in paths.values() for operation in operations.values()]
     if twice := sorted({each for each in ids if ids.count(each) > 1}):
         raise Conflict(f"operation ids twice: {', '.join(twice)}")

@@ -78,7 +78,7 @@ class Gateway(Server):
         replicas = {f"{service.upper()}_UPSTREAMS": " ".join(hosts) for service, hosts in self.upstreams.items()}
         folders = {"XDG_DATA_HOME": str(self.data), "XDG_CONFIG_HOME": str(self.data)}
         share = {"SHARE_APP_URL": self.environ.get("SHARE_APP_URL", "")}
-        origins = {"CORS_ORIGINS": self.environ.get("CORS_ORIGINS", "")}
+        origins = {name: self.environ.get(name, "") for name in ("CORS_ORIGINS", "PUBLIC_URL")}
         files = {"GATEWAY_FILES": str(GATEWAY), "OPENAPI_FOLDER": str(DOCS)}
         return {
             **replicas,

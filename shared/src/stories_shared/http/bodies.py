@@ -74,7 +74,7 @@ class EmojiShape:
         return core_schema.no_info_after_validator_function(one_emoji, core_schema.str_schema(strict=True))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"type": "string", "format": "emoji", "examples": ["❤️", "👍🏽"]}
+        return {"type": "string", "format": "emoji", "minLength": 1, "maxLength": 32, "examples": ["❤️", "👍🏽"]}
 
 
 Emoji = Annotated[str, EmojiShape()]

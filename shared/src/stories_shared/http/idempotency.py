@@ -22,6 +22,7 @@ from stories_shared.http.problems import Problem, problem
 KEPT = timedelta(hours=24)  # contract
 LEASE = timedelta(seconds=30)  # contract
 PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")
+DOCUMENTED = "^[!-~]([ -~]{0,253}[!-~])?$"  # the same as it arrives: spaces around a header's value are not part of it
 
 INDEXES = (
     IndexModel([("at", ASCENDING)], name="kept", expireAfterSeconds=int(KEPT.total_seconds())),
@@ -61,7 +62,11 @@ class Replay:
 def once(
     request: Request,
     idempotency_key: Annotated[
-        str | None, Header(description="asked twice with the same key and body, done once; 24 hours")
+        str | None,
+        Header(
+            description="asked twice with the same key and body, done once; 24 hours",
+            json_schema_extra={"pattern": DOCUMENTED},
+        ),
     ] = None,
 ) -> Once | None:
     """The request's identity, None without the header. Raises 422 for a key that is not 1 to 255 printable ASCII."""

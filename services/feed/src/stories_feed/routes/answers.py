@@ -15,6 +15,7 @@ from stories_feed.usecases.items import Item, Shown
 
 REVALIDATED = "private, no-cache"
 IS_USER_ID = re.compile(USER_ID).fullmatch
+USER_IDS = f"^{USER_ID[1:-1]}(,{USER_ID[1:-1]})*$"
 
 encode = msgspec.json.Encoder().encode
 

@@ -83,7 +83,13 @@ def documented(app: FastAPI) -> FastAPI:
             document["paths"]["/v1/rings"] = hot_route(
                 "rings",
                 "The rings of up to a hundred users",
-                [parameter("user_ids", {"type": "string", "examples": ["ann,bob"]}, required=True)],
+                [
+                    parameter(
+                        "user_ids",
+                        {"type": "string", "pattern": shapes.USER_IDS, "examples": ["ann,bob"]},
+                        required=True,
+                    )
+                ],
                 answers(shapes.RingsAnswer),
             )
             app.openapi_schema = document

@@ -17,6 +17,7 @@ from stories_shared.http.who import Who
 
 from stories_feed.domain.access import Lives
 from stories_feed.routes.answers import (
+    USER_IDS,
     Reel,
     Reels,
     answer_unless_known,
@@ -29,7 +30,10 @@ from stories_feed.usecases.items import Item, Shown
 from stories_feed.usecases.reading import MOST_REELS, ReadForYou, ReadReel, ReadReels, ReadStory
 from stories_feed.usecases.seeing import MarkSeenUpTo
 
-UserIds = Annotated[str, Query(description="user ids, separated by commas", examples=["ann,bob"])]
+UserIds = Annotated[
+    str,
+    Query(description="user ids, separated by commas", examples=["ann,bob"], json_schema_extra={"pattern": USER_IDS}),
+]
 
 
 class UpTo(Body):

@@ -65,6 +65,13 @@ HideFrom = Annotated[list[UserId], Field(max_length=MAX_HIDDEN, default_factory=
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+WebVtt = Annotated[
+    str,
+    Field(max_length=MAX_TRACK_BYTES, json_schema_extra={"pattern": "^\\ufeff?WEBVTT($|[ \\t\\r\\n])"}),
+    AfterValidator(web_vtt),
+]
+
+
 class MediaBody(Body):
     """What will be uploaded: exactly this type and so many bytes."""
 
@@ -132,7 +139,7 @@ class StoryBody(ChoicesBody):
     lifetime: str | None = None
     caption: Annotated[str, Text(0, 2_200)] | None = None
     alt_text: Annotated[str, Text(0, 2_200)] | None = None
-    captions_track: Annotated[str, Field(max_length=MAX_TRACK_BYTES), AfterValidator(web_vtt)] | None = None
+    captions_track: WebVtt | None = None
     sound: SoundBody | None = None
     layers: Annotated[list[LayerBody], Field(max_length=MAX_LAYERS, default_factory=list)]
     split: bool = True
