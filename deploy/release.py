@@ -23,6 +23,7 @@ PLACES = (
     ("docs/asyncapi.yaml", r"(?m)^(  version: ){old}()$"),
     ("docs/openapi.json", r'(?m)^(  "version": "){old}(",?)$'),
     ("docs/openapi/*.json", r'(?m)^(  "version": "){old}(",?)$'),
+    ("docker-compose.yml", r"(\$\{{STORIES_VERSION:-){old}(\}})"),
     ("deploy/helm/**/Chart.yaml", r'(?m)^( *(?:appV|v)ersion: "?){old}("?)$'),
     ("deploy/helm/examples/*.yaml", r'(\btag: "?){old}("?)(?![\w.])'),
 )
