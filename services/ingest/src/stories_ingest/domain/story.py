@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, get_args
 
 
 class State(StrEnum):
@@ -31,9 +31,9 @@ class How(StrEnum):
     """It had never been posted: a draft cancelled, deleted or left alone, or a refused one."""
 
 
-AUDIENCES = ("everyone", "followers", "friends", "close_friends")
-COMMENTS = ("everyone", "friends", "nobody")
-LAYER_KINDS = (
+Audience = Literal["everyone", "followers", "friends", "close_friends"]
+CommentsFrom = Literal["everyone", "friends", "nobody"]
+LayerKind = Literal[
     "text",
     "caption",
     "sticker",
@@ -46,9 +46,16 @@ LAYER_KINDS = (
     "promo_code",
     "music",
     "effect",
-)
-VIDEOS = ("video/mp4", "video/quicktime", "video/webm")
-PHOTOS = ("image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif")
+]
+VideoType = Literal["video/mp4", "video/quicktime", "video/webm"]
+PhotoType = Literal["image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif"]
+MediaType = Literal[VideoType, PhotoType]
+
+AUDIENCES: tuple[str, ...] = get_args(Audience)
+COMMENTS: tuple[str, ...] = get_args(CommentsFrom)
+LAYER_KINDS: tuple[str, ...] = get_args(LayerKind)
+VIDEOS: tuple[str, ...] = get_args(VideoType)
+PHOTOS: tuple[str, ...] = get_args(PhotoType)
 
 NARROWING = frozenset({"audience", "hide_from", "comments"})
 """The choices that decide who may see and say what: changing one makes tickets of older access revisions void."""

@@ -1,6 +1,6 @@
 """What clients send."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from pydantic import AfterValidator, ConfigDict, Field
@@ -10,35 +10,8 @@ from stories_shared.http.bodies import Body, Text, UserId
 from stories_shared.http.documents import is_clean
 from stories_shared.ids import new_id
 
-from stories_ingest.domain.story import Choices, Sound, Words
+from stories_ingest.domain.story import Audience, Choices, CommentsFrom, LayerKind, MediaType, Sound, Words
 
-Audience = Literal["everyone", "followers", "friends", "close_friends"]
-Comments = Literal["everyone", "friends", "nobody"]
-ContentType = Literal[
-    "video/mp4",
-    "video/quicktime",
-    "video/webm",
-    "image/jpeg",
-    "image/png",
-    "image/webp",
-    "image/heic",
-    "image/heif",
-    "image/avif",
-]
-LayerKind = Literal[
-    "text",
-    "caption",
-    "sticker",
-    "mention",
-    "hashtag",
-    "link",
-    "poll",
-    "question",
-    "quiz",
-    "promo_code",
-    "music",
-    "effect",
-]
 MAX_LAYERS = 50  # contract
 MAX_HIDDEN = 1_000  # contract
 A_DAY_MS = 86_400_000
@@ -75,7 +48,7 @@ WebVtt = Annotated[
 class MediaBody(Body):
     """What will be uploaded: exactly this type and so many bytes."""
 
-    content_type: ContentType
+    content_type: MediaType
     size: Annotated[int, Field(ge=1, le=2**53, description="bytes")]
 
 
@@ -120,7 +93,7 @@ class ChoicesBody(Body):
 
     audience: Audience = "everyone"
     hide_from: HideFrom
-    comments: Comments = "everyone"
+    comments: CommentsFrom = "everyone"
     reactions: bool = True
     sharing: bool = True
     download: bool = False
