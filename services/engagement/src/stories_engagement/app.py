@@ -9,13 +9,11 @@ from stories_shared.events import StoryErased, StoryViewed, UserDataErased
 from stories_shared.http.idempotency import Claims
 from stories_shared.http.limits import Limits
 from stories_shared.http.paging import Cursors
-from stories_shared.kafka import Kafka
 from stories_shared.metrics import Catalogue
-from stories_shared.mongo import Mongo
 from stories_shared.outbox import Outbox
 from stories_shared.publishing import Publisher, Saying
 from stories_shared.serving import Foundation
-from stories_shared.topics import Topics, ensure_topics
+from stories_shared.serving.preparing import prepare
 
 from stories_engagement.domain.recent import RecentPlays
 from stories_engagement.domain.standing import Standing
@@ -157,11 +155,4 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
 
 async def init(settings: EngagementSettings, *, settle: bool = False) -> None:
     """Make what engagement needs and owns: topics, collections, indexes. Idempotent."""
-    topics = Topics.for_settings(settings).of_service("engagement")
-    await ensure_topics(Kafka.of(settings), topics, settings.topic_partitions, settings.topic_replication)
-    mongo = Mongo.connect(settings.mongo_url.get_secret_value(), settings.mongo_database, settings.mongo_driver)
-    mongo.settling = settle
-    try:
-        await ensure(mongo)
-    finally:
-        await mongo.close()
+    await prepare("engagement", settings, ensure, settle=settle)

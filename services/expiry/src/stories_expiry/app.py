@@ -7,12 +7,11 @@ from stories_shared.clock import Clock, system_now
 from stories_shared.http.idempotency import Claims
 from stories_shared.http.limits import Limits
 from stories_shared.ids import new_id
-from stories_shared.kafka import Kafka
 from stories_shared.metrics import Catalogue
-from stories_shared.mongo import Mongo
 from stories_shared.outbox import Outbox
 from stories_shared.serving import Foundation
-from stories_shared.topics import Topics, ensure_topics
+from stories_shared.serving.preparing import prepare
+from stories_shared.topics import Topics
 
 from stories_expiry import store
 from stories_expiry.domain.endings import TELLING_TOPICS
@@ -93,11 +92,4 @@ def clears_after(topics: Topics) -> timedelta:
 
 async def init(settings: ExpirySettings, *, settle: bool = False) -> None:
     """Make expiry's collections, indexes and topics where they are not there yet."""
-    mongo = Mongo.connect(settings.mongo_url.get_secret_value(), settings.mongo_database, settings.mongo_driver)
-    mongo.settling = settle
-    try:
-        await store.ensure(mongo)
-    finally:
-        await mongo.close()
-    topics = Topics.for_settings(settings).of_service(SERVICE)
-    await ensure_topics(Kafka.of(settings), topics, settings.topic_partitions, settings.topic_replication)
+    await prepare(SERVICE, settings, store.ensure, settle=settle)

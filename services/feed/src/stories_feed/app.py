@@ -5,13 +5,11 @@ from stories_shared.clock import Clock, system_now
 from stories_shared.failures import S3
 from stories_shared.http.limits import Limits
 from stories_shared.http.paging import Cursors
-from stories_shared.kafka import Kafka
 from stories_shared.metrics import Catalogue
-from stories_shared.mongo import Mongo
 from stories_shared.objects import Objects
 from stories_shared.outbox import Outbox
 from stories_shared.serving import Foundation
-from stories_shared.topics import Topics, ensure_topics
+from stories_shared.serving.preparing import prepare
 
 from stories_feed import store
 from stories_feed.domain.access import Lives
@@ -117,11 +115,4 @@ def objects_of(settings: FeedSettings, base: Foundation) -> Objects:
 
 async def init(settings: FeedSettings, *, settle: bool = False) -> None:
     """Make the collections and indexes that are the feed's own, and its topics; what is there already stays."""
-    mongo = Mongo.connect(settings.mongo_url.get_secret_value(), settings.mongo_database, settings.mongo_driver)
-    mongo.settling = settle
-    try:
-        await store.ensure(mongo)
-    finally:
-        await mongo.close()
-    topics = Topics.for_settings(settings).of_service(SERVICE)
-    await ensure_topics(Kafka.of(settings), topics, settings.topic_partitions, settings.topic_replication)
+    await prepare(SERVICE, settings, store.ensure, settle=settle)

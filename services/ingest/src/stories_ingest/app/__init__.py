@@ -10,11 +10,10 @@ from stories_shared.clock import Clock, system_now
 from stories_shared.failures import Unavailable
 from stories_shared.http.idempotency import INDEXES as CLAIM_INDEXES
 from stories_shared.http.limits import Limits
-from stories_shared.kafka import Kafka
 from stories_shared.metrics import Catalogue
 from stories_shared.mongo import Mongo
 from stories_shared.serving import Foundation
-from stories_shared.topics import Topics, ensure_topics
+from stories_shared.serving.preparing import prepare
 
 from stories_ingest import store
 from stories_ingest.app.background import start_sweeps, start_workers, watch_bucket
@@ -51,18 +50,18 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
 
 async def init(settings: IngestSettings, *, settle: bool = False) -> None:
     """Make the bucket, the collections with their indexes, and the topics; safe to repeat."""
-    mongo = Mongo.connect(settings.mongo_url.get_secret_value(), settings.mongo_database, settings.mongo_driver)
-    mongo.settling = settle
     objects = objects_of(settings)
     try:
         await objects.ensure_bucket()
-        await store.ensure(mongo)
-        await mongo.ensure(CLAIMS, *CLAIM_INDEXES)
-        topics = Topics.for_settings(settings).of_service(SERVICE)
-        await ensure_topics(Kafka.of(settings), topics, settings.topic_partitions, settings.topic_replication)
     finally:
         objects.close()
-        await mongo.close()
+    await prepare(SERVICE, settings, ensure, settle=settle)
+
+
+async def ensure(mongo: Mongo) -> None:
+    """Make every collection and index of ingest."""
+    await store.ensure(mongo)
+    await mongo.ensure(CLAIMS, *CLAIM_INDEXES)
 
 
 async def check(settings: IngestSettings) -> None:

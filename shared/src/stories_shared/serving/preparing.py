@@ -1,0 +1,29 @@
+"""What `init` of every service has in common: its collections, its indexes and its topics."""
+
+from collections.abc import Awaitable, Callable
+
+from stories_shared.kafka import Kafka
+from stories_shared.mongo import Mongo
+from stories_shared.settings import Settings
+from stories_shared.topics import Topics, ensure_topics
+
+
+async def prepare(
+    service: str, settings: Settings, ensure: Callable[[Mongo], Awaitable[None]], *, settle: bool = False
+) -> None:
+    """Make what a service needs in MongoDB and Kafka where it is not there yet; what is there stays.
+
+    Args:
+        service: its name.
+        settings: its settings.
+        ensure: makes its collections and indexes.
+        settle: drop the indexes that an earlier release left.
+    """
+    mongo = Mongo.connect(settings.mongo_url.get_secret_value(), settings.mongo_database, settings.mongo_driver)
+    mongo.settling = settle
+    try:
+        await ensure(mongo)
+    finally:
+        await mongo.close()
+    topics = Topics.for_settings(settings).of_service(service)
+    await ensure_topics(Kafka.of(settings), topics, settings.topic_partitions, settings.topic_replication)
