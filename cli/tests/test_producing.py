@@ -1,10 +1,17 @@
 """produce and import-follows, on a real broker."""
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from stories_cli.edges import Import
 from stories_shared.cloudevents import read
 from stories_shared.events import UserFollowed, UserUnfollowed
 
@@ -57,9 +64,61 @@ def test_a_million_edges_would_be_imported_like_these_with_a_rate_and_the_bad_li
     ran = installation.run("import-follows", str(file))
     assert ran.exit_code == 1
     assert "line 2002" in ran.stderr
+    assert "2,000 edges in" in ran.stderr
+    assert "a second" in ran.stderr
     assert "2000 user-followed" in ran.stdout
     records = installation.records("user-followed")
     assert len({record.key for record in records}) == len(records) == 2_000
+
+
+def test_an_import_that_stopped_goes_on_at_a_line_with_the_time_that_it_had(installation: Any, tmp_path: Path) -> None:
+    file = tmp_path / "edges.csv"
+    file.write_text("".join(f"u{number},ann\n" for number in range(10)))
+    ran = installation.run("import-follows", str(file), "--from-line", "8", "--at", "2026-01-01T00:00:00Z")
+    assert ran.exit_code == 0, ran.output
+    edges = [read(record, UserFollowed).event for record in installation.records("user-followed")]
+    assert sorted(edge.user_id for edge in edges) == ["u7", "u8", "u9"]
+    assert {edge.at.isoformat() for edge in edges} == {"2026-01-01T00:00:00+00:00"}
+
+
+def test_an_import_that_is_interrupted_says_how_to_go_on(installation: Any, tmp_path: Path) -> None:
+    file = tmp_path / "edges.csv"
+    file.write_text("".join(f"u{number},ann\n" for number in range(500_000)))
+    command = [sys.executable, "-m", "stories_cli", "import-follows", str(file), "--data", str(tmp_path / "none")]
+    with subprocess.Popen(command, env={**os.environ, **installation.settings}, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 60
+        while len(installation.records("user-followed")) < 20_000:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        words = process.stderr.read().decode()
+        assert process.wait(20) == 1
+    found = re.search(r"interrupted; go on with: stories import-follows \S+ --from-line (\d+) --at \S+Z", words)
+    assert found, words
+    assert int(found[1]) > 1
+    told = {record.key for record in installation.records("user-followed")}
+    assert {f"u{number}".encode() for number in range(int(found[1]) - 1)} <= told
+
+
+@pytest.mark.parametrize(
+    ("content", "edges", "wrong"),
+    [
+        (b'\xef\xbb\xbfuser_id,target_id\r\n"ann","bob"\r\n', 1, 0),  # as a spreadsheet writes it
+        (b"ann,bob,2026-01-01T00:00:00Z\n\n , \nann,eve,\n", 2, 0),
+        (b"ann,ann\nann\nann,bob,yesterday\n\xff\xfe,bob\nann,b\0b\n", 0, 5),
+        (b'"ann,bob\n' + b"x" * 3_000_000 + b"\nann,eve\n", 2, 1),
+        (b"".join(b"nobody,not a user!\n" for _ in range(1_000)), 0, 1_000),
+        (b"", 0, 0),
+    ],
+)
+def test_every_line_is_an_edge_or_is_left_out(content: bytes, edges: int, wrong: int, tmp_path: Path) -> None:
+    file = tmp_path / "edges.csv"
+    file.write_bytes(content)
+    work = Import(file, "2026-01-01T00:00:00Z")
+    assert len(list(work.edges(1))) == edges
+    assert work.wrong == wrong
+    assert len(work.complaints) == min(wrong, 20)
 
 
 def test_a_command_without_settings_names_the_first_that_is_missing(installation: Any) -> None:

@@ -2,7 +2,7 @@
 
 import typer
 
-from . import chaos, demo, erasure, parked, produce, stack, tokens
+from . import again, chaos, demo, edges, erasure, parked, produce, stack, tokens
 
 app = typer.Typer(
     name="stories",
@@ -10,5 +10,5 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for group in (stack, tokens, demo, produce, parked, erasure, chaos):
+for group in (stack, tokens, demo, produce, edges, parked, erasure, again, chaos):
     group.register(app)

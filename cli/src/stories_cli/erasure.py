@@ -1,11 +1,10 @@
-"""Commands about erasure: verify-erasure, erase-again."""
+"""`stories verify-erasure`: whether a story is gone."""
 
 import asyncio
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from aiokafka.errors import KafkaError
@@ -13,26 +12,19 @@ from minio.error import MinioException
 from pymongo.errors import PyMongoError
 from rich.table import Table
 from stories_shared.clock import text
-from stories_shared.events import StoryDeleted, StoryExpired, UserErased
 from stories_shared.ids import is_id
-from stories_shared.publishing import Message, Publisher
 from urllib3.exceptions import HTTPError
 
 from . import reach, traces, where
-from .log import Log, reading
-from .progress import counting
+from .log import reading
 from .traces import Traces
 from .where import DEFAULT_DATA, Data, EnvFile
 from .words import FAILED, USAGE, fail, failing_with, listing, say, words
 
-ENDINGS = (StoryExpired, StoryDeleted, UserErased)
-AT_ONCE = 500
-
 
 def register(app: typer.Typer) -> None:
-    """Add these commands to the application."""
+    """Add the command to the application."""
     app.command("verify-erasure")(verify_erasure)
-    app.command("erase-again")(erase_again)
 
 
 def verify_erasure(
@@ -94,56 +86,3 @@ def show(found: Traces) -> None:
     listing(table)
     verdict = "hold nothing of it but ids, times and counts" if found.erased else "still hold something of it"
     say(f"databases and bucket {verdict}")
-
-
-def erase_again(
-    since: Annotated[str, typer.Option("--since", metavar="TIME", help="RFC 3339, such as 2026-11-22T08:00:00Z.")],
-    data: Data = DEFAULT_DATA,
-    env_file: EnvFile = None,
-) -> None:
-    """Say every ending since a time again, so that what a restored backup brought back is erased again.
-
-    The endings are read from the topics, which keep them for seven days: a backup that is older cannot be mended so.
-    Run it once the services run on what was restored; `--since` is when the backup was made.
-    """
-    try:
-        start = datetime.fromisoformat(since)
-    except ValueError:
-        fail(f"--since: {since!r} is no RFC 3339 time", USAGE)
-    settings = where.settings(data, env_file)
-    with failing_with(KafkaError, PyMongoError):
-        said = asyncio.run(_erase_again(settings, start.astimezone(UTC) if start.tzinfo else start.replace(tzinfo=UTC)))
-    for topic, number in sorted(said.items()):
-        print(f"{topic} {number}")
-
-
-async def _erase_again(settings: dict[str, str], since: datetime) -> dict[str, int]:
-    kafka, _ = reach.kafka(settings)
-    publisher = Publisher(kafka, "expiry")
-    await publisher.start()
-    try:
-        async with reading(kafka) as log:
-            return await say_again(log, publisher, since)
-    finally:
-        await publisher.stop()
-
-
-async def say_again(log: Log, publisher: Publisher, since: datetime) -> dict[str, int]:
-    """Send each ending once more, as it was; how many of each topic."""
-    endings: dict[tuple[str, bytes | None, Any], Message] = {}
-    async for records in log.read(*(event.topic for event in ENDINGS), since=since):
-        for record in records:
-            if record.value is not None:
-                headers = tuple((name, value) for name, value in record.headers or () if value is not None)
-                key = (log.kafka.plain(record.topic), record.key, dict(headers).get("ce_id"))
-                endings[key] = Message(record.topic, record.key, record.value, headers)
-    said: dict[str, int] = {}
-    messages = list(endings.items())
-    with counting("saying endings again", len(messages)) as advance:
-        for start in range(0, len(messages), AT_ONCE):
-            part = messages[start : start + AT_ONCE]
-            await publisher.send([message for _, message in part])
-            for (topic, _, _), _ in part:
-                said[topic] = said.get(topic, 0) + 1
-            advance(len(part))
-    return said

@@ -40,6 +40,11 @@ class Log:
         first, ends = await self._reader.beginning_offsets(partitions), await self._reader.end_offsets(partitions)
         return sum(ends[each] - first[each] for each in partitions)
 
+    async def ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+        """Where the partitions of these topics end now, by topic and number."""
+        ends = await self._reader.end_offsets(self.partitions(topics))
+        return {(self.kafka.plain(each.topic), each.partition): end for each, end in ends.items()}
+
     async def read(self, *topics: str, since: datetime | None = None) -> AsyncIterator[list[Record]]:
         """Batches of raw records; those of one partition in order. `since`: appended at that time or later."""
         partitions = self.partitions(topics)

@@ -1,13 +1,12 @@
-"""Commands that say events as an outside producer: produce, import-follows."""
+"""`stories produce`, and how a command says events as an outside producer."""
 
 import asyncio
-import csv
 import json
 import sys
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -16,12 +15,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 from stories_shared.cloudevents import headers_of
-from stories_shared.events import EVENTS, Event, UserFollowed, encode
+from stories_shared.events import EVENTS, Event, encode
 from stories_shared.ids import new_id
 from stories_shared.kafka import Kafka
 
 from . import reach, where
-from .progress import counting
 from .where import DEFAULT_DATA, Data, EnvFile
 from .words import USAGE, fail, failing_with, say
 
@@ -35,9 +33,8 @@ class Wrong(Exception):
 
 
 def register(app: typer.Typer) -> None:
-    """Add these commands to the application."""
+    """Add the command to the application."""
     app.command()(produce)
-    app.command("import-follows")(import_follows)
 
 
 def produce(
@@ -68,52 +65,6 @@ async def _produce(kafka: Kafka, events: Iterator[Event]) -> None:
     async with producing(kafka) as producer:
         async for sent in send(kafka, producer, events):
             print(f"{sent.topic} {sent.partition} {sent.offset}", flush=True)
-
-
-def import_follows(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="user_id,target_id and, optionally, at (RFC 3339).")],
-    data: Data = DEFAULT_DATA,
-    env_file: EnvFile = None,
-) -> None:
-    """Say user-followed for every line; a heading is skipped. Lines that are none are named, the others go on."""
-    kafka, _ = reach.kafka(where.settings(data, env_file))
-    if not file.is_file():
-        fail(f"{file}: no such file", USAGE)
-    with file.open("rb") as counted:
-        total = sum(block.count(b"\n") for block in iter(lambda: counted.read(1 << 20), b""))
-    complaints: list[str] = []
-    with failing_with(KafkaError):
-        number = asyncio.run(_import(kafka, file, total, complaints))
-    print(f"{number} user-followed")
-    if complaints:
-        for complaint in complaints[:MOST_COMPLAINTS]:
-            say(complaint)
-        fail(f"{len(complaints)} lines were left out")
-
-
-async def _import(kafka: Kafka, file: Path, total: int, complaints: list[str]) -> int:
-    number = 0
-    async with producing(kafka) as producer:
-        with counting("following", total) as advance, file.open(newline="", encoding="utf-8") as lines:
-            async for _ in send(kafka, producer, edges(csv.reader(lines), complaints)):
-                number += 1
-                if number % AT_ONCE == 0:
-                    advance(AT_ONCE)
-            advance(total - number + number % AT_ONCE)
-    return number
-
-
-def edges(rows: Iterable[list[str]], complaints: list[str]) -> Iterator[UserFollowed]:
-    """The edge of each row; what is none is complained about."""
-    now = datetime.now(UTC).isoformat()
-    for number, row in enumerate(rows, start=1):
-        if not row or (number == 1 and row[0].strip() == "user_id"):
-            continue
-        fields = dict(zip(("user_id", "target_id", "at"), (cell.strip() for cell in row), strict=False))
-        try:
-            yield msgspec.convert({"at": now} | {name: value for name, value in fields.items() if value}, UserFollowed)
-        except (msgspec.ValidationError, ValueError) as error:
-            complaints.append(f"line {number}: {error}")
 
 
 def read_all(kind: type[Event], lines: Iterable[str], complaints: list[str]) -> Iterator[Event]:
@@ -159,14 +110,12 @@ async def producing(kafka: Kafka) -> AsyncIterator[AIOKafkaProducer]:
 
 async def send(kafka: Kafka, producer: AIOKafkaProducer, events: Iterable[Event]) -> AsyncIterator[RecordMetadata]:
     """Send many at a time, in order; where each went, once it is acknowledged."""
-    waiting: list[asyncio.Future[RecordMetadata]] = []
+    waiting: deque[asyncio.Future[RecordMetadata]] = deque()
     for event in events:
         headers = headers_of(event, SOURCE, new_id(), datetime.now(UTC))
         topic = kafka.topic(event.topic)
         waiting.append(await producer.send(topic, encode(event), event.key.encode(), headers=headers))
         if len(waiting) == AT_ONCE:
-            for sent in waiting:
-                yield await sent
-            waiting = []
+            yield await waiting.popleft()
     for sent in waiting:
         yield await sent

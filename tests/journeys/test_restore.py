@@ -1,0 +1,99 @@
+"""A database restored from a backup brings nothing back, once `stories erase-again` has run."""
+
+import shutil
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from .people import Item
+from .samples import Samples
+from .stack import Stack
+from .waiting import ERASED, SOON, end_of, within
+from .world import World
+
+BACKED_UP = ("mongod", "s3")
+PATIENT = {"LIMIT_READS": "100000", "LIMIT_EDGES": "10000"}
+A_WHILE = 60.0
+
+
+@pytest_asyncio.fixture
+async def own_world(samples: Samples) -> AsyncIterator[World]:
+    """A stack that may be stopped, and that lives on when its databases are as they were earlier."""
+    stack = Stack.make(settings=PATIENT, short="45s")
+    try:
+        stack.start()
+        async with httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False) as http:
+            yield World(stack, http, samples)
+    finally:
+        stack.remove(keep_logs=True)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Databases and bucket, as they lie on the disk of a stack that is stopped."""
+    for name in BACKED_UP:
+        shutil.rmtree(target / name, ignore_errors=True)
+        shutil.copytree(source / name, target / name)
+
+
+@pytest.mark.timeout(600)
+async def test_what_was_erased_since_the_backup_is_erased_again(own_world: World, tmp_path: Path) -> None:
+    world, stack = own_world, own_world.stack
+    ann, bob, eve, mal, root = *world.people("ann", "bob", "eve", "mal"), world.admin()
+    await bob.follow(ann, eve)
+    await eve.follow(ann)
+    kept, taken_back = await ann.post(caption="a caption that stays"), await ann.post(caption="a caption to take back")
+    expiring = await ann.post(caption="a caption that expires", lifetime=world.short)
+    eves = await eve.post(caption="a caption of eve")
+    item = await within(SOON, lambda: eve.item(kept))
+    assert (await eve.comment(item, "signed, eve")).status_code == 201
+    for story in (kept, taken_back, expiring, eves):
+        await within(SOON, lambda story=story: bob.sees(story))  # type: ignore[misc]
+
+    began = datetime.now(UTC)
+    assert stack.interrupt() == 0
+    copy(stack.folder, tmp_path)
+    stack.start()
+
+    await ann.delete(taken_back)
+    await ann.done("PUT", f"/v1/blocked/{mal.id}")
+    await root.done("POST", f"/v1/admin/users/{eve.id}/erasure")
+    erasure = f"/v1/admin/users/{eve.id}/erasure"
+    await within(A_WHILE, lambda: root.get(erasure), lambda receipt: receipt["complete"])
+    await end_of(expiring)
+    for story in (taken_back, expiring):
+        await within(A_WHILE, lambda story=story: ann.receipt(story), lambda receipt: receipt["complete"])  # type: ignore[misc]
+    assert stack.interrupt() == 0
+    copy(tmp_path, stack.folder)
+    stack.start()
+    assert await within(A_WHILE, lambda: bob.sees(taken_back)), "the backup did not bring it back: nothing is proven"
+    assert await mal.sees(kept)
+
+    said = await stack.run("erase-again", "--since", (began - timedelta(minutes=1)).isoformat(), "--wait")
+    assert {line.split()[0] for line in said.splitlines()} >= {"story-deleted", "story-expired", "user-erased"}
+
+    assert not await bob.sees(taken_back)
+    assert not await bob.sees(expiring)
+    assert not await bob.sees(eves)
+    assert not await mal.sees(kept)
+    assert [story["id"] for story in await bob.reel(ann)] == [kept["id"]]
+    assert (await ann.get(f"/v1/stories/{kept['id']}/comments"))["items"] == []
+    assert (await eve.get("/v1/me/stories"))["items"] == []
+    for story in (taken_back, expiring):
+        await within(ERASED, lambda story=story: ann.receipt(story), lambda receipt: receipt["complete"])  # type: ignore[misc]
+    await within(ERASED, lambda: root.get(erasure), lambda receipt: receipt["complete"])
+    for story in (taken_back, expiring, eves):
+        await within(ERASED, lambda story=story: traces(world, story), lambda left: not left)  # type: ignore[misc]
+    await within(ERASED, lambda: stores_hold(world, "signed, eve"), lambda left: not left)
+
+
+async def traces(world: World, story: Item) -> list[str]:
+    """What databases and bucket hold of a story beyond ids, times and counts."""
+    return await stores_hold(world, story["id"], str(story["caption"]))
+
+
+async def stores_hold(world: World, *texts: str) -> list[str]:
+    return list(await (await world.stores()).content(*texts))
