@@ -20,6 +20,13 @@ async def mongo(realm: Realm):
     await client.close()
 
 
+async def test_mongod_logs_no_command_for_being_slow(realm: Realm) -> None:
+    """A logged command shows what it writes: captions, comments."""
+    async with AsyncMongoClient(realm["MONGO_URL"]) as client:
+        profile = await client["admin"].command({"profile": -1})
+    assert profile["slowms"] > 24 * 3600 * 1000
+
+
 def bucket_of(realm: Realm) -> Minio:
     client = Minio(realm["S3_ENDPOINT"], realm["S3_ACCESS_KEY"], realm["S3_SECRET_KEY"], secure=False)
     client.make_bucket(realm["S3_BUCKET"])
