@@ -24,6 +24,7 @@ PLACES = (
     ("docs/openapi.json", r'(?m)^(  "version": "){old}(",?)$'),
     ("docs/openapi/*.json", r'(?m)^(  "version": "){old}(",?)$'),
     ("docker-compose.yml", r"(\$\{{STORIES_VERSION:-){old}(\}})"),
+    ("docker-compose.yml", r"(\$\{{STORIES_VERSION:-){old}(\}})"),
     ("deploy/helm/**/Chart.yaml", r'(?m)^( *(?:appV|v)ersion: "?){old}("?)$'),
     ("deploy/helm/examples/*.yaml", r'(\btag: "?){old}("?)(?![\w.])'),
 )
@@ -63,12 +64,15 @@ def release(checkout: Path, version: str) -> list[Path]:
     old = current(checkout)
     if git(checkout, "tag", "--list", f"v{version}") or ordered(version) < ordered(old):
         raise Refused(f"{version} does not follow {old}, or is released already")
+    seen = naming(checkout, old)
     texts = bumped(checkout, old, version) | {checkout / "CHANGELOG.md": told(checkout, version)}
     written = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
     for path in written:
         path.write_text(texts[path], encoding="utf-8")
     kept = checkout / GOLDEN / f"v{version}"
     shutil.copytree(checkout / GOLDEN / "unreleased", kept)
+    for left in sorted(seen & naming(checkout, old)):
+        sys.stderr.write(f"{left} still names {old}; is that another's version?\n")
     git(checkout, "add", "--all")
     git(checkout, "commit", "--quiet", "--message", f"Release {version}")
     git(checkout, "tag", "--annotate", f"v{version}", "--message", f"Release {version}")
@@ -105,6 +109,18 @@ def bumped(checkout: Path, old: str, new: str) -> dict[Path, str]:
                 raise Refused(f"{path.relative_to(checkout)} does not name {old}")
             texts[path] = made
     return texts
+
+
+def naming(checkout: Path, version: str) -> set[str]:
+    """What deploys and documents name this version, but for what was made for tests or locked."""
+    kept = (":!CHANGELOG.md", ":!*.lock", ":!**/tests/**", ":!tests/**")
+    run = subprocess.run(  # noqa: S603
+        ["git", "-C", str(checkout), "grep", "--files-with-matches", "--word-regexp", "-F", version, "--", ".", *kept],  # noqa: S607
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return set(run.stdout.split())
 
 
 def told(checkout: Path, version: str) -> str:

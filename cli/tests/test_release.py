@@ -55,6 +55,8 @@ def test_a_release_is_one_version_everywhere_one_commit_and_one_tag(clone: Path)
     for document in (clone / "docs" / "openapi.json", *(clone / "docs" / "openapi").iterdir()):
         assert json.loads(document.read_text())["info"]["version"] == "1.2.0"
     assert yaml.safe_load((clone / "docs" / "asyncapi.yaml").read_text())["info"]["version"] == "1.2.0"
+    assert "0.1.0" not in (clone / "docker-compose.yml").read_text()
+    assert ran.stderr == ""
     for chart in (yaml.safe_load(path.read_text()) for path in (clone / "deploy").glob("helm/**/Chart.yaml")):
         assert chart["version"] == chart.get("appVersion", "1.2.0") == "1.2.0"
         assert {each["version"] for each in chart.get("dependencies", ())} <= {"1.2.0"}
