@@ -55,9 +55,10 @@ install/deploy: .venv-deploy/installed
 check/deploy: install/deploy
 	.venv/bin/python -m pytest -m "needs_deploy_tools or needs_go or needs_prometheus"
 
-# make chaos [SEED=N] [MINUTES=M] [FAULTS=kill,…]
+# make chaos [SEED=N] [MINUTES=M] [FAULTS=kill,…] [RERUNS=0] [FOREVER=1]
 chaos: install
-	@$(STORIES) chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FAULTS),--faults $(FAULTS))
+	@$(STORIES) chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FOREVER),--forever) \
+		$(if $(FAULTS),--faults $(FAULTS)) $(if $(RERUNS),--reruns $(RERUNS))
 
 # What docker-compose.yml needs that nobody else may know: .env and .secrets/. What is there stays as it is.
 secrets:

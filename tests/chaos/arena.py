@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stories_embedded.checkout import CHECKOUT
-from stories_embedded.children import kill_group
 from stories_embedded.kafka import Kafka
 from stories_embedded.keeper import Keeper
 from stories_embedded.keys import StackKeys
@@ -121,19 +120,17 @@ class Arena:
 
     async def stop(self, *, keep: Path | None) -> None:
         """Stop everything; the logs are kept where `keep` names a folder for them."""
-        for name in list(self.proxies):
-            self.proxies[name].become("open")
-        await asyncio.to_thread(self.stack.remove, keep_logs=False) if keep is None else await self._stop_and_keep(keep)
+        for proxy in self.proxies.values():
+            proxy.become("open")
+        await asyncio.to_thread(self.stack.stop)
         await asyncio.gather(*(keeper.stop() for keeper in self.keepers.values()))
         for proxy in self.proxies.values():
             await proxy.stop()
         if keep is not None:
-            shutil.copytree(self.folder / "logs", keep / "logs", dirs_exist_ok=True)
+            for logs in (self.folder / "logs", self.stack.folder / "logs"):
+                if logs.is_dir():
+                    shutil.copytree(logs, keep / "logs", dirs_exist_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    async def _stop_and_keep(self, keep: Path) -> None:
-        await asyncio.to_thread(self.stack.interrupt)
-        shutil.copytree(self.stack.folder / "logs", keep / "logs", dirs_exist_ok=True)
 
     async def _keep(self, *servers: Server) -> None:
         for server in servers:
@@ -151,9 +148,3 @@ class Arena:
         """Names of the replicas of these services, by default of all: `feed`, `feed-2`, …"""
         wanted: Sequence[str] = services or SERVICES
         return [name for name in self.processes() if name.partition("-")[0] in wanted]
-
-    def kill_everything(self) -> None:
-        """For the very end of an interrupted run."""
-        for keeper in self.keepers.values():
-            if keeper._process is not None:
-                kill_group(keeper._process)

@@ -4,17 +4,19 @@ What is written here by hand is remembered: `poison` must be parked, and nothing
 story that may be over was put into the log anew, from where on its time there counts.
 """
 
+import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.errors import KafkaError
 from stories_embedded.checkout import CHECKOUT
 from stories_shared.events import EVENTS
 from stories_shared.topics import Topics
@@ -25,6 +27,8 @@ GOLDEN = CHECKOUT / "shared" / "tests" / "golden"
 MOST_BYTES = 1024 * 1024 - 600
 """Of a value, so that the record with its frame is as large as a topic takes."""
 MOST_PARTITIONS = 6
+ALL_S, INSISTING_S = 15.0, 90.0
+T = TypeVar("T")
 BAD_HEADERS: list[tuple[str, Any]] = [
     ("note", b"\xff\xfe\x00"),
     ("nothing", None),
@@ -83,16 +87,16 @@ class RecordFaults:
     async def partitions(self, rng: random.Random) -> AsyncIterator[str]:
         """A topic gets one more partition, from which on keys lie elsewhere."""
         topic = rng.choice(sorted(EVENTS))
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
-        await admin.start()
-        try:
-            [described] = await admin.describe_topics([topic])
-            number = min(len(described["partitions"]) + 1, MOST_PARTITIONS)
-            if number > len(described["partitions"]):
-                await admin.create_partitions({topic: NewPartitions(total_count=number)})
-        finally:
-            await admin.close()
+        number = await insisting(lambda: self._one_more(topic))
         yield f"{topic} has {number} partitions"
+
+    def readable(self) -> dict[str, int]:
+        """Records with a value that can be read, by topic."""
+        found = dict(self.scribe.appended)
+        for topic in EVENTS:
+            for reader in self.topics[topic].readers[:1]:
+                found[topic] = found.get(topic, 0) - len(self.poison.get(f"{topic}.{reader}.parked", ()))
+        return found
 
     def _poison(self, topic: str, value: bytes, rng: random.Random) -> tuple[str, bytes, bytes, list[Header]]:
         key = f"poison-{rng.getrandbits(64):016x}".encode()
@@ -105,14 +109,42 @@ class RecordFaults:
             self.resaid[record.key.decode(errors="replace")] = time.time()
         return record.topic, record.key, record.value, headers
 
-    async def _send(self, records: list[tuple[str, bytes, bytes, list[Header]]]) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks="all", max_request_size=2 * 1024 * 1024)
-        await producer.start()
+    async def _one_more(self, topic: str) -> int:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
         try:
-            for topic, key, value, headers in records:
-                await producer.send_and_wait(topic, value, key, headers=headers)
+            [described] = await admin.describe_topics([topic])
+            there = len(described["partitions"])
+            if there < MOST_PARTITIONS:
+                await admin.create_partitions({topic: NewPartitions(total_count=there + 1)})
+            return min(there + 1, MOST_PARTITIONS)
         finally:
-            await producer.stop()
+            await admin.close()
+
+    async def _send(self, records: list[tuple[str, bytes, bytes, list[Header]]]) -> None:
+        async def send() -> None:
+            producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks="all", max_request_size=2 * MOST_BYTES)
+            await producer.start()
+            try:
+                async with asyncio.timeout(ALL_S):
+                    sent = [await producer.send(topic, value, key, headers=own) for topic, key, value, own in records]
+                    await asyncio.gather(*sent)
+            finally:
+                await producer.stop()
+
+        await insisting(send)
+
+
+async def insisting(act: Callable[[], Awaitable[T]]) -> T:
+    """Do it, again and again where another fault has the broker down just now."""
+    deadline = time.time() + INSISTING_S
+    while True:
+        try:
+            return await act()
+        except (KafkaError, OSError, TimeoutError, AssertionError):
+            if time.time() > deadline:
+                raise
+        await asyncio.sleep(1)
 
 
 def bad_values(topic: str, rng: random.Random) -> Iterator[bytes]:
@@ -124,7 +156,7 @@ def bad_values(topic: str, rng: random.Random) -> Iterator[bytes]:
     yield b'{"a":' * 5_000 + b"1" + b"}" * 5_000
     yield b"null"
     yield b"{}"
-    golden = json.loads((GOLDEN / f"{topic}.json").read_text())
+    golden = json.loads(next(GOLDEN.rglob(f"{topic}.json")).read_text())
     event = EVENTS[topic]
     yield json.dumps({name: value for name, value in golden.items() if name != event.key_field}).encode()
     yield json.dumps({**golden, event.key_field: "a\x00b"}).encode()

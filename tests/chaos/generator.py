@@ -24,7 +24,7 @@ WEIGHTS = {
     "unblock": 2,
     "post_rubbish": 1,
 }
-PER_SECOND = 4.0
+PER_SECOND = 5.0
 """Operations a second of all people together: it is what they find out that counts, and machines are small."""
 
 

@@ -60,6 +60,8 @@ class Nemesis:
     seed: int
     injected: dict[str, int] = field(default_factory=dict)
     recoveries: dict[str, list[float]] = field(default_factory=dict)
+    awaited: set[str] = field(default_factory=set)
+    """What was missing while the last recovery was waited for."""
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Strike."""
@@ -79,17 +81,19 @@ class Nemesis:
                     self.history.note("fault", kind=kind, what=what)
             healed = time.time()
             problem = await self.recovered()
+            awaited = sorted(self.awaited)
             took = time.time() - healed
             for kind in kinds:
                 self.recoveries.setdefault(kind, []).append(took)
-            self.history.note("healed", kinds=kinds, recovered_s=round(took, 2), problem=problem)
+            self.history.note("healed", kinds=kinds, recovered_s=round(took, 2), problem=problem, awaited=awaited)
 
     async def recovered(self, within_s: float = BACK_S) -> str | None:
         """Wait until everything runs and is ready; what is still missing where that takes too long."""
-        deadline = time.time() + within_s
+        deadline, self.awaited = time.time() + within_s, set()
         async with httpx.AsyncClient(timeout=2, trust_env=False) as http:
             while True:
                 missing = await self._missing(http)
+                self.awaited.update(missing)
                 if not missing or time.time() > deadline:
                     return ", ".join(missing) or None
                 await asyncio.sleep(POLL_S)

@@ -90,7 +90,14 @@ class Operations(Engaging):
         elif answer.status == 422:
             story.state = "refused"
         elif answer.status == 404:
-            story.state = "gone"
+            await self._over_already(story)
+
+    async def _over_already(self, story: Story) -> None:
+        """It went live, was over, and only then could be asked about."""
+        receipt = await self.client.once(story.author, "GET", f"/v1/stories/{story.id}/receipt")
+        story.state = "gone"
+        if receipt.status == 200:
+            story.state, story.expires_at = "live", datetime.fromisoformat(receipt.body["ended_at"]).timestamp()
 
     async def _draft(self, op: int, story: Story) -> bool:
         async def create() -> Answer:

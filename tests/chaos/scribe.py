@@ -64,7 +64,8 @@ class Scribe:
             await consumer.stop()
 
     def _note(self, record: Any) -> None:
-        self.appended[record.topic] = self.appended.get(record.topic, 0) + 1
+        if record.value is not None:
+            self.appended[record.topic] = self.appended.get(record.topic, 0) + 1
         if record.topic.endswith(".parked"):
             headers = {name: value for name, value in record.headers or () if value is not None}
             why = b"/".join(headers.get(name, b"?") for name in ("error-type", "error")).decode(errors="replace")

@@ -6,11 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .cast import Cast
 from .history import History
-from .nemesis import Nemesis
-from .scribe import Scribe
 from .weather import Weather
-from .witness import Witness
 
 
 @dataclass
@@ -28,19 +26,22 @@ class Summary:
     recoveries: dict[str, list[float]] = field(default_factory=dict)
     lateness: list[float] = field(default_factory=list)
     starved_s: float = 0.0
+    redelivered: int = 0
+    suspects: frozenset[str] = frozenset()
     stories: int = 0
     cleared: int = 0
 
-    def take(self, history: History, nemesis: Nemesis, witness: Witness, weather: Weather, scribe: Scribe) -> None:
+    def take(self, history: History, everybody: Cast, weather: Weather) -> None:
         """Read everybody's figures."""
-        self.operations, self.looks = history.operations, witness.looks
-        self.injected, self.recoveries = nemesis.injected, nemesis.recoveries
-        self.lateness, self.starved_s = scribe.lateness, weather.seconds("machine")
-        self.stories = sum(story.live_at is not None for story in witness.truth.stories)
+        self.operations, self.looks = history.operations, everybody.witness.looks
+        self.injected, self.recoveries = everybody.nemesis.injected, everybody.nemesis.recoveries
+        self.lateness, self.starved_s = everybody.scribe.lateness, weather.seconds("machine")
+        self.redelivered = everybody.meter.redelivered(everybody.records.readable())
+        self.stories = sum(story.live_at is not None for story in everybody.truth.stories)
 
     def lines(self) -> Iterator[str]:
         """The summary."""
-        yield f"seed {self.seed}, {self.seconds / 60:.1f} minutes"
+        yield f"seed {self.seed}, {self.seconds / 60:.1f} minutes of violence, {', '.join(self.kinds)}"
         yield f"operations   {sum(self.operations.values())}: {listed(self.operations)}"
         yield f"stories      {self.stories} went live, of {self.cleared} ended ones the log had to be clear"
         yield f"reads judged {listed(self.looks)}"
@@ -53,6 +54,7 @@ class Summary:
             late = sorted(self.lateness)
             figures = f"late by {median(late):.3f} s, p99 {p99(late):.3f} s, at most {late[-1]:.3f} s"
             yield f"expiry       {len(late)} ends, {figures}"
+        yield f"redelivered  {self.redelivered} records at least"
         yield f"the machine had no time for us for {self.starved_s:.1f} s"
         for name, wrong in self.checks.items():
             yield f"  {'ok   ' if not wrong else 'WRONG'} {name}" + (f": {wrong}" if wrong else "")

@@ -15,6 +15,8 @@ V = TypeVar("V")
 LINGERS_S = 15.0
 """How long after an attempt was given up it may still take effect: it sits in a process that is frozen for ten."""
 
+KEPT_S = 600.0
+
 Kind = Literal["following", "blocked", "muted", "close-friends"]
 Rule = tuple[str, frozenset[str]]
 """Audience, and who is hidden from."""
@@ -46,7 +48,8 @@ class Timeline(Generic[V]):
         self.changes: list[Change[V]] = [Change(first, float("-inf"), float("-inf"), float("-inf"))]
 
     def begin(self, value: V, at: float) -> Change[V]:
-        """An operation that sets it begins."""
+        """An operation that sets it begins. What nobody will ask about any more is forgotten."""
+        self.changes = [each for each in self.changes if not self._undone(each, at - KEPT_S)]
         change = Change(value, at)
         self.changes.append(change)
         return change

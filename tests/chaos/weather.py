@@ -11,6 +11,7 @@ CALM_LIMIT_S, STORM_LIMIT_S = 1.0, 3.0
 STARVED_S = 0.2
 """This process itself was kept waiting for so long: the machine has no time for anybody."""
 LOOK_S = 0.05
+OF_LATE_S = 5.0
 
 
 @dataclass
@@ -41,6 +42,11 @@ class Weather:
     def calm(self, since: float, until: float) -> bool:
         """Whether nothing was broken in a stretch."""
         return not any(each.begun <= until and (each.ended is None or each.ended >= since) for each in self.spells)
+
+    def of_late(self, now: float) -> frozenset[str]:
+        """The kinds of faults that strike now or have just struck."""
+        lately = [each.kind for each in self.spells if each.ended is None or each.ended > now - OF_LATE_S]
+        return frozenset(kind for kinds in lately for kind in kinds.split("+"))
 
     def limit(self, since: float, until: float) -> float:
         """How long a refusal may take to hold."""

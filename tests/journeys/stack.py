@@ -68,10 +68,14 @@ class Stack:
         self._process.send_signal(signal.SIGINT)
         return self._process.wait(STOP_SECONDS)
 
-    def remove(self, *, keep_logs: bool) -> None:
-        """Stop it and take its folder away; its logs stay where a test has failed."""
+    def stop(self) -> None:
+        """Stop it, politely at first."""
         if self._process is not None:
             stop(self._process, STOP_SECONDS)
+
+    def remove(self, *, keep_logs: bool) -> None:
+        """Stop it and take its folder away; its logs stay where a test has failed."""
+        self.stop()
         if keep_logs:
             shutil.copytree(self.folder / "logs", self.folder.with_name(f"{self.folder.name}-logs"), dirs_exist_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)

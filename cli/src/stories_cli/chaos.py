@@ -18,6 +18,12 @@ def chaos(
     seed: Annotated[int | None, typer.Option(help="What happens when; a fresh one by default.")] = None,
     minutes: Annotated[float, typer.Option(min=0.1, help="Of violence; healing and checks come after it.")] = 2.0,
     faults: Annotated[str | None, typer.Option(metavar="KIND,…", help="These kinds alone; by default all.")] = None,
+    forever: Annotated[
+        bool, typer.Option("--forever", help="Until Ctrl-C, with memory, disk and connections drawn.")
+    ] = False,
+    reruns: Annotated[
+        int, typer.Option(min=0, help="After a failure, at most, to name the fewest kinds of faults that fail.")
+    ] = 5,
 ) -> None:
     """Break a stack of its own in every way, heal it, and compare all it holds with what its people did.
 
@@ -30,7 +36,7 @@ def chaos(
         fail("the embedded stack is not installed here: pip install 'stories-cli[embedded]'")
     if not (CHECKOUT / "tests" / "chaos" / "__main__.py").is_file():
         fail("chaos lies in the repository (tests/chaos): run it from a checkout")
-    arguments = ["--minutes", str(minutes)]
+    arguments = ["--minutes", str(minutes), "--reruns", str(reruns), *(["--forever"] if forever else [])]
     arguments += ["--seed", str(seed)] if seed is not None else []
     arguments += ["--faults", faults] if faults else []
     raise typer.Exit(_run([sys.executable, "-m", "tests.chaos", *arguments], str(CHECKOUT)))

@@ -36,7 +36,7 @@ class LeftoverChecks:
             if others := {key: why for key, why in found.items() if key not in due}:
                 self.ask.wrong("only poison is parked", topic=topic, others=others)
 
-    def ends(self) -> None:
+    async def ends(self) -> None:
         """no end is said before its time"""
         for each in self.scribe.early:
             self.ask.wrong("no story ends before its time", **each)

@@ -1,0 +1,72 @@
+"""What strikes follows from the seed alone, and poison is poison to every reader."""
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+from stories_shared.cloudevents import Unreadable, read
+from stories_shared.events import EVENTS
+
+from .faults import WEIGHTS
+from .faults_of_records import bad_values
+from .metering import Meter
+from .nemesis import Blow, plan
+from .reducing import smallest
+from .summary import Summary
+
+
+async def blows(seed: int, number: int) -> list[Blow]:
+    found = []
+    async for blow in plan(seed, WEIGHTS):
+        found.append(blow)
+        if len(found) == number:
+            return found
+    return found
+
+
+def test_a_seed_has_the_same_in_store_each_time() -> None:
+    async def twice() -> None:
+        assert await blows(7, 50) == await blows(7, 50) != await blows(8, 50)
+
+    asyncio.run(twice())
+
+
+class Record:
+    """As aiokafka hands one out."""
+
+    key, headers, partition, offset, timestamp, topic = b"key", (), 0, 0, 1_700_000_000_000, "topic"
+
+    def __init__(self, value: bytes) -> None:
+        self.value = value
+
+
+@pytest.mark.parametrize("topic", sorted(EVENTS))
+def test_no_reading_makes_an_event_of_poison(topic: str) -> None:
+    for seed in range(5):
+        for value in bad_values(topic, random.Random(seed)):
+            record: Any = Record(value)
+            with pytest.raises(Unreadable):
+                read(record, EVENTS[topic])
+
+
+def test_the_fewest_kinds_that_fail_are_found_by_leaving_one_out_at_a_time() -> None:
+    failed = Summary(1, 60, [], injected={"kill": 2, "slow": 1, "again": 3}, suspects=frozenset({"again"}))
+    ran: list[frozenset[str]] = []
+
+    def run(kinds: frozenset[str]) -> Summary:
+        ran.append(kinds)
+        violations: list[tuple[str, dict[str, Any]]] = [("broken", {})] if "again" in kinds else []
+        return Summary(1, 60, [], violations, injected=dict.fromkeys(kinds, 1))
+
+    assert smallest(failed, run, 5, lambda _: None) == {"again"}
+    assert ran == [{"kill", "again"}, {"again"}]
+
+
+def test_a_counter_that_fell_belongs_to_a_new_process() -> None:
+    meter = Meter({})
+    for count in (3.0, 8.0, 2.0):
+        meter.note("feed", "feed.story-posted", count)
+    meter.note("feed-2", "feed.story-posted", 5.0)
+    assert meter.handled() == {"feed.story-posted": 15}
+    assert meter.redelivered({"story-posted": 11}) == 4

@@ -1,0 +1,42 @@
+"""What grows after its first hour is named, what breathes is not, and the plot is a picture of it."""
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from .plot import Chart, page
+from .soak import EVERY_S, SHORTEST_S, WARM_S, Soak
+
+
+def soaked(folder: Path, seconds: float, per_hour: float) -> Soak:
+    """A soak of one process whose memory grows by so many MiB an hour after the first, and breathes besides."""
+    arena: Any = None
+    soak = Soak(arena, folder)
+    for number in range(int(seconds / EVERY_S)):
+        at = number * EVERY_S
+        memory = 200.0 + 20 * (number % 7) / 7 + max(0.0, at - WARM_S) / 3600 * per_hour
+        soak.samples.append((at, {"memory, MiB": {"feed": memory}, "disk, MiB": {}, "connections": {"feed": 40.0}}))
+    return soak
+
+
+def test_memory_that_grows_for_hours_is_named(tmp_path: Path) -> None:
+    assert list(soaked(tmp_path, 3 * 3600, 10).grown()) == []
+    [named] = soaked(tmp_path, 3 * 3600, 200).grown()
+    assert named.startswith("memory, MiB of feed: 2")
+
+
+def test_nothing_is_said_before_there_is_enough_to_compare(tmp_path: Path) -> None:
+    assert list(soaked(tmp_path, WARM_S + SHORTEST_S - 60, 10_000).grown()) == []
+    assert list(soaked(tmp_path, 0, 0).grown()) == []
+
+
+def test_the_plot_has_a_line_for_each_process(tmp_path: Path) -> None:
+    drawn = ET.parse(soaked(tmp_path, 600, 0).draw()).getroot()
+    space = "{http://www.w3.org/2000/svg}"
+    assert len(list(drawn.iter(f"{space}polyline"))) == 2
+    names = [text.text for text in drawn.iter(f"{space}text")]
+    assert {"memory, MiB", "disk, MiB", "connections", "feed"} <= set(names)
+
+
+def test_an_empty_chart_and_odd_names_are_drawn_too() -> None:
+    ET.fromstring(page([Chart("nothing", {}), Chart("<odd>", {"a & b": [(0.0, 0.0)]})]))
