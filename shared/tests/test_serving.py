@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 import pytest_asyncio
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import NewPartitions
 from fastapi import APIRouter
 from faststream import AckPolicy
 from faststream.kafka import KafkaRouter
 from stories_shared.clock import system_now
 from stories_shared.consuming import Records, each, listen
-from stories_shared.events import StoryErased, UserErased
+from stories_shared.events import StoryErased, UserErased, encode
 from stories_shared.ids import new_id
 from stories_shared.kafka import Kafka
 from stories_shared.metrics import Catalogue
@@ -99,6 +101,76 @@ async def test_a_process_gets_ready_consumes_and_counts(realm, topics):
             return f'stories_consumer_lag_records{{group="{realm.prefix}expiry.story-erased"' in page
 
         await eventually(measured)
+
+
+async def test_a_partition_that_is_added_is_read_within_seconds(realm, topics):
+    process = Process(realm)
+    async with process.running() as client:
+        await eventually(lambda: ready(client))
+        admin = process.foundation.kafka.admin()
+        await admin.start()
+        topic = process.foundation.kafka.topic(StoryErased.topic)
+        await admin.create_partitions({topic: NewPartitions(total_count=4)})
+        await admin.close()
+        producer = AIOKafkaProducer(bootstrap_servers=process.foundation.kafka.bootstrap)
+        await producer.start()
+        try:
+
+            async def there() -> bool:
+                await producer.client.force_metadata_update()
+                return 3 in await producer.partitions_for(topic)
+
+            await eventually(there)
+            event = StoryErased(story_id=new_id(), store="media", erased_at=datetime.now(UTC))
+            await producer.send_and_wait(topic, encode(event), partition=3)
+        finally:
+            await producer.stop()
+        await eventually(lambda: process.seen == ["media"], 10)
+
+
+class Watch:
+    """A clock that can be set."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        self.ahead = ahead
+
+    def __call__(self) -> datetime:
+        return system_now() + self.ahead
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)])
+async def test_nothing_is_done_by_a_clock_that_is_off_until_it_is_set_right_and_when_it_goes_wrong_again(
+    realm, topics, ahead
+):
+    clock = Watch(ahead)
+    process, turns = Process(realm, now=clock), []
+
+    async def turn() -> None:
+        turns.append(clock.ahead)
+
+    process.foundation.sweep("turn", timedelta(milliseconds=50), turn)
+    said = StoryErased(story_id=new_id(), store="feed", erased_at=datetime.now(UTC))
+
+    async with process.running() as client:
+
+        async def stepped_aside() -> bool:
+            return "clock" in (await client.get("/readyz")).json()["problems"] and not process.foundation.aside.working
+
+        await eventually(stepped_aside)
+        await process.foundation.publisher.say(said)
+        assert (await client.get("/livez")).status_code == 200
+        clock.ahead = timedelta(0)
+        await eventually(lambda: ready(client), 30)
+        await eventually(lambda: process.seen == ["feed"])
+        assert set(turns) == {timedelta(0)}
+        clock.ahead = ahead
+        await eventually(stepped_aside)
+        turned = len(turns)
+        await process.foundation.publisher.say(said)
+        clock.ahead = timedelta(0)
+        await eventually(lambda: ready(client), 30)
+        await eventually(lambda: process.seen == ["feed", "feed"])
+        await eventually(lambda: len(turns) > turned)
 
 
 async def test_a_clock_that_is_off_steps_aside(realm, topics):

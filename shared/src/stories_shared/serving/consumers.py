@@ -97,6 +97,10 @@ class ConsumerWatch:
         self._forget({(group, self.kafka.plain(p.topic), str(p.partition)) for group, p in there})
         return answered > 0 or asked == 0
 
+    def forget(self) -> None:
+        """Nobody reads any more."""
+        self._watched.clear()
+
     def stuck(self) -> list[str]:
         """Groups that hang: out of the group, a batch for ever in hand, or records to read and no move for too long."""
         now = time.monotonic()

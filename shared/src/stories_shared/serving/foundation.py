@@ -29,6 +29,7 @@ from stories_shared.outbox import Outbox
 from stories_shared.patience import within
 from stories_shared.publishing import Publisher
 from stories_shared.serving import consumers, health
+from stories_shared.serving.aside import Aside
 from stories_shared.serving.commands import CommandTimes
 from stories_shared.serving.doors import Counted, TimeGate
 from stories_shared.serving.loops import Loops
@@ -44,6 +45,8 @@ CONNECT_AGAIN_S, CONNECT_WITHIN_S = 1.0, 60.0
 # Of the ten seconds that a stop may take: running batches, then what the publisher holds, then each connection.
 DRAIN_S = 2.5
 FLUSH_S, CLOSE_S = 1.0, 0.5
+# How soon a partition that was added is found: what is written to it waits for so long.
+NEW_PARTITIONS_MS = 2_000
 LOOP_LOOK = timedelta(milliseconds=250)
 
 
@@ -78,6 +81,7 @@ class Foundation:
             security=self.kafka.security,
             client_id=f"stories-{service}",
             allow_auto_create_topics=False,
+            metadata_max_age_ms=NEW_PARTITIONS_MS,
             graceful_timeout=DRAIN_S,
             middlewares=[
                 KafkaPrometheusMiddleware(registry=catalogue.registry, app_name=service, metrics_prefix="faststream")
@@ -89,8 +93,9 @@ class Foundation:
             settings.auth_jwks, settings.auth_issuer, settings.auth_audience, settings.auth_user_claim, now
         )
         self.tickets = Tickets(settings.ticket_secrets)
-        self.loops = Loops()
+        self.loops, self.work = Loops(), Loops()
         self.health = health.Health(self.mongo, self.metrics)
+        self.aside = Aside(self.health, self.work, self._leave)
         self.watch = consumers.ConsumerWatch(self.kafka, self.fates, self.metrics, now)
         self.watchdog = Watchdog()
         self.outboxes: list[Outbox] = []
@@ -106,11 +111,11 @@ class Foundation:
             run: the loop.
             turns: how many turns it has taken; a loop that takes none for two minutes hangs.
         """
-        self.loops.job(name, run, turns)
+        self.work.job(name, run, turns)
 
     def sweep(self, name: str, every: timedelta, turn: Callable[[], Awaitable[object]]) -> None:
         """A bounded turn that is called again and again; one that returns True has more to do."""
-        self.loops.sweep(name, every, turn)
+        self.work.sweep(name, every, turn)
 
     def gate(self, name: str, ready: health.Gate) -> None:
         """A further condition of readiness."""
@@ -119,12 +124,12 @@ class Foundation:
     def outbox(self, outbox: Outbox) -> None:
         """Run a relay and measure it."""
         self.outboxes.append(outbox)
-        self.loops.job(f"relay-{outbox.name}", outbox.run, lambda: outbox.turns)
+        self.work.job(f"relay-{outbox.name}", outbox.run, lambda: outbox.turns)
 
     def tail(self, tail: Tail) -> None:
         """Run a log reader, measure its lag, and be unready until it has caught up."""
         self.watch.tails.append(tail)
-        self.loops.job(f"tail-{tail.name}", tail.run, lambda: tail.turns)
+        self.work.job(f"tail-{tail.name}", tail.run, lambda: tail.turns)
         self.gate(tail.name, lambda: None if tail.ready else "still loading")
 
     def on_close(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -185,7 +190,7 @@ class Foundation:
             self.fates.stopping.set()
             self.gate("stopping", lambda: "stopping")
             await self._stop_consumers()
-            await self.loops.stop()
+            await asyncio.gather(self.work.stop(), self.loops.stop())
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
                 await within(FLUSH_S, self.publisher.stop())
             for close in (*self._closers, self.mongo.close):
@@ -197,10 +202,11 @@ class Foundation:
         self.gate("kafka", lambda: self.kafka_problem)
         self.gate("parking", lambda: ", ".join(self.fates.broken) or None)
         self.job("connect", self._connect)
-        self.sweep("health", health.LOOK_EVERY, self.health.look)
-        self.sweep("consumers", consumers.LOOK_EVERY, self._look_at_kafka)
-        self.sweep("outboxes", timedelta(seconds=2), self._measure_outboxes)
-        self.job("event-loop", self._measure_loop)
+        self.loops.job("aside", self.aside.run)
+        self.loops.sweep("health", health.LOOK_EVERY, self.health.look)
+        self.loops.sweep("consumers", consumers.LOOK_EVERY, self._look_at_kafka)
+        self.loops.sweep("outboxes", timedelta(seconds=2), self._measure_outboxes)
+        self.loops.job("event-loop", self._measure_loop)
 
     async def _connect(self) -> None:
         """Connect to Kafka as soon as it and every topic is there, however long that takes."""
@@ -236,6 +242,12 @@ class Foundation:
         with contextlib.suppress(KafkaError, OSError, TimeoutError, ExceptionGroup):
             await within(DRAIN_S + FLUSH_S, self.broker.stop())
 
+    async def _leave(self) -> None:
+        """Step out of every group; the connecting loop leads back in."""
+        self.connected, self.kafka_problem = False, "stepped aside"
+        await self._stop_consumers()
+        self.watch.forget()
+
     async def _look_at_kafka(self) -> None:
         if not self.connected:
             return
@@ -265,7 +277,7 @@ class Foundation:
         return observe
 
     def _hanging(self) -> list[str]:
-        return self.loops.hanging() + [f"consumer {group}" for group in self.watch.stuck()]
+        return self.loops.hanging() + self.aside.hanging() + [f"consumer {group}" for group in self.watch.stuck()]
 
     async def _livez(self, _request: Request) -> Response:
         hanging = self.watchdog.alarming

@@ -28,6 +28,7 @@ class Health:
         self.gates: dict[str, Gate] = {}
         self.mongo_problem: str | None = "not asked yet"
         self.skew_s = 0.0
+        self.clock_is_known = False
         self.looked_at = float("-inf")
 
     def gate(self, name: str, ready: Gate) -> None:
@@ -43,6 +44,7 @@ class Health:
             # A slow answer says little about the clocks; only what is certain counts.
             uncertain = time.monotonic() - began
             self.skew_s = skew if abs(skew) > uncertain else 0.0
+            self.clock_is_known = True
             self.mongo_problem = None
         except TimeoutError:
             self.mongo_problem = "no answer in time"
@@ -56,6 +58,11 @@ class Health:
     def clock_is_off(self) -> bool:
         """Whether this clock disagrees with MongoDB's, so that nothing about time may be answered."""
         return abs(self.skew_s) > MOST_SKEW_S
+
+    @property
+    def clock_is_right(self) -> bool:
+        """Whether it is known to agree. Before MongoDB has answered once, nobody knows."""
+        return self.clock_is_known and not self.clock_is_off
 
     def problems(self) -> dict[str, str]:
         """Why the process is not ready, by condition; empty when it is."""
