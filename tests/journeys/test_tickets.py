@@ -112,7 +112,7 @@ async def test_a_ticket_ends_with_its_story_even_where_it_says_longer(world: Wor
     story = await ann.post(lifetime=world.short)
     item = await within(SOON, lambda: bob.item(story))
     tickets = await signer(world)
-    real: Ticket = tickets.read(item["ticket"], bob.id, datetime.now(UTC))
+    real: Ticket = tickets.read(item["ticket"], bob.id, datetime.fromisoformat(story["posted_at"]))
     assert real.ends_at <= datetime.fromisoformat(story["expires_at"])
     longer = tickets.sign(replace(real, ends_at=real.ends_at + timedelta(hours=1)))
     await end_of(story)

@@ -126,10 +126,14 @@ async def test_the_authors_view_goes_once_it_is_known_whose_story_it_is(stores: 
     assert await counts(stores, story) == (1, 1)
 
 
-async def test_a_block_drops_the_views_of_its_time_and_only_those(stores: Stores, story: str) -> None:
+@pytest.mark.parametrize("lifting_first", [False, True])
+async def test_a_block_drops_the_views_of_its_time_and_only_those(
+    stores: Stores, story: str, lifting_first: bool
+) -> None:
     user, target = f"u{story}", f"t{story}"
-    await stores.blocks.put(user, target, Edge(on=True, at=NOON))
-    await stores.blocks.put(user, target, Edge(on=False, at=LATER))
+    words = [Edge(on=True, at=NOON), Edge(on=False, at=LATER)]
+    for edge in reversed(words) if lifting_first else words:
+        await stores.blocks.put(user, target, edge)
     await stores.blocks.put(user, target, Edge(on=True, at=NOON + timedelta(minutes=5)))
     times = (NOON - timedelta(seconds=1), NOON, LATER - timedelta(seconds=1), LATER)
     views = [a_view(story, target, f"play-000{n}", author_id=user, at=at) for n, at in enumerate(times)]

@@ -20,7 +20,10 @@ class MongoBlocks:
         self._blocks = mongo[BLOCKS]
 
     async def put(self, user_id: str, target_id: str, edge: Edge) -> None:
-        """Keep a block or its lifting, unless a newer word is kept or one of the two was erased since."""
+        """Keep a block or its lifting, unless a newer word is kept or one of the two was erased since.
+
+        The two come by topics of their own: of a block heard after its lifting, it is kept since when it had stood.
+        """
 
         async def verb(session: Session) -> None:
             key = {"_id": row_id(user_id, target_id)}
@@ -29,6 +32,8 @@ class MongoBlocks:
             if await self._mongo[ERASED_USERS].find_one(nobodys, session=session):
                 return
             if held and not Edge(held["on"], held["at"]).outdone_by(edge):
+                if edge.on and held.get("lifted_at") == held["since"] > edge.at:
+                    await self._blocks.update_one(key, {"$set": {"since": edge.at}}, session=session)
                 return
             document = {"user_id": user_id, "target_id": target_id, "on": edge.on, "at": edge.at, "since": edge.at}
             if held and held["on"]:

@@ -163,6 +163,9 @@ class MemoryBlocks:
         key = user_id, target_id
         held = self.shelf.edges.get(key)
         if held is not None and not held.outdone_by(edge):
+            stood = self.shelf.blocks[key]
+            if edge.on and stood.until == stood.since > edge.at:
+                self.shelf.blocks[key] = Block(edge.at, stood.until)
             return
         if any(edge.at <= self.shelf.erased.get(one, BEFORE_ALL) for one in key):
             return
