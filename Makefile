@@ -49,7 +49,7 @@ check: install
 # The tools that check what deploys, in an environment of their own.
 install/deploy: .venv-deploy/installed
 
-.venv-deploy/installed: .venv/installed deploy/tools.lock deploy/install-tools.sh
+.venv-deploy/installed: .venv/installed deploy/tools.lock deploy/install-tools.sh $(wildcard deploy/tools/*)
 	@sh deploy/install-tools.sh
 
 check/deploy: install/deploy

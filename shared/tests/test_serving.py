@@ -21,7 +21,7 @@ from stories_shared.metrics import Catalogue
 from stories_shared.serving import Foundation
 from stories_shared.settings import Settings
 from stories_shared.testing import eventually
-from stories_shared.topics import Topics, ensure_topics
+from stories_shared.topics import Topics, ensure_topics, init_topics
 
 pytestmark = pytest.mark.servers
 
@@ -68,6 +68,12 @@ async def topics(realm) -> None:
     kafka = Kafka.of(settings)
     assert set(await ensure_topics(kafka, wanted, 3, 1)) == set(wanted)
     assert await ensure_topics(kafka, wanted, 3, 1) == []
+
+
+async def test_topics_that_somebody_else_makes_are_left_alone(realm):
+    settings = {name.lower(): value for name, value in realm.items()}
+    assert await init_topics(Settings(**settings, topics="external"), "expiry") == []
+    assert "story-erased" in await init_topics(Settings(**settings), "expiry")
 
 
 async def test_a_process_whose_topics_are_missing_stays_unready_and_names_them(realm):
@@ -204,6 +210,8 @@ async def test_mongodb_gone_makes_unready_and_names_it(realm, topics):
 
         await eventually(named)
         assert (await client.get("/livez")).status_code == 200
+        forgiving = (await client.get("/readyz?exclude=mongodb&exclude=kafka&exclude=look")).json()
+        assert forgiving == {"ready": True, "problems": {}}
 
 
 async def test_a_tombstone_or_foreign_record_does_not_disturb(realm, topics):

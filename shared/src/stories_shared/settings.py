@@ -116,6 +116,9 @@ class Settings(BaseSettings):
     kafka_ssl_certfile: str | None = Field(None, description="with SSL: the client's certificate")
     kafka_ssl_keyfile: str | None = Field(None, description="with SSL: the client's key")
     kafka_idempotent: bool = Field(True, description="whether the producer is idempotent")
+    topics: Literal["init", "external"] = Field(
+        "init", description="`init` makes the topics; `external`: somebody else does, and `init` needs no right to"
+    )
     topic_partitions: int = Field(12, ge=1, le=1000, description="`init`: partitions of topics that do not exist yet")
     topic_replication: int = Field(3, ge=1, le=7, description="`init`: copies of topics that do not exist yet")
     topic_retention_max: Duration | None = Field(

@@ -146,6 +146,22 @@ def parked(topic: Topic, reader: str, entry: Mapping[str, Any], cap: timedelta |
     )
 
 
+async def init_topics(settings: Settings, service: str) -> list[str]:
+    """Make a service's topics as its settings want them; with ``TOPICS=external`` nobody is asked and nothing made.
+
+    Returns:
+        The names, without prefix, of the topics it made.
+
+    Raises:
+        Unavailable: no broker answers.
+        KafkaError: the brokers refuse.
+    """
+    if settings.topics == "external":
+        return []
+    topics = Topics.for_settings(settings).of_service(service)
+    return await ensure_topics(Kafka.of(settings), topics, settings.topic_partitions, settings.topic_replication)
+
+
 async def ensure_topics(kafka: Kafka, topics: Topics, partitions: int, replication: int) -> list[str]:
     """Make the topics that are missing and give those that are there their configuration. Safe to repeat.
 

@@ -1,4 +1,4 @@
-"""The documents that are made from code: settings, metrics, AsyncAPI, JSON Schemas and dashboards.
+"""What is made from code: documents, JSON Schemas, dashboards, what the charts take, and Strimzi's resources.
 
 `python -m stories_cli.docs` writes them. They are committed, and a test compares. OpenAPI and the gateway's routes are
 made by `stories_embedded.openapi`.
@@ -6,7 +6,7 @@ made by `stories_embedded.openapi`.
 
 from pathlib import Path
 
-from . import asyncapi, dashboards, metrics, schemas, settings
+from . import acls, asyncapi, charts, dashboards, metrics, schemas, settings
 
 CHECKOUT = Path(__file__).parents[4]
 SCHEMAS = CHECKOUT / "shared" / "schemas"
@@ -15,13 +15,17 @@ DASHBOARDS = CHECKOUT / "deploy" / "grafana" / "dashboards"
 
 def documents() -> dict[Path, str]:
     """Every document's text by its path."""
-    docs = CHECKOUT / "docs"
+    docs, deploy = CHECKOUT / "docs", CHECKOUT / "deploy"
     drawn = {DASHBOARDS / name: text for name, text in dashboards.pages().items()}
     made = {SCHEMAS / name: text for name, text in schemas.pages().items()}
     return {
         docs / "settings.md": settings.page(),
         docs / "metrics.md": metrics.page(),
         docs / "asyncapi.yaml": asyncapi.page(),
+        docs / "acls.md": acls.page(),
+        deploy / "strimzi" / "topics.yaml": acls.strimzi_topics(),
+        deploy / "strimzi" / "users.yaml": acls.strimzi_users(),
+        **charts.files(deploy / "helm"),
         **made,
         **drawn,
     }

@@ -2,10 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 
-from stories_shared.kafka import Kafka
 from stories_shared.mongo import Mongo
 from stories_shared.settings import Settings
-from stories_shared.topics import Topics, ensure_topics
+from stories_shared.topics import init_topics
 
 
 async def prepare(
@@ -25,5 +24,4 @@ async def prepare(
         await ensure(mongo)
     finally:
         await mongo.close()
-    topics = Topics.for_settings(settings).of_service(service)
-    await ensure_topics(Kafka.of(settings), topics, settings.topic_partitions, settings.topic_replication)
+    await init_topics(settings, service)

@@ -1,0 +1,110 @@
+"""What the services may do in Kafka is what their code does: no right too few, and none too many."""
+
+import ast
+import importlib
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from stories_cli.docs.acls import Grant, grants
+from stories_embedded.checkout import CHECKOUT
+from stories_embedded.openapi import EXAMPLE
+from stories_shared import events
+from stories_shared.settings import load
+from stories_shared.topics import Topics
+
+SERVICES = ("ingest", "feed", "engagement", "expiry")
+TOPICS = Topics.of([timedelta(hours=24)])
+TOPIC_OF = {event.__name__: topic for topic, event in events.EVENTS.items()}
+
+
+def foundation(service: str) -> Any:
+    """A service's own parts, put together and not started."""
+    kind = getattr(importlib.import_module(f"stories_{service}.settings"), f"{service.title()}Settings")
+    read = {name: value for name, value in EXAMPLE.items() if name in kind.model_fields}
+    app = importlib.import_module(f"stories_{service}.app").build_app(load(kind, read))
+    return app.state.foundation
+
+
+@pytest.fixture(scope="module")
+def processes() -> Mapping[str, Any]:
+    """Every service."""
+    return {service: foundation(service) for service in SERVICES}
+
+
+def rights(service: str) -> dict[tuple[str, str], set[str]]:
+    """What a service is granted, by kind and name."""
+    return {(grant.kind, grant.name): set(grant.operations) for grant in grants(service, TOPICS)}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_may_read_what_it_subscribes_to_and_nothing_else(service, processes):
+    subscribed = {
+        (topic, subscriber.group_id) for subscriber in processes[service].subscribers for topic in subscriber.topics
+    }
+    granted = rights(service)
+    readable = {name for (kind, name), operations in granted.items() if kind == "topic" and "Read" in operations}
+    groups = {name for (kind, name), operations in granted.items() if kind == "group" and "Read" in operations}
+    assert {topic for topic, _ in subscribed} == readable
+    assert {group for _, group in subscribed} == groups
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_what_is_read_without_a_group_is_readable_too(service, processes):
+    granted = rights(service)
+    for tail in processes[service].watch.tails:
+        for topic in tail.topics:
+            assert "Read" in granted["topic", getattr(topic, "topic", topic)]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_may_write_what_its_code_says_and_nothing_else(service):
+    granted = rights(service)
+    writable = {name for (kind, name), operations in granted.items() if kind == "topic" and "Write" in operations}
+    parked = {f"{topic.name}.{service}.parked" for topic in TOPICS.values() if service in topic.readers}
+    assert parked <= writable
+    assert writable - parked == {TOPIC_OF[name] for name in said_by(service)}
+
+
+def said_by(service: str) -> Iterator[str]:
+    """The events that a service's code makes, and so says; those that it only reads, it never makes."""
+    made = set()
+    for file in (CHECKOUT / "services" / service / "src").rglob("*.py"):
+        if "testing" in file.parts:
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            made |= set(made_in(node))
+    return iter(made)
+
+
+def made_in(node: ast.AST) -> Iterator[str]:
+    """Events made by calling their class."""
+    if isinstance(node, ast.Call):
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        if name in TOPIC_OF:
+            yield name
+
+
+def test_strimzi_grants_what_the_matrix_says():
+    users = yaml.safe_load_all((CHECKOUT / "deploy" / "strimzi" / "users.yaml").read_text())
+    for user in users:
+        acls = user["spec"]["authorization"]["acls"]
+        found = [Grant(acl["resource"]["type"], acl["resource"]["name"], tuple(acl["operations"])) for acl in acls]
+        assert found == grants(user["metadata"]["name"].removeprefix("stories-"), TOPICS)
+
+
+def test_no_service_may_make_topics_or_touch_what_is_not_its_own():
+    for service in SERVICES:
+        for (kind, name), operations in rights(service).items():
+            assert operations <= {"Describe", "Read", "Write"}
+            assert kind == "topic" or name.startswith(f"{service}.")
+            assert not name.endswith(".parked") or f".{service}." in name
+
+
+def test_the_page_has_a_row_for_every_topic():
+    page = Path(CHECKOUT / "docs" / "acls.md").read_text()
+    for topic in TOPICS.values():
+        assert topic.parked_of is not None or f"| `{topic.name}` |" in page

@@ -1,0 +1,494 @@
+"""What the charts promise, each promise on every chart and the umbrella, with every example's values."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import yaml
+from stories_cli.docs.charts import SET_BY_CHARTS, free_settings
+from stories_cli.docs.settings import OF_THE_GATEWAY
+from stories_cli.docs.settings import SERVICES as SETTINGS
+from stories_embedded.checkout import CHECKOUT
+from stories_shared.topics import Topics
+
+from .charts import (
+    CHARTS,
+    EXAMPLES,
+    HELM,
+    SERVICES,
+    Manifest,
+    Refused,
+    containers,
+    environment,
+    helm,
+    name_of,
+    of_kind,
+    pods,
+    rendered,
+    values_for,
+)
+
+pytestmark = pytest.mark.needs_deploy_tools
+
+PRESTOP_S, DRAIN_S = 5, 10
+TOPICS = Topics.of([timedelta(hours=24)])
+LATER = {"ROLLOUT_FILE"}  # read by services from the release that has the rollout policy
+
+
+@pytest.fixture(scope="module", params=[(chart, example) for chart in CHARTS for example in EXAMPLES], ids="-".join)
+def manifests(request: pytest.FixtureRequest) -> tuple[Manifest, ...]:
+    """Each chart with each example."""
+    return rendered(*request.param)
+
+
+def whole() -> Iterator[tuple[Manifest, ...]]:
+    """The umbrella with each example: everything that there is."""
+    return (rendered("stories", example) for example in EXAMPLES)
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_helm_lint_has_nothing_to_say(chart, example):
+    helm("lint", chart, "--strict", "--kube-version", "1.34.0", "--values", str(values_for(chart, example)))
+
+
+def test_no_two_resources_ever_come_to_one_name():
+    everything = [*rendered("stories", "production", release="stories")]
+    for chart in (*SERVICES, "gateway", "monitoring"):
+        everything += rendered(chart, "production", release="live")
+        everything += rendered(chart, "production", release=chart)
+    names = Counter((manifest["apiVersion"], name_of(manifest)) for manifest in everything)
+    assert [name for name, times in names.items() if times > 1] == []
+
+
+def test_the_umbrella_is_its_charts_and_nothing_else():
+    for example in EXAMPLES:
+        apart = [
+            name_of(manifest)
+            for chart in (*SERVICES, "gateway", "monitoring")
+            for manifest in rendered(chart, example)
+            if chart != "monitoring" or example == "production"
+        ]
+        assert sorted(apart) == sorted(name_of(manifest) for manifest in rendered("stories", example))
+
+
+def test_everything_lies_in_the_release_namespace_and_says_whose_it_is(manifests):
+    for manifest in manifests:
+        assert manifest["metadata"]["namespace"] == "prod", name_of(manifest)
+        assert manifest["metadata"]["labels"]["app.kubernetes.io/part-of"] == "stories"
+
+
+def test_there_are_no_hooks(manifests):
+    for manifest in manifests:
+        assert not any("helm.sh/hook" in name for name in manifest["metadata"].get("annotations", {}))
+
+
+def test_pods_are_restricted(manifests):
+    """The Pod Security Standard `restricted`, and a root file system that nobody writes."""
+    for name, pod in pods(manifests):
+        spec = pod["spec"]
+        assert spec["securityContext"]["runAsNonRoot"], name
+        assert spec["securityContext"]["runAsUser"] > 0
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not spec["automountServiceAccountToken"]
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+        assert {kind for volume in spec["volumes"] for kind in volume} <= {"name", "emptyDir", "projected", "configMap"}
+        for container in containers(pod):
+            own = container["securityContext"]
+            assert own["allowPrivilegeEscalation"] is False
+            assert own["readOnlyRootFilesystem"] is True
+            assert own["capabilities"]["drop"] == ["ALL"]
+            assert set(own["capabilities"].get("add", [])) <= {"NET_BIND_SERVICE"}
+
+
+def test_pods_run_as_the_user_that_the_images_make(manifests):
+    dockerfile = (CHECKOUT / "deploy" / "Dockerfile").read_text()
+    (user,) = set(re.findall(r"^USER (\d+:\d+)$", dockerfile, re.MULTILINE))
+    for name, pod in pods(manifests):
+        security = pod["spec"]["securityContext"]
+        assert f"{security['runAsUser']}:{security['runAsGroup']}" == user, name
+
+
+def test_every_container_may_write_its_own_tmp_and_that_has_a_size(manifests):
+    for name, pod in pods(manifests):
+        volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+        assert volumes["tmp"]["emptyDir"]["sizeLimit"], name
+        for container in containers(pod):
+            mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+            assert mounts["tmp"]["mountPath"] == "/tmp"
+            assert all(mount.get("readOnly") for name, mount in mounts.items() if name != "tmp")
+            assert not any("subPath" in mount for mount in mounts.values())
+
+
+def test_every_container_has_requests_and_a_limit_of_memory(manifests):
+    for name, pod in pods(manifests):
+        for container in containers(pod):
+            assert container["resources"]["requests"].keys() == {"cpu", "memory"}, name
+            assert container["resources"]["limits"]["memory"]
+
+
+def test_every_deployment_has_three_probes_on_its_port(manifests):
+    for deployment in of_kind(manifests, "Deployment"):
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        assert [port["name"] for port in container["ports"]] == ["http"]
+        for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
+            assert container[kind]["httpGet"]["port"] == "http", name_of(deployment)
+        if container["name"] in SERVICES:
+            assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
+            assert container["startupProbe"]["httpGet"]["path"] == "/readyz"
+            assert container["readinessProbe"]["httpGet"]["path"].startswith("/readyz")
+
+
+def test_a_pod_is_forgotten_and_drained_before_its_grace_ends(manifests):
+    for deployment in of_kind(manifests, "Deployment"):
+        spec = deployment["spec"]["template"]["spec"]
+        assert spec["containers"][0]["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", str(PRESTOP_S)]
+        assert spec["terminationGracePeriodSeconds"] > PRESTOP_S + DRAIN_S, name_of(deployment)
+
+
+def test_every_deployment_has_a_disruption_budget_and_spreads(manifests):
+    budgets = [budget["spec"]["selector"] for budget in of_kind(manifests, "PodDisruptionBudget")]
+    for deployment in of_kind(manifests, "Deployment"):
+        assert budgets.count(deployment["spec"]["selector"]) == 1, name_of(deployment)
+        spread = deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]
+        assert {each["topologyKey"] for each in spread} == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}
+        assert all(each["labelSelector"] == deployment["spec"]["selector"] for each in spread)
+
+
+def test_selectors_take_their_own_pods_and_no_others():
+    for everything in whole():
+        templates = {name: pod["metadata"]["labels"] for name, pod in pods(everything)}
+        for deployment in of_kind(everything, "Deployment"):
+            wanted = deployment["spec"]["selector"]["matchLabels"].items()
+            assert [name for name, labels in templates.items() if wanted <= labels.items()] == [name_of(deployment)]
+        for service in of_kind(everything, "Service"):
+            wanted = service["spec"]["selector"].items()
+            (taken,) = [name for name, labels in templates.items() if wanted <= labels.items()]
+            assert taken == f"Deployment/{service['metadata']['name']}"
+
+
+def test_no_image_is_latest_and_each_has_a_tag_or_a_digest(manifests):
+    for name, pod in pods(manifests):
+        for container in containers(pod):
+            assert re.search(r"(:[^:/@]+|@sha256:[0-9a-f]{64})$", container["image"]), name
+            assert not container["image"].endswith(":latest")
+
+
+def test_images_come_from_the_registry_that_is_named_with_its_secret():
+    found = {
+        container["name"]: container["image"]
+        for _, pod in pods(rendered("stories", "production"))
+        for container in containers(pod)
+        if container["name"] != "init"
+    }
+    assert found["expiry"] == "registry.example.com/team/stories-expiry:0.1.0"
+    assert found["feed"] == f"registry.example.com/team/stories-feed@sha256:{'0' * 64}"
+    assert found["gateway"].startswith("docker.io/caddy:")
+    for _, pod in pods(rendered("stories", "production")):
+        assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_service_makes_what_is_its_own_first(service):
+    for deployment in of_kind(rendered(service), "Deployment"):
+        (first,) = deployment["spec"]["template"]["spec"]["initContainers"]
+        assert first["args"] == ["python", "-m", f"stories_{service}", "init"]
+        assert "command" not in first, "the image's init process stays in front"
+        assert environment(first) == environment(deployment["spec"]["template"]["spec"]["containers"][0])
+
+
+def test_media_work_has_a_deployment_of_its_own_or_is_done_beside_the_api():
+    roles = {
+        example: {
+            name: environment(pod["spec"]["containers"][0]).get("ROLE", "all")
+            for name, pod in pods(rendered("ingest", example))
+            if name.startswith("Deployment")
+        }
+        for example in ("minimal", "small")
+    }
+    assert roles["minimal"] == {"Deployment/stories-ingest": "api", "Deployment/stories-ingest-worker": "worker"}
+    assert roles["small"] == {"Deployment/stories-ingest": "all"}
+
+
+def test_nothing_scales_beyond_its_partitions_or_to_zero():
+    for example in EXAMPLES:
+        partitions = yaml.safe_load(values_for("stories", example).read_text())["global"].get("topics", {})
+        for service in SERVICES:
+            for scaler in of_kind(rendered(service, example), "HorizontalPodAutoscaler", "ScaledObject"):
+                spec = scaler["spec"]
+                assert spec.get("minReplicas", spec.get("minReplicaCount")) >= 1
+                if not scaler["metadata"]["name"].endswith("-worker"):
+                    most = spec.get("maxReplicas", spec.get("maxReplicaCount"))
+                    assert most <= partitions.get("partitions", 12), name_of(scaler)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_more_replicas_than_partitions_and_none_at_all_are_refused(service):
+    for option, words in (
+        ("autoscaling.maxReplicas=13", "12 partitions"),
+        ("autoscaling.minReplicas=0", "minReplicas"),
+        ("autoscaling.enabled=false,replicas=13", "12 partitions"),
+        ("autoscaling.enabled=false,replicas=0", "replicas"),
+    ):
+        with pytest.raises(Refused, match=words):
+            rendered(service, "minimal", "--set", option)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_with_keda_a_service_scales_by_the_lag_of_each_of_its_groups(service):
+    found = rendered(service, "production", "--set", "autoscaling.keda.enabled=true")
+    (scaled,) = of_kind(found, "ScaledObject")
+    lags = [trigger["metadata"] for trigger in scaled["spec"]["triggers"] if trigger["type"] == "kafka"]
+    assert {(lag["consumerGroup"], lag["topic"]) for lag in lags} == {
+        (f"live.{service}.{topic.name}", f"live.{topic.name}") for topic in TOPICS.values() if service in topic.readers
+    }
+    assert all(lag["allowIdleConsumers"] == "false" and lag["tls"] == "enable" for lag in lags)
+    names = {scaler["spec"]["scaleTargetRef"]["name"] for scaler in of_kind(found, "HorizontalPodAutoscaler")}
+    assert scaled["spec"]["scaleTargetRef"]["name"] not in names, "two scalers would fight"
+
+
+def test_without_autoscaling_there_is_no_scaler_and_the_replicas_are_said():
+    found = rendered("stories", "small")
+    assert not list(of_kind(found, "HorizontalPodAutoscaler", "ScaledObject"))
+    assert {deployment["spec"]["replicas"] for deployment in of_kind(found, "Deployment")} == {1}
+    for deployment in of_kind(rendered("stories", "minimal"), "Deployment"):
+        assert "replicas" not in deployment["spec"], "it would undo what the scaler did at every upgrade"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_setting_that_a_chart_names_is_one_that_the_service_reads(service, example):
+    known = {name.upper() for name in SETTINGS[service].model_fields}
+    for name, pod in pods(rendered(service, example)):
+        for container in containers(pod):
+            named = environment(container).keys() - LATER
+            assert {each if each in known else each.removesuffix("_FILE") for each in named} <= known, name
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_setting_that_a_service_needs_is_given_and_the_rest_may_be(service, example):
+    fields = SETTINGS[service].model_fields
+    needed = {name.upper() for name, field in fields.items() if field.is_required()}
+    for _, pod in pods(rendered(service, example)):
+        for container in containers(pod):
+            assert needed <= {name.removesuffix("_FILE") for name in environment(container)}
+    assert {name.upper() for name in fields} <= SET_BY_CHARTS | free_settings(SETTINGS[service]).keys()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_service_accepts_the_environment_that_its_chart_gives_it(service, example, monkeypatch, tmp_path):
+    """The settings class itself reads it, with a file for each of the secrets."""
+    for _, pod in pods(rendered(service, example)):
+        for container in containers(pod):
+            with monkeypatch.context() as patched:
+                for name, value in environment(container).items():
+                    if name.endswith("_FILE") and name not in LATER:
+                        file = tmp_path / name
+                        file.write_text("k:0123456789abcdef" if name == "TICKET_KEYS_FILE" else "secret\n")
+                        value = str(file)
+                    patched.setenv(name, value)
+                settings = SETTINGS[service]()
+            assert settings.port == 8000
+            assert settings.topics == ("init" if container["name"] == "topics" else "external")
+
+
+def test_no_secret_stands_in_an_environment_and_each_comes_from_one_that_is_there(manifests):
+    for name, pod in pods(manifests):
+        for container in containers(pod):
+            for variable in environment(container):
+                assert not variable.endswith(("PASSWORD", "SECRET_KEY", "ACCESS_KEY", "TICKET_KEYS", "MONGO_URL")), name
+    assert not list(of_kind(manifests, "Secret"))
+
+
+def test_every_file_that_the_environment_names_is_mounted():
+    for everything in whole():
+        for name, pod in pods(everything):
+            for container in containers(pod):
+                for variable, path in environment(container).items():
+                    if path.startswith("/run/"):
+                        assert path in mounted(pod, container), f"{name}: {variable}"
+
+
+def mounted(pod: Manifest, container: Manifest) -> set[str]:
+    """The paths of every secret's file, and those that may lie in a config map."""
+    volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+    found = set()
+    for mount in container["volumeMounts"]:
+        volume = volumes[mount["name"]]
+        for source in volume.get("projected", {}).get("sources", []):
+            found |= {f"{mount['mountPath']}/{item['path']}" for item in source["secret"]["items"]}
+        if volume.get("configMap", {}).get("name") == "stories-jwks":
+            found.add(f"{mount['mountPath']}/jwks.json")
+        if volume.get("configMap", {}).get("name") == "stories-rollout":
+            found.add(f"{mount['mountPath']}/rollout.yaml")
+    return found
+
+
+def test_the_rollout_policy_is_a_folder_that_reloads_and_only_for_those_who_read_it():
+    readers = set()
+    for name, pod in pods(rendered("stories", "production")):
+        for container in pod["spec"]["containers"]:
+            if policy := environment(container).get("ROLLOUT_FILE"):
+                mount = next(mount for mount in container["volumeMounts"] if mount["name"] == "rollout")
+                assert policy == f"{mount['mountPath']}/rollout.yaml"
+                assert "subPath" not in mount
+                readers.add(name)
+    assert {name for name in readers if name.startswith("Deployment")} == {
+        "Deployment/stories-ingest",
+        "Deployment/stories-ingest-worker",
+        "Deployment/stories-feed",
+    }
+
+
+def test_topics_are_made_by_a_job_with_rights_of_its_own_or_by_somebody_else():
+    jobs = {
+        job["metadata"]["labels"]["app.kubernetes.io/name"]: job
+        for job in of_kind(rendered("stories", "production"), "Job")
+    }
+    assert jobs.keys() == set(SERVICES)
+    for service, job in jobs.items():
+        (volume,) = [each for each in job["spec"]["template"]["spec"]["volumes"] if each["name"] == "secrets"]
+        names = {source["secret"]["name"] for source in volume["projected"]["sources"]}
+        assert "kafka-admin" in names
+        assert f"stories-{service}" not in names
+    assert not list(of_kind(rendered("stories", "strimzi"), "Job"))
+
+
+def test_another_image_is_another_job_since_a_job_never_changes():
+    def job(*options: str) -> str:
+        (found,) = of_kind(rendered("feed", "minimal", *options), "Job")
+        return str(found["metadata"]["name"])
+
+    assert job() != job("--set", "image.tag=0.2.0")
+    assert job() == job("--set", "autoscaling.maxReplicas=3")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_only_the_gateway_and_the_scraper_reach_a_service_and_it_only_what_it_needs(service):
+    (policy,) = of_kind(rendered(service), "NetworkPolicy")
+    (rule,) = policy["spec"]["ingress"]
+    peers = [peer.get("podSelector", peer.get("namespaceSelector"))["matchLabels"] for peer in rule["from"]]
+    assert peers == [
+        {"app.kubernetes.io/name": "gateway", "app.kubernetes.io/part-of": "stories"},
+        {"kubernetes.io/metadata.name": "monitoring"},
+    ]
+    ports = {port["port"] for out in policy["spec"]["egress"] for port in out["ports"]}
+    assert ports == {53, 27017, 9092, 443} | ({9000} if service in ("ingest", "feed") else set())
+
+
+def test_the_gateway_finds_every_replica_of_every_service():
+    everything = rendered("stories")
+    (gateway,) = [pod for name, pod in pods(everything) if name == "Deployment/stories-gateway"]
+    given = environment(gateway["spec"]["containers"][0])
+    services = {service["metadata"]["name"]: service for service in of_kind(everything, "Service")}
+    assert given["GATEWAY_DISCOVERY"] == "dns"
+    for service in SERVICES:
+        host, port = given[f"{service.upper()}_UPSTREAMS"].split()
+        assert services[host]["spec"]["clusterIP"] == "None"
+        assert [str(each["port"]) for each in services[host]["spec"]["ports"]] == [port]
+
+
+def test_charts_that_are_released_under_their_own_names_find_each_other():
+    (pod,) = [pod for _, pod in pods(rendered("gateway", release="gateway"))]
+    given = environment(pod["spec"]["containers"][0])
+    for service in SERVICES:
+        (door,) = of_kind(rendered(service, release=service), "Service")
+        assert given[f"{service.upper()}_UPSTREAMS"] == f"{door['metadata']['name']} 8000"
+
+
+def test_the_gateway_serves_the_files_of_every_other_deployment():
+    (files,) = of_kind(rendered("gateway"), "ConfigMap")
+    assert files["data"]["Caddyfile"] == (CHECKOUT / "deploy" / "gateway" / "Caddyfile").read_text()
+    assert yaml.safe_load(files["data"]["openapi.json"]) == yaml.safe_load(
+        (CHECKOUT / "docs" / "openapi.json").read_text()
+    )
+    for page in (CHECKOUT / "deploy" / "gateway" / "share").iterdir():
+        assert files["data"][page.name] == page.read_text()
+
+
+def test_every_variable_of_the_gateway_is_one_that_its_file_reads():
+    caddyfile = (CHECKOUT / "deploy" / "gateway" / "Caddyfile").read_text()
+    known = set(re.findall(r"\{\$([A-Z0-9_]+)", caddyfile)) | set(re.findall(r"\{env\.([A-Z0-9_]+)\}", caddyfile))
+    known |= {name for name, _, _ in OF_THE_GATEWAY} | {"XDG_DATA_HOME", "XDG_CONFIG_HOME"}
+    for _, pod in pods(rendered("gateway", "production")):
+        assert environment(pod["spec"]["containers"][0]).keys() <= known
+
+
+def test_one_door_sends_everything_to_the_gateway():
+    (ingress,) = of_kind(rendered("gateway", "small"), "Ingress")
+    (rule,) = ingress["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    assert (path["path"], path["backend"]["service"]["name"]) == ("/", "stories-gateway")
+    (route,) = of_kind(rendered("gateway", "production"), "HTTPRoute")
+    (rule,) = route["spec"]["rules"]
+    assert [backend["name"] for backend in rule["backendRefs"]] == ["stories-gateway"]
+    assert rule["timeouts"]["request"] == "0s", "live updates have no end"
+    with pytest.raises(Refused, match="not both"):
+        rendered("gateway", "production", "--set", "ingress.enabled=true,ingress.hosts={a.example.com}")
+
+
+def test_the_job_of_every_scraped_target_is_its_service():
+    for service in SERVICES:
+        (monitor,) = of_kind(rendered(service, "production"), "PodMonitor")
+        assert monitor["spec"]["jobLabel"] == "app.kubernetes.io/name"
+        wanted = monitor["spec"]["selector"]["matchLabels"].items()
+        for name, pod in pods(rendered(service, "production")):
+            assert wanted <= pod["metadata"]["labels"].items(), name
+            assert pod["metadata"]["labels"]["app.kubernetes.io/name"] == service
+        assert monitor["metadata"]["labels"]["release"] == "prometheus"
+
+
+def test_rules_and_dashboards_are_those_of_every_other_deployment():
+    found = rendered("monitoring", "production")
+    rules = {rule["metadata"]["name"]: rule["spec"]["groups"] for rule in of_kind(found, "PrometheusRule")}
+    assert rules == {
+        f"stories-monitoring-{file.stem}": yaml.safe_load(file.read_text())["groups"]
+        for file in (CHECKOUT / "deploy" / "prometheus" / "rules").glob("*.yml")
+    }
+    shown = {name: text for board in of_kind(found, "ConfigMap") for name, text in board["data"].items()}
+    assert shown == {
+        file.name: file.read_text() for file in (CHECKOUT / "deploy" / "grafana" / "dashboards").glob("*.json")
+    }
+
+
+@pytest.mark.parametrize(
+    ("chart", "option"),
+    [
+        ("feed", "settings.FOLOWS=events"),
+        ("feed", "settings.KAFKA_TOPIC_PREFIX=x"),
+        ("feed", "settings.LIMIT_READS=many"),
+        ("ingest", "settings.TICKET_TTL=1h"),
+        ("engagement", "s3.bucket=other"),
+        ("expiry", "terminationGracePeriodSeconds=15"),
+        ("expiry", "global.kafka.bootstrapServer=kafka:9092"),
+        ("gateway", "image.tag=latest"),
+        ("stories", "feeed.replicas=2"),
+        ("stories", "global.topics.mode=hook"),
+    ],
+)
+def test_what_is_misspelt_or_out_of_bounds_is_refused(chart, option):
+    with pytest.raises(Refused, match=r"schema|additional|values don't meet"):
+        rendered(chart, "minimal", "--set", option)
+
+
+@pytest.mark.parametrize("chart", [*SERVICES, "stories"])
+def test_what_is_missing_is_named(chart):
+    with pytest.raises(Refused, match=r"global\.[a-zA-Z0-9.]+ .*is needed"):
+        helm("template", "stories", chart, "--kube-version", "1.34.0")
+
+
+def test_a_chart_that_is_packed_holds_what_its_folder_shows(tmp_path):
+    """Its library and the files of other folders are links: a package has them in it."""
+    for chart in CHARTS:
+        helm("package", chart, "--destination", str(tmp_path))
+        version = yaml.safe_load((HELM / chart / "Chart.yaml").read_text())["version"]
+        from_package = helm(
+            "template", "stories", str(tmp_path / f"{chart}-{version}.tgz"), "--namespace", "prod",
+            "--kube-version", "1.37.0", "--values", str(values_for(chart, "production")),
+        )  # fmt: skip
+        unpacked = tuple(manifest for manifest in yaml.safe_load_all(from_package) if manifest)
+        assert unpacked == rendered(chart, "production")
