@@ -18,6 +18,8 @@ from stories_shared.topics import Topics
 
 SERVICES = ("ingest", "feed", "engagement", "expiry")
 TOPICS = Topics.of([timedelta(hours=24)])
+# Granted before the code that says them: decided reports and sealed insights.
+TO_BE_SAID = {"engagement": {"story-deleted", "story-insights-sealed"}}
 TOPIC_OF = {event.__name__: topic for topic, event in events.EVENTS.items()}
 
 
@@ -43,7 +45,9 @@ def rights(service: str) -> dict[tuple[str, str], set[str]]:
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_may_read_what_it_subscribes_to_and_nothing_else(service, processes):
     subscribed = {
-        (topic, subscriber.group_id) for subscriber in processes[service].subscribers for topic in subscriber.topics
+        (topic.name, subscriber.group_id)
+        for subscriber in processes[service].subscribers
+        for topic in subscriber.topics
     }
     granted = rights(service)
     readable = {name for (kind, name), operations in granted.items() if kind == "topic" and "Read" in operations}
@@ -66,7 +70,9 @@ def test_a_service_may_write_what_its_code_says_and_nothing_else(service):
     writable = {name for (kind, name), operations in granted.items() if kind == "topic" and "Write" in operations}
     parked = {f"{topic.name}.{service}.parked" for topic in TOPICS.values() if service in topic.readers}
     assert parked <= writable
-    assert writable - parked == {TOPIC_OF[name] for name in said_by(service)}
+    said = {TOPIC_OF[name] for name in said_by(service)}
+    assert said <= writable
+    assert writable - parked - said <= TO_BE_SAID.get(service, set())
 
 
 def said_by(service: str) -> Iterator[str]:
@@ -75,17 +81,28 @@ def said_by(service: str) -> Iterator[str]:
     for file in (CHECKOUT / "services" / service / "src").rglob("*.py"):
         if "testing" in file.parts:
             continue
+        # A store converts what it reads; elsewhere that makes something to say.
+        words = ("forget",) if "store" in file.parts else ("convert", "forget")
         for node in ast.walk(ast.parse(file.read_text())):
-            made |= set(made_in(node))
+            made |= set(made_in(node, words))
     return iter(made)
 
 
-def made_in(node: ast.AST) -> Iterator[str]:
-    """Events made by calling their class."""
+def made_in(node: ast.AST, words: tuple[str, ...]) -> Iterator[str]:
+    """Events that are made by calling their class or by converting to it, chosen from a table, or forgotten."""
     if isinstance(node, ast.Call):
-        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        if name in TOPIC_OF:
-            yield name
+        called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        made = [called, *(named(argument) for argument in node.args if called in words)]
+    elif isinstance(node, ast.Dict):
+        made = [named(value) for value in node.values]
+    else:
+        made = []
+    yield from (name for name in made if name in TOPIC_OF)
+
+
+def named(node: ast.AST) -> str:
+    """The name that stands there, if it is one."""
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def test_strimzi_grants_what_the_matrix_says():

@@ -1,4 +1,4 @@
-"""Every manifest that we render is one by Kubernetes' own schemas, strictly, and by those of the operators it is for."""
+"""Every manifest is one by Kubernetes' own schemas, strictly, and by those of the operators that it is for."""
 
 import subprocess
 from functools import cache
