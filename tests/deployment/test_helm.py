@@ -49,7 +49,7 @@ def whole() -> Iterator[tuple[Manifest, ...]]:
 
 
 @pytest.mark.parametrize("chart", CHARTS)
-@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize("example", ["minimal", "production"])
 def test_helm_lint_has_nothing_to_say(chart, example):
     helm("lint", chart, "--strict", "--kube-version", "1.34.0", "--values", str(values_for(chart, example)))
 
@@ -411,6 +411,13 @@ def test_the_gateway_serves_the_files_of_every_other_deployment():
         assert files["data"][page.name] == page.read_text()
 
 
+def test_the_gateway_is_the_program_of_every_other_deployment():
+    compose = (CHECKOUT / "docker-compose.yml").read_text()
+    (pinned,) = set(re.findall(r"\bcaddy:([0-9.]+)", compose))
+    own = yaml.safe_load((HELM / "gateway" / "values.yaml").read_text())["image"]
+    assert str(own["tag"]) == pinned
+
+
 def test_every_variable_of_the_gateway_is_one_that_its_file_reads():
     caddyfile = (CHECKOUT / "deploy" / "gateway" / "Caddyfile").read_text()
     known = set(re.findall(r"\{\$([A-Z0-9_]+)", caddyfile)) | set(re.findall(r"\{env\.([A-Z0-9_]+)\}", caddyfile))
@@ -484,7 +491,7 @@ def test_what_is_missing_is_named(chart):
 
 def test_a_chart_that_is_packed_holds_what_its_folder_shows(tmp_path):
     """Its library and the files of other folders are links: a package has them in it."""
-    for chart in CHARTS:
+    for chart in ("gateway", "stories"):
         helm("package", chart, "--destination", str(tmp_path))
         version = yaml.safe_load((HELM / chart / "Chart.yaml").read_text())["version"]
         from_package = helm(
