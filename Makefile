@@ -20,7 +20,7 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/stories
 cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '$(cache)' || echo '$(CURDIR)/.stories-cache')
 export UV_CACHE_DIR ?= $(cache)/uv
 
-.PHONY: install install/deploy lock up demo test check check/deploy secrets docs test/minio chaos release
+.PHONY: install install/deploy lock up demo test check check/deploy secrets docs charts test/minio chaos release
 
 install: .venv/installed
 
@@ -54,6 +54,13 @@ install/deploy: .venv-deploy/installed
 
 check/deploy: install/deploy
 	.venv/bin/python -m pytest -m "needs_deploy_tools or needs_go or needs_prometheus"
+
+# The charts as packages, with what they link to in them: dist/charts/*.tgz.
+charts: install/deploy
+	@mkdir -p dist/charts
+	@for chart in ingest feed engagement expiry gateway monitoring stories; do \
+		.venv-deploy/bin/helm package --destination dist/charts deploy/helm/$$chart 2>/dev/null || exit 1; \
+	done
 
 # make chaos [SEED=N] [MINUTES=M] [FAULTS=kill,…] [RERUNS=0] [FOREVER=1]
 chaos: install

@@ -67,6 +67,15 @@ def values_for(chart: str, example: str) -> Path:
     return own
 
 
+def part(chart: str, example: str = "minimal") -> list[Manifest]:
+    """What the umbrella makes of one of its charts: the same as that chart alone, as a test shows."""
+    return [
+        manifest
+        for manifest in rendered("stories", example)
+        if manifest["metadata"]["labels"]["app.kubernetes.io/name"] == chart
+    ]
+
+
 def of_kind(manifests: Iterable[Manifest], *kinds: str) -> Iterator[Manifest]:
     """Those of some kinds."""
     return (manifest for manifest in manifests if manifest["kind"] in kinds)
