@@ -19,7 +19,7 @@ RUNBOOK = CHECKOUT / "docs" / "operating.md"
 
 VARIABLES = {"$__rate_interval": "1m", "$__range": "5m", "$instance": ".*"}
 BRACES_OR_COMPARISON = re.compile(r'\{[^{}]*\}|"[^"]*"|(>=|<=|==|!=|>|<)(?!\s*bool)')
-ABSENT = re.compile(r"^absent\((.*)\)$", re.DOTALL)
+ABSENT = re.compile(r"^absent\(([^()]*)\)")
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Asked:
 
     @property
     def of_exporter(self) -> bool:
-        """Whether it asks for what Kafka's exporter measures, which only compose and charts bring."""
-        return "kafka_" in self.expr or "kafka-exporter" in self.expr
+        """Whether it asks for what an exporter measures, which only compose and clusters have."""
+        return bool(re.search(r"\b(kafka|mongodb)_|-exporter\b", self.expr))
 
 
 def document(path: Path) -> Any:
@@ -86,6 +86,5 @@ def filled_in(expr: str) -> str:
 
 def measured(expr: str) -> str:
     """An alarm's expression such that it has a value whether it holds or not."""
-    if inside := ABSENT.match(expr.strip()):
-        expr = inside[1]
+    expr = ABSENT.sub(r"\1", expr)
     return BRACES_OR_COMPARISON.sub(lambda found: f"{found[1]} bool" if found[1] else found[0], expr)

@@ -9,7 +9,7 @@ from stories_cli.docs.dashboards.grafana import DATASOURCE, WIDTH
 
 from .sources import DASHBOARDS, panels
 
-UNITS = {"s", "short", "reqps", "ops", "cps", "bytes", "percentunit"}
+UNITS = {"s", "short", "reqps", "ops", "cps", "bytes", "decmbytes", "percentunit", "µs"}
 dashboards = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 
 
@@ -17,8 +17,8 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
-def test_there_is_an_overview_one_for_each_service_and_one_for_kafka() -> None:
-    wanted = {"overview", "ingest", "feed", "engagement", "expiry", "kafka"}
+def test_there_is_an_overview_one_for_each_service_and_server() -> None:
+    wanted = {"overview", "ingest", "feed", "engagement", "expiry", "kafka", "mongodb"}
     assert {path.stem for path in DASHBOARDS} == {f"stories-{name}" for name in wanted}
     assert {read(path)["uid"] for path in DASHBOARDS} == {path.stem for path in DASHBOARDS}
     assert len({read(path)["title"] for path in DASHBOARDS}) == len(DASHBOARDS)

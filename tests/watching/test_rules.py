@@ -114,9 +114,9 @@ def test_no_query_answers_with_a_constant_where_there_are_no_data() -> None:
 
 def test_compose_scrapes_each_service_under_its_name() -> None:
     jobs = {each["job_name"]: each for each in document(PROMETHEUS / "prometheus.yml")["scrape_configs"]}
-    assert jobs.keys() == {"ingest", "feed", "engagement", "expiry", "kafka-exporter"}
+    assert jobs.keys() == {"ingest", "feed", "engagement", "expiry", "kafka-exporter", "mongodb-exporter"}
     for name, job in jobs.items():
-        assert job["dns_sd_configs"][0]["names"] == [name]
+        assert job["dns_sd_configs"][0]["names"][0] == name
     datasources = document(GRAFANA / "provisioning" / "datasources" / "prometheus.yml")["datasources"]
     assert [each["type"] for each in datasources] == ["prometheus"]
     assert document(GRAFANA / "provisioning" / "dashboards" / "stories.yml")["providers"]

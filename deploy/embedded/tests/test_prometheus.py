@@ -23,14 +23,13 @@ def test_where_it_is_missing_the_line_that_installs_it_is_said(monkeypatch: pyte
         make_plan(Folder(tmp_path), Options(gateway_port=0, observe=True), EVERYTHING_RUNS_ELSEWHERE)
 
 
-def test_it_scrapes_every_replica_and_loads_every_rule_but_those_of_exporters(tmp_path: Path) -> None:
+def test_it_scrapes_every_replica_and_loads_every_rule(tmp_path: Path) -> None:
     targets = {service: [f"127.0.0.1:{port}" for port in (1, 2)] for service in SERVICES}
     made = Prometheus(tmp_path, 9090, targets, Path(shutil.which("true") or "true"))
     made.prepare()
     config = json.loads((tmp_path / "prometheus.yml").read_text())
     assert {each["job_name"]: each["static_configs"][0]["targets"] for each in config["scrape_configs"]} == targets
-    wanted = {path.name for path in RULES.glob("*.yml")} - {"exporters.yml"}
-    assert {Path(path).name for path in config["rule_files"]} == wanted
+    assert config["rule_files"] == [str(RULES / "*.yml")]
 
 
 def test_without_being_asked_for_there_is_none(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from .checkout import CHECKOUT, NotInstalled
 from .server import Server
 
 RULES = CHECKOUT / "deploy" / "prometheus" / "rules"
-OF_EXPORTERS = "exporters.yml"  # which are not part of this stack
 EVERY = "5s"
 KEPT_TIME, KEPT_SIZE = "2d", "512MB"
 
@@ -48,10 +47,9 @@ class Prometheus(Server):
             {"job_name": service, "static_configs": [{"targets": list(hosts)}]}
             for service, hosts in self.targets.items()
         ]
-        rules = [str(path) for path in sorted(RULES.glob("*.yml")) if path.name != OF_EXPORTERS]
         config = {
             "global": {"scrape_interval": EVERY, "evaluation_interval": EVERY},
-            "rule_files": rules,
+            "rule_files": [str(RULES / "*.yml")],
             "scrape_configs": scraped,
         }
         self._config.write_text(json.dumps(config, indent=1))

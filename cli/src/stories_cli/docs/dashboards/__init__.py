@@ -1,11 +1,12 @@
-"""The dashboards of deploy/grafana/dashboards, made from code: an overview, one for each service, one for Kafka."""
+"""The dashboards of deploy/grafana/dashboards, made from code: an overview, and one for each service and server."""
 
 from .grafana import Dashboard
 from .kafka import KAFKA
+from .mongodb import MONGODB
 from .overview import OVERVIEW
 from .services import ENGAGEMENT, EXPIRY, FEED, INGEST
 
-DASHBOARDS: tuple[Dashboard, ...] = (OVERVIEW, INGEST, FEED, ENGAGEMENT, EXPIRY, KAFKA)
+DASHBOARDS: tuple[Dashboard, ...] = (OVERVIEW, INGEST, FEED, ENGAGEMENT, EXPIRY, KAFKA, MONGODB)
 
 
 def pages() -> dict[str, str]:
