@@ -14,6 +14,7 @@ from stories_embedded.checkout import CHECKOUT
 
 from .campaign import Campaign
 from .faults import WEIGHTS
+from .faults_of_members import libfaketime
 from .reducing import smallest
 from .summary import Summary
 
@@ -38,6 +39,9 @@ def options() -> argparse.Namespace:
     kinds = frozenset((parsed.faults or ",".join(WEIGHTS)).split(","))
     if unknown := kinds - WEIGHTS.keys():
         parser.error(f"--faults: no such kind: {', '.join(sorted(unknown))}; there are {', '.join(WEIGHTS)}")
+    if "clock" in kinds and libfaketime() is None:
+        say("clock is left out: libfaketime is not here (Debian: apt-get install faketime)")
+        kinds -= {"clock"}
     parsed.kinds = kinds
     parsed.seed = secrets.randbelow(10**9) if parsed.seed is None else parsed.seed
     return parsed

@@ -27,6 +27,7 @@ class Summary:
     lateness: list[float] = field(default_factory=list)
     starved_s: float = 0.0
     redelivered: int = 0
+    doubtful: int = 0
     suspects: frozenset[str] = frozenset()
     stories: int = 0
     cleared: int = 0
@@ -37,6 +38,7 @@ class Summary:
         self.injected, self.recoveries = everybody.nemesis.injected, everybody.nemesis.recoveries
         self.lateness, self.starved_s = everybody.scribe.lateness, weather.seconds("machine")
         self.redelivered = everybody.meter.redelivered(everybody.records.readable())
+        self.doubtful = sum(story.doubtful for story in everybody.truth.stories)
         self.stories = sum(story.live_at is not None for story in everybody.truth.stories)
 
     def lines(self) -> Iterator[str]:
@@ -54,6 +56,7 @@ class Summary:
             late = sorted(self.lateness)
             figures = f"late by {median(late):.3f} s, p99 {p99(late):.3f} s, at most {late[-1]:.3f} s"
             yield f"expiry       {len(late)} ends, {figures}"
+        yield f"in doubt     {self.doubtful} plays and comments that nobody ever answered for"
         yield f"redelivered  {self.redelivered} records at least"
         yield f"the machine had no time for us for {self.starved_s:.1f} s"
         for name, wrong in self.checks.items():

@@ -122,6 +122,12 @@ class Story:
     comments: dict[str, Comment] = field(default_factory=dict)
     publish_answered: bool = False
 
+    @property
+    def doubtful(self) -> int:
+        """Plays and comments of which nobody can tell whether they were taken."""
+        plays = sum(play.maybe and play.accepted is None for each in self.plays.values() for play in each.values())
+        return plays + sum(comment.id is None and not comment.refused for comment in self.comments.values())
+
     def lives(self, at: float) -> bool | None:
         """Whether it is live; None while nobody can tell."""
         if self.state != "live" or self.expires_at is None:
