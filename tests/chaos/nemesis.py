@@ -17,6 +17,7 @@ from .weather import Weather
 FIRST_AFTER_S, REST_S = 4.0, (1.5, 6.0)
 TWO_AT_ONCE = 0.25
 POLL_S = 0.2
+SLOW_S, SHOWN = 20.0, 3
 Fault = Callable[[random.Random], AbstractAsyncContextManager[str]]
 """Breaks something, says what, and mends it again when it is left."""
 
@@ -60,8 +61,11 @@ class Nemesis:
     seed: int
     injected: dict[str, int] = field(default_factory=dict)
     recoveries: dict[str, list[float]] = field(default_factory=dict)
+    slow: list[tuple[str, float, list[str]]] = field(default_factory=list)
+    """Recoveries that took long: after which kinds, how long, and what was last waited for."""
     awaited: set[str] = field(default_factory=set)
     """What was missing while the last recovery was waited for."""
+    last: list[str] = field(default_factory=list)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Strike."""
@@ -81,8 +85,9 @@ class Nemesis:
                     self.history.note("fault", kind=kind, what=what)
             healed = time.time()
             problem = await self.recovered()
-            awaited = sorted(self.awaited)
-            took = time.time() - healed
+            took, awaited = time.time() - healed, sorted(self.awaited)
+            if took > SLOW_S:
+                self.slow.append(("+".join(kinds), took, self.last[:SHOWN]))
             for kind in kinds:
                 self.recoveries.setdefault(kind, []).append(took)
             self.history.note("healed", kinds=kinds, recovered_s=round(took, 2), problem=problem, awaited=awaited)
@@ -94,6 +99,7 @@ class Nemesis:
             while True:
                 missing = await self._missing(http)
                 self.awaited.update(missing)
+                self.last = missing or self.last
                 if not missing or time.time() > deadline:
                     return ", ".join(missing) or None
                 await asyncio.sleep(POLL_S)

@@ -24,6 +24,7 @@ class Summary:
     looks: dict[str, int] = field(default_factory=dict)
     injected: dict[str, int] = field(default_factory=dict)
     recoveries: dict[str, list[float]] = field(default_factory=dict)
+    slow: list[tuple[str, float, list[str]]] = field(default_factory=list)
     lateness: list[float] = field(default_factory=list)
     starved_s: float = 0.0
     redelivered: int = 0
@@ -36,6 +37,7 @@ class Summary:
         """Read everybody's figures."""
         self.operations, self.looks = history.operations, everybody.witness.looks
         self.injected, self.recoveries = everybody.nemesis.injected, everybody.nemesis.recoveries
+        self.slow = everybody.nemesis.slow
         self.lateness, self.starved_s = everybody.scribe.lateness, weather.seconds("machine")
         self.redelivered = everybody.meter.redelivered(everybody.records.readable())
         self.doubtful = sum(story.doubtful for story in everybody.truth.stories)
@@ -52,6 +54,8 @@ class Summary:
             times = sorted(self.recoveries.get(kind, []))
             figures = f"recovered in {median(times):.1f} s, at most {times[-1]:.1f} s" if times else ""
             yield f"  {kind:<14} {number:>3}  {figures}"
+        for kinds, took, awaited in self.slow:
+            yield f"  {kinds} took {took:.0f} s: {'; '.join(awaited)}"
         if self.lateness:
             late = sorted(self.lateness)
             figures = f"late by {median(late):.3f} s, p99 {p99(late):.3f} s, at most {late[-1]:.3f} s"
