@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from minio.commonconfig import ENABLED, Filter
+from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 from stories_shared.failures import Unavailable
 from stories_shared.objects import Objects, TooLarge
 
@@ -245,3 +247,15 @@ async def test_a_wrong_secret_is_unavailable_rather_than_a_mistake(realm, object
     with pytest.raises(Unavailable):
         await stranger.ready()
     stranger.close()
+
+
+async def test_the_backstop_leaves_rules_of_others_alone_and_follows_its_settings(objects):
+    client, bucket = objects.calls, objects.bucket
+    theirs = Rule(ENABLED, rule_filter=Filter(prefix="logs/"), rule_id="theirs", expiration=Expiration(days=5))
+    client.set_bucket_lifecycle(bucket, LifecycleConfig([theirs]))
+    for days in ({"staging/": 2, "stories/": 31}, {"staging/": 2, "stories/": 31}, {"staging/": 3, "stories/": 40}):
+        await objects.ensure_backstop(days)
+        rules = client.get_bucket_lifecycle(bucket).rules
+        found = {rule.rule_id: (rule.rule_filter.prefix, rule.expiration.days) for rule in rules}
+        ours = {f"stories-{prefix.strip('/')}": (prefix, count) for prefix, count in days.items()}
+        assert found == {"theirs": ("logs/", 5), **ours}

@@ -6,7 +6,7 @@ Works with any S3; proven on MinIO and on SeaweedFS. Every failure to reach the 
 import itertools
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,6 +19,7 @@ from minio.datatypes import PostPolicy
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
+from stories_shared.backstop import ensure_rules
 from stories_shared.clock import Clock, system_now
 from stories_shared.failures import S3, Unavailable
 from stories_shared.s3_calls import (
@@ -217,6 +218,10 @@ class Objects:
             self.check_bucket()
 
         await self.threads.call("ensure", ensure)
+
+    async def ensure_backstop(self, days: Mapping[str, int]) -> None:
+        """Has objects below each prefix expire so many days after they were put, whatever else was missed."""
+        await self.threads.call("ensure", lambda: ensure_rules(self.calls, self.bucket, days))
 
     async def ready(self) -> bool:
         """Whether the bucket answers and is there. Raises Unavailable where nothing answers."""

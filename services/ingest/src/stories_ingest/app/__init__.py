@@ -1,5 +1,6 @@
 """The composition root: ingest, wired by hand."""
 
+import math
 from contextlib import suppress
 from datetime import timedelta
 
@@ -19,6 +20,7 @@ from stories_ingest import store
 from stories_ingest.app.background import start_sweeps, start_workers, watch_bucket
 from stories_ingest.app.doors import handlers, http_routes
 from stories_ingest.app.parts import Parts, objects_of
+from stories_ingest.domain.keys import FINAL, STAGING
 from stories_ingest.handlers import SERVICE
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.settings import IngestSettings
@@ -26,6 +28,9 @@ from stories_ingest.store.documents import CLAIMS
 
 SWEEP_EVERY = timedelta(seconds=20)
 """How often the whole bucket is looked through; strays go within a minute, as docs/http.md promises."""
+A_DAY = timedelta(days=1)
+MISSED_FOR_DAYS = 30
+"""How long media may outlive their story while everything that erases them stands still: as long as ended marks do."""
 
 
 def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: timedelta = SWEEP_EVERY) -> FastAPI:
@@ -53,9 +58,18 @@ async def init(settings: IngestSettings, *, settle: bool = False) -> None:
     objects = objects_of(settings)
     try:
         await objects.ensure_bucket()
+        await objects.ensure_backstop(backstop(settings))
     finally:
         objects.close()
     await prepare(SERVICE, settings, ensure, settle=settle)
+
+
+def backstop(settings: IngestSettings) -> dict[str, int]:
+    """After how many days the bucket drops what no sweep found, by prefix: long after all of them should have."""
+    return {
+        STAGING: math.ceil(settings.draft_ttl / A_DAY) + 1,
+        FINAL: math.ceil(max(settings.story_lifetimes) / A_DAY) + MISSED_FOR_DAYS,
+    }
 
 
 async def ensure(mongo: Mongo) -> None:
