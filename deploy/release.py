@@ -24,7 +24,6 @@ PLACES = (
     ("docs/openapi.json", r'(?m)^(  "version": "){old}(",?)$'),
     ("docs/openapi/*.json", r'(?m)^(  "version": "){old}(",?)$'),
     ("docker-compose.yml", r"(\$\{{STORIES_VERSION:-){old}(\}})"),
-    ("docker-compose.yml", r"(\$\{{STORIES_VERSION:-){old}(\}})"),
     ("deploy/helm/**/Chart.yaml", r'(?m)^( *(?:appV|v)ersion: "?){old}("?)$'),
     ("deploy/helm/examples/*.yaml", r'(\btag: "?){old}("?)(?![\w.])'),
 )
