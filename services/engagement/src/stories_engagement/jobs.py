@@ -7,13 +7,13 @@ from typing import Any, Protocol
 from stories_shared.clock import Clock
 from stories_shared.cloudevents import Fact, Forgotten
 from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserBlocked, UserErased, UserUnblocked
-from stories_shared.failures import Unacceptable
 from stories_shared.kafka import Kafka
+from stories_shared.outsiders import may_delete
 from stories_shared.tailing import Tail, committed_offsets
 
 from stories_engagement.domain.standing import REMEMBER_ENDED, Edge, Known, Standing
 from stories_engagement.usecases.people import edge_of, erased_until
-from stories_engagement.usecases.stories import known_of, refuse_slips
+from stories_engagement.usecases.stories import known_of
 
 HEARD = (StoryPosted, StoryDeleted, StoryExpired, UserBlocked, UserUnblocked, UserErased)
 """What decides whether a ticket is good."""
@@ -64,11 +64,8 @@ class Ear:
         if isinstance(event, StoryPosted):
             self._standing.post(event.story_id, known_of(event))
         elif isinstance(event, StoryDeleted):
-            try:
-                refuse_slips(fact)
-            except Unacceptable:
-                return
-            self._standing.end(event.story_id, self._now())
+            if may_delete(fact):
+                self._standing.end(event.story_id, self._now())
         elif isinstance(event, StoryExpired):
             if event.expires_at <= self._now():
                 self._standing.end(event.story_id, self._now())

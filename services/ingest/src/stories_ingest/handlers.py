@@ -8,7 +8,7 @@ from faststream.kafka import KafkaRouter
 from stories_shared.cloudevents import Fact
 from stories_shared.consuming import Records, each_fact, listen, together
 from stories_shared.events import Event, StoryDeleted, StoryExpired, StoryPosted, UserErased
-from stories_shared.ids import fact_based_id
+from stories_shared.outsiders import no_later, receipt_id_of
 
 from stories_ingest.usecases.accounts import ForgetUser
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
@@ -77,9 +77,7 @@ def event_handlers(expire: EndExpired, delete: EndDeleted, mend: MendNews, forge
         """Forget a user's stories until `at`. Replays are harmless: what was made later is somebody new's."""
 
         async def erased(fact: Fact[UserErased]) -> None:
-            event = fact.event
-            at = event.at if fact.ours else min(event.at, fact.appended_at)
-            await forget(event.user_id, at, event.receipt_id or fact_based_id(fact.identity))
+            await forget(fact.event.user_id, no_later(fact, fact.event.at), receipt_id_of(fact))
 
         await each_fact(batch, UserErased, erased)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from stories_shared.clock import Clock, whole_ms
 from stories_shared.cloudevents import Fact
 from stories_shared.events import UserBlocked, UserDataErased, UserErased, UserUnblocked
-from stories_shared.ids import fact_based_id
+from stories_shared.outsiders import no_later, receipt_id_of
 
 from stories_engagement.domain.standing import Edge
 from stories_engagement.domain.words import folded, hides
@@ -22,8 +22,7 @@ class Blocks(Protocol):
 
 def edge_of(fact: Fact[UserBlocked] | Fact[UserUnblocked]) -> Edge:
     """The block as it counts: an outsider's time ahead of the log's is the log's (docs/events.md)."""
-    at = fact.event.at if fact.ours else min(fact.event.at, fact.appended_at)
-    return Edge(on=isinstance(fact.event, UserBlocked), at=at)
+    return Edge(on=isinstance(fact.event, UserBlocked), at=no_later(fact, fact.event.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class DataErasures(Protocol):
 
 def erased_until(fact: Fact[UserErased]) -> datetime:
     """Up to when everything of the user is nobody's; an outsider's time ahead of the log's is the log's."""
-    return fact.event.at if fact.ours else min(fact.event.at, fact.appended_at)
+    return no_later(fact, fact.event.at)
 
 
 LOOK_AGAIN_AFTER = timedelta(seconds=65)
@@ -81,7 +80,7 @@ class EraseUser:
         event, at = fact.event, erased_until(fact)
         until = await self.people.mark_erased(event.user_id, at, self.now() + LOOK_AGAIN_AFTER)
         await self.people.forget(event.user_id, until)
-        receipt_id = event.receipt_id or fact_based_id(fact.identity)
+        receipt_id = receipt_id_of(fact)
         await self.erasures.say_data_erased(
             UserDataErased(
                 receipt_id=receipt_id, user_id=event.user_id, service="engagement", erased_at=whole_ms(self.now())

@@ -9,6 +9,7 @@ from stories_shared.clock import Clock
 from stories_shared.cloudevents import Fact
 from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
 from stories_shared.failures import Unacceptable, Unavailable
+from stories_shared.outsiders import may_delete
 
 from stories_engagement.domain.standing import Known
 from stories_engagement.usecases.abreast import abreast
@@ -49,7 +50,7 @@ def known_of(story: StoryPosted) -> Known:
 
 def refuse_slips(fact: Fact[StoryDeleted]) -> None:
     """Outsiders delete as admins only (docs/events.md). Raises `Unacceptable`."""
-    if not fact.ours and fact.event.by != "admin":
+    if not may_delete(fact):
         raise Unacceptable(f"an outside deletion by {fact.event.by}")
 
 

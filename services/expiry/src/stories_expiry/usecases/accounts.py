@@ -9,6 +9,7 @@ from stories_shared.clock import Clock, whole_ms
 from stories_shared.cloudevents import Fact
 from stories_shared.events import Event, UserDataErased, UserErased
 from stories_shared.ids import fact_based_id, new_id
+from stories_shared.outsiders import no_later, receipt_id_of
 
 from stories_expiry.domain.accounts import AccountReceipt, Erasure, ServiceAnswer
 
@@ -80,9 +81,9 @@ class ForgetUser:
         """Open the receipt where it is not, forget the user here, and answer like every other service."""
         said = fact.event
         erasure = Erasure(
-            receipt_id=said.receipt_id or fact_based_id(fact.identity),
+            receipt_id=receipt_id_of(fact),
             user_id=said.user_id,
-            at=said.at if fact.ours else min(said.at, fact.appended_at),
+            at=no_later(fact, said.at),
             fact_id=fact.id or fact_based_id(fact.identity),
         )
         now = whole_ms(self.now())

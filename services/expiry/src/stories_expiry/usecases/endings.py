@@ -10,6 +10,7 @@ from stories_shared.cloudevents import Fact
 from stories_shared.events import StoryDeleted, StoryErased
 from stories_shared.failures import Unacceptable
 from stories_shared.ids import fact_based_id
+from stories_shared.outsiders import may_delete, no_later
 
 from stories_expiry.domain.endings import Answer, Answered, Deletion
 
@@ -55,12 +56,12 @@ class RecordDeletion:
             Unacceptable: an outsider claims to be the author or an erasure.
         """
         said = fact.event
-        if not fact.ours and said.by != "admin":
+        if not may_delete(fact):
             raise Unacceptable(f"from outside only an admin deletes, not: {said.by}")
         deletion = Deletion(
             story_id=said.story_id,
             author_id=said.author_id if fact.ours else None,
-            deleted_at=said.deleted_at if fact.ours else min(said.deleted_at, fact.appended_at),
+            deleted_at=no_later(fact, said.deleted_at),
             by=said.by,
             fact_id=fact.id or fact_based_id(fact.identity),
         )

@@ -19,6 +19,7 @@ from stories_shared.events import (
     UserUnmuted,
 )
 from stories_shared.failures import Unacceptable
+from stories_shared.outsiders import no_later
 
 from stories_feed.domain.edges import Graph, Kind, Pair, TooManyChosen, Word
 
@@ -118,8 +119,7 @@ def pair_of(event: UserEdge) -> Pair:
 def word_of(fact: Fact[UserEdge]) -> Word:
     """What was decided and when it counts from."""
     _, on = DECISIONS[type(fact.event)]
-    at = fact.event.at if fact.ours else min(fact.event.at, whole_ms(fact.appended_at))
-    return Word(on, at)
+    return Word(on, no_later(fact, fact.event.at))
 
 
 def event_of(pair: Pair, word: Word) -> UserEdge:

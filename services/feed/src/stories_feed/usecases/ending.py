@@ -10,9 +10,8 @@ from stories_shared.clock import Clock, whole_ms
 from stories_shared.cloudevents import Fact
 from stories_shared.events import Event, StoryDeleted, StoryErased, StoryExpired
 from stories_shared.failures import Unacceptable
+from stories_shared.outsiders import may_delete
 from stories_shared.publishing import Saying
-
-from stories_feed.usecases.posting import is_deletion
 
 How = Literal["expired", "deleted"]
 # Clocks that are further apart than 2 s make a service step aside, so a later end is no difference of clocks.
@@ -72,7 +71,7 @@ class EndStories:
         Raises:
             Unacceptable: an outsider deletes in the author's name.
         """
-        if not all(is_deletion(fact) for fact in facts):
+        if not all(may_delete(fact) for fact in facts):
             raise Unacceptable("from outside a story is deleted by admin only")
         await self._end([End(fact.event.story_id, fact.event.deleted_at, "deleted") for fact in facts])
 

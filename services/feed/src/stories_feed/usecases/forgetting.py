@@ -7,7 +7,7 @@ from typing import Protocol
 from stories_shared.clock import Clock, whole_ms
 from stories_shared.cloudevents import Fact
 from stories_shared.events import UserDataErased, UserErased
-from stories_shared.ids import fact_based_id
+from stories_shared.outsiders import no_later, receipt_id_of
 from stories_shared.publishing import Saying
 
 from stories_feed.usecases.ending import Sayings
@@ -44,13 +44,13 @@ class ForgetUser:
     async def __call__(self, fact: Fact[UserErased]) -> None:
         """Erase everything that is not later than the erasure, which belongs to a new, empty user."""
         event = fact.event
-        at = event.at if fact.ours else min(event.at, whole_ms(fact.appended_at))
+        at = no_later(fact, event.at)
         if await self.people.begin_erasure(event.user_id, at):
             while await self.people.erase(event.user_id, at):
                 pass
             await self.people.finish_erasure(event.user_id, at)
         erased = UserDataErased(
-            receipt_id=event.receipt_id or fact_based_id(fact.identity),
+            receipt_id=receipt_id_of(fact),
             user_id=event.user_id,
             service="feed",
             erased_at=whole_ms(self.now()),

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from stories_shared.clock import Clock
 from stories_shared.cloudevents import Fact, Forgotten
 from stories_shared.events import StoryDeleted, StoryPosted
+from stories_shared.outsiders import may_delete
 
 from stories_feed.domain.live import LiveIndex, LiveStory
 
@@ -51,11 +52,6 @@ class PostStories:
         await self.stories.put([s for s in live if s.author_id not in erased or s.posted_at > erased[s.author_id]])
 
 
-def is_deletion(fact: Fact[StoryDeleted]) -> bool:
-    """Whether a deletion counts: ours always, an outsider's only as a moderator's."""
-    return fact.ours or fact.event.by == "admin"
-
-
 @dataclass(frozen=True, slots=True)
 class FollowTheLog:
     """Bring the live index up to date, fact by fact; it is called by the log's reader and never waits.
@@ -81,7 +77,7 @@ class FollowTheLog:
             story = as_live(fact.event)
             if self.index.put(story, now):
                 self.appeared(story)
-        elif isinstance(fact.event, StoryDeleted) and is_deletion(fact):
+        elif isinstance(fact.event, StoryDeleted) and may_delete(fact):
             self.end(fact.event.story_id, now)
 
     def end(self, story_id: str, at: datetime) -> None:
