@@ -1,0 +1,102 @@
+"""Old and new releases side by side: every service takes what each release says, with less and with more in it."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from stories_cli import again, reach
+from stories_cli.log import reading
+from stories_embedded.checkout import CHECKOUT
+from stories_shared.cloudevents import headers_of
+from stories_shared.events import EVENTS
+from stories_shared.ids import new_id
+from stories_shared.publishing import Message, Publisher
+
+from ..journeys.waiting import within
+from ..journeys.world import World
+
+GOLDEN = CHECKOUT / "shared" / "tests" / "golden"
+RELEASES = sorted(path.name for path in GOLDEN.iterdir())
+A_WHILE = 60.0
+PEOPLE = ("user_id", "target_id", "author_id", "viewer_id")
+
+
+def as_said(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """As the release says it."""
+    return payload
+
+
+def with_less(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """As a release before it may have said it: without whatever may be left out."""
+    needed = {field.encode_name for field in msgspec.structs.fields(EVENTS[topic]) if field.required}
+    return {name: value for name, value in payload.items() if name in needed}
+
+
+def with_more(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """As a release after it may say it: with fields that nobody knows yet, in what it holds too."""
+    more = {"new": {"deep": [{"er": None}]}, "newer": 2**60, "newest": "x" * 1_000}
+    held = {name: value | more for name, value in payload.items() if name in {"media", "sound"} and value}
+    return payload | held | more
+
+
+def golden(release: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each payload of a release, about people and a story whom nobody else knows, of today."""
+    story_id, tag, now = new_id(), secrets.token_hex(4), datetime.now(UTC)
+    for path in sorted((GOLDEN / release).glob("*.json")):
+        text = path.read_text().replace("019a0000-0000-7000-8000-000000000001", story_id)
+        payload: dict[str, Any] = json.loads(text)
+        payload |= {name: f"{payload[name]}-{tag}" for name in PEOPLE if payload.get(name)}
+        payload |= {name: now.isoformat() for name in payload if name.endswith("_at") or name == "at"}
+        if path.stem == "story-posted":
+            payload["expires_at"] = (now + timedelta(hours=1)).isoformat()
+        yield path.stem, payload
+
+
+async def parked(world: World) -> dict[tuple[str, str], int]:
+    """How many records lie parked, by topic and group."""
+    found = json.loads(await world.stack.run("parked", "list", "--json"))
+    return {(row["topic"], row["group"]): row["records"] for row in found}
+
+
+@pytest.mark.parametrize("shape", [as_said, with_less, with_more])
+@pytest.mark.parametrize("release", RELEASES)
+async def test_no_service_parks_what_another_release_says(world: World, release: str, shape: Any) -> None:
+    before = await parked(world)
+    kafka, topics = reach.kafka(await world.stack.env())
+    said = list(golden(release))
+    for topic, payload in said:
+        publisher = Publisher(kafka, topics[topic].writers[0])
+        event = msgspec.convert(payload, EVENTS[topic], strict=False)
+        headers = tuple(headers_of(event, publisher.source, new_id(), datetime.now(UTC)))
+        value = json.dumps(shape(topic, payload)).encode()
+        await publisher.start()
+        await publisher.send([Message(kafka.topic(topic), event.key.encode(), value, headers)])
+        await publisher.stop()
+    async with reading(kafka) as log, asyncio.timeout(A_WHILE):
+        await again.heard(log, kafka, topics, [topic for topic, _ in said])
+    assert await parked(world) == before
+
+
+@pytest.mark.parametrize("shape", [with_less, with_more])
+async def test_an_edge_of_another_release_counts(world: World, shape: Any) -> None:
+    ann, bob = world.people("ann", "bob")
+    edge = {"user_id": ann.id, "target_id": bob.id, "at": datetime.now(UTC).isoformat()}
+    kafka, _ = reach.kafka(await world.stack.env())
+    publisher = Publisher(kafka, "/our-graph")
+    await publisher.start()
+    value = json.dumps(shape("user-followed", edge)).encode()
+    await publisher.send([Message(kafka.topic("user-followed"), ann.id.encode(), value)])
+    await publisher.stop()
+    following = within(A_WHILE, lambda: ann.get("/v1/following"), lambda found: found["items"])
+    assert [each["user_id"] for each in (await following)["items"]] == [bob.id]
+
+
+def test_there_is_a_folder_for_what_is_not_released_yet() -> None:
+    assert "unreleased" in RELEASES
+    assert all(Path(GOLDEN / name).is_dir() for name in RELEASES)
