@@ -1,0 +1,97 @@
+"""How often: every limited operation says how much is left, and nothing but time gives more."""
+
+import re
+
+import pytest
+from stories_shared.ids import new_id
+
+from ..journeys.people import Person
+from ..journeys.world import World
+from .operations import GOOD, OPEN, Operation
+
+POLICY = re.compile(r'"(?P<name>[a-z]+)";q=(?P<quota>[0-9]+);w=60').fullmatch
+LEFT = re.compile(r'"(?P<name>[a-z]+)";r=(?P<left>[0-9]+);t=(?P<seconds>[0-9]+)').fullmatch
+ALSO_GOOD = {
+    "/v1/stories": {"media": {"content_type": "video/mp4", "size": 1000}},
+    "/v1/views": {"views": [{"ticket": "nonsense"}]},
+    "/v1/me/privacy": {"view_history": True},
+    "/v1/me/hidden-words": {"words": []},
+}
+QUERIES = {"/v1/rings": "?user_ids=ann", "/v1/reels": "?user_ids=ann"}
+
+
+async def asked(person: Person, operation: Operation) -> tuple[int, dict[str, str]]:
+    """The status and headers of an answer to something that is in order, but about nothing that is there."""
+    path = operation.at(story_id=new_id(), comment_id=new_id(), user_id="somebody") + QUERIES.get(operation.path, "")
+    body = {"json": {**GOOD, **ALSO_GOOD}[operation.path]} if operation.takes_json else {}
+    answer = await person.call(operation.method, path, **body)
+    return answer.status_code, dict(answer.headers)
+
+
+async def test_every_limited_operation_says_how_much_is_left(world: World, documented: list[Operation]) -> None:
+    person, root = world.person("ann"), world.admin()
+    limits = {**(await world.http.get("/v1/config")).json()["limits"]}
+    limited = [operation for operation in documented if "429" in operation.about["responses"]]
+    assert len(limited) > 35
+    for operation in limited:
+        who = root if "/admin/" in operation.path else person
+        status, headers = await asked(who, operation)
+        if operation.path.endswith("/publish"):
+            continue  # its 429 is the quota's
+        policy, left = POLICY(headers.get("ratelimit-policy", "")), LEFT(headers.get("ratelimit", ""))
+        assert policy, (operation, status, headers)
+        assert left, (operation, status, headers)
+        assert policy["name"] == left["name"]
+        assert policy["name"] in limits, operation
+        assert int(policy["quota"]) == limits[policy["name"]], operation
+        assert 0 <= int(left["left"]) < int(policy["quota"])
+        assert 1 <= int(left["seconds"]) <= 60
+
+
+async def test_what_is_not_limited_says_so_by_documenting_no_429(world: World, documented: list[Operation]) -> None:
+    person = world.person("ann")
+    for operation in documented:
+        if "429" not in operation.about["responses"] and (operation.method, operation.path) not in OPEN:
+            _, headers = await asked(person, operation)
+            assert "ratelimit" not in headers, operation
+
+
+@pytest.mark.parametrize("disguise", [{}, {"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=203.0.113.7"}])
+async def test_a_limit_belongs_to_the_user_whatever_token_and_address(world: World, disguise: dict[str, str]) -> None:
+    eve = world.person("eve")
+    path, body = f"/v1/stories/{new_id()}/reaction", {"emoji": "❤️"}
+    statuses, last = [], None
+    for number in range(121):
+        again = world.known(eve.id, seconds=3600 + number)  # another token of the same user
+        last = await again.call("PUT", path, json=body, headers=disguise)
+        statuses.append(last.status_code)
+    assert statuses == [404] * 120 + [429]
+    assert last is not None
+    left = LEFT(last.headers["ratelimit"])
+    assert left
+    assert (left["name"], left["left"]) == ("reactions", "0")
+    assert last.headers["retry-after"] == left["seconds"]
+    assert last.json()["type"] == "urn:stories:rate-limited"
+    assert (await eve.call("POST", f"/v1/stories/{new_id()}/shares")).status_code == 404  # another limit
+    assert (await world.person("bob").call("PUT", path, json=body)).status_code == 404  # another user
+
+
+async def test_a_refused_request_costs_nothing_and_does_nothing(world: World) -> None:
+    ann = world.person("ann")
+    story = await ann.post_and_wait()
+    answers = [await ann.comment(story, f"number {number}") for number in range(33)]
+    written = [answer for answer in answers if answer.status_code == 201]
+    assert (len(written), {answer.status_code for answer in answers[30:]}) == (30, {429})
+    assert (await ann.counts(story))["comments"] == 30
+
+
+async def test_large_bodies_are_refused_whatever_their_framing(world: World) -> None:
+    ann = world.person("ann")
+
+    async def chunks():
+        for _ in range(40):
+            yield b" " * 16_384
+
+    for content in (b" " * 300_000, chunks()):
+        answer = await ann.call("POST", "/v1/stories", content=content, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["type"]) == (413, "urn:stories:too-large")
