@@ -6,7 +6,9 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
+from prometheus_client import Histogram
 from stories_cli.docs.metrics import SAME_EVERYWHERE, SERVICES, metrics_of
+from stories_shared.metrics import Catalogue
 
 from .sources import (
     GRAFANA,
@@ -87,6 +89,16 @@ def test_each_promise_is_measured_alike_over_all_four_windows() -> None:
         assert by_window.keys() == WINDOWS
         assert len(set(by_window.values())) == 1
         assert "[]" in by_window["5m"]
+
+
+def test_each_promise_has_a_bucket_that_ends_where_it_does() -> None:
+    made = [metric for kind in SERVICES.values() for metric in vars(kind(Catalogue())).values()]
+    bounds = {each._name: {str(bound) for bound in each._upper_bounds} for each in made if isinstance(each, Histogram)}
+    asked = [re.findall(r'(stories_\w+)_bucket\{[^}]*le="([\d.]+)"', asked.expr) for asked in ASKED]
+    found = {pair for pairs in asked for pair in pairs}
+    assert {bound for _, bound in found} == {"0.1", "1.0", "10.0", "60.0"}
+    for metric, bound in found:
+        assert bound in bounds[metric]
 
 
 @pytest.mark.parametrize("gauge", [name for name in METRICS if "oldest" in name or "overdue" in name])
