@@ -15,6 +15,8 @@ VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)\Z")
 UNRELEASED = re.compile(r"^## Unreleased\n(?P<told>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 GOLDEN = Path("shared/tests/golden")
 
+TAG = r'(\btag: "?){old}("?)(?![\w.])'
+
 # Where a version stands: files, and what it looks like there. The old one is replaced, and there has to be one.
 PLACES = (
     ("pyproject.toml", r'(?m)^(version = "){old}(")$'),
@@ -25,9 +27,10 @@ PLACES = (
     ("docs/openapi/*.json", r'(?m)^(  "version": "){old}(",?)$'),
     ("docker-compose.yml", r"(\$\{{STORIES_VERSION:-){old}(\}})"),
     ("deploy/helm/**/Chart.yaml", r'(?m)^( *(?:appV|v)ersion: "?){old}("?)$'),
-    ("deploy/helm/examples/*.yaml", r'(\btag: "?){old}("?)(?![\w.])'),
+    ("deploy/helm/examples/*.yaml", TAG),
+    ("docs/deploying.md", TAG),
 )
-MAY_LACK = ("deploy/helm/examples/*.yaml",)
+MAY_LACK = ("deploy/helm/examples/*.yaml", "docs/deploying.md")
 
 
 class Refused(Exception):
@@ -63,14 +66,13 @@ def release(checkout: Path, version: str) -> list[Path]:
     old = current(checkout)
     if git(checkout, "tag", "--list", f"v{version}") or ordered(version) < ordered(old):
         raise Refused(f"{version} does not follow {old}, or is released already")
-    seen = naming(checkout, old)
     texts = bumped(checkout, old, version) | {checkout / "CHANGELOG.md": told(checkout, version)}
     written = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
     for path in written:
         path.write_text(texts[path], encoding="utf-8")
     kept = checkout / GOLDEN / f"v{version}"
     shutil.copytree(checkout / GOLDEN / "unreleased", kept)
-    for left in sorted(seen & naming(checkout, old)):
+    for left in sorted(naming(checkout, old)) if old != version else ():
         sys.stderr.write(f"{left} still names {old}; is that another's version?\n")
     git(checkout, "add", "--all")
     git(checkout, "commit", "--quiet", "--message", f"Release {version}")
@@ -112,7 +114,7 @@ def bumped(checkout: Path, old: str, new: str) -> dict[Path, str]:
 
 def naming(checkout: Path, version: str) -> set[str]:
     """What deploys and documents name this version, but for what was made for tests or locked."""
-    kept = (":!CHANGELOG.md", ":!*.lock", ":!**/tests/**", ":!tests/**")
+    kept = (":!CHANGELOG.md", ":!*.lock", ":!**/tests/**", ":!tests/**", ":!**/go.*")
     run = subprocess.run(  # noqa: S603
         ["git", "-C", str(checkout), "grep", "--files-with-matches", "--word-regexp", "-F", version, "--", ".", *kept],  # noqa: S607
         check=False,

@@ -65,6 +65,12 @@ def test_a_release_is_one_version_everywhere_one_commit_and_one_tag(clone: Path)
     assert git(clone, "log", "-1", "--format=%s").strip() == "Release 1.2.0"
 
 
+def test_the_version_that_is_being_made_can_be_the_one_that_is_released(clone: Path) -> None:
+    ran = release(clone, "0.1.0")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert git(clone, "describe", "--exact-match").strip() == "v0.1.0"
+
+
 def test_what_was_unreleased_is_told_under_the_version_and_its_payloads_are_kept(clone: Path) -> None:
     release(clone, "1.2.0")
     text = (clone / "CHANGELOG.md").read_text()
