@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,7 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready, leave it running.")] = False,
 ) -> None:
     """Run the real servers, the four services and the gateway, until Ctrl-C."""
+    folder = where.folder(data)
     from stories_embedded import detached, supervisor
     from stories_embedded.checkout import NotInstalled
     from stories_embedded.plan import Options
@@ -50,7 +52,6 @@ def up(
     if s3 not in {"seaweedfs", "minio"}:
         fail(f"--s3: seaweedfs or minio, not {s3!r}", USAGE)
     options = Options(gateway_port, lifetimes, _counts(replicas), s3, observe)
-    folder = where.folder(data)
     with failing_with(AlreadyRunning, PortTaken, NotInstalled, DidNotStart):
         if detach:
             if there := folder.running():
@@ -64,10 +65,11 @@ def up(
 
 def down(data: Data = DEFAULT_DATA) -> None:
     """Stop the stack; nothing running is fine."""
+    folder = where.folder(data)
     from stories_embedded import detached
 
     with failing_with(TimeoutError):
-        say("stopped" if detached.stop(where.folder(data)) else "nothing runs here")
+        say("stopped" if detached.stop(folder) else "nothing runs here")
 
 
 def status(data: Data = DEFAULT_DATA, as_json: JsonOut = False) -> None:
@@ -123,9 +125,10 @@ def logs(
 
 def doctor(data: Data = DEFAULT_DATA) -> None:
     """What this machine lacks, all at once, with the command for it."""
+    folder = where.folder(data)
     from stories_embedded import diagnosis
 
-    missing = diagnosis.missing(where.folder(data))
+    missing = diagnosis.missing(folder)
     for line in missing:
         print(line)
     if missing:
@@ -144,7 +147,10 @@ def init(
     """Topics, bucket and indexes: idempotent, what every deployment runs first."""
     if service is not None and service not in SERVICES:
         fail(f"no such service: {service}; there are {', '.join(SERVICES)}", USAGE)
-    for name in [service] if service else SERVICES:
+    names = [service] if service else list(SERVICES)
+    if absent := [name for name in names if find_spec(f"stories_{name}") is None]:
+        fail(f"not installed here: {', '.join(absent)}; each image has its own: python -m stories_{absent[0]} init")
+    for name in names:
         own = where.settings(data, env_file, name)
         command = [sys.executable, "-m", f"stories_{name}", "init", *(["--settle"] if settle else [])]
         run = subprocess.run(command, check=False, env={**os.environ, **own})
