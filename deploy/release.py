@@ -64,13 +64,13 @@ def release(checkout: Path, version: str) -> list[Path]:
     if dirty := git(checkout, "status", "--porcelain"):
         raise Refused(f"the tree is not clean:\n{dirty}")
     old = current(checkout)
-    if git(checkout, "tag", "--list", f"v{version}") or ordered(version) < ordered(old):
+    kept = checkout / GOLDEN / f"v{version}"
+    if git(checkout, "tag", "--list", f"v{version}") or kept.exists() or ordered(version) < ordered(old):
         raise Refused(f"{version} does not follow {old}, or is released already")
     texts = bumped(checkout, old, version) | {checkout / "CHANGELOG.md": told(checkout, version)}
     written = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
     for path in written:
         path.write_text(texts[path], encoding="utf-8")
-    kept = checkout / GOLDEN / f"v{version}"
     shutil.copytree(checkout / GOLDEN / "unreleased", kept)
     for left in sorted(naming(checkout, old)) if old != version else ():
         sys.stderr.write(f"{left} still names {old}; is that another's version?\n")
