@@ -38,6 +38,9 @@ user's or story's id is ever a label; unmatched routes are `route="unmatched"`.
 
 Gauges marked † are the same on every replica: aggregate them with `max`, all others with `sum`. Beside these there are
 the process metrics of the Prometheus client and FastStream's own under `faststream_`.
+
+Where the values of labels are known beforehand, the series are there from the start, at zero. Rules, alarms and
+dashboards over these: [operating](operating.md#is-it-well).
 """
 
 
