@@ -54,7 +54,7 @@ def test_a_release_is_one_version_everywhere_one_commit_and_one_tag(clone: Path)
     assert ran.returncode == 0, ran.stderr
     members = [clone / "pyproject.toml", *clone.glob("*/pyproject.toml"), *clone.glob("*/*/pyproject.toml")]
     assert len(members) == 8
-    assert all("\nversion = NEXT\n" in path.read_text() for path in members)
+    assert all(f'\nversion = "{NEXT}"\n' in path.read_text() for path in members)
     for document in (clone / "docs" / "openapi.json", *(clone / "docs" / "openapi").iterdir()):
         assert json.loads(document.read_text())["info"]["version"] == NEXT
     assert yaml.safe_load((clone / "docs" / "asyncapi.yaml").read_text())["info"]["version"] == NEXT
