@@ -50,7 +50,13 @@ def rendered(
         "template", release, chart, "--namespace", "prod", "--kube-version", version, "--values",
         str(values_for(chart, example)), *options,
     )  # fmt: skip
-    return tuple(manifest for manifest in yaml.safe_load_all(text) if manifest)
+    return read(text)
+
+
+def read(text: str) -> tuple[Manifest, ...]:
+    """The manifests of a rendered text, by the parser that is written in C where there is one."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return tuple(manifest for manifest in yaml.load_all(text, loader) if manifest)
 
 
 @cache

@@ -24,21 +24,31 @@ def is_custom(manifest: Manifest) -> bool:
 
 
 @pytest.mark.needs_deploy_tools
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("version", KUBERNETES)
 def test_every_manifest_is_one_by_kubernetes_own_strict_schema(version, tmp_path):
     files = []
     for example in EXAMPLES:
-        own = [each for each in rendered("stories", example, version=version) if not is_custom(each)]
+        own = [shortened(each) for each in rendered("stories", example, version=version) if not is_custom(each)]
         files.append(tmp_path / f"{example}.yaml")
         files[-1].write_text(yaml.safe_dump_all(own))
     run = subprocess.run(
         [TOOLS / "bin" / "kubernetes-validate", "--strict", "--quiet", "-k", version.rpartition(".")[0], *files],
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=500,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def shortened(manifest: Manifest) -> Manifest:
+    """The files in a config map say nothing about its shape, and take long to read."""
+    return (
+        {**manifest, "data": {name: text[:20] for name, text in manifest["data"].items()}}
+        if "data" in manifest
+        else manifest
+    )
 
 
 @pytest.mark.needs_deploy_tools
