@@ -23,7 +23,7 @@ A_WHILE = 60.0
 @pytest_asyncio.fixture
 async def own_world(samples: Samples) -> AsyncIterator[World]:
     """A stack that may be stopped, and that lives on when its databases are as they were earlier."""
-    stack = Stack.make(settings=PATIENT, short="45s")
+    stack = Stack.make(settings=PATIENT, short="30s")
     try:
         stack.start()
         async with httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False) as http:
