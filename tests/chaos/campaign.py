@@ -35,6 +35,7 @@ class Campaign:
     seed: int
     seconds: float
     kinds: frozenset[str]
+    without: frozenset[str]
     folder: Path
     say: Say
     soaking: bool = False
@@ -45,7 +46,7 @@ class Campaign:
     summary: Summary = field(init=False)
 
     def __post_init__(self) -> None:
-        kinds = sorted(self.kinds)
+        kinds = sorted(self.kinds - self.without)
         self.summary = Summary(self.seed, self.seconds, kinds)
         self.history = History(self.folder / "history.jsonl", self.seed, seconds=self.seconds, kinds=kinds)
 
@@ -76,7 +77,9 @@ class Campaign:
     async def _play(self, arena: Arena, stack: AsyncExitStack) -> None:
         samples = Samples(self.folder / "samples")
         samples.folder.mkdir(exist_ok=True)
-        everybody = await cast(self.seed, self.kinds, arena, self.history, self.weather, self.wrong, samples, stack)
+        everybody = await cast(
+            self.seed, self.kinds, self.without, arena, self.history, self.weather, self.wrong, samples, stack
+        )
         soak = Soak(arena, self.folder)
         watching = [self.weather.watch_the_machine(), everybody.scribe.run(), everybody.meter.run()]
         asides = [asyncio.create_task(each) for each in [*watching, *([soak.run()] if self.soaking else [])]]
@@ -97,7 +100,7 @@ class Campaign:
     async def _violate(self, everybody: Cast) -> None:
         """Everybody at once, until the time is over or somebody says so."""
         minutes = "until Ctrl-C" if math.isinf(self.seconds) else f"for {self.seconds / 60:.1f} minutes"
-        self.say(f"violence {minutes}, seed {self.seed}: {', '.join(sorted(self.kinds))}")
+        self.say(f"violence {minutes}, seed {self.seed}: {', '.join(self.summary.kinds)}")
         violence = [
             asyncio.create_task(everybody.generator.run(self.ending)),
             asyncio.create_task(everybody.witness.run(self.seed, self.ending)),

@@ -47,9 +47,16 @@ class Cast:
 
 
 async def cast(
-    seed: int, kinds: frozenset[str], arena: Arena, history: History, weather: Weather, wrong: Wrong,
-    samples: Samples, stack: AsyncExitStack,
-) -> Cast:  # fmt: skip
+    seed: int,
+    kinds: frozenset[str],
+    without: frozenset[str],
+    arena: Arena,
+    history: History,
+    weather: Weather,
+    wrong: Wrong,
+    samples: Samples,
+    stack: AsyncExitStack,
+) -> Cast:
     """Everybody for a running arena; `stack` closes their connections."""
 
     async def door(url: str) -> httpx.AsyncClient:
@@ -71,6 +78,7 @@ async def cast(
         records,
         MemberFaults(arena, witness, wrong),
     )
-    nemesis = Nemesis(arena, weather, history, everything, WEIGHTS, kinds, seed)
+    weights = {kind: weight for kind, weight in WEIGHTS.items() if kind in kinds}
+    nemesis = Nemesis(arena, weather, history, everything, weights, without, seed)
     generator = Generator(operations, seed)
     return Cast(client, truth, witness, operations, generator, scribe, records, nemesis, Meter(witness.doors))

@@ -32,7 +32,7 @@ class Blow:
 
 
 def plan(seed: int, kinds: Mapping[str, int]) -> AsyncIterator[Blow]:
-    """What the seed has in store, whichever kinds are left out later: those blows are then empty."""
+    """What the seed has in store of these kinds, each drawn as often as it weighs."""
 
     async def blows() -> AsyncIterator[Blow]:
         rng = random.Random(f"{seed}/nemesis")
@@ -57,7 +57,8 @@ class Nemesis:
     history: History
     faults: Mapping[str, Fault]
     weights: Mapping[str, int]
-    allowed: frozenset[str]
+    without: frozenset[str]
+    """Kinds that are drawn but do not strike, so that all the others strike as they did with them."""
     seed: int
     injected: dict[str, int] = field(default_factory=dict)
     recoveries: dict[str, list[float]] = field(default_factory=dict)
@@ -72,7 +73,7 @@ class Nemesis:
         async for blow in plan(self.seed, self.weights):
             if await stopped_within(stopping, blow.after_s):
                 return
-            kinds = [kind for kind in blow.kinds if kind in self.allowed]
+            kinds = [kind for kind in blow.kinds if kind not in self.without]
             if kinds:
                 await self._strike(kinds, random.Random(blow.seed))
 

@@ -8,18 +8,19 @@ Run = Callable[[frozenset[str]], Summary]
 Say = Callable[[str], None]
 
 
-def smallest(failed: Summary, run: Run, reruns: int, say: Say) -> frozenset[str]:
-    """The fewest kinds that still failed, in at most so many runs. What struck least before it broke goes first."""
-    kinds = frozenset(failed.injected)
+def smallest(failed: Summary, run: Run, reruns: int, say: Say) -> tuple[frozenset[str], frozenset[str]]:
+    """The fewest kinds that still failed, in at most so many runs, and those left out for it.
+
+    What struck least before it broke is left out first; `run` is told which kinds are to be left out.
+    """
+    fewest, without = frozenset(failed.injected), frozenset(failed.kinds) - frozenset(failed.injected)
     for number, kind in enumerate(suspicion(failed)[:reruns], 1):
-        fewer = kinds - {kind}
-        if not fewer:
+        if fewest == {kind}:
             break
-        say(f"re-run {number} of at most {reruns}, without {kind}: {', '.join(sorted(fewer))}")
-        again = run(fewer)
-        if again.violations:
-            kinds = fewer & frozenset(again.injected) or fewer
-    return kinds
+        say(f"re-run {number} of at most {reruns}, without {kind}: {', '.join(sorted(fewest - {kind}))}")
+        if run(without | {kind}).violations:
+            fewest, without = fewest - {kind}, without | {kind}
+    return fewest, without
 
 
 def suspicion(failed: Summary) -> Sequence[str]:

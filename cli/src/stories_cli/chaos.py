@@ -18,6 +18,9 @@ def chaos(
     seed: Annotated[int | None, typer.Option(help="What happens when; a fresh one by default.")] = None,
     minutes: Annotated[float, typer.Option(min=0.1, help="Of violence; healing and checks come after it.")] = 2.0,
     faults: Annotated[str | None, typer.Option(metavar="KIND,…", help="These kinds alone; by default all.")] = None,
+    without: Annotated[
+        str | None, typer.Option(metavar="KIND,…", help="These do not strike; the others strike as they did with them.")
+    ] = None,
     forever: Annotated[
         bool, typer.Option("--forever", help="Until Ctrl-C, with memory, disk and connections drawn.")
     ] = False,
@@ -39,6 +42,7 @@ def chaos(
     arguments = ["--minutes", str(minutes), "--reruns", str(reruns), *(["--forever"] if forever else [])]
     arguments += ["--seed", str(seed)] if seed is not None else []
     arguments += ["--faults", faults] if faults else []
+    arguments += ["--without", without] if without else []
     raise typer.Exit(_run([sys.executable, "-m", "tests.chaos", *arguments], str(CHECKOUT)))
 
 
