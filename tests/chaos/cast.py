@@ -1,6 +1,5 @@
 """Everybody who takes part in a run, wired by hand."""
 
-import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -71,9 +70,8 @@ async def cast(
     operations = Operations(client, truth, witness, pool, samples.text(), LIFETIMES)
     scribe = Scribe(arena.direct["kafka"], tuple(Topics.of([timedelta(hours=24)])))
     records = RecordFaults(arena.direct["kafka"], scribe)
-    rng = random.Random(f"{seed}/stare")
     everything = faults(
-        ProcessFaults(arena, lambda name: witness.stare(name, rng)),
+        ProcessFaults(arena, witness.collect, operations.provoke, witness.stare),
         WireFaults(arena),
         records,
         MemberFaults(arena, witness, wrong),

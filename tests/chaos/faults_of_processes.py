@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -18,15 +18,20 @@ FROZEN_S = (7.0, 10.0)
 """Longer than the session timeout of six seconds: the group goes on without its member."""
 SHORT_S = (0.3, 2.0)
 POLL_S = 0.1
-Thawed = Callable[[str], Awaitable[None]]
 
 
 @dataclass
 class ProcessFaults:
-    """What can be done to a process from outside. `thawed` is told the name of a replica that goes on."""
+    """What can be done to a process from outside.
+
+    A replica that was frozen knows nothing of what happened since: `collect` gathers tickets before, `provoke` takes
+    things back meanwhile, and `stare` looks closely at what the replica of this name says once it goes on.
+    """
 
     arena: Arena
-    thawed: Thawed
+    collect: Callable[[], Awaitable[None]]
+    provoke: Callable[[random.Random], Coroutine[None, None, None]]
+    stare: Callable[[str], Awaitable[None]]
 
     @asynccontextmanager
     async def kill_service(self, rng: random.Random) -> AsyncIterator[str]:
@@ -81,18 +86,21 @@ class ProcessFaults:
 
     @asynccontextmanager
     async def _frozen(self, rng: random.Random, name: str, how_long: tuple[float, float]) -> AsyncIterator[str]:
+        await self.collect()
         pid = self.arena.processes()[name].pid
         if pid is None:
             yield f"{name}, which was away"
             return
         os.kill(pid, signal.SIGSTOP)
+        provoking = asyncio.create_task(self.provoke(rng))
         try:
             yield name
             await asyncio.sleep(rng.uniform(*how_long))
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-        await self.thawed(name)
+        await self.stare(name)
+        await provoking
 
     def _signal(self, number: signal.Signals, *names: str) -> None:
         processes = self.arena.processes()

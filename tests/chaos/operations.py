@@ -18,6 +18,7 @@ from .engaging import Engaging
 from .truth import Kind, Rule, Story, Timeline
 
 AUDIENCES = ("everyone", "everyone", "followers", "friends", "close_friends")
+LASTING_S = 15.0
 MOST_LIVE = 9
 """Live stories an author may have here; the quota is a hundred."""
 FORGET_FOLLOWS: tuple[Kind, ...] = ("following", "close-friends")
@@ -169,6 +170,16 @@ class Operations(Engaging):
         )
         if answer.tells and not answer.good and change.over is None:
             story.rule.refuse(change)
+
+    async def provoke(self, rng: random.Random) -> None:
+        """Take several things from people at once: stories, their audience, each other."""
+        now = time.time()
+        lasting = [each for each in self.truth.stories if each.lives(now) and (each.expires_at or 0) > now + LASTING_S]
+        chosen = rng.sample(lasting, min(len(lasting), 5))
+        taking = [self.take_back(story) for story in chosen[:1]]
+        taking += [self.say_audience(story, ("close_friends", frozenset())) for story in chosen[1:4]]
+        taking += [self.block(story.author, rng) for story in chosen[4:]]
+        await asyncio.gather(*taking)
 
     async def follow(self, user: str, rng: random.Random) -> None:
         """Follow somebody."""

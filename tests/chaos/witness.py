@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,8 @@ from .weather import Weather
 READERS, PAUSE_S = 3, 0.3
 RECENT_S = 40.0
 """What was refused so long ago is looked for most."""
+HELD_S = 300.0
+STARE_S, STARE_PAUSE_S, STARES = 2.0, 0.05, 8
 Wrong = Callable[..., None]
 
 
@@ -74,6 +76,7 @@ class Witness:
                 self._shown(reason, viewer, story, answer, door, "items")
             elif viewer != story.author:
                 urls = [url for url in (item["media_url"], item["poster_url"]) if url]
+                self.held.pop((viewer, item["id"]), None)
                 self.held[viewer, item["id"]] = Held(item["ticket"], urls, answer.ended)
 
     def tray(self, viewer: str, rings: Sequence[Any], answer: Answer, door: str) -> None:
@@ -110,10 +113,29 @@ class Witness:
             await self.look(rng, rng.choice(["gateway", *self.doors]))
             await asyncio.sleep(PAUSE_S * rng.uniform(0.5, 1.5))
 
-    async def stare(self, door: str, rng: random.Random, times: int = 12) -> None:
-        """Look at one door many times at once: it has just been thawed."""
-        if door in self.doors:
-            await asyncio.gather(*(self.look(rng, door) for _ in range(times)))
+    async def collect(self) -> None:
+        """Have everybody hold tickets and URLs of all they may see; those of long ago are dropped."""
+        long_ago = time.time() - HELD_S
+        self.held = {key: held for key, held in self.held.items() if held.read_at > long_ago}
+        await asyncio.gather(*(self._reels(viewer, None, "gateway") for viewer in self.truth.users))
+
+    async def stare(self, door: str) -> None:
+        """Look at one door, closely, for what was taken from people of late: it has just been thawed."""
+        looks = [self._ticket] if door.startswith("engagement") else [self._item, self._reel]
+        until = time.time() + STARE_S
+        while door in self.doors and time.time() < until:
+            taken = list(self._taken())[:STARES]
+            await asyncio.gather(*(look(*each, door) for each in taken for look in looks))
+            await asyncio.sleep(STARE_PAUSE_S)
+
+    def _taken(self) -> Iterator[tuple[str, Story]]:
+        """Who must not see any more, by now, what they could see half a minute ago."""
+        now = time.time()
+        for (viewer, story_id), held in reversed(self.held.items()):
+            story = self.truth.by_id[story_id]
+            fresh = now - held.read_at < RECENT_S and now < (story.expires_at or 0.0)
+            if fresh and self.refusal(viewer, story, Answer(200, now, now)):
+                yield viewer, story
 
     async def look(self, rng: random.Random, door: str) -> None:
         """One read of something that may be over by now, at this door."""
@@ -146,7 +168,7 @@ class Witness:
         if answer.status == 200:
             self.reel(viewer, answer.body["items"], answer, door)
 
-    async def _reels(self, viewer: str, _: Story, door: str) -> None:
+    async def _reels(self, viewer: str, _: Story | None, door: str) -> None:
         answer = await self._ask(viewer, door, "/v1/reels", user_ids=",".join(self.truth.users[:20]))
         if answer.status == 200:
             self.reel(viewer, [item for items in answer.body["reels"].values() for item in items], answer, door)
