@@ -149,3 +149,14 @@ def test_what_is_broken_now_makes_the_weather_bad(tmp_path: Path) -> None:
     assert weather.limit(time.time(), time.time()) < STORM_LIMIT_S
     with weather.broken("kill"):
         assert weather.limit(time.time(), time.time()) == STORM_LIMIT_S
+
+
+def test_what_was_taken_from_people_of_late_is_stared_at(witness: Witness, story: Story) -> None:
+    now = time.time()
+    story.expires_at = now + 100
+    witness.reel("bob", [item(story)], Answer(200, now - 6, now - 5), "feed")
+    assert list(witness._taken()) == []
+    change = story.rule.begin(("close_friends", frozenset()), now - 4.5)
+    assert list(witness._taken()) == []
+    change.ack(now - 4)
+    assert list(witness._taken()) == [("bob", story)]
