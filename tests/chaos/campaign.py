@@ -86,6 +86,9 @@ class Campaign:
         began = time.time()
         try:
             await self._violate(everybody)
+            for task in asides:
+                if task.done():
+                    task.result()  # it never ends by itself: this raises
             await self._heal(arena, everybody)
             for grown in soak.grown():
                 self.wrong("memory, disk and connections stay", what=grown)
@@ -110,7 +113,7 @@ class Campaign:
         await asyncio.wait(violence, timeout=timeout_s, return_when=asyncio.FIRST_EXCEPTION)
         everybody.client.stopping = self.ending
         self.ending.set()
-        await asyncio.gather(*violence)
+        await asyncio.gather(*violence, *everybody.operations.background)
 
     async def _heal(self, arena: Arena, everybody: Cast) -> None:
         """Wait until everything is back, settle what was left open, and have the log read to its end."""

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class ProcessFaults:
 
     arena: Arena
     collect: Callable[[], Awaitable[None]]
-    provoke: Callable[[random.Random], Coroutine[None, None, None]]
+    provoke: Callable[[random.Random], None]
     stare: Callable[[str], Awaitable[None]]
 
     @asynccontextmanager
@@ -92,7 +92,7 @@ class ProcessFaults:
             yield f"{name}, which was away"
             return
         os.kill(pid, signal.SIGSTOP)
-        provoking = asyncio.create_task(self.provoke(rng))
+        self.provoke(rng)
         try:
             yield name
             await asyncio.sleep(rng.uniform(*how_long))
@@ -100,7 +100,6 @@ class ProcessFaults:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
         await self.stare(name)
-        await provoking
 
     def _signal(self, number: signal.Signals, *names: str) -> None:
         processes = self.arena.processes()

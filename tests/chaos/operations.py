@@ -31,6 +31,7 @@ class Operations(Engaging):
     pool: Sequence[Sample]
     rubbish: Sample
     lifetimes: Sequence[str]
+    background: set[asyncio.Task[None]] = field(default_factory=set)
     _pairs: dict[frozenset[str], asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     async def post(self, user: str, rng: random.Random) -> None:
@@ -171,15 +172,15 @@ class Operations(Engaging):
         if answer.tells and not answer.good and change.over is None:
             story.rule.refuse(change)
 
-    async def provoke(self, rng: random.Random) -> None:
-        """Take several things from people at once: stories, their audience, each other."""
+    def provoke(self, rng: random.Random) -> None:
+        """Take several things from people at once, in the background: stories, their audience, each other."""
         now = time.time()
         lasting = [each for each in self.truth.stories if each.lives(now) and (each.expires_at or 0) > now + LASTING_S]
         chosen = rng.sample(lasting, min(len(lasting), 5))
         taking = [self.take_back(story) for story in chosen[:1]]
         taking += [self.say_audience(story, ("close_friends", frozenset())) for story in chosen[1:4]]
         taking += [self.block(story.author, rng) for story in chosen[4:]]
-        await asyncio.gather(*taking)
+        self.background |= {asyncio.create_task(each) for each in taking}
 
     async def follow(self, user: str, rng: random.Random) -> None:
         """Follow somebody."""

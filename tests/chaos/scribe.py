@@ -80,7 +80,7 @@ class Scribe:
             told = json.loads(value)
             late = seconds(told["expired_at"]) - seconds(told["expires_at"])
             story_id = told["story_id"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):  # poison
             return
         if story_id in self._ended:
             return
