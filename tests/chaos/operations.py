@@ -180,7 +180,8 @@ class Operations(Engaging):
         taking = [self.take_back(story) for story in chosen[:1]]
         taking += [self.say_audience(story, ("close_friends", frozenset())) for story in chosen[1:4]]
         taking += [self.block(story.author, rng) for story in chosen[4:]]
-        self.background |= {asyncio.create_task(each) for each in taking}
+        going = {task for task in self.background if not task.done()}
+        self.background = going | {asyncio.create_task(each) for each in taking}
 
     async def follow(self, user: str, rng: random.Random) -> None:
         """Follow somebody."""
