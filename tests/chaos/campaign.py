@@ -113,7 +113,8 @@ class Campaign:
         await asyncio.wait(violence, timeout=timeout_s, return_when=asyncio.FIRST_EXCEPTION)
         everybody.client.stopping = self.ending
         self.ending.set()
-        await asyncio.gather(*violence, *everybody.operations.background)
+        await asyncio.gather(*violence)
+        await asyncio.gather(*everybody.operations.background)
 
     async def _heal(self, arena: Arena, everybody: Cast) -> None:
         """Wait until everything is back, settle what was left open, and have the log read to its end."""

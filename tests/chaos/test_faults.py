@@ -13,6 +13,7 @@ from .faults_of_records import bad_values
 from .metering import Meter
 from .nemesis import Blow, plan
 from .reducing import smallest
+from .scribe import Scribe
 from .summary import Summary
 
 
@@ -71,3 +72,13 @@ def test_a_counter_that_fell_belongs_to_a_new_process() -> None:
     meter.note("feed-2", "feed.story-posted", 5.0)
     assert meter.handled() == {"feed.story-posted": 15}
     assert meter.redelivered({"story-posted": 11}) == 4
+
+
+@pytest.mark.parametrize("topic", sorted(EVENTS))
+def test_the_scribe_reads_past_poison(topic: str) -> None:
+    scribe = Scribe("nowhere", (topic,))
+    for value in bad_values(topic, random.Random(1)):
+        record: Any = Record(value)
+        record.topic = topic
+        scribe._note(record)
+    assert scribe.early == []
