@@ -1,0 +1,100 @@
+"""What stands before the object store, as docs/operating.md has it: a CDN or proxy under the public name, and CORS."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from stories_embedded import checkout
+from stories_embedded.children import spawn, stop
+from stories_embedded.ports import free_port
+from stories_embedded.s3 import SeaweedFS
+from stories_embedded.server import Server, start, wait_until_ready
+from stories_embedded.testing import Realm, Servers
+from stories_shared.objects import Objects
+
+pytestmark = pytest.mark.servers
+
+ORIGIN = "https://app.example"
+CADDYFILE = """
+{{
+    admin off
+    auto_https off
+    persist_config off
+}}
+http://127.0.0.1:{port} {{
+    reverse_proxy {store}
+}}
+"""
+
+
+@contextmanager
+def before(realm: Realm, folder: Path) -> Iterator[Objects]:
+    """The bucket under the public name of a proxy."""
+    port = free_port(set())
+    caddyfile = folder / "Caddyfile"
+    caddyfile.write_text(CADDYFILE.format(port=port, store=realm["S3_ENDPOINT"]))
+    command = [str(checkout.script("caddy")), "run", "--config", str(caddyfile), "--adapter", "caddyfile"]
+    process = spawn(command, folder / "proxy.log", {**os.environ, "XDG_DATA_HOME": str(folder)})
+    try:
+        wait_until_ready("proxy", process, lambda: answers(port), folder / "proxy.log", 20)
+        yield Objects(
+            realm["S3_ENDPOINT"],
+            f"127.0.0.1:{port}",
+            realm["S3_ACCESS_KEY"],
+            realm["S3_SECRET_KEY"],
+            realm["S3_BUCKET"],
+        )
+    finally:
+        stop(process, 2)
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).status_code > 0
+    except httpx.HTTPError:
+        return False
+
+
+async def test_a_proxy_that_keeps_host_path_and_query_serves_what_was_signed(realm: Realm, tmp_path: Path) -> None:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        with before(realm, tmp_path) as objects:
+            await objects.ensure_bucket()
+            url, fields = objects.presign_post("staging/x", "image/jpeg", 4, datetime.now(UTC) + timedelta(minutes=1))
+            sent = await http.post(url, data=fields, files={"file": ("x", b"four", "image/jpeg")})
+            assert sent.is_success, sent.text
+            got = await http.get(objects.presign_get("staging/x", 60, cache_control="private, max-age=60"))
+            assert (got.content, got.headers["cache-control"]) == (b"four", "private, max-age=60")
+            objects.close()
+
+
+@pytest.fixture
+def store_of_an_app(servers: Servers, tmp_path: Path) -> Iterator[Server]:
+    """The object store, told of one origin."""
+    taken: set[int] = set()
+    ports = [free_port(taken) for _ in range(4)]
+    server = SeaweedFS(tmp_path / "s3", ports[0], ports[1], ports[2], ports[3], servers.keys.s3(), ORIGIN)
+    server.prepare()
+    log = tmp_path / "s3.log"
+    process = start(server, log, os.environ)
+    try:
+        wait_until_ready("s3", process, server.ready, log, 60)
+        yield server
+    finally:
+        stop(process, 2)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_browsers_of_a_listed_origin_may_upload_and_fetch_and_others_may_not(
+    store_of_an_app: Server, method: str
+) -> None:
+    def allowed(origin: str) -> str | None:
+        asked = {"Origin": origin, "Access-Control-Request-Method": method}
+        answer = httpx.options(f"{store_of_an_app.url}/stories/stories/x", headers=asked, trust_env=False)
+        return answer.headers.get("access-control-allow-origin")
+
+    assert allowed(ORIGIN) == ORIGIN
+    assert allowed("https://evil.example") is None
