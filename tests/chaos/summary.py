@@ -45,7 +45,8 @@ class Summary:
 
     def lines(self) -> Iterator[str]:
         """The summary."""
-        yield f"seed {self.seed}, {self.seconds / 60:.1f} minutes of violence, {', '.join(self.kinds)}"
+        minutes = "until Ctrl-C" if math.isinf(self.seconds) else f"for {self.seconds / 60:.1f} minutes"
+        yield f"seed {self.seed}, violence {minutes}: {', '.join(self.kinds)}"
         yield f"operations   {sum(self.operations.values())}: {listed(self.operations)}"
         yield f"stories      {self.stories} went live, of {self.cleared} ended ones the log had to be clear"
         yield f"reads judged {listed(self.looks)}"
