@@ -1,0 +1,189 @@
+"""Somebody else's ids open nothing: every documented operation is tried with them, and nothing has changed after."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest_asyncio
+from stories_shared.ids import new_id
+
+from ..journeys.people import Answer, Person
+from ..journeys.stores import Stores
+from ..journeys.waiting import SOON, holds, within
+from ..journeys.world import World
+from .operations import GOOD, Operation
+
+NOT_FOUND = (404, "urn:stories:not-found")
+PUBLIC = {("GET", "/v1/stories/{story_id}")}
+"""What anybody may ask about a public story, without a ticket."""
+
+
+@dataclass(frozen=True)
+class Household:
+    """Ann with everything one can have, bob who may see it, and eve who may not."""
+
+    ann: Person
+    bob: Person
+    eve: Person
+    public: Answer
+    other: Answer
+    """Another public story of ann's, for which eve has a ticket."""
+    hidden: dict[str, str]
+    """Ids of stories that are not for eve: why, and which."""
+    comments: list[str]
+    """Of ann and bob, under the public story and under one for close friends."""
+    tickets: dict[str, str]
+    """That eve could try: whose they are, and their text."""
+
+
+@pytest_asyncio.fixture(scope="module")
+async def house(world: World) -> Household:
+    ann, bob, eve = world.people("ann", "bob", "eve")
+    await ann.done("PUT", f"/v1/close-friends/{bob.id}")
+    await bob.befriend(ann)
+    public, other, close, gone = [
+        await ann.post(audience=audience, caption=f"for {audience}")
+        for audience in ("everyone", "everyone", "close_friends", "everyone")
+    ]
+    hidden_from_eve = await ann.post(hide_from=[eve.id])
+    draft, empty = await ann.draft(), (await ann.create()).json()
+    await ann.delete(gone)
+    bobs_public, bobs_close = [await within(SOON, lambda each=each: bob.item(each)) for each in (public, close)]
+    eves_other = await within(SOON, lambda: eve.item(other))
+    written = [
+        await ann.comment({"id": public["id"]}, "mine"),
+        await bob.comment(bobs_public, "bob's"),
+        await bob.comment(bobs_close, "among friends"),
+    ]
+    assert [answer.status_code for answer in written] == [201] * 3
+    await bob.react(bobs_public)
+    await bob.view(bobs_public, bobs_close)
+    await within(SOON, lambda: ann.viewers(public), lambda viewers: viewers["total"] == 1)
+    stories = {"draft": draft, "without upload": empty, "close friends": close, "hidden": hidden_from_eve, "gone": gone}
+    return Household(
+        ann,
+        bob,
+        eve,
+        public,
+        other,
+        {why: story["id"] for why, story in stories.items()} | {"never": new_id()},
+        [answer.json()["id"] for answer in written],
+        {
+            "bob's": bobs_public["ticket"],
+            "another story's": eves_other["ticket"],
+            "bob's of friends": bobs_close["ticket"],
+        },
+    )
+
+
+async def everything(stores: Stores, house: Household) -> tuple[list[str], list[str]]:
+    """Every document and object that has to do with ann's stories, and every document about ann and bob."""
+    ids = [house.public["id"], house.other["id"], *house.hidden.values()]
+    documents = [each for story_id in ids for each in await stores.documents(story_id)]
+    documents += await stores.documents(house.ann.id, house.bob.id)
+    return sorted(set(documents)), sorted([key for story_id in ids for key in await stores.objects(story_id)])
+
+
+async def quiet(stores: Stores, house: Household) -> tuple[list[str], list[str]]:
+    """The same, once everything has been said and heard."""
+    last: list[Any] = [None]
+
+    async def still() -> bool:
+        now = await everything(stores, house)
+        same, last[0] = now == last[0] and not any('"unsaid": {' in each for each in now[0]), now
+        await asyncio.sleep(0.2)
+        return same
+
+    await within(20, still)
+    return await everything(stores, house)
+
+
+def told(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json().get("type", "") if answer.content else ""
+
+
+async def attempt(eve: Person, operation: Operation, ids: dict[str, str], ticket: str | None = None) -> tuple[int, str]:
+    """What eve is told."""
+    body = {"json": GOOD[operation.path]} if operation.takes_json else {}
+    return told(await eve.call(operation.method, operation.at(**ids), ticket=ticket, **body))
+
+
+async def test_no_operation_does_anything_with_somebody_elses_story(
+    world: World, house: Household, documented: list[Operation]
+) -> None:
+    """A new operation is tried too; one that takes a body says in `GOOD` which one it would take."""
+    stores = await world.stores()
+    before = await quiet(stores, house)
+    tried, wrong = 0, []
+    of_stories = [operation for operation in documented if "{story_id}" in operation.path]
+    assert len(of_stories) >= 15
+    cases = [(why, story_id, operation) for why, story_id in house.hidden.items() for operation in of_stories]
+    cases += [
+        ("public", house.public["id"], operation)
+        for operation in of_stories
+        if (operation.method, operation.path) not in PUBLIC
+    ]
+    for why, story_id, operation in cases:
+        for whose, ticket in {"no ticket": None, **house.tickets}.items():
+            found = await attempt(house.eve, operation, {"story_id": story_id}, ticket)
+            tried += 1
+            if found != NOT_FOUND:
+                wrong.append((why, whose, operation.method, operation.path, found))
+    assert (wrong, tried > 400) == ([], True)
+    assert await quiet(stores, house) == before
+
+
+async def test_no_operation_does_anything_with_somebody_elses_comment(
+    world: World, house: Household, documented: list[Operation]
+) -> None:
+    stores = await world.stores()
+    before = await quiet(stores, house)
+    for operation in documented:
+        if "{comment_id}" in operation.path:
+            for comment_id in house.comments:
+                found = await attempt(
+                    house.eve, operation, {"comment_id": comment_id}, house.tickets["another story's"]
+                )
+                assert found == NOT_FOUND, operation
+    friends_comment = house.comments[2]
+    bobs = (house.comments[0], 404)  # what ann wrote is not bob's to take back
+    assert (await house.bob.call("DELETE", f"/v1/comments/{bobs[0]}")).status_code == bobs[1]
+    comments = f"/v1/stories/{house.other['id']}/comments"
+    eves = house.tickets["another story's"]
+    replies = await house.eve.call("GET", comments, ticket=eves, params={"reply_to": friends_comment})
+    assert replies.status_code == 404 or replies.json()["items"] == []
+    reply = await house.eve.call("POST", comments, ticket=eves, json={"text": "hi", "reply_to": friends_comment})
+    assert reply.status_code == 404
+    assert await quiet(stores, house) == before
+
+
+async def test_views_with_somebody_elses_tickets_count_for_nobody(world: World, house: Household) -> None:
+    stores = await world.stores()
+    before = await quiet(stores, house)
+    tickets = [house.tickets["bob's"], house.tickets["bob's of friends"], "nonsense", ""]
+    views = {"views": [{"ticket": ticket, "watched_ms": 1000} for ticket in tickets]}
+    answer = await house.eve.call("POST", "/v1/views", json=views)
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 0)
+    assert [each["reason"] for each in answer.json()["rejected"]] == ["ticket"] * len(tickets)
+    assert await quiet(stores, house) == before
+
+
+async def test_ones_own_lists_hold_nothing_of_others(house: Household, documented: list[Operation]) -> None:
+    theirs = {house.ann.id, house.bob.id, *house.hidden.values(), *house.comments}
+    own = [operation for operation in documented if operation.method == "GET" and "{" not in operation.path]
+    for operation in own:
+        if operation.path in {"/v1/for-you", "/v1/rings", "/v1/reels"} or "/admin/" in operation.path:
+            continue  # what is public, or asked for by id
+        answer = await house.eve.call("GET", operation.path)
+        assert answer.status_code == 200, operation
+        assert not [each for each in theirs if each in answer.text], operation
+    for path in ("/v1/rings", "/v1/reels"):
+        asked = await house.eve.get(path, user_ids=f"{house.ann.id},{house.bob.id}")
+        assert not [each for each in house.hidden.values() if each in str(asked)], path
+    await holds(SOON, lambda: nothing_hidden(house))
+
+
+async def nothing_hidden(house: Household) -> None:
+    shown = await house.eve.for_you()
+    assert not set(shown) & set(house.hidden.values())

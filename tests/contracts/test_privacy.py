@@ -1,0 +1,59 @@
+"""docs/privacy.md names everything that holds something of people: no more, and above all no less."""
+
+import re
+from typing import Any
+
+import pytest
+from pymongo import IndexModel
+from stories_embedded.checkout import CHECKOUT
+from stories_engagement.store.shapes import ensure as engagement
+from stories_expiry import store as expiry
+from stories_feed import store as feed
+from stories_ingest import store as ingest
+from stories_ingest.store.documents import CLAIMS
+from stories_shared.events import EVENTS
+from stories_shared.http import idempotency
+
+PAGE = (CHECKOUT / "docs" / "privacy.md").read_text(encoding="utf-8")
+STORES = {"ingest": ingest.ensure, "feed": feed.ensure, "engagement": engagement, "expiry": expiry.ensure}
+
+
+class Made:
+    """Notes the collections that a store makes, and after how many seconds MongoDB drops what is in them."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, list[int]] = {}
+
+    async def ensure(self, name: str, *indexes: IndexModel, **options: Any) -> None:
+        self.kept[name] = [
+            index.document["expireAfterSeconds"] for index in indexes if "expireAfterSeconds" in index.document
+        ]
+
+
+@pytest.fixture
+async def made() -> dict[str, list[int]]:
+    """Every collection of every service."""
+    found: dict[str, list[int]] = {}
+    for service, ensure in STORES.items():
+        store: Any = Made()
+        await ensure(store)
+        if service == "ingest":  # made where the service is put together
+            await store.ensure(CLAIMS, *idempotency.INDEXES)
+        found |= {f"stories_{service}.{name}": kept for name, kept in store.kept.items()}
+    return found
+
+
+async def test_every_collection_of_every_service_is_named(made: dict[str, list[int]]) -> None:
+    assert len(made) > 25
+    assert set(re.findall(r"^\| `(stories_[a-z]+\.[a-z_]+)`", PAGE, re.MULTILINE)) == made.keys()
+
+
+async def test_what_the_page_gives_thirty_days_mongodb_drops_after_thirty_days(made: dict[str, list[int]]) -> None:
+    rows = re.findall(r"^\| `(stories_(?:ingest|feed|engagement)\.[a-z_]+)`.*30 days", PAGE, re.MULTILINE)
+    assert len(rows) >= 10
+    assert {name: made[name] for name in rows} == {name: [30 * 24 * 3600] for name in rows}
+
+
+def test_every_topic_is_named() -> None:
+    [table] = re.findall(r"## Kafka\n(.*?)\n## ", PAGE, re.DOTALL)
+    assert set(re.findall(r"`((?:story|user)-[a-z-]+)`", table)) == set(EVENTS)

@@ -1,0 +1,152 @@
+"""What can be done with an upload form besides what it is for: nothing."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from stories_shared.ids import new_id
+
+from ..journeys.people import Answer, Person
+from ..journeys.samples import Sample
+from ..journeys.waiting import SOON, within
+from ..journeys.world import World
+
+Fields = dict[str, Any]
+Change = Callable[[Fields], Fields]
+
+
+def other_key(key: str) -> Change:
+    return lambda fields: fields | {"key": key.replace("ITSELF", fields["key"])}
+
+
+KEYS = [
+    *("stories/x/media.mp4", "staging/", "", "/", ".", "ITSELF/", "ITSELF/x", "ITSELF%00", "ITSELF ", " ITSELF"),
+    *("/ITSELF", "./ITSELF", "ITSELF/../other", "staging/../stories/x/media.mp4", "staging/..%2fstories/x"),
+    *("ITSELF/../../stories/x", "${filename}", "staging/${filename}", "ITSELF\\..\\other", "//ITSELF", "ITSELF?acl"),
+]
+CHANGES: dict[str, Change] = {
+    **{f"key {key!r}": other_key(key) for key in KEYS},
+    "two keys, the other first": lambda fields: fields | {"key": ["stories/x/media.mp4", fields["key"]]},
+    "no key": lambda fields: {name: value for name, value in fields.items() if name != "key"},
+    "no policy": lambda fields: {name: value for name, value in fields.items() if name != "policy"},
+    "no signature": lambda fields: {name: value for name, value in fields.items() if "signature" not in name},
+    "another signature": lambda fields: fields | {name: "0" * 64 for name in fields if "signature" in name},
+    "another day": lambda fields: fields | {name: "20200101T000000Z" for name in fields if name.endswith("-date")},
+    "another type": lambda fields: fields | {"Content-Type": "text/html"},
+    "no type": lambda fields: {name: value for name, value in fields.items() if name != "Content-Type"},
+}
+SIZES: dict[str, Callable[[bytes], bytes]] = {
+    "nothing": lambda content: b"",
+    "a byte less": lambda content: content[:-1],
+    "a byte more": lambda content: content + b"x",
+    "ten times as much": lambda content: content * 10,
+}
+
+
+@pytest.fixture
+async def draft(world: World) -> tuple[Person, Answer]:
+    ann = world.person("ann")
+    return ann, (await ann.create()).json()
+
+
+Draft = tuple[Person, Answer]
+
+
+async def nothing_was_uploaded(ann: Person, draft: Answer) -> bool:
+    published = await ann.publish(draft["id"], wait=0)
+    return (published.status_code, published.json()["type"]) == (409, "urn:stories:wrong-state")
+
+
+async def test_a_form_with_anything_changed_uploads_nothing(world: World, draft: Draft) -> None:
+    ann, made = draft
+    stores = await world.stores()
+    before, told = set(await stores.objects("")), {}
+    for what, change in CHANGES.items():
+        file = {"file": ("media", ann.usual.content, ann.usual.content_type)}
+        answer = await world.http.post(made["upload"]["url"], data=change(made["upload"]["fields"]), files=file)
+        told[what] = answer.status_code
+    for what, change_of in SIZES.items():
+        answer = await ann.upload(made["upload"], Sample(change_of(ann.usual.content), ann.usual.content_type))
+        told[what] = answer.status_code
+    assert {what: status for what, status in told.items() if status not in range(400, 500)} == {}
+    assert set(await stores.objects("")) - before == set()
+    assert await nothing_was_uploaded(ann, made)
+
+
+async def test_an_upload_is_published_by_its_author_alone_and_into_no_other_story(world: World) -> None:
+    ann, eve = world.people("ann", "eve")
+    anns, eves = await ann.draft(), (await eve.create()).json()
+    into_anns = {**eves["upload"], "fields": eves["upload"]["fields"] | {"key": anns["upload"]["fields"]["key"]}}
+    assert not (await eve.upload(into_anns, eve.usual)).is_success
+    for path in ("publish", "upload", "cancel"):
+        assert (await eve.call("POST", f"/v1/stories/{anns['id']}/{path}")).status_code == 404
+    assert await nothing_was_uploaded(eve, eves)
+    assert (await ann.publish(anns["id"])).status_code == 200
+
+
+async def test_what_is_uploaded_after_publishing_changes_nothing_that_is_shown(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    draft = await ann.draft()
+    live = (await ann.publish(draft["id"])).json()
+    item = await within(SOON, lambda: bob.item(live))
+    before = (await bob.media(item["media_url"])).content
+    for _ in range(3):
+        await ann.upload(draft["upload"], Sample(bytes(len(ann.usual.content)), ann.usual.content_type))
+        again = await bob.item(live)
+        assert (await bob.media(again["media_url"])).content == before
+        assert (again["size"], again["width"]) == (item["size"], item["width"])
+    assert (await ann.call("POST", f"/v1/stories/{draft['id']}/upload")).status_code == 409
+
+
+async def test_the_bucket_answers_nobody_without_a_signature(world: World, draft: Draft) -> None:
+    ann, made = draft
+    await ann.upload(made["upload"], ann.usual)
+    story = await ann.post()
+    shown = urlsplit((await within(SOON, lambda: ann.item(story)))["media_url"])
+    bucket = f"{shown.scheme}://{shown.netloc}/{shown.path.split('/')[1]}"
+    staged, final = f"{bucket}/{made['upload']['fields']['key']}", f"{shown.scheme}://{shown.netloc}{shown.path}"
+    listings = (
+        f"{shown.scheme}://{shown.netloc}/",
+        bucket,
+        *(f"{bucket}?{what}" for what in ("list-type=2", "acl", "policy")),
+    )
+    asked = [("GET", url) for url in listings]
+    asked += [
+        (method, url)
+        for url in (staged, final, f"{bucket}/stories/x", f"{bucket}/staging/x")
+        for method in ("GET", "HEAD", "PUT", "POST", "DELETE")
+    ]
+    answers = [
+        await world.http.request(method, url, content=b"x" if method in {"PUT", "POST"} else None)
+        for method, url in asked
+    ]
+    assert {answer.status_code for answer in answers} <= {400, 403, 405, 411}, [
+        (answer.request.method, str(answer.request.url), answer.status_code) for answer in answers
+    ]
+
+
+async def test_a_media_url_opens_its_object_for_reading_and_nothing_else(world: World) -> None:
+    ann = world.person("ann")
+    story, other = await ann.post(), await ann.post()
+    item, second = [await within(SOON, lambda each=each: ann.item(each)) for each in (story, other)]
+    url, elsewhere = item["media_url"], urlsplit(second["media_url"])
+    assert (await world.http.get(url)).status_code == 200
+    path, expires = urlsplit(url).path, re.search(r"X-Amz-Expires=(\d+)", url)
+    assert expires
+    tampered = [
+        url.replace(path, elsewhere.path),
+        url.replace(path, f"{path}/../../staging/{new_id()}"),
+        url.replace(expires[0], "X-Amz-Expires=604800"),
+        re.sub(r"X-Amz-Signature=[0-9a-f]+", f"X-Amz-Signature={'0' * 64}", url),
+        re.sub(r"response-cache-control=[^&]+", "response-cache-control=public", url),
+        f"{url}&response-content-type=text/html",
+        url.split("&X-Amz-Signature")[0],
+    ]
+    answers = [await world.http.get(each) for each in tampered]
+    answers += [await world.http.request(method, url, content=b"x") for method in ("PUT", "POST", "DELETE")]
+    assert {answer.status_code for answer in answers} <= {400, 403, 404, 405}, [
+        (answer.request.method, answer.status_code, str(answer.request.url)[-200:]) for answer in answers
+    ]
+    assert (await world.http.get(url)).status_code == 200
