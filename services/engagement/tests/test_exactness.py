@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,7 +20,7 @@ from stories_engagement.usecases.stories import KeepStories
 from stories_engagement.usecases.views import CountViews
 from stories_shared.cloudevents import Fact
 from stories_shared.events import StoryViewed
-from stories_shared.failures import dependency_of
+from stories_shared.failures import MONGODB, dependency_of
 from stories_shared.ids import new_id
 from stories_shared.mongo import Mongo
 
@@ -180,3 +181,44 @@ async def test_counts_equal_the_truth_whatever_happens_at_once(
         if story_id not in world.ended:
             counts = await stores.counters.counts(story_id)
             assert (counts.viewers, counts.views) == world.truth(story_id)
+
+
+CUTS, PEOPLE = 40, 20
+
+
+async def test_a_batch_that_is_cut_off_half_way_counts_once_when_it_is_read_again(stores: Stores) -> None:
+    story = a_story(posted_at=NOON)
+    await KeepStories(stores.stories)([a_fact(story)])
+
+    def batch() -> list[Fact[StoryViewed]]:
+        views = (
+            StoryViewed(story_id=story.story_id, viewer_id=f"v-{new_id()}", play_id="play-0001", viewed_at=NOON)
+            for _ in range(PEOPLE)
+        )
+        return [a_fact(view) for view in views]
+
+    async def count(facts: list[Fact[StoryViewed]]) -> None:
+        outcome: object = MONGODB
+        while outcome == MONGODB:
+            outcome = None
+            try:
+                await CountViews(stores.ledger, RecentPlays(), lambda: LATER)(facts)
+            except PyMongoError as error:
+                outcome = dependency_of(error) or error
+        assert outcome is None
+
+    began = time.monotonic()
+    await count(batch())
+    whole = time.monotonic() - began
+    for cut in range(CUTS):
+        facts = batch()
+        work = asyncio.ensure_future(count(facts))
+        await asyncio.sleep(whole * cut / CUTS)
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+        await count(facts)
+    counts = await stores.counters.counts(story.story_id)
+    page = await stores.ledger.page(story.story_id, None, 1, frozenset())
+    truth = (CUTS + 1) * PEOPLE
+    assert (counts.viewers, counts.views, page.total) == (truth, truth, truth)

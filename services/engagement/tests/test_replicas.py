@@ -1,7 +1,6 @@
 """Several replicas, restarts, and a log that falls silent."""
 
 import asyncio
-import signal
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -74,14 +73,10 @@ async def test_a_silent_log_refuses_for_now_instead_of_answering_what_may_be_ove
     async with running(realm, stale_after_ms=1000) as house:
         story = await house.post()
         assert await status(house, story, "bob") == 200
-        kafka = realm.servers.process(realm.servers.kafka)
-        kafka.send_signal(signal.SIGSTOP)
-        try:
+        with realm.servers.frozen(realm.servers.kafka):
             await becomes(house, story, "bob", 503, within_s=5)
             answer = await house.view(story, "bob")
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-        finally:
-            kafka.send_signal(signal.SIGCONT)
         await becomes(house, story, "bob", 200, within_s=60)
 
 
@@ -89,9 +84,7 @@ async def test_a_frozen_database_is_answered_with_503_in_time(realm: Realm) -> N
     async with running(realm) as house:
         story = await house.post()
         ticket, path = a_ticket(story, "bob"), f"/v1/stories/{story.story_id}"
-        mongod = realm.servers.process(realm.servers.mongod)
-        mongod.send_signal(signal.SIGSTOP)
-        try:
+        with realm.servers.frozen(realm.servers.mongod):
             began = time.monotonic()
             answers = await asyncio.gather(
                 house.ask("GET", f"{path}/counts", "bob", ticket),
@@ -101,8 +94,6 @@ async def test_a_frozen_database_is_answered_with_503_in_time(realm: Realm) -> N
             )
             assert time.monotonic() - began < 3
             assert [answer.status_code for answer in answers] == [503] * 4
-        finally:
-            mongod.send_signal(signal.SIGCONT)
         await becomes(house, story, "bob", 200, within_s=60)
 
 

@@ -15,7 +15,9 @@ from fastapi import FastAPI
 from stories_embedded.testing import Realm
 from stories_expiry.app import build_app, init
 from stories_expiry.settings import ExpirySettings
+from stories_expiry.store.stories import Stories
 from stories_expiry.testing import story_posted
+from stories_expiry.usecases.timers import Timer
 from stories_shared.clock import system_now, text, whole_ms
 from stories_shared.cloudevents import Fact, read
 from stories_shared.events import (
@@ -29,6 +31,8 @@ from stories_shared.events import (
 )
 from stories_shared.ids import new_id
 from stories_shared.kafka import Kafka
+from stories_shared.mongo import Mongo
+from stories_shared.patience import leave_behind
 from stories_shared.publishing import Publisher
 from stories_shared.settings import load
 from stories_shared.testing import eventually
@@ -100,8 +104,7 @@ async def world(realm: Realm) -> AsyncIterator[World]:
     made = World(realm, settings, publisher)
     ears = asyncio.create_task(made.listen())
     yield made
-    ears.cancel()
-    await asyncio.gather(ears, return_exceptions=True)
+    leave_behind(ears)  # a cancellation may be swallowed; nobody waits for it
     await publisher.stop()
 
 
@@ -187,6 +190,17 @@ async def test_endings_that_fall_into_an_outage_are_caught_up_with(world: World)
     async with world.replica():
         facts = await eventually(lambda: heard_at_least(world, StoryExpired, 30))
     assert len(facts) == 30
+
+
+async def test_stories_that_came_due_while_nobody_ran_end_soon_after_the_start(world: World) -> None:
+    mongo = Mongo.connect(world.realm["MONGO_URL"], world.realm["MONGO_DATABASE"])
+    due = whole_ms(system_now()) - timedelta(seconds=30)
+    timers = [Timer(new_id(), "ann", due - timedelta(hours=1), due, 1) for _ in range(10)]
+    await Stories(mongo, timedelta(days=90)).arm(timers)
+    await mongo.close()
+    async with world.replica():
+        facts = await eventually(lambda: heard_at_least(world, StoryExpired, 10), within_s=8)
+    assert {fact.event.story_id for fact in facts} == {timer.story_id for timer in timers}
 
 
 async def test_an_unanswered_ending_is_said_again_with_the_same_data_and_id(

@@ -1,31 +1,24 @@
 """What the feed does while a server is frozen or down, after a restart, and with a second replica."""
 
-import os
-import signal
+import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from stories_embedded.testing import Servers
+from aiokafka import TopicPartition
+from stories_feed.jobs import GROUPS, IndexReader
+from stories_feed.metrics import FeedMetrics
+from stories_feed.store.stories import StoryStore
 from stories_shared.clock import system_now
 from stories_shared.events import StoryDeleted, UserBlocked
+from stories_shared.metrics import Catalogue
+from stories_shared.tailing import committed_offsets
 from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
-
-
-@contextmanager
-def frozen(servers: Servers, server) -> Iterator[None]:
-    """A server that neither answers nor goes away."""
-    pid = servers.process(server).pid
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 @pytest_asyncio.fixture
@@ -41,7 +34,7 @@ async def test_while_kafka_is_frozen_items_are_withheld_and_trays_go_on(feed, pe
     await feed.follow(people.bob, people.ann)
     story = await feed.post(people.ann)
     reel = f"/v1/users/{people.ann}/stories"
-    with frozen(servers, servers.kafka):
+    with servers.frozen(servers.kafka):
 
         async def withheld() -> bool:
             return (await feed.call("GET", reel, people.bob)).status_code == 503
@@ -62,7 +55,7 @@ async def test_while_kafka_is_frozen_items_are_withheld_and_trays_go_on(feed, pe
 
 async def test_a_block_that_kafka_has_not_taken_is_answered_503_and_stands(feed, people, servers) -> None:
     story = await feed.post(people.ann)
-    with frozen(servers, servers.kafka):
+    with servers.frozen(servers.kafka):
         began = time.monotonic()
         answer = await feed.call("PUT", f"/v1/blocked/{people.bob}", people.ann)
         assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
@@ -75,7 +68,7 @@ async def test_a_block_that_kafka_has_not_taken_is_answered_503_and_stands(feed,
 
 async def test_while_mongodb_is_frozen_every_read_is_answered_within_three_seconds(feed, people, servers) -> None:
     await feed.post(people.ann)
-    with frozen(servers, servers.mongod):
+    with servers.frozen(servers.mongod):
         for path in ("/v1/tray", f"/v1/users/{people.ann}/stories", f"/v1/rings?user_ids={people.ann}"):
             began = time.monotonic()
             answer = await feed.call("GET", path, people.bob)
@@ -113,6 +106,67 @@ async def test_a_replica_that_starts_later_has_what_lives_and_not_what_ended(fee
         assert await late.reel(people.bob, people.ann) == [kept.story_id]
     finally:
         await late.stop()
+
+
+async def test_what_is_said_again_after_its_end_stays_gone_on_every_replica(feed, people) -> None:
+    story = await feed.post(people.ann)
+    await feed.say(StoryDeleted(story_id=story.story_id, deleted_at=system_now(), by="author"))
+
+    async def gone() -> bool:
+        return not await feed.sees(people.bob, story.story_id)
+
+    await eventually(gone)
+    await feed.say(story)
+    await handled(feed)
+    late = type(feed)(feed.realm)
+    await late.start()
+    try:
+        assert not await late.sees(people.bob, story.story_id)
+        assert not await feed.sees(people.bob, story.story_id)
+    finally:
+        await late.stop()
+
+
+async def test_a_story_that_is_written_while_an_index_loads_is_in_it(feed, people) -> None:
+    stories: list[str] = []
+
+    class Written(StoryStore):
+        """The store, in which a story is written as soon as it was read."""
+
+        async def live(self, now):
+            found = await super().live(now)
+            stories.append((await feed.post(people.ann)).story_id)
+            await handled(feed)
+            return found
+
+    store = Written(feed.mongo, system_now)
+    reader = IndexReader(feed.kafka, store, FeedMetrics(Catalogue()), 2.0, timedelta(days=1), system_now)
+    reading = asyncio.create_task(reader.tail.run())
+    try:
+        await eventually(lambda: reader.tail.ready)
+        await eventually(lambda: reader.index.get(stories[0], system_now()), 5)
+    finally:
+        reading.cancel()
+
+
+async def handled(feed) -> None:
+    """Wait until the feed's groups have committed everything that its index also reads."""
+
+    async def so() -> bool:
+        reader = feed.kafka.reader()
+        await reader.start()
+        try:
+            partitions = [TopicPartition(feed.kafka.topic(topic), n) for topic in GROUPS.values() for n in range(3)]
+            ends = await reader.end_offsets(partitions)
+        finally:
+            await reader.stop()
+        committed = await committed_offsets(feed.kafka, GROUPS)
+        return all(
+            committed.get((feed.kafka.plain(partition.topic), partition.partition), 0) >= end
+            for partition, end in ends.items()
+        )
+
+    await eventually(so)
 
 
 async def test_where_the_graph_is_the_hosts_nobody_follows_here(people, second) -> None:

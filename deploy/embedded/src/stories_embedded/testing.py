@@ -9,12 +9,14 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,19 @@ class Servers:
     def kill(self, server: Server) -> None:
         """SIGKILL, as by the kernel; `start` brings it back."""
         stop(self._processes[server.name], grace_seconds=0)
+
+    @contextmanager
+    def frozen(self, server: Server) -> Iterator[None]:
+        """A server that neither answers nor goes away; when it thaws, others wait until it is ready again."""
+        process = self.process(server)
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+            deadline = time.monotonic() + READY_SECONDS
+            while not server.ready() and time.monotonic() < deadline:
+                time.sleep(0.05)
 
     def process(self, server: Server) -> subprocess.Popen[bytes]:
         """The server's process, to freeze or to measure it."""

@@ -1,0 +1,130 @@
+"""The switches, each of which takes one safeguard out of the product. Only a test run that loads this plugin has them.
+
+`pytest -p tests.sabotage.switches` with `STORIES_TEST_SABOTAGE=<name>` turns one on, by replacing a seam in the process
+of the tests. No module of the product knows of it.
+"""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from typing import Any
+
+from . import lending
+
+SABOTAGE = "STORIES_TEST_SABOTAGE"
+
+
+def acknowledge_first() -> None:
+    """FastStream's default: the offset is committed whatever becomes of the record."""
+    from faststream import AckPolicy
+    from stories_shared import consuming
+
+    class Policy:
+        NACK_ON_ERROR = AckPolicy.ACK_FIRST
+
+    consuming.AckPolicy = Policy  # type: ignore[attr-defined]
+
+
+def framework_reads_headers() -> None:
+    """FastStream's own parser and decoder instead of ours, which touch no header and no value."""
+    from faststream.kafka import KafkaRouter
+
+    subscriber = KafkaRouter.subscriber
+
+    def plain(self: Any, *topics: Any, **options: Any) -> Any:
+        options.pop("parser", None)
+        options.pop("decoder", None)
+        return subscriber(self, *topics, **options)
+
+    KafkaRouter.subscriber = plain  # type: ignore[method-assign]
+
+
+def mark_cleared_unconditionally() -> None:
+    """The relay clears the mark of whatever it has said, also where the document has changed since."""
+    from pymongo import UpdateOne
+    from stories_shared import outbox
+
+    def careless(wanted: dict[str, Any], update: dict[str, Any]) -> Any:
+        return UpdateOne({"_id": wanted["_id"]}, update)
+
+    outbox.UpdateOne = careless  # type: ignore[attr-defined]
+
+
+def views_without_transaction() -> None:
+    """A batch of views reads and writes outside of any transaction."""
+    from stories_engagement.store import views
+
+    async def bare(_mongo: Any, verb: Any) -> Any:
+        return await verb(None)
+
+    views.settled = bare  # type: ignore[attr-defined]
+
+
+def no_overdue_look() -> None:
+    """Expiry no longer looks for what nobody ended in time."""
+    from stories_expiry.jobs import OverdueLook
+
+    async def nothing(_self: Any) -> None:
+        return None
+
+    OverdueLook.turn = nothing  # type: ignore[method-assign]
+
+
+def index_starts_after_its_snapshot() -> None:
+    """The feed's index asks where its groups are after it has read the store, not before."""
+    from stories_feed.usecases.posting import LoadIndex
+
+    load = LoadIndex.__call__
+
+    async def nowhere() -> dict[tuple[str, int], int]:
+        return {}
+
+    async def late(self: Any) -> Any:
+        await load(dataclasses.replace(self, committed=nowhere))
+        return await self.committed()
+
+    LoadIndex.__call__ = late  # type: ignore[method-assign]
+
+
+def ended_marks_ignored() -> None:
+    """The feed's store finds no ended mark."""
+    from stories_feed.store.stories import StoryStore
+
+    async def none_of_them(_self: Any, _story_ids: Any) -> set[str]:
+        return set()
+
+    async def none_at_all(_self: Any, _since: Any) -> list[Any]:
+        return []
+
+    StoryStore._ended_among = none_of_them  # type: ignore[method-assign,assignment]
+    StoryStore.ended_since = none_at_all  # type: ignore[method-assign]
+
+
+def staleness_not_judged() -> None:
+    """A replica trusts what it knows, however long it has heard nothing."""
+    from stories_shared.tailing import Tail
+
+    Tail.stale = lambda _self, _key: False  # type: ignore[method-assign]
+
+
+SWITCHES: dict[str, Callable[[], None]] = {
+    switch.__name__: switch
+    for switch in (
+        acknowledge_first,
+        framework_reads_headers,
+        mark_cleared_unconditionally,
+        views_without_transaction,
+        no_overdue_look,
+        index_starts_after_its_snapshot,
+        ended_marks_ignored,
+        staleness_not_judged,
+    )
+}
+
+
+def pytest_configure() -> None:
+    """Borrow the servers of the run that started this one, and turn the switch."""
+    lending.borrow()
+    name = os.environ.get(SABOTAGE)
+    if name:
+        SWITCHES[name]()

@@ -1,0 +1,110 @@
+"""Every safeguard has a test that goes red without it: the guards below are run with one safeguard taken out."""
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from stories_embedded.checkout import CHECKOUT
+from stories_embedded.testing import Servers
+
+from .lending import lend
+from .switches import SABOTAGE, SWITCHES
+
+SHARED, ENGAGEMENT = "shared/tests", "services/engagement/tests"
+FEED, EXPIRY = "services/feed/tests", "services/expiry/tests"
+GUARDS: Mapping[str, Sequence[str]] = {
+    "acknowledge_first": [
+        f"{SHARED}/test_consuming.py::test_what_was_not_finished_is_read_again_by_whoever_comes_next",
+    ],
+    "framework_reads_headers": [
+        f"{SHARED}/test_consuming.py::test_headers_that_are_no_text_or_null_or_ask_for_a_reply_change_nothing",
+    ],
+    "mark_cleared_unconditionally": [
+        f"{SHARED}/test_outbox.py::test_a_change_during_the_saying_is_said_too_and_last",
+    ],
+    "views_without_transaction": [
+        f"{ENGAGEMENT}/test_exactness.py::test_a_batch_that_is_cut_off_half_way_counts_once_when_it_is_read_again",
+    ],
+    "no_overdue_look": [
+        f"{EXPIRY}/test_service.py::test_stories_that_came_due_while_nobody_ran_end_soon_after_the_start",
+    ],
+    "index_starts_after_its_snapshot": [
+        f"{FEED}/test_faults.py::test_a_story_that_is_written_while_an_index_loads_is_in_it",
+    ],
+    "ended_marks_ignored": [
+        f"{FEED}/test_faults.py::test_what_is_said_again_after_its_end_stays_gone_on_every_replica",
+    ],
+    "staleness_not_judged": [
+        f"{FEED}/test_faults.py::test_while_kafka_is_frozen_items_are_withheld_and_trays_go_on",
+        f"{ENGAGEMENT}/test_replicas.py::test_a_silent_log_refuses_for_now_instead_of_answering_what_may_be_over",
+    ],
+}
+"""Which tests go red without which safeguard."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one test: why it failed, or whether it could not be run at all."""
+
+    failures: Sequence[str]
+    broken: Sequence[str]
+
+    @property
+    def red(self) -> bool:
+        """It was run to an assertion that does not hold."""
+        return not self.broken and any("AssertionError" in why or why.startswith("assert ") for why in self.failures)
+
+
+def run(tests: Sequence[str], servers: Servers, tmp_path: Path, sabotage: str = "") -> Mapping[str, Outcome]:
+    """Run these tests on the servers of this session, in a process of their own."""
+    report = tmp_path / "report.xml"
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", f"--junitxml={report}"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "tests.sabotage.switches", *options, *tests],
+        cwd=CHECKOUT,
+        env={**os.environ, **lend(servers), SABOTAGE: sabotage},
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+    assert ran.returncode in {0, 1}, ran.stdout + ran.stderr
+    found: dict[str, Outcome] = {}
+    for case in ET.parse(report).getroot().iter("testcase"):
+        failures = [str(each.get("message")) for each in case.iter("failure")]
+        broken = [f"{each.get('message')}: {each.text}" for each in (*case.iter("error"), *case.iter("skipped"))]
+        found[f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"] = Outcome(failures, broken)
+    return found
+
+
+def of(guard: str, outcomes: Mapping[str, Outcome]) -> list[Outcome]:
+    """The outcomes of a guard; it may have parameters."""
+    return [outcome for name, outcome in outcomes.items() if name.split("[")[0] == guard]
+
+
+def test_every_switch_has_its_guards() -> None:
+    assert set(GUARDS) == set(SWITCHES)
+
+
+@pytest.mark.timeout(170)
+def test_with_every_safeguard_in_place_all_guards_are_green(servers: Servers, tmp_path: Path) -> None:
+    guards = [guard for guards in GUARDS.values() for guard in guards]
+    outcomes = run(guards, servers, tmp_path)
+    for guard in guards:
+        found = of(guard, outcomes)
+        assert found, f"{guard} was not run: {sorted(outcomes)}"
+        assert not any(outcome.failures or outcome.broken for outcome in found), f"{guard}: {found}"
+
+
+@pytest.mark.timeout(170)
+@pytest.mark.parametrize("sabotage", GUARDS)
+def test_without_a_safeguard_its_guards_go_red(sabotage: str, servers: Servers, tmp_path: Path) -> None:
+    outcomes = run(GUARDS[sabotage], servers, tmp_path, sabotage)
+    for guard in GUARDS[sabotage]:
+        found = of(guard, outcomes)
+        assert found, f"{guard} was not run: {sorted(outcomes)}"
+        assert all(outcome.red for outcome in found), f"{guard} did not go red: {found}"
