@@ -117,7 +117,7 @@ async def test_headers_that_are_no_text_or_null_or_ask_for_a_reply_change_nothin
     headers = [("ce_id", b"\xff\xfe"), ("reply_to", b"elsewhere"), ("ce_source", b""), ("nothing", None)]
     await producer.send_and_wait(kafka.topic("user-followed"), encode(follow()), b"ann", headers=headers)
     async with consuming(kafka, followed_by(verb)):
-        await eventually(lambda: seen == ["bob"])
+        await eventually(lambda: seen == ["bob"], within_s=8)
         await eventually(lambda: committed_is(kafka, 1))
 
 
@@ -138,6 +138,67 @@ async def test_while_the_world_is_down_a_record_waits_in_place_and_is_applied_on
         await eventually(lambda: len(tries) == 4)
         await eventually(lambda: committed_is(kafka, 1))
     assert tries == ["bob"] * 4
+
+
+async def test_what_was_not_finished_is_read_again_by_whoever_comes_next(kafka, producer):
+    tries, seen = [], []
+
+    async def not_now(event: UserFollowed) -> None:
+        tries.append(event.target_id)
+        raise Unavailable(MONGODB)
+
+    async def verb(event: UserFollowed) -> None:
+        seen.append(event.target_id)
+
+    await producer.send_and_wait(kafka.topic("user-followed"), encode(follow()), b"ann")
+    async with consuming(kafka, followed_by(not_now)):
+        await eventually(lambda: tries)
+    async with consuming(kafka, followed_by(verb)):
+        await eventually(lambda: seen == ["bob"], within_s=8)
+
+
+async def test_what_a_stopping_consumer_has_finished_is_not_done_again(kafka, producer):
+    first: list[str] = []
+    second: list[str] = []
+
+    async def slow(event: UserFollowed) -> None:
+        first.append(event.target_id)
+        await asyncio.sleep(0.05)
+
+    async def verb(event: UserFollowed) -> None:
+        second.append(event.target_id)
+
+    targets = [f"n{number}" for number in range(300)]
+    for target in targets:
+        await producer.send(kafka.topic("user-followed"), encode(follow(target=target)), b"ann")
+    await producer.flush()
+    async with consuming(kafka, followed_by(slow)):
+        await eventually(lambda: len(first) >= 20)
+    assert len(first) < len(targets)
+    async with consuming(kafka, followed_by(verb)):
+        await eventually(lambda: len(first) + len(second) >= len(targets))
+    assert first + second == targets
+
+
+async def test_a_batch_of_slow_records_is_acknowledged_in_parts(kafka, producer, monkeypatch):
+    monkeypatch.setattr("stories_shared.consuming.BATCH_FOR_S", 0.3)
+    seen, acknowledged = [], []
+
+    async def slow(event: UserFollowed) -> None:
+        seen.append(event.target_id)
+        await asyncio.sleep(0.05)
+
+    targets = [f"n{number}" for number in range(40)]
+    for target in targets:
+        await producer.send(kafka.topic("user-followed"), encode(follow(target=target)), b"ann")
+    await producer.flush()
+    async with consuming(kafka, followed_by(slow)) as fates:
+        while len(seen) < len(targets):
+            acknowledged.append(sum(fates.handled.values()))
+            await asyncio.sleep(0.02)
+        await eventually(lambda: sum(fates.handled.values()) == len(targets))
+    assert seen == targets
+    assert len(set(acknowledged)) > 2
 
 
 async def test_a_bug_is_tried_three_times_then_parked_and_the_partition_goes_on(kafka, producer):
@@ -200,6 +261,37 @@ async def test_too_many_bad_records_in_a_row_hold_a_topic_that_only_we_write(kaf
         await eventually(lambda: seen == ["feed"])  # another partition is not disturbed
         found = await parked(kafka, "story-erased.expiry.parked", BREAKER_AFTER)
     assert len(found) == BREAKER_AFTER
+
+
+async def test_a_held_partition_tries_one_record_at_a_time_until_a_good_one_closes_the_breaker(
+    kafka, producer, monkeypatch
+):
+    monkeypatch.setattr("stories_shared.consuming.BREAKER_WAIT_S", 0.2)
+    seen = []
+
+    async def verb(event: StoryErased) -> None:
+        seen.append(event.store)
+
+    router = KafkaRouter()
+
+    @listen(router, StoryErased, service="expiry")
+    async def on_story_erased(batch: Records) -> None:
+        await each(batch, StoryErased, verb)
+
+    for _ in range(BREAKER_AFTER + 3):
+        await producer.send(kafka.topic("story-erased"), b"nonsense", b"k", partition=0)
+    await producer.flush()
+    async with consuming(kafka, router, "expiry") as fates:
+        await eventually(lambda: fates.broken)
+        began = asyncio.get_running_loop().time()
+        await parked(kafka, "story-erased.expiry.parked", BREAKER_AFTER + 3)
+        assert asyncio.get_running_loop().time() - began > 0.4
+        assert fates.broken == [kafka.topic("expiry.story-erased")]
+        good = encode(StoryErased(story_id=new_id(), store="feed", erased_at=NOW))
+        for _ in range(5):
+            await producer.send_and_wait(kafka.topic("story-erased"), good, b"k", partition=0)
+        await eventually(lambda: len(seen) == 5)
+        assert fates.broken == []
 
 
 async def test_a_record_that_the_broker_refuses_does_not_wedge_the_publisher(kafka):

@@ -46,6 +46,8 @@ MAX_POLL_INTERVAL_MS = 300_000
 # Far below the poll interval, so that waiting never costs the group its member.
 WAIT_IN_PLACE_S = 60.0
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.1, 5.0
+# A batch of slow records is acknowledged in parts, or the group would lose its member and read all of it again.
+BATCH_FOR_S = 120.0
 TRIES = 3
 BREAKER_AFTER = 100
 BREAKER_WAIT_S = 30.0
@@ -97,6 +99,7 @@ class Records:
     group: str
     fates: Fates
     given_back: dict[TopicPartition, int] = field(default_factory=dict)
+    taken_at: float = field(default_factory=time.monotonic)
 
     def give_back_from(self, record: Record) -> None:
         """Keep what came before this record; it and what follows will be read again, by whoever reads next."""
@@ -196,7 +199,7 @@ async def each_fact(records: Records, event: type[E], verb: Callable[[Fact[E]], 
     facts, bad = sorted_out(records, event)
     for place, (record, fact) in enumerate(facts):
         try:
-            refuse_when_stopping(records.fates)
+            go_on(records)
             await with_fate(records, record, lambda fact=fact: verb(fact), bad)  # type: ignore[misc]
         except HandedBack:
             if not place:
@@ -208,14 +211,16 @@ async def each_fact(records: Records, event: type[E], verb: Callable[[Fact[E]], 
     await finish(records, facts, bad)
 
 
-def refuse_when_stopping(fates: Fates) -> None:
-    """Begin nothing new in a process that stops.
+def go_on(records: Records) -> None:
+    """Begin nothing new in a process that stops, nor in a batch that is long in hand.
 
     Raises:
-        HandedBack: it does.
+        HandedBack: either is so.
     """
-    if fates.stopping.is_set():
+    if records.fates.stopping.is_set():
         raise HandedBack("stopping")
+    if time.monotonic() - records.taken_at > BATCH_FOR_S:
+        raise HandedBack("a batch takes long")
 
 
 def kept(records: Records, record: Record) -> bool:
