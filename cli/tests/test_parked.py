@@ -1,12 +1,18 @@
 """parked list, show and replay, on a real broker."""
 
+import asyncio
 import json
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from faststream.kafka import KafkaRouter
 from stories_shared.clock import system_now
+from stories_shared.consuming import Records, each, listen
+from stories_shared.events import UserFollowed
+from stories_shared.kafka import Kafka
 from stories_shared.publishing import parking_headers
+from stories_shared.testing import consuming, eventually
 
 pytestmark = pytest.mark.servers
 GROUP = "feed.user-followed"
@@ -69,3 +75,45 @@ def test_a_replay_wants_either_all_or_one(installation: Any, arguments: tuple[st
 
 def test_a_replay_of_what_is_not_parked_fails(installation: Any) -> None:
     assert installation.run("parked", "replay", "user-followed", GROUP, "--offset", "0:9").exit_code == 1
+
+
+def test_a_replay_may_be_repeated_and_leaves_the_same_fact(installation: Any) -> None:
+    park(installation, 4)
+    for _ in range(2):
+        assert installation.run("parked", "replay", "user-followed", GROUP, "--offset", "1:4").exit_code == 0
+    first, second = installation.records("user-followed")
+    assert (first.key, first.value, first.headers) == (second.key, second.value, second.headers)
+    assert len(installation.records("user-followed.feed.parked")) == 1
+
+
+def test_poison_that_comes_back_is_parked_with_its_new_place(installation: Any) -> None:
+    park(installation, 4)
+    assert installation.run("parked", "replay", "user-followed", GROUP, "--offset", "1:4").exit_code == 0
+    (sent,) = installation.records("user-followed")
+    asyncio.run(read_to_the_end(installation.kafka))
+    rows = json.loads(installation.run("parked", "show", "user-followed", GROUP, "--json").stdout)
+    assert {row["offset"] for row in rows} == {"1:4", f"{sent.partition}:{sent.offset}"}
+    assert {row["value"] for row in rows} == {"{broken"}
+
+
+async def read_to_the_end(kafka: Kafka) -> None:
+    """As the feed does, until the one record is handled."""
+    router = KafkaRouter()
+
+    @listen(router, UserFollowed, service="feed")
+    async def on_user_followed(batch: Records) -> None:
+        await each(batch, UserFollowed, lambda _event: asyncio.sleep(0))
+
+    async with consuming(kafka, router) as fates:
+        await eventually(lambda: sum(fates.handled.values()) > 0)
+
+
+@pytest.mark.parametrize("offset", ["nonsense", "1:", "-1:4"])
+def test_a_replay_of_a_place_that_is_none_fails(installation: Any, offset: str) -> None:
+    assert installation.run("parked", "replay", "user-followed", GROUP, f"--offset={offset}").exit_code != 0
+
+
+def test_a_replay_for_a_reader_that_is_none_names_those_there_are(installation: Any) -> None:
+    refused = installation.run("parked", "replay", "user-followed", "expiry.user-followed", "--all")
+    assert refused.exit_code == 2
+    assert GROUP in refused.stderr

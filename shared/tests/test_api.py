@@ -16,6 +16,7 @@ from stories_shared.failures import Unavailable
 from stories_shared.http import problems
 from stories_shared.http.api import Admin, Who, install
 from stories_shared.http.bodies import Body, StrictRoute
+from stories_shared.http.bursts import QUIET_FOR_S, Bursts
 from stories_shared.http.documents import read_document
 from stories_shared.http.hot import PAGING, hot
 from stories_shared.http.limits import Limits, limited, spend
@@ -263,3 +264,12 @@ async def test_openapi_knows_every_route_hot_ones_too(client):
 async def test_many_requests_at_once_each_get_their_own_answer(client):
     answers = await asyncio.gather(*(client.get("/v1/tray?limit=1", headers=ann(f"u{n}")) for n in range(50)))
     assert [answer.json()["items"] for answer in answers] == [[f"u{n}"] for n in range(50)]
+
+
+def test_a_burst_of_refusals_is_told_of_once_and_then_counted() -> None:
+    at = [0.0]
+    bursts = Bursts(lambda: at[0])
+    assert [bursts.due(("mongodb", "/v1/tray")) for _ in range(500)] == [1] + [None] * 499
+    assert bursts.due(("mongodb", "/v1/rings")) == 1
+    at[0] = QUIET_FOR_S
+    assert bursts.due(("mongodb", "/v1/tray")) == 500

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewPartitions
 from fastapi import APIRouter
 from faststream import AckPolicy
 from faststream.kafka import KafkaRouter
 from stories_shared.clock import system_now
-from stories_shared.consuming import Records, each, listen
+from stories_shared.consuming import BREAKER_AFTER, Records, each, listen
 from stories_shared.events import StoryErased, UserErased, encode
 from stories_shared.ids import new_id
 from stories_shared.kafka import Kafka
@@ -199,6 +199,26 @@ async def test_every_subscriber_of_a_process_has_the_one_policy_and_its_own_grou
     assert subscriber.ack_policy is AckPolicy.NACK_ON_ERROR
     assert subscriber.group_id == f"{realm.prefix}expiry.story-erased"
     await process.foundation.mongo.close()
+
+
+async def test_an_open_breaker_makes_unready_and_names_the_group(realm, topics):
+    process = Process(realm)
+    async with process.running() as client:
+        await eventually(lambda: ready(client))
+        breaker = process.foundation.fates.breaker("expiry.story-erased", TopicPartition("story-erased", 0))
+        breaker.streak = BREAKER_AFTER
+        answer = await client.get("/readyz")
+        assert (answer.status_code, answer.json()["problems"]) == (503, {"parking": "expiry.story-erased"})
+        breaker.streak = 0
+        assert await ready(client)
+
+
+async def test_what_a_process_does_without_is_named_and_it_stays_ready(realm, topics):
+    process = Process(realm)
+    process.foundation.note("s3", lambda: "no answer")
+    async with process.running() as client:
+        await eventually(lambda: ready(client))
+        assert (await client.get("/readyz")).json() == {"ready": True, "problems": {}, "impaired": {"s3": "no answer"}}
 
 
 async def test_mongodb_gone_makes_unready_and_names_it(realm, topics):

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stories_shared.failures import dependency_of
+from stories_shared.http.bursts import Bursts
 from stories_shared.http.documents import MAX_BODY_BYTES, too_large
 from stories_shared.http.problems import KINDS, Fault, Problem, not_found, problem, unavailable
 
@@ -27,6 +28,9 @@ BY_STATUS = {
     415: "unsupported-media-type",
 }
 RETRY_AFTER_S = 1
+UNAVAILABLE = 503
+MOST_TOLD = 300
+bursts = Bursts()
 
 
 class Doors:
@@ -101,6 +105,8 @@ def problem_of(error: BaseException, scope: MutableMapping[str, Any]) -> Problem
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     if isinstance(error, Problem):
+        if error.status == UNAVAILABLE:
+            tell_of(error.detail or error.title, scope, error)
         return error
     if isinstance(error, RequestValidationError):
         return of_validation(error)
@@ -108,13 +114,26 @@ def problem_of(error: BaseException, scope: MutableMapping[str, Any]) -> Problem
         return of_status(error, scope)
     dependency = dependency_of(error)
     if dependency is not None:
-        log.warning("a dependency is down", dependency=dependency, path=route_of(scope), error=str(error))
+        tell_of(dependency, scope, error)
         return unavailable(f"{dependency} does not answer", after=RETRY_AFTER_S)
     if isinstance(error, asyncio.TimeoutError):
-        log.warning("an answer took too long", path=route_of(scope))
+        tell_of("it took too long", scope, error)
         return unavailable("it took too long", after=RETRY_AFTER_S)
     log.error("an answer failed", path=route_of(scope), exc_info=error)
     return problem("internal")
+
+
+def tell_of(why: str, scope: MutableMapping[str, Any], error: BaseException) -> None:
+    """One line for a burst of refusals: the dependency or reason, the route, and what the service lacks just now."""
+    route = route_of(scope)
+    times = bursts.due((why, route, scope["method"]))
+    if times is not None:
+        foundation = getattr(scope["app"].state, "foundation", None)
+        lacking = foundation.health.lacking() if foundation else []
+        text = str(error)[:MOST_TOLD]
+        log.warning(
+            "unavailable", why=why, method=scope["method"], route=route, times=times, lacking=lacking, error=text
+        )
 
 
 def of_validation(error: RequestValidationError) -> Problem:

@@ -31,6 +31,10 @@ class TimelyRoute(StrictRoute):
             return await inner(request)
 
         async def handle(request: Request) -> Response:
-            return await timely(answer(request))
+            return await within(self.patience_s(request), answer(request))
 
         return handle
+
+    def patience_s(self, _request: Request) -> float:
+        """How long this request may take, in seconds."""
+        return ANSWER_WITHIN_S

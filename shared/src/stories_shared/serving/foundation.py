@@ -121,6 +121,10 @@ class Foundation:
         """A further condition of readiness."""
         self.health.gate(name, ready)
 
+    def note(self, name: str, well: health.Gate) -> None:
+        """A dependency without which most is served: readiness names it and stays."""
+        self.health.note(name, well)
+
     def outbox(self, outbox: Outbox) -> None:
         """Run a relay and measure it."""
         self.outboxes.append(outbox)
@@ -196,7 +200,8 @@ class Foundation:
             for close in (*self._closers, self.mongo.close):
                 with contextlib.suppress(TimeoutError):
                     await within(CLOSE_S, close())
-            log.info("stopped")
+            handled = {f"{group}/{place.partition}": at for (group, place), at in self.fates.handled.items()}
+            log.info("stopped", handled=handled)
 
     def _watch_itself(self) -> None:
         self.gate("kafka", lambda: self.kafka_problem)
@@ -289,7 +294,8 @@ class Foundation:
         self.metrics.ready.set(0 if problems else 1)
         for name in request.query_params.getlist("exclude"):
             problems.pop(name, None)
-        return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
+        answer = {"ready": not problems, "problems": problems, "impaired": self.health.impaired()}
+        return JSONResponse(answer, 503 if problems else 200)
 
     async def _metrics(self, _request: Request) -> Response:
         return Response(self.catalogue.page(), media_type="text/plain; version=0.0.4")

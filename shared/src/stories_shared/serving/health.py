@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from stories_shared.failures import dependency_of
@@ -26,6 +26,7 @@ class Health:
         self.mongo = mongo
         self.metrics = metrics
         self.gates: dict[str, Gate] = {}
+        self.notes: dict[str, Gate] = {}
         self.mongo_problem: str | None = "not asked yet"
         self.skew_s = 0.0
         self.clock_is_known = False
@@ -34,6 +35,10 @@ class Health:
     def gate(self, name: str, ready: Gate) -> None:
         """Add a condition."""
         self.gates[name] = ready
+
+    def note(self, name: str, well: Gate) -> None:
+        """Add something that is told of beside readiness: most is served without it."""
+        self.notes[name] = well
 
     async def look(self) -> None:
         """Ask MongoDB for its time, which is also a sign of its life."""
@@ -73,10 +78,22 @@ class Health:
             found["mongodb"] = self.mongo_problem
         if self.clock_is_off:
             found["clock"] = f"{self.skew_s:+.1f} s off MongoDB's"
-        for name, ready in self.gates.items():
-            said = ready()
-            if said is False:
-                found[name] = "not ready"
-            elif isinstance(said, str):
-                found[name] = said
-        return found
+        return found | told(self.gates)
+
+    def impaired(self) -> dict[str, str]:
+        """What the process does without, though it is ready."""
+        return told(self.notes)
+
+    def lacking(self) -> list[str]:
+        """The names of everything that is not as it should be."""
+        return sorted({*self.problems(), *self.impaired()})
+
+
+def told(gates: Mapping[str, Gate]) -> dict[str, str]:
+    """Which conditions do not hold, and why."""
+    found = {name: ready() for name, ready in gates.items()}
+    return {
+        name: said if isinstance(said, str) else "not ready"
+        for name, said in found.items()
+        if said is False or isinstance(said, str)
+    }

@@ -1,12 +1,11 @@
 """Media workers and sweeps, wired to their verbs."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from stories_shared.failures import Unavailable
+from stories_shared.failures import S3, Unavailable
 from stories_shared.ids import new_id
 from stories_shared.serving import Foundation
 
@@ -80,12 +79,15 @@ def start_sweeps(base: Foundation, parts: Parts, metrics: IngestMetrics, sweep_e
 
 def watch_bucket(base: Foundation, parts: Parts) -> None:
     """Be unready while the bucket is not there; while the store does not answer at all, most things still work."""
-    there = True
+    there, silent = True, False
 
     async def look() -> None:
-        nonlocal there
-        with suppress(Unavailable):
-            there = await parts.objects.ready()
+        nonlocal there, silent
+        try:
+            there, silent = await parts.objects.ready(), False
+        except Unavailable:
+            silent = True
 
-    base.sweep("bucket", timedelta(seconds=5), look)
+    base.sweep("bucket", timedelta(seconds=2), look)
+    base.note(S3, lambda: "no answer" if silent else None)
     base.gate("bucket", lambda: None if there else f"missing bucket: {parts.objects.bucket}")

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from fastapi import APIRouter, Response
-from stories_shared.http.bodies import StoryId, StrictRoute
+from stories_shared.http.bodies import StoryId
 from stories_shared.http.idempotency import Claims, Idempotent, Once, Replay
 from stories_shared.http.limits import limited
 from stories_shared.http.openapi import links, problem_answer
 from stories_shared.http.problems import invalid
+from stories_shared.http.timely import TimelyRoute
 from stories_shared.http.who import Who
 from stories_shared.settings import duration_text
 
@@ -31,7 +32,7 @@ def creating_routes(
     new_id: Callable[[], str],
 ) -> APIRouter:
     """The routes that make drafts."""
-    router = APIRouter(route_class=StrictRoute, tags=["Making stories"])
+    router = APIRouter(route_class=TimelyRoute, tags=["Making stories"])
     by_name = {duration_text(lifetime): lifetime for lifetime in lifetimes}
 
     def wanted(body: StoryBody) -> Wanted:

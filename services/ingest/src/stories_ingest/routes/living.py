@@ -5,14 +5,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
-from stories_shared.http.bodies import StoryId, StrictRoute
+from stories_shared.http.bodies import StoryId
 from stories_shared.http.openapi import problem_answer
 from stories_shared.http.who import Who
 
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.story import State
 from stories_ingest.routes.bodies import ChoicesBody
-from stories_ingest.routes.refusals import answering, asker_of
+from stories_ingest.routes.refusals import HeldRoute, answering, asker_of
 from stories_ingest.routes.shapes import ProcessingShape, StoryShape, story_shape
 from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
@@ -27,7 +27,7 @@ def living_routes(
     publish: PublishStory, cancel: CancelStory, change: ChangeStory, delete: DeleteStory, read: ReadStory
 ) -> APIRouter:
     """The routes that move a story on."""
-    router = APIRouter(route_class=StrictRoute, tags=["Making stories"])
+    router = APIRouter(route_class=HeldRoute, tags=["Making stories"])
 
     @router.post(
         "/v1/stories/{story_id}/publish",

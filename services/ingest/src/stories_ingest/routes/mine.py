@@ -3,9 +3,10 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from stories_shared.http.bodies import StoryId, StrictRoute
+from stories_shared.http.bodies import StoryId
 from stories_shared.http.limits import limited
 from stories_shared.http.paging import Cursors, Listing, Paged
+from stories_shared.http.timely import TimelyRoute
 from stories_shared.http.who import Who
 
 from stories_ingest.domain.quota import Bounds
@@ -23,7 +24,7 @@ def own_routes(
     read: ReadStory, list_stories: ListStories, read_quota: ReadQuota, cursors: Cursors, bounds: Bounds
 ) -> APIRouter:
     """The routes that show an author what is theirs."""
-    router = APIRouter(route_class=StrictRoute, tags=["One's own stories"], dependencies=[limited("reads")])
+    router = APIRouter(route_class=TimelyRoute, tags=["One's own stories"], dependencies=[limited("reads")])
 
     @router.get("/v1/me/stories/{story_id}")
     async def read_story(story_id: StoryId, caller: Who) -> StoryShape:

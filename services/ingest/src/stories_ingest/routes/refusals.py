@@ -5,13 +5,15 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from starlette.requests import Request
 from stories_shared.auth import Caller
 from stories_shared.http.problems import not_found, problem, too_many, wrong_state
-from stories_shared.http.timely import ANSWER_WITHIN_S
+from stories_shared.http.timely import ANSWER_WITHIN_S, TimelyRoute
 
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory, NothingUploaded, TooMany, WrongState
 from stories_ingest.domain.story import Asker
 
+LONGEST_HELD_S = 30.0
 SLUGS = {"drafts": "too-many-drafts", "quota": "quota-reached"}
 
 
@@ -34,6 +36,16 @@ async def answering(held: float = 0) -> AsyncIterator[None]:
         raise problem("media-refused", error.reason, reason=error.reason) from error
     except TooMany as error:
         raise too_many(math.ceil(error.wait.total_seconds()), SLUGS[error.what]) from error
+
+
+class HeldRoute(TimelyRoute):
+    """A timely route whose answer the caller may wish to be held with ``?wait=``."""
+
+    def patience_s(self, request: Request) -> float:
+        """What every route may take, and what the caller is ready to wait; its form is checked by the route itself."""
+        asked = request.query_params.get("wait", "0")
+        held = float(asked) if asked.replace(".", "", 1).isdecimal() else 0.0
+        return super().patience_s(request) + min(held, LONGEST_HELD_S)
 
 
 def asker_of(caller: Caller) -> Asker:
