@@ -1,0 +1,33 @@
+"""One fleet for all tests of failing servers and stopping services."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from stories_embedded.testing import Realm, Servers
+
+from .fleet import Fleet
+from .people import Life
+
+
+@pytest_asyncio.fixture(scope="session")
+async def fleet(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet]:
+    """The four services, ready."""
+    realm = Realm(servers)
+    running = Fleet(realm, tmp_path_factory.mktemp("fleet"))
+    try:
+        await running.prepare()
+        await running.start_all()
+        yield running
+    finally:
+        running.kill_all()
+        await running.http.aclose()
+        await realm.remove()
+
+
+@pytest_asyncio.fixture
+async def life(fleet: Fleet) -> Life:
+    """People whom no other test knows."""
+    made = Life(fleet)
+    await made.begin()
+    return made

@@ -1,0 +1,137 @@
+"""The four services as processes on the servers of the session, so that each can be stopped and each server harmed."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import httpx
+from stories_embedded.ports import free_port
+from stories_embedded.testing import Realm
+from stories_shared.settings import load
+from stories_shared.testing import eventually
+
+SERVICES = ("ingest", "feed", "engagement", "expiry")
+SETTINGS = {"LIMIT_READS": "100000", "LIMIT_EDGES": "100000", "LIMIT_CREATE": "100000", "LIMIT_VIEWS": "1000000"}
+START_SECONDS = 90.0
+
+
+class Fleet:
+    """One process of each service."""
+
+    def __init__(self, realm: Realm, folder: Path) -> None:
+        self.realm = realm
+        self.servers = realm.servers
+        self.folder = folder
+        taken: set[int] = set()
+        self.ports = {service: free_port(taken) for service in SERVICES}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.http = httpx.AsyncClient(timeout=20, trust_env=False)
+
+    def environment(self, service: str) -> dict[str, str]:
+        """The settings of one service."""
+        own = {"MONGO_DATABASE": f"{self.realm.name}_{service}", "PORT": str(self.ports[service])}
+        return {**self.realm, **SETTINGS, **own}
+
+    async def prepare(self) -> None:
+        """Make topics, bucket and indexes."""
+        for service in SERVICES:
+            given = {name.lower(): value for name, value in self.environment(service).items()}
+            module = import_module(f"stories_{service}.settings")
+            settings: Any = load(getattr(module, f"{service.title()}Settings"), given)
+            await import_module(f"stories_{service}.app").init(settings)
+
+    def start(self, service: str) -> None:
+        """Start one process, without waiting for it."""
+        with self.log(service).open("ab") as out:
+            self.processes[service] = subprocess.Popen(
+                [sys.executable, "-m", f"stories_{service}"],
+                env={**os.environ, **self.environment(service)},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    async def start_all(self) -> None:
+        """Start all and wait until they are ready."""
+        for service in SERVICES:
+            self.start(service)
+        await self.ready(START_SECONDS)
+
+    async def ready(self, within_s: float) -> None:
+        """Wait until every process is ready."""
+
+        async def so() -> bool:
+            problems = {service: await self.readiness(service) for service in SERVICES}
+            assert all(found and found["ready"] for found in problems.values()), problems
+            return True
+
+        await eventually(so, within_s=within_s, every_s=0.2)
+
+    async def readiness(self, service: str) -> dict[str, Any]:
+        """What a process says of itself."""
+        try:
+            found: dict[str, Any] = (await self.http.get(f"{self.url(service)}/readyz")).json()
+        except httpx.HTTPError as error:
+            return {"ready": False, "problems": {"process": type(error).__name__}}
+        return found
+
+    async def alive(self) -> dict[str, int]:
+        """What each process answers to the question whether it lives."""
+        answers = await asyncio.gather(*(self.http.get(f"{self.url(service)}/livez") for service in SERVICES))
+        return {service: answer.status_code for service, answer in zip(SERVICES, answers, strict=True)}
+
+    async def metrics(self, service: str) -> str:
+        """The metrics page of a process."""
+        return (await self.http.get(f"{self.url(service)}/metrics")).text
+
+    async def stop(self, service: str) -> tuple[int, float]:
+        """SIGTERM; the exit code and after how many seconds it came."""
+        process, began = self.processes[service], time.monotonic()
+        process.terminate()
+        code = await asyncio.to_thread(process.wait, 20)
+        return code, time.monotonic() - began
+
+    def log(self, service: str) -> Path:
+        """Where a process writes."""
+        return self.folder / f"{service}.log"
+
+    def logged(self, service: str, event: str) -> list[dict[str, Any]]:
+        """What a process has logged of one kind."""
+        lines = [json.loads(line) for line in self.log(service).read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line.get("event") == event]
+
+    def url(self, service: str) -> str:
+        """Where a process listens."""
+        return f"http://127.0.0.1:{self.ports[service]}"
+
+    def kill_all(self) -> None:
+        """End everything."""
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+
+    async def call(
+        self, service: str, method: str, path: str, user: str, *, ticket: str | None = None, **request: Any
+    ) -> httpx.Response:
+        """A request of a user, past the gateway."""
+        roles = ["admin"] if path.startswith("/v1/admin/") else []
+        headers = {"Authorization": f"Bearer {self.servers.token(user, roles=roles)}"}
+        if ticket:
+            headers["Story-Ticket"] = ticket
+        return await self.http.request(method, f"{self.url(service)}{path}", headers=headers, **request)
+
+    async def done(self, service: str, method: str, path: str, user: str, **request: Any) -> httpx.Response:
+        """A request that succeeds; sent again for as long as the answer says so."""
+
+        async def so() -> httpx.Response:
+            answer = await self.call(service, method, path, user, **request)
+            assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+            return answer
+
+        answer: httpx.Response = await eventually(so, within_s=30, every_s=0.2)
+        return answer

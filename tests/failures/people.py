@@ -1,0 +1,59 @@
+"""What there is before a server fails: an author with stories and drafts, a follower with tickets."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from stories_ingest.testing.running import photo
+from stories_shared.testing import eventually
+
+from .fleet import Fleet
+
+PHOTO = photo()
+
+
+@dataclass
+class Life:
+    """Ann's stories as bob sees them. Ids by what the tests do with them."""
+
+    fleet: Fleet
+    ann: str = field(default_factory=lambda: f"ann-{secrets.token_hex(4)}")
+    bob: str = field(default_factory=lambda: f"bob-{secrets.token_hex(4)}")
+    ids: dict[str, str] = field(default_factory=dict)
+    tickets: dict[str, str] = field(default_factory=dict)
+
+    async def begin(self) -> None:
+        """Post, follow, look and comment, until every service knows."""
+        await self.fleet.done("feed", "PUT", f"/v1/following/{self.ann}", self.bob)
+        for name in ("read", "doomed", "narrowed"):
+            self.ids[name] = await self.draft()
+            await self.fleet.done("ingest", "POST", f"/v1/stories/{self.ids[name]}/publish?wait=20", self.ann)
+        for name in ("draft", "cancelled"):
+            self.ids[name] = await self.draft()
+        self.tickets = await eventually(self._tickets, within_s=30)
+        path = f"/v1/stories/{self.ids['read']}"
+        await self.fleet.done("engagement", "GET", f"{path}/counts", self.ann)
+        ticket = self.tickets["read"]
+        said = await self.fleet.done(
+            "engagement", "POST", f"{path}/comments", self.bob, ticket=ticket, json={"text": "first"}
+        )
+        self.ids["comment"] = said.json()["id"]
+
+    async def draft(self) -> str:
+        """An uploaded draft."""
+        asked = {"media": {"content_type": "image/jpeg", "size": len(PHOTO)}}
+        made = (await self.fleet.done("ingest", "POST", "/v1/stories", self.ann, json=asked)).json()
+        form = made["upload"]
+        sent = await self.fleet.http.request(
+            form["method"], form["url"], data=form["fields"], files={"file": ("f", PHOTO)}
+        )
+        assert sent.is_success, sent.text
+        return str(made["id"])
+
+    async def _tickets(self) -> dict[str, str]:
+        reel = await self.fleet.call("feed", "GET", f"/v1/users/{self.ann}/stories", self.bob)
+        found: list[dict[str, Any]] = reel.json().get("items", [])
+        by_id = {item["id"]: item["ticket"] for item in found}
+        names = [name for name in ("read", "doomed", "narrowed") if self.ids[name] in by_id]
+        assert len(names) == 3, reel.text
+        return {name: by_id[self.ids[name]] for name in names}
