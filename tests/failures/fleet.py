@@ -35,13 +35,18 @@ class Fleet:
 
     def environment(self, service: str) -> dict[str, str]:
         """The settings of one service."""
-        own = {"MONGO_DATABASE": f"{self.realm.name}_{service}", "PORT": str(self.ports[service])}
+        own = {"MONGO_DATABASE": self.database(service), "PORT": str(self.ports[service])}
         return {**self.realm, **SETTINGS, **own}
+
+    def database(self, service: str) -> str:
+        """The database of one service."""
+        return f"{self.realm.name}_{service}"
 
     async def prepare(self) -> None:
         """Make topics, bucket and indexes."""
         for service in SERVICES:
-            given = {name.lower(): value for name, value in self.environment(service).items()}
+            given = {name.lower(): value for name, value in self.realm.items()}
+            given["mongo_database"] = self.database(service)
             module = import_module(f"stories_{service}.settings")
             settings: Any = load(getattr(module, f"{service.title()}Settings"), given)
             await import_module(f"stories_{service}.app").init(settings)

@@ -53,7 +53,7 @@ ROWS = [
     Row("feed", "GET", "/v1/reels?user_ids={ann}", NO, NO, 200, who="bob"),
     Row("feed", "GET", STORY, NO, NO, 200, who="bob"),
     Row("feed", "GET", "/v1/for-you", NO, NO, 200, who="bob"),
-    Row("feed", "PUT", "/v1/users/{ann}/seen", NO, NO, 204, {"up_to": "{read}"}, who="bob"),
+    Row("feed", "PUT", "/v1/users/{ann}/seen", NO, 204, 204, {"up_to": "{read}"}, who="bob"),
     Row("feed", "PUT", "/v1/following/cho", NO, 204, 204),
     Row("feed", "DELETE", "/v1/following/dee", NO, 204, 204),
     Row("feed", "PUT", "/v1/blocked/eve", NO, NO, 204),

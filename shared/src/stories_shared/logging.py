@@ -7,6 +7,9 @@ from typing import Any
 
 import structlog
 
+from stories_shared.bursts import Bursts
+
+CHATTY = ("aiokafka", "pymongo", "urllib3", "httpx", "httpcore", "faststream")
 HIDDEN_FIELDS = frozenset(
     {
         "authorization",
@@ -35,6 +38,22 @@ def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
     return event
 
 
+class OncePerBurst(logging.Filter):
+    """Lets one of a client library's complaints through in ten seconds, with how many there were since."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bursts = Bursts()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Ours pass; theirs are known by the text before its arguments are filled in."""
+        if not record.name.startswith(CHATTY):
+            return True
+        times = self.bursts.due((record.name, record.msg))
+        record.times = times
+        return times is not None
+
+
 def configure(service: str, level: str = "INFO") -> None:
     """Send structlog's and the standard library's records to standard output as JSON lines that name the service."""
     shared: list[structlog.typing.Processor] = [
@@ -61,7 +80,8 @@ def configure(service: str, level: str = "INFO") -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for chatty in ("aiokafka", "pymongo", "urllib3", "httpx", "httpcore", "faststream"):
+    handler.addFilter(OncePerBurst())
+    for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     logging.getLogger("uvicorn.access").disabled = True
     structlog.configure(

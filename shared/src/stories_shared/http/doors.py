@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stories_shared.bursts import Bursts
 from stories_shared.failures import dependency_of
-from stories_shared.http.bursts import Bursts
 from stories_shared.http.documents import MAX_BODY_BYTES, too_large
 from stories_shared.http.problems import KINDS, Fault, Problem, not_found, problem, unavailable
 

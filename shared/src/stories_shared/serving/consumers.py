@@ -11,16 +11,23 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from stories_shared.bursts import Bursts
 from stories_shared.clock import Clock
 from stories_shared.consuming import Fates
 from stories_shared.kafka import Kafka
+from stories_shared.logging import logger
 from stories_shared.metrics import CommonMetrics
+from stories_shared.patience import within
 from stories_shared.tailing import Tail
+
+log = logger(__name__)
 
 LOOK_EVERY = timedelta(seconds=2)
 ANSWER_WITHIN_S = 5.0
 # A consumer that has records to read, waits for nothing and has not moved for so long hangs.
 STUCK_AFTER_S = 90.0
+# aiokafka's client can wait for ever for its metadata after its broker was killed; a new consumer works.
+SILENT_FOR_S = 10.0
 # A batch may wait a minute in place for a dependency, record by record no longer than the broker lets a member be
 # silent (MAX_POLL_INTERVAL_MS). One that is in hand for so long hangs.
 IN_HAND_FOR_S = 240.0
@@ -59,6 +66,8 @@ class ConsumerWatch:
         self._watched: dict[tuple[str, TopicPartition], Watched] = {}
         self._series: set[tuple[str, str, str]] = set()
         self._outside_since: dict[str, float] = {}
+        self._silent_since: dict[str, float] = {}
+        self._bursts = Bursts()
 
     async def look(self, subscribers: Iterable[Any]) -> bool:
         """Measure every group's lag and age, and forget partitions that are somebody else's now.
@@ -66,45 +75,57 @@ class ConsumerWatch:
         Returns:
             Whether Kafka answered at all.
         """
-        answered = asked = 0
         there: set[tuple[str, TopicPartition]] = set()
+        asked: list[tuple[Any, list[TopicPartition]]] = []
         for subscriber in subscribers:
-            consumer = subscriber.consumer
-            if consumer is None:
+            if subscriber.consumer is None:
                 continue
-            assigned = list(consumer.assignment())
-            self._note_membership(subscriber.group_id, consumer, bool(assigned))
-            if not assigned:
-                continue
-            asked += 1
-            try:
-                async with asyncio.timeout(ANSWER_WITHIN_S):
-                    ends = await consumer.end_offsets(assigned)
-                    handled = {
-                        partition: await self._handled(consumer, subscriber.group_id, partition) for partition in ends
-                    }
-            except (KafkaError, TimeoutError):
-                self._forgive()
-                if asked - answered > 1:
-                    return False
-                continue
-            answered += 1
-            self._measure(subscriber.group_id, ends, handled, there)
+            assigned = list(subscriber.consumer.assignment())
+            self._note_membership(subscriber.group_id, subscriber.consumer, bool(assigned))
+            if assigned:
+                asked.append((subscriber, assigned))
+        answers = await asyncio.gather(*(self._ask(subscriber, assigned) for subscriber, assigned in asked))
+        for (subscriber, _), answer in zip(asked, answers, strict=True):
+            if answer is None:
+                self._silent_since.setdefault(subscriber.group_id, time.monotonic())
+            else:
+                self._silent_since.pop(subscriber.group_id, None)
+                self._measure(subscriber.group_id, *answer, there)
+        if asked and not any(answers):
+            self._forgive()
+            return False
         for tail in self.tails:
             self._measure(tail.name, dict(tail.ends), dict(tail.positions), there)
         for key in self._watched.keys() - there:
             del self._watched[key]
         self._forget({(group, self.kafka.plain(p.topic), str(p.partition)) for group, p in there})
-        return answered > 0 or asked == 0
+        return True
+
+    async def _ask(
+        self, subscriber: Any, assigned: list[TopicPartition]
+    ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]] | None:
+        """Where its partitions end and how far they are handled; None where its client does not answer in time."""
+
+        async def ask() -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+            ends = await subscriber.consumer.end_offsets(assigned)
+            return ends, {place: await self._handled(subscriber.consumer, subscriber.group_id, place) for place in ends}
+
+        try:
+            return await within(ANSWER_WITHIN_S, ask())
+        except (KafkaError, TimeoutError) as error:
+            if self._bursts.due(subscriber.group_id):
+                log.warning("consumer_silent", group=subscriber.group_id, error=f"{type(error).__name__}: {error}")
+            return None
 
     def forget(self) -> None:
         """Nobody reads any more."""
         self._watched.clear()
 
     def stuck(self) -> list[str]:
-        """Groups that hang: out of the group, a batch for ever in hand, or records to read and no move for too long."""
+        """Groups that hang: out of the group or mute, a batch for ever in hand, or records to read and no move."""
         now = time.monotonic()
-        outside = {group for group, since in self._outside_since.items() if now - since > STUCK_AFTER_S}
+        apart = (*self._outside_since.items(), *self._silent_since.items())
+        outside = {group for group, since in apart if now - since > STUCK_AFTER_S}
         in_hand = {group: now - since for group, since in self.fates.in_hand_since.items()}
         still = {
             group
@@ -113,6 +134,11 @@ class ConsumerWatch:
         }
         endless = {group for group, seconds in in_hand.items() if seconds > IN_HAND_FOR_S}
         return sorted(outside | endless | (still - set(self.fates.broken)))
+
+    def silent(self) -> list[str]:
+        """Groups whose client has not answered for a while though those of others have: it will not by itself."""
+        now = time.monotonic()
+        return [group for group, since in self._silent_since.items() if now - since > SILENT_FOR_S]
 
     def _note_membership(self, group: str, consumer: Any, assigned: bool) -> None:
         """A member has partitions or at least a generation; one that never gets either hangs in joining."""
@@ -128,6 +154,7 @@ class ConsumerWatch:
         for watched in self._watched.values():
             watched.moved_at = now
         self._outside_since.clear()
+        self._silent_since.clear()
 
     async def _handled(self, consumer: Any, group: str, partition: TopicPartition) -> int:
         """The offset up to which records are handled: ours if we handled any, else what the group has committed."""

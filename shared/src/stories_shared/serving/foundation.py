@@ -41,6 +41,8 @@ from stories_shared.topics import Topics, missing_topics
 
 log = logger(__name__)
 
+# While the broker is away every group asks for it this often; at the default of 100 ms they fill the processor.
+RETRY_MS = 300
 CONNECT_AGAIN_S, CONNECT_WITHIN_S = 1.0, 60.0
 # Of the ten seconds that a stop may take: running batches, then what the publisher holds, then each connection.
 DRAIN_S = 2.5
@@ -83,6 +85,7 @@ class Foundation:
             allow_auto_create_topics=False,
             metadata_max_age_ms=NEW_PARTITIONS_MS,
             graceful_timeout=DRAIN_S,
+            retry_backoff_ms=RETRY_MS,
             middlewares=[
                 KafkaPrometheusMiddleware(registry=catalogue.registry, app_name=service, metrics_prefix="faststream")
             ],
@@ -258,6 +261,17 @@ class Foundation:
             return
         answered = await self.watch.look(self.subscribers)
         self.kafka_problem = None if answered else "no answer"
+        silent = self.watch.silent() if answered else []
+        for subscriber in self.subscribers:
+            if subscriber.group_id in silent:
+                await self._start_anew(subscriber)
+
+    async def _start_anew(self, subscriber: Any) -> None:
+        """Give a subscriber a new consumer; what the old one had in hand is read again or was acknowledged."""
+        log.warning("consumer_started_anew", group=subscriber.group_id)
+        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            await within(DRAIN_S + FLUSH_S, subscriber.stop())
+        await within(CONNECT_WITHIN_S, subscriber.start())
 
     async def _measure_outboxes(self) -> None:
         pending, oldest = 0, 0.0

@@ -1,4 +1,4 @@
-"""A 503 leaves a line in the log that names the dependency and the route: one a burst, however many are refused."""
+"""What happens a thousand times while a server is down leaves one line in the log for each burst."""
 
 import time
 from collections.abc import Callable, Hashable
