@@ -34,7 +34,6 @@ class Life:
         path = f"/v1/stories/{self.ids['read']}"
         await self.fleet.done("engagement", "GET", f"{path}/counts", self.ann)
         ticket = self.tickets["read"]
-        await self.fleet.done("engagement", "PUT", f"{path}/reaction", self.bob, ticket=ticket, json={"emoji": "❤️"})
         said = await self.fleet.done(
             "engagement", "POST", f"{path}/comments", self.bob, ticket=ticket, json={"text": "first"}
         )

@@ -28,7 +28,6 @@ class Row:
     path: str
     mongodb: int
     kafka: int
-    s3: int
     body: Any = None
     who: str = "ann"
     ticket: bool = False
@@ -36,59 +35,56 @@ class Row:
 
 STORY = "/v1/stories/{read}"
 ROWS = [
-    Row("ingest", "GET", "/v1/config", 200, 200, 200),
-    Row("ingest", "GET", "/v1/me/stories", NO, 200, 200),
-    Row("ingest", "GET", "/v1/me/stories/{read}", NO, 200, 200),
-    Row("ingest", "GET", "/v1/me/quota", NO, 200, 200),
-    Row("ingest", "POST", "/v1/stories", NO, 201, 201, {"media": {"content_type": "image/jpeg", "size": 100}}),
-    Row("ingest", "POST", "/v1/stories/{draft}/upload", NO, 200, 200),
-    Row("ingest", "POST", "/v1/stories/{draft}/publish?wait=0", NO, 202, NO),
-    Row("ingest", "POST", "/v1/stories/{cancelled}/cancel", NO, 204, NO),
-    Row("ingest", "PATCH", STORY, NO, 200, 200, {"reactions": True}),
-    Row("ingest", "PATCH", "/v1/stories/{narrowed}", NO, NO, 200, {"audience": "friends"}),
-    Row("ingest", "DELETE", "/v1/stories/{doomed}", NO, NO, NO),
-    Row("feed", "GET", "/v1/tray", NO, 200, 200, who="bob"),
-    Row("feed", "GET", "/v1/rings?user_ids={ann}", NO, 200, 200, who="bob"),
-    Row("feed", "GET", "/v1/users/{ann}/stories", NO, NO, 200, who="bob"),
-    Row("feed", "GET", "/v1/reels?user_ids={ann}", NO, NO, 200, who="bob"),
-    Row("feed", "GET", STORY, NO, NO, 200, who="bob"),
-    Row("feed", "GET", "/v1/for-you", NO, NO, 200, who="bob"),
-    Row("feed", "PUT", "/v1/users/{ann}/seen", NO, 204, 204, {"up_to": "{read}"}, who="bob"),
-    Row("feed", "PUT", "/v1/following/cho", NO, 204, 204),
-    Row("feed", "DELETE", "/v1/following/dee", NO, 204, 204),
-    Row("feed", "PUT", "/v1/blocked/eve", NO, NO, 204),
-    Row("feed", "PUT", "/v1/muted/eve", NO, 204, 204),
-    Row("feed", "PUT", "/v1/close-friends/cho", NO, 204, 204),
-    Row("feed", "GET", "/v1/following", NO, 200, 200),
-    Row("feed", "GET", "/v1/followers", NO, 200, 200),
-    Row("engagement", "GET", f"{STORY}/viewers", NO, NO, 200),
-    Row("engagement", "GET", f"{STORY}/counts", NO, NO, 200, who="bob", ticket=True),
-    Row("engagement", "PUT", f"{STORY}/reaction", NO, NO, 204, {"emoji": "❤️"}, who="bob", ticket=True),
-    Row("engagement", "GET", f"{STORY}/reactions", NO, NO, 200, who="bob", ticket=True),
-    Row("engagement", "DELETE", f"{STORY}/reaction", NO, 204, 204, who="bob"),
-    Row("engagement", "POST", f"{STORY}/comments", NO, NO, 201, {"text": "hi"}, who="bob", ticket=True),
-    Row("engagement", "GET", f"{STORY}/comments", NO, NO, 200, who="bob", ticket=True),
-    Row("engagement", "DELETE", "/v1/comments/{comment}", NO, 204, 204, who="bob"),
-    Row("engagement", "POST", f"{STORY}/shares", NO, NO, 201, who="bob", ticket=True),
-    Row("engagement", "POST", "/v1/views", NO, NO, 202, {"views": [{"ticket": "{ticket}"}]}, who="bob"),
-    Row("engagement", "GET", "/v1/me/privacy", NO, 200, 200, who="bob"),
-    Row("engagement", "PUT", "/v1/me/privacy", NO, 200, 200, {"view_history": True}, who="bob"),
-    Row("engagement", "GET", "/v1/me/hidden-words", NO, 200, 200),
-    Row("engagement", "PUT", "/v1/me/hidden-words", NO, 200, 200, {"words": ["never"]}),
-    Row("expiry", "GET", f"{STORY}/receipt", NO, 404, 404),
-    Row("expiry", "GET", "/v1/admin/erasure", NO, 200, 200),
-    Row("expiry", "POST", "/v1/admin/users/{nobody}/erasure", NO, 202, 202),
-    Row("expiry", "GET", "/v1/admin/users/nobody-at-all/erasure", NO, 404, 404),
+    Row("ingest", "GET", "/v1/config", 200, 200),
+    Row("ingest", "GET", "/v1/me/stories", NO, 200),
+    Row("ingest", "GET", "/v1/me/stories/{read}", NO, 200),
+    Row("ingest", "GET", "/v1/me/quota", NO, 200),
+    Row("ingest", "POST", "/v1/stories", NO, 201, {"media": {"content_type": "image/jpeg", "size": 100}}),
+    Row("ingest", "POST", "/v1/stories/{draft}/upload", NO, 200),
+    Row("ingest", "POST", "/v1/stories/{draft}/publish?wait=0", NO, 202),
+    Row("ingest", "POST", "/v1/stories/{cancelled}/cancel", NO, 204),
+    Row("ingest", "PATCH", STORY, NO, 200, {"reactions": True}),
+    Row("ingest", "PATCH", "/v1/stories/{narrowed}", NO, NO, {"audience": "friends"}),
+    Row("ingest", "DELETE", "/v1/stories/{doomed}", NO, NO),
+    Row("feed", "GET", "/v1/tray", NO, 200, who="bob"),
+    Row("feed", "GET", "/v1/rings?user_ids={ann}", NO, 200, who="bob"),
+    Row("feed", "GET", "/v1/users/{ann}/stories", NO, NO, who="bob"),
+    Row("feed", "GET", "/v1/reels?user_ids={ann}", NO, NO, who="bob"),
+    Row("feed", "GET", STORY, NO, NO, who="bob"),
+    Row("feed", "GET", "/v1/for-you", NO, NO, who="bob"),
+    Row("feed", "PUT", "/v1/users/{ann}/seen", NO, 204, {"up_to": "{read}"}, who="bob"),
+    Row("feed", "PUT", "/v1/following/cho", NO, 204),
+    Row("feed", "DELETE", "/v1/following/dee", NO, 204),
+    Row("feed", "PUT", "/v1/blocked/eve", NO, NO),
+    Row("feed", "PUT", "/v1/muted/eve", NO, 204),
+    Row("feed", "PUT", "/v1/close-friends/cho", NO, 204),
+    Row("feed", "GET", "/v1/following", NO, 200),
+    Row("feed", "GET", "/v1/followers", NO, 200),
+    Row("engagement", "GET", f"{STORY}/viewers", NO, NO),
+    Row("engagement", "GET", f"{STORY}/counts", NO, NO, who="bob", ticket=True),
+    Row("engagement", "PUT", f"{STORY}/reaction", NO, NO, {"emoji": "❤️"}, who="bob", ticket=True),
+    Row("engagement", "GET", f"{STORY}/reactions", NO, NO, who="bob", ticket=True),
+    Row("engagement", "POST", f"{STORY}/comments", NO, NO, {"text": "hi"}, who="bob", ticket=True),
+    Row("engagement", "GET", f"{STORY}/comments", NO, NO, who="bob", ticket=True),
+    Row("engagement", "DELETE", "/v1/comments/{comment}", NO, 204, who="bob"),
+    Row("engagement", "POST", f"{STORY}/shares", NO, NO, who="bob", ticket=True),
+    Row("engagement", "POST", "/v1/views", NO, NO, {"views": [{"ticket": "{ticket}"}]}, who="bob"),
+    Row("engagement", "GET", "/v1/me/privacy", NO, 200, who="bob"),
+    Row("engagement", "PUT", "/v1/me/privacy", NO, 200, {"view_history": True}, who="bob"),
+    Row("engagement", "GET", "/v1/me/hidden-words", NO, 200),
+    Row("engagement", "PUT", "/v1/me/hidden-words", NO, 200, {"words": ["never"]}),
+    Row("expiry", "GET", f"{STORY}/receipt", NO, 404),
+    Row("expiry", "GET", "/v1/admin/erasure", NO, 200),
+    Row("expiry", "POST", "/v1/admin/users/{nobody}/erasure", NO, 202),
+    Row("expiry", "GET", "/v1/admin/users/nobody-at-all/erasure", NO, 404),
 ]
-UNREADY = {"mongodb": set(SERVICES), "kafka": set(SERVICES), "s3": set()}
-"""Which services take no traffic without which server; ingest names s3, and serves most things without it."""
 
 
 @contextmanager
 def down(fleet: Fleet, dependency: str, how: str) -> Iterator[None]:
     """A server that is killed and started again, or frozen for a while."""
     servers = fleet.servers
-    server = {"mongodb": servers.mongod, "kafka": servers.kafka, "s3": servers.s3}[dependency]
+    server = {"mongodb": servers.mongod, "kafka": servers.kafka}[dependency]
     if how == "frozen":
         with servers.frozen(server):
             yield
@@ -140,7 +136,7 @@ async def all_answered(fleet: Fleet, life: Life, rows: list[Row]) -> dict[str, t
 
 
 @pytest.mark.parametrize("how", ["frozen", "killed"])
-@pytest.mark.parametrize("dependency", ["mongodb", "kafka", "s3"])
+@pytest.mark.parametrize("dependency", ["mongodb", "kafka"])
 async def test_what_is_answered_while_a_server_is_down_and_after(
     fleet: Fleet, life: Life, dependency: str, how: str
 ) -> None:
@@ -172,10 +168,7 @@ async def test_what_is_answered_while_a_server_is_down_and_after(
 async def named(fleet: Fleet, dependency: str) -> bool:
     """Whether every service says what it lacks: the index of the feed goes stale by itself, without being asked."""
     found = {service: await fleet.readiness(service) for service in SERVICES}
-    for service in UNREADY[dependency]:
+    for service in SERVICES:
         assert dependency in found[service]["problems"], found
         assert not found[service]["ready"]
-    if dependency == "s3":
-        assert found["ingest"]["impaired"] == {"s3": "no answer"}, found
-        assert all(each["ready"] for each in found.values()), found
     return True

@@ -26,8 +26,6 @@ LOOK_EVERY = timedelta(seconds=2)
 ANSWER_WITHIN_S = 5.0
 # A consumer that has records to read, waits for nothing and has not moved for so long hangs.
 STUCK_AFTER_S = 90.0
-# aiokafka's client can wait for ever for its metadata after its broker was killed; a new consumer works.
-SILENT_FOR_S = 10.0
 # A batch may wait a minute in place for a dependency, record by record no longer than the broker lets a member be
 # silent (MAX_POLL_INTERVAL_MS). One that is in hand for so long hangs.
 IN_HAND_FOR_S = 240.0
@@ -134,11 +132,6 @@ class ConsumerWatch:
         }
         endless = {group for group, seconds in in_hand.items() if seconds > IN_HAND_FOR_S}
         return sorted(outside | endless | (still - set(self.fates.broken)))
-
-    def silent(self) -> list[str]:
-        """Groups whose client has not answered for a while though those of others have: it will not by itself."""
-        now = time.monotonic()
-        return [group for group, since in self._silent_since.items() if now - since > SILENT_FOR_S]
 
     def _note_membership(self, group: str, consumer: Any, assigned: bool) -> None:
         """A member has partitions or at least a generation; one that never gets either hangs in joining."""

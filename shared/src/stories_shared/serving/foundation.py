@@ -261,17 +261,6 @@ class Foundation:
             return
         answered = await self.watch.look(self.subscribers)
         self.kafka_problem = None if answered else "no answer"
-        silent = self.watch.silent() if answered else []
-        for subscriber in self.subscribers:
-            if subscriber.group_id in silent:
-                await self._start_anew(subscriber)
-
-    async def _start_anew(self, subscriber: Any) -> None:
-        """Give a subscriber a new consumer; what the old one had in hand is read again or was acknowledged."""
-        log.warning("consumer_started_anew", group=subscriber.group_id)
-        with contextlib.suppress(KafkaError, OSError, TimeoutError):
-            await within(DRAIN_S + FLUSH_S, subscriber.stop())
-        await within(CONNECT_WITHIN_S, subscriber.start())
 
     async def _measure_outboxes(self) -> None:
         pending, oldest = 0, 0.0
