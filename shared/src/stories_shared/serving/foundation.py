@@ -20,6 +20,7 @@ from stories_shared.clock import Clock, system_now
 from stories_shared.consuming import Fates
 from stories_shared.failures import KAFKA, Unavailable
 from stories_shared.http.api import install
+from stories_shared.http.hearing import HeardOut
 from stories_shared.http.limits import Limits
 from stories_shared.kafka import Kafka
 from stories_shared.logging import logger
@@ -166,6 +167,7 @@ class Foundation:
         install(app, self.authenticator, foundation=self, **state)
         app.add_middleware(TimeGate, health=self.health)
         app.add_middleware(Counted, metrics=self.metrics)
+        app.add_middleware(HeardOut)
         for router in routers:
             if isinstance(router, KafkaRouter):
                 self.broker.include_router(router, prefix=self.kafka.prefix)
