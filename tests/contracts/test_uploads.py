@@ -37,6 +37,14 @@ CHANGES: dict[str, Change] = {
     "another type": lambda fields: fields | {"Content-Type": "text/html"},
     "no type": lambda fields: {name: value for name, value in fields.items() if name != "Content-Type"},
 }
+IGNORED: dict[str, Change] = {
+    "a second key": lambda fields: fields | {"key": [fields["key"], "stories/x/media.mp4"]},
+    "another bucket": lambda fields: fields | {"bucket": "another"},
+    "another place afterwards": lambda fields: fields | {"success_action_redirect": "https://evil.example/"},
+    "for everybody": lambda fields: fields | {"acl": "public-read"},
+    "a tag": lambda fields: fields | {"tagging": "<Tagging><TagSet/></Tagging>"},
+}
+"""Additions that a store may pass over, as long as they do nothing."""
 SIZES: dict[str, Callable[[bytes], bytes]] = {
     "nothing": lambda content: b"",
     "a byte less": lambda content: content[:-1],
@@ -73,6 +81,13 @@ async def test_a_form_with_anything_changed_uploads_nothing(world: World, draft:
     assert {what: status for what, status in told.items() if status not in range(400, 500)} == {}
     assert set(await stores.objects("")) - before == set()
     assert await nothing_was_uploaded(ann, made)
+    own = made["upload"]["fields"]["key"]
+    for change in IGNORED.values():
+        file = {"file": ("media", ann.usual.content, ann.usual.content_type)}
+        answer = await world.http.post(made["upload"]["url"], data=change(made["upload"]["fields"]), files=file)
+        assert answer.status_code == 204 or answer.status_code in range(400, 500), answer.text
+        assert set(await stores.objects("")) - before <= {own}
+        assert (await world.http.get(f"{made['upload']['url']}/{own}")).status_code == 403
 
 
 async def test_an_upload_is_published_by_its_author_alone_and_into_no_other_story(world: World) -> None:
@@ -98,6 +113,20 @@ async def test_what_is_uploaded_after_publishing_changes_nothing_that_is_shown(w
         assert (await bob.media(again["media_url"])).content == before
         assert (again["size"], again["width"]) == (item["size"], item["width"])
     assert (await ann.call("POST", f"/v1/stories/{draft['id']}/upload")).status_code == 409
+
+
+async def test_a_form_used_after_its_story_was_deleted_brings_nothing_back(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    drafted, live = await ann.draft(), await ann.draft()
+    await ann.publish(live["id"])
+    for each in (drafted, live):
+        await ann.delete(each)
+        await ann.upload(each["upload"], ann.usual)
+        assert (await ann.publish(each["id"])).status_code == 404
+        assert (await ann.call("POST", f"/v1/stories/{each['id']}/upload")).status_code == 404
+        assert (await ann.call("POST", f"/v1/stories/{each['id']}/cancel")).status_code in {204, 404}
+        assert (await ann.call("GET", f"/v1/me/stories/{each['id']}")).status_code == 404
+    assert await bob.reel(ann) == []
 
 
 async def test_the_bucket_answers_nobody_without_a_signature(world: World, draft: Draft) -> None:

@@ -1,0 +1,56 @@
+"""Whatever is sent, every answer is one that the OpenAPI documents know: schemathesis with all of its checks."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stories_embedded.checkout import CHECKOUT
+
+from ..journeys.people import Person
+from ..journeys.waiting import SOON, within
+from ..journeys.world import World
+
+PEOPLE = 24
+LONGEST_S = 300
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+
+
+async def prober(person: Person, story: dict[str, Any]) -> dict[str, Any]:
+    """Somebody who asks, and a story that they may see."""
+    item = await within(SOON, lambda: person.item(story))
+    return {"id": person.id, "token": person.token, "story": item["id"], "ticket": item["ticket"]}
+
+
+@pytest.mark.timeout(420)
+async def test_every_answer_to_anything_is_a_documented_one(world: World, tmp_path: Path) -> None:
+    """Examples, bounds, random requests and chains of them, the same ones every time."""
+    author = world.person("author", roles=["admin"])
+    own, others = await author.post_and_wait(caption="probed"), await world.person("ann").post_and_wait()
+    people = [await prober(author, own)]
+    people += [await prober(each, others) for each in world.people(*["reader"] * PEOPLE)]
+    probe = tmp_path / "probe.json"
+    probe.write_text(json.dumps({"people": people}), encoding="utf-8")
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run"),
+        *(f"{world.stack.url}/v1/openapi.json", "--checks", "all", "--no-color"),
+    ]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=CHECKOUT,
+        env={**os.environ, "STORIES_PROBE": str(probe), "PYTHONPATH": str(CHECKOUT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        out, _ = await asyncio.wait_for(process.communicate(), LONGEST_S)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    said = "\n".join(line[:400] for line in out.decode().splitlines())
+    (tmp_path / "said").write_text(said, encoding="utf-8")
+    assert process.returncode == 0, said[-20_000:]
