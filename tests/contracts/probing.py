@@ -19,7 +19,8 @@ BEYOND_SCHEMAS = (
     "not a cursor of this list",  # sealed for a user and a list
     "must be one fully qualified emoji",
     "must not be yourself",
-    "Expected `int`, got `float`",  # 1.0 is an integer to JSON Schema; whole numbers are written without a fraction
+    "Expected `int`, got `float`",
+    "Input should be a valid integer",  # 1.0 is an integer to JSON Schema; whole numbers are written without a fraction
     "must be one of ",  # a lifetime that this installation offers
 )
 """What a request in the right shape may still be refused for with 422."""
