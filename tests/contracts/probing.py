@@ -21,6 +21,7 @@ BEYOND_SCHEMAS = (
     "must not be yourself",
     "Expected `int`, got `float`",
     "Input should be a valid integer",  # 1.0 is an integer to JSON Schema; whole numbers are written without a fraction
+    "a key must not hold NUL",
     "must be one of ",  # a lifetime that this installation offers
 )
 """What a request in the right shape may still be refused for with 422."""
