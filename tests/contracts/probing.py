@@ -22,6 +22,10 @@ BEYOND_SCHEMAS = (
     "Expected `int`, got `float`",
     "Input should be a valid integer",  # 1.0 is an integer to JSON Schema; whole numbers are written without a fraction
     "a key must not hold NUL",
+    "must not hold NUL",
+    "a layer has at most 16 KiB",
+    "number out of range",
+    "nested deeper than",
     "must be one of ",  # a lifetime that this installation offers
 )
 """What a request in the right shape may still be refused for with 422."""
