@@ -20,7 +20,7 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/stories
 cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '$(cache)' || echo '$(CURDIR)/.stories-cache')
 export UV_CACHE_DIR ?= $(cache)/uv
 
-.PHONY: install install/deploy lock up demo test check check/deploy secrets docs charts test/minio chaos release
+.PHONY: install install/deploy lock up demo test check check/deploy secrets docs charts test/failed test/minio chaos release
 
 install: .venv/installed
 
@@ -36,6 +36,10 @@ demo: install
 
 test: install
 	.venv/bin/python -m pytest -m "not needs_minio"
+
+# What failed in the last run, and nothing else.
+test/failed: install
+	.venv/bin/python -m pytest -m "not needs_minio" --last-failed --last-failed-no-failures=none
 
 test/minio: install
 	STORIES_TEST_S3=minio .venv/bin/python -m pytest -m "objects or needs_minio"
