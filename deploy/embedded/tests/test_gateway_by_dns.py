@@ -18,7 +18,7 @@ from stories_embedded.ports import free_port
 from stories_embedded.services import GATEWAY
 from stories_embedded.state import SERVICES
 
-SEEN_WITHIN_S = 10.0
+SEEN_WITHIN_S = 30.0
 
 
 class Names(threading.Thread):
@@ -121,10 +121,10 @@ def answered_by(gateway: httpx.Client, token: int) -> str:
     return answer.text if answer.status_code == 200 else ""
 
 
-def until_answered_by(gateway: httpx.Client, expected: set[str]) -> None:
-    """Wait until sixteen tokens are answered by exactly these replicas."""
+def until_answered_by(gateway: httpx.Client, expected: set[str], tokens: int = 16) -> None:
+    """Wait until so many tokens are answered by exactly these replicas."""
     deadline = time.monotonic() + SEEN_WITHIN_S
-    while (found := {answered_by(gateway, token) for token in range(16)}) != expected:
+    while (found := {answered_by(gateway, token) for token in range(tokens)}) != expected:
         assert time.monotonic() < deadline, f"{found}, not {expected}"
         time.sleep(0.1)
 
@@ -147,7 +147,7 @@ def test_a_name_without_a_replica_is_a_503(gateway: httpx.Client, names: Names, 
     names.addresses = ["127.0.0.2"]
     until_answered_by(gateway, {"127.0.0.2"})
     names.addresses = []
-    until_answered_by(gateway, {""})
+    until_answered_by(gateway, {""}, tokens=1)  # the gateway tries for seconds before it gives one up
     assert gateway.get("/v1/tray").status_code == 503
 
 
