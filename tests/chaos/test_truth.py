@@ -84,6 +84,20 @@ def test_an_attempt_that_was_given_up_may_still_undo_what_came_after_it() -> Non
     assert value.possible(NOW + 4 + LINGERS_S, NOW + 99) == {"last"}
 
 
+def test_an_operation_that_sets_what_stands_already_alters_nothing() -> None:
+    value = Timeline("friends")
+    same = value.begin("friends", 1.0)
+    same.ack(2.0)
+    assert not value.altered(same, 0.0)
+    other = value.begin("everyone", 3.0)
+    assert value.altered(other, 2.5)
+    back = value.begin("friends", 4.0)
+    assert not value.altered(back, 2.5), "the one before it may not have happened yet"
+    other.ack(5.0)
+    again = value.begin("everyone", 6.0)
+    assert not value.altered(again, 4.5)
+
+
 def test_a_refused_operation_changes_nothing() -> None:
     value = Timeline("old")
     value.refuse(value.begin("new", NOW))

@@ -71,6 +71,15 @@ class Timeline(Generic[V]):
         """Whether only one value is possible at this time."""
         return len(self.possible(at, at)) == 1
 
+    def altered(self, change: Change[V], since: float) -> bool:
+        """Whether an operation altered the value for certain: nothing else that may have stood before it, from `since`
+        on, was the same."""
+        return all(
+            other.value != change.value
+            for other in self.changes
+            if other is not change and other.begun <= change.begun and not self._undone(other, since)
+        )
+
     def _undone(self, change: Change[V], at: float) -> bool:
         """Whether another operation that began after this one was over had happened by then."""
         over = change.over

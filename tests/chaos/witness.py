@@ -206,7 +206,10 @@ class Witness:
         elif self.truth.apart(viewer, story.author, since, answer.ended) == {True}:
             reason = "blocked"
         elif any(
-            change.begun > held.read_at and change.acked is not None and change.acked <= since
+            change.begun > held.read_at
+            and change.acked is not None
+            and change.acked <= since
+            and story.rule.altered(change, held.read_at)
             for change in story.rule.changes
         ):
             reason = "changed"
