@@ -231,7 +231,7 @@ async def test_mongodb_gone_makes_unready_and_names_it(realm, topics):
         await eventually(named)
         assert (await client.get("/livez")).status_code == 200
         forgiving = (await client.get("/readyz?exclude=mongodb&exclude=kafka&exclude=look")).json()
-        assert forgiving == {"ready": True, "problems": {}}
+        assert (forgiving["ready"], forgiving["problems"]) == (True, {})
 
 
 async def test_a_tombstone_or_foreign_record_does_not_disturb(realm, topics):
