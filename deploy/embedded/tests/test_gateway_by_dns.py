@@ -6,6 +6,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -87,29 +88,38 @@ def replicas(port: int) -> Iterator[dict[str, Replica]]:
         replica.close()
 
 
-@pytest.fixture
-def gateway(tmp_path: Path, names: Names, port: int) -> Iterator[httpx.Client]:
-    """Caddy with the Caddyfile of every deployment, which here asks our DNS server."""
-    asking_us = f"refresh 1s\n\t\tresolvers 127.0.0.1:{names.socket.getsockname()[1]}"
-    caddyfile = tmp_path / "Caddyfile"
-    caddyfile.write_text(CADDYFILE.read_text().replace("refresh 1s", asking_us))
+@contextmanager
+def running(tmp_path: Path, caddyfile: Path, port: int, upstreams: str, **more: str) -> Iterator[httpx.Client]:
+    """Caddy with a Caddyfile, these upstreams for every service."""
     at = free_port({port})
     environment = {
         **os.environ,
-        **{f"{service.upper()}_UPSTREAMS": f"{service} {port}" for service in SERVICES},
-        "GATEWAY_DISCOVERY": "dns",
+        **{f"{service.upper()}_UPSTREAMS": upstreams.format(service=service) for service in SERVICES},
         "GATEWAY_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(at),
         "GATEWAY_FILES": str(GATEWAY),
         "CORS_ORIGINS": "",
         "XDG_DATA_HOME": str(tmp_path),
         "XDG_CONFIG_HOME": str(tmp_path),
+        **more,
     }
     command = [str(checkout.script("caddy")), "run", "--config", str(caddyfile), "--adapter", "caddyfile"]
     process = spawn(command, tmp_path / "gateway.log", environment)
-    with httpx.Client(base_url=f"http://127.0.0.1:{at}", trust_env=False, timeout=10) as client:
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{at}", trust_env=False, timeout=10) as client:
+            yield client
+    finally:
+        stop(process, 5)
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, names: Names, port: int) -> Iterator[httpx.Client]:
+    """The Caddyfile of every deployment, which here asks our DNS server."""
+    asking_us = f"refresh 1s\n\t\tresolvers 127.0.0.1:{names.socket.getsockname()[1]}"
+    caddyfile = tmp_path / "Caddyfile"
+    caddyfile.write_text(CADDYFILE.read_text().replace("refresh 1s", asking_us))
+    with running(tmp_path, caddyfile, port, f"{{service}} {port}", GATEWAY_DISCOVERY="dns") as client:
         yield client
-    stop(process, 5)
 
 
 def answered_by(gateway: httpx.Client, token: int) -> str:
@@ -154,23 +164,7 @@ def test_a_name_without_a_replica_is_a_503(gateway: httpx.Client, names: Names, 
 def test_a_replica_that_has_no_name_yet_takes_nothing_away(tmp_path: Path, replicas: dict[str, Replica]) -> None:
     """As in docker-compose.yml, which lists more replicas than run: those are asked for, and passed over."""
     port = next(iter(replicas.values()))._server.server_port
-    at = free_port({port})
     listed = f"replica-1.invalid:{port} 127.0.0.2:{port} replica-3.invalid:{port}"
-    environment = {
-        **os.environ,
-        **{f"{service.upper()}_UPSTREAMS": listed for service in SERVICES},
-        "GATEWAY_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(at),
-        "GATEWAY_FILES": str(GATEWAY),
-        "CORS_ORIGINS": "",
-        "XDG_DATA_HOME": str(tmp_path),
-        "XDG_CONFIG_HOME": str(tmp_path),
-    }
-    command = [str(checkout.script("caddy")), "run", "--config", str(CADDYFILE), "--adapter", "caddyfile"]
-    process = spawn(command, tmp_path / "gateway.log", environment)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{at}", trust_env=False, timeout=10) as client:
-            until_answered_by(client, {"127.0.0.2"})
-            assert {answered_by(client, token) for token in range(100)} == {"127.0.0.2"}
-    finally:
-        stop(process, 5)
+    with running(tmp_path, CADDYFILE, port, listed) as client:
+        until_answered_by(client, {"127.0.0.2"})
+        assert {answered_by(client, token) for token in range(100)} == {"127.0.0.2"}

@@ -83,12 +83,15 @@ class ConsumerWatch:
             if assigned:
                 asked.append((subscriber, assigned))
         answers = await asyncio.gather(*(self._ask(subscriber, assigned) for subscriber, assigned in asked))
+        silent: dict[str, float] = {}
         for (subscriber, _), answer in zip(asked, answers, strict=True):
+            group = subscriber.group_id
             if answer is None:
-                self._silent_since.setdefault(subscriber.group_id, time.monotonic())
+                silent[group] = self._silent_since.get(group, time.monotonic())
             else:
-                self._silent_since.pop(subscriber.group_id, None)
-                self._measure(subscriber.group_id, *answer, there)
+                self._measure(group, *answer, there)
+        # Who has nothing assigned any more is not asked, and hangs no longer.
+        self._silent_since = silent
         if asked and not any(answers):
             self._forgive()
             return False
@@ -116,8 +119,10 @@ class ConsumerWatch:
             return None
 
     def forget(self) -> None:
-        """Nobody reads any more."""
+        """Nobody reads any more, so nobody hangs."""
         self._watched.clear()
+        self._outside_since.clear()
+        self._silent_since.clear()
 
     def stuck(self) -> list[str]:
         """Groups that hang: out of the group or mute, a batch for ever in hand, or records to read and no move."""

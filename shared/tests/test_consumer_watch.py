@@ -1,0 +1,71 @@
+"""Who counts as hanging, and who no longer does."""
+
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaTimeoutError
+from stories_shared.clock import system_now
+from stories_shared.consuming import Fates
+from stories_shared.kafka import Kafka
+from stories_shared.metrics import Catalogue, CommonMetrics
+from stories_shared.serving import consumers
+from stories_shared.serving.consumers import ConsumerWatch
+
+PLACE = TopicPartition("t", 0)
+
+
+class Member:
+    """A subscriber and its consumer in one: it answers, or its client is mute."""
+
+    def __init__(self, group: str, mute: bool) -> None:
+        self.group_id, self.mute, self.assigned = group, mute, {PLACE}
+        self.consumer = self._coordinator = self
+        self.generation = 1
+
+    def assignment(self) -> set[TopicPartition]:
+        return self.assigned
+
+    async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+        if self.mute:
+            raise KafkaTimeoutError
+        return dict.fromkeys(places, 0)
+
+    async def committed(self, _place: TopicPartition) -> int:
+        return 0
+
+    def last_poll_timestamp(self, _place: TopicPartition) -> int:
+        return 0
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> ConsumerWatch:
+    monkeypatch.setattr(consumers, "STUCK_AFTER_S", 0.0)
+    publisher: Any = None
+    metrics = CommonMetrics(Catalogue())
+    return ConsumerWatch(Kafka("nowhere:1"), Fates(publisher, metrics, system_now), metrics, system_now)
+
+
+async def test_a_mute_client_hangs_until_it_answers_or_has_nothing_to_read(watch: ConsumerWatch) -> None:
+    well, mute = Member("well", mute=False), Member("mute", mute=True)
+    assert await watch.look([well, mute])
+    assert watch.stuck() == ["mute"]
+    mute.assigned = set()
+    await watch.look([well, mute])
+    assert watch.stuck() == []
+    mute.assigned = {PLACE}
+    await watch.look([well, mute])
+    assert watch.stuck() == ["mute"]
+    mute.mute = False
+    await watch.look([well, mute])
+    assert watch.stuck() == []
+
+
+async def test_nobody_hangs_who_reads_no_more_or_whom_kafka_does_not_answer(watch: ConsumerWatch) -> None:
+    well, mute = Member("well", mute=False), Member("mute", mute=True)
+    await watch.look([well, mute])
+    watch.forget()
+    assert watch.stuck() == []
+    well.mute = True
+    assert not await watch.look([well, mute])
+    assert watch.stuck() == []
