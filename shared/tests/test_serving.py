@@ -16,7 +16,7 @@ from stories_shared.clock import system_now
 from stories_shared.consuming import BREAKER_AFTER, Records, each, listen
 from stories_shared.events import StoryErased, UserErased, encode
 from stories_shared.ids import new_id
-from stories_shared.kafka import Kafka
+from stories_shared.kafka import Consumer, Kafka
 from stories_shared.metrics import Catalogue
 from stories_shared.serving import Foundation
 from stories_shared.settings import Settings
@@ -199,6 +199,13 @@ async def test_every_subscriber_of_a_process_has_the_one_policy_and_its_own_grou
     assert subscriber.ack_policy is AckPolicy.NACK_ON_ERROR
     assert subscriber.group_id == f"{realm.prefix}expiry.story-erased"
     await process.foundation.mongo.close()
+
+
+async def test_every_consumer_of_a_process_stops_to_its_end(realm, topics):
+    process = Process(realm)
+    async with process.running() as client:
+        await eventually(lambda: ready(client))
+        assert {type(subscriber.consumer) for subscriber in process.foundation.subscribers} == {Consumer}
 
 
 async def test_an_open_breaker_makes_unready_and_names_the_group(realm, topics):

@@ -137,3 +137,23 @@ async def test_while_the_broker_is_frozen_partitions_go_stale_and_recover(server
         await eventually(lambda: not reader.tail.stale(story), within_s=30)
     finally:
         reader.task.cancel()
+
+
+async def test_a_consumer_whose_broker_went_away_stops_to_the_end_and_nobody_takes_himself_for_cancelled(
+    servers, kafka
+):
+    consumer = kafka.reader(retry_backoff_ms=60_000)
+    await consumer.start()
+    consumer.assign([TopicPartition(kafka.topic("story-deleted"), 0)])
+    consumer.seek(TopicPartition(kafka.topic("story-deleted"), 0), 0)
+    await consumer.getmany(timeout_ms=100)
+    fetches = consumer._fetcher._pending_tasks
+    servers.kill(servers.kafka)
+    try:
+        # What it had asked failed, and it waits a minute before it asks again.
+        await eventually(lambda: fetches and all(task.get_coro().cr_await.__qualname__ == "sleep" for task in fetches))
+        await consumer.stop()
+        assert not consumer._client._conns
+        assert consumer._fetcher._fetch_task.done()
+    finally:
+        servers.start(servers.kafka)

@@ -17,6 +17,8 @@ from .weather import Weather
 FIRST_AFTER_S, REST_S = 4.0, (1.5, 6.0)
 TWO_AT_ONCE = 0.25
 POLL_S = 0.2
+FIRST = frozenset({"poison", "large", "again", "headers", "partitions", "roll", "join", "clock"})
+"""These begin before what strikes with them: they wait for servers that the other one may hold."""
 SLOW_S, SHOWN = 20.0, 3
 Fault = Callable[[random.Random], AbstractAsyncContextManager[str]]
 """Breaks something, says what, and mends it again when it is left."""
@@ -80,7 +82,7 @@ class Nemesis:
     async def _strike(self, kinds: list[str], rng: random.Random) -> None:
         with self.weather.broken("+".join(kinds)):
             async with AsyncExitStack() as faults:
-                for kind in kinds:
+                for kind in sorted(kinds, key=lambda kind: kind not in FIRST):
                     self.injected[kind] = self.injected.get(kind, 0) + 1
                     what = await faults.enter_async_context(self.faults[kind](rng))
                     self.history.note("fault", kind=kind, what=what)

@@ -8,8 +8,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
+from stories_shared.kafka import Consumer
 
 from .witness import seconds
 
@@ -39,7 +40,7 @@ class Scribe:
             await asyncio.sleep(0.5)
 
     async def _read(self, positions: dict[TopicPartition, int]) -> None:
-        consumer = AIOKafkaConsumer(
+        consumer = Consumer(
             bootstrap_servers=self.bootstrap,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -91,9 +92,7 @@ class Scribe:
 
     async def everything(self) -> list[tuple[str, bytes, bytes]]:
         """Topic, key and value of every record that the broker holds now."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
+        consumer = Consumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
         await consumer.start()
         found: list[tuple[str, bytes, bytes]] = []
         try:

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -22,7 +23,7 @@ from stories_shared.failures import KAFKA, Unavailable
 from stories_shared.http.api import install
 from stories_shared.http.hearing import HeardOut
 from stories_shared.http.limits import Limits
-from stories_shared.kafka import Kafka
+from stories_shared.kafka import Consumer, Kafka
 from stories_shared.logging import logger
 from stories_shared.metrics import Catalogue, CommonMetrics, expect
 from stories_shared.mongo import Mongo
@@ -240,6 +241,8 @@ class Foundation:
     async def _start_consumers(self) -> None:
         """Join every group at once: one after the other, as the broker would, takes seconds."""
         await self.broker.connect()
+        made: Any = self.broker.config.broker_config
+        made.builder = partial(Consumer, **made.builder.keywords)
         outcomes = await asyncio.gather(
             *(subscriber.start() for subscriber in self.subscribers), return_exceptions=True
         )

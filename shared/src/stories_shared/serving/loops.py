@@ -104,9 +104,11 @@ class Loops:
             try:
                 await loop.run()
                 return
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                # A cancellation that nobody asked of this task leaked out of a client that cancels its own: a failure.
+                task = asyncio.current_task()
+                if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+                    raise
                 if time.monotonic() - began > LAST_BACKOFF_S:
                     backoff = FIRST_BACKOFF_S
                 loop.failing_since = loop.failing_since or began
