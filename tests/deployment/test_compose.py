@@ -1,5 +1,6 @@
 """What docker-compose.yml promises, asked of the real docker compose in every variant."""
 
+import json
 import re
 import stat
 import subprocess
@@ -95,6 +96,14 @@ def test_every_port_is_on_loopback_alone(found: dict[str, dict[str, Any]]) -> No
     published = {name: [port["host_ip"] for port in service.get("ports", [])] for name, service in found.items()}
     assert {"gateway", "kafka", "s3"} <= {name for name, hosts in published.items() if hosts}
     assert {host for hosts in published.values() for host in hosts} == {"127.0.0.1"}
+
+
+def test_gateway_and_object_store_know_the_origins_that_may_call(variant: Variant, env_file: Path) -> None:
+    run = compose(variant, env_file, "config", "--format", "json", environment={"CORS_ORIGINS": "https://a.example"})
+    asked = json.loads(run.stdout)["services"]
+    assert asked["gateway"]["environment"]["CORS_ORIGINS"] == "https://a.example"
+    store = {**asked["s3"]["environment"], "arguments": asked["s3"]["command"]}
+    assert "https://a.example" in str(store)
 
 
 def test_every_container_that_runs_on_can_be_asked_for_its_health(found: dict[str, dict[str, Any]]) -> None:

@@ -424,6 +424,13 @@ def test_every_variable_of_the_gateway_is_one_that_its_file_reads():
         assert environment(pod["spec"]["containers"][0]).keys() <= known
 
 
+def test_the_gateway_knows_the_origins_that_may_call():
+    (pod,) = [
+        pod for _, pod in pods(rendered("gateway", "minimal", "--set", "global.corsOrigins={https://a.example,*}"))
+    ]
+    assert environment(pod["spec"]["containers"][0])["CORS_ORIGINS"] == "https://a.example,*"
+
+
 def test_one_door_sends_everything_to_the_gateway():
     (ingress,) = of_kind(part("gateway", "small"), "Ingress")
     (rule,) = ingress["spec"]["rules"]

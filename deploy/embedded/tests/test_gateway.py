@@ -24,7 +24,7 @@ ORIGIN = "https://app.example"
 class Upstream:
     """A service that answers with its name, and what it was sent."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, **headers: str) -> None:
         class Handler(BaseHTTPRequestHandler):
             def answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
@@ -32,6 +32,8 @@ class Upstream:
                 body = json.dumps({"name": name, "method": self.command, "path": self.path, "read": read}).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
+                for header, value in headers.items():
+                    self.send_header(header, value)
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -91,6 +93,18 @@ def addresses(upstreams: dict[str, list[Upstream]]) -> dict[str, list[str]]:
 @pytest.fixture(scope="module")
 def gateway(folder: Path, addresses: dict[str, list[str]]) -> Iterator[RunningGateway]:
     running = RunningGateway(folder, addresses, CORS_ORIGINS=f"https://other.example, {ORIGIN}")
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def without_ingest(
+    tmp_path_factory: pytest.TempPathFactory, addresses: dict[str, list[str]]
+) -> Iterator[RunningGateway]:
+    nobody = {**addresses, "ingest": [f"127.0.0.1:{free_port(set())}"]}
+    running = RunningGateway(
+        tmp_path_factory.mktemp("gateway"), nobody, CORS_ORIGINS=f"https://other.example, {ORIGIN}"
+    )
     yield running
     running.close()
 
@@ -219,24 +233,75 @@ EVERYTHING_IT_SAYS = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "status"), EVERYTHING_IT_SAYS)
-def test_every_answer_carries_security_headers_and_no_names(
-    another: Callable[..., RunningGateway], addresses: dict[str, list[str]], method: str, path: str, status: int
-) -> None:
-    ingest = [f"127.0.0.1:{free_port(set())}"] if status == 503 else addresses["ingest"]
-    gateway = another({**addresses, "ingest": ingest}, CORS_ORIGINS=ORIGIN)
-    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "GET"} if method == "OPTIONS" else {}
+def said(gateway: RunningGateway, method: str, path: str, status: int, origin: str | None = None) -> httpx.Headers:
+    """The headers of the answer of this status; a preflight where the method is OPTIONS."""
+    asked = {} if origin is None else {"Origin": origin}
+    if method == "OPTIONS":
+        asked["Access-Control-Request-Method"] = "GET"
     answer = gateway.http.request(method, path, headers=asked, content=b"x" * 300_000 if status == 413 else None)
     assert answer.status_code == status
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["x-frame-options"] == "DENY"
-    assert answer.headers["referrer-policy"] == "no-referrer"
-    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
-    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
-    assert "caddy" not in str(answer.headers).lower()
-    assert "strict-transport-security" not in answer.headers
+    return answer.headers
+
+
+@pytest.mark.parametrize(("method", "path", "status"), EVERYTHING_IT_SAYS)
+def test_every_answer_carries_security_headers_and_no_names(
+    without_ingest: RunningGateway, method: str, path: str, status: int
+) -> None:
+    headers = said(without_ingest, method, path, status, ORIGIN if method == "OPTIONS" else None)
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert "caddy" not in str(headers).lower()
+    assert "strict-transport-security" not in headers
     if status in {404, 405, 413, 503}:
-        assert answer.headers["cache-control"] == "private, no-store"
+        assert headers["cache-control"] == "private, no-store"
+
+
+@pytest.mark.parametrize(("method", "path", "status"), EVERYTHING_IT_SAYS)
+def test_browsers_of_listed_origins_may_read_every_answer_and_those_of_others_none(
+    without_ingest: RunningGateway, method: str, path: str, status: int
+) -> None:
+    headers = said(without_ingest, method, path, status, ORIGIN)
+    assert headers.get_list("access-control-allow-origin") == [ORIGIN]
+    assert {"Retry-After", "RateLimit", "RateLimit-Policy"} <= set(headers["access-control-expose-headers"].split(", "))
+    assert headers.get_list("vary", split_commas=True).count("Origin") == 1
+    for origin in (None, "", "null", f"{ORIGIN}.evil.example", "https://evil.example"):
+        headers = said(without_ingest, method, path, 405 if method == "OPTIONS" else status, origin)
+        assert not [name for name in headers if name.startswith("access-control-")]
+        assert headers.get_list("vary", split_commas=True).count("Origin") == 1, "no cache gives it to another origin"
+
+
+def test_a_preflight_is_answered_whether_or_not_its_service_can(without_ingest: RunningGateway) -> None:
+    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+    preflight = without_ingest.http.options("/v1/stories", headers=asked)
+    assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (204, ORIGIN)
+    answer = without_ingest.http.post("/v1/stories", headers={"Origin": ORIGIN}, content=b"{}")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.headers.get_list("access-control-allow-origin") == [ORIGIN]
+
+
+def test_the_gateway_alone_says_which_origin_may_read(
+    another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
+) -> None:
+    feed = Upstream("feed", **{"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "*"})
+    answer = another({**addresses, "feed": [feed.address]}, CORS_ORIGINS=ORIGIN).http.get(
+        "/v1/tray", headers={"Origin": ORIGIN}
+    )
+    assert answer.headers.get_list("access-control-allow-origin") == [ORIGIN]
+    assert len(answer.headers.get_list("access-control-expose-headers")) == 1
+    feed.close()
+
+
+def test_without_origins_nothing_is_said_to_browsers(
+    another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
+) -> None:
+    gateway = another(addresses)
+    for origin in (ORIGIN, ""):
+        headers = said(gateway, "GET", "/v1/nothing", 404, origin)
+        assert not [name for name in headers if name.startswith("access-control-")]
+        assert "vary" not in headers
 
 
 def test_behind_tls_browsers_are_told_to_stay_there(

@@ -98,7 +98,7 @@ def running(tmp_path: Path, caddyfile: Path, port: int, upstreams: str, **more: 
         "GATEWAY_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(at),
         "GATEWAY_FILES": str(GATEWAY),
-        "CORS_ORIGINS": "",
+        "CORS_ORIGINS": "https://app.example",
         "XDG_DATA_HOME": str(tmp_path),
         "XDG_CONFIG_HOME": str(tmp_path),
         **more,
@@ -158,7 +158,9 @@ def test_a_name_without_a_replica_is_a_503(gateway: httpx.Client, names: Names, 
     until_answered_by(gateway, {"127.0.0.2"})
     names.addresses = []
     until_answered_by(gateway, {""}, tokens=1)  # the gateway tries for seconds before it gives one up
-    assert gateway.get("/v1/tray").status_code == 503
+    answer = gateway.get("/v1/tray", headers={"Origin": "https://app.example"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.headers.get_list("access-control-allow-origin") == ["https://app.example"], "a browser reads it too"
 
 
 def test_a_replica_that_has_no_name_yet_takes_nothing_away(tmp_path: Path, replicas: dict[str, Replica]) -> None:

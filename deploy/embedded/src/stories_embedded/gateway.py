@@ -18,8 +18,9 @@ CADDYFILE = GATEWAY / "Caddyfile"
 WAITING = {("POST", "/v1/stories/{story_id}/publish")}  # may hold its answer for 30 s (`?wait=`)
 EXPOSED = "Location, ETag, Retry-After, RateLimit, RateLimit-Policy"
 ALLOWED = "Authorization, Content-Type, Story-Ticket, Idempotency-Key, If-None-Match, Last-Event-ID"
+ORIGIN = "{http.request.header.Origin}"
 ORIGIN_IS_LISTED = (
-    '{env.CORS_ORIGINS}.split(",").exists(o, o.trim() == "*" || o.trim() == {http.request.header.Origin})'
+    f'{ORIGIN} != "" && {{env.CORS_ORIGINS}}.split(",").exists(o, o.trim() == "*" || o.trim() == {ORIGIN})'
 )
 LENGTH = "{http.request.header.Content-Length}"
 TOO_LONG = f'{LENGTH}.matches("^[0-9]+$") && double({LENGTH}) > {MAX_BODY_BYTES}.0'
@@ -183,6 +184,9 @@ TEMPLATE = """\
 	header @cors {{
 		Access-Control-Allow-Origin {{http.request.header.Origin}}
 		Access-Control-Expose-Headers "{exposed}"
+		defer
+	}}
+	header @origins {{
 		+Vary Origin
 		defer
 	}}
@@ -204,6 +208,7 @@ http://:{{$GATEWAY_PORT:8080}} {{
 		header Origin *
 		expression `{origin_is_listed}`
 	}}
+	@origins expression `{{env.CORS_ORIGINS}} != ""`
 	@https expression `{https}`
 	@preflight {{
 		method OPTIONS
