@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import random
+import socket
+import struct
 from dataclasses import dataclass, field
 from typing import Literal
 
 CHUNK = 65_536
+NO_LINGER = struct.pack("ii", 1, 0)
 Mode = Literal["open", "slow", "cut", "hole", "deaf", "torn"]
 """How bad a wire can be.
 
@@ -56,12 +59,12 @@ class Proxy:
 
     def _reset(self) -> None:
         for writer in list(self._writers):
-            writer.transport.abort()
+            reset(writer)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         if self.mode == "cut":
-            writer.transport.abort()
+            reset(writer)
             return
         try:
             behind = await asyncio.open_connection("127.0.0.1", self.upstream)
@@ -75,7 +78,8 @@ class Proxy:
                 group.create_task(self._pump(reader, behind[1], answers=False))
                 group.create_task(self._pump(behind[0], writer, answers=True))
         except* (OSError, asyncio.IncompleteReadError):
-            pass
+            for end in ends:
+                reset(end)
         finally:
             self._writers -= ends
             for end in ends:
@@ -96,3 +100,10 @@ class Proxy:
             await writer.drain()
         if writer.can_write_eof():
             writer.write_eof()
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection as the kernel of a killed process does: the other side reads an error, not an end."""
+    with contextlib.suppress(OSError):
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    writer.transport.abort()

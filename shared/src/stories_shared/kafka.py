@@ -11,9 +11,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.helpers import create_ssl_context
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
+from stories_shared import broken_wires
 from stories_shared.settings import Settings
 
 REQUEST_TIMEOUT_MS = 10_000
+broken_wires.mend()
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
