@@ -100,7 +100,7 @@ async def test_a_prefix_is_walked_and_removed(objects, clip):
 async def test_a_presigned_get_reads_and_says_how_long_it_may_be_kept(objects, clip):
     await objects.put_file(KEY, clip, "video/mp4")
     url = objects.presign_get(
-        KEY, 60, cache_control="private, max-age=60", content_disposition='attachment; filename="a"'
+        KEY, 60, datetime.now(UTC), cache_control="private, max-age=60", content_disposition='attachment; filename="a"'
     )
     answer = await fetch(url)
     assert (answer.status_code, len(answer.content)) == (200, 5000)
@@ -112,7 +112,7 @@ async def test_a_presigned_get_reads_and_says_how_long_it_may_be_kept(objects, c
 
 async def test_a_presigned_get_that_was_tampered_with_or_has_ended_is_refused(objects, clip):
     await objects.put_file(KEY, clip, "video/mp4")
-    url = objects.presign_get(KEY, 1, cache_control="private, max-age=1")
+    url = objects.presign_get(KEY, 1, datetime.now(UTC), cache_control="private, max-age=1")
     assert (await fetch(url.replace("max-age%3D1", "max-age%3D9"))).status_code == 403
     assert (await fetch(url.replace("media.mp4", "other.mp4"))).status_code == 403
     assert (await fetch(url.split("?")[0])).status_code == 403
@@ -124,7 +124,7 @@ async def test_a_presigned_get_that_was_tampered_with_or_has_ended_is_refused(ob
 @pytest.mark.parametrize("key", [KEY, "a b+c&d=é/ü~._-%2F", "x"])
 def test_a_signature_is_the_one_that_the_sdk_makes(key):
     at = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)
-    objects = Objects("127.0.0.1:1", "https://media.example", "access/key+", "secret", "stories", now=lambda: at)
+    objects = Objects("127.0.0.1:1", "https://media.example", "access/key+", "secret", "stories")
     overrides = {
         "response-cache-control": "private, max-age=60",
         "response-content-disposition": 'attachment; filename="é"',
@@ -134,7 +134,7 @@ def test_a_signature_is_the_one_that_the_sdk_makes(key):
         theirs = objects.public.get_presigned_url(
             "GET", "stories", key, timedelta(seconds=seconds), response_headers=given or None, request_date=at
         )
-        ours = objects.presign_get(key, seconds, **named)
+        ours = objects.presign_get(key, seconds, at, **named)
         assert sorted(re.split("[?&]", ours)) == sorted(re.split("[?&]", theirs))
     objects.close()
 
@@ -142,12 +142,12 @@ def test_a_signature_is_the_one_that_the_sdk_makes(key):
 @pytest.mark.parametrize("seconds", [0, -1, 604_801])
 async def test_only_whole_seconds_up_to_a_week_are_signed(objects, seconds):
     with pytest.raises(ValueError, match="not between"):
-        objects.presign_get(KEY, seconds)
+        objects.presign_get(KEY, seconds, datetime.now(UTC))
 
 
 async def test_urls_are_for_the_endpoint_that_clients_see(realm):
     objects = objects_of(realm, public_endpoint="https://media.example:9443")
-    url = urlsplit(objects.presign_get(KEY, 7))
+    url = urlsplit(objects.presign_get(KEY, 7, datetime.now(UTC)))
     assert (url.scheme, url.netloc, url.path) == ("https", "media.example:9443", f"/{realm['S3_BUCKET']}/{KEY}")
     assert parse_qs(url.query)["X-Amz-Expires"] == ["7"]
     post, _ = objects.presign_post(KEY, "video/mp4", 1, datetime.now(UTC) + timedelta(minutes=1))

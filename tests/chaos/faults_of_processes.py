@@ -16,7 +16,8 @@ from .arena import BACK_S, Arena
 
 FROZEN_S = (7.0, 10.0)
 """Longer than the session timeout of six seconds: the group goes on without its member."""
-SHORT_S = (0.3, 2.0)
+AHEAD_S = 0.5
+"""Questions wait at the door before the process goes on, so that they are the first that it reads."""
 POLL_S = 0.1
 
 
@@ -25,7 +26,7 @@ class ProcessFaults:
     """What can be done to a process from outside.
 
     A replica that was frozen knows nothing of what happened since: `collect` gathers tickets before, `provoke` takes
-    things back meanwhile, and `stare` looks closely at what the replica of this name says once it goes on.
+    things back meanwhile, and `stare` looks closely at what the replica of this name says as soon as it goes on.
     """
 
     arena: Arena
@@ -95,11 +96,13 @@ class ProcessFaults:
         self.provoke(rng)
         try:
             yield name
-            await asyncio.sleep(rng.uniform(*how_long))
+            await asyncio.sleep(rng.uniform(*how_long) - AHEAD_S)
+            staring = asyncio.create_task(self.stare(name))
+            await asyncio.sleep(AHEAD_S)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-        await self.stare(name)
+        await staring
 
     def _signal(self, number: signal.Signals, *names: str) -> None:
         processes = self.arena.processes()

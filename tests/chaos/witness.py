@@ -19,7 +19,7 @@ READERS, PAUSE_S = 3, 0.3
 RECENT_S = 40.0
 """What was refused so long ago is looked for most."""
 HELD_S = 300.0
-STARE_S, STARE_PAUSE_S, STARES = 2.0, 0.05, 8
+STARE_S, STARE_PAUSE_S, STARES = 2.5, 0.05, 8
 Wrong = Callable[..., None]
 
 
@@ -120,7 +120,7 @@ class Witness:
         await asyncio.gather(*(self._reels(viewer, None, "gateway") for viewer in self.truth.users))
 
     async def stare(self, door: str) -> None:
-        """Look at one door, closely, for what was taken from people of late: it has just been thawed."""
+        """Look at one door, closely, for what was taken from people of late: it is just being thawed."""
         looks = [self._ticket] if door.startswith("engagement") else [self._item, self._reel]
         until = time.time() + STARE_S
         while door in self.doors and time.time() < until:

@@ -73,7 +73,7 @@ async def in_memory(index: LiveIndex) -> None:
     for followees in FOLLOWEES:
         edges = Chosen([f"author-{number}" for number in random.sample(range(AUTHORS), followees)])
         sight = Sight(index, edges, Heard(), now)
-        tray = ReadTray(sight, edges, MemorySeen(), MemoryStories(now), Unsigned(now), LIVES)
+        tray = ReadTray(sight, edges, MemorySeen(), MemoryStories(now), Unsigned(), LIVES)
         took = await timed(ROUNDS, lambda _, tray=tray: tray("viewer", None, 20))
         print(f"tray in memory, {followees} followees, {LIVE} live authors: {took:.2f} ms")
 
@@ -95,7 +95,7 @@ async def with_mongodb(url: str, index: LiveIndex) -> None:
             viewer = f"viewer-{followees}"
             await follow(edges, viewer, [f"author-{n}" for n in random.sample(range(AUTHORS // 10), followees)])
             sight = Sight(index, edges, Heard(), now)
-            tray = ReadTray(sight, edges, seen, stories, Unsigned(now), LIVES)
+            tray = ReadTray(sight, edges, seen, stories, Unsigned(), LIVES)
             took = await timed(ROUNDS, lambda _, tray=tray, viewer=viewer: tray(viewer, None, 20))
             print(f"whole tray, {followees} followees: {took:.2f} ms")
         took = await timed(20, lambda _: stories.put([posted("author-1", NOON)]))

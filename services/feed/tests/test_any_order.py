@@ -120,7 +120,7 @@ class Feed:
         self.index = LiveIndex()
         documents, self.edges = StoryStore(mongo, self.now), EdgeStore(mongo, self.now)
         seen, lives = SeenStore(mongo, LONGEST), Lives(timedelta(hours=1), timedelta(minutes=5))
-        people, media = PeopleStore(mongo, documents, self.now), Unsigned(self.now)
+        people, media = PeopleStore(mongo, documents, self.now), Unsigned()
         sight = Sight(self.index, self.edges, Heard(), self.now)
         show = ShowStories(sight, documents, seen, media, Tickets([("k", b"0" * 32)]), lives)
         self.log = FollowTheLog(self.index, LONGEST, self.now, lambda _: None)

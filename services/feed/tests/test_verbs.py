@@ -56,7 +56,7 @@ class World:
         self.stories, self.edges, self.seen = MemoryStories(self.now), MemoryEdges(), MemorySeen()
         self.people = MemoryPeople(self.stories, self.edges, self.seen)
         lives = Lives(ticket=timedelta(hours=1), restricted=timedelta(minutes=5))
-        media, tickets = Unsigned(self.now), Tickets([("k1", b"0123456789abcdef")])
+        media, tickets = Unsigned(), Tickets([("k1", b"0123456789abcdef")])
         sight = Sight(self.index, self.edges, self.log, self.now)
         show = ShowStories(sight, self.stories, self.seen, media, tickets, lives)
         self.appeared: list[str] = []
@@ -134,6 +134,33 @@ async def test_a_newer_document_narrows_what_the_index_would_still_show(world) -
     await world.post([fact(posted(story_id=story.story_id, revision=2, hide_from=("bob",)))])
     assert await world.shown("bob") == []
     assert await world.shown("cho") == [story.story_id]
+
+
+@pytest.mark.parametrize("left_s", [0.0, 0.9, 1.0])
+async def test_a_story_that_ends_while_its_document_is_read_is_shown_by_nobody_and_no_answer_fails(
+    world, left_s: float
+) -> None:
+    story = posted()
+    await world.live(story)
+    await world.decide(FOLLOW, on=True)
+    cards, contents = world.stories.cards, world.stories.contents
+    before = world.now()
+
+    def slowly(read):
+        async def read_slowly(*wanted):
+            found = await read(*wanted)
+            world.now.at = story.expires_at - left_s * SECOND
+            return found
+
+        return read_slowly
+
+    world.stories.cards, world.stories.contents = slowly(cards), slowly(contents)
+    lasting = left_s == 1.0
+    assert len((await world.tray("bob", None, 20)).entries) == lasting
+    world.now.at = before
+    assert await world.rings("bob", ["ann"]) == {"ann": "unseen" if lasting else "none"}
+    world.now.at = before
+    assert await world.shown() == [story.story_id] * lasting
 
 
 async def test_what_the_log_does_not_vouch_for_is_withheld(world) -> None:

@@ -20,7 +20,6 @@ from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
 from stories_shared.backstop import ensure_rules
-from stories_shared.clock import Clock, system_now
 from stories_shared.failures import S3, Unavailable
 from stories_shared.s3_calls import (
     CALLS_AT_ONCE,
@@ -73,7 +72,6 @@ class Objects:
         bucket: str,
         secure: bool = False,
         observe: Observe = lambda operation, seconds, outcome: None,  # noqa: ARG005
-        now: Clock = system_now,
     ) -> None:
         host, tls = address(endpoint, secure)
         public_host, public_tls = address(public_endpoint or endpoint, secure)
@@ -83,7 +81,6 @@ class Objects:
 
         self.pool = connections(TRANSFER_READ_S, TRANSFERS_AT_ONCE, retried={"GET"})
         self.bucket = bucket
-        self.now = now
         self.calls = client(host, tls, connections(READ_S, CALLS_AT_ONCE, retried=None))
         self.transfers = client(host, tls, self.pool)
         self.public = client(public_host, public_tls, connections(READ_S, 1, retried=None))
@@ -98,15 +95,15 @@ class Objects:
 
     # Signing: pure CPU
 
-    def presign_get(self, key: str, seconds: int, **response_headers: str) -> str:
-        """A URL that reads the object for so many whole seconds, 1 to 604,800. Raises ValueError for others.
+    def presign_get(self, key: str, seconds: int, at: datetime, **response_headers: str) -> str:
+        """A URL that reads the object for so many whole seconds from ``at``: 1 to 604,800. Raises ValueError else.
 
         ``cache_control="private, max-age=60"`` and the like are signed and override the answer's headers.
         """
         if not 1 <= seconds <= LONGEST_SIGNATURE_S:
             raise ValueError(f"{seconds} s is not between 1 s and 7 days")
         overrides = {f"response-{name.replace('_', '-')}": value for name, value in response_headers.items()}
-        return self.reads.sign(key, int(seconds), overrides, self.now())
+        return self.reads.sign(key, int(seconds), overrides, at)
 
     def presign_post(self, key: str, content_type: str, size: int, until: datetime) -> tuple[str, dict[str, str]]:
         """URL and form fields that upload exactly this key, type and size, until a time; the file comes last."""

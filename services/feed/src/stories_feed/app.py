@@ -49,7 +49,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     seen = SeenStore(base.mongo, longest)
     people = PeopleStore(base.mongo, stories, now)
     objects = objects_of(settings, base)
-    media = SignedMedia(objects, now)
+    media = SignedMedia(objects)
 
     outbox = Outbox(EDGES, base.mongo[EDGES], facts_of, base.publisher, now)
     reader = IndexReader(base.kafka, stories, metrics, settings.stale_after_ms / 1000, longest, now)

@@ -4,7 +4,6 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from stories_shared.clock import Clock
 from stories_shared.objects import Objects
 
 from stories_feed.usecases.items import SignedUrl
@@ -24,14 +23,14 @@ class Held:
 class SignedMedia:
     """Signs URLs of one bucket."""
 
-    def __init__(self, objects: Objects, now: Clock) -> None:
+    def __init__(self, objects: Objects) -> None:
         self._objects = objects
-        self._now = now
         self._held: OrderedDict[tuple[str, timedelta, datetime, str | None], Held] = OrderedDict()
 
-    def url(self, key: str, ttl: timedelta, expires_at: datetime, download_as: str | None = None) -> SignedUrl:
+    def url(
+        self, key: str, ttl: timedelta, expires_at: datetime, now: datetime, download_as: str | None = None
+    ) -> SignedUrl:
         """A URL that lives for whole seconds, at most ``ttl`` and not past ``expires_at``, which is a second away."""
-        now = self._now()
         name = key, ttl, expires_at, download_as
         held = self._held.get(name)
         if held is not None and now < held.reuse_until:
@@ -42,7 +41,7 @@ class SignedMedia:
         overrides = {"cache_control": f"private, max-age={seconds}"}
         if download_as is not None:
             overrides["content_disposition"] = f'attachment; filename="{download_as}"'
-        url = self._objects.presign_get(key, seconds, **overrides)
+        url = self._objects.presign_get(key, seconds, now, **overrides)
         # The signature's clock shows whole seconds, cut down, so the URL may end a part of a second sooner.
         ends_at = now.replace(microsecond=0) + timedelta(seconds=seconds)
         held = Held(SignedUrl(url, ends_at), now + timedelta(seconds=seconds) / 2)

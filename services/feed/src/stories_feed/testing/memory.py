@@ -221,14 +221,15 @@ class Silence:
 class Unsigned:
     """URLs that show what they are made of."""
 
-    def __init__(self, now: Clock) -> None:
-        self.now = now
-
-    def url(self, key: str, ttl: timedelta, expires_at: datetime, download_as: str | None = None) -> SignedUrl:
-        """A URL of the key and its seconds."""
-        seconds = int(min(ttl, expires_at - self.now()).total_seconds())
+    def url(
+        self, key: str, ttl: timedelta, expires_at: datetime, now: datetime, download_as: str | None = None
+    ) -> SignedUrl:
+        """A URL of the key and its seconds. Raises ValueError where not one is left, as whoever signs does."""
+        seconds = int(min(ttl, expires_at - now).total_seconds())
+        if seconds < 1:
+            raise ValueError(f"{seconds} s")
         saved = f"&as={download_as}" if download_as else ""
-        return SignedUrl(f"s3://{key}?seconds={seconds}{saved}", self.now() + timedelta(seconds=seconds))
+        return SignedUrl(f"s3://{key}?seconds={seconds}{saved}", now + timedelta(seconds=seconds))
 
 
 class Heard:

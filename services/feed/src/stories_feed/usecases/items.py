@@ -98,13 +98,16 @@ class SignedUrl:
 class Media(Protocol):
     """Hands out URLs of media."""
 
-    def url(self, key: str, ttl: timedelta, expires_at: datetime, download_as: str | None = None) -> SignedUrl:
+    def url(
+        self, key: str, ttl: timedelta, expires_at: datetime, now: datetime, download_as: str | None = None
+    ) -> SignedUrl:
         """A URL that lives for whole seconds, at most ``ttl`` and not past ``expires_at``; reused for half its life.
 
         Args:
             key: of the object.
             ttl: the longest life.
             expires_at: the end of the story, at least a second away.
+            now: the moment by which that was judged; time goes on.
             download_as: the file name, where it is to be saved rather than shown.
         """
         ...
@@ -169,12 +172,12 @@ class ShowStories:
 
     def _item(self, viewer_id: str, relation: Relation, story: StoryPosted, seen: bool, now: datetime) -> Item:
         ttl = self.lives.url_ttl(story.audience)
-        media = self.media.url(story.media.key, ttl, story.expires_at)
-        poster = self.media.url(story.media.poster_key, ttl, story.expires_at)
+        media = self.media.url(story.media.key, ttl, story.expires_at, now)
+        poster = self.media.url(story.media.poster_key, ttl, story.expires_at, now)
         urls = [media, poster]
         if story.download:
             name = f"story-{story.story_id}.{extension(story.media.key)}"
-            urls.append(self.media.url(story.media.key, ttl, story.expires_at, download_as=name))
+            urls.append(self.media.url(story.media.key, ttl, story.expires_at, now, download_as=name))
         return Item(
             id=story.story_id,
             author_id=story.author_id,

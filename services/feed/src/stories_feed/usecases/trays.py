@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from stories_feed.domain.access import Lives
+from stories_feed.domain.access import Lives, showable
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.visibility import Relation, Ring, ring_of
 from stories_feed.usecases.items import Media
@@ -115,18 +115,18 @@ class ReadTray:
 
         Where the log is not heard from, the index alone decides, and no poster is shown.
         """
-        there, cards = await documented(reels, self.sight, self.stories)
+        there, cards, now = await documented(reels, self.sight, self.stories)
         return {
-            author: self._entry(ring, cards.get(ring.latest_id), reel[-1])
+            author: self._entry(ring, cards.get(ring.latest_id), reel[-1], now)
             for author, reel in there.items()
             if (ring := ring_of(author, reel, seen))
         }
 
-    def _entry(self, ring: Ring, card: Card | None, latest: LiveStory) -> TrayEntry:
+    def _entry(self, ring: Ring, card: Card | None, latest: LiveStory, now: datetime) -> TrayEntry:
         if card is None:
             return TrayEntry(ring, None)
         ttl: timedelta = self.lives.url_ttl(card.audience)
-        return TrayEntry(ring, self.media.url(card.poster_key, ttl, latest.expires_at).url, card.audience)
+        return TrayEntry(ring, self.media.url(card.poster_key, ttl, latest.expires_at, now).url, card.audience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class ReadRings:
         reels, seen = await asyncio.gather(
             self.sight.reels(viewer_id, authors), self.marks.seen(viewer_id, self.sight.now())
         )
-        there, _ = await documented(reels, self.sight, self.stories)
+        there, _, _ = await documented(reels, self.sight, self.stories)
         rings = {author: ring_of(author, reel, seen) for author, reel in there.items()}
         return {author: ring.state if (ring := rings.get(author)) else "none" for author in authors}
 
@@ -150,13 +150,18 @@ class ReadRings:
 Reels = Mapping[str, Sequence[LiveStory]]
 
 
-async def documented(reels: Reels, sight: Sight, stories: Cards) -> tuple[Reels, Mapping[str, Card]]:
-    """The reels without stories whose documents are not there yet, and the cards of the others.
+async def documented(reels: Reels, sight: Sight, stories: Cards) -> tuple[Reels, Mapping[str, Card], datetime]:
+    """The reels without stories whose documents are not there yet, the cards of the others, and by what moment.
 
-    Stories that the log has not vouched for in time stay, without a card: of those the index alone decides.
+    Stories that the log has not vouched for in time stay, without a card: of those the index alone decides. What came
+    to its end while the documents were read is left out.
     """
     stale = {story.story_id for reel in reels.values() for story in reel if sight.log.stale(story.story_id)}
     fresh = {s.story_id: s.revision for reel in reels.values() for s in reel if s.story_id not in stale}
     cards = await stories.cards(fresh) if fresh else {}
-    kept = stale | cards.keys()
-    return {author: [s for s in reel if s.story_id in kept] for author, reel in reels.items()}, cards
+    kept, now = stale | cards.keys(), sight.now()
+    there = {
+        author: [s for s in reel if s.story_id in kept and showable(s.expires_at, now)]
+        for author, reel in reels.items()
+    }
+    return there, cards, now
