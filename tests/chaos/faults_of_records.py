@@ -21,7 +21,7 @@ from stories_embedded.checkout import CHECKOUT
 from stories_shared.events import EVENTS
 from stories_shared.topics import Topics
 
-from .scribe import Scribe
+from .scribe import POISON, Scribe
 
 GOLDEN = CHECKOUT / "shared" / "tests" / "golden"
 MOST_BYTES = 1024 * 1024 - 600
@@ -99,7 +99,7 @@ class RecordFaults:
         return found
 
     def _poison(self, topic: str, value: bytes, rng: random.Random) -> tuple[str, bytes, bytes, list[Header]]:
-        key = f"poison-{rng.getrandbits(64):016x}".encode()
+        key = POISON + f"{rng.getrandbits(64):016x}".encode()
         for reader in self.topics[topic].readers:
             self.poison.setdefault(f"{topic}.{reader}.parked", set()).add(key)
         return topic, key, value, list(BAD_HEADERS) if rng.random() < 0.3 else []

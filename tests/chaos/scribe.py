@@ -16,6 +16,8 @@ from .witness import seconds
 
 KEPT = 400
 NEW_TOPICS_S = 2.0
+POISON = b"poison-"
+"""How the keys of poison begin, which tells of nothing that happened."""
 
 
 @dataclass
@@ -73,7 +75,7 @@ class Scribe:
             self.parked.setdefault(record.topic, {})[record.key or b""] = why
             return
         self.recent.append(record)
-        if record.topic == "story-expired" and record.value:
+        if record.topic == "story-expired" and record.value and not (record.key or b"").startswith(POISON):
             self._note_end(record.value)
 
     def _note_end(self, value: bytes) -> None:
