@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -332,9 +333,11 @@ def test_requests_that_trickle_in_are_given_up_and_keep_nobody_waiting(gateway: 
     slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
     for link in slow:
         link.sendall(b"GET /v1/tray HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-    began = time.monotonic()
+    began, took = time.monotonic(), []
     while time.monotonic() - began < 1:
-        assert gateway.http.get("/v1/tray").elapsed.total_seconds() < 5
+        took.append(gateway.http.get("/v1/tray").elapsed.total_seconds())
+    assert statistics.median(took) < 0.1
+    assert max(took) < 2
     for link in slow:
         link.settimeout(max(0.1, began + 20 - time.monotonic()))
         assert not link.recv(1024).startswith(b"HTTP/1.1 200")

@@ -19,7 +19,7 @@ from stories_embedded.ports import free_port
 from stories_embedded.services import GATEWAY
 from stories_embedded.state import SERVICES
 
-SEEN_WITHIN_S = 30.0
+SEEN_WITHIN_S = 8.0
 
 
 class Names(threading.Thread):
@@ -164,9 +164,13 @@ def test_a_name_without_a_replica_is_a_503(gateway: httpx.Client, names: Names, 
 
 
 def test_a_replica_that_has_no_name_yet_takes_nothing_away(tmp_path: Path, replicas: dict[str, Replica]) -> None:
-    """As in docker-compose.yml, which lists more replicas than run: those are asked for, and passed over."""
+    """As in docker-compose.yml, which lists more replicas than run: those are asked for, and passed over.
+
+    A label as long as this is nobody's name; so the machine's own resolver, slow as it may be, is not asked.
+    """
+    nobody = f"replica-{'x' * 64}.invalid"
     port = next(iter(replicas.values()))._server.server_port
-    listed = f"replica-1.invalid:{port} 127.0.0.2:{port} replica-3.invalid:{port}"
+    listed = f"{nobody}:{port} 127.0.0.2:{port} 3.{nobody}:{port}"
     with running(tmp_path, CADDYFILE, port, listed) as client:
         until_answered_by(client, {"127.0.0.2"})
         assert {answered_by(client, token) for token in range(100)} == {"127.0.0.2"}
