@@ -111,8 +111,8 @@ class RecordFaults:
 
     async def _one_more(self, topic: str) -> int:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
-        await admin.start()
         try:
+            await admin.start()
             [described] = await admin.describe_topics([topic])
             there = len(described["partitions"])
             if there < MOST_PARTITIONS:
@@ -124,8 +124,8 @@ class RecordFaults:
     async def _send(self, records: list[tuple[str, bytes, bytes, list[Header]]]) -> None:
         async def send() -> None:
             producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks="all", max_request_size=2 * MOST_BYTES)
-            await producer.start()
             try:
+                await producer.start()
                 async with asyncio.timeout(ALL_S):
                     sent = [await producer.send(topic, value, key, headers=own) for topic, key, value, own in records]
                     await asyncio.gather(*sent)

@@ -48,8 +48,8 @@ class Scribe:
             auto_offset_reset="earliest",
             metadata_max_age_ms=int(NEW_TOPICS_S * 1000),
         )
-        await consumer.start()
         try:
+            await consumer.start()
             while True:
                 cluster = await consumer._client.fetch_all_metadata()
                 there = [TopicPartition(t, p) for t in self.topics for p in cluster.partitions_for_topic(t) or ()]
@@ -95,9 +95,9 @@ class Scribe:
     async def everything(self) -> list[tuple[str, bytes, bytes]]:
         """Topic, key and value of every record that the broker holds now."""
         consumer = Consumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
-        await consumer.start()
         found: list[tuple[str, bytes, bytes]] = []
         try:
+            await consumer.start()
             cluster = await consumer._client.fetch_all_metadata()
             there = [TopicPartition(t, p) for t in self.topics for p in cluster.partitions_for_topic(t) or ()]
             consumer.assign(there)
