@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.protocol.group import LeaveGroupRequest
 from faststream import AckPolicy
 from faststream.kafka import KafkaRouter
 from stories_shared.consuming import BREAKER_AFTER, Records, each, listen, together
@@ -14,6 +15,7 @@ from stories_shared.events import StoryErased, UserFollowed, encode
 from stories_shared.failures import MONGODB, Unacceptable, Unavailable
 from stories_shared.ids import new_id
 from stories_shared.kafka import Kafka
+from stories_shared.membership import GIVE_UP_WITHIN_S, Membership
 from stories_shared.publishing import Message, Publisher
 from stories_shared.testing import consuming, eventually
 
@@ -180,6 +182,103 @@ async def test_what_a_stopping_consumer_has_finished_is_not_done_again(kafka, pr
     assert first + second == targets
 
 
+async def test_what_members_have_finished_is_not_done_again_when_others_join_and_leave(kafka, producer):
+    done: list[str] = []
+
+    async def slow(event: UserFollowed) -> None:
+        done.append(event.target_id)
+        await asyncio.sleep(0.02)
+
+    targets = [f"n{number}" for number in range(900)]
+    for number, target in enumerate(targets):
+        await producer.send(kafka.topic("user-followed"), encode(follow(target=target)), b"k", partition=number % 3)
+    await producer.flush()
+    async with consuming(kafka, followed_by(slow)):
+        await eventually(lambda: len(done) >= 20)
+        async with consuming(kafka, followed_by(slow)):
+            joined = len(done)
+            await eventually(lambda: len(done) >= joined + 100)
+        await eventually(lambda: len(done) >= len(targets), within_s=30)
+        await eventually(lambda: committed_is(kafka, len(targets)))
+    assert sorted(done) == sorted(targets)
+
+
+async def test_a_batch_that_is_one_write_is_finished_before_its_partitions_change_hands(kafka, producer):
+    begun: list[str] = []
+    done: list[str] = []
+
+    async def write(facts) -> None:
+        begun.extend(fact.event.target_id for fact in facts)
+        await asyncio.sleep(0.5)
+        done.extend(fact.event.target_id for fact in facts)
+
+    def writing() -> KafkaRouter:
+        router = KafkaRouter()
+
+        @listen(router, UserFollowed, service="feed")
+        async def on_user_followed(batch: Records) -> None:
+            await together(batch, UserFollowed, write)
+
+        return router
+
+    for number in range(30):
+        target = encode(follow(target=f"n{number}"))
+        await producer.send(kafka.topic("user-followed"), target, b"k", partition=number % 3)
+    await producer.flush()
+    async with consuming(kafka, writing()):
+        await eventually(lambda: begun)
+        async with consuming(kafka, writing()):
+            await eventually(lambda: committed_is(kafka, 30))
+    assert sorted(done) == sorted(f"n{number}" for number in range(30))
+
+
+async def test_a_member_that_the_group_has_lost_does_one_batch_again_and_no_more(kafka, producer):
+    done: list[str] = []
+    router = KafkaRouter()
+
+    @listen(router, UserFollowed, service="feed", max_records=10)
+    async def on_user_followed(batch: Records) -> None:
+        await together(batch, UserFollowed, write)
+
+    async def write(facts) -> None:
+        done.extend(fact.event.target_id for fact in facts)
+        if len(done) == 20:
+            await leave_behind_its_back()
+
+    async def leave_behind_its_back() -> None:
+        (subscriber,) = router.subscribers
+        coordinator = subscriber.consumer._coordinator
+        await coordinator._send_req(LeaveGroupRequest(coordinator.group_id, coordinator.member_id))
+
+    targets = [f"n{number}" for number in range(60)]
+    for target in targets:
+        await producer.send(kafka.topic("user-followed"), encode(follow(target=target)), b"k", partition=0)
+    await producer.flush()
+    async with consuming(kafka, router):
+        await eventually(lambda: committed_is(kafka, len(targets)))
+    assert done == targets[:20] + targets[10:]
+
+
+async def test_a_member_that_waits_for_the_world_does_not_hold_up_its_group(kafka, producer):
+    tries: list[str] = []
+
+    async def not_now(event: UserFollowed) -> None:
+        tries.append(event.target_id)
+        raise Unavailable(MONGODB)
+
+    async def verb(_event: UserFollowed) -> None:
+        return None
+
+    for number in range(3):
+        await producer.send_and_wait(kafka.topic("user-followed"), encode(follow()), b"ann", partition=number)
+    async with consuming(kafka, followed_by(not_now)):
+        await eventually(lambda: len(tries) >= 7)  # by then it sleeps for seconds between two tries
+        began = asyncio.get_running_loop().time()
+        async with consuming(kafka, followed_by(verb)) as other:
+            await eventually(lambda: other.handled)
+            assert asyncio.get_running_loop().time() - began < GIVE_UP_WITHIN_S
+
+
 async def test_a_batch_of_slow_records_is_acknowledged_in_parts(kafka, producer, monkeypatch):
     monkeypatch.setattr("stories_shared.consuming.BATCH_FOR_S", 0.3)
     seen, acknowledged = [], []
@@ -330,3 +429,14 @@ async def test_an_idle_subscriber_waits_in_one_poll_and_hears_a_record_at_once(k
             await eventually(lambda number=number: seen[-1] == f"n{number}", every_s=0.002)
             delays.append(asyncio.get_running_loop().time() - began)
     assert sorted(delays)[2] < 0.4  # the framework's own loop would sleep for its whole poll time after an empty one
+
+
+async def test_partitions_are_given_up_in_time_whatever_is_in_hand(monkeypatch):
+    monkeypatch.setattr("stories_shared.membership.GIVE_UP_WITHIN_S", 0.05)
+    member = Membership()
+    with member.in_hand():
+        async with asyncio.timeout(2):
+            await member.on_partitions_revoked([])
+        assert member.changing.is_set()
+    await member.on_partitions_assigned([])
+    assert not member.changing.is_set()

@@ -20,6 +20,7 @@ from itertools import chain
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError
 from faststream import AckPolicy, Context
 from faststream.kafka import KafkaRouter
 from faststream.kafka.annotations import KafkaMessage
@@ -30,6 +31,7 @@ from stories_shared.cloudevents import Fact, Unreadable, read
 from stories_shared.events import Event
 from stories_shared.failures import Unacceptable, dependency_of
 from stories_shared.logging import logger
+from stories_shared.membership import Membership
 from stories_shared.metrics import CommonMetrics
 from stories_shared.publishing import Message, Publisher, parking_headers
 
@@ -98,8 +100,14 @@ class Records:
     batch: Sequence[tuple[Record, Fact[Any] | Unreadable | None]]
     group: str
     fates: Fates
+    membership: Membership
     given_back: dict[TopicPartition, int] = field(default_factory=dict)
     taken_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def recalled(self) -> bool:
+        """Whether the batch should end where it is: the process stops, or the group changes."""
+        return self.fates.stopping.is_set() or self.membership.changing.is_set()
 
     def give_back_from(self, record: Record) -> None:
         """Keep what came before this record; it and what follows will be read again, by whoever reads next."""
@@ -107,6 +115,26 @@ class Records:
         for left, _ in self.batch[place:]:
             self.given_back.setdefault(TopicPartition(left.topic, left.partition), left.offset)
         self.batch = self.batch[:place]
+
+
+class Batch(KafkaAckableMessage):
+    """What FastStream acknowledges or hands back."""
+
+    def __init__(self, membership: Membership, **message: Any) -> None:
+        super().__init__(**message)
+        self.membership = membership
+
+    async def ack(self) -> None:
+        """Commit.
+
+        Raises:
+            CommitFailedError: the batch will be read again, by this member or another.
+        """
+        try:
+            await super().ack()
+        except CommitFailedError:
+            await self.membership.lost()
+            raise
 
 
 Handler = Callable[[Records], Awaitable[None]]
@@ -124,10 +152,12 @@ def listen(
         max_records: the largest batch.
     """
     group = f"{service}.{event.topic}"
+    membership = Membership()
 
-    async def parse(batch: tuple[Record, ...]) -> KafkaAckableMessage:
+    async def parse(batch: tuple[Record, ...]) -> Batch:
         consumer: Any = subscriber.consumer
-        return KafkaAckableMessage(
+        return Batch(
+            membership,
             body=[record.value or b"" for record in batch],
             headers={},
             batch_headers=[],
@@ -152,6 +182,7 @@ def listen(
         heartbeat_interval_ms=HEARTBEAT_MS,
         session_timeout_ms=SESSION_MS,
         max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
+        listener=membership,
         title=group,
     )
 
@@ -161,6 +192,13 @@ def listen(
 
     # The framework's own sleeps again after an empty poll: late by that much, or busy for nothing with a short one.
     subscriber.get_msg = wait_for_batch
+    consume_and_acknowledge = subscriber.consume_one
+
+    async def consume_whole(batch: tuple[Record, ...]) -> None:
+        with membership.in_hand():
+            await consume_and_acknowledge(batch)
+
+    subscriber.consume_one = consume_whole
 
     def decorate(handler: Handler) -> Handler:
         async def consume(
@@ -168,7 +206,8 @@ def listen(
             fates: Annotated[Fates, Context("fates", cast=False)],
         ) -> None:
             raw: Any = message.raw_message
-            records = Records([(record, read_or_reason(record, event)) for record in raw], subscriber.group_id, fates)
+            told = [(record, read_or_reason(record, event)) for record in raw]
+            records = Records(told, subscriber.group_id, fates, membership)
             held = {} if event.outsiders else hold_back(records)
             fates.in_hand_since[records.group] = time.monotonic()
             try:
@@ -212,13 +251,13 @@ async def each_fact(records: Records, event: type[E], verb: Callable[[Fact[E]], 
 
 
 def go_on(records: Records) -> None:
-    """Begin nothing new in a process that stops, nor in a batch that is long in hand.
+    """Begin nothing new in a process that stops, in a group that changes, nor in a batch that is long in hand.
 
     Raises:
-        HandedBack: either is so.
+        HandedBack: one of them is so.
     """
-    if records.fates.stopping.is_set():
-        raise HandedBack("stopping")
+    if records.recalled:
+        raise HandedBack("recalled")
     if time.monotonic() - records.taken_at > BATCH_FOR_S:
         raise HandedBack("a batch takes long")
 
@@ -269,7 +308,7 @@ async def with_fate(records: Records, record: Record, act: Callable[[], Awaitabl
     """Do it; wait for the world in place; collect the record for parking where it is the message or us.
 
     Raises:
-        HandedBack: the world stays down, or we are stopping.
+        HandedBack: the world stays down, or the batch is recalled.
     """
     fates, waited, tries, backoff = records.fates, 0.0, 0, FIRST_BACKOFF_S
     waiting_for: str | None = None
@@ -292,10 +331,10 @@ async def with_fate(records: Records, record: Record, act: Callable[[], Awaitabl
                 else:
                     waiting_for = dependency
                     fates.metrics.consumer_waiting.labels(records.group, dependency).set(1)
-                    if waited >= WAIT_IN_PLACE_S or fates.stopping.is_set():
+                    if waited >= WAIT_IN_PLACE_S or records.recalled:
                         raise HandedBack(f"{dependency} is down: {type(error).__name__}") from error
                 pause = backoff * random.uniform(0.5, 1.0)  # noqa: S311
-                await pause_unless_stopping(fates, pause)
+                await pause_unless_recalled(records, pause)
                 waited += pause
                 backoff = min(backoff * 2, LAST_BACKOFF_S)
     finally:
@@ -303,13 +342,14 @@ async def with_fate(records: Records, record: Record, act: Callable[[], Awaitabl
             fates.metrics.consumer_waiting.labels(records.group, waiting_for).set(0)
 
 
-async def pause_unless_stopping(fates: Fates, seconds: float) -> None:
-    """Sleep, but not through a shutdown."""
+async def pause_unless_recalled(records: Records, seconds: float) -> None:
+    """Sleep, but not through a shutdown or a change of the group."""
+    signs = [asyncio.create_task(sign.wait()) for sign in (records.fates.stopping, records.membership.changing)]
     try:
-        async with asyncio.timeout(seconds):
-            await fates.stopping.wait()
-    except TimeoutError:
-        return
+        await asyncio.wait(signs, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for sign in signs:
+            sign.cancel()
 
 
 async def finish(records: Records, facts: Sequence[tuple[Record, Fact[Any]]], bad: Sequence[Parked]) -> None:
