@@ -31,6 +31,10 @@ class Installation:
         """Everything that a topic holds."""
         return asyncio.run(records_of(self.kafka, topic))
 
+    def size(self, topic: str) -> int:
+        """How many records a topic holds, without reading them."""
+        return asyncio.run(size_of(self.kafka, topic))
+
     def put(self, topic: str, key: bytes, value: bytes | None, *headers: tuple[str, bytes]) -> None:
         """One raw record."""
         asyncio.run(put_raw(self.kafka, topic, key, value, list(headers)))
@@ -39,6 +43,11 @@ class Installation:
 async def records_of(kafka: Kafka, topic: str) -> list[Record]:
     async with reading(kafka) as log:
         return [record async for records in log.read(topic) for record in records]
+
+
+async def size_of(kafka: Kafka, topic: str) -> int:
+    async with reading(kafka) as log:
+        return await log.size([topic])
 
 
 async def put_raw(kafka: Kafka, topic: str, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:

