@@ -34,15 +34,20 @@ up: install
 demo: install
 	@$(STORIES) demo
 
+# Modules side by side, each worker with servers of its own; WORKERS=0 is one after the other, in this process.
+WORKERS ?= logical
+side_by_side = -p tests.side_by_side -n $(WORKERS) --maxprocesses 4
 test: install
-	.venv/bin/python -m pytest -m "not needs_minio"
+	.venv/bin/python -m pytest -m "not needs_minio" $(side_by_side)
 
-# What failed in the last run, and nothing else.
+# What failed in the last run, one after the other, and nothing else.
 test/failed: install
 	.venv/bin/python -m pytest -m "not needs_minio" --last-failed --last-failed-no-failures=none
 
+# The first time builds MinIO, which no test waits for.
 test/minio: install
-	STORIES_TEST_S3=minio .venv/bin/python -m pytest -m "objects or needs_minio"
+	@.venv/bin/python -c 'from stories_embedded import minio; minio.program()'
+	STORIES_TEST_S3=minio .venv/bin/python -m pytest -m "objects or needs_minio" $(side_by_side)
 
 check: install
 	.venv/bin/ruff format --check .

@@ -69,8 +69,9 @@ def values_for(chart: str, example: str) -> Path:
     own = TOOLS / "values" / f"{example}-{chart}.yaml"
     own.parent.mkdir(exist_ok=True)
     block = {name: value for name, value in values.get(chart, {}).items() if name != "enabled"}
-    own.write_text(yaml.safe_dump({"global": values["global"], **block}))
-    return own
+    part = own.with_suffix(f".{os.getpid()}")
+    part.write_text(yaml.safe_dump({"global": values["global"], **block}))
+    return part.replace(own)  # in one step: somebody else may be reading it
 
 
 def part(chart: str, example: str = "minimal") -> list[Manifest]:

@@ -2,12 +2,16 @@
 
 import random
 import socket
+from collections import deque
 
 import psutil
 
 # Below the kernel's range for outgoing connections (32768), with room for SeaweedFS, which also takes port + 10000.
 FREE_PORTS = range(10240, 22768)
 SECOND_PORT = 10_000
+# What was chosen here lately, so that stacks that start at one moment never choose the same: a name each, which the
+# kernel forgets with this process. More than a stack needs; by then the first ones are bound.
+chosen: deque[socket.socket] = deque(maxlen=64)
 
 
 class PortTaken(Exception):
@@ -30,9 +34,21 @@ def free_port(taken: set[int]) -> int:
     """A port free together with port + 10000; it is added to `taken`, which names those chosen but not yet bound."""
     while True:
         port = random.choice(FREE_PORTS)  # noqa: S311 - not a secret
-        if port not in taken and is_free(port) and is_free(port + SECOND_PORT):
+        if port not in taken and is_free(port) and is_free(port + SECOND_PORT) and _choose(port):
             taken.add(port)
             return port
+
+
+def _choose(port: int) -> bool:
+    """Take it before any other process does that is choosing, too."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0stories-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    chosen.append(name)
+    return True
 
 
 def holder(port: int) -> str | None:

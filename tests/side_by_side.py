@@ -1,0 +1,50 @@
+"""Runs modules of tests side by side: `pytest -n 2 -p tests.side_by_side`, as `make test` does.
+
+Most of a test's time is waiting. Each worker of pytest-xdist has servers of its own; what shares a stack stays together
+on one worker.
+"""
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+SHARING = {
+    "tests/journeys/test_pairs.py": "",
+    "tests/journeys/test_restore.py": "",
+    "tests/journeys/": "the stack",
+    "tests/contracts/": "the stack",
+    "tests/failures/": "the fleet",
+}
+"""Modules whose processes are started once for all of them; the first line that fits counts."""
+
+
+def unit(nodeid: str) -> str:
+    """What a test is run together with, on one worker: its module, or all that share something larger."""
+    module = nodeid.partition("::")[0]
+    shared = next((shared for start, shared in SHARING.items() if module.startswith(start)), "")
+    return shared or module
+
+
+class ByUnit(LoadScopeScheduling):
+    """Whoever is free takes the next unit; what comes last in order of folders is the longest and goes first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit(nodeid)
+
+    def schedule(self) -> None:
+        self.config.option.loadscopereorder = False
+        super().schedule()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByUnit:
+    """How tests are handed to workers."""
+    return ByUnit(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Side by side, the longest units first, so that none of them is left over at the end."""
+    if hasattr(config, "workerinput"):
+        places = {name: place for place, name in enumerate(dict.fromkeys(unit(item.nodeid) for item in items))}
+        items.sort(key=lambda item: (unit(item.nodeid) not in SHARING.values(), -places[unit(item.nodeid)]))
