@@ -1,6 +1,7 @@
 """What becomes of records, good and bad, on a real broker."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -10,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.protocol.group import LeaveGroupRequest
 from faststream import AckPolicy
 from faststream.kafka import KafkaRouter
-from stories_shared.consuming import BREAKER_AFTER, Records, each, listen, together
+from stories_shared.cloudevents import Fact
+from stories_shared.consuming import BREAKER_AFTER, Records, each, each_fact, listen, together
 from stories_shared.events import StoryErased, UserFollowed, encode
 from stories_shared.failures import MONGODB, Unacceptable, Unavailable
 from stories_shared.ids import new_id
@@ -277,6 +279,38 @@ async def test_a_member_that_waits_for_the_world_does_not_hold_up_its_group(kafk
         async with consuming(kafka, followed_by(verb)) as other:
             await eventually(lambda: other.handled)
             assert asyncio.get_running_loop().time() - began < GIVE_UP_WITHIN_S
+
+
+async def test_records_handled_side_by_side_are_begun_in_order_and_none_that_is_finished_is_done_again(kafka, producer):
+    begun, finished, again = [], [], []
+    router, reading_on = KafkaRouter(), KafkaRouter()
+
+    async def slow(fact: Fact[UserFollowed]) -> None:
+        begun.append(fact.offset)
+        await asyncio.sleep(random.uniform(0.01, 0.1))
+        finished.append(fact.offset)
+
+    @listen(router, UserFollowed, service="feed")
+    async def on_user_followed(batch: Records) -> None:
+        """Collect them, four at a time."""
+        await each_fact(batch, UserFollowed, slow, lanes=4)
+
+    @listen(reading_on, UserFollowed, service="feed")
+    async def on_what_is_left(batch: Records) -> None:
+        """Collect the rest."""
+        again.extend(record.offset for record, _ in batch.batch)
+
+    for number in range(300):
+        await producer.send(kafka.topic("user-followed"), encode(follow(target=f"n{number}")), b"ann")
+    await producer.flush()
+    async with consuming(kafka, router):
+        await eventually(lambda: len(finished) >= 40)
+    assert begun == list(range(len(begun)))
+    assert sorted(finished) == begun != finished
+    assert len(begun) < 300
+    async with consuming(kafka, reading_on):
+        await eventually(lambda: len(begun) + len(again) >= 300)
+    assert begun + again == list(range(300))
 
 
 async def test_a_batch_of_slow_records_is_acknowledged_in_parts(kafka, producer, monkeypatch):

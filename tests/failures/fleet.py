@@ -1,4 +1,4 @@
-"""The four services as processes on the servers of the session, so that each can be stopped and each server harmed."""
+"""Services as processes on the servers of the session, so that each can be stopped and each server harmed."""
 
 import asyncio
 import json
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,15 @@ START_SECONDS = 90.0
 
 
 class Fleet:
-    """One process of each service."""
+    """One process of each service, or of those that a test is about."""
 
-    def __init__(self, realm: Realm, folder: Path) -> None:
+    def __init__(self, realm: Realm, folder: Path, services: Sequence[str] = SERVICES) -> None:
         self.realm = realm
+        self.services = services
         self.servers = realm.servers
         self.folder = folder
         taken: set[int] = set()
-        self.ports = {service: free_port(taken) for service in SERVICES}
+        self.ports = {service: free_port(taken) for service in services}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.http = httpx.AsyncClient(timeout=20, trust_env=False)
 
@@ -44,26 +46,26 @@ class Fleet:
 
     async def prepare(self) -> None:
         """Make topics, bucket and indexes."""
-        for service in SERVICES:
+        for service in self.services:
             given = {name.lower(): value for name, value in self.realm.items()}
             given["mongo_database"] = self.database(service)
             module = import_module(f"stories_{service}.settings")
             settings: Any = load(getattr(module, f"{service.title()}Settings"), given)
             await import_module(f"stories_{service}.app").init(settings)
 
-    def start(self, service: str) -> None:
-        """Start one process, without waiting for it."""
+    def start(self, service: str, **settings: str) -> None:
+        """Start one process, without waiting for it, with further settings if need be."""
         with self.log(service).open("ab") as out:
             self.processes[service] = subprocess.Popen(
                 [sys.executable, "-m", f"stories_{service}"],
-                env={**os.environ, **self.environment(service)},
+                env={**os.environ, **self.environment(service), **settings},
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
 
     async def start_all(self) -> None:
         """Start all and wait until they are ready."""
-        for service in SERVICES:
+        for service in self.services:
             self.start(service)
         await self.ready(START_SECONDS)
 
@@ -71,7 +73,7 @@ class Fleet:
         """Wait until every process is ready."""
 
         async def so() -> bool:
-            problems = {service: await self.readiness(service) for service in SERVICES}
+            problems = {service: await self.readiness(service) for service in self.services}
             assert all(found and found["ready"] for found in problems.values()), problems
             return True
 
@@ -87,8 +89,8 @@ class Fleet:
 
     async def alive(self) -> dict[str, int]:
         """What each process answers to the question whether it lives."""
-        answers = await asyncio.gather(*(self.http.get(f"{self.url(service)}/livez") for service in SERVICES))
-        return {service: answer.status_code for service, answer in zip(SERVICES, answers, strict=True)}
+        answers = await asyncio.gather(*(self.http.get(f"{self.url(service)}/livez") for service in self.services))
+        return {service: answer.status_code for service, answer in zip(self.services, answers, strict=True)}
 
     async def metrics(self, service: str) -> str:
         """The metrics page of a process."""
@@ -121,14 +123,22 @@ class Fleet:
             process.wait()
 
     async def call(
-        self, service: str, method: str, path: str, user: str, *, ticket: str | None = None, **request: Any
+        self,
+        service: str,
+        method: str,
+        path: str,
+        user: str,
+        *,
+        ticket: str | None = None,
+        http: httpx.AsyncClient | None = None,
+        **request: Any,
     ) -> httpx.Response:
         """A request of a user, past the gateway."""
         roles = ["admin"] if path.startswith("/v1/admin/") else []
         headers = {"Authorization": f"Bearer {self.servers.token(user, roles=roles)}"}
         if ticket:
             headers["Story-Ticket"] = ticket
-        return await self.http.request(method, f"{self.url(service)}{path}", headers=headers, **request)
+        return await (http or self.http).request(method, f"{self.url(service)}{path}", headers=headers, **request)
 
     async def done(self, service: str, method: str, path: str, user: str, **request: Any) -> httpx.Response:
         """A request that succeeds; sent again for as long as the answer says so."""

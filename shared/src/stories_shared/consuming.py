@@ -233,20 +233,42 @@ async def each(records: Records, event: type[E], verb: Callable[[E], Awaitable[o
     await each_fact(records, event, lambda fact: verb(fact.event))
 
 
-async def each_fact(records: Records, event: type[E], verb: Callable[[Fact[E]], Awaitable[object]]) -> None:
-    """Like ``each``, for verbs that also want to know where the event came from."""
+async def each_fact(
+    records: Records, event: type[E], verb: Callable[[Fact[E]], Awaitable[object]], *, lanes: int = 1
+) -> None:
+    """Like ``each``, for verbs that also want to know where the event came from.
+
+    Args:
+        records: the batch.
+        event: what it tells.
+        verb: applied to each fact.
+        lanes: how many facts are handled at a time. They are begun in order, so what is finished when a batch is given
+            back is its beginning, but for what the other lanes were at.
+    """
     facts, bad = sorted_out(records, event)
-    for place, (record, fact) in enumerate(facts):
-        try:
-            go_on(records)
-            await with_fate(records, record, lambda fact=fact: verb(fact), bad)  # type: ignore[misc]
-        except HandedBack:
-            if not place:
-                raise
-            # What is finished is acknowledged; nothing of it is done again by whoever reads on.
-            records.give_back_from(record)
-            facts, bad = facts[:place], [parked for parked in bad if kept(records, parked.record)]
-            break
+    todo = iter(enumerate(facts))
+    handed_back: dict[int, HandedBack] = {}
+
+    async def lane() -> None:
+        for place, (record, fact) in todo:
+            try:
+                go_on(records)
+                await with_fate(records, record, lambda fact=fact: verb(fact), bad)  # type: ignore[misc]
+            except HandedBack as reason:
+                handed_back[place] = reason
+            if handed_back:
+                return
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(lanes, len(facts))):
+            group.create_task(lane())
+    if handed_back:
+        first = min(handed_back)
+        if not first:
+            raise handed_back[first]
+        # What is finished is acknowledged; nothing of it is done again by whoever reads on.
+        records.give_back_from(facts[first][0])
+        facts, bad = facts[:first], [parked for parked in bad if kept(records, parked.record)]
     await finish(records, facts, bad)
 
 

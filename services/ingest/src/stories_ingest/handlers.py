@@ -1,13 +1,9 @@
 """Kafka in: facts become calls of one verb each."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
-
 from faststream.kafka import KafkaRouter
 from stories_shared.cloudevents import Fact
-from stories_shared.consuming import Records, each_fact, listen, together
-from stories_shared.events import Event, StoryDeleted, StoryExpired, StoryPosted, UserErased
+from stories_shared.consuming import Records, each_fact, listen
+from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserErased
 from stories_shared.outsiders import no_later, receipt_id_of
 
 from stories_ingest.usecases.accounts import ForgetUser
@@ -15,30 +11,8 @@ from stories_ingest.usecases.endings import EndDeleted, EndExpired
 from stories_ingest.usecases.mend import MendNews
 
 SERVICE = "ingest"
-
-
-WIDTH = 8
+LANES = 8
 """How many facts are handled at a time: each waits for MongoDB, the bucket and Kafka, and a night ends thousands."""
-
-E = TypeVar("E", bound=Event)
-
-
-def side_by_side(verb: Callable[[Fact[E]], Awaitable[None]]) -> Callable[[Sequence[Fact[E]]], Awaitable[None]]:
-    """A verb for one fact as a verb for many, some at a time; raises the first failure when all are through."""
-
-    async def many(facts: Sequence[Fact[E]]) -> None:
-        lanes = asyncio.Semaphore(WIDTH)
-
-        async def one(fact: Fact[E]) -> None:
-            async with lanes:
-                await verb(fact)
-
-        outcomes = await asyncio.gather(*(one(fact) for fact in facts), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-
-    return many
 
 
 def event_handlers(expire: EndExpired, delete: EndDeleted, mend: MendNews, forget: ForgetUser) -> KafkaRouter:
@@ -52,7 +26,7 @@ def event_handlers(expire: EndExpired, delete: EndDeleted, mend: MendNews, forge
         async def mended(fact: Fact[StoryPosted]) -> None:
             await mend(fact.event)
 
-        await together(batch, StoryPosted, side_by_side(mended))
+        await each_fact(batch, StoryPosted, mended, lanes=LANES)
 
     @listen(router, StoryExpired, service=SERVICE)
     async def on_story_expired(batch: Records) -> None:
@@ -61,7 +35,7 @@ def event_handlers(expire: EndExpired, delete: EndDeleted, mend: MendNews, forge
         async def ended(fact: Fact[StoryExpired]) -> None:
             await expire(fact.event)
 
-        await together(batch, StoryExpired, side_by_side(ended))
+        await each_fact(batch, StoryExpired, ended, lanes=LANES)
 
     @listen(router, StoryDeleted, service=SERVICE)
     async def on_story_deleted(batch: Records) -> None:
@@ -70,7 +44,7 @@ def event_handlers(expire: EndExpired, delete: EndDeleted, mend: MendNews, forge
         async def ended(fact: Fact[StoryDeleted]) -> None:
             await delete(fact.event, ours=fact.ours)
 
-        await together(batch, StoryDeleted, side_by_side(ended))
+        await each_fact(batch, StoryDeleted, ended, lanes=LANES)
 
     @listen(router, UserErased, service=SERVICE)
     async def on_user_erased(batch: Records) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from stories_shared.bursts import Bursts
 from stories_shared.clock import Clock
@@ -107,13 +107,15 @@ class ConsumerWatch:
     ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]] | None:
         """Where its partitions end and how far they are handled; None where its client does not answer in time."""
 
+        consumer = subscriber.consumer
+
         async def ask() -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
-            ends = await subscriber.consumer.end_offsets(assigned)
-            return ends, {place: await self._handled(subscriber.consumer, subscriber.group_id, place) for place in ends}
+            ends = await consumer.end_offsets(assigned)
+            return ends, {place: await self._handled(consumer, subscriber.group_id, place) for place in ends}
 
         try:
             return await within(ANSWER_WITHIN_S, ask())
-        except (KafkaError, TimeoutError) as error:
+        except (KafkaError, ConsumerStoppedError, TimeoutError) as error:
             if self._bursts.due(subscriber.group_id):
                 log.warning("consumer_silent", group=subscriber.group_id, error=f"{type(error).__name__}: {error}")
             return None

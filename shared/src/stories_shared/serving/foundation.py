@@ -46,8 +46,9 @@ log = logger(__name__)
 # While the broker is away every group asks for it this often; at the default of 100 ms they fill the processor.
 RETRY_MS = 300
 CONNECT_AGAIN_S, CONNECT_WITHIN_S = 1.0, 60.0
-# Of the ten seconds that a stop may take: running batches, then what the publisher holds, then each connection.
-DRAIN_S = 2.5
+# Of the ten seconds that a stop may take: running batches while open requests are answered, then leaving the groups;
+# then what the publisher holds, then each connection.
+DRAIN_S, LEAVE_S = 3.5, 1.0
 FLUSH_S, CLOSE_S = 1.0, 0.5
 # How soon a partition that was added is found: what is written to it waits for so long.
 NEW_PARTITIONS_MS = 2_000
@@ -106,6 +107,8 @@ class Foundation:
         self.outboxes: list[Outbox] = []
         self.connected = False
         self.kafka_problem: str | None = "not connected yet"
+        self._leaving: asyncio.Task[None] | None = None
+        self._at_stop: list[Callable[[], None]] = []
         self._closers: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
     def job(self, name: str, run: Callable[[], Awaitable[object]], turns: Callable[[], int] | None = None) -> None:
@@ -140,6 +143,10 @@ class Foundation:
         self.watch.tails.append(tail)
         self.work.job(f"tail-{tail.name}", tail.run, lambda: tail.turns)
         self.gate(tail.name, lambda: None if tail.ready else "still loading")
+
+    def on_stop(self, begin: Callable[[], None]) -> None:
+        """Something to be told that the process stops, while open requests are still answered: do not keep them."""
+        self._at_stop.append(begin)
 
     def on_close(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Something to be closed at the very end."""
@@ -191,15 +198,23 @@ class Foundation:
         """Every Kafka subscriber of this process."""
         return list(self.broker.subscribers)
 
+    def begin_to_stop(self) -> asyncio.Task[None]:
+        """Begin nothing new, and leave the groups while open requests are still answered; the end of the leaving."""
+        if self._leaving is None:
+            self.fates.stopping.set()
+            self.gate("stopping", lambda: "stopping")
+            for begin in self._at_stop:
+                begin()
+            self._leaving = asyncio.create_task(self._stop_consumers(), name="leaving")
+        return self._leaving
+
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         self.loops.start()
         try:
             yield
         finally:
-            self.fates.stopping.set()
-            self.gate("stopping", lambda: "stopping")
-            await self._stop_consumers()
+            await self.begin_to_stop()
             await asyncio.gather(self.work.stop(), self.loops.stop())
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
                 await within(FLUSH_S, self.publisher.stop())
@@ -222,7 +237,7 @@ class Foundation:
     async def _connect(self) -> None:
         """Connect to Kafka as soon as it and every topic is there, however long that takes."""
         topics = Topics.for_settings(self.settings).of_service(self.service)
-        while not self.connected:
+        while not self.connected and not self.fates.stopping.is_set():
             try:
                 missing = await missing_topics(self.kafka, topics)
                 if missing:
@@ -253,7 +268,7 @@ class Foundation:
 
     async def _stop_consumers(self) -> None:
         with contextlib.suppress(KafkaError, OSError, TimeoutError, ExceptionGroup):
-            await within(DRAIN_S + FLUSH_S, self.broker.stop())
+            await within(DRAIN_S + LEAVE_S, self.broker.stop())
 
     async def _leave(self) -> None:
         """Step out of every group; the connecting loop leads back in."""
@@ -262,7 +277,7 @@ class Foundation:
         self.watch.forget()
 
     async def _look_at_kafka(self) -> None:
-        if not self.connected:
+        if not self.connected or self.fates.stopping.is_set():
             return
         answered = await self.watch.look(self.subscribers)
         self.kafka_problem = None if answered else "no answer"

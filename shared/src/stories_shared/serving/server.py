@@ -1,6 +1,7 @@
 """Runs a service's application under uvicorn, with a graceful stop that fits into ten seconds."""
 
 import contextlib
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -9,10 +10,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from stories_shared import keysets
-from stories_shared.serving.watchdog import Watchdog
+from stories_shared.serving.foundation import Foundation
 from stories_shared.settings import Settings
 
-# Open requests get this long; what follows (consumers, loops, connections) has the rest of ten seconds.
+# Open requests get this long, and consumers about as long beside them; loops and connections have the rest of ten.
 REQUESTS_S = 4
 STARTUP_FAILED = 3
 
@@ -20,13 +21,19 @@ STARTUP_FAILED = 3
 class Server(uvicorn.Server):
     """uvicorn's server, ending with 0 when it did what it was told: stop."""
 
-    watchdog: Watchdog | None = None
+    foundation: Foundation | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal asks for the stop, which is bounded from now on."""
-        if self.watchdog:
-            self.watchdog.stopping()
+        if self.foundation:
+            self.foundation.watchdog.stopping()
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more requests and answer the open ones; consumers stop at the same time."""
+        if self.foundation:
+            self.foundation.begin_to_stop()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -54,8 +61,8 @@ def serve(build: Callable[[], FastAPI], settings: Settings) -> None:
 
     def build_watched() -> FastAPI:
         app = build()
-        server.watchdog = app.state.foundation.watchdog
-        server.watchdog.arm()
+        server.foundation = app.state.foundation
+        server.foundation.watchdog.arm()
         return app
 
     config = uvicorn.Config(
@@ -76,7 +83,7 @@ def serve(build: Callable[[], FastAPI], settings: Settings) -> None:
     server = Server(config)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
-    if server.watchdog:
-        server.watchdog.disarm()
+    if server.foundation:
+        server.foundation.watchdog.disarm()
     if not server.started:
         raise SystemExit(STARTUP_FAILED)

@@ -48,6 +48,7 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
         start_sweeps(base, parts, metrics, sweep_every)
         routers = [*http_routes(settings, parts), handlers(base, parts)]
     watch_bucket(base, parts)
+    base.on_stop(parts.bell.close)
     base.on_close(parts.close)
     limits = Limits(settings.own_limits, lambda name: base.metrics.rate_limited.labels(name).inc(), now)
     return base.app("Stories: ingest", *routers, limits=limits)

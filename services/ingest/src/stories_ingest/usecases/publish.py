@@ -38,7 +38,7 @@ class PublishStory:
     now: Clock
 
     async def __call__(self, asker: Asker, story_id: str, wait: timedelta) -> Story:
-        """The story as it is now: processing, live or refused; held up to `wait` while it is undecided.
+        """The story as it is now: processing, live or refused; held up to `wait` while it is undecided and we stay.
 
         Raises NoSuchStory, NothingUploaded, and TooMany when the quota is exhausted.
         """
@@ -65,7 +65,10 @@ class PublishStory:
 
     async def _decided(self, asker: Asker, story: Story, wait: timedelta) -> Story:
         until = self.now() + wait
-        while story.state is State.PROCESSING and (left := (until - self.now()).total_seconds()) > 0:
+        while story.state is State.PROCESSING and not self.bell.closing:
+            left = (until - self.now()).total_seconds()
+            if left <= 0:
+                break
             await self.bell.wait(story.id, min(left, LOOK_EVERY_S))
             story = await self._own(asker, story.id)
         return story
