@@ -23,7 +23,7 @@ class Life:
     tickets: dict[str, str] = field(default_factory=dict)
 
     async def begin(self) -> None:
-        """Post, follow, look and comment, until every service knows."""
+        """Post, follow, look, comment and react, until every service knows."""
         await self.fleet.done("feed", "PUT", f"/v1/following/{self.ann}", self.bob)
         for name in ("read", "doomed", "narrowed"):
             self.ids[name] = await self.draft()
@@ -38,6 +38,8 @@ class Life:
             "engagement", "POST", f"{path}/comments", self.bob, ticket=ticket, json={"text": "first"}
         )
         self.ids["comment"] = said.json()["id"]
+        liked = {"emoji": "❤️"}
+        await self.fleet.done("engagement", "PUT", f"{path}/reaction", self.bob, ticket=ticket, json=liked)
 
     async def draft(self) -> str:
         """An uploaded draft."""

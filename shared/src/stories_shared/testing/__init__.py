@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from faststream.kafka import KafkaBroker, KafkaRouter
@@ -15,6 +16,8 @@ from stories_shared.consuming import Fates
 from stories_shared.kafka import Kafka
 from stories_shared.metrics import Catalogue, CommonMetrics
 from stories_shared.publishing import Publisher
+
+SCHEDULED = Path("/proc")
 
 
 async def eventually(
@@ -38,6 +41,34 @@ async def eventually(
             last = error
         await asyncio.sleep(every_s)
     raise AssertionError(f"not within {within_s} s; last: {last!r}")
+
+
+class Stopwatch:
+    """Seconds since it was made, without those in which who is timed could have run and the machine did not let it.
+
+    What it waits for, a timer or another's answer, and what it computes counts; on a machine that has a processor for
+    it, that is all there is. Where the system does not tell, all seconds count.
+
+    Args:
+        pids: further processes on the way. What counts is how long the main thread was held up that was so longest.
+    """
+
+    def __init__(self, *pids: int) -> None:
+        everyone = ("thread-self", *map(str, pids))
+        self._began, self._held_up = time.monotonic(), {who: held_up_s(who) for who in everyone}
+
+    def seconds(self) -> float:
+        """How many so far."""
+        held_up = max(held_up_s(who) - before for who, before in self._held_up.items())
+        return time.monotonic() - self._began - held_up
+
+
+def held_up_s(who: str) -> float:
+    """For how long a thread has ever waited for a processor."""
+    try:
+        return int((SCHEDULED / who / "schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
 
 
 class HandClock:
