@@ -20,7 +20,6 @@ from itertools import chain
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import CommitFailedError
 from faststream import AckPolicy, Context
 from faststream.kafka import KafkaRouter
 from faststream.kafka.annotations import KafkaMessage
@@ -117,26 +116,6 @@ class Records:
         self.batch = self.batch[:place]
 
 
-class Batch(KafkaAckableMessage):
-    """What FastStream acknowledges or hands back."""
-
-    def __init__(self, membership: Membership, **message: Any) -> None:
-        super().__init__(**message)
-        self.membership = membership
-
-    async def ack(self) -> None:
-        """Commit.
-
-        Raises:
-            CommitFailedError: the batch will be read again, by this member or another.
-        """
-        try:
-            await super().ack()
-        except CommitFailedError:
-            await self.membership.lost()
-            raise
-
-
 Handler = Callable[[Records], Awaitable[None]]
 
 
@@ -154,10 +133,9 @@ def listen(
     group = f"{service}.{event.topic}"
     membership = Membership()
 
-    async def parse(batch: tuple[Record, ...]) -> Batch:
+    async def parse(batch: tuple[Record, ...]) -> KafkaAckableMessage:
         consumer: Any = subscriber.consumer
-        return Batch(
-            membership,
+        return KafkaAckableMessage(
             body=[record.value or b"" for record in batch],
             headers={},
             batch_headers=[],

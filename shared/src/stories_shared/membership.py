@@ -12,8 +12,6 @@ log = logger(__name__)
 
 # The group waits for its members as long as for a lost one (SESSION_MS); acknowledging and joining need some of that.
 GIVE_UP_WITHIN_S = 4.0
-# aiokafka begins to join again within a turn of the loop after a commit was refused.
-KNOWS_WITHIN_S = 1.0
 
 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -36,15 +34,6 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
             yield
         finally:
             self._free.set()
-
-    async def lost(self) -> None:
-        """A commit was refused: the group went on without this member. Wait until the member knows.
-
-        Until then it would go on with what it had fetched, which is another's by now.
-        """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(KNOWS_WITHIN_S):
-                await self.changing.wait()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Wait for the batch in hand, but not so long that the group goes on without this member."""

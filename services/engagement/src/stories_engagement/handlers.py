@@ -23,6 +23,8 @@ from stories_engagement.usecases.views import CountViews
 SERVICE = "engagement"
 VIEWS_AT_ONCE = 1_000
 """Views in one transaction: what the fewest writes per view need, far below MongoDB's bounds."""
+ENDINGS_AT_ONCE = 100
+"""Stories ended and erased in one batch, milliseconds each: a group that changes waits four seconds for them."""
 
 
 def story_handlers(keep: KeepStories, end: EndStories) -> KafkaRouter:
@@ -34,12 +36,12 @@ def story_handlers(keep: KeepStories, end: EndStories) -> KafkaRouter:
         """Keep each story's switches. Replays are harmless: only a higher revision of a living story is kept."""
         await together(batch, StoryPosted, keep)
 
-    @listen(router, StoryExpired, SERVICE)
+    @listen(router, StoryExpired, SERVICE, max_records=ENDINGS_AT_ONCE)
     async def on_story_expired(batch: Records) -> None:
         """End and erase each story. Replays are harmless: an ended story stays so and has no rows to erase."""
         await together(batch, StoryExpired, end.expired)
 
-    @listen(router, StoryDeleted, SERVICE)
+    @listen(router, StoryDeleted, SERVICE, max_records=ENDINGS_AT_ONCE)
     async def on_story_deleted(batch: Records) -> None:
         """End and erase each story. Replays are harmless: an ended story stays so and has no rows to erase."""
         await together(batch, StoryDeleted, end.deleted)
