@@ -22,6 +22,7 @@ class Member:
         self.group_id, self.mute, self.assigned = group, mute, {PLACE}
         self.consumer = self._coordinator = self
         self.generation = 1
+        self.end = self.by_the_group = 0
 
     def assignment(self) -> set[TopicPartition]:
         return self.assigned
@@ -29,10 +30,10 @@ class Member:
     async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
         if self.mute:
             raise KafkaTimeoutError
-        return dict.fromkeys(places, 0)
+        return dict.fromkeys(places, self.end)
 
     async def committed(self, _place: TopicPartition) -> int:
-        return 0
+        return self.by_the_group
 
     def last_poll_timestamp(self, _place: TopicPartition) -> int:
         return 0
@@ -69,3 +70,18 @@ async def test_nobody_hangs_who_reads_no_more_or_whom_kafka_does_not_answer(watc
     well.mute = True
     assert not await watch.look([well, mute])
     assert watch.stuck() == []
+
+
+async def test_a_partition_that_was_away_and_came_back_is_as_far_as_the_other_member_has_read_it(
+    watch: ConsumerWatch,
+) -> None:
+    member = Member("group", mute=False)
+    watch.fates.handled["group", PLACE] = 5
+    member.end, member.by_the_group = 9, 9
+    for _ in range(2):
+        await watch.look([member])
+        assert watch.stuck() == []
+    member.end = 10
+    for _ in range(2):
+        await watch.look([member])
+    assert watch.stuck() == ["group"]

@@ -96,8 +96,10 @@ def test_a_ticket_is_refused_for_each_reason_of_its_own(here: Here) -> None:
 
 
 def test_who_hears_nothing_admits_nobody(here: Here) -> None:
-    here.standing.post(here.story.story_id, known_of(here.story))
     here.deaf = True
+    with pytest.raises(Unheard):
+        here.admit("ann", here.story.story_id, None)
+    here.standing.post(here.story.story_id, known_of(here.story))
     for user, ticket in (("ann", None), ("bob", "ticket")):
         with pytest.raises(Unheard):
             here.admit(user, here.story.story_id, ticket)

@@ -163,6 +163,23 @@ async def test_a_story_that_ends_while_its_document_is_read_is_shown_by_nobody_a
     assert await world.shown() == [story.story_id] * lasting
 
 
+async def test_while_the_index_loads_nobody_is_told_that_there_is_nothing(world) -> None:
+    story = posted()
+    await world.live(story)
+    world.log.loaded = False
+    for reading in (
+        world.tray("bob", None, 20),
+        world.rings("bob", ["ann"]),
+        world.reel("bob", "ann", None, 20),
+        world.story("bob", story.story_id, admin=False),
+        world.for_you("bob", None, 20),
+    ):
+        with pytest.raises(Unavailable):
+            await reading
+    world.log.loaded = True
+    assert await world.shown() == [story.story_id]
+
+
 async def test_what_the_log_does_not_vouch_for_is_withheld(world) -> None:
     story, other = posted("ann"), posted("cho")
     await world.live(story, other)

@@ -4,9 +4,12 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from aiokafka.admin import NewPartitions
+from aiokafka.partitioner import murmur2
 from stories_ingest.testing.running import eventually, photo
 from stories_shared.clock import system_now, text
 from stories_shared.ids import new_id
+from stories_shared.kafka import Kafka
 
 pytestmark = pytest.mark.servers
 
@@ -124,6 +127,35 @@ async def test_news_of_an_erased_story_is_forgotten_again(ingest, ann):
         return news[-1] is None and sum(each is not None for each in news) >= 3
 
     await eventually(forgotten)
+
+
+async def test_the_log_forgets_a_story_whose_key_has_moved_since_it_was_said(start, realm):
+    async with start() as ingest:
+
+        async def noted():
+            return await ingest.mongo["widths"].find_one({"_id": "story-posted"})
+
+        assert set((await eventually(noted))["last"]) == {"3"}
+        story = await ingest.author().post()
+        while partition_of(story["id"], 3) == partition_of(story["id"], 4):
+            story = await ingest.author().post()
+    kafka = Kafka(realm["KAFKA_BOOTSTRAP_SERVERS"], realm.prefix)
+    admin = kafka.admin()
+    await admin.start()
+    await admin.create_partitions({kafka.topic("story-posted"): NewPartitions(4)})
+    await admin.close()
+    async with start() as ingest:
+        await ingest.author().http.delete(f"/v1/stories/{story['id']}")
+
+        async def forgotten():
+            last = {record.partition: record.value for record in await ingest.records("story-posted", story["id"])}
+            return last == dict.fromkeys([partition_of(story["id"], 3), partition_of(story["id"], 4)])
+
+        await eventually(forgotten)
+
+
+def partition_of(key, width):
+    return (murmur2(key.encode()) & 0x7FFFFFFF) % width
 
 
 async def test_an_erased_account_leaves_nothing_and_begins_empty(ingest, ann):

@@ -14,6 +14,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
 
 from stories_shared.clock import Clock, system_now, text
 from stories_shared.cloudevents import headers_of
@@ -47,6 +48,8 @@ class Message:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+    partition: int | None = None
+    """None: where its key belongs."""
 
 
 class Publisher:
@@ -107,15 +110,35 @@ class Publisher:
         """
         await self.send([self.message(saying) for saying in sayings])
 
-    async def forget(self, event: type[Event], key: str) -> None:
+    async def forget(self, event: type[Event], key: str, widths: Iterable[int] = ()) -> None:
         """Say a tombstone: the topic forgets what it said under this key.
+
+        Args:
+            event: whose topic.
+            key: of what is forgotten.
+            widths: other numbers of partitions that the topic has had. Each may have put the key elsewhere, where the
+                same is said.
 
         Raises:
             Unavailable: it was not acknowledged in time.
         """
-        await self.send(
-            [Message(self.kafka.topic(event.topic), key.encode(), None, (("ce_source", self.source.encode()),))]
-        )
+        hashed, topic = murmur2(key.encode()) & 0x7FFFFFFF, self.kafka.topic(event.topic)
+        places = {hashed % width for width in (*widths, await self.width(event))}
+        headers = (("ce_source", self.source.encode()),)
+        await self.send([Message(topic, key.encode(), None, headers, place) for place in sorted(places)])
+
+    async def width(self, event: type[Event]) -> int:
+        """How many partitions the event's topic has, as far as this publisher knows.
+
+        Raises:
+            Unavailable: no broker answers.
+        """
+        producer = await self._current()
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                return len(await producer.partitions_for(self.kafka.topic(event.topic)))
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise Unavailable(KAFKA, str(error)) from error
 
     def message(self, saying: Saying) -> Message:
         """The record that says it."""
@@ -154,7 +177,9 @@ class Publisher:
     async def _send_with(self, producer: AIOKafkaProducer, messages: list[Message]) -> list[tuple[Message, Exception]]:
         async def one(message: Message) -> tuple[Message, Exception] | None:
             try:
-                sent = await producer.send(message.topic, message.value, message.key, headers=list(message.headers))
+                sent = await producer.send(
+                    message.topic, message.value, message.key, message.partition, headers=list(message.headers)
+                )
                 await sent
             except (KafkaError, OSError, ValueError, AssertionError) as error:
                 return message, error

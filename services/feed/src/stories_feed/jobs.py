@@ -37,6 +37,11 @@ class IndexReader:
         load = LoadIndex(self._committed(kafka), snapshot, log)
         self.tail = Tail(kafka, [StoryPosted, StoryDeleted], log, INDEX, stale_after_s, load)
 
+    @property
+    def loaded(self) -> bool:
+        """Whether the index has been filled and has caught up with the log once."""
+        return self.tail.ready
+
     def stale(self, key: str) -> bool:
         """Whether the log's partitions of this story have not been heard from in time."""
         return self.tail.stale(key)

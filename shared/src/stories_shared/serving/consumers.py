@@ -111,7 +111,10 @@ class ConsumerWatch:
 
         async def ask() -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
             ends = await consumer.end_offsets(assigned)
-            return ends, {place: await self._handled(consumer, subscriber.group_id, place) for place in ends}
+            handled = {
+                place: await self._handled(consumer, subscriber.group_id, place, end) for place, end in ends.items()
+            }
+            return ends, handled
 
         try:
             return await within(ANSWER_WITHIN_S, ask())
@@ -156,14 +159,14 @@ class ConsumerWatch:
         self._outside_since.clear()
         self._silent_since.clear()
 
-    async def _handled(self, consumer: Any, group: str, partition: TopicPartition) -> int:
-        """The offset up to which records are handled: ours if we handled any, else what the group has committed."""
-        own = self.fates.handled.get((group, partition))
-        if own is not None:
+    async def _handled(self, consumer: Any, group: str, partition: TopicPartition, end: int) -> int:
+        """The offset up to which records are handled: by us, or by whoever else had the partition since."""
+        own: int = self.fates.handled.get((group, partition), -1)
+        if own >= end:
             return own
         committed = await consumer.committed(partition)
-        if committed is not None:
-            return int(committed)
+        if committed is not None or own >= 0:
+            return max(own, int(committed or 0))
         first = await consumer.beginning_offsets([partition])
         return int(first[partition])
 

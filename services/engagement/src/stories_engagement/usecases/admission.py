@@ -68,6 +68,8 @@ class Admit:
                 story_id, user_id, user_id, known.comments, True, known.reactions, known.sharing, known.view_list
             )
         if text is None:
+            if known is None:
+                self._must_hear(story_id, user_id)  # it may be the caller's own, and not heard of yet
             raise Refused("missing")
         ticket = self.ticket(user_id, text)
         if ticket.story_id != story_id:

@@ -237,6 +237,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.silent: set[str] = set()
+        self.loaded = True
 
     def stale(self, key: str) -> bool:
         """Whether it is named."""

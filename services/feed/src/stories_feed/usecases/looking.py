@@ -24,6 +24,11 @@ class Relations(Protocol):
 class Freshness(Protocol):
     """What is known of the log."""
 
+    @property
+    def loaded(self) -> bool:
+        """Whether the index has been filled and has caught up with the log once."""
+        ...
+
     def stale(self, key: str) -> bool:
         """Whether the log's partitions of this story have not been heard from in time."""
         ...
@@ -33,10 +38,21 @@ class Freshness(Protocol):
 class Sight:
     """The live index with a viewer's eyes."""
 
-    index: LiveIndex
+    whole: LiveIndex
     people: Relations
     log: Freshness
     now: Clock
+
+    @property
+    def index(self) -> LiveIndex:
+        """The index, once it is one: while it loads nobody is told that there is nothing.
+
+        Raises:
+            Unavailable: this replica is still loading.
+        """
+        if not self.log.loaded:
+            raise Unavailable(KAFKA, "the live index is still loading")
+        return self.whole
 
     async def relations(self, viewer_id: str, authors: Iterable[str]) -> Mapping[str, Relation]:
         """How the viewer stands to those of the authors who are live."""

@@ -46,7 +46,7 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
         start_workers(settings, base, parts, metrics)
     if settings.role in ("all", "api"):
         start_sweeps(base, parts, metrics, sweep_every)
-        routers = [*http_routes(settings, parts), handlers(base, parts)]
+        routers = [*http_routes(settings, parts), handlers(parts)]
     watch_bucket(base, parts)
     base.on_stop(parts.bell.close)
     base.on_close(parts.close)

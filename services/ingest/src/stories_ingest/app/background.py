@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from stories_shared.events import StoryPosted
 from stories_shared.failures import S3, Unavailable
 from stories_shared.ids import new_id
 from stories_shared.serving import Foundation
@@ -20,6 +21,9 @@ from stories_ingest.store.workspace import remove_left_behind, work_folder
 from stories_ingest.usecases.sweeps import EraseUnheardOf, LookAgain, SweepObjects, VanishOverdue
 from stories_ingest.usecases.work import WorkOnMedia
 from stories_ingest.usecases.workshop import Maker, Piece
+
+WIDTHS_EVERY = timedelta(seconds=30)
+"""How often the number of partitions is noted: topics seldom get some, and what was said before counts for days."""
 
 
 def start_workers(settings: IngestSettings, base: Foundation, parts: Parts, metrics: IngestMetrics) -> None:
@@ -74,6 +78,7 @@ def start_sweeps(base: Foundation, parts: Parts, metrics: IngestMetrics, sweep_e
     base.sweep("objects", sweep_every, turn("objects", objects))
     base.sweep("unheard-of", timedelta(seconds=60), turn("unheard-of", unheard_of))
     base.sweep("look-again", timedelta(seconds=5), turn("look-again", again))
+    base.sweep("widths", WIDTHS_EVERY, partial(parts.news.look, StoryPosted))
     base.sweep("count-jobs", timedelta(seconds=5), CountWaiting(parts.in_turn, parts.jobs, metrics, parts.now))
 
 

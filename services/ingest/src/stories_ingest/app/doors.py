@@ -3,7 +3,6 @@
 from fastapi import APIRouter
 from faststream.kafka import KafkaRouter
 from stories_shared.ids import new_id
-from stories_shared.serving import Foundation
 from stories_shared.settings import duration_text
 
 from stories_ingest.app.parts import Parts
@@ -68,11 +67,11 @@ def config_of(settings: IngestSettings) -> ConfigShape:
     )
 
 
-def handlers(base: Foundation, parts: Parts) -> KafkaRouter:
+def handlers(parts: Parts) -> KafkaRouter:
     """Everything that ingest hears."""
     return event_handlers(
         EndExpired(parts.stories, parts.erase, parts.now),
         EndDeleted(parts.stories, parts.endings, parts.erase, parts.now, new_id),
-        MendNews(parts.stories, base.publisher),
-        ForgetUser(parts.erase_account, base.publisher, parts.now),
+        MendNews(parts.stories, parts.news),
+        ForgetUser(parts.erase_account, parts.news, parts.now),
     )

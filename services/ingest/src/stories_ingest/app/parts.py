@@ -11,6 +11,7 @@ from stories_shared.objects import Objects
 from stories_shared.outbox import Outbox
 from stories_shared.publishing import Saying
 from stories_shared.serving import Foundation
+from stories_shared.topics import AFTER_LIFETIME
 
 from stories_ingest.domain.quota import Bounds
 from stories_ingest.domain.uploads import Uploading
@@ -21,11 +22,13 @@ from stories_ingest.store.cleaning import MongoCleaning, MongoTurns
 from stories_ingest.store.documents import CLAIMS, ENDED, STORIES, ended_of, story_of
 from stories_ingest.store.jobs import MongoJobs
 from stories_ingest.store.stories import MongoStories
+from stories_ingest.store.widths import MongoWidths
 from stories_ingest.usecases.accounts import EraseAccount
 from stories_ingest.usecases.bell import Bell
 from stories_ingest.usecases.endings import EraseMedia
 from stories_ingest.usecases.facts import story_deleted, story_posted
 from stories_ingest.usecases.read import ReadStory
+from stories_ingest.usecases.telling import Telling
 
 Observe = Callable[[str, float, str], None]
 
@@ -52,8 +55,10 @@ class Parts:
         self.bell = Bell()
         self.posted = Outbox("story-posted", base.mongo[STORIES], say_posted, base.publisher, now)
         self.endings = Outbox("story-deleted", base.mongo[ENDED], say_deleted, base.publisher, now)
+        kept = max(settings.story_lifetimes) + AFTER_LIFETIME
+        self.news = Telling(base.publisher, MongoWidths(base.mongo), kept, now)
         self.read = ReadStory(self.stories, self.stories, now)
-        self.erase = EraseMedia(self.bucket, self.cleaning, base.publisher, now)
+        self.erase = EraseMedia(self.bucket, self.cleaning, self.news, now)
         self.erase_account = EraseAccount(self.cleaning, self.stories, self.bucket, self.endings, now, new_id)
         self.in_turn = InTurn(MongoTurns(base.mongo), new_id(), now)
 

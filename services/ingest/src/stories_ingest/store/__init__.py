@@ -4,7 +4,7 @@ from pymongo import DESCENDING, IndexModel
 from stories_shared.mongo import Mongo
 from stories_shared.outbox import outbox_index
 
-from stories_ingest.store.documents import ENDED, ENDED_KEPT, ERASED_USERS, QUOTAS, STORIES, TURNS
+from stories_ingest.store.documents import ENDED, ENDED_KEPT, ERASED_USERS, QUOTAS, STORIES, TURNS, WIDTHS
 
 
 def _where(field: str) -> dict[str, object]:
@@ -43,3 +43,4 @@ async def ensure(mongo: Mongo) -> None:
         IndexModel([("again_at", 1)], name="again", partialFilterExpression=_where("again_at")),
     )
     await mongo.ensure(TURNS)
+    await mongo.ensure(WIDTHS)

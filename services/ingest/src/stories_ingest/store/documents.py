@@ -20,6 +20,7 @@ QUOTAS = "quotas"
 ERASED_USERS = "erased_users"
 CLAIMS = "claims"
 TURNS = "turns"
+WIDTHS = "widths"
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 ENDED_KEPT = timedelta(days=30)

@@ -116,6 +116,17 @@ class Ingest:
 
     async def said(self, topic: str) -> list[tuple[str, dict[str, Any] | None, dict[str, str]]]:
         """Every record of a topic: key, value (None for a tombstone), headers."""
+        return [
+            (
+                (record.key or b"").decode(),
+                msgspec.json.decode(record.value) if record.value is not None else None,
+                {header: value.decode() for header, value in record.headers},
+            )
+            for record in await self.records(topic)
+        ]
+
+    async def records(self, topic: str, key: str | None = None) -> list[Any]:
+        """Every record of a topic, or those of a key, as the client gives them, in the order of their times."""
         name = self.realm.prefix + topic
         consumer = AIOKafkaConsumer(bootstrap_servers=self.realm["KAFKA_BOOTSTRAP_SERVERS"])
         await consumer.start()
@@ -132,14 +143,8 @@ class Ingest:
                     records += some
         finally:
             await consumer.stop()
-        return [
-            (
-                (record.key or b"").decode(),
-                msgspec.json.decode(record.value) if record.value is not None else None,
-                {header: value.decode() for header, value in record.headers},
-            )
-            for record in sorted(records, key=lambda record: record.timestamp)
-        ]
+        found = sorted(records, key=lambda record: record.timestamp)
+        return [record for record in found if key is None or (record.key or b"").decode() == key]
 
     async def of(self, topic: str, story_id: str) -> list[dict[str, Any] | None]:
         """What a topic says of one story (or user), in order."""
