@@ -143,6 +143,12 @@ async def test_the_log_forgets_a_story_whose_key_has_moved_since_it_was_said(sta
     admin = kafka.admin()
     await admin.start()
     await admin.create_partitions({kafka.topic("story-posted"): NewPartitions(4)})
+
+    async def grown():
+        [described] = await admin.describe_topics([kafka.topic("story-posted")])
+        return len(described["partitions"]) == 4
+
+    await eventually(grown)
     await admin.close()
     async with start() as ingest:
         await ingest.author().http.delete(f"/v1/stories/{story['id']}")

@@ -131,9 +131,8 @@ class Ingest:
         consumer = AIOKafkaConsumer(bootstrap_servers=self.realm["KAFKA_BOOTSTRAP_SERVERS"])
         await consumer.start()
         try:
-            partitions = [TopicPartition(name, each) for each in consumer.partitions_for_topic(name) or ()]
-            if not partitions:
-                partitions = [TopicPartition(name, each) for each in range(3)]
+            cluster = await consumer._client.fetch_all_metadata()
+            partitions = [TopicPartition(name, each) for each in cluster.partitions_for_topic(name) or ()]
             ends = await consumer.end_offsets(partitions)
             consumer.assign(partitions)
             await consumer.seek_to_beginning()
