@@ -131,7 +131,7 @@ class Ingest:
         consumer = AIOKafkaConsumer(bootstrap_servers=self.realm["KAFKA_BOOTSTRAP_SERVERS"])
         await consumer.start()
         try:
-            cluster = await consumer._client.fetch_all_metadata()
+            cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001  (no public way asks the broker anew)
             partitions = [TopicPartition(name, each) for each in cluster.partitions_for_topic(name) or ()]
             ends = await consumer.end_offsets(partitions)
             consumer.assign(partitions)
