@@ -1,12 +1,13 @@
 """Bodies, queries and paths as strictly as docs/http.md has them."""
 
 import json
+import re
 from typing import Annotated, Any
 
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 from stories_shared.auth import Caller
 from stories_shared.http.api import install
 from stories_shared.http.bodies import Body, Emoji, StoryId, StrictRoute, Text, UserId
@@ -277,3 +278,15 @@ async def test_answers_may_not_be_stored(client):
 async def test_head_is_answered_like_get(client):
     assert (await client.head(STORY)).status_code == 200
     assert (await client.head("/comments")).status_code == 405
+
+
+def test_the_pattern_of_a_text_and_trimming_agree_on_what_is_space() -> None:
+    text: TypeAdapter[str] = TypeAdapter(Annotated[str, Text(1, 500)])
+    pattern = text.json_schema()["pattern"]
+    assert "\\s" not in pattern, "of which every dialect has its own idea"
+    for character in map(chr, [*range(1, 0x3100), 0xFEFF, 0x1F600]):
+        try:
+            taken = bool(text.validate_python(character))
+        except ValidationError:
+            taken = False
+        assert bool(re.match(pattern, character)) == taken, hex(ord(character))

@@ -2,7 +2,9 @@
 
 import pytest
 from stories_embedded import openapi
+from stories_embedded.links import LINKS, Link, lay
 from stories_embedded.openapi import Conflict, merged
+from stories_embedded.services import DOCS
 
 
 @pytest.fixture(scope="module")
@@ -12,7 +14,7 @@ def documents() -> dict[str, openapi.Document]:
 
 def test_the_committed_documents_are_what_the_services_say(documents: dict[str, openapi.Document]) -> None:
     for service, document in documents.items():
-        assert (openapi.DOCS / "openapi" / f"{service}.json").read_text() == openapi.text(document), service
+        assert (DOCS / "openapi" / f"{service}.json").read_text() == openapi.text(document), service
     assert openapi.MERGED.read_text() == openapi.text(merged(documents)), "run python -m stories_embedded.openapi"
 
 
@@ -29,3 +31,73 @@ def test_two_owners_of_one_operation_are_a_conflict() -> None:
 
     with pytest.raises(Conflict, match="/v1/tray get"):
         merged({"feed": document("one"), "ingest": document("other")})
+
+
+def resolved(schema: openapi.Document, whole: openapi.Document) -> list[openapi.Document]:
+    """A schema without references, and each of its alternatives."""
+    if "$ref" in schema:
+        return resolved(whole["components"]["schemas"][schema["$ref"].rpartition("/")[2]], whole)
+    alternatives = [*schema.get("anyOf", []), *schema.get("oneOf", []), *schema.get("allOf", [])]
+    return [schema, *(found for each in alternatives for found in resolved(each, whole))]
+
+
+def holds(schema: openapi.Document, pointer: str, whole: openapi.Document) -> bool:
+    """Whether a document of the schema may have something there."""
+    if not pointer:
+        return True
+    step, _, rest = pointer[1:].partition("/")
+    rest = f"/{rest}" if rest else ""
+    inner = [
+        each["items"] if step.isdecimal() else each.get("properties", {}).get(step)
+        for each in resolved(schema, whole)
+        if not step.isdecimal() or "items" in each
+    ]
+    return any(holds(each, rest, whole) for each in inner if each is not None)
+
+
+def expressions(value: object) -> list[str]:
+    """Every expression in what a link sends."""
+    if isinstance(value, dict | list):
+        return [found for each in (value.values() if isinstance(value, dict) else value) for found in expressions(each)]
+    return [value] if isinstance(value, str) and value.startswith("$") else []
+
+
+def test_every_link_takes_what_an_answer_has_to_an_operation_that_asks_for_it(
+    documents: dict[str, openapi.Document],
+) -> None:
+    whole = merged(documents)
+    operations = {each["operationId"]: each for methods in whole["paths"].values() for each in methods.values()}
+    seen = 0
+    for operation in operations.values():
+        own = {(each["in"], each["name"]) for each in operation.get("parameters", [])}
+        for answer in operation["responses"].values():
+            schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+            for name, link in answer.get("links", {}).items():
+                seen += 1
+                target = operations[link["operationId"]]
+                assert set(link.get("parameters", {})) <= {each["name"] for each in target.get("parameters", [])}, name
+                assert "requestBody" not in link or "requestBody" in target, name
+                for expression in expressions([link.get("parameters"), link.get("requestBody")]):
+                    place, _, pointer = expression.partition("#")
+                    if pointer:
+                        assert place == "$response.body"
+                        assert holds(schema, pointer, whole), (operation["operationId"], name, expression)
+                    else:
+                        _, of, parameter = expression.split(".", 2)
+                        assert (of, parameter) in own, (operation["operationId"], name, expression)
+    assert seen == len(LINKS) > 90
+
+
+@pytest.mark.parametrize(
+    ("link", "error"),
+    [
+        (Link("nothing", 200, "tray"), KeyError),
+        (Link("tray", 201, "tray"), KeyError),
+        (Link("tray", 200, "reel", name="next_page"), ValueError),
+    ],
+)
+def test_a_link_of_nothing_and_a_name_twice_are_refused(
+    documents: dict[str, openapi.Document], link: Link, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        lay([link], merged(documents)["paths"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from stories_shared.settings import load
 
-from . import gateway
+from . import gateway, links
 from .gateway import MAX_HEADERS, Route
 from .services import DOCS
 from .state import SERVICES
@@ -59,6 +59,7 @@ def merged(documents: Mapping[str, Document]) -> Document:
     for operations in paths.values():
         for operation in operations.values():
             operation["responses"] = {**operation["responses"], "431": {"$ref": f"#/components/responses/{BY_GATEWAY}"}}
+    links.lay(links.LINKS, paths)
     components.setdefault("responses", {})[BY_GATEWAY] = {"description": f"Request line and headers over {MAX_HEADERS}"}
     ids = [operation["operationId"] for operations in paths.values() for operation in operations.values()]
     if twice := sorted({each for each in ids if ids.count(each) > 1}):

@@ -30,6 +30,10 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+SPACE = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What trimming takes away, for a pattern: its `\\s` is another one in every dialect."""
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """``Annotated[str, Text(1, 500)]``: NFC, trimmed, then ``min`` to ``max`` code points; no NUL, half surrogate."""
@@ -41,7 +45,7 @@ class Text:
         return core_schema.no_info_after_validator_function(self.read, core_schema.str_schema(strict=True))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        pattern = r"^[^\x00]*$" if self.min == 0 else r"^[^\x00]*[^\s\x00][^\x00]*$"
+        pattern = r"^[^\x00]*$" if self.min == 0 else rf"^[^\x00]*[^\x00{SPACE}][^\x00]*$"
         return {"type": "string", "minLength": self.min, "maxLength": self.max, "pattern": pattern}
 
     def read(self, text: str) -> str:

@@ -139,15 +139,6 @@ def problem_answer(status: int) -> dict[str, Any]:
     return answer
 
 
-def links(*operations: str, **parameters: str) -> dict[str, Any]:
-    """What else can be asked about what an answer holds: ``responses={201: links("read_story", story_id="/id")}``.
-
-    Operations are named by id; parameters point into the answer's body (RFC 6901).
-    """
-    given = {name: f"$response.body#{pointer}" for name, pointer in parameters.items()}
-    return {"links": {each: {"operationId": each, "parameters": given} for each in operations}}
-
-
 def hot_operation(path: str, operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     parameters = [
         {"name": part[1:-1], "in": "path", "required": True, "schema": {"type": "string"}}

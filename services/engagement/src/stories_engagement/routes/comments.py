@@ -10,7 +10,7 @@ from stories_shared.http.api import Who
 from stories_shared.http.bodies import STORY_ID, Body, StoryId, Text
 from stories_shared.http.idempotency import Idempotent
 from stories_shared.http.limits import limited
-from stories_shared.http.openapi import links, problem_answer
+from stories_shared.http.openapi import problem_answer
 from stories_shared.http.paging import Cursors, Listing, Paged
 from stories_shared.http.timely import TimelyRoute
 
@@ -82,7 +82,7 @@ def comment_routes(
         "/v1/stories/{story_id}/comments",
         status_code=201,
         dependencies=[limited("comments")],
-        responses=REFUSALS | {201: links("delete_comment", comment_id="/id")},
+        responses=REFUSALS,
     )
     async def write_comment(
         story_id: StoryId, body: CommentGiven, caller: Who, asked: Idempotent, ticket: StoryTicket = None

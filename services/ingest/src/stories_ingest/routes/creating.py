@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from stories_shared.http.bodies import StoryId
 from stories_shared.http.idempotency import Claims, Idempotent, Once, Replay
 from stories_shared.http.limits import limited
-from stories_shared.http.openapi import links, problem_answer
+from stories_shared.http.openapi import problem_answer
 from stories_shared.http.problems import invalid
 from stories_shared.http.timely import TimelyRoute
 from stories_shared.http.who import Who
@@ -73,13 +73,7 @@ def creating_routes(
         "/v1/stories",
         status_code=201,
         dependencies=[limited("create")],
-        responses={
-            201: links(
-                *("read_story", "renew_form", "publish_story", "cancel_story", "change_story", "delete_story"),
-                story_id="/id",
-            ),
-            409: problem_answer(409),
-        },
+        responses={409: problem_answer(409)},
     )
     async def create_story(body: StoryBody, caller: Who, asked: Idempotent, response: Response) -> DraftShape:
         """Ask for a story; the answer holds a form for its upload."""
