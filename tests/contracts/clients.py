@@ -1,0 +1,141 @@
+"""What a client of the API knows that no link says: who may ask, what to upload, what cannot be guessed."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from ..journeys.people import Person
+from ..journeys.waiting import SOON
+
+OF_THE_AUTHOR = {"receipt", "list_viewers"}
+CHANGES = {"publish_story", "change_story", "delete_story"}
+CLOSINGS = {"cancel_story", "delete_story"}
+UNGUESSABLE = {"cursor", "reply_to", "Story-Ticket"}
+SUCCESS = range(200, 300)
+
+
+@dataclass
+class Client:
+    """Speaks for everybody, and remembers whose stories, tickets and comments there are."""
+
+    people: Sequence[Person]
+    admin: Person
+    authors: dict[str, Person] = field(default_factory=dict)
+    holders: dict[str, Person] = field(default_factory=dict)
+    writers: dict[str, Person] = field(default_factory=dict)
+    changed: dict[str, float] = field(default_factory=dict)
+    live: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
+    prepared: int = 0
+
+    def two(self, scenario: int) -> tuple[Person, Person]:
+        """Who takes part in a scenario."""
+        many = len(self.people)
+        return self.people[scenario % many], self.people[(scenario + 1 + scenario // many % (many - 1)) % many]
+
+    def prepare(self, case: Any, found: Mapping[str, Mapping[str, Any]], body: Any) -> None:
+        """Make a request worth sending: what a link found is sent, what is only ever found is not made up.
+
+        One request in eight stays as it is.
+        """
+        self.prepared += 1
+        if self.prepared % 8 == 0:
+            return
+        for place in ("path_parameters", "query", "headers"):
+            linked, sent = found.get(place, {}), getattr(case, place) or {}
+            unguessable = sent.keys() if "cursor" in linked else UNGUESSABLE
+            kept = {name: value for name, value in sent.items() if name not in unguessable}
+            kept |= linked
+            if kept != sent:
+                setattr(case, place, kept)
+        if "limit" in {each.name for each in case.operation.query}:
+            case.query = {**(case.query or {}), "limit": 1}
+        if isinstance(case.body, dict):
+            case.body = {name: value for name, value in case.body.items() if name not in UNGUESSABLE} | body
+            if name_of(case) == "create_story":
+                usual = self.people[0].usual
+                more = {} if self.prepared % 2 else case.body
+                case.body = {**more, "media": {"content_type": usual.content_type, "size": len(usual.content)}}
+
+    def asker(self, case: Any, parent: Person | None, two: tuple[Person, Person]) -> Person:
+        """Who sends this: whoever may, else the one who was answered before, else somebody."""
+        sent = case.path_parameters or {}
+        if case.operation.path.startswith("/v1/admin/"):
+            return self.admin
+        author = self.authors.get(story_of(case))
+        if author is not None and (service_of(case) == "ingest" or name_of(case) in OF_THE_AUTHOR):
+            return author
+        holder = self.holders.get(ticket_of(case)) or self.writers.get(str(sent.get("comment_id")))
+        if holder is not None:
+            return holder
+        if author is not None and name_of(case) == "story":
+            return next(each for each in two if each is not author)
+        return parent or two[self.prepared % 2]
+
+    def learn(self, person: Person, case: Any, response: Any) -> None:
+        """Remember what an answer tells, and upload what a form asks for."""
+        if response.status_code not in SUCCESS:
+            return
+        if name_of(case) in CLOSINGS:
+            self.gone.add(story_of(case))
+        if name_of(case) in CHANGES:
+            self.changed[story_of(case)] = time.monotonic()
+        answer = json.loads(response.content) if response.content else {}
+        if answer.get("state") == "live":
+            self.live.add(answer["id"])
+        for item in answer.get("items", [answer]):
+            if "ticket" in item:
+                self.holders[item["ticket"]] = person
+        if name_of(case) == "write_comment":
+            self.writers[answer["id"]] = person
+        if name_of(case) == "create_story":
+            self.authors[answer["id"]] = person
+            if answer["upload"] and answer["media"] == {
+                "content_type": person.usual.content_type,
+                "size": len(person.usual.content),
+            }:
+                self.upload(person, answer["upload"])
+
+    def upload(self, person: Person, form: Mapping[str, Any]) -> None:
+        """As the form says."""
+        file = {"file": ("media", person.usual.content, person.usual.content_type)}
+        answer = httpx.post(form["url"], data=form["fields"], files=file, timeout=60, trust_env=False)
+        assert answer.is_success, answer.text
+
+    def knows_why(self, failure: Any, case: Any) -> bool:
+        """Whether something is not there because it was cancelled or deleted."""
+        gone = story_of(case) in self.gone
+        return gone and type(failure).__name__ == "EnsureResourceAvailability"
+
+    def shown_by(self, case: Any) -> float:
+        """Until when something may not be there in another service though it has happened."""
+        if story_of(case) in self.gone and not (name_of(case) == "receipt" and story_of(case) in self.live):
+            return 0.0
+        return self.changed.get(story_of(case), -SOON) + SOON
+
+
+def name_of(case: Any) -> str:
+    """The operation that is called."""
+    return str(case.operation.definition.raw["operationId"])
+
+
+def service_of(case: Any) -> str:
+    """Who answers it."""
+    return str(case.operation.definition.raw["x-service"])
+
+
+def story_of(case: Any) -> str:
+    """The story in its path; empty where there is none."""
+    return str((case.path_parameters or {}).get("story_id", ""))
+
+
+def ticket_of(case: Any) -> str:
+    """The ticket that is shown, in the header or as the first view of a body; empty where there is none."""
+    views = case.body.get("views") if isinstance(case.body, dict) else None
+    first = views[0] if isinstance(views, list) and views else None
+    inside = first.get("ticket") if isinstance(first, dict) else None
+    return str((case.headers or {}).get("Story-Ticket") or inside or "")

@@ -1,0 +1,64 @@
+"""Whatever an answer lets people ask next is answered as documented, along every link of the OpenAPI."""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ..journeys.people import Person
+from ..journeys.waiting import SOON, within
+from ..journeys.world import World
+from .clients import Client
+from .following import Walked
+from .walking import walk
+
+PEOPLE = 8
+SEED = 1
+ROUNDS = 20
+"""At most: far more than it takes to follow every link."""
+AT_LEAST = 3
+
+
+async def lively(world: World) -> Client:
+    """People of whom each has two stories, two followers, viewers and comments, and two users on every list."""
+    people = world.people(*["walker"] * PEOPLE)
+    client = Client(people, world.admin())
+
+    async def post_and_follow(number: int) -> None:
+        person, one, other = (people[(number + step) % PEOPLE] for step in range(3))
+        await person.follow(one, other)
+        for name in ("muted", "blocked", "close-friends"):
+            for which in (1, 2):
+                await person.done("PUT", f"/v1/{name}/{name}-{which}")
+        story = await person.post()
+        client.authors |= {story["id"]: person, (await person.post())["id"]: person}
+        await asyncio.gather(*(engage(viewer, story) for viewer in (one, other)))
+
+    async def engage(viewer: Person, story: dict[str, str]) -> None:
+        item = await within(SOON, partial(viewer.item, story))
+        await viewer.view(item)
+        for text in ("hello", "there"):
+            await viewer.comment(item, text)
+
+    await asyncio.gather(*(post_and_follow(number) for number in range(PEOPLE)))
+    return client
+
+
+def walked_along(url: str, client: Client) -> Walked:
+    """The whole walk: until every link was followed, and for as many rounds as it takes at least or at most."""
+    for number, walked in enumerate(walk(url, client, seed=SEED, rounds=ROUNDS), 1):
+        if number >= AT_LEAST and not walked.missing:
+            break
+    return walked
+
+
+@pytest.mark.timeout(420)
+async def test_every_link_is_followed_with_success_and_every_answer_on_the_way_is_a_documented_one(
+    world: World, tmp_path: Path
+) -> None:
+    walked = await asyncio.to_thread(walked_along, world.stack.url, await lively(world))
+    (tmp_path / "ways").write_text(walked.told(), encoding="utf-8")
+    assert not walked.failures, "\n\n".join(walked.failures.values())
+    assert not walked.missing, f"never followed with success:\n{walked.told()}"
+    assert len(walked.links) > 90
