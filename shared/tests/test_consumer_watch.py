@@ -50,26 +50,26 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> ConsumerWatch:
 async def test_a_mute_client_hangs_until_it_answers_or_has_nothing_to_read(watch: ConsumerWatch) -> None:
     well, mute = Member("well", mute=False), Member("mute", mute=True)
     assert await watch.look([well, mute])
-    assert watch.stuck() == ["mute"]
+    assert watch.stuck() == {"mute": "its client does not answer"}
     mute.assigned = set()
     await watch.look([well, mute])
-    assert watch.stuck() == []
+    assert watch.stuck() == {}
     mute.assigned = {PLACE}
     await watch.look([well, mute])
-    assert watch.stuck() == ["mute"]
+    assert watch.stuck() == {"mute": "its client does not answer"}
     mute.mute = False
     await watch.look([well, mute])
-    assert watch.stuck() == []
+    assert watch.stuck() == {}
 
 
 async def test_nobody_hangs_who_reads_no_more_or_whom_kafka_does_not_answer(watch: ConsumerWatch) -> None:
     well, mute = Member("well", mute=False), Member("mute", mute=True)
     await watch.look([well, mute])
     watch.forget()
-    assert watch.stuck() == []
+    assert watch.stuck() == {}
     well.mute = True
     assert not await watch.look([well, mute])
-    assert watch.stuck() == []
+    assert watch.stuck() == {}
 
 
 async def test_a_partition_that_was_away_and_came_back_is_as_far_as_the_other_member_has_read_it(
@@ -80,8 +80,8 @@ async def test_a_partition_that_was_away_and_came_back_is_as_far_as_the_other_me
     member.end, member.by_the_group = 9, 9
     for _ in range(2):
         await watch.look([member])
-        assert watch.stuck() == []
+        assert watch.stuck() == {}
     member.end = 10
     for _ in range(2):
         await watch.look([member])
-    assert watch.stuck() == ["group"]
+    assert watch.stuck() == {"group": "records to read, and no move"}

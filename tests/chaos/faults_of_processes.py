@@ -16,6 +16,8 @@ from .arena import BACK_S, Arena
 
 FROZEN_S = (7.0, 10.0)
 """Longer than the session timeout of six seconds: the group goes on without its member."""
+NOTICED_S = 12.0
+"""A service may take ten seconds to stop; one that another fault has frozen stops when it goes on."""
 AHEAD_S = 0.5
 """Questions wait at the door before the process goes on, so that they are the first that it reads."""
 POLL_S = 0.1
@@ -40,14 +42,14 @@ class ProcessFaults:
         service = rng.choice(SERVICES)
         replicas = self.arena.replicas(service)
         names = replicas if rng.random() < 0.3 else [rng.choice(replicas)]
-        self._signal(signal.SIGKILL, *names)
+        await self._ended(signal.SIGKILL, *names)
         yield f"SIGKILL {', '.join(names)}"
 
     @asynccontextmanager
     async def stop_service(self, rng: random.Random) -> AsyncIterator[str]:
         """SIGTERM for one replica: it drains, ends, and is started again."""
         name = rng.choice(self.arena.replicas())
-        self._signal(signal.SIGTERM, name)
+        await self._ended(signal.SIGTERM, name)
         yield f"SIGTERM {name}"
 
     @asynccontextmanager
@@ -55,9 +57,8 @@ class ProcessFaults:
         """A rolling restart of one service: the next replica stops once the one before is back."""
         service = rng.choice(SERVICES)
         for name in self.arena.replicas(service):
-            before = self.arena.processes()[name].restarts
-            self._signal(signal.SIGTERM, name)
-            await self._restarted(name, before)
+            await self._ended(signal.SIGTERM, name)
+            await self._running(name)
         yield f"rolling restart of {service}"
 
     @asynccontextmanager
@@ -76,7 +77,7 @@ class ProcessFaults:
     async def kill_server(self, rng: random.Random) -> AsyncIterator[str]:
         """SIGKILL for mongod, the broker or the object store."""
         name = rng.choice(SERVERS)
-        self._signal(signal.SIGKILL, name)
+        await self._ended(signal.SIGKILL, name)
         yield f"SIGKILL {name}"
 
     @asynccontextmanager
@@ -104,18 +105,26 @@ class ProcessFaults:
                 os.kill(pid, signal.SIGCONT)
         await staring
 
-    def _signal(self, number: signal.Signals, *names: str) -> None:
-        processes = self.arena.processes()
+    async def _ended(self, number: signal.Signals, *names: str) -> None:
+        """Send a signal, and wait until whoever keeps these processes has noticed that they are gone."""
+        before = self.arena.processes()
         for name in names:
-            pid = processes[name].pid
+            pid = before[name].pid
             if pid is not None:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
 
-    async def _restarted(self, name: str, before: int) -> None:
-        deadline = time.time() + BACK_S
-        while time.time() < deadline:
+        def gone(name: str) -> bool:
             now = self.arena.processes()[name]
-            if now.restarts > before and now.state == "running":
-                return
+            return now.pid != before[name].pid or now.state != "running"
+
+        await self._until(lambda: all(gone(name) for name in names), NOTICED_S)
+
+    async def _running(self, name: str) -> None:
+        await self._until(lambda: self.arena.processes()[name].state == "running", BACK_S)
+
+    @staticmethod
+    async def _until(so: Callable[[], bool], within_s: float) -> None:
+        deadline = time.time() + within_s
+        while not so() and time.time() < deadline:  # noqa: ASYNC110  (the keeper tells nobody)
             await asyncio.sleep(POLL_S)

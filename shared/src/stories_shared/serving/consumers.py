@@ -129,19 +129,28 @@ class ConsumerWatch:
         self._outside_since.clear()
         self._silent_since.clear()
 
-    def stuck(self) -> list[str]:
-        """Groups that hang: out of the group or mute, a batch for ever in hand, or records to read and no move."""
+    def stuck(self) -> dict[str, str]:
+        """Groups that hang, in their order, each with what is wrong with it."""
         now = time.monotonic()
-        apart = (*self._outside_since.items(), *self._silent_since.items())
-        outside = {group for group, since in apart if now - since > STUCK_AFTER_S}
         in_hand = {group: now - since for group, since in self.fates.in_hand_since.items()}
         still = {
-            group
+            group: "records to read, and no move"
             for (group, _), watched in self._watched.items()
-            if watched.ends and now - watched.moved_at > STUCK_AFTER_S and group not in in_hand
+            if watched.ends
+            and now - watched.moved_at > STUCK_AFTER_S
+            and group not in in_hand
+            and group not in self.fates.broken
         }
-        endless = {group for group, seconds in in_hand.items() if seconds > IN_HAND_FOR_S}
-        return sorted(outside | endless | (still - set(self.fates.broken)))
+        endless = {group: "a batch for ever in hand" for group, seconds in in_hand.items() if seconds > IN_HAND_FOR_S}
+        mute = {
+            group: "its client does not answer"
+            for group, since in self._silent_since.items()
+            if now - since > STUCK_AFTER_S
+        }
+        outside = {
+            group: "outside of its group" for group, since in self._outside_since.items() if now - since > STUCK_AFTER_S
+        }
+        return dict(sorted({**still, **endless, **mute, **outside}.items()))
 
     def _note_membership(self, group: str, consumer: Any, assigned: bool) -> None:
         """A member has partitions or at least a generation; one that never gets either hangs in joining."""

@@ -305,7 +305,11 @@ class Foundation:
         return observe
 
     def _hanging(self) -> list[str]:
-        return self.loops.hanging() + self.aside.hanging() + [f"consumer {group}" for group in self.watch.stuck()]
+        return (
+            self.loops.hanging()
+            + self.aside.hanging()
+            + [f"consumer {group} ({why})" for group, why in self.watch.stuck().items()]
+        )
 
     async def _livez(self, _request: Request) -> Response:
         hanging = self.watchdog.alarming
