@@ -1,5 +1,6 @@
 """Who counts as hanging, and who no longer does."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -85,3 +86,28 @@ async def test_a_partition_that_was_away_and_came_back_is_as_far_as_the_other_me
     for _ in range(2):
         await watch.look([member])
     assert watch.stuck() == {"group": "records to read, and no move"}
+
+
+class Slow(Member):
+    """It answers where it stands in any partition once it is asked about all."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__(group, mute=False)
+        self.assigned = {TopicPartition("t", number) for number in range(3)}
+        self.asked: set[TopicPartition] = set()
+        self.all_asked = asyncio.Event()
+
+    async def committed(self, place: TopicPartition) -> int:
+        self.asked.add(place)
+        if self.asked == self.assigned:
+            self.all_asked.set()
+        await self.all_asked.wait()
+        return 0
+
+
+async def test_a_group_is_asked_about_all_its_partitions_at_once(
+    watch: ConsumerWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "ANSWER_WITHIN_S", 0.5)
+    assert await watch.look([Slow("slow")])
+    assert watch.stuck() == {}
