@@ -23,7 +23,7 @@ from .arena import Arena
 from .witness import Witness, Wrong
 
 STAYS_S = (4.0, 12.0)
-READY_S, DRAINED_S, SEEN_S = 60.0, 12.0, 30.0
+READY_S, DRAINED_S, SEEN_S = 60.0, 12.0, 60.0
 POLL_S = 0.3
 FAKETIME = "lib*/**/faketime/libfaketimeMT.so.1"
 
