@@ -53,10 +53,12 @@ class Scribe:
             while True:
                 cluster = await consumer._client.fetch_all_metadata()
                 there = [TopicPartition(t, p) for t in self.topics for p in cluster.partitions_for_topic(t) or ()]
-                consumer.assign(there)
-                for each in there:
-                    if each in positions:
-                        consumer.seek(each, positions[each])
+                if set(there) != consumer.assignment():
+                    # Only then: it throws away what is being fetched, which large records on a busy machine need.
+                    consumer.assign(there)
+                    for each in there:
+                        if each in positions:
+                            consumer.seek(each, positions[each])
                 looked = asyncio.get_running_loop().time()
                 while asyncio.get_running_loop().time() < looked + NEW_TOPICS_S:
                     for partition, records in (await consumer.getmany(timeout_ms=300)).items():
