@@ -1,4 +1,4 @@
-"""Runs modules of tests side by side: `pytest -n 2 -p tests.side_by_side`, as `make test` does.
+"""Runs modules of tests side by side: `pytest -n 2 -p tests.side_by_side`. `make test` does so with all but `tests/`.
 
 Most of a test's time is waiting. Each worker of pytest-xdist has servers of its own; what shares a stack stays together
 on one worker.
