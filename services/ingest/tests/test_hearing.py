@@ -5,11 +5,10 @@ from datetime import timedelta
 
 import pytest
 from aiokafka.admin import NewPartitions
-from aiokafka.partitioner import murmur2
 from stories_ingest.testing.running import eventually, photo
 from stories_shared.clock import system_now, text
 from stories_shared.ids import new_id
-from stories_shared.kafka import Kafka
+from stories_shared.kafka import Kafka, key_hash
 
 pytestmark = pytest.mark.servers
 
@@ -161,7 +160,7 @@ async def test_the_log_forgets_a_story_whose_key_has_moved_since_it_was_said(sta
 
 
 def partition_of(key, width):
-    return (murmur2(key.encode()) & 0x7FFFFFFF) % width
+    return key_hash(key) % width
 
 
 async def test_an_erased_account_leaves_nothing_and_begins_empty(ingest, ann):

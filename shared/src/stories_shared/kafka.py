@@ -9,12 +9,20 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.helpers import create_ssl_context
+from aiokafka.partitioner import murmur2
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from stories_shared import broken_wires
 from stories_shared.settings import Settings
 
 REQUEST_TIMEOUT_MS = 10_000
+
+
+def key_hash(key: str) -> int:
+    """What Java's clients and ours hash a key to: its partition is this, modulo the number of partitions."""
+    return int(murmur2(key.encode())) & 0x7FFFFFFF
+
+
 broken_wires.mend()
 
 

@@ -14,14 +14,13 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 
 from stories_shared.clock import Clock, system_now, text
 from stories_shared.cloudevents import headers_of
 from stories_shared.events import Event, encode
 from stories_shared.failures import KAFKA, Unavailable, dependency_of
 from stories_shared.ids import new_id
-from stories_shared.kafka import Kafka
+from stories_shared.kafka import Kafka, key_hash
 from stories_shared.logging import logger
 
 log = logger(__name__)
@@ -122,7 +121,7 @@ class Publisher:
         Raises:
             Unavailable: it was not acknowledged in time.
         """
-        hashed, topic = murmur2(key.encode()) & 0x7FFFFFFF, self.kafka.topic(event.topic)
+        hashed, topic = key_hash(key), self.kafka.topic(event.topic)
         places = {hashed % width for width in (*widths, await self.width(event))}
         headers = (("ce_source", self.source.encode()),)
         await self.send([Message(topic, key.encode(), None, headers, place) for place in sorted(places)])

@@ -13,11 +13,10 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 
 from stories_shared.cloudevents import Fact, Forgotten, Unreadable, read
 from stories_shared.events import Event
-from stories_shared.kafka import Kafka
+from stories_shared.kafka import Kafka, key_hash
 from stories_shared.logging import logger
 
 log = logger(__name__)
@@ -99,7 +98,7 @@ class Tail:
 
     def stale(self, key: str) -> bool:
         """Whether a partition that may hold records of this key has not been heard from in time."""
-        hashed = murmur2(key.encode()) & 0x7FFFFFFF
+        hashed = key_hash(key)
         oldest = time.monotonic() - self.stale_after_s
         for topic, counts in self._counts.items():
             if not counts:
