@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from stories_embedded.children import spawn
 from stories_embedded.ports import free_port
 from stories_embedded.testing import Realm
 from stories_shared.settings import load
@@ -55,13 +56,11 @@ class Fleet:
 
     def start(self, service: str, **settings: str) -> None:
         """Start one process, without waiting for it, with further settings if need be."""
-        with self.log(service).open("ab") as out:
-            self.processes[service] = subprocess.Popen(
-                [sys.executable, "-m", f"stories_{service}"],
-                env={**os.environ, **self.environment(service), **settings},
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
+        self.processes[service] = spawn(
+            [sys.executable, "-m", f"stories_{service}"],
+            self.log(service),
+            {**os.environ, **self.environment(service), **settings},
+        )
 
     async def start_all(self) -> None:
         """Start all and wait until they are ready."""
