@@ -28,7 +28,7 @@ class Life:
         for name in ("read", "doomed", "narrowed"):
             self.ids[name] = await self.draft()
             await self.fleet.done("ingest", "POST", f"/v1/stories/{self.ids[name]}/publish?wait=20", self.ann)
-        for name in ("draft", "cancelled"):
+        for name in ("unsent", "draft", "cancelled"):
             self.ids[name] = await self.draft()
         self.tickets = await eventually(self._tickets, within_s=30)
         path = f"/v1/stories/{self.ids['read']}"

@@ -50,7 +50,7 @@ ROWS = [
     Row("ingest", "GET", "/v1/me/stories/{read}", 200),
     Row("ingest", "GET", "/v1/me/quota", 200),
     Row("ingest", "POST", "/v1/stories", 201, {"media": {"content_type": "image/jpeg", "size": 100}}),
-    Row("ingest", "POST", "/v1/stories/{draft}/upload", 200),
+    Row("ingest", "POST", "/v1/stories/{unsent}/upload", 200),
     Row("ingest", "POST", "/v1/stories/{draft}/publish?wait=0", 202, s3=NO, done=200),
     Row("ingest", "POST", "/v1/stories/{cancelled}/cancel", 204, s3=NO),
     Row("ingest", "PATCH", STORY, 200, {"reactions": True}),
