@@ -1,4 +1,5 @@
-"""Runs modules of tests side by side: `pytest -n 2 -p tests.side_by_side`. `make test` does so with all but `tests/`.
+"""Runs modules of tests side by side: `pytest -n 2 -p tests.side_by_side`. `make test` does so with all but
+what judges the seconds of the whole system.
 
 Most of a test's time is waiting. Each worker of pytest-xdist has servers of its own; what shares a stack stays together
 on one worker.
