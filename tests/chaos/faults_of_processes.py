@@ -20,6 +20,8 @@ NOTICED_S = 12.0
 """A service may take ten seconds to stop; one that another fault has frozen stops when it goes on."""
 AHEAD_S = 0.5
 """Questions wait at the door before the process goes on, so that they are the first that it reads."""
+SILENT = 0.5
+"""So often a replica thaws while the log says nothing to anybody."""
 POLL_S = 0.1
 
 
@@ -63,9 +65,14 @@ class ProcessFaults:
 
     @asynccontextmanager
     async def freeze_service(self, rng: random.Random) -> AsyncIterator[str]:
-        """SIGSTOP for longer than a session, then SIGCONT; what it says then is looked at closely."""
-        async with self._frozen(rng, rng.choice(self.arena.replicas()), FROZEN_S) as name:
-            yield f"SIGSTOP {name}"
+        """SIGSTOP for longer than a session, then SIGCONT; what it says then is looked at closely.
+
+        A replica that may read the log at once knows within milliseconds what it missed. Often it may not: then it
+        has to know that it knows nothing.
+        """
+        silent = rng.random() < SILENT
+        async with self._frozen(rng, rng.choice(self.arena.replicas()), FROZEN_S, silent=silent) as name:
+            yield f"SIGSTOP {name}" + (", thawed before a silent log" if silent else "")
 
     @asynccontextmanager
     async def freeze_relay(self, rng: random.Random) -> AsyncIterator[str]:
@@ -87,7 +94,9 @@ class ProcessFaults:
             yield f"SIGSTOP {name}"
 
     @asynccontextmanager
-    async def _frozen(self, rng: random.Random, name: str, how_long: tuple[float, float]) -> AsyncIterator[str]:
+    async def _frozen(
+        self, rng: random.Random, name: str, how_long: tuple[float, float], *, silent: bool = False
+    ) -> AsyncIterator[str]:
         await self.collect()
         pid = self.arena.processes()[name].pid
         if pid is None:
@@ -99,11 +108,17 @@ class ProcessFaults:
             yield name
             await asyncio.sleep(rng.uniform(*how_long) - AHEAD_S)
             staring = asyncio.create_task(self.stare(name))
+            if silent:
+                self.arena.proxies["kafka"].become("hole")
             await asyncio.sleep(AHEAD_S)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-        await staring
+        try:
+            await staring
+        finally:
+            if silent:
+                self.arena.proxies["kafka"].become("open")
 
     async def _ended(self, number: signal.Signals, *names: str) -> None:
         """Send a signal, and wait until whoever keeps these processes has noticed that they are gone."""
