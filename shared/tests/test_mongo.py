@@ -1,6 +1,7 @@
 """The MongoDB seam, on both drivers."""
 
 import asyncio
+import gc
 
 import pytest
 import pytest_asyncio
@@ -57,6 +58,26 @@ async def test_point_reads_of_one_tick_share_a_query(mongo):
     loader = Loader(mongo["things"])
     found = await asyncio.gather(*(loader.get(n % 60) for n in range(120)))
     assert [row and row["n"] for row in found] == [n % 60 if n % 60 < 50 else None for n in range(120)]
+
+
+async def test_whoever_gave_up_on_point_reads_leaves_no_word_when_they_fail():
+    nowhere = Mongo.connect("mongodb://127.0.0.1:1/?directConnection=true&serverSelectionTimeoutMS=300", "x")
+    loop, complaints = asyncio.get_running_loop(), []
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    try:
+        loader = Loader(nowhere["things"])
+        for impatient in (loader.get(1), loader.get_many([2, 3])):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(impatient, 0.05)
+        with pytest.raises(Exception, match=r"127\.0\.0\.1:1"):
+            await loader.get(4)  # whose failure comes after theirs
+        del impatient
+        gc.collect()
+        assert not complaints
+    finally:
+        loop.set_exception_handler(before)
+        await nowhere.close()
 
 
 async def test_aggregation_gives_all_results(mongo):

@@ -275,6 +275,7 @@ class Loader:
             for future in wanted.values():
                 if not future.done():
                     future.set_exception(error)
+                    future.exception()  # told: whoever waited may have given up, and asyncio would log each of them
             return
         for document in found:
             future = wanted[document["_id"]]
