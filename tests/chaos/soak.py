@@ -36,7 +36,7 @@ class Soak:
         """Sample and draw for ever."""
         drawn = time.time()
         while True:
-            self.samples.append((time.time(), await asyncio.to_thread(self._sample)))
+            self.samples.append((time.time(), await asyncio.to_thread(self.sample)))
             with (self.folder / "soak.jsonl").open("a") as file:
                 file.write(json.dumps(self.samples[-1]) + "\n")
             if time.time() > drawn + DRAW_EVERY_S:
@@ -68,14 +68,17 @@ class Soak:
         found = [sample[figure].get(name, 0.0) for at, sample in self.samples if since <= at <= until]
         return statistics.median(found) if found else 0.0
 
-    def _sample(self) -> Sample:
+    def sample(self) -> Sample:
+        """What each process that runs has, and what its folder holds."""
         memory, connections = {}, {}
         for name, state in self.arena.processes().items():
+            if state.pid is None:  # away; to psutil that would be ourselves
+                continue
             try:
                 family = [psutil.Process(state.pid), *psutil.Process(state.pid).children(recursive=True)]
                 memory[name] = sum(each.memory_info().rss for each in family) / 2**20
                 connections[name] = float(sum(len(each.net_connections()) for each in family))
-            except (psutil.Error, ValueError, TypeError):
+            except psutil.Error:
                 continue
         folders = {"mongod": "mongod", "kafka": "kafka", "s3": "s3", "logs": "stack/logs"}
         disk = {name: size_of(self.arena.folder / folder) / 2**20 for name, folder in folders.items()}

@@ -1,8 +1,12 @@
 """What grows after its first hour is named, what breathes is not, and the plot is a picture of it."""
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
+
+from stories_embedded.state import ProcessState
 
 from .plot import Chart, page
 from .soak import EVERY_S, SHORTEST_S, WARM_S, Soak
@@ -28,6 +32,23 @@ def test_memory_that_grows_for_hours_is_named(tmp_path: Path) -> None:
 def test_nothing_is_said_before_there_is_enough_to_compare(tmp_path: Path) -> None:
     assert list(soaked(tmp_path, WARM_S + SHORTEST_S - 60, 10_000).grown()) == []
     assert list(soaked(tmp_path, 0, 0).grown()) == []
+
+
+@dataclass
+class Halved:
+    """An arena in which one process runs and another is about to be started again."""
+
+    folder: Path
+
+    def processes(self) -> dict[str, ProcessState]:
+        return {"feed": ProcessState("feed", os.getpid()), "expiry": ProcessState("expiry")}
+
+
+def test_a_process_that_is_away_has_nothing(tmp_path: Path) -> None:
+    arena: Any = Halved(tmp_path)
+    sample = Soak(arena, tmp_path).sample()
+    assert sample["memory, MiB"].keys() == sample["connections"].keys() == {"feed"}
+    assert sample["memory, MiB"]["feed"] > 1
 
 
 def test_the_plot_has_a_line_for_each_process(tmp_path: Path) -> None:
