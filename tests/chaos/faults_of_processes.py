@@ -16,12 +16,16 @@ from .arena import BACK_S, Arena
 
 FROZEN_S = (7.0, 10.0)
 """Longer than the session timeout of six seconds: the group goes on without its member."""
+BRIEFLY_S = (4.2, 5.2)
+"""Shorter, and long enough that what was taken from people when it began must not be shown any more."""
 NOTICED_S = 12.0
 """A service may take ten seconds to stop; one that another fault has frozen stops when it goes on."""
 AHEAD_S = 0.5
 """Questions wait at the door before the process goes on, so that they are the first that it reads."""
 SILENT = 0.5
 """So often a replica thaws while the log says nothing to anybody."""
+READERS = ("feed", "engagement")
+"""Who answers from what the log has told."""
 POLL_S = 0.1
 
 
@@ -67,11 +71,12 @@ class ProcessFaults:
     async def freeze_service(self, rng: random.Random) -> AsyncIterator[str]:
         """SIGSTOP for longer than a session, then SIGCONT; what it says then is looked at closely.
 
-        A replica that may read the log at once knows within milliseconds what it missed. Often it may not: then it
-        has to know that it knows nothing.
+        A replica that may read the log at once knows within milliseconds what it missed. Often it may not, and goes on
+        before its group has given its partitions to others: then it has to know that it knows nothing.
         """
         silent = rng.random() < SILENT
-        async with self._frozen(rng, rng.choice(self.arena.replicas()), FROZEN_S, silent=silent) as name:
+        name = rng.choice(self.arena.replicas(*READERS) if silent else self.arena.replicas())
+        async with self._frozen(rng, name, BRIEFLY_S if silent else FROZEN_S, silent=silent):
             yield f"SIGSTOP {name}" + (", thawed before a silent log" if silent else "")
 
     @asynccontextmanager
