@@ -76,8 +76,8 @@ class ProcessFaults:
         """
         silent = rng.random() < SILENT
         name = rng.choice(self.arena.replicas(*READERS) if silent else self.arena.replicas())
-        async with self._frozen(rng, name, BRIEFLY_S if silent else FROZEN_S, silent=silent):
-            yield f"SIGSTOP {name}" + (", thawed before a silent log" if silent else "")
+        async with self._frozen(rng, name, BRIEFLY_S if silent else FROZEN_S, silent=silent) as what:
+            yield f"SIGSTOP {what}" + (", thawed before a silent log" if silent else "")
 
     @asynccontextmanager
     async def freeze_relay(self, rng: random.Random) -> AsyncIterator[str]:
@@ -116,12 +116,10 @@ class ProcessFaults:
             if silent:
                 self.arena.proxies["kafka"].become("hole")
             await asyncio.sleep(AHEAD_S)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-        try:
+            go_on(pid)
             await staring
         finally:
+            go_on(pid)
             if silent:
                 self.arena.proxies["kafka"].become("open")
 
@@ -148,3 +146,9 @@ class ProcessFaults:
         deadline = time.time() + within_s
         while not so() and time.time() < deadline:  # noqa: ASYNC110  (the keeper tells nobody)
             await asyncio.sleep(POLL_S)
+
+
+def go_on(pid: int) -> None:
+    """Thaw a process, if it is still there; one that is not frozen does not mind."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
