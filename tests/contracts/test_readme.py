@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import subprocess
 from pathlib import Path
 
 from stories_embedded.checkout import CHECKOUT
@@ -24,20 +23,21 @@ def tour() -> str:
 async def test_the_tour_with_curl_shows_a_ring_a_viewer_and_a_complete_receipt(stack: Stack, tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(CHECKOUT / ".venv")
     (tmp_path / ".stories").symlink_to(stack.folder)
-    process = await asyncio.create_subprocess_exec(
-        "bash",
-        "-euo",
-        "pipefail",
-        "-c",
-        tour(),
-        cwd=tmp_path,
-        env={**os.environ, "API": stack.url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    out, errors = await asyncio.wait_for(process.communicate(), LONGEST_S)
-    said = out.decode()
-    assert process.returncode == 0, errors.decode()
+    out, errors = tmp_path / "out", tmp_path / "errors"
+    with out.open("wb") as said_to, errors.open("wb") as complained_to:
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-euxo", "pipefail", "-c", tour()),
+            cwd=tmp_path,
+            env={**os.environ, "API": stack.url},
+            stdout=said_to,
+            stderr=complained_to,
+        )
+        try:
+            await asyncio.wait_for(process.wait(), LONGEST_S)
+        except TimeoutError:
+            process.kill()
+    said = out.read_text()
+    assert await process.wait() == 0, f"{said}\n{errors.read_text()[-4000:]}"
     assert '"state":"live"' in said
     assert '"ring":"unseen"' in said
     assert '"viewer_id":"bob"' in said
