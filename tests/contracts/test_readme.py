@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stories_embedded.checkout import CHECKOUT
 
-from ..journeys.stack import Stack
+from ..journeys.world import World
 
 LONGEST_S = 90
 
@@ -20,7 +20,10 @@ def tour() -> str:
     return found[1]
 
 
-async def test_the_tour_with_curl_shows_a_ring_a_viewer_and_a_complete_receipt(stack: Stack, tmp_path: Path) -> None:
+async def test_the_tour_with_curl_shows_a_ring_a_viewer_and_a_complete_receipt(world: World, tmp_path: Path) -> None:
+    """Also for somebody who has tried other things before: ann has a story already."""
+    stack = world.stack
+    await world.known("ann").post()
     (tmp_path / ".venv").symlink_to(CHECKOUT / ".venv")
     (tmp_path / ".stories").symlink_to(stack.folder)
     out, errors = tmp_path / "out", tmp_path / "errors"

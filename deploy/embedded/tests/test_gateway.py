@@ -13,8 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 from stories_embedded import openapi
+from stories_embedded.checkout import CHECKOUT
 from stories_embedded.children import stop
-from stories_embedded.gateway import CADDYFILE, caddyfile
+from stories_embedded.gateway import CADDYFILE, READY, caddyfile
 from stories_embedded.ports import free_port
 from stories_embedded.server import start, wait_until_ready
 from stories_embedded.services import Gateway
@@ -23,15 +24,19 @@ ORIGIN = "https://app.example"
 
 
 class Upstream:
-    """A service that answers with its name, and what it was sent."""
+    """A service that answers with its name, and what it was sent; while it is not ready it says so when asked."""
+
+    ready = True
 
     def __init__(self, name: str, **headers: str) -> None:
+        upstream = self
+
         class Handler(BaseHTTPRequestHandler):
             def answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 read = len(self.rfile.read(length))
                 body = json.dumps({"name": name, "method": self.command, "path": self.path, "read": read}).encode()
-                self.send_response(200)
+                self.send_response(200 if upstream.ready or not self.path.startswith("/readyz") else 503)
                 self.send_header("Content-Length", str(len(body)))
                 for header, value in headers.items():
                     self.send_header(header, value)
@@ -183,6 +188,35 @@ def test_a_dead_replica_is_passed_over(another: Callable[..., RunningGateway], a
     gateway = another({**addresses, "feed": [dead, addresses["feed"][0]]})
     names = {gateway.http.get("/v1/tray", headers={"Authorization": f"Bearer {n}"}).json()["name"] for n in range(8)}
     assert names == {"feed-1"}
+
+
+def test_a_replica_that_is_not_ready_is_passed_over_until_it_is(
+    another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
+) -> None:
+    first, second = Upstream("first"), Upstream("second")
+    first.ready = False
+    gateway = another({**addresses, "feed": [first.address, second.address]})
+
+    def asked() -> set[str]:
+        return {gateway.http.get("/v1/tray", headers={"Authorization": f"Bearer {n}"}).json()["name"] for n in range(8)}
+
+    def wait_for(names: set[str]) -> None:
+        deadline = time.monotonic() + 10
+        while asked() != names:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    wait_for({"second"})
+    first.ready, second.ready = True, False
+    wait_for({"first"})
+    second.ready = True
+    wait_for({"first", "second"})
+    for upstream in (first, second):
+        upstream.close()
+
+
+def test_kubernetes_and_the_gateway_mean_the_same_by_ready() -> None:
+    assert f'path: "{READY}"' in (CHECKOUT / "deploy" / "helm" / "library" / "templates" / "_pod.tpl").read_text()
 
 
 def test_a_service_without_a_replica_is_a_503_within_three_seconds(

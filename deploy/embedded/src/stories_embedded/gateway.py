@@ -28,6 +28,7 @@ PAGE_POLICY = "\"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 
 MAX_HEADERS = "64KiB"  # a token of 8 KiB, a hundred user ids in percent-encoding, and what browsers add
 HTTPS = '{env.PUBLIC_URL}.startsWith("https://")'
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+READY = "/readyz?exclude=kafka&exclude=mongodb&exclude=parking&exclude=bucket"  # as the charts' readiness probe asks
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,6 +58,7 @@ def caddyfile(routes: Iterable[Route]) -> str:
         page_policy=PAGE_POLICY,
         methods=", ".join(METHODS),
         max_headers=MAX_HEADERS,
+        ready=READY,
         https=HTTPS,
         problem_type=CONTENT_TYPE,
         not_found=_problem("not-found"),
@@ -141,11 +143,11 @@ TEMPLATE = """\
 	}}
 }}
 
-# Replicas by name. Which of them live is asked of them twice a second, never concluded from how a client's request
-# went: a client could take a replica away from everybody.
+# Replicas by name. Which of them can answer is asked of them twice a second, never concluded from how a client's
+# request went: a client could take a replica away from everybody. What all of them lack at once takes none away.
 (listed) {{
 	to {{args[:]}}
-	health_uri /livez
+	health_uri {ready}
 	health_interval 500ms
 	health_timeout 2s
 }}
