@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes .venv whole: everything of requirements.lock, the members in place, Kafka's jars in the cache. Run by
-# `make install`; interrupted at any moment, it starts over where that is needed.
+# Makes .venv whole: everything of requirements.lock, the members in place, Kafka's jars and classes in the cache.
+# Run by `make install`; interrupted at any moment, it starts over where that is needed.
 set -eu
 cd "$(dirname "$0")/../.."
 python=${1:-python3}
@@ -39,4 +39,5 @@ members=$(for member in shared services/*/ deploy/embedded cli; do printf ' -e %
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation $members
 echo "looking for Kafka in the cache, else fetching it" >&2
 .venv/bin/python -m stories_embedded.jars
+.venv/bin/python -m stories_embedded.kafka_classes
 touch .venv/installed

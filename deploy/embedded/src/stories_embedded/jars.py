@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .checkout import EMBEDDED, NotInstalled, cache
+from .checkout import EMBEDDED, NotInstalled, cache, java
 
 if TYPE_CHECKING:
     from jgo.maven import Artifact
@@ -26,6 +26,7 @@ KAFKA_LOCK = EMBEDDED / "kafka.lock"
 LOGGING_LOCK = EMBEDDED / "kafka-logging.lock"
 TOOLS_LOCK = EMBEDDED / "kafka-tools.lock"
 LOCKS = (KAFKA_LOCK, LOGGING_LOCK, TOOLS_LOCK)
+ARCHIVE = "kafka.jsa"
 FETCHED_AT_ONCE = 6
 
 
@@ -55,6 +56,21 @@ def classpath() -> str:
     if missing := [name for name in names if not (folder / name).is_file()]:
         raise NotInstalled(f"{len(missing)} of Kafka's jars are not installed: run `make install`")
     return ":".join(str(folder / name) for name in names)
+
+
+def archives() -> Path:
+    """Where the classes of these jars lie, read and checked for this Java, there or not; `kafka_classes` makes them."""
+    release = hashlib.sha256((java().parent.parent / "release").read_bytes()).hexdigest()[:12]
+    return cache() / f"{home().name}-classes-{release}"
+
+
+def from_archives() -> list[str]:
+    """The options with which a JVM takes classes from the archives; without them it starts slower.
+
+    It does so by itself where they do not fit it or the class path.
+    """
+    archive = archives() / ARCHIVE
+    return ["-Xshare:auto", f"-XX:SharedArchiveFile={archive}"] if archive.is_file() else ["-Xshare:auto"]
 
 
 def install() -> Path:

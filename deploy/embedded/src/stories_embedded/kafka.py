@@ -5,7 +5,7 @@ import socket
 import struct
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import checkout, jars
@@ -13,7 +13,7 @@ from .server import DidNotStart, Server
 
 CLUSTER_ID = "c3Rvcmllcy1lbWJlZGRlZA"  # any 16 bytes, base64url
 FORMAT_SECONDS = 120.0
-JVM = ["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true"]
+JVM = ["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true"]
 
 # Short time-outs, so that a broker killed without a word is back in seconds: the default lease alone holds it for
 # nine. One replica of everything; buffers that fit a heap of 256 MB; retention looked at often, so that what has to
@@ -77,6 +77,7 @@ class Kafka(Server):
     data: Path
     port: int
     controller_port: int
+    classes: Sequence[str] = field(default_factory=jars.from_archives)
 
     name = "kafka"
 
@@ -128,7 +129,7 @@ class Kafka(Server):
 
     def _java(self) -> list[str]:
         logging = f"-Dlog4j2.configurationFile={self._logging}"
-        return [str(checkout.java()), *JVM, logging, "-cp", jars.classpath()]
+        return [str(checkout.java()), *JVM, *self.classes, logging, "-cp", jars.classpath()]
 
 
 def _brokers_known(link: socket.socket) -> int:

@@ -14,7 +14,7 @@ TOOLS = {
     "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
     "kafka-topics": "org.apache.kafka.tools.TopicCommand",
 }
-JVM = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
+JVM = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xlog:disable", "-Xlog:all=warning:stderr"]
 QUIET = ["-Dlog4j2.statusLoggerLevel=OFF", "-Dorg.apache.logging.log4j.level=ERROR"]
 
 
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> None:
         sys.stderr.write(f"usage: python -m stories_embedded.kafka_tools {{{'|'.join(TOOLS)}}} …\n")
         raise SystemExit(2)
     java = str(checkout.java())
-    os.execv(java, [java, *JVM, *QUIET, "-cp", jars.classpath(), TOOLS[tool], *arguments[1:]])  # noqa: S606
+    os.execv(java, [java, *JVM, *jars.from_archives(), *QUIET, "-cp", jars.classpath(), TOOLS[tool], *arguments[1:]])  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -1,0 +1,100 @@
+"""Kafka's classes, read and checked once: archives from which its JVM starts in less than half of the time.
+
+`python -m stories_embedded.kafka_classes` is a step of `make install`: it starts a Kafka on an empty folder, lets it do
+what a stack asks of it, and keeps the classes that it loaded, in the cache, for every checkout with this Java and these
+jars. A JVM that finds an archive missing or other than it should be goes on without it.
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
+
+from . import jars
+from .checkout import NotInstalled, cache, java
+from .children import stop
+from .kafka import Kafka
+from .ports import free_port
+from .server import DidNotStart, start, wait_until_ready
+
+READY_SECONDS = 60.0
+STOP_SECONDS = 60.0
+TOPIC = "classes"
+
+
+def install() -> Path:
+    """Make the archives, unless they are there already.
+
+    Raises DidNotStart, KafkaError, OSError or subprocess.SubprocessError; a stack does without them.
+    """
+    link = jars.archives()
+    if (link / jars.ARCHIVE).is_file():
+        return link
+    folder = Path(tempfile.mkdtemp(prefix=f"{link.name}-", dir=cache()))  # one archive names the other by its path
+    try:
+        base = folder / "java.jsa"
+        dump = [str(java()), "-Xshare:dump", "-XX:+UseSerialGC", f"-XX:SharedArchiveFile={base}"]
+        subprocess.run(dump, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=READY_SECONDS)
+        with tempfile.TemporaryDirectory(prefix="kafka-", dir=cache()) as scratch:
+            _record(base, folder / jars.ARCHIVE, Path(scratch))
+        if link.is_symlink() and not link.exists():
+            link.unlink()
+        link.symlink_to(folder.name)
+    except FileExistsError:  # another checkout's installation was faster
+        shutil.rmtree(folder)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    return link
+
+
+def _record(base: Path, kafka: Path, scratch: Path) -> None:
+    taken: set[int] = set()
+    recording = ["-Xshare:auto", f"-XX:SharedArchiveFile={base}", f"-XX:ArchiveClassesAtExit={kafka}"]
+    server = Kafka(scratch / "data", free_port(taken), free_port(taken))
+    server.prepare()
+    server.classes = recording
+    log = scratch / "kafka.log"
+    process = start(server, log, os.environ)
+    try:
+        wait_until_ready("kafka", process, server.ready, log, READY_SECONDS)
+        asyncio.run(_use(server.url))
+    finally:
+        stop(process, STOP_SECONDS)
+    if not kafka.is_file():
+        raise DidNotStart(f"kafka left no archive:\n{log.read_text()[-2000:]}")
+
+
+async def _use(url: str) -> None:
+    """Say a record and hear it in a group, as services do."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=url)
+    await admin.start()
+    await admin.create_topics([NewTopic(TOPIC, num_partitions=3, replication_factor=1)])
+    await admin.close()
+    async with AIOKafkaProducer(bootstrap_servers=url, enable_idempotence=True) as producer:
+        await producer.send_and_wait(TOPIC, b"said", key=b"key")
+    heard = AIOKafkaConsumer(TOPIC, bootstrap_servers=url, group_id=TOPIC, auto_offset_reset="earliest")
+    async with heard:
+        await asyncio.wait_for(heard.getone(), READY_SECONDS)
+
+
+def main() -> int:
+    """Install; where that failed, say that a stack starts slower, which is no reason not to go on."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a young cluster has no coordinator at the first question
+    try:
+        install()
+    except (NotInstalled, DidNotStart, KafkaError, OSError, subprocess.SubprocessError) as error:
+        sys.stderr.write(f"kafka's classes could not be archived, so it starts slower: {error}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

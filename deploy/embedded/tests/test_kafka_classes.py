@@ -1,0 +1,41 @@
+"""What `make install` keeps of Kafka's classes: it is used, and nothing depends on it."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from stories_embedded import jars, kafka_classes
+from stories_embedded.checkout import java
+
+
+def loaded(options: list[str]) -> tuple[str, str]:
+    """What Kafka prints when it is asked for nothing, and where its main class came from."""
+    run = subprocess.run(
+        [java(), "-XX:+UseSerialGC", "-Xlog:class+load", *options, "-cp", jars.classpath(), "kafka.Kafka"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return run.stdout + run.stderr, next(line for line in run.stdout.splitlines() if " kafka.Kafka source: " in line)
+
+
+def test_a_jvm_takes_kafkas_classes_from_the_archive_that_the_installation_made() -> None:
+    assert kafka_classes.install() == jars.archives(), "which is nothing to do a second time"
+    printed, origin = loaded(jars.from_archives())
+    assert "USAGE" in printed
+    assert "shared objects file" in origin
+
+
+def test_an_archive_that_is_half_there_costs_time_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = (jars.archives() / jars.ARCHIVE).read_bytes()
+    (tmp_path / jars.ARCHIVE).write_bytes(whole[: len(whole) // 2])
+    monkeypatch.setattr(jars, "archives", lambda: tmp_path)
+    printed, origin = loaded(jars.from_archives())
+    assert "USAGE" in printed
+    assert ".jar" in origin
+
+
+def test_without_an_archive_none_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jars, "archives", lambda: tmp_path)
+    assert not any("SharedArchiveFile" in option for option in jars.from_archives())
