@@ -35,15 +35,13 @@ demo: install
 	@$(STORIES) demo
 
 # Modules side by side, each worker with servers of its own; WORKERS=0 is one after the other, in this process. What
-# runs the whole system and judges its seconds has the machine to itself. Both parts are run, whatever the first finds.
-# (--ignore does not hold inside a folder that testpaths names.)
+# judges the seconds of the whole system has the machine to itself. Both parts are run, whatever the first finds.
 WORKERS ?= logical
 side_by_side = -p tests.side_by_side -n $(WORKERS) --maxprocesses 4
-whole = tests/contracts tests/failures tests/journeys
 test: install
 	@status=0; set -x; \
-	.venv/bin/python -m pytest -m "not needs_minio" $(side_by_side) $(whole:%=--deselect=%/) || status=$$?; \
-	.venv/bin/python -m pytest -m "not needs_minio" $(whole) || status=$$?; \
+	.venv/bin/python -m pytest -m "not needs_minio and not alone" $(side_by_side) || status=$$?; \
+	.venv/bin/python -m pytest -m "not needs_minio and alone" tests || status=$$?; \
 	exit $$status
 
 # What failed in the last run, one after the other, and nothing else.

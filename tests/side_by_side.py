@@ -13,8 +13,8 @@ from xdist.scheduler import LoadScopeScheduling
 SHARING = {
     "tests/journeys/test_pairs.py": "",
     "tests/journeys/test_restore.py": "",
-    "tests/journeys/": "the stack",
-    "tests/contracts/": "the stack",
+    "tests/journeys/": "the journeys",
+    "tests/contracts/": "the contracts",
     "tests/failures/": "the fleet",
 }
 """Modules whose processes are started once for all of them; the first line that fits counts."""

@@ -10,7 +10,7 @@ from .fleet import Fleet
 from .people import Life
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def fleet(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet]:
     """The four services, ready."""
     realm = Realm(servers)

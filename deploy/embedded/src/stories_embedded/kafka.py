@@ -77,7 +77,7 @@ class Kafka(Server):
     data: Path
     port: int
     controller_port: int
-    classes: Sequence[str] = field(default_factory=jars.from_archives)
+    classes: Sequence[str] = field(default_factory=jars.from_archives, kw_only=True)
 
     name = "kafka"
 

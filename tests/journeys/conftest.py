@@ -1,0 +1,5 @@
+"""The stack and its people."""
+
+from ..stacks import pair, paired_world, stack, world
+
+__all__ = ["pair", "paired_world", "stack", "world"]

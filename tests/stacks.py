@@ -1,0 +1,56 @@
+"""One stack for a folder of tests, and people to live on it. A folder that wants them imports them in its conftest, and
+they end with its last test: an idle stack takes half a processor from whoever comes after it.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from .journeys.samples import Samples
+from .journeys.stack import TWO_OF_EACH, Stack
+from .journeys.world import World
+
+# Everybody polls here; the limits that journeys hit are the others.
+PATIENT = {"LIMIT_READS": "100000", "LIMIT_EDGES": "10000", "MEDIA_WORKERS": "2"}
+
+
+@pytest.fixture(scope="package")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The stack; `STORIES_JOURNEYS_REPLICAS=feed=2,…` runs every journey on that many."""
+    yield from _running(Stack.make(settings=PATIENT, replicas=os.environ.get("STORIES_JOURNEYS_REPLICAS", "")), request)
+
+
+@pytest.fixture(scope="module")
+def pair(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """A stack with two replicas of every service."""
+    yield from _running(Stack.make(settings=PATIENT, replicas=TWO_OF_EACH), request)
+
+
+@pytest_asyncio.fixture(scope="package")
+async def world(stack: Stack, samples: Samples) -> AsyncIterator[World]:
+    """The stack with people."""
+    async with _http(stack) as http:
+        yield World(stack, http, samples)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def paired_world(pair: Stack, samples: Samples) -> AsyncIterator[World]:
+    """The stack of two replicas with people."""
+    async with _http(pair) as http:
+        yield World(pair, http, samples)
+
+
+def _running(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    failed_before = request.session.testsfailed
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.remove(keep_logs=request.session.testsfailed > failed_before)
+
+
+def _http(stack: Stack) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False)
