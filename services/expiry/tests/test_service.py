@@ -1,7 +1,6 @@
 """The whole service on real servers, through its public doors: Kafka and HTTP."""
 
 import asyncio
-import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -299,16 +298,13 @@ async def test_nobody_is_answered_without_a_token_nor_shown_what_is_not_theirs(w
 
 async def test_a_frozen_database_is_answered_with_503_within_three_seconds(world: World) -> None:
     async with world.replica() as client:
-        mongod = world.realm.servers.process(world.realm.servers.mongod)
-        mongod.send_signal(signal.SIGSTOP)
-        try:
+        servers = world.realm.servers
+        with servers.frozen(servers.mongod):
             began = time.monotonic()
             answer = await client.get(f"/v1/stories/{new_id()}/receipt", headers=world.as_user("ann"))
             assert (answer.status_code, answer.json()["type"]) == (503, "urn:stories:unavailable")
             assert "retry-after" in answer.headers
             assert time.monotonic() - began < 3
-        finally:
-            mongod.send_signal(signal.SIGCONT)
 
 
 async def test_reads_are_limited(realm: Realm, world: World) -> None:

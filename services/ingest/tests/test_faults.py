@@ -1,6 +1,5 @@
 """Servers that are down: what is answered, how soon, and what stands afterwards."""
 
-import signal
 from contextlib import AsyncExitStack, contextmanager
 
 import pytest
@@ -17,16 +16,6 @@ def down(servers, server):
         yield
     finally:
         servers.start(server)
-
-
-@contextmanager
-def frozen(servers, server):
-    process = servers.process(server)
-    process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGCONT)
 
 
 async def refused_in_time(request):
@@ -139,12 +128,12 @@ async def test_frozen_servers_are_refused_in_time_too(start, servers):
         ann = ingest.author()
         story, draft = await ann.post(), await ann.drafted(photo())
         path = f"/v1/stories/{story['id']}"
-        with frozen(servers, servers.kafka):
+        with servers.frozen(servers.kafka):
             await refused_in_time(ann.http.patch(path, json={"comments": "nobody"}))
-        with frozen(servers, servers.s3):
+        with servers.frozen(servers.s3):
             await refused_in_time(ann.publish(draft["id"]))
             await refused_in_time(ann.http.delete(path))
-        with frozen(servers, servers.mongod):
+        with servers.frozen(servers.mongod):
             await refused_in_time(ann.show(draft["id"]))
             await refused_in_time(ann.create())
             await refused_in_time(ann.http.delete(f"/v1/stories/{draft['id']}"))

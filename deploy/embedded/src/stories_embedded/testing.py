@@ -119,6 +119,9 @@ class Servers:
         process = self.process(server)
         process.send_signal(signal.SIGSTOP)
         try:
+            deadline = time.monotonic() + READY_SECONDS
+            while not _stands_still(process.pid) and time.monotonic() < deadline:
+                time.sleep(0.01)
             yield
         finally:
             process.send_signal(signal.SIGCONT)
@@ -149,6 +152,15 @@ class Servers:
 
     def _log(self, server: Server) -> Path:
         return self.folder / f"{server.name}.log"
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether every thread has stopped: the signal stops each of them at the next moment in which it may run."""
+    try:
+        stats = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:  # one of them has just ended
+        return False
+    return all(stat.rpartition(")")[2].split()[0] in {"T", "t"} for stat in stats)
 
 
 class Realm(dict[str, str]):
