@@ -39,5 +39,6 @@ members=$(for member in shared services/*/ deploy/embedded cli; do printf ' -e %
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation $members
 echo "looking for Kafka in the cache, else fetching it" >&2
 .venv/bin/python -m stories_embedded.jars
+echo "looking for its classes there too, else having it load them once" >&2
 .venv/bin/python -m stories_embedded.kafka_classes
 touch .venv/installed
