@@ -24,7 +24,7 @@ export UV_CACHE_DIR ?= $(cache)/uv
 
 install: .venv/installed
 
-.venv/installed: requirements.lock deploy/embedded/installer.lock deploy/embedded/kafka.lock \
+.venv/installed: deploy/embedded/install.sh requirements.lock deploy/embedded/installer.lock deploy/embedded/kafka.lock \
 		deploy/embedded/kafka-logging.lock deploy/embedded/kafka-tools.lock $(wildcard */pyproject.toml */*/pyproject.toml)
 	@sh deploy/embedded/install.sh $(PYTHON)
 

@@ -19,6 +19,7 @@ from stories_embedded.gateway import CADDYFILE, READY, caddyfile
 from stories_embedded.ports import free_port
 from stories_embedded.server import start, wait_until_ready
 from stories_embedded.services import Gateway
+from stories_embedded.testing import until
 from stories_shared.testing import Stopwatch
 
 ORIGIN = "https://app.example"
@@ -199,20 +200,15 @@ def test_a_replica_that_is_not_ready_is_passed_over_until_it_is(
     first.ready = False
     gateway = another({**addresses, "feed": [first.address, second.address]})
 
-    def asked() -> set[str]:
-        return {gateway.http.get("/v1/tray", headers={"Authorization": f"Bearer {n}"}).json()["name"] for n in range(8)}
+    def asked() -> set[str | None]:
+        answers = [gateway.http.get("/v1/tray", headers={"Authorization": f"Bearer {n}"}) for n in range(8)]
+        return {answer.json().get("name") for answer in answers}
 
-    def wait_for(names: set[str]) -> None:
-        deadline = time.monotonic() + 10
-        while asked() != names:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
-    wait_for({"second"})
+    until(lambda: asked() == {"second"}, "the first is passed over", 10)
     first.ready, second.ready = True, False
-    wait_for({"first"})
+    until(lambda: asked() == {"first"}, "the second is passed over", 10)
     second.ready = True
-    wait_for({"first", "second"})
+    until(lambda: asked() == {"first", "second"}, "both are asked", 10)
     for upstream in (first, second):
         upstream.close()
 

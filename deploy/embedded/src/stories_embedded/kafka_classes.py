@@ -61,7 +61,7 @@ def _record(base: Path, kafka: Path, scratch: Path) -> None:
     recording = ["-Xshare:auto", f"-XX:SharedArchiveFile={base}", f"-XX:ArchiveClassesAtExit={kafka}"]
     server = Kafka(scratch / "data", free_port(taken), free_port(taken))
     server.prepare()
-    server.classes = recording
+    server.classes = recording  # not before: what formats the folder is a JVM of its own, and would leave its classes
     log = scratch / "kafka.log"
     process = start(server, log, os.environ)
     try:

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,15 +119,11 @@ class Servers:
         process = self.process(server)
         process.send_signal(signal.SIGSTOP)
         try:
-            deadline = time.monotonic() + READY_SECONDS
-            while not _stands_still(process.pid) and time.monotonic() < deadline:
-                time.sleep(0.01)
+            until(lambda: _stands_still(process.pid), f"{server.name} stands still")
             yield
         finally:
             process.send_signal(signal.SIGCONT)
-            deadline = time.monotonic() + READY_SECONDS
-            while not server.ready() and time.monotonic() < deadline:
-                time.sleep(0.05)
+            until(server.ready, f"{server.name} answers again")
 
     def process(self, server: Server) -> subprocess.Popen[bytes]:
         """The server's process, to freeze or to measure it."""
@@ -152,6 +148,18 @@ class Servers:
 
     def _log(self, server: Server) -> Path:
         return self.folder / f"{server.name}.log"
+
+
+def until(true: Callable[[], bool], what: str, seconds: float = READY_SECONDS) -> None:
+    """Poll until it is true.
+
+    Raises TimeoutError, which names what was waited for.
+    """
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds:.0f} s: {what}")
+        time.sleep(0.02)
 
 
 def _stands_still(pid: int) -> bool:
