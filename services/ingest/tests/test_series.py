@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from stories_ingest.media.samples import sample_clip
+from stories_ingest.testing.samples import sample_clip
 from stories_ingest.testing.running import eventually
 
 pytestmark = pytest.mark.servers
