@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageCms
-from stories_ingest.testing.samples import sample_photo
 from stories_ingest.media.tones import in_plain_colours
+from stories_ingest.testing.samples import sample_photo
 
 
 def near(image: Image.Image, at: tuple[int, int], colour: tuple[int, int, int], by: int = 30) -> bool:

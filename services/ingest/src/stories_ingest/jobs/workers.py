@@ -40,9 +40,7 @@ async def work_for_ever(
         except MachineFault as fault:
             scratch.failed(fault)
             log.warning("media_machine_fault", error=str(fault), room=fault.room)
-            await asyncio.sleep(rest_s)
-            while not await scratch.works():
-                await asyncio.sleep(rest_s)
+            await _rested(scratch, rest_s)
             continue
         if done is None:
             await bell.wait(WORK, LOOK_EVERY_S)
@@ -52,3 +50,11 @@ async def work_for_ever(
             log.error("media_job_failed", exc_info=done.error)
         if done.result in {"posted", "refused"}:
             metrics.publish_duration.labels(done.kind).observe(done.took.total_seconds())
+
+
+async def _rested(scratch: ScratchDisk, rest_s: float) -> None:
+    """Return when the disk works again, at the earliest after one rest."""
+    while True:
+        await asyncio.sleep(rest_s)
+        if await scratch.works():
+            return

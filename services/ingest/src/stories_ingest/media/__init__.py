@@ -28,8 +28,8 @@ async def make(
     """Turn the upload at `source` into final files in the folder `into`, one `Made` for each part in order.
 
     `claimed` is the content type that was promised, `progress` is called with 0 to 1. Raises `Refused` with one of
-    the reasons of docs/http.md, `MachineFault` when the machine cannot work now, `WorkerLost` when the worker failed by a
-    bug of ours or was killed. Whatever is raised, cancellation too, the worker is gone and `into` is as it was.
+    the reasons of docs/http.md, `MachineFault` when the machine cannot work now, `WorkerLost` when the worker failed by
+    a bug of ours or was killed. Whatever is raised, cancellation too, the worker is gone and `into` is as it was.
     """
     from stories_ingest.media.supervising import run  # the worker imports this package too, and needs no asyncio
 
