@@ -130,6 +130,11 @@ class Media:
     has_audio: bool
     codecs: str | None = None
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every object of it in the bucket."""
+        return self.key, self.poster_key
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:

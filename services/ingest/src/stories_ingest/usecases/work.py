@@ -73,7 +73,7 @@ class Hold:
 
 def rest(attempts: int) -> timedelta:
     """How long a job waits that has failed so often: 2 s, 4 s, … one hour."""
-    return min(RETRY_AFTER * 2 ** min(attempts - 1, 30), RETRY_AT_MOST)
+    return min(RETRY_AFTER * (1 << min(attempts - 1, 30)), RETRY_AT_MOST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
