@@ -120,8 +120,6 @@ class WorkOnMedia:
 
     async def _held(self, hold: Hold) -> tuple[str, str]:
         """Work while the lease is renewed beside it; stop at once when it is lost."""
-        if hold.lease > LEASE:
-            await self._keep(hold)
         work = asyncio.ensure_future(self._work(hold))
         renewing = asyncio.ensure_future(self._renew(hold, work))
         try:
@@ -149,6 +147,8 @@ class WorkOnMedia:
                 await renewing
 
     async def _work(self, hold: Hold) -> tuple[str, str]:
+        if hold.lease > LEASE:
+            await self._keep(hold)
         try:
             await self._post(hold)
         except MediaRefused as refused:
