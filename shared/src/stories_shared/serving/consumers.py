@@ -135,10 +135,7 @@ class ConsumerWatch:
         still = {
             group: "records to read, and no move"
             for (group, _), watched in self._watched.items()
-            if watched.ends
-            and now - watched.moved_at > STUCK_AFTER_S
-            and group not in in_hand
-            and group not in self.fates.broken
+            if watched.ends and now - watched.moved_at > STUCK_AFTER_S and group not in in_hand
         }
         endless = {group: "a batch for ever in hand" for group, seconds in in_hand.items() if seconds > IN_HAND_FOR_S}
         mute = {
