@@ -146,7 +146,7 @@ class Records:
         first = self._first.setdefault(place, record.offset)
         if self.guarded and record.offset != first and self._streak(place).open:
             self.give_back(record)
-        return record.offset < self.given_back.get(place, record.offset + 1)
+        return place not in self.given_back or record.offset < self.given_back[place]
 
     def settle(self, record: Record, dead: Parked | None) -> None:
         """Keep what became of a record."""
@@ -176,9 +176,9 @@ class Records:
         """What is settled and not given back, in order, with what became of it."""
         return [
             (record, told, self.settled[place, record.offset])
-            for record, told in self.batch
-            if (place := place_of(record), record.offset) in self.settled
-            and record.offset < self.given_back.get(place, record.offset + 1)
+            for place, (record, told) in ((place_of(each[0]), each) for each in self.batch)
+            if (place, record.offset) in self.settled
+            and (place not in self.given_back or record.offset < self.given_back[place])
         ]
 
     def _streak(self, place: TopicPartition) -> Breaker:
@@ -448,7 +448,7 @@ async def finish(records: Records) -> None:
             raise HandedBack("parking failed")
     for parked in bad:
         topic, reason = parked.record.topic, parked.reason
-        times = bursts.due((records.group, type(parked.bug))) if parked.bug else None
+        times = bursts.due((records.group, type(parked.bug).__name__)) if parked.bug else None
         if times is not None:
             offset = parked.record.offset
             log.error("handler_bug", group=records.group, topic=topic, offset=offset, times=times, exc_info=parked.bug)
