@@ -87,7 +87,7 @@ class Cursors:
         """The position. Raises the 422 problem for a cursor that is not ours, not theirs or not of this list."""
         try:
             position: T
-            read = decoder(shape)  # type: ignore[arg-type]  (a type is hashable)
+            read = decoder(shape)  # type: ignore[arg-type]
             _, position = read.decode(self.seals.open(cursor, bound_to(route, user_id)))
         except (Unsealed, msgspec.MsgspecError, ValueError) as error:
             raise bad_cursor() from error
