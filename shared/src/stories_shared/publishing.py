@@ -182,7 +182,7 @@ class Publisher:
             if not failures:
                 return
             error = failures[0][1]
-            if dependency_of(error) == KAFKA or isinstance(error, asyncio.TimeoutError):
+            if dependency_of(error) == KAFKA or isinstance(error, TimeoutError):
                 raise Unavailable(KAFKA, type(error).__name__) from error
             await self._replace(producer)
             waiting = [message for message, _ in failures]

@@ -15,7 +15,7 @@ from stories_shared.http.timely import TimelyRoute
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory, NothingUploaded, TooMany, WrongState
 from stories_ingest.domain.story import Asker
 
-LONGEST_HELD_S = 30.0
+LONGEST_HELD_S = 30
 SLUGS = {"drafts": "too-many-drafts", "quota": "quota-reached"}
 
 
