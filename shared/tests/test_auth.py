@@ -462,6 +462,14 @@ async def test_a_file_is_read_again_when_it_changes(authenticator, jwks, watch):
     await refused(authenticator, ED.token(), "no such key")  # remembered no more
 
 
+async def test_a_refresh_that_changes_no_key_forgets_no_token(authenticator, jwks, watch):
+    token = "Bearer " + ED.token()
+    caller = await authenticator.caller(token)
+    jwks.write_text(json.dumps(json.loads(jwks.read_text()), indent=3))
+    watch.wait(seconds=2)
+    assert await authenticator.caller(token) is caller
+
+
 async def test_a_file_that_breaks_leaves_the_keys_that_were(authenticator, jwks, watch):
     await authenticator.caller("Bearer " + ED.token())
     for text in ("{", "[]", '{"keys": []}', "\0"):

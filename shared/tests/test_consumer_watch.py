@@ -1,11 +1,11 @@
 """Who counts as hanging, and who no longer does."""
 
-import asyncio
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError
+from aiokafka.structs import OffsetAndMetadata
 from stories_shared.clock import system_now
 from stories_shared.consuming import Fates
 from stories_shared.kafka import Kafka
@@ -24,6 +24,7 @@ class Member:
         self.consumer = self._coordinator = self
         self.generation = 1
         self.end = self.by_the_group = 0
+        self.requests: list[list[TopicPartition]] = []
 
     def assignment(self) -> set[TopicPartition]:
         return self.assigned
@@ -33,8 +34,9 @@ class Member:
             raise KafkaTimeoutError
         return dict.fromkeys(places, self.end)
 
-    async def committed(self, _place: TopicPartition) -> int:
-        return self.by_the_group
+    async def fetch_committed_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
+        self.requests.append(places)
+        return dict.fromkeys(places, OffsetAndMetadata(self.by_the_group, ""))
 
     def last_poll_timestamp(self, _place: TopicPartition) -> int:
         return 0
@@ -88,26 +90,10 @@ async def test_a_partition_that_was_away_and_came_back_is_as_far_as_the_other_me
     assert watch.stuck() == {"group": "records to read, and no move"}
 
 
-class Slow(Member):
-    """It answers where it stands in any partition once it is asked about all."""
-
-    def __init__(self, group: str) -> None:
-        super().__init__(group, mute=False)
-        self.assigned = {TopicPartition("t", number) for number in range(3)}
-        self.asked: set[TopicPartition] = set()
-        self.all_asked = asyncio.Event()
-
-    async def committed(self, place: TopicPartition) -> int:
-        self.asked.add(place)
-        if self.asked == self.assigned:
-            self.all_asked.set()
-        await self.all_asked.wait()
-        return 0
-
-
-async def test_a_group_is_asked_about_all_its_partitions_at_once(
-    watch: ConsumerWatch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(consumers, "ANSWER_WITHIN_S", 0.5)
-    assert await watch.look([Slow("slow")])
-    assert watch.stuck() == {}
+async def test_a_group_is_asked_in_one_request_about_all_partitions_it_has_not_finished(watch: ConsumerWatch) -> None:
+    member = Member("group", mute=False)
+    member.assigned, member.end = {TopicPartition("t", number) for number in range(3)}, 5
+    watch.fates.handled["group", TopicPartition("t", 1)] = 5
+    assert await watch.look([member])
+    (asked,) = member.requests
+    assert set(asked) == {TopicPartition("t", 0), TopicPartition("t", 2)}

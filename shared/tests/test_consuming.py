@@ -2,17 +2,17 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.protocol.group import LeaveGroupRequest
 from faststream import AckPolicy
 from faststream.kafka import KafkaRouter
 from stories_shared.cloudevents import Fact
-from stories_shared.consuming import BREAKER_AFTER, Records, each, each_fact, listen, together
+from stories_shared.consuming import BREAKER_AFTER, Fates, Records, each, each_fact, listen, together
 from stories_shared.events import StoryErased, UserFollowed, encode
 from stories_shared.failures import MONGODB, Unacceptable, Unavailable
 from stories_shared.ids import new_id
@@ -272,8 +272,6 @@ async def test_a_member_that_the_group_has_lost_does_one_batch_again_and_no_more
 
 
 async def test_a_member_that_waits_for_the_world_does_not_hold_up_its_group(kafka, producer, monkeypatch):
-    monkeypatch.setattr("stories_shared.consuming.FIRST_BACKOFF_S", 60.0)
-    monkeypatch.setattr("stories_shared.consuming.LAST_BACKOFF_S", 60.0)
     monkeypatch.setattr("stories_shared.membership.log", warned := Warned())
     tries: list[str] = []
 
@@ -286,7 +284,7 @@ async def test_a_member_that_waits_for_the_world_does_not_hold_up_its_group(kafk
 
     for number in range(3):
         await producer.send_and_wait(kafka.topic("user-followed"), encode(follow()), b"ann", partition=number)
-    async with consuming(kafka, followed_by(not_now)):
+    async with consuming(kafka, followed_by(not_now), backoff_s=(60.0, 60.0)):
         await eventually(lambda: tries)
         async with consuming(kafka, followed_by(verb)) as other:
             await eventually(lambda: other.handled)
@@ -325,8 +323,7 @@ async def test_records_handled_side_by_side_are_begun_in_order_and_none_that_is_
     assert begun + again == list(range(300))
 
 
-async def test_a_batch_of_slow_records_is_acknowledged_in_parts(kafka, producer, monkeypatch):
-    monkeypatch.setattr("stories_shared.consuming.BATCH_FOR_S", 0.3)
+async def test_a_batch_of_slow_records_is_acknowledged_in_parts(kafka, producer):
     seen, acknowledged = [], []
 
     async def slow(event: UserFollowed) -> None:
@@ -337,7 +334,7 @@ async def test_a_batch_of_slow_records_is_acknowledged_in_parts(kafka, producer,
     for target in targets:
         await producer.send(kafka.topic("user-followed"), encode(follow(target=target)), b"ann")
     await producer.flush()
-    async with consuming(kafka, followed_by(slow)) as fates:
+    async with consuming(kafka, followed_by(slow), batch_for_s=0.3) as fates:
         while len(seen) < len(targets):
             acknowledged.append(sum(fates.handled.values()))
             await asyncio.sleep(0.02)
@@ -408,10 +405,7 @@ async def test_too_many_bad_records_in_a_row_hold_a_topic_that_only_we_write(kaf
     assert len(found) == BREAKER_AFTER
 
 
-async def test_a_held_partition_tries_one_record_at_a_time_until_a_good_one_closes_the_breaker(
-    kafka, producer, monkeypatch
-):
-    monkeypatch.setattr("stories_shared.consuming.BREAKER_WAIT_S", 0.2)
+async def test_a_held_partition_tries_one_record_at_a_time_until_a_good_one_closes_the_breaker(kafka, producer):
     seen = []
 
     async def verb(event: StoryErased) -> None:
@@ -426,7 +420,7 @@ async def test_a_held_partition_tries_one_record_at_a_time_until_a_good_one_clos
     for _ in range(BREAKER_AFTER + 3):
         await producer.send(kafka.topic("story-erased"), b"nonsense", b"k", partition=0)
     await producer.flush()
-    async with consuming(kafka, router, "expiry") as fates:
+    async with consuming(kafka, router, "expiry", breaker_wait_s=0.2) as fates:
         await eventually(lambda: fates.broken)
         began = asyncio.get_running_loop().time()
         await parked(kafka, "story-erased.expiry.parked", BREAKER_AFTER + 3)
@@ -437,6 +431,157 @@ async def test_a_held_partition_tries_one_record_at_a_time_until_a_good_one_clos
             await producer.send_and_wait(kafka.topic("story-erased"), good, b"k", partition=0)
         await eventually(lambda: len(seen) == 5)
         assert fates.broken == []
+
+
+def erased(verb, *, whole: bool = False) -> KafkaRouter:
+    """A router of a topic that only we write."""
+    router = KafkaRouter()
+
+    async def all_of(facts: Sequence[Fact[StoryErased]]) -> None:
+        for fact in facts:
+            await verb(fact.event)
+
+    @listen(router, StoryErased, service="expiry")
+    async def on_story_erased(batch: Records) -> None:
+        await (together(batch, StoryErased, all_of) if whole else each(batch, StoryErased, verb))
+
+    return router
+
+
+def erasure(story_id: str = "") -> bytes:
+    return encode(StoryErased(story_id=story_id or new_id(), store="feed", erased_at=NOW))
+
+
+async def test_no_record_is_skipped_when_a_breaker_opens_in_a_batch_that_is_partly_handed_back(kafka, producer):
+    seen = []
+
+    async def slow(event: StoryErased) -> None:
+        seen.append(event.story_id)
+        await asyncio.sleep(0.3)
+
+    topic, stories = kafka.topic("story-erased"), [new_id() for _ in range(4)]
+    for story in stories:
+        await producer.send(topic, erasure(story), b"k", partition=0)
+    for _ in range(BREAKER_AFTER):
+        await producer.send(topic, b"nonsense", b"k", partition=0)
+    await producer.flush()
+    async with consuming(kafka, erased(slow), "expiry", batch_for_s=0.1) as fates:
+        await eventually(lambda: fates.broken)
+        found = await parked(kafka, "story-erased.expiry.parked", BREAKER_AFTER)
+    assert seen == stories
+    assert len(found) == BREAKER_AFTER
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["one-by-one", "together"])
+async def test_a_bug_that_fails_every_record_opens_the_breaker(kafka, producer, whole):
+    seen, broken = [], True
+
+    async def verb(event: StoryErased) -> None:
+        if broken and event.story_id != good:
+            raise KeyError("nobody expected this")
+        seen.append(event.story_id)
+
+    topic, good, stories = kafka.topic("story-erased"), new_id(), [new_id() for _ in range(BREAKER_AFTER + 50)]
+    for story in stories:
+        await producer.send(topic, erasure(story), b"k", partition=0)
+    await producer.send(topic, erasure(good), b"k", partition=1)
+    await producer.flush()
+    async with consuming(kafka, erased(verb, whole=whole), "expiry", backoff_s=(0.001, 0.001)) as fates:
+        await eventually(lambda: fates.broken == [kafka.topic("expiry.story-erased")])
+        found = await parked(kafka, "story-erased.expiry.parked", BREAKER_AFTER)
+        await eventually(lambda: good in seen)
+        assert len(found) == BREAKER_AFTER
+        assert {row["error-type"] for row in found} == {b"bug"}
+    broken = False
+    seen.clear()
+    async with consuming(kafka, erased(verb, whole=whole), "expiry") as fates:
+        await eventually(lambda: seen == stories[BREAKER_AFTER:])
+        assert fates.broken == []
+
+
+async def test_bad_records_of_outside_producers_never_make_a_service_unready(kafka, producer):
+    for _ in range(BREAKER_AFTER + 20):
+        await producer.send(kafka.topic("user-followed"), b"nonsense", b"k", partition=0)
+    await producer.flush()
+    async with consuming(kafka, followed_by(lambda _event: asyncio.sleep(0))) as fates:
+        await eventually(lambda: sum(fates.handled.values()) == BREAKER_AFTER + 20)
+        assert fates.broken == []
+
+
+async def test_a_breaker_goes_with_its_partition(kafka, producer):
+    async def verb(_event: StoryErased) -> None:
+        return None
+
+    for partition in range(3):
+        for _ in range(BREAKER_AFTER):
+            await producer.send(kafka.topic("story-erased"), b"nonsense", b"k", partition=partition)
+    await producer.flush()
+    group = kafka.topic("expiry.story-erased")
+    async with consuming(kafka, erased(verb), "expiry") as fates:
+        await eventually(lambda: len(open_in(fates, group)) == 3)
+        async with consuming(kafka, erased(verb), "expiry"):
+            await eventually(lambda: 0 < len(open_in(fates, group)) < 3)
+
+
+def open_in(fates: Fates, group: str) -> list[TopicPartition]:
+    return [place for place, breaker in fates.breakers.get(group, {}).items() if breaker.open]
+
+
+async def test_the_one_record_that_a_batch_fails_by_is_found_by_halving(kafka, producer):
+    calls: list[int] = []
+    applied: list[str] = []
+    router = KafkaRouter()
+
+    @listen(router, UserFollowed, service="feed")
+    async def on_user_followed(batch: Records) -> None:
+        await together(batch, UserFollowed, verb)
+
+    async def verb(facts: Sequence[Fact[UserFollowed]]) -> None:
+        calls.append(len(facts))
+        if any(fact.event.target_id == "n41" for fact in facts):
+            raise KeyError("nobody expected this")
+        applied.extend(fact.event.target_id for fact in facts)
+
+    targets = [f"n{number}" for number in range(64)]
+    async with consuming(kafka, router):
+        await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target="first")), b"k", partition=0)
+        await eventually(lambda: applied == ["first"])
+        batch = producer.create_batch()
+        for target in targets:
+            batch.append(key=b"k", value=encode(follow(target=target)), timestamp=None)
+        await producer.send_batch(batch, kafka.topic("user-followed"), partition=0)
+        await eventually(lambda: len(applied) == len(targets))
+        (found,) = await parked(kafka, "user-followed.feed.parked", 1)
+    assert found["error-type"] == b"bug"
+    assert applied[1:] == [target for target in targets if target != "n41"]
+    assert len(calls) <= 1 + 3 + 2 * 6
+
+
+async def test_a_batch_that_fails_whole_and_slowly_is_acknowledged_in_parts(kafka, producer):
+    acknowledged = set()
+    router = KafkaRouter()
+
+    @listen(router, UserFollowed, service="feed")
+    async def on_user_followed(batch: Records) -> None:
+        await together(batch, UserFollowed, verb)
+
+    async def verb(_facts: Sequence[Fact[UserFollowed]]) -> None:
+        await asyncio.sleep(0.02)
+        raise KeyError("nobody expected this")
+
+    for number in range(40):
+        await producer.send(kafka.topic("user-followed"), encode(follow(target=f"n{number}")), b"k", partition=0)
+    await producer.flush()
+    async with consuming(kafka, router, batch_for_s=0.4, backoff_s=(0.001, 0.001)) as fates:
+
+        def finished() -> bool:
+            acknowledged.add(sum(fates.handled.values()))
+            return sum(fates.handled.values()) == 40
+
+        await eventually(finished)
+        found = await parked(kafka, "user-followed.feed.parked", 40)
+    assert len(acknowledged) > 2
+    assert sorted(int(row["origin-offset"]) for row in found) == list(range(40))
 
 
 async def test_a_record_that_the_broker_refuses_does_not_wedge_the_publisher(kafka):

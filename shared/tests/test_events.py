@@ -1,5 +1,6 @@
 """What topics carry: old payloads stay readable, outsiders write in three modes, what decodes can be stored."""
 
+import base64
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -85,6 +86,34 @@ def test_structured_mode_tells_the_same():
     fact = read(record(json.dumps(envelope).encode(), headers), UserFollowed)
     assert (fact.source, fact.id, fact.said_at, fact.ours) == ("/graph", "f-2", AT, False)
     assert fact.event.target_id == "bob"
+
+
+def structured(**data: Any) -> SimpleNamespace:
+    envelope = {"specversion": "1.0", "id": "f-2", "source": "/graph", "type": "com.example.followed"} | data
+    return record(json.dumps(envelope).encode(), [("content-type", b"Application/CloudEvents+json")])
+
+
+def test_structured_mode_may_tell_it_in_base64():
+    fact = read(structured(data_base64=base64.b64encode(FOLLOW).decode()), UserFollowed)
+    assert (fact.id, fact.event.target_id) == ("f-2", "bob")
+
+
+@pytest.mark.parametrize("data", [{}, {"data": {}, "data_base64": ""}, {"data_base64": "no base64!"}])
+def test_structured_mode_tells_it_one_way(data):
+    with pytest.raises(Unreadable, match=r"data_base64|base64"):
+        read(structured(**data), UserFollowed)
+
+
+def test_a_structured_event_without_its_content_type_is_told_what_is_missing():
+    envelope = structured(data=json.loads(FOLLOW)).value
+    with pytest.raises(Unreadable, match=r"content-type: application/cloudevents\+json"):
+        read(record(envelope, [("content-type", b"application/json")]), UserFollowed)
+
+
+@pytest.mark.parametrize(("microsecond", "digits"), [(0, "000"), (7, "000"), (120_000, "120"), (123_456, "123")])
+def test_times_are_written_with_three_digits(microsecond, digits):
+    event = UserFollowed(user_id="ann", target_id="bob", at=AT.replace(microsecond=microsecond))
+    assert json.loads(encode(event))["at"] == f"2026-01-01T00:00:00.{digits}Z"
 
 
 def test_bare_json_is_known_by_its_place_in_the_log():

@@ -1,6 +1,7 @@
 """Asked twice, done once; on both drivers of MongoDB."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -8,12 +9,15 @@ import pytest
 import pytest_asyncio
 from fastapi import APIRouter, FastAPI
 from stories_shared.auth import Caller
+from stories_shared.failures import Unavailable
 from stories_shared.http.api import Who, install
 from stories_shared.http.bodies import Body, StrictRoute
-from stories_shared.http.idempotency import INDEXES, Claims, Idempotent, New, Once, Replay
-from stories_shared.http.problems import Problem
-from stories_shared.ids import new_id
+from stories_shared.http.idempotency import Idempotent, run_once
+from stories_shared.http.problems import Problem, conflict
+from stories_shared.idempotency import INDEXES, Claims, KeyReused, KeyRunning, New, Once, Replay
 from stories_shared.mongo import Mongo
+from stories_shared.patience import within
+from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
 
@@ -45,12 +49,6 @@ async def claims(request, realm, watch):
 FIRST = Once("POST", "/v1/stories", "key", "hash")
 
 
-async def refused(attempt) -> tuple[int, str]:
-    with pytest.raises(Problem) as problem:
-        await attempt
-    return problem.value.status, problem.value.slug
-
-
 async def test_a_settled_key_answers_with_what_was_made(claims):
     new = await claims.claim_once("ann", FIRST, "one")
     assert (new.resource_id, new.taken_over) == ("one", False)
@@ -60,15 +58,18 @@ async def test_a_settled_key_answers_with_what_was_made(claims):
 
 async def test_a_key_that_is_still_at_work_is_409(claims):
     await claims.claim_once("ann", FIRST, "one")
-    assert await refused(claims.claim_once("ann", FIRST, "two")) == (409, "idempotency-running")
+    with pytest.raises(KeyRunning):
+        await claims.claim_once("ann", FIRST, "two")
 
 
 async def test_a_key_with_another_body_is_422_settled_or_not(claims):
     other = Once("POST", "/v1/stories", "key", "other hash")
     new = await claims.claim_once("ann", FIRST, "one")
-    assert await refused(claims.claim_once("ann", other, "two")) == (422, "idempotency-reused")
+    with pytest.raises(KeyReused):
+        await claims.claim_once("ann", other, "two")
     await claims.settle(new)
-    assert await refused(claims.claim_once("ann", other, "two")) == (422, "idempotency-reused")
+    with pytest.raises(KeyReused):
+        await claims.claim_once("ann", other, "two")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,8 @@ async def test_what_a_dead_request_claimed_is_taken_over_under_its_id_by_one(cla
     assert (taken.resource_id, taken.taken_over) == ("one", True)
     await claims.settle(dead, 500)  # it wakes up again: its lease is over
     await claims.release(dead)
-    assert await refused(claims.claim_once("ann", FIRST, "two")) == (409, "idempotency-running")
+    with pytest.raises(KeyRunning):
+        await claims.claim_once("ann", FIRST, "two")
     await claims.settle(taken, 201)
     assert await claims.claim_once("ann", FIRST, "two") == Replay("one", 201)
 
@@ -108,7 +110,7 @@ async def test_of_many_at_once_one_is_new(claims):
     tries = (claims.claim_once("ann", FIRST, f"{n}") for n in range(10))
     found = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(each, New) for each in found) == 1
-    assert all(isinstance(each, New | Problem) for each in found)
+    assert all(isinstance(each, New | KeyRunning) for each in found)
 
 
 async def test_after_a_day_a_key_is_fresh(claims, watch):
@@ -127,6 +129,70 @@ async def test_only_a_hash_of_the_body_is_kept_and_an_erased_user_leaves_nothing
     assert await claims.collection.count_documents({}) == 0
 
 
+class Notes:
+    """Makes notes, and fails as it is told to."""
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+
+    async def make(self, note_id: str) -> str:
+        self.made.append(note_id)
+        return note_id
+
+    async def fail(self, note_id: str) -> str:
+        self.made.append(note_id)
+        raise Unavailable("mongodb")
+
+    async def hang(self, note_id: str) -> str:
+        self.made.append(note_id)
+        await asyncio.Event().wait()
+        return note_id
+
+    async def refuse(self, _note_id: str) -> str:
+        raise conflict("comments-off")
+
+
+OTHER_BODY = Once("POST", "/v1/stories", "key", "other hash")
+
+
+async def test_a_request_that_failed_is_taken_over_at_once_under_the_same_id(claims):
+    notes = Notes()
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await run_once(claims, "ann", FIRST, notes.fail, notes.make)
+    made = await run_once(claims, "ann", FIRST, notes.make, notes.make)
+    assert notes.made == [made, made, made]
+    assert await run_once(claims, "ann", FIRST, notes.fail, notes.make) == made
+
+
+async def test_a_request_that_was_cancelled_is_taken_over_at_once_under_the_same_id(claims):
+    notes = Notes()
+    with pytest.raises(TimeoutError):
+        await within(0.2, run_once(claims, "ann", FIRST, notes.hang, notes.make))
+
+    async def again() -> str | None:
+        with contextlib.suppress(Problem):  # until the cancelled one has given its claim up
+            return await run_once(claims, "ann", FIRST, notes.make, notes.make)
+        return None
+
+    made = await eventually(again, within_s=5)
+    assert notes.made == [made, made]
+
+
+async def test_a_refused_request_frees_its_key_for_another_body_unless_one_before_it_failed(claims):
+    notes = Notes()
+    with pytest.raises(Problem):
+        await run_once(claims, "ann", FIRST, notes.refuse, notes.make)
+    with pytest.raises(Unavailable):
+        await run_once(claims, "ann", OTHER_BODY, notes.fail, notes.make)
+    with pytest.raises(Problem):
+        await run_once(claims, "ann", OTHER_BODY, notes.refuse, notes.make)
+    with pytest.raises(Problem) as problem:
+        await run_once(claims, "ann", FIRST, notes.make, notes.make)
+    assert problem.value.slug == "idempotency-reused"
+    assert await run_once(claims, "ann", OTHER_BODY, notes.make, notes.make) == notes.made[0]
+
+
 class Note(Body):
     text: str
 
@@ -142,12 +208,10 @@ async def client(claims):
 
     @router.post("/v1/notes", status_code=201)
     async def create(note: Note, caller: Who, asked: Idempotent) -> dict[str, str]:
-        if asked is None:
-            return {"id": new_id()}
-        claim = await claims.claim_once(caller.user_id, asked, new_id())
-        if isinstance(claim, New):
-            await claims.settle(claim)
-        return {"id": claim.resource_id}
+        async def make(note_id: str) -> str:
+            return note_id
+
+        return {"id": await run_once(claims, caller.user_id, asked, make, make)}
 
     app = FastAPI()
     app.include_router(router)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -151,23 +152,24 @@ def test_a_seal_is_bound_to_what_it_was_made_for(payload, bound_to, other):
 
 
 CURSORS = Cursors([NEW, OLD])
+Place = tuple[str, int]
 
 
-def refused_cursor(route: str, user: str, cursor: str) -> Problem:
+def refused_cursor(route: str, user: str, cursor: str, shape: type = Place) -> Problem:
     with pytest.raises(Problem) as refused:
-        CURSORS.open(route, user, cursor)
+        CURSORS.open(route, user, cursor, shape)
     return refused.value
 
 
-@given(
-    st.lists(st.text(max_size=50) | st.integers(-(2**63), 2**63 - 1) | st.none() | times | st.booleans(), max_size=5)
-)
+@given(st.tuples(times, st.text(max_size=50), st.integers(-(2**63), 2**63 - 1), st.booleans(), st.floats(0, 2**40)))
 def test_a_cursor_holds_a_position(position):
-    assert CURSORS.open("tray", "ann", CURSORS.seal("tray", "ann", position)) == position
+    shape = tuple[datetime, str, int, bool, float]
+    assert CURSORS.open("tray", "ann", CURSORS.seal("tray", "ann", position), shape) == position
 
 
 def test_a_cursor_is_one_users_on_one_route():
-    cursor = CURSORS.seal("tray", "ann", ["bob", 7])
+    cursor = CURSORS.seal("tray", "ann", ("bob", 7))
+    assert CURSORS.open("tray", "ann", cursor, Place) == ("bob", 7)
     for problem in (
         refused_cursor("tray", "eve", cursor),
         refused_cursor("viewers", "ann", cursor),
@@ -181,11 +183,23 @@ def test_a_cursor_is_one_users_on_one_route():
         assert problem.errors[0]["loc"] == ["query", "cursor"]
 
 
+@pytest.mark.parametrize("position", [(), ("bob",), ("bob", 7, 1), (7, "bob"), ("bob", None), "bob", None, {"a": 1}])
+def test_a_position_of_another_shape_is_no_cursor(position):
+    assert refused_cursor("tray", "ann", CURSORS.seal("tray", "ann", position)).status == 422
+
+
+@pytest.mark.parametrize("payload", [["bob", 7], [0, ["bob", 7]], [2, ["bob", 7]], 1, [1]])
+def test_a_position_of_another_version_is_no_cursor(payload):
+    sealed = CURSORS.seals.seal(msgspec.msgpack.encode(payload), b"tray\nann")
+    assert refused_cursor("tray", "ann", sealed).status == 422
+
+
 @given(st.text(max_size=200))
 def test_no_text_is_a_cursor(text):
     assert refused_cursor("tray", "ann", text).slug == "invalid"
 
 
 def test_the_first_page_begins_nowhere():
-    assert CURSORS.position("tray", "ann", Page()) is None
-    assert CURSORS.position("tray", "ann", Page(20, CURSORS.seal("tray", "ann", [1]))) == [1]
+    assert CURSORS.position("tray", "ann", Page(), Place) is None
+    page = Page(20, CURSORS.seal("tray", "ann", ("bob", 7)))
+    assert CURSORS.position("tray", "ann", page, Place) == ("bob", 7)

@@ -11,8 +11,8 @@ from stories_expiry import store as expiry
 from stories_feed import store as feed
 from stories_ingest import store as ingest
 from stories_ingest.store.documents import CLAIMS
+from stories_shared import idempotency
 from stories_shared.events import EVENTS
-from stories_shared.http import idempotency
 
 PAGE = (CHECKOUT / "docs" / "privacy.md").read_text(encoding="utf-8")
 STORES = {"ingest": ingest.ensure, "feed": feed.ensure, "engagement": engagement, "expiry": expiry.ensure}

@@ -3,6 +3,7 @@
 A header that is null or no UTF-8 counts as absent: outsiders write headers, and none of them may stop a partition.
 """
 
+import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ E = TypeVar("E", bound=Event)
 SERVICES = ("ingest", "feed", "engagement", "expiry")
 OUR_SOURCES = frozenset(f"/stories/{service}" for service in SERVICES)
 MAX_ID = 256
+HEADERS = frozenset({"ce_source", "ce_id", "ce_type", "ce_time", "content-type"})
+STRUCTURED = "application/cloudevents+json"
 
 
 class Unreadable(Exception):
@@ -74,6 +77,7 @@ class Envelope(msgspec.Struct):
     source: str
     type: str
     data: msgspec.Raw = msgspec.Raw(b"")
+    data_base64: str | None = None
     time: datetime | None = None
 
 
@@ -87,15 +91,27 @@ envelope_decoder = msgspec.json.Decoder(Envelope)
 
 
 def header_texts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
-    """The readable headers by lower-case name."""
+    """The headers that are used here, by lower-case name, as far as they are readable."""
     texts: dict[str, str] = {}
     for name, value in headers or ():
-        if isinstance(name, str) and isinstance(value, bytes):
+        if isinstance(name, str) and isinstance(value, bytes) and (known := name.lower()) in HEADERS:
             try:
-                texts[name.lower()] = value.decode()
+                texts[known] = value.decode()
             except UnicodeDecodeError:
                 continue
     return texts
+
+
+def data_of(envelope: Envelope) -> bytes:
+    """What a structured event tells: JSON as it stands, or bytes in base64.
+
+    Raises:
+        ValueError: both, none, or no base64.
+    """
+    data = bytes(envelope.data)
+    if bool(data) == (envelope.data_base64 is not None):
+        raise ValueError("a structured event has either data or data_base64")
+    return data if envelope.data_base64 is None else base64.b64decode(envelope.data_base64, validate=True)
 
 
 def read(record: ConsumerRecord[Any, Any], event: type[E], topic: str | None = None) -> Fact[E]:
@@ -115,16 +131,20 @@ def read(record: ConsumerRecord[Any, Any], event: type[E], topic: str | None = N
         value = value[5:]
     source, fact_id, kind = headers.get("ce_source"), headers.get("ce_id"), headers.get("ce_type")
     said_at = read_time(headers.get("ce_time"))
+    structured = headers.get("content-type", "").lower().startswith(STRUCTURED)
     try:
-        if headers.get("content-type", "").startswith("application/cloudevents+json"):
+        if structured:
             envelope = envelope_decoder.decode(value)
-            source, fact_id, kind, value = envelope.source, envelope.id, envelope.type, bytes(envelope.data)
+            source, fact_id, kind, value = envelope.source, envelope.id, envelope.type, data_of(envelope)
             said_at = bounded_time(envelope.time) if envelope.time and envelope.time.tzinfo else None
         if kind and kind.startswith("stories.") and kind != event.ce_type():
             raise Unreadable(f"a record of type {kind[:100]} on the topic of {event.ce_type()}")
         told: E = decoder(event).decode(value)
     except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
-        raise Unreadable(f"{type(error).__name__}: {error}"[:1000]) from error
+        why = f"{type(error).__name__}: {error}"
+        if not structured and is_envelope(value):
+            why = f"a structured event needs the header content-type: {STRUCTURED}"
+        raise Unreadable(why[:1000]) from error
     return Fact(
         event=told,
         key=record.key,
@@ -136,6 +156,15 @@ def read(record: ConsumerRecord[Any, Any], event: type[E], topic: str | None = N
         said_at=said_at,
         appended_at=from_epoch_ms(record.timestamp),
     )
+
+
+def is_envelope(value: bytes) -> bool:
+    """Whether bytes are a CloudEvent in structured mode."""
+    try:
+        envelope_decoder.decode(value)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def read_time(value: str | None) -> datetime | None:

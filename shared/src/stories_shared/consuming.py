@@ -15,7 +15,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -25,6 +25,7 @@ from faststream.kafka import KafkaRouter
 from faststream.kafka.annotations import KafkaMessage
 from faststream.kafka.message import KafkaAckableMessage
 
+from stories_shared.bursts import Bursts
 from stories_shared.clock import Clock
 from stories_shared.cloudevents import Fact, Unreadable, read
 from stories_shared.events import Event
@@ -35,6 +36,7 @@ from stories_shared.metrics import CommonMetrics
 from stories_shared.publishing import Message, Publisher, parking_headers
 
 log = logger(__name__)
+bursts = Bursts()
 E = TypeVar("E", bound=Event)
 Record: TypeAlias = Any
 """An aiokafka ``ConsumerRecord`` with raw key, value and headers."""
@@ -60,60 +62,136 @@ class HandedBack(Exception):
 
 @dataclass
 class Breaker:
-    """Bounds the rate of parking of one partition: so many in a row mean that it is us, not them."""
+    """Counts the records of one partition that were dead-lettered in a row: so many mean that it is us, not them."""
 
     streak: int = 0
 
     @property
     def open(self) -> bool:
-        """Whether the partition may try only one more record at a time."""
+        """Whether the partition may try only one record at a time."""
         return self.streak >= BREAKER_AFTER
+
+    def count(self, *, dead: bool) -> None:
+        """Take note of the next record: the first good one closes the breaker."""
+        self.streak = self.streak + 1 if dead else 0
 
 
 @dataclass
 class Fates:
-    """What the consumers of one process share: where parked records go, what is counted, whether we are stopping."""
+    """What the consumers of one process share: where parked records go, what is counted, whether we are stopping.
+
+    ``breakers`` are by group and partition, and only of topics that no outsider writes.
+    """
 
     publisher: Publisher
     metrics: CommonMetrics
     now: Clock
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    breakers: dict[tuple[str, TopicPartition], Breaker] = field(default_factory=dict)
+    breakers: dict[str, dict[TopicPartition, Breaker]] = field(default_factory=dict)
     handled: dict[tuple[str, TopicPartition], int] = field(default_factory=dict)
     in_hand_since: dict[str, float] = field(default_factory=dict)
+    breaker_wait_s: float = BREAKER_WAIT_S
+    batch_for_s: float = BATCH_FOR_S
+    backoff_s: tuple[float, float] = (FIRST_BACKOFF_S, LAST_BACKOFF_S)
 
     def breaker(self, group: str, partition: TopicPartition) -> Breaker:
         """The breaker of one partition in one group."""
-        return self.breakers.setdefault((group, partition), Breaker())
+        return self.breakers.setdefault(group, {}).setdefault(partition, Breaker())
 
     @property
     def broken(self) -> list[str]:
-        """The groups whose breaker is open, for readiness."""
-        return sorted({group for (group, _), breaker in self.breakers.items() if breaker.open})
+        """The groups with an open breaker, for readiness."""
+        return sorted(
+            group for group, breakers in self.breakers.items() if any(breaker.open for breaker in breakers.values())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A record that is to be parked, and why; ``bug`` is the error that no rule foresaw."""
+
+    record: Record
+    reason: str
+    error: str
+    bug: BaseException | None = None
 
 
 @dataclass
 class Records:
-    """One batch as a handler gets it, read once: a fact, nothing (a tombstone) or why it is unreadable."""
+    """One batch as a handler gets it, read once: a fact, nothing (a tombstone) or why it is unreadable.
+
+    ``settled`` holds what became of each record that was handled: None, or why it is to be parked. ``given_back`` is
+    by partition the offset from which on records are read again; nothing ever goes past it.
+    """
 
     batch: Sequence[tuple[Record, Fact[Any] | Unreadable | None]]
     group: str
     fates: Fates
     membership: Membership
+    guarded: bool = True
     given_back: dict[TopicPartition, int] = field(default_factory=dict)
+    settled: dict[tuple[TopicPartition, int], Parked | None] = field(default_factory=dict)
     taken_at: float = field(default_factory=time.monotonic)
+    _first: dict[TopicPartition, int] = field(default_factory=dict)
+    _streaks: dict[TopicPartition, Breaker] = field(default_factory=dict)
 
     @property
     def recalled(self) -> bool:
         """Whether the batch should end where it is: the process stops, or the group changes."""
         return self.fates.stopping.is_set() or self.membership.changing.is_set()
 
-    def give_back_from(self, record: Record) -> None:
-        """Keep what came before this record; it and what follows will be read again, by whoever reads next."""
-        place = next(n for n, (found, _) in enumerate(self.batch) if found is record)
-        for left, _ in self.batch[place:]:
-            self.given_back.setdefault(TopicPartition(left.topic, left.partition), left.offset)
-        self.batch = self.batch[:place]
+    def admits(self, record: Record) -> bool:
+        """Whether to handle it. A partition whose breaker is open, or opens in this batch, gives back what follows."""
+        place = place_of(record)
+        first = self._first.setdefault(place, record.offset)
+        if self.guarded and record.offset != first and self._streak(place).open:
+            self.give_back(record)
+        return place not in self.given_back or record.offset < self.given_back[place]
+
+    def settle(self, record: Record, dead: Parked | None) -> None:
+        """Keep what became of a record."""
+        place = place_of(record)
+        self.settled[place, record.offset] = dead
+        if self.guarded:
+            self._streak(place).count(dead=dead is not None)
+
+    def give_back(self, record: Record) -> None:
+        """This record and what follows it in its partition is read again, by whoever reads next."""
+        place = place_of(record)
+        self.given_back[place] = min(record.offset, self.given_back.get(place, record.offset))
+
+    def give_back_the_rest(self, reason: HandedBack) -> None:
+        """Keep what is settled and give back what is not.
+
+        Raises:
+            HandedBack: nothing is settled.
+        """
+        if not self.settled:
+            raise reason
+        for record, _ in self.batch:
+            if (place_of(record), record.offset) not in self.settled:
+                self.give_back(record)
+
+    def kept(self) -> list[tuple[Record, Fact[Any] | Unreadable | None, Parked | None]]:
+        """What is settled and not given back, in order, with what became of it."""
+        return [
+            (record, told, self.settled[place, record.offset])
+            for place, (record, told) in ((place_of(each[0]), each) for each in self.batch)
+            if (place, record.offset) in self.settled
+            and (place not in self.given_back or record.offset < self.given_back[place])
+        ]
+
+    def _streak(self, place: TopicPartition) -> Breaker:
+        """The breaker as it will be when this batch ends here."""
+        found = self._streaks.get(place)
+        if found is None:
+            found = self._streaks[place] = replace(self.fates.breaker(self.group, place))
+        return found
+
+
+def place_of(record: Record) -> TopicPartition:
+    """The partition that a record is of."""
+    return TopicPartition(record.topic, record.partition)
 
 
 Handler = Callable[[Records], Awaitable[None]]
@@ -185,18 +263,22 @@ def listen(
         ) -> None:
             raw: Any = message.raw_message
             told = [(record, read_or_reason(record, event)) for record in raw]
-            records = Records(told, subscriber.group_id, fates, membership)
-            held = {} if event.outsiders else hold_back(records)
-            fates.in_hand_since[records.group] = time.monotonic()
+            group, consumer = subscriber.group_id, subscriber.consumer
+            membership.breakers = fates.breakers.setdefault(group, membership.breakers)
+            records = Records(told, group, fates, membership, guarded=not event.outsiders)
+            fates.in_hand_since[group] = time.monotonic()
             try:
                 await handler(records)
             finally:
-                fates.in_hand_since.pop(records.group, None)
+                fates.in_hand_since.pop(group, None)
             for partition, offset in records.given_back.items():
-                if partition in subscriber.consumer.assignment():
-                    subscriber.consumer.seek(partition, offset)
-            for partition, offset in held.items():
-                hold(subscriber.consumer, partition, offset)
+                if partition in consumer.assignment():
+                    consumer.seek(partition, offset)
+            for partition in {place_of(record) for record in raw} & membership.breakers.keys():
+                if partition not in consumer.assignment():
+                    del membership.breakers[partition]
+                elif membership.breakers[partition].open:
+                    hold(consumer, partition, fates.breaker_wait_s)
 
         consume.__name__ = getattr(handler, "__name__", "consume")
         consume.__doc__ = handler.__doc__
@@ -212,42 +294,43 @@ async def each(records: Records, event: type[E], verb: Callable[[E], Awaitable[o
 
 
 async def each_fact(
-    records: Records, event: type[E], verb: Callable[[Fact[E]], Awaitable[object]], *, lanes: int = 1
+    records: Records, _event: type[E], verb: Callable[[Fact[E]], Awaitable[object]], *, lanes: int = 1
 ) -> None:
     """Like ``each``, for verbs that also want to know where the event came from.
 
     Args:
         records: the batch.
-        event: what it tells.
+        _event: what it tells; for the type of the verb alone.
         verb: applied to each fact.
         lanes: how many facts are handled at a time. They are begun in order, so what is finished when a batch is given
             back is its beginning, but for what the other lanes were at.
     """
-    facts, bad = sorted_out(records, event)
-    todo = iter(enumerate(facts))
-    handed_back: dict[int, HandedBack] = {}
+    todo = iter(records.batch)
+    stopped: list[HandedBack] = []
 
     async def lane() -> None:
-        for place, (record, fact) in todo:
+        for record, told in todo:
+            if not records.admits(record):
+                continue
             try:
-                go_on(records)
-                await with_fate(records, record, lambda fact=fact: verb(fact), bad)  # type: ignore[misc]
+                if isinstance(told, Fact):
+                    go_on(records)
+                    dead = await with_fate(records, record, lambda fact=told: verb(fact))  # type: ignore[misc]
+                else:
+                    dead = unreadable(record, told)
+                records.settle(record, dead)
             except HandedBack as reason:
-                handed_back[place] = reason
-            if handed_back:
+                stopped.append(reason)
+            if stopped:
                 return
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(min(lanes, len(facts))):
+        for _ in range(min(lanes, len(records.batch))):
             group.create_task(lane())
-    if handed_back:
-        first = min(handed_back)
-        if not first:
-            raise handed_back[first]
+    if stopped:
         # What is finished is acknowledged; nothing of it is done again by whoever reads on.
-        records.give_back_from(facts[first][0])
-        facts, bad = facts[:first], [parked for parked in bad if kept(records, parked.record)]
-    await finish(records, facts, bad)
+        records.give_back_the_rest(stopped[0])
+    await finish(records)
 
 
 def go_on(records: Records) -> None:
@@ -258,76 +341,78 @@ def go_on(records: Records) -> None:
     """
     if records.recalled:
         raise HandedBack("recalled")
-    if time.monotonic() - records.taken_at > BATCH_FOR_S:
+    if time.monotonic() - records.taken_at > records.fates.batch_for_s:
         raise HandedBack("a batch takes long")
 
 
-def kept(records: Records, record: Record) -> bool:
-    """Whether a record is still of the batch."""
-    return any(found is record for found, _ in records.batch)
-
-
-async def together(records: Records, event: type[E], verb: Callable[[Sequence[Fact[E]]], Awaitable[object]]) -> None:
+async def together(records: Records, _event: type[E], verb: Callable[[Sequence[Fact[E]]], Awaitable[object]]) -> None:
     """Hand all good records to one verb, and park the others.
 
-    Where the verb fails and it is not the world, the facts are handed to it one by one, so that only the guilty ones
-    are parked.
+    Where the verb fails and it is not the world, each half of the facts is tried once, and of what fails each half
+    again, so that only the guilty ones are parked: some 2·log2(n) tries for one of n. Between two tries the batch may
+    end; what is settled by then is kept.
     """
-    facts, bad = sorted_out(records, event)
-    if facts:
-        whole: list[Parked] = []
-        await with_fate(records, facts[0][0], lambda: verb([fact for _, fact in facts]), whole)
-        if whole:
-            for record, fact in facts:
-                await with_fate(records, record, lambda fact=fact: verb([fact]), bad)  # type: ignore[misc]
-    await finish(records, facts, bad)
+
+    async def settle(batch: Sequence[tuple[Record, Fact[E] | Unreadable | None]], tries: int) -> None:
+        batch = [each for each in batch if records.admits(each[0])]
+        facts = [(place, told) for place, (_, told) in enumerate(batch) if isinstance(told, Fact)]
+        failed = None
+        if facts:
+            if tries < TRIES:
+                go_on(records)
+            record = batch[facts[0][0]][0]
+            failed = await with_fate(records, record, lambda: verb([fact for _, fact in facts]), tries)
+        if failed and len(facts) > 1:
+            middle = facts[len(facts) // 2][0]
+            await settle(batch[:middle], 1)
+            await settle(batch[middle:], 1)
+            return
+        for record, told in batch:
+            if records.admits(record):
+                records.settle(record, failed if isinstance(told, Fact) else unreadable(record, told))
+
+    try:
+        await settle(records.batch, TRIES)
+    except HandedBack as reason:
+        records.give_back_the_rest(reason)
+    await finish(records)
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """A record that is to be parked, and why."""
-
-    record: Record
-    reason: str
-    error: str
+def unreadable(record: Record, told: Unreadable | None) -> Parked | None:
+    """What becomes of a record that is no fact: tombstones are passed over."""
+    return None if told is None else Parked(record, "unreadable", str(told))
 
 
-def sorted_out(records: Records, _event: type[E]) -> tuple[list[tuple[Record, Fact[E]]], list[Parked]]:
-    """The readable facts and the records to be parked; tombstones are neither."""
-    facts: list[tuple[Record, Fact[E]]] = []
-    bad: list[Parked] = []
-    for record, told in records.batch:
-        if isinstance(told, Unreadable):
-            bad.append(Parked(record, "unreadable", str(told)))
-        elif told is not None:
-            facts.append((record, told))
-    return facts, bad
+async def with_fate(
+    records: Records, record: Record, act: Callable[[], Awaitable[object]], tries: int = TRIES
+) -> Parked | None:
+    """Do it; wait for the world in place; say why the record is to be parked where it is the message or us.
 
-
-async def with_fate(records: Records, record: Record, act: Callable[[], Awaitable[object]], bad: list[Parked]) -> None:
-    """Do it; wait for the world in place; collect the record for parking where it is the message or us.
+    Args:
+        records: the batch.
+        record: what it is about.
+        act: what is done.
+        tries: how often a bug is tried.
 
     Raises:
         HandedBack: the world stays down, or the batch is recalled.
     """
-    fates, waited, tries, backoff = records.fates, 0.0, 0, FIRST_BACKOFF_S
+    fates, waited, failed = records.fates, 0.0, 0
+    backoff, longest = fates.backoff_s
     waiting_for: str | None = None
     try:
         while True:
             try:
                 await act()
-                return
+                return None
             except Unacceptable as error:
-                bad.append(Parked(record, "unacceptable", str(error)))
-                return
+                return Parked(record, "unacceptable", str(error))
             except Exception as error:
                 dependency = dependency_of(error)
                 if dependency is None:
-                    tries += 1
-                    if tries == TRIES:
-                        log.exception("handler_bug", group=records.group, offset=record.offset, topic=record.topic)
-                        bad.append(Parked(record, "bug", f"{type(error).__name__}: {error}"))
-                        return
+                    failed += 1
+                    if failed >= tries:
+                        return Parked(record, "bug", f"{type(error).__name__}: {error}", error)
                 else:
                     waiting_for = dependency
                     fates.metrics.consumer_waiting.labels(records.group, dependency).set(1)
@@ -336,7 +421,7 @@ async def with_fate(records: Records, record: Record, act: Callable[[], Awaitabl
                 pause = backoff * random.uniform(0.5, 1.0)  # noqa: S311
                 await pause_unless_recalled(records, pause)
                 waited += pause
-                backoff = min(backoff * 2, LAST_BACKOFF_S)
+                backoff = min(backoff * 2, longest)
     finally:
         if waiting_for:
             fates.metrics.consumer_waiting.labels(records.group, waiting_for).set(0)
@@ -352,27 +437,31 @@ async def pause_unless_recalled(records: Records, seconds: float) -> None:
             sign.cancel()
 
 
-async def finish(records: Records, facts: Sequence[tuple[Record, Fact[Any]]], bad: Sequence[Parked]) -> None:
+async def finish(records: Records) -> None:
     """Park what is to be parked and count everything, after which the batch may be acknowledged."""
     fates, now, plain = records.fates, records.fates.now(), records.fates.publisher.kafka.plain
+    kept = records.kept()
+    bad = [dead for _, _, dead in kept if dead]
     if bad:
         messages = [parked_message(records, parked) for parked in bad]
-        unparkable: list[Parked] = []
-        await with_fate(records, bad[0].record, lambda: fates.publisher.send(messages), unparkable)
-        if unparkable:
+        if await with_fate(records, bad[0].record, lambda: fates.publisher.send(messages)):
             raise HandedBack("parking failed")
     for parked in bad:
-        log.warning("parked", group=records.group, topic=parked.record.topic, reason=parked.reason, error=parked.error)
-        fates.metrics.parked.labels(records.group, plain(parked.record.topic), parked.reason).inc()
-    for record, fact in facts:
-        age = (now - (fact.said_at or fact.appended_at)).total_seconds()
-        fates.metrics.event_age.labels(records.group, plain(record.topic)).observe(max(0.0, age))
-    guilty = {(parked.record.partition, parked.record.offset) for parked in bad}
-    for record, _ in records.batch:
-        partition = TopicPartition(record.topic, record.partition)
-        fates.handled[records.group, partition] = record.offset + 1
-        breaker = fates.breaker(records.group, partition)
-        breaker.streak = breaker.streak + 1 if (record.partition, record.offset) in guilty else 0
+        topic, reason = parked.record.topic, parked.reason
+        times = bursts.due((records.group, type(parked.bug).__name__)) if parked.bug else None
+        if times is not None:
+            offset = parked.record.offset
+            log.error("handler_bug", group=records.group, topic=topic, offset=offset, times=times, exc_info=parked.bug)
+        log.warning("parked", group=records.group, topic=topic, reason=reason, error=parked.error)
+        fates.metrics.parked.labels(records.group, plain(topic), reason).inc()
+    for record, told, dead in kept:
+        place = place_of(record)
+        fates.handled[records.group, place] = record.offset + 1
+        if records.guarded:
+            fates.breaker(records.group, place).count(dead=dead is not None)
+        if isinstance(told, Fact):
+            age = (now - (told.said_at or told.appended_at)).total_seconds()
+            fates.metrics.event_age.labels(records.group, plain(record.topic)).observe(max(0.0, age))
 
 
 def parked_message(records: Records, parked: Parked) -> Message:
@@ -394,38 +483,13 @@ def read_or_reason(record: Record, event: type[E]) -> Fact[E] | Unreadable | Non
         return reason
 
 
-def hold_back(records: Records) -> dict[TopicPartition, int]:
-    """Cut a batch where a breaker opens in it, and to one record a partition whose breaker is open already.
+def hold(consumer: AIOKafkaConsumer, partition: TopicPartition, seconds: float) -> None:
+    """Let a partition wait where it stands. Others are not disturbed."""
 
-    Returns:
-        The partitions that now wait, each with the offset at which it goes on.
-    """
-    streaks: dict[TopicPartition, int] = {}
-    held: dict[TopicPartition, int] = {}
-    kept = []
-    for record, told in records.batch:
-        partition = TopicPartition(record.topic, record.partition)
-        if partition in held:
-            continue
-        streak = streaks.get(partition, records.fates.breaker(records.group, partition).streak)
-        streaks[partition] = streak + 1 if isinstance(told, Unreadable) else 0
-        if streaks[partition] >= BREAKER_AFTER:
-            held[partition] = record.offset + 1
-        kept.append((record, told))
-    records.batch = kept
-    return held
-
-
-def hold(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> None:
-    """Let a partition wait: it goes on at the offset after half a minute. Others are not disturbed."""
-    if partition not in consumer.assignment():
-        return
-
-    def go_on() -> None:
+    def resume() -> None:
         if partition in consumer.assignment():
             consumer.resume(partition)
 
-    consumer.seek(partition, offset)
     consumer.pause(partition)
-    asyncio.get_running_loop().call_later(BREAKER_WAIT_S, go_on)
-    log.error("breaker_open", topic=partition.topic, partition=partition.partition, offset=offset)
+    asyncio.get_running_loop().call_later(seconds, resume)
+    log.error("breaker_open", topic=partition.topic, partition=partition.partition)

@@ -13,6 +13,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta, structs
 
+from stories_shared.clock import text, whole_ms
+
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 MAX_COUNT = 2**53
@@ -29,7 +31,6 @@ RFC_3339 = (
 
 UserId = Annotated[str, Meta(pattern=USER_ID)]
 StoryId = Annotated[str, Meta(pattern=UUID)]
-FactId = Annotated[str, Meta(min_length=1, max_length=128)]
 PlayId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}\Z")]
 Time = Annotated[datetime, Meta(tz=True, extra_json_schema={"pattern": RFC_3339})]
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
@@ -80,8 +81,7 @@ def bounded_time(at: datetime) -> datetime:
     """
     if not (EARLIEST.year <= at.year <= LATEST.year):
         raise ValueError("a time between the years 2000 and 9000 is expected")
-    at = at.astimezone(UTC)
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+    return whole_ms(at.astimezone(UTC))
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):
@@ -399,4 +399,13 @@ EVENTS: dict[str, type[Event]] = {
 }
 """Every event by the name of its topic."""
 
-encode = msgspec.json.Encoder().encode
+encoder = msgspec.json.Encoder()
+
+
+def encode(event: Event) -> bytes:
+    """The event as JSON. Times have three digits behind the second, as everywhere, and ``Z``."""
+    fields = structs.asdict(event)
+    for name in event.time_fields:
+        if fields[name] is not None:
+            fields[name] = text(fields[name])
+    return encoder.encode(fields)

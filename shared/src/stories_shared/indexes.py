@@ -10,14 +10,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import structlog
 from pymongo import IndexModel
 from pymongo.errors import NetworkTimeout, OperationFailure
+
+from stories_shared.logging import logger
 
 Definition = dict[str, Any]
 Collection = Any
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 NEVER = 2**31 - 1  # seconds; a time to live cannot be taken off an index, but it can be put off for 68 years
 INDEX_NOT_FOUND, OPTIONS_CONFLICT, KEY_SPECS_CONFLICT = 27, 85, 86

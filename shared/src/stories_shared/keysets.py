@@ -16,12 +16,12 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 import jwt
-import structlog
 
 from stories_shared.clock import Clock
 from stories_shared.failures import Unavailable
+from stories_shared.logging import logger
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -47,7 +47,7 @@ class Key:
 
 
 class KeySet:
-    """Keys by id. ``version`` changes with every reading, so that what was verified before can be forgotten."""
+    """Keys by id. It is the same object until a key is another, so that what was verified before can be forgotten."""
 
     def __init__(self, keys: Iterable[Key] = ()) -> None:
         self.keys = tuple(keys)
@@ -58,6 +58,10 @@ class KeySet:
         if key_id is None:
             return fitting[0] if len(fitting) == 1 else None
         return next((key for key in fitting if key.id == key_id), None)
+
+    def unless_changed(self, before: "KeySet | None") -> "KeySet":
+        """The set before, where it holds the same keys."""
+        return before if before is not None and before.keys == self.keys else self
 
     def knows(self, key_id: str | None) -> bool:
         return any(key.id == key_id for key in self.keys)
@@ -176,7 +180,7 @@ class KeyFile:
             status = self.path.stat()
             seen = (status.st_mtime_ns, status.st_size, status.st_ino)
             if seen != self.seen:
-                self.set = read_key_set(self.path.read_bytes())
+                self.set = read_key_set(self.path.read_bytes()).unless_changed(self.set)
                 self.seen = seen
         except (OSError, ValueError) as error:
             log.warning("the JWKS file cannot be read", path=str(self.path), error=str(error))
@@ -231,10 +235,13 @@ class KeyUrl:
         import httpx
 
         try:
-            self.set = read_key_set(await self.download())
+            self.set = read_key_set(await self.download()).unless_changed(self.set)
             self.fetched = self.now()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, TimeoutError) as error:
-            log.warning("the JWKS URL cannot be read", url=self.url, error=str(error) or type(error).__name__)
+            parts = urlsplit(self.url)  # what else is in it may be secret
+            log.warning(
+                "jwks_unreadable", host=parts.hostname, path=parts.path, error=str(error) or type(error).__name__
+            )
 
     async def download(self) -> bytes:
         import httpx

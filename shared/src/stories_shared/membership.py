@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 
@@ -23,6 +24,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(self) -> None:
         self.changing = asyncio.Event()
         """Set while the group changes: a batch in hand should end with the record it is at."""
+        self.breakers: dict[TopicPartition, Any] = {}
+        """The breakers of the group, by partition; one goes with its partition."""
         self._free = asyncio.Event()
         self._free.set()
 
@@ -45,6 +48,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
             places = sorted(f"{place.topic}/{place.partition}" for place in revoked)
             log.warning("given_up_with_a_batch_in_hand", partitions=places)
 
-    async def on_partitions_assigned(self, _assigned: Iterable[TopicPartition]) -> None:
-        """The group has settled."""
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """The group has settled. A partition that comes back, as most do, still has its breaker."""
+        for gone in self.breakers.keys() - set(assigned):
+            del self.breakers[gone]
         self.changing.clear()

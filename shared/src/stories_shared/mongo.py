@@ -204,7 +204,7 @@ class Mongo:
         await self.client.admin.command("ping")
 
     async def skew_seconds(self) -> float:
-        """This process's clock minus the primary's, in seconds, less half the round trip's uncertainty."""
+        """This process's clock minus the primary's, in seconds; uncertain by half the round trip."""
         before = self.now()
         hello = await self.client.admin.command("hello")
         after = self.now()

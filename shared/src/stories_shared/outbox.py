@@ -4,30 +4,36 @@ State and the duty to say it are one write: ``{"$set": {…, "unsaid": mark(revi
 process and by a sweep, says what the document says *now* and clears the mark on condition that the revision still
 stands; where it does not, the newer state is said next. A relay that was frozen in between can thus say old news, but
 never leave it as the last word.
+
+A document whose event cannot be made, or is refused by Kafka for good, stays marked with the time of its next try. It
+is then tried alone, with a producer of its own, so that it delays nobody else; a new mark takes that time away.
 """
 
 import asyncio
 import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from aiokafka.errors import KafkaError
 from pymongo import IndexModel, UpdateOne
 
+from stories_shared.bursts import Bursts
 from stories_shared.clock import Clock
-from stories_shared.failures import KAFKA, Unavailable, dependency_of
+from stories_shared.failures import dependency_of
 from stories_shared.logging import logger
 from stories_shared.mongo import Collection, Document, Mongo
-from stories_shared.publishing import Publisher, Saying
+from stories_shared.publishing import ATTEMPTS, Publisher, RecordsRefused, Saying
 
 log = logger(__name__)
 
 FIELD = "unsaid"
 BATCH = 500
 SWEEP_S = 0.5
-CONFIRM_WITHIN_S = 3.0
+RETRIES = 20
+FIRST_RETRY, LAST_RETRY = timedelta(seconds=1), timedelta(minutes=5)
+MARKED = {f"{FIELD}.since": {"$exists": True}}
+FRESH = MARKED | {f"{FIELD}.retry_at": None}
 
 Facts = Callable[[Document], Sequence[Saying] | Awaitable[Sequence[Saying]]]
 
@@ -38,10 +44,9 @@ def mark(n: int, now: datetime) -> dict[str, Any]:
 
 
 def outbox_index() -> IndexModel:
-    """The index that finds unsaid documents, and holds nothing else."""
-    return IndexModel(
-        [(f"{FIELD}.since", 1)], name="unsaid", partialFilterExpression={f"{FIELD}.since": {"$exists": True}}
-    )
+    """The index that finds unsaid documents, and holds nothing else: those to be tried again apart from the fresh."""
+    keys = [(f"{FIELD}.retry_at", 1), (f"{FIELD}.since", 1)]
+    return IndexModel(keys, name="unsaid", partialFilterExpression=MARKED)
 
 
 class Outbox:
@@ -63,6 +68,7 @@ class Outbox:
         self.now = now
         self.turns = 0
         self._woken = asyncio.Event()
+        self._bursts = Bursts()
 
     @classmethod
     async def ensure(cls, mongo: Mongo, collection: str) -> None:
@@ -76,21 +82,22 @@ class Outbox:
     async def say_now(self, document_id: Any) -> None:
         """Say one document's mark, if it has one, and return when Kafka has acknowledged it.
 
+        Whoever gives up waiting leaves the mark, and the loop goes on trying.
+
         Raises:
-            Unavailable: not within three seconds. The mark stays and the loop goes on trying.
+            Unavailable: Kafka does not acknowledge it in time.
+            RecordsRefused: nor will it ever.
         """
+        waiting = {"_id": document_id, FIELD: {"$exists": True}}
+        failed: list[tuple[Document, Exception]] = []
         try:
-            async with asyncio.timeout(CONFIRM_WITHIN_S):
-                document = await self.collection.find_one({"_id": document_id, FIELD: {"$exists": True}})
-                while document is not None:
-                    await self._say([document])
-                    document = await self.collection.find_one({"_id": document_id, FIELD: {"$exists": True}})
-        except TimeoutError:
-            self.wake()
-            raise Unavailable(KAFKA, "the event is not acknowledged yet") from None
-        except Unavailable:
+            while not failed and (document := await self.collection.find_one(waiting)) is not None:
+                failed = await self._say([document], self.publisher)
+        except BaseException:
             self.wake()
             raise
+        if failed:
+            raise failed[0][1]
 
     async def run(self) -> None:
         """Say marks for ever: at once when woken, by a sweep at the latest."""
@@ -104,47 +111,82 @@ class Outbox:
                 self._woken.clear()
 
     async def turn(self) -> int:
-        """Say at most one batch of marks, oldest first, and return how many documents it held."""
-        documents = await self.collection.find(
-            {f"{FIELD}.since": {"$exists": True}}, sort=[(f"{FIELD}.since", 1)], limit=BATCH
+        """Say at most one batch of fresh marks, oldest first, and return how many documents it held.
+
+        Before, a few of those whose time to be tried again has come.
+        """
+        due = {f"{FIELD}.retry_at": {"$lte": self.now()}}
+        failed_before = await self.collection.find(
+            MARKED | due, sort=[(f"{FIELD}.retry_at", 1)], limit=RETRIES
         ).to_list(None)
-        if not documents:
-            return 0
-        try:
-            await self._say(documents)
-        except KafkaError as error:
-            if dependency_of(error) is not None or len(documents) == 1:
-                raise
-            await self._say_one_by_one(documents)
+        documents = await self.collection.find(FRESH, sort=[(f"{FIELD}.since", 1)], limit=BATCH).to_list(None)
+        if documents:
+            await self._say(documents, self.publisher)
+        if failed_before:
+            await self._try_again(failed_before)
         return len(documents)
 
     async def pending(self) -> tuple[int, float]:
         """How many documents wait to be said, counted to 10,000, and how long the oldest has waited, in seconds."""
-        waiting = {f"{FIELD}.since": {"$exists": True}}
-        count = await self.collection.count_documents(waiting, limit=10_000)
-        oldest = await self.collection.find_one(waiting, {FIELD: 1}, sort=[(f"{FIELD}.since", 1)])
-        waited = (self.now() - oldest[FIELD]["since"]).total_seconds() if oldest else 0.0
-        return count, max(0.0, waited)
+        tried = MARKED | {f"{FIELD}.retry_at": {"$type": "date"}}
+        count = await self.collection.count_documents(FRESH, limit=10_000)
+        count += await self.collection.count_documents(tried, limit=10_000)
+        oldest = await self.collection.find(FRESH, {FIELD: 1}, sort=[(f"{FIELD}.since", 1)], limit=1).to_list(None)
+        oldest += await self.collection.find(tried, {FIELD: 1}, limit=BATCH).to_list(None)
+        now = self.now()
+        waited = max(((now - document[FIELD]["since"]).total_seconds() for document in oldest), default=0.0)
+        return min(count, 10_000), max(0.0, waited)
 
-    async def _say_one_by_one(self, documents: Sequence[Document]) -> None:
-        """Keep a record that Kafka refuses from holding up the others; it stays marked, counted and logged."""
-        for document in documents:
+    async def _try_again(self, documents: Sequence[Document]) -> None:
+        """Say each alone, with one try of a producer that nobody shares."""
+        publisher = self.publisher.apart()
+        try:
+            for document in documents:
+                await self._say([document], publisher, attempts=1)
+        finally:
+            await publisher.stop()
+
+    async def _say(
+        self, documents: Sequence[Document], publisher: Publisher, attempts: int = ATTEMPTS
+    ) -> list[tuple[Document, Exception]]:
+        """Say what these documents say and clear their marks; those that failed for good are put off and returned."""
+        failed: dict[int, Exception] = {}
+        owners: dict[int, int] = {}
+        messages = []
+        for place, document in enumerate(documents):
             try:
-                await self._say([document])
-            except KafkaError as error:
+                facts = self.facts(document)
+                made = [publisher.message(saying) for saying in (await facts if inspect.isawaitable(facts) else facts)]
+            except Exception as error:
                 if dependency_of(error) is not None:
                     raise
-                log.error("event_refused", outbox=self.name, document=str(document["_id"]), error=str(error))
+                failed[place] = error
+            else:
+                owners |= {id(message): place for message in made}
+                messages += made
+        if messages:
+            try:
+                await publisher.send(messages, attempts)
+            except RecordsRefused as error:
+                failed |= {owners[id(message)]: error for message in error.messages}
+        marks = [self._cleared(document) for place, document in enumerate(documents) if place not in failed]
+        marks += [self._put_off(documents[place], error) for place, error in failed.items()]
+        await self.collection.bulk_write(marks, ordered=False)
+        return [(documents[place], error) for place, error in failed.items()]
 
-    async def _say(self, documents: Sequence[Document]) -> None:
-        sayings: list[Saying] = []
-        for document in documents:
-            facts = self.facts(document)
-            sayings.extend(await facts if inspect.isawaitable(facts) else facts)
-        if sayings:
-            await self.publisher.say_all(sayings)
-        cleared = [
-            UpdateOne({"_id": document["_id"], f"{FIELD}.n": document[FIELD]["n"]}, {"$unset": {FIELD: ""}})
-            for document in documents
-        ]
-        await self.collection.bulk_write(cleared, ordered=False)
+    def _cleared(self, document: Document) -> UpdateOne:
+        return UpdateOne(_same(document), {"$unset": {FIELD: ""}})
+
+    def _put_off(self, document: Document, error: Exception) -> UpdateOne:
+        """The time of the next try, twice as far ahead as the one before, up to five minutes."""
+        tries = document[FIELD].get("tries", 0)
+        times = self._bursts.due(type(error).__name__)
+        if times is not None:
+            log.error("event_refused", outbox=self.name, document=str(document["_id"]), times=times, exc_info=error)
+        retry_at = self.now() + min(FIRST_RETRY * 2 ** min(tries, 20), LAST_RETRY)
+        return UpdateOne(_same(document), {"$set": {f"{FIELD}.retry_at": retry_at, f"{FIELD}.tries": tries + 1}})
+
+
+def _same(document: Document) -> Document:
+    """The document as long as it says what it said."""
+    return {"_id": document["_id"], f"{FIELD}.n": document[FIELD]["n"]}

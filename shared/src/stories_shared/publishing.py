@@ -51,6 +51,14 @@ class Message:
     """None: where its key belongs."""
 
 
+class RecordsRefused(KafkaError):  # type: ignore[misc]
+    """Kafka refuses these records for good; the others of the same call are acknowledged."""
+
+    def __init__(self, messages: list[Message], error: Exception) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self.messages = messages
+
+
 class Publisher:
     """Says events as one service, or as an outside producer.
 
@@ -145,33 +153,41 @@ class Publisher:
         headers = headers_of(event, self.source, saying.fact_id or new_id(), saying.at or self.now())
         return Message(self.kafka.topic(event.topic), event.key.encode(), encode(event), tuple(headers))
 
-    async def send(self, messages: list[Message]) -> None:
+    def apart(self) -> "Publisher":
+        """A second publisher of the same source, with a producer of its own, for records that may wedge it."""
+        return Publisher(self.kafka, self.source, self.now, self.timeout_s, self.observe)
+
+    async def send(self, messages: list[Message], attempts: int = ATTEMPTS) -> None:
         """Send records, replacing the producer where one of them, or an earlier one, has wedged it.
+
+        Args:
+            messages: what is sent.
+            attempts: with how many producers it is tried.
 
         Raises:
             Unavailable: Kafka did not acknowledge all of them.
-            KafkaError: the broker refuses a record for good.
+            RecordsRefused: the broker refuses some of them for good.
         """
         began, outcome = time.perf_counter(), "error"
         try:
-            await self._send_and_replace(messages)
+            await self._send_and_replace(messages, attempts)
             outcome = "ok"
         finally:
             self.observe("send", time.perf_counter() - began, outcome)
 
-    async def _send_and_replace(self, waiting: list[Message]) -> None:
-        for attempt in range(1, ATTEMPTS + 1):
+    async def _send_and_replace(self, waiting: list[Message], attempts: int) -> None:
+        for attempt in range(1, attempts + 1):
             producer = await self._current()
             failures = await self._send_with(producer, waiting)
             if not failures:
                 return
             error = failures[0][1]
-            if dependency_of(error) == KAFKA or isinstance(error, asyncio.TimeoutError):
+            if dependency_of(error) == KAFKA or isinstance(error, TimeoutError):
                 raise Unavailable(KAFKA, type(error).__name__) from error
             await self._replace(producer)
-            if attempt == ATTEMPTS:
-                raise error
             waiting = [message for message, _ in failures]
+            if attempt == attempts:
+                raise RecordsRefused(waiting, error) from error
 
     async def _send_with(self, producer: AIOKafkaProducer, messages: list[Message]) -> list[tuple[Message, Exception]]:
         async def one(message: Message) -> tuple[Message, Exception] | None:

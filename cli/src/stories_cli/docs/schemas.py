@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from stories_shared.events import EVENTS, Event
+from stories_shared.patterns import ecma
 
 Document = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -55,11 +56,6 @@ def published(schema: Any) -> Any:
             for name, value in schema.items()
         }
     return [published(each) for each in schema] if isinstance(schema, list | tuple) else schema
-
-
-def ecma(pattern: str) -> str:
-    """A regular expression with ECMA's end."""
-    return pattern.replace("\\Z", "$")
 
 
 def prose(text: str) -> str:

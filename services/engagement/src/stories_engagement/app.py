@@ -6,9 +6,9 @@ from datetime import timedelta
 from fastapi import FastAPI
 from stories_shared.clock import Clock, system_now
 from stories_shared.events import StoryErased, StoryViewed, UserDataErased
-from stories_shared.http.idempotency import Claims
 from stories_shared.http.limits import Limits
 from stories_shared.http.paging import Cursors
+from stories_shared.idempotency import Claims
 from stories_shared.metrics import Catalogue
 from stories_shared.outbox import Outbox
 from stories_shared.publishing import Publisher, Saying

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 from stories_shared.clock import Clock, system_now
-from stories_shared.http.idempotency import Claims
 from stories_shared.http.limits import Limits
+from stories_shared.idempotency import Claims
 from stories_shared.ids import new_id
 from stories_shared.metrics import Catalogue
 from stories_shared.outbox import Outbox

@@ -8,11 +8,11 @@ from pydantic import BaseModel, PlainSerializer, WithJsonSchema
 from stories_shared.clock import text
 from stories_shared.http.api import Admin, Who
 from stories_shared.http.bodies import StoryId, UserId
-from stories_shared.http.idempotency import Claims, Idempotent, New
+from stories_shared.http.idempotency import Idempotent, run_once
 from stories_shared.http.limits import limited
 from stories_shared.http.problems import not_found
 from stories_shared.http.timely import TimelyRoute
-from stories_shared.ids import new_id
+from stories_shared.idempotency import Claims
 
 from stories_expiry.domain.accounts import SERVICES, AccountReceipt, Service
 from stories_expiry.domain.endings import STORES, Ended, Receipt, Store
@@ -83,13 +83,11 @@ def http_routes(
     @router.post("/v1/admin/users/{user_id}/erasure", status_code=ACCEPTED, response_model=AccountReceiptAnswer)
     async def erase_user(user_id: UserId, caller: Admin, once: Idempotent) -> dict[str, Any]:
         """Have every service forget a user as of now."""
-        if once is None:
-            return account_answer(await erase_account(user_id, new_id()))
-        claimed = await claims.claim_once(caller.user_id, once, new_id())
-        receipt = await erase_account(user_id, claimed.resource_id)
-        if isinstance(claimed, New):
-            await claims.settle(claimed, ACCEPTED)
-        return account_answer(receipt)
+
+        async def erase(receipt_id: str) -> AccountReceipt:
+            return await erase_account(user_id, receipt_id)
+
+        return account_answer(await run_once(claims, caller.user_id, once, erase, erase, status=ACCEPTED))
 
     @router.get("/v1/admin/users/{user_id}/erasure", response_model=AccountReceiptAnswer)
     async def user_receipt(user_id: UserId, _caller: Admin) -> dict[str, Any]:

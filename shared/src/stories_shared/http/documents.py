@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from email.message import Message
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from stories_shared.http.problems import Fault, Problem, problem
 
@@ -175,4 +175,4 @@ def too_deep() -> Problem:
     return problem("invalid", detail, errors=[{"loc": ["body"], "msg": detail}])
 
 
-__all__ = ["MAX_BODY_BYTES", "ClientDisconnect", "is_clean", "is_json", "loads", "read_bytes", "read_document"]
+__all__ = ["MAX_BODY_BYTES", "is_clean", "is_json", "loads", "read_bytes", "read_document"]

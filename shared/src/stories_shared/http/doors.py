@@ -1,10 +1,8 @@
 """What stands around every route: nothing thrown below leaves as anything but a problem document."""
 
-import asyncio
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
-import structlog
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -15,9 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stories_shared.bursts import Bursts
 from stories_shared.failures import dependency_of
 from stories_shared.http.documents import MAX_BODY_BYTES, too_large
-from stories_shared.http.problems import KINDS, Fault, Problem, not_found, problem, unavailable
+from stories_shared.http.problems import Fault, Problem, not_found, problem, unavailable
+from stories_shared.logging import logger
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 BY_STATUS = {
@@ -116,7 +115,7 @@ def problem_of(error: BaseException, scope: MutableMapping[str, Any]) -> Problem
     if dependency is not None:
         tell_of(dependency, scope, error)
         return unavailable(f"{dependency} does not answer", after=RETRY_AFTER_S)
-    if isinstance(error, asyncio.TimeoutError):
+    if isinstance(error, TimeoutError):
         tell_of("it took too long", scope, error)
         return unavailable("it took too long", after=RETRY_AFTER_S)
     log.error("an answer failed", path=route_of(scope), exc_info=error)
@@ -155,7 +154,7 @@ def of_status(error: HTTPException, scope: MutableMapping[str, Any]) -> Problem:
     if error.status_code == 404:
         return not_found()
     slug = BY_STATUS.get(error.status_code, "unavailable" if error.status_code >= 500 else "bad-request")
-    return Problem(KINDS[slug].status, slug, detail=str(error.detail), headers=headers)
+    return problem(slug, str(error.detail), headers=headers)
 
 
 def allowed(scope: MutableMapping[str, Any]) -> list[str]:

@@ -1,62 +1,26 @@
-"""Asked twice, done once: the header ``Idempotency-Key`` on every POST that creates.
+"""The header ``Idempotency-Key`` on every POST that creates: asked twice, done once."""
 
-A key belongs to (user, method, path, key) for 24 hours. It is claimed together with the new resource's id and a lease:
-whoever dies while working leaves a claim that the next try takes over, with the same id, so that nothing is made twice.
-"""
-
+import contextlib
 import hashlib
 import re
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import Depends, Header
-from pymongo import ASCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import PyMongoError
 from starlette.requests import Request
 
-from stories_shared.clock import Clock, whole_ms
 from stories_shared.http.problems import Problem, problem
+from stories_shared.idempotency import Claims, KeyReused, KeyRunning, Once, Replay
+from stories_shared.ids import new_id
 
-KEPT = timedelta(hours=24)  # contract
-LEASE = timedelta(seconds=30)  # contract
+T = TypeVar("T")
+
+SERVER_ERROR = 500
+
 PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")
 DOCUMENTED = "^[!-~]([ -~]{0,253}[!-~])?$"  # the same as it arrives: spaces around a header's value are not part of it
-
-INDEXES = (
-    IndexModel([("at", ASCENDING)], name="kept", expireAfterSeconds=int(KEPT.total_seconds())),
-    IndexModel([("user_id", ASCENDING)], name="user"),
-)
-"""For ``Mongo.ensure(name, *INDEXES)``; the second finds what an erased user left."""
-
-
-@dataclass(frozen=True, slots=True)
-class Once:
-    """What makes a request the same as an earlier one."""
-
-    method: str
-    path: str
-    key: str
-    body_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class New:
-    """Do it now, under this id. ``taken_over``: an earlier try may have got somewhere, under the same id."""
-
-    resource_id: str
-    claim: str
-    lease: datetime
-    taken_over: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """It was done: answer with ``status`` and what is true now of this resource."""
-
-    resource_id: str
-    status: int
 
 
 def once(
@@ -88,74 +52,55 @@ def hash_of(document: Any) -> str:
     return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()
 
 
-class Claims:
-    """Claims of one service, in a collection of its own (``pymongo`` or ``motor``)."""
+async def run_once(  # noqa: PLR0913, RUF100
+    claims: Claims,
+    user_id: str,
+    asked: Once | None,
+    make: Callable[[str], Awaitable[T]],
+    again: Callable[[str], Awaitable[T]],
+    *,
+    refusals: tuple[type[Exception], ...] = (),
+    ids: Callable[[], str] = new_id,
+    under: str = "",
+    status: int = 201,
+) -> T:
+    """What ``make`` makes under a fresh id; for a key that did so before, what ``again`` finds under that id.
 
-    def __init__(self, collection: Any, now: Clock) -> None:
-        self.collection = collection
-        self.now = now
+    A refusal frees the key, for another body too. After any other failure, a cancellation above all, the next request
+    with the key takes over at once, so ``make`` must be harmless under an id that it has had before.
 
-    async def claim(  # noqa: PLR0913, RUF100
-        self, user_id: str, method: str, path: str, key: str, body_hash: str, resource_id: str
-    ) -> New | Replay:
-        """Claims a key for a new resource's id. Raises 409 while another request runs, 422 for another body.
+    Args:
+        claims: of the service.
+        user_id: who asks.
+        asked: what ``Idempotent`` gives; without a key nothing is claimed.
+        make: makes the resource of an id.
+        again: finds it, as it is now.
+        refusals: the errors that say that nothing was made.
+        ids: makes ids.
+        under: what ids are kept with in front, so that claims can be found by it.
+        status: which a replay answers with.
 
-        Settle or release what is New; a lease of 30 s settles for whoever cannot.
-        """
-        now = whole_ms(self.now())  # as MongoDB gives times back, so that leases compare
-        name = hashlib.sha256("\n".join((user_id, method, path, key)).encode()).hexdigest()
-        fresh = {"_id": name, "user_id": user_id, "body": body_hash, "resource_id": resource_id, "at": now}
-        lease = {"lease": now + LEASE, "status": None}
-        try:
-            await self.collection.insert_one(fresh | lease)
-        except DuplicateKeyError:
-            return await self.found(name, body_hash, fresh | lease, now)
-        return New(resource_id, name, now + LEASE)
-
-    async def claim_once(self, user_id: str, asked: Once, resource_id: str) -> New | Replay:
-        """``claim`` by what ``Idempotent`` gives."""
-        return await self.claim(user_id, asked.method, asked.path, asked.key, asked.body_hash, resource_id)
-
-    async def found(self, name: str, body_hash: str, fresh: dict[str, Any], now: datetime) -> New | Replay:
-        """What an earlier claim means for this request."""
-        claimed = await self.collection.find_one({"_id": name})
-        if claimed is None or claimed["at"] <= now - KEPT:  # the TTL index is up to a minute late
-            return await self.replaced(name, claimed, fresh)
-        if claimed["body"] != body_hash:
-            raise problem("idempotency-reused")
-        if claimed["status"] is not None:
-            return Replay(claimed["resource_id"], claimed["status"])
-        if claimed["lease"] > now:
-            raise running()
-        taken = await self.collection.update_one(
-            {"_id": name, "lease": claimed["lease"], "status": None}, {"$set": {"lease": fresh["lease"]}}
-        )
-        if taken.matched_count == 0:
-            raise running()
-        return New(claimed["resource_id"], name, fresh["lease"], taken_over=True)
-
-    async def replaced(self, name: str, claimed: dict[str, Any] | None, fresh: dict[str, Any]) -> New:
-        """A claim whose day is over gives way to a fresh one."""
-        if claimed is not None:
-            await self.collection.delete_one({"_id": name, "at": claimed["at"]})
-        try:
-            await self.collection.insert_one(fresh)
-        except DuplicateKeyError as error:
-            raise running() from error
-        return New(fresh["resource_id"], name, fresh["lease"])
-
-    async def settle(self, new: New, status: int = 201) -> None:
-        """It is done: from now on the key answers with the resource."""
-        await self.collection.update_one({"_id": new.claim, "lease": new.lease}, {"$set": {"status": status}})
-
-    async def release(self, new: New) -> None:
-        """Nothing was made: the key is free again, for another body too."""
-        await self.collection.delete_one({"_id": new.claim, "lease": new.lease, "status": None})
-
-    async def forget_user(self, user_id: str) -> None:
-        """Part of erasing an account."""
-        await self.collection.delete_many({"user_id": user_id})
-
-
-def running() -> Problem:
-    return problem("idempotency-running", headers={"Retry-After": "1"})
+    Raises:
+        Problem: 409 while another request with the key runs, 422 for a key of another body; and what ``make`` raises.
+    """
+    if asked is None:
+        return await make(ids())
+    try:
+        claim = await claims.claim_once(user_id, asked, under + ids())
+    except KeyReused as error:
+        raise problem("idempotency-reused") from error
+    except KeyRunning as error:
+        raise problem("idempotency-running", headers={"Retry-After": "1"}) from error
+    made_id = claim.resource_id.removeprefix(under)
+    if isinstance(claim, Replay):
+        return await again(made_id)
+    try:
+        made = await make(made_id)
+    except BaseException as error:
+        nothing_made = isinstance(error, refusals) or (isinstance(error, Problem) and error.status < SERVER_ERROR)
+        end = claims.release if nothing_made and not claim.taken_over else claims.give_up
+        with contextlib.suppress(PyMongoError):  # the lease ends by itself
+            await end(claim)
+        raise
+    await claims.settle(claim, status)
+    return made

@@ -15,6 +15,7 @@ from stories_shared.http.hot import Hot, Operation
 from stories_shared.http.limits import Limited
 from stories_shared.http.problems import CONTENT_TYPE, KINDS
 from stories_shared.http.who import SCHEME, Bearer
+from stories_shared.patterns import published
 
 REF = "#/components/schemas/{model}"
 PROBLEM = {
@@ -83,7 +84,7 @@ def document(app: FastAPI) -> dict[str, Any]:
             "bearerFormat": "JWT",
             "description": "A JWT of the host application",
         }
-        app.openapi_schema = made
+        app.openapi_schema = published(made)
     return app.openapi_schema
 
 

@@ -1,8 +1,9 @@
 """Lists: how many, from where, and a cursor that only its user can use, and only on its route."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from functools import cache
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 from fastapi import Depends, Query
@@ -68,29 +69,49 @@ class Listing(BaseModel, Generic[T]):
     next_cursor: str | None = None
 
 
+VERSION = 1
+"""Of what cursors hold. A cursor of another one is refused, and the client begins again."""
+
+
 class Cursors:
-    """Seals positions in lists. A position is what the store needs to go on: texts, numbers, times."""
+    """Seals positions in lists. A position is what the store needs to go on: a tuple of texts, numbers, times."""
 
     def __init__(self, keys: Sequence[Key]) -> None:
         self.seals = Seals(keys, "cursor.1")
 
     def seal(self, route: str, user_id: str, position: Sequence[Any]) -> str:
         """A cursor for one user on one route (any text that names the list, its filters included)."""
-        return self.seals.seal(msgspec.msgpack.encode(list(position)), bound_to(route, user_id))
+        return self.seals.seal(msgspec.msgpack.encode((VERSION, position)), bound_to(route, user_id))
 
-    def open(self, route: str, user_id: str, cursor: str) -> list[Any]:
+    def open(self, route: str, user_id: str, cursor: str, shape: type[T]) -> T:
         """The position. Raises the 422 problem for a cursor that is not ours, not theirs or not of this list."""
         try:
-            position = msgspec.msgpack.decode(self.seals.open(cursor, bound_to(route, user_id)))
+            position: T
+            read = decoder(shape)  # type: ignore[arg-type]
+            _, position = read.decode(self.seals.open(cursor, bound_to(route, user_id)))
         except (Unsealed, msgspec.MsgspecError, ValueError) as error:
             raise bad_cursor() from error
-        if not isinstance(position, list):
-            raise bad_cursor()
         return position
 
-    def position(self, route: str, user_id: str, page: Page) -> list[Any] | None:
-        """The position that a page begins after; None on the first one."""
-        return None if page.cursor is None else self.open(route, user_id, page.cursor)
+    def position(self, route: str, user_id: str, page: Page, shape: type[T]) -> T | None:
+        """The position that a page begins after; None on the first one.
+
+        Args:
+            route: which list.
+            user_id: whose cursor.
+            page: what is asked for.
+            shape: the type of a position, ``tuple[datetime, str]``.
+
+        Raises:
+            Problem: 422; it is no cursor of this list.
+        """
+        return None if page.cursor is None else self.open(route, user_id, page.cursor, shape)
+
+
+@cache
+def decoder(shape: Hashable) -> msgspec.msgpack.Decoder[Any]:
+    """Reads a position of this shape, and of this version alone."""
+    return msgspec.msgpack.Decoder(tuple[Literal[VERSION], shape])  # type: ignore[valid-type]
 
 
 def bound_to(route: str, user_id: str) -> bytes:

@@ -141,12 +141,12 @@ def wrong_state(detail: str) -> Problem:
 
 def conflict(slug: str, detail: str | None = None) -> Problem:
     """409 of a kind: ``conflict("comments-off")``."""
-    return Problem(409, slug, None, detail)
+    return problem(slug, detail)
 
 
 def forbidden(slug: str = "forbidden", detail: str | None = None) -> Problem:
     """403 of a kind: ``forbidden("external-graph")``."""
-    return Problem(403, slug, None, detail)
+    return problem(slug, detail)
 
 
 def unavailable(detail: str | None = None, after: int = 1) -> Problem:

@@ -1,4 +1,4 @@
-"""Whatever a dependency does not answer, a client hears within three seconds."""
+"""Whatever a dependency does not answer, a client hears within three seconds; how slowly it asks is its own affair."""
 
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from stories_shared.patience import within
 T = TypeVar("T")
 
 ANSWER_WITHIN_S = 2.8
-"""What takes longer is answered 503, within the three seconds that docs/http.md promises."""
+"""What takes longer is answered 503, within the three seconds that docs/http.md promises after the body has come."""
 
 
 async def timely(answer: Coroutine[Any, Any, T]) -> T:
@@ -23,18 +23,14 @@ async def timely(answer: Coroutine[Any, Any, T]) -> T:
 class TimelyRoute(StrictRoute):
     """A strict route that gives up in time where a dependency does not answer; that becomes a 503."""
 
-    def get_route_handler(self) -> Handle:  # type: ignore[override]
-        """The route's handler, with a time limit."""
-        inner = super().get_route_handler()
+    async def answer(self, request: Request, inner: Handle, spent: float) -> Response:
+        """What FastAPI answers, in time; the body has arrived by now."""
 
-        async def answer(request: Request) -> Response:
+        async def answered() -> Response:
             return await inner(request)
 
-        async def handle(request: Request) -> Response:
-            return await within(self.patience_s(request), answer(request))
-
-        return handle
+        return await within(self.patience_s(request) - spent, answered())
 
     def patience_s(self, _request: Request) -> float:
-        """How long this request may take, in seconds."""
+        """How long this request may take besides the arrival of its body, in seconds."""
         return ANSWER_WITHIN_S

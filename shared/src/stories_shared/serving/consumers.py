@@ -111,9 +111,7 @@ class ConsumerWatch:
 
         async def ask() -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
             ends = await consumer.end_offsets(assigned)
-            # At once: one after the other, on a starved machine a group that reads nothing would seem mute.
-            asked = (self._handled(consumer, subscriber.group_id, place, end) for place, end in ends.items())
-            return ends, dict(zip(ends, await asyncio.gather(*asked), strict=True))
+            return ends, await self._handled(consumer, subscriber.group_id, ends)
 
         try:
             return await within(ANSWER_WITHIN_S, ask())
@@ -135,10 +133,7 @@ class ConsumerWatch:
         still = {
             group: "records to read, and no move"
             for (group, _), watched in self._watched.items()
-            if watched.ends
-            and now - watched.moved_at > STUCK_AFTER_S
-            and group not in in_hand
-            and group not in self.fates.broken
+            if watched.ends and now - watched.moved_at > STUCK_AFTER_S and group not in in_hand
         }
         endless = {group: "a batch for ever in hand" for group, seconds in in_hand.items() if seconds > IN_HAND_FOR_S}
         mute = {
@@ -167,16 +162,19 @@ class ConsumerWatch:
         self._outside_since.clear()
         self._silent_since.clear()
 
-    async def _handled(self, consumer: Any, group: str, partition: TopicPartition, end: int) -> int:
-        """The offset up to which records are handled: by us, or by whoever else had the partition since."""
-        own: int = self.fates.handled.get((group, partition), -1)
-        if own >= end:
-            return own
-        committed = await consumer.committed(partition)
-        if committed is not None or own >= 0:
-            return max(own, int(committed or 0))
-        first = await consumer.beginning_offsets([partition])
-        return int(first[partition])
+    async def _handled(self, consumer: Any, group: str, ends: dict[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """The offsets up to which records are handled: by us, or by whoever else had a partition since.
+
+        In one request for all that the group may have handled, and one for all that nobody has.
+        """
+        handled = {place: self.fates.handled.get((group, place), -1) for place in ends}
+        behind = [place for place, end in ends.items() if handled[place] < end]
+        if behind:
+            committed = await consumer._coordinator.fetch_committed_offsets(behind)  # noqa: SLF001  (no public one)
+            for place, stored in committed.items():
+                handled[place] = max(handled[place], stored.offset)
+        unread = [place for place, at in handled.items() if at < 0]
+        return handled | (await consumer.beginning_offsets(unread) if unread else {})
 
     def _measure(
         self,

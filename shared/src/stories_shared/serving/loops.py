@@ -117,6 +117,6 @@ class Loops:
                     log.warning("loop_waits", loop=loop.name, dependency=dependency, error=type(error).__name__)
                 else:
                     log.exception("loop_failed", loop=loop.name)
-            with contextlib.suppress(asyncio.TimeoutError):
+            with contextlib.suppress(TimeoutError):
                 await asyncio.sleep(backoff * random.uniform(0.5, 1.0))  # noqa: S311
             backoff = min(backoff * 2, LAST_BACKOFF_S)

@@ -87,10 +87,13 @@ class HandClock:
 
 
 @asynccontextmanager
-async def consuming(kafka: Kafka, router: KafkaRouter, service: str = "feed") -> AsyncIterator[Fates]:
-    """Run a router's subscribers against real Kafka, as a service would, until the block ends."""
+async def consuming(kafka: Kafka, router: KafkaRouter, service: str = "feed", **options: Any) -> AsyncIterator[Fates]:
+    """Run a router's subscribers against real Kafka, as a service would, until the block ends.
+
+    ``options`` are further arguments of ``Fates``.
+    """
     publisher = Publisher(kafka, service, system_now)
-    fates = Fates(publisher, CommonMetrics(Catalogue()), system_now)
+    fates = Fates(publisher, CommonMetrics(Catalogue()), system_now, **options)
     broker = KafkaBroker(kafka.bootstrap, allow_auto_create_topics=False, logger=None, graceful_timeout=3)
     broker.context.set_global("fates", fates)
     broker.include_router(router, prefix=kafka.prefix)

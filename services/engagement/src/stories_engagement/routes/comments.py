@@ -1,5 +1,6 @@
 """Comments and replies."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -107,8 +108,7 @@ def comment_routes(
         """Top comments, newest first, or the replies to one, oldest first."""
         admitted = admit(caller.user_id, story_id, ticket)
         name = f"comments {story_id} {reply_to} {hidden}"
-        position = cursors.position(name, caller.user_id, page)
-        after = (position[0], position[1]) if position else None
+        after = cursors.position(name, caller.user_id, page, tuple[datetime, str])
         found, following = await read(admitted, reply_to, after, page.limit, wants_hidden=hidden)
         anyones = admitted.is_author or caller.is_admin
         return Listing(

@@ -4,9 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 from fastapi import Header
-from stories_shared.http.idempotency import Claims, Once, Replay
-from stories_shared.http.problems import Problem
-from stories_shared.ids import new_id
+from stories_shared.http.idempotency import run_once
+from stories_shared.idempotency import Claims, Once
 
 from stories_engagement.routes.refusals import DOMAIN_REFUSALS
 
@@ -33,16 +32,4 @@ class OnceOnly:
         again: Callable[[str], Awaitable[T]],
     ) -> T:
         """What `make` makes under a fresh id; for a key that did so before, what `again` finds under that id."""
-        if asked is None:
-            return await make(new_id())
-        claim = await self._claims.claim_once(user_id, asked, f"{story_id}/{new_id()}")
-        made_id = claim.resource_id.rpartition("/")[2]
-        if isinstance(claim, Replay):
-            return await again(made_id)
-        try:
-            made = await make(made_id)
-        except (*DOMAIN_REFUSALS, Problem):
-            await self._claims.release(claim)
-            raise
-        await self._claims.settle(claim)
-        return made
+        return await run_once(self._claims, user_id, asked, make, again, refusals=DOMAIN_REFUSALS, under=f"{story_id}/")

@@ -1,5 +1,6 @@
 """Views in, viewers out. Taking views is hot, so it is a plain route with msgspec."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -136,8 +137,7 @@ def view_routes(
         """Who viewed a story, newest first. For its author only."""
         admitted = admit(caller.user_id, story_id, ticket)
         name = f"viewers {story_id}"
-        position = cursors.position(name, caller.user_id, page)
-        found = await viewers(admitted, (position[0], position[1]) if position else None, page.limit)
+        found = await viewers(admitted, cursors.position(name, caller.user_id, page, tuple[datetime, str]), page.limit)
         last = found.viewers[-1] if found.more else None
         return ViewersShape(
             items=[

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import BulkWriteError, DuplicateKeyError
-from stories_shared.http.idempotency import INDEXES as CLAIM_INDEXES
+from stories_shared.idempotency import INDEXES as CLAIM_INDEXES
 from stories_shared.mongo import Mongo, Session
 from stories_shared.outbox import outbox_index
 

@@ -15,8 +15,8 @@ from stories_engagement.domain.views import Play, View
 
 E = TypeVar("E", bound=Event)
 
-NOON = system_now().replace(hour=12, minute=0, second=0, microsecond=0)
-"""Today's: MongoDB's own clock takes away what is older than marks are kept."""
+NOON = (system_now() - timedelta(hours=12)).replace(hour=12, minute=0, second=0, microsecond=0)
+"""The last one: MongoDB's own clock takes away what is older than marks are kept."""
 
 OUTSIDE = "/players"
 

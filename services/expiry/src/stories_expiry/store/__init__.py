@@ -5,7 +5,7 @@ that guards against whatever arrives late. So firing, deleting and answering are
 no transaction is needed. Stories lie in a clustered collection: half the bytes a row, one look-up less.
 """
 
-from stories_shared.http import idempotency
+from stories_shared import idempotency
 from stories_shared.mongo import Mongo
 
 from stories_expiry.store.accounts import Accounts

@@ -43,7 +43,7 @@ def edge_routes(decide: Decide, lists: Lists, cursors: Cursors, *, open_graph: b
     @router.get("/v1/followers", dependencies=[limited("reads")], responses=answers(Edges), response_model=None)
     async def followers(caller: Who, page: Paged) -> Response:
         """Who follows the caller, the newest first."""
-        after = place_of(cursors.position("followers", caller.user_id, page))
+        after = cursors.position("followers", caller.user_id, page, tuple[datetime, str])
         found = await lists.users(Kind.FOLLOW, caller.user_id, after, page.limit + 1)
         return listing(found, page, cursors, "followers", caller.user_id)
 
@@ -95,7 +95,7 @@ def collection(
     )
     async def listed(caller: Who, page: Paged) -> Response:
         """Whom the caller has decided so about, the newest first."""
-        after = place_of(cursors.position(name, caller.user_id, page))
+        after = cursors.position(name, caller.user_id, page, tuple[datetime, str])
         found = await lists.targets(kind, caller.user_id, after, page.limit + 1)
         return listing(found, page, cursors, name, caller.user_id)
 
@@ -112,15 +112,10 @@ async def change(decide: Decide, pair: Pair, *, on: bool, editable: bool) -> Non
         raise invalid(str(error), "path", "user_id") from error
 
 
-def place_of(position: Sequence[Any] | None) -> tuple[datetime, str] | None:
-    """The place in a list that a cursor holds."""
-    return (datetime.fromisoformat(position[0]), position[1]) if position else None
-
-
 def listing(found: Sequence[Listed], page: Page, cursors: Cursors, route: str, user_id: str) -> Response:
     """A page of a list, from one entry more than it shows."""
     shown = found[: page.limit]
     last = shown[-1] if len(found) > page.limit else None
-    cursor = cursors.seal(route, user_id, [last.since.isoformat(), last.user_id]) if last else None
+    cursor = cursors.seal(route, user_id, (last.since, last.user_id)) if last else None
     items = [Edge(user_id=each.user_id, since=text(each.since)) for each in shown]
     return as_json(Edges(items=items, next_cursor=cursor))

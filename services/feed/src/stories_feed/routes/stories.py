@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
@@ -62,10 +62,9 @@ def story_routes(
     async def reel(request: Request, caller: Who, user_id: UserId, page: Paged) -> Response:
         """The reel of an author, as far as the caller may see it: oldest first."""
         route = f"reel/{user_id}"
-        at = cursors.position(route, caller.user_id, page)
-        after = (datetime.fromisoformat(at[0]), at[1], at[2]) if at else None
+        after = cursors.position(route, caller.user_id, page, tuple[datetime, str, int])
         shown, place = await read_reel(caller.user_id, user_id, after, page.limit)
-        cursor = sealed(cursors, route, caller.user_id, place)
+        cursor = cursors.seal(route, caller.user_id, place) if place else None
         answer = Reel(items=[each.item for each in shown], next_cursor=cursor)
         essence = [essence_of(each) for each in shown], cursor is not None, page.cursor
         return answer_unless_known(request, answer, essence, window(shown))
@@ -89,10 +88,9 @@ def story_routes(
     @router.get("/v1/for-you", responses=answers(Reel), response_model=None)
     async def for_you(caller: Who, page: Paged) -> Response:
         """Public live stories of anyone that the caller has not seen, newest first."""
-        at = cursors.position("for-you", caller.user_id, page)
-        before = (datetime.fromisoformat(at[0]), at[1], at[2], at[3]) if at else None
+        before = cursors.position("for-you", caller.user_id, page, tuple[datetime, str, int, str])
         shown, place = await read_for_you(caller.user_id, before, page.limit)
-        cursor = sealed(cursors, "for-you", caller.user_id, place)
+        cursor = cursors.seal("for-you", caller.user_id, place) if place else None
         return as_json(Reel(items=[each.item for each in shown], next_cursor=cursor))
 
     @router.put("/v1/users/{user_id}/seen", status_code=204, responses=answers(None, 404), response_model=None)
@@ -103,13 +101,6 @@ def story_routes(
         return Response(status_code=204)
 
     return router
-
-
-def sealed(cursors: Cursors, route: str, user_id: str, place: tuple[Any, ...] | None) -> str | None:
-    """The cursor of a place that begins with a time."""
-    if place is None:
-        return None
-    return cursors.seal(route, user_id, [place[0].isoformat(), *place[1:]])
 
 
 def all_of(reels: Mapping[str, Sequence[Shown]]) -> list[Shown]:

@@ -9,8 +9,8 @@ from faststream.kafka import KafkaRouter
 from minio.error import S3Error
 from stories_shared.clock import Clock, system_now
 from stories_shared.failures import Unavailable
-from stories_shared.http.idempotency import INDEXES as CLAIM_INDEXES
 from stories_shared.http.limits import Limits
+from stories_shared.idempotency import INDEXES as CLAIM_INDEXES
 from stories_shared.metrics import Catalogue
 from stories_shared.mongo import Mongo
 from stories_shared.serving import Foundation

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from stories_shared.clock import Clock
-from stories_shared.http.idempotency import Claims
 from stories_shared.http.paging import Cursors
+from stories_shared.idempotency import Claims
 from stories_shared.ids import new_id
 from stories_shared.mongo import Document
 from stories_shared.objects import Objects

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 from fastapi import APIRouter, Response
 from stories_shared.http.bodies import StoryId
-from stories_shared.http.idempotency import Claims, Idempotent, Once, Replay
+from stories_shared.http.idempotency import Idempotent, run_once
 from stories_shared.http.limits import limited
 from stories_shared.http.openapi import problem_answer
 from stories_shared.http.problems import invalid
 from stories_shared.http.timely import TimelyRoute
 from stories_shared.http.who import Who
+from stories_shared.idempotency import Claims
 from stories_shared.settings import duration_text
 
 from stories_ingest.domain.errors import IngestError
@@ -52,23 +53,6 @@ def creating_routes(
             words=words,
         )
 
-    async def once(author_id: str, asked: Once | None, make: Wanted) -> str:
-        """Make the draft, or find the one that the same request has made; the id of it."""
-        if asked is None:
-            story_id = new_id()
-            await create(story_id, author_id, make)
-            return story_id
-        claim = await claims.claim_once(author_id, asked, new_id())
-        if isinstance(claim, Replay):
-            return claim.resource_id
-        try:
-            await create(claim.resource_id, author_id, make)
-        except IngestError:
-            await claims.release(claim)
-            raise
-        await claims.settle(claim)
-        return claim.resource_id
-
     @router.post(
         "/v1/stories",
         status_code=201,
@@ -77,8 +61,17 @@ def creating_routes(
     )
     async def create_story(body: StoryBody, caller: Who, asked: Idempotent, response: Response) -> DraftShape:
         """Ask for a story; the answer holds a form for its upload."""
+        draft = wanted(body)
+
+        async def make(story_id: str) -> str:
+            await create(story_id, caller.user_id, draft)
+            return story_id
+
+        async def again(story_id: str) -> str:
+            return story_id
+
         async with answering():
-            story_id = await once(caller.user_id, asked, wanted(body))
+            story_id = await run_once(claims, caller.user_id, asked, make, again, refusals=(IngestError,), ids=new_id)
             own = await read(Asker(caller.user_id), story_id)
             response.headers["Location"] = f"/v1/me/stories/{story_id}"
             return draft_shape(own, form(own.story) if own.story.state is State.DRAFT else None)

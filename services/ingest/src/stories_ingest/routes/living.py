@@ -12,14 +12,13 @@ from stories_shared.http.who import Who
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.story import State
 from stories_ingest.routes.bodies import ChoicesBody
-from stories_ingest.routes.refusals import HeldRoute, answering, asker_of
+from stories_ingest.routes.refusals import HeldRoute, Wait, answering, asker_of
 from stories_ingest.routes.shapes import ProcessingShape, StoryShape, story_shape
 from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
 from stories_ingest.usecases.publish import PublishStory
 from stories_ingest.usecases.read import ReadStory
 
-Wait = Annotated[float, Query(ge=0, le=30, allow_inf_nan=False, description="seconds to hold the answer, at most 30")]
 WholeSeries = Annotated[bool, Query(description="all parts of the series, not this one alone")]
 
 
@@ -36,7 +35,7 @@ def living_routes(
     )
     async def publish_story(story_id: StoryId, caller: Who, wait: Wait = 0) -> StoryShape | JSONResponse:
         """Post what was uploaded: 200 when it is live, 202 while it is worked on, 422 when it is refused."""
-        async with answering(held=wait):
+        async with answering():
             story = await publish(asker_of(caller), story_id, timedelta(seconds=wait))
             if story.state is State.REFUSED:
                 raise MediaRefused(story.reason or "damaged")

@@ -36,8 +36,8 @@ def own_routes(
     async def list_own(caller: Who, page: Paged, state: ByState = None) -> Listing[StoryShape]:
         """One's own stories, newest first."""
         route = f"me/stories?state={state}"
-        position = cursors.position(route, caller.user_id, page)
-        before = str(position[0]) if position else None
+        position = cursors.position(route, caller.user_id, page, tuple[str])
+        before = position[0] if position else None
         async with answering():
             found = await list_stories(caller.user_id, State(state) if state else None, before, page.limit)
             shown = found[: page.limit]

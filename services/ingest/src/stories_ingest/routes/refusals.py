@@ -1,31 +1,29 @@
 """What the rules refuse, as problem documents."""
 
-import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Annotated
 
+from fastapi import Query
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from stories_shared.auth import Caller
 from stories_shared.http.problems import not_found, problem, too_many, wrong_state
-from stories_shared.http.timely import ANSWER_WITHIN_S, TimelyRoute
+from stories_shared.http.timely import TimelyRoute
 
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory, NothingUploaded, TooMany, WrongState
 from stories_ingest.domain.story import Asker
 
-LONGEST_HELD_S = 30.0
+LONGEST_HELD_S = 30
 SLUGS = {"drafts": "too-many-drafts", "quota": "quota-reached"}
 
 
 @asynccontextmanager
-async def answering(held: float = 0) -> AsyncIterator[None]:
-    """Around every call of a verb: its refusals become answers, and so does a dependency that does not answer.
-
-    `held` is for how many seconds the caller wishes to wait.
-    """
+async def answering() -> AsyncIterator[None]:
+    """Around every call of a verb: its refusals become answers."""
     try:
-        async with asyncio.timeout(held + ANSWER_WITHIN_S):
-            yield
+        yield
     except NoSuchStory as error:
         raise not_found() from error
     except WrongState as error:
@@ -38,14 +36,23 @@ async def answering(held: float = 0) -> AsyncIterator[None]:
         raise too_many(math.ceil(error.wait.total_seconds()), SLUGS[error.what]) from error
 
 
+Wait = Annotated[
+    float, Query(ge=0, le=LONGEST_HELD_S, allow_inf_nan=False, description="seconds to hold the answer, at most 30")
+]
+"""The parameter `wait` of a held route."""
+read_wait = TypeAdapter(Wait).validate_python
+
+
 class HeldRoute(TimelyRoute):
     """A timely route whose answer the caller may wish to be held with ``?wait=``."""
 
     def patience_s(self, request: Request) -> float:
-        """What every route may take, and what the caller is ready to wait; its form is checked by the route itself."""
-        asked = request.query_params.get("wait", "0")
-        held = float(asked) if asked.replace(".", "", 1).isdecimal() else 0.0
-        return super().patience_s(request) + min(held, LONGEST_HELD_S)
+        """What every route may take, and what the caller is ready to wait."""
+        try:
+            held = read_wait(request.query_params.get("wait", "0"))
+        except ValidationError:
+            held = 0.0  # the route is about to refuse it
+        return super().patience_s(request) + held
 
 
 def asker_of(caller: Caller) -> Asker:
