@@ -126,7 +126,7 @@ async def test_all_parts_go_live_or_none(store):
     await store.add(story)
     parts = [part(story.id), part(new_id()), part(new_id())]
     await store.stories.decide(story.id, lambda case: life.go_live(case, "w", parts, NOW))
-    assert [each.id for each in await store.stories.parts(story.id)] == [each.id for each in parts]
+    assert await store.stories.part_ids([story.id, new_id()]) == {story.id: [each.id for each in parts]}
     assert await store.unsaid() == {each.id for each in parts}
     assert (await store.stories.quota("ann")).live == (Slot(story.id, NOW + story.lifetime),)
 
@@ -161,6 +161,14 @@ async def test_a_deleted_story_leaves_ids_and_times_and_is_to_be_said(store):
 async def delete(store, story_id, *, series=False, by="author"):
     rule = lambda case: life.delete(case, by=by, series=series, now=NOW, new_id=new_id)  # noqa: E731
     return await store.stories.decide(story_id, rule)
+
+
+async def test_state_and_revision_are_told_alone(store):
+    waiting, shown = processing(), live()
+    await store.add(waiting, shown)
+    ids = (waiting.id, shown.id, new_id())
+    assert [await store.stories.state(each) for each in ids] == [State.PROCESSING, State.LIVE, None]
+    assert [await store.stories.revision(each) for each in ids] == [None, 1, None]
 
 
 async def test_an_ended_story_cannot_be_created_again(store):

@@ -1,14 +1,13 @@
 """What the rules refuse, as problem documents."""
 
-import asyncio
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from starlette.requests import Request
 from stories_shared.auth import Caller
 from stories_shared.http.problems import not_found, problem, too_many, wrong_state
-from stories_shared.http.timely import ANSWER_WITHIN_S, TimelyRoute
+from stories_shared.http.timely import TimelyRoute
 
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory, NothingUploaded, TooMany, WrongState
 from stories_ingest.domain.story import Asker
@@ -17,15 +16,11 @@ LONGEST_HELD_S = 30.0
 SLUGS = {"drafts": "too-many-drafts", "quota": "quota-reached"}
 
 
-@asynccontextmanager
-async def answering(held: float = 0) -> AsyncIterator[None]:
-    """Around every call of a verb: its refusals become answers, and so does a dependency that does not answer.
-
-    `held` is for how many seconds the caller wishes to wait.
-    """
+@contextmanager
+def answering() -> Iterator[None]:
+    """Around every call of a verb: its refusals become answers. Time is kept by the route."""
     try:
-        async with asyncio.timeout(held + ANSWER_WITHIN_S):
-            yield
+        yield
     except NoSuchStory as error:
         raise not_found() from error
     except WrongState as error:

@@ -33,6 +33,16 @@ class MemoryStories:
         """The story, in any state but ended."""
         return self.stories.get(story_id)
 
+    async def state(self, story_id: str) -> State | None:
+        """Its state alone."""
+        story = self.stories.get(story_id)
+        return story.state if story else None
+
+    async def revision(self, story_id: str) -> int | None:
+        """The revision of a live story."""
+        story = self.stories.get(story_id)
+        return story.posted.revision if story and story.posted else None
+
     async def ended(self, story_id: str) -> Ended | None:
         """What remains of an ended story."""
         return self.endings.get(story_id)
@@ -41,6 +51,11 @@ class MemoryStories:
         """The live parts of a series, in order."""
         parts = [story for story in self.stories.values() if story.posted and story.posted.series_id == series_id]
         return sorted(parts, key=lambda story: story.posted.part if story.posted else 0)
+
+    async def part_ids(self, series_ids: Collection[str]) -> dict[str, list[str]]:
+        """The ids of the live parts of each series, in order."""
+        found = {series_id: [part.id for part in await self.parts(series_id)] for series_id in series_ids}
+        return {series_id: ids for series_id, ids in found.items() if ids}
 
     async def ended_parts(self, series_id: str) -> list[Ended]:
         """What remains of a series' ended parts."""
