@@ -1,6 +1,7 @@
 """Media workers and sweeps, wired to their verbs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -42,7 +43,7 @@ def start_workers(settings: IngestSettings, base: Foundation, parts: Parts, metr
             stories=parts.stories,
             bucket=parts.bucket,
             make=maker(settings),
-            folder=work_folder,
+            folder=partial(counted, metrics),
             cut=media.cut_captions,
             posted=parts.posted,
             bell=parts.bell,
@@ -51,6 +52,14 @@ def start_workers(settings: IngestSettings, base: Foundation, parts: Parts, metr
         )
         base.job(f"media-{number}", partial(work_for_ever, work, parts.bell, metrics))
     base.sweep("left-behind", timedelta(minutes=10), remove_left_behind)
+
+
+@asynccontextmanager
+async def counted(metrics: IngestMetrics) -> AsyncIterator[Path]:
+    """The folder of a job, which runs for as long as it has one; a worker that finds no job has none."""
+    with metrics.media_jobs.labels("running").track_inprogress():
+        async with work_folder() as folder:
+            yield folder
 
 
 def maker(settings: IngestSettings) -> Maker:

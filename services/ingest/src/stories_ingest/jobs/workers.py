@@ -12,8 +12,7 @@ LOOK_EVERY_S = 0.5
 async def work_for_ever(work: WorkOnMedia, bell: Bell, metrics: IngestMetrics) -> None:
     """Do one job after the other; wait for the bell in between."""
     while True:
-        with metrics.media_jobs.labels("running").track_inprogress():
-            done = await work()
+        done = await work()
         if done is None:
             await bell.wait(WORK, LOOK_EVERY_S)
             continue

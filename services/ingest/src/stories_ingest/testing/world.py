@@ -4,8 +4,8 @@
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -24,13 +24,14 @@ from stories_ingest.testing.memory import MemoryStories
 class MemoryBucket:
     """A bucket: keys with bytes. While `down`, every call fails as a store that does not answer.
 
-    The key that is `stuck` cannot be removed. `most_at_once` is how many erasures there were at a time.
+    The key that is `stuck` cannot be removed. `most_at_once` is how many objects were written, or stories
+    erased, at a time.
     """
 
     objects: dict[str, bytes] = field(default_factory=dict)
     down: bool = False
     stuck: str | None = None
-    erasing: int = 0
+    at_once: int = 0
     most_at_once: int = 0
 
     def form(self, key: str, content_type: str, size: int, until: datetime) -> Form:
@@ -56,7 +57,9 @@ class MemoryBucket:
     async def put(self, key: str, path: Path, content_type: str) -> None:
         """Write one object."""
         self._answer()
-        self.objects[key] = path.read_bytes() + content_type.encode()
+        with self._counted():
+            await asyncio.sleep(0)
+            self.objects[key] = path.read_bytes() + content_type.encode()
 
     async def remove(self, *keys: str) -> None:
         """Remove objects."""
@@ -68,20 +71,25 @@ class MemoryBucket:
 
     async def erase(self, *story_ids: str) -> None:
         """Remove everything of these stories."""
-        self.erasing += 1
-        self.most_at_once = max(self.most_at_once, self.erasing)
-        await asyncio.sleep(0)
-        try:
+        with self._counted():
+            await asyncio.sleep(0)
             for story_id in story_ids:
                 of_story = [key for key in self.objects if key.startswith(final_prefix(story_id))]
                 await self.remove(staging_key(story_id), *of_story)
-        finally:
-            self.erasing -= 1
 
     async def page(self, prefix: str, after: str, limit: int) -> list[str]:
         """The first keys below a prefix that come after this one."""
         self._answer()
         return heapq.nsmallest(limit, (key for key in self.objects if key.startswith(prefix) and key > after))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            yield
+        finally:
+            self.at_once -= 1
 
     def _answer(self) -> None:
         if self.down:

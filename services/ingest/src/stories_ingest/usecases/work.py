@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from stories_shared.clock import Clock, whole_ms
-from stories_shared.failures import dependency_of
+from stories_shared.failures import Unavailable, dependency_of
 
 from stories_ingest.domain import life
 from stories_ingest.domain.errors import LeaseLost, MediaRefused, NoSuchStory
@@ -15,6 +15,7 @@ from stories_ingest.domain.keys import final_key, staging_key
 from stories_ingest.domain.life import Part
 from stories_ingest.domain.story import Media, State, Story
 from stories_ingest.usecases.bell import Bell
+from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.ports import Relay, Stories
 from stories_ingest.usecases.workshop import Bucket, Cutter, Folder, Jobs, Maker, Piece
 
@@ -27,6 +28,8 @@ MAX_ATTEMPTS = 5
 """Claims of one job after which the media is taken for what kills workers."""
 MADE = 0.9
 """Which part of the work is done when the media are made and only the final keys are to be written."""
+WRITTEN_AT_ONCE = 4
+"""How many parts of a long clip are written to the bucket at a time."""
 SUFFIXES = {"video/mp4": ".mp4", "image/jpeg": ".jpg", "image/webp": ".webp"}
 
 
@@ -142,18 +145,21 @@ class WorkOnMedia:
         await self.stories.decide(story.id, lambda case: life.go_live(case, hold.worker, parts, whole_ms(self.now())))
         self.posted.wake()
         self.bell.ring(story.id)
-        await self.bucket.remove(staging_key(story.id))
+        with suppress(Unavailable):  # the story is live; a sweep removes what is left
+            await self.bucket.remove(staging_key(story.id))
 
     async def _write(self, hold: Hold, pieces: Sequence[Piece]) -> list[Part]:
         """Write every part under its own story's folder, announced on the job first so that no sweep takes them."""
         story = hold.story
         hold.parts = [story.id, *(self.new_id() for _ in pieces[1:])]
         await self._keep(hold)
-        parts = []
-        for number, (part_id, piece) in enumerate(zip(hold.parts, pieces, strict=True), 1):
-            parts.append(await self._write_one(hold, part_id, piece))
-            hold.progress = MADE + (1 - MADE) * number / (len(pieces) + 1)
-        return parts
+
+        async def write(made: tuple[str, Piece]) -> Part:
+            part = await self._write_one(hold, *made)
+            hold.progress = max(hold.progress, MADE) + (1 - MADE) / (len(pieces) + 1)
+            return part
+
+        return await for_each(zip(hold.parts, pieces, strict=True), write, WRITTEN_AT_ONCE)
 
     async def _write_one(self, hold: Hold, part_id: str, piece: Piece) -> Part:
         name = self.new_id()
