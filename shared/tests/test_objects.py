@@ -259,3 +259,13 @@ async def test_the_backstop_leaves_rules_of_others_alone_and_follows_its_setting
         found = {rule.rule_id: (rule.rule_filter.prefix, rule.expiration.days) for rule in rules}
         ours = {f"stories-{prefix.strip('/')}": (prefix, count) for prefix, count in days.items()}
         assert found == {"theirs": ("logs/", 5), **ours}
+
+
+async def test_a_listing_goes_on_after_a_key(objects, clip):
+    keys = [f"stories/{letter}/media.mp4" for letter in "abcde"]
+    for key in [*keys, "other/a"]:
+        await objects.put_file(key, clip, "video/mp4")
+    first = await objects.page("stories/", "", 2)
+    rest = await objects.page("stories/", first[-1].key, 10)
+    assert [each.key for each in (*first, *rest)] == keys
+    assert (first[0].size, await objects.page("stories/", keys[-1], 10)) == (5000, [])

@@ -52,3 +52,11 @@ async def test_a_partial_index_with_type_in_its_filter_is_unused(recorded):
 
     (line,) = await slow_plans(mongo, recorder.commands)
     assert line.startswith("COLLSCAN")
+
+
+async def test_the_same_query_on_two_collections_is_kept_twice(recorded):
+    mongo, rows, recorder = recorded
+    for collection in (rows, mongo["others"], rows):
+        await collection.find({"a": 3}).to_list(None)
+
+    assert [command["find"] for command in recorder.commands] == ["rows", "others"]

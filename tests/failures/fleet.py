@@ -19,7 +19,7 @@ from stories_shared.settings import load
 from stories_shared.testing import eventually
 
 SERVICES = ("ingest", "feed", "engagement", "expiry")
-SETTINGS = {"LIMIT_READS": "100000", "LIMIT_EDGES": "100000", "LIMIT_CREATE": "100000", "LIMIT_VIEWS": "1000000"}
+SETTINGS = {f"LIMIT_{name}": "1000000" for name in ("READS", "EDGES", "CREATE", "WRITES", "VIEWS")}
 START_SECONDS = 90.0
 
 

@@ -81,6 +81,8 @@ async def test_parameters_of_a_content_type_are_ignored(ann, sent):
         {"media": {"content_type": "video/mp4"}},
         {"lifetime": "25h"},
         {"lifetime": 24},
+        {"lifetime": "a day"},
+        {"lifetime": "9" * 400 + "d"},
         {"audience": "nobody"},
         {"hide_from": ["not ok"]},
         {"hide_from": [f"u{n}" for n in range(1001)]},
@@ -206,6 +208,32 @@ async def test_limits_are_told_and_kept(start):
         assert [answer.status_code for answer in answers] == [201, 201, 429]
         assert answers[0].headers["ratelimit"].startswith('"create";r=1;')
         assert int(answers[2].headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("call", ["upload", "publish", "cancel", "change", "delete"])
+async def test_edits_of_a_story_have_one_limit_in_common(start, call):
+    async with start(limit_writes=2) as ingest:
+        author = ingest.author()
+        path = f"/v1/stories/{(await author.create()).json()['id']}"
+        calls = {
+            "upload": lambda: author.http.post(f"{path}/upload"),
+            "publish": lambda: author.http.post(f"{path}/publish"),
+            "cancel": lambda: author.http.post(f"{path}/cancel"),
+            "change": lambda: author.http.patch(path, json={"reactions": False}),
+            "delete": lambda: author.http.delete(path),
+        }
+        for _ in range(2):
+            assert (await calls["upload"]()).headers["ratelimit-policy"] == '"writes";q=2;w=60'
+        refused = await calls[call]()
+        assert (refused.status_code, refused.json()["type"]) == (429, "urn:stories:rate-limited")
+        assert (await author.show(path.rsplit("/", 1)[1])).json()["state"] == "draft"
+
+
+@pytest.mark.parametrize("asked", ["60s", "1m", "60000ms", "60", "0.0166666666666666667h"])
+async def test_a_lifetime_is_compared_however_it_is_spelled(start, asked):
+    async with start(story_lifetimes="24h,60s") as ingest:
+        draft = await ingest.author().create(lifetime=asked)
+        assert (draft.status_code, draft.json()["lifetime"]) == (201, "1m")
 
 
 async def test_anybody_may_read_the_bounds(ingest):

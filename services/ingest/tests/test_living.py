@@ -4,7 +4,11 @@ import asyncio
 import time
 
 import pytest
+from stories_ingest.store.documents import STORIES, story_document
+from stories_ingest.testing.builders import live
 from stories_ingest.testing.running import eventually, photo
+from stories_shared.clock import system_now
+from stories_shared.ids import new_id
 
 pytestmark = pytest.mark.servers
 
@@ -118,6 +122,27 @@ async def test_only_some_things_may_be_changed(ann, body):
     assert (await ann.http.patch(f"/v1/stories/{draft['id']}", json=body)).status_code == 422
 
 
+async def test_a_change_of_one_field_by_a_generated_client_changes_no_other(ingest, ann):
+    schemas = (await ingest.http.get("/openapi.json")).json()
+    patch = schemas["paths"]["/v1/stories/{story_id}"]["patch"]
+    body = schemas
+    for name in patch["requestBody"]["content"]["application/json"]["schema"]["$ref"].removeprefix("#/").split("/"):
+        body = body[name]
+    # A generated client sends every field that has a default, and what its user has set.
+    defaults = {name: about["default"] for name, about in body["properties"].items() if "default" in about}
+    story = await ann.post(audience="followers", hide_from=["bob"], download=True)
+    answer = await ann.http.patch(f"/v1/stories/{story['id']}", json={**defaults, "comments": "nobody"})
+    assert answer.status_code == 200
+    assert answer.json() == {**story, "comments": "nobody"}
+
+
+async def test_a_change_of_nothing_changes_nothing(ingest, ann):
+    story = await ann.post()
+    answer = await ann.http.patch(f"/v1/stories/{story['id']}", json={})
+    assert (answer.status_code, answer.json()) == (200, story)
+    assert [news["revision"] for news in await ingest.of("story-posted", story["id"])] == [1]
+
+
 async def test_a_deletion_is_said_and_the_media_gone_when_it_is_answered(ingest, ann):
     story = await ann.post()
     assert (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
@@ -194,6 +219,26 @@ async def test_an_author_pages_through_their_stories(ann):
     rest = (await ann.http.get("/v1/me/stories", params={"limit": 4, "cursor": first["next_cursor"]})).json()
     shown = [item["id"] for item in first["items"] + rest["items"]]
     assert (shown, rest["next_cursor"]) == ([live, *reversed(drafts)], None)
+
+
+async def test_a_page_of_stories_costs_as_many_queries_as_one(start, realm):
+    async with start(role="api") as ingest:
+        ann = ingest.author()
+        series = [new_id() for _ in range(10)]
+        parts = [live("ann", system_now(), series_id=each, part=n, parts=3) for each in series for n in (1, 2, 3)]
+        await ingest.mongo[STORIES].insert_many([{"_id": part.id, **story_document(part)} for part in parts])
+
+        async def queries(limit):
+            before = (await ingest.mongo.client.admin.command("serverStatus"))["opcounters"]["query"]
+            listed = (await ann.http.get("/v1/me/stories", params={"limit": limit})).json()["items"]
+            after = (await ingest.mongo.client.admin.command("serverStatus"))["opcounters"]["query"]
+            return after - before, [item["part_ids"] for item in listed]
+
+        many, shown = min([await queries(30) for _ in range(10)])
+        assert many < 10
+        assert sorted(map(tuple, shown)) == sorted(
+            tuple(part.id for part in parts if part.posted.series_id == each) for each in series for _ in range(3)
+        )
 
 
 async def test_stories_are_listed_by_state(ann):

@@ -1,10 +1,14 @@
 """The series of ingest are there from the start, at zero."""
 
+import asyncio
 from typing import get_args
 
+from stories_ingest.app.background import counted
 from stories_ingest.domain.errors import REASONS
+from stories_ingest.jobs.workers import work_for_ever
 from stories_ingest.media.terms import Reason
 from stories_ingest.metrics import IngestMetrics
+from stories_ingest.usecases.bell import Bell
 from stories_shared.metrics import Catalogue
 
 
@@ -15,3 +19,21 @@ def test_every_reason_that_media_work_knows_has_a_series_before_it_first_happens
     assert set(REASONS) == set(get_args(Reason))
     for reason in REASONS:
         assert f'stories_publishes_total{{reason="{reason}",result="refused"}} 0.0' in page
+
+
+async def test_a_worker_that_looks_for_a_job_has_none_running():
+    metrics = IngestMetrics(Catalogue())
+    running = metrics.media_jobs.labels("running")
+    looking = asyncio.Event()
+
+    async def work():
+        looking.set()
+        await asyncio.Event().wait()
+
+    idle = asyncio.create_task(work_for_ever(work, Bell(), metrics))
+    await looking.wait()
+    assert running._value.get() == 0
+    idle.cancel()
+    async with counted(metrics):
+        assert running._value.get() == 1
+    assert running._value.get() == 0

@@ -6,19 +6,24 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from pymongo import IndexModel
 from stories_ingest import store as mongo_store
+from stories_ingest.app import ensure
 from stories_ingest.domain import life
 from stories_ingest.domain.errors import NoSuchStory, TooMany
 from stories_ingest.domain.quota import Bounds, Quota, Slot
-from stories_ingest.domain.story import Choices, Sound, State, Words
+from stories_ingest.domain.story import Choices, Ended, How, Sound, State, Words
 from stories_ingest.store.cleaning import MongoCleaning, MongoTurns
-from stories_ingest.store.documents import STORIES, story_document
+from stories_ingest.store.documents import CLAIMS, ENDED, ERASED_USERS, QUOTAS, STORIES, ended_document, story_document
 from stories_ingest.store.jobs import MongoJobs
 from stories_ingest.store.stories import MongoStories
 from stories_ingest.testing.builders import BOUNDS, NOW, draft, live, media, part, processing
 from stories_ingest.testing.memory import MemoryStories
+from stories_shared.http.idempotency import Claims, New, Once
 from stories_shared.ids import new_id
 from stories_shared.mongo import Mongo
+from stories_shared.outbox import Outbox, mark
+from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 
 LATER = NOW + timedelta(seconds=15)
 
@@ -45,7 +50,8 @@ class InMongo:
 
     async def unsaid(self):
         found = [
-            await self.mongo[name].find({"unsaid": {"$exists": True}}).to_list(None) for name in ("stories", "ended")
+            await self.mongo[name].find({"unsaid.since": {"$exists": True}}).to_list(None)
+            for name in ("stories", "ended")
         ]
         return {document["_id"] for documents in found for document in documents}
 
@@ -120,7 +126,7 @@ async def test_all_parts_go_live_or_none(store):
     await store.add(story)
     parts = [part(story.id), part(new_id()), part(new_id())]
     await store.stories.decide(story.id, lambda case: life.go_live(case, "w", parts, NOW))
-    assert [each.id for each in await store.stories.parts(story.id)] == [each.id for each in parts]
+    assert await store.stories.part_ids([story.id, new_id()]) == {story.id: [each.id for each in parts]}
     assert await store.unsaid() == {each.id for each in parts}
     assert (await store.stories.quota("ann")).live == (Slot(story.id, NOW + story.lifetime),)
 
@@ -155,6 +161,14 @@ async def test_a_deleted_story_leaves_ids_and_times_and_is_to_be_said(store):
 async def delete(store, story_id, *, series=False, by="author"):
     rule = lambda case: life.delete(case, by=by, series=series, now=NOW, new_id=new_id)  # noqa: E731
     return await store.stories.decide(story_id, rule)
+
+
+async def test_state_and_revision_are_told_alone(store):
+    waiting, shown = processing(), live()
+    await store.add(waiting, shown)
+    ids = (waiting.id, shown.id, new_id())
+    assert [await store.stories.state(each) for each in ids] == [State.PROCESSING, State.LIVE, None]
+    assert [await store.stories.revision(each) for each in ids] == [None, 1, None]
 
 
 async def test_an_ended_story_cannot_be_created_again(store):
@@ -245,7 +259,7 @@ async def test_an_erasure_is_looked_at_again_once(store):
         [],
         [story.id],
     )
-    await store.cleaning.looked_again([story.id])
+    await store.cleaning.looked_again(story.id)
     assert await store.cleaning.to_look_at_again(LATER, 10) == []
     assert (await store.stories.ended(story.id)).erased_at == NOW
 
@@ -256,10 +270,32 @@ async def test_erasing_what_is_unknown_notes_nothing(store):
 
 
 async def test_an_erased_user_is_looked_at_again(store):
-    await store.cleaning.mark_erased("ann", NOW, LATER)
+    await store.cleaning.mark_erased("ann", NOW, NOW, LATER)
+    assert await store.cleaning.accounts_to_look_at_again(NOW, 10) == []
     assert await store.cleaning.accounts_to_look_at_again(LATER, 10) == [("ann", NOW)]
-    await store.cleaning.mark_erased("ann", NOW - timedelta(days=1), None)
+    await store.cleaning.account_looked_at_again("ann", LATER)
     assert await store.cleaning.accounts_to_look_at_again(LATER, 10) == []
+
+
+async def test_a_second_look_asked_for_meanwhile_is_not_taken_for_done(store):
+    later_still = LATER + timedelta(seconds=1)
+    await store.cleaning.mark_erased("ann", NOW, NOW, LATER)
+    await store.cleaning.mark_erased("ann", NOW - timedelta(days=1), NOW, later_still)
+    await store.cleaning.account_looked_at_again("ann", LATER)
+    assert await store.cleaning.accounts_to_look_at_again(later_still, 10) == [("ann", NOW)]
+
+
+async def test_ended_stories_of_an_account_are_unerased_until_their_media_are_gone(store):
+    deleted, cancelled, expired, strangers = live(), draft(), live(), live("bob")
+    await store.add(deleted, cancelled, expired, strangers)
+    for story in (deleted, cancelled, strangers):
+        await delete(store, story.id, by="erasure")
+    await store.stories.decide(expired.id, life.expire)
+    before_all = NOW - timedelta(days=1)
+    assert set(await store.cleaning.unerased("ann", before_all, 10)) == {deleted.id, cancelled.id}
+    assert len(await store.cleaning.unerased("ann", expired.posted.expires_at, 10)) == 3
+    await store.cleaning.erased(deleted.id, NOW, LATER)
+    assert await store.cleaning.unerased("ann", before_all, 10) == [cancelled.id]
 
 
 async def test_only_what_was_made_until_then_belongs_to_an_erased_account(store):
@@ -282,7 +318,8 @@ async def test_a_forgotten_user_leaves_no_quota(store):
 async def test_uploads_are_wanted_by_drafts_and_jobs(store):
     one, two, done = draft(), processing(), live()
     await store.add(one, two, done)
-    assert await store.cleaning.uploads_wanted({one.id, two.id, done.id, new_id()}) == {one.id, two.id}
+    keys = [f"staging/{story_id}" for story_id in (one.id, two.id, done.id, new_id())]
+    assert await store.cleaning.uploads_wanted(keys) == set(keys[:2])
 
 
 async def test_keys_belong_to_live_stories_and_to_running_jobs(store):
@@ -308,3 +345,119 @@ async def test_a_turn_is_one_holders_while_it_lasts(store):
     assert await store.turns.take("sweep", holder, NOW, hold)
     assert not await store.turns.take("sweep", "other", NOW, hold)
     assert await store.turns.take("sweep", "other", LATER, hold)
+
+
+async def test_the_holder_of_a_turn_says_how_far_it_has_come(store):
+    hold = timedelta(seconds=15)
+    assert await store.turns.take("walk", "one", NOW, hold)
+    assert await store.turns.position("walk") == ""
+    assert await store.turns.advance("walk", "one", "m", LATER + hold)
+    assert not await store.turns.take("walk", "other", LATER, hold)
+    assert await store.turns.take("walk", "other", LATER + hold, hold)
+    assert await store.turns.position("walk") == "m"
+    assert not await store.turns.advance("walk", "one", "z", LATER + hold)
+    assert await store.turns.position("walk") == "m"
+
+
+CONTRACT = [test for name, test in list(globals().items()) if name.startswith("test_")]
+"""Everything above, which is everything that a store is asked for."""
+MANY = 1_000
+
+
+@SERVERS
+async def test_every_query_of_the_stores_has_an_index(realm):
+    recorder = CommandRecorder()
+    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[recorder])
+    await ensure(mongo)
+    for test in CONTRACT:
+        await test(InMongo(mongo))
+        for name in await mongo.database.list_collection_names():
+            await mongo[name].delete_many({"_id": {"$exists": True}})
+    await what_else_is_asked(mongo)
+    await fill(mongo)
+    assert await slow_plans(mongo, recorder.commands) == []
+    assert await searching_indexes(mongo) <= await used_indexes(mongo, recorder.commands)
+    await mongo.close()
+
+
+async def what_else_is_asked(mongo):
+    """By what is shared with other services: relays of both collections, and idempotent creation."""
+    for name in (STORIES, ENDED):
+        outbox = Outbox(name, mongo[name], lambda _: (), None, lambda: NOW)
+        await mongo[name].insert_one({"_id": "marked", "unsaid": mark(1, NOW)})
+        await outbox.say_now("marked")
+        await mongo[name].update_one({"_id": "marked"}, {"$set": {"unsaid": mark(1, NOW)}})
+        await outbox.pending()
+        assert await outbox.turn() == 1
+    claims, once = Claims(mongo[CLAIMS], lambda: NOW), Once("POST", "/v1/stories", "k", "hash")
+    for done in (claims.release, claims.settle):
+        claim = await claims.claim_once("ann", once, new_id())
+        assert isinstance(claim, New)
+        await done(claim)
+    await claims.claim_once("ann", once, new_id())
+
+
+async def fill(mongo):
+    """Some thousand documents in every state and of many authors."""
+    made = [(draft, processing, live)[number % 3](f"user{number % 50}") for number in range(3 * MANY)]
+    parts = [
+        live(f"user{number % 50}", series_id=f"series{number // 3}", part=number % 3, parts=3) for number in range(MANY)
+    ]
+    await mongo[STORIES].insert_many([{"_id": story.id, **story_document(story)} for story in made + parts])
+    ended = [
+        Ended(id=new_id(), author_id=f"user{number % 50}", how=How.DELETED, at=NOW, series_id=f"series{number // 3}")
+        for number in range(MANY)
+    ]
+    again = [{"again_at": LATER}, {}]
+    await mongo[ENDED].insert_many([ended_document(each) | again[n % 2] for n, each in enumerate(ended)])
+    erased = [{"_id": f"gone{n}", "at": NOW, "marked_at": NOW, **again[n % 2]} for n in range(MANY)]
+    await mongo[ERASED_USERS].insert_many(erased)
+    await mongo[QUOTAS].insert_many([{"_id": f"user{n}", "lapses_at": LATER} for n in range(MANY)])
+    await mongo[CLAIMS].insert_many([{"user_id": f"user{n % 50}", "at": NOW} for n in range(MANY)])
+
+
+async def searching_indexes(mongo):
+    """The names of all indexes but those that only let MongoDB drop what is old."""
+    return {
+        f"{name}.{index}"
+        for name in await mongo.database.list_collection_names()
+        for index, about in (await mongo[name].index_information()).items()
+        if "expireAfterSeconds" not in about and index != "_id_"
+    }
+
+
+async def used_indexes(mongo, commands):
+    """The names of the indexes in the winning plans."""
+    found = set()
+    for command in commands:
+        plan = await mongo.database.command({"explain": command, "verbosity": "queryPlanner"})
+        found |= {f"{next(iter(command.values()))}.{index}" for index in names_in(plan)}
+    return found
+
+
+def names_in(plan):
+    if isinstance(plan, list):
+        return {name for each in plan for name in names_in(each)}
+    if not isinstance(plan, dict):
+        return set()
+    own = {plan["indexName"]} if "indexName" in plan else set()
+    return own.union(*(names_in(value) for key, value in plan.items() if key != "rejectedPlans"))
+
+
+@SERVERS
+async def test_indexes_that_no_query_could_use_are_replaced_by_a_rollout(realm):
+    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
+    a_date = {"$exists": True, "$type": "date"}
+    earlier = [
+        IndexModel([("vanishes_at", 1)], name="vanishing", partialFilterExpression={"vanishes_at": a_date}),
+        IndexModel([("job.since", 1)], name="jobs", partialFilterExpression={"job.since": a_date}),
+    ]
+    await mongo[STORIES].create_indexes(earlier)
+    await mongo[ERASED_USERS].insert_one({"_id": "ann", "at": NOW})
+    await ensure(mongo)
+    assert {"vanishing", "vanishing.2", "jobs", "jobs.2"} <= (await mongo[STORIES].index_information()).keys()
+    assert (await mongo[ERASED_USERS].find_one({"_id": "ann"}))["marked_at"] > NOW
+    mongo.settling = True
+    await ensure(mongo)
+    assert not {"vanishing", "jobs"} & (await mongo[STORIES].index_information()).keys()
+    await mongo.close()

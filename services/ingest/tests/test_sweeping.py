@@ -56,6 +56,20 @@ async def test_a_stray_under_the_final_keys_is_removed(start, tmp_path):
         await eventually(swept)
 
 
+async def test_every_stray_upload_of_a_large_bucket_goes(start, tmp_path):
+    stray = tmp_path / "stray"
+    stray.write_bytes(b"stray")
+    async with start(role="api", sweep_every=timedelta(seconds=1)) as ingest:
+        draft = await ingest.author().drafted(photo())
+        writes = (ingest.objects.put_file(f"staging/{new_id()}", stray, "video/mp4") for _ in range(2_100))
+        await asyncio.gather(*writes)
+
+        async def swept():
+            return await ingest.keys() == [f"staging/{draft['id']}"]
+
+        await eventually(swept, within=60)
+
+
 async def test_a_killed_workers_job_is_taken_over(start, realm, tmp_path):
     clip = sample_clip(tmp_path / "long.mp4", 31, key_seconds=100, width=180, height=320, fps=15)
     async with start(role="api", sweep_every=timedelta(seconds=1)) as api:

@@ -251,3 +251,20 @@ async def test_progress_is_told_while_the_lease_is_renewed(shop):
 
     await shop.worker(make=make)()
     assert (told[0].progress, told[0].lease_until) == (0.45, NOW + timedelta(seconds=5) + LEASE)
+
+
+async def test_a_story_whose_upload_cannot_be_removed_is_posted_all_the_same(shop):
+    story = shop.published()
+    shop.bucket.stuck = f"staging/{story.id}"
+    assert (await shop.worker()()).result == "posted"
+    assert (await shop.stories.find(story.id)).state is State.LIVE
+
+
+async def test_parts_of_a_long_clip_are_written_a_few_at_a_time(shop):
+    story = shop.published()
+    shop.kitchen.parts = 10
+    assert (await shop.worker()()).result == "posted"
+    parts = await shop.stories.parts(story.id)
+    assert [part.posted.part for part in parts] == list(range(1, 11))
+    assert all(part.posted.media.key in shop.bucket.objects for part in parts)
+    assert 1 < shop.bucket.most_at_once <= 4

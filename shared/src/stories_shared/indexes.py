@@ -90,7 +90,9 @@ def _comparable(definition: Mapping[str, Any]) -> Definition:
 
 
 async def _there(database: Any, name: str) -> list[Definition]:
-    answer = await database.command({"listIndexes": name, "cursor": {"batchSize": 1_000}})
+    # Times in a filter come back aware, as they are wanted: an index would else never be known again.
+    listing = {"listIndexes": name, "cursor": {"batchSize": 1_000}}
+    answer = await database.command(listing, codec_options=database.codec_options)
     return [dict(each) for each in answer["cursor"]["firstBatch"]]
 
 

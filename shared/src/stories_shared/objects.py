@@ -174,8 +174,16 @@ class Objects:
         found = self.calls.list_objects(self.bucket, prefix, recursive=True)
         while page := await self.threads.call("list", lambda: list(itertools.islice(found, LISTED_AT_ONCE))):
             for each in page:
-                etag = (each.etag or "").strip('"')
-                yield Stat(each.object_name or "", each.size or 0, etag, None, each.last_modified)
+                yield as_listed(each)
+
+    async def page(self, prefix: str, after: str, most: int = LISTED_AT_ONCE) -> list[Stat]:
+        """The first objects under a prefix after a key, in the order of their keys. Content types are not listed."""
+
+        def listed() -> list[Stat]:
+            found = self.calls.list_objects(self.bucket, prefix, recursive=True, start_after=after or None)
+            return [as_listed(each) for each in itertools.islice(found, most)]
+
+        return await self.threads.call("list", listed)
 
     async def remove_prefix(self, prefix: str) -> int:
         """Removes every object under a prefix, which is never empty, and says how many there were."""
@@ -244,6 +252,10 @@ class Objects:
         for error in self.calls.remove_objects(self.bucket, (DeleteObject(key) for key in keys)):
             if error.code not in MISSING:
                 raise Unavailable(S3, f"{error.code}: {error.message}")
+
+
+def as_listed(found: Any) -> Stat:
+    return Stat(found.object_name or "", found.size or 0, (found.etag or "").strip('"'), None, found.last_modified)
 
 
 def stat_of(key: str, headers: Any) -> Stat:

@@ -35,6 +35,9 @@ class IngestSettings(ObjectStoreSettings, Settings):
     max_parts: int = Field(10, ge=1, le=100, description="into how many parts a clip may be split")
     still_images: OnOff = Field(True, description="whether photos are taken: `on` or `off`")
     limit_create: int = Field(30, ge=1, description="stories a user may ask for in a minute, on each replica")
+    limit_writes: int = Field(
+        120, ge=1, description="upload forms, publishes, cancels, changes and deletions a user may ask for in a minute"
+    )
     limit_comments: int = Field(30, ge=1, description="as engagement reads it; told by `GET /v1/config`")
     limit_reactions: int = Field(120, ge=1, description="as engagement reads it; told by `GET /v1/config`")
     limit_shares: int = Field(30, ge=1, description="as engagement reads it; told by `GET /v1/config`")
@@ -44,7 +47,7 @@ class IngestSettings(ObjectStoreSettings, Settings):
     @property
     def own_limits(self) -> dict[str, int]:
         """Requests a minute by the name of the limit, where ingest counts them."""
-        return {"create": self.limit_create, "reads": self.limit_reads}
+        return {"create": self.limit_create, "writes": self.limit_writes, "reads": self.limit_reads}
 
     @property
     def all_limits(self) -> dict[str, int]:

@@ -30,7 +30,7 @@ SESSION_FIELDS = frozenset(
 
 
 class CommandRecorder(CommandListener):
-    """Keeps every query, update and delete that a client sends, one of each shape, in order of appearance."""
+    """Keeps every query, update and delete that a client sends, one of each shape for each collection, in order."""
 
     def __init__(self) -> None:
         self._commands: dict[str, dict[str, Any]] = {}
@@ -44,7 +44,8 @@ class CommandRecorder(CommandListener):
         """Keep the command unless one of its shape is known."""
         if event.command_name in EXPLAINABLE:
             for command in _single(event.command_name, event.command):
-                self._commands.setdefault(repr(_shape(command)), copy.deepcopy(command))
+                collection = command[event.command_name]
+                self._commands.setdefault(f"{collection} {_shape(command)!r}", copy.deepcopy(command))
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
         """Nothing to keep."""

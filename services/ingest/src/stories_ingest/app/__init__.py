@@ -27,7 +27,7 @@ from stories_ingest.settings import IngestSettings
 from stories_ingest.store.documents import CLAIMS
 
 SWEEP_EVERY = timedelta(seconds=20)
-"""How often the whole bucket is looked through; strays go within a minute, as docs/http.md promises."""
+"""How long the looks through the bucket rest; stray uploads go within a minute, as docs/http.md promises."""
 A_DAY = timedelta(days=1)
 MISSED_FOR_DAYS = 30
 """How long media may outlive their story while everything that erases them stands still: as long as ended marks do."""
@@ -76,6 +76,7 @@ def backstop(settings: IngestSettings) -> dict[str, int]:
 async def ensure(mongo: Mongo) -> None:
     """Make every collection and index of ingest."""
     await store.ensure(mongo)
+    await store.date_erasures(mongo)
     await mongo.ensure(CLAIMS, *CLAIM_INDEXES)
 
 

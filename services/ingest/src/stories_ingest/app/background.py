@@ -1,6 +1,7 @@
 """Media workers and sweeps, wired to their verbs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from stories_shared.serving import Foundation
 from stories_ingest import media
 from stories_ingest.app.parts import Parts
 from stories_ingest.domain.errors import MediaRefused
+from stories_ingest.domain.keys import FINAL, STAGING
 from stories_ingest.jobs.sweeping import CountWaiting
 from stories_ingest.jobs.workers import work_for_ever
 from stories_ingest.metrics import IngestMetrics
@@ -24,6 +26,11 @@ from stories_ingest.usecases.workshop import Maker, Piece
 
 WIDTHS_EVERY = timedelta(seconds=30)
 """How often the number of partitions is noted: topics seldom get some, and what was said before counts for days."""
+
+UPLOAD_PAGES = 100
+"""Pages of uploads that one turn looks at; the next follows at once until all were seen."""
+MEDIA_PAGES = 10
+"""Pages of media that one turn looks at: a million stories in about an hour, without asking the store all the time."""
 
 
 def start_workers(settings: IngestSettings, base: Foundation, parts: Parts, metrics: IngestMetrics) -> None:
@@ -41,7 +48,7 @@ def start_workers(settings: IngestSettings, base: Foundation, parts: Parts, metr
             stories=parts.stories,
             bucket=parts.bucket,
             make=maker(settings),
-            folder=work_folder,
+            folder=partial(counted, metrics),
             cut=media.cut_captions,
             posted=parts.posted,
             bell=parts.bell,
@@ -50,6 +57,14 @@ def start_workers(settings: IngestSettings, base: Foundation, parts: Parts, metr
         )
         base.job(f"media-{number}", partial(work_for_ever, work, scratch, parts.bell, metrics))
     base.sweep("left-behind", timedelta(minutes=10), remove_left_behind)
+
+
+@asynccontextmanager
+async def counted(metrics: IngestMetrics) -> AsyncIterator[Path]:
+    """The folder of a job, which runs for as long as it has one; a worker that finds no job has none."""
+    with metrics.media_jobs.labels("running").track_inprogress():
+        async with work_folder() as folder:
+            yield folder
 
 
 def maker(settings: IngestSettings) -> Maker:
@@ -73,14 +88,17 @@ def maker(settings: IngestSettings) -> Maker:
 
 
 def start_sweeps(base: Foundation, parts: Parts, metrics: IngestMetrics, sweep_every: timedelta) -> None:
-    """What one replica at a time cleans up for all; every object is looked at within a minute of its appearing."""
+    """What one replica at a time cleans up for all; every upload is looked at within a minute of its appearing."""
     vanish = VanishOverdue(parts.cleaning, parts.stories, parts.bucket, parts.now)
-    objects = SweepObjects(parts.bucket, parts.cleaning)
+    uploads = SweepObjects(parts.bucket, STAGING, parts.cleaning.uploads_wanted, parts.now, UPLOAD_PAGES)
+    shown = SweepObjects(parts.bucket, FINAL, parts.cleaning.rightful, parts.now, MEDIA_PAGES, rests=True)
     again = LookAgain(parts.cleaning, parts.bucket, parts.erase_account, parts.now)
     unheard_of = EraseUnheardOf(parts.cleaning, parts.stories, parts.erase, parts.now)
     turn = parts.in_turn.of
     base.sweep("vanish", timedelta(seconds=5), turn("vanish", vanish))
-    base.sweep("objects", sweep_every, turn("objects", objects))
+    base.sweep("uploads", sweep_every, parts.in_turn.resumed("uploads", uploads))
+    base.sweep("objects", sweep_every, parts.in_turn.resumed("objects", shown))
+    base.sweep("unfinished-uploads", sweep_every, turn("unfinished-uploads", parts.bucket.abort_uploads))
     base.sweep("unheard-of", timedelta(seconds=60), turn("unheard-of", unheard_of))
     base.sweep("look-again", timedelta(seconds=5), turn("look-again", again))
     base.sweep("widths", WIDTHS_EVERY, partial(parts.news.look, StoryPosted))

@@ -44,7 +44,7 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
     )
     own = own_routes(
         parts.read,
-        ListStories(parts.stories, parts.now),
+        ListStories(parts.stories, parts.stories, parts.now),
         ReadQuota(parts.stories, parts.bounds, parts.now),
         parts.cursors,
         parts.bounds,

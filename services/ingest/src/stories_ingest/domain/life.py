@@ -128,15 +128,16 @@ def cancel(case: Case, now: datetime) -> Verdict:
     return vanish(case, now)
 
 
-def vanish(case: Case, now: datetime) -> Verdict:
+def vanish(case: Case, now: datetime, by: str | None = None) -> Verdict:
     """End a story that was never posted: it leaves no receipt, and gives its place back."""
-    return Verdict(case.quota.release(case.story.slot), end=(_ended(case.story, How.VANISHED, now),))
+    ended = replace(_ended(case.story, How.VANISHED, now), by=by)
+    return Verdict(case.quota.release(case.story.slot), end=(ended,))
 
 
 def delete(case: Case, *, by: str, series: bool, now: datetime, new_id: Callable[[], str], say: bool = True) -> Verdict:
     """End a story, or every part of its series; the place in the quota is free again with its last part."""
     if case.story.posted is None:
-        return vanish(case, now)
+        return vanish(case, now, by)
     going = case.parts if series else (case.story,)
     ended = tuple(replace(_ended(part, How.DELETED, now), by=by, fact_id=new_id()) for part in going)
     return Verdict(_freed(case, len(going)), end=ended, say=say)

@@ -199,7 +199,9 @@ class Asker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """What remains of a story: ids and times. `by` and `fact_id` are for saying the deletion, again if need be.
+    """What remains of a story: ids and times. `by` says who took it back: author, admin or erasure.
+
+    `by` and `fact_id` are for saying the deletion, again if need be.
 
     `author_id` is None once the author's account has been erased.
     """

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from stories_shared.clock import Clock
@@ -19,12 +20,36 @@ class Turns(Protocol):
     async def take(self, name: str, holder: str, now: datetime, hold: timedelta) -> bool:
         """Whether it is this holder's turn."""
 
+    async def position(self, name: str) -> str:
+        """Where the work goes on; empty for the beginning."""
+
+    async def advance(self, name: str, holder: str, position: str, until: datetime) -> bool:
+        """Remember where the work goes on, and hold the turn until then; False when it is another's by now."""
+
 
 class Waiting(Protocol):
     """Jobs that wait for a worker."""
 
     async def waiting(self, now: datetime) -> int:
         """How many."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPosition:
+    """How far a long sweep has come; each step renews the turn, so that no replica begins beside another."""
+
+    turns: Turns
+    name: str
+    holder: str
+    now: Clock
+
+    async def load(self) -> str:
+        """Where to go on."""
+        return await self.turns.position(self.name)
+
+    async def advance(self, position: str) -> bool:
+        """Remember where to go on; False when another replica has taken over."""
+        return await self.turns.advance(self.name, self.holder, position, self.now() + HOLD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +60,17 @@ class InTurn:
     holder: str
     now: Clock
 
-    def of(self, name: str, turn: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
+    def of(self, name: str, turn: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
         """The same turn, passed over while another replica holds it."""
 
-        async def in_turn() -> None:
-            if await self.turns.take(name, self.holder, self.now(), HOLD):
-                await turn()
+        async def in_turn() -> object:
+            return await turn() if await self.turns.take(name, self.holder, self.now(), HOLD) else None
 
         return in_turn
+
+    def resumed(self, name: str, turn: Callable[[HeldPosition], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+        """The same for a turn that goes on where the one before stopped, on whatever replica that was."""
+        return self.of(name, partial(turn, HeldPosition(self.turns, name, self.holder, self.now)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,7 @@ async def work_for_ever(
     """Do one job after the other; wait for the bell in between, and for the disk when it is full."""
     while True:
         try:
-            with metrics.media_jobs.labels("running").track_inprogress():
-                done = await work()
+            done = await work()
         except MachineFault as fault:
             scratch.failed(fault)
             log.warning("media_machine_fault", error=str(fault), room=fault.room)

@@ -1,5 +1,6 @@
 """What clients send."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
@@ -34,7 +35,7 @@ def web_vtt(text: str) -> str:
     return text
 
 
-HideFrom = Annotated[list[UserId], Field(max_length=MAX_HIDDEN, default_factory=list), AfterValidator(each_once)]
+HideFrom = Annotated[list[UserId], Field(max_length=MAX_HIDDEN), AfterValidator(each_once)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -93,26 +94,42 @@ def stored_layer(layer: LayerBody) -> dict[str, Any]:
     return stored
 
 
-class ChoicesBody(Body):
-    """What may be changed for as long as the story lives."""
+def sent_of(body: Body, names: Iterable[str]) -> dict[str, Any]:
+    """Those of the fields that were sent, as the domain keeps them."""
+    sent = body.model_dump(include=set(names), exclude_unset=True)
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in sent.items()}
+
+
+NOT_SENT: Any = Field(default_factory=lambda: None)
+"""A field that may be left out and has no default, in the documents either: a client made from them sends defaults."""
+
+
+class StoryChanges(Body):
+    """What may be changed for as long as the story lives; what is not sent stays as it is."""
+
+    audience: Audience = NOT_SENT
+    hide_from: HideFrom = NOT_SENT
+    comments: CommentsFrom = NOT_SENT
+    reactions: bool = NOT_SENT
+    sharing: bool = NOT_SENT
+    download: bool = NOT_SENT
+    view_list: bool = NOT_SENT
+
+    def changes(self) -> dict[str, Any]:
+        """Only what was sent."""
+        return sent_of(self, StoryChanges.model_fields)
+
+
+class StoryBody(Body):
+    """A story to be made. Only `media` is required; `lifetime` is one of `GET /v1/config`'s, by default its first."""
 
     audience: Audience = "everyone"
-    hide_from: HideFrom
+    hide_from: Annotated[HideFrom, Field(default_factory=list)]
     comments: CommentsFrom = "everyone"
     reactions: bool = True
     sharing: bool = True
     download: bool = False
     view_list: bool = True
-
-    def changes(self) -> dict[str, Any]:
-        """Only what was sent, as the domain keeps it."""
-        sent = self.model_dump(include=set(ChoicesBody.model_fields), exclude_unset=True)
-        return {name: tuple(value) if isinstance(value, list) else value for name, value in sent.items()}
-
-
-class StoryBody(ChoicesBody):
-    """A story to be made. Only `media` is required; `lifetime` is one of `GET /v1/config`'s, by default its first."""
-
     media: MediaBody
     lifetime: str | None = None
     caption: Annotated[str, Text(0, 2_200)] | None = None
@@ -124,7 +141,7 @@ class StoryBody(ChoicesBody):
 
     def choices(self) -> Choices:
         """The choices as the domain keeps them."""
-        return Choices(**self.changes())
+        return Choices(**sent_of(self, StoryChanges.model_fields))
 
     def words(self) -> Words:
         """What lies over and beside the media. Raises ValueError for layers that cannot be kept."""

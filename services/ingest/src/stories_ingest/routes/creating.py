@@ -1,6 +1,7 @@
 """Asking for a story and for a form to upload with."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from fastapi import APIRouter, Response
@@ -12,7 +13,7 @@ from stories_shared.http.problems import invalid
 from stories_shared.http.timely import TimelyRoute
 from stories_shared.http.who import Who
 from stories_shared.idempotency import Claims
-from stories_shared.settings import duration_text
+from stories_shared.settings import duration, duration_text
 
 from stories_ingest.domain.errors import IngestError
 from stories_ingest.domain.story import Asker, State
@@ -34,12 +35,18 @@ def creating_routes(
 ) -> APIRouter:
     """The routes that make drafts."""
     router = APIRouter(route_class=TimelyRoute, tags=["Making stories"])
-    by_name = {duration_text(lifetime): lifetime for lifetime in lifetimes}
+
+    def offered(asked: str | None) -> timedelta:
+        if asked is None:
+            return lifetimes[0]
+        with suppress(ValueError, OverflowError):
+            lifetime: timedelta = duration(asked)
+            if lifetime in lifetimes:
+                return lifetime
+        raise invalid(f"must be one of {', '.join(map(duration_text, lifetimes))}", "body", "lifetime")
 
     def wanted(body: StoryBody) -> Wanted:
-        lifetime = lifetimes[0] if body.lifetime is None else by_name.get(body.lifetime)
-        if lifetime is None:
-            raise invalid(f"must be one of {', '.join(by_name)}", "body", "lifetime")
+        lifetime = offered(body.lifetime)
         try:
             words = body.words()
         except ValueError as error:
@@ -70,16 +77,21 @@ def creating_routes(
         async def again(story_id: str) -> str:
             return story_id
 
-        async with answering():
+        with answering():
             story_id = await run_once(claims, caller.user_id, asked, make, again, refusals=(IngestError,), ids=new_id)
             own = await read(Asker(caller.user_id), story_id)
             response.headers["Location"] = f"/v1/me/stories/{story_id}"
             return draft_shape(own, form(own.story) if own.story.state is State.DRAFT else None)
 
-    @router.post("/v1/stories/{story_id}/upload", status_code=200, responses={409: problem_answer(409)})
+    @router.post(
+        "/v1/stories/{story_id}/upload",
+        status_code=200,
+        dependencies=[limited("writes")],
+        responses={409: problem_answer(409)},
+    )
     async def renew_form(story_id: StoryId, caller: Who) -> UploadShape:
         """A fresh form for a draft."""
-        async with answering():
+        with answering():
             return upload_shape(await renew(asker_of(caller), story_id))
 
     return router

@@ -29,7 +29,7 @@ def own_routes(
     @router.get("/v1/me/stories/{story_id}")
     async def read_story(story_id: StoryId, caller: Who) -> StoryShape:
         """Everything of a story, in any state until it ends."""
-        async with answering():
+        with answering():
             return story_shape(await read(asker_of(caller), story_id))
 
     @router.get("/v1/me/stories")
@@ -38,18 +38,15 @@ def own_routes(
         route = f"me/stories?state={state}"
         position = cursors.position(route, caller.user_id, page, tuple[str])
         before = position[0] if position else None
-        async with answering():
+        with answering():
             found = await list_stories(caller.user_id, State(state) if state else None, before, page.limit)
-            shown = found[: page.limit]
-            items = [story_shape(await read.with_parts(story)) for story in shown]
-        more = len(found) > page.limit
-        cursor = cursors.seal(route, caller.user_id, [shown[-1].id]) if more else None
-        return Listing(items=items, next_cursor=cursor)
+        cursor = cursors.seal(route, caller.user_id, [found.stories[-1].story.id]) if found.more else None
+        return Listing(items=[story_shape(own) for own in found.stories], next_cursor=cursor)
 
     @router.get("/v1/me/quota")
     async def quota(caller: Who) -> QuotaShape:
         """How much may still be posted; only what went live counts."""
-        async with answering():
+        with answering():
             standing = await read_quota(caller.user_id)
         return QuotaShape(
             live=standing.live,

@@ -1,8 +1,8 @@
 """What the rules refuse, as problem documents."""
 
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import Query
@@ -19,9 +19,9 @@ LONGEST_HELD_S = 30
 SLUGS = {"drafts": "too-many-drafts", "quota": "quota-reached"}
 
 
-@asynccontextmanager
-async def answering() -> AsyncIterator[None]:
-    """Around every call of a verb: its refusals become answers."""
+@contextmanager
+def answering() -> Iterator[None]:
+    """Around every call of a verb: its refusals become answers. Time is kept by the route."""
     try:
         yield
     except NoSuchStory as error:

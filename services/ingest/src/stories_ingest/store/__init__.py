@@ -1,15 +1,23 @@
-"""MongoDB and object storage: shapes of documents, indexes, and how the ports of the use cases are met."""
+"""MongoDB and object storage: shapes of documents, indexes, and how the ports of the use cases are met.
+
+The planner uses a partial index only where the query implies its filter. It understands equality, comparison and
+`$exists` there, and nothing of `$type`: a filter with `$type` makes an index that no query uses.
+"""
+
+from datetime import UTC, datetime
 
 from pymongo import DESCENDING, IndexModel
+from stories_shared.clock import whole_ms
 from stories_shared.mongo import Mongo
 from stories_shared.outbox import outbox_index
 
 from stories_ingest.store.documents import ENDED, ENDED_KEPT, ERASED_USERS, QUOTAS, STORIES, TURNS, WIDTHS
+from stories_ingest.store.jobs import PROCESSING
 
-
-def _where(field: str) -> dict[str, object]:
-    """For partial indexes that hold only documents with a value there."""
-    return {field: {"$exists": True, "$type": "date"}}
+A_TIME = {"$lt": datetime(9000, 1, 1, tzinfo=UTC)}
+"""For partial indexes of documents with a time there, nulls left out; implied by `$lte` of any time before."""
+A_TEXT = {"$gt": ""}
+"""The same for ids; implied by equality and `$in`."""
 
 
 async def ensure(mongo: Mongo) -> None:
@@ -17,30 +25,36 @@ async def ensure(mongo: Mongo) -> None:
     await mongo.ensure(
         STORIES,
         IndexModel([("author_id", 1), ("_id", DESCENDING)], name="shelf"),
-        IndexModel([("job.since", 1)], name="jobs", partialFilterExpression=_where("job.since")),
-        IndexModel([("job.parts", 1)], name="job_parts", partialFilterExpression=_where("job.since")),
-        IndexModel([("vanishes_at", 1)], name="vanishing", partialFilterExpression=_where("vanishes_at")),
-        IndexModel([("posted.expires_at", 1)], name="ends", partialFilterExpression=_where("posted.expires_at")),
+        IndexModel([("job.since", 1), ("job.lease_until", 1)], name="jobs", partialFilterExpression=PROCESSING),
+        IndexModel([("job.parts", 1)], name="job_parts", partialFilterExpression=PROCESSING),
+        IndexModel([("vanishes_at", 1)], name="vanishing", partialFilterExpression={"vanishes_at": A_TIME}),
+        IndexModel([("posted.expires_at", 1)], name="ends", partialFilterExpression={"posted.expires_at": A_TIME}),
         IndexModel(
-            [("posted.series_id", 1)],
+            [("posted.series_id", 1), ("posted.part", 1)],
             name="series",
-            partialFilterExpression={"posted.series_id": {"$type": "string"}},
+            partialFilterExpression={"posted.series_id": A_TEXT},
         ),
         outbox_index(),
     )
     await mongo.ensure(
         ENDED,
         IndexModel([("at", 1)], name="kept", expireAfterSeconds=int(ENDED_KEPT.total_seconds())),
-        IndexModel([("again_at", 1)], name="again", partialFilterExpression=_where("again_at")),
-        IndexModel([("series_id", 1)], name="series", partialFilterExpression={"series_id": {"$type": "string"}}),
+        IndexModel([("again_at", 1)], name="again", partialFilterExpression={"again_at": A_TIME}),
+        IndexModel([("series_id", 1)], name="series", partialFilterExpression={"series_id": A_TEXT}),
         IndexModel([("author_id", 1)], name="author"),
         outbox_index(),
     )
     await mongo.ensure(QUOTAS, IndexModel([("lapses_at", 1)], name="lapses", expireAfterSeconds=0))
     await mongo.ensure(
         ERASED_USERS,
-        IndexModel([("at", 1)], name="kept", expireAfterSeconds=int(ENDED_KEPT.total_seconds())),
-        IndexModel([("again_at", 1)], name="again", partialFilterExpression=_where("again_at")),
+        IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(ENDED_KEPT.total_seconds())),
+        IndexModel([("again_at", 1)], name="again", partialFilterExpression={"again_at": A_TIME}),
     )
     await mongo.ensure(TURNS)
     await mongo.ensure(WIDTHS)
+
+
+async def date_erasures(mongo: Mongo) -> None:
+    """Give marks of an earlier release, which have none, a time of their own to be dropped by."""
+    undated = {"marked_at": {"$exists": False}}
+    await mongo[ERASED_USERS].update_many(undated, {"$set": {"marked_at": whole_ms(mongo.now())}})

@@ -1,8 +1,7 @@
 """The bucket behind the ports of the use cases."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -12,12 +11,16 @@ from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.keys import final_prefix, staging_key
 from stories_ingest.domain.uploads import Form
 
+ERASED_AT_ONCE = 6
+"""Of 16 calls to the store at a time an erasure makes two: whatever is erased, others find some that are free."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """Staged uploads and final keys in object storage. Every call may raise Unavailable("s3")."""
 
     objects: Objects
+    erasing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ERASED_AT_ONCE))
 
     def form(self, key: str, content_type: str, size: int, until: datetime) -> Form:
         """A form for exactly this key, type and size."""
@@ -49,13 +52,16 @@ class Bucket:
 
     async def erase(self, *story_ids: str) -> None:
         """Remove the uploads and the media of these stories."""
-        removing = [self.objects.remove_prefix(final_prefix(story_id)) for story_id in story_ids]
-        await asyncio.gather(self.remove(*(staging_key(story_id) for story_id in story_ids)), *removing)
+        await asyncio.gather(*(self._erase(story_id) for story_id in story_ids))
 
-    async def keys(self, prefix: str) -> AsyncIterator[str]:
-        """Every key below a prefix."""
-        async for found in self.objects.walk(prefix):
-            yield found.key
+    async def _erase(self, story_id: str) -> None:
+        async with self.erasing:
+            upload, media = staging_key(story_id), final_prefix(story_id)
+            await asyncio.gather(self.objects.remove(upload), self.objects.remove_prefix(media))
+
+    async def page(self, prefix: str, after: str, limit: int) -> list[str]:
+        """The first keys below a prefix that come after this one, in order."""
+        return [found.key for found in await self.objects.page(prefix, after, limit)]
 
     async def abort_uploads(self) -> None:
         """Drop unfinished multipart uploads."""

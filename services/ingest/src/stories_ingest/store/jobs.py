@@ -23,7 +23,7 @@ class MongoJobs:
     async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
         """The job that has waited longest and that nobody holds, leased to this worker."""
         document = await self.mongo[STORIES].find_one_and_update(
-            {**PROCESSING, "job.lease_until": {"$lte": now}},
+            _waiting(now),
             {"$set": {"job.worker": worker, "job.lease_until": until}, "$inc": {"job.attempts": 1}},
             sort=[("job.since", 1)],
             return_document=ReturnDocument.AFTER,
@@ -44,8 +44,13 @@ class MongoJobs:
 
     async def waiting(self, now: datetime) -> int:
         """How many jobs nobody holds, counted to 10,000."""
-        return await self.mongo[STORIES].count_documents({**PROCESSING, "job.lease_until": {"$lte": now}}, limit=10_000)
+        return await self.mongo[STORIES].count_documents(_waiting(now), limit=10_000)
 
     async def _update(self, story_id: str, worker: str, change: dict[str, Any]) -> bool:
         mine = {"_id": story_id, **PROCESSING, "job.worker": worker}
         return (await self.mongo[STORIES].update_one(mine, change)).matched_count > 0
+
+
+def _waiting(now: datetime) -> Document:
+    """Jobs that nobody holds. A job's lease never ends before its `since`, which is named for the index alone."""
+    return {**PROCESSING, "job.since": {"$lte": now}, "job.lease_until": {"$lte": now}}

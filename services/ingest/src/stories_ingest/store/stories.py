@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from collections.abc import Collection as Several
 from dataclasses import dataclass, field
 from datetime import datetime
 from weakref import WeakValueDictionary
 
 from pymongo import DESCENDING
 from stories_shared.clock import Clock, whole_ms
-from stories_shared.mongo import Document, Mongo, Session
+from stories_shared.mongo import Document, Loader, Mongo, Session
 from stories_shared.outbox import mark
 
 from stories_ingest.domain.errors import NoSuchStory
@@ -49,21 +50,40 @@ class MongoStories:
     mongo: Mongo
     now: Clock
     authors: Lanes = field(default_factory=Lanes)
+    _glances: Loader = field(init=False)
+
+    def __post_init__(self) -> None:
+        glances = Loader(self.mongo[STORIES], {"state": 1, "posted.revision": 1})
+        object.__setattr__(self, "_glances", glances)
 
     async def find(self, story_id: str) -> Story | None:
         """The story, in any state but ended."""
         document = await self.mongo[STORIES].find_one({"_id": story_id})
         return story_of(document) if document else None
 
+    async def state(self, story_id: str) -> State | None:
+        """Its state alone, None when it has ended."""
+        document = await self._glances.get(story_id)
+        return State(document["state"]) if document else None
+
+    async def revision(self, story_id: str) -> int | None:
+        """The revision of a live story."""
+        posted = (await self._glances.get(story_id) or {}).get("posted")
+        return posted["revision"] if posted else None
+
     async def ended(self, story_id: str) -> Ended | None:
         """What remains of an ended story."""
         document = await self.mongo[ENDED].find_one({"_id": story_id})
         return ended_of(document) if document else None
 
-    async def parts(self, series_id: str) -> list[Story]:
-        """The live parts of a series, in order."""
-        found = self.mongo[STORIES].find({"posted.series_id": series_id}, sort=[("posted.part", 1)])
-        return [story_of(document) for document in await found.to_list(None)]
+    async def part_ids(self, series_ids: Several[str]) -> dict[str, list[str]]:
+        """The ids of the live parts of each series, in order."""
+        wanted = {"posted.series_id": {"$in": list(series_ids)}}
+        in_order = [("posted.series_id", 1), ("posted.part", 1)]
+        found: dict[str, list[str]] = {}
+        async for part in self.mongo[STORIES].find(wanted, {"posted.series_id": 1}, sort=in_order):
+            found.setdefault(part["posted"]["series_id"], []).append(part["_id"])
+        return found
 
     async def ended_parts(self, series_id: str) -> list[Ended]:
         """What remains of a series' ended parts."""

@@ -23,6 +23,7 @@ class MemoryStories:
     again: dict[str, datetime] = field(default_factory=dict)
     erased_users: dict[str, tuple[datetime, datetime | None]] = field(default_factory=dict)
     turns: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    positions: dict[str, str] = field(default_factory=dict)
 
     def add(self, *stories: Story) -> None:
         """Put stories there as if they had come so far."""
@@ -32,6 +33,16 @@ class MemoryStories:
         """The story, in any state but ended."""
         return self.stories.get(story_id)
 
+    async def state(self, story_id: str) -> State | None:
+        """Its state alone."""
+        story = self.stories.get(story_id)
+        return story.state if story else None
+
+    async def revision(self, story_id: str) -> int | None:
+        """The revision of a live story."""
+        story = self.stories.get(story_id)
+        return story.posted.revision if story and story.posted else None
+
     async def ended(self, story_id: str) -> Ended | None:
         """What remains of an ended story."""
         return self.endings.get(story_id)
@@ -40,6 +51,11 @@ class MemoryStories:
         """The live parts of a series, in order."""
         parts = [story for story in self.stories.values() if story.posted and story.posted.series_id == series_id]
         return sorted(parts, key=lambda story: story.posted.part if story.posted else 0)
+
+    async def part_ids(self, series_ids: Collection[str]) -> dict[str, list[str]]:
+        """The ids of the live parts of each series, in order."""
+        found = {series_id: [part.id for part in await self.parts(series_id)] for series_id in series_ids}
+        return {series_id: ids for series_id, ids in found.items() if ids}
 
     async def ended_parts(self, series_id: str) -> list[Ended]:
         """What remains of a series' ended parts."""
@@ -144,17 +160,22 @@ class MemoryStories:
         """Ended stories whose objects are to be erased a second time."""
         return [story_id for story_id, at in self.again.items() if at <= now][:limit]
 
-    async def looked_again(self, story_ids: Collection[str]) -> None:
-        """Their second look is done."""
-        for story_id in story_ids:
-            self.again.pop(story_id, None)
+    async def looked_again(self, story_id: str) -> None:
+        """Its second look is done."""
+        self.again.pop(story_id, None)
 
     async def accounts_to_look_at_again(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
         """Erased users to look at again."""
         due = [(user, at) for user, (at, again_at) in self.erased_users.items() if again_at and again_at <= now]
         return due[:limit]
 
-    async def mark_erased(self, user_id: str, at: datetime, again_at: datetime | None) -> None:
+    async def account_looked_at_again(self, user_id: str, until: datetime) -> None:
+        """Its second look is done."""
+        at, again_at = self.erased_users[user_id]
+        if again_at is not None and again_at <= until:
+            self.erased_users[user_id] = (at, None)
+
+    async def mark_erased(self, user_id: str, at: datetime, marked_at: datetime, again_at: datetime) -> None:  # noqa: ARG002
         """Note until when what a user had is to be erased."""
         before = self.erased_users.get(user_id, (at, None))[0]
         self.erased_users[user_id] = (max(at, before), again_at)
@@ -164,17 +185,25 @@ class MemoryStories:
         mine = [story.id for story in self.stories.values() if story.author_id == user_id and story.created_at <= at]
         return mine[:limit]
 
+    async def unerased(self, user_id: str, at: datetime, limit: int) -> list[str]:
+        """Ids of a user's ended stories whose media are not yet erased."""
+        return [ended.id for ended in self._ended_until(user_id, at) if ended.erased_at is None][:limit]
+
     async def forget(self, user_id: str, at: datetime) -> None:
         """Drop a user's quota of before, and the name on ended stories that have been said."""
         self.quotas[user_id] = (await self.quota(user_id)).forget(at)
-        for ended in list(self.endings.values()):
-            if ended.author_id == user_id and ended.id not in self.unsaid and (ended.by == "erasure" or ended.at <= at):
+        for ended in self._ended_until(user_id, at):
+            if ended.id not in self.unsaid:
                 self.endings[ended.id] = replace(ended, author_id=None)
 
-    async def uploads_wanted(self, story_ids: Collection[str]) -> set[str]:
-        """Those of the stories that are drafts or being processed."""
-        making = (State.DRAFT, State.PROCESSING)
-        return {each for each in story_ids if each in self.stories and self.stories[each].state in making}
+    def _ended_until(self, user_id: str, at: datetime) -> list[Ended]:
+        mine = [ended for ended in self.endings.values() if ended.author_id == user_id]
+        return [ended for ended in mine if ended.by == "erasure" or ended.at <= at]
+
+    async def uploads_wanted(self, keys: Collection[str]) -> set[str]:
+        """Those of the staging keys whose stories are drafts or being processed."""
+        making = {story.id for story in self.stories.values() if story.state in (State.DRAFT, State.PROCESSING)}
+        return {key for key in keys if story_of(key) in making}
 
     async def rightful(self, keys: Collection[str]) -> set[str]:
         """Those of the final keys that a live story shows or a running job may be writing."""
@@ -188,4 +217,15 @@ class MemoryStories:
         if current != holder and until > now:
             return False
         self.turns[name] = (holder, now + hold)
+        return True
+
+    async def position(self, name: str) -> str:
+        """Where the work goes on."""
+        return self.positions.get(name, "")
+
+    async def advance(self, name: str, holder: str, position: str, until: datetime) -> bool:
+        """Remember where the work goes on."""
+        if self.turns.get(name, (None,))[0] != holder:
+            return False
+        self.turns[name], self.positions[name] = (holder, until), position
         return True

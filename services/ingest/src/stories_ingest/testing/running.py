@@ -163,7 +163,7 @@ class Ingest:
 
 def settings_of(realm: Any, **changed: Any) -> IngestSettings:
     given = {name.lower(): value for name, value in realm.items()}
-    return IngestSettings(**{"limit_create": 10_000, **given, **changed})
+    return IngestSettings(**{"limit_create": 10_000, "limit_writes": 10_000, **given, **changed})
 
 
 @asynccontextmanager

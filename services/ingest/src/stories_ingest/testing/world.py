@@ -2,8 +2,10 @@
 
 # ruff: noqa: ASYNC240, ARG002  (small files on a test machine; ports have parameters that fakes do not need)
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+import heapq
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,10 +22,17 @@ from stories_ingest.testing.memory import MemoryStories
 
 @dataclass(slots=True)
 class MemoryBucket:
-    """A bucket: keys with bytes. While `down`, every call fails as a store that does not answer."""
+    """A bucket: keys with bytes. While `down`, every call fails as a store that does not answer.
+
+    The key that is `stuck` cannot be removed. `most_at_once` is how many objects were written, or stories
+    erased, at a time.
+    """
 
     objects: dict[str, bytes] = field(default_factory=dict)
     down: bool = False
+    stuck: str | None = None
+    at_once: int = 0
+    most_at_once: int = 0
 
     def form(self, key: str, content_type: str, size: int, until: datetime) -> Form:
         """A form that nobody checks."""
@@ -48,33 +57,63 @@ class MemoryBucket:
     async def put(self, key: str, path: Path, content_type: str) -> None:
         """Write one object."""
         self._answer()
-        self.objects[key] = path.read_bytes() + content_type.encode()
+        with self._counted():
+            await asyncio.sleep(0)
+            self.objects[key] = path.read_bytes() + content_type.encode()
 
     async def remove(self, *keys: str) -> None:
         """Remove objects."""
         self._answer()
+        if self.stuck in keys:
+            raise Unavailable("s3")
         for key in keys:
             self.objects.pop(key, None)
 
     async def erase(self, *story_ids: str) -> None:
         """Remove everything of these stories."""
-        for story_id in story_ids:
-            of_story = [key for key in self.objects if key.startswith(final_prefix(story_id))]
-            await self.remove(staging_key(story_id), *of_story)
+        with self._counted():
+            await asyncio.sleep(0)
+            for story_id in story_ids:
+                of_story = [key for key in self.objects if key.startswith(final_prefix(story_id))]
+                await self.remove(staging_key(story_id), *of_story)
 
-    async def keys(self, prefix: str) -> AsyncIterator[str]:
-        """Every key below a prefix."""
+    async def page(self, prefix: str, after: str, limit: int) -> list[str]:
+        """The first keys below a prefix that come after this one."""
         self._answer()
-        for key in sorted(self.objects):
-            if key.startswith(prefix):
-                yield key
+        return heapq.nsmallest(limit, (key for key in self.objects if key.startswith(prefix) and key > after))
 
-    async def abort_uploads(self) -> None:
-        """There are no multipart uploads here."""
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            yield
+        finally:
+            self.at_once -= 1
 
     def _answer(self) -> None:
         if self.down:
             raise Unavailable("s3")
+
+
+@dataclass(slots=True)
+class MemoryPosition:
+    """How far a walk has come; while `taken_over`, another replica goes on with it."""
+
+    position: str = ""
+    advances: int = 0
+    taken_over: bool = False
+
+    async def load(self) -> str:
+        """Where to go on."""
+        return self.position
+
+    async def advance(self, position: str) -> bool:
+        """Remember where to go on."""
+        if self.taken_over:
+            return False
+        self.position, self.advances = position, self.advances + 1
+        return True
 
 
 @dataclass(slots=True)

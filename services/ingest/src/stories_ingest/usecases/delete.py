@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from stories_shared.clock import Clock, whole_ms
-from stories_shared.failures import Unavailable
 
 from stories_ingest.domain import life
 from stories_ingest.domain.errors import NoSuchStory
@@ -14,9 +12,6 @@ from stories_ingest.domain.life import Case, Verdict
 from stories_ingest.domain.story import Asker, Ended, How
 from stories_ingest.usecases.endings import SECOND_LOOK, Marks
 from stories_ingest.usecases.ports import Objects, Relay, Series, Stories
-
-PATIENCE = timedelta(seconds=2.8)
-"""What takes longer is answered with 503 within the three seconds that docs/http.md promises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +57,15 @@ class DeleteStory:
     endings: Relay
     now: Clock
     new_id: Callable[[], str]
-    patience: timedelta = PATIENCE
 
     async def __call__(self, asker: Asker, story_id: str, *, series: bool) -> None:
         """End it, in whatever state; asking again for what the author once had is confirmed again.
 
-        Raises NoSuchStory, and Unavailable where the confirmation takes too long (the deletion stands).
+        Raises NoSuchStory, and Unavailable where it cannot be confirmed; the deletion stands, whoever stops waiting.
         """
-        said = False
-        try:
-            async with asyncio.timeout(self.patience.total_seconds()):
-                ended = await self._end(asker, story_id, series=series)
-                await asyncio.gather(*(self.endings.say_now(story.id) for story in ended if story.how is How.DELETED))
-                said = True
-                await self.objects.erase(*(story.id for story in ended))
-        except TimeoutError as error:
-            raise Unavailable("s3" if said else "kafka") from error
+        ended = await self._end(asker, story_id, series=series)
+        await asyncio.gather(*(self.endings.say_now(story.id) for story in ended if story.how is How.DELETED))
+        await self.objects.erase(*(story.id for story in ended))
 
     async def _end(self, asker: Asker, story_id: str, *, series: bool) -> tuple[Ended, ...]:
         """Everything that this deletion is about, ended now or before."""
@@ -89,9 +77,8 @@ class DeleteStory:
             raise NoSuchStory(story_id)
         if not series or ended.series_id is None:
             return (ended,)
-        living = await self.series.parts(ended.series_id)
-        if living:
-            await self._decide(asker, living[0].id, series=True)
+        for living in (await self.series.part_ids([ended.series_id])).values():
+            await self._decide(asker, living[0], series=True)
         return tuple(await self.series.ended_parts(ended.series_id))
 
     async def _decide(self, asker: Asker, story_id: str, *, series: bool) -> tuple[Ended, ...]:

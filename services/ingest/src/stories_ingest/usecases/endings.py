@@ -61,14 +61,17 @@ class EndExpired:
 
         Raises Unacceptable for the expiry of what was never posted, or is far from its end.
         """
-        story = await self.stories.find(event.story_id)
-        if story is not None and story.posted is None:
-            raise Unacceptable("a story that was never posted cannot expire")
-        known = story.posted.expires_at if story and story.posted else event.expires_at
-        await self._until(max(known, event.expires_at))
+        await self._until(event.expires_at)
         with suppress(NoSuchStory):
-            await self.stories.decide(event.story_id, life.expire)
+            await self.stories.decide(event.story_id, self._expire)
         await self.erase(event.story_id)
+
+    def _expire(self, case: Case) -> Verdict:
+        if case.story.posted is None:
+            raise Unacceptable("a story that was never posted cannot expire")
+        if not case.story.over(self.now()):
+            raise Unacceptable("a story expires at its time and not before")
+        return life.expire(case)
 
     async def _until(self, at: datetime) -> None:
         early = at - self.now()

@@ -20,10 +20,12 @@ class MendNews:
 
         Of a story that has ended but still has media nothing is said: its erasure ends with the tombstone.
         """
+        revision = await self.stories.revision(event.story_id)
+        if revision is not None and event.revision >= revision:
+            return
         story = await self.stories.find(event.story_id)
         if story is not None and story.posted is not None:
-            if event.revision < story.posted.revision:
-                await self.news.say(story_posted(story))
+            await self.news.say(story_posted(story))
             return
         ended = await self.stories.ended(event.story_id)
         if ended is None or ended.erased_at is not None:

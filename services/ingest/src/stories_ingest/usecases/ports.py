@@ -1,11 +1,12 @@
 """Ports that several verbs share; those of one verb stand beside it."""
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from stories_shared.events import Event
 
 from stories_ingest.domain.life import Rule, Verdict
-from stories_ingest.domain.story import Ended, Story
+from stories_ingest.domain.story import Ended, State, Story
 
 
 class Stories(Protocol):
@@ -13,6 +14,12 @@ class Stories(Protocol):
 
     async def find(self, story_id: str) -> Story | None:
         """The story, in any state but ended."""
+
+    async def state(self, story_id: str) -> State | None:
+        """Its state alone, None when it has ended; asked by many at a time it costs one query."""
+
+    async def revision(self, story_id: str) -> int | None:
+        """The revision of a live story, None in any other state; as cheap as `state`."""
 
     async def ended(self, story_id: str) -> Ended | None:
         """What remains of an ended story."""
@@ -27,8 +34,8 @@ class Stories(Protocol):
 class Series(Protocol):
     """The stories that one long clip became."""
 
-    async def parts(self, series_id: str) -> list[Story]:
-        """Its live parts, in order."""
+    async def part_ids(self, series_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """The ids of the live parts of each series, in order; a series without any is left out."""
 
     async def ended_parts(self, series_id: str) -> list[Ended]:
         """What remains of its ended parts."""

@@ -16,8 +16,8 @@ from stories_ingest.usecases.ports import Stories
 
 WORK = "work"
 """The bell that media workers wait for."""
-LOOK_EVERY_S = 0.25
-"""How often a waiting request looks, since a worker of another process may decide."""
+LOOK_EVERY_S = 0.5
+"""How often waiting requests look, since a worker of another process may decide: together, to share queries."""
 
 
 class Staged(Protocol):
@@ -64,14 +64,19 @@ class PublishStory:
         return story
 
     async def _decided(self, asker: Asker, story: Story, wait: timedelta) -> Story:
-        until = self.now() + wait
-        while story.state is State.PROCESSING and not self.bell.closing:
+        if not wait or story.state is not State.PROCESSING:
+            return story
+        until, state = self.now() + wait, await self.stories.state(story.id)
+        while state is State.PROCESSING and not self.bell.closing:
             left = (until - self.now()).total_seconds()
             if left <= 0:
                 break
-            await self.bell.wait(story.id, min(left, LOOK_EVERY_S))
-            story = await self._own(asker, story.id)
-        return story
+            await self.bell.wait(story.id, min(left, self._next_look()))
+            state = await self.stories.state(story.id)
+        return await self._own(asker, story.id)
+
+    def _next_look(self) -> float:
+        return LOOK_EVERY_S - self.now().timestamp() % LOOK_EVERY_S
 
     async def _own(self, asker: Asker, story_id: str) -> Story:
         story = await self.stories.find(story_id)

@@ -1,5 +1,6 @@
 """Reading one's own stories and quota."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -53,10 +54,29 @@ class ReadStory:
 
     async def with_parts(self, story: Story) -> OwnStory:
         """The story and its series' ids."""
-        if story.posted is None or story.posted.series_id is None:
-            return OwnStory(story, (story.id,) if story.posted else ())
-        parts = await self.series.parts(story.posted.series_id)
-        return OwnStory(story, tuple(part.id for part in parts))
+        [own] = await with_parts(self.series, [story])
+        return own
+
+
+async def with_parts(series: Series, stories: Sequence[Story]) -> list[OwnStory]:
+    """Each of the stories with its series' ids, all of which are asked for at once."""
+    series_ids = {story.posted.series_id for story in stories if story.posted and story.posted.series_id}
+    parts = await series.part_ids(series_ids) if series_ids else {}
+
+    def of(story: Story) -> Sequence[str]:
+        if story.posted is None:
+            return ()
+        return parts.get(story.posted.series_id, ()) if story.posted.series_id else (story.id,)
+
+    return [OwnStory(story, tuple(of(story))) for story in stories]
+
+
+@dataclass(frozen=True, slots=True)
+class StoryPage:
+    """Stories of an author; `more` says whether there are older ones."""
+
+    stories: Sequence[OwnStory]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +84,13 @@ class ListStories:
     """Pages through an author's own stories, newest first."""
 
     shelf: Shelf
+    series: Series
     now: Clock
 
-    async def __call__(self, author_id: str, state: State | None, before: str | None, limit: int) -> list[Story]:
-        """At most `limit` + 1 stories; the one too many says that there are more."""
-        return await self.shelf.of(author_id, state, before, self.now(), limit + 1)
+    async def __call__(self, author_id: str, state: State | None, before: str | None, limit: int) -> StoryPage:
+        """At most `limit` stories."""
+        found = await self.shelf.of(author_id, state, before, self.now(), limit + 1)
+        return StoryPage(await with_parts(self.series, found[:limit]), len(found) > limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What no request cleans up: drafts left alone, objects without a story, uploads left open, erasures' second looks."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Awaitable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,16 +10,22 @@ from stories_shared.clock import Clock, whole_ms
 
 from stories_ingest.domain import life
 from stories_ingest.domain.errors import NoSuchStory
-from stories_ingest.domain.keys import FINAL, STAGING, story_of
 from stories_ingest.domain.life import Case, Verdict
 from stories_ingest.usecases.accounts import EraseAccount
+from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.endings import EraseMedia
 from stories_ingest.usecases.ports import Objects, Stories
 
 UNHEARD_OF = timedelta(hours=1)
 """How long after a story's end its expiry may still be on its way."""
-PAGE = 500
-"""How much one look at the database or the bucket takes at a time."""
+PAGE = 40
+"""How many stories or accounts one turn takes: with a store that answers each call only just in time, half a minute."""
+AT_ONCE = 4
+"""How many of them at a time: requests want the bucket too."""
+LISTED = 1_000
+"""How many keys a page of the bucket has, as many as S3 lists at once."""
+WALK_FOR = timedelta(seconds=10)
+"""After how long a walk through the bucket rests, remembers where it is and lets itself be seen alive."""
 
 
 class Overdue(Protocol):
@@ -34,34 +40,41 @@ class Overdue(Protocol):
     async def to_look_at_again(self, now: datetime, limit: int) -> list[str]:
         """Ended stories whose objects are to be erased a second time."""
 
-    async def looked_again(self, story_ids: Collection[str]) -> None:
-        """Their second look is done."""
+    async def looked_again(self, story_id: str) -> None:
+        """Its second look is done."""
 
     async def accounts_to_look_at_again(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
         """Erased users, and until when what they had is to go."""
+
+    async def account_looked_at_again(self, user_id: str, until: datetime) -> None:
+        """Its second look is done, unless one was asked for meanwhile that is due after `until`."""
 
 
 class Keys(Protocol):
     """Keys in the bucket."""
 
-    def keys(self, prefix: str) -> AsyncIterator[str]:
-        """Every key below a prefix."""
+    async def page(self, prefix: str, after: str, limit: int) -> list[str]:
+        """The first keys below a prefix that come after this one, in order."""
 
     async def remove(self, *keys: str) -> None:
         """Remove objects; what is not there is not missed."""
 
-    async def abort_uploads(self) -> None:
-        """Drop unfinished multipart uploads: this service makes none."""
+
+class Position(Protocol):
+    """How far a walk has come, kept beyond the process; whoever advances it goes on holding the lease of the walk."""
+
+    async def load(self) -> str:
+        """Where to go on; empty for the beginning."""
+
+    async def advance(self, position: str) -> bool:
+        """Remember where to go on; False when another replica has taken over."""
 
 
-class Rightful(Protocol):
+class Wanted(Protocol):
     """Which keys stories have a right to."""
 
-    async def uploads_wanted(self, story_ids: Collection[str]) -> set[str]:
-        """Those of the stories that are drafts or being processed."""
-
-    async def rightful(self, keys: Collection[str]) -> set[str]:
-        """Those of the final keys that a live story shows or a running job may be writing."""
+    def __call__(self, keys: Collection[str], /) -> Awaitable[Collection[str]]:
+        """Those of the keys that stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +86,16 @@ class VanishOverdue:
     objects: Objects
     now: Clock
 
-    async def __call__(self) -> int:
-        """How many vanished in this turn."""
+    async def __call__(self) -> bool:
+        """One page of them; whether there may be more."""
         story_ids = await self.overdue.vanishing(self.now(), PAGE)
-        for story_id in story_ids:
-            with suppress(NoSuchStory):
-                if (await self.stories.decide(story_id, self._vanish)).end:
-                    await self.objects.erase(story_id)
-        return len(story_ids)
+        await for_each(story_ids, self._end, AT_ONCE)
+        return len(story_ids) == PAGE
+
+    async def _end(self, story_id: str) -> None:
+        with suppress(NoSuchStory):
+            if (await self.stories.decide(story_id, self._vanish)).end:
+                await self.objects.erase(story_id)
 
     def _vanish(self, case: Case) -> Verdict:
         if case.story.posted is not None or not case.story.over(self.now()):
@@ -97,42 +112,53 @@ class EraseUnheardOf:
     erase: EraseMedia
     now: Clock
 
-    async def __call__(self) -> int:
-        """How many stories were erased."""
+    async def __call__(self) -> bool:
+        """One page of them; whether there may be more."""
         story_ids = await self.overdue.unheard_of(self.now() - UNHEARD_OF, PAGE)
-        for story_id in story_ids:
-            with suppress(NoSuchStory):
-                await self.stories.decide(story_id, life.expire)
-                await self.erase(story_id)
-        return len(story_ids)
+        await for_each(story_ids, self._end, AT_ONCE)
+        return len(story_ids) == PAGE
+
+    async def _end(self, story_id: str) -> None:
+        with suppress(NoSuchStory):
+            await self.stories.decide(story_id, life.expire)
+            await self.erase(story_id)
 
 
 @dataclass(frozen=True, slots=True)
 class SweepObjects:
-    """Removes what lies in the bucket without a story that has a right to it, each time such a thing appears.
+    """Removes what lies below a prefix without a story that has a right to it, each time such a thing appears.
 
-    A presigned form can be used again until its policy ends, and a worker that stalled may write late.
+    A presigned form can be used again until its policy ends, and a worker that stalled may write late. The walk goes
+    page by page through the keys, over several turns and replicas, and begins anew after its end.
+
+    Args:
+        bucket: what lies there.
+        prefix: below which keys.
+        wanted: which of them stay.
+        pages: how many one turn looks at.
+        rests: whether a turn that does not reach the end lets its loop pause all the same.
     """
 
     bucket: Keys
-    stories: Rightful
+    prefix: str
+    wanted: Wanted
+    now: Clock
+    pages: int
+    rests: bool = False
 
-    async def __call__(self) -> int:
-        """How many objects were removed."""
-        removed = 0
-        async for page in _pages(self.bucket.keys(STAGING)):
-            wanted = await self.stories.uploads_wanted({story_of(key) for key in page})
-            removed += await self._remove([key for key in page if story_of(key) not in wanted])
-        async for page in _pages(self.bucket.keys(FINAL)):
-            rightful = await self.stories.rightful(page)
-            removed += await self._remove([key for key in page if key not in rightful])
-        await self.bucket.abort_uploads()
-        return removed
-
-    async def _remove(self, keys: list[str]) -> int:
-        if keys:
-            await self.bucket.remove(*keys)
-        return len(keys)
+    async def __call__(self, position: Position) -> bool:
+        """Go on for a while; whether there is more that is to be looked at without a pause."""
+        after, until = await position.load(), self.now() + WALK_FOR
+        for _ in range(self.pages):
+            page = await self.bucket.page(self.prefix, after, LISTED)
+            kept = await self.wanted(page)
+            await self.bucket.remove(*(key for key in page if key not in kept))
+            after = page[-1] if len(page) == LISTED else ""
+            if not await position.advance(after):
+                return False
+            if not after or self.now() >= until:
+                break
+        return bool(after) and not self.rests
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,24 +170,19 @@ class LookAgain:
     erase_account: EraseAccount
     now: Clock
 
-    async def __call__(self) -> int:
-        """How many stories and accounts were looked at."""
-        story_ids = await self.overdue.to_look_at_again(self.now(), PAGE)
-        if story_ids:
-            await self.objects.erase(*story_ids)
-            await self.overdue.looked_again(story_ids)
-        accounts = await self.overdue.accounts_to_look_at_again(self.now(), PAGE)
-        for user_id, at in accounts:
-            await self.erase_account(user_id, at, again=False)
-        return len(story_ids) + len(accounts)
+    async def __call__(self) -> bool:
+        """One page of stories and one of accounts; whether there may be more."""
+        now = self.now()
+        story_ids = await self.overdue.to_look_at_again(now, PAGE)
+        await for_each(story_ids, self._story, AT_ONCE)
+        accounts = await self.overdue.accounts_to_look_at_again(now, PAGE)
+        await for_each(accounts, lambda account: self._account(*account, now), AT_ONCE)
+        return PAGE in (len(story_ids), len(accounts))
 
+    async def _story(self, story_id: str) -> None:
+        await self.objects.erase(story_id)
+        await self.overdue.looked_again(story_id)
 
-async def _pages(keys: AsyncIterator[str]) -> AsyncIterator[list[str]]:
-    page: list[str] = []
-    async for key in keys:
-        page.append(key)
-        if len(page) == PAGE:
-            yield page
-            page = []
-    if page:
-        yield page
+    async def _account(self, user_id: str, at: datetime, until: datetime) -> None:
+        await self.erase_account.erase(user_id, at)
+        await self.overdue.account_looked_at_again(user_id, until)

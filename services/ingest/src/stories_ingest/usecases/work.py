@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from stories_shared.clock import Clock, whole_ms
-from stories_shared.failures import dependency_of
+from stories_shared.failures import Unavailable, dependency_of
 
 from stories_ingest.domain import life
 from stories_ingest.domain.errors import LeaseLost, MachineFault, MediaRefused, NoSuchStory, is_machine_fault
@@ -15,6 +15,7 @@ from stories_ingest.domain.keys import final_key, staging_key
 from stories_ingest.domain.life import Part
 from stories_ingest.domain.story import Media, State, Story
 from stories_ingest.usecases.bell import Bell
+from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.ports import Relay, Stories
 from stories_ingest.usecases.workshop import Bucket, Cutter, Folder, Jobs, Maker, Piece
 
@@ -31,6 +32,8 @@ ROOM = 3
 """Disk space that a job needs, in sizes of its upload: itself, its parts, and what encoding may add."""
 MADE = 0.9
 """Which part of the work is done when the media are made and only the final keys are to be written."""
+WRITTEN_AT_ONCE = 4
+"""How many parts of a long clip are written to the bucket at a time."""
 SUFFIXES = {"video/mp4": ".mp4", "image/jpeg": ".jpg", "image/webp": ".webp"}
 
 
@@ -173,7 +176,7 @@ class WorkOnMedia:
         await self.stories.decide(story.id, lambda case: life.go_live(case, hold.worker, parts, whole_ms(self.now())))
         self.posted.wake()
         self.bell.ring(story.id)
-        with suppress(Exception):  # the story is live; a sweep removes the upload too
+        with suppress(Unavailable):  # the story is live; a sweep removes what is left
             await self.bucket.remove(staging_key(story.id))
 
     async def _write(self, hold: Hold, pieces: Sequence[Piece]) -> list[Part]:
@@ -181,11 +184,13 @@ class WorkOnMedia:
         story = hold.story
         hold.parts = [story.id, *(self.new_id() for _ in pieces[1:])]
         await self._keep(hold)
-        parts = []
-        for number, (part_id, piece) in enumerate(zip(hold.parts, pieces, strict=True), 1):
-            parts.append(await self._write_one(hold, part_id, piece))
-            hold.progress = MADE + (1 - MADE) * number / (len(pieces) + 1)
-        return parts
+
+        async def write(made: tuple[str, Piece]) -> Part:
+            part = await self._write_one(hold, *made)
+            hold.progress = max(hold.progress, MADE) + (1 - MADE) / (len(pieces) + 1)
+            return part
+
+        return await for_each(zip(hold.parts, pieces, strict=True), write, WRITTEN_AT_ONCE)
 
     async def _write_one(self, hold: Hold, part_id: str, piece: Piece) -> Part:
         name = self.new_id()
