@@ -19,7 +19,7 @@ from stories_ingest.store.jobs import MongoJobs
 from stories_ingest.store.stories import MongoStories
 from stories_ingest.testing.builders import BOUNDS, NOW, draft, live, media, part, processing
 from stories_ingest.testing.memory import MemoryStories
-from stories_shared.http.idempotency import Claims, New, Once
+from stories_shared.idempotency import Claims, New, Once
 from stories_shared.ids import new_id
 from stories_shared.mongo import Mongo
 from stories_shared.outbox import Outbox, mark
