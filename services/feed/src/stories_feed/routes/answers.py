@@ -2,13 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from stories_shared.auth import USER_ID
+from stories_shared.http.paging import bad_cursor
 from stories_shared.http.problems import Problem, problem
 
 from stories_feed.usecases.items import Item, Shown
@@ -104,6 +105,14 @@ def essence_of(shown: Shown) -> tuple[Any, ...]:
         ticket="",
     )
     return bare, shown.access_revision
+
+
+def place_in(position: Sequence[Any] | None, shape: Any) -> Any:
+    """What a cursor says, as a tuple of this shape; 422 where it is another release's."""
+    try:
+        return None if position is None else msgspec.convert(position, shape)
+    except msgspec.ValidationError as error:
+        raise bad_cursor() from error
 
 
 def user_ids_of(text: str | None, at_most: int) -> list[str]:

@@ -1,7 +1,6 @@
 """What users decide about each other: whom they follow, block, mute, and count as close friends."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
@@ -15,9 +14,9 @@ from stories_shared.http.timely import TimelyRoute
 from stories_shared.http.who import Who
 
 from stories_feed.domain.edges import Kind, Pair, TooManyChosen
-from stories_feed.routes.answers import Edge, Edges, as_json
+from stories_feed.routes.answers import Edge, Edges, as_json, place_in
 from stories_feed.routes.documented import answers
-from stories_feed.usecases.deciding import Decide, Listed, Lists
+from stories_feed.usecases.deciding import Decide, Listed, ListPlace, Lists
 
 PATHS = {
     Kind.FOLLOW: "following",
@@ -43,7 +42,7 @@ def edge_routes(decide: Decide, lists: Lists, cursors: Cursors, *, open_graph: b
     @router.get("/v1/followers", dependencies=[limited("reads")], responses=answers(Edges), response_model=None)
     async def followers(caller: Who, page: Paged) -> Response:
         """Who follows the caller, the newest first."""
-        after = place_of(cursors.position("followers", caller.user_id, page))
+        after = place_in(cursors.position("followers", caller.user_id, page), ListPlace)
         found = await lists.users(Kind.FOLLOW, caller.user_id, after, page.limit + 1)
         return listing(found, page, cursors, "followers", caller.user_id)
 
@@ -95,7 +94,7 @@ def collection(
     )
     async def listed(caller: Who, page: Paged) -> Response:
         """Whom the caller has decided so about, the newest first."""
-        after = place_of(cursors.position(name, caller.user_id, page))
+        after = place_in(cursors.position(name, caller.user_id, page), ListPlace)
         found = await lists.targets(kind, caller.user_id, after, page.limit + 1)
         return listing(found, page, cursors, name, caller.user_id)
 
@@ -110,11 +109,6 @@ async def change(decide: Decide, pair: Pair, *, on: bool, editable: bool) -> Non
         await decide(pair, on=on)
     except TooManyChosen as error:
         raise invalid(str(error), "path", "user_id") from error
-
-
-def place_of(position: Sequence[Any] | None) -> tuple[datetime, str] | None:
-    """The place in a list that a cursor holds."""
-    return (datetime.fromisoformat(position[0]), position[1]) if position else None
 
 
 def listing(found: Sequence[Listed], page: Page, cursors: Cursors, route: str, user_id: str) -> Response:

@@ -1,7 +1,6 @@
 """Reels, single stories, For You, and what was seen."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -16,6 +15,7 @@ from stories_shared.http.timely import TimelyRoute
 from stories_shared.http.who import Who
 
 from stories_feed.domain.access import Lives
+from stories_feed.domain.live import Place
 from stories_feed.routes.answers import (
     USER_IDS,
     Reel,
@@ -23,11 +23,12 @@ from stories_feed.routes.answers import (
     answer_unless_known,
     as_json,
     essence_of,
+    place_in,
     user_ids_of,
 )
 from stories_feed.routes.documented import answers
 from stories_feed.usecases.items import Item, Shown
-from stories_feed.usecases.reading import MOST_REELS, ReadForYou, ReadReel, ReadReels, ReadStory
+from stories_feed.usecases.reading import MOST_REELS, Newness, ReadForYou, ReadReel, ReadReels, ReadStory
 from stories_feed.usecases.seeing import MarkSeenUpTo
 
 UserIds = Annotated[
@@ -62,8 +63,7 @@ def story_routes(
     async def reel(request: Request, caller: Who, user_id: UserId, page: Paged) -> Response:
         """The reel of an author, as far as the caller may see it: oldest first."""
         route = f"reel/{user_id}"
-        at = cursors.position(route, caller.user_id, page)
-        after = (datetime.fromisoformat(at[0]), at[1], at[2]) if at else None
+        after = place_in(cursors.position(route, caller.user_id, page), Place)
         shown, place = await read_reel(caller.user_id, user_id, after, page.limit)
         cursor = sealed(cursors, route, caller.user_id, place)
         answer = Reel(items=[each.item for each in shown], next_cursor=cursor)
@@ -89,8 +89,7 @@ def story_routes(
     @router.get("/v1/for-you", responses=answers(Reel), response_model=None)
     async def for_you(caller: Who, page: Paged) -> Response:
         """Public live stories of anyone that the caller has not seen, newest first."""
-        at = cursors.position("for-you", caller.user_id, page)
-        before = (datetime.fromisoformat(at[0]), at[1], at[2], at[3]) if at else None
+        before = place_in(cursors.position("for-you", caller.user_id, page), Newness)
         shown, place = await read_for_you(caller.user_id, before, page.limit)
         cursor = sealed(cursors, "for-you", caller.user_id, place)
         return as_json(Reel(items=[each.item for each in shown], next_cursor=cursor))

@@ -19,9 +19,10 @@ from stories_feed.routes.answers import (
     TrayAnswer,
     answer_unless_known,
     as_json,
+    place_in,
     user_ids_of,
 )
-from stories_feed.usecases.trays import MOST_RINGS, ReadRings, ReadTray, TrayEntry
+from stories_feed.usecases.trays import MOST_RINGS, Rank, ReadRings, ReadTray, TrayEntry
 
 
 def tray_routes(read_tray: ReadTray, read_rings: ReadRings, cursors: Cursors, lives: Lives, now: Clock) -> APIRouter:
@@ -33,9 +34,9 @@ def tray_routes(read_tray: ReadTray, read_rings: ReadRings, cursors: Cursors, li
         viewer = (await caller_of(request)).user_id
         page = read_page(query(request, "limit", "cursor"))
         spend(request, "reads", viewer)
-        after = cursors.position("tray", viewer, page)
+        after = place_in(cursors.position("tray", viewer, page), Rank)
         async with asyncio.timeout(ANSWER_WITHIN_S):
-            found = await read_tray(viewer, tuple(after) if after else None, page.limit)
+            found = await read_tray(viewer, after, page.limit)
         items = [ring_answer(entry) for entry in found.entries]
         mine = ring_answer(found.mine) if found.mine else None
         cursor = cursors.seal("tray", viewer, found.next) if found.next else None
