@@ -44,7 +44,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     longest = max(settings.story_lifetimes)
     lives = Lives(ticket=settings.ticket_ttl, restricted=settings.restricted_ttl)
 
-    stories = StoryStore(base.mongo, now)
+    stories = StoryStore(base.mongo, now, metrics.unreadable.inc)
     edges = EdgeStore(base.mongo, now)
     seen = SeenStore(base.mongo, longest)
     people = PeopleStore(base.mongo, stories, now)
@@ -63,7 +63,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
 
     base.on_close(let_go)
 
-    sight = Sight(reader.index, edges, reader, now)
+    sight = Sight(reader.index, edges, stories, reader, now)
     show = ShowStories(sight, stories, seen, media, base.tickets, lives)
     decide = Decide(edges, EdgeRelay(outbox), now)
     cursors = Cursors(settings.ticket_secrets)
@@ -89,7 +89,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
             ReadReels(sight, show),
             ReadStory(sight, show),
             ReadForYou(sight, show, edges),
-            MarkSeenUpTo(reader.index, sight, seen, now),
+            MarkSeenUpTo(reader.index, sight, stories, seen, now),
             cursors,
             lives,
             now,
