@@ -16,7 +16,7 @@ from stories_feed.domain.access import Lives
 from stories_feed.handlers import story_handlers, user_handlers
 from stories_feed.jobs import LOOK_AGAIN_EVERY, TIDY_EVERY, IndexReader
 from stories_feed.metrics import FeedMetrics
-from stories_feed.routes import documented, edge_routes, story_routes, tray_routes
+from stories_feed.routes import edge_routes, story_routes, tray_routes
 from stories_feed.settings import FeedSettings
 from stories_feed.store.edges import EDGES, EdgeRelay, EdgeStore, facts_of
 from stories_feed.store.media import SignedMedia
@@ -72,7 +72,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
         lambda name: base.metrics.rate_limited.labels(name).inc(),
         now,
     )
-    app = base.app(
+    return base.app(
         "Stories feed",
         story_handlers(
             PostStories(stories, people, now),
@@ -97,7 +97,6 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
         edge_routes(decide, edges, cursors, open_graph=settings.follows == "open"),
         limits=limits,
     )
-    return documented(app)
 
 
 def objects_of(settings: FeedSettings, base: Foundation) -> Objects:
