@@ -115,7 +115,7 @@ class MemoryEdges:
         """Whether an edge is in force."""
         return Graph(self.words).stands(pair)
 
-    async def relations(self, viewer_id: str, authors: Collection[str]) -> Mapping[str, Relation]:
+    async def relations(self, viewer_id: str, authors: Mapping[str, Collection[Kind]]) -> Mapping[str, Relation]:
         """By the edges in force."""
         return {author: self._relation(viewer_id, author) for author in authors}
 

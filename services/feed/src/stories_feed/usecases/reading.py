@@ -10,7 +10,7 @@ from typing import Protocol
 from stories_feed.domain.live import LiveStory, Place
 from stories_feed.domain.visibility import Relation, may_see
 from stories_feed.usecases.items import Shown, ShowStories
-from stories_feed.usecases.looking import Sight
+from stories_feed.usecases.looking import FRIENDSHIP, Sight
 
 MOST_REELS = 20
 FIRST_ITEMS = 20
@@ -33,7 +33,7 @@ class ReadReel:
         self, viewer_id: str, author_id: str, after: Place | None, limit: int
     ) -> tuple[list[Shown], Place | None]:
         """A page of the reel and the place after which the next one begins, if there is one."""
-        relations = await self.sight.relations(viewer_id, [author_id])
+        relations = await self.sight.relations(viewer_id, [author_id], FRIENDSHIP)
         if author_id not in relations:
             return [], None
         reel = self.sight.visible(viewer_id, author_id, relations[author_id])
@@ -55,7 +55,7 @@ class ReadReels:
 
         Where not all of them go into an answer, every author's first goes before anybody's second.
         """
-        relations = await self.sight.relations(viewer_id, authors)
+        relations = await self.sight.relations(viewer_id, authors, FRIENDSHIP)
         visible = [reel[:FIRST_ITEMS] for reel in self.sight.visible_reels(viewer_id, relations).values()]
         by_place = [story for place in zip_longest(*visible) for story in place if story is not None]
         chosen = bounded(by_place, at_least=len(visible))
@@ -82,7 +82,7 @@ class ReadStory:
         story = self.sight.index.get(story_id, self.sight.now())
         if story is None:
             return None
-        relations = await self.sight.relations(viewer_id, [story.author_id])
+        relations = await self.sight.relations(viewer_id, [story.author_id], FRIENDSHIP)
         relation = relations.get(story.author_id)
         if relation is None or not (admin or may_see(viewer_id, relation, story)):
             return None
@@ -121,7 +121,7 @@ class ReadForYou:
             scanned, rounds = scanned + passed, rounds + 1
             unknown = {story.author_id for story in found} - relations.keys()
             learned, _ = await asyncio.gather(
-                self.sight.relations(viewer_id, unknown), self.sight.learn_keys(found if seen else ())
+                self.sight.relations(viewer_id, unknown, FRIENDSHIP), self.sight.learn_keys(found if seen else ())
             )
             relations |= learned
             chosen += [
