@@ -1,24 +1,23 @@
 """Comments: kept, hung on each other, hidden by an author's words, counted by the story's engagements document."""
 
-import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pymongo import ASCENDING, DESCENDING, UpdateOne
-from stories_shared.mongo import Document, Session
+from stories_shared.ids import new_id
+from stories_shared.mongo import Document, Loader, Session
 
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import Gone
-from stories_engagement.store.book import Book, Change
+from stories_engagement.store.book import Book, Change, Verb
 from stories_engagement.store.shapes import COMMENTS, ENGAGEMENTS, HIDDEN_WORDS, STORIES
-from stories_engagement.usecases.comments import Hides, Position
+from stories_engagement.usecases.comments import HasHidden, Position
+from stories_engagement.usecases.people import Hides, Rehiding
 
 AT_ONCE = 500
 """Comments that one transaction goes through when words change."""
-
-
-STORIES_AT_ONCE = 10
-"""Stories of an author that are gone through at the same time."""
 
 
 class MongoComments:
@@ -29,7 +28,9 @@ class MongoComments:
         self._mongo = book.mongo
         self._comments = book.mongo[COMMENTS]
 
-    async def add(self, comment: Comment, author_id: str, hides: Hides, visible: Callable[[Comment], bool]) -> Comment:
+    async def add(
+        self, comment: Comment, author_id: str, hides: HasHidden, visible: Callable[[Comment], bool]
+    ) -> Comment:
         """Keep a comment. Raises `Gone` where the story has ended or its writer cannot see what it replies to."""
 
         async def verb(session: Session) -> tuple[Change | None, Comment]:
@@ -123,10 +124,11 @@ class MongoComments:
 
 
 class MongoHiddenWords:
-    """Authors' hidden words. Changing them goes through the comments under the author's live stories.
+    """Authors' hidden words. Changing them goes through the comments under the author's live stories, by their ids.
 
-    Each step writes the story's engagements document, so a comment written meanwhile is judged by the new words or
-    gone through.
+    `rehide` is when somebody may go on with it. Each step writes the story's engagements document, so a comment that is
+    written meanwhile is judged by the new words or gone through; and it keeps how far it is, so that another replica
+    can go on from there, and that who applies an older change stops.
     """
 
     def __init__(self, book: Book) -> None:
@@ -134,81 +136,114 @@ class MongoHiddenWords:
         self._mongo = book.mongo
         self._words = book.mongo[HIDDEN_WORDS]
         self._comments = book.mongo[COMMENTS]
+        self._loader = Loader(self._words, {"words": 1, "rehide": 1})
 
     async def words(self, author_id: str) -> tuple[str, ...]:
         """An author's words, as they wrote them."""
         document = await self._words.find_one({"_id": author_id}, {"words": 1})
         return tuple(document["words"]) if document else ()
 
+    async def unapplied(self, author_id: str) -> tuple[str, ...] | None:
+        """An author's words while not all comments are judged by them; otherwise None."""
+        document = await self._loader.get(author_id)
+        return tuple(document["words"]) if document and "rehide" in document else None
+
     async def set_words(self, author_id: str, words: Sequence[str], at: datetime) -> None:
-        """Keep an author's words, to be applied by `rehide`."""
-        document = {"words": list(words), "at": at, "rehide": at}
+        """Keep an author's words, to be applied to the comments that are there."""
+        document = {"words": list(words), "at": at, "rehide": at, "change": new_id()}
         await self._words.replace_one({"_id": author_id}, document, upsert=True)
 
-    async def rehide(self, author_id: str, hides: Callable[[Sequence[str], str], bool]) -> None:
-        """Hide and show the comments under an author's live stories by the words that are kept now."""
-        kept = await self._words.find_one({"_id": author_id})
-        if kept is None:
-            return
-        stories = await self._mongo[STORIES].find({"author_id": author_id}, {"_id": 1}).to_list(None)
-        for start in range(0, len(stories), STORIES_AT_ONCE):
-            some = stories[start : start + STORIES_AT_ONCE]
-            await asyncio.gather(*(self._rehide_story(story["_id"], author_id, hides) for story in some))
-        await self._words.update_one({"_id": author_id, "rehide": kept["rehide"]}, {"$unset": {"rehide": ""}})
+    async def claim(self, now: datetime, until: datetime) -> Rehiding | None:
+        """The change that has waited longest, for this replica alone until then."""
+        claimed = await self._words.find_one_and_update(
+            {"rehide": {"$lte": now}}, {"$set": {"rehide": until}}, sort=[("rehide", ASCENDING)]
+        )
+        if claimed is None:
+            return None
+        return Rehiding(
+            author_id=claimed["_id"],
+            change=claimed["change"],
+            words=tuple(claimed["words"]),
+            story_id=claimed.get("story_id"),
+            comment_id=claimed.get("comment_id"),
+        )
 
-    async def unfinished(self, before: datetime, limit: int) -> list[str]:
-        """Authors whose change of words was made before then and not applied to the end."""
-        wanted = {"rehide": {"$lt": before}}
-        return [author["_id"] for author in await self._words.find(wanted, {"_id": 1}, limit=limit).to_list(None)]
+    async def apply_some(self, work: Rehiding, hides: Hides, until: datetime) -> Rehiding | None:
+        """One step: some comments of the story it is at, or the way to the next story; None: nothing is left to do."""
+        if work.story_id is not None:
+            try:
+                at = await self._book.write(work.story_id, work.author_id, self._step(work, hides, until))
+            except Gone:
+                at = ""
+            if at is None:
+                return None
+            if at:
+                return replace(work, comment_id=at)
+        wanted: Document = {"author_id": work.author_id}
+        if work.story_id is not None:
+            wanted["_id"] = {"$gt": work.story_id}
+        story = await self._mongo[STORIES].find_one(wanted, {"_id": 1}, sort=[("_id", ASCENDING)])
+        if story is None:
+            done = {"rehide": "", "story_id": "", "comment_id": ""}
+            await self._words.update_one(named(work), {"$unset": done})
+            return None
+        onward = {"$set": {"story_id": story["_id"], "rehide": until}, "$unset": {"comment_id": ""}}
+        kept = await self._words.update_one(named(work), onward)
+        return replace(work, story_id=story["_id"], comment_id=None) if kept.matched_count else None
+
+    async def give_back(self, work: Rehiding, now: datetime) -> None:
+        """Let whoever has waited longest come first."""
+        await self._words.update_one(named(work), {"$set": {"rehide": now}})
 
     async def forget(self, user_id: str, until: datetime) -> None:
         """Take away a person's words, if they were set up to a time."""
         await self._words.delete_one({"_id": user_id, "at": {"$lte": until}})
 
-    async def _rehide_story(self, story_id: str, author_id: str, hides: Callable[[Sequence[str], str], bool]) -> None:
-        after: Position | None = None
-        while (after := await self._go_through(story_id, author_id, hides, after)) is not None:
-            continue
+    def _step(self, work: Rehiding, hides: Hides, until: datetime) -> Verb[str | None]:
+        """Judges some comments; the id of the last one, empty where the story is done, None where the change is old."""
 
-    async def _go_through(
-        self, story_id: str, author_id: str, hides: Callable[[Sequence[str], str], bool], after: Position | None
-    ) -> Position | None:
-        """One step over a story's comments, oldest first, so that a top one comes before what hangs on it."""
-
-        async def verb(session: Session) -> tuple[Change | None, Position | None]:
-            kept = await self._words.find_one({"_id": author_id}, session=session)
-            words = kept["words"] if kept else ()
-            wanted: Document = {"story_id": story_id}
-            if after is not None:
-                at, comment_id = after
-                wanted["$or"] = [{"at": {"$gt": at}}, {"at": at, "_id": {"$gt": comment_id}}]
-            way = [("at", ASCENDING), ("_id", ASCENDING)]
-            found = await self._comments.find(wanted, sort=way, limit=AT_ONCE, session=session).to_list(None)
+        async def verb(session: Session) -> tuple[Change | None, str | None]:
+            wanted: Document = {"story_id": work.story_id}
+            if work.comment_id is not None:
+                wanted["_id"] = {"$gt": work.comment_id}
+            found = await self._comments.find(
+                wanted, sort=[("_id", ASCENDING)], limit=AT_ONCE, session=session
+            ).to_list(None)
+            last = found[-1]["_id"] if len(found) == AT_ONCE else ""
+            how_far = {"$set": {"rehide": until, **({"comment_id": last} if last else {})}}
+            kept = await self._words.update_one(named(work), how_far, session=session)
+            if not kept.matched_count:
+                return None, None
             tops = {document["reply_to"] for document in found} - {None}
-            hanging = await self._comments.find({"_id": {"$in": sorted(tops)}}, session=session).to_list(None)
-            hidden = {document["_id"]: document["hidden"] for document in hanging}
-            replies: dict[str, int] = {}
+            texts = {document["_id"]: document["text"] for document in found}
+            if missing := sorted(tops - texts.keys()):
+                hanging = self._comments.find({"_id": {"$in": missing}}, {"text": 1}, session=session)
+                texts |= {document["_id"]: document["text"] for document in await hanging.to_list(None)}
+            own = {comment_id: hides(work.words, text) for comment_id, text in texts.items()}
+            replies: Counter[str] = Counter()
             writes: list[UpdateOne] = []
             shown = 0
             for document in found:
-                own, top = hides(words, document["text"]), document["reply_to"]
-                now_hidden = hidden[document["_id"]] = own or hidden.get(top, False)
-                if (own, now_hidden) != (document["own"], document["hidden"]):
-                    writes.append(UpdateOne({"_id": document["_id"]}, {"$set": {"own": own, "hidden": now_hidden}}))
-                by = document["hidden"] - now_hidden
+                comment_id, top = document["_id"], document["reply_to"]
+                hidden = own[comment_id] or own.get(top, False)
+                if (own[comment_id], hidden) != (document["own"], document["hidden"]):
+                    change = {"$set": {"own": own[comment_id], "hidden": hidden}}
+                    writes.append(UpdateOne({"_id": comment_id}, change))
+                by = document["hidden"] - hidden
                 shown += by
                 if top and by:
-                    replies[top] = replies.get(top, 0) + by
+                    replies[top] += by
             writes += [UpdateOne({"_id": top}, {"$inc": {"replies": by}}) for top, by in replies.items()]
             if writes:
                 await self._comments.bulk_write(writes, session=session)
-            last = (found[-1]["at"], found[-1]["_id"]) if len(found) == AT_ONCE else None
             return Change({"comment": shown}), last
 
-        try:
-            return await self._book.write(story_id, author_id, verb)
-        except Gone:
-            return None
+        return verb
+
+
+def named(work: Rehiding) -> Document:
+    """The author's document, as long as it holds this change."""
+    return {"_id": work.author_id, "change": work.change}
 
 
 def comment_of(document: Document) -> Comment:
