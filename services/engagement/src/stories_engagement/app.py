@@ -99,7 +99,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         MongoShares(book),
         MongoHiddenWords(book),
     )
-    mine = [each.forget for each in (comments, reactions, shares, privacy, words, blocks)]
+    mine = [each.forget for each in (book, privacy, words, blocks)]
     people = MongoPeople(mongo, now, [ledger.forget_viewer, *mine])
 
     standing, recent = Standing(), RecentPlays()

@@ -1,18 +1,20 @@
 """Comments: kept, hung on each other, hidden by an author's words, counted by the story's engagements document."""
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from pymongo import ASCENDING, DESCENDING, UpdateOne
+from pymongo import ASCENDING, DESCENDING
 from stories_shared.ids import new_id
-from stories_shared.mongo import Document, Loader, Session
+from stories_shared.mongo import Document, Loader
 
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import Gone
-from stories_engagement.store.book import Book, Change, Verb
-from stories_engagement.store.shapes import COMMENTS, ENGAGEMENTS, HIDDEN_WORDS, STORIES
+from stories_engagement.store.book import Book
+from stories_engagement.store.kinds import COMMENT, COMMENTS
+from stories_engagement.store.shapes import ENGAGEMENTS, HIDDEN_WORDS, STORIES
+from stories_engagement.store.units import Key, Rows
+from stories_engagement.store.writes import RemoveRow
 from stories_engagement.usecases.comments import HasHidden, Position
 from stories_engagement.usecases.people import Hides, Rehiding
 
@@ -33,33 +35,8 @@ class MongoComments:
     ) -> Comment:
         """Keep a comment. Raises `Gone` where the story has ended or its writer cannot see what it replies to."""
 
-        async def verb(session: Session) -> tuple[Change | None, Comment]:
-            again = await self._comments.find_one({"_id": comment.id}, session=session)
-            if again is not None:
-                return None, comment_of(again)
-            top = None
-            if comment.reply_to is not None:
-                top = await self._top(comment.story_id, comment.reply_to, visible, session)
-            words = await self._mongo[HIDDEN_WORDS].find_one({"_id": author_id}, session=session)
-            own = hides(words["words"] if words else ())
-            document = {
-                "_id": comment.id,
-                "story_id": comment.story_id,
-                "writer_id": comment.writer_id,
-                "text": comment.text,
-                "at": comment.created_at,
-                "reply_to": top["_id"] if top else None,
-                "replies": 0,
-                "own": own,
-                "hidden": own or bool(top and top["hidden"]),
-            }
-            await self._comments.insert_one(document, session=session)
-            shown = not document["hidden"]
-            if top and shown:
-                await self._comments.update_one({"_id": top["_id"]}, {"$inc": {"replies": 1}}, session=session)
-            return Change({"comment": int(shown)}), comment_of(document)
-
-        return await self._book.write(comment.story_id, author_id, verb)
+        write = WriteComment(comment, author_id, hides, visible)
+        return await self._book.write(comment.story_id, author_id, write)
 
     async def get(self, comment_id: str) -> Comment | None:
         """A comment by its id."""
@@ -74,22 +51,8 @@ class MongoComments:
     async def remove(self, comment: Comment) -> bool:
         """Delete a comment and its replies; False where it is not there (any more)."""
 
-        async def verb(session: Session) -> tuple[Change | None, bool]:
-            document = await self._comments.find_one_and_delete({"_id": comment.id}, session=session)
-            if document is None:
-                return None, False
-            shown = int(not document["hidden"])
-            if document["reply_to"] is None:
-                replies = {"story_id": comment.story_id, "reply_to": comment.id}
-                shown += await self._comments.count_documents({**replies, "hidden": False}, session=session)
-                await self._comments.delete_many(replies, session=session)
-            elif shown:
-                top = {"_id": document["reply_to"]}
-                await self._comments.update_one(top, {"$inc": {"replies": -1}}, session=session)
-            return Change({"comment": -shown}), True
-
         try:
-            return await self._book.write(comment.story_id, None, verb)
+            return await self._book.remove(RemoveRow(COMMENT, comment.id, comment.story_id))
         except Gone:
             return False
 
@@ -103,21 +66,62 @@ class MongoComments:
         found = self._comments.find(wanted, sort=[("at", way), ("_id", way)], limit=limit)
         return [comment_of(document) for document in await found.to_list(None)]
 
-    async def forget(self, user_id: str, until: datetime) -> None:
-        """Take away all comments of a person up to a time, with their replies."""
-        wanted = {"writer_id": user_id, "at": {"$lte": until}}
-        for document in await self._comments.find(wanted).to_list(None):
-            await self.remove(comment_of(document))
 
-    async def _top(
-        self, story_id: str, comment_id: str, visible: Callable[[Comment], bool], session: Session
-    ) -> Document:
-        found = await self._comments.find_one({"_id": comment_id, "story_id": story_id}, session=session)
-        if found is None or not visible(comment_of(found)):
+@dataclass(slots=True)
+class WriteComment:
+    """Keep a comment as the author's words are now, hung on the top one of what it replies to."""
+
+    comment: Comment
+    author_id: str
+    hides: HasHidden
+    visible: Callable[[Comment], bool]
+    alone: bool = field(default=False, init=False)
+
+    def needs(self, rows: Rows) -> Iterable[Key]:
+        """The comment itself where it was written before, the author's words, what it replies to, and the top of it."""
+        yield COMMENTS, self.comment.id
+        yield HIDDEN_WORDS, self.author_id
+        reply_to = self.comment.reply_to
+        if reply_to is not None:
+            yield COMMENTS, reply_to
+            found = rows.get(COMMENTS, reply_to) if rows.loaded(COMMENTS, reply_to) else None
+            if found is not None and found["reply_to"] is not None:
+                yield COMMENTS, found["reply_to"]
+
+    async def search(self, rows: Rows) -> None:
+        """Nothing."""
+
+    def apply(self, rows: Rows) -> Comment:
+        """Write it. Raises `Gone` where its writer cannot see what it replies to."""
+        again = rows.get(COMMENTS, self.comment.id)
+        if again is not None:
+            return comment_of(again)
+        top = self._top(rows)
+        words = rows.get(HIDDEN_WORDS, self.author_id)
+        own = self.hides(words["words"] if words else ())
+        document = {
+            "_id": self.comment.id,
+            "story_id": self.comment.story_id,
+            "writer_id": self.comment.writer_id,
+            "text": self.comment.text,
+            "at": self.comment.created_at,
+            "reply_to": top["_id"] if top else None,
+            "replies": 0,
+            "own": own,
+            "hidden": own or bool(top and top["hidden"]),
+        }
+        rows.put(COMMENTS, document)
+        if top and not document["hidden"]:
+            rows.put(COMMENTS, {**top, "replies": top["replies"] + 1})
+        return comment_of(document)
+
+    def _top(self, rows: Rows) -> Document | None:
+        if self.comment.reply_to is None:
+            return None
+        found = rows.get(COMMENTS, self.comment.reply_to)
+        if found is None or found["story_id"] != self.comment.story_id or not self.visible(comment_of(found)):
             raise Gone
-        if found["reply_to"] is None:
-            return found
-        top = await self._comments.find_one({"_id": found["reply_to"]}, session=session)
+        top = found if found["reply_to"] is None else rows.get(COMMENTS, found["reply_to"])
         if top is None:
             raise Gone
         return top
@@ -172,7 +176,8 @@ class MongoHiddenWords:
         """One step: some comments of the story it is at, or the way to the next story; None: nothing is left to do."""
         if work.story_id is not None:
             try:
-                at = await self._book.write(work.story_id, work.author_id, self._step(work, hides, until))
+                judge = JudgeComments(work, work.story_id, hides, until)
+                at = await self._book.write(work.story_id, work.author_id, judge)
             except Gone:
                 at = ""
             if at is None:
@@ -199,46 +204,50 @@ class MongoHiddenWords:
         """Take away a person's words, if they were set up to a time."""
         await self._words.delete_one({"_id": user_id, "at": {"$lte": until}})
 
-    def _step(self, work: Rehiding, hides: Hides, until: datetime) -> Verb[str | None]:
-        """Judges some comments; the id of the last one, empty where the story is done, None where the change is old."""
 
-        async def verb(session: Session) -> tuple[Change | None, str | None]:
-            wanted: Document = {"story_id": work.story_id}
-            if work.comment_id is not None:
-                wanted["_id"] = {"$gt": work.comment_id}
-            found = await self._comments.find(
-                wanted, sort=[("_id", ASCENDING)], limit=AT_ONCE, session=session
-            ).to_list(None)
-            last = found[-1]["_id"] if len(found) == AT_ONCE else ""
-            how_far = {"$set": {"rehide": until, **({"comment_id": last} if last else {})}}
-            kept = await self._words.update_one(named(work), how_far, session=session)
-            if not kept.matched_count:
-                return None, None
-            tops = {document["reply_to"] for document in found} - {None}
-            texts = {document["_id"]: document["text"] for document in found}
-            if missing := sorted(tops - texts.keys()):
-                hanging = self._comments.find({"_id": {"$in": missing}}, {"text": 1}, session=session)
-                texts |= {document["_id"]: document["text"] for document in await hanging.to_list(None)}
-            own = {comment_id: hides(work.words, text) for comment_id, text in texts.items()}
-            replies: Counter[str] = Counter()
-            writes: list[UpdateOne] = []
-            shown = 0
-            for document in found:
-                comment_id, top = document["_id"], document["reply_to"]
-                hidden = own[comment_id] or own.get(top, False)
-                if (own[comment_id], hidden) != (document["own"], document["hidden"]):
-                    change = {"$set": {"own": own[comment_id], "hidden": hidden}}
-                    writes.append(UpdateOne({"_id": comment_id}, change))
-                by = document["hidden"] - hidden
-                shown += by
-                if top and by:
-                    replies[top] += by
-            writes += [UpdateOne({"_id": top}, {"$inc": {"replies": by}}) for top, by in replies.items()]
-            if writes:
-                await self._comments.bulk_write(writes, session=session)
-            return Change({"comment": shown}), last
+@dataclass(slots=True)
+class JudgeComments:
+    """Judge some comments of a story by an author's words, and keep how far that is.
 
-        return verb
+    Its outcome is the id of the last one, empty where the story is done, None where the words have changed since.
+    """
+
+    work: Rehiding
+    story_id: str
+    hides: Hides
+    until: datetime
+    found: list[str] = field(default_factory=list)
+    alone: bool = field(default=True, init=False)
+
+    def needs(self, _rows: Rows) -> Iterable[Key]:
+        """The author's words."""
+        return [(HIDDEN_WORDS, self.work.author_id)]
+
+    async def search(self, rows: Rows) -> None:
+        """The comments that are next, and what they hang on."""
+        wanted: Document = {"story_id": self.story_id}
+        if self.work.comment_id is not None:
+            wanted["_id"] = {"$gt": self.work.comment_id}
+        self.found = await rows.find(COMMENTS, wanted, AT_ONCE)
+        tops = [rows.document(COMMENTS, comment_id)["reply_to"] for comment_id in self.found]
+        await rows.load((COMMENTS, top) for top in tops if top is not None)
+
+    def apply(self, rows: Rows) -> str | None:
+        """Judge them."""
+        kept = rows.get(HIDDEN_WORDS, self.work.author_id)
+        if kept is None or kept["change"] != self.work.change:
+            return None
+        last = self.found[-1] if len(self.found) == AT_ONCE else ""
+        rows.put(HIDDEN_WORDS, {**kept, "rehide": self.until, **({"comment_id": last} if last else {})})
+        for comment_id in self.found:
+            before = rows.document(COMMENTS, comment_id)
+            top = rows.get(COMMENTS, before["reply_to"]) if before["reply_to"] is not None else None
+            own = self.hides(self.work.words, before["text"])
+            hidden = own or (top is not None and self.hides(self.work.words, top["text"]))
+            rows.put(COMMENTS, {**before, "own": own, "hidden": hidden})
+            if top is not None and hidden != before["hidden"]:
+                rows.put(COMMENTS, {**top, "replies": top["replies"] + before["hidden"] - hidden})
+        return last
 
 
 def named(work: Rehiding) -> Document:

@@ -10,12 +10,10 @@ from stories_shared.events import StoryPosted
 from stories_shared.mongo import Document, Mongo, Session
 
 from stories_engagement.domain.standing import Known
+from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS
 from stories_engagement.store.shapes import (
     CLAIMS,
-    COMMENTS,
     ENGAGEMENTS,
-    REACTIONS,
-    SHARES,
     STORIES,
     VIEWERS,
     VIEWS,
@@ -71,7 +69,7 @@ class MongoStories:
         async def verb(session: Session) -> None:
             for name, nothing, over, gone in (
                 (VIEWS, NO_VIEWS, {"ended": now, "how": how}, {}),
-                (ENGAGEMENTS, NO_ENGAGEMENTS, {"ended": now}, {"unsaid": "", "emoji": ""}),
+                (ENGAGEMENTS, NO_ENGAGEMENTS, {"ended": now}, dict.fromkeys(("unsaid", *BREAKDOWNS), "")),
             ):
                 fence = await self._mongo[name].find_one({"_id": story_id}, {"ended": 1}, session=session)
                 if fence is None:
@@ -89,14 +87,9 @@ class MongoStories:
 
         The fences let none be added after its end, so once is enough.
         """
-        mine = {"$gte": f"{story_id}/", "$lt": f"{story_id}0"}
-        for name, rows in (
-            (VIEWERS, {"_id": mine}),
-            (REACTIONS, {"_id": mine}),
-            (SHARES, {"_id": mine}),
-            (COMMENTS, {"story_id": story_id}),
-            (CLAIMS, {"resource_id": mine}),
-        ):
+        theirs = {"$gte": f"{story_id}/", "$lt": f"{story_id}0"}
+        counted = [(kind.collection, kind.of_story(story_id)) for kind in ROW_KINDS]
+        for name, rows in [(VIEWERS, {"_id": theirs}), *counted, (CLAIMS, {"resource_id": theirs})]:
             while True:
                 if not steps:
                     return False
@@ -146,7 +139,6 @@ class MongoStories:
 
 
 NO_VIEWS: Document = {"author_id": None, "expires_at": None, "viewers": 0, "plays": 0}
-NO_ENGAGEMENTS: Document = {"author_id": None, "seq": 0, "reaction": 0, "comment": 0, "share": 0}
 
 
 def known_from(document: Document) -> Known:
