@@ -89,7 +89,7 @@ def comment_routes(
         story_id: StoryId, body: CommentGiven, caller: Who, asked: Idempotent, ticket: StoryTicket = None
     ) -> CommentShape:
         """Comment on a story. A reply to a reply hangs on the top one."""
-        admitted = admit(caller.user_id, story_id, ticket)
+        admitted = await admit(caller.user_id, story_id, ticket)
 
         async def make(comment_id: str) -> Comment:
             return await write(admitted, comment_id, body.text, body.reply_to)
@@ -106,7 +106,7 @@ def comment_routes(
         ticket: StoryTicket = None,
     ) -> Listing[CommentShape]:
         """Top comments, newest first, or the replies to one, oldest first."""
-        admitted = admit(caller.user_id, story_id, ticket)
+        admitted = await admit(caller.user_id, story_id, ticket)
         name = f"comments {story_id} {reply_to} {hidden}"
         after = cursors.position(name, caller.user_id, page, tuple[datetime, str])
         found, following = await read(admitted, reply_to, after, page.limit, wants_hidden=hidden)
@@ -116,7 +116,7 @@ def comment_routes(
             next_cursor=cursors.seal(name, caller.user_id, following) if following else None,
         )
 
-    @router.delete("/v1/comments/{comment_id}", status_code=204, dependencies=[limited("reads")])
+    @router.delete("/v1/comments/{comment_id}", status_code=204, dependencies=[limited("writes")])
     async def delete_comment(comment_id: StoryId, caller: Who) -> Response:
         """Delete a comment and its replies: its writer, the story's author and admins."""
         await delete(caller.user_id, comment_id, is_admin=caller.is_admin)
