@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from minio import Minio
 from pymongo import MongoClient
-from stories_cli.traces import content_of
+from stories_cli.erasure_scan import content_of
 from stories_shared.clock import system_now
 from stories_shared.cloudevents import read
 from stories_shared.events import Event, StoryDeleted, StoryViewed, UserErased

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
-from stories_cli.docs.acls import Grant, grants
 from stories_embedded.checkout import CHECKOUT
 from stories_embedded.openapi import EXAMPLE
 from stories_shared import events
 from stories_shared.settings import load
 from stories_shared.topics import Topics
+
+from tools.codegen.strimzi import Grant, grants
 
 SERVICES = ("ingest", "feed", "engagement", "expiry")
 TOPICS = Topics.of([timedelta(hours=24)])

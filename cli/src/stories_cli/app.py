@@ -2,7 +2,7 @@
 
 import typer
 
-from . import again, chaos, demo, edges, erasure, parked, produce, stack, tokens
+from . import chaos, demo, dlq, erasure, erasure_replay, events, import_follows, stack, tokens
 
 app = typer.Typer(
     name="stories",
@@ -10,5 +10,5 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for group in (stack, tokens, demo, produce, edges, parked, erasure, again, chaos):
+for group in (stack, tokens, demo, events, import_follows, dlq, erasure, erasure_replay, chaos):
     group.register(app)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .words import fail
+from .console import fail
 
 
 def register(app: typer.Typer) -> None:

@@ -14,9 +14,9 @@ import httpx
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
-from . import where
+from . import target
+from .console import fail, results, say, words
 from .erasure import look
-from .words import fail, results, say, words
 
 if TYPE_CHECKING:
     from stories_embedded.state import Folder
@@ -60,7 +60,7 @@ def demo(
 @contextmanager
 def stack(lifetime: int, *, keep: bool) -> Iterator[tuple[str, "Folder"]]:
     """A stack of its own on free ports and a temporary data folder under the checkout, gone afterwards."""
-    folder = where.folder(Path(tempfile.mkdtemp(prefix=".stories-demo-", dir=Path.cwd())))
+    folder = target.folder(Path(tempfile.mkdtemp(prefix=".stories-demo-", dir=Path.cwd())))
     from stories_embedded import detached
     from stories_embedded.checkout import NotInstalled
     from stories_embedded.server import DidNotStart

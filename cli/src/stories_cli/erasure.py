@@ -15,11 +15,11 @@ from stories_shared.clock import text
 from stories_shared.ids import is_id
 from urllib3.exceptions import HTTPError
 
-from . import reach, traces, where
-from .log import reading
-from .traces import Traces
-from .where import DEFAULT_DATA, Data, EnvFile
-from .words import FAILED, USAGE, fail, failing_with, listing, say, words
+from . import clients, erasure_scan, target
+from .console import FAILED, USAGE, fail, failing_with, listing, say, words
+from .erasure_scan import Traces
+from .kafka_reader import reading
+from .target import DEFAULT_DATA, Data, EnvFile
 
 
 def register(app: typer.Typer) -> None:
@@ -51,23 +51,23 @@ def verify_erasure(
 
 def look(data: Path, env_file: Path | None, story_id: str) -> Traces:
     """Search databases, bucket and topics."""
-    settings = where.settings(data, env_file)
-    stack = where.running(data) if env_file is None else None
+    settings = target.settings(data, env_file)
+    stack = target.running(data) if env_file is None else None
     found = Traces(story_id)
-    databases = traces.database_names(stack.services if stack else {})
-    with reach.mongo(settings) as client:
+    databases = erasure_scan.database_names(stack.services if stack else {})
+    with clients.mongo(settings) as client:
         size = sum(client[name].command("dbstats")["objects"] for name in databases.values())
         with words.status(f"reading {int(size):,} documents, the bucket and the topics"):
-            found.documents = list(traces.in_databases(client, databases, story_id))
-    found.objects, found.uploads = traces.in_bucket(settings, story_id)
+            found.documents = list(erasure_scan.in_databases(client, databases, story_id))
+    found.objects, found.uploads = erasure_scan.in_bucket(settings, story_id)
     found.topics = asyncio.run(_in_topics(settings, story_id))
     return found
 
 
-async def _in_topics(settings: dict[str, str], story_id: str) -> list[traces.InTopic]:
-    kafka, topics = reach.kafka(settings)
+async def _in_topics(settings: dict[str, str], story_id: str) -> list[erasure_scan.InTopic]:
+    kafka, topics = clients.kafka(settings)
     async with reading(kafka) as log:
-        return await traces.in_topics(log, topics, story_id)
+        return await erasure_scan.in_topics(log, topics, story_id)
 
 
 def show(found: Traces) -> None:

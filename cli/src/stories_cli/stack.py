@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
-from . import where
-from .following import follow
-from .where import DEFAULT_DATA, Data, EnvFile
-from .words import FAILED, NOT_ALL_RUNNING, USAGE, fail, failing_with, say
+from . import target
+from .console import FAILED, NOT_ALL_RUNNING, USAGE, fail, failing_with, say
+from .log_tail import follow
+from .target import DEFAULT_DATA, Data, EnvFile
 
 JsonOut = Annotated[bool, typer.Option("--json", help="As JSON.")]
 SERVICES = ("ingest", "feed", "engagement", "expiry")
@@ -41,7 +41,7 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready, leave it running.")] = False,
 ) -> None:
     """Run the real servers, the four services and the gateway, until Ctrl-C."""
-    folder = where.folder(data)
+    folder = target.folder(data)
     from stories_embedded import detached, supervisor
     from stories_embedded.checkout import NotInstalled
     from stories_embedded.plan import Options
@@ -65,7 +65,7 @@ def up(
 
 def down(data: Data = DEFAULT_DATA) -> None:
     """Stop the stack; nothing running is fine."""
-    folder = where.folder(data)
+    folder = target.folder(data)
     from stories_embedded import detached
 
     with failing_with(TimeoutError):
@@ -74,7 +74,7 @@ def down(data: Data = DEFAULT_DATA) -> None:
 
 def status(data: Data = DEFAULT_DATA, as_json: JsonOut = False) -> None:
     """Every process of the stack; exit code 3 unless all are running."""
-    processes = where.folder(data).processes()
+    processes = target.folder(data).processes()
     if as_json:
         print(json.dumps([asdict(each) for each in processes], indent=1))
     else:
@@ -95,7 +95,7 @@ def env(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """The running stack's settings as NAME=value lines."""
-    stack = where.running(data)
+    stack = target.running(data)
     if stack is None:
         fail("no stack runs here")
     if service is not None and service not in stack.services:
@@ -116,7 +116,7 @@ def logs(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """What the processes wrote."""
-    folder = where.folder(data)
+    folder = target.folder(data)
     known = sorted(path.stem for path in (folder.path / "logs").glob("*.log"))
     if unknown := [name for name in names or [] if name not in known]:
         fail(f"no log of {', '.join(unknown)}; there are {', '.join(known) or 'none'}", USAGE)
@@ -125,7 +125,7 @@ def logs(
 
 def doctor(data: Data = DEFAULT_DATA) -> None:
     """What this machine lacks, all at once, with the command for it."""
-    folder = where.folder(data)
+    folder = target.folder(data)
     from stories_embedded import diagnosis
 
     missing = diagnosis.missing(folder)
@@ -151,7 +151,7 @@ def init(
     if absent := [name for name in names if find_spec(f"stories_{name}") is None]:
         fail(f"not installed here: {', '.join(absent)}; each image has its own: python -m stories_{absent[0]} init")
     for name in names:
-        own = where.settings(data, env_file, name)
+        own = target.settings(data, env_file, name)
         command = [sys.executable, "-m", f"stories_{name}", "init", *(["--settle"] if settle else [])]
         run = subprocess.run(command, check=False, env={**os.environ, **own})
         if run.returncode:

@@ -7,10 +7,10 @@ import typer
 from stories_shared import issuing
 from stories_shared.issuing import Issuer
 
-from . import where
-from .reach import needed
-from .where import DEFAULT_DATA, Data
-from .words import fail
+from . import target
+from .clients import needed
+from .console import fail
+from .target import DEFAULT_DATA, Data
 
 
 def register(app: typer.Typer) -> None:
@@ -40,13 +40,13 @@ def token(
 
 
 def _of_stack(data: Path) -> Issuer:
-    folder = where.folder(data)
+    folder = target.folder(data)
     from stories_embedded.keys import StackKeys
 
     keys = StackKeys(folder.keys)
     if not keys.made():
         fail(f"no stack has made a key in {data}: run `stories up`")
-    stack = where.running(data)
+    stack = target.running(data)
     settings = {**keys.settings(), **(stack.settings if stack else {})}
     if Path(settings["AUTH_JWKS"]).resolve() != keys.jwks.resolve():
         fail(f"this stack takes its tokens from elsewhere: {settings['AUTH_JWKS']}")
@@ -55,7 +55,7 @@ def _of_stack(data: Path) -> Issuer:
 
 
 def _of_key(file: Path, data: Path) -> Issuer:
-    settings = where.settings(data)
+    settings = target.settings(data)
     jwks = needed(settings, "AUTH_JWKS")
     try:
         key = issuing.read_key(file.read_bytes())

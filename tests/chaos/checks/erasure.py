@@ -13,7 +13,7 @@ from typing import Any
 import bson
 from minio import Minio
 from pymongo import MongoClient
-from stories_cli.traces import TELLING, content_of
+from stories_cli.erasure_scan import TELLING, content_of
 
 from ..arena import RETENTION_S
 from ..scribe import Scribe

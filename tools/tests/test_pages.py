@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from stories_cli.docs import CHECKOUT
+
+from tools.codegen import CHECKOUT
 
 PAGES = sorted(
     page

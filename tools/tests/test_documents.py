@@ -6,10 +6,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from stories_cli.docs import asyncapi, documents
-from stories_cli.docs.metrics import SAME_EVERYWHERE, SERVICES, metrics_of
 from stories_shared.events import EVENTS
 from stories_shared.topics import Topics
+
+from tools.codegen import asyncapi, documents
+from tools.codegen.metrics import SAME_EVERYWHERE, SERVICES, metrics_of
 
 SCHEMA = Path(__file__).with_name("asyncapi-3.0.0.json")
 

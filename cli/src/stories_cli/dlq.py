@@ -14,11 +14,11 @@ from stories_shared.kafka import Kafka
 from stories_shared.publishing import Message, Publisher
 from stories_shared.topics import Topic, Topics
 
-from . import reach, where
-from .log import Log, Record, reading
+from . import clients, target
+from .console import USAGE, fail, failing_with, listing, results, say
+from .kafka_reader import Log, Record, reading
 from .progress import counting
-from .where import DEFAULT_DATA, Data, EnvFile
-from .words import USAGE, fail, failing_with, listing, results, say
+from .target import DEFAULT_DATA, Data, EnvFile
 
 PARKING = ("origin-topic", "origin-partition", "origin-offset", "origin-group", "parked-at", "error-type", "error")
 AT_ONCE = 500
@@ -63,7 +63,7 @@ def list_(
     as_json: JsonOut = False,
 ) -> None:
     """How many records are parked, by origin, reader and reason."""
-    kafka, topics = reach.kafka(where.settings(data, env_file))
+    kafka, topics = clients.kafka(target.settings(data, env_file))
     with failing_with(KafkaError):
         found = asyncio.run(_list(kafka, chosen(topics, topic, group_name)))
     if as_json:
@@ -110,7 +110,7 @@ def show(
     as_json: JsonOut = False,
 ) -> None:
     """The parked records themselves: where they came from, why they are here, key and value."""
-    kafka, topics = reach.kafka(where.settings(data, env_file))
+    kafka, topics = clients.kafka(target.settings(data, env_file))
     (from_topic,) = chosen(topics, topic, group_name)
     with failing_with(KafkaError):
         found = asyncio.run(_show(kafka, from_topic, offset))[-limit:]
@@ -143,7 +143,7 @@ def replay(
     """Send parked records once to the topic they came from. Every group gets them, and is deaf to repeats."""
     if everything == (offset is not None):
         fail("either --all or --offset P:N", USAGE)
-    kafka, topics = reach.kafka(where.settings(data, env_file))
+    kafka, topics = clients.kafka(target.settings(data, env_file))
     (from_topic,) = chosen(topics, topic, group_name)
     with failing_with(KafkaError):
         found = asyncio.run(_replay(kafka, from_topic, offset, dry_run=dry_run))

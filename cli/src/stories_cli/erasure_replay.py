@@ -14,11 +14,11 @@ from stories_shared.publishing import Message, Publisher
 from stories_shared.tailing import committed_offsets
 from stories_shared.topics import Topics
 
-from . import reach, where
-from .log import Log, Record, reading
+from . import clients, target
+from .console import USAGE, fail, failing_with, words
+from .kafka_reader import Log, Record, reading
 from .progress import counting
-from .where import DEFAULT_DATA, Data, EnvFile
-from .words import USAGE, fail, failing_with, words
+from .target import DEFAULT_DATA, Data, EnvFile
 
 ENDINGS = (StoryExpired.topic, StoryDeleted.topic, UserErased.topic)
 EDGES = tuple(name for name, event in EVENTS.items() if issubclass(event, UserEdge))
@@ -49,7 +49,7 @@ def erase_again(
         start = datetime.fromisoformat(since)
     except ValueError:
         fail(f"--since: {since!r} is no RFC 3339 time", USAGE)
-    settings = where.settings(data, env_file)
+    settings = target.settings(data, env_file)
     with failing_with(KafkaError, Unavailable):
         utc = start.astimezone(UTC) if start.tzinfo else start.replace(tzinfo=UTC)
         said = asyncio.run(_erase_again(settings, utc, wait=wait))
@@ -58,7 +58,7 @@ def erase_again(
 
 
 async def _erase_again(settings: dict[str, str], since: datetime, *, wait: bool) -> dict[str, int]:
-    kafka, topics = reach.kafka(settings)
+    kafka, topics = clients.kafka(settings)
     publisher = Publisher(kafka, "expiry")
     await publisher.start()
     try:

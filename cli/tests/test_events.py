@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stories_cli.edges import Import
+from stories_cli.import_follows import Import
 from stories_shared.cloudevents import read
 from stories_shared.events import UserFollowed, UserUnfollowed
 

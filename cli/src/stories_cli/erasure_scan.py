@@ -14,8 +14,8 @@ from stories_shared.objects import REGION
 from stories_shared.s3_calls import address
 from stories_shared.topics import Topics
 
-from .log import Log
-from .reach import SERVICES, given, needed
+from .clients import SERVICES, given, needed
+from .kafka_reader import Log
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 WORD = re.compile(r"[a-z_-]{0,24}")

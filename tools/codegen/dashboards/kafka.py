@@ -1,7 +1,7 @@
 """Kafka as the services see it, and as its own exporter does."""
 
 from .grafana import Dashboard, Panel, Query, Row
-from .parts import grown, quantile, rate
+from .panels import grown, quantile, rate
 
 GROUPS = 'consumergroup=~".*(ingest|feed|engagement|expiry)[.](story|user)-.+"'
 TOPICS = 'topic=~".*(story|user)-.+"'

@@ -19,9 +19,9 @@ from stories_shared.events import EVENTS, Event, encode
 from stories_shared.ids import new_id
 from stories_shared.kafka import Kafka
 
-from . import reach, where
-from .where import DEFAULT_DATA, Data, EnvFile
-from .words import USAGE, fail, failing_with, say
+from . import clients, target
+from .console import USAGE, fail, failing_with, say
+from .target import DEFAULT_DATA, Data, EnvFile
 
 SOURCE = "/stories-cli"
 AT_ONCE = 5_000
@@ -54,7 +54,7 @@ def produce(
         checked = sum(1 for _ in events)
         say(f"{checked} {'is' if checked == 1 else 'are'} as {event} should be")
     else:
-        kafka, _ = reach.kafka(where.settings(data, env_file))
+        kafka, _ = clients.kafka(target.settings(data, env_file))
         with failing_with(KafkaError):
             asyncio.run(_produce(kafka, events))
     if complaints:

@@ -17,11 +17,11 @@ from stories_shared.clock import text
 from stories_shared.events import UserFollowed
 from stories_shared.kafka import Kafka
 
-from . import reach, where
-from .produce import producing, send
+from . import clients, target
+from .console import FAILED, USAGE, fail, say
+from .events import producing, send
 from .progress import counting
-from .where import DEFAULT_DATA, Data, EnvFile
-from .words import FAILED, USAGE, fail, say
+from .target import DEFAULT_DATA, Data, EnvFile
 
 COLUMNS = ("user_id", "target_id", "at")
 MOST_COMPLAINTS = 20
@@ -100,7 +100,7 @@ def import_follows(
 
     Saying a line twice changes nothing as long as its time is the same, so an import may be repeated.
     """
-    kafka, _ = reach.kafka(where.settings(data, env_file))
+    kafka, _ = clients.kafka(target.settings(data, env_file))
     if not file.is_file():
         fail(f"{file}: no such file", USAGE)
     try:

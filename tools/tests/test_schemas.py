@@ -10,8 +10,9 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
-from stories_cli.docs import SCHEMAS, schemas
 from stories_shared.events import EVENTS
+
+from tools.codegen import SCHEMAS, schemas
 
 GOLDEN = Path(__file__).parents[2] / "shared" / "tests" / "golden"
 NOBODY, LONG = "not a user!", "x" * 100_000

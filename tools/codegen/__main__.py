@@ -1,4 +1,4 @@
-"""`python -m stories_cli.docs`: write every document that is made from code."""
+"""`python -m tools.codegen`: write every document that is made from code."""
 
 from stories_embedded import openapi
 

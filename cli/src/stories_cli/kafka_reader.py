@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from stories_shared.clock import epoch_ms
 from stories_shared.kafka import Kafka
 
-from .words import fail
+from .console import fail
 
 Record: TypeAlias = ConsumerRecord[Any, Any]
 POLL_MS = 200

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from .grafana import Dashboard, Panel, Query, Row
-from .parts import consumers, grown, of, process, quantile, quantiles, rate, traffic
+from .panels import consumers, grown, of, process, quantile, quantiles, rate, traffic
 
 TOOK = "stories_http_request_duration_seconds"
 TRAYS = of("feed", 'route="/v1/tray"')

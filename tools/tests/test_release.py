@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from stories_cli.docs import CHECKOUT
+
+from tools.codegen import CHECKOUT
 
 CURRENT = re.findall(r'(?m)^version = "(.+)"$', (CHECKOUT / "pyproject.toml").read_text())[0]
 MAJOR = int(CURRENT.partition(".")[0]) + 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from .words import results
+from .console import results
 
 POLL_SECONDS = 0.2
 COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "red")

@@ -1,7 +1,7 @@
 """The overview: is it well?"""
 
 from .grafana import Dashboard, Panel, Query, Row
-from .parts import grown, quantile, quantiles, rate
+from .panels import grown, quantile, quantiles, rate
 
 BUDGETS = (("requests|ended|erased", "0.001"), ("tray|visible|counted", "0.01"))
 

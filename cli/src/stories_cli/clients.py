@@ -10,7 +10,7 @@ from stories_shared.kafka import Kafka
 from stories_shared.settings import Settings, load
 from stories_shared.topics import Topics
 
-from .words import fail
+from .console import fail
 
 SERVICES = ("ingest", "feed", "engagement", "expiry")
 SELECTION_MS = 5_000

@@ -1,14 +1,14 @@
 """What is made from code: documents, JSON Schemas, dashboards, what the charts take, and Strimzi's resources.
 
-`python -m stories_cli.docs` writes them. They are committed, and a test compares. OpenAPI and the gateway's routes are
+`python -m tools.codegen` writes them. They are committed, and a test compares. OpenAPI and the gateway's routes are
 made by `stories_embedded.openapi`.
 """
 
 from pathlib import Path
 
-from . import acls, asyncapi, charts, dashboards, metrics, schemas, settings
+from . import asyncapi, dashboards, helm, metrics, schemas, settings, strimzi
 
-CHECKOUT = Path(__file__).parents[4]
+CHECKOUT = Path(__file__).parents[2]
 SCHEMAS = CHECKOUT / "shared" / "schemas"
 DASHBOARDS = CHECKOUT / "deploy" / "grafana" / "dashboards"
 
@@ -22,10 +22,10 @@ def documents() -> dict[Path, str]:
         docs / "settings.md": settings.page(),
         docs / "metrics.md": metrics.page(),
         docs / "asyncapi.yaml": asyncapi.page(),
-        docs / "acls.md": acls.page(),
-        deploy / "strimzi" / "topics.yaml": acls.strimzi_topics(),
-        deploy / "strimzi" / "users.yaml": acls.strimzi_users(),
-        **charts.files(deploy / "helm"),
+        docs / "acls.md": strimzi.page(),
+        deploy / "strimzi" / "topics.yaml": strimzi.strimzi_topics(),
+        deploy / "strimzi" / "users.yaml": strimzi.strimzi_users(),
+        **helm.files(deploy / "helm"),
         **made,
         **drawn,
     }

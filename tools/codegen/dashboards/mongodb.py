@@ -1,7 +1,7 @@
 """MongoDB as its exporter sees it; how long the services' own calls take is on their dashboards."""
 
 from .grafana import Dashboard, Panel, Query, Row
-from .parts import quantile, rate
+from .panels import quantile, rate
 
 SEEN_BY_SERVICES = Row(
     "As the services see it",

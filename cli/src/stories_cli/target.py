@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .words import USAGE, fail
+from .console import USAGE, fail
 
 if TYPE_CHECKING:
     from stories_embedded.state import Folder, StackState
