@@ -23,7 +23,7 @@ from ..journeys.samples import Samples
 from ..journeys.stack import SERVICES, Stack
 from ..journeys.waiting import end_of, within
 from ..journeys.world import World
-from .asking import Prometheus
+from .prometheus_api import Prometheus
 from .sources import PROMETHEUS, Asked, asked_by_panels, asked_by_rules
 
 pytestmark = pytest.mark.needs_prometheus

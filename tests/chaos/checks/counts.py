@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..truth import Story
+from ..model import Story
 from .stories import ABOUT_TO_END_S, StoryChecks
 
 CONSUMED_S = 3.0
-"""In calm weather a view is counted well within this."""
+"""While no fault is injected a view is counted well within this."""
 
 
 @dataclass
@@ -18,9 +18,9 @@ class CountChecks:
     ask: StoryChecks
 
     async def live(self) -> None:
-        """counts = distinct viewers in the list = plays, reactions and comments of the truth, exactly"""
+        """counts = distinct viewers in the list = plays, reactions and comments of the model, exactly"""
         doors = ["gateway", *(name for name in self.ask.doors if name.startswith("engagement"))]
-        for story in self.ask.truth.stories:
+        for story in self.ask.model.stories:
             for door in doors:
                 await self._count(story, door)
 
@@ -44,7 +44,7 @@ class CountChecks:
         apart = {
             viewer
             for viewer in may
-            if True in self.ask.truth.apart(viewer, author, viewers.begun - CONSUMED_S, viewers.ended)
+            if True in self.ask.model.apart(viewer, author, viewers.begun - CONSUMED_S, viewers.ended)
         }
         wrong: dict[str, object] = {}
         if not accepted <= counts.body["views"] <= accepted + plays[True]:
@@ -79,8 +79,8 @@ class CountChecks:
         return sure, sure | may
 
     async def ended(self, calm: Callable[[float, float], bool]) -> None:
-        """of ended ones nothing but late views was dropped: what was told in calm weather before the end is sealed"""
-        for story in self.ask.truth.stories:
+        """of ended ones nothing but late views was dropped: what was told in calm fault_timeline before the end is sealed"""
+        for story in self.ask.model.stories:
             if story.id is None or story.expires_at is None or True in story.deleted.possible(0, float("inf")):
                 continue
             found = await self.ask.known(story.author, f"/v1/stories/{story.id}/insights")

@@ -1,4 +1,4 @@
-"""The arena: the real servers, each behind a proxy of ours, and the embedded stack with two replicas of every service.
+"""Servers behind proxies of ours, and the embedded stack with two replicas of every service.
 
 The servers are kept running as `stories up` keeps them, by the same `Keeper`, but by us: the services reach them only
 through the proxies, while checks look at them directly. Topics keep records for seconds, so that what is promised of
@@ -58,7 +58,7 @@ class ProxiedKafka(Kafka):
 
 
 @dataclass
-class Arena:
+class Cluster:
     """Everything that can be harmed."""
 
     rng: random.Random
@@ -71,8 +71,8 @@ class Arena:
     """Addresses of the servers themselves: `kafka`, `mongod`, `s3`."""
 
     @classmethod
-    def make(cls, rng: random.Random) -> "Arena":
-        """An arena on an empty folder under the checkout; nothing runs yet."""
+    def make(cls, rng: random.Random) -> "Cluster":
+        """A cluster on an empty folder under the checkout; nothing runs yet."""
         root = CHECKOUT / ".stories-test"
         root.mkdir(exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=root))

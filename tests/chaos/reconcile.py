@@ -10,30 +10,30 @@ from pymongo import AsyncMongoClient
 
 from tests.journeys.offsets import groups_of, unread
 
+from .model import LINGERS_S, Story
 from .operations import Operations
-from .truth import LINGERS_S, Story
-from .waiting import POLL_S, until
+from .timing import POLL_S, sleep_until
 
 DRAINED_S = 120.0
 
 
 @dataclass
-class Settling:
-    """Makes the truth exact where people were left without an answer."""
+class Reconciliation:
+    """Makes the model exact where people were left without an answer."""
 
     operations: Operations
 
     async def run(self, last_attempt: float) -> None:
         """Once nothing can take effect any more that was given up, say what was meant last once more."""
-        await until(last_attempt + LINGERS_S)
-        truth = self.operations.truth
-        for story in truth.stories:
+        await sleep_until(last_attempt + LINGERS_S)
+        model = self.operations.model
+        for story in model.stories:
             if story.state in {"wanted", "drafted", "publishing"}:
                 await self.operations.bring_live(story)
-        for (kind, user, target), edge in sorted(truth.edges.items(), key=lambda each: each[0][0] != "blocked"):
+        for (kind, user, target), edge in sorted(model.edges.items(), key=lambda each: each[0][0] != "blocked"):
             if not edge.settled(time.time()):
                 await self.operations.decide(kind, user, target, on=edge.intended)
-        await asyncio.gather(*(self._settle(story) for story in truth.stories if story.state == "live"))
+        await asyncio.gather(*(self._settle(story) for story in model.stories if story.state == "live"))
 
     async def _settle(self, story: Story) -> None:
         now = time.time()

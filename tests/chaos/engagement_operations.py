@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from .asking import Answer, Client
-from .truth import Comment, Play, Story, Timeline, Truth
-from .witness import Witness
+from .http_client import Answer, Client
+from .invariant_monitor import InvariantMonitor
+from .model import Comment, Model, Play, Story, Timeline
 
 EMOJI = ("❤️", "🎉", "😂")
 AT_ONCE = 3
 
 
 @dataclass
-class Engaging:
+class EngagementOperations:
     """Everything that needs a ticket, or did once."""
 
     client: Client
-    truth: Truth
-    witness: Witness
+    model: Model
+    monitor: InvariantMonitor
 
     async def view(self, user: str, rng: random.Random) -> None:
         """Play up to three stories of somebody's reel; now and then the same play is told once more."""
@@ -69,7 +69,7 @@ class Engaging:
         now = time.time()
         mine = [
             story
-            for story in self.truth.stories
+            for story in self.model.stories
             if story.lives(now) and user in story.reactions and story.reactions[user].intended
         ]
         if mine:
@@ -123,10 +123,10 @@ class Engaging:
 
     async def _look(self, user: str, rng: random.Random) -> list[tuple[Any, Story]]:
         """What the gateway shows of somebody's reel, with a second left to do something about it."""
-        author = rng.choice([other for other in self.truth.users if other != user])
+        author = rng.choice([other for other in self.model.users if other != user])
         answer = await self.client.once(user, "GET", f"/v1/users/{quote(author)}/stories", params={"limit": 100})
         if answer.status != 200:
             return []
-        self.witness.reel(user, answer.body["items"], answer, "gateway")
-        known = [(item, self.truth.by_id.get(item["id"])) for item in answer.body["items"]]
+        self.monitor.reel(user, answer.body["items"], answer, "gateway")
+        known = [(item, self.model.by_id.get(item["id"])) for item in answer.body["items"]]
         return [(item, story) for item, story in known if story is not None]

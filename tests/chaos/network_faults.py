@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from .arena import Arena
+from .cluster import Cluster
 from .proxy import Mode
 
 LASTS_S = (2.0, 8.0)
@@ -17,7 +17,7 @@ DELAY_S = (0.02, 0.5)
 class WireFaults:
     """What can be done to the connections of one server at a time."""
 
-    arena: Arena
+    cluster: Cluster
 
     @asynccontextmanager
     async def slow(self, rng: random.Random) -> AsyncIterator[str]:
@@ -45,7 +45,7 @@ class WireFaults:
 
     @asynccontextmanager
     async def _bad(self, rng: random.Random, mode: Mode, delay_s: float = 0.0) -> AsyncIterator[str]:
-        proxy = self.arena.proxies[rng.choice(sorted(self.arena.proxies))]
+        proxy = self.cluster.proxies[rng.choice(sorted(self.cluster.proxies))]
         proxy.become(mode, delay_s)
         try:
             yield f"{proxy.name}: {mode}" + (f" by {delay_s:.2f} s" if delay_s else "")

@@ -13,7 +13,7 @@ HANDLED = re.compile(r'^stories_event_age_seconds_count\{group="([^"]+)",topic="
 
 
 @dataclass
-class Meter:
+class RecoveryTimes:
     """How many records each group has handled, over the lives of all its processes; a little less than in truth."""
 
     doors: Mapping[str, httpx.AsyncClient]
@@ -27,7 +27,7 @@ class Meter:
             await asyncio.sleep(EVERY_S)
 
     async def read(self) -> None:
-        """One look at everybody."""
+        """One look at everything."""
         await asyncio.gather(*(self._one(name, door) for name, door in list(self.doors.items())))
 
     async def _one(self, name: str, door: httpx.AsyncClient) -> None:

@@ -1,4 +1,4 @@
-"""The witness: reads what people could read, at every door and all the time, and says what must not have been shown."""
+"""The monitor: reads what people could read, at every door and all the time, and says what must not have been shown."""
 
 import asyncio
 import random
@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import httpx
 
-from .asking import Answer, Client
-from .truth import Story, Truth
-from .weather import Weather
+from .fault_timeline import FaultTimeline
+from .http_client import Answer, Client
+from .model import Model, Story
 
 READERS, PAUSE_S = 3, 0.3
 RECENT_S = 40.0
@@ -33,12 +33,12 @@ class Held:
 
 
 @dataclass
-class Witness:
+class InvariantMonitor:
     """Judges answers. `doors`: replicas by name (`feed-2`), beside the gateway."""
 
     client: Client
-    truth: Truth
-    weather: Weather
+    model: Model
+    fault_timeline: FaultTimeline
     wrong: Wrong
     doors: dict[str, httpx.AsyncClient] = field(default_factory=dict)
     held: dict[tuple[str, str], Held] = field(default_factory=dict)
@@ -49,12 +49,12 @@ class Witness:
     def refusal(self, viewer: str, story: Story, answer: Answer) -> str | None:
         """Why a viewer must not have been shown a story by an answer; None where they may have been."""
         begun, ended = answer.begun, answer.ended
-        since = begun - self.weather.limit(begun, ended)
+        since = begun - self.fault_timeline.limit(begun, ended)
         if story.expires_at is not None and begun >= story.expires_at:
             return "expired"
         if story.deleted.possible(since, ended) == {True}:
             return "deleted"
-        if self.truth.may_see(viewer, story, since, ended) == {False}:
+        if self.model.may_see(viewer, story, since, ended) == {False}:
             return "not allowed"
         return None
 
@@ -65,7 +65,7 @@ class Witness:
         if len(set(ids)) != len(ids):
             self.wrong("a reel shows a story once", viewer=viewer, door=door, ids=ids)
         for item in items:
-            story = self.truth.by_id.get(item["id"])
+            story = self.model.by_id.get(item["id"])
             if story is None:
                 self.wrong("what is shown was posted", viewer=viewer, door=door, story=item["id"])
                 continue
@@ -86,7 +86,7 @@ class Witness:
         if len(set(authors)) != len(authors):
             self.wrong("a tray shows an author once", viewer=viewer, door=door, authors=authors)
         for ring in rings:
-            reasons = {story.id: self.refusal(viewer, story, answer) for story in self.truth.of(ring["author_id"])}
+            reasons = {story.id: self.refusal(viewer, story, answer) for story in self.model.of(ring["author_id"])}
             over = all(reason == "expired" for reason in reasons.values())
             if over or (ring["poster_url"] and all(reasons.values())):
                 self.wrong(
@@ -96,8 +96,12 @@ class Witness:
 
     def _shown(self, reason: str, viewer: str, story: Story, answer: Answer, door: str, how: str) -> None:
         about: dict[str, Any] = {"viewer": viewer, "author": story.author, "story": story.id, "door": door, "how": how}
-        about |= {"begun": answer.begun, "ended": answer.ended, "limit": self.weather.limit(answer.begun, answer.ended)}
-        broken = [spell.kind for spell in self.weather.spells if spell.ended is None]
+        about |= {
+            "begun": answer.begun,
+            "ended": answer.ended,
+            "limit": self.fault_timeline.limit(answer.begun, answer.ended),
+        }
+        broken = [interval.kind for interval in self.fault_timeline.intervals if interval.ended is None]
         self.wrong(f"nothing is shown that is {reason}", broken=broken, **about)
 
     # Looking, all the time
@@ -106,7 +110,7 @@ class Witness:
         """Look at random things at random doors until told to stop."""
         async with asyncio.TaskGroup() as group:
             for number in range(READERS):
-                group.create_task(self._watch(random.Random(f"{seed}/witness/{number}"), stopping))
+                group.create_task(self._watch(random.Random(f"{seed}/monitor/{number}"), stopping))
 
     async def _watch(self, rng: random.Random, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
@@ -117,7 +121,7 @@ class Witness:
         """Have everybody hold tickets and URLs of all they may see; those of long ago are dropped."""
         long_ago = time.time() - HELD_S
         self.held = {key: held for key, held in self.held.items() if held.read_at > long_ago}
-        await asyncio.gather(*(self._reels(viewer, None, "gateway") for viewer in self.truth.users))
+        await asyncio.gather(*(self._reels(viewer, None, "gateway") for viewer in self.model.users))
 
     async def stare(self, door: str) -> None:
         """Look at one door, closely, for what was taken from people of late: it is just being thawed."""
@@ -132,16 +136,16 @@ class Witness:
         """Who must not see any more, by now, what they could see half a minute ago."""
         now = time.time()
         for (viewer, story_id), held in reversed(self.held.items()):
-            story = self.truth.by_id[story_id]
+            story = self.model.by_id[story_id]
             fresh = now - held.read_at < RECENT_S and now < (story.expires_at or 0.0)
             if fresh and self.refusal(viewer, story, Answer(200, now, now)):
                 yield viewer, story
 
     async def look(self, rng: random.Random, door: str) -> None:
         """One read of something that may be over by now, at this door."""
-        if not self.truth.by_id:
+        if not self.model.by_id:
             return
-        story, viewer = self._subject(rng), rng.choice(self.truth.users)
+        story, viewer = self._subject(rng), rng.choice(self.model.users)
         at_feed = door == "gateway" or door.startswith("feed")
         at_engagement = door == "gateway" or door.startswith("engagement")
         looks = [self._reel, self._reels, self._item, self._item, self._tray, self._for_you] if at_feed else []
@@ -154,7 +158,7 @@ class Witness:
     def _subject(self, rng: random.Random) -> Story:
         """A story, most often one that has been taken from somebody of late."""
         now = time.time()
-        known = list(self.truth.by_id.values())
+        known = list(self.model.by_id.values())
 
         def taken_of_late(story: Story) -> bool:
             moments = [each.begun for each in story.deleted.changes] + [each.begun for each in story.rule.changes]
@@ -169,7 +173,7 @@ class Witness:
             self.reel(viewer, answer.body["items"], answer, door)
 
     async def _reels(self, viewer: str, _: Story | None, door: str) -> None:
-        answer = await self._ask(viewer, door, "/v1/reels", user_ids=",".join(self.truth.users[:20]))
+        answer = await self._ask(viewer, door, "/v1/reels", user_ids=",".join(self.model.users[:20]))
         if answer.status == 200:
             self.reel(viewer, [item for items in answer.body["reels"].values() for item in items], answer, door)
 
@@ -197,13 +201,13 @@ class Witness:
         if answer.status != 200:
             return
         self._count("tickets")
-        since = answer.begun - self.weather.limit(answer.begun, answer.ended)
+        since = answer.begun - self.fault_timeline.limit(answer.begun, answer.ended)
         reason = None
         if story.expires_at is not None and answer.begun >= story.expires_at:
             reason = "expired"
         elif story.deleted.possible(since, answer.ended) == {True}:
             reason = "deleted"
-        elif self.truth.apart(viewer, story.author, since, answer.ended) == {True}:
+        elif self.model.apart(viewer, story.author, since, answer.ended) == {True}:
             reason = "blocked"
         elif any(
             change.begun > held.read_at

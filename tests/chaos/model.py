@@ -147,7 +147,7 @@ class Story:
 
 
 @dataclass
-class Truth:
+class Model:
     """Everything that the generator knows."""
 
     users: list[str]

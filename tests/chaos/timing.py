@@ -16,6 +16,6 @@ async def stopped_within(stopping: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-async def until(moment: float) -> None:
+async def sleep_until(moment: float) -> None:
     """Wait for a moment in time, in seconds since 1970."""
     await asyncio.sleep(max(0.0, moment - time.time()))

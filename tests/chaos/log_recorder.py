@@ -1,4 +1,4 @@
-"""The scribe reads every topic from its first record on, as the broker has it: topics here forget within minutes."""
+"""The recorder reads every topic from its first record on, as the broker has it: topics here forget within minutes."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from stories_shared.kafka import Consumer
 
-from .witness import seconds
+from .invariant_monitor import seconds
 
 KEPT = 400
 NEW_TOPICS_S = 2.0
@@ -21,7 +21,7 @@ POISON = b"poison-"
 
 
 @dataclass
-class Scribe:
+class LogRecorder:
     """What went through the log. `parked`: by topic, the key of the record and why; `lateness`: of ends, in seconds."""
 
     bootstrap: str

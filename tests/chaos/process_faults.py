@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tests.journeys.stack import SERVERS, SERVICES
 
-from .arena import BACK_S, Arena
+from .cluster import BACK_S, Cluster
 
 FROZEN_S = (7.0, 10.0)
 """Longer than the session timeout of six seconds: the group goes on without its member."""
@@ -37,7 +37,7 @@ class ProcessFaults:
     things back meanwhile, and `stare` looks closely at what the replica of this name says as soon as it goes on.
     """
 
-    arena: Arena
+    cluster: Cluster
     collect: Callable[[], Awaitable[None]]
     provoke: Callable[[random.Random], None]
     stare: Callable[[str], Awaitable[None]]
@@ -46,7 +46,7 @@ class ProcessFaults:
     async def kill_service(self, rng: random.Random) -> AsyncIterator[str]:
         """SIGKILL for one replica, or for both of a service at once."""
         service = rng.choice(SERVICES)
-        replicas = self.arena.replicas(service)
+        replicas = self.cluster.replicas(service)
         names = replicas if rng.random() < 0.3 else [rng.choice(replicas)]
         await self._ended(signal.SIGKILL, *names)
         yield f"SIGKILL {', '.join(names)}"
@@ -54,7 +54,7 @@ class ProcessFaults:
     @asynccontextmanager
     async def stop_service(self, rng: random.Random) -> AsyncIterator[str]:
         """SIGTERM for one replica: it drains, ends, and is started again."""
-        name = rng.choice(self.arena.replicas())
+        name = rng.choice(self.cluster.replicas())
         await self._ended(signal.SIGTERM, name)
         yield f"SIGTERM {name}"
 
@@ -62,7 +62,7 @@ class ProcessFaults:
     async def roll(self, rng: random.Random) -> AsyncIterator[str]:
         """A rolling restart of one service: the next replica stops once the one before is back."""
         service = rng.choice(SERVICES)
-        for name in self.arena.replicas(service):
+        for name in self.cluster.replicas(service):
             await self._ended(signal.SIGTERM, name)
             await self._running(name)
         yield f"rolling restart of {service}"
@@ -75,14 +75,14 @@ class ProcessFaults:
         before its group has given its partitions to others: then it has to know that it knows nothing.
         """
         silent = rng.random() < SILENT
-        name = rng.choice(self.arena.replicas(*READERS) if silent else self.arena.replicas())
+        name = rng.choice(self.cluster.replicas(*READERS) if silent else self.cluster.replicas())
         async with self._frozen(rng, name, BRIEFLY_S if silent else FROZEN_S, silent=silent) as what:
             yield f"SIGSTOP {what}" + (", thawed before a silent log" if silent else "")
 
     @asynccontextmanager
     async def freeze_relay(self, rng: random.Random) -> AsyncIterator[str]:
         """Ingest stops at any moment, so also between reading what there is to say and saying it."""
-        async with self._frozen(rng, rng.choice(self.arena.replicas("ingest")), FROZEN_S) as name:
+        async with self._frozen(rng, rng.choice(self.cluster.replicas("ingest")), FROZEN_S) as name:
             yield f"SIGSTOP {name} (relay)"
 
     @asynccontextmanager
@@ -103,7 +103,7 @@ class ProcessFaults:
         self, rng: random.Random, name: str, how_long: tuple[float, float], *, silent: bool = False
     ) -> AsyncIterator[str]:
         await self.collect()
-        pid = self.arena.processes()[name].pid
+        pid = self.cluster.processes()[name].pid
         if pid is None:
             yield f"{name}, which was away"
             return
@@ -114,18 +114,18 @@ class ProcessFaults:
             await asyncio.sleep(rng.uniform(*how_long) - AHEAD_S)
             staring = asyncio.create_task(self.stare(name))
             if silent:
-                self.arena.proxies["kafka"].become("hole")
+                self.cluster.proxies["kafka"].become("hole")
             await asyncio.sleep(AHEAD_S)
             go_on(pid)
             await staring
         finally:
             go_on(pid)
             if silent:
-                self.arena.proxies["kafka"].become("open")
+                self.cluster.proxies["kafka"].become("open")
 
     async def _ended(self, number: signal.Signals, *names: str) -> None:
         """Send a signal, and wait until whoever keeps these processes has noticed that they are gone."""
-        before = self.arena.processes()
+        before = self.cluster.processes()
         for name in names:
             pid = before[name].pid
             if pid is not None:
@@ -133,13 +133,13 @@ class ProcessFaults:
                     os.kill(pid, number)
 
         def gone(name: str) -> bool:
-            now = self.arena.processes()[name]
+            now = self.cluster.processes()[name]
             return now.pid != before[name].pid or now.state != "running"
 
         await self._until(lambda: all(gone(name) for name in names), NOTICED_S)
 
     async def _running(self, name: str) -> None:
-        await self._until(lambda: self.arena.processes()[name].state == "running", BACK_S)
+        await self._until(lambda: self.cluster.processes()[name].state == "running", BACK_S)
 
     @staticmethod
     async def _until(so: Callable[[], bool], within_s: float) -> None:

@@ -19,8 +19,8 @@ from stories_embedded.state import Folder
 
 from tests.journeys.stack import SERVICES
 
-from .arena import Arena
-from .witness import Witness, Wrong
+from .cluster import Cluster
+from .invariant_monitor import InvariantMonitor, Wrong
 
 STAYS_S = (4.0, 12.0)
 READY_S, DRAINED_S, SEEN_S = 60.0, 12.0, 60.0
@@ -37,8 +37,8 @@ def libfaketime() -> str | None:
 class MemberFaults:
     """Starts replicas beside those that the supervisor knows."""
 
-    arena: Arena
-    witness: Witness
+    cluster: Cluster
+    monitor: InvariantMonitor
     wrong: Wrong
     number: int = field(default=0)
 
@@ -50,10 +50,10 @@ class MemberFaults:
             if not await self._becomes(url, 200, READY_S):
                 self.wrong("a new replica becomes ready", replica=name)
             async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as door:
-                self.witness.doors[name] = door
+                self.monitor.doors[name] = door
                 yield f"{name} joins"
                 await asyncio.sleep(rng.uniform(*STAYS_S))
-                del self.witness.doors[name]
+                del self.monitor.doors[name]
             if rng.random() < 0.5:
                 return
             process.send_signal(signal.SIGTERM)
@@ -74,11 +74,11 @@ class MemberFaults:
             yield f"{name} joins, {shift} off"
             if not await self._becomes(url, 503, SEEN_S, word="clock"):
                 self.wrong("a clock that is off is said", replica=name, shift=shift)
-            user = self.witness.client.person(self.witness.truth.users[0])
+            user = self.monitor.client.person(self.monitor.model.users[0])
             async with httpx.AsyncClient(base_url=url, timeout=5, trust_env=False) as door:
                 until = time.time() + rng.uniform(*STAYS_S)
                 while time.time() < until:
-                    answer = await self.witness.client.once(user.id, "GET", "/v1/config", door)
+                    answer = await self.monitor.client.once(user.id, "GET", "/v1/config", door)
                     if answer.good:
                         self.wrong("a replica whose clock is off steps aside", replica=name, shift=shift)
                         break
@@ -91,10 +91,10 @@ class MemberFaults:
         self.number += 1
         name = f"{service}-extra-{self.number}"
         port = free_port(set())
-        stack = Folder(self.arena.stack.folder).running()
+        stack = Folder(self.cluster.stack.folder).running()
         assert stack is not None
         env = {**os.environ, **stack.services[service], **more, "PORT": str(port)}
-        process = spawn([sys.executable, "-m", f"stories_{service}"], self.arena.stack.log(name), env)
+        process = spawn([sys.executable, "-m", f"stories_{service}"], self.cluster.stack.log(name), env)
         try:
             yield process, f"http://127.0.0.1:{port}", name
         finally:

@@ -13,7 +13,7 @@ from tests.journeys.people import Person
 from tests.journeys.samples import Sample
 
 from .history import History
-from .truth import Change
+from .model import Change
 
 ATTEMPT_S = 8.0
 """A client gives up: longer than the gateway waits for a service, shorter than a frozen one is frozen."""

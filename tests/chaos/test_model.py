@@ -1,4 +1,4 @@
-"""What is possible, and what the witness says to answers that must not have been."""
+"""What is possible, and what the monitor says to answers that must not have been."""
 
 import time
 from pathlib import Path
@@ -8,25 +8,25 @@ import pytest
 
 from tests.journeys.samples import Sample
 
-from .asking import Answer
-from .truth import LINGERS_S, Story, Timeline, Truth
-from .weather import STORM_LIMIT_S, Weather
-from .witness import Witness
+from .fault_timeline import STORM_LIMIT_S, FaultTimeline
+from .http_client import Answer
+from .invariant_monitor import InvariantMonitor
+from .model import LINGERS_S, Model, Story, Timeline
 
 NOW = 1_000_000.0
 
 
 @pytest.fixture
-def truth() -> Truth:
-    return Truth(["ann", "bob"])
+def model() -> Model:
+    return Model(["ann", "bob"])
 
 
 @pytest.fixture
-def story(truth: Truth) -> Story:
+def story(model: Model) -> Story:
     posted = Story("ann", "key", "word", {}, Sample(b"", "image/jpeg"), Timeline(("everyone", frozenset())))
     posted.state, posted.live_at, posted.expires_at = "live", NOW, NOW + 100
-    truth.add(posted)
-    truth.name(posted, "the-story")
+    model.add(posted)
+    model.name(posted, "the-story")
     return posted
 
 
@@ -43,8 +43,8 @@ def broken() -> Broken:
 
 
 @pytest.fixture
-def witness(truth: Truth, broken: Broken) -> Witness:
-    return Witness(None, truth, Weather(), broken)  # type: ignore[arg-type]
+def monitor(model: Model, broken: Broken) -> InvariantMonitor:
+    return InvariantMonitor(None, model, FaultTimeline(), broken)  # type: ignore[arg-type]
 
 
 def item(story: Story) -> dict[str, Any]:
@@ -104,73 +104,75 @@ def test_a_refused_operation_changes_nothing() -> None:
     assert value.possible(NOW, NOW + 9) == {"old"}
 
 
-def test_who_may_see_follows_from_every_edge(truth: Truth, story: Story) -> None:
-    assert truth.may_see("bob", story, NOW, NOW) == {True}
+def test_who_may_see_follows_from_every_edge(model: Model, story: Story) -> None:
+    assert model.may_see("bob", story, NOW, NOW) == {True}
     story.rule.begin(("friends", frozenset()), NOW).ack(NOW + 1)
-    assert truth.may_see("bob", story, NOW + 2, NOW + 2) == {False}
-    truth.edge("following", "bob", "ann").begin(True, NOW).ack(NOW + 1)
-    truth.edge("following", "ann", "bob").begin(True, NOW + 3)
-    assert truth.may_see("bob", story, NOW + 2, NOW + 2) == {False}
-    assert truth.may_see("bob", story, NOW + 4, NOW + 4) == {True, False}
-    truth.edge("blocked", "ann", "bob").begin(True, NOW).ack(NOW + 1)
-    assert truth.may_see("bob", story, NOW + 4, NOW + 4) == {False}
-    assert truth.may_see("ann", story, NOW + 4, NOW + 4) == {True}
+    assert model.may_see("bob", story, NOW + 2, NOW + 2) == {False}
+    model.edge("following", "bob", "ann").begin(True, NOW).ack(NOW + 1)
+    model.edge("following", "ann", "bob").begin(True, NOW + 3)
+    assert model.may_see("bob", story, NOW + 2, NOW + 2) == {False}
+    assert model.may_see("bob", story, NOW + 4, NOW + 4) == {True, False}
+    model.edge("blocked", "ann", "bob").begin(True, NOW).ack(NOW + 1)
+    assert model.may_see("bob", story, NOW + 4, NOW + 4) == {False}
+    assert model.may_see("ann", story, NOW + 4, NOW + 4) == {True}
 
 
-def test_a_story_shown_after_its_end_is_told(witness: Witness, story: Story, broken: Broken) -> None:
-    witness.reel("bob", [item(story)], read(NOW + 99), "feed")
+def test_a_story_shown_after_its_end_is_told(monitor: InvariantMonitor, story: Story, broken: Broken) -> None:
+    monitor.reel("bob", [item(story)], read(NOW + 99), "feed")
     assert broken == []
-    witness.reel("bob", [item(story)], read(NOW + 100), "feed")
+    monitor.reel("bob", [item(story)], read(NOW + 100), "feed")
     assert [promise for promise, _ in broken] == ["nothing is shown that is expired"]
 
 
 def test_a_deleted_story_may_show_for_a_second_and_for_three_in_a_storm(
-    witness: Witness, story: Story, broken: Broken
+    monitor: InvariantMonitor, story: Story, broken: Broken
 ) -> None:
     story.deleted.begin(True, NOW).ack(NOW + 1)
-    witness.reel("bob", [item(story)], read(NOW + 1.9), "feed")
+    monitor.reel("bob", [item(story)], read(NOW + 1.9), "feed")
     assert broken == []
-    witness.reel("bob", [item(story)], read(NOW + 2.1), "feed")
+    monitor.reel("bob", [item(story)], read(NOW + 2.1), "feed")
     assert [promise for promise, _ in broken] == ["nothing is shown that is deleted"]
     broken.clear()
-    witness.weather.spells.clear()
-    with witness.weather.broken("kill"):
-        witness.weather.spells[0].begun = NOW
-        witness.reel("bob", [item(story)], read(NOW + 1 + STORM_LIMIT_S - 0.1), "feed")
+    monitor.fault_timeline.intervals.clear()
+    with monitor.fault_timeline.broken("kill"):
+        monitor.fault_timeline.intervals[0].begun = NOW
+        monitor.reel("bob", [item(story)], read(NOW + 1 + STORM_LIMIT_S - 0.1), "feed")
         assert broken == []
-        witness.reel("bob", [item(story)], read(NOW + 1 + STORM_LIMIT_S + 0.1), "feed")
+        monitor.reel("bob", [item(story)], read(NOW + 1 + STORM_LIMIT_S + 0.1), "feed")
     assert len(broken) == 1
 
 
-def test_a_story_shown_twice_or_never_posted_is_told(witness: Witness, story: Story, broken: Broken) -> None:
-    witness.reel("bob", [item(story), item(story)], read(NOW), "feed")
-    witness.reel("bob", [{**item(story), "id": "another"}], read(NOW), "feed")
+def test_a_story_shown_twice_or_never_posted_is_told(monitor: InvariantMonitor, story: Story, broken: Broken) -> None:
+    monitor.reel("bob", [item(story), item(story)], read(NOW), "feed")
+    monitor.reel("bob", [{**item(story), "id": "another"}], read(NOW), "feed")
     assert [promise for promise, _ in broken] == ["a reel shows a story once", "what is shown was posted"]
 
 
-def test_a_ring_stands_for_a_story_unless_its_replica_is_stale(witness: Witness, story: Story, broken: Broken) -> None:
+def test_a_ring_stands_for_a_story_unless_its_replica_is_stale(
+    monitor: InvariantMonitor, story: Story, broken: Broken
+) -> None:
     story.deleted.begin(True, NOW).ack(NOW)
     ring = {"author_id": "ann", "poster_url": None}
-    witness.tray("bob", [ring], read(NOW + 50), "feed")
+    monitor.tray("bob", [ring], read(NOW + 50), "feed")
     assert broken == []
-    witness.tray("bob", [{**ring, "poster_url": "http://poster"}], read(NOW + 50), "feed")
-    witness.tray("bob", [ring], read(NOW + 101), "feed")
+    monitor.tray("bob", [{**ring, "poster_url": "http://poster"}], read(NOW + 50), "feed")
+    monitor.tray("bob", [ring], read(NOW + 101), "feed")
     assert len(broken) == 2
 
 
 def test_what_is_broken_now_makes_the_weather_bad(tmp_path: Path) -> None:
-    weather = Weather()
-    assert weather.limit(time.time(), time.time()) < STORM_LIMIT_S
-    with weather.broken("kill"):
-        assert weather.limit(time.time(), time.time()) == STORM_LIMIT_S
+    fault_timeline = FaultTimeline()
+    assert fault_timeline.limit(time.time(), time.time()) < STORM_LIMIT_S
+    with fault_timeline.broken("kill"):
+        assert fault_timeline.limit(time.time(), time.time()) == STORM_LIMIT_S
 
 
-def test_what_was_taken_from_people_of_late_is_stared_at(witness: Witness, story: Story) -> None:
+def test_what_was_taken_from_people_of_late_is_stared_at(monitor: InvariantMonitor, story: Story) -> None:
     now = time.time()
     story.expires_at = now + 100
-    witness.reel("bob", [item(story)], Answer(200, now - 6, now - 5), "feed")
-    assert list(witness._taken()) == []
+    monitor.reel("bob", [item(story)], Answer(200, now - 6, now - 5), "feed")
+    assert list(monitor._taken()) == []
     change = story.rule.begin(("close_friends", frozenset()), now - 4.5)
-    assert list(witness._taken()) == []
+    assert list(monitor._taken()) == []
     change.ack(now - 4)
-    assert list(witness._taken()) == [("bob", story)]
+    assert list(monitor._taken()) == [("bob", story)]

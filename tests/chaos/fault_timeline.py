@@ -1,4 +1,4 @@
-"""What was broken when, so that every answer is judged by what the system promises in such weather."""
+"""Which faults were active when, so that every answer is judged by what the system promises under them."""
 
 import asyncio
 import contextlib
@@ -15,8 +15,8 @@ OF_LATE_S = 5.0
 
 
 @dataclass
-class Spell:
-    """One stretch of bad weather."""
+class FaultInterval:
+    """One interval in which a fault was active."""
 
     kind: str
     begun: float
@@ -24,28 +24,28 @@ class Spell:
 
 
 @dataclass
-class Weather:
+class FaultTimeline:
     """Every stretch so far."""
 
-    spells: list[Spell] = field(default_factory=list)
+    intervals: list[FaultInterval] = field(default_factory=list)
 
     @contextlib.contextmanager
     def broken(self, kind: str) -> Iterator[None]:
         """Something is broken for as long as this lasts."""
-        spell = Spell(kind, time.time())
-        self.spells.append(spell)
+        interval = FaultInterval(kind, time.time())
+        self.intervals.append(interval)
         try:
             yield
         finally:
-            spell.ended = time.time()
+            interval.ended = time.time()
 
     def calm(self, since: float, until: float) -> bool:
         """Whether nothing was broken in a stretch."""
-        return not any(each.begun <= until and (each.ended is None or each.ended >= since) for each in self.spells)
+        return not any(each.begun <= until and (each.ended is None or each.ended >= since) for each in self.intervals)
 
     def of_late(self, now: float) -> frozenset[str]:
         """The kinds of faults that strike now or have just struck."""
-        lately = [each.kind for each in self.spells if each.ended is None or each.ended > now - OF_LATE_S]
+        lately = [each.kind for each in self.intervals if each.ended is None or each.ended > now - OF_LATE_S]
         return frozenset(kind for kinds in lately for kind in kinds.split("+"))
 
     def limit(self, since: float, until: float) -> float:
@@ -59,9 +59,9 @@ class Weather:
             await asyncio.sleep(LOOK_S)
             now = time.time()
             if now - last > LOOK_S + STARVED_S:
-                self.spells.append(Spell("machine", last, now))
+                self.intervals.append(FaultInterval("machine", last, now))
             last = now
 
     def seconds(self, kind: str) -> float:
-        """How long a kind of weather has lasted in all."""
-        return sum((each.ended or time.time()) - each.begun for each in self.spells if each.kind == kind)
+        """How long a kind of fault has lasted in all."""
+        return sum((each.ended or time.time()) - each.begun for each in self.intervals if each.kind == kind)

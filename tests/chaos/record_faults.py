@@ -21,7 +21,7 @@ from stories_embedded.checkout import CHECKOUT
 from stories_shared.events import EVENTS
 from stories_shared.topics import Topics
 
-from .scribe import POISON, Scribe
+from .log_recorder import POISON, LogRecorder
 
 GOLDEN = CHECKOUT / "shared" / "tests" / "golden"
 MOST_BYTES = 1024 * 1024 - 600
@@ -44,7 +44,7 @@ class RecordFaults:
     """Writes to the broker itself, past every proxy."""
 
     bootstrap: str
-    scribe: Scribe
+    recorder: LogRecorder
     topics: Topics = field(default_factory=lambda: Topics.of([timedelta(hours=24)]))
     poison: dict[str, set[bytes]] = field(default_factory=dict)
     resaid: dict[str, float] = field(default_factory=dict)
@@ -72,14 +72,14 @@ class RecordFaults:
     @asynccontextmanager
     async def again(self, rng: random.Random) -> AsyncIterator[str]:
         """What was said in the last minutes is said again, as it was: duplicates, old revisions, things long over."""
-        records = [record for record in (self.scribe.some(rng) for _ in range(40)) if record is not None]
+        records = [record for record in (self.recorder.some(rng) for _ in range(40)) if record is not None]
         await self._send([self._copy(record, list(record.headers or ())) for record in records])
         yield f"{len(records)} records again"
 
     @asynccontextmanager
     async def headers(self, rng: random.Random) -> AsyncIterator[str]:
         """Good records once more, with headers that are no text, nothing at all, or ask for an answer."""
-        records = [record for record in (self.scribe.some(rng) for _ in range(15)) if record is not None]
+        records = [record for record in (self.recorder.some(rng) for _ in range(15)) if record is not None]
         await self._send([self._copy(record, [*BAD_HEADERS, *(record.headers or ())]) for record in records])
         yield f"{len(records)} records with bad headers"
 
@@ -92,7 +92,7 @@ class RecordFaults:
 
     def readable(self) -> dict[str, int]:
         """Records with a value that can be read, by topic."""
-        found = dict(self.scribe.appended)
+        found = dict(self.recorder.appended)
         for topic in EVENTS:
             for reader in self.topics[topic].readers[:1]:
                 found[topic] = found.get(topic, 0) - len(self.poison.get(f"{topic}.{reader}.parked", ()))
