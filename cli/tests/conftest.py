@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from click.testing import Result
 from stories_cli import clients
 from stories_cli.app import app
-from stories_cli.kafka_reader import Record, reading
+from stories_cli.kafka_reader import Record, open_reader
 from stories_embedded.testing import Realm
 from stories_shared.kafka import Kafka
 from stories_shared.topics import ensure_topics
@@ -41,12 +41,12 @@ class Installation:
 
 
 async def records_of(kafka: Kafka, topic: str) -> list[Record]:
-    async with reading(kafka) as log:
+    async with open_reader(kafka) as log:
         return [record async for records in log.read(topic) for record in records]
 
 
 async def size_of(kafka: Kafka, topic: str) -> int:
-    async with reading(kafka) as log:
+    async with open_reader(kafka) as log:
         return await log.size([topic])
 
 

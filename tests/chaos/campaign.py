@@ -135,7 +135,7 @@ class Campaign:
             "publishes are live, ended or refused": ask.publishes,
             "each story once where it may be seen": ask.reels,
             "counts of live stories": counts.live,
-            "counts of ended stories": lambda: counts.ended(self.fault_timeline.calm),
+            "counts of ended stories": lambda: counts.ended(cluster.settings["MONGO_URL"], self.fault_timeline.calm),
             "no end before its time": leftovers.ends,
             "receipts complete": erasure.receipts,
             "databases hold nothing of the ended": erasure.databases,

@@ -23,8 +23,9 @@ from stories_embedded.ports import free_port
 from stories_embedded.s3 import SeaweedFS
 from stories_embedded.server import Server
 from stories_embedded.state import Folder, ProcessState
+from stories_shared.cloudevents import SERVICES
 
-from tests.journeys.stack import SERVICES, TWO_OF_EACH, Stack
+from tests.journeys.stack import TWO_OF_EACH, Stack
 
 from .proxy import Proxy
 

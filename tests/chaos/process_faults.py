@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from tests.journeys.stack import SERVERS, SERVICES
+from stories_shared.cloudevents import SERVICES
+
+from tests.journeys.stack import SERVERS
 
 from .cluster import BACK_S, Cluster
 

@@ -16,8 +16,7 @@ import httpx
 from stories_embedded.children import gone, kill_group, spawn
 from stories_embedded.ports import free_port
 from stories_embedded.state import Folder
-
-from tests.journeys.stack import SERVICES
+from stories_shared.cloudevents import SERVICES
 
 from .cluster import Cluster
 from .invariant_monitor import InvariantMonitor, Wrong

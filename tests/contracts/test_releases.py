@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from stories_cli import clients, erasure_replay
-from stories_cli.kafka_reader import reading
+from stories_cli.kafka_reader import open_reader
 from stories_embedded.checkout import CHECKOUT
 from stories_shared.cloudevents import headers_of
 from stories_shared.events import EVENTS
@@ -78,7 +78,7 @@ async def test_no_service_parks_what_another_release_says(world: World, release:
         await publisher.start()
         await publisher.send([Message(kafka.topic(topic), event.key.encode(), value, headers)])
         await publisher.stop()
-    async with reading(kafka) as log, asyncio.timeout(A_WHILE):
+    async with open_reader(kafka) as log, asyncio.timeout(A_WHILE):
         await erasure_replay.heard(log, kafka, topics, [topic for topic, _ in said])
     assert await parked(world) == before
 

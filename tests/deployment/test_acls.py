@@ -12,12 +12,12 @@ import yaml
 from stories_embedded.checkout import CHECKOUT
 from stories_embedded.openapi import EXAMPLE
 from stories_shared import events
+from stories_shared.cloudevents import SERVICES
 from stories_shared.settings import load
 from stories_shared.topics import Topics
 
 from tools.codegen.strimzi import Grant, grants
 
-SERVICES = ("ingest", "feed", "engagement", "expiry")
 TOPICS = Topics.of([timedelta(hours=24)])
 # Granted before the code that says them: decided reports and sealed insights.
 TO_BE_SAID = {"engagement": {"story-deleted", "story-insights-sealed"}}

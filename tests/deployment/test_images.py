@@ -15,10 +15,10 @@ from stories_embedded.asking import status
 from stories_embedded.checkout import CHECKOUT
 from stories_embedded.ports import free_port
 from stories_embedded.testing import Realm
+from stories_shared.cloudevents import SERVICES
 
 from .dockerfile import DOCKERFILE, Build, context, stages
 
-SERVICES = ("ingest", "feed", "engagement", "expiry")
 IMAGES = {
     **{name: {"SERVICE": name} for name in SERVICES},
     "cli": {"SERVICE": "cli", "FOLDER": "cli"},

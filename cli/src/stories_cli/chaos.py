@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .console import fail
+from .console import abort
 
 
 def register(app: typer.Typer) -> None:
@@ -36,9 +36,9 @@ def chaos(
     try:
         from stories_embedded.checkout import CHECKOUT
     except ImportError:
-        fail("the embedded stack is not installed here: pip install 'stories-cli[embedded]'")
+        abort("the embedded stack is not installed here: pip install 'stories-cli[embedded]'")
     if not (CHECKOUT / "tests" / "chaos" / "__main__.py").is_file():
-        fail("chaos lies in the repository (tests/chaos): run it from a checkout")
+        abort("chaos lies in the repository (tests/chaos): run it from a checkout")
     arguments = ["--minutes", str(minutes), "--reruns", str(reruns), *(["--forever"] if forever else [])]
     arguments += ["--seed", str(seed)] if seed is not None else []
     arguments += ["--faults", faults] if faults else []

@@ -10,13 +10,12 @@ from stories_shared.kafka import Kafka
 from stories_shared.settings import Settings, load
 from stories_shared.topics import Topics
 
-from .console import fail
+from .console import abort
 
-SERVICES = ("ingest", "feed", "engagement", "expiry")
 SELECTION_MS = 5_000
 
 
-class Reaching(Settings):
+class ClientSettings(Settings):
     """The settings that commands need: Kafka's. Others may be absent."""
 
     mongo_url: SecretStr = SecretStr("")
@@ -27,17 +26,17 @@ class Reaching(Settings):
     ticket_keys: Any = Field(default=())
 
 
-def kafka_settings(settings: Mapping[str, str]) -> Reaching:
+def kafka_settings(settings: Mapping[str, str]) -> ClientSettings:
     """Kafka's settings; ends the command with the name of what is missing or wrong."""
-    known = {name: value for name in Reaching.model_fields if (value := given(settings, name.upper()))}
+    known = {name: value for name in ClientSettings.model_fields if (value := get_setting(settings, name.upper()))}
     if "kafka_bootstrap_servers" not in known:
-        fail(
+        abort(
             "KAFKA_BOOTSTRAP_SERVERS: is missing (no stack runs in --data, and neither environment nor --env-file says)"
         )
-    return load(Reaching, known)
+    return load(ClientSettings, known)
 
 
-def given(settings: Mapping[str, str], name: str) -> str | None:
+def get_setting(settings: Mapping[str, str], name: str) -> str | None:
     """A setting, or the text of the file that `NAME_FILE` names."""
     if value := settings.get(name):
         return value
@@ -45,15 +44,15 @@ def given(settings: Mapping[str, str], name: str) -> str | None:
         try:
             return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
-            fail(f"{name}_FILE: {path}: {error.strerror}")
+            abort(f"{name}_FILE: {path}: {error.strerror}")
     return None
 
 
-def needed(settings: Mapping[str, str], name: str) -> str:
+def require_setting(settings: Mapping[str, str], name: str) -> str:
     """A setting that must be there."""
-    value = given(settings, name)
+    value = get_setting(settings, name)
     if not value:
-        fail(f"{name}: is missing (no stack runs in --data, and neither environment nor --env-file says)")
+        abort(f"{name}: is missing (no stack runs in --data, and neither environment nor --env-file says)")
     return value
 
 
@@ -65,4 +64,4 @@ def kafka(settings: Mapping[str, str]) -> tuple[Kafka, Topics]:
 
 def mongo(settings: Mapping[str, str]) -> MongoClient[Any]:
     """A client of the database server."""
-    return MongoClient(needed(settings, "MONGO_URL"), serverSelectionTimeoutMS=SELECTION_MS, tz_aware=True)
+    return MongoClient(require_setting(settings, "MONGO_URL"), serverSelectionTimeoutMS=SELECTION_MS, tz_aware=True)

@@ -15,8 +15,8 @@ from stories_shared.publishing import Message, Publisher
 from stories_shared.topics import Topic, Topics
 
 from . import clients, target
-from .console import USAGE, fail, failing_with, listing, results, say
-from .kafka_reader import Log, Record, reading
+from .console import USAGE, abort, exit_on, info, print_table, stdout
+from .kafka_reader import Record, TopicReader, open_reader
 from .progress import counting
 from .target import DEFAULT_DATA, Data, EnvFile
 
@@ -64,7 +64,7 @@ def list_(
 ) -> None:
     """How many records are parked, by origin, reader and reason."""
     kafka, topics = clients.kafka(target.settings(data, env_file))
-    with failing_with(KafkaError):
+    with exit_on(KafkaError):
         found = asyncio.run(_list(kafka, chosen(topics, topic, group_name)))
     if as_json:
         print(json.dumps(found, indent=1))
@@ -74,14 +74,14 @@ def list_(
         reasons = ", ".join(f"{reason} {number}" for reason, number in row["reasons"].items())
         table.add_row(row["topic"], row["group"], str(row["records"]), reasons, row["oldest"], row["newest"])
     if found:
-        listing(table)
+        print_table(table)
     else:
-        say("nothing is parked")
+        info("nothing is parked")
 
 
 async def _list(kafka: Kafka, topics: Sequence[Topic]) -> list[dict[str, Any]]:
     found: dict[str, list[Record]] = {}
-    async with reading(kafka) as log:
+    async with open_reader(kafka) as log:
         async for record in once(log, *topics):
             found.setdefault(kafka.plain(record.topic), []).append(record)
     return [row_of(topic, found[topic.name]) for topic in topics if topic.name in found]
@@ -112,20 +112,20 @@ def show(
     """The parked records themselves: where they came from, why they are here, key and value."""
     kafka, topics = clients.kafka(target.settings(data, env_file))
     (from_topic,) = chosen(topics, topic, group_name)
-    with failing_with(KafkaError):
+    with exit_on(KafkaError):
         found = asyncio.run(_show(kafka, from_topic, offset))[-limit:]
     if as_json:
         print(json.dumps([asdict(each) for each in found], indent=1))
         return
     for each in found:
-        results.print(f"[bold]{each.offset}[/bold] {each.error_type}, {each.parked_at}, key {each.key}", markup=True)
-        results.print(f"  {each.error}\n  {each.value}", markup=False)
+        stdout.print(f"[bold]{each.offset}[/bold] {each.error_type}, {each.parked_at}, key {each.key}", markup=True)
+        stdout.print(f"  {each.error}\n  {each.value}", markup=False)
     if not found:
-        say("nothing is parked there")
+        info("nothing is parked there")
 
 
 async def _show(kafka: Kafka, topic: Topic, offset: str | None) -> list[Parked]:
-    async with reading(kafka) as log:
+    async with open_reader(kafka) as log:
         found = [record async for record in once(log, topic)]
     return [described(topic, record) for record in found if offset in {None, origin_of(record)}]
 
@@ -142,20 +142,20 @@ def replay(
 ) -> None:
     """Send parked records once to the topic they came from. Every group gets them, and is deaf to repeats."""
     if everything == (offset is not None):
-        fail("either --all or --offset P:N", USAGE)
+        abort("either --all or --offset P:N", USAGE)
     kafka, topics = clients.kafka(target.settings(data, env_file))
     (from_topic,) = chosen(topics, topic, group_name)
-    with failing_with(KafkaError):
+    with exit_on(KafkaError):
         found = asyncio.run(_replay(kafka, from_topic, offset, dry_run=dry_run))
     for each in found:
         print(f"{topic} {each}")
     if offset and not found:
-        fail(f"no record of {topic} at {offset} is parked there")
-    say(f"{len(found)} {'would be ' if dry_run else ''}sent")
+        abort(f"no record of {topic} at {offset} is parked there")
+    info(f"{len(found)} {'would be ' if dry_run else ''}sent")
 
 
 async def _replay(kafka: Kafka, topic: Topic, offset: str | None, *, dry_run: bool) -> list[str]:
-    async with reading(kafka) as log:
+    async with open_reader(kafka) as log:
         records = [record async for record in once(log, topic) if offset in {None, origin_of(record)}]
     if dry_run:
         return [origin_of(record) for record in records]
@@ -186,7 +186,7 @@ def chosen(topics: Topics, topic: str | None, group_name: str | None) -> list[To
     ]
     if not found:
         known = ", ".join(" ".join(names_of(each)) for each in parked if topic in {None, names_of(each)[0]})
-        fail(f"no group {group_name or ''} parks records of {topic}; there are {known or 'none'}", USAGE)
+        abort(f"no group {group_name or ''} parks records of {topic}; there are {known or 'none'}", USAGE)
     return found
 
 
@@ -196,7 +196,7 @@ def names_of(topic: Topic) -> tuple[str, str]:
     return origin, f"{service}.{origin}"
 
 
-async def once(log: Log, *topics: Topic) -> AsyncIterator[Record]:
+async def once(log: TopicReader, *topics: Topic) -> AsyncIterator[Record]:
     """The records of parked topics, each origin once: a crash may have parked one twice."""
     seen: set[tuple[str, str]] = set()
     async for records in log.read(*(topic.name for topic in topics)):

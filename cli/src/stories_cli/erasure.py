@@ -16,9 +16,9 @@ from stories_shared.ids import is_id
 from urllib3.exceptions import HTTPError
 
 from . import clients, erasure_scan, target
-from .console import FAILED, USAGE, fail, failing_with, listing, say, words
-from .erasure_scan import Traces
-from .kafka_reader import reading
+from .console import FAILED, USAGE, abort, exit_on, info, print_table, stderr
+from .erasure_scan import ScanResult
+from .kafka_reader import open_reader
 from .target import DEFAULT_DATA, Data, EnvFile
 
 
@@ -38,8 +38,8 @@ def verify_erasure(
     What topics hold goes by itself; the listing says when at the latest.
     """
     if not is_id(story_id):
-        fail(f"{story_id!r} is no story's id", USAGE)
-    with failing_with(PyMongoError, MinioException, HTTPError, KafkaError):
+        abort(f"{story_id!r} is no story's id", USAGE)
+    with exit_on(PyMongoError, MinioException, HTTPError, KafkaError):
         found = look(data, env_file, story_id)
     if as_json:
         print(json.dumps(asdict(found) | {"erased": found.erased}, indent=1, default=text))
@@ -49,15 +49,15 @@ def verify_erasure(
         raise typer.Exit(FAILED)
 
 
-def look(data: Path, env_file: Path | None, story_id: str) -> Traces:
+def look(data: Path, env_file: Path | None, story_id: str) -> ScanResult:
     """Search databases, bucket and topics."""
     settings = target.settings(data, env_file)
     stack = target.running(data) if env_file is None else None
-    found = Traces(story_id)
+    found = ScanResult(story_id)
     databases = erasure_scan.database_names(stack.services if stack else {})
     with clients.mongo(settings) as client:
         size = sum(client[name].command("dbstats")["objects"] for name in databases.values())
-        with words.status(f"reading {int(size):,} documents, the bucket and the topics"):
+        with stderr.status(f"reading {int(size):,} documents, the bucket and the topics"):
             found.documents = list(erasure_scan.in_databases(client, databases, story_id))
     found.objects, found.uploads = erasure_scan.in_bucket(settings, story_id)
     found.topics = asyncio.run(_in_topics(settings, story_id))
@@ -66,11 +66,11 @@ def look(data: Path, env_file: Path | None, story_id: str) -> Traces:
 
 async def _in_topics(settings: dict[str, str], story_id: str) -> list[erasure_scan.InTopic]:
     kafka, topics = clients.kafka(settings)
-    async with reading(kafka) as log:
+    async with open_reader(kafka) as log:
         return await erasure_scan.in_topics(log, topics, story_id)
 
 
-def show(found: Traces) -> None:
+def show(found: ScanResult) -> None:
     """For people."""
     table = Table("where", "what", "left", box=None, pad_edge=False)
     for document in found.documents:
@@ -81,8 +81,8 @@ def show(found: Traces) -> None:
     for key in found.uploads:
         table.add_row("bucket", key, "an unfinished upload")
     for topic in found.topics:
-        kind = f"{topic.telling} with content or a viewer" if topic.telling else "ids, times and counts"
+        kind = f"{topic.with_content} with content or a viewer" if topic.with_content else "ids, times and counts"
         table.add_row("topic", topic.topic, f"{topic.records} of its records, {kind}, gone by {text(topic.gone_by)}")
-    listing(table)
+    print_table(table)
     verdict = "hold nothing of it but ids, times and counts" if found.erased else "still hold something of it"
-    say(f"databases and bucket {verdict}")
+    info(f"databases and bucket {verdict}")

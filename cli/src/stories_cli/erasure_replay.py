@@ -15,8 +15,8 @@ from stories_shared.tailing import committed_offsets
 from stories_shared.topics import Topics
 
 from . import clients, target
-from .console import USAGE, fail, failing_with, words
-from .kafka_reader import Log, Record, reading
+from .console import USAGE, abort, exit_on, stderr
+from .kafka_reader import Record, TopicReader, open_reader
 from .progress import counting
 from .target import DEFAULT_DATA, Data, EnvFile
 
@@ -48,9 +48,9 @@ def erase_again(
     try:
         start = datetime.fromisoformat(since)
     except ValueError:
-        fail(f"--since: {since!r} is no RFC 3339 time", USAGE)
+        abort(f"--since: {since!r} is no RFC 3339 time", USAGE)
     settings = target.settings(data, env_file)
-    with failing_with(KafkaError, Unavailable):
+    with exit_on(KafkaError, Unavailable):
         utc = start.astimezone(UTC) if start.tzinfo else start.replace(tzinfo=UTC)
         said = asyncio.run(_erase_again(settings, utc, wait=wait))
     for topic, number in sorted(said.items()):
@@ -62,7 +62,7 @@ async def _erase_again(settings: dict[str, str], since: datetime, *, wait: bool)
     publisher = Publisher(kafka, "expiry")
     await publisher.start()
     try:
-        async with reading(kafka) as log:
+        async with open_reader(kafka) as log:
             said = await say_again(log, publisher, since)
             if wait:
                 await heard(log, kafka, topics, said)
@@ -71,7 +71,7 @@ async def _erase_again(settings: dict[str, str], since: datetime, *, wait: bool)
         await publisher.stop()
 
 
-async def say_again(log: Log, publisher: Publisher, since: datetime) -> dict[str, int]:
+async def say_again(log: TopicReader, publisher: Publisher, since: datetime) -> dict[str, int]:
     """Send each fact once more, as it was; how many of each topic."""
     said: dict[str, int] = {}
     known: set[int] = set()
@@ -104,11 +104,11 @@ def fresh(record: Record, known: set[int]) -> bool:
     return not met
 
 
-async def heard(log: Log, kafka: Kafka, topics: Topics, said: Iterable[str]) -> None:
+async def heard(log: TopicReader, kafka: Kafka, topics: Topics, said: Iterable[str]) -> None:
     """Wait until every service has handled these topics up to where they end now."""
     groups = {f"{reader}.{topic}": topic for topic in said for reader in topics[topic].readers}
     ends = await log.ends(said)
-    with words.status("waiting") as status:
+    with stderr.status("waiting") as status:
         while groups:
             left = {group: topic for group, topic in groups.items() if await behind(kafka, group, topic, ends)}
             status.update(f"waiting for {', '.join(sorted(left))}")

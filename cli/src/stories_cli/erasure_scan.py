@@ -1,6 +1,5 @@
 """What is left of a story in databases, bucket and topics."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,26 +9,19 @@ import bson
 from minio import Minio
 from pymongo import MongoClient
 from stories_shared.clock import from_epoch_ms
+from stories_shared.cloudevents import SERVICES
 from stories_shared.objects import REGION
 from stories_shared.s3_calls import address
 from stories_shared.topics import Topics
 
-from .clients import SERVICES, given, needed
-from .kafka_reader import Log
-
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-WORD = re.compile(r"[a-z_-]{0,24}")
-HASH = re.compile(r"[0-9a-f]{32,128}")
-# An `_id` may be made of several ids; one that is an object's key is more than that.
-IDS = re.compile(r"(?!stories/|staging/)[A-Za-z0-9_.:@|+~/-]{1,400}")
-# Whose fields hold an id of a person who may be named beside an ended story: its author.
-AUTHORS = frozenset({"author_id", "user_id", "author", "user"})
-TELLING = frozenset({"story-posted", "story-viewed"})
+from .clients import get_setting, require_setting
+from .kafka_reader import TopicReader
+from .retained_fields import content_fields, record_has_content
 
 
 @dataclass(frozen=True, slots=True)
 class InDatabase:
-    """One document that names the story; `content` lists the fields that are more than ids, times and counts."""
+    """One document that names the story; `content` lists the fields that may not remain."""
 
     service: str
     collection: str
@@ -39,16 +31,16 @@ class InDatabase:
 
 @dataclass(frozen=True, slots=True)
 class InTopic:
-    """How many records of a topic name the story, how many of them tell more than that, and when all are gone."""
+    """How many records of a topic name the story, how many of them hold more than may remain, and when all are gone."""
 
     topic: str
     records: int
-    telling: int
+    with_content: int
     gone_by: datetime
 
 
 @dataclass
-class Traces:
+class ScanResult:
     """Everything found. Databases may keep ids, times and counts; the bucket nothing; topics until `gone_by`."""
 
     story_id: str
@@ -76,41 +68,23 @@ def in_databases(client: MongoClient[Any], databases: Mapping[str, str], story_i
                     continue
                 for document in bson.decode_all(batch):
                     if wanted in bson.encode(document):
-                        content = tuple(content_of(document))
+                        content = tuple(content_fields(f"stories_{service}.{collection}", document, story_id))
                         yield InDatabase(service, collection, str(document.get("_id")), content)
-
-
-def content_of(document: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """The fields whose values are more than ids, times, counts, switches and the words of our own vocabulary."""
-    for name, value in document.items():
-        here = f"{path}{name}"
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, Mapping):
-                yield from content_of(each, f"{here}.")
-            elif isinstance(each, bytes) or (isinstance(each, str) and not harmless(name, each)):
-                yield here
-
-
-def harmless(name: str, text: str) -> bool:
-    """Whether a text is an id, a hash or one of our own words."""
-    if name == "_id" and IDS.fullmatch(text):
-        return True
-    return name in AUTHORS or any(kind.fullmatch(text) for kind in (UUID, WORD, HASH))
 
 
 def in_bucket(settings: Mapping[str, str], story_id: str) -> tuple[list[str], list[str]]:
     """The keys of objects, staged ones too, and of unfinished uploads that have the id."""
     host, secure = address(
-        needed(settings, "S3_ENDPOINT"), (given(settings, "S3_SECURE") or "").lower() in {"true", "1"}
+        require_setting(settings, "S3_ENDPOINT"), (get_setting(settings, "S3_SECURE") or "").lower() in {"true", "1"}
     )
     client = Minio(
         host,
-        needed(settings, "S3_ACCESS_KEY"),
-        needed(settings, "S3_SECRET_KEY"),
+        require_setting(settings, "S3_ACCESS_KEY"),
+        require_setting(settings, "S3_SECRET_KEY"),
         secure=secure,
         region=REGION,
     )
-    bucket = given(settings, "S3_BUCKET") or "stories"
+    bucket = get_setting(settings, "S3_BUCKET") or "stories"
     prefixes = (f"stories/{story_id}", f"staging/{story_id}")
     objects = [
         str(each.object_name) for prefix in prefixes for each in client.list_objects(bucket, prefix, recursive=True)
@@ -119,16 +93,17 @@ def in_bucket(settings: Mapping[str, str], story_id: str) -> tuple[list[str], li
     return objects, [str(each.object_name) for each in uploads if story_id in str(each.object_name)]
 
 
-async def in_topics(log: Log, topics: Topics, story_id: str) -> list[InTopic]:
+async def in_topics(log: TopicReader, topics: Topics, story_id: str) -> list[InTopic]:
     """Every record that has the id in its key, value or headers, counted by topic."""
     wanted = story_id.encode()
     found: dict[str, list[tuple[int, bool]]] = {}
     async for records in log.read(*(topic for topic in log.topics if topic in topics)):
         name = log.kafka.plain(records[0].topic)
-        telling = (topics[name].parked_of or (name, ""))[0] in TELLING
+        origin = (topics[name].parked_of or (name, ""))[0]
         for record in records:
             if names(record, wanted):
-                found.setdefault(name, []).append((record.timestamp, telling and record.value is not None))
+                content = record_has_content(origin, record.value)
+                found.setdefault(name, []).append((record.timestamp, content))
     return [summary(name, times, topics[name].clears_after) for name, times in sorted(found.items())]
 
 
@@ -141,7 +116,7 @@ def names(record: Any, wanted: bytes) -> bool:
 def summary(name: str, times: list[tuple[int, bool]], clears_after: timedelta) -> InTopic:
     """One topic's line."""
     last = from_epoch_ms(max(at for at, _ in times))
-    return InTopic(name, len(times), sum(telling for _, telling in times), last + clears_after)
+    return InTopic(name, len(times), sum(content for _, content in times), last + clears_after)
 
 
 def database_names(services: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

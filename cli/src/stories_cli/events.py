@@ -20,7 +20,7 @@ from stories_shared.ids import new_id
 from stories_shared.kafka import Kafka
 
 from . import clients, target
-from .console import USAGE, fail, failing_with, say
+from .console import USAGE, abort, exit_on, info
 from .target import DEFAULT_DATA, Data, EnvFile
 
 SOURCE = "/stories-cli"
@@ -47,18 +47,18 @@ def produce(
     """Say an event, with key and headers filled in; prints topic, partition and offset."""
     kind = EVENTS.get(event)
     if kind is None:
-        fail(f"no such event: {event}; there are {', '.join(EVENTS)}", USAGE)
+        abort(f"no such event: {event}; there are {', '.join(EVENTS)}", USAGE)
     complaints: list[str] = []
     events = read_all(kind, sys.stdin if document == "-" else [document], complaints)
     if check:
         checked = sum(1 for _ in events)
-        say(f"{checked} {'is' if checked == 1 else 'are'} as {event} should be")
+        info(f"{checked} {'is' if checked == 1 else 'are'} as {event} should be")
     else:
         kafka, _ = clients.kafka(target.settings(data, env_file))
-        with failing_with(KafkaError):
+        with exit_on(KafkaError):
             asyncio.run(_produce(kafka, events))
     if complaints:
-        fail("; ".join(complaints[:MOST_COMPLAINTS]))
+        abort("; ".join(complaints[:MOST_COMPLAINTS]))
 
 
 async def _produce(kafka: Kafka, events: Iterator[Event]) -> None:
@@ -89,7 +89,7 @@ def read(kind: type[Event], line: str) -> Event:
         raise Wrong(str(error)) from error
     unknown = sorted(document.keys() - {field.encode_name for field in msgspec.structs.fields(kind)})
     if unknown:
-        say(f"{kind.topic} has no field {', '.join(unknown)}: consumers will ignore it")
+        info(f"{kind.topic} has no field {', '.join(unknown)}: consumers will ignore it")
     return told
 
 
@@ -101,7 +101,7 @@ async def producing(kafka: Kafka) -> AsyncIterator[AIOKafkaProducer]:
         await producer.start()
     except (KafkaError, OSError) as error:
         await producer.stop()
-        fail(f"Kafka does not answer at {kafka.bootstrap}: {error}")
+        abort(f"Kafka does not answer at {kafka.bootstrap}: {error}")
     try:
         yield producer
     finally:

@@ -18,7 +18,7 @@ from stories_shared.events import UserFollowed
 from stories_shared.kafka import Kafka
 
 from . import clients, target
-from .console import FAILED, USAGE, fail, say
+from .console import FAILED, USAGE, abort, info
 from .events import producing, send
 from .progress import counting
 from .target import DEFAULT_DATA, Data, EnvFile
@@ -102,11 +102,11 @@ def import_follows(
     """
     kafka, _ = clients.kafka(target.settings(data, env_file))
     if not file.is_file():
-        fail(f"{file}: no such file", USAGE)
+        abort(f"{file}: no such file", USAGE)
     try:
         moment = datetime.fromisoformat(at) if at else datetime.now(UTC)
     except ValueError:
-        fail(f"--at: {at!r} is no RFC 3339 time", USAGE)
+        abort(f"--at: {at!r} is no RFC 3339 time", USAGE)
     work = Import(file, text(moment if moment.tzinfo else moment.replace(tzinfo=UTC)))
     began = time.monotonic()
     try:
@@ -114,18 +114,18 @@ def import_follows(
     except (KafkaError, KeyboardInterrupt) as error:
         _report(work, began)
         go_on = f"--from-line {max(work.done_to + 1, from_line)} --at {work.at}"
-        fail(f"{str(error) or 'interrupted'}; go on with: stories import-follows {file} {go_on}", FAILED)
+        abort(f"{str(error) or 'interrupted'}; go on with: stories import-follows {file} {go_on}", FAILED)
     _report(work, began)
     if work.wrong:
-        fail(f"{work.wrong} lines were left out")
+        abort(f"{work.wrong} lines were left out")
 
 
 def _report(work: Import, began: float) -> None:
     seconds = time.monotonic() - began
     print(f"{work.said} user-followed")
-    say(f"{work.said:,} edges in {seconds:.1f} s, {work.said / seconds:,.0f} a second")
+    info(f"{work.said:,} edges in {seconds:.1f} s, {work.said / seconds:,.0f} a second")
     for complaint in work.complaints:
-        say(complaint)
+        info(complaint)
 
 
 async def _import(kafka: Kafka, work: Import, first: int) -> None:

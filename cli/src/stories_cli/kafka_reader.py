@@ -10,14 +10,14 @@ from aiokafka.errors import KafkaError
 from stories_shared.clock import epoch_ms
 from stories_shared.kafka import Kafka
 
-from .console import fail
+from .console import abort
 
 Record: TypeAlias = ConsumerRecord[Any, Any]
 POLL_MS = 200
 RECORDS_AT_ONCE = 2_000
 
 
-class Log:
+class TopicReader:
     """The topics of one installation, by their names without prefix."""
 
     def __init__(self, kafka: Kafka, reader: AIOKafkaConsumer, partitions: Mapping[str, list[TopicPartition]]) -> None:
@@ -69,7 +69,7 @@ class Log:
 
 
 @asynccontextmanager
-async def reading(kafka: Kafka) -> AsyncIterator[Log]:
+async def open_reader(kafka: Kafka) -> AsyncIterator[TopicReader]:
     """The log of an installation, for one command; ends the command where no broker answers."""
     reader = kafka.reader(auto_offset_reset="earliest")
     try:
@@ -85,8 +85,8 @@ async def reading(kafka: Kafka) -> AsyncIterator[Log]:
         }
     except (KafkaError, OSError) as error:
         await reader.stop()
-        fail(f"Kafka does not answer at {kafka.bootstrap}: {error}")
+        abort(f"Kafka does not answer at {kafka.bootstrap}: {error}")
     try:
-        yield Log(kafka, reader, partitions)
+        yield TopicReader(kafka, reader, partitions)
     finally:
         await reader.stop()

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from rich.text import Text
 
-from .console import results
+from .console import stdout
 
 POLL_SECONDS = 0.2
 COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "red")
 MOST_BYTES = 1_000_000  # of the end of each file, to begin with
 
 
-class _Log:
+class _LogFile:
     def __init__(self, name: str, path: Path, colour: str, width: int) -> None:
         self._path, self._label, self._position = path, Text(f"{name:<{width}} ", colour), 0
 
@@ -39,13 +39,15 @@ class _Log:
 
     def _show(self, lines: list[str]) -> None:
         for line in lines:
-            results.print(self._label + Text(line))
+            stdout.print(self._label + Text(line))
 
 
 def follow(files: Mapping[str, Path], lines: int, *, forever: bool) -> None:
     """Print the last lines of each file, and go on until Ctrl-C where asked to."""
     width = max(map(len, files), default=0)
-    shown = [_Log(name, path, COLOURS[i % len(COLOURS)], width) for i, (name, path) in enumerate(sorted(files.items()))]
+    shown = [
+        _LogFile(name, path, COLOURS[i % len(COLOURS)], width) for i, (name, path) in enumerate(sorted(files.items()))
+    ]
     for log in shown:
         log.last(lines)
     try:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from stories_shared.cloudevents import SERVICES
 
 from . import target
-from .console import FAILED, NOT_ALL_RUNNING, USAGE, fail, failing_with, say
+from .console import FAILED, NOT_ALL_RUNNING, USAGE, abort, exit_on, info
 from .log_tail import follow
 from .target import DEFAULT_DATA, Data, EnvFile
 
 JsonOut = Annotated[bool, typer.Option("--json", help="As JSON.")]
-SERVICES = ("ingest", "feed", "engagement", "expiry")
 
 
 def register(app: typer.Typer) -> None:
@@ -50,16 +50,16 @@ def up(
     from stories_embedded.state import AlreadyRunning
 
     if s3 not in {"seaweedfs", "minio"}:
-        fail(f"--s3: seaweedfs or minio, not {s3!r}", USAGE)
+        abort(f"--s3: seaweedfs or minio, not {s3!r}", USAGE)
     options = Options(gateway_port, lifetimes, _counts(replicas), s3, observe)
-    with failing_with(AlreadyRunning, PortTaken, NotInstalled, DidNotStart):
+    with exit_on(AlreadyRunning, PortTaken, NotInstalled, DidNotStart):
         if detach:
             if there := folder.running():
                 raise AlreadyRunning(f"a stack runs in {folder.path} already (pid {there.pid}, {there.url})")
             stack = detached.launch(folder, _again(data, lifetimes, gateway_port, replicas, s3, observe))
             _ready(stack.url)
             return
-        code = supervisor.run(folder, options, _greet(data), say)
+        code = supervisor.run(folder, options, _greet(data), info)
     raise typer.Exit(code)
 
 
@@ -68,8 +68,8 @@ def down(data: Data = DEFAULT_DATA) -> None:
     folder = target.folder(data)
     from stories_embedded import detached
 
-    with failing_with(TimeoutError):
-        say("stopped" if detached.stop(folder) else "nothing runs here")
+    with exit_on(TimeoutError):
+        info("stopped" if detached.stop(folder) else "nothing runs here")
 
 
 def status(data: Data = DEFAULT_DATA, as_json: JsonOut = False) -> None:
@@ -97,9 +97,9 @@ def env(
     """The running stack's settings as NAME=value lines."""
     stack = target.running(data)
     if stack is None:
-        fail("no stack runs here")
+        abort("no stack runs here")
     if service is not None and service not in stack.services:
-        fail(f"no such service: {service}; there are {', '.join(stack.services)}", USAGE)
+        abort(f"no such service: {service}; there are {', '.join(stack.services)}", USAGE)
     settings = dict(stack.settings)
     if service is not None:
         from stories_embedded.ports import free_port
@@ -119,7 +119,7 @@ def logs(
     folder = target.folder(data)
     known = sorted(path.stem for path in (folder.path / "logs").glob("*.log"))
     if unknown := [name for name in names or [] if name not in known]:
-        fail(f"no log of {', '.join(unknown)}; there are {', '.join(known) or 'none'}", USAGE)
+        abort(f"no log of {', '.join(unknown)}; there are {', '.join(known) or 'none'}", USAGE)
     follow({name: folder.log(name) for name in names or known}, lines, forever=following)
 
 
@@ -133,7 +133,7 @@ def doctor(data: Data = DEFAULT_DATA) -> None:
         print(line)
     if missing:
         raise typer.Exit(FAILED)
-    say("nothing is missing")
+    info("nothing is missing")
 
 
 def init(
@@ -146,17 +146,17 @@ def init(
 ) -> None:
     """Topics, bucket and indexes: idempotent, what every deployment runs first."""
     if service is not None and service not in SERVICES:
-        fail(f"no such service: {service}; there are {', '.join(SERVICES)}", USAGE)
+        abort(f"no such service: {service}; there are {', '.join(SERVICES)}", USAGE)
     names = [service] if service else list(SERVICES)
     if absent := [name for name in names if find_spec(f"stories_{name}") is None]:
-        fail(f"not installed here: {', '.join(absent)}; each image has its own: python -m stories_{absent[0]} init")
+        abort(f"not installed here: {', '.join(absent)}; each image has its own: python -m stories_{absent[0]} init")
     for name in names:
         own = target.settings(data, env_file, name)
         command = [sys.executable, "-m", f"stories_{name}", "init", *(["--settle"] if settle else [])]
         run = subprocess.run(command, check=False, env={**os.environ, **own})
         if run.returncode:
-            fail(f"{name} init ended with {run.returncode}", run.returncode)
-        say(f"{name}: topics, bucket and indexes are there")
+            abort(f"{name} init ended with {run.returncode}", run.returncode)
+        info(f"{name}: topics, bucket and indexes are there")
 
 
 def _counts(text: str) -> dict[str, int]:
@@ -164,7 +164,7 @@ def _counts(text: str) -> dict[str, int]:
     for item in filter(None, text.split(",")):
         name, _, count = item.partition("=")
         if name not in SERVICES or not count.isdecimal() or not 1 <= int(count) <= 16:
-            fail(f"--replicas: SERVICE=1…16, separated by commas, not {item!r}", USAGE)
+            abort(f"--replicas: SERVICE=1…16, separated by commas, not {item!r}", USAGE)
         counts[name] = int(count)
     return counts
 
@@ -183,8 +183,8 @@ def _greet(data: Path) -> Callable[[str], None]:
     def greet(url: str) -> None:
         _ready(url)
         at = "" if data == DEFAULT_DATA else f" --data {data}"
-        say(f"  API      {url}/v1/…   described by {url}/v1/openapi.json")
-        say(f'  token    stories token ann{at}   then: curl -H "Authorization: Bearer $TOKEN" {url}/v1/tray')
-        say(f"  state    stories status{at}   stories logs -f{at}   Ctrl-C stops everything")
+        info(f"  API      {url}/v1/…   described by {url}/v1/openapi.json")
+        info(f'  token    stories token ann{at}   then: curl -H "Authorization: Bearer $TOKEN" {url}/v1/tray')
+        info(f"  state    stories status{at}   stories logs -f{at}   Ctrl-C stops everything")
 
     return greet

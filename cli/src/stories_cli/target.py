@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import USAGE, fail
+from .console import USAGE, abort
 
 if TYPE_CHECKING:
     from stories_embedded.state import Folder, StackState
@@ -23,7 +23,7 @@ def folder(data: Path) -> "Folder":
     try:
         from stories_embedded.state import Folder
     except ImportError:
-        fail("the embedded stack is not installed here: pip install 'stories-cli[embedded]'")
+        abort("the embedded stack is not installed here: pip install 'stories-cli[embedded]'")
     return Folder(data)
 
 
@@ -43,7 +43,7 @@ def settings(data: Path, env_file: Path | None = None, service: str | None = Non
     """
     if env_file is None and (stack := running(data)):
         if service and service not in stack.services:
-            fail(f"no such service: {service}", USAGE)
+            abort(f"no such service: {service}", USAGE)
         return dict(stack.services[service] if service else stack.settings)
     return dict(os.environ) | (read_env_file(env_file) if env_file else {})
 
@@ -53,7 +53,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text().splitlines()
     except OSError as error:
-        fail(f"{path}: {error.strerror}", USAGE)
+        abort(f"{path}: {error.strerror}", USAGE)
     found: dict[str, str] = {}
     for line in lines:
         name, is_setting, value = line.strip().removeprefix("export ").partition("=")

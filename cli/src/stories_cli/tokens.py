@@ -8,8 +8,8 @@ from stories_shared import issuing
 from stories_shared.issuing import Issuer
 
 from . import target
-from .clients import needed
-from .console import fail
+from .clients import require_setting
+from .console import abort
 from .target import DEFAULT_DATA, Data
 
 
@@ -45,24 +45,26 @@ def _of_stack(data: Path) -> Issuer:
 
     keys = StackKeys(folder.keys)
     if not keys.made():
-        fail(f"no stack has made a key in {data}: run `stories up`")
+        abort(f"no stack has made a key in {data}: run `stories up`")
     stack = target.running(data)
     settings = {**keys.settings(), **(stack.settings if stack else {})}
     if Path(settings["AUTH_JWKS"]).resolve() != keys.jwks.resolve():
-        fail(f"this stack takes its tokens from elsewhere: {settings['AUTH_JWKS']}")
+        abort(f"this stack takes its tokens from elsewhere: {settings['AUTH_JWKS']}")
     claim = settings.get("AUTH_USER_CLAIM", "sub")
     return keys.issuer(settings["AUTH_ISSUER"], settings["AUTH_AUDIENCE"], claim)
 
 
 def _of_key(file: Path, data: Path) -> Issuer:
     settings = target.settings(data)
-    jwks = needed(settings, "AUTH_JWKS")
+    jwks = require_setting(settings, "AUTH_JWKS")
     try:
         key = issuing.read_key(file.read_bytes())
         key_id = issuing.key_id(key, Path(jwks).read_bytes())
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}")
+        abort(f"{error.filename}: {error.strerror}")
     except ValueError as error:
-        fail(f"{file}: {error}")
+        abort(f"{file}: {error}")
     claim = settings.get("AUTH_USER_CLAIM") or "sub"
-    return Issuer(key, key_id, needed(settings, "AUTH_ISSUER"), needed(settings, "AUTH_AUDIENCE"), claim)
+    return Issuer(
+        key, key_id, require_setting(settings, "AUTH_ISSUER"), require_setting(settings, "AUTH_AUDIENCE"), claim
+    )

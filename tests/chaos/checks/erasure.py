@@ -13,7 +13,7 @@ from typing import Any
 import bson
 from minio import Minio
 from pymongo import MongoClient
-from stories_cli.erasure_scan import TELLING, content_of
+from stories_cli.retained_fields import content_fields, record_has_content
 
 from ..cluster import RETENTION_S
 from ..log_recorder import LogRecorder
@@ -80,8 +80,10 @@ class ErasureChecks:
                 self.ask.wrong("databases forget what is over", where=where, stories=said)
                 continue
             named = {found.decode() for found in UUID.findall(raw)} & ended.keys()
-            if named and (content := list(content_of(bson.decode(raw)))):
-                self.ask.wrong("databases forget what is over", where=where, stories=sorted(named), fields=content)
+            document = bson.decode(raw) if named else {}
+            for story_id in sorted(named):
+                if content := content_fields(where, document, story_id):
+                    self.ask.wrong("databases forget what is over", where=where, story=story_id, fields=content)
 
     def _documents(self) -> Iterator[tuple[str, bytes]]:
         with MongoClient[Any](self.settings["MONGO_URL"], serverSelectionTimeoutMS=5000) as client:
@@ -132,7 +134,7 @@ class ErasureChecks:
         for topic, key, value in await recorder.everything():
             said = [words[word] for word in re.findall(rb"word[0-9a-f]{16}", value) if word in words]
             origin = topic.partition(".")[0]
-            if said or (origin in TELLING and value and key.decode(errors="replace") in over):
+            if said or (key.decode(errors="replace") in over and record_has_content(origin, value)):
                 self.ask.wrong("the log forgets what is over", topic=topic, key=key.decode(errors="replace"))
 
     @staticmethod
