@@ -1,4 +1,4 @@
-"""verify-erasure and erase-again, on real servers."""
+"""erasure verify and erasure replay, on real servers."""
 
 import asyncio
 import io
@@ -49,7 +49,7 @@ def say(installation: Any, *events: Event, fact_id: str | None = None) -> None:
 
 
 def verified(installation: Any, story_id: str) -> tuple[int, dict[str, Any]]:
-    ran = installation.run("verify-erasure", story_id, "--json")
+    ran = installation.run("erasure", "verify", story_id, "--json")
     return ran.exit_code, json.loads(ran.stdout)
 
 
@@ -104,12 +104,12 @@ def test_topics_are_told_with_the_time_when_they_are_clear(
     }
     until = datetime.fromisoformat(topics["story-viewed"]["gone_by"]) - system_now()
     assert timedelta(hours=72) < until < timedelta(hours=80)
-    shown = installation.run("verify-erasure", story_id)
+    shown = installation.run("erasure", "verify", story_id)
     assert "2 with content or a viewer" in shown.stdout
 
 
 def test_what_is_no_id_is_refused(installation: Any) -> None:
-    assert installation.run("verify-erasure", "stories").exit_code == 2
+    assert installation.run("erasure", "verify", "stories").exit_code == 2
 
 
 def test_endings_since_a_time_are_said_again_as_they_were(installation: Any) -> None:
@@ -120,7 +120,7 @@ def test_endings_since_a_time_are_said_again_as_they_were(installation: Any) -> 
     fact_id, erased = new_id(), UserErased(user_id="eve", at=system_now(), receipt_id=new_id())
     say(installation, new, new, fact_id=fact_id)
     say(installation, erased)
-    ran = installation.run("erase-again", "--since", since.isoformat())
+    ran = installation.run("erasure", "replay", "--since", since.isoformat())
     assert ran.exit_code == 0, ran.output
     assert ran.stdout.splitlines() == ["story-deleted 1", "user-erased 1"]
     facts = [read(record, StoryDeleted) for record in installation.records("story-deleted")]
@@ -131,4 +131,4 @@ def test_endings_since_a_time_are_said_again_as_they_were(installation: Any) -> 
 
 
 def test_a_time_that_is_none_is_refused(installation: Any) -> None:
-    assert installation.run("erase-again", "--since", "yesterday").exit_code == 2
+    assert installation.run("erasure", "replay", "--since", "yesterday").exit_code == 2

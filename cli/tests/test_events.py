@@ -1,4 +1,4 @@
-"""produce and import-follows, on a real broker."""
+"""events and follows, on a real broker."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stories_cli.import_follows import Import
+from stories_cli.follows import Import
 from stories_shared.cloudevents import read
 from stories_shared.events import UserFollowed, UserUnfollowed
 
@@ -20,7 +20,7 @@ FOLLOW = {"user_id": "ann", "target_id": "bob", "at": "2026-01-01T00:00:00Z"}
 
 
 def test_an_event_is_said_as_an_outsider_with_key_and_headers(installation: Any) -> None:
-    ran = installation.run("produce", "user-followed", json.dumps(FOLLOW))
+    ran = installation.run("events", "produce", "user-followed", json.dumps(FOLLOW))
     assert ran.exit_code == 0, ran.output
     (record,) = installation.records("user-followed")
     topic, partition, offset = ran.stdout.split()
@@ -31,9 +31,35 @@ def test_an_event_is_said_as_an_outsider_with_key_and_headers(installation: Any)
     assert fact.id
 
 
+def test_tail_prints_every_record_of_a_topic_from_the_beginning(installation: Any) -> None:
+    installation.run("events", "produce", "user-followed", json.dumps(FOLLOW))
+    installation.put("user-followed", b"eve", None)
+    ran = installation.run("events", "tail", "user-followed", "--from-beginning", "--until-end", "--json")
+    assert ran.exit_code == 0, ran.output
+    shown = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert {each["key"] for each in shown} == {"ann", "eve"}
+    assert {each["topic"] for each in shown} == {"user-followed"}
+    assert sorted(each["value"] is None for each in shown) == [False, True]
+    (followed,) = [each for each in shown if each["value"]]
+    assert json.loads(followed["value"]) == FOLLOW
+    assert followed["headers"]["ce_type"] == "stories.user-followed.v1"
+
+
+def test_tail_without_the_beginning_prints_nothing_old(installation: Any) -> None:
+    installation.run("events", "produce", "user-followed", json.dumps(FOLLOW))
+    ran = installation.run("events", "tail", "user-followed", "--until-end")
+    assert (ran.exit_code, ran.stdout) == (0, "")
+
+
+def test_tail_refuses_a_topic_that_does_not_exist(installation: Any) -> None:
+    assert installation.run("events", "tail", "user-befriended").exit_code == 2
+
+
 def test_standard_input_has_an_event_a_line_and_bad_ones_do_not_stop_the_good(installation: Any) -> None:
     lines = [json.dumps(FOLLOW | {"target_id": target}) for target in ("bob", "eve")]
-    ran = installation.run("produce", "user-unfollowed", "-", stdin="\n".join([lines[0], "{nonsense", "", lines[1]]))
+    ran = installation.run(
+        "events", "produce", "user-unfollowed", "-", stdin="\n".join([lines[0], "{nonsense", "", lines[1]])
+    )
     assert ran.exit_code == 1
     assert "line 2" in ran.stderr
     assert len(ran.stdout.splitlines()) == 2
@@ -51,7 +77,7 @@ def test_standard_input_has_an_event_a_line_and_bad_ones_do_not_stop_the_good(in
     ],
 )
 def test_checking_sends_nothing(installation: Any, event: str, fields: dict[str, str], code: int) -> None:
-    assert installation.run("produce", event, json.dumps(fields), "--check").exit_code == code
+    assert installation.run("events", "produce", event, json.dumps(fields), "--check").exit_code == code
     assert installation.records("user-followed") == []
 
 
@@ -61,7 +87,7 @@ def test_a_million_edges_would_be_imported_like_these_with_a_rate_and_the_bad_li
     file = tmp_path / "edges.csv"
     rows = ["user_id,target_id", *(f"u{number},ann" for number in range(2_000)), "not a user!,ann", ""]
     file.write_text("\n".join(rows))
-    ran = installation.run("import-follows", str(file))
+    ran = installation.run("follows", "import", str(file))
     assert ran.exit_code == 1
     assert "line 2002" in ran.stderr
     assert "2,000 edges in" in ran.stderr
@@ -74,7 +100,7 @@ def test_a_million_edges_would_be_imported_like_these_with_a_rate_and_the_bad_li
 def test_an_import_that_stopped_goes_on_at_a_line_with_the_time_that_it_had(installation: Any, tmp_path: Path) -> None:
     file = tmp_path / "edges.csv"
     file.write_text("".join(f"u{number},ann\n" for number in range(10)))
-    ran = installation.run("import-follows", str(file), "--from-line", "8", "--at", "2026-01-01T00:00:00Z")
+    ran = installation.run("follows", "import", str(file), "--from-line", "8", "--at", "2026-01-01T00:00:00Z")
     assert ran.exit_code == 0, ran.output
     edges = [read(record, UserFollowed).event for record in installation.records("user-followed")]
     assert sorted(edge.user_id for edge in edges) == ["u7", "u8", "u9"]
@@ -84,7 +110,7 @@ def test_an_import_that_stopped_goes_on_at_a_line_with_the_time_that_it_had(inst
 def test_an_import_that_is_interrupted_says_how_to_go_on(installation: Any, tmp_path: Path) -> None:
     file = tmp_path / "edges.csv"
     file.write_text("".join(f"u{number},ann\n" for number in range(500_000)))
-    command = [sys.executable, "-m", "stories_cli", "import-follows", str(file), "--data", str(tmp_path / "none")]
+    command = [sys.executable, "-m", "stories_cli", "follows", "import", str(file), "--data", str(tmp_path / "none")]
     with subprocess.Popen(
         command,
         env={**os.environ, **installation.settings},
@@ -99,7 +125,7 @@ def test_an_import_that_is_interrupted_says_how_to_go_on(installation: Any, tmp_
         assert process.stderr is not None
         words = process.stderr.read().decode()
         assert process.wait(20) == 1
-    found = re.search(r"interrupted; go on with: stories import-follows \S+ --from-line (\d+) --at \S+Z", words)
+    found = re.search(r"interrupted; continue with: stories follows import \S+ --from-line (\d+) --at \S+Z", words)
     assert found, words
     assert int(found[1]) > 1
     told = {record.key for record in installation.records("user-followed")}
@@ -122,13 +148,13 @@ def test_every_line_is_an_edge_or_is_left_out(content: bytes, edges: int, wrong:
     file.write_bytes(content)
     work = Import(file, "2026-01-01T00:00:00Z")
     assert len(list(work.edges(1))) == edges
-    assert work.wrong == wrong
-    assert len(work.complaints) == min(wrong, 20)
+    assert work.invalid == wrong
+    assert len(work.errors) == min(wrong, 20)
 
 
 def test_a_command_without_settings_names_the_first_that_is_missing(installation: Any) -> None:
     del installation.settings["KAFKA_BOOTSTRAP_SERVERS"]
-    ran = installation.run("produce", "user-followed", json.dumps(FOLLOW))
+    ran = installation.run("events", "produce", "user-followed", json.dumps(FOLLOW))
     assert ran.exit_code == 1
     assert "KAFKA_BOOTSTRAP_SERVERS" in ran.stderr
 
@@ -137,5 +163,5 @@ def test_an_env_file_says_where_the_installation_is(installation: Any, tmp_path:
     file = tmp_path / "stories.env"
     file.write_text("".join(f"{name}={value}\n" for name, value in installation.settings.items()))
     installation.settings.clear()
-    ran = installation.run("produce", "user-followed", json.dumps(FOLLOW), "--env-file", str(file))
+    ran = installation.run("events", "produce", "user-followed", json.dumps(FOLLOW), "--env-file", str(file))
     assert ran.exit_code == 0, ran.output

@@ -60,7 +60,7 @@ def golden(release: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 async def parked(world: World) -> dict[tuple[str, str], int]:
     """How many records lie parked, by topic and group."""
-    found = json.loads(await world.stack.run("parked", "list", "--json"))
+    found = json.loads(await world.stack.run("dlq", "list", "--json"))
     return {(row["topic"], row["group"]): row["records"] for row in found}
 
 

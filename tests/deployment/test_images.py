@@ -164,7 +164,7 @@ def test_a_service_serves_alone(service: Image, process: tuple[subprocess.Popen[
 
 
 def test_the_cli_runs_without_the_embedded_servers(cli: Image) -> None:
-    assert "parked" in cli.run("stories", "--help").stdout
+    assert "dlq" in cli.run("stories", "--help").stdout
     for command in ("up", "down", "status", "logs", "doctor", "demo", "init", "token ann"):
         refused = cli.run("stories", *command.split())
         assert refused.returncode != 0, command

@@ -152,7 +152,7 @@ The live index of feed and engagement's endings read without a group. Producers 
 asks for it (before Kafka 3.0) needs `IdempotentWrite` on the cluster for each of the four, or `KAFKA_IDEMPOTENT=false`.
 What makes the topics needs `Create` and `AlterConfigs` on the cluster and on topics, and no service does: Kubernetes'
 `topics.mode: job` gives those rights to a Job alone (`global.topics.kafka`), `external` to nobody. The commands
-`stories parked` and `stories verify-erasure` read all topics and describe all groups; `stories parked replay` also
+`stories dlq` and `stories erasure verify` read all topics and describe all groups; `stories dlq replay` also
 writes the topic that a record came from.
 
 With a topic prefix (`KAFKA_TOPIC_PREFIX`), all names, groups' too, begin with it. The same as resources for Strimzi:

@@ -15,8 +15,9 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from . import target
-from .console import abort, info, stderr, stdout
-from .erasure import look
+from .console import TRY_IT, abort, info, print_json, stderr, stdout
+from .erasure import scan
+from .installed import EMBEDDED
 
 if TYPE_CHECKING:
     from stories_embedded.state import Folder
@@ -37,23 +38,23 @@ class DemoFailed(Exception):
 
 def register(app: typer.Typer) -> None:
     """Add this command to the application."""
-    app.command()(demo)
+    app.command(rich_help_panel=TRY_IT, hidden=not EMBEDDED)(demo)
 
 
 def demo(
     lifetime: Annotated[
-        int, typer.Option(min=10, max=120, metavar="SECONDS", help="How long the story lives.")
+        int, typer.Option(min=10, max=120, metavar="SECONDS", help="Lifetime of the story in seconds.")
     ] = LIFETIME_SECONDS,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the data folder, to look at it.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the data folder afterwards.")] = False,
 ) -> None:
-    """Post a real clip, watch it, react, comment, wait for its end and see that nothing is left."""
+    """Post a real clip, watch it, react, comment, wait until it expires, verify its erasure and print the receipt."""
     began = time.monotonic()
     try:
         with stack(lifetime, keep=keep) as (url, folder), tempfile.TemporaryDirectory() as scratch:
             receipt = DemoScenario(url, folder, Path(scratch), lifetime).run()
     except (DemoFailed, httpx.HTTPError) as error:
         abort(f"the demo stopped: {error}")
-    print(json.dumps(receipt, indent=1))
+    print_json(receipt)
     info(f"all of it happened, in {time.monotonic() - began:.0f} s")
 
 
@@ -255,7 +256,7 @@ class DemoScenario:
         with step("every store has erased it: the receipt is complete"):
             receipt = until(complete, "the receipt", RECEIPT_SECONDS)
         with step("databases and bucket hold nothing of it but ids, times and counts"):
-            found = look(self.folder.path, None, story_id)
+            found = scan(self.folder.path, None, story_id)
             if not found.erased:
                 raise DemoFailed(f"something is left: {found}")
         return receipt

@@ -1,9 +1,9 @@
-"""`stories parked`: what could not be handled, and sending it once more."""
+"""`stories dlq`: dead-lettered records, and sending them again."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -15,34 +15,62 @@ from stories_shared.publishing import Message, Publisher
 from stories_shared.topics import Topic, Topics
 
 from . import clients, target
-from .console import USAGE, abort, exit_on, info, print_table, stdout
+from .console import OPERATE, USAGE, AsJson, abort, exit_on, info, one_of, print_json, print_table, stdout
 from .kafka_reader import Record, TopicReader, open_reader
 from .progress import counting
 from .target import DEFAULT_DATA, Data, EnvFile
 
-PARKING = ("origin-topic", "origin-partition", "origin-offset", "origin-group", "parked-at", "error-type", "error")
-AT_ONCE = 500
+DEAD_LETTER_HEADERS = (
+    "origin-topic",
+    "origin-partition",
+    "origin-offset",
+    "origin-group",
+    "parked-at",
+    "error-type",
+    "error",
+)
+BATCH_SIZE = 500
 SHOWN_BYTES = 2_000
 
-group = typer.Typer(no_args_is_help=True, help="What could not be handled: list it, look at it, send it once more.")
-JsonOut = Annotated[bool, typer.Option("--json", help="As JSON.")]
-TopicName = Annotated[str, typer.Argument(metavar="TOPIC", help="Where it came from, such as story-viewed.")]
+group = typer.Typer(no_args_is_help=True, help="List, show and replay dead-lettered records.")
+
+
+def _origins() -> list[str]:
+    return sorted({names_of(each)[0] for each in Topics.of([timedelta(hours=24)]).values() if each.parked_of})
+
+
+def _groups() -> list[str]:
+    return sorted({names_of(each)[1] for each in Topics.of([timedelta(hours=24)]).values() if each.parked_of})
+
+
+TopicName = Annotated[
+    str,
+    typer.Argument(
+        metavar="TOPIC", help="Topic the records came from, such as story-viewed.", autocompletion=one_of(_origins)
+    ),
+]
 GroupName = Annotated[
-    str, typer.Argument(metavar="GROUP", help="Who could not use it, such as engagement.story-viewed.")
+    str,
+    typer.Argument(
+        metavar="GROUP",
+        help="Consumer group that could not handle them, such as engagement.story-viewed.",
+        autocompletion=one_of(_groups),
+    ),
 ]
 Offset = Annotated[
-    str | None, typer.Option("--offset", metavar="P:N", help="One record, by its partition and offset of origin.")
+    str | None,
+    typer.Option("--offset", metavar="P:N", help="Only the record with this partition and offset in its origin topic."),
 ]
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
-    app.add_typer(group, name="parked")
+    app.add_typer(group, name="dlq", rich_help_panel=OPERATE)
 
 
 @dataclass(frozen=True, slots=True)
-class Parked:
-    """One parked record; `offset` is P:N, its partition and offset in the topic that it came from."""
+class DeadLetter:
+    """One dead-lettered record; `offset` is P:N, its partition and offset in the topic that it came from."""
 
     topic: str
     group: str
@@ -56,18 +84,24 @@ class Parked:
 
 @group.command("list")
 def list_(
-    topic: Annotated[str | None, typer.Argument(metavar="TOPIC", help="Of this origin alone.")] = None,
-    group_name: Annotated[str | None, typer.Argument(metavar="GROUP", help="Of this reader alone.")] = None,
+    topic: Annotated[
+        str | None,
+        typer.Argument(metavar="[TOPIC]", help="Only of this origin topic.", autocompletion=one_of(_origins)),
+    ] = None,
+    group_name: Annotated[
+        str | None,
+        typer.Argument(metavar="[GROUP]", help="Only of this consumer group.", autocompletion=one_of(_groups)),
+    ] = None,
     data: Data = DEFAULT_DATA,
     env_file: EnvFile = None,
-    as_json: JsonOut = False,
+    as_json: AsJson = False,
 ) -> None:
-    """How many records are parked, by origin, reader and reason."""
+    """Count dead-lettered records by origin topic, consumer group and reason."""
     kafka, topics = clients.kafka(target.settings(data, env_file))
     with exit_on(KafkaError):
         found = asyncio.run(_list(kafka, chosen(topics, topic, group_name)))
     if as_json:
-        print(json.dumps(found, indent=1))
+        print_json(found)
         return
     table = Table("topic", "group", "records", "reasons", "oldest", "newest", box=None, pad_edge=False)
     for row in found:
@@ -76,13 +110,13 @@ def list_(
     if found:
         print_table(table)
     else:
-        info("nothing is parked")
+        info("no dead-lettered records")
 
 
 async def _list(kafka: Kafka, topics: Sequence[Topic]) -> list[dict[str, Any]]:
     found: dict[str, list[Record]] = {}
     async with open_reader(kafka) as log:
-        async for record in once(log, *topics):
+        async for record in distinct(log, *topics):
             found.setdefault(kafka.plain(record.topic), []).append(record)
     return [row_of(topic, found[topic.name]) for topic in topics if topic.name in found]
 
@@ -91,7 +125,7 @@ def row_of(topic: Topic, records: Sequence[Record]) -> dict[str, Any]:
     """One line of the list."""
     reasons: dict[str, int] = {}
     for record in records:
-        reason = parking(record).get("error-type", "unknown")
+        reason = dead_letter_headers(record).get("error-type", "unknown")
         reasons[reason] = reasons.get(reason, 0) + 1
     times = [text(from_epoch_ms(record.timestamp)) for record in records]
     origin, reader = names_of(topic)
@@ -104,29 +138,29 @@ def show(
     topic: TopicName,
     group_name: GroupName,
     offset: Offset = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many records, the newest.")] = 20,
     data: Data = DEFAULT_DATA,
     env_file: EnvFile = None,
-    as_json: JsonOut = False,
+    as_json: AsJson = False,
 ) -> None:
-    """The parked records themselves: where they came from, why they are here, key and value."""
+    """Show dead-lettered records: origin, reason, key and value. Values over 2,000 bytes are cut."""
     kafka, topics = clients.kafka(target.settings(data, env_file))
     (from_topic,) = chosen(topics, topic, group_name)
     with exit_on(KafkaError):
         found = asyncio.run(_show(kafka, from_topic, offset))[-limit:]
     if as_json:
-        print(json.dumps([asdict(each) for each in found], indent=1))
+        print_json([asdict(each) for each in found])
         return
     for each in found:
         stdout.print(f"[bold]{each.offset}[/bold] {each.error_type}, {each.parked_at}, key {each.key}", markup=True)
         stdout.print(f"  {each.error}\n  {each.value}", markup=False)
     if not found:
-        info("nothing is parked there")
+        info("no dead-lettered records there")
 
 
-async def _show(kafka: Kafka, topic: Topic, offset: str | None) -> list[Parked]:
+async def _show(kafka: Kafka, topic: Topic, offset: str | None) -> list[DeadLetter]:
     async with open_reader(kafka) as log:
-        found = [record async for record in once(log, topic)]
+        found = [record async for record in distinct(log, topic)]
     return [described(topic, record) for record in found if offset in {None, origin_of(record)}]
 
 
@@ -134,29 +168,36 @@ async def _show(kafka: Kafka, topic: Topic, offset: str | None) -> list[Parked]:
 def replay(
     topic: TopicName,
     group_name: GroupName,
-    everything: Annotated[bool, typer.Option("--all", help="Everything that is parked there.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Replay every record that is there.")] = False,
     offset: Offset = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent, and send nothing.")] = False,
     data: Data = DEFAULT_DATA,
     env_file: EnvFile = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Send parked records once to the topic they came from. Every group gets them, and is deaf to repeats."""
+    """Send dead-lettered records once to the topic they came from.
+
+    Every consumer group of the topic receives them; all of them are idempotent.
+    """
     if everything == (offset is not None):
-        abort("either --all or --offset P:N", USAGE)
+        abort("give either --all or --offset P:N", USAGE)
     kafka, topics = clients.kafka(target.settings(data, env_file))
     (from_topic,) = chosen(topics, topic, group_name)
     with exit_on(KafkaError):
         found = asyncio.run(_replay(kafka, from_topic, offset, dry_run=dry_run))
-    for each in found:
-        print(f"{topic} {each}")
+    if as_json:
+        print_json([{"topic": topic, "offset": each} for each in found])
+    else:
+        for each in found:
+            print(f"{topic} {each}")
     if offset and not found:
-        abort(f"no record of {topic} at {offset} is parked there")
+        abort(f"no record of {topic} at {offset} is dead-lettered there")
     info(f"{len(found)} {'would be ' if dry_run else ''}sent")
 
 
 async def _replay(kafka: Kafka, topic: Topic, offset: str | None, *, dry_run: bool) -> list[str]:
     async with open_reader(kafka) as log:
-        records = [record async for record in once(log, topic) if offset in {None, origin_of(record)}]
+        records = [record async for record in distinct(log, topic) if offset in {None, origin_of(record)}]
     if dry_run:
         return [origin_of(record) for record in records]
     origin = kafka.topic(names_of(topic)[0])
@@ -164,8 +205,8 @@ async def _replay(kafka: Kafka, topic: Topic, offset: str | None, *, dry_run: bo
     await publisher.start()
     try:
         with counting("sending", len(records)) as advance:
-            for start in range(0, len(records), AT_ONCE):
-                part = records[start : start + AT_ONCE]
+            for start in range(0, len(records), BATCH_SIZE):
+                part = records[start : start + BATCH_SIZE]
                 await publisher.send(
                     [Message(origin, record.key, record.value, own_headers(record)) for record in part]
                 )
@@ -176,7 +217,7 @@ async def _replay(kafka: Kafka, topic: Topic, offset: str | None, *, dry_run: bo
 
 
 def chosen(topics: Topics, topic: str | None, group_name: str | None) -> list[Topic]:
-    """The parked topics of an origin and a reader, given as the group or as the service; all where none is named."""
+    """The dead-letter topics of an origin and a reader (its group or its service); all where none is named."""
     parked = [each for each in topics.values() if each.parked_of is not None]
     found = [
         each
@@ -186,18 +227,18 @@ def chosen(topics: Topics, topic: str | None, group_name: str | None) -> list[To
     ]
     if not found:
         known = ", ".join(" ".join(names_of(each)) for each in parked if topic in {None, names_of(each)[0]})
-        abort(f"no group {group_name or ''} parks records of {topic}; there are {known or 'none'}", USAGE)
+        abort(f"no group {group_name or ''} dead-letters records of {topic}; there are {known or 'none'}", USAGE)
     return found
 
 
 def names_of(topic: Topic) -> tuple[str, str]:
-    """The origin topic and the group of a parked topic."""
+    """The origin topic and the group of a dead-letter topic."""
     origin, service = topic.parked_of or ("", "")
     return origin, f"{service}.{origin}"
 
 
-async def once(log: TopicReader, *topics: Topic) -> AsyncIterator[Record]:
-    """The records of parked topics, each origin once: a crash may have parked one twice."""
+async def distinct(log: TopicReader, *topics: Topic) -> AsyncIterator[Record]:
+    """The records of dead-letter topics, each origin once: a crash may have written one twice."""
     seen: set[tuple[str, str]] = set()
     async for records in log.read(*(topic.name for topic in topics)):
         for record in records:
@@ -206,30 +247,32 @@ async def once(log: TopicReader, *topics: Topic) -> AsyncIterator[Record]:
                 yield record
 
 
-def parking(record: Record) -> dict[str, str]:
-    """The headers that parking put first; later ones of the same names are the record's own."""
+def dead_letter_headers(record: Record) -> dict[str, str]:
+    """The headers that dead-lettering put first; later ones of the same names are the record's own."""
     found: dict[str, str] = {}
-    for name, value in (record.headers or ())[: len(PARKING)]:
-        if name in PARKING and value is not None:
+    for name, value in (record.headers or ())[: len(DEAD_LETTER_HEADERS)]:
+        if name in DEAD_LETTER_HEADERS and value is not None:
             found.setdefault(name, value.decode(errors="replace"))
     return found
 
 
 def own_headers(record: Record) -> tuple[tuple[str, bytes], ...]:
-    """The headers that the record had before it was parked, its identity among them."""
-    return tuple((name, value) for name, value in (record.headers or ())[len(PARKING) :] if value is not None)
+    """The headers that the record had before it was dead-lettered, its identity among them."""
+    return tuple(
+        (name, value) for name, value in (record.headers or ())[len(DEAD_LETTER_HEADERS) :] if value is not None
+    )
 
 
 def origin_of(record: Record) -> str:
     """P:N, the record's partition and offset in the topic that it came from."""
-    headers = parking(record)
+    headers = dead_letter_headers(record)
     return f"{headers.get('origin-partition', '?')}:{headers.get('origin-offset', '?')}"
 
 
-def described(topic: Topic, record: Record) -> Parked:
+def described(topic: Topic, record: Record) -> DeadLetter:
     """The record for people and for JSON; long values are cut."""
-    headers, (origin, reader) = parking(record), names_of(topic)
-    return Parked(
+    headers, (origin, reader) = dead_letter_headers(record), names_of(topic)
+    return DeadLetter(
         topic=origin,
         group=reader,
         offset=origin_of(record),

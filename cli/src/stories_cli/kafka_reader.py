@@ -14,7 +14,7 @@ from .console import abort
 
 Record: TypeAlias = ConsumerRecord[Any, Any]
 POLL_MS = 200
-RECORDS_AT_ONCE = 2_000
+MAX_RECORDS = 2_000
 
 
 class TopicReader:
@@ -61,11 +61,27 @@ class TopicReader:
             reader.seek(each, starts[each])
         going = {each for each in partitions if starts[each] < ends[each]}
         while going:
-            batches = await reader.getmany(timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
+            batches = await reader.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
             for partition, records in batches.items():
                 if wanted := [record for record in records if record.offset < ends[partition]]:
                     yield wanted
             going = {each for each in going if await reader.position(each) < ends[each]}
+
+    async def follow(
+        self, topics: Iterable[str], *, from_beginning: bool, until_end: bool
+    ) -> AsyncIterator[list[Record]]:
+        """Batches of records as they arrive; `until_end` stops at the ends that the topics have now."""
+        partitions = self.partitions(topics)
+        reader = self._reader
+        reader.assign(partitions)
+        ends = await reader.end_offsets(partitions)
+        starts = await reader.beginning_offsets(partitions) if from_beginning else ends
+        for each in partitions:
+            reader.seek(each, starts[each])
+        while not until_end or any([await reader.position(each) < ends[each] for each in partitions]):
+            batches = await reader.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
+            for records in batches.values():
+                yield records
 
 
 @asynccontextmanager

@@ -1,12 +1,10 @@
 """Commands about the stack itself: up, down, status, env, logs, doctor, init."""
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -14,33 +12,58 @@ import typer
 from stories_shared.cloudevents import SERVICES
 
 from . import target
-from .console import FAILED, NOT_ALL_RUNNING, USAGE, abort, exit_on, info
+from .console import FAILED, NOT_ALL_RUNNING, OPERATE, STACK, USAGE, AsJson, abort, exit_on, info, one_of, print_json
+from .installed import EMBEDDED, INSTALLED_SERVICES
 from .log_tail import follow
 from .target import DEFAULT_DATA, Data, EnvFile
 
-JsonOut = Annotated[bool, typer.Option("--json", help="As JSON.")]
+STORES = ["seaweedfs", "minio"]
 
 
 def register(app: typer.Typer) -> None:
-    """Add these commands to the application."""
-    for command in (up, down, status, env, logs, doctor, init):
-        app.command()(command)
+    """Add these commands to the application; those that need the embedded servers are shown where these are."""
+    for command in (up, down, status, env, logs, doctor):
+        app.command(rich_help_panel=STACK, hidden=not EMBEDDED)(command)
+    app.command(rich_help_panel=OPERATE, hidden=not INSTALLED_SERVICES)(init)
+
+
+def _process_names() -> list[str]:
+    return [each.name for each in target.folder(DEFAULT_DATA).processes()] if EMBEDDED else []
+
+
+ServiceArgument = Annotated[
+    str | None, typer.Argument(metavar="[SERVICE]", autocompletion=one_of(lambda: list(SERVICES)))
+]
 
 
 def up(
     data: Data = DEFAULT_DATA,
     lifetimes: Annotated[
-        str | None, typer.Option(metavar="24h,…", help="How long stories live; the first is the default.")
+        str | None,
+        typer.Option(metavar="24h,…", help="Allowed lifetimes of stories; the first is the default. [default: 24h]"),
     ] = None,
     gateway_port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="N", help="Of the gateway; 0: any free one.")
+        int, typer.Option(min=0, max=65535, metavar="N", help="Port of the gateway; 0 chooses a free one.")
     ] = 8080,
-    replicas: Annotated[str, typer.Option(metavar="feed=2,…", help="More than one process of a service.")] = "",
-    s3: Annotated[str, typer.Option(metavar="seaweedfs|minio", help="The object store.")] = "seaweedfs",
-    observe: Annotated[bool, typer.Option("--observe", help="With a Prometheus that watches them.")] = False,
-    detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready, leave it running.")] = False,
+    replicas: Annotated[
+        str,
+        typer.Option(metavar="SERVICE=N,…", help="Processes of a service, 1 to 16, such as feed=2. [default: 1 each]"),
+    ] = "",
+    s3: Annotated[
+        str, typer.Option(metavar="|".join(STORES), help="Object store.", autocompletion=one_of(lambda: STORES))
+    ] = "seaweedfs",
+    observe: Annotated[
+        bool,
+        typer.Option("--observe", help="Also run a Prometheus that scrapes the services and evaluates the alerts."),
+    ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return once everything is ready, and leave it running.")
+    ] = False,
 ) -> None:
-    """Run the real servers, the four services and the gateway, until Ctrl-C."""
+    """Run MongoDB, Kafka, an object store, the four services and the gateway until Ctrl-C.
+
+    Settings of the services are taken from the environment, such as LIMIT_CREATE=1000.
+    """
     folder = target.folder(data)
     from stories_embedded import detached, supervisor
     from stories_embedded.checkout import NotInstalled
@@ -49,14 +72,14 @@ def up(
     from stories_embedded.server import DidNotStart
     from stories_embedded.state import AlreadyRunning
 
-    if s3 not in {"seaweedfs", "minio"}:
-        abort(f"--s3: seaweedfs or minio, not {s3!r}", USAGE)
+    if s3 not in STORES:
+        abort(f"--s3: {' or '.join(STORES)}, not {s3!r}", USAGE)
     options = Options(gateway_port, lifetimes, _counts(replicas), s3, observe)
     with exit_on(AlreadyRunning, PortTaken, NotInstalled, DidNotStart):
         if detach:
             if there := folder.running():
                 raise AlreadyRunning(f"a stack runs in {folder.path} already (pid {there.pid}, {there.url})")
-            stack = detached.launch(folder, _again(data, lifetimes, gateway_port, replicas, s3, observe))
+            stack = detached.launch(folder, _up_arguments(data, lifetimes, gateway_port, replicas, s3, observe))
             _ready(stack.url)
             return
         code = supervisor.run(folder, options, _greet(data), info)
@@ -64,7 +87,7 @@ def up(
 
 
 def down(data: Data = DEFAULT_DATA) -> None:
-    """Stop the stack; nothing running is fine."""
+    """Stop the stack. It is no error if none runs."""
     folder = target.folder(data)
     from stories_embedded import detached
 
@@ -72,11 +95,11 @@ def down(data: Data = DEFAULT_DATA) -> None:
         info("stopped" if detached.stop(folder) else "nothing runs here")
 
 
-def status(data: Data = DEFAULT_DATA, as_json: JsonOut = False) -> None:
-    """Every process of the stack; exit code 3 unless all are running."""
+def status(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """List the processes of the stack. Exits with 3 unless all are running."""
     processes = target.folder(data).processes()
     if as_json:
-        print(json.dumps([asdict(each) for each in processes], indent=1))
+        print_json([asdict(each) for each in processes])
     else:
         rows = [("name", "pid", "state", "restarts", "url")]
         rows += [
@@ -89,15 +112,17 @@ def status(data: Data = DEFAULT_DATA, as_json: JsonOut = False) -> None:
 
 
 def env(
-    service: Annotated[
-        str | None, typer.Argument(help="Of one more replica of this service, to start by hand.")
-    ] = None,
+    service: ServiceArgument = None,
     data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
 ) -> None:
-    """The running stack's settings as NAME=value lines."""
+    """Print the settings of the running stack as NAME=value lines.
+
+    With SERVICE, those that start one more replica of it by hand, on a free port.
+    """
     stack = target.running(data)
     if stack is None:
-        abort("no stack runs here")
+        abort(f"no stack runs in {data}")
     if service is not None and service not in stack.services:
         abort(f"no such service: {service}; there are {', '.join(stack.services)}", USAGE)
     settings = dict(stack.settings)
@@ -105,17 +130,25 @@ def env(
         from stories_embedded.ports import free_port
 
         settings = {**stack.services[service], "PORT": str(free_port(set()))}
+    if as_json:
+        print_json(dict(sorted(settings.items())))
+        return
     for name in sorted(settings):
         print(f"{name}={settings[name]}")
 
 
 def logs(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Of these processes alone.")] = None,
-    following: Annotated[bool, typer.Option("-f", "--follow", help="Go on as they are written.")] = False,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of each, to begin with.")] = 100,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME…]", help="Processes; by default all.", autocompletion=one_of(_process_names)),
+    ] = None,
+    following: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on printing lines as they are written.")
+    ] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="Lines of each process to begin with.")] = 100,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """What the processes wrote."""
+    """Print the logs of the processes, each line under the name of its process."""
     folder = target.folder(data)
     known = sorted(path.stem for path in (folder.path / "logs").glob("*.log"))
     if unknown := [name for name in names or [] if name not in known]:
@@ -123,32 +156,39 @@ def logs(
     follow({name: folder.log(name) for name in names or known}, lines, forever=following)
 
 
-def doctor(data: Data = DEFAULT_DATA) -> None:
-    """What this machine lacks, all at once, with the command for it."""
+def doctor(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """List everything this machine lacks to run the stack, with the command that installs it. Exits with 1 if any."""
     folder = target.folder(data)
     from stories_embedded import diagnosis
 
-    missing = diagnosis.missing(folder)
-    for line in missing:
-        print(line)
+    missing = list(diagnosis.missing(folder))
+    if as_json:
+        print_json(missing)
+    else:
+        for line in missing:
+            print(line)
     if missing:
         raise typer.Exit(FAILED)
     info("nothing is missing")
 
 
 def init(
-    service: Annotated[str | None, typer.Argument(help="What is this service's own, alone.")] = None,
+    service: ServiceArgument = None,
     settle: Annotated[
-        bool, typer.Option("--settle", help="After a rollout: drop the indexes that only the earlier release needs.")
+        bool,
+        typer.Option("--settle", help="After an upgrade: also drop the indexes that only the previous release needs."),
     ] = False,
     data: Data = DEFAULT_DATA,
     env_file: EnvFile = None,
 ) -> None:
-    """Topics, bucket and indexes: idempotent, what every deployment runs first."""
+    """Create topics, the bucket and indexes. Every deployment runs it first; it is idempotent.
+
+    With SERVICE, only what that service owns.
+    """
     if service is not None and service not in SERVICES:
         abort(f"no such service: {service}; there are {', '.join(SERVICES)}", USAGE)
     names = [service] if service else list(SERVICES)
-    if absent := [name for name in names if find_spec(f"stories_{name}") is None]:
+    if absent := [name for name in names if name not in INSTALLED_SERVICES]:
         abort(f"not installed here: {', '.join(absent)}; each image has its own: python -m stories_{absent[0]} init")
     for name in names:
         own = target.settings(data, env_file, name)
@@ -156,7 +196,7 @@ def init(
         run = subprocess.run(command, check=False, env={**os.environ, **own})
         if run.returncode:
             abort(f"{name} init ended with {run.returncode}", run.returncode)
-        info(f"{name}: topics, bucket and indexes are there")
+        info(f"{name}: topics, bucket and indexes exist")
 
 
 def _counts(text: str) -> dict[str, int]:
@@ -169,7 +209,7 @@ def _counts(text: str) -> dict[str, int]:
     return counts
 
 
-def _again(data: Path, lifetimes: str | None, port: int, replicas: str, s3: str, observe: bool) -> list[str]:
+def _up_arguments(data: Path, lifetimes: str | None, port: int, replicas: str, s3: str, observe: bool) -> list[str]:
     """The arguments of `up`, without `--detach`."""
     some = [*(["--lifetimes", lifetimes] if lifetimes else []), *(["--observe"] if observe else [])]
     return ["--data", str(data), "--gateway-port", str(port), "--replicas", replicas, "--s3", s3, *some]

@@ -1,4 +1,4 @@
-"""Where the stack is: the one that runs in `--data`, else what the environment or `--env-file` says."""
+"""Which installation a command talks to: the stack in `--data`, else what the environment or `--env-file` says."""
 
 import os
 from pathlib import Path
@@ -7,33 +7,37 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import USAGE, abort
+from .installed import EMBEDDED
 
 if TYPE_CHECKING:
     from stories_embedded.state import Folder, StackState
 
-Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="The data folder of the stack.")]
+Data = Annotated[
+    Path, typer.Option("--data", metavar="DIR", help="Data folder of the embedded stack.", file_okay=False)
+]
 EnvFile = Annotated[
-    Path | None, typer.Option("--env-file", metavar="FILE", help="Settings as NAME=value lines, where no stack runs.")
+    Path | None,
+    typer.Option(
+        "--env-file",
+        metavar="FILE",
+        help="Read settings from NAME=value lines, over those of the environment, and ignore the stack in --data.",
+    ),
 ]
 DEFAULT_DATA = Path(".stories")
 
 
 def folder(data: Path) -> "Folder":
     """The data folder, for commands about the embedded stack itself."""
-    try:
-        from stories_embedded.state import Folder
-    except ImportError:
-        abort("the embedded stack is not installed here: pip install 'stories-cli[embedded]'")
+    if not EMBEDDED:
+        abort("the embedded stack is not installed here; it is part of a checkout (make install)")
+    from stories_embedded.state import Folder
+
     return Folder(data)
 
 
 def running(data: Path) -> "StackState | None":
     """The stack that runs in the folder; None where none runs or none can."""
-    try:
-        from stories_embedded.state import Folder
-    except ImportError:
-        return None
-    return Folder(data).running()
+    return folder(data).running() if EMBEDDED else None
 
 
 def settings(data: Path, env_file: Path | None = None, service: str | None = None) -> dict[str, str]:

@@ -49,7 +49,7 @@ SEEN_BY_SERVICES = Row(
         ),
         Panel(
             "Parked by topic",
-            "Records that could not be handled, in the window. `stories parked list` shows them.",
+            "Records that could not be handled, in the window. `stories dlq list` shows them.",
             "short",
             [Query(grown("stories_parked_total", "topic"), "{{topic}}")],
         ),

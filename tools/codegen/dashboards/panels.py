@@ -128,7 +128,7 @@ def consumers(job: str) -> Row:
             ),
             Panel(
                 "Parked",
-                "Records moved to a parked topic in the window. Any is worth a look: `stories parked list`.",
+                "Records moved to a parked topic in the window. Any is worth a look: `stories dlq list`.",
                 "short",
                 [Query(grown("stories_parked_total", "topic", only=only), "{{topic}}")],
             ),
