@@ -19,8 +19,8 @@ from stories_shared.topics import Topics
 from tools.codegen.strimzi import Grant, grants
 
 TOPICS = Topics.of([timedelta(hours=24)])
-# Granted before the code that says them: decided reports and sealed insights.
-TO_BE_SAID = {"engagement": {"story-deleted", "story-insights-sealed"}}
+# Granted before the code that says it: decided reports.
+TO_BE_SAID = {"engagement": {"story-deleted"}}
 TOPIC_OF = {event.__name__: topic for topic, event in events.EVENTS.items()}
 
 

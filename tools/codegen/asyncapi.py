@@ -31,7 +31,6 @@ HEADERS: Document = {
         "ce_time": {"type": "string", "format": "date-time"},
         "ce_subject": {"type": "string", "description": "the record's key"},
         "content-type": {"type": "string", "examples": ["application/json"]},
-        "traceparent": {"type": "string"},
     },
 }
 
