@@ -48,9 +48,9 @@ test: install
 	.venv/bin/python -m pytest -m "$(per_push) and alone" tests || status=$$?; \
 	exit $$status
 
-# Every test that needs no servers and no tools of deployment: under a minute, in this process.
+# Every test that needs no servers, no tools and no encoding of media: under a minute, in this process.
 test/unit: install
-	STORIES_TEST_WITHOUT_SERVERS=1 .venv/bin/python -m pytest -q -m "not servers and not needs_deploy_tools and not needs_go"
+	STORIES_TEST_WITHOUT_SERVERS=1 .venv/bin/python -m pytest -q -m "not servers and not slow and not needs_deploy_tools and not needs_go and not needs_prometheus"
 
 # The first time builds MinIO, which no test waits for.
 test/minio: install

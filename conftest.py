@@ -35,7 +35,7 @@ TOOLS = {
 }
 
 
-SERVER_FIXTURES = frozenset({"servers", "stack", "pair"})
+SERVER_FIXTURES = frozenset({"servers", "stack", "pair", "own_world", "watched"})
 """Whoever uses one of these talks to real servers."""
 
 DRIVERS = frozenset({"pymongo", "motor"})
@@ -56,6 +56,14 @@ BREAKS_SERVERS = (
 JUDGES_SECONDS = ("tests/failures/", "tests/journeys/")
 """Tests of the whole system that hold it to its times, and have the machine to themselves."""
 
+SLOW = (
+    "services/ingest/tests/media/",
+    "deploy/embedded/tests/",
+    "tests/deployment/",
+    "tools/tests/test_release.py",
+)
+"""Tests that encode media, start gateways or supervisors, build images, or clone the repository."""
+
 BESIDE_OTHERS = ("tests/journeys/test_restore.py",)
 
 
@@ -70,6 +78,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.servers)
         if "motor" in drivers:
             item.add_marker(pytest.mark.nightly)
+        if path.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
         if path.startswith(BREAKS_SERVERS) and item.get_closest_marker("servers"):
             item.add_marker(pytest.mark.breaks_servers)
         if path.startswith(JUDGES_SECONDS) and path not in BESIDE_OTHERS and item.get_closest_marker("servers"):

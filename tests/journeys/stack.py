@@ -41,6 +41,7 @@ class Stack:
     @classmethod
     def make(cls, **options: Any) -> "Stack":
         """A stack on an empty folder; nothing runs yet."""
+        assert not os.environ.get(testing.WITHOUT), "a test that starts a stack is marked `servers`"
         return cls(Path(tempfile.mkdtemp(prefix="journeys-", dir=testing.data_root())), **options)
 
     def start(self) -> None:
