@@ -45,6 +45,7 @@ def test_elements_of_arrays_are_looked_into() -> None:
     ("value", "content"),
     [
         (None, False),
+        (b"", False),
         (b'{"story_id":"s","author_id":"a","deleted_at":"t","by":"author"}', False),
         (b'{"story_id":"s","note":"sunset"}', True),
         (b"sunset", True),
