@@ -11,7 +11,7 @@ from stories_shared.events import EVENTS
 from stories_shared.ids import new_id
 
 PAGE = (CHECKOUT / "docs" / "privacy.md").read_text(encoding="utf-8")
-INVENTORY = dict(re.findall(r"^\| `(stories_[a-z]+\.[a-z_]+)` \|.*\| (.*) \|$", PAGE, re.MULTILINE))
+INVENTORY = dict(re.findall(r"^\| `(stories_[a-z]+\.[a-z_]+)` \|.*\|(.*)\|$", PAGE, re.MULTILINE))
 STORY = new_id()
 
 
