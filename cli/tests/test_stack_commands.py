@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,6 +17,9 @@ import pytest
 from stories_embedded.checkout import CHECKOUT
 from stories_embedded.ports import free_port
 from stories_embedded.state import Folder, ProcessState
+from stories_shared.testing import wait_until
+
+from tests.journeys.samples import Samples
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 
@@ -30,13 +32,6 @@ def stories(*arguments: str, data: Path, **environ: str) -> subprocess.Completed
     return subprocess.run(
         command, check=False, capture_output=True, text=True, timeout=PATIENCE, env={**os.environ, **environ}
     )
-
-
-def until(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline, f"not in time: {what}"
-        time.sleep(0.05)
 
 
 class Stack:
@@ -138,7 +133,7 @@ def test_env_gives_what_starts_one_more_replica_by_hand(stack: Stack) -> None:
                 return httpx.get(url, trust_env=False).status_code == 200
             return False
 
-        until(ready, "the replica started by hand is ready")
+        wait_until(ready, "the replica started by hand is ready", PATIENCE)
     finally:
         more.terminate()
         more.wait(PATIENCE)
@@ -149,6 +144,44 @@ def test_a_token_opens_this_stack_and_an_admin_s_opens_more(stack: Stack, token:
     assert stack.get("/v1/me/quota", token).status_code == 200
     assert stack.get("/v1/admin/erasure", token).status_code == 404
     assert stack.get("/v1/admin/erasure", admin).status_code == 200
+
+
+def test_post_uploads_publishes_and_prints_the_live_story(stack: Stack, folder: Path) -> None:
+    photo = folder / "photo.jpg"
+    photo.write_bytes(Samples(folder).photo().content)
+    run = stories("post", str(photo), "--as", "ann", "--caption", "first light", "--json", data=stack.data)
+    assert run.returncode == 0, run.stderr
+    story = json.loads(run.stdout)
+    assert (story["state"], story["caption"], story["author_id"]) == ("live", "first light", "ann")
+    run = stories("api", "get", f"/v1/me/stories/{story['id']}", "--as", "ann", "--json", data=stack.data)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["body"]["id"] == story["id"]
+
+
+def test_post_refuses_what_is_no_photo_and_no_clip(stack: Stack, folder: Path) -> None:
+    (folder / "notes.txt").write_text("words")
+    run = stories("post", str(folder / "notes.txt"), "--as", "ann", data=stack.data)
+    assert (run.returncode, run.stdout) == (2, "")
+    (folder / "notes.jpg").write_text("words")
+    run = stories("post", str(folder / "notes.jpg"), "--as", "ann", data=stack.data)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert "not_media" in run.stderr
+
+
+def test_api_prints_the_body_and_fails_with_a_refusal(stack: Stack) -> None:
+    run = stories("api", "PUT", "/v1/me/privacy", '{"view_history": true}', "--as", "bob", data=stack.data)
+    assert run.returncode == 0, run.stderr + run.stdout
+    run = stories("api", "GET", "/v1/stories/none", "--as", "bob", data=stack.data)
+    assert run.returncode == 1
+    assert "404" in run.stdout
+    assert stories("api", "GET", "v1/tray", "--as", "bob", data=stack.data).returncode == 2
+    assert stories("api", "PUT", "/v1/me/privacy", "{", "--as", "bob", data=stack.data).returncode == 2
+
+
+def test_erasure_status_counts_open_receipts(stack: Stack) -> None:
+    run = stories("erasure", "status", "--json", data=stack.data)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["open"].keys() == {"media", "feed", "engagement"}
 
 
 def test_a_token_for_each_user_one_a_line(stack: Stack) -> None:
@@ -165,11 +198,11 @@ def test_a_killed_process_is_back_on_the_same_port(stack: Stack, token: str, nam
     before = stack.status()[name]
     assert before.pid
     os.kill(before.pid, signal.SIGKILL)
-    until(lambda: stack.status()[name].pid not in (None, before.pid), f"another {name}")
-    until(stack.all_running, "all running again")
+    wait_until(lambda: stack.status()[name].pid not in (None, before.pid), f"another {name}", PATIENCE)
+    wait_until(stack.all_running, "all running again", PATIENCE)
     after = stack.status()[name]
     assert (after.url, after.restarts) == (before.url, before.restarts + 1)
-    until(lambda: stack.get("/v1/me/privacy", token).status_code == 200, "answers again")
+    wait_until(lambda: stack.get("/v1/me/privacy", token).status_code == 200, "answers again", PATIENCE)
 
 
 def test_logs_show_what_a_process_wrote(stack: Stack) -> None:
@@ -216,8 +249,10 @@ def test_stacks_run_side_by_side_and_a_killed_supervisor_leaves_no_orphan(stack:
     assert stack.get("/v1/me/quota", foreign).status_code == 401, "a token is good on its own stack only"
 
     supervisor.kill()
-    until(lambda: not alive(children), "every child is gone")
-    until(lambda: not Folder(data).held(), "its folder is free")  # the kernel closes its files a moment later
+    wait_until(lambda: not alive(children), "every child is gone", PATIENCE)
+    wait_until(
+        lambda: not Folder(data).held(), "its folder is free", PATIENCE
+    )  # the kernel closes its files a moment later
     assert stack.all_running(), "the other stack is not touched"
     assert stories("down", data=data).returncode == 0
 

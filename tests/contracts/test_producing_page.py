@@ -111,7 +111,7 @@ async def partitions(page: Page, key: bytes, records: int) -> set[int]:
 
 
 async def test_every_example_is_run_as_it_stands_there_and_has_its_effect(page: Page, stack: Stack) -> None:
-    examples = [each for each in page.examples if "kcat" not in each[1] and "parked" not in each[1]]
+    examples = [each for each in page.examples if "kcat" not in each[1] and "dlq" not in each[1]]
     assert len(examples) == 8
     for example in examples:
         ran = await page.run(example)
@@ -119,10 +119,10 @@ async def test_every_example_is_run_as_it_stands_there_and_has_its_effect(page: 
     await until_following_ann(stack, *FOLLOWERS)
 
 
-async def test_what_is_no_event_is_seen_among_the_parked_as_the_page_says(page: Page) -> None:
+async def test_what_is_no_event_is_seen_among_the_dead_letters_as_the_page_says(page: Page) -> None:
     await page.run(page.example("not json"))
     deadline = time.monotonic() + LONGEST_S
-    while "feed.user-followed" not in (listed := await page.run(page.example("parked list"))).out:
+    while "feed.user-followed" not in (listed := await page.run(page.example("dlq list"))).out:
         assert time.monotonic() < deadline, listed
     assert "unreadable" in listed.out
     assert "not json" in listed.out

@@ -15,10 +15,10 @@ import httpx
 from stories_embedded.children import spawn
 from stories_embedded.ports import free_port
 from stories_embedded.testing import Realm
+from stories_shared.cloudevents import SERVICES
 from stories_shared.settings import load
 from stories_shared.testing import eventually
 
-SERVICES = ("ingest", "feed", "engagement", "expiry")
 SETTINGS = {f"LIMIT_{name}": "1000000" for name in ("READS", "EDGES", "CREATE", "WRITES", "VIEWS")}
 START_SECONDS = 90.0
 
