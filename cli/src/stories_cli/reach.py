@@ -2,18 +2,22 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field, SecretStr
 from pymongo import MongoClient
 from stories_shared.kafka import Kafka
-from stories_shared.settings import Settings, load
+from stories_shared.mongo import client_options
+from stories_shared.objects import Objects
+from stories_shared.settings import ObjectStoreSettings, Settings, load
 from stories_shared.topics import Topics
 
 from .words import fail
 
 SERVICES = ("ingest", "feed", "engagement", "expiry")
 SELECTION_MS = 5_000
+
+R = TypeVar("R", bound="Reaching")
 
 
 class Reaching(Settings):
@@ -27,14 +31,23 @@ class Reaching(Settings):
     ticket_keys: Any = Field(default=())
 
 
+class ReachingObjects(Reaching, ObjectStoreSettings):
+    """The same with the object store's."""
+
+
 def kafka_settings(settings: Mapping[str, str]) -> Reaching:
     """Kafka's settings; ends the command with the name of what is missing or wrong."""
-    known = {name: value for name in Reaching.model_fields if (value := given(settings, name.upper()))}
+    return read(Reaching, settings)
+
+
+def read(kind: type[R], settings: Mapping[str, str]) -> R:
+    """Settings of a kind; ends the command with the name of what is missing or wrong."""
+    known = {name: value for name in kind.model_fields if (value := given(settings, name.upper()))}
     if "kafka_bootstrap_servers" not in known:
         fail(
             "KAFKA_BOOTSTRAP_SERVERS: is missing (no stack runs in --data, and neither environment nor --env-file says)"
         )
-    return load(Reaching, known)
+    return load(kind, known)
 
 
 def given(settings: Mapping[str, str], name: str) -> str | None:
@@ -65,4 +78,14 @@ def kafka(settings: Mapping[str, str]) -> tuple[Kafka, Topics]:
 
 def mongo(settings: Mapping[str, str]) -> MongoClient[Any]:
     """A client of the database server."""
-    return MongoClient(needed(settings, "MONGO_URL"), serverSelectionTimeoutMS=SELECTION_MS, tz_aware=True)
+    url = needed(settings, "MONGO_URL")
+    account = given(settings, "MONGO_USERNAME"), given(settings, "MONGO_PASSWORD")
+    with client_options(url, *account, given(settings, "CA_BUNDLE")) as options:
+        return MongoClient(url, serverSelectionTimeoutMS=SELECTION_MS, tz_aware=True, **options)
+
+
+def bucket(settings: Mapping[str, str]) -> Objects:
+    """A client of the object store."""
+    needed(settings, "S3_ENDPOINT")
+    store = read(ReachingObjects, settings)
+    return Objects.of(store, store.ca_bundle)

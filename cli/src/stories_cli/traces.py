@@ -7,15 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import bson
-from minio import Minio
 from pymongo import MongoClient
 from stories_shared.clock import from_epoch_ms
-from stories_shared.objects import REGION
-from stories_shared.s3_calls import address
 from stories_shared.topics import Topics
 
 from .log import Log
-from .reach import SERVICES, given, needed
+from .reach import SERVICES, bucket
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 WORD = re.compile(r"[a-z_-]{0,24}")
@@ -100,22 +97,14 @@ def harmless(name: str, text: str) -> bool:
 
 def in_bucket(settings: Mapping[str, str], story_id: str) -> tuple[list[str], list[str]]:
     """The keys of objects, staged ones too, and of unfinished uploads that have the id."""
-    host, secure = address(
-        needed(settings, "S3_ENDPOINT"), (given(settings, "S3_SECURE") or "").lower() in {"true", "1"}
-    )
-    client = Minio(
-        host,
-        needed(settings, "S3_ACCESS_KEY"),
-        needed(settings, "S3_SECRET_KEY"),
-        secure=secure,
-        region=REGION,
-    )
-    bucket = given(settings, "S3_BUCKET") or "stories"
+    store = bucket(settings)
     prefixes = (f"stories/{story_id}", f"staging/{story_id}")
     objects = [
-        str(each.object_name) for prefix in prefixes for each in client.list_objects(bucket, prefix, recursive=True)
+        str(each.object_name)
+        for prefix in prefixes
+        for each in store.calls.list_objects(store.bucket, prefix, recursive=True)
     ]
-    uploads = client._list_multipart_uploads(bucket).uploads  # noqa: SLF001  (the SDK offers no other way)
+    uploads = store.calls._list_multipart_uploads(store.bucket).uploads  # noqa: SLF001  (the SDK offers no other way)
     return objects, [str(each.object_name) for each in uploads if story_id in str(each.object_name)]
 
 
