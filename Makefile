@@ -22,7 +22,9 @@ export UV_CACHE_DIR ?= $(cache)/uv
 
 .PHONY: install install/deploy lock up demo test check check/deploy secrets docs charts test/failed test/minio chaos release
 
+# The stamp lies in .venv, Kafka in the cache: what it stands for is looked at each time.
 install: .venv/installed
+	@.venv/bin/python -m stories_embedded.installed || sh deploy/embedded/install.sh $(PYTHON)
 
 .venv/installed: deploy/embedded/install.sh requirements.lock deploy/embedded/installer.lock deploy/embedded/kafka.lock \
 		deploy/embedded/kafka-logging.lock deploy/embedded/kafka-tools.lock $(wildcard */pyproject.toml */*/pyproject.toml)
