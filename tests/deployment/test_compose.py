@@ -105,8 +105,9 @@ def test_an_init_process_reaps_what_health_checks_leave(found: dict[str, dict[st
         assert found[name]["init"] == (name not in ours), f"{name}: our images have one"
 
 
-def test_asking_kafka_for_its_health_starts_no_jvm(found: dict[str, dict[str, Any]]) -> None:
+def test_asking_for_health_starts_neither_a_jvm_nor_a_shell_of_mongodb(found: dict[str, dict[str, Any]]) -> None:
     assert ".sh" not in str(found["kafka"]["healthcheck"]["test"])
+    assert "mongosh" not in str(found["mongodb"]["healthcheck"]["test"])
 
 
 def test_media_work_reaches_the_stores_and_nothing_else(variant: Variant, env_file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whether all that `make install` put in place is still there: `python -m stories_embedded.installed`, a tenth of a second.
+"""Whether all that `make install` put in place is there: `python -m stories_embedded.installed`, a tenth of a second.
 
 Its stamp lies in `.venv`, while Kafka lies in the cache, which anybody may empty.
 """
