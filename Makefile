@@ -20,7 +20,7 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/stories
 cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '$(cache)' || echo '$(CURDIR)/.stories-cache')
 export UV_CACHE_DIR ?= $(cache)/uv
 
-.PHONY: install install/deploy lock up demo test check check/deploy secrets docs charts test/failed test/minio chaos release
+.PHONY: install install/deploy lock up demo test check check/deploy secrets docs charts test/failed test/minio test/containers chaos release
 
 # The stamp lies in .venv, Kafka in the cache: what it stands for is looked at each time.
 install: .venv/installed
@@ -42,18 +42,22 @@ WORKERS ?= logical
 side_by_side = -p tests.side_by_side -n $(WORKERS) --maxprocesses 4
 test: install
 	@status=0; set -x; \
-	.venv/bin/python -m pytest -m "not needs_minio and not alone" $(side_by_side) || status=$$?; \
+	.venv/bin/python -m pytest -m "not needs_minio and not needs_docker and not alone" $(side_by_side) || status=$$?; \
 	.venv/bin/python -m pytest -m "not needs_minio and alone" tests || status=$$?; \
 	exit $$status
 
 # What failed in the last run, one after the other, and nothing else.
 test/failed: install
-	.venv/bin/python -m pytest -m "not needs_minio" --last-failed --last-failed-no-failures=none
+	.venv/bin/python -m pytest -m "not needs_minio and not needs_docker" --last-failed --last-failed-no-failures=none
 
 # The first time builds MinIO, which no test waits for.
 test/minio: install
 	@.venv/bin/python -c 'from stories_embedded import minio; minio.program()'
 	STORIES_TEST_S3=minio .venv/bin/python -m pytest -m "objects or needs_minio" $(side_by_side)
+
+# The images and compose for real, where a Docker daemon answers; elsewhere it says so and passes.
+test/containers: install
+	.venv/bin/python -m pytest -m needs_docker tests/deployment
 
 check: install
 	.venv/bin/ruff format --check .

@@ -34,7 +34,7 @@ from stories_shared.publishing import Publisher
 from stories_shared.serving import consumers, health
 from stories_shared.serving.aside import Aside
 from stories_shared.serving.commands import CommandTimes
-from stories_shared.serving.doors import Counted, TimeGate
+from stories_shared.serving.doors import Counted, RequestIds, TimeGate
 from stories_shared.serving.loops import Loops
 from stories_shared.serving.watchdog import Watchdog
 from stories_shared.settings import Settings
@@ -175,6 +175,7 @@ class Foundation:
         app.add_middleware(TimeGate, health=self.health)
         app.add_middleware(Counted, metrics=self.metrics)
         app.add_middleware(HeardOut)
+        app.add_middleware(RequestIds)
         for router in routers:
             if isinstance(router, KafkaRouter):
                 self.broker.include_router(router, prefix=self.kafka.prefix)
