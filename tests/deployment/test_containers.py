@@ -54,6 +54,7 @@ class Stack:
         given = {name: str(port) for name, port in ports.items()}
         given["S3_PUBLIC_ENDPOINT"] = f"127.0.0.1:{ports['S3_PORT']}"
         given |= {f"MONGO_{name}_PASSWORD": f"'{PASSWORD}'" for name in ("ROOT", "FEED", "INGEST", "OPERATOR")}
+        self.origin = given["CORS_ORIGINS"] = "https://app.example"
         self.env_file = secrets(folder)
         with self.env_file.open("a") as file:
             file.writelines(f"{name}={value}\n" for name, value in given.items())
@@ -153,8 +154,11 @@ def test_a_photo_is_posted_seen_and_gone(stack: Stack) -> None:
     ann.post(f"/v1/stories/{story}/publish", params={"wait": 10})
     until(lambda: ann.get(f"/v1/me/stories/{story}").json().get("state") == "live", "the story lives")
     until(lambda: story in bob.get("/v1/users/ann/stories").text, "Bob sees it")
-    url = bob.get("/v1/users/ann/stories").json()["stories"][0]["media_url"]
-    assert httpx.get(url).status_code == 200
+    (url,) = re.findall(r'"media_url":\s*"([^"]+)"', bob.get("/v1/users/ann/stories").text)
+    media = httpx.get(url, headers={"Origin": stack.origin, "Range": "bytes=0-9"})
+    assert (media.status_code, len(media.content)) == (206, 10)
+    exposed = {name.strip().lower() for name in media.headers["access-control-expose-headers"].split(",")}
+    assert exposed == {"*"} or {"etag", "content-range", "accept-ranges"} <= exposed
     assert ann.delete(f"/v1/stories/{story}").status_code == 204
     until(lambda: ann.get(f"/v1/stories/{story}/receipt").json().get("complete"), "its receipt is complete")
 
