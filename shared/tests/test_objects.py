@@ -259,3 +259,19 @@ async def test_the_backstop_leaves_rules_of_others_alone_and_follows_its_setting
         found = {rule.rule_id: (rule.rule_filter.prefix, rule.expiration.days) for rule in rules}
         ours = {f"stories-{prefix.strip('/')}": (prefix, count) for prefix, count in days.items()}
         assert found == {"theirs": ("logs/", 5), **ours}
+
+
+async def test_browsers_of_listed_origins_may_read_what_an_object_is(objects, clip):
+    await objects.put_file(KEY, clip, "video/mp4")
+    for _ in range(2):  # safe to repeat, and follows its setting
+        await objects.ensure_cors(["https://other.example", "https://app.example"])
+    url = objects.presign_get(KEY, 60, datetime.now(UTC))
+
+    async def exposed() -> set[str]:
+        answer = await fetch(url, Origin="https://app.example", Range="bytes=0-4")
+        assert answer.status_code == 206
+        return {name.strip().lower() for name in answer.headers.get("access-control-expose-headers", "").split(",")}
+
+    async with asyncio.timeout(20):
+        while not {"etag", "content-range", "accept-ranges"} <= (found := await exposed()) and found != {"*"}:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)

@@ -6,7 +6,7 @@ Works with any S3; proven on MinIO and on SeaweedFS. Every failure to reach the 
 import itertools
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +21,7 @@ from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
 from stories_shared.backstop import ensure_rules
+from stories_shared.bucket_cors import ensure_cors
 from stories_shared.failures import S3, Unavailable
 from stories_shared.s3_calls import (
     CALLS_AT_ONCE,
@@ -253,6 +254,10 @@ class Objects:
     async def ensure_backstop(self, days: Mapping[str, int]) -> None:
         """Has objects below each prefix expire so many days after they were put, whatever else was missed."""
         await self.threads.call("ensure", lambda: ensure_rules(self.calls, self.bucket, days))
+
+    async def ensure_cors(self, origins: Sequence[str]) -> None:
+        """Let browsers of these origins upload forms, and read objects with the headers that say what they are."""
+        await self.threads.call("ensure", lambda: ensure_cors(self.calls, self.bucket, origins))
 
     async def ready(self) -> bool:
         """Whether the bucket answers and is there. Raises Unavailable where nothing answers."""
