@@ -20,10 +20,12 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/stories
 cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '$(cache)' || echo '$(CURDIR)/.stories-cache')
 export UV_CACHE_DIR ?= $(cache)/uv
 
-.PHONY: install install/deploy lock up demo test test/unit test/python test/minio test/nightly check \
+.PHONY: install install/deploy lock up demo test test/unit test/python test/minio test/nightly test/containers check \
 	check/deploy secrets docs charts chaos release
 
+# The stamp lies in .venv, Kafka in the cache: what it stands for is looked at each time.
 install: .venv/installed
+	@.venv/bin/python -m stories_embedded.installed || sh deploy/embedded/install.sh $(PYTHON)
 
 .venv/installed: deploy/embedded/install.sh requirements.lock deploy/embedded/installer.lock deploy/embedded/kafka.lock \
 		deploy/embedded/kafka-logging.lock deploy/embedded/kafka-tools.lock $(wildcard */pyproject.toml */*/pyproject.toml)
@@ -40,7 +42,7 @@ demo: install
 # process. All parts are run, whatever the first finds.
 WORKERS ?= logical
 side_by_side = -p tests.side_by_side -n $(WORKERS) --maxprocesses 4
-per_push = not needs_minio and not nightly
+per_push = not needs_minio and not needs_docker and not nightly
 test: install
 	@status=0; set -x; \
 	.venv/bin/python -m pytest -m "$(per_push) and not alone and not breaks_servers" $(side_by_side) || status=$$?; \
@@ -50,7 +52,7 @@ test: install
 
 # Every test that needs no servers, no tools and no encoding of media: under a minute, in this process.
 test/unit: install
-	STORIES_TEST_WITHOUT_SERVERS=1 .venv/bin/python -m pytest -q -m "not servers and not slow and not needs_deploy_tools and not needs_go and not needs_prometheus"
+	STORIES_TEST_WITHOUT_SERVERS=1 .venv/bin/python -m pytest -q -m "not servers and not slow and not needs_deploy_tools and not needs_go and not needs_prometheus and not needs_docker"
 
 # What judges uploads, on another Python that the README names: make test/python PYTHON=python3.13 [TESTS=…]
 test/python: install
@@ -70,6 +72,10 @@ test/nightly: install
 	$(MAKE) test/minio || status=$$?; \
 	for number in $$(seq $(NIGHTLY_SEEDS)); do $(STORIES) chaos --minutes $(NIGHTLY_MINUTES) || status=$$?; done; \
 	exit $$status
+
+# The images and compose for real, where a Docker daemon answers; elsewhere it says so and passes.
+test/containers: install
+	.venv/bin/python -m pytest -m needs_docker tests/deployment
 
 check: install
 	.venv/bin/ruff format --check .

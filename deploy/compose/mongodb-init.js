@@ -3,7 +3,7 @@
 
 const password = (name) => process.env[`MONGO_${name.toUpperCase()}_PASSWORD`];
 const host = process.env.MONGO_HOST || "mongodb:27017";
-const admin = connect(`mongodb://root:${password("root")}@${host}/admin?directConnection=true&authSource=admin`);
+const admin = connect(`mongodb://root:${encodeURIComponent(password("root"))}@${host}/admin?directConnection=true&authSource=admin`);
 
 try {
   admin.adminCommand({ replSetInitiate: { _id: "rs0", members: [{ _id: 0, host }] } });

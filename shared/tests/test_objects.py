@@ -269,3 +269,19 @@ async def test_a_listing_goes_on_after_a_key(objects, clip):
     rest = await objects.page("stories/", first[-1].key, 10)
     assert [each.key for each in (*first, *rest)] == keys
     assert (first[0].size, await objects.page("stories/", keys[-1], 10)) == (5000, [])
+
+
+async def test_browsers_of_listed_origins_may_read_what_an_object_is(objects, clip):
+    await objects.put_file(KEY, clip, "video/mp4")
+    for _ in range(2):  # safe to repeat, and follows its setting
+        await objects.ensure_cors(["https://other.example", "https://app.example"])
+    url = objects.presign_get(KEY, 60, datetime.now(UTC))
+
+    async def exposed() -> set[str]:
+        answer = await fetch(url, Origin="https://app.example", Range="bytes=0-4")
+        assert answer.status_code == 206
+        return {name.strip().lower() for name in answer.headers.get("access-control-expose-headers", "").split(",")}
+
+    async with asyncio.timeout(20):
+        while not {"etag", "content-range", "accept-ranges"} <= (found := await exposed()) and found != {"*"}:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)

@@ -19,8 +19,6 @@ from stories_shared.topics import Topics
 from tools.codegen.strimzi import Grant, grants
 
 TOPICS = Topics.of([timedelta(hours=24)])
-# Granted before the code that says it: decided reports.
-TO_BE_SAID = {"engagement": {"story-deleted"}}
 TOPIC_OF = {event.__name__: topic for topic, event in events.EVENTS.items()}
 
 
@@ -73,7 +71,7 @@ def test_a_service_may_write_what_its_code_says_and_nothing_else(service):
     assert parked <= writable
     said = {TOPIC_OF[name] for name in said_by(service)}
     assert said <= writable
-    assert writable - parked - said <= TO_BE_SAID.get(service, set())
+    assert writable - parked == said
 
 
 def said_by(service: str) -> Iterator[str]:

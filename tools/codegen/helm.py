@@ -18,7 +18,6 @@ from .settings import SERVICES
 
 Schema = dict[str, Any]
 
-ROLLOUT_READERS = ("ingest", "feed")
 # What a chart says in words of its own, so that `settings` may not say it again.
 SET_BY_CHARTS = frozenset(
     {
@@ -27,6 +26,7 @@ SET_BY_CHARTS = frozenset(
         *("KAFKA_SSL_CAFILE", "KAFKA_SSL_CERTFILE", "KAFKA_SSL_KEYFILE"),
         *("TOPICS", "TOPIC_PARTITIONS", "TOPIC_REPLICATION", "MONGO_URL"),
         *("S3_ACCESS_KEY", "S3_BUCKET", "S3_ENDPOINT", "S3_PUBLIC_ENDPOINT", "S3_SECRET_KEY", "S3_SECURE"),
+        *("S3_CREDENTIALS", "S3_REGION", "CA_BUNDLE", "MONGO_USERNAME", "MONGO_PASSWORD"),
         *("AUTH_AUDIENCE", "AUTH_ISSUER", "AUTH_JWKS", "AUTH_USER_CLAIM", "TICKET_KEYS"),
         *("CORS_ORIGINS", "LOG_LEVEL", "PORT", "PUBLIC_URL", "ROLE", "STORY_LIFETIMES"),
     }
@@ -71,7 +71,15 @@ KAFKA = closed(
 )
 MONGO = closed(secret=NAME, key=NAME, port=count(1, 65535))
 S3 = closed(
-    endpoint=TEXT, publicEndpoint=TEXT, bucket=NAME, secure=FLAG, secret=NAME, accessKeyKey=NAME, secretKeyKey=NAME
+    endpoint=TEXT,
+    publicEndpoint=TEXT,
+    region=NAME,
+    bucket=NAME,
+    secure=FLAG,
+    credentials=one_of("static", "auto"),
+    secret=NAME,
+    accessKeyKey=NAME,
+    secretKeyKey=NAME,
 )
 GLOBAL = closed(
     image=closed(registry=TEXT, tag=TEXT, pullPolicy=one_of("Always", "IfNotPresent", "Never"), pullSecrets=TEXTS),
@@ -81,13 +89,17 @@ GLOBAL = closed(
     s3=S3,
     auth=closed(jwks=TEXT, jwksConfigMap=closed(name=TEXT, key=NAME), issuer=TEXT, audience=TEXT, userClaim=NAME),
     tickets=closed(secret=NAME, key=NAME),
-    rollout=closed(configMap=TEXT, key=NAME),
+    caBundle=closed(configMap=TEXT, key=NAME),
     publicUrl={"type": "string", "pattern": "^(https?://.*)?$"},
     storyLifetimes={"type": "array", "items": {"type": "string", "pattern": DURATION}, "minItems": 1, "maxItems": 20},
     corsOrigins=TEXTS,
     logLevel=one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     monitoring=closed(
-        podMonitor=FLAG, interval={"type": "string", "pattern": "^[0-9]+(ms|s|m)$"}, labels=WORDS, **{"from": LIST}
+        podMonitor=FLAG,
+        interval={"type": "string", "pattern": "^[0-9]+(ms|s|m)$"},
+        runbooks={"type": "string", "pattern": "^https?://"},
+        labels=WORDS,
+        **{"from": LIST},
     ),
 )
 PLACEMENT = {
@@ -214,7 +226,6 @@ def facts() -> str:
     known = {
         service: {
             "objects": issubclass(kind, ObjectStoreSettings),
-            "rollout": service in ROLLOUT_READERS,
             "hears": [topic.name for topic in topics.values() if service in topic.readers],
         }
         for service, kind in SERVICES.items()
@@ -226,7 +237,7 @@ def facts() -> str:
 FACTS = """\
 {{{{/* Made from the code by `make docs`; a test compares. */}}}}
 
-{{{{/* What the service of this chart is: whether it has objects, reads the rollout policy, and what it hears. */}}}}
+{{{{/* What the service of this chart is: whether it has objects, and what it hears. */}}}}
 {{{{- define "stories.facts" -}}}}
 {{{{- get (fromJson `{facts}`) .Chart.Name | toJson -}}}}
 {{{{- end -}}}}

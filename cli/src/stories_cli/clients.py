@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field, SecretStr
 from pymongo import MongoClient
 from stories_shared.kafka import Kafka
-from stories_shared.settings import Settings, load
+from stories_shared.mongo import client_options
+from stories_shared.objects import Objects
+from stories_shared.settings import ObjectStoreSettings, Settings, load
 from stories_shared.topics import Topics
 
 from .console import abort
 
 SELECTION_MS = 5_000
+
+R = TypeVar("R", bound="ClientSettings")
 
 
 class ClientSettings(Settings):
@@ -26,14 +30,23 @@ class ClientSettings(Settings):
     ticket_keys: Any = Field(default=())
 
 
+class ObjectClientSettings(ClientSettings, ObjectStoreSettings):
+    """The same with the object store's."""
+
+
 def kafka_settings(settings: Mapping[str, str]) -> ClientSettings:
     """Kafka's settings; ends the command with the name of what is missing or wrong."""
-    known = {name: value for name in ClientSettings.model_fields if (value := get_setting(settings, name.upper()))}
+    return read(ClientSettings, settings)
+
+
+def read(kind: type[R], settings: Mapping[str, str]) -> R:
+    """Settings of a kind; ends the command with the name of what is missing or wrong."""
+    known = {name: value for name in kind.model_fields if (value := get_setting(settings, name.upper()))}
     if "kafka_bootstrap_servers" not in known:
         abort(
             "KAFKA_BOOTSTRAP_SERVERS: is missing (no stack runs in --data, and neither environment nor --env-file says)"
         )
-    return load(ClientSettings, known)
+    return load(kind, known)
 
 
 def get_setting(settings: Mapping[str, str], name: str) -> str | None:
@@ -64,4 +77,14 @@ def kafka(settings: Mapping[str, str]) -> tuple[Kafka, Topics]:
 
 def mongo(settings: Mapping[str, str]) -> MongoClient[Any]:
     """A client of the database server."""
-    return MongoClient(require_setting(settings, "MONGO_URL"), serverSelectionTimeoutMS=SELECTION_MS, tz_aware=True)
+    url = require_setting(settings, "MONGO_URL")
+    account = get_setting(settings, "MONGO_USERNAME"), get_setting(settings, "MONGO_PASSWORD")
+    with client_options(url, *account, get_setting(settings, "CA_BUNDLE")) as options:
+        return MongoClient(url, serverSelectionTimeoutMS=SELECTION_MS, tz_aware=True, **options)
+
+
+def bucket(settings: Mapping[str, str]) -> Objects:
+    """A client of the object store."""
+    require_setting(settings, "S3_ENDPOINT")
+    store = read(ObjectClientSettings, settings)
+    return Objects.of(store, store.ca_bundle)

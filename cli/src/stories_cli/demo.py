@@ -61,6 +61,7 @@ def demo(
 @contextmanager
 def stack(lifetime: int, *, keep: bool) -> Iterator[tuple[str, "Folder"]]:
     """A stack of its own on free ports and a temporary data folder under the checkout, gone afterwards."""
+    target.folder(Path.cwd())  # ends the command where there is no embedded stack, before anything is written
     folder = target.folder(Path(tempfile.mkdtemp(prefix=".stories-demo-", dir=Path.cwd())))
     from stories_embedded import detached
     from stories_embedded.checkout import NotInstalled

@@ -6,15 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import bson
-from minio import Minio
 from pymongo import MongoClient
 from stories_shared.clock import from_epoch_ms
 from stories_shared.cloudevents import SERVICES
-from stories_shared.objects import REGION
-from stories_shared.s3_calls import address
 from stories_shared.topics import Topics
 
-from .clients import get_setting, require_setting
+from .clients import bucket
 from .kafka_reader import TopicReader
 from .retained_fields import content_fields, record_has_content
 
@@ -74,22 +71,14 @@ def in_databases(client: MongoClient[Any], databases: Mapping[str, str], story_i
 
 def in_bucket(settings: Mapping[str, str], story_id: str) -> tuple[list[str], list[str]]:
     """The keys of objects, staged ones too, and of unfinished uploads that have the id."""
-    host, secure = address(
-        require_setting(settings, "S3_ENDPOINT"), (get_setting(settings, "S3_SECURE") or "").lower() in {"true", "1"}
-    )
-    client = Minio(
-        host,
-        require_setting(settings, "S3_ACCESS_KEY"),
-        require_setting(settings, "S3_SECRET_KEY"),
-        secure=secure,
-        region=REGION,
-    )
-    bucket = get_setting(settings, "S3_BUCKET") or "stories"
+    store = bucket(settings)
     prefixes = (f"stories/{story_id}", f"staging/{story_id}")
     objects = [
-        str(each.object_name) for prefix in prefixes for each in client.list_objects(bucket, prefix, recursive=True)
+        str(each.object_name)
+        for prefix in prefixes
+        for each in store.calls.list_objects(store.bucket, prefix, recursive=True)
     ]
-    uploads = client._list_multipart_uploads(bucket).uploads  # noqa: SLF001  (the SDK offers no other way)
+    uploads = store.calls._list_multipart_uploads(store.bucket).uploads  # noqa: SLF001  (the SDK offers no other way)
     return objects, [str(each.object_name) for each in uploads if story_id in str(each.object_name)]
 
 

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import socket
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,10 +17,11 @@ import pytest
 from stories_embedded import openapi
 from stories_embedded.checkout import CHECKOUT
 from stories_embedded.children import stop
-from stories_embedded.gateway import CADDYFILE, READY, caddyfile
 from stories_embedded.ports import free_port
 from stories_embedded.server import start, wait_until_ready
-from stories_embedded.services import Gateway
+from stories_embedded.services import GATEWAY, Gateway
+from stories_shared.http.documents import MAX_BODY_BYTES
+from stories_shared.http.problems import CONTENT_TYPE, KINDS
 from stories_shared.testing import Stopwatch, wait_until
 
 ORIGIN = "https://app.example"
@@ -29,22 +32,37 @@ class Upstream:
 
     ready = True
 
+    def seen(self, headers: Message) -> None:
+        """What a request carried."""
+
     def __init__(self, name: str, **headers: str) -> None:
         upstream = self
 
         class Handler(BaseHTTPRequestHandler):
             def answer(self) -> None:
+                upstream.seen(self.headers)
                 length = int(self.headers.get("Content-Length") or 0)
                 read = len(self.rfile.read(length))
-                body = json.dumps({"name": name, "method": self.command, "path": self.path, "read": read}).encode()
+                said = {"name": name, "method": self.command, "path": self.path, "read": read}
+                said["request_id"] = self.headers.get_all("X-Request-Id")
+                said["padding"] = "x" * int(self.headers.get("X-Padding") or 0)
+                body = json.dumps(said).encode()
                 self.send_response(200 if upstream.ready or not self.path.startswith("/readyz") else 503)
                 self.send_header("Content-Length", str(len(body)))
+                self.send_header("Content-Type", "application/json")
                 for header, value in headers.items():
                     self.send_header(header, value)
                 self.end_headers()
-                self.wfile.write(body)
+                if self.command != "HEAD":
+                    self.wfile.write(body)
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
+            def refuse(self) -> None:
+                self.send_response(405)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
+            do_OPTIONS = do_TRACE = do_BREW = refuse  # noqa: N815
 
             def log_message(self, *args: object) -> None:
                 return
@@ -130,8 +148,105 @@ def another(tmp_path: Path) -> Iterator[Callable[..., RunningGateway]]:
         each.close()
 
 
-def test_the_committed_caddyfile_is_the_generated_one() -> None:
-    assert CADDYFILE.read_text() == caddyfile(openapi.routes(json.loads(openapi.MERGED.read_text())))
+OPERATIONS = [
+    (method.upper(), path, operation[openapi.OWNER])
+    for path, operations in json.loads(openapi.MERGED.read_text())["paths"].items()
+    for method, operation in operations.items()
+]
+
+
+def test_every_operation_reaches_its_owner_and_no_other_service(gateway: RunningGateway) -> None:
+    for method, path, owner in OPERATIONS:
+        filled = re.sub(r"\{[^}]+\}", "0198-a%40b", path)
+        answer = gateway.http.request(method, filled)
+        assert answer.status_code == 200, f"{method} {path}: {answer.text}"
+        assert answer.json()["name"].partition("-")[0] == owner, f"{method} {path}"
+
+
+def test_a_path_of_two_services_names_the_methods_of_both(gateway: RunningGateway) -> None:
+    owners: dict[str, dict[str, str]] = {}
+    for method, path, owner in OPERATIONS:
+        owners.setdefault(path, {})[method] = owner
+    shared = {path: by for path, by in owners.items() if len(set(by.values())) > 1}
+    assert shared
+    for path, methods in shared.items():
+        answer = gateway.http.post(re.sub(r"\{[^}]+\}", "0198", path))
+        assert (answer.status_code, answer.json()["type"]) == (405, "urn:stories:method-not-allowed"), path
+        assert set(answer.headers["allow"].split(", ")) == methods.keys() | {"HEAD"}, path
+
+
+def test_the_gateway_s_own_problems_are_those_that_services_have(without_ingest: RunningGateway) -> None:
+    for slug, method, path in (
+        ("not-found", "GET", "/v1/nothing"),
+        ("method-not-allowed", "PUT", "/v1/stories/0198"),
+        ("too-large", "POST", "/v1/views"),
+        ("unavailable", "GET", "/v1/me/quota"),
+    ):
+        content = b"x" * (MAX_BODY_BYTES + 1) if slug == "too-large" else None
+        answer = without_ingest.http.request(method, path, content=content)
+        kind = KINDS[slug]
+        assert answer.json() == {"type": kind.type, "title": kind.title, "status": kind.status}
+        assert answer.status_code == kind.status
+        assert answer.headers["content-type"] == CONTENT_TYPE
+    taken = without_ingest.http.post("/v1/views", content=b"x" * MAX_BODY_BYTES)
+    assert taken.json()["read"] == MAX_BODY_BYTES
+
+
+def test_a_request_keeps_its_client_s_id_and_gets_one_otherwise(gateway: RunningGateway) -> None:
+    answer = gateway.http.get("/v1/tray", headers={"X-Request-Id": "tap-7.of_Ann"})
+    assert (answer.json()["request_id"], answer.headers["x-request-id"]) == (["tap-7.of_Ann"], "tap-7.of_Ann")
+    made = set()
+    for given in ([], ["with space"], ["x" * 65], [""], ["a\tb"], ["one", "another"]):
+        answer = gateway.http.get("/v1/tray", headers=[("X-Request-Id", each) for each in given])
+        (passed_on,) = answer.json()["request_id"]
+        assert re.fullmatch(r"[A-Za-z0-9._-]{1,64}", passed_on)
+        assert answer.headers.get_list("x-request-id") == [passed_on]
+        made.add(passed_on)
+    assert len(made) == 6
+
+
+def test_a_service_cannot_name_another_request(
+    another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
+) -> None:
+    feed = Upstream("feed", **{"X-Request-Id": "another"})
+    answer = another({**addresses, "feed": [feed.address]}).http.get("/v1/tray", headers={"X-Request-Id": "mine"})
+    assert answer.headers.get_list("x-request-id") == ["mine"]
+    feed.close()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_answers_of_more_than_a_kilobyte_are_compressed(gateway: RunningGateway, encoding: str) -> None:
+    def asked(path: str, padding: int) -> httpx.Headers:
+        request = gateway.http.build_request(
+            "GET", path, headers={"Accept-Encoding": encoding, "X-Padding": str(padding)}
+        )
+        answer = gateway.http.send(request, stream=True)
+        answer.close()
+        return answer.headers
+
+    assert asked("/v1/tray", 2000)["content-encoding"] == encoding
+    assert asked("/v1/openapi.json", 0)["content-encoding"] == encoding
+    assert "content-encoding" not in asked("/v1/tray", 10)
+    assert "Accept-Encoding" in asked("/v1/tray", 2000)["vary"]
+
+
+def test_a_compressed_answer_is_known_again_by_its_tag(
+    another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
+) -> None:
+    """The gateway marks the tag of a compressed answer, and takes the mark off before a service compares."""
+    asked: list[str | None] = []
+
+    class Tagged(Upstream):
+        def seen(self, headers: Message) -> None:
+            asked.append(headers.get("If-None-Match"))
+
+    feed = Tagged("feed", ETag='"tag"')
+    http = another({**addresses, "feed": [feed.address]}).http
+    first = http.get("/v1/tray", headers={"X-Padding": "2000", "Accept-Encoding": "gzip"})
+    assert first.headers["content-encoding"] == "gzip"
+    http.get("/v1/tray", headers={"If-None-Match": first.headers["etag"], "Accept-Encoding": "gzip"})
+    assert asked[-1] == '"tag"'
+    feed.close()
 
 
 def test_the_merged_openapi_is_served(gateway: RunningGateway) -> None:
@@ -166,13 +281,6 @@ def test_what_is_not_a_route_is_a_404_problem(gateway: RunningGateway, path: str
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["type"] == "urn:stories:not-found"
-
-
-def test_another_method_is_a_405_that_names_those_of_all_services(gateway: RunningGateway) -> None:
-    answer = gateway.http.put("/v1/stories/0198")
-    assert answer.status_code == 405
-    assert answer.headers["allow"] == "GET, PATCH, DELETE"
-    assert answer.json()["type"] == "urn:stories:method-not-allowed"
 
 
 def test_a_token_stays_with_one_replica(gateway: RunningGateway) -> None:
@@ -213,7 +321,12 @@ def test_a_replica_that_is_not_ready_is_passed_over_until_it_is(
 
 
 def test_kubernetes_and_the_gateway_mean_the_same_by_ready() -> None:
-    assert f'path: "{READY}"' in (CHECKOUT / "deploy" / "helm" / "library" / "templates" / "_pod.tpl").read_text()
+    (asked,) = re.findall(r"health_uri (\S+)", (GATEWAY / "Caddyfile").read_text())
+    assert f'path: "{asked}"' in (CHECKOUT / "deploy" / "helm" / "library" / "templates" / "_pod.tpl").read_text()
+
+
+def test_the_documented_bound_of_headers_is_the_gateway_s() -> None:
+    assert f"max_header_size {openapi.MAX_HEADERS} " in (GATEWAY / "Caddyfile").read_text()
 
 
 def test_a_service_without_a_replica_is_a_503_within_three_seconds(
@@ -258,7 +371,7 @@ EVERYTHING_IT_SAYS = [
     ("GET", "/v1/openapi.json", 200),
     ("GET", "/s/0198-a", 200),
     ("GET", "/v1/nothing", 404),
-    ("PUT", "/v1/tray", 405),
+    ("PUT", "/v1/stories/0198", 405),
     ("POST", "/v1/stories", 413),
     ("OPTIONS", "/v1/tray", 204),
     ("GET", "/v1/me/quota", 503),

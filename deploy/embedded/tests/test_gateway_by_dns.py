@@ -14,7 +14,6 @@ import httpx
 import pytest
 from stories_embedded import checkout
 from stories_embedded.children import spawn, stop
-from stories_embedded.gateway import CADDYFILE
 from stories_embedded.ports import free_port
 from stories_embedded.services import GATEWAY
 from stories_shared.cloudevents import SERVICES
@@ -117,7 +116,7 @@ def gateway(tmp_path: Path, names: Names, port: int) -> Iterator[httpx.Client]:
     """The Caddyfile of every deployment, which here asks our DNS server."""
     asking_us = f"refresh 1s\n\t\tresolvers 127.0.0.1:{names.socket.getsockname()[1]}"
     caddyfile = tmp_path / "Caddyfile"
-    caddyfile.write_text(CADDYFILE.read_text().replace("refresh 1s", asking_us))
+    caddyfile.write_text((GATEWAY / "Caddyfile").read_text().replace("refresh 1s", asking_us))
     with running(tmp_path, caddyfile, port, f"{{service}} {port}", GATEWAY_DISCOVERY="dns") as client:
         yield client
 
@@ -171,6 +170,6 @@ def test_a_replica_that_has_no_name_yet_takes_nothing_away(tmp_path: Path, repli
     nobody = f"replica-{'x' * 64}.invalid"
     port = next(iter(replicas.values()))._server.server_port
     listed = f"{nobody}:{port} 127.0.0.2:{port} 3.{nobody}:{port}"
-    with running(tmp_path, CADDYFILE, port, listed) as client:
+    with running(tmp_path, GATEWAY / "Caddyfile", port, listed) as client:
         until_answered_by(client, {"127.0.0.2"})
         assert {answered_by(client, token) for token in range(100)} == {"127.0.0.2"}

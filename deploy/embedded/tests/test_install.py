@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from stories_embedded import jars
-from stories_embedded.checkout import CHECKOUT, EMBEDDED
+from stories_embedded.checkout import CHECKOUT, EMBEDDED, cache
+from stories_embedded.installed import missing
 
 PARTS = ("Makefile", "requirements.lock", "pyproject.toml", "shared", "services", "cli", "deploy")
 PREFLIGHT = EMBEDDED / "preflight.sh"
@@ -34,10 +35,11 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(root, ignore_errors=True)
 
 
-def install(checkout: Path) -> subprocess.Popen[str]:
+def install(checkout: Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         ["make", "install", f"PYTHON={Path(sys.executable).resolve()}"],
         cwd=checkout,
+        env=os.environ | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -63,6 +65,21 @@ def test_an_installation_killed_at_any_moment_is_whole_after_the_next(checkout: 
     assert "doctor" in shown.stdout, shown.stderr
     again = outcome(install(checkout))
     assert (again[0], "installing" in again[1]) == (0, False), "nothing changed means nothing runs"
+    # Another cache, in which Kafka lies and its classes do not.
+    emptied = checkout / "cache"
+    (emptied / "stories").mkdir(parents=True)
+    (emptied / "stories" / jars.home().name).symlink_to(jars.home())
+    given = {"XDG_CACHE_HOME": str(emptied), "UV_CACHE_DIR": str(cache() / "uv")}
+    code, output = outcome(install(checkout, **given))
+    assert (code, "installing" in output) == (0, True), output
+    assert (emptied / "stories" / jars.archives().name / jars.ARCHIVE).is_file()
+    assert "installing" not in outcome(install(checkout, **given))[1]
+
+
+def test_an_emptied_cache_is_an_installation_that_is_not_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert missing() == []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert ["jars" in line or "classes" in line for line in missing()] == [True, True]
 
 
 def test_preflight_names_everything_missing_at_once(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import jwt
 from stories_shared.clock import Clock
 from stories_shared.failures import Unavailable
 from stories_shared.logging import logger
+from stories_shared.trust import trusted
 
 log = logger(__name__)
 
@@ -77,10 +78,10 @@ class Keys(Protocol):
         """The same, after somebody named a key that is not in it."""
 
 
-def keys_from(place: str, now: Clock) -> Keys:
-    """``place``: an http(s) URL, a file URL or a path."""
+def keys_from(place: str, now: Clock, ca_bundle: str | None = None) -> Keys:
+    """``place``: an http(s) URL, a file URL or a path. ``ca_bundle``: authorities beside the system's, for a URL."""
     path = file_of(place)
-    return KeyUrl(place, now) if path is None else KeyFile(path, now)
+    return KeyUrl(place, now, ca_bundle) if path is None else KeyFile(path, now)
 
 
 def file_of(place: str) -> Path | None:
@@ -189,8 +190,8 @@ class KeyFile:
 class KeyUrl:
     """A JWKS URL: one fetch at a time, at most once a minute for unknown ids, silent for at most a day."""
 
-    def __init__(self, url: str, now: Clock) -> None:
-        self.url, self.now = url, now
+    def __init__(self, url: str, now: Clock, ca_bundle: str | None = None) -> None:
+        self.url, self.now, self.ca_bundle = url, now, ca_bundle
         self.set: KeySet | None = None
         self.fetched: datetime | None = None
         self.tried: datetime | None = None
@@ -248,7 +249,7 @@ class KeyUrl:
 
         document = b""
         if self.trusted is None:  # reading the authorities takes a tenth of a second, so not on the event loop
-            self.trusted = await asyncio.to_thread(httpx.create_ssl_context)
+            self.trusted = await asyncio.to_thread(trusted, self.ca_bundle)
         async with (
             asyncio.timeout(FETCH_SECONDS),
             httpx.AsyncClient(timeout=FETCH_SECONDS, verify=self.trusted) as client,

@@ -8,9 +8,11 @@ import asyncio
 import random
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from urllib.parse import parse_qsl
 
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient, IndexModel, ReadPreference, WriteConcern
@@ -21,6 +23,8 @@ from pymongo.read_concern import ReadConcern
 
 from stories_shared.clock import Clock, system_now
 from stories_shared.indexes import ensure as ensure_indexes
+from stories_shared.settings import Settings
+from stories_shared.trust import authorities_file
 
 if TYPE_CHECKING:
     from pymongo.asynchronous.client_session import AsyncClientSession
@@ -53,6 +57,27 @@ def _kind(driver: Driver) -> Any:
     from motor.motor_asyncio import AsyncIOMotorClient
 
     return AsyncIOMotorClient
+
+
+@contextmanager
+def client_options(
+    url: str, username: str | None, password: str | None, ca_bundle: str | None
+) -> Iterator[dict[str, Any]]:
+    """What a client is given beside its URL; it reads the authorities while it is made."""
+    options: dict[str, Any] = {"username": username, "password": password} if username else {}
+    if ca_bundle and over_tls(url):
+        with authorities_file(ca_bundle) as path:
+            yield options | {"tlsCAFile": path}
+    else:
+        yield options
+
+
+def over_tls(url: str) -> bool:
+    """Whether a URL asks for TLS, and leaves it to us whom to trust."""
+    asked = dict(parse_qsl(url.partition("?")[2].lower()))
+    return asked.get("tls", asked.get("ssl", str(url.startswith("mongodb+srv:")).lower())) == "true" and (
+        "tlscafile" not in asked
+    )
 
 
 async def wait_in_place(condition: Any, seconds: float | None) -> bool:
@@ -98,6 +123,10 @@ class Mongo:
         driver: Driver = "pymongo",
         now: Clock = system_now,
         listeners: Sequence[CommandListener] = (),
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        ca_bundle: str | None = None,
     ) -> "Mongo":
         """A client for a replica set; it connects when it is first used.
 
@@ -107,20 +136,40 @@ class Mongo:
             driver: ``pymongo`` or ``motor``.
             now: the clock that is compared with the server's.
             listeners: hear of every command.
+            username: the user, where the URL names none.
+            password: the user's, as it is.
+            ca_bundle: a PEM file of authorities beside the system's, where the URL asks for TLS.
         """
-        client = _kind(driver)(
-            url,
-            tz_aware=True,
-            serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS,
-            connectTimeoutMS=SELECTION_TIMEOUT_MS,
-            socketTimeoutMS=SOCKET_TIMEOUT_MS,
-            heartbeatFrequencyMS=2_000,
-            retryWrites=True,
-            retryReads=True,
-            appname="stories",
-            event_listeners=list(listeners),
-        )
+        with client_options(url, username, password, ca_bundle) as options:
+            client = _kind(driver)(
+                url,
+                tz_aware=True,
+                serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS,
+                connectTimeoutMS=SELECTION_TIMEOUT_MS,
+                socketTimeoutMS=SOCKET_TIMEOUT_MS,
+                heartbeatFrequencyMS=2_000,
+                retryWrites=True,
+                retryReads=True,
+                appname="stories",
+                event_listeners=list(listeners),
+                **options,
+            )
         return cls(client, database, now)
+
+    @classmethod
+    def of(cls, settings: Settings, now: Clock = system_now, listeners: Sequence[CommandListener] = ()) -> "Mongo":
+        """The database that the settings name."""
+        password = settings.mongo_password
+        return cls.connect(
+            settings.mongo_url.get_secret_value(),
+            settings.mongo_database,
+            settings.mongo_driver,
+            now,
+            listeners,
+            username=settings.mongo_username,
+            password=password.get_secret_value() if password else None,
+            ca_bundle=settings.ca_bundle,
+        )
 
     def __getitem__(self, name: str) -> Collection:
         collection: Collection = self.database[name]

@@ -6,7 +6,7 @@ Works with any S3; proven on MinIO and on SeaweedFS. Every failure to reach the 
 import itertools
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,11 +15,13 @@ from typing import Any
 
 import urllib3
 from minio import Minio
+from minio.credentials.providers import Provider
 from minio.datatypes import PostPolicy
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
 from stories_shared.backstop import ensure_rules
+from stories_shared.bucket_cors import ensure_cors
 from stories_shared.failures import S3, Unavailable
 from stories_shared.s3_calls import (
     CALLS_AT_ONCE,
@@ -33,9 +35,12 @@ from stories_shared.s3_calls import (
     connections,
     or_none,
 )
+from stories_shared.s3_credentials import Held, Renewed, discovery, static
+from stories_shared.settings import ObjectStoreSettings
 from stories_shared.signing import ReadSigner
+from stories_shared.trust import trusted
 
-REGION = "us-east-1"  # fixed, so that signing never asks the store where it is
+REGION = "us-east-1"  # unless another is set: it is always named, so that signing never asks the store where it is
 LONGEST_SIGNATURE_S = 7 * 24 * 3600
 LISTED_AT_ONCE = 1000
 SIGNED_FOR = timedelta(minutes=15)  # of our own PUTs: they begin at once
@@ -59,35 +64,65 @@ class TooLarge(Exception):
 class Objects:
     """One bucket, seen from inside (``endpoint``) and as clients see it (``public_endpoint``, signed into URLs).
 
-    Endpoints are ``host:port``, or URLs, whose scheme then decides instead of ``secure``.
-    ``observe`` gets operation, seconds and outcome of every call.
+    Endpoints are ``host:port``, or URLs, whose scheme then decides instead of ``secure``. Without keys the platform is
+    asked for credentials. ``region`` is signed into every request and URL; ``ca_bundle`` is a PEM file of authorities
+    beside the system's. ``observe`` gets operation, seconds and outcome of every call.
     """
 
     def __init__(  # noqa: PLR0913, RUF100
         self,
         endpoint: str,
         public_endpoint: str | None,
-        access_key: str,
-        secret_key: str,
+        access_key: str | None,
+        secret_key: str | None,
         bucket: str,
         secure: bool = False,
         observe: Observe = lambda operation, seconds, outcome: None,  # noqa: ARG005
+        *,
+        region: str = REGION,
+        ca_bundle: str | None = None,
     ) -> None:
         host, tls = address(endpoint, secure)
         public_host, public_tls = address(public_endpoint or endpoint, secure)
+        trust = trusted(ca_bundle)
+        calling = connections(READ_S, CALLS_AT_ONCE, retried=None, trust=trust)
+        account: Provider
+        signing: Provider
+        if access_key and secret_key:
+            account = signing = static(access_key, secret_key)
+        else:
+            account = Renewed(discovery(connections(READ_S, 1, retried=None, trust=trust)))
+            signing = Held(account)
 
-        def client(place: str, over_tls: bool, pool: urllib3.PoolManager) -> Minio:
-            return Minio(place, access_key, secret_key, secure=over_tls, region=REGION, http_client=pool)
+        def client(place: str, over_tls: bool, credentials: Provider, pool: urllib3.PoolManager = calling) -> Minio:
+            return Minio(place, secure=over_tls, credentials=credentials, region=region, http_client=pool)
 
-        self.pool = connections(TRANSFER_READ_S, TRANSFERS_AT_ONCE, retried={"GET"})
+        self.pool = connections(TRANSFER_READ_S, TRANSFERS_AT_ONCE, retried={"GET"}, trust=trust)
         self.bucket = bucket
-        self.calls = client(host, tls, connections(READ_S, CALLS_AT_ONCE, retried=None))
-        self.transfers = client(host, tls, self.pool)
-        self.public = client(public_host, public_tls, connections(READ_S, 1, retried=None))
-        shown = self.public.get_presigned_url("GET", bucket, "object").partition("object?")[0]
+        self.calls = client(host, tls, account)
+        self.transfers = client(host, tls, account, self.pool)
+        self.public = client(public_host, public_tls, signing)
+        nobody = client(public_host, public_tls, static("nobody", "nothing"))
+        shown = nobody.get_presigned_url("GET", bucket, "object").partition("object?")[0]
         self.public_url = shown.rstrip("/")
-        self.reads = ReadSigner(shown, access_key, secret_key, REGION)
+        self.reads = ReadSigner(shown, signing, region)
         self.threads = Threads(observe)
+
+    @classmethod
+    def of(cls, settings: ObjectStoreSettings, ca_bundle: str | None, observe: Observe = lambda *_: None) -> "Objects":
+        """The bucket that the settings name."""
+        given = settings.s3_credentials == "static"
+        return cls(
+            settings.s3_endpoint,
+            settings.s3_public_endpoint,
+            settings.s3_access_key.get_secret_value() if given and settings.s3_access_key else None,
+            settings.s3_secret_key.get_secret_value() if given and settings.s3_secret_key else None,
+            settings.s3_bucket,
+            settings.s3_secure,
+            observe,
+            region=settings.s3_region,
+            ca_bundle=ca_bundle,
+        )
 
     def close(self) -> None:
         """Lets go of threads and connections; waits for nothing."""
@@ -227,6 +262,10 @@ class Objects:
     async def ensure_backstop(self, days: Mapping[str, int]) -> None:
         """Has objects below each prefix expire so many days after they were put, whatever else was missed."""
         await self.threads.call("ensure", lambda: ensure_rules(self.calls, self.bucket, days))
+
+    async def ensure_cors(self, origins: Sequence[str]) -> None:
+        """Let browsers of these origins upload forms, and read objects with the headers that say what they are."""
+        await self.threads.call("ensure", lambda: ensure_cors(self.calls, self.bucket, origins))
 
     async def ready(self) -> bool:
         """Whether the bucket answers and is there. Raises Unavailable where nothing answers."""

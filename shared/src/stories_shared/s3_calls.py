@@ -1,6 +1,7 @@
 """How S3 is called: blocking calls of the SDK in threads of their own, bounded in number and time, failures named."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -58,11 +59,17 @@ class Threads:
             self.observe(operation, time.perf_counter() - began, outcome)
 
 
-def connections(read_s: float, at_once: int, retried: set[str] | None) -> urllib3.PoolManager:
+def connections(
+    read_s: float, at_once: int, retried: set[str] | None, trust: ssl.SSLContext | None = None
+) -> urllib3.PoolManager:
     """Connections that give up soon. One more try covers those that the store closed while they were idle."""
     retry = urllib3.Retry(total=1, redirect=0, status=0, allowed_methods=retried, raise_on_status=False)
     return urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=CONNECT_S, read=read_s), maxsize=at_once, block=True, retries=retry
+        timeout=urllib3.Timeout(connect=CONNECT_S, read=read_s),
+        maxsize=at_once,
+        block=True,
+        retries=retry,
+        ssl_context=trust,
     )
 
 

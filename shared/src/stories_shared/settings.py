@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -21,8 +23,11 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from stories_shared.trust import trusted
+
 S = TypeVar("S", bound="Settings")
 
+AMAZON = re.compile(r"(?:^|\.)s3[.-](?:fips\.)?(?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws\.com(?:\.cn)?$")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -70,6 +75,30 @@ def positive(value: timedelta) -> timedelta:
     if value <= timedelta(0):
         raise ValueError("expected a duration longer than nothing")
     return value
+
+
+def mongodb_url(value: SecretStr) -> SecretStr:
+    """A URL whose user and password, if it has any, are percent-encoded. The error shows no part of it."""
+    scheme, _, rest = value.get_secret_value().partition("://")
+    account, at, hosts = rest.rpartition("@")
+    hosts = re.split(r"[/?]", hosts)[0]
+    encoded = re.fullmatch(r"([^:@/?#\[\]%]|%[0-9A-Fa-f]{2})*(:([^:@/?#\[\]%]|%[0-9A-Fa-f]{2})*)?", account)
+    named = all(re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]+)(:\d{1,5})?", host) for host in hosts.split(","))
+    if scheme not in {"mongodb", "mongodb+srv"} or not named or not encoded or (at and not account):
+        raise ValueError(
+            "expected mongodb://host:port,… with user and password percent-encoded, "
+            "or without them beside MONGO_USERNAME and MONGO_PASSWORD"
+        )
+    return value
+
+
+def pem_file(path: str) -> str:
+    """A file of certificates that can be read."""
+    try:
+        trusted(path)
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror or 'no certificate in PEM'}") from error
+    return path
 
 
 Duration = Annotated[timedelta, BeforeValidator(duration), AfterValidator(positive)]
@@ -124,9 +153,16 @@ class Settings(BaseSettings):
     topic_retention_max: Duration | None = Field(
         None, description="`init`: an upper bound for what topics keep, for stacks that live minutes"
     )
-    mongo_url: SecretStr = Field(description="MongoDB, a replica set: `mongodb://…`")
+    mongo_url: Annotated[SecretStr, AfterValidator(mongodb_url)] = Field(
+        description="MongoDB, a replica set: `mongodb://…`; a user and password in it are percent-encoded"
+    )
+    mongo_username: str | None = Field(None, description="MongoDB's user, where `MONGO_URL` names none")
+    mongo_password: SecretStr | None = Field(None, description="its password, as it is: nothing is encoded")
     mongo_database: str = Field(pattern=r"^[A-Za-z0-9_-]{1,38}$", description="the service's own database")
     mongo_driver: Literal["pymongo", "motor"] = Field("pymongo", description="which driver speaks to MongoDB")
+    ca_bundle: Annotated[str, AfterValidator(pem_file)] | None = Field(
+        None, description="a PEM file of authorities that MongoDB, S3 and the JWKS URL may have beside the system's"
+    )
     auth_jwks: str = Field(description="the issuer's key set: a URL or a file")
     auth_issuer: str = Field(description="the `iss` that tokens must have")
     auth_audience: str = Field(description="the `aud` that tokens must have")
@@ -169,10 +205,36 @@ class ObjectStoreSettings(BaseSettings):
 
     s3_endpoint: str = Field(description="the S3 store as services see it, `host:port`")
     s3_public_endpoint: str | None = Field(None, description="the S3 store as clients see it; default `S3_ENDPOINT`")
-    s3_access_key: SecretStr = Field(description="the S3 account")
-    s3_secret_key: SecretStr = Field(description="its secret")
+    s3_region: str = Field(
+        "us-east-1", pattern=r"^[A-Za-z0-9-]{1,63}$", description="the region, signed into every request and URL"
+    )
+    s3_credentials: Literal["static", "auto"] = Field(
+        "static",
+        description="`static`: `S3_ACCESS_KEY` and `S3_SECRET_KEY`; `auto`: environment, web identity, instance role",
+    )
+    s3_access_key: SecretStr | None = Field(None, description="`static`: the S3 account", validate_default=True)
+    s3_secret_key: SecretStr | None = Field(None, description="`static`: its secret", validate_default=True)
     s3_bucket: str = Field("stories", pattern=r"^[a-z0-9.-]{3,63}$", description="the bucket: private, unversioned")
     s3_secure: bool = Field(False, description="whether S3 is spoken over TLS")
+
+    @field_validator("s3_access_key", "s3_secret_key")
+    @classmethod
+    def needed_where_static(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Static credentials have to be given."""
+        if info.data.get("s3_credentials") == "static" and not (value and value.get_secret_value()):
+            raise PydanticCustomError("missing", "is missing")
+        return value
+
+    @field_validator("s3_region")
+    @classmethod
+    def is_the_endpoints(cls, value: str, info: ValidationInfo) -> str:
+        """Amazon's endpoints name their region; another one would lead every request elsewhere."""
+        for name in ("s3_endpoint", "s3_public_endpoint"):
+            place = info.data.get(name) or ""
+            host = urlsplit(place if "://" in place else f"//{place}").hostname or ""
+            if (named := AMAZON.search(host)) and named[1] != value:
+                raise ValueError(f"{value} is not the region of {name.upper()}, {host}")
+        return value
 
 
 def load(kind: type[S], given: Mapping[str, Any] | None = None) -> S:

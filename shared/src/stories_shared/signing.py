@@ -10,6 +10,8 @@ from datetime import datetime
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
+from minio.credentials.providers import Provider
+
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNRESERVED = "-_.~"
 
@@ -21,42 +23,43 @@ def quoted(text: str) -> str:
 
 
 class ReadSigner:
-    """Signs GETs of objects under ``base`` (``https://host/bucket/``)."""
+    """Signs GETs of objects under ``base`` (``https://host/bucket/``) with what ``credentials`` holds at the time."""
 
-    def __init__(self, base: str, access_key: str, secret_key: str, region: str) -> None:
+    def __init__(self, base: str, credentials: Provider, region: str) -> None:
         self.base = base
         place = urlsplit(base)
         self.path = place.path
         self.head = f"\nhost:{place.netloc}\n\nhost\nUNSIGNED-PAYLOAD"
-        self.access_key = access_key
-        self.secret = f"AWS4{secret_key}".encode()
+        self.credentials = credentials
         self.region = region
-        self.day, self.day_key = "", b""
+        self.derived, self.derived_key = ("", ""), b""
 
     def sign(self, key: str, seconds: int, overrides: Mapping[str, str], at: datetime) -> str:
         """The URL that reads ``key`` for so many seconds from ``at`` (aware UTC) on; ``overrides`` are signed too."""
+        account = self.credentials.retrieve()
         day = f"{at.year:04}{at.month:02}{at.day:02}"
         moment = f"{day}T{at.hour:02}{at.minute:02}{at.second:02}Z"
         scope = f"{day}/{self.region}/s3/aws4_request"
         name = quote(key, safe="/" + UNRESERVED)
         # In the order of their names, as the signature wants them: capitals come before response-….
+        session = f"&X-Amz-Security-Token={quoted(account.session_token)}" if account.session_token else ""
         asked = (
-            f"X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={quoted(f'{self.access_key}/{scope}')}"
-            f"&X-Amz-Date={moment}&X-Amz-Expires={seconds}&X-Amz-SignedHeaders=host"
+            f"X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={quoted(f'{account.access_key}/{scope}')}"
+            f"&X-Amz-Date={moment}&X-Amz-Expires={seconds}{session}&X-Amz-SignedHeaders=host"
         )
         for header in sorted(overrides):
             asked += f"&{header}={quoted(overrides[header])}"
         request = f"GET\n{self.path}{name}\n{asked}{self.head}"
         digest = hashlib.sha256(request.encode()).hexdigest()
         text = f"{ALGORITHM}\n{moment}\n{scope}\n{digest}"
-        signature = hmac.digest(self.key_of(day), text.encode(), "sha256").hex()
+        signature = hmac.digest(self.key_of(account.secret_key, day), text.encode(), "sha256").hex()
         return f"{self.base}{name}?{asked}&X-Amz-Signature={signature}"
 
-    def key_of(self, day: str) -> bytes:
-        """The signing key of a day, derived once."""
-        if day != self.day:
-            key = self.secret
+    def key_of(self, secret: str, day: str) -> bytes:
+        """The signing key of a secret for a day, derived once."""
+        if (secret, day) != self.derived:
+            key = f"AWS4{secret}".encode()
             for part in (day, self.region, "s3", "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            self.day, self.day_key = day, key
-        return self.day_key
+            self.derived, self.derived_key = (secret, day), key
+        return self.derived_key

@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError
 from . import jars
 from .checkout import NotInstalled, cache, java
 from .children import stop
+from .installed import WITHOUT_ARCHIVE
 from .kafka import Kafka
 from .ports import free_port
 from .server import DidNotStart, start, wait_until_ready
@@ -89,9 +90,12 @@ async def _use(url: str) -> None:
 def main() -> int:
     """Install; where that failed, say that a stack starts slower, which is no reason not to go on."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a young cluster has no coordinator at the first question
+    failed = Path(sys.prefix) / WITHOUT_ARCHIVE
+    failed.unlink(missing_ok=True)
     try:
         install()
     except (NotInstalled, DidNotStart, KafkaError, OSError, subprocess.SubprocessError) as error:
+        failed.touch()
         sys.stderr.write(f"kafka's classes could not be archived, so it starts slower: {error}\n")
     return 0
 

@@ -1,7 +1,4 @@
-"""The services' OpenAPI, each for itself and all merged; `python -m stories_embedded.openapi` writes what is committed.
-
-The gateway's routes follow from the merged one, so its Caddyfile is written along with it.
-"""
+"""The services' OpenAPI, each and all merged: `python -m stories_embedded.openapi` writes what is committed."""
 
 import json
 from collections.abc import Mapping
@@ -11,13 +8,13 @@ from typing import Any
 from stories_shared.cloudevents import SERVICES
 from stories_shared.settings import load
 
-from . import gateway, links
-from .gateway import MAX_HEADERS, Route
+from . import links
 from .services import DOCS
 
 MERGED = DOCS / "openapi.json"
 OWNER = "x-service"
 BY_GATEWAY = "HeadersTooLarge"
+MAX_HEADERS = "64KiB"  # as deploy/gateway/Caddyfile has it
 # Enough to put a service together; nothing is spoken to.
 EXAMPLE = {
     "kafka_bootstrap_servers": "kafka:9092",
@@ -73,15 +70,6 @@ def merged(documents: Mapping[str, Document]) -> Document:
     }
 
 
-def routes(document: Document) -> list[Route]:
-    """The operations of a merged document and their owners."""
-    return [
-        Route(path, method.upper(), operation[OWNER])
-        for path, operations in document["paths"].items()
-        for method, operation in operations.items()
-    ]
-
-
 def text(document: Document) -> str:
     """As it is committed."""
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
@@ -104,14 +92,13 @@ def _add(into: Document, found: Document, what: str) -> None:
 
 
 def main() -> None:
-    """Write the documents and the Caddyfile."""
+    """Write the documents."""
     found = documents()
     whole = merged(found)
     (DOCS / "openapi").mkdir(parents=True, exist_ok=True)
     for service, document in found.items():
         (DOCS / "openapi" / f"{service}.json").write_text(text(document))
     MERGED.write_text(text(whole))
-    gateway.CADDYFILE.write_text(gateway.caddyfile(routes(whole)))
 
 
 if __name__ == "__main__":

@@ -109,6 +109,7 @@ def _servers(
         store = _store(data, ports, keys, s3, environ.get("CORS_ORIGINS", ""))
         endpoint = store.url.removeprefix("http://")
         settings |= {"S3_ENDPOINT": endpoint, "S3_PUBLIC_ENDPOINT": endpoint, "S3_SECURE": "false"}
+        settings["S3_REGION"] = "us-east-1"  # any is right to it, as long as all say the same
         servers.append(store)
     return settings, servers
 

@@ -10,18 +10,23 @@
 {{- $port -}}
 {{- end -}}
 
-{{/* In: the gateway, and who scrapes. Out: names, and the ports of Kafka, MongoDB, S3 and the issuer. */}}
+{{/* In: the gateway, and who scrapes. Out: names, and the ports of Kafka, MongoDB, S3 and the issuer. The media worker
+     decodes what strangers made: nobody but the scraper calls it, and it does not reach the issuer.
+     Call with (dict "top" $ "name" … "component" "api"|"worker"|"topics"). */}}
 {{- define "stories.networkPolicy" -}}
-{{- $global := .Values.global -}}
-{{- $facts := include "stories.facts" . | fromJson -}}
-{{- $kafka := include "stories.shared" (list . "kafka") | fromJson -}}
-{{- $mongo := include "stories.shared" (list . "mongo") | fromJson -}}
-{{- $s3 := include "stories.shared" (list . "s3") | fromJson -}}
+{{- $top := .top -}}
+{{- $policy := $top.Values.networkPolicy -}}
+{{- $global := $top.Values.global -}}
+{{- $facts := include "stories.facts" $top | fromJson -}}
+{{- $kafka := include "stories.shared" (list $top "kafka") | fromJson -}}
+{{- $mongo := include "stories.shared" (list $top "mongo") | fromJson -}}
+{{- $s3 := include "stories.shared" (list $top "s3") | fromJson -}}
+{{- $brokers := ternary ($global.topics.kafka.bootstrapServers | default $kafka.bootstrapServers) $kafka.bootstrapServers (eq .component "topics") -}}
 {{- $ports := list (printf "%v" $mongo.port) -}}
-{{- range splitList "," (printf "%s,%s" $kafka.bootstrapServers ($global.topics.kafka.bootstrapServers | default $kafka.bootstrapServers)) -}}
+{{- range splitList "," $brokers -}}
 {{- $ports = append $ports (include "stories.portOf" (list (trim .) 9092)) -}}
 {{- end -}}
-{{- if regexMatch "^https?://" $global.auth.jwks -}}
+{{- if and (eq .component "api") (regexMatch "^https?://" $global.auth.jwks) -}}
 {{- $ports = append $ports (include "stories.portOf" (list $global.auth.jwks 443)) -}}
 {{- end -}}
 {{- if $facts.objects -}}
@@ -30,22 +35,23 @@
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
-  name: {{ include "stories.name" . }}
-  namespace: {{ .Release.Namespace }}
-  labels: {{- include "stories.labels" (list . "network") | nindent 4 }}
+  name: {{ .name }}
+  namespace: {{ $top.Release.Namespace }}
+  labels: {{- include "stories.labels" (list $top "network") | nindent 4 }}
 spec:
   podSelector:
-    matchLabels:
-      app.kubernetes.io/name: {{ .Chart.Name }}
-      app.kubernetes.io/instance: {{ .Release.Name }}
+    matchLabels: {{- include "stories.selector" (list $top .component) | nindent 6 }}
   policyTypes: [Ingress, Egress]
+  {{- if ne .component "topics" }}
   ingress:
     - from:
+        {{- if eq .component "api" }}
         - podSelector:
             matchLabels:
               app.kubernetes.io/name: gateway
               app.kubernetes.io/part-of: stories
-        {{- with .Values.networkPolicy.from }}
+        {{- end }}
+        {{- with $policy.from }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
         {{- with $global.monitoring.from }}
@@ -53,6 +59,7 @@ spec:
         {{- end }}
       ports:
         - {protocol: TCP, port: http}
+  {{- end }}
   egress:
     - ports:
         - {protocol: UDP, port: 53}
@@ -61,10 +68,10 @@ spec:
         {{- range $ports | uniq }}
         - {protocol: TCP, port: {{ . }}}
         {{- end }}
-      {{- with .Values.networkPolicy.to }}
+      {{- with $policy.to }}
       to: {{- toYaml . | nindent 8 }}
       {{- end }}
-    {{- with .Values.networkPolicy.egress }}
+    {{- with $policy.egress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 {{- end -}}

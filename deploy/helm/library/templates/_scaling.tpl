@@ -1,6 +1,6 @@
 {{/* By processor, or with KEDA also by the lag of the part's groups. Call with a part. */}}
 {{- define "stories.autoscaler" -}}
-{{- if and .bounded .values.autoscaling.keda.enabled -}}
+{{- if and .consumes .values.autoscaling.keda.enabled -}}
 {{ include "stories.scaledObject" . }}
 {{- else -}}
 {{ include "stories.horizontalPodAutoscaler" . }}

@@ -64,11 +64,15 @@
 {{- $_ := set $env "S3_PUBLIC_ENDPOINT" $s3.publicEndpoint -}}
 {{- $_ := set $env "S3_BUCKET" $s3.bucket -}}
 {{- $_ := set $env "S3_SECURE" $s3.secure -}}
+{{- $_ := set $env "S3_REGION" $s3.region -}}
+{{- $_ := set $env "S3_CREDENTIALS" $s3.credentials -}}
+{{- if eq $s3.credentials "static" -}}
 {{- $_ := set $env "S3_ACCESS_KEY_FILE" (printf "%s/secrets/s3-access-key" $files) -}}
 {{- $_ := set $env "S3_SECRET_KEY_FILE" (printf "%s/secrets/s3-secret-key" $files) -}}
 {{- end -}}
-{{- if and $facts.rollout $global.rollout.configMap -}}
-{{- $_ := set $env "ROLLOUT_FILE" (printf "%s/rollout/%s" $files $global.rollout.key) -}}
+{{- end -}}
+{{- if $global.caBundle.configMap -}}
+{{- $_ := set $env "CA_BUNDLE" (printf "%s/authorities/%s" $files $global.caBundle.key) -}}
 {{- end -}}
 {{- $env = mustMergeOverwrite $env (deepCopy (.with | default dict)) -}}
 {{- range $name, $value := $top.Values.settings -}}
@@ -111,7 +115,7 @@
     sources:
       {{- include "stories.secretFile" (list $top $mongo.secret $mongo.key "mongo-url") | trim | nindent 6 }}
       {{- include "stories.secretFile" (list $top $global.tickets.secret $global.tickets.key "ticket-keys") | trim | nindent 6 }}
-      {{- if $facts.objects }}
+      {{- if and $facts.objects (eq $s3.credentials "static") }}
       {{- include "stories.secretFile" (list $top $s3.secret $s3.accessKeyKey "s3-access-key") | trim | nindent 6 }}
       {{- include "stories.secretFile" (list $top $s3.secret $s3.secretKeyKey "s3-secret-key") | trim | nindent 6 }}
       {{- end }}
@@ -136,17 +140,16 @@
   configMap:
     name: {{ $global.auth.jwksConfigMap.name }}
 {{- end }}
-{{- if and $facts.rollout $global.rollout.configMap }}
-- name: rollout
+{{- if $global.caBundle.configMap }}
+- name: authorities
   configMap:
-    name: {{ $global.rollout.configMap }}
+    name: {{ $global.caBundle.configMap }}
 {{- end }}
 {{- end -}}
 
-{{/* Whole folders, never a subPath: so a changed policy or key set reaches the running process. */}}
+{{/* Whole folders, never a subPath: so a changed key set reaches the running process. */}}
 {{- define "stories.mounts" -}}
 {{- $global := .Values.global -}}
-{{- $facts := include "stories.facts" . | fromJson -}}
 - name: tmp
   mountPath: /tmp
 - name: secrets
@@ -157,9 +160,9 @@
   mountPath: /run/stories/jwks
   readOnly: true
 {{- end }}
-{{- if and $facts.rollout $global.rollout.configMap }}
-- name: rollout
-  mountPath: /run/stories/rollout
+{{- if $global.caBundle.configMap }}
+- name: authorities
+  mountPath: /run/stories/authorities
   readOnly: true
 {{- end }}
 {{- end -}}

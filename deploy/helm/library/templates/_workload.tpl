@@ -1,11 +1,11 @@
 {{/* Everything that one service consists of. */}}
 {{- define "stories.everything" -}}
-{{- $main := dict "top" . "name" (include "stories.name" .) "component" "api" "values" .Values "with" dict "bounded" true -}}
+{{- $main := dict "top" . "name" (include "stories.name" .) "component" "api" "values" .Values "with" dict "consumes" true -}}
 {{- $parts := list $main -}}
 {{- with .Values.worker -}}
 {{- if .enabled -}}
 {{- $_ := set $main "with" (dict "ROLE" "api") -}}
-{{- $worker := dict "top" $ "name" (printf "%s-worker" $main.name) "component" "worker" "values" . "with" (dict "ROLE" "worker") "bounded" false -}}
+{{- $worker := dict "top" $ "name" (printf "%s-worker" $main.name) "component" "worker" "values" . "with" (dict "ROLE" "worker") "consumes" false -}}
 {{- $parts = append $parts $worker -}}
 {{- end -}}
 {{- end -}}
@@ -28,8 +28,14 @@
 {{- end }}
 {{- end }}
 {{- if .Values.networkPolicy.enabled }}
+{{- range $parts }}
 ---
 {{ include "stories.networkPolicy" . }}
+{{- end }}
+{{- if eq .Values.global.topics.mode "job" }}
+---
+{{ include "stories.networkPolicy" (dict "top" . "name" (printf "%s-topics" $main.name) "component" "topics") }}
+{{- end }}
 {{- end }}
 {{- if .Values.global.monitoring.podMonitor }}
 ---
@@ -82,13 +88,14 @@ spec:
       appProtocol: http
 {{- end -}}
 
-{{/* Call with a part: (dict "top" $ "name" … "component" … "values" {…} "with" {…} "bounded" bool). */}}
+{{/* Call with a part: (dict "top" $ "name" … "component" … "values" {…} "with" {…} "consumes" bool). Of what
+     consumes, no more replicas than partitions have work; feed's is reading too, which scales without them. */}}
 {{- define "stories.deployment" -}}
 {{- $top := .top -}}
 {{- $values := .values -}}
 {{- $partitions := $top.Values.global.topics.partitions | int -}}
 {{- $most := ternary ($values.autoscaling.maxReplicas | int) ($values.replicas | int) $values.autoscaling.enabled -}}
-{{- if and .bounded (gt $most $partitions) -}}
+{{- if and .consumes (ne $top.Chart.Name "feed") (gt $most $partitions) -}}
 {{- fail (printf "%s: %d replicas are more than the %d partitions that there are to read" .name $most $partitions) -}}
 {{- end -}}
 apiVersion: apps/v1
@@ -102,6 +109,7 @@ spec:
   replicas: {{ $values.replicas }}
   {{- end }}
   revisionHistoryLimit: 5
+  progressDeadlineSeconds: 900 # a start may take ten minutes
   strategy:
     type: RollingUpdate
     rollingUpdate: {maxSurge: 1, maxUnavailable: 0}

@@ -101,15 +101,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
 
 def objects_of(settings: FeedSettings, base: Foundation) -> Objects:
     """The bucket that URLs are signed for."""
-    return Objects(
-        settings.s3_endpoint,
-        settings.s3_public_endpoint,
-        settings.s3_access_key.get_secret_value(),
-        settings.s3_secret_key.get_secret_value(),
-        settings.s3_bucket,
-        secure=settings.s3_secure,
-        observe=base.observe(S3),
-    )
+    return Objects.of(settings, settings.ca_bundle, base.observe(S3))
 
 
 async def init(settings: FeedSettings, *, settle: bool = False) -> None:

@@ -1,10 +1,13 @@
-"""What stands around a service's application: every request is counted, and none answers with a clock that is off."""
+"""What stands around an application: requests are counted and named in logs, none is answered by a wrong clock."""
 
+import re
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from stories_shared.http.problems import unavailable
 from stories_shared.metrics import CommonMetrics
@@ -13,6 +16,7 @@ from stories_shared.serving.health import Health
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNCOUNTED = frozenset({"/livez", "/readyz", "/metrics"})
 CLOCK_RETRY_S = 5
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")  # contract
 
 
 class Counted:
@@ -42,6 +46,21 @@ class Counted:
             method = scope["method"] if scope["method"] in METHODS else "other"
             route = template_of(scope)
             self.metrics.answered(method, route, status, time.perf_counter() - began)
+
+
+class RequestIds:
+    """ASGI middleware: every log line of a request carries the id that the gateway took from the client or made."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = Headers(scope=scope).get("x-request-id", "") if scope["type"] == "http" else ""
+        if REQUEST_ID.fullmatch(given):
+            with bound_contextvars(request_id=given):
+                await self.app(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 class TimeGate:

@@ -24,6 +24,7 @@ from stories_shared.http.api import install
 from stories_shared.http.hearing import HeardOut
 from stories_shared.http.limits import Limits
 from stories_shared.kafka import Consumer, Kafka
+from stories_shared.keysets import keys_from
 from stories_shared.logging import logger
 from stories_shared.metrics import Catalogue, CommonMetrics, expect
 from stories_shared.mongo import Mongo
@@ -33,7 +34,7 @@ from stories_shared.publishing import Publisher
 from stories_shared.serving import consumers, health
 from stories_shared.serving.aside import Aside
 from stories_shared.serving.commands import CommandTimes
-from stories_shared.serving.doors import Counted, TimeGate
+from stories_shared.serving.doors import Counted, RequestIds, TimeGate
 from stories_shared.serving.hot_routes import HotRoutes
 from stories_shared.serving.loops import Loops
 from stories_shared.serving.watchdog import Watchdog
@@ -73,13 +74,7 @@ class Foundation:
         self.now = now
         self.metrics = CommonMetrics(catalogue)
         self.kafka = Kafka.of(settings)
-        self.mongo = Mongo.connect(
-            settings.mongo_url.get_secret_value(),
-            settings.mongo_database,
-            settings.mongo_driver,
-            now,
-            listeners=[CommandTimes(self.metrics)],
-        )
+        self.mongo = Mongo.of(settings, now, [CommandTimes(self.metrics)])
         self.publisher = Publisher(self.kafka, service, now, observe=self._observe(KAFKA))
         self.fates = Fates(self.publisher, self.metrics, now)
         self.broker = KafkaBroker(
@@ -97,7 +92,11 @@ class Foundation:
         )
         self.broker.context.set_global("fates", self.fates)
         self.authenticator = Authenticator(
-            settings.auth_jwks, settings.auth_issuer, settings.auth_audience, settings.auth_user_claim, now
+            keys_from(settings.auth_jwks, now, settings.ca_bundle),
+            settings.auth_issuer,
+            settings.auth_audience,
+            settings.auth_user_claim,
+            now,
         )
         self.tickets = Tickets(settings.ticket_secrets)
         self.loops, self.work = Loops(), Loops()
@@ -177,6 +176,7 @@ class Foundation:
         app.add_middleware(TimeGate, health=self.health)
         app.add_middleware(Counted, metrics=self.metrics)
         app.add_middleware(HeardOut)
+        app.add_middleware(RequestIds)
         for router in routers:
             if isinstance(router, KafkaRouter):
                 self.broker.include_router(router, prefix=self.kafka.prefix)

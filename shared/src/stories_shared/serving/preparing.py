@@ -18,7 +18,7 @@ async def prepare(
         ensure: makes its collections and indexes.
         settle: drop the indexes that an earlier release left.
     """
-    mongo = Mongo.connect(settings.mongo_url.get_secret_value(), settings.mongo_database, settings.mongo_driver)
+    mongo = Mongo.of(settings)
     mongo.settling = settle
     try:
         await ensure(mongo)

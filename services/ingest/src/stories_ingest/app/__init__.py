@@ -60,6 +60,7 @@ async def init(settings: IngestSettings, *, settle: bool = False) -> None:
     try:
         await objects.ensure_bucket()
         await objects.ensure_backstop(backstop(settings))
+        await objects.ensure_cors(settings.cors_origins)
     finally:
         objects.close()
     await prepare(SERVICE, settings, ensure, settle=settle)

@@ -81,12 +81,4 @@ def say_deleted(document: Document) -> Sequence[Saying]:
 
 def objects_of(settings: IngestSettings, observe: Observe = lambda *_: None) -> Objects:
     """The bucket's client."""
-    return Objects(
-        settings.s3_endpoint,
-        settings.s3_public_endpoint,
-        settings.s3_access_key.get_secret_value(),
-        settings.s3_secret_key.get_secret_value(),
-        settings.s3_bucket,
-        settings.s3_secure,
-        observe,
-    )
+    return Objects.of(settings, settings.ca_bundle, observe)

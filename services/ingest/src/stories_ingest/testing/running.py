@@ -175,14 +175,8 @@ async def running(
     if prepare:
         await init(settings)
     app = build_app(settings, sweep_every=sweep_every)
-    mongo = Mongo.connect(settings.mongo_url.get_secret_value(), settings.mongo_database)
-    objects = Objects(
-        realm["S3_ENDPOINT"],
-        realm["S3_PUBLIC_ENDPOINT"],
-        realm["S3_ACCESS_KEY"],
-        realm["S3_SECRET_KEY"],
-        realm["S3_BUCKET"],
-    )
+    mongo = Mongo.of(settings)
+    objects = Objects.of(settings, settings.ca_bundle)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),

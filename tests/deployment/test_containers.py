@@ -1,0 +1,175 @@
+"""The images and docker-compose.yml for real, where a Docker daemon can be reached: `make test/containers`."""
+
+import io
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from PIL import Image
+from stories_embedded.checkout import CHECKOUT
+from stories_embedded.ports import free_port
+
+from .compose import secrets
+
+SERVICES = ("ingest", "feed", "engagement", "expiry")
+FILES = ("-f", "docker-compose.yml", "-f", "deploy/compose.seaweedfs.yml")
+PASSWORD = "p+q %/@:$#?x"
+INSTALLED = (
+    "import importlib.metadata as m, json;"
+    "print(json.dumps([d.metadata['Name'].lower().replace('_', '-') for d in m.distributions()]))"
+)
+MB = 1024 * 1024
+pytestmark = [pytest.mark.needs_docker, pytest.mark.timeout(1800)]
+
+
+def docker(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run docker in the checkout."""
+    command = ["docker", *map(str, arguments)]
+    run = subprocess.run(command, check=False, cwd=CHECKOUT, capture_output=True, text=True, timeout=1500)
+    assert not check or run.returncode == 0, f"{command}\n{run.stdout[-2000:]}{run.stderr[-4000:]}"
+    return run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def daemon() -> None:
+    """Skips where none answers."""
+    if not shutil.which("docker") or docker("info", check=False).returncode:
+        pytest.skip("no Docker daemon answers: the images are not built and compose is not started")
+
+
+class Stack:
+    """The project, on ports of its own, with passwords that have to be quoted everywhere."""
+
+    def __init__(self, folder: Path) -> None:
+        taken: set[int] = set()
+        ports = {name: free_port(taken) for name in ("GATEWAY_PORT", "S3_PORT", "KAFKA_PORT")}
+        given = {name: str(port) for name, port in ports.items()}
+        given["S3_PUBLIC_ENDPOINT"] = f"127.0.0.1:{ports['S3_PORT']}"
+        given |= {f"MONGO_{name}_PASSWORD": f"'{PASSWORD}'" for name in ("ROOT", "FEED", "INGEST", "OPERATOR")}
+        self.origin = given["CORS_ORIGINS"] = "https://app.example"
+        self.env_file = secrets(folder)
+        with self.env_file.open("a") as file:
+            file.writelines(f"{name}={value}\n" for name, value in given.items())
+        self.name = f"stories-test-{uuid4().hex[:8]}"
+        self.api = f"http://127.0.0.1:{ports['GATEWAY_PORT']}"
+
+    def compose(self, *arguments: object) -> str:
+        """What compose says."""
+        return docker("compose", "-p", self.name, "--env-file", self.env_file, *FILES, *arguments).stdout
+
+    def volumes(self) -> set[str]:
+        """Those that the engine has."""
+        return set(docker("volume", "ls", "--quiet").stdout.split())
+
+    def client(self, user: str) -> httpx.Client:
+        """A user's, with a token that the CLI in its image made."""
+        token = self.compose("run", "--rm", "cli", "token", user).strip()
+        return httpx.Client(base_url=self.api, headers={"Authorization": f"Bearer {token}"}, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def stack(daemon: None) -> Iterator[Stack]:
+    """Built, and up."""
+    folder = CHECKOUT / ".stories-test" / f"containers-{uuid4().hex[:8]}"  # a daemon may see no more than the checkout
+    folder.mkdir(parents=True)
+    docker_secrets = subprocess.run(["sh", "deploy/secrets.sh"], check=True, cwd=CHECKOUT, capture_output=True)
+    assert docker_secrets.returncode == 0
+    made = Stack(folder)
+    made.compose("--profile", "tools", "build")
+    before = made.volumes()
+    try:
+        made.compose("up", "--wait")
+        yield made
+    finally:
+        made.compose("--profile", "*", "down", "--volumes", "--remove-orphans")
+        shutil.rmtree(folder)
+    assert made.volumes() <= before, "no volume without a name is left"
+
+
+@pytest.mark.parametrize("name", [*SERVICES, "cli"])
+def test_an_image_holds_its_part_what_all_share_and_what_its_lock_names(stack: Stack, name: str) -> None:
+    image = json.loads(stack.compose("--profile", "tools", "config", "--format", "json"))["services"][name]["image"]
+    command = ("run", "--rm", "--network", "none", "--entrypoint", "python", image, "-c", INSTALLED)
+    found = set(json.loads(docker(*command).stdout))
+    folder = CHECKOUT / ("cli" if name == "cli" else f"services/{name}")
+    locked = set(re.findall(r"^([a-z0-9._-]+)==", (folder / "requirements.lock").read_text(), re.MULTILINE))
+    assert {each for each in found if each.startswith("stories-")} == {"stories-shared", f"stories-{name}"}
+    assert {each for each in found if not each.startswith("stories-")} <= locked
+    shown = json.loads(docker("image", "inspect", image).stdout)[0]["Config"]
+    assert shown["User"] == "10001:10001"
+    assert shown["Entrypoint"][0] == "/usr/bin/tini"
+
+
+def test_commands_of_the_embedded_stack_say_that_they_are_not_there(stack: Stack) -> None:
+    for command in ("up", "status", "demo"):
+        arguments = ("-p", stack.name, "--env-file", stack.env_file, *FILES, "run", "--rm", "cli", command)
+        run = docker("compose", *arguments, check=False)
+        assert run.returncode != 0, command
+        assert "not installed here" in run.stderr, command
+        assert "Traceback" not in run.stderr, command
+
+
+def test_a_token_runs_no_one_shot_again(stack: Stack) -> None:
+    def finished() -> str:
+        container = stack.compose("ps", "--all", "--quiet", "mongodb-init").strip()
+        return docker("inspect", "--format", "{{.State.FinishedAt}}", container).stdout
+
+    before = finished()
+    stack.client("somebody").close()
+    assert finished() == before
+
+
+def upload(client: httpx.Client, content: bytes, content_type: str) -> str:
+    """Send a file as the API asks for it; the story's id."""
+    made = client.post("/v1/stories", json={"media": {"content_type": content_type, "size": len(content)}})
+    assert made.status_code == 201, made.text
+    form = made.json()["upload"]
+    sent = httpx.post(form["url"], data=form["fields"], files={"file": ("file", content)}, timeout=300)
+    assert sent.status_code in {200, 204}, sent.text
+    return str(made.json()["id"])
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 120.0) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.5)
+
+
+def test_a_photo_is_posted_seen_and_gone(stack: Stack) -> None:
+    ann, bob = stack.client("ann"), stack.client("bob")
+    picture = io.BytesIO()
+    Image.new("RGB", (1080, 1920), "teal").save(picture, "JPEG")
+    assert bob.put("/v1/following/ann").status_code == 204
+    story = upload(ann, picture.getvalue(), "image/jpeg")
+    ann.post(f"/v1/stories/{story}/publish", params={"wait": 10})
+    until(lambda: ann.get(f"/v1/me/stories/{story}").json().get("state") == "live", "the story lives")
+    until(lambda: story in bob.get("/v1/users/ann/stories").text, "Bob sees it")
+    (url,) = re.findall(r'"media_url":\s*"([^"]+)"', bob.get("/v1/users/ann/stories").text)
+    media = httpx.get(url, headers={"Origin": stack.origin, "Range": "bytes=0-9"})
+    assert (media.status_code, len(media.content)) == (206, 10)
+    exposed = {name.strip().lower() for name in media.headers["access-control-expose-headers"].split(",")}
+    assert exposed == {"*"} or {"etag", "content-range", "accept-ranges"} <= exposed
+    assert ann.delete(f"/v1/stories/{story}").status_code == 204
+    until(lambda: ann.get(f"/v1/stories/{story}/receipt").json().get("complete"), "its receipt is complete")
+
+
+def test_an_upload_may_be_larger_than_the_store_s_tmp(stack: Stack) -> None:
+    assert upload(stack.client("ann"), bytes(100 * MB), "video/mp4")
+
+
+def test_media_workers_have_no_way_out(stack: Stack) -> None:
+    probe = "import socket; socket.create_connection(('1.1.1.1', 443), 3)"
+    arguments = ("-p", stack.name, "--env-file", stack.env_file, *FILES, "exec", "ingest-worker", "python", "-c", probe)
+    run = docker("compose", *arguments, check=False)
+    assert run.returncode != 0
+    assert "OSError" in run.stderr, run.stderr
