@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
+from stories_shared.cloudevents import SERVICES
 
-from ..journeys.stack import SERVICES
 from ..journeys.world import World
 
 

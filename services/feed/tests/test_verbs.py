@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 from stories_feed.domain.access import Lives
 from stories_feed.domain.edges import Kind, Pair, Word
@@ -44,7 +45,6 @@ from stories_shared.events import (
     UserDataErased,
     UserErased,
     UserFollowed,
-    encode,
 )
 from stories_shared.failures import Unacceptable, Unavailable
 from stories_shared.ids import new_id
@@ -363,7 +363,7 @@ async def test_a_page_of_for_you_or_a_reel_is_bounded_in_bytes(world) -> None:
         found, place, pages = [], None, 0
         while pages == 0 or place is not None:
             shown, place = await read(place)
-            assert 0 < len(encode([each.item for each in shown])) < 1.1 * MOST_BYTES
+            assert 0 < len(msgspec.json.encode([each.item for each in shown])) < 1.1 * MOST_BYTES
             found, pages = found + [each.item.id for each in shown], pages + 1
         assert (found, pages) == (ids, 3)
 

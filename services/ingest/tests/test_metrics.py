@@ -8,6 +8,7 @@ from stories_ingest.domain.errors import REASONS
 from stories_ingest.jobs.workers import work_for_ever
 from stories_ingest.media.terms import Reason
 from stories_ingest.metrics import IngestMetrics
+from stories_ingest.store.workspace import Scratch
 from stories_ingest.usecases.bell import Bell
 from stories_shared.metrics import Catalogue
 
@@ -30,7 +31,7 @@ async def test_a_worker_that_looks_for_a_job_has_none_running():
         looking.set()
         await asyncio.Event().wait()
 
-    idle = asyncio.create_task(work_for_ever(work, Bell(), metrics))
+    idle = asyncio.create_task(work_for_ever(work, Scratch(), Bell(), metrics))
     await looking.wait()
     assert running._value.get() == 0
     idle.cancel()

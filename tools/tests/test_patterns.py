@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from stories_cli.docs import SCHEMAS
 from stories_embedded.checkout import CHECKOUT
+
+from tools.codegen import SCHEMAS
 
 COMPILE = """
 const patterns = JSON.parse(require("fs").readFileSync(0));
