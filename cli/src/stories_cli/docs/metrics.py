@@ -40,7 +40,7 @@ Gauges marked † are the same on every replica: aggregate them with `max`, all 
 the process metrics of the Prometheus client and FastStream's own under `faststream_`.
 
 Where the values of labels are known beforehand, the series are there from the start, at zero. Rules, alarms and
-dashboards over these: [operating](operating.md#is-it-well).
+dashboards over these: [health and SLOs](operations/slo.md).
 """
 
 
