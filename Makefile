@@ -89,7 +89,7 @@ docs: install
 
 # The documentation as a site in site/; a warning (a dead link, a page outside of the navigation) fails the build.
 docs/site: .venv-docs/installed docs/assets/vendor/mermaid.min.js
-	.venv-docs/bin/mkdocs build --quiet --strict
+	.venv-docs/bin/mkdocs build --strict
 
 .venv-docs/installed: .venv/installed docs/requirements.lock
 	.venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-docs
