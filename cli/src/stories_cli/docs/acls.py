@@ -156,7 +156,7 @@ What makes the topics needs `Create` and `AlterConfigs` on the cluster and on to
 writes the topic that a record came from.
 
 With a topic prefix (`KAFKA_TOPIC_PREFIX`), all names, groups' too, begin with it. The same as resources for Strimzi:
-[deploy/strimzi](../deploy/strimzi/README.md).
+`deploy/strimzi/`.
 """
 TOPICS_HEAD = """\
 # Made from deploy/topics.yml by `make docs`; a test compares. For stories of at most 24 h: with longer lifetimes
