@@ -4,7 +4,7 @@
 PYTHON ?= python3
 STORIES = .venv/bin/stories
 SERVICES = ingest feed engagement expiry
-SOURCES = shared services deploy cli tests conftest.py
+SOURCES = shared services deploy cli tools tests conftest.py
 
 # Certificates of the machine; loopback past any proxy; no Python is downloaded; one cache for all checkouts.
 export UV_SYSTEM_CERTS = 1
@@ -85,7 +85,7 @@ secrets:
 	@sh deploy/secrets.sh
 
 docs: install
-	@.venv/bin/python -m stories_cli.docs
+	@.venv/bin/python -m tools.codegen
 
 # The documentation as a site in site/; a warning (a dead link, a page outside of the navigation) fails the build.
 docs/site: .venv-docs/installed docs/assets/vendor/mermaid.min.js
@@ -108,7 +108,7 @@ docs/assets/vendor/mermaid.min.js:
 	@touch $@
 
 release:
-	@$(PYTHON) deploy/release.py $(VERSION)
+	@$(PYTHON) tools/release.py $(VERSION)
 
 compile = .venv/bin/uv pip compile --quiet --python .venv/bin/python --universal --python-version 3.11 \
 	--generate-hashes --no-header \

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 from click.testing import Result
-from stories_cli import reach
+from stories_cli import clients
 from stories_cli.app import app
-from stories_cli.log import Record, reading
+from stories_cli.kafka_reader import Record, open_reader
 from stories_embedded.testing import Realm
 from stories_shared.kafka import Kafka
 from stories_shared.topics import ensure_topics
@@ -21,7 +21,7 @@ class Installation:
     def __init__(self, realm: Realm, data: Path) -> None:
         self.settings = dict(realm)
         self.data = data
-        self.kafka, self.topics = reach.kafka(realm)
+        self.kafka, self.topics = clients.kafka(realm)
 
     def run(self, *arguments: str, stdin: str | None = None) -> Result:
         """One command, as if from a shell with these settings."""
@@ -41,12 +41,12 @@ class Installation:
 
 
 async def records_of(kafka: Kafka, topic: str) -> list[Record]:
-    async with reading(kafka) as log:
+    async with open_reader(kafka) as log:
         return [record async for records in log.read(topic) for record in records]
 
 
 async def size_of(kafka: Kafka, topic: str) -> int:
-    async with reading(kafka) as log:
+    async with open_reader(kafka) as log:
         return await log.size([topic])
 
 

@@ -19,6 +19,8 @@ from stories_embedded.checkout import CHECKOUT
 from stories_embedded.ports import free_port
 from stories_embedded.state import Folder, ProcessState
 
+from tests.journeys.samples import Samples
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 
 PATIENCE = 200.0  # a stack starts in seconds, but not on a machine that does ten other things
@@ -149,6 +151,44 @@ def test_a_token_opens_this_stack_and_an_admin_s_opens_more(stack: Stack, token:
     assert stack.get("/v1/me/quota", token).status_code == 200
     assert stack.get("/v1/admin/erasure", token).status_code == 404
     assert stack.get("/v1/admin/erasure", admin).status_code == 200
+
+
+def test_post_uploads_publishes_and_prints_the_live_story(stack: Stack, folder: Path) -> None:
+    photo = folder / "photo.jpg"
+    photo.write_bytes(Samples(folder).photo().content)
+    run = stories("post", str(photo), "--as", "ann", "--caption", "first light", "--json", data=stack.data)
+    assert run.returncode == 0, run.stderr
+    story = json.loads(run.stdout)
+    assert (story["state"], story["caption"], story["author_id"]) == ("live", "first light", "ann")
+    run = stories("api", "get", f"/v1/me/stories/{story['id']}", "--as", "ann", "--json", data=stack.data)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["body"]["id"] == story["id"]
+
+
+def test_post_refuses_what_is_no_photo_and_no_clip(stack: Stack, folder: Path) -> None:
+    (folder / "notes.txt").write_text("words")
+    run = stories("post", str(folder / "notes.txt"), "--as", "ann", data=stack.data)
+    assert (run.returncode, run.stdout) == (2, "")
+    (folder / "notes.jpg").write_text("words")
+    run = stories("post", str(folder / "notes.jpg"), "--as", "ann", data=stack.data)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert "not_media" in run.stderr
+
+
+def test_api_prints_the_body_and_fails_with_a_refusal(stack: Stack) -> None:
+    run = stories("api", "PUT", "/v1/me/privacy", '{"view_history": true}', "--as", "bob", data=stack.data)
+    assert run.returncode == 0, run.stderr + run.stdout
+    run = stories("api", "GET", "/v1/stories/none", "--as", "bob", data=stack.data)
+    assert run.returncode == 1
+    assert "404" in run.stdout
+    assert stories("api", "GET", "v1/tray", "--as", "bob", data=stack.data).returncode == 2
+    assert stories("api", "PUT", "/v1/me/privacy", "{", "--as", "bob", data=stack.data).returncode == 2
+
+
+def test_erasure_status_counts_open_receipts(stack: Stack) -> None:
+    run = stories("erasure", "status", "--json", data=stack.data)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["open"].keys() == {"media", "feed", "engagement"}
 
 
 def test_a_token_for_each_user_one_a_line(stack: Stack) -> None:

@@ -15,8 +15,8 @@ from stories_embedded.checkout import CHECKOUT
 
 from .campaign import Campaign
 from .faults import WEIGHTS
-from .faults_of_members import libfaketime
-from .reducing import smallest
+from .minimize import smallest
+from .replica_faults import libfaketime
 from .summary import Summary
 
 RUNS = CHECKOUT / ".stories-chaos"
@@ -30,7 +30,7 @@ def say(text: str) -> None:
 
 def options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="stories chaos", description="Violence with a truth to compare.")
+    parser = argparse.ArgumentParser(prog="stories chaos", description="Violence with a model to compare.")
     parser.add_argument("--seed", type=int, help="what happens when; a fresh one by default")
     parser.add_argument("--minutes", type=float, default=2.0, help="of violence; healing and checks come after it")
     parser.add_argument("--forever", action="store_true", help="until Ctrl-C, with memory, disk and connections drawn")

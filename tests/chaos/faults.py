@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from .faults_of_members import MemberFaults
-from .faults_of_processes import ProcessFaults
-from .faults_of_records import RecordFaults
-from .faults_of_wires import WireFaults
 from .nemesis import Fault
+from .network_faults import WireFaults
+from .process_faults import ProcessFaults
+from .record_faults import RecordFaults
+from .replica_faults import MemberFaults
 
 WEIGHTS: Mapping[str, int] = {
     "kill": 5,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from .operations import Operations
-from .waiting import stopped_within
+from .timing import stopped_within
 
 WEIGHTS = {
     "post": 12,
@@ -38,7 +38,7 @@ class Generator:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until told to stop; what is under way is finished."""
-        users = self.operations.truth.users
+        users = self.operations.model.users
         async with asyncio.TaskGroup() as group:
             for user in users:
                 group.create_task(self._live(user, users, stopping))

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from .arena import BACK_S, Arena
+from .cluster import BACK_S, Cluster
+from .fault_timeline import FaultTimeline
 from .history import History
-from .waiting import stopped_within
-from .weather import Weather
+from .timing import stopped_within
 
 FIRST_AFTER_S, REST_S = 4.0, (1.5, 6.0)
 TWO_AT_ONCE = 0.25
@@ -54,8 +54,8 @@ def plan(seed: int, kinds: Mapping[str, int]) -> AsyncIterator[Blow]:
 class Nemesis:
     """Strikes until told to stop, and leaves everything whole."""
 
-    arena: Arena
-    weather: Weather
+    cluster: Cluster
+    fault_timeline: FaultTimeline
     history: History
     faults: Mapping[str, Fault]
     weights: Mapping[str, int]
@@ -80,7 +80,7 @@ class Nemesis:
                 await self._strike(kinds, random.Random(blow.seed))
 
     async def _strike(self, kinds: list[str], rng: random.Random) -> None:
-        with self.weather.broken("+".join(kinds)):
+        with self.fault_timeline.broken("+".join(kinds)):
             async with AsyncExitStack() as faults:
                 for kind in sorted(kinds, key=lambda kind: kind not in FIRST):
                     self.injected[kind] = self.injected.get(kind, 0) + 1
@@ -108,9 +108,9 @@ class Nemesis:
                 await asyncio.sleep(POLL_S)
 
     async def _missing(self, http: httpx.AsyncClient) -> list[str]:
-        processes = self.arena.processes()
+        processes = self.cluster.processes()
         missing = [f"{name} is {each.state}" for name, each in processes.items() if each.state != "running"]
-        for name in self.arena.replicas():
+        for name in self.cluster.replicas():
             try:
                 answer = await http.get(f"{processes[name].url}/readyz")
                 if answer.status_code != 200:

@@ -1,4 +1,4 @@
-"""What people do, each as a numbered operation that the truth keeps."""
+"""What people do, each as a numbered operation that the model keeps."""
 
 import asyncio
 import random
@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from tests.journeys.samples import Sample
 
-from .asking import Answer
-from .engaging import Engaging
-from .truth import Kind, Rule, Story, Timeline
+from .engagement_operations import EngagementOperations
+from .http_client import Answer
+from .model import Kind, Rule, Story, Timeline
 
 AUDIENCES = ("everyone", "everyone", "followers", "friends", "close_friends")
 LASTING_S = 15.0
@@ -25,8 +25,8 @@ FORGET_FOLLOWS: tuple[Kind, ...] = ("following", "close-friends")
 
 
 @dataclass
-class Operations(Engaging):
-    """Posting, taking back, and who is who to whom. Engaging is beside it."""
+class Operations(EngagementOperations):
+    """Posting, taking back, and who is who to whom. EngagementOperations is beside it."""
 
     pool: Sequence[Sample]
     rubbish: Sample
@@ -37,7 +37,7 @@ class Operations(Engaging):
     async def post(self, user: str, rng: random.Random) -> None:
         """A story, from the wish to its being live."""
         now = time.time()
-        if sum(story.lives(now) is not False for story in self.truth.of(user)) >= MOST_LIVE:
+        if sum(story.lives(now) is not False for story in self.model.of(user)) >= MOST_LIVE:
             return
         story = self._wish(user, rng, rng.choice(self.pool))
         await self.bring_live(story)
@@ -48,7 +48,7 @@ class Operations(Engaging):
 
     def _wish(self, user: str, rng: random.Random, sample: Sample) -> Story:
         audience = rng.choice(AUDIENCES)
-        others = [other for other in self.truth.users if other != user]
+        others = [other for other in self.model.users if other != user]
         hidden = rng.sample(others, 1) if rng.random() < 0.15 else []
         word = f"word{secrets.token_hex(8)}"
         asked: dict[str, Any] = {
@@ -62,7 +62,7 @@ class Operations(Engaging):
         }
         rule: Timeline[Rule] = Timeline((audience, frozenset(hidden)))
         story = Story(user, f"key-{secrets.token_hex(8)}", word, asked, sample, rule)
-        self.truth.add(story)
+        self.model.add(story)
         return story
 
     async def bring_live(self, story: Story) -> None:
@@ -111,7 +111,7 @@ class Operations(Engaging):
                 if answer.tells:
                     self.client.wrong("a good story is taken", status=answer.status, body=answer.body)
                 return False
-            self.truth.name(story, answer.body["id"])
+            self.model.name(story, answer.body["id"])
             self.client.history.note("named", op=op, story=story.id)
         if story.state == "wanted":
             if not await self._upload(story):
@@ -150,7 +150,7 @@ class Operations(Engaging):
         """Widen or narrow who may see a story, or hide it from somebody."""
         if story := self._some(user, rng):
             audience, hidden = story.rule.intended
-            others = [other for other in self.truth.users if other != user]
+            others = [other for other in self.model.users if other != user]
             if rng.random() < 0.4:
                 hidden = frozenset(rng.sample(others, 1)) if not hidden else frozenset()
             else:
@@ -175,7 +175,7 @@ class Operations(Engaging):
     def provoke(self, rng: random.Random) -> None:
         """Take several things from people at once, in the background: stories, their audience, each other."""
         now = time.time()
-        lasting = [each for each in self.truth.stories if each.lives(now) and (each.expires_at or 0) > now + LASTING_S]
+        lasting = [each for each in self.model.stories if each.lives(now) and (each.expires_at or 0) > now + LASTING_S]
         chosen = rng.sample(lasting, min(len(lasting), 5))
         taking = [self.take_back(story) for story in chosen[:1]]
         taking += [self.say_audience(story, ("close_friends", frozenset())) for story in chosen[1:4]]
@@ -205,7 +205,7 @@ class Operations(Engaging):
 
     async def unblock(self, user: str, rng: random.Random) -> None:
         """Make up, with whoever is blocked."""
-        blocked = [target for target in self.truth.users if self.truth.edge("blocked", user, target).intended]
+        blocked = [target for target in self.model.users if self.model.edge("blocked", user, target).intended]
         if blocked:
             await self.decide("blocked", user, rng.choice(blocked), on=False)
 
@@ -214,14 +214,14 @@ class Operations(Engaging):
         async with self._pairs[frozenset({user, target})]:
             now = time.time()
             # While nobody can tell whether a block stands, nobody can tell whether a follow is kept.
-            apart = self.truth.apart(user, target, now, now)
+            apart = self.model.apart(user, target, now, now)
             if kind != "blocked" and apart != {False}:
                 return
             op = self.client.history.invoke(kind, user=user, target=target, on=on)
-            changes = [self.truth.edge(kind, user, target).begin(on, now)]
+            changes = [self.model.edge(kind, user, target).begin(on, now)]
             if kind == "blocked" and on:
                 changes += [
-                    self.truth.edge(each, *sides).begin(False, now)
+                    self.model.edge(each, *sides).begin(False, now)
                     for each in FORGET_FOLLOWS
                     for sides in ((user, target), (target, user))
                 ]
@@ -231,8 +231,8 @@ class Operations(Engaging):
     def _some(self, user: str, rng: random.Random) -> Story | None:
         """One of somebody's live stories, with some time left."""
         now = time.time()
-        mine = [each for each in self.truth.of(user) if each.lives(now) and (each.expires_at or 0) > now + 3]
+        mine = [each for each in self.model.of(user) if each.lives(now) and (each.expires_at or 0) > now + 3]
         return rng.choice(mine) if mine else None
 
     def _other(self, user: str, rng: random.Random) -> str:
-        return rng.choice([other for other in self.truth.users if other != user])
+        return rng.choice([other for other in self.model.users if other != user])

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from .arena import Arena
-from .plot import Chart, page
+from .cluster import Cluster
+from .svg_chart import Chart, page
 
 EVERY_S, DRAW_EVERY_S = 15.0, 300.0
 WARM_S = 3600.0
@@ -28,7 +28,7 @@ Sample = dict[str, dict[str, float]]
 class Soak:
     """Samples by figure, then by process."""
 
-    arena: Arena
+    cluster: Cluster
     folder: Path
     samples: list[tuple[float, Sample]] = field(default_factory=list)
 
@@ -71,7 +71,7 @@ class Soak:
     def sample(self) -> Sample:
         """What each process that runs has, and what its folder holds."""
         memory, connections = {}, {}
-        for name, state in self.arena.processes().items():
+        for name, state in self.cluster.processes().items():
             if state.pid is None:  # away; to psutil that would be ourselves
                 continue
             try:
@@ -81,7 +81,7 @@ class Soak:
             except psutil.Error:
                 continue
         folders = {"mongod": "mongod", "kafka": "kafka", "s3": "s3", "logs": "stack/logs"}
-        disk = {name: size_of(self.arena.folder / folder) / 2**20 for name, folder in folders.items()}
+        disk = {name: size_of(self.cluster.folder / folder) / 2**20 for name, folder in folders.items()}
         return {"memory, MiB": memory, "disk, MiB": disk, "connections": connections}
 
     def _chart(self, figure: str) -> Chart:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .cast import Cast
+from .actors import Actors
+from .fault_timeline import FaultTimeline
 from .history import History
-from .weather import Weather
 
 
 @dataclass
@@ -33,15 +33,15 @@ class Summary:
     stories: int = 0
     cleared: int = 0
 
-    def take(self, history: History, everybody: Cast, weather: Weather) -> None:
-        """Read everybody's figures."""
-        self.operations, self.looks = history.operations, everybody.witness.looks
-        self.injected, self.recoveries = everybody.nemesis.injected, everybody.nemesis.recoveries
-        self.slow = everybody.nemesis.slow
-        self.lateness, self.starved_s = everybody.scribe.lateness, weather.seconds("machine")
-        self.redelivered = everybody.meter.redelivered(everybody.records.readable())
-        self.doubtful = sum(story.doubtful for story in everybody.truth.stories)
-        self.stories = sum(story.live_at is not None for story in everybody.truth.stories)
+    def take(self, history: History, actors: Actors, fault_timeline: FaultTimeline) -> None:
+        """Read actors's figures."""
+        self.operations, self.looks = history.operations, actors.monitor.looks
+        self.injected, self.recoveries = actors.nemesis.injected, actors.nemesis.recoveries
+        self.slow = actors.nemesis.slow
+        self.lateness, self.starved_s = actors.recorder.lateness, fault_timeline.seconds("machine")
+        self.redelivered = actors.recovery_times.redelivered(actors.records.readable())
+        self.doubtful = sum(story.doubtful for story in actors.model.stories)
+        self.stories = sum(story.live_at is not None for story in actors.model.stories)
 
     def lines(self) -> Iterator[str]:
         """The summary."""

@@ -9,11 +9,11 @@ from stories_shared.cloudevents import Unreadable, read
 from stories_shared.events import EVENTS
 
 from .faults import WEIGHTS
-from .faults_of_records import bad_values
-from .metering import Meter
+from .log_recorder import POISON, LogRecorder
+from .minimize import smallest
 from .nemesis import Blow, plan
-from .reducing import smallest
-from .scribe import POISON, Scribe
+from .record_faults import bad_values
+from .recovery_times import RecoveryTimes
 from .summary import Summary
 
 
@@ -66,19 +66,19 @@ def test_the_fewest_kinds_that_fail_are_found_by_leaving_one_out_at_a_time() -> 
 
 
 def test_a_counter_that_fell_belongs_to_a_new_process() -> None:
-    meter = Meter({})
+    recovery_times = RecoveryTimes({})
     for count in (3.0, 8.0, 2.0):
-        meter.note("feed", "feed.story-posted", count)
-    meter.note("feed-2", "feed.story-posted", 5.0)
-    assert meter.handled() == {"feed.story-posted": 15}
-    assert meter.redelivered({"story-posted": 11}) == 4
+        recovery_times.note("feed", "feed.story-posted", count)
+    recovery_times.note("feed-2", "feed.story-posted", 5.0)
+    assert recovery_times.handled() == {"feed.story-posted": 15}
+    assert recovery_times.redelivered({"story-posted": 11}) == 4
 
 
 @pytest.mark.parametrize("topic", sorted(EVENTS))
 def test_the_scribe_reads_past_poison(topic: str) -> None:
-    scribe = Scribe("nowhere", (topic,))
+    recorder = LogRecorder("nowhere", (topic,))
     for value in (value for seed in range(20) for value in bad_values(topic, random.Random(seed))):
         record: Any = Record(value)
         record.topic, record.key = topic, POISON + b"1"
-        scribe._note(record)
-    assert (scribe.early, scribe.lateness) == ([], [])
+        recorder._note(record)
+    assert (recorder.early, recorder.lateness) == ([], [])

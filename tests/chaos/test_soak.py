@@ -8,14 +8,14 @@ from xml.etree import ElementTree as ET
 
 from stories_embedded.state import ProcessState
 
-from .plot import Chart, page
 from .soak import EVERY_S, SHORTEST_S, WARM_S, Soak
+from .svg_chart import Chart, page
 
 
 def soaked(folder: Path, seconds: float, per_hour: float) -> Soak:
     """A soak of one process whose memory grows by so many MiB an hour after the first, and breathes besides."""
-    arena: Any = None
-    soak = Soak(arena, folder)
+    cluster: Any = None
+    soak = Soak(cluster, folder)
     for number in range(int(seconds / EVERY_S)):
         at = number * EVERY_S
         memory = 200.0 + 20 * (number % 7) / 7 + max(0.0, at - WARM_S) / 3600 * per_hour
@@ -36,7 +36,7 @@ def test_nothing_is_said_before_there_is_enough_to_compare(tmp_path: Path) -> No
 
 @dataclass
 class Halved:
-    """An arena in which one process runs and another is about to be started again."""
+    """A cluster in which one process runs and another is about to be started again."""
 
     folder: Path
 
@@ -45,8 +45,8 @@ class Halved:
 
 
 def test_a_process_that_is_away_has_nothing(tmp_path: Path) -> None:
-    arena: Any = Halved(tmp_path)
-    sample = Soak(arena, tmp_path).sample()
+    cluster: Any = Halved(tmp_path)
+    sample = Soak(cluster, tmp_path).sample()
     assert sample["memory, MiB"].keys() == sample["connections"].keys() == {"feed"}
     assert sample["memory, MiB"]["feed"] > 1
 

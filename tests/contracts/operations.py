@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from stories_shared.cloudevents import SERVICES
 from stories_shared.ids import new_id
 
-from ..journeys.stack import SERVICES, Stack
+from ..journeys.stack import Stack
 
 OPEN = {("GET", "/v1/config")}
 """What is answered without a token."""

@@ -10,7 +10,7 @@ from ..journeys.people import Person
 from ..journeys.waiting import SOON, within
 from ..journeys.world import World
 from .clients import Client
-from .following import Walked
+from .link_walker import Walked
 from .walking import walk
 
 PEOPLE = 8

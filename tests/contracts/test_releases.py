@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from stories_cli import again, reach
-from stories_cli.log import reading
+from stories_cli import clients, erasure_replay
+from stories_cli.kafka_reader import open_reader
 from stories_embedded.checkout import CHECKOUT
 from stories_shared.cloudevents import headers_of
 from stories_shared.events import EVENTS
@@ -60,7 +60,7 @@ def golden(release: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 async def parked(world: World) -> dict[tuple[str, str], int]:
     """How many records lie parked, by topic and group."""
-    found = json.loads(await world.stack.run("parked", "list", "--json"))
+    found = json.loads(await world.stack.run("dlq", "list", "--json"))
     return {(row["topic"], row["group"]): row["records"] for row in found}
 
 
@@ -68,7 +68,7 @@ async def parked(world: World) -> dict[tuple[str, str], int]:
 @pytest.mark.parametrize("release", RELEASES)
 async def test_no_service_parks_what_another_release_says(world: World, release: str, shape: Any) -> None:
     before = await parked(world)
-    kafka, topics = reach.kafka(await world.stack.env())
+    kafka, topics = clients.kafka(await world.stack.env())
     said = list(golden(release))
     for topic, payload in said:
         publisher = Publisher(kafka, topics[topic].writers[0])
@@ -78,8 +78,8 @@ async def test_no_service_parks_what_another_release_says(world: World, release:
         await publisher.start()
         await publisher.send([Message(kafka.topic(topic), event.key.encode(), value, headers)])
         await publisher.stop()
-    async with reading(kafka) as log, asyncio.timeout(A_WHILE):
-        await again.heard(log, kafka, topics, [topic for topic, _ in said])
+    async with open_reader(kafka) as log, asyncio.timeout(A_WHILE):
+        await erasure_replay.heard(log, kafka, topics, [topic for topic, _ in said])
     assert await parked(world) == before
 
 
@@ -87,7 +87,7 @@ async def test_no_service_parks_what_another_release_says(world: World, release:
 async def test_an_edge_of_another_release_counts(world: World, shape: Any) -> None:
     ann, bob = world.people("ann", "bob")
     edge = {"user_id": ann.id, "target_id": bob.id, "at": datetime.now(UTC).isoformat()}
-    kafka, _ = reach.kafka(await world.stack.env())
+    kafka, _ = clients.kafka(await world.stack.env())
     publisher = Publisher(kafka, "/our-graph")
     await publisher.start()
     value = json.dumps(shape("user-followed", edge)).encode()

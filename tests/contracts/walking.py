@@ -22,7 +22,7 @@ from ..journeys.people import Person
 from ..journeys.waiting import POLL
 from .beyond import is_failure, sparing
 from .clients import SUCCESS, Client
-from .following import Guide, Walked, found_by, is_complete, outgoing, sent_by, was_followed
+from .link_walker import Guide, Walked, found_by, is_complete, outgoing, sent_by, was_followed
 
 ROUND = 12
 """Scenarios that Hypothesis plans at a time; the first of each is its simplest."""

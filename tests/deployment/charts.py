@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 from stories_embedded.checkout import CHECKOUT
+from stories_shared.cloudevents import SERVICES
 
 HELM = CHECKOUT / "deploy" / "helm"
 TOOLS = CHECKOUT / ".venv-deploy"
 EXAMPLES = ("minimal", "strimzi", "production", "small")
-SERVICES = ("ingest", "feed", "engagement", "expiry")
 CHARTS = (*SERVICES, "gateway", "monitoring", "stories")
 KUBERNETES = ("1.31.0", "1.37.0")  # the oldest and the newest that we look at
 

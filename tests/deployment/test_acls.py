@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 import yaml
-from stories_cli.docs.acls import Grant, grants
 from stories_embedded.checkout import CHECKOUT
 from stories_embedded.openapi import EXAMPLE
 from stories_shared import events
+from stories_shared.cloudevents import SERVICES
 from stories_shared.settings import load
 from stories_shared.topics import Topics
 
-SERVICES = ("ingest", "feed", "engagement", "expiry")
+from tools.codegen.strimzi import Grant, grants
+
 TOPICS = Topics.of([timedelta(hours=24)])
-# Granted before the code that says them: decided reports and sealed insights.
-TO_BE_SAID = {"engagement": {"story-deleted", "story-insights-sealed"}}
+# Granted before the code that says it: decided reports.
+TO_BE_SAID = {"engagement": {"story-deleted"}}
 TOPIC_OF = {event.__name__: topic for topic, event in events.EVENTS.items()}
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 from stories_embedded.checkout import CHECKOUT
+from stories_shared.cloudevents import SERVICES
 from stories_shared.issuing import key_id, read_key
 from stories_shared.keysets import check
 
 from .compose import COMPLETED, VARIANTS, Variant, compose, one_shots, replicas, secrets, services
 
-SERVICES = ("ingest", "feed", "engagement", "expiry")
 DRAINS_S = {"gateway": 4, **dict.fromkeys([*SERVICES, "ingest-worker"], 10)}
 SEALED_IMAGES = {"mongodb-exporter"}  # nothing in them that could ask
 NEEDED_CAPABILITIES = {"gateway": ["NET_BIND_SERVICE"]}

@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 import yaml
-from stories_cli.docs.charts import SET_BY_CHARTS, free_settings
-from stories_cli.docs.settings import OF_THE_GATEWAY
-from stories_cli.docs.settings import SERVICES as SETTINGS
 from stories_embedded.checkout import CHECKOUT
 from stories_shared.topics import Topics
+
+from tools.codegen.helm import SET_BY_CHARTS, free_settings
+from tools.codegen.settings import OF_THE_GATEWAY
+from tools.codegen.settings import SERVICES as SETTINGS
 
 from .charts import (
     CHARTS,

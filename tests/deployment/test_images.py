@@ -15,10 +15,10 @@ from stories_embedded.asking import status
 from stories_embedded.checkout import CHECKOUT
 from stories_embedded.ports import free_port
 from stories_embedded.testing import Realm
+from stories_shared.cloudevents import SERVICES
 
 from .dockerfile import DOCKERFILE, Build, context, stages
 
-SERVICES = ("ingest", "feed", "engagement", "expiry")
 IMAGES = {
     **{name: {"SERVICE": name} for name in SERVICES},
     "cli": {"SERVICE": "cli", "FOLDER": "cli"},
@@ -164,7 +164,7 @@ def test_a_service_serves_alone(service: Image, process: tuple[subprocess.Popen[
 
 
 def test_the_cli_runs_without_the_embedded_servers(cli: Image) -> None:
-    assert "parked" in cli.run("stories", "--help").stdout
+    assert "dlq" in cli.run("stories", "--help").stdout
     for command in ("up", "down", "status", "logs", "doctor", "demo", "init", "token ann"):
         refused = cli.run("stories", *command.split())
         assert refused.returncode != 0, command

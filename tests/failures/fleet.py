@@ -15,10 +15,10 @@ import httpx
 from stories_embedded.children import spawn
 from stories_embedded.ports import free_port
 from stories_embedded.testing import Realm
+from stories_shared.cloudevents import SERVICES
 from stories_shared.settings import load
 from stories_shared.testing import eventually
 
-SERVICES = ("ingest", "feed", "engagement", "expiry")
 SETTINGS = {"LIMIT_READS": "100000", "LIMIT_EDGES": "100000", "LIMIT_CREATE": "100000", "LIMIT_VIEWS": "1000000"}
 START_SECONDS = 90.0
 

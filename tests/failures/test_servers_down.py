@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from stories_shared.cloudevents import SERVICES
 from stories_shared.testing import Stopwatch, eventually
 
-from .fleet import SERVICES, Fleet
+from .fleet import Fleet
 from .people import Life
 
 IN_TIME_S = 3.3

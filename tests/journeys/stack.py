@@ -22,7 +22,6 @@ from stories_embedded.state import Folder
 READY_SECONDS = 240.0
 STOP_SECONDS = 45.0
 TWO_OF_EACH = "ingest=2,feed=2,engagement=2,expiry=2"
-SERVICES = ("ingest", "feed", "engagement", "expiry")
 SERVERS = ("mongod", "kafka", "s3")
 
 

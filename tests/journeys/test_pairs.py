@@ -2,8 +2,9 @@
 
 import asyncio
 
+from stories_shared.cloudevents import SERVICES
+
 from .people import PATIENCE, Answer, Person
-from .stack import SERVICES
 from .waiting import AT_ONCE, ERASED, SOON, end_of, holds, within
 from .world import World
 

@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
+from stories_shared.cloudevents import SERVICES
 
 from .people import PATIENCE, Answer, Person
-from .stack import SERVERS, SERVICES
+from .stack import SERVERS
 from .waiting import ERASED, SOON, end_of, holds, within
 from .world import World
 

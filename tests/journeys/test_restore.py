@@ -1,4 +1,4 @@
-"""A database restored from a backup brings nothing back, once `stories erase-again` has run."""
+"""A database restored from a backup brings nothing back, once `stories erasure replay` has run."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -72,7 +72,7 @@ async def test_what_was_erased_since_the_backup_is_erased_again(own_world: World
     assert await within(A_WHILE, lambda: bob.sees(taken_back)), "the backup did not bring it back: nothing is proven"
     assert await mal.sees(kept)
 
-    said = await stack.run("erase-again", "--since", (began - timedelta(minutes=1)).isoformat(), "--wait")
+    said = await stack.run("erasure", "replay", "--since", (began - timedelta(minutes=1)).isoformat(), "--wait")
     assert {line.split()[0] for line in said.splitlines()} >= {"story-deleted", "story-expired", "user-erased"}
 
     assert not await bob.sees(taken_back)

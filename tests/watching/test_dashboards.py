@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stories_cli.docs.dashboards.grafana import DATASOURCE, WIDTH
+
+from tools.codegen.dashboards.grafana import DATASOURCE, WIDTH
 
 from .sources import DASHBOARDS, panels
 

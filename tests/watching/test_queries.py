@@ -17,13 +17,14 @@ import pytest_asyncio
 from stories_embedded import prometheus
 from stories_embedded.children import spawn, stop
 from stories_embedded.ports import free_port
+from stories_shared.cloudevents import SERVICES
 from stories_shared.topics import Topics
 
 from ..journeys.samples import Samples
-from ..journeys.stack import SERVICES, Stack
+from ..journeys.stack import Stack
 from ..journeys.waiting import end_of, within
 from ..journeys.world import World
-from .asking import Prometheus
+from .prometheus_api import Prometheus
 from .sources import PROMETHEUS, Asked, asked_by_panels, asked_by_rules
 
 pytestmark = pytest.mark.needs_prometheus

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from prometheus_client import Histogram
-from stories_cli.docs.metrics import SAME_EVERYWHERE, SERVICES, metrics_of
 from stories_shared.metrics import Catalogue
+
+from tools.codegen.metrics import SAME_EVERYWHERE, SERVICES, metrics_of
 
 from .sources import (
     GRAFANA,

@@ -1,14 +1,40 @@
 """The command line: one typer application, its commands in modules by subject."""
 
+import os
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
-from . import again, chaos, demo, edges, erasure, parked, produce, stack, tokens
+from . import api, chaos, demo, dlq, erasure, events, follows, post, stack, tokens
+
+EPILOG = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not all processes are running (status)."
 
 app = typer.Typer(
     name="stories",
-    help="Run and operate a Stories backend. Results go to stdout, words to stderr.",
+    help="Run, try and operate a Stories backend. Results go to standard output, messages to standard error.",
+    epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for group in (stack, tokens, demo, produce, edges, parked, erasure, again, chaos):
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        revision = os.environ.get("REVISION")
+        print(f"stories {version('stories-cli')}{f' ({revision})' if revision else ''}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Declare what comes before the command."""
+
+
+for group in (stack, tokens, post, api, demo, chaos, events, dlq, erasure, follows):
     group.register(app)

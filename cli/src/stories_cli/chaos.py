@@ -1,4 +1,4 @@
-"""`stories chaos`: violence with a truth to compare. It lies in the checkout, beside the tests that it is one of."""
+"""`stories chaos`: fault injection checked against a model. It is part of a checkout, beside the tests."""
 
 import subprocess
 import sys
@@ -6,48 +6,49 @@ from typing import Annotated
 
 import typer
 
-from .words import fail
+from .console import DEVELOP, abort
+from .installed import chaos_folder
 
 
 def register(app: typer.Typer) -> None:
-    """Add this command to the application."""
-    app.command()(chaos)
+    """Add this command to the application, where it can run."""
+    app.command(rich_help_panel=DEVELOP, hidden=chaos_folder() is None)(chaos)
 
 
 def chaos(
-    seed: Annotated[int | None, typer.Option(help="What happens when; a fresh one by default.")] = None,
-    minutes: Annotated[float, typer.Option(min=0.1, help="Of violence; healing and checks come after it.")] = 2.0,
-    faults: Annotated[str | None, typer.Option(metavar="KIND,…", help="These kinds alone; by default all.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the faults and operations; by default a new one.")] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Minutes of faults; recovery and checks come on top.")] = 2.0,
+    faults: Annotated[
+        str | None, typer.Option(metavar="KIND,…", help="Inject only these kinds of faults; by default all.")
+    ] = None,
     without: Annotated[
-        str | None, typer.Option(metavar="KIND,…", help="These do not strike; the others strike as they did with them.")
+        str | None,
+        typer.Option(metavar="KIND,…", help="Leave these kinds out, and inject the others when they came with them."),
     ] = None,
     forever: Annotated[
-        bool, typer.Option("--forever", help="Until Ctrl-C, with memory, disk and connections drawn.")
+        bool, typer.Option("--forever", help="Run until Ctrl-C, and plot memory, disk and connections.")
     ] = False,
     reruns: Annotated[
-        int, typer.Option(min=0, help="After a failure, at most, to name the fewest kinds of faults that fail.")
+        int, typer.Option(min=0, help="After a failure, run at most so often again to find the fewest kinds that fail.")
     ] = 5,
 ) -> None:
-    """Break a stack of its own in every way, heal it, and compare all it holds with what its people did.
+    """Inject faults into a stack of its own, let it recover, and compare all it holds with what its users did.
 
-    It starts real servers behind proxies and two replicas of every service on a temporary folder, and takes them away
-    again. Exit code 1 where a promise was broken: the history and the logs are then kept.
+    It starts real servers behind proxies and two replicas of every service on a temporary folder, and removes them
+    afterwards. Exits with 1 where a promise was broken, and then keeps the history and the logs.
     """
-    try:
-        from stories_embedded.checkout import CHECKOUT
-    except ImportError:
-        fail("the embedded stack is not installed here: pip install 'stories-cli[embedded]'")
-    if not (CHECKOUT / "tests" / "chaos" / "__main__.py").is_file():
-        fail("chaos lies in the repository (tests/chaos): run it from a checkout")
+    checkout = chaos_folder()
+    if checkout is None:
+        abort("fault injection is part of a checkout (tests/chaos), which this installation is not")
     arguments = ["--minutes", str(minutes), "--reruns", str(reruns), *(["--forever"] if forever else [])]
     arguments += ["--seed", str(seed)] if seed is not None else []
     arguments += ["--faults", faults] if faults else []
     arguments += ["--without", without] if without else []
-    raise typer.Exit(_run([sys.executable, "-m", "tests.chaos", *arguments], str(CHECKOUT)))
+    raise typer.Exit(_run([sys.executable, "-m", "tests.chaos", *arguments], str(checkout)))
 
 
 def _run(command: list[str], folder: str) -> int:
-    """Run it to its end; Ctrl-C goes to both, and it is the child who tidies up."""
+    """Run it to its end; Ctrl-C goes to both, and the child tidies up."""
     with subprocess.Popen(command, cwd=folder) as process:
         while True:
             try:

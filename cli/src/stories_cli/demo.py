@@ -14,9 +14,10 @@ import httpx
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
-from . import where
-from .erasure import look
-from .words import fail, results, say, words
+from . import target
+from .console import TRY_IT, abort, info, print_json, stderr, stdout
+from .erasure import scan
+from .installed import EMBEDDED
 
 if TYPE_CHECKING:
     from stories_embedded.state import Folder
@@ -31,75 +32,75 @@ ANSWER_SECONDS = 35.0  # longer than `?wait=30`
 WAIT_FOR_MEDIA = 30
 
 
-class Missing(Exception):
+class DemoFailed(Exception):
     """Something of the story's life did not happen."""
 
 
 def register(app: typer.Typer) -> None:
     """Add this command to the application."""
-    app.command()(demo)
+    app.command(rich_help_panel=TRY_IT, hidden=not EMBEDDED)(demo)
 
 
 def demo(
     lifetime: Annotated[
-        int, typer.Option(min=10, max=120, metavar="SECONDS", help="How long the story lives.")
+        int, typer.Option(min=10, max=120, metavar="SECONDS", help="Lifetime of the story in seconds.")
     ] = LIFETIME_SECONDS,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the data folder, to look at it.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the data folder afterwards.")] = False,
 ) -> None:
-    """Post a real clip, watch it, react, comment, wait for its end and see that nothing is left."""
+    """Post a real clip, watch it, react, comment, wait until it expires, verify its erasure and print the receipt."""
     began = time.monotonic()
     try:
         with stack(lifetime, keep=keep) as (url, folder), tempfile.TemporaryDirectory() as scratch:
-            receipt = Life(url, folder, Path(scratch), lifetime).run()
-    except (Missing, httpx.HTTPError) as error:
-        fail(f"the demo stopped: {error}")
-    print(json.dumps(receipt, indent=1))
-    say(f"all of it happened, in {time.monotonic() - began:.0f} s")
+            receipt = DemoScenario(url, folder, Path(scratch), lifetime).run()
+    except (DemoFailed, httpx.HTTPError) as error:
+        abort(f"the demo stopped: {error}")
+    print_json(receipt)
+    info(f"all of it happened, in {time.monotonic() - began:.0f} s")
 
 
 @contextmanager
 def stack(lifetime: int, *, keep: bool) -> Iterator[tuple[str, "Folder"]]:
     """A stack of its own on free ports and a temporary data folder under the checkout, gone afterwards."""
-    folder = where.folder(Path(tempfile.mkdtemp(prefix=".stories-demo-", dir=Path.cwd())))
+    folder = target.folder(Path(tempfile.mkdtemp(prefix=".stories-demo-", dir=Path.cwd())))
     from stories_embedded import detached
     from stories_embedded.checkout import NotInstalled
     from stories_embedded.server import DidNotStart
 
     arguments = ["--data", str(folder.path), "--gateway-port", "0", "--lifetimes", f"{lifetime}s"]
     try:
-        with told("Kafka, MongoDB, S3, four services and the gateway run"):
+        with step("Kafka, MongoDB, S3, four services and the gateway run"):
             url = detached.launch(folder, arguments).url
         yield url, folder
     except (DidNotStart, NotInstalled) as error:
-        fail(str(error))
+        abort(str(error))
     finally:
         detached.stop(folder)
         if keep:
-            say(f"the data folder is {folder.path}")
+            info(f"the data folder is {folder.path}")
         else:
             shutil.rmtree(folder.path, ignore_errors=True)
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def step(what: str) -> Iterator[None]:
     """Show that something goes on, then that it happened and how long it took."""
     began = time.monotonic()
-    with words.status(what):
+    with stderr.status(what):
         yield
-    results.print(f"[green]✓[/green] {what} [dim]{time.monotonic() - began:.1f} s[/dim]")
+    stdout.print(f"[green]✓[/green] {what} [dim]{time.monotonic() - began:.1f} s[/dim]")
 
 
 def until(condition: Callable[[], T | None], what: str, seconds: float = SOON_SECONDS) -> T:
     """Poll until there is something.
 
-    Raises Missing.
+    Raises DemoFailed.
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if (found := condition()) is not None:
             return found
         time.sleep(POLL_SECONDS)
-    raise Missing(f"{what}: not within {seconds:.0f} s")
+    raise DemoFailed(f"{what}: not within {seconds:.0f} s")
 
 
 class Person:
@@ -113,11 +114,11 @@ class Person:
     def ask(self, method: str, path: str, *expected: int, **more: Any) -> Any:
         """The answer's JSON.
 
-        Raises Missing where its status is another than expected.
+        Raises DemoFailed where its status is another than expected.
         """
         answer = self._client.request(method, path, **more)
         if answer.status_code not in (expected or (200,)):
-            raise Missing(f"{method} {path} answered {answer.status_code}: {answer.text[:500]}")
+            raise DemoFailed(f"{method} {path} answered {answer.status_code}: {answer.text[:500]}")
         return answer.json() if answer.content else None
 
     def status(self, path: str) -> int:
@@ -125,7 +126,7 @@ class Person:
         return self._client.get(path).status_code
 
 
-class Life:
+class DemoScenario:
     """The story's life, step by step."""
 
     def __init__(self, url: str, folder: "Folder", scratch: Path, lifetime: int) -> None:
@@ -151,20 +152,20 @@ class Life:
         """A clip with sound, place and model in its metadata, uploaded as a client does it, published."""
         from stories_ingest.media.samples import sample_clip
 
-        with told(f"a clip of {CLIP_SECONDS:.0f} s is made"):
+        with step(f"a clip of {CLIP_SECONDS:.0f} s is made"):
             clip = sample_clip(self.scratch / "clip.mp4", CLIP_SECONDS, phone=True)
         size = clip.stat().st_size
         media = {"content_type": "video/mp4", "size": size}
-        with told(f"Ann posts it ({size // 1024} KiB)"):
+        with step(f"Ann posts it ({size // 1024} KiB)"):
             draft = self.ann.ask("POST", "/v1/stories", 201, json={"media": media, "caption": "first light"})
             form = draft["upload"]
             with clip.open("rb") as file:
                 answer = self.outside.post(form["url"], data=form["fields"], files={"file": file})
             if answer.status_code not in {200, 201, 204}:
-                raise Missing(f"the upload answered {answer.status_code}: {answer.text[:500]}")
+                raise DemoFailed(f"the upload answered {answer.status_code}: {answer.text[:500]}")
             story = self.ann.ask("POST", f"/v1/stories/{draft['id']}/publish?wait={WAIT_FOR_MEDIA}")
             if story["state"] != "live":
-                raise Missing(f"the story is {story['state']}")
+                raise DemoFailed(f"the story is {story['state']}")
         return story
 
     def find(self, story_id: str) -> Any:
@@ -174,30 +175,30 @@ class Life:
             tray = self.bob.ask("GET", "/v1/tray")["items"]
             return next((each for each in tray if each["author_id"] == "ann" and each["ring"] == "unseen"), None)
 
-        with told("Bob, who follows Ann, sees the ring in the tray"):
+        with step("Bob, who follows Ann, sees the ring in the tray"):
             until(ring, "the tray")
-        with told("Bob plays it"):
+        with step("Bob plays it"):
             reel = self.bob.ask("GET", "/v1/users/ann/stories")["items"]
             item = next((each for each in reel if each["id"] == story_id), None)
             if item is None:
-                raise Missing("the reel does not have it")
+                raise DemoFailed("the reel does not have it")
             media = self.outside.get(item["media_url"])
             if media.status_code != 200 or media.content[4:8] != b"ftyp" or b"iPhone" in media.content:
-                raise Missing(f"the media URL answered {media.status_code} with {len(media.content)} bytes")
+                raise DemoFailed(f"the media URL answered {media.status_code} with {len(media.content)} bytes")
         shape = (
             f"{item['width']}x{item['height']}, {item['duration_ms'] / 1000:.1f} s, {len(media.content) // 1024} KiB"
         )
-        results.print(f"  {shape}, bare of place and model, until {item['expires_at']}")
+        stdout.print(f"  {shape}, bare of place and model, until {item['expires_at']}")
         return item
 
     def engage(self, story_id: str, ticket: str) -> None:
         """View, reaction, comment."""
         headers = {"Story-Ticket": ticket}
         view = {"ticket": ticket, "play_id": "demo-play", "watched_ms": int(CLIP_SECONDS * 1000), "completed": True}
-        with told("Bob's view counts, Bob reacts and comments"):
+        with step("Bob's view counts, Bob reacts and comments"):
             accepted = self.bob.ask("POST", "/v1/views", 202, json={"views": [view]})
             if accepted["accepted"] != 1:
-                raise Missing(f"the view was rejected: {accepted['rejected']}")
+                raise DemoFailed(f"the view was rejected: {accepted['rejected']}")
             self.bob.ask("PUT", f"/v1/stories/{story_id}/reaction", 204, json={"emoji": "❤️"}, headers=headers)
             text = {"text": "what a morning"}
             self.bob.ask("POST", f"/v1/stories/{story_id}/comments", 201, json=text, headers=headers)
@@ -214,9 +215,9 @@ class Life:
             viewers = self.ann.ask("GET", f"/v1/stories/{story_id}/viewers")["items"]
             return next((each for each in viewers if (each["viewer_id"], each["reaction"]) == ("bob", "❤️")), None)
 
-        with told("Ann sees who viewed, and the counts"):
+        with step("Ann sees who viewed, and the counts"):
             counts, viewer = until(counted, "the counts"), until(listed, "the viewer list")
-        results.print(f"  {json.dumps(counts)} {viewer['viewer_id']} {viewer['reaction']}")
+        stdout.print(f"  {json.dumps(counts)} {viewer['viewer_id']} {viewer['reaction']}")
 
     def wait(self, story: Any) -> None:
         """Until its time is over."""
@@ -226,22 +227,22 @@ class Life:
             BarColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f} s"),
         )
-        with Progress(*columns, console=words, transient=True) as progress:
+        with Progress(*columns, console=stderr, transient=True) as progress:
             bar = progress.add_task("", total=self.lifetime)
             while (left := (ends - datetime.now(UTC)).total_seconds()) > 0:
                 progress.update(bar, completed=self.lifetime - left)
                 time.sleep(min(left, POLL_SECONDS))
-        results.print(f"[green]✓[/green] its {self.lifetime} s are over")
+        stdout.print(f"[green]✓[/green] its {self.lifetime} s are over")
 
     def gone(self, story_id: str, media_url: str) -> None:
         """From every read at once, and the media too."""
-        with told("it is gone from tray and reel, by id and by its old URL"):
+        with step("it is gone from tray and reel, by id and by its old URL"):
             if any(each["author_id"] == "ann" for each in self.bob.ask("GET", "/v1/tray")["items"]):
-                raise Missing("the tray still has it")
+                raise DemoFailed("the tray still has it")
             if self.bob.ask("GET", "/v1/users/ann/stories")["items"]:
-                raise Missing("the reel still has it")
+                raise DemoFailed("the reel still has it")
             if (status := self.bob.status(f"/v1/stories/{story_id}")) != 404:
-                raise Missing(f"by its id it answers {status}")
+                raise DemoFailed(f"by its id it answers {status}")
             until(lambda: self.outside.get(media_url).status_code in {403, 404} or None, "the media URL still answers")
 
     def receipt(self, story_id: str) -> Any:
@@ -252,10 +253,10 @@ class Life:
             receipt = self.ann.ask("GET", path, 200, 404)
             return receipt if receipt.get("complete") else None
 
-        with told("every store has erased it: the receipt is complete"):
+        with step("every store has erased it: the receipt is complete"):
             receipt = until(complete, "the receipt", RECEIPT_SECONDS)
-        with told("databases and bucket hold nothing of it but ids, times and counts"):
-            found = look(self.folder.path, None, story_id)
+        with step("databases and bucket hold nothing of it but ids, times and counts"):
+            found = scan(self.folder.path, None, story_id)
             if not found.erased:
-                raise Missing(f"something is left: {found}")
+                raise DemoFailed(f"something is left: {found}")
         return receipt

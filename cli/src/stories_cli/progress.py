@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from .words import words
+from .console import stderr
 
 
 class Rate(ProgressColumn):
@@ -21,6 +21,6 @@ class Rate(ProgressColumn):
 def counting(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """A bar for work of a known size; call what it gives with how many more are done."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=words) as progress:
+    with Progress(*columns, console=stderr) as progress:
         task = progress.add_task(what, total=total)
         yield lambda number: progress.advance(task, number)

@@ -1,47 +1,70 @@
 """Commands about the stack itself: up, down, status, env, logs, doctor, init."""
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from stories_shared.cloudevents import SERVICES
 
-from . import where
-from .following import follow
-from .where import DEFAULT_DATA, Data, EnvFile
-from .words import FAILED, NOT_ALL_RUNNING, USAGE, fail, failing_with, say
+from . import target
+from .console import FAILED, NOT_ALL_RUNNING, OPERATE, STACK, USAGE, AsJson, abort, exit_on, info, one_of, print_json
+from .installed import EMBEDDED, INSTALLED_SERVICES
+from .log_tail import follow
+from .target import DEFAULT_DATA, Data, EnvFile
 
-JsonOut = Annotated[bool, typer.Option("--json", help="As JSON.")]
-SERVICES = ("ingest", "feed", "engagement", "expiry")
+STORES = ["seaweedfs", "minio"]
 
 
 def register(app: typer.Typer) -> None:
-    """Add these commands to the application."""
-    for command in (up, down, status, env, logs, doctor, init):
-        app.command()(command)
+    """Add these commands to the application; those that need the embedded servers are shown where these are."""
+    for command in (up, down, status, env, logs, doctor):
+        app.command(rich_help_panel=STACK, hidden=not EMBEDDED)(command)
+    app.command(rich_help_panel=OPERATE, hidden=not INSTALLED_SERVICES)(init)
+
+
+def _process_names() -> list[str]:
+    return [each.name for each in target.folder(DEFAULT_DATA).processes()] if EMBEDDED else []
+
+
+ServiceArgument = Annotated[
+    str | None, typer.Argument(metavar="[SERVICE]", autocompletion=one_of(lambda: list(SERVICES)))
+]
 
 
 def up(
     data: Data = DEFAULT_DATA,
     lifetimes: Annotated[
-        str | None, typer.Option(metavar="24h,…", help="How long stories live; the first is the default.")
+        str | None,
+        typer.Option(metavar="24h,…", help="Allowed lifetimes of stories; the first is the default. [default: 24h]"),
     ] = None,
     gateway_port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="N", help="Of the gateway; 0: any free one.")
+        int, typer.Option(min=0, max=65535, metavar="N", help="Port of the gateway; 0 chooses a free one.")
     ] = 8080,
-    replicas: Annotated[str, typer.Option(metavar="feed=2,…", help="More than one process of a service.")] = "",
-    s3: Annotated[str, typer.Option(metavar="seaweedfs|minio", help="The object store.")] = "seaweedfs",
-    observe: Annotated[bool, typer.Option("--observe", help="With a Prometheus that watches them.")] = False,
-    detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready, leave it running.")] = False,
+    replicas: Annotated[
+        str,
+        typer.Option(metavar="SERVICE=N,…", help="Processes of a service, 1 to 16, such as feed=2. [default: 1 each]"),
+    ] = "",
+    s3: Annotated[
+        str, typer.Option(metavar="|".join(STORES), help="Object store.", autocompletion=one_of(lambda: STORES))
+    ] = "seaweedfs",
+    observe: Annotated[
+        bool,
+        typer.Option("--observe", help="Also run a Prometheus that scrapes the services and evaluates the alerts."),
+    ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return once everything is ready, and leave it running.")
+    ] = False,
 ) -> None:
-    """Run the real servers, the four services and the gateway, until Ctrl-C."""
-    folder = where.folder(data)
+    """Run MongoDB, Kafka, an object store, the four services and the gateway until Ctrl-C.
+
+    Settings of the services are taken from the environment, such as LIMIT_CREATE=1000.
+    """
+    folder = target.folder(data)
     from stories_embedded import detached, supervisor
     from stories_embedded.checkout import NotInstalled
     from stories_embedded.plan import Options
@@ -49,34 +72,34 @@ def up(
     from stories_embedded.server import DidNotStart
     from stories_embedded.state import AlreadyRunning
 
-    if s3 not in {"seaweedfs", "minio"}:
-        fail(f"--s3: seaweedfs or minio, not {s3!r}", USAGE)
+    if s3 not in STORES:
+        abort(f"--s3: {' or '.join(STORES)}, not {s3!r}", USAGE)
     options = Options(gateway_port, lifetimes, _counts(replicas), s3, observe)
-    with failing_with(AlreadyRunning, PortTaken, NotInstalled, DidNotStart):
+    with exit_on(AlreadyRunning, PortTaken, NotInstalled, DidNotStart):
         if detach:
             if there := folder.running():
                 raise AlreadyRunning(f"a stack runs in {folder.path} already (pid {there.pid}, {there.url})")
-            stack = detached.launch(folder, _again(data, lifetimes, gateway_port, replicas, s3, observe))
+            stack = detached.launch(folder, _up_arguments(data, lifetimes, gateway_port, replicas, s3, observe))
             _ready(stack.url)
             return
-        code = supervisor.run(folder, options, _greet(data), say)
+        code = supervisor.run(folder, options, _greet(data), info)
     raise typer.Exit(code)
 
 
 def down(data: Data = DEFAULT_DATA) -> None:
-    """Stop the stack; nothing running is fine."""
-    folder = where.folder(data)
+    """Stop the stack. It is no error if none runs."""
+    folder = target.folder(data)
     from stories_embedded import detached
 
-    with failing_with(TimeoutError):
-        say("stopped" if detached.stop(folder) else "nothing runs here")
+    with exit_on(TimeoutError):
+        info("stopped" if detached.stop(folder) else "nothing runs here")
 
 
-def status(data: Data = DEFAULT_DATA, as_json: JsonOut = False) -> None:
-    """Every process of the stack; exit code 3 unless all are running."""
-    processes = where.folder(data).processes()
+def status(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """List the processes of the stack. Exits with 3 unless all are running."""
+    processes = target.folder(data).processes()
     if as_json:
-        print(json.dumps([asdict(each) for each in processes], indent=1))
+        print_json([asdict(each) for each in processes])
     else:
         rows = [("name", "pid", "state", "restarts", "url")]
         rows += [
@@ -89,74 +112,91 @@ def status(data: Data = DEFAULT_DATA, as_json: JsonOut = False) -> None:
 
 
 def env(
-    service: Annotated[
-        str | None, typer.Argument(help="Of one more replica of this service, to start by hand.")
-    ] = None,
+    service: ServiceArgument = None,
     data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
 ) -> None:
-    """The running stack's settings as NAME=value lines."""
-    stack = where.running(data)
+    """Print the settings of the running stack as NAME=value lines.
+
+    With SERVICE, those that start one more replica of it by hand, on a free port.
+    """
+    stack = target.running(data)
     if stack is None:
-        fail("no stack runs here")
+        abort(f"no stack runs in {data}")
     if service is not None and service not in stack.services:
-        fail(f"no such service: {service}; there are {', '.join(stack.services)}", USAGE)
+        abort(f"no such service: {service}; there are {', '.join(stack.services)}", USAGE)
     settings = dict(stack.settings)
     if service is not None:
         from stories_embedded.ports import free_port
 
         settings = {**stack.services[service], "PORT": str(free_port(set()))}
+    if as_json:
+        print_json(dict(sorted(settings.items())))
+        return
     for name in sorted(settings):
         print(f"{name}={settings[name]}")
 
 
 def logs(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Of these processes alone.")] = None,
-    following: Annotated[bool, typer.Option("-f", "--follow", help="Go on as they are written.")] = False,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of each, to begin with.")] = 100,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME…]", help="Processes; by default all.", autocompletion=one_of(_process_names)),
+    ] = None,
+    following: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on printing lines as they are written.")
+    ] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="Lines of each process to begin with.")] = 100,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """What the processes wrote."""
-    folder = where.folder(data)
+    """Print the logs of the processes, each line under the name of its process."""
+    folder = target.folder(data)
     known = sorted(path.stem for path in (folder.path / "logs").glob("*.log"))
     if unknown := [name for name in names or [] if name not in known]:
-        fail(f"no log of {', '.join(unknown)}; there are {', '.join(known) or 'none'}", USAGE)
+        abort(f"no log of {', '.join(unknown)}; there are {', '.join(known) or 'none'}", USAGE)
     follow({name: folder.log(name) for name in names or known}, lines, forever=following)
 
 
-def doctor(data: Data = DEFAULT_DATA) -> None:
-    """What this machine lacks, all at once, with the command for it."""
-    folder = where.folder(data)
+def doctor(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """List everything this machine lacks to run the stack, with the command that installs it. Exits with 1 if any."""
+    folder = target.folder(data)
     from stories_embedded import diagnosis
 
-    missing = diagnosis.missing(folder)
-    for line in missing:
-        print(line)
+    missing = list(diagnosis.missing(folder))
+    if as_json:
+        print_json(missing)
+    else:
+        for line in missing:
+            print(line)
     if missing:
         raise typer.Exit(FAILED)
-    say("nothing is missing")
+    info("nothing is missing")
 
 
 def init(
-    service: Annotated[str | None, typer.Argument(help="What is this service's own, alone.")] = None,
+    service: ServiceArgument = None,
     settle: Annotated[
-        bool, typer.Option("--settle", help="After a rollout: drop the indexes that only the earlier release needs.")
+        bool,
+        typer.Option("--settle", help="After an upgrade: also drop the indexes that only the previous release needs."),
     ] = False,
     data: Data = DEFAULT_DATA,
     env_file: EnvFile = None,
 ) -> None:
-    """Topics, bucket and indexes: idempotent, what every deployment runs first."""
+    """Create topics, the bucket and indexes. Every deployment runs it first; it is idempotent.
+
+    With SERVICE, only what that service owns.
+    """
     if service is not None and service not in SERVICES:
-        fail(f"no such service: {service}; there are {', '.join(SERVICES)}", USAGE)
+        abort(f"no such service: {service}; there are {', '.join(SERVICES)}", USAGE)
     names = [service] if service else list(SERVICES)
-    if absent := [name for name in names if find_spec(f"stories_{name}") is None]:
-        fail(f"not installed here: {', '.join(absent)}; each image has its own: python -m stories_{absent[0]} init")
+    if absent := [name for name in names if name not in INSTALLED_SERVICES]:
+        abort(f"not installed here: {', '.join(absent)}; each image has its own: python -m stories_{absent[0]} init")
     for name in names:
-        own = where.settings(data, env_file, name)
+        own = target.settings(data, env_file, name)
         command = [sys.executable, "-m", f"stories_{name}", "init", *(["--settle"] if settle else [])]
         run = subprocess.run(command, check=False, env={**os.environ, **own})
         if run.returncode:
-            fail(f"{name} init ended with {run.returncode}", run.returncode)
-        say(f"{name}: topics, bucket and indexes are there")
+            abort(f"{name} init ended with {run.returncode}", run.returncode)
+        info(f"{name}: topics, bucket and indexes exist")
 
 
 def _counts(text: str) -> dict[str, int]:
@@ -164,12 +204,12 @@ def _counts(text: str) -> dict[str, int]:
     for item in filter(None, text.split(",")):
         name, _, count = item.partition("=")
         if name not in SERVICES or not count.isdecimal() or not 1 <= int(count) <= 16:
-            fail(f"--replicas: SERVICE=1…16, separated by commas, not {item!r}", USAGE)
+            abort(f"--replicas: SERVICE=1…16, separated by commas, not {item!r}", USAGE)
         counts[name] = int(count)
     return counts
 
 
-def _again(data: Path, lifetimes: str | None, port: int, replicas: str, s3: str, observe: bool) -> list[str]:
+def _up_arguments(data: Path, lifetimes: str | None, port: int, replicas: str, s3: str, observe: bool) -> list[str]:
     """The arguments of `up`, without `--detach`."""
     some = [*(["--lifetimes", lifetimes] if lifetimes else []), *(["--observe"] if observe else [])]
     return ["--data", str(data), "--gateway-port", str(port), "--replicas", replicas, "--s3", s3, *some]
@@ -183,8 +223,8 @@ def _greet(data: Path) -> Callable[[str], None]:
     def greet(url: str) -> None:
         _ready(url)
         at = "" if data == DEFAULT_DATA else f" --data {data}"
-        say(f"  API      {url}/v1/…   described by {url}/v1/openapi.json")
-        say(f'  token    stories token ann{at}   then: curl -H "Authorization: Bearer $TOKEN" {url}/v1/tray')
-        say(f"  state    stories status{at}   stories logs -f{at}   Ctrl-C stops everything")
+        info(f"  API      {url}/v1/…   described by {url}/v1/openapi.json")
+        info(f'  token    stories token ann{at}   then: curl -H "Authorization: Bearer $TOKEN" {url}/v1/tray')
+        info(f"  state    stories status{at}   stories logs -f{at}   Ctrl-C stops everything")
 
     return greet

@@ -1,4 +1,4 @@
-"""The command `token`: for users of a stack that has no issuer of its own."""
+"""`stories token`: bearer tokens for users of a stack that has no issuer of its own."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,62 +7,82 @@ import typer
 from stories_shared import issuing
 from stories_shared.issuing import Issuer
 
-from . import where
-from .reach import needed
-from .where import DEFAULT_DATA, Data
-from .words import fail
+from . import target
+from .clients import require_setting
+from .console import TRY_IT, AsJson, abort, print_json
+from .target import DEFAULT_DATA, Data
+
+SigningKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--signing-key",
+        metavar="FILE",
+        envvar="SIGNING_KEY_FILE",
+        help="Private key of `make secrets`, for a stack in containers; by default the embedded stack's own.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command()(token)
+    app.command(rich_help_panel=TRY_IT)(token)
 
 
 def token(
-    users: Annotated[list[str], typer.Argument(metavar="USER…")],
-    admin: Annotated[bool, typer.Option("--admin", help="With the role `admin`.")] = False,
-    country: Annotated[str | None, typer.Option("--country", metavar="CC", help="ISO 3166-1 alpha-2.")] = None,
-    signing_key: Annotated[
-        Path | None,
+    users: Annotated[list[str], typer.Argument(metavar="USER…", help="Ids of users; they need not exist.")],
+    admin: Annotated[bool, typer.Option("--admin", help="Add the role `admin`.")] = False,
+    country: Annotated[
+        str | None,
         typer.Option(
-            "--signing-key",
-            metavar="FILE",
-            envvar="SIGNING_KEY_FILE",
-            help="Of `make secrets`, where the stack runs in containers.",
+            "--country",
+            metavar="CC",
+            help="Add a `country` claim (ISO 3166-1 alpha-2). Services read it and decide nothing by it yet.",
         ),
     ] = None,
+    signing_key: SigningKey = None,
     data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
 ) -> None:
-    """A bearer token for each user, one a line; good only on the stack that made the key, for a day."""
-    issuer = _of_key(signing_key, data) if signing_key else _of_stack(data)
-    for user in users:
-        print(issuer.token(user, roles=["admin"] if admin else [], country=country))
+    """Print a bearer token for each user, one per line. It is valid for a day, on the stack that made the key alone."""
+    issuer = issuer_of(signing_key, data)
+    made = {user: issuer.token(user, roles=["admin"] if admin else [], country=country) for user in users}
+    if as_json:
+        print_json([{"user": user, "token": text} for user, text in made.items()])
+        return
+    for text in made.values():
+        print(text)
+
+
+def issuer_of(signing_key: Path | None, data: Path) -> Issuer:
+    """Who signs tokens that the installation accepts. Ends the command where there is no key."""
+    return _of_key(signing_key, data) if signing_key else _of_stack(data)
 
 
 def _of_stack(data: Path) -> Issuer:
-    folder = where.folder(data)
+    folder = target.folder(data)
     from stories_embedded.keys import StackKeys
 
     keys = StackKeys(folder.keys)
     if not keys.made():
-        fail(f"no stack has made a key in {data}: run `stories up`")
-    stack = where.running(data)
+        abort(f"no stack has made a key in {data}: run `stories up`")
+    stack = target.running(data)
     settings = {**keys.settings(), **(stack.settings if stack else {})}
     if Path(settings["AUTH_JWKS"]).resolve() != keys.jwks.resolve():
-        fail(f"this stack takes its tokens from elsewhere: {settings['AUTH_JWKS']}")
+        abort(f"this stack takes its tokens from elsewhere: {settings['AUTH_JWKS']}")
     claim = settings.get("AUTH_USER_CLAIM", "sub")
     return keys.issuer(settings["AUTH_ISSUER"], settings["AUTH_AUDIENCE"], claim)
 
 
 def _of_key(file: Path, data: Path) -> Issuer:
-    settings = where.settings(data)
-    jwks = needed(settings, "AUTH_JWKS")
+    settings = target.settings(data)
+    jwks = require_setting(settings, "AUTH_JWKS")
     try:
         key = issuing.read_key(file.read_bytes())
         key_id = issuing.key_id(key, Path(jwks).read_bytes())
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}")
+        abort(f"{error.filename}: {error.strerror}")
     except ValueError as error:
-        fail(f"{file}: {error}")
+        abort(f"{file}: {error}")
     claim = settings.get("AUTH_USER_CLAIM") or "sub"
-    return Issuer(key, key_id, needed(settings, "AUTH_ISSUER"), needed(settings, "AUTH_AUDIENCE"), claim)
+    issuer, audience = (require_setting(settings, name) for name in ("AUTH_ISSUER", "AUTH_AUDIENCE"))
+    return Issuer(key, key_id, issuer, audience, claim)

@@ -17,7 +17,7 @@ from stories_embedded.children import spawn, stop
 from stories_embedded.gateway import CADDYFILE
 from stories_embedded.ports import free_port
 from stories_embedded.services import GATEWAY
-from stories_embedded.state import SERVICES
+from stories_shared.cloudevents import SERVICES
 
 SEEN_WITHIN_S = 8.0
 

@@ -5,7 +5,7 @@ from importlib import import_module
 import pytest
 from pymongo import MongoClient
 from stories_embedded.openapi import EXAMPLE
-from stories_embedded.state import SERVICES
+from stories_shared.cloudevents import SERVICES
 from stories_shared.settings import load
 
 pytestmark = pytest.mark.servers

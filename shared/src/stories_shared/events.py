@@ -237,38 +237,6 @@ class StoryEngaged(Event, frozen=True, kw_only=True):
     at: Time
 
 
-class PartReach(msgspec.Struct, frozen=True, kw_only=True):
-    """How many viewers one part of a series reached."""
-
-    part: Annotated[int, Meta(ge=1, le=100)]
-    viewers: Count
-
-
-class StoryInsightsSealed(Event, frozen=True, kw_only=True):
-    """How an ended story went, in numbers that name nobody."""
-
-    topic: ClassVar[str] = "story-insights-sealed"
-    time_fields: ClassVar[tuple[str, ...]] = ("sealed_at",)
-
-    story_id: StoryId
-    author_id: UserId
-    sealed_at: Time
-    reach: Count = 0
-    plays: Count = 0
-    completion_rate: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    mean_watch_ms: Annotated[float, Meta(ge=0, le=3_600_000)] = 0.0
-    taps: Annotated[
-        dict[Literal["forward", "back", "exit"], Count],
-        Meta(extra_json_schema={"propertyNames": {"enum": ["forward", "back", "exit"]}}),
-    ] = msgspec.field(default_factory=dict)
-    drop_off: Annotated[tuple[PartReach, ...], Meta(max_length=100)] = ()
-    reactions: Annotated[dict[Annotated[str, Meta(max_length=64)], Count], Meta(max_length=5_000)] = msgspec.field(
-        default_factory=dict
-    )
-    comments: Count = 0
-    shares: Count = 0
-
-
 class StoryErased(Event, frozen=True, kw_only=True):
     """One store holds nothing of an ended story any more but ids, times and counts."""
 
@@ -379,7 +347,6 @@ EVENTS: dict[str, type[Event]] = {
         StoryDeleted,
         StoryViewed,
         StoryEngaged,
-        StoryInsightsSealed,
         StoryErased,
         UserFollowed,
         UserUnfollowed,

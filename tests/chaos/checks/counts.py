@@ -1,14 +1,21 @@
 """What is counted of a story is what people did, exactly."""
 
+import asyncio
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from ..truth import Story
+from pymongo import MongoClient
+
+from ..model import Story
 from .stories import ABOUT_TO_END_S, StoryChecks
 
+Counts: TypeAlias = Mapping[str, Any]
+KEPT = {"viewers", "plays", "comment"}
 CONSUMED_S = 3.0
-"""In calm weather a view is counted well within this."""
+"""While no fault is injected a view is counted well within this."""
 
 
 @dataclass
@@ -18,9 +25,9 @@ class CountChecks:
     ask: StoryChecks
 
     async def live(self) -> None:
-        """counts = distinct viewers in the list = plays, reactions and comments of the truth, exactly"""
+        """counts = distinct viewers in the list = plays, reactions and comments of the model, exactly"""
         doors = ["gateway", *(name for name in self.ask.doors if name.startswith("engagement"))]
-        for story in self.ask.truth.stories:
+        for story in self.ask.model.stories:
             for door in doors:
                 await self._count(story, door)
 
@@ -44,7 +51,7 @@ class CountChecks:
         apart = {
             viewer
             for viewer in may
-            if True in self.ask.truth.apart(viewer, author, viewers.begun - CONSUMED_S, viewers.ended)
+            if True in self.ask.model.apart(viewer, author, viewers.begun - CONSUMED_S, viewers.ended)
         }
         wrong: dict[str, object] = {}
         if not accepted <= counts.body["views"] <= accepted + plays[True]:
@@ -78,31 +85,65 @@ class CountChecks:
         may = {user for user, plays in story.plays.items() if any(play.maybe for play in plays.values())}
         return sure, sure | may
 
-    async def ended(self, calm: Callable[[float, float], bool]) -> None:
-        """of ended ones nothing but late views was dropped: what was told in calm weather before the end is sealed"""
-        for story in self.ask.truth.stories:
-            if story.id is None or story.expires_at is None or True in story.deleted.possible(0, float("inf")):
-                continue
-            found = await self.ask.known(story.author, f"/v1/stories/{story.id}/insights")
-            if found.begun < story.expires_at or found.status != 200 or not found.body.get("sealed"):
-                continue
-            due = sum(
-                play.accepted is not None and play.accepted + CONSUMED_S < story.expires_at
-                and calm(play.accepted - CONSUMED_S, play.accepted + CONSUMED_S)
-                for plays in story.plays.values() for play in plays.values()
-            )  # fmt: skip
-            most = sum(
-                play.accepted is not None or play.maybe for plays in story.plays.values() for play in plays.values()
-            )
-            comments = [
-                comment.acked is not None and comment.acked < story.expires_at for comment in story.comments.values()
-            ]
-            doubtful = sum(comment.id is None and not comment.refused for comment in story.comments.values())
-            right = due <= found.body["plays"] <= most and (
-                sum(comments) <= found.body["comments"] <= len([c for c in story.comments.values() if c.id]) + doubtful
-            )
-            if not right:
-                self.ask.wrong(
-                    "of ended stories only late views are dropped", story=story.id, sealed=found.body, plays_due=due,
-                    plays_at_most=most, comments=sum(comments),
-                )  # fmt: skip
+    async def ended(self, mongo_url: str, calm: Callable[[float, float], bool]) -> None:
+        """Compare the counts that engagement keeps of ended stories: nothing but late views may be missing."""
+        now = time.time()
+        over = {
+            story.id: story
+            for story in self.ask.model.stories
+            if story.id and story.state == "live" and story.lives(now - CONSUMED_S) is False
+        }
+        kept = await asyncio.to_thread(kept_counts, mongo_url, list(over))
+        if not over:
+            self.ask.wrong("counts of ended stories are compared", stories=0)
+        for story_id, story in over.items():
+            if wrong := wrong_counts(story, kept.get(story_id), calm):
+                self.ask.wrong("of ended stories only late views are dropped", story=story_id, **wrong)
+
+
+def kept_counts(mongo_url: str, story_ids: Sequence[str]) -> dict[str, Counts]:
+    """What engagement's database keeps of these stories, as far as it knows that they have ended."""
+    found: dict[str, dict[str, Any]] = {story_id: {} for story_id in story_ids}
+    with MongoClient[Any](mongo_url, serverSelectionTimeoutMS=5000) as client:
+        for collection in ("views", "engagements"):
+            ended = {"_id": {"$in": list(story_ids)}, "ended": {"$ne": None}}
+            for document in client["stories_engagement"][collection].find(ended):
+                found[document["_id"]].update(document)
+    return {story_id: counts for story_id, counts in found.items() if counts.keys() >= KEPT}
+
+
+def wrong_counts(story: Story, kept: Counts | None, calm: Callable[[float, float], bool]) -> dict[str, object]:
+    """What is wrong with the counts that are kept of an ended story.
+
+    Everything accepted in calm, in time before the end, is due. Of a story that may have been deleted only the upper
+    bounds are known, since nobody knows when its deletion took effect.
+    """
+    if kept is None:
+        return {"kept": None}
+    deleted = True in story.deleted.possible(0, float("inf"))
+    due_until = 0.0 if deleted else story.expires_at or 0.0
+    plays = {
+        viewer: [play for play in theirs.values() if play.accepted is not None or play.maybe]
+        for viewer, theirs in story.plays.items()
+    }
+    due = {
+        viewer: [
+            play
+            for play in possible
+            if play.accepted is not None
+            and play.accepted + CONSUMED_S < due_until
+            and calm(play.accepted - CONSUMED_S, play.accepted + CONSUMED_S)
+        ]
+        for viewer, possible in plays.items()
+    }
+    certain = sum(comment.acked is not None and comment.acked < due_until for comment in story.comments.values())
+    bounds = {
+        "plays": (sum(map(len, due.values())), sum(map(len, plays.values()))),
+        "viewers": (sum(map(bool, due.values())), sum(map(bool, plays.values()))),
+        "comment": (certain, sum(not comment.refused for comment in story.comments.values())),
+    }
+    return {
+        name: {"kept": kept[name], "at_least": least, "at_most": most}
+        for name, (least, most) in bounds.items()
+        if not least <= kept[name] <= most
+    }

@@ -13,12 +13,12 @@ from typing import Any
 import bson
 from minio import Minio
 from pymongo import MongoClient
-from stories_cli.traces import TELLING, content_of
+from stories_cli.retained_fields import content_fields, record_has_content
 
-from ..arena import RETENTION_S
-from ..scribe import Scribe
-from ..truth import Story
-from ..waiting import until
+from ..cluster import RETENTION_S
+from ..log_recorder import LogRecorder
+from ..model import Story
+from ..timing import sleep_until
 from .stories import StoryChecks
 
 RECEIPT_S = 60.0
@@ -44,7 +44,7 @@ class ErasureChecks:
         """Stories that were live once and are over for certain."""
         now = time.time()
         return [
-            each for each in self.ask.truth.stories if each.id and each.state == "live" and each.lives(now) is False
+            each for each in self.ask.model.stories if each.id and each.state == "live" and each.lives(now) is False
         ]
 
     async def receipts(self) -> None:
@@ -80,8 +80,10 @@ class ErasureChecks:
                 self.ask.wrong("databases forget what is over", where=where, stories=said)
                 continue
             named = {found.decode() for found in UUID.findall(raw)} & ended.keys()
-            if named and (content := list(content_of(bson.decode(raw)))):
-                self.ask.wrong("databases forget what is over", where=where, stories=sorted(named), fields=content)
+            document = bson.decode(raw) if named else {}
+            for story_id in sorted(named):
+                if content := content_fields(where, document, story_id):
+                    self.ask.wrong("databases forget what is over", where=where, story=story_id, fields=content)
 
     def _documents(self) -> Iterator[tuple[str, bytes]]:
         with MongoClient[Any](self.settings["MONGO_URL"], serverSelectionTimeoutMS=5000) as client:
@@ -108,19 +110,19 @@ class ErasureChecks:
         now, bucket = time.time(), keys["S3_BUCKET"]
         objects = [str(each.object_name) for each in client.list_objects(bucket, recursive=True)]
         uploads = [str(each.object_name) for each in client._list_multipart_uploads(bucket).uploads]
-        live = {story.id for story in self.ask.truth.stories if story.lives(now) is not False}
+        live = {story.id for story in self.ask.model.stories if story.lives(now) is not False}
         wrong: list[dict[str, Any]] = [{"orphan": key} for key in objects if key.split("/")[1] not in live]
         wrong += [{"unfinished": key} for key in uploads]
         with MongoClient[Any](keys["MONGO_URL"], serverSelectionTimeoutMS=5000) as database:
             for story in database["stories_ingest"]["stories"].find({"state": "live"}):
                 held = [key for key in objects if key.startswith(f"stories/{story['_id']}/")]
-                if len(held) != 2 and story["_id"] in {s.id for s in self.ask.truth.stories if s.lives(time.time())}:
+                if len(held) != 2 and story["_id"] in {s.id for s in self.ask.model.stories if s.lives(time.time())}:
                     wrong.append({"without": story["_id"], "objects": held})
         return wrong
 
-    async def log(self, scribe: Scribe, resaid: Mapping[str, float], after: float) -> None:
+    async def log(self, recorder: LogRecorder, resaid: Mapping[str, float], after: float) -> None:
         """once its time has passed, no topic holds anything of an ended story beyond ids"""
-        await until(after)
+        await sleep_until(after)
         now = time.time()
         over = {}
         for story in self.ended():
@@ -129,10 +131,10 @@ class ErasureChecks:
                 over[story.id or ""] = story
         self.cleared = len(over)
         words = {story.word.encode(): story.id for story in over.values()}
-        for topic, key, value in await scribe.everything():
+        for topic, key, value in await recorder.everything():
             said = [words[word] for word in re.findall(rb"word[0-9a-f]{16}", value) if word in words]
             origin = topic.partition(".")[0]
-            if said or (origin in TELLING and value and key.decode(errors="replace") in over):
+            if said or (key.decode(errors="replace") in over and record_has_content(origin, value)):
                 self.ask.wrong("the log forgets what is over", topic=topic, key=key.decode(errors="replace"))
 
     @staticmethod

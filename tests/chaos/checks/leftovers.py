@@ -6,9 +6,9 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from ..asking import Answer
-from ..scribe import Scribe
-from ..truth import Comment, Story
+from ..http_client import Answer
+from ..log_recorder import LogRecorder
+from ..model import Comment, Story
 from .stories import StoryChecks
 
 PARKED_S = 20.0
@@ -20,17 +20,17 @@ class LeftoverChecks:
     """What lies beside the stories."""
 
     ask: StoryChecks
-    scribe: Scribe
+    recorder: LogRecorder
 
     async def parked(self, poison: Mapping[str, Set[bytes]]) -> None:
         """parked topics hold exactly the poison (`poison`: keys of the records by parked topic)"""
         deadline = time.time() + PARKED_S
-        while any(not keys <= self.scribe.parked.get(topic, {}).keys() for topic, keys in poison.items()):
+        while any(not keys <= self.recorder.parked.get(topic, {}).keys() for topic, keys in poison.items()):
             if time.time() > deadline:
                 break
             await asyncio.sleep(POLL_S)
-        for topic in sorted({*poison, *self.scribe.parked}):
-            found, due = self.scribe.parked.get(topic, {}), poison.get(topic, frozenset())
+        for topic in sorted({*poison, *self.recorder.parked}):
+            found, due = self.recorder.parked.get(topic, {}), poison.get(topic, frozenset())
             if missing := due - found.keys():
                 self.ask.wrong("poison is parked", topic=topic, missing=sorted(missing))
             if others := {key: why for key, why in found.items() if key not in due}:
@@ -38,12 +38,12 @@ class LeftoverChecks:
 
     async def ends(self) -> None:
         """no end is said before its time"""
-        for each in self.scribe.early:
+        for each in self.recorder.early:
             self.ask.wrong("no story ends before its time", **each)
 
     async def keys(self) -> None:
         """no idempotency key answers differently: the same id, or gone with what it made"""
-        for story in self.ask.truth.stories:
+        for story in self.ask.model.stories:
             if story.id is not None:
                 await self._story(story)
                 for key, comment in story.comments.items():

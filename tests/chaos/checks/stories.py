@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import httpx
 
-from ..asking import Answer, Client
-from ..truth import Story, Truth
-from ..witness import Wrong
+from ..http_client import Answer, Client
+from ..invariant_monitor import Wrong
+from ..model import Model, Story
 
 AGAIN, AGAIN_S = 30, 0.5
 """A replica may be a moment behind when a service has just come back; asked again for as long."""
@@ -21,13 +21,13 @@ class StoryChecks:
     """Asks at the gateway and at every replica of the feed."""
 
     client: Client
-    truth: Truth
+    model: Model
     wrong: Wrong
     doors: dict[str, httpx.AsyncClient]
 
     async def publishes(self) -> None:
         """accepted publishes = live + ended + refused"""
-        for story in self.truth.stories:
+        for story in self.model.stories:
             if story.id is None or not (story.publish_answered or story.state in {"live", "refused"}):
                 continue
             found = await self._fate(story)
@@ -52,17 +52,17 @@ class StoryChecks:
     async def reels(self) -> None:
         """each story exactly once in each allowed tray and reel, none in a forbidden one"""
         for door in ("gateway", *(name for name in self.doors if name.startswith("feed"))):
-            await asyncio.gather(*(self._sees(viewer, door) for viewer in self.truth.users))
+            await asyncio.gather(*(self._sees(viewer, door) for viewer in self.model.users))
 
     async def _sees(self, viewer: str, door: str) -> None:
-        users = ",".join(self.truth.users)
+        users = ",".join(self.model.users)
         reels = await self.known(viewer, "/v1/reels", door, user_ids=users)
         tray = await self.known(viewer, "/v1/tray", door, limit=100)
         if reels.status != 200 or tray.status != 200:
             self.wrong("reels and trays are answered", viewer=viewer, door=door, status=(reels.status, tray.status))
             return
         rings = {ring["author_id"]: ring for ring in tray.body["items"]}
-        for author in self.truth.users:
+        for author in self.model.users:
             shown = Counter(item["id"] for item in reels.body["reels"].get(author, []))
             must, may = self._due(viewer, author, reels)
             if any(number > 1 for number in shown.values()) or not must <= shown.keys() <= may:
@@ -75,7 +75,7 @@ class StoryChecks:
 
     def _check_ring(self, viewer: str, author: str, door: str, ring: dict[str, object] | None, tray: Answer) -> None:
         must, may = self._due(viewer, author, tray)
-        follows = self.truth.edge("following", viewer, author).possible(tray.begun, tray.ended)
+        follows = self.model.edge("following", viewer, author).possible(tray.begun, tray.ended)
         count = ring["stories"] if ring else 0
         if follows == {True}:
             right = isinstance(count, int) and len(must) <= count <= len(may)
@@ -90,10 +90,10 @@ class StoryChecks:
     def _due(self, viewer: str, author: str, answer: Answer) -> tuple[set[str], set[str]]:
         """Ids that an answer must show, and those that it may."""
         must, may = set(), set()
-        for story in self.truth.of(author):
+        for story in self.model.of(author):
             if story.id is None or story.state != "live" or story.expires_at is None:
                 continue
-            allowed = self.truth.may_see(viewer, story, answer.begun, answer.ended)
+            allowed = self.model.may_see(viewer, story, answer.begun, answer.ended)
             there = {not gone for gone in story.deleted.possible(answer.begun, answer.ended)}
             if True in allowed and True in there and answer.begun < story.expires_at:
                 may.add(story.id)

@@ -8,9 +8,8 @@ import sys
 from importlib import import_module
 
 from stories_shared import logging
+from stories_shared.cloudevents import SERVICES
 from stories_shared.settings import load
-
-from .state import SERVICES
 
 
 async def init_all() -> None:

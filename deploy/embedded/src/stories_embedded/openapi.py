@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from stories_shared.cloudevents import SERVICES
 from stories_shared.settings import load
 
 from . import gateway, links
 from .gateway import MAX_HEADERS, Route
 from .services import DOCS
-from .state import SERVICES
 
 MERGED = DOCS / "openapi.json"
 OWNER = "x-service"

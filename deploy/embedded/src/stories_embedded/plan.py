@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stories_shared.cloudevents import SERVICES
+
 from . import minio, prometheus
 from .kafka import Kafka
 from .keys import StackKeys
@@ -15,7 +17,7 @@ from .prometheus import Prometheus
 from .s3 import MinIO, SeaweedFS
 from .server import Server
 from .services import Gateway, Service, passed_on
-from .state import SERVICES, Folder
+from .state import Folder
 
 BUCKET = "stories"
 OF_THE_SUPERVISOR = {"HOST", "PORT", "MONGO_DATABASE"}  # loopback; each replica, each service has its own

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
+from stories_shared.cloudevents import SERVICES
+
 from . import checkout
 from .asking import status
 from .ports import claim
 from .server import Server
-from .state import SERVICES
 
 DOCS = checkout.CHECKOUT / "docs"
 GATEWAY = checkout.CHECKOUT / "deploy" / "gateway"

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from stories_shared.cloudevents import SERVICES
+
 Phase = Literal["starting", "running", "restarting", "stopped"]
 DEFAULT_FOLDER = Path(".stories")
-SERVICES = ("ingest", "feed", "engagement", "expiry")
 PROCESSES = ("mongod", "kafka", "s3", *SERVICES, "gateway")
 
 

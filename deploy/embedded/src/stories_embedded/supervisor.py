@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn
 
+from stories_shared.cloudevents import SERVICES
+
 from .children import gone, kill_group, spawn
 from .keeper import Keeper
 from .plan import Options, Plan, everything_set, make_plan, of_service
 from .server import DidNotStart, Server, tail
-from .state import SERVICES, Folder, StackState
+from .state import Folder, StackState
 
 START_SECONDS = 300.0
 LOG_BYTES = 64 * 1024 * 1024  # a log file longer than this is set aside, one generation

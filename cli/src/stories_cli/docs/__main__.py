@@ -1,9 +1,0 @@
-"""`python -m stories_cli.docs`: write every document that is made from code."""
-
-from stories_embedded import openapi
-
-from . import CHECKOUT, write
-
-openapi.main()
-for path in write():
-    print(path.relative_to(CHECKOUT))

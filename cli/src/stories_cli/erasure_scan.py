@@ -1,0 +1,124 @@
+"""What is left of a story in databases, bucket and topics."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import bson
+from minio import Minio
+from pymongo import MongoClient
+from stories_shared.clock import from_epoch_ms
+from stories_shared.cloudevents import SERVICES
+from stories_shared.objects import REGION
+from stories_shared.s3_calls import address
+from stories_shared.topics import Topics
+
+from .clients import get_setting, require_setting
+from .kafka_reader import TopicReader
+from .retained_fields import content_fields, record_has_content
+
+
+@dataclass(frozen=True, slots=True)
+class InDatabase:
+    """One document that names the story; `content` lists the fields that may not remain."""
+
+    service: str
+    collection: str
+    document: str
+    content: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InTopic:
+    """How many records of a topic name the story, how many of them hold more than may remain, and when all are gone."""
+
+    topic: str
+    records: int
+    with_content: int
+    gone_by: datetime
+
+
+@dataclass
+class ScanResult:
+    """Everything found. Databases may keep ids, times and counts; the bucket nothing; topics until `gone_by`."""
+
+    story_id: str
+    documents: list[InDatabase] = field(default_factory=list)
+    objects: list[str] = field(default_factory=list)
+    uploads: list[str] = field(default_factory=list)
+    topics: list[InTopic] = field(default_factory=list)
+
+    @property
+    def erased(self) -> bool:
+        """Whether databases and bucket hold nothing of it but ids, times and counts."""
+        return not (self.objects or self.uploads or any(each.content for each in self.documents))
+
+
+def in_databases(client: MongoClient[Any], databases: Mapping[str, str], story_id: str) -> Iterator[InDatabase]:
+    """Every document of the services' databases that has the id anywhere, found by reading all of them."""
+    wanted = story_id.encode()
+    for service, name in databases.items():
+        database = client[name]
+        for collection in sorted(database.list_collection_names(filter={"type": "collection"})):
+            if collection.startswith("system."):
+                continue
+            for batch in database[collection].find_raw_batches():
+                if wanted not in batch:
+                    continue
+                for document in bson.decode_all(batch):
+                    if wanted in bson.encode(document):
+                        content = tuple(content_fields(f"stories_{service}.{collection}", document, story_id))
+                        yield InDatabase(service, collection, str(document.get("_id")), content)
+
+
+def in_bucket(settings: Mapping[str, str], story_id: str) -> tuple[list[str], list[str]]:
+    """The keys of objects, staged ones too, and of unfinished uploads that have the id."""
+    host, secure = address(
+        require_setting(settings, "S3_ENDPOINT"), (get_setting(settings, "S3_SECURE") or "").lower() in {"true", "1"}
+    )
+    client = Minio(
+        host,
+        require_setting(settings, "S3_ACCESS_KEY"),
+        require_setting(settings, "S3_SECRET_KEY"),
+        secure=secure,
+        region=REGION,
+    )
+    bucket = get_setting(settings, "S3_BUCKET") or "stories"
+    prefixes = (f"stories/{story_id}", f"staging/{story_id}")
+    objects = [
+        str(each.object_name) for prefix in prefixes for each in client.list_objects(bucket, prefix, recursive=True)
+    ]
+    uploads = client._list_multipart_uploads(bucket).uploads  # noqa: SLF001  (the SDK offers no other way)
+    return objects, [str(each.object_name) for each in uploads if story_id in str(each.object_name)]
+
+
+async def in_topics(log: TopicReader, topics: Topics, story_id: str) -> list[InTopic]:
+    """Every record that has the id in its key, value or headers, counted by topic."""
+    wanted = story_id.encode()
+    found: dict[str, list[tuple[int, bool]]] = {}
+    async for records in log.read(*(topic for topic in log.topics if topic in topics)):
+        name = log.kafka.plain(records[0].topic)
+        origin = (topics[name].parked_of or (name, ""))[0]
+        for record in records:
+            if names(record, wanted):
+                content = record_has_content(origin, record.value)
+                found.setdefault(name, []).append((record.timestamp, content))
+    return [summary(name, times, topics[name].clears_after) for name, times in sorted(found.items())]
+
+
+def names(record: Any, wanted: bytes) -> bool:
+    """Whether a record has these bytes anywhere."""
+    parts: Iterable[bytes | None] = (record.key, record.value, *(value for _, value in record.headers or ()))
+    return any(wanted in part for part in parts if part)
+
+
+def summary(name: str, times: list[tuple[int, bool]], clears_after: timedelta) -> InTopic:
+    """One topic's line."""
+    last = from_epoch_ms(max(at for at, _ in times))
+    return InTopic(name, len(times), sum(content for _, content in times), last + clears_after)
+
+
+def database_names(services: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Each service's database: as the running stack says, else by the default."""
+    return {name: services.get(name, {}).get("MONGO_DATABASE") or f"stories_{name}" for name in SERVICES}

@@ -1,0 +1,20 @@
+"""Which parts of a checkout are installed beside the command line: an image has none of them."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from stories_shared.cloudevents import SERVICES
+
+EMBEDDED = find_spec("stories_embedded") is not None
+"""The servers of `stories up`."""
+
+INSTALLED_SERVICES = tuple(name for name in SERVICES if find_spec(f"stories_{name}") is not None)
+
+
+def chaos_folder() -> Path | None:
+    """The root of the checkout that holds the fault-injection tests; None where there is none."""
+    if not EMBEDDED:
+        return None
+    from stories_embedded.checkout import CHECKOUT
+
+    return CHECKOUT if (CHECKOUT / "tests" / "chaos" / "__main__.py").is_file() else None

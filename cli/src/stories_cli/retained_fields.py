@@ -1,0 +1,103 @@
+"""What may remain of a story after its end: field names by collection and by topic, and nothing else.
+
+A field that is not listed counts as content, whatever its value looks like. A collection or topic without an entry may
+hold nothing of an ended story. A test holds both tables to the inventory in docs/privacy.md.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+_OUTBOX = ("unsaid.n", "unsaid.since")
+_CLAIM = ("_id", "user_id", "body", "resource_id", "at", "lease", "status")
+_SLOTS = ("drafts", "held", "live", "posted")
+
+NOTHING: frozenset[str] = frozenset()
+
+IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
+    "stories_ingest.stories": NOTHING,
+    "stories_ingest.ended": frozenset(
+        {"_id", "author_id", "how", "at", "series_id", "by", "fact_id", "erased_at", "again_at", *_OUTBOX}
+    ),
+    "stories_ingest.quotas": frozenset(
+        {"_id", "lapses_at", "writes", *(f"{slot}.{field}" for slot in _SLOTS for field in ("story", "until"))}
+    ),
+    "stories_ingest.claims": frozenset(_CLAIM),
+    "stories_feed.stories": NOTHING,
+    "stories_feed.ended": frozenset({"_id", "at", "how", "marked_at"}),
+    "stories_feed.seen": frozenset({"_id", "stories", "until"}),
+    "stories_engagement.stories": NOTHING,
+    "stories_engagement.ended": frozenset({"_id", "at", "how", "heard_at"}),
+    "stories_engagement.views": frozenset({"_id", "author_id", "expires_at", "viewers", "plays", "ended", "since"}),
+    "stories_engagement.engagements": frozenset(
+        {"_id", "author_id", "seq", "at", "reaction", "comment", "share", "ended"}
+    ),
+    "stories_engagement.viewers": NOTHING,
+    "stories_engagement.reactions": NOTHING,
+    "stories_engagement.comments": NOTHING,
+    "stories_engagement.shares": NOTHING,
+    "stories_engagement.claims": NOTHING,
+    "stories_expiry.stories": frozenset(
+        {
+            *("_id", "author_id", "author_erased", "posted_at", "expires_at", "due", "revision"),
+            *("ended", "ended_at", "by", "said.id", "said.at", "said.call", "times_said", "resay_at", *_OUTBOX),
+            *("erased.media", "erased.feed", "erased.engagement", "waiting", "completed_at", "forget_at"),
+        }
+    ),
+}
+"""Paths of fields by collection; the elements of an array share the path of the array."""
+
+SUBJECTS = frozenset({"stories_ingest.stories", "stories_feed.stories", "stories_engagement.stories"})
+"""Collections whose `_id` is the story that a document is about: in another story's document an id is a reference."""
+
+IN_TOPICS: Mapping[str, frozenset[str]] = {
+    "story-posted": NOTHING,
+    "story-expired": frozenset({"story_id", "author_id", "expires_at", "expired_at"}),
+    "story-deleted": frozenset({"story_id", "author_id", "deleted_at", "by"}),
+    "story-viewed": NOTHING,
+    "story-engaged": frozenset({"story_id", "author_id", "kind", "total", "seq", "at"}),
+    "story-erased": frozenset({"story_id", "store", "erased_at"}),
+}
+"""Fields of the records that may name an ended story for as long as their topic keeps them."""
+
+
+def content_fields(collection: str, document: Mapping[str, Any], story_id: str) -> list[str]:
+    """The fields of a document that names an ended story and that may not remain.
+
+    Args:
+        collection: with its database's default name, such as `stories_feed.seen`.
+        document: as MongoDB holds it.
+        story_id: the story that it names.
+    """
+    if collection in SUBJECTS and document.get("_id") != story_id:
+        return []
+    allowed = IN_COLLECTIONS.get(collection, NOTHING)
+    return [path for path in paths(document) if path not in allowed]
+
+
+def record_has_content(topic: str, value: bytes | None) -> bool:
+    """Whether a record of a topic, or of one of its dead-letter topics, holds more than may remain."""
+    if value is None:
+        return False
+    try:
+        document = msgspec.json.decode(value)
+    except (msgspec.MsgspecError, RecursionError):
+        return True
+    return not isinstance(document, dict) or not document.keys() <= IN_TOPICS.get(topic, NOTHING)
+
+
+def paths(document: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The paths of all fields that hold something, each once."""
+    found: dict[str, None] = {}
+    for name, value in document.items():
+        found.update(dict.fromkeys(_paths(value, f"{prefix}{name}")))
+    yield from found
+
+
+def _paths(value: Any, path: str) -> Iterable[str]:
+    if isinstance(value, Mapping):
+        return paths(value, f"{path}.")
+    if isinstance(value, list):
+        return [inner for each in value for inner in _paths(each, path)]
+    return [] if value is None else [path]

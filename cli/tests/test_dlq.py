@@ -1,0 +1,117 @@
+"""parked list, show and replay, on a real broker."""
+
+import asyncio
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faststream.kafka import KafkaRouter
+from stories_shared.clock import system_now
+from stories_shared.consuming import Records, each, listen
+from stories_shared.events import UserFollowed
+from stories_shared.kafka import Kafka
+from stories_shared.publishing import parking_headers
+from stories_shared.testing import consuming, eventually
+
+pytestmark = pytest.mark.servers
+GROUP = "feed.user-followed"
+
+
+def park(installation: Any, offset: int, value: bytes = b"{broken", error: str = "unreadable") -> None:
+    """As a consumer does it: the record's own headers come after where it came from."""
+    origin = SimpleNamespace(
+        topic=installation.kafka.topic("user-followed"),
+        partition=1,
+        offset=offset,
+        headers=[("ce_id", b"7"), ("ce_source", b"/outside"), ("error", b"of its own")],
+    )
+    headers = parking_headers(origin, GROUP, error, "it says nonsense", system_now())
+    installation.put("user-followed.feed.parked", b"ann", value, *headers)
+
+
+def test_what_is_parked_is_counted_by_origin_reader_and_reason(installation: Any) -> None:
+    assert json.loads(installation.run("dlq", "list", "--json").stdout) == []
+    park(installation, 4)
+    park(installation, 5, error="bug")
+    park(installation, 4)
+    for arguments in ((), ("user-followed",), ("user-followed", GROUP), ("user-followed", "feed")):
+        (row,) = json.loads(installation.run("dlq", "list", *arguments, "--json").stdout)
+        assert (row["topic"], row["group"], row["records"]) == ("user-followed", GROUP, 2)
+        assert row["reasons"] == {"unreadable": 1, "bug": 1}
+    assert "feed.user-followed" in installation.run("dlq", "list").stdout
+    assert installation.run("dlq", "list", "no-such-topic").exit_code == 2
+
+
+def test_a_parked_record_shows_where_it_came_from_and_why(installation: Any) -> None:
+    park(installation, 4)
+    park(installation, 5)
+    (shown,) = json.loads(installation.run("dlq", "show", "user-followed", GROUP, "--offset", "1:5", "--json").stdout)
+    assert (shown["offset"], shown["error_type"], shown["error"]) == ("1:5", "unreadable", "it says nonsense")
+    assert (shown["key"], shown["value"]) == ("ann", "{broken")
+    assert "1:4" in installation.run("dlq", "show", "user-followed", GROUP).stdout
+
+
+def test_a_replay_sends_each_record_once_as_it_was(installation: Any) -> None:
+    for offset in (4, 5, 4):
+        park(installation, offset)
+    dry = installation.run("dlq", "replay", "user-followed", GROUP, "--all", "--dry-run")
+    assert dry.stdout.splitlines() == ["user-followed 1:4", "user-followed 1:5"]
+    assert installation.records("user-followed") == []
+    assert installation.run("dlq", "replay", "user-followed", GROUP, "--offset", "1:5").exit_code == 0
+    (record,) = installation.records("user-followed")
+    assert (record.key, record.value) == (b"ann", b"{broken")
+    assert dict(record.headers) == {"ce_id": b"7", "ce_source": b"/outside", "error": b"of its own"}
+    assert installation.run("dlq", "replay", "user-followed", GROUP, "--all").exit_code == 0
+    assert len(installation.records("user-followed")) == 3
+
+
+@pytest.mark.parametrize("arguments", [(), ("--all", "--offset", "1:4")])
+def test_a_replay_wants_either_all_or_one(installation: Any, arguments: tuple[str, ...]) -> None:
+    assert installation.run("dlq", "replay", "user-followed", GROUP, *arguments).exit_code == 2
+
+
+def test_a_replay_of_what_is_not_parked_fails(installation: Any) -> None:
+    assert installation.run("dlq", "replay", "user-followed", GROUP, "--offset", "0:9").exit_code == 1
+
+
+def test_a_replay_may_be_repeated_and_leaves_the_same_fact(installation: Any) -> None:
+    park(installation, 4)
+    for _ in range(2):
+        assert installation.run("dlq", "replay", "user-followed", GROUP, "--offset", "1:4").exit_code == 0
+    first, second = installation.records("user-followed")
+    assert (first.key, first.value, first.headers) == (second.key, second.value, second.headers)
+    assert len(installation.records("user-followed.feed.parked")) == 1
+
+
+def test_poison_that_comes_back_is_parked_with_its_new_place(installation: Any) -> None:
+    park(installation, 4)
+    assert installation.run("dlq", "replay", "user-followed", GROUP, "--offset", "1:4").exit_code == 0
+    (sent,) = installation.records("user-followed")
+    asyncio.run(read_to_the_end(installation.kafka))
+    rows = json.loads(installation.run("dlq", "show", "user-followed", GROUP, "--json").stdout)
+    assert {row["offset"] for row in rows} == {"1:4", f"{sent.partition}:{sent.offset}"}
+    assert {row["value"] for row in rows} == {"{broken"}
+
+
+async def read_to_the_end(kafka: Kafka) -> None:
+    """As the feed does, until the one record is handled."""
+    router = KafkaRouter()
+
+    @listen(router, UserFollowed, service="feed")
+    async def on_user_followed(batch: Records) -> None:
+        await each(batch, UserFollowed, lambda _event: asyncio.sleep(0))
+
+    async with consuming(kafka, router) as fates:
+        await eventually(lambda: sum(fates.handled.values()) > 0)
+
+
+@pytest.mark.parametrize("offset", ["nonsense", "1:", "-1:4"])
+def test_a_replay_of_a_place_that_is_none_fails(installation: Any, offset: str) -> None:
+    assert installation.run("dlq", "replay", "user-followed", GROUP, f"--offset={offset}").exit_code != 0
+
+
+def test_a_replay_for_a_reader_that_is_none_names_those_there_are(installation: Any) -> None:
+    refused = installation.run("dlq", "replay", "user-followed", "expiry.user-followed", "--all")
+    assert refused.exit_code == 2
+    assert GROUP in refused.stderr

@@ -1,0 +1,84 @@
+"""Everything that takes part in a run, wired by hand."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx
+from stories_shared.topics import Topics
+
+from tests.journeys.samples import Samples
+
+from .cluster import LIFETIMES, Cluster
+from .fault_timeline import FaultTimeline
+from .faults import WEIGHTS, faults
+from .generator import Generator
+from .history import History
+from .http_client import Client
+from .invariant_monitor import InvariantMonitor, Wrong
+from .log_recorder import LogRecorder
+from .model import Model
+from .nemesis import Nemesis
+from .network_faults import WireFaults
+from .operations import Operations
+from .process_faults import ProcessFaults
+from .record_faults import RecordFaults
+from .recovery_times import RecoveryTimes
+from .replica_faults import MemberFaults
+
+PEOPLE = 16
+TIMEOUT = httpx.Timeout(30, pool=60)
+
+
+@dataclass
+class Actors:
+    """The parts of one run."""
+
+    client: Client
+    model: Model
+    monitor: InvariantMonitor
+    operations: Operations
+    generator: Generator
+    recorder: LogRecorder
+    records: RecordFaults
+    nemesis: Nemesis
+    recovery_times: RecoveryTimes
+
+
+async def make_actors(
+    seed: int,
+    kinds: frozenset[str],
+    without: frozenset[str],
+    cluster: Cluster,
+    history: History,
+    fault_timeline: FaultTimeline,
+    wrong: Wrong,
+    samples: Samples,
+    stack: AsyncExitStack,
+) -> Actors:
+    """Everybody for a running cluster; `stack` closes their connections."""
+
+    async def door(url: str) -> httpx.AsyncClient:
+        return await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=TIMEOUT, trust_env=False))
+
+    client = Client(history, await door(cluster.stack.url), cluster.stack.token, samples.photo(), wrong)
+    model = Model([f"user-{number}-{seed}" for number in range(PEOPLE)])
+    processes = cluster.processes()
+    doors = {name: await door(processes[name].url or "") for name in cluster.replicas()}
+    monitor = InvariantMonitor(client, model, fault_timeline, wrong, doors)
+    pool = [samples.photo(), samples.photo(".png"), samples.photo(".webp"), samples.clip(1.0)]
+    operations = Operations(client, model, monitor, pool, samples.text(), LIFETIMES)
+    recorder = LogRecorder(cluster.direct["kafka"], tuple(Topics.of([timedelta(hours=24)])))
+    records = RecordFaults(cluster.direct["kafka"], recorder)
+    everything = faults(
+        ProcessFaults(cluster, monitor.collect, operations.provoke, monitor.stare),
+        WireFaults(cluster),
+        records,
+        MemberFaults(cluster, monitor, wrong),
+    )
+    weights = {kind: weight for kind, weight in WEIGHTS.items() if kind in kinds}
+    nemesis = Nemesis(cluster, fault_timeline, history, everything, weights, without, seed)
+    generator = Generator(operations, seed)
+    return Actors(
+        client, model, monitor, operations, generator, recorder, records, nemesis, RecoveryTimes(monitor.doors)
+    )

@@ -1,0 +1,132 @@
+"""What people do with what they see: look, play, react, comment."""
+
+import random
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from .http_client import Answer, Client
+from .invariant_monitor import InvariantMonitor
+from .model import Comment, Model, Play, Story, Timeline
+
+EMOJI = ("❤️", "🎉", "😂")
+AT_ONCE = 3
+
+
+@dataclass
+class EngagementOperations:
+    """Everything that needs a ticket, or did once."""
+
+    client: Client
+    model: Model
+    monitor: InvariantMonitor
+
+    async def view(self, user: str, rng: random.Random) -> None:
+        """Play up to three stories of somebody's reel; now and then the same play is told once more."""
+        shown = await self._look(user, rng)
+        chosen = rng.sample(shown, min(len(shown), rng.randint(1, AT_ONCE)))
+        if not chosen:
+            return
+        views = [{"ticket": item["ticket"], "play_id": secrets.token_hex(8), "watched_ms": 500} for item, _ in chosen]
+        await self._tell(user, views, [story for _, story in chosen])
+        if rng.random() < 0.2:
+            again = [{**view, "watched_ms": 900, "completed": True} for view in views]
+            await self._tell(user, again, [story for _, story in chosen])
+
+    async def _tell(self, user: str, views: list[dict[str, Any]], stories: list[Story]) -> None:
+        op = self.client.history.invoke("view", user=user, stories=[story.id for story in stories])
+        plays = [
+            story.plays.setdefault(user, {}).setdefault(view["play_id"], Play(time.time()))
+            for story, view in zip(stories, views, strict=True)
+        ]
+
+        async def attempt() -> Answer:
+            answer = await self.client.once(user, "POST", "/v1/views", json={"views": views})
+            if not answer.tells:
+                for play in plays:
+                    play.maybe = True
+            return answer
+
+        answer = await self.client.until_known(op, attempt)
+        if answer.status == 202:
+            refused = {each["index"] for each in answer.body["rejected"]}
+            for number, play in enumerate(plays):
+                if number not in refused:
+                    play.accepted = play.accepted or answer.ended
+
+    async def react(self, user: str, rng: random.Random) -> None:
+        """React to something that is shown."""
+        if found := await self._one(user, rng):
+            item, story = found
+            emoji = rng.choice(EMOJI)
+            op = self.client.history.invoke("react", user=user, story=story.id, emoji=emoji)
+            await self.set_reaction(op, user, story, emoji, item["ticket"])
+
+    async def unreact(self, user: str, rng: random.Random) -> None:
+        """Take a reaction back."""
+        now = time.time()
+        mine = [
+            story
+            for story in self.model.stories
+            if story.lives(now) and user in story.reactions and story.reactions[user].intended
+        ]
+        if mine:
+            story = rng.choice(mine)
+            op = self.client.history.invoke("unreact", user=user, story=story.id)
+            await self.set_reaction(op, user, story, None, None)
+
+    async def set_reaction(self, op: int, user: str, story: Story, emoji: str | None, ticket: str | None) -> Answer:
+        """PUT or DELETE until it is done or refused."""
+        change = story.reactions.setdefault(user, Timeline(None)).begin(emoji, time.time())
+        path = f"/v1/stories/{story.id}/reaction"
+        asked: dict[str, Any] = {"ticket": ticket, "json": {"emoji": emoji}} if emoji else {}
+        method = "PUT" if emoji else "DELETE"
+        answer = await self.client.until_known(op, lambda: self.client.once(user, method, path, **asked), change)
+        if answer.tells and not answer.good and change.over is None:
+            story.reactions[user].refuse(change)
+        return answer
+
+    async def comment(self, user: str, rng: random.Random) -> None:
+        """Say something about something that is shown."""
+        if found := await self._one(user, rng):
+            item, story = found
+            key = f"key-{secrets.token_hex(8)}"
+            story.comments[key] = Comment(user, f"comment {story.word}", time.time())
+            await self.send_comment(story, key, item["ticket"])
+
+    async def send_comment(self, story: Story, key: str, ticket: str) -> Answer:
+        """POST with its key until it is there or refused."""
+        comment = story.comments[key]
+        op = self.client.history.invoke("comment", user=comment.viewer, story=story.id, key=key)
+        doubted = False
+        path = f"/v1/stories/{story.id}/comments"
+
+        async def attempt() -> Answer:
+            nonlocal doubted
+            body = {"text": comment.text}
+            answer = await self.client.once(comment.viewer, "POST", path, ticket=ticket, key=key, json=body)
+            doubted = doubted or not answer.tells
+            return answer
+
+        answer = await self.client.until_known(op, attempt)
+        if answer.status == 201:
+            comment.id, comment.acked = answer.body["id"], answer.ended
+        elif answer.tells and not doubted:
+            comment.refused = True
+        return answer
+
+    async def _one(self, user: str, rng: random.Random) -> tuple[Any, Story] | None:
+        shown = [each for each in await self._look(user, rng) if each[1].author != user]
+        return rng.choice(shown) if shown else None
+
+    async def _look(self, user: str, rng: random.Random) -> list[tuple[Any, Story]]:
+        """What the gateway shows of somebody's reel, with a second left to do something about it."""
+        author = rng.choice([other for other in self.model.users if other != user])
+        answer = await self.client.once(user, "GET", f"/v1/users/{quote(author)}/stories", params={"limit": 100})
+        if answer.status != 200:
+            return []
+        self.monitor.reel(user, answer.body["items"], answer, "gateway")
+        known = [(item, self.model.by_id.get(item["id"])) for item in answer.body["items"]]
+        return [(item, story) for item, story in known if story is not None]

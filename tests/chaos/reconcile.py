@@ -1,0 +1,82 @@
+"""After the violence: what was left open is asked again until it is known, and the log is read to its end."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import AsyncMongoClient
+
+from tests.journeys.offsets import groups_of, unread
+
+from .model import LINGERS_S, Story
+from .operations import Operations
+from .timing import POLL_S, sleep_until
+
+DRAINED_S = 120.0
+
+
+@dataclass
+class Reconciliation:
+    """Makes the model exact where people were left without an answer."""
+
+    operations: Operations
+
+    async def run(self, last_attempt: float) -> None:
+        """Once nothing can take effect any more that was given up, say what was meant last once more."""
+        await sleep_until(last_attempt + LINGERS_S)
+        model = self.operations.model
+        for story in model.stories:
+            if story.state in {"wanted", "drafted", "publishing"}:
+                await self.operations.bring_live(story)
+        for (kind, user, target), edge in sorted(model.edges.items(), key=lambda each: each[0][0] != "blocked"):
+            if not edge.settled(time.time()):
+                await self.operations.decide(kind, user, target, on=edge.intended)
+        await asyncio.gather(*(self._settle(story) for story in model.stories if story.state == "live"))
+
+    async def _settle(self, story: Story) -> None:
+        now = time.time()
+        if not story.deleted.settled(now):
+            await self.operations.take_back(story)
+        if story.lives(time.time()) is False:
+            return
+        if not story.rule.settled(now):
+            await self.operations.say_audience(story, story.rule.intended)
+        for user, reaction in story.reactions.items():
+            if not reaction.settled(now):
+                op = self.operations.client.history.invoke("unreact", user=user, story=story.id)
+                await self.operations.set_reaction(op, user, story, None, None)
+        for key, comment in story.comments.items():
+            if comment.id is None and not comment.refused:
+                path = f"/v1/stories/{story.id}"
+                item = await self.operations.client.once(comment.viewer, "GET", path)
+                if item.status == 200:
+                    await self.operations.send_comment(story, key, item.body["ticket"])
+
+
+async def lags(bootstrap: str) -> Mapping[str, int]:
+    """Records that groups have not handled."""
+    return await unread(bootstrap, await groups_of(bootstrap))
+
+
+async def unsaid(mongo_url: str) -> dict[str, int]:
+    """Documents whose mark has not been said, by collection."""
+    found: dict[str, int] = {}
+    async with AsyncMongoClient[dict[str, Any]](mongo_url, serverSelectionTimeoutMS=5000) as client:
+        for name in await client.list_database_names():
+            if name.startswith("stories_"):
+                for collection in await client[name].list_collection_names(filter={"type": "collection"}):
+                    if count := await client[name][collection].count_documents({"unsaid.since": {"$exists": True}}):
+                        found[f"{name}.{collection}"] = count
+    return found
+
+
+async def drained(bootstrap: str, mongo_url: str) -> dict[str, Any]:
+    """Wait until every group has read everything and every outbox is empty; what is left where that takes too long."""
+    deadline = time.time() + DRAINED_S
+    while True:
+        left: dict[str, Any] = {**await lags(bootstrap), **await unsaid(mongo_url)}
+        if not left or time.time() > deadline:
+            return left
+        await asyncio.sleep(POLL_S)

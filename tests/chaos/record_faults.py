@@ -1,0 +1,173 @@
+"""Faults in the log: poison, records told again, headers that are none, records as large as may be, new partitions.
+
+What is written here by hand is remembered: `poison` must be parked, and nothing else; `resaid` tells when content of a
+story that may be over was put into the log anew, from where on its time there counts.
+"""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.errors import KafkaError
+from stories_embedded.checkout import CHECKOUT
+from stories_shared.events import EVENTS
+from stories_shared.topics import Topics
+
+from .log_recorder import POISON, LogRecorder
+
+GOLDEN = CHECKOUT / "shared" / "tests" / "golden"
+MOST_BYTES = 1024 * 1024 - 600
+"""Of a value, so that the record with its frame is as large as a topic takes."""
+MOST_PARTITIONS = 6
+ALL_S, INSISTING_S = 15.0, 90.0
+T = TypeVar("T")
+BAD_HEADERS: list[tuple[str, Any]] = [
+    ("note", b"\xff\xfe\x00"),
+    ("nothing", None),
+    ("reply_to", b"story-deleted"),
+    ("correlation_id", b"\xc3\x28"),
+]
+BAD_TIMES = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z", 2**70)
+Header = tuple[str, Any]
+
+
+@dataclass
+class RecordFaults:
+    """Writes to the broker itself, past every proxy."""
+
+    bootstrap: str
+    recorder: LogRecorder
+    topics: Topics = field(default_factory=lambda: Topics.of([timedelta(hours=24)]))
+    poison: dict[str, set[bytes]] = field(default_factory=dict)
+    resaid: dict[str, float] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def poisonous(self, rng: random.Random) -> AsyncIterator[str]:
+        """One record that cannot be read on every topic, and a few more on some."""
+        topics = [*EVENTS, *rng.choices(sorted(EVENTS), k=5)]
+        records = [self._poison(topic, rng.choice(list(bad_values(topic, rng))), rng) for topic in topics]
+        await self._send(records)
+        yield f"{len(records)} poisonous records"
+
+    @asynccontextmanager
+    async def large(self, rng: random.Random) -> AsyncIterator[str]:
+        """Records as large as may be: one that cannot be read, and one that can, with a field nobody knows."""
+        topic = rng.choice(sorted(EVENTS))
+        edge = {"user_id": f"ghost{rng.getrandbits(32)}", "target_id": "another-ghost", "at": "2026-01-01T00:00:00Z"}
+        good = json.dumps({**edge, "unknown": ""}).encode()
+        good = good[:-2] + b"x" * (MOST_BYTES - len(good)) + good[-2:]
+        await self._send(
+            [self._poison(topic, b"x" * MOST_BYTES, rng), ("user-muted", edge["user_id"].encode(), good, [])]
+        )
+        yield f"large records on {topic} and user-muted"
+
+    @asynccontextmanager
+    async def again(self, rng: random.Random) -> AsyncIterator[str]:
+        """What was said in the last minutes is said again, as it was: duplicates, old revisions, things long over."""
+        records = [record for record in (self.recorder.some(rng) for _ in range(40)) if record is not None]
+        await self._send([self._copy(record, list(record.headers or ())) for record in records])
+        yield f"{len(records)} records again"
+
+    @asynccontextmanager
+    async def headers(self, rng: random.Random) -> AsyncIterator[str]:
+        """Good records once more, with headers that are no text, nothing at all, or ask for an answer."""
+        records = [record for record in (self.recorder.some(rng) for _ in range(15)) if record is not None]
+        await self._send([self._copy(record, [*BAD_HEADERS, *(record.headers or ())]) for record in records])
+        yield f"{len(records)} records with bad headers"
+
+    @asynccontextmanager
+    async def partitions(self, rng: random.Random) -> AsyncIterator[str]:
+        """A topic gets one more partition, from which on keys lie elsewhere."""
+        topic = rng.choice(sorted(EVENTS))
+        number = await insisting(lambda: self._one_more(topic))
+        yield f"{topic} has {number} partitions"
+
+    def readable(self) -> dict[str, int]:
+        """Records with a value that can be read, by topic."""
+        found = dict(self.recorder.appended)
+        for topic in EVENTS:
+            for reader in self.topics[topic].readers[:1]:
+                found[topic] = found.get(topic, 0) - len(self.poison.get(f"{topic}.{reader}.parked", ()))
+        return found
+
+    def _poison(self, topic: str, value: bytes, rng: random.Random) -> tuple[str, bytes, bytes, list[Header]]:
+        key = POISON + f"{rng.getrandbits(64):016x}".encode()
+        for reader in self.topics[topic].readers:
+            self.poison.setdefault(f"{topic}.{reader}.parked", set()).add(key)
+        return topic, key, value, list(BAD_HEADERS) if rng.random() < 0.3 else []
+
+    def _copy(self, record: Any, headers: list[Header]) -> tuple[str, bytes, bytes, list[Header]]:
+        if record.topic in {"story-posted", "story-viewed"} and record.key:
+            self.resaid[record.key.decode(errors="replace")] = time.time()
+        return record.topic, record.key, record.value, headers
+
+    async def _one_more(self, topic: str) -> int:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        try:
+            await admin.start()
+            [described] = await admin.describe_topics([topic])
+            there = len(described["partitions"])
+            if there < MOST_PARTITIONS:
+                await admin.create_partitions({topic: NewPartitions(total_count=there + 1)})
+            return min(there + 1, MOST_PARTITIONS)
+        finally:
+            await admin.close()
+
+    async def _send(self, records: list[tuple[str, bytes, bytes, list[Header]]]) -> None:
+        async def send() -> None:
+            producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks="all", max_request_size=2 * MOST_BYTES)
+            try:
+                await producer.start()
+                async with asyncio.timeout(ALL_S):
+                    sent = [await producer.send(topic, value, key, headers=own) for topic, key, value, own in records]
+                    await asyncio.gather(*sent)
+            finally:
+                await producer.stop()
+
+        await insisting(send)
+
+
+async def insisting(act: Callable[[], Awaitable[T]]) -> T:
+    """Do it, again and again where another fault has the broker down just now."""
+    deadline = time.time() + INSISTING_S
+    while True:
+        try:
+            return await act()
+        except (KafkaError, OSError, TimeoutError, AssertionError):
+            if time.time() > deadline:
+                raise
+        await asyncio.sleep(1)
+
+
+def bad_values(topic: str, rng: random.Random) -> Iterator[bytes]:
+    """Values that no reading makes an event of, and values that decode as JSON but that no store could hold."""
+    yield b""
+    yield b"no JSON at all"
+    yield b"\xff\xfe\x00\x01"
+    yield b"[" * 20_000
+    yield b'{"a":' * 5_000 + b"1" + b"}" * 5_000
+    yield b"null"
+    yield b"{}"
+    golden = json.loads(next(GOLDEN.rglob(f"{topic}.json")).read_text())
+    event = EVENTS[topic]
+    yield json.dumps({name: value for name, value in golden.items() if name != event.key_field}).encode()
+    yield json.dumps({**golden, event.key_field: "a\x00b"}).encode()
+    yield json.dumps({**golden, event.key_field: "x" * 300}).encode()
+    for name in event.time_fields:
+        yield json.dumps(
+            {**golden, name: rng.choice(("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z", 2**70))}
+        ).encode()
+    for name, value in golden.items():
+        if isinstance(value, int) and not isinstance(value, bool):
+            yield json.dumps({**golden, name: rng.choice((2**70, -(2**70), 1e308))}).encode()
+    if topic == "story-posted":
+        for layer in ({"a\x00b": 1}, {"n": 2**70}, {"deep": [[[[[[[[[[1]]]]]]]]]]}, {"long": "x" * 20_000}):
+            yield json.dumps({**golden, "layers": [layer]}).encode()

@@ -1,0 +1,114 @@
+"""Faults of membership: one more replica comes and goes, and one whose clock is an hour off."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+from stories_embedded.children import gone, kill_group, spawn
+from stories_embedded.ports import free_port
+from stories_embedded.state import Folder
+from stories_shared.cloudevents import SERVICES
+
+from .cluster import Cluster
+from .invariant_monitor import InvariantMonitor, Wrong
+
+STAYS_S = (4.0, 12.0)
+READY_S, DRAINED_S, SEEN_S = 60.0, 12.0, 60.0
+POLL_S = 0.3
+FAKETIME = "lib*/**/faketime/libfaketimeMT.so.1"
+
+
+def libfaketime() -> str | None:
+    """The library that fakes the time for threaded programs (Debian's package `faketime`); None where it is not."""
+    return next((str(path) for path in Path("/usr").glob(FAKETIME)), None)
+
+
+@dataclass
+class MemberFaults:
+    """Starts replicas beside those that the supervisor knows."""
+
+    cluster: Cluster
+    monitor: InvariantMonitor
+    wrong: Wrong
+    number: int = field(default=0)
+
+    @asynccontextmanager
+    async def join(self, rng: random.Random) -> AsyncIterator[str]:
+        """A third replica joins every group of its service, is read from, and leaves, politely or not."""
+        service = rng.choice(SERVICES)
+        async with self._replica(service, {}) as (process, url, name):
+            if not await self._becomes(url, 200, READY_S):
+                self.wrong("a new replica becomes ready", replica=name)
+            async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as door:
+                self.monitor.doors[name] = door
+                yield f"{name} joins"
+                await asyncio.sleep(rng.uniform(*STAYS_S))
+                del self.monitor.doors[name]
+            if rng.random() < 0.5:
+                return
+            process.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(DRAINED_S):
+                    await gone(process)
+            except TimeoutError:
+                self.wrong("a service stops within ten seconds", replica=name)
+
+    @asynccontextmanager
+    async def clock(self, rng: random.Random) -> AsyncIterator[str]:
+        """A replica an hour ahead or behind: it says so, is not ready, and answers nothing about stories."""
+        library = libfaketime()
+        assert library is not None, "this kind is left out where the library is not"
+        service, shift = rng.choice(SERVICES), rng.choice(("+1h", "-1h"))
+        faked = {"LD_PRELOAD": library, "FAKETIME": shift, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        async with self._replica(service, {**faked, "DONT_FAKE_MONOTONIC": "1"}) as (_, url, name):
+            yield f"{name} joins, {shift} off"
+            if not await self._becomes(url, 503, SEEN_S, word="clock"):
+                self.wrong("a clock that is off is said", replica=name, shift=shift)
+            user = self.monitor.client.person(self.monitor.model.users[0])
+            async with httpx.AsyncClient(base_url=url, timeout=5, trust_env=False) as door:
+                until = time.time() + rng.uniform(*STAYS_S)
+                while time.time() < until:
+                    answer = await self.monitor.client.once(user.id, "GET", "/v1/config", door)
+                    if answer.good:
+                        self.wrong("a replica whose clock is off steps aside", replica=name, shift=shift)
+                        break
+                    await asyncio.sleep(POLL_S)
+
+    @asynccontextmanager
+    async def _replica(
+        self, service: str, more: Mapping[str, str]
+    ) -> AsyncIterator[tuple[subprocess.Popen[bytes], str, str]]:
+        self.number += 1
+        name = f"{service}-extra-{self.number}"
+        port = free_port(set())
+        stack = Folder(self.cluster.stack.folder).running()
+        assert stack is not None
+        env = {**os.environ, **stack.services[service], **more, "PORT": str(port)}
+        process = spawn([sys.executable, "-m", f"stories_{service}"], self.cluster.stack.log(name), env)
+        try:
+            yield process, f"http://127.0.0.1:{port}", name
+        finally:
+            kill_group(process)
+
+    @staticmethod
+    async def _becomes(url: str, status: int, within_s: float, word: str = "") -> bool:
+        deadline = time.time() + within_s
+        async with httpx.AsyncClient(timeout=2, trust_env=False) as http:
+            while time.time() < deadline:
+                try:
+                    answer = await http.get(f"{url}/readyz")
+                    if answer.status_code == status and word in answer.text:
+                        return True
+                except httpx.HTTPError:
+                    pass
+                await asyncio.sleep(POLL_S)
+        return False

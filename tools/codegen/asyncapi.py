@@ -1,0 +1,130 @@
+"""docs/asyncapi.yaml: the events as AsyncAPI 3, from events.py and topics.yml."""
+
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Any
+
+import yaml
+from stories_shared.events import EVENTS, Event
+from stories_shared.settings import duration_text
+from stories_shared.topics import Topic, Topics
+
+from .schemas import components, summary
+
+Document = dict[str, Any]
+LIFETIME = timedelta(hours=24)
+HEAD = "# Made from the code by `make docs`; a test compares.\n"
+ABOUT = (
+    "The facts that the services tell each other. Values are JSON, headers are CloudEvents 1.0 in binary mode; outside "
+    "producers may leave the headers out, or use structured mode. See events.md."
+)
+HEADERS: Document = {
+    "type": "object",
+    "properties": {
+        "ce_specversion": {"type": "string", "const": "1.0"},
+        "ce_id": {
+            "type": "string",
+            "description": "with ce_source the identity of the fact",
+        },
+        "ce_source": {"type": "string", "examples": ["/stories/ingest"]},
+        "ce_type": {"type": "string", "pattern": "^stories\\.[a-z-]+\\.v1$"},
+        "ce_time": {"type": "string", "format": "date-time"},
+        "ce_subject": {"type": "string", "description": "the record's key"},
+        "content-type": {"type": "string", "examples": ["application/json"]},
+    },
+}
+
+
+class Readable(yaml.SafeDumper):
+    """Writes no anchors and keeps the order of keys."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Every mapping is written out."""
+        return data is not None
+
+
+def page() -> str:
+    """The document as YAML."""
+    body = yaml.dump(document(), Dumper=Readable, sort_keys=False, width=120, allow_unicode=True)
+    return HEAD + str(body)
+
+
+def document() -> Document:
+    """The document as JSON would have it."""
+    topics = Topics.of([LIFETIME])
+    told = {name: topics[name] for name in EVENTS}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Stories",
+            "version": version("stories-shared"),
+            "description": ABOUT,
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": {name: channel(topic) for name, topic in told.items()},
+        "operations": {name: made for topic in told.values() for name, made in operations(topic).items()},
+        "components": {
+            "messages": {event.__name__: message(event) for event in EVENTS.values()},
+            "messageTraits": {"cloudEvent": {"headers": HEADERS}},
+            "schemas": components("#/components/schemas/{name}"),
+        },
+    }
+
+
+def channel(topic: Topic) -> Document:
+    """A topic, with how long it keeps records."""
+    event = EVENTS[topic.name]
+    kept = f"kept {duration_text(topic.retention)}"
+    if topic.name == "story-posted":
+        kept = f"compacted, kept for the longest lifetime and 24h more ({duration_text(topic.retention)} by default)"
+    writers = ", ".join(topic.writers) + (" and outside producers" if topic.outsiders else "")
+    return {
+        "address": topic.name,
+        "description": f"{summary(event)} Keyed by {event.key_field}; {kept}; written by {writers}.",
+        "messages": {event.__name__: {"$ref": f"#/components/messages/{event.__name__}"}},
+        "bindings": {
+            "kafka": {
+                "topic": topic.name,
+                "topicConfiguration": {
+                    "cleanup.policy": list(topic.cleanup),
+                    "retention.ms": round(topic.retention.total_seconds() * 1000),
+                    "max.message.bytes": topic.max_message_bytes,
+                },
+                "bindingVersion": "0.5.0",
+            }
+        },
+    }
+
+
+def operations(topic: Topic) -> dict[str, Document]:
+    """Who says and who hears a topic."""
+    event = EVENTS[topic.name].__name__
+    where = {
+        "channel": {"$ref": f"#/channels/{topic.name}"},
+        "messages": [{"$ref": f"#/channels/{topic.name}/messages/{event}"}],
+    }
+    said = {f"{service}-says-{topic.name}": {"action": "send", **where} for service in topic.writers}
+    heard = {
+        f"{service}-hears-{topic.name}": {"action": "receive", **where, "bindings": group(f"{service}.{topic.name}")}
+        for service in topic.readers
+    }
+    return said | heard
+
+
+def group(name: str) -> Document:
+    """The consumer group of a reader."""
+    return {"kafka": {"groupId": {"type": "string", "const": name}, "bindingVersion": "0.5.0"}}
+
+
+def message(event: type[Event]) -> Document:
+    """An event: its headers, its payload, its key."""
+    return {
+        "name": event.ce_type(),
+        "title": event.__name__,
+        "summary": summary(event),
+        "contentType": "application/json",
+        "traits": [{"$ref": "#/components/messageTraits/cloudEvent"}],
+        "payload": {"$ref": f"#/components/schemas/{event.__name__}"},
+        "bindings": {"kafka": {"key": {"type": "string", "description": event.key_field}, "bindingVersion": "0.5.0"}},
+    }

@@ -1,0 +1,167 @@
+"""Who may do what in Kafka: `docs/acls.md`, and the same for Strimzi in `deploy/strimzi/`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import yaml
+from stories_shared.topics import Topic, Topics
+
+from .settings import SERVICES
+
+LIFETIME = timedelta(hours=24)
+PARTITIONS, REPLICATION = 12, 3
+CLUSTER = "kafka"  # the example's Kafka resource
+OUTSIDER = "producer"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a user may do with a topic or group."""
+
+    kind: str
+    name: str
+    operations: tuple[str, ...]
+
+
+def users() -> list[str]:
+    """The services, and an outside producer."""
+    return [*SERVICES, OUTSIDER]
+
+
+def grants(user: str, topics: Topics) -> list[Grant]:
+    """A user's rights, by topic and then by group."""
+    if user == OUTSIDER:
+        return [Grant("topic", topic.name, ("Describe", "Write")) for topic in topics.values() if topic.outsiders]
+    found = [
+        Grant("topic", topic.name, operations)
+        for topic in topics.values()
+        if (operations := ("Describe", *operations_on(topic, user))) != ("Describe",)
+    ]
+    found += [
+        Grant("group", f"{user}.{topic.name}", ("Describe", "Read"))
+        for topic in topics.values()
+        if user in topic.readers
+    ]
+    return found
+
+
+def operations_on(topic: Topic, service: str) -> Iterable[str]:
+    """What a service does with a topic."""
+    if service in topic.readers:
+        yield "Read"
+    if service in topic.writers:
+        yield "Write"
+
+
+def page() -> str:
+    """docs/acls.md."""
+    topics = Topics.of([LIFETIME])
+    spoken = [topic for topic in topics.values() if topic.parked_of is None]
+    head = f"| topic | {' | '.join(users())} |\n|{' --- |' * (len(users()) + 1)}"
+    rows = [f"| `{topic.name}` | {' | '.join(cell(topic, user) for user in users())} |" for topic in spoken]
+    groups = [
+        f"- **{service}**: " + ", ".join(f"`{service}.{topic.name}`" for topic in spoken if service in topic.readers)
+        for service in SERVICES
+    ]
+    return PAGE.format(table="\n".join((head, *rows)), groups="\n".join(groups), outsider=OUTSIDER)
+
+
+def cell(topic: Topic, user: str) -> str:
+    """A user's rights on a topic in few letters."""
+    if user == OUTSIDER:
+        return "W" if topic.outsiders else ""
+    return "".join(operation[0] for operation in operations_on(topic, user))
+
+
+def strimzi_topics() -> str:
+    """deploy/strimzi/topics.yaml."""
+    documents = [
+        resource(
+            "KafkaTopic",
+            topic.name,
+            {
+                "partitions": PARTITIONS,
+                "replicas": REPLICATION,
+                "config": {
+                    name: int(value) if value.isdigit() else value for name, value in topic.config(REPLICATION).items()
+                },
+            },
+        )
+        for topic in Topics.of([LIFETIME]).values()
+    ]
+    return TOPICS_HEAD + dumped(documents)
+
+
+def strimzi_users() -> str:
+    """deploy/strimzi/users.yaml."""
+    topics = Topics.of([LIFETIME])
+    documents = [
+        resource(
+            "KafkaUser",
+            f"stories-{user}",
+            {
+                "authentication": {"type": "scram-sha-512"},
+                "authorization": {"type": "simple", "acls": [acl(grant) for grant in grants(user, topics)]},
+            },
+        )
+        for user in users()
+    ]
+    return USERS_HEAD + dumped(documents)
+
+
+def acl(grant: Grant) -> dict[str, Any]:
+    """A right in Strimzi's words."""
+    return {
+        "resource": {"type": grant.kind, "name": grant.name, "patternType": "literal"},
+        "operations": list(grant.operations),
+    }
+
+
+def resource(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """One of Strimzi's resources."""
+    return {
+        "apiVersion": "kafka.strimzi.io/v1",
+        "kind": kind,
+        "metadata": {"name": name, "labels": {"strimzi.io/cluster": CLUSTER, "app.kubernetes.io/part-of": "stories"}},
+        "spec": spec,
+    }
+
+
+def dumped(documents: Iterable[dict[str, Any]]) -> str:
+    """Documents one after the other, in the order of their keys' writing."""
+    return "".join("---\n" + yaml.safe_dump(document, sort_keys=False, width=120) for document in documents)
+
+
+PAGE = """\
+# Who may do what in Kafka
+
+Made from `deploy/topics.yml` by `make docs`; a test compares it with what the services' code reads and writes. R: Read,
+W: Write; either comes with Describe. `{outsider}` stands for the producers of your own that you let in: give each only
+the topics that it needs.
+
+{table}
+
+A service may also write the parked topic of each topic that it reads, `<topic>.<service>.parked`, and read and write
+nothing of anybody else's. It reads with one group for each topic (ACL Read and Describe on the group):
+
+{groups}
+
+The live index of feed and engagement's endings read without a group. Producers are idempotent: a cluster that still
+asks for it (before Kafka 3.0) needs `IdempotentWrite` on the cluster for each of the four, or `KAFKA_IDEMPOTENT=false`.
+What makes the topics needs `Create` and `AlterConfigs` on the cluster and on topics, and no service does: Kubernetes'
+`topics.mode: job` gives those rights to a Job alone (`global.topics.kafka`), `external` to nobody. The commands
+`stories dlq` and `stories erasure verify` read all topics and describe all groups; `stories dlq replay` also
+writes the topic that a record came from.
+
+With a topic prefix (`KAFKA_TOPIC_PREFIX`), all names, groups' too, begin with it. The same as resources for Strimzi:
+`deploy/strimzi/`.
+"""
+TOPICS_HEAD = """\
+# Made from deploy/topics.yml by `make docs`; a test compares. For stories of at most 24 h: with longer lifetimes
+# (STORY_LIFETIMES) raise the retention of story-posted and its parked topics to the longest plus 24 h.
+"""
+USERS_HEAD = """\
+# Made from deploy/topics.yml by `make docs`; a test compares. The matrix is in docs/acls.md.
+"""
