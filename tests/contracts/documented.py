@@ -13,7 +13,8 @@ from typing import Any
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 READS_ONLY = re.compile(r"^(?!.*(-X|--json|-F|--data)\b).*$", re.DOTALL)
 ANYTHING = "…"
-DEADLINE_S = 30.0
+DEADLINE_S = 30.0  # for the effect of an earlier step to show
+COMMAND_S = 120.0  # for one block: several processes, on a machine that is busy
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Reader:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, errors = await asyncio.wait_for(process.communicate(), DEADLINE_S)
+        out, errors = await asyncio.wait_for(process.communicate(), COMMAND_S)
         text = out.decode()
         if process.returncode != 0:
             return f"{step.command}\nexit code {process.returncode}\n{text}{errors.decode()[-2000:]}"
