@@ -36,7 +36,7 @@ async def reader(world: World, tmp_path: Path) -> Reader:
 
 @pytest.mark.needs_jq
 async def test_the_tutorial_runs_and_gets_the_answers_it_prints(reader: Reader) -> None:
-    assert await reader.follow(with_new_users(TUTORIAL)) == 16
+    assert await reader.follow(with_new_users(TUTORIAL)) == 18
 
 
 @pytest.mark.needs_jq
