@@ -20,7 +20,8 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/stories
 cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '$(cache)' || echo '$(CURDIR)/.stories-cache')
 export UV_CACHE_DIR ?= $(cache)/uv
 
-.PHONY: install install/deploy lock up demo test check check/deploy secrets docs docs/site charts test/failed test/minio chaos release
+.PHONY: install install/deploy lock up demo test test/unit test/minio test/nightly check \
+	check/deploy secrets docs docs/site charts chaos release
 
 install: .venv/installed
 
@@ -34,24 +35,37 @@ up: install
 demo: install
 	@$(STORIES) demo
 
-# Modules side by side, each worker with servers of its own; WORKERS=0 is one after the other, in this process. What
-# judges the seconds of the whole system has the machine to itself. Both parts are run, whatever the first finds.
+# Modules side by side on one set of servers; then those that freeze or kill servers, with a set for each worker; then
+# what judges the seconds of the whole system, which has the machine to itself. WORKERS=0 is one after the other, in this
+# process. All parts are run, whatever the first finds.
 WORKERS ?= logical
 side_by_side = -p tests.side_by_side -n $(WORKERS) --maxprocesses 4
+per_push = not needs_minio and not nightly
 test: install
 	@status=0; set -x; \
-	.venv/bin/python -m pytest -m "not needs_minio and not alone" $(side_by_side) || status=$$?; \
-	.venv/bin/python -m pytest -m "not needs_minio and alone" tests || status=$$?; \
+	.venv/bin/python -m pytest -m "$(per_push) and not alone and not breaks_servers" $(side_by_side) || status=$$?; \
+	STORIES_TEST_OWN_SERVERS=1 .venv/bin/python -m pytest -m "$(per_push) and not alone and breaks_servers" $(side_by_side) || status=$$?; \
+	.venv/bin/python -m pytest -m "$(per_push) and alone" tests || status=$$?; \
 	exit $$status
 
-# What failed in the last run, one after the other, and nothing else.
-test/failed: install
-	.venv/bin/python -m pytest -m "not needs_minio" --last-failed --last-failed-no-failures=none
+# Every test that needs no servers, no tools and no encoding of media: under a minute, in this process.
+test/unit: install
+	STORIES_TEST_WITHOUT_SERVERS=1 .venv/bin/python -m pytest -q -m "not servers and not slow and not needs_deploy_tools and not needs_go and not needs_prometheus"
 
 # The first time builds MinIO, which no test waits for.
 test/minio: install
 	@.venv/bin/python -c 'from stories_embedded import minio; minio.program()'
 	STORIES_TEST_S3=minio .venv/bin/python -m pytest -m "objects or needs_minio" $(side_by_side)
+
+# What is slow and random: store suites on Motor, everything on MinIO itself, and chaos with new seeds. All parts are run.
+NIGHTLY_SEEDS ?= 3
+NIGHTLY_MINUTES ?= 10
+test/nightly: install
+	@status=0; set -x; \
+	.venv/bin/python -m pytest -m nightly $(side_by_side) || status=$$?; \
+	$(MAKE) test/minio || status=$$?; \
+	for number in $$(seq $(NIGHTLY_SEEDS)); do $(STORIES) chaos --minutes $(NIGHTLY_MINUTES) || status=$$?; done; \
+	exit $$status
 
 check: install
 	.venv/bin/ruff format --check .

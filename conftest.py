@@ -1,4 +1,4 @@
-"""Loads the real servers for every test of the workspace, and says what a test lacks that needs a tool."""
+"""Loads the real servers for every test of the workspace, marks tests by what they use, and names missing tools."""
 
 import os
 import shutil
@@ -34,6 +34,57 @@ TOOLS = {
         lambda: bool(shutil.which("prometheus") and shutil.which("promtool")), "sudo apt-get install -y prometheus"
     ),
 }
+
+
+SERVER_FIXTURES = frozenset({"servers", "stack", "pair", "own_world", "watched"})
+"""Whoever uses one of these talks to real servers."""
+
+DRIVERS = frozenset({"pymongo", "motor"})
+"""Parameters of store suites that run on a real MongoDB."""
+
+BREAKS_SERVERS = (
+    "shared/tests/test_tailing.py",
+    "shared/tests/test_hanging.py",
+    "services/expiry/tests/test_service.py",
+    "services/ingest/tests/test_faults.py",
+    "services/engagement/tests/test_replicas.py",
+    "services/feed/tests/test_faults.py",
+    "deploy/embedded/tests/test_servers.py",
+    "tests/sabotage/",
+)
+"""Modules that freeze or kill the servers and so cannot share them. Lent servers refuse both, so none is forgotten."""
+
+JUDGES_SECONDS = ("tests/failures/", "tests/journeys/")
+"""Tests of the whole system that hold it to its times, and have the machine to themselves."""
+
+SLOW = (
+    "services/ingest/tests/media/",
+    "deploy/embedded/tests/",
+    "tests/deployment/",
+    "tools/tests/test_release.py",
+)
+"""Tests that encode media, start gateways or supervisors, build images, or clone the repository."""
+
+BESIDE_OTHERS = ("tests/journeys/test_restore.py",)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the fixtures and parameters that it uses, and by what it does to them."""
+    for item in items:
+        path = str(item.path.relative_to(CHECKOUT))
+        callspec = getattr(item, "callspec", None)
+        drivers = DRIVERS & {each for each in callspec.params.values() if isinstance(each, str)} if callspec else set()
+        if drivers or SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.servers)
+        if "motor" in drivers:
+            item.add_marker(pytest.mark.nightly)
+        if path.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+        if path.startswith(BREAKS_SERVERS) and item.get_closest_marker("servers"):
+            item.add_marker(pytest.mark.breaks_servers)
+        if path.startswith(JUDGES_SECONDS) and path not in BESIDE_OTHERS and item.get_closest_marker("servers"):
+            item.add_marker(pytest.mark.alone)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

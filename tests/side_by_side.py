@@ -1,14 +1,21 @@
 """Runs modules of tests side by side: `pytest -n 2 -p tests.side_by_side`. `make test` does so with all but
 what judges the seconds of the whole system.
 
-Most of a test's time is waiting. Each worker of pytest-xdist has servers of its own; what shares a stack stays together
-on one worker.
+Most of a test's time is waiting. The workers of pytest-xdist share one set of servers, unless the run is of tests that
+break them (`STORIES_TEST_OWN_SERVERS=1`); what shares a stack stays together on one worker.
 """
 
+import contextlib
+import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
+from stories_embedded.testing import LENT, keep_logs, lend, running_servers
 from xdist.scheduler import LoadScopeScheduling
+
+OWN_SERVERS = "STORIES_TEST_OWN_SERVERS"
 
 SHARING = {
     "tests/journeys/test_pairs.py": "",
@@ -25,6 +32,32 @@ def unit(nodeid: str) -> str:
     module = nodeid.partition("::")[0]
     shared = next((shared for start, shared in SHARING.items() if module.startswith(start)), "")
     return shared or module
+
+
+lending = contextlib.ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers that all workers share, before there are any workers."""
+    workers = getattr(config.option, "numprocesses", 0)
+    if (
+        not hasattr(config, "workerinput")
+        and workers
+        and not os.environ.get(OWN_SERVERS)
+        and not config.option.collectonly
+    ):
+        os.environ.update(lend(lending.enter_context(running_servers()), breakable=False))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Keep the logs of shared servers after a failure."""
+    if LENT in os.environ and session.testsfailed and not hasattr(session.config, "workerinput"):
+        keep_logs(Path(json.loads(os.environ[LENT])["folder"]))
+
+
+def pytest_unconfigure() -> None:
+    """Stop the shared servers after the last worker."""
+    lending.close()
 
 
 class ByUnit(LoadScopeScheduling):

@@ -117,7 +117,7 @@ def test_an_import_that_is_interrupted_says_how_to_go_on(installation: Any, tmp_
         stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background have it ignored
     ) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         while installation.size("user-followed") < 20_000:
             assert time.monotonic() < deadline
             assert process.poll() is None

@@ -12,7 +12,7 @@ def test_init_of_one_service_may_be_repeated_and_settled(installation: Any) -> N
     for arguments in ([], ["--settle"]):
         ran = installation.run("init", "feed", *arguments)
         assert ran.exit_code == 0, ran.output
-        assert "feed: topics, bucket and indexes are there" in ran.stderr
+        assert "feed: topics, bucket and indexes exist" in ran.stderr
 
 
 def test_init_of_no_service_is_refused() -> None:

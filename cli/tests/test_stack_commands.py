@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,6 +17,7 @@ import pytest
 from stories_embedded.checkout import CHECKOUT
 from stories_embedded.ports import free_port
 from stories_embedded.state import Folder, ProcessState
+from stories_shared.testing import wait_until
 
 from tests.journeys.samples import Samples
 
@@ -32,13 +32,6 @@ def stories(*arguments: str, data: Path, **environ: str) -> subprocess.Completed
     return subprocess.run(
         command, check=False, capture_output=True, text=True, timeout=PATIENCE, env={**os.environ, **environ}
     )
-
-
-def until(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline, f"not in time: {what}"
-        time.sleep(0.05)
 
 
 class Stack:
@@ -140,7 +133,7 @@ def test_env_gives_what_starts_one_more_replica_by_hand(stack: Stack) -> None:
                 return httpx.get(url, trust_env=False).status_code == 200
             return False
 
-        until(ready, "the replica started by hand is ready")
+        wait_until(ready, "the replica started by hand is ready", PATIENCE)
     finally:
         more.terminate()
         more.wait(PATIENCE)
@@ -205,11 +198,11 @@ def test_a_killed_process_is_back_on_the_same_port(stack: Stack, token: str, nam
     before = stack.status()[name]
     assert before.pid
     os.kill(before.pid, signal.SIGKILL)
-    until(lambda: stack.status()[name].pid not in (None, before.pid), f"another {name}")
-    until(stack.all_running, "all running again")
+    wait_until(lambda: stack.status()[name].pid not in (None, before.pid), f"another {name}", PATIENCE)
+    wait_until(stack.all_running, "all running again", PATIENCE)
     after = stack.status()[name]
     assert (after.url, after.restarts) == (before.url, before.restarts + 1)
-    until(lambda: stack.get("/v1/me/privacy", token).status_code == 200, "answers again")
+    wait_until(lambda: stack.get("/v1/me/privacy", token).status_code == 200, "answers again", PATIENCE)
 
 
 def test_logs_show_what_a_process_wrote(stack: Stack) -> None:
@@ -256,8 +249,10 @@ def test_stacks_run_side_by_side_and_a_killed_supervisor_leaves_no_orphan(stack:
     assert stack.get("/v1/me/quota", foreign).status_code == 401, "a token is good on its own stack only"
 
     supervisor.kill()
-    until(lambda: not alive(children), "every child is gone")
-    until(lambda: not Folder(data).held(), "its folder is free")  # the kernel closes its files a moment later
+    wait_until(lambda: not alive(children), "every child is gone", PATIENCE)
+    wait_until(
+        lambda: not Folder(data).held(), "its folder is free", PATIENCE
+    )  # the kernel closes its files a moment later
     assert stack.all_running(), "the other stack is not touched"
     assert stories("down", data=data).returncode == 0
 

@@ -5,9 +5,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from stories_shared.testing import eventually
 
 from ..journeys.people import Person
-from ..journeys.waiting import SOON, within
+from ..journeys.waiting import SOON
 from ..journeys.world import World
 from .clients import Client
 from .link_walker import Walked
@@ -36,7 +37,7 @@ async def lively(world: World) -> Client:
         await asyncio.gather(*(engage(viewer, story) for viewer in (one, other)))
 
     async def engage(viewer: Person, story: dict[str, str]) -> None:
-        item = await within(SOON, partial(viewer.item, story))
+        item = await eventually(partial(viewer.item, story), SOON)
         await viewer.view(item)
         for text in ("hello", "there"):
             await viewer.comment(item, text)

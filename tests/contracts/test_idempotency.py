@@ -3,7 +3,9 @@
 import asyncio
 import secrets
 
-from ..journeys.waiting import SOON, within
+from stories_shared.testing import eventually
+
+from ..journeys.waiting import SOON
 from ..journeys.world import World
 
 
@@ -58,7 +60,7 @@ async def test_a_comment_is_written_once_and_a_deleted_one_is_gone(world: World)
     story = await ann.post_and_wait()
     first, again = await ann.comment(story, "once", key=key), await ann.comment(story, "once", key=key)
     assert first.json()["id"] == again.json()["id"]
-    await within(SOON, lambda: ann.counts(story), lambda counts: counts["comments"] == 1)
+    await eventually(lambda: ann.counts(story), SOON, accept=lambda counts: counts["comments"] == 1)
     await ann.done("DELETE", f"/v1/comments/{first.json()['id']}")
     assert (await ann.comment(story, "once", key=key)).status_code == 404
 
@@ -68,4 +70,4 @@ async def test_publishing_again_is_the_same_story(world: World) -> None:
     draft = await ann.draft()
     answers = await asyncio.gather(*(ann.publish(draft["id"]) for _ in range(4)))
     assert {(answer.status_code, answer.json()["id"]) for answer in answers} == {(200, draft["id"])}
-    assert len(await within(SOON, lambda: ann.reel(ann))) == 1
+    assert len(await eventually(lambda: ann.reel(ann), SOON)) == 1

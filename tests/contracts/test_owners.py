@@ -7,10 +7,11 @@ from typing import Any
 import httpx
 import pytest_asyncio
 from stories_shared.ids import new_id
+from stories_shared.testing import eventually
 
 from ..journeys.people import Answer, Person
 from ..journeys.stores import Stores
-from ..journeys.waiting import SOON, holds, within
+from ..journeys.waiting import SOON
 from ..journeys.world import World
 from .operations import GOOD, Operation
 
@@ -61,8 +62,8 @@ async def house(world: World) -> Household:
     hidden_from_eve = await ann.post(hide_from=[eve.id])
     draft, empty = await ann.draft(), (await ann.create()).json()
     await ann.delete(gone)
-    bobs_public, bobs_close = [await within(SOON, lambda each=each: bob.item(each)) for each in (public, close)]
-    eves_other = await within(SOON, lambda: eve.item(other))
+    bobs_public, bobs_close = [await eventually(lambda each=each: bob.item(each), SOON) for each in (public, close)]
+    eves_other = await eventually(lambda: eve.item(other), SOON)
     written = [
         await ann.comment({"id": public["id"]}, "mine"),
         await bob.comment(bobs_public, "bob's"),
@@ -71,7 +72,7 @@ async def house(world: World) -> Household:
     assert [answer.status_code for answer in written] == [201] * 3
     await bob.react(bobs_public)
     await bob.view(bobs_public, bobs_close)
-    await within(SOON, lambda: ann.viewers(public), lambda viewers: viewers["total"] == 1)
+    await eventually(lambda: ann.viewers(public), SOON, accept=lambda viewers: viewers["total"] == 1)
     stories = {"draft": draft, "without upload": empty, "close friends": close, "hidden": hidden_from_eve, "gone": gone}
     return Household(
         ann,
@@ -110,7 +111,7 @@ async def quiet(stores: Stores, house: Household) -> tuple[list[str], list[str]]
         await asyncio.sleep(0.2)
         return same
 
-    await within(20, still)
+    await eventually(still, 20)
     return await everything(stores, house)
 
 
@@ -221,7 +222,7 @@ async def test_ones_own_lists_hold_nothing_of_others(house: Household, documente
     for path in ("/v1/rings", "/v1/reels"):
         asked = await house.eve.get(path, user_ids=f"{house.ann.id},{house.bob.id}")
         assert not [each for each in house.hidden.values() if each in str(asked)], path
-    await holds(SOON, lambda: nothing_hidden(house))
+    await eventually(lambda: nothing_hidden(house), SOON, accept=lambda _: True)
 
 
 async def nothing_hidden(house: Household) -> None:

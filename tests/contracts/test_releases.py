@@ -17,8 +17,8 @@ from stories_shared.cloudevents import headers_of
 from stories_shared.events import EVENTS
 from stories_shared.ids import new_id
 from stories_shared.publishing import Message, Publisher
+from stories_shared.testing import eventually
 
-from ..journeys.waiting import within
 from ..journeys.world import World
 
 GOLDEN = CHECKOUT / "shared" / "tests" / "golden"
@@ -93,7 +93,7 @@ async def test_an_edge_of_another_release_counts(world: World, shape: Any) -> No
     value = json.dumps(shape("user-followed", edge)).encode()
     await publisher.send([Message(kafka.topic("user-followed"), ann.id.encode(), value)])
     await publisher.stop()
-    following = within(A_WHILE, lambda: ann.get("/v1/following"), lambda found: found["items"])
+    following = eventually(lambda: ann.get("/v1/following"), A_WHILE, accept=lambda found: found["items"])
     assert [each["user_id"] for each in (await following)["items"]] == [bob.id]
 
 

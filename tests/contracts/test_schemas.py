@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from stories_embedded.checkout import CHECKOUT
+from stories_shared.testing import eventually
 
 from ..journeys.people import Person
-from ..journeys.waiting import SOON, within
+from ..journeys.waiting import SOON
 from ..journeys.world import World
 
 PEOPLE = 24
@@ -22,7 +23,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 async def prober(person: Person, story: dict[str, Any]) -> dict[str, Any]:
     """Somebody who asks, and a story that they may see."""
-    item = await within(SOON, lambda: person.item(story))
+    item = await eventually(lambda: person.item(story), SOON)
     return {"id": person.id, "token": person.token, "story": item["id"], "ticket": item["ticket"]}
 
 

@@ -12,9 +12,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from stories_shared.events import EVENTS
 from stories_shared.ids import new_id
+from stories_shared.testing import eventually
 
 from ..journeys.people import Answer, Person
-from ..journeys.waiting import ERASED, SOON, within
+from ..journeys.waiting import ERASED, SOON
 from ..journeys.world import World
 
 SIGNED = re.compile(r"[0-9a-f]{64}")
@@ -67,7 +68,7 @@ async def live(kept: Kept, ann: Person, bob: Person) -> Answer:
     await ann.publish(draft["id"])
     await ann.done("PUT", "/v1/me/hidden-words", json={"words": [kept.word("hidden")]})
     await bob.follow(ann)
-    item = kept.of(await within(SOON, lambda: bob.item(draft)))
+    item = kept.of(await eventually(lambda: bob.item(draft), SOON))
     assert (await bob.media(item["media_url"])).status_code == 200
     await bob.media(item["media_url"].replace("X-Amz-Expires=", "X-Amz-Expires=1"))
     await bob.view(item, play_id=kept.word("play"))
@@ -123,7 +124,7 @@ async def outage(kept: Kept, world: World, ann: Person, bob: Person, story: Answ
         ann.call("DELETE", f"/v1/stories/{story['id']}"),
     ]
     await asyncio.gather(*asked)
-    await within(60, lambda: ann.call("GET", "/v1/me/quota"), lambda answer: answer.status_code == 200)
+    await eventually(lambda: ann.call("GET", "/v1/me/quota"), 60, accept=lambda answer: answer.status_code == 200)
 
 
 def everywhere(world: World) -> dict[str, str]:
@@ -147,7 +148,7 @@ async def test_no_log_holds_a_secret_a_right_or_what_people_wrote(world: World) 
     await poison(kept, settings)
     await outage(kept, world, ann, bob, story)
     await ann.delete(story)
-    await within(ERASED, lambda: ann.receipt(story), lambda receipt: receipt["complete"])
+    await eventually(lambda: ann.receipt(story), ERASED, accept=lambda receipt: receipt["complete"])
     kept.update([base64.b64encode(word.encode()).decode().rstrip("=") for word in kept if len(word) < 64])
     assert len(kept) > 80
     told = [(name, word) for name, text in everywhere(world).items() for word in kept if word in text]

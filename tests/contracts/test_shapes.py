@@ -2,7 +2,9 @@
 
 import re
 
-from ..journeys.waiting import SOON, within
+from stories_shared.testing import eventually
+
+from ..journeys.waiting import SOON
 from ..journeys.world import World
 
 ITEM = {
@@ -28,7 +30,7 @@ async def test_an_item_says_everything_that_a_player_needs(world: World) -> None
         "download": True,
     }
     story = await ann.post(world.samples.clip(), **asked)
-    item = await within(SOON, lambda: bob.item(story))
+    item = await eventually(lambda: bob.item(story), SOON)
     assert set(item) == ITEM
     assert (item["caption"], item["alt_text"], item["sound"]) == ("\u00e9tude", "a test card", sound)  # NFC
     [laid] = item["layers"]
@@ -44,7 +46,7 @@ async def test_a_ring_says_what_an_avatar_shows(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post()
-    page = await within(SOON, lambda: bob.get("/v1/tray"), lambda page: page["items"])
+    page = await eventually(lambda: bob.get("/v1/tray"), SOON, accept=lambda page: page["items"])
     assert set(page) == {"items", "next_cursor", "mine"}
     [ring] = page["items"]
     assert set(ring) == RING

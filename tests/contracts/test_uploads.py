@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from stories_shared.ids import new_id
+from stories_shared.testing import eventually
 
 from ..journeys.people import Answer, Person
 from ..journeys.samples import Sample
-from ..journeys.waiting import SOON, within
+from ..journeys.waiting import SOON
 from ..journeys.world import World
 
 Fields = dict[str, Any]
@@ -105,7 +106,7 @@ async def test_what_is_uploaded_after_publishing_changes_nothing_that_is_shown(w
     ann, bob = world.people("ann", "bob")
     draft = await ann.draft()
     live = (await ann.publish(draft["id"])).json()
-    item = await within(SOON, lambda: bob.item(live))
+    item = await eventually(lambda: bob.item(live), SOON)
     before = (await bob.media(item["media_url"])).content
     for _ in range(3):
         await ann.upload(draft["upload"], Sample(bytes(len(ann.usual.content)), ann.usual.content_type))
@@ -133,7 +134,7 @@ async def test_the_bucket_answers_nobody_without_a_signature(world: World, draft
     ann, made = draft
     await ann.upload(made["upload"], ann.usual)
     story = await ann.post()
-    shown = urlsplit((await within(SOON, lambda: ann.item(story)))["media_url"])
+    shown = urlsplit((await eventually(lambda: ann.item(story), SOON))["media_url"])
     bucket = f"{shown.scheme}://{shown.netloc}/{shown.path.split('/')[1]}"
     staged, final = f"{bucket}/{made['upload']['fields']['key']}", f"{shown.scheme}://{shown.netloc}{shown.path}"
     listings = (
@@ -159,7 +160,7 @@ async def test_the_bucket_answers_nobody_without_a_signature(world: World, draft
 async def test_a_media_url_opens_its_object_for_reading_and_nothing_else(world: World) -> None:
     ann = world.person("ann")
     story, other = await ann.post(), await ann.post()
-    item, second = [await within(SOON, lambda each=each: ann.item(each)) for each in (story, other)]
+    item, second = [await eventually(lambda each=each: ann.item(each), SOON) for each in (story, other)]
     url, elsewhere = item["media_url"], urlsplit(second["media_url"])
     assert (await world.http.get(url)).status_code == 200
     path, expires = urlsplit(url).path, re.search(r"X-Amz-Expires=(\d+)", url)

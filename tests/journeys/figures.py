@@ -16,11 +16,12 @@ from typing import Any
 
 import httpx
 import psutil
+from stories_shared.testing import eventually
 
 from .people import Answer, Person
 from .samples import Sample, Samples
 from .stack import Stack
-from .waiting import POLL, end_of, within
+from .waiting import POLL, end_of
 from .world import World
 
 TIMES = 30
@@ -38,7 +39,7 @@ def say(what: str, figures: Sequence[float], unit: str = "s") -> None:
 async def took(look: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> float:
     """How long until `look` finds something."""
     began = time.monotonic()
-    await within(seconds, look)
+    await eventually(look, seconds)
     return time.monotonic() - began
 
 
@@ -53,7 +54,7 @@ async def posting(world: World, clip: Sample) -> None:
         answer = await ann.publish(draft["id"])
         assert answer.status_code == 200, answer.text
         working.append(time.monotonic() - began)
-        await within(30, lambda bob=bob, ann=ann: bob.ring_in_tray(ann))  # type: ignore[misc]
+        await eventually(lambda bob=bob, ann=ann: bob.ring_in_tray(ann), 30)  # type: ignore[misc]
         posted = datetime.fromisoformat(answer.json()["posted_at"])
         arriving.append((datetime.now(UTC) - posted).total_seconds())
     say("publish to live, a 15 s clip of 1080p", working)
@@ -67,7 +68,7 @@ async def ending(world: World) -> None:
 
     async def erased(story: Answer) -> float:
         await end_of(story)
-        receipt = await within(120, lambda: ended(ann, story))
+        receipt = await eventually(lambda: ended(ann, story), 120)
         done = datetime.fromisoformat(receipt["completed_at"])
         return (done - datetime.fromisoformat(story["expires_at"])).total_seconds()
 
@@ -85,7 +86,7 @@ async def viewing(world: World) -> None:
     """Views taken and counted, from the first request to the last view in the count."""
     ann, *viewers = world.people("ann", *(f"viewer{n}" for n in range(VIEWERS)))
     stories = [await ann.post() for _ in range(4)]
-    await within(30, lambda: viewers[0].item(stories[-1]))
+    await eventually(lambda: viewers[0].item(stories[-1]), 30)
     items = [[await viewer.item(story) for story in stories] for viewer in viewers]
     began = time.monotonic()
     gate = asyncio.Semaphore(16)
@@ -105,7 +106,7 @@ async def viewing(world: World) -> None:
     async def counted() -> bool:
         return bool(sum([(await ann.counts(story))["views"] for story in stories]) == PLAYS)
 
-    await within(300, counted)
+    await eventually(counted, 300)
     say(f"views accepted, {PER_REQUEST} a request", [PLAYS / accepted], "a second")
     say("views counted, until the last one was", [PLAYS / (time.monotonic() - began)], "a second")
 

@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+from stories_shared.testing import eventually
 
 from .samples import Sample
-from .waiting import SOON, within
+from .waiting import SOON
 
 PATIENCE = 20.0
 """Seconds that a client goes on asking while it is told to come back."""
@@ -117,7 +118,7 @@ class Person:
     async def post_and_wait(self, sample: Sample | None = None, **asked: Any) -> Answer:
         """A live story that engagement has heard of, so that its author needs no ticket."""
         story = await self.post(sample, **asked)
-        await within(SOON, lambda: self.counts(story))
+        await eventually(lambda: self.counts(story), SOON)
         return story
 
     async def change(self, story: Item, **choices: Any) -> Answer:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded import testing
 from stories_embedded.children import spawn, stop
 from stories_embedded.keys import StackKeys
 from stories_embedded.state import Folder
@@ -40,10 +40,9 @@ class Stack:
 
     @classmethod
     def make(cls, **options: Any) -> "Stack":
-        """A stack on an empty folder under the checkout; nothing runs yet."""
-        root = CHECKOUT / ".stories-test"
-        root.mkdir(exist_ok=True)
-        return cls(Path(tempfile.mkdtemp(prefix="journeys-", dir=root)), **options)
+        """A stack on an empty folder; nothing runs yet."""
+        assert not os.environ.get(testing.WITHOUT), "a test that starts a stack is marked `servers`"
+        return cls(Path(tempfile.mkdtemp(prefix="journeys-", dir=testing.data_root())), **options)
 
     def start(self) -> None:
         """Start it, on what its folder holds, and wait until it says that it is ready."""
@@ -76,7 +75,7 @@ class Stack:
         """Stop it and take its folder away; its logs stay where a test has failed."""
         self.stop()
         if keep_logs:
-            shutil.copytree(self.folder / "logs", self.folder.with_name(f"{self.folder.name}-logs"), dirs_exist_ok=True)
+            testing.keep_logs(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def token(self, user: str, **claims: Any) -> str:

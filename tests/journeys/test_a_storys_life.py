@@ -1,9 +1,10 @@
 """Posted, found, watched, answered, counted, ended, gone."""
 
 import pytest
+from stories_shared.testing import eventually
 
 from .people import Answer, Person
-from .waiting import AT_ONCE, ERASED, SOON, end_of, holds, within
+from .waiting import AT_ONCE, ERASED, SOON, end_of
 from .world import World
 
 
@@ -12,7 +13,7 @@ async def test_a_clip_is_found_watched_answered_and_counted(world: World) -> Non
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(world.samples.clip(), caption="first light")
-    ring = await within(SOON, lambda: bob.ring_in_tray(ann))
+    ring = await eventually(lambda: bob.ring_in_tray(ann), SOON)
     assert ring
     assert (ring["ring"], ring["stories"], ring["unseen"]) == ("unseen", 1, 1)
     [item] = await bob.reel(ann)
@@ -27,8 +28,8 @@ async def test_a_clip_is_found_watched_answered_and_counted(world: World) -> Non
     assert (await bob.comment(item, "lovely")).status_code == 201
     assert (await bob.share(item)).status_code == 201
     everything = {"views": 1, "viewers": 1, "reactions": 1, "comments": 1, "shares": 1}
-    await within(SOON, lambda: ann.counts(story), everything.__eq__)
-    await within(SOON, lambda: bob.ring(ann), "seen".__eq__)
+    await eventually(lambda: ann.counts(story), SOON, accept=everything.__eq__)
+    await eventually(lambda: bob.ring(ann), SOON, accept="seen".__eq__)
     viewers = await ann.viewers(story)
     assert [(each["viewer_id"], each["plays"], each["reaction"]) for each in viewers["items"]] == [(bob.id, 1, "🎉")]
 
@@ -36,10 +37,10 @@ async def test_a_clip_is_found_watched_answered_and_counted(world: World) -> Non
 async def test_the_poster_sees_their_own_story_within_two_seconds(world: World) -> None:
     ann = world.person("ann")
     story = await ann.post(audience="close_friends")
-    mine = await within(SOON, ann.mine)
+    mine = await eventually(ann.mine, SOON)
     assert mine
     assert (mine["author_id"], mine["stories"]) == (ann.id, 1)
-    await within(SOON, lambda: ann.sees(story))
+    await eventually(lambda: ann.sees(story), SOON)
 
 
 @pytest.mark.objects
@@ -47,7 +48,7 @@ async def test_at_its_end_a_story_leaves_every_read_at_once_and_every_store_soon
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(world.samples.clip(), lifetime=world.short, caption=f"soon over {ann.id}")
-    item = await within(SOON, lambda: bob.item(story))
+    item = await eventually(lambda: bob.item(story), SOON)
     await bob.view(item, watched_ms=900)
     await bob.react(item)
     assert (await bob.comment(item, f"a word by {bob.id}")).status_code == 201
@@ -56,7 +57,7 @@ async def test_at_its_end_a_story_leaves_every_read_at_once_and_every_store_soon
     await assert_gone(ann, bob, item)
 
     stores = await world.stores()
-    receipt = await within(ERASED, lambda: ann.receipt(story), is_complete)
+    receipt = await eventually(lambda: ann.receipt(story), ERASED, accept=is_complete)
     assert receipt["ended"] == "expired"
     assert all(at >= story["expires_at"] for at in receipt["erased"].values())
     assert await stores.content(story["id"], f"soon over {ann.id}", f"a word by {bob.id}") == []
@@ -68,7 +69,7 @@ async def test_a_deleted_story_leaves_every_read_and_its_media_at_once_and_every
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(caption=f"a mistake of {ann.id}", download=True)
-    item = await within(SOON, lambda: bob.item(story))
+    item = await eventually(lambda: bob.item(story), SOON)
     await bob.view(item)
     assert (await bob.comment(item, f"a word by {bob.id}")).status_code == 201
     urls = [item["media_url"], item["poster_url"], item["download_url"]]
@@ -76,10 +77,10 @@ async def test_a_deleted_story_leaves_every_read_and_its_media_at_once_and_every
 
     await ann.delete(story)
     assert [(await bob.media(url)).status_code for url in urls] == [404, 404, 404]
-    await holds(AT_ONCE, lambda: assert_gone(ann, bob, item))
+    await eventually(lambda: assert_gone(ann, bob, item), AT_ONCE, accept=lambda _: True)
 
     stores = await world.stores()
-    receipt = await within(ERASED, lambda: ann.receipt(story), is_complete)
+    receipt = await eventually(lambda: ann.receipt(story), ERASED, accept=is_complete)
     assert receipt["ended"] == "deleted"
     assert await stores.content(story["id"], f"a mistake of {ann.id}", f"a word by {bob.id}") == []
     assert await stores.viewers(story["id"], bob.id) == []
@@ -104,7 +105,7 @@ async def test_a_receipt_is_for_the_author_and_admins_and_not_before_the_end(wor
     path = f"/v1/stories/{story['id']}/receipt"
     assert (await ann.call("GET", path)).status_code == 404
     await ann.delete(story)
-    await within(ERASED, lambda: ann.receipt(story), is_complete)
+    await eventually(lambda: ann.receipt(story), ERASED, accept=is_complete)
     assert (await bob.call("GET", path)).status_code == 404
     assert (await root.get(path))["complete"]
 

@@ -2,8 +2,10 @@
 
 from datetime import datetime
 
+from stories_shared.testing import eventually
+
 from .people import Answer, Person
-from .waiting import ERASED, SOON, within
+from .waiting import ERASED, SOON
 from .world import World
 
 MARKS_AND_RECEIPTS = {
@@ -21,7 +23,7 @@ MARKS_AND_RECEIPTS = {
 async def erased(root: Person, user: Person) -> Answer:
     """The receipt, when every service has answered."""
     path = f"/v1/admin/users/{user.id}/erasure"
-    return await within(ERASED, lambda: root.get(path), lambda receipt: receipt["complete"])
+    return await eventually(lambda: root.get(path), ERASED, accept=lambda receipt: receipt["complete"])
 
 
 async def test_an_erased_account_is_forgotten_by_every_service_with_a_receipt(world: World) -> None:
@@ -32,12 +34,12 @@ async def test_an_erased_account_is_forgotten_by_every_service_with_a_receipt(wo
     await ann.done("PUT", "/v1/me/hidden-words", json={"words": [f"word of {ann.id}"]})
     anns = await ann.post(caption=f"mine, {ann.id}")
     bobs = await bob.post()
-    under_bobs = await within(SOON, lambda: ann.item(bobs))
+    under_bobs = await eventually(lambda: ann.item(bobs), SOON)
     await ann.view(under_bobs)
     await ann.react(under_bobs)
     assert (await ann.comment(under_bobs, f"signed, {ann.id}")).status_code == 201
-    await within(SOON, lambda: bob.counts(bobs), lambda counts: counts["viewers"] == 1)
-    await within(SOON, lambda: bob.sees(anns))
+    await eventually(lambda: bob.counts(bobs), SOON, accept=lambda counts: counts["viewers"] == 1)
+    await eventually(lambda: bob.sees(anns), SOON)
 
     asked = await root.call("POST", f"/v1/admin/users/{ann.id}/erasure", key=f"erase-{ann.id}")
     assert asked.status_code == 202
@@ -46,7 +48,7 @@ async def test_an_erased_account_is_forgotten_by_every_service_with_a_receipt(wo
     assert sorted(receipt["erased"]) == ["engagement", "expiry", "feed", "ingest"]
     assert all(datetime.fromisoformat(at) for at in receipt["erased"].values())
 
-    await within(SOON, lambda: bob.sees(anns), lambda seen: not seen)
+    await eventually(lambda: bob.sees(anns), SOON, accept=lambda seen: not seen)
     assert (await ann.get("/v1/me/stories"))["items"] == []
     for collection in ("following", "followers"):
         assert (await bob.get(f"/v1/{collection}"))["items"] == []
@@ -55,8 +57,8 @@ async def test_an_erased_account_is_forgotten_by_every_service_with_a_receipt(wo
     assert await ann.get("/v1/me/hidden-words") == {"words": []}
 
     stores = await world.stores()
-    await within(
-        ERASED, lambda: stores.content(anns["id"], f"mine, {ann.id}", f"signed, {ann.id}"), lambda left: not left
+    await eventually(
+        lambda: stores.content(anns["id"], f"mine, {ann.id}", f"signed, {ann.id}"), ERASED, accept=lambda left: not left
     )
     again = await root.call("POST", f"/v1/admin/users/{ann.id}/erasure", key=f"erase-{ann.id}")
     assert (again.status_code, again.json()["receipt_id"]) == (202, receipt["receipt_id"])
@@ -66,7 +68,7 @@ async def test_what_is_left_of_an_erased_account_is_marks_and_receipts(world: Wo
     ann, bob, root = *world.people("ann", "bob"), world.admin()
     await ann.befriend(bob)
     story = await bob.post()
-    item = await within(SOON, lambda: ann.item(story))
+    item = await eventually(lambda: ann.item(story), SOON)
     await ann.view(item)
     await ann.comment(item, "hello")
     await ann.post()
@@ -84,7 +86,7 @@ async def test_whoever_comes_back_after_an_erasure_is_a_new_user(world: World) -
     await root.done("POST", f"/v1/admin/users/{ann.id}/erasure")
     await erased(root, ann)
     story = await ann.post(caption="hello again")
-    await within(SOON, lambda: bob.sees(story))
+    await eventually(lambda: bob.sees(story), SOON)
     assert await bob.ring_in_tray(ann) is None
     await bob.follow(ann)
     assert await bob.ring_in_tray(ann)

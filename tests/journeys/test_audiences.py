@@ -2,8 +2,10 @@
 
 import asyncio
 
+from stories_shared.testing import eventually
+
 from .people import Person
-from .waiting import AT_ONCE, SOON, holds, within
+from .waiting import AT_ONCE, SOON
 from .world import World
 
 AUDIENCES = ("everyone", "followers", "friends", "close_friends")
@@ -36,15 +38,15 @@ async def test_each_audience_is_seen_by_the_right_people_alone(world: World) -> 
         assert seen == MAY_SEE[name], name
 
     for name in MAY_SEE:
-        await holds(SOON, lambda name=name: check(name))  # type: ignore[misc]
+        await eventually(lambda name=name: check(name), SOON, accept=lambda _: True)  # type: ignore[misc]
 
 
 async def test_rings_and_trays_count_only_what_the_viewer_may_see(world: World) -> None:
     around = await circle(world)
     author, friend, follower, stranger = (around[name] for name in ("author", "friend", "follower", "stranger"))
     await asyncio.gather(*(author.post(audience=audience) for audience in AUDIENCES))
-    await within(SOON, lambda: friend.ring_in_tray(author), lambda ring: ring and ring["stories"] == 3)
-    await within(SOON, lambda: follower.ring_in_tray(author), lambda ring: ring and ring["stories"] == 2)
+    await eventually(lambda: friend.ring_in_tray(author), SOON, accept=lambda ring: ring and ring["stories"] == 3)
+    await eventually(lambda: follower.ring_in_tray(author), SOON, accept=lambda ring: ring and ring["stories"] == 2)
     assert await stranger.ring_in_tray(author) is None
     assert await stranger.ring(author) == "unseen"
     assert [item["audience"] for item in await stranger.reel(author)] == ["everyone"]
@@ -54,8 +56,8 @@ async def test_a_narrowed_audience_is_out_of_sight_and_out_of_reach_within_a_sec
     around = await circle(world)
     author, follower, friend = around["author"], around["follower"], around["friend"]
     story = await author.post(comments="everyone")
-    item = await within(SOON, lambda: follower.item(story))
-    friends_item = await within(SOON, lambda: friend.item(story))
+    item = await eventually(lambda: follower.item(story), SOON)
+    friends_item = await eventually(lambda: friend.item(story), SOON)
     assert (await follower.comment(item, "still here")).status_code == 201
 
     await author.change(story, audience="friends")
@@ -66,8 +68,8 @@ async def test_a_narrowed_audience_is_out_of_sight_and_out_of_reach_within_a_sec
         assert (await follower.react(item)).status_code == 404
         assert (await follower.comment(item, "no more")).status_code == 404
 
-    await holds(AT_ONCE, out_of_reach)
-    await within(AT_ONCE, lambda: friend.sees(story))
+    await eventually(out_of_reach, AT_ONCE, accept=lambda _: True)
+    await eventually(lambda: friend.sees(story), AT_ONCE)
     assert (await friend.react(friends_item)).status_code == 404  # its ticket is of before
     assert (await friend.react(await friend.item(story))).status_code == 204
 
@@ -77,14 +79,14 @@ async def test_whoever_it_is_hidden_from_does_not_see_it_from_the_start_and_afte
     for viewer in (bob, cat):
         await viewer.befriend(ann)
     story = await ann.post(hide_from=[bob.id])
-    await within(SOON, lambda: cat.sees(story))
+    await eventually(lambda: cat.sees(story), SOON)
     assert not await bob.sees(story)
     assert await bob.ring_in_tray(ann) is None
     assert story["id"] not in await bob.for_you()
 
     await ann.change(story, hide_from=[cat.id])
-    await within(AT_ONCE, lambda: cat.sees(story), lambda seen: not seen)
-    await within(SOON, lambda: bob.sees(story))
+    await eventually(lambda: cat.sees(story), AT_ONCE, accept=lambda seen: not seen)
+    await eventually(lambda: bob.sees(story), SOON)
 
 
 async def test_a_widened_audience_shows_within_two_seconds(world: World) -> None:
@@ -92,7 +94,7 @@ async def test_a_widened_audience_shows_within_two_seconds(world: World) -> None
     story = await ann.post(audience="close_friends")
     assert not await bob.sees(story)
     await ann.change(story, audience="everyone")
-    await within(SOON, lambda: bob.sees(story))
+    await eventually(lambda: bob.sees(story), SOON)
 
 
 async def test_leaving_close_friends_and_unfollowing_stop_reads_at_once(world: World) -> None:
@@ -100,8 +102,8 @@ async def test_leaving_close_friends_and_unfollowing_stop_reads_at_once(world: W
     await bob.follow(ann)
     await ann.done("PUT", f"/v1/close-friends/{cat.id}")
     to_followers, to_close = await asyncio.gather(ann.post(audience="followers"), ann.post(audience="close_friends"))
-    await within(SOON, lambda: bob.sees(to_followers))
-    await within(SOON, lambda: cat.sees(to_close))
+    await eventually(lambda: bob.sees(to_followers), SOON)
+    await eventually(lambda: cat.sees(to_close), SOON)
     await bob.done("DELETE", f"/v1/following/{ann.id}")
     await ann.done("DELETE", f"/v1/close-friends/{cat.id}")
     assert not await bob.sees(to_followers)
@@ -111,7 +113,7 @@ async def test_leaving_close_friends_and_unfollowing_stop_reads_at_once(world: W
 async def test_an_admin_reads_any_live_story_by_its_id(world: World) -> None:
     ann, root = world.person("ann"), world.admin()
     story = await ann.post(audience="close_friends")
-    await within(SOON, lambda: root.item(story))
+    await eventually(lambda: root.item(story), SOON)
     assert await root.reel(ann) == []
 
 
@@ -119,7 +121,7 @@ async def test_urls_and_tickets_of_restricted_stories_live_five_minutes_at_most(
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(audience="followers")
-    item = await within(SOON, lambda: bob.item(story))
+    item = await eventually(lambda: bob.item(story), SOON)
     assert "X-Amz-Expires=300" in item["media_url"]
     served = await bob.media(item["media_url"])
     assert served.headers["cache-control"].startswith("private, max-age=")

@@ -6,16 +6,17 @@ from collections.abc import Callable
 import av
 import pytest
 from PIL import Image
+from stories_shared.testing import eventually
 
 from .people import Answer, Person
 from .samples import Sample, Samples
-from .waiting import SOON, within
+from .waiting import SOON
 from .world import World
 
 
 async def downloaded(viewer: Person, story: Answer) -> tuple[Answer, bytes]:
     """The item and its media, as a viewer gets them."""
-    item = await within(SOON, lambda: viewer.item(story))
+    item = await eventually(lambda: viewer.item(story), SOON)
     answer = await viewer.media(item["media_url"])
     assert answer.headers["content-type"] == item["content_type"]
     assert len(answer.content) == item["size"]
@@ -43,7 +44,7 @@ async def test_a_clip_of_64_seconds_becomes_five_parts_that_are_one_series(world
     ann, bob = world.people("ann", "bob")
     story = await ann.post(world.samples.clip(64.0))
     assert story["parts"] == len(set(story["part_ids"])) == 5
-    reel = await within(SOON, lambda: bob.reel(ann), lambda items: len(items) == 5)
+    reel = await eventually(lambda: bob.reel(ann), SOON, accept=lambda items: len(items) == 5)
     assert [item["id"] for item in reel] == story["part_ids"]
     assert [item["part"] for item in reel] == [1, 2, 3, 4, 5]
     assert {item["series_id"] for item in reel} == {story["id"]}
@@ -55,11 +56,11 @@ async def test_a_clip_of_64_seconds_becomes_five_parts_that_are_one_series(world
     assert (await ann.get("/v1/me/quota"))["live"] == 1
 
     await ann.change(reel[2], reactions=False)  # on a part: for all of them
-    await within(SOON, lambda: bob.reel(ann), lambda items: not any(item["can"]["react"] for item in items))
+    await eventually(lambda: bob.reel(ann), SOON, accept=lambda items: not any(item["can"]["react"] for item in items))
     await ann.delete(reel[2])  # that part alone
-    await within(SOON, lambda: bob.reel(ann), lambda items: [item["part"] for item in items] == [1, 2, 4, 5])
+    await eventually(lambda: bob.reel(ann), SOON, accept=lambda items: [item["part"] for item in items] == [1, 2, 4, 5])
     await ann.done("DELETE", f"/v1/stories/{reel[3]['id']}", params={"series": "true"})
-    await within(SOON, lambda: bob.reel(ann), lambda items: not items)
+    await eventually(lambda: bob.reel(ann), SOON, accept=lambda items: not items)
     assert (await ann.get("/v1/me/quota"))["live"] == 0
 
 
@@ -88,7 +89,7 @@ async def test_what_is_refused_is_refused_with_its_reason_and_leaves_nothing(wor
     assert (own["state"], own["reason"]) == ("refused", reason)
     assert await ann.reel(ann) == []
     assert (await ann.get("/v1/me/quota"))["live"] == 0
-    await within(5, lambda: stores.objects(draft["id"]), lambda keys: not keys)
+    await eventually(lambda: stores.objects(draft["id"]), 5, accept=lambda keys: not keys)
 
 
 async def test_what_is_too_large_is_refused_before_it_is_uploaded_and_leaves_no_draft(world: World) -> None:
@@ -170,7 +171,7 @@ async def test_captions_are_cut_to_the_time_of_their_part(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     track = "WEBVTT\n\n00:01.000 --> 00:02.000\nfirst\n\n00:12.000 --> 00:13.000\nlast\n"
     story = await ann.post(world.samples.clip(15.6), captions_track=track)
-    first, last = await within(SOON, lambda: bob.reel(ann), lambda items: len(items) == story["parts"] == 2)
+    first, last = await eventually(lambda: bob.reel(ann), SOON, accept=lambda items: len(items) == story["parts"] == 2)
     assert ("first" in first["captions_track"], "last" in first["captions_track"]) == (True, False)
     assert ("first" in last["captions_track"], "last" in last["captions_track"]) == (False, True)
 

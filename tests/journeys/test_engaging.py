@@ -2,21 +2,23 @@
 
 import asyncio
 
+from stories_shared.testing import eventually
+
 from .people import Answer, Person
-from .waiting import SOON, within
+from .waiting import SOON
 from .world import World
 
 
 async def shown(world: World, viewer: Person, author: Person, **asked: object) -> Answer:
     """A live story as a viewer gets it."""
     story = await author.post(**asked)  # type: ignore[arg-type]
-    return await within(SOON, lambda: viewer.item(story))
+    return await eventually(lambda: viewer.item(story), SOON)
 
 
 async def test_the_view_count_equals_the_viewer_list_whatever_is_retried(world: World) -> None:
     ann, *viewers = world.people("ann", *(f"viewer{n}" for n in range(12)))
     story = await ann.post()
-    await within(SOON, lambda: viewers[0].item(story))
+    await eventually(lambda: viewers[0].item(story), SOON)
 
     async def watch(number: int, viewer: Person) -> None:
         item = await viewer.item(story)
@@ -27,7 +29,7 @@ async def test_the_view_count_equals_the_viewer_list_whatever_is_retried(world: 
 
     await asyncio.gather(*(watch(number, viewer) for number, viewer in enumerate(viewers)))
     await ann.view(await ann.item(story))  # does not count
-    await within(SOON, lambda: ann.counts(story), lambda counts: counts["views"] == 16)
+    await eventually(lambda: ann.counts(story), SOON, accept=lambda counts: counts["views"] == 16)
     listed = await ann.viewers(story)
     assert (listed["total"], listed["hidden"], (await ann.counts(story))["viewers"]) == (12, 0, 12)
     assert {each["viewer_id"]: each["plays"] for each in listed["items"]} == {
@@ -42,8 +44,8 @@ async def test_viewers_are_paged(world: World) -> None:
     ann, *viewers = world.people("ann", *(f"viewer{n}" for n in range(5)))
     story = await ann.post()
     for viewer in viewers:
-        await viewer.view(await within(SOON, lambda viewer=viewer: viewer.item(story)))  # type: ignore[misc]
-    await within(SOON, lambda: ann.counts(story), lambda counts: counts["viewers"] == 5)
+        await viewer.view(await eventually(lambda viewer=viewer: viewer.item(story), SOON))  # type: ignore[misc]
+    await eventually(lambda: ann.counts(story), SOON, accept=lambda counts: counts["viewers"] == 5)
     found = [each["viewer_id"] for each in await ann.pages(f"/v1/stories/{story['id']}/viewers", limit=2)]
     assert sorted(found) == sorted(viewer.id for viewer in viewers)
 
@@ -55,10 +57,10 @@ async def test_whoever_turns_view_history_off_is_counted_and_not_listed(world: W
     assert await bob.get("/v1/me/privacy") == {"view_history": False}
     await bob.view(item)
     await cat.view(await cat.item(item))
-    listed = await within(SOON, lambda: ann.viewers(item), lambda found: found["total"] == 2)
+    listed = await eventually(lambda: ann.viewers(item), SOON, accept=lambda found: found["total"] == 2)
     assert ([each["viewer_id"] for each in listed["items"]], listed["hidden"]) == ([cat.id], 1)
     await cat.done("PUT", "/v1/me/privacy", json={"view_history": False})
-    listed = await within(SOON, lambda: ann.viewers(item), lambda found: found["hidden"] == 2)
+    listed = await eventually(lambda: ann.viewers(item), SOON, accept=lambda found: found["hidden"] == 2)
     assert (listed["items"], listed["total"]) == ([], 2)
     await cat.done("PUT", "/v1/me/privacy", json={"view_history": True})  # only ever becomes not
     assert (await ann.viewers(item))["hidden"] == 2
@@ -69,7 +71,7 @@ async def test_a_story_without_a_viewer_list_counts_and_lists_nobody(world: Worl
     item = await shown(world, bob, ann, view_list=False)
     assert item["viewers_listed"] is False
     await bob.view(item)
-    listed = await within(SOON, lambda: ann.viewers(item), lambda found: found["total"] == 1)
+    listed = await eventually(lambda: ann.viewers(item), SOON, accept=lambda found: found["total"] == 1)
     assert (listed["items"], listed["hidden"]) == ([], 1)
 
 
@@ -101,11 +103,11 @@ async def test_comments_have_replies_and_go_with_them(world: World) -> None:
     assert (listed["id"], listed["replies"], listed["can"]["delete"]) == (top["id"], 2, False)
     replies = (await cat.get(path, ticket=cats["ticket"], reply_to=top["id"]))["items"]
     assert [each["text"] for each in replies] == ["second", "third"]
-    await within(SOON, lambda: ann.counts(item), lambda counts: counts["comments"] == 3)
+    await eventually(lambda: ann.counts(item), SOON, accept=lambda counts: counts["comments"] == 3)
     assert (await cat.call("DELETE", f"/v1/comments/{top['id']}")).status_code == 404
     await ann.done("DELETE", f"/v1/comments/{top['id']}")
     assert (await cat.get(path, ticket=cats["ticket"]))["items"] == []
-    await within(SOON, lambda: ann.counts(item), lambda counts: counts["comments"] == 0)
+    await eventually(lambda: ann.counts(item), SOON, accept=lambda counts: counts["comments"] == 0)
 
 
 async def test_a_hidden_word_shows_a_comment_to_its_writer_alone(world: World) -> None:
@@ -137,10 +139,10 @@ async def test_switches_answer_with_their_own_words(world: World) -> None:
     friends = await friend.item(item)
     assert (await friend.comment(friends, "I may")).status_code == 201
     await ann.change(item, comments="nobody", reactions=True)
-    fresh = await within(SOON, lambda: friend.item(item), lambda found: found["can"]["react"])
+    fresh = await eventually(lambda: friend.item(item), SOON, accept=lambda found: found["can"]["react"])
     off = await friend.comment(fresh, "still?")
     assert (off.status_code, off.json()["type"]) == (409, "urn:stories:comments-off")
-    await within(SOON, lambda: friend.react(fresh), lambda answer: answer.status_code == 204)
+    await eventually(lambda: friend.react(fresh), SOON, accept=lambda answer: answer.status_code == 204)
 
 
 async def test_a_share_counts_once_per_viewer_and_grants_nothing(world: World) -> None:
@@ -151,7 +153,7 @@ async def test_a_share_counts_once_per_viewer_and_grants_nothing(world: World) -
     url = first.json()["url"]
     assert (url, first.headers["location"]) == (f"{world.stack.url}/s/{item['id']}", url)
     assert second.json()["url"] == url
-    await within(SOON, lambda: ann.counts(item), lambda counts: counts["shares"] == 1)
+    await eventually(lambda: ann.counts(item), SOON, accept=lambda counts: counts["shares"] == 1)
     page = await cat.media(url)
     assert (page.status_code, page.headers["content-type"].split(";")[0]) == (200, "text/html")
     assert not await cat.sees(item)

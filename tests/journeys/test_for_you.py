@@ -2,7 +2,9 @@
 
 import asyncio
 
-from .waiting import AT_ONCE, SOON, within
+from stories_shared.testing import eventually
+
+from .waiting import AT_ONCE, SOON
 from .world import World
 
 
@@ -17,8 +19,10 @@ async def test_for_you_has_public_live_stories_newest_first_without_own_blocked_
     }
     stories["newer"] = await authors["newer"].post()
     own = await bob.post()
-    await within(
-        SOON, bob.for_you, lambda found: {stories[name]["id"] for name in names if name != "private"} <= set(found)
+    await eventually(
+        bob.for_you,
+        SOON,
+        accept=lambda found: {stories[name]["id"] for name in names if name != "private"} <= set(found),
     )
 
     await bob.done("PUT", f"/v1/blocked/{authors['blocked'].id}")
@@ -32,13 +36,13 @@ async def test_for_you_has_public_live_stories_newest_first_without_own_blocked_
     async def shown() -> list[str]:
         return [ours[found] for found in await bob.for_you() if found in ours]
 
-    await within(SOON, shown, ["newer", "shown"].__eq__)
+    await eventually(shown, SOON, accept=["newer", "shown"].__eq__)
 
 
 async def test_pages_of_for_you_neither_repeat_nor_leave_out(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     stories = await asyncio.gather(*(ann.post() for _ in range(5)))
-    await within(SOON, bob.for_you, lambda found: {story["id"] for story in stories} <= set(found))
+    await eventually(bob.for_you, SOON, accept=lambda found: {story["id"] for story in stories} <= set(found))
     items = await bob.pages("/v1/for-you", limit=2)
     assert {item["audience"] for item in items} == {"everyone"}
     found = [item["id"] for item in items]
@@ -49,6 +53,6 @@ async def test_pages_of_for_you_neither_repeat_nor_leave_out(world: World) -> No
 async def test_a_narrowed_story_leaves_for_you_within_a_second(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     story = await ann.post()
-    await within(SOON, bob.for_you, lambda found: story["id"] in found)
+    await eventually(bob.for_you, SOON, accept=lambda found: story["id"] in found)
     await ann.change(story, audience="followers")
-    await within(AT_ONCE, bob.for_you, lambda found: story["id"] not in found)
+    await eventually(bob.for_you, AT_ONCE, accept=lambda found: story["id"] not in found)

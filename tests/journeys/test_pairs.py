@@ -3,17 +3,18 @@
 import asyncio
 
 from stories_shared.cloudevents import SERVICES
+from stories_shared.testing import eventually
 
 from .people import PATIENCE, Answer, Person
-from .waiting import AT_ONCE, ERASED, SOON, end_of, holds, within
+from .waiting import AT_ONCE, ERASED, SOON, end_of
 from .world import World
 
 
 async def watches_and_likes(viewer: Person, story: Answer) -> None:
     """Whoever gets the story also gets to react."""
-    item = await within(PATIENCE, lambda: viewer.item(story))
+    item = await eventually(lambda: viewer.item(story), PATIENCE)
     await viewer.view(item, play_id="the-one-play")
-    await within(PATIENCE, lambda: viewer.react(item), lambda answer: answer.status_code == 204)
+    await eventually(lambda: viewer.react(item), PATIENCE, accept=lambda answer: answer.status_code == 204)
 
 
 async def test_everybody_sees_and_is_counted_whichever_replica_they_meet(paired_world: World) -> None:
@@ -23,7 +24,7 @@ async def test_everybody_sees_and_is_counted_whichever_replica_they_meet(paired_
     ann, *fans = world.people("ann", *(f"fan{n}" for n in range(16)))  # tokens spread over the replicas
     await asyncio.gather(*(fan.follow(ann) for fan in fans))
     story = await ann.post(world.samples.clip(), caption="for all")
-    items = await asyncio.gather(*(within(SOON, lambda fan=fan: fan.item(story)) for fan in fans))  # type: ignore[misc]
+    items = await asyncio.gather(*(eventually(lambda fan=fan: fan.item(story), SOON) for fan in fans))  # type: ignore[misc]
     assert await asyncio.gather(*(fan.ring(ann) for fan in fans)) == ["unseen"] * len(fans)
     for fan, item in zip(fans, items, strict=True):
         await asyncio.gather(*(fan.view(item, play_id="the-one-play") for _ in range(3)))
@@ -31,9 +32,9 @@ async def test_everybody_sees_and_is_counted_whichever_replica_they_meet(paired_
         assert (await fan.comment(item, f"by {fan.id}")).status_code == 201
     exact = {"views": 16, "viewers": 16, "reactions": 16, "comments": 16, "shares": 0}
     for person, its in ((ann, {"id": story["id"]}), *zip(fans, items, strict=True)):
-        await within(SOON, lambda person=person, its=its: person.counts(its), exact.__eq__)  # type: ignore[misc]
+        await eventually(lambda person=person, its=its: person.counts(its), SOON, accept=exact.__eq__)  # type: ignore[misc]
     for fan in fans:
-        await within(SOON, lambda fan=fan: fan.ring(ann), "seen".__eq__)  # type: ignore[misc]
+        await eventually(lambda fan=fan: fan.ring(ann), SOON, accept="seen".__eq__)  # type: ignore[misc]
     assert (await ann.viewers(story))["total"] == 16
 
     await ann.delete(story)
@@ -43,8 +44,8 @@ async def test_everybody_sees_and_is_counted_whichever_replica_they_meet(paired_
         reactions = await asyncio.gather(*(fan.react(item) for fan, item in zip(fans, items, strict=True)))
         assert {answer.status_code for answer in reactions} == {404}
 
-    await holds(AT_ONCE, gone)
-    receipt = await within(ERASED, lambda: ann.receipt(story), lambda found: found["complete"])
+    await eventually(gone, AT_ONCE, accept=lambda _: True)
+    receipt = await eventually(lambda: ann.receipt(story), ERASED, accept=lambda found: found["complete"])
     assert receipt["ended"] == "deleted"
 
 
@@ -52,7 +53,7 @@ async def test_a_block_and_a_narrowed_audience_hold_on_every_replica_within_a_se
     world = paired_world
     ann, *others = world.people("ann", *(f"other{n}" for n in range(8)))
     story = await ann.post()
-    items = await asyncio.gather(*(within(SOON, lambda other=other: other.item(story)) for other in others))  # type: ignore[misc]
+    items = await asyncio.gather(*(eventually(lambda other=other: other.item(story), SOON) for other in others))  # type: ignore[misc]
     blocked, rest = others[:4], others[4:]
     await asyncio.gather(*(ann.done("PUT", f"/v1/blocked/{each.id}") for each in blocked))
 
@@ -61,14 +62,14 @@ async def test_a_block_and_a_narrowed_audience_hold_on_every_replica_within_a_se
             assert not await each.sees(story)
             assert (await each.comment(item, "hello")).status_code == 404
 
-    await holds(AT_ONCE, kept_out)
+    await eventually(kept_out, AT_ONCE, accept=lambda _: True)
     assert all(await asyncio.gather(*(each.sees(story) for each in rest)))
     await ann.change(story, audience="followers")
 
     async def unseen() -> None:
         assert not any(await asyncio.gather(*(each.sees(story) for each in rest)))
 
-    await holds(AT_ONCE, unseen)
+    await eventually(unseen, AT_ONCE, accept=lambda _: True)
 
 
 async def test_one_replica_of_each_is_enough(paired_world: World) -> None:
@@ -77,15 +78,17 @@ async def test_one_replica_of_each_is_enough(paired_world: World) -> None:
     await bob.follow(ann)
     await cat.follow(ann)
     short, long = await asyncio.gather(ann.post(lifetime=world.short), ann.post(world.samples.clip()))
-    await within(SOON, lambda: bob.reel(ann), lambda items: len(items) == 2)
+    await eventually(lambda: bob.reel(ann), SOON, accept=lambda items: len(items) == 2)
     await world.stack.kill(*SERVICES)  # the first of each
     await asyncio.gather(*(watches_and_likes(viewer, long) for viewer in (bob, cat)))
-    another = await within(PATIENCE, ann.create, lambda answer: answer.status_code == 201)
+    another = await eventually(ann.create, PATIENCE, accept=lambda answer: answer.status_code == 201)
     assert another.json()["state"] == "draft"
-    await within(PATIENCE, lambda: ann.counts(long), lambda found: (found["views"], found["reactions"]) == (2, 2))
+    await eventually(
+        lambda: ann.counts(long), PATIENCE, accept=lambda found: (found["views"], found["reactions"]) == (2, 2)
+    )
     await end_of(short)
     for viewer in (bob, cat):
         assert not await viewer.sees(short)
-    receipt = await within(ERASED, lambda: ann.receipt(short), lambda found: found["complete"])
+    receipt = await eventually(lambda: ann.receipt(short), ERASED, accept=lambda found: found["complete"])
     assert receipt["ended"] == "expired"
     assert all(receipt["erased"].values())

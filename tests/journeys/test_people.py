@@ -1,7 +1,9 @@
 """Blocks, mutes, removed followers: who is kept from whom."""
 
+from stories_shared.testing import eventually
+
 from .people import Person
-from .waiting import AT_ONCE, SOON, holds, within
+from .waiting import AT_ONCE, SOON
 from .world import World
 
 
@@ -15,9 +17,9 @@ async def test_a_block_hides_the_two_from_each_other_everywhere_within_a_second(
     await ann.befriend(bob)
     await ann.done("PUT", f"/v1/close-friends/{bob.id}")
     anns, bobs, cats = await ann.post(), await bob.post(), await cat.post()
-    item = await within(SOON, lambda: bob.item(anns))
-    await within(SOON, lambda: ann.sees(bobs))
-    under_cats = {person.id: await within(SOON, lambda person=person: person.item(cats)) for person in (ann, bob)}  # type: ignore[misc]
+    item = await eventually(lambda: bob.item(anns), SOON)
+    await eventually(lambda: ann.sees(bobs), SOON)
+    under_cats = {person.id: await eventually(lambda person=person: person.item(cats), SOON) for person in (ann, bob)}  # type: ignore[misc]
     for person in (ann, bob):
         assert (await person.comment(under_cats[person.id], f"by {person.id}")).status_code == 201
 
@@ -34,7 +36,7 @@ async def test_a_block_hides_the_two_from_each_other_everywhere_within_a_second(
         assert (await bob.react(item)).status_code == 404
         assert (await bob.comment(item, "still here?")).status_code == 404
 
-    await holds(AT_ONCE, kept_apart)
+    await eventually(kept_apart, AT_ONCE, accept=lambda _: True)
     assert (await bob.view(item))["accepted"] == 0
     assert await cat.sees(anns)
     assert len((await cat.get(f"/v1/stories/{cats['id']}/comments"))["items"]) == 2
@@ -55,7 +57,7 @@ async def test_a_block_ends_follows_and_close_friends_both_ways_and_unblocking_r
     assert await listed(ann, "blocked") == []
     assert await listed(bob, "following") == []
     story = await ann.post()
-    await within(SOON, lambda: bob.sees(story))
+    await eventually(lambda: bob.sees(story), SOON)
     await bob.follow(ann)
     assert await listed(ann, "followers") == [bob.id]
 
@@ -64,7 +66,7 @@ async def test_a_muted_author_leaves_the_tray_and_for_you_but_not_their_own_page
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post()
-    await within(SOON, lambda: bob.ring_in_tray(ann))
+    await eventually(lambda: bob.ring_in_tray(ann), SOON)
     await bob.done("PUT", f"/v1/muted/{ann.id}")
     assert await bob.ring_in_tray(ann) is None
     assert story["id"] not in await bob.for_you()
@@ -78,7 +80,7 @@ async def test_a_removed_follower_sees_no_more_what_is_for_followers(world: Worl
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(audience="followers")
-    await within(SOON, lambda: bob.sees(story))
+    await eventually(lambda: bob.sees(story), SOON)
     assert await listed(ann, "followers") == [bob.id]
     await ann.done("DELETE", f"/v1/followers/{bob.id}")
     assert not await bob.sees(story)

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from stories_shared.testing import eventually
+
 from .offsets import groups_of, rewind, unread
 from .people import Answer, Person
-from .waiting import ERASED, SOON, end_of, within
+from .waiting import ERASED, SOON, end_of
 from .world import World
 
 RENEWED = {"media_url", "poster_url", "download_url", "urls_expire_at", "ticket"}
@@ -37,8 +39,8 @@ async def a_village(world: World) -> tuple[list[Person], list[Answer]]:
         dan.post(),
         gone.post(),
     )
-    item = await within(SOON, lambda: bob.item(first))
-    eves = await within(SOON, lambda: eve.item(first))
+    item = await eventually(lambda: bob.item(first), SOON)
+    eves = await eventually(lambda: eve.item(first), SOON)
     for viewer, its in ((bob, item), (eve, eves)):
         await viewer.view(its, play_id="the-one-play", watched_ms=700)
         await viewer.react(its, "🎉")
@@ -55,10 +57,14 @@ async def a_village(world: World) -> tuple[list[Person], list[Answer]]:
     await dan.delete(deleted)
     root = world.admin()
     await root.done("POST", f"/v1/admin/users/{gone.id}/erasure")
-    await within(ERASED, lambda: root.get(f"/v1/admin/users/{gone.id}/erasure"), lambda receipt: receipt["complete"])
+    await eventually(
+        lambda: root.get(f"/v1/admin/users/{gone.id}/erasure"), ERASED, accept=lambda receipt: receipt["complete"]
+    )
     await end_of(over)
     for author, ended in ((dan, deleted), (bob, over)):
-        await within(ERASED, lambda author=author, ended=ended: author.receipt(ended), lambda found: found["complete"])  # type: ignore[misc]
+        await eventually(
+            lambda author=author, ended=ended: author.receipt(ended), ERASED, accept=lambda found: found["complete"]
+        )  # type: ignore[misc]
     return people, [first, second, third, over, deleted, erased]
 
 
@@ -95,7 +101,7 @@ async def test_after_a_stop_and_a_replay_of_every_topic_readers_see_what_they_sa
     bootstrap = (await world.stack.env())["KAFKA_BOOTSTRAP_SERVERS"]
     groups = await groups_of(bootstrap)
     assert len(groups) >= 20
-    await within(CAUGHT_UP, lambda: unread(bootstrap, groups), lambda lags: not lags)
+    await eventually(lambda: unread(bootstrap, groups), CAUGHT_UP, accept=lambda lags: not lags)
     before = await everything(people, stories)
     assert sum(found[0] == 200 for path, found in before.items() if "/v1/" in path) > 80
 
@@ -104,7 +110,7 @@ async def test_after_a_stop_and_a_replay_of_every_topic_readers_see_what_they_sa
         assert await rewind(world.stack, groups) > 50
     finally:
         await asyncio.to_thread(world.stack.start)
-    await within(CAUGHT_UP, lambda: unread(bootstrap, groups), lambda lags: not lags)
+    await eventually(lambda: unread(bootstrap, groups), CAUGHT_UP, accept=lambda lags: not lags)
 
     after = await everything(people, stories)
     assert {path: (before[path], found) for path, found in after.items() if found != before[path]} == {}

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 from stories_shared.cloudevents import SERVICES
+from stories_shared.testing import eventually
 
 from .people import PATIENCE, Answer, Person
 from .stack import SERVERS
-from .waiting import ERASED, SOON, end_of, holds, within
+from .waiting import ERASED, SOON, end_of
 from .world import World
 
 BACK = 60.0
@@ -24,10 +25,12 @@ async def killed(world: World, *names: str) -> None:
     """SIGKILL, and the supervisor has them running again, as other processes."""
     before = await world.stack.processes()
     await world.stack.kill(*names)
-    await within(
-        BACK, world.stack.processes, lambda now: all(now[name]["restarts"] > before[name]["restarts"] for name in names)
+    await eventually(
+        world.stack.processes,
+        BACK,
+        accept=lambda now: all(now[name]["restarts"] > before[name]["restarts"] for name in names),
     )
-    await holds(BACK, lambda: all_running(world))
+    await eventually(lambda: all_running(world), BACK, accept=lambda _: True)
     after = await world.stack.processes()
     assert all(after[name]["pid"] != before[name]["pid"] for name in names)
 
@@ -37,11 +40,11 @@ async def halfway(world: World) -> tuple[Person, Person, Answer]:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(caption="before")
-    item = await within(SOON, lambda: bob.item(story))
+    item = await eventually(lambda: bob.item(story), SOON)
     await bob.view(item, play_id="the-one-play")
     assert (await bob.react(item, "🎉")).status_code == 204
     assert (await bob.comment(item, "before")).status_code == 201
-    await within(SOON, lambda: bob.ring(ann), "seen".__eq__)
+    await eventually(lambda: bob.ring(ann), SOON, accept="seen".__eq__)
     return ann, bob, item
 
 
@@ -54,15 +57,17 @@ async def the_rest(world: World, ann: Person, bob: Person, item: Answer) -> None
     counts = {"views": 1, "viewers": 1, "reactions": 1, "comments": 1, "shares": 0}
     assert await ann.counts(item) == counts
     second = await ann.post(caption="after")
-    fresh = await within(PATIENCE, lambda: bob.item(second))
+    fresh = await eventually(lambda: bob.item(second), PATIENCE)
     assert (await bob.ring_in_tray(ann) or {})["unseen"] == 1
     await bob.view(fresh)
     assert (await bob.comment(fresh, "after")).status_code == 201
-    await within(PATIENCE, lambda: ann.counts(second), lambda found: (found["views"], found["comments"]) == (1, 1))
+    await eventually(
+        lambda: ann.counts(second), PATIENCE, accept=lambda found: (found["views"], found["comments"]) == (1, 1)
+    )
     assert await ann.counts(item) == counts
     await ann.delete(second)
-    await within(SOON, lambda: bob.sees(second), lambda seen: not seen)
-    await within(ERASED, lambda: ann.receipt(second), lambda receipt: receipt["complete"])
+    await eventually(lambda: bob.sees(second), SOON, accept=lambda seen: not seen)
+    await eventually(lambda: ann.receipt(second), ERASED, accept=lambda receipt: receipt["complete"])
 
 
 @pytest.mark.parametrize("name", [*SERVICES, *SERVERS, "gateway"])
@@ -83,9 +88,9 @@ async def test_a_publish_whose_process_is_killed_ends_by_itself_and_can_be_asked
     draft = await ann.draft(world.samples.clip(15.4))
     assert (await ann.publish(draft["id"], wait=0)).status_code == 202
     await killed(world, "ingest")
-    answer = await within(BACK, lambda: ann.publish(draft["id"]), lambda answer: answer.status_code != 202)
+    answer = await eventually(lambda: ann.publish(draft["id"]), BACK, accept=lambda answer: answer.status_code != 202)
     assert (answer.status_code, answer.json()["state"]) == (200, "live")
-    [item] = await within(SOON, lambda: bob.reel(ann))
+    [item] = await eventually(lambda: bob.reel(ann), SOON)
     assert (await bob.media(item["media_url"])).status_code == 200
     assert (await ann.get("/v1/me/quota"))["posted_24h"] == 1
 
@@ -93,12 +98,14 @@ async def test_a_publish_whose_process_is_killed_ends_by_itself_and_can_be_asked
 async def test_views_taken_by_a_process_that_is_killed_are_all_counted_once(world: World) -> None:
     ann, *viewers = world.people("ann", *(f"viewer{n}" for n in range(20)))
     story = await ann.post()
-    items = [await within(SOON, lambda viewer=viewer: viewer.item(story)) for viewer in viewers]  # type: ignore[misc]
+    items = [await eventually(lambda viewer=viewer: viewer.item(story), SOON) for viewer in viewers]  # type: ignore[misc]
     pairs = list(zip(viewers, items, strict=True))
     await asyncio.gather(*(viewer.view(item, play_id="only-one-play") for viewer, item in pairs))
     await killed(world, "engagement")
     await asyncio.gather(*(viewer.view(item, play_id="only-one-play") for viewer, item in pairs[:5]))  # to be sure
-    await within(PATIENCE, lambda: ann.counts(story), lambda counts: counts["views"] == counts["viewers"] == 20)
+    await eventually(
+        lambda: ann.counts(story), PATIENCE, accept=lambda counts: counts["views"] == counts["viewers"] == 20
+    )
     assert (await ann.viewers(story))["total"] == 20
 
 
@@ -106,13 +113,13 @@ async def test_a_story_that_ends_while_nobody_watches_the_time_ends_all_the_same
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(lifetime=world.short)
-    await within(SOON, lambda: bob.sees(story))
+    await eventually(lambda: bob.sees(story), SOON)
     await world.stack.kill("expiry")
     await end_of(story)
     assert not await bob.sees(story)
     assert await bob.ring(ann) == "none"
-    await holds(BACK, lambda: all_running(world))
-    receipt = await within(ERASED, lambda: ann.receipt(story), lambda found: found["complete"])
+    await eventually(lambda: all_running(world), BACK, accept=lambda _: True)
+    receipt = await eventually(lambda: ann.receipt(story), ERASED, accept=lambda found: found["complete"])
     assert receipt["ended"] == "expired"
 
 
@@ -122,8 +129,10 @@ async def test_a_story_that_is_posted_while_a_server_is_away_is_posted_once(worl
     for server in SERVERS:
         draft = await ann.draft()
         await world.stack.kill(server)
-        await within(BACK, lambda draft=draft: ann.publish(draft["id"]), lambda answer: answer.status_code == 200)  # type: ignore[misc]
-        await holds(BACK, lambda: all_running(world))
-        await within(PATIENCE, lambda draft=draft: bob.sees(draft))  # type: ignore[misc]
-    reel = await within(PATIENCE, lambda: bob.reel(ann))
+        await eventually(
+            lambda draft=draft: ann.publish(draft["id"]), BACK, accept=lambda answer: answer.status_code == 200
+        )  # type: ignore[misc]
+        await eventually(lambda: all_running(world), BACK, accept=lambda _: True)
+        await eventually(lambda draft=draft: bob.sees(draft), PATIENCE)  # type: ignore[misc]
+    reel = await eventually(lambda: bob.reel(ann), PATIENCE)
     assert len(reel) == len({item["id"] for item in reel}) == len(SERVERS)

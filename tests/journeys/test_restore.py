@@ -8,11 +8,12 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
+from stories_shared.testing import eventually
 
 from .people import Item
 from .samples import Samples
 from .stack import Stack
-from .waiting import ERASED, SOON, end_of, within
+from .waiting import ERASED, SOON, end_of
 from .world import World
 
 BACKED_UP = ("mongod", "s3")
@@ -48,10 +49,10 @@ async def test_what_was_erased_since_the_backup_is_erased_again(own_world: World
     kept, taken_back = await ann.post(caption="a caption that stays"), await ann.post(caption="a caption to take back")
     expiring = await ann.post(caption="a caption that expires", lifetime=world.short)
     eves = await eve.post(caption="a caption of eve")
-    item = await within(SOON, lambda: eve.item(kept))
+    item = await eventually(lambda: eve.item(kept), SOON)
     assert (await eve.comment(item, "signed, eve")).status_code == 201
     for story in (kept, taken_back, expiring, eves):
-        await within(SOON, lambda story=story: bob.sees(story))  # type: ignore[misc]
+        await eventually(lambda story=story: bob.sees(story), SOON)  # type: ignore[misc]
 
     began = datetime.now(UTC)
     assert stack.interrupt() == 0
@@ -62,14 +63,16 @@ async def test_what_was_erased_since_the_backup_is_erased_again(own_world: World
     await ann.done("PUT", f"/v1/blocked/{mal.id}")
     await root.done("POST", f"/v1/admin/users/{eve.id}/erasure")
     erasure = f"/v1/admin/users/{eve.id}/erasure"
-    await within(A_WHILE, lambda: root.get(erasure), lambda receipt: receipt["complete"])
+    await eventually(lambda: root.get(erasure), A_WHILE, accept=lambda receipt: receipt["complete"])
     await end_of(expiring)
     for story in (taken_back, expiring):
-        await within(A_WHILE, lambda story=story: ann.receipt(story), lambda receipt: receipt["complete"])  # type: ignore[misc]
+        await eventually(lambda story=story: ann.receipt(story), A_WHILE, accept=lambda receipt: receipt["complete"])  # type: ignore[misc]
     assert stack.interrupt() == 0
     copy(tmp_path, stack.folder)
     stack.start()
-    assert await within(A_WHILE, lambda: bob.sees(taken_back)), "the backup did not bring it back: nothing is proven"
+    assert await eventually(lambda: bob.sees(taken_back), A_WHILE), (
+        "the backup did not bring it back: nothing is proven"
+    )
     assert await mal.sees(kept)
 
     said = await stack.run("erasure", "replay", "--since", (began - timedelta(minutes=1)).isoformat(), "--wait")
@@ -83,11 +86,11 @@ async def test_what_was_erased_since_the_backup_is_erased_again(own_world: World
     assert (await ann.get(f"/v1/stories/{kept['id']}/comments"))["items"] == []
     assert (await eve.get("/v1/me/stories"))["items"] == []
     for story in (taken_back, expiring):
-        await within(ERASED, lambda story=story: ann.receipt(story), lambda receipt: receipt["complete"])  # type: ignore[misc]
-    await within(ERASED, lambda: root.get(erasure), lambda receipt: receipt["complete"])
+        await eventually(lambda story=story: ann.receipt(story), ERASED, accept=lambda receipt: receipt["complete"])  # type: ignore[misc]
+    await eventually(lambda: root.get(erasure), ERASED, accept=lambda receipt: receipt["complete"])
     for story in (taken_back, expiring, eves):
-        await within(ERASED, lambda story=story: traces(world, story), lambda left: not left)  # type: ignore[misc]
-    await within(ERASED, lambda: stores_hold(world, "signed, eve"), lambda left: not left)
+        await eventually(lambda story=story: traces(world, story), ERASED, accept=lambda left: not left)  # type: ignore[misc]
+    await eventually(lambda: stores_hold(world, "signed, eve"), ERASED, accept=lambda left: not left)
 
 
 async def traces(world: World, story: Item) -> list[str]:

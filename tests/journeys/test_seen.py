@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
-from .waiting import SOON, holds, within
+from stories_shared.testing import eventually
+
+from .waiting import SOON
 from .world import World
 
 
@@ -12,7 +14,7 @@ async def test_two_devices_agree_on_what_was_seen(world: World) -> None:
     assert tablet.token != phone.token
     await phone.follow(ann)
     first, second = await ann.post(), await ann.post()
-    items = await within(SOON, lambda: tablet.reel(ann), lambda items: len(items) == 2)
+    items = await eventually(lambda: tablet.reel(ann), SOON, accept=lambda items: len(items) == 2)
     assert [item["id"] for item in items] == [first["id"], second["id"]]
 
     async def both_show(seen: list[bool], ring: str, unseen: int) -> None:
@@ -22,24 +24,26 @@ async def test_two_devices_agree_on_what_was_seen(world: World) -> None:
             assert in_tray is not None
             assert (in_tray["ring"], in_tray["unseen"], await device.ring(ann)) == (ring, unseen, ring)
 
-    await holds(SOON, lambda: both_show([False, False], "unseen", 2))
+    await eventually(lambda: both_show([False, False], "unseen", 2), SOON, accept=lambda _: True)
     await phone.view(items[0])
-    await holds(SOON, lambda: both_show([True, False], "unseen", 1))
+    await eventually(lambda: both_show([True, False], "unseen", 1), SOON, accept=lambda _: True)
     await tablet.view(items[1])
-    await holds(SOON, lambda: both_show([True, True], "seen", 0))
+    await eventually(lambda: both_show([True, True], "seen", 0), SOON, accept=lambda _: True)
     await ann.post()
-    await holds(SOON, lambda: both_show([True, True, False], "unseen", 1))
+    await eventually(lambda: both_show([True, True, False], "unseen", 1), SOON, accept=lambda _: True)
 
 
 async def test_marking_up_to_a_story_counts_no_views(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     stories = [await ann.post() for _ in range(3)]
-    items = await within(SOON, lambda: bob.reel(ann), lambda items: len(items) == 3)
+    items = await eventually(lambda: bob.reel(ann), SOON, accept=lambda items: len(items) == 3)
     await bob.done("PUT", f"/v1/users/{ann.id}/seen", json={"up_to": items[1]["id"]})
-    await within(SOON, lambda: bob.reel(ann), lambda found: [item["seen"] for item in found] == [True, True, False])
+    await eventually(
+        lambda: bob.reel(ann), SOON, accept=lambda found: [item["seen"] for item in found] == [True, True, False]
+    )
     for story in stories:
-        await within(SOON, lambda story=story: ann.counts(story), lambda counts: counts["views"] == 0)  # type: ignore[misc]
+        await eventually(lambda story=story: ann.counts(story), SOON, accept=lambda counts: counts["views"] == 0)  # type: ignore[misc]
 
 
 async def test_the_tray_has_the_unseen_first_and_then_the_newest(world: World) -> None:
@@ -47,17 +51,17 @@ async def test_the_tray_has_the_unseen_first_and_then_the_newest(world: World) -
     await dan.follow(ann, bob, cat)
     for author in (ann, bob, cat):
         await author.post()
-    await within(SOON, dan.tray, lambda tray: list(tray) == [cat.id, bob.id, ann.id])
+    await eventually(dan.tray, SOON, accept=lambda tray: list(tray) == [cat.id, bob.id, ann.id])
     [item] = await dan.reel(cat)
     await dan.view(item)
-    await within(SOON, dan.tray, lambda tray: list(tray) == [bob.id, ann.id, cat.id])
+    await eventually(dan.tray, SOON, accept=lambda tray: list(tray) == [bob.id, ann.id, cat.id])
 
 
 async def test_a_tray_that_has_not_changed_is_answered_with_304(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post()
-    await within(SOON, lambda: bob.ring_in_tray(ann))
+    await eventually(lambda: bob.ring_in_tray(ann), SOON)
     for path in ("/v1/tray", f"/v1/users/{ann.id}/stories"):
         first = await bob.call("GET", path)
         assert first.headers["cache-control"] == "private, no-cache"
@@ -65,8 +69,8 @@ async def test_a_tray_that_has_not_changed_is_answered_with_304(world: World) ->
         assert (again.status_code, again.content) == (304, b"")
     tag = (await bob.call("GET", "/v1/tray")).headers["etag"]
     await bob.view(await bob.item(story))
-    await within(
-        SOON,
+    await eventually(
         lambda: bob.call("GET", "/v1/tray", headers={"If-None-Match": tag}),
-        lambda answer: answer.status_code == 200,
+        SOON,
+        accept=lambda answer: answer.status_code == 200,
     )

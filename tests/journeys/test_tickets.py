@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from stories_shared.settings import ticket_key_pairs
+from stories_shared.testing import eventually
 from stories_shared.tickets import Ticket, Tickets
 
 from .people import Answer, Person
-from .waiting import AT_ONCE, SOON, end_of, within
+from .waiting import AT_ONCE, SOON, end_of
 from .world import World
 
 
@@ -45,7 +46,7 @@ async def shown(world: World) -> tuple[Person, Person, Answer]:
     """An author, a viewer, and a story of the first as the second gets it."""
     ann, bob = world.people("ann", "bob")
     story = await ann.post()
-    return ann, bob, await within(SOON, lambda: bob.item(story))
+    return ann, bob, await eventually(lambda: bob.item(story), SOON)
 
 
 Shown = tuple[Person, Person, Answer]
@@ -55,7 +56,7 @@ async def test_without_a_ticket_there_is_nothing_but_for_the_author(world: World
     ann, bob, item = shown
     await refusals(bob, item, None)
     await refusals(world.admin(), item, None)
-    await within(SOON, lambda: ann.counts({"id": item["id"]}), lambda counts: counts["views"] == 0)
+    await eventually(lambda: ann.counts({"id": item["id"]}), SOON, accept=lambda counts: counts["views"] == 0)
 
 
 async def test_a_forged_ticket_proves_nothing(world: World, shown: Shown) -> None:
@@ -79,7 +80,7 @@ async def test_a_ticket_of_another_viewer_proves_nothing(world: World, shown: Sh
 async def test_a_ticket_of_another_story_proves_nothing(shown: Shown) -> None:
     ann, bob, item = shown
     other = await ann.post()
-    others = await within(SOON, lambda: bob.item(other))
+    others = await eventually(lambda: bob.item(other), SOON)
     await refusals(bob, item, others["ticket"])
 
 
@@ -99,10 +100,10 @@ async def test_a_ticket_of_an_older_access_revision_is_refused_but_views_still_c
     async def refused() -> bool:
         return (await bob.react(item)).status_code == 404
 
-    await within(AT_ONCE, refused)
+    await eventually(refused, AT_ONCE)
     await refusals(bob, item, item["ticket"])
     assert await rejection(bob, item["ticket"]) == []  # it has happened
-    await within(SOON, lambda: ann.counts({"id": item["id"]}), lambda counts: counts["views"] == 1)
+    await eventually(lambda: ann.counts({"id": item["id"]}), SOON, accept=lambda counts: counts["views"] == 1)
     fresh = await bob.item(item)
     assert (await bob.react(fresh)).status_code == 204
 
@@ -110,7 +111,7 @@ async def test_a_ticket_of_an_older_access_revision_is_refused_but_views_still_c
 async def test_a_ticket_ends_with_its_story_even_where_it_says_longer(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     story = await ann.post(lifetime=world.short)
-    item = await within(SOON, lambda: bob.item(story))
+    item = await eventually(lambda: bob.item(story), SOON)
     tickets = await signer(world)
     real: Ticket = tickets.read(item["ticket"], bob.id, datetime.fromisoformat(story["posted_at"]))
     assert real.ends_at <= datetime.fromisoformat(story["expires_at"])

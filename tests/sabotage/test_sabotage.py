@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 from stories_embedded.checkout import CHECKOUT
-from stories_embedded.testing import Servers
+from stories_embedded.testing import Servers, lend
 
-from .lending import lend
 from .switches import SABOTAGE, SWITCHES
 
 SHARED, ENGAGEMENT = "shared/tests", "services/engagement/tests"
@@ -67,7 +66,7 @@ def run(tests: Sequence[str], servers: Servers, tmp_path: Path, sabotage: str = 
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "tests.sabotage.switches", *options, *tests],
         cwd=CHECKOUT,
-        env={**os.environ, **lend(servers), SABOTAGE: sabotage},
+        env={**os.environ, **lend(servers, breakable=True), SABOTAGE: sabotage},
         capture_output=True,
         text=True,
         timeout=150,

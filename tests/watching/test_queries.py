@@ -18,11 +18,12 @@ from stories_embedded import prometheus
 from stories_embedded.children import spawn, stop
 from stories_embedded.ports import free_port
 from stories_shared.cloudevents import SERVICES
+from stories_shared.testing import eventually
 from stories_shared.topics import Topics
 
 from ..journeys.samples import Samples
 from ..journeys.stack import Stack
-from ..journeys.waiting import end_of, within
+from ..journeys.waiting import end_of
 from ..journeys.world import World
 from .prometheus_api import Prometheus
 from .sources import PROMETHEUS, Asked, asked_by_panels, asked_by_rules
@@ -61,7 +62,7 @@ async def test_every_query_of_panels_and_rules_has_data_under_a_short_load(watch
         return silent
 
     async with load(watched):
-        await within(ALL_ANSWERED, fewer, lambda left: not left)
+        await eventually(fewer, ALL_ANSWERED, accept=lambda left: not left)
     assert await asking.values("sum by (job) (up) == 1") == [1.0] * len(SERVICES)
     rules = await asking.rules()
     assert not [rule for rule in rules if rule["health"] != "ok"]
@@ -97,14 +98,14 @@ async def a_round(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     posted = [await ann.post(sample, lifetime=world.short) for sample in (world.samples.photo(), world.samples.clip())]
-    await within(10, lambda: bob.ring_in_tray(ann))
+    await eventually(lambda: bob.ring_in_tray(ann), 10)
     items = await bob.reel(ann)
     await bob.view(*items)
     for item in items:
         await bob.react(item)
         await bob.comment(item, "oh")
     await end_of(posted[-1])
-    await within(20, lambda: ann.receipt(posted[-1]), lambda receipt: receipt["complete"])
+    await eventually(lambda: ann.receipt(posted[-1]), 20, accept=lambda receipt: receipt["complete"])
 
 
 class Exposition(BaseHTTPRequestHandler):
@@ -199,6 +200,6 @@ async def test_every_query_about_exporters_has_data_by_their_documented_names(
         except httpx.TransportError as error:
             raise AssertionError(str(error)) from error
 
-    await within(60, silent, lambda left: not left)
+    await eventually(silent, 60, accept=lambda left: not left)
     nothing = Asked("nowhere", "kafka_no_such_metric > bool 0")
     assert await beside_exporters.silent([nothing]) == [nothing]

@@ -19,8 +19,7 @@ from stories_embedded.gateway import CADDYFILE, READY, caddyfile
 from stories_embedded.ports import free_port
 from stories_embedded.server import start, wait_until_ready
 from stories_embedded.services import Gateway
-from stories_embedded.testing import until
-from stories_shared.testing import Stopwatch
+from stories_shared.testing import Stopwatch, wait_until
 
 ORIGIN = "https://app.example"
 
@@ -204,11 +203,11 @@ def test_a_replica_that_is_not_ready_is_passed_over_until_it_is(
         answers = [gateway.http.get("/v1/tray", headers={"Authorization": f"Bearer {n}"}) for n in range(8)]
         return {answer.json().get("name") for answer in answers}
 
-    until(lambda: asked() == {"second"}, "the first is passed over", 10)
+    wait_until(lambda: asked() == {"second"}, "the first is passed over", 10)
     first.ready, second.ready = True, False
-    until(lambda: asked() == {"first"}, "the second is passed over", 10)
+    wait_until(lambda: asked() == {"first"}, "the second is passed over", 10)
     second.ready = True
-    until(lambda: asked() == {"first", "second"}, "both are asked", 10)
+    wait_until(lambda: asked() == {"first", "second"}, "both are asked", 10)
     for upstream in (first, second):
         upstream.close()
 

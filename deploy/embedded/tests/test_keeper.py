@@ -1,10 +1,8 @@
 """A program under supervision comes back, on the same port, with longer and longer pauses."""
 
-import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 import pytest_asyncio
 from stories_embedded.keeper import Keeper
 from stories_embedded.server import DidNotStart, Server
+from stories_shared.testing import eventually
 
 PATIENCE = 20.0
 
@@ -62,27 +61,20 @@ async def keep(tmp_path: Path) -> AsyncIterator[Callable[[str], Keeper]]:
         await keeper.stop()
 
 
-async def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.02)
-
-
 async def test_a_killed_program_is_started_again(keep: Callable[[str], Keeper]) -> None:
     keeper = keep(FOREVER)
     await keeper.settled()
     first = keeper.state.pid
     assert first
     os.kill(first, signal.SIGKILL)
-    await until(lambda: keeper.state.state == "running" and keeper.state.pid != first)
+    await eventually(lambda: keeper.state.state == "running" and keeper.state.pid != first, PATIENCE)
     assert keeper.state.restarts == 1
 
 
 async def test_while_it_is_down_its_state_is_restarting(keep: Callable[[str], Keeper]) -> None:
     keeper = keep("ready.touch()\ntime.sleep(0.3)")
     await keeper.settled()
-    await until(lambda: keeper.state.state == "restarting" and keeper.state.restarts >= 3)
+    await eventually(lambda: keeper.state.state == "restarting" and keeper.state.restarts >= 3, PATIENCE)
 
 
 async def test_a_program_that_never_was_ready_is_given_up_with_its_last_words(keep: Callable[[str], Keeper]) -> None:
@@ -107,7 +99,9 @@ async def test_a_program_that_will_not_stop_is_killed_with_all_it_started(keep: 
     family = [psutil.Process(keeper.state.pid), *psutil.Process(keeper.state.pid).children()]
     assert len(family) == 2
     await keeper.stop()
-    await until(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family))
+    await eventually(
+        lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family), PATIENCE
+    )
     assert keeper.state.state == "stopped"
 
 
@@ -119,4 +113,4 @@ async def test_a_program_that_calls_itself_stuck_is_started_again(
     assert isinstance(keeper.server, Program)
     await keeper.settled()
     keeper.server.is_stuck = True
-    await until(lambda: keeper.state.restarts == 1)
+    await eventually(lambda: keeper.state.restarts == 1, PATIENCE)

@@ -6,6 +6,7 @@ test.
 """
 
 import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -14,12 +15,14 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import pytest_asyncio
 import urllib3
@@ -27,6 +30,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from minio import Minio
 from minio.deleteobjects import DeleteObject
 from pymongo import MongoClient
+from stories_shared.testing import wait_until
 
 from . import minio
 from .checkout import CHECKOUT
@@ -38,6 +42,9 @@ from .ports import free_port
 from .s3 import MinIO, SeaweedFS
 from .server import Server, start, wait_until_ready
 
+LENT = "STORIES_TEST_LENT"  # servers of another run, as `lend` describes them
+WITHOUT = "STORIES_TEST_WITHOUT_SERVERS"  # set where no test may ask for any
+MEMORY_BYTES = 6 << 30
 STORE = "STORIES_TEST_S3"  # `minio`: MinIO itself instead of SeaweedFS
 READY_SECONDS = 60.0
 STOP_SECONDS = 2.0
@@ -119,11 +126,11 @@ class Servers:
         process = self.process(server)
         process.send_signal(signal.SIGSTOP)
         try:
-            until(lambda: _stands_still(process.pid), f"{server.name} stands still")
+            wait_until(lambda: _stands_still(process.pid), f"{server.name} stands still")
             yield
         finally:
             process.send_signal(signal.SIGCONT)
-            until(server.ready, f"{server.name} answers again")
+            wait_until(server.ready, f"{server.name} answers again")
 
     def process(self, server: Server) -> subprocess.Popen[bytes]:
         """The server's process, to freeze or to measure it."""
@@ -150,16 +157,61 @@ class Servers:
         return self.folder / f"{server.name}.log"
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = READY_SECONDS) -> None:
-    """Poll until it is true.
+@dataclass(frozen=True)
+class LentProcess:
+    """A process of another run: it can be frozen, not ended."""
 
-    Raises TimeoutError, which names what was waited for.
+    pid: int
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+
+@dataclass(frozen=True)
+class LentServer:
+    """A server of which only the address matters."""
+
+    name: str
+    url: str
+
+
+def lend(servers: Servers, *, breakable: bool) -> dict[str, str]:
+    """The environment in which another run finds these servers.
+
+    `breakable`: it may freeze them, because nobody else uses them meanwhile.
     """
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {seconds:.0f} s: {what}")
-        time.sleep(0.02)
+    there = {
+        "folder": str(servers.folder),
+        "mongod": servers.mongod.port,
+        "kafka": servers.kafka.port,
+        "s3": servers.s3.url,
+        "pids": {each.name: servers.process(each).pid for each in (servers.mongod, servers.kafka, servers.s3)},
+        "breakable": breakable,
+    }
+    return {LENT: json.dumps(there)}
+
+
+class BorrowedServers(Servers):
+    """The servers of another run."""
+
+    def __init__(self, there: Mapping[str, Any]) -> None:
+        self.folder = Path(there["folder"])
+        self.keys = StackKeys(self.folder / "keys")
+        self.mongod = Mongod(self.folder / "mongod", there["mongod"])
+        self.kafka = Kafka(self.folder / "kafka", there["kafka"], 0)
+        self.s3: Any = LentServer("s3", there["s3"])
+        self._lent = {name: LentProcess(pid) for name, pid in there["pids"].items()}
+        self._breakable = there["breakable"]
+
+    def process(self, server: Server) -> Any:
+        """The server's process; refused where others use it too."""
+        assert self._breakable, f"others use {server.name} too: name this module in BREAKS_SERVERS (conftest.py)"
+        return self._lent[server.name]
+
+    def kill(self, server: Server) -> None:
+        """Refused: this run did not start it."""
+        raise AssertionError(f"{server.name} is lent: name this module in BREAKS_SERVERS (conftest.py)")
 
 
 def _stands_still(pid: int) -> bool:
@@ -253,12 +305,20 @@ class Realm(dict[str, str]):
         pool.clear()
 
 
-@pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    """Real mongod, Kafka and SeaweedFS (or MinIO itself) on free ports."""
+def data_root() -> Path:
+    """Where test data lies: in memory where there is plenty of it, else under the checkout."""
+    memory, name = Path("/dev/shm"), hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]  # noqa: S108
     root = CHECKOUT / ".stories-test"
-    root.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="session-", dir=root))
+    if memory.is_dir() and min(shutil.disk_usage(memory).free, psutil.virtual_memory().available) > MEMORY_BYTES:
+        root = memory / f"stories-test-{os.getuid()}-{name}"
+    root.mkdir(exist_ok=True, mode=0o700)
+    return root
+
+
+@contextmanager
+def running_servers() -> Iterator[Servers]:
+    """Servers on a folder of their own, which is removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="session-", dir=data_root()))
     running = Servers(folder)
     try:
         running.start_all()
@@ -266,6 +326,29 @@ def servers() -> Iterator[Servers]:
     finally:
         running.stop_all()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep_logs(folder: Path) -> Path:
+    """Copy a folder's logs to where they stay after a failure; where that is."""
+    kept = CHECKOUT / ".stories-test" / f"{folder.name}-logs"
+    for log in [*folder.glob("*.log"), *folder.glob("logs/*.log")]:
+        kept.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(log, kept / log.name)
+    return kept
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
+    """Real mongod, Kafka and SeaweedFS (or MinIO itself) on free ports; those that another run lends, if it does."""
+    if os.environ.get(WITHOUT):
+        pytest.fail(f"{WITHOUT} is set, and this test asks for servers without the marker")
+    if os.environ.get(LENT):
+        yield BorrowedServers(json.loads(os.environ[LENT]))
+        return
+    with running_servers() as running:
+        yield running
+        if request.session.testsfailed:
+            keep_logs(running.folder)
 
 
 @pytest_asyncio.fixture

@@ -21,9 +21,12 @@ SCHEDULED = Path("/proc")
 
 
 async def eventually(
-    condition: Callable[[], Any | Awaitable[Any]], within_s: float = 15.0, every_s: float = 0.02
+    condition: Callable[[], Any | Awaitable[Any]],
+    within_s: float = 15.0,
+    every_s: float = 0.02,
+    accept: Callable[[Any], object] = bool,
 ) -> Any:
-    """Poll until the condition gives something true and return that.
+    """Poll until the condition gives something that is accepted (true, by default) and return that.
 
     Raises:
         AssertionError: it never did; an assertion that failed inside the condition is shown.
@@ -35,12 +38,25 @@ async def eventually(
             last = condition()
             if inspect.isawaitable(last):
                 last = await last
-            if last:
+            if accept(last):
                 return last
         except AssertionError as error:
             last = error
         await asyncio.sleep(every_s)
     raise AssertionError(f"not within {within_s} s; last: {last!r}")
+
+
+def wait_until(condition: Callable[[], object], what: str, within_s: float = 60.0) -> None:
+    """Poll until the condition is true, where no event loop runs.
+
+    Raises:
+        TimeoutError: it never was; names what was waited for.
+    """
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {within_s:.0f} s: {what}")
+        time.sleep(0.02)
 
 
 class Stopwatch:
