@@ -20,7 +20,7 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/stories
 cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '$(cache)' || echo '$(CURDIR)/.stories-cache')
 export UV_CACHE_DIR ?= $(cache)/uv
 
-.PHONY: install install/deploy lock up demo test test/unit test/minio test/nightly check \
+.PHONY: install install/deploy lock up demo test test/unit test/python test/minio test/nightly check \
 	check/deploy secrets docs docs/site charts chaos release
 
 install: .venv/installed
@@ -51,6 +51,10 @@ test: install
 # Every test that needs no servers, no tools and no encoding of media: under a minute, in this process.
 test/unit: install
 	STORIES_TEST_WITHOUT_SERVERS=1 .venv/bin/python -m pytest -q -m "not servers and not slow and not needs_deploy_tools and not needs_go and not needs_prometheus"
+
+# What judges uploads, on another Python that the README names: make test/python PYTHON=python3.13 [TESTS=…]
+test/python: install
+	@sh tests/other_python.sh $(PYTHON) $(TESTS)
 
 # The first time builds MinIO, which no test waits for.
 test/minio: install

@@ -9,8 +9,19 @@ from ..journeys.world import World
 
 ITEM = {
     *("id", "author_id", "kind", "label", "audience", "posted_at", "expires_at", "duration_ms", "width", "height"),
-    *("content_type", "size", "has_audio", "media_url", "poster_url", "download_url", "renditions", "urls_expire_at"),
-    *("caption", "layers", "sound", "captions_track", "alt_text", "seen", "series_id", "part", "parts"),
+    *("content_type", "size", "has_audio", "codecs", "media_url", "poster_url", "download_url", "renditions"),
+    *(
+        "urls_expire_at",
+        "caption",
+        "layers",
+        "sound",
+        "captions_track",
+        "alt_text",
+        "seen",
+        "series_id",
+        "part",
+        "parts",
+    ),
     *("viewers_listed", "can", "ticket"),
 }
 RING = {"author_id", "ring", "stories", "unseen", "latest_at", "expires_at", "poster_url"}

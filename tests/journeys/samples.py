@@ -44,14 +44,14 @@ class Samples:
 
     def clip(self, seconds: float = 1.0, ending: str = ".mp4", **options: Any) -> Sample:
         """A small clip; options as `sample_clip` takes them."""
-        from stories_ingest.media.samples import sample_clip
+        from stories_ingest.testing.samples import sample_clip
 
         asked = {"width": 180, "height": 320, "fps": 15, **options}
         return self._once(f"clip {seconds} {asked}", ending, lambda path: sample_clip(path, seconds, **asked))
 
     def photo(self, ending: str = ".jpg", **options: Any) -> Sample:
         """A small photo; options as `sample_photo` takes them."""
-        from stories_ingest.media.samples import sample_photo
+        from stories_ingest.testing.samples import sample_photo
 
         asked = {"width": 180, "height": 320, **options}
         return self._once(f"photo {asked}", ending, lambda path: sample_photo(path, **asked))

@@ -29,6 +29,8 @@ async def test_a_clip_of_15_4_seconds_is_one_story(world: World) -> None:
     assert (story["part"], story["parts"], story["series_id"], story["part_ids"]) == (1, 1, None, [story["id"]])
     item, _ = await downloaded(bob, story)
     assert item["duration_ms"] == pytest.approx(15_400, abs=100)
+    assert item["codecs"] == story["codecs"]
+    assert item["codecs"].startswith("avc1.")
 
 
 async def test_a_clip_of_15_6_seconds_is_refused_or_split_as_asked(world: World) -> None:

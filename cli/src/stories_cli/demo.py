@@ -150,7 +150,7 @@ class DemoScenario:
 
     def post(self) -> Any:
         """A clip with sound, place and model in its metadata, uploaded as a client does it, published."""
-        from stories_ingest.media.samples import sample_clip
+        from stories_ingest.testing.samples import sample_clip
 
         with step(f"a clip of {CLIP_SECONDS:.0f} s is made"):
             clip = sample_clip(self.scratch / "clip.mp4", CLIP_SECONDS, phone=True)

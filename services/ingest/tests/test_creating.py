@@ -63,6 +63,15 @@ async def test_what_was_asked_comes_back(ann):
     assert layer["id"]
 
 
+@pytest.mark.parametrize("sent", ["video/webm;codecs=vp8,opus", 'Video/WebM; codecs="vp9"', "video/webm"])
+async def test_parameters_of_a_content_type_are_ignored(ann, sent):
+    """As a browser's recorder calls its file."""
+    answer = await ann.create(b"x" * 10, sent)
+    assert answer.status_code == 201
+    assert answer.json()["media"]["content_type"] == "video/webm"
+    assert answer.json()["upload"]["fields"]["Content-Type"] == "video/webm"
+
+
 @pytest.mark.parametrize(
     "body",
     [

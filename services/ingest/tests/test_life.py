@@ -66,6 +66,15 @@ def test_a_refused_story_keeps_its_reason_for_a_day() -> None:
     assert (refused.state, refused.reason, refused.vanishes_at) == (State.REFUSED, "damaged", NOW + life.REFUSED_KEPT)
 
 
+def test_a_processing_story_vanishes_after_a_day_and_a_live_one_does_not() -> None:
+    (story,) = life.publish(case_of(draft()), "etag", NOW, BOUNDS).save
+    assert story.vanishes_at == NOW + life.PROCESSING_KEPT
+    assert story.job is not None
+    claimed = replace(story, job=replace(story.job, worker="w"))
+    (posted,) = life.go_live(case_of(claimed), "w", [part(story.id)], NOW).save
+    assert posted.vanishes_at is None
+
+
 def test_narrowing_raises_both_revisions_of_every_part() -> None:
     first, *others = series()
     verdict = life.change(case_of(first, *others), lambda choices: replace(choices, audience="friends"), NOW)

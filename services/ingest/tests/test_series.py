@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from stories_ingest.media.samples import sample_clip
 from stories_ingest.testing.running import eventually
+from stories_ingest.testing.samples import sample_clip
 
 pytestmark = pytest.mark.servers
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 from stories_embedded.ports import free_port
-from stories_ingest.media.samples import sample_clip
 from stories_ingest.store.documents import STORIES
 from stories_ingest.testing.running import eventually, photo, upload
+from stories_ingest.testing.samples import sample_clip
 from stories_shared.ids import new_id
 
 pytestmark = pytest.mark.servers

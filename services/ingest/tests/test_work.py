@@ -1,17 +1,19 @@
 """Media work with everything around it in memory."""
 
 import asyncio
+import errno
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 from stories_ingest.domain import life
+from stories_ingest.domain.errors import MachineFault, WorkerLost
 from stories_ingest.domain.story import State, Words
 from stories_ingest.testing.builders import NOW, Hands, processing
 from stories_ingest.testing.memory import MemoryStories
 from stories_ingest.testing.world import Kitchen, MemoryBucket, MemoryRelay, folder
 from stories_ingest.usecases.bell import Bell
-from stories_ingest.usecases.work import LEASE, MAX_ATTEMPTS, WorkOnMedia
+from stories_ingest.usecases.work import LEASE, MAX_DEATHS, RETRY_AT_MOST, WorkOnMedia
 from stories_shared.failures import Unavailable
 from stories_shared.ids import new_id
 
@@ -141,19 +143,84 @@ async def test_a_job_whose_store_is_down_is_handed_back_uncounted(shop):
     assert (await shop.stories.find(story.id)).state is State.LIVE
 
 
-async def test_a_job_that_kills_every_worker_is_refused_at_last(shop):
+@pytest.mark.parametrize("bug", [RuntimeError("ours"), WorkerLost("a traceback")], ids=["here", "in the worker"])
+async def test_a_job_that_fails_by_a_bug_is_tried_until_a_release_mends_it(shop, bug):
+    story, rests = shop.published(), []
+
+    def fails():
+        raise bug
+
+    shop.kitchen.before = fails
+    for _ in range(20):
+        done = await shop.worker()()
+        assert (done.result, done.reason, done.error) == ("failed", "", bug)
+        job = (await shop.stories.find(story.id)).job
+        rests.append(job.lease_until - shop.now())
+        assert await shop.worker()() is None
+        shop.now.at = job.lease_until
+    assert rests[:4] == [timedelta(seconds=each) for each in (2, 4, 8, 16)]
+    assert rests[-1] == RETRY_AT_MOST
+    assert shop.bucket.objects == {f"staging/{story.id}": b"media"}
+    shop.kitchen.before = lambda: None
+    assert (await shop.worker()()).result == "posted"
+
+
+@pytest.mark.parametrize("fault", [MachineFault("full"), OSError(errno.ENOSPC, "full")], ids=["worker", "download"])
+async def test_a_job_that_meets_a_full_disk_is_handed_back_uncounted(shop, fault):
     story = shop.published()
+
+    def full():
+        raise fault
+
+    shop.kitchen.before = full
+    for _ in range(20):
+        with pytest.raises(MachineFault) as raised:
+            await shop.worker()()
+        assert raised.value.room >= story.size
+        shop.now.move(seconds=3)
+        assert (await shop.stories.find(story.id)).job.attempts == 0
+    shop.kitchen.before = lambda: None
+    assert (await shop.worker()()).result == "posted"
+
+
+class Killed(MemoryStories):
+    """What a process leaves behind that was killed: it hands nothing back."""
+
+    async def hand_back(self, *_, **__):
+        pass
+
+
+async def test_what_kills_whole_processes_is_tried_ever_more_seldom(shop):
+    shop.stories = Killed()
+    story, waits = shop.published(), []
 
     def dies():
         raise RuntimeError
 
     shop.kitchen.before = dies
-    for _ in range(MAX_ATTEMPTS):
-        with pytest.raises(RuntimeError):
-            await shop.worker()()
-        shop.now.move(seconds=3)
-    await shop.worker()()
-    assert (await shop.stories.find(story.id)).reason == "damaged"
+    for _ in range(MAX_DEATHS + 10):
+        await shop.worker(renew_every_s=60)()
+        free_at = (await shop.stories.find(story.id)).job.lease_until
+        waits.append(free_at - shop.now())
+        shop.now.at = free_at
+    assert waits[:MAX_DEATHS] == [LEASE] * MAX_DEATHS
+    assert waits[-1] == RETRY_AT_MOST
+    shop.kitchen.before = lambda: None
+    assert (await shop.worker()()).result == "posted"
+
+
+class Sticky(MemoryBucket):
+    """Nothing can be removed from it."""
+
+    async def remove(self, *keys):
+        raise Unavailable("s3")
+
+
+async def test_a_story_is_posted_though_its_upload_cannot_be_removed(shop):
+    shop.bucket = Sticky()
+    story = shop.published()
+    assert (await shop.worker()()).result == "posted"
+    assert (await shop.stories.find(story.id)).state is State.LIVE
 
 
 async def test_a_stopped_worker_hands_its_job_back(shop):

@@ -85,7 +85,10 @@ def bounded_time(at: datetime) -> datetime:
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a story's media lies and what it is. Sizes in bytes, sides in pixels as displayed."""
+    """Where a story's media lies and what it is. Sizes in bytes, sides in pixels as displayed.
+
+    `codecs` is after RFC 6381; null for photos, and in events from before it was noted.
+    """
 
     key: ObjectKey
     poster_key: ObjectKey
@@ -95,6 +98,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     height: Side
     duration_ms: Milliseconds | None = None
     has_audio: bool = False
+    codecs: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.,]{1,100}$")] | None = None
 
 
 class Sound(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ class IngestMetrics:
     def __init__(self, catalogue: Catalogue) -> None:
         self.publishes = catalogue.counter(
             "publishes_total",
-            "Media jobs that ended, by result; many refused as damaged: look at clients.",
+            "Tries of media jobs by result; `failed` is a bug, tried again; many refused as damaged: look at clients.",
             ["result", "reason"],
         )
         self.publish_duration = catalogue.histogram(
@@ -23,6 +23,8 @@ class IngestMetrics:
             "media_jobs", "Media jobs running here, and waiting for any worker (told by one replica).", ["state"]
         )
         self.media_workers = catalogue.gauge("media_workers", "Media workers in this process.")
-        expect(self.publishes, [("posted", ""), ("lost", ""), *(("refused", reason) for reason in REASONS)])
+        expect(
+            self.publishes, [("posted", ""), ("lost", ""), ("failed", ""), *(("refused", reason) for reason in REASONS)]
+        )
         expect(self.publish_duration, ("photo", "video"))
         expect(self.media_jobs, ("running", "waiting"))

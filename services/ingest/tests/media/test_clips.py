@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import pytest
 from PIL import Image
-from stories_ingest.media.samples import sample_clip
+from stories_ingest.testing.samples import sample_clip
 
 
 def played(path: Path) -> tuple[list[float], float]:

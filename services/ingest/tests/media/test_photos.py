@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageCms
-from stories_ingest.media.samples import sample_photo
 from stories_ingest.media.tones import in_plain_colours
+from stories_ingest.testing.samples import sample_photo
 
 
 def near(image: Image.Image, at: tuple[int, int], colour: tuple[int, int, int], by: int = 30) -> bool:
@@ -135,7 +135,7 @@ async def test_of_a_multi_picture_photo_the_first_is_taken(tmp_path: Path, makin
 
 
 async def test_of_a_motion_photo_the_still_is_taken(tmp_path: Path, making) -> None:
-    from stories_ingest.media.samples import sample_clip
+    from stories_ingest.testing.samples import sample_clip
 
     photo, clip = sample_photo(tmp_path / "a.jpg"), sample_clip(tmp_path / "a.mp4", 1)
     photo.write_bytes(photo.read_bytes() + clip.read_bytes())

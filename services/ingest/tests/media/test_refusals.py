@@ -8,7 +8,7 @@ import av
 import pytest
 from PIL import Image
 from stories_ingest.media import Bounds
-from stories_ingest.media.samples import sample_clip, sample_photo
+from stories_ingest.testing.samples import sample_clip, sample_photo
 
 
 def chunk(name: bytes, body: bytes) -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 import av
 import pytest
 from stories_ingest.media import Bounds
-from stories_ingest.media.samples import sample_clip
+from stories_ingest.testing.samples import sample_clip
 
 SMALL = {"width": 180, "height": 320, "fps": 15}
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from stories_ingest.media import Bounds, WorkerLost, make
-from stories_ingest.media.samples import sample_clip
+from stories_ingest.domain.errors import MachineFault, WorkerLost
+from stories_ingest.media import Bounds, Refused, make, supervising
+from stories_ingest.testing.samples import sample_clip, sample_photo
 
 
 @pytest.fixture
@@ -122,3 +123,38 @@ async def test_a_progress_that_raises_ends_the_work(slow: Path, into: Path) -> N
         await make(slow, "video/mp4", True, Bounds(), into, stop)
     assert workers(os.getpid()) == []
     assert is_empty(into)
+
+
+async def test_a_bug_of_ours_says_nothing_about_the_upload(tmp_path: Path, into: Path, monkeypatch) -> None:
+    source = sample_clip(tmp_path / "a.mp4", 1, width=64, height=64, fps=10)
+    with pytest.raises(WorkerLost, match="TypeError"):
+        await make(source, "video/mp4", True, Bounds(max_parts="ten"), into, lambda fraction: None)
+    room = tmp_path / "room"
+    (room / "poster-1.jpg").mkdir(parents=True)  # where a file is to be written
+    monkeypatch.setattr(supervising, "_room", lambda into: room)
+    with pytest.raises(WorkerLost, match="IsADirectoryError"):
+        await make(source, "video/mp4", True, Bounds(), into, lambda fraction: None)
+    assert is_empty(into)
+
+
+@pytest.mark.parametrize("name", ["part-1.mp4", "poster-1.jpg", "part-1.jpg"])
+async def test_a_full_disk_is_the_machines_fault(tmp_path: Path, into: Path, monkeypatch, name: str) -> None:
+    """Each file that is written lies in turn on the device that is always full."""
+    video = name != "part-1.jpg"
+    source = sample_clip(tmp_path / "a.mp4", 1) if video else sample_photo(tmp_path / "a.jpg")
+    room = tmp_path / "room"
+    room.mkdir()
+    (room / name).symlink_to("/dev/full")
+    monkeypatch.setattr(supervising, "_room", lambda into: room)
+    with pytest.raises(MachineFault, match="No space left"):
+        await make(source, "video/mp4" if video else "image/jpeg", True, Bounds(), into, lambda fraction: None)
+    assert is_empty(into)
+
+
+async def test_a_decoder_that_dies_of_a_signal_refuses_the_upload(slow: Path, into: Path) -> None:
+    task = busy(slow, into)
+    await until(lambda: workers(os.getpid()))
+    os.kill(workers(os.getpid())[0], signal.SIGSEGV)
+    with pytest.raises(Refused) as refused:
+        await task
+    assert refused.value.reason == "damaged"

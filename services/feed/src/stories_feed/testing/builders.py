@@ -33,6 +33,7 @@ def posted(author_id: str = "ann", at: datetime = NOON, lifetime: timedelta = DA
             height=1920,
             duration_ms=14_500,
             has_audio=True,
+            codecs="avc1.640028,mp4a.40.2",
         ),
         **fields,
     )

@@ -52,6 +52,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str
     size: int
     has_audio: bool
+    codecs: str | None
     media_url: str
     poster_url: str
     download_url: str | None
@@ -191,6 +192,7 @@ class ShowStories:
             content_type=story.media.content_type,
             size=story.media.size,
             has_audio=story.media.has_audio,
+            codecs=story.media.codecs,
             media_url=media.url,
             poster_url=poster.url,
             download_url=urls[2].url if story.download else None,

@@ -17,7 +17,7 @@ from stories_ingest.jobs.sweeping import CountWaiting
 from stories_ingest.jobs.workers import work_for_ever
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.settings import IngestSettings
-from stories_ingest.store.workspace import remove_left_behind, work_folder
+from stories_ingest.store.workspace import Scratch, remove_left_behind, work_folder
 from stories_ingest.usecases.sweeps import EraseUnheardOf, LookAgain, SweepObjects, VanishOverdue
 from stories_ingest.usecases.work import WorkOnMedia
 from stories_ingest.usecases.workshop import Maker, Piece
@@ -29,6 +29,11 @@ WIDTHS_EVERY = timedelta(seconds=30)
 def start_workers(settings: IngestSettings, base: Foundation, parts: Parts, metrics: IngestMetrics) -> None:
     """The media workers of this process."""
     metrics.media_workers.set(settings.media_workers)
+    scratch = Scratch()
+    if settings.role == "worker":
+        base.gate("scratch", lambda: scratch.fault)
+    else:  # the API beside it needs no disk
+        base.note("scratch", lambda: scratch.fault)
     for number in range(1, settings.media_workers + 1):
         work = WorkOnMedia(
             worker=new_id(),
@@ -43,7 +48,7 @@ def start_workers(settings: IngestSettings, base: Foundation, parts: Parts, metr
             now=parts.now,
             new_id=new_id,
         )
-        base.job(f"media-{number}", partial(work_for_ever, work, parts.bell, metrics))
+        base.job(f"media-{number}", partial(work_for_ever, work, scratch, parts.bell, metrics))
     base.sweep("left-behind", timedelta(minutes=10), remove_left_behind)
 
 

@@ -1,6 +1,10 @@
 """What the rules refuse, as the callers of a verb see it."""
 
+import errno
 from datetime import timedelta
+
+MACHINE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})
+"""What the operating system answers when the machine, and no upload, is at fault."""
 
 REASONS = (
     *("not_media", "type_mismatch", "unsupported", "damaged"),
@@ -48,3 +52,23 @@ class MediaRefused(IngestError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class WorkerLost(Exception):
+    """The media worker ended without a verdict: by a bug of ours, or killed. It says nothing about the upload."""
+
+
+class MachineFault(Exception):
+    """This machine cannot do media work now, its disk is full for example; another can.
+
+    `room` is how many bytes the job that failed needs.
+    """
+
+    def __init__(self, detail: str, room: int = 0) -> None:
+        super().__init__(detail)
+        self.room = room
+
+
+def is_machine_fault(error: Exception) -> bool:
+    """Whether an error blames the machine."""
+    return isinstance(error, MachineFault) or (isinstance(error, OSError) and error.errno in MACHINE_ERRNOS)

@@ -14,6 +14,9 @@ from stories_ingest.domain.story import NARROWING, Choices, Ended, How, Job, Med
 REFUSED_KEPT = timedelta(hours=24)
 """How long an author can read why a story was refused."""
 
+PROCESSING_KEPT = timedelta(hours=24)
+"""How long its media work may be tried, should it fail by a fault of ours, before the story vanishes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -64,7 +67,8 @@ def publish(case: Case, etag: str, now: datetime, bounds: Bounds) -> Verdict:
         return leave(case)
     quota = case.quota.hold(story.id, now, bounds)
     job = Job(etag=etag, since=now, lease_until=now)
-    return Verdict(quota, save=(replace(story, state=State.PROCESSING, vanishes_at=None, job=job),))
+    processing = replace(story, state=State.PROCESSING, vanishes_at=now + PROCESSING_KEPT, job=job)
+    return Verdict(quota, save=(processing,))
 
 
 def go_live(case: Case, worker: str, parts: Sequence[Part], now: datetime) -> Verdict:
@@ -77,6 +81,7 @@ def go_live(case: Case, worker: str, parts: Sequence[Part], now: datetime) -> Ve
             story,
             id=part.id,
             state=State.LIVE,
+            vanishes_at=None,
             job=None,
             words=replace(story.words, captions_track=part.captions_track),
             posted=Posted(

@@ -114,7 +114,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
-    """What was validated and written to the final keys. Sizes in bytes, durations in milliseconds."""
+    """What was validated and written to the final keys. Sizes in bytes, durations in milliseconds.
+
+    `codecs` is None for photos, and for clips posted before it was noted.
+    """
 
     kind: str
     key: str
@@ -125,6 +128,12 @@ class Media:
     height: int
     duration_ms: int | None
     has_audio: bool
+    codecs: str | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every object of it in the bucket."""
+        return self.key, self.poster_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +152,7 @@ class Posted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """One story in whatever state; `vanishes_at` is set for drafts and refused ones."""
+    """One story in whatever state; `vanishes_at` is set until it is live."""
 
     id: str
     author_id: str

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from stories_ingest.domain.errors import MachineFault, WorkerLost
 from stories_ingest.media.captions import NotWebVtt, cut_captions
-from stories_ingest.media.terms import PHOTO_TYPES, VIDEO_TYPES, Bounds, Made, Reason, Refused, WorkerLost
+from stories_ingest.media.terms import PHOTO_TYPES, VIDEO_TYPES, Bounds, Made, Reason, Refused
 
 __all__ = [
     "PHOTO_TYPES",
     "VIDEO_TYPES",
     "Bounds",
+    "MachineFault",
     "Made",
     "NotWebVtt",
     "Reason",
@@ -26,8 +28,8 @@ async def make(
     """Turn the upload at `source` into final files in the folder `into`, one `Made` for each part in order.
 
     `claimed` is the content type that was promised, `progress` is called with 0 to 1. Raises `Refused` with one of
-    the reasons of docs/http.md, `WorkerLost` when the machine and not the upload failed. Whatever is raised,
-    cancellation too, the worker is gone and `into` is as it was.
+    the reasons of docs/http.md, `MachineFault` when the machine cannot work now, `WorkerLost` when the worker failed by
+    a bug of ours or was killed. Whatever is raised, cancellation too, the worker is gone and `into` is as it was.
     """
     from stories_ingest.media.supervising import run  # the worker imports this package too, and needs no asyncio
 

@@ -14,14 +14,17 @@ from stories_ingest.media.sinks import Sink
 from stories_ingest.media.tracks import codec, seconds
 
 # What a decoder wants to hear before the first sample that is played; the edit list hides it.
-_PRIMING = Fraction(1, 10)
+PRIMING = Fraction(1, 10)
 
 
 class PictureCopier:
-    """Cuts between packets: each span begins at a key picture behind which nothing earlier comes."""
+    """Cuts between packets: each span begins at a key picture behind which nothing earlier comes.
 
-    def __init__(self, source: VideoStream, sinks: Sequence[Sink]) -> None:
-        self._sinks, self._source = sinks, source
+    Of the packets only those numbered in `copied` are taken: the others hold what an edit list hides.
+    """
+
+    def __init__(self, source: VideoStream, copied: range, sinks: Sequence[Sink]) -> None:
+        self._sinks, self._source, self._copied = sinks, source, copied
         self._streams = [sink.container.add_stream_from_template(source, opaque=True) for sink in sinks]
         for stream in self._streams:
             if codec(source) == "hevc":
@@ -38,6 +41,8 @@ class PictureCopier:
             self._sinks[self._part].leave()
             self._part += 1
         self._number += 1
+        if self._number - 1 not in self._copied:
+            return
         at = packet.pts if packet.pts is not None else packet.dts
         assert at is not None
         if not packet.duration:  # only the last one's matters: the muxer takes the others from the next one's time
@@ -73,7 +78,7 @@ class SoundCopier:
         if self._part == len(self._sinks):
             return
         sink = self._sinks[self._part]
-        if middle >= sink.span.start - (_PRIMING if self._part == 0 else 0):
+        if middle >= sink.span.start - (PRIMING if self._part == 0 else 0):
             _shift(packet, self._shifts[self._part])
             packet.stream = self._streams[self._part]
             sink.container.mux_one(packet)

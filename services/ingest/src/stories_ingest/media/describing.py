@@ -7,17 +7,22 @@ from pathlib import Path
 from av.video.frame import VideoFrame
 from PIL import Image
 
+from stories_ingest.media.codecs import codecs_of
 from stories_ingest.media.looks import Look, look_of
 from stories_ingest.media.posters import POSTER_SIDE, save_poster
 from stories_ingest.media.surveying import packets
-from stories_ingest.media.terms import Made, Refused
+from stories_ingest.media.terms import Made
 from stories_ingest.media.tones import in_plain_colours
-from stories_ingest.media.tracks import open_tracks, seconds
+from stories_ingest.media.tracks import codec, open_tracks, seconds
 
 _SEARCHED = Fraction(3)  # seconds from the beginning in which a picture worth showing is looked for
 _STEP = Fraction(1, 5)
 _DARK, _FLAT = 28, 16  # mean and spread of brightness, of 255
 _FIT = 255
+
+
+class Unplayable(Exception):
+    """What was made does not play."""
 
 
 @dataclass(slots=True)
@@ -32,8 +37,7 @@ class _Candidate:
     def settled(self) -> bool:
         return self.light >= _FIT or (self.frame is not None and self.tried >= _SEARCHED)
 
-    def offer(self, frame: VideoFrame) -> None:
-        at = Fraction(frame.time or 0).limit_denominator(1000)
+    def offer(self, frame: VideoFrame, at: Fraction) -> None:
         if self.frame is None or at >= self.tried + _STEP:
             self.tried, light = at, _light(frame)
             if light > self.light:
@@ -41,7 +45,7 @@ class _Candidate:
 
 
 def describe(path: Path, starts_ms: int) -> Made:
-    """Measure the part at `path` and write its poster beside it. Raises `Refused("damaged")` if it does not play."""
+    """Measure the part at `path` and write its poster beside it. Raises `Unplayable`."""
     poster = path.with_name(path.name.replace("part", "poster")).with_suffix(".jpg")
     candidate, begins, ends, has_audio = _Candidate(), None, Fraction(0), False
     with open_tracks(path, "mov") as tracks:
@@ -56,14 +60,15 @@ def describe(path: Path, starts_ms: int) -> Made:
                 ends = max(ends, at + seconds(picture, packet.duration or 0))
             if not candidate.settled:
                 for frame in picture.decode(packet):
-                    candidate.offer(frame)
+                    candidate.offer(frame, seconds(picture, frame.pts or 0))
         if candidate.frame is None:  # a decoder may hold back all there is
             for frame in picture.decode(None):
-                candidate.offer(frame)
+                candidate.offer(frame, seconds(picture, frame.pts or 0))
         if candidate.frame is None or begins is None:
-            raise Refused("damaged", "what was made does not play")
+            raise Unplayable(f"no picture of {path.name} decodes")
         look = look_of(candidate.frame, picture.sample_aspect_ratio)
         save_poster(upright(candidate.frame, look), poster)
+        codecs = codecs_of(path, [codec(stream) for stream in tracks.kept])
     return Made(
         path=path,
         poster_path=poster,
@@ -74,6 +79,7 @@ def describe(path: Path, starts_ms: int) -> Made:
         height=look.displayed[1],
         duration_ms=round((ends - begins) * 1000),
         has_audio=has_audio,
+        codecs=codecs,
         starts_ms=starts_ms,
     )
 

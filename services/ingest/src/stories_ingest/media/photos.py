@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
 from stories_ingest.media.pngs import stripped
 from stories_ingest.media.posters import POSTER_SIDE, save_poster
@@ -21,6 +21,16 @@ _FAST_WEBP_PIXELS = 8_000_000  # above, less effort: five times as fast for a fe
 _WEBP_PIXELS = 50_000_000  # more overflow its first partition, whatever they show
 _SMALLER_TRIES = 3
 _PLUGINS = {"JPEG": ("JPEG", "MPO"), "PNG": ("PNG",), "WEBP": ("WEBP",), "AVIF": ("AVIF",), "HEIF": ("HEIF",)}
+_ORIENTATION = 0x0112  # the tag
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _ALPHA = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 
 
@@ -32,6 +42,7 @@ def make_photo(source: Path, form: PhotoFormat, bounds: Bounds, into: Path, prog
         image = _open(source, form)
         progress(0.1)
         image.load()
+        upright = _upright(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Refused("too_large", str(error)) from None
     except (Refused, MemoryError):
@@ -39,7 +50,7 @@ def make_photo(source: Path, form: PhotoFormat, bounds: Bounds, into: Path, prog
     except Exception as error:  # noqa: BLE001  (decoders raise what they like)
         raise Refused("damaged", repr(error)[:500]) from None
     progress(0.4)
-    image = _bare(_in_srgb(ImageOps.exif_transpose(image)))
+    image = _bare(_in_srgb(upright))
     progress(0.6)
     path, content_type = _save(image, into)
     width, height = image.size
@@ -56,6 +67,7 @@ def make_photo(source: Path, form: PhotoFormat, bounds: Bounds, into: Path, prog
         height=height,
         duration_ms=None,
         has_audio=False,
+        codecs=None,
         starts_ms=0,
     )
 
@@ -71,6 +83,15 @@ def _open(source: Path, form: PhotoFormat) -> Image.Image:
         pillow_heif.options.DEPTH_IMAGES = False
         pillow_heif.register_heif_opener()
     return Image.open(stripped(source) if form == "PNG" else source, formats=_PLUGINS[form])
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF says. Of the EXIF only this tag is read: what is wrong with the others is nobody's loss."""
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001  (parsers of hostile EXIF raise what they like)
+        turn = None
+    return image if turn is None else image.transpose(turn)
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:

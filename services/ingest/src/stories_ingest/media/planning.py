@@ -25,14 +25,14 @@ def plan(survey: Survey, split: bool, bounds: Bounds) -> list[Span]:
     """The parts in order; all of them are copied or none is. Raises `Refused("too_long")`."""
     count = _count(survey.duration_ms, split, bounds)
     if count == 1:
-        return [Span(survey.start, survey.end, 0 if survey.in_order else None)]
+        return [Span(survey.start, survey.end, survey.copied.start if survey.copied else None)]
     ideal = [survey.start + (survey.end - survey.start) * step / count for step in range(1, count)]
-    chosen = _key_pictures(survey, ideal) if survey.in_order else None
-    if chosen is not None:
+    chosen = _key_pictures(survey, ideal) if survey.copied else None
+    if survey.copied and chosen is not None:
         starts = [survey.start, *(survey.cuts[number] for number in chosen)]
         ends = [*starts[1:], survey.end]
         if all(0 < (end - start) * 1000 <= bounds.longest_clip_ms for start, end in zip(starts, ends, strict=True)):
-            return [Span(*span) for span in zip(starts, ends, [0, *chosen], strict=True)]
+            return [Span(*span) for span in zip(starts, ends, [survey.copied.start, *chosen], strict=True)]
     starts = [survey.start, *(_at_picture(survey, at) for at in ideal)]
     return [Span(start, end, None) for start, end in zip(starts, [*starts[1:], survey.end], strict=True) if end > start]
 

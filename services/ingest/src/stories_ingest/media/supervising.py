@@ -13,7 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stories_ingest.media.terms import Bounds, Made, Refused, WorkerLost
+from stories_ingest.domain.errors import MachineFault, WorkerLost
+from stories_ingest.media.terms import Bounds, Made, Refused
 
 _LINE_LIMIT = 64 * 1024
 _COMPLAINT_LIMIT = 2_000  # characters of standard error kept for the log
@@ -101,6 +102,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def _read(verdict: dict[str, Any]) -> list[Made]:
     if "refused" in verdict:
         raise Refused(verdict["refused"], verdict.get("detail", ""))
+    if "machine" in verdict:
+        raise MachineFault(verdict["machine"])
     if "lost" in verdict:
         raise WorkerLost(verdict["lost"])
     return [

@@ -12,7 +12,7 @@ from av.packet import Packet
 
 from stories_ingest.media.looks import Look
 from stories_ingest.media.terms import Bounds, Refused
-from stories_ingest.media.tracks import Tracks, seconds
+from stories_ingest.media.tracks import COPIED_CODECS, Tracks, codec, seconds
 from stories_ingest.media.watching import Watch
 from stories_ingest.media.wholeness import unit_checker
 
@@ -27,10 +27,11 @@ class Survey:
     start: Fraction
     end: Fraction
     cuts: dict[int, Fraction]  # number of a picture packet → its time, where the streams can be cut as they are
-    in_order: bool  # decoding times are there and rise: a muxer takes the packets as they are
+    copied: range | None  # the picture packets that can be copied as they are and are all that is shown
     look: Look
     times: list[Fraction]  # of the shown pictures, rising
     sounding: tuple[Fraction, Fraction] | None  # from when to when there is sound
+    hidden_sound: Fraction  # seconds of it that an edit list hides
     last_shown: Fraction  # how long the last picture stays
 
     @property
@@ -59,6 +60,9 @@ class _Reading:
     latest: int | None = None
     last_dts: int | None = None
     in_order: bool = True
+    shown: range | None = None  # from the first packet that is shown to the last, in decoding order
+    hidden: list[int] = field(default_factory=list)  # packets that are not
+    hidden_sound: int = 0
     sounding: tuple[int, int] | None = None
     groups: list[_Group] = field(default_factory=list)
 
@@ -74,20 +78,32 @@ class _Reading:
         elif self.groups:
             self.groups[-1].first = min(self.groups[-1].first, at)
         self.latest = at if self.latest is None else max(self.latest, at)
-        self.number += 1
-        if not packet.is_discard:
+        if packet.is_discard:
+            self.hidden.append(self.number)
+        else:
+            self.shown = range(self.number if self.shown is None else self.shown.start, self.number + 1)
             ends = at + (packet.duration or 0)
             self.end = ends if self.start is None else max(self.end, ends)
             self.start = at if self.start is None else min(self.start, at)
             self.times.append(at)
+        self.number += 1
 
     def sound(self, packet: Packet[Any]) -> None:
         at = packet.pts if packet.pts is not None else packet.dts
-        if at is not None:
+        if packet.is_discard:
+            self.hidden_sound += packet.duration or 0
+        elif at is not None:
             ends = at + (packet.duration or 0)
             self.sounding = (
                 (at, ends) if self.sounding is None else (min(self.sounding[0], at), max(self.sounding[1], ends))
             )
+
+    def copied(self) -> range | None:
+        """What can be copied: all that is shown, from a key picture on, with nothing hidden in between."""
+        shown = self.shown
+        if shown is None or not self.in_order or any(number in shown for number in self.hidden):
+            return None
+        return shown if any(group.number == shown.start for group in self.groups) else None
 
     def clean_cuts(self) -> Iterator[tuple[int, int]]:
         """Key pictures with everything earlier before them and nothing earlier behind them (closed groups)."""
@@ -175,9 +191,10 @@ def _concluded(reading: _Reading, look: Look, tracks: Tracks, bounds: Bounds) ->
         start=start,
         end=end,
         cuts={number: seconds(picture, at) for number, at in reading.clean_cuts()},
-        in_order=reading.in_order,
+        copied=reading.copied() if codec(picture) in COPIED_CODECS else None,
         look=look,
         times=[seconds(picture, at) for at in times],
         sounding=sounding,
+        hidden_sound=seconds(tracks.sound, reading.hidden_sound) if tracks.sound is not None else Fraction(0),
         last_shown=end - seconds(picture, times[-1]),
     )

@@ -1,6 +1,5 @@
 """The words between the service and its media worker: what is asked, what comes back, why it is refused."""
 
-import errno
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,7 +10,6 @@ Reason = Literal[
 ]
 Container = Literal["mov", "matroska"]
 
-OURS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})  # the machine's
 VIDEO_TYPES = frozenset({"video/mp4", "video/quicktime", "video/webm"})
 PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif"})
 
@@ -51,6 +49,7 @@ class Made:
     height: int
     duration_ms: int | None
     has_audio: bool
+    codecs: str | None  # after RFC 6381, None for a photo
     starts_ms: int  # where this part began in what was uploaded, for cutting captions
 
 
@@ -61,7 +60,3 @@ class Refused(Exception):
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason: Reason = reason
         self.detail = detail
-
-
-class WorkerLost(Exception):
-    """The worker ended without a verdict (killed from outside, disk full): nothing is known, ask again."""

@@ -13,7 +13,8 @@ from av.video.stream import VideoStream
 
 from stories_ingest.media.terms import Container, Refused
 
-PICTURE_CODECS = frozenset({"h264", "hevc", "vp9", "av1"})
+COPIED_CODECS = frozenset({"h264", "hevc", "vp9", "av1"})  # that MP4 takes and players find there
+PICTURE_CODECS = COPIED_CODECS | {"vp8"}  # which is encoded anew
 SOUND_CODECS = frozenset({"aac", "opus", "alac"})  # and PCM of every kind, which is encoded anew
 _NOT_THE_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
 _MAX_STREAMS = 64  # a phone writes five to ten

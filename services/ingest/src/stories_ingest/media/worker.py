@@ -5,6 +5,7 @@ It binds itself before it looks at a single byte, says what it does as JSON line
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import resource
@@ -16,7 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stories_ingest.media.terms import OURS, PHOTO_TYPES, VIDEO_TYPES, Bounds, Made, Refused, WorkerLost
+from stories_ingest.domain.errors import is_machine_fault
+from stories_ingest.media.terms import PHOTO_TYPES, VIDEO_TYPES, Bounds, Made, Refused
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _OPEN_FILES = 64
@@ -98,14 +100,13 @@ def main() -> int:
     except MemoryError:
         with contextlib.suppress(MemoryError):
             say({"refused": "too_large", "detail": "out of memory"})
-    except WorkerLost as lost:
-        say({"lost": str(lost)})
-    except OSError as error:
-        say({"lost": str(error)} if error.errno in OURS else {"refused": "damaged", "detail": repr(error)})
-    except (TypeError, AttributeError, NameError, ImportError, AssertionError):  # our mistake, no verdict on the file
-        say({"lost": traceback.format_exc()[-2000:]})
-    except Exception as error:  # noqa: BLE001  (whatever else a library raises on a hostile file is one)
-        say({"refused": "damaged", "detail": repr(error)[:500]})
+    except Exception as error:  # noqa: BLE001  (whatever it is, it is no verdict on the file: those are `Refused`)
+        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+            say({"refused": "too_large", "detail": "grows beyond the largest file"})
+        elif is_machine_fault(error):
+            say({"machine": repr(error)[:500]})
+        else:
+            say({"lost": traceback.format_exc()[-2000:]})
     out.flush()
     return 0
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from stories_ingest.media.copying import PictureCopier, SoundCopier
+from stories_ingest.media.copying import PRIMING, PictureCopier, SoundCopier
 from stories_ingest.media.encoding import PictureEncoder, SoundEncoder
 from stories_ingest.media.planning import Span
 from stories_ingest.media.sinks import Sink, Writer, open_sinks
@@ -25,8 +25,8 @@ def write_parts(
     with open_tracks(source, form) as tracks, ExitStack() as stack:
         sinks = open_sinks(stack, spans, paths)
         picture: Writer
-        if spans[0].number is not None:
-            picture = PictureCopier(tracks.picture, sinks)
+        if spans[0].number is not None and found.copied is not None:
+            picture = PictureCopier(tracks.picture, found.copied, sinks)
         else:
             picture = PictureEncoder(tracks.picture, found.look, len(found.times), sinks)
         sound = _sound(tracks, found, sinks)
@@ -50,4 +50,6 @@ def _sound(tracks: Tracks, found: Survey, sinks: list[Sink]) -> Writer | None:
     heard = [sink for sink in sinks if begins < sink.span.end and ends > sink.span.start]
     if not heard:
         return None
-    return (SoundCopier if codec(tracks.sound) in SOUND_CODECS else SoundEncoder)(tracks.sound, heard)
+    # More hidden than a decoder needs to get going was cut away by somebody.
+    copied = codec(tracks.sound) in SOUND_CODECS and found.hidden_sound <= PRIMING
+    return (SoundCopier if copied else SoundEncoder)(tracks.sound, heard)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 from stories_shared.events import MAX_LAYER_BYTES, MAX_TRACK_BYTES, bounded_json
 from stories_shared.http.bodies import Body, Text, UserId
@@ -45,10 +45,15 @@ WebVtt = Annotated[
 ]
 
 
-class MediaBody(Body):
-    """What will be uploaded: exactly this type and so many bytes."""
+def without_parameters(content_type: object) -> object:
+    """A media type as it is listed: `video/webm` for the `video/webm;codecs=vp8,opus` of a browser's recorder."""
+    return content_type.partition(";")[0].strip().lower() if isinstance(content_type, str) else content_type
 
-    content_type: MediaType
+
+class MediaBody(Body):
+    """What will be uploaded: exactly this type, whatever its parameters, and so many bytes."""
+
+    content_type: Annotated[MediaType, BeforeValidator(without_parameters)]
     size: Annotated[int, Field(ge=1, le=2**53, description="bytes")]
 
 

@@ -72,6 +72,7 @@ class StoryShape(BaseModel):
     height: int | None
     duration_ms: int | None
     has_audio: bool | None
+    codecs: str | None
     series_id: str | None
     part: int
     parts: int
@@ -173,6 +174,7 @@ def _posted(story: Story) -> dict[str, Any]:
         "height": media.height if media else None,
         "duration_ms": media.duration_ms if media else None,
         "has_audio": media.has_audio if media else None,
+        "codecs": media.codecs if media else None,
         "series_id": posted.series_id if posted else None,
         "part": posted.part if posted else 1,
         "parts": posted.parts if posted else 1,

@@ -1,7 +1,6 @@
 """What is due to be cleaned up, who may do it, and what is noted of it."""
 
 from collections.abc import Collection as Several
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +8,7 @@ from pymongo.errors import DuplicateKeyError
 from stories_shared.mongo import Document, Mongo, Session
 
 from stories_ingest.domain.keys import story_of
-from stories_ingest.domain.story import State
+from stories_ingest.domain.story import Media, State
 from stories_ingest.store.documents import (
     CLAIMS,
     ENDED,
@@ -94,8 +93,7 @@ class MongoCleaning:
         live = self.mongo[STORIES].find({"_id": {"$in": folders}, "state": str(State.LIVE)}, {"posted.media": 1})
         shown: set[str] = set()
         async for document in live:
-            media: Mapping[str, str] = document["posted"]["media"]
-            shown |= {media["key"], media["poster_key"]}
+            shown.update(Media(**document["posted"]["media"]).keys)
         return {key for key in keys if key in shown or story_of(key) in running}
 
     async def _being_written(self, folders: list[str]) -> set[str]:

@@ -1,16 +1,48 @@
 """Folders on this machine's disk that media work is done in."""
 
 import asyncio
+import os
 import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+from stories_ingest.domain.errors import MachineFault
 
 PREFIX = "stories-media-"
 LEFT_BEHIND_S = 3600.0
 """No job takes so long: an older folder is what a killed process left."""
+LEAST_ROOM = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Scratch:
+    """Whether the disk that media work is done on can be used, as the last job and looks since then found it."""
+
+    fault: str | None = None
+    room: int = LEAST_ROOM
+
+    def failed(self, fault: MachineFault) -> None:
+        """A job has failed for want of it."""
+        self.fault, self.room = f"scratch disk: {fault}", max(LEAST_ROOM, fault.room)
+
+    async def works(self) -> bool:
+        """Look again: is there as much room as that job needs?"""
+        if self.fault is not None:
+            self.fault = await asyncio.to_thread(_missing, self.room)
+        return self.fault is None
+
+
+def _missing(room: int) -> str | None:
+    try:
+        with tempfile.TemporaryFile(prefix=PREFIX) as file:
+            os.posix_fallocate(file.fileno(), 0, room)
+    except OSError as error:
+        return f"scratch disk: {error}"
+    return None
 
 
 @asynccontextmanager

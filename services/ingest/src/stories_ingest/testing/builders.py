@@ -82,6 +82,7 @@ def media(story_id: str, name: str = "one") -> Media:
         height=1920,
         duration_ms=5_000,
         has_audio=True,
+        codecs="avc1.640028,mp4a.40.2",
     )
 
 

@@ -178,12 +178,7 @@ class MemoryStories:
 
     async def rightful(self, keys: Collection[str]) -> set[str]:
         """Those of the final keys that a live story shows or a running job may be writing."""
-        shown = {
-            key
-            for story in self.stories.values()
-            if story.posted
-            for key in (story.posted.media.key, story.posted.media.poster_key)
-        }
+        shown = {key for story in self.stories.values() if story.posted for key in story.posted.media.keys}
         running = {each for story in self.stories.values() if story.job for each in (story.id, *story.job.parts)}
         return {key for key in keys if key in shown or story_of(key) in running}
 

@@ -131,6 +131,7 @@ class MadePart:
     height: int = 1920
     duration_ms: int | None = 5_000
     has_audio: bool = True
+    codecs: str | None = "avc1.640028,mp4a.40.2"
     starts_ms: int = 0
 
 

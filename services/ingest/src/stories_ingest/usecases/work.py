@@ -10,7 +10,7 @@ from stories_shared.clock import Clock, whole_ms
 from stories_shared.failures import dependency_of
 
 from stories_ingest.domain import life
-from stories_ingest.domain.errors import LeaseLost, MediaRefused, NoSuchStory
+from stories_ingest.domain.errors import LeaseLost, MachineFault, MediaRefused, NoSuchStory, is_machine_fault
 from stories_ingest.domain.keys import final_key, staging_key
 from stories_ingest.domain.life import Part
 from stories_ingest.domain.story import Media, State, Story
@@ -22,9 +22,13 @@ LEASE = timedelta(seconds=15)
 """A worker unheard for this long is taken for dead; it renews every two seconds."""
 RENEW_EVERY_S = 2.0
 RETRY_AFTER = timedelta(seconds=2)
-"""How long a job rests whose work has failed without being the media's fault."""
-MAX_ATTEMPTS = 5
-"""Claims of one job after which the media is taken for what kills workers."""
+"""How long a job rests when a dependency or this machine failed, and after its first failure of ours."""
+RETRY_AT_MOST = timedelta(hours=1)
+"""The longest rest, so that a release that mends the failure is met within an hour."""
+MAX_DEATHS = 5
+"""Claims of one job without a word from those who made them, after which its lease is as long as a rest would be."""
+ROOM = 3
+"""Disk space that a job needs, in sizes of its upload: itself, its parts, and what encoding may add."""
 MADE = 0.9
 """Which part of the work is done when the media are made and only the final keys are to be written."""
 SUFFIXES = {"video/mp4": ".mp4", "image/jpeg": ".jpg", "image/webp": ".webp"}
@@ -32,12 +36,13 @@ SUFFIXES = {"video/mp4": ".mp4", "image/jpeg": ".jpg", "image/webp": ".webp"}
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a job went: `posted`, `refused` with its reason, or `lost`; and how long since it was published."""
+    """How a job went: `posted`, `refused` with its reason, `lost` or `failed`; and how long since it was published."""
 
     result: str
     kind: str
     took: timedelta
     reason: str = ""
+    error: Exception | None = None
 
 
 @dataclass(slots=True)
@@ -51,9 +56,24 @@ class Hold:
     keys: list[str] = field(default_factory=list)
     lost: bool = False
 
+    @property
+    def attempts(self) -> int:
+        """Claims so far that did not end in a verdict, this one among them."""
+        return self.story.job.attempts if self.story.job else 0
+
+    @property
+    def lease(self) -> timedelta:
+        """What kills whole processes keeps none of them for long: the next try waits as if the last had failed."""
+        return LEASE if self.attempts <= MAX_DEATHS else max(LEASE, rest(self.attempts))
+
     def note(self, share: float) -> None:
         """How much of the media is made, 0 to 1."""
         self.progress = max(self.progress, min(share, 1.0) * MADE)
+
+
+def rest(attempts: int) -> timedelta:
+    """How long a job waits that has failed so often: 2 s, 4 s, … one hour."""
+    return min(RETRY_AFTER * (1 << min(attempts - 1, 30)), RETRY_AT_MOST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +96,9 @@ class WorkOnMedia:
     async def __call__(self) -> Done | None:
         """Do the job that has waited longest; None when nothing waits.
 
-        A job whose dependencies fail is handed back and the failure raised; one that is cancelled, ended or taken
-        over meanwhile is `lost`, and what it wrote is removed.
+        A job whose dependencies fail is handed back and the failure raised, MachineFault where it is this machine's;
+        one that fails by a bug of ours is `failed`, and tried again after a rest that grows. One that is cancelled,
+        ended or taken over meanwhile is `lost`. What it wrote is removed.
         """
         now = self.now()
         attempt = f"{self.worker}/{self.new_id()}"
@@ -86,10 +107,16 @@ class WorkOnMedia:
             return None
         assert story.job is not None, "a claimed story has a job"
         hold = Hold(story, attempt)
-        result, reason = await self._held(hold)
+        error: Exception | None = None
+        try:
+            result, reason = await self._held(hold)
+        except Exception as failure:
+            if dependency_of(failure) is not None or isinstance(failure, MachineFault):
+                raise
+            result, reason, error = "failed", "", failure
         took = self.now() - story.job.since
         self.bell.ring(story.id)
-        return Done(result, "photo" if story.content_type.startswith("image/") else "video", took, reason)
+        return Done(result, "photo" if story.content_type.startswith("image/") else "video", took, reason, error)
 
     async def _held(self, hold: Hold) -> tuple[str, str]:
         """Work while the lease is renewed beside it; stop at once when it is lost."""
@@ -107,7 +134,11 @@ class WorkOnMedia:
             await self._clear(hold)
             return "lost", ""
         except Exception as error:
-            await self._abandon(hold, RETRY_AFTER, counted=dependency_of(error) is None)
+            if is_machine_fault(error):
+                await self._abandon(hold, RETRY_AFTER, counted=False)
+                raise MachineFault(str(error), ROOM * hold.story.size) from error
+            ours = dependency_of(error) is None
+            await self._abandon(hold, rest(hold.attempts) if ours else RETRY_AFTER, counted=ours)
             raise
         finally:
             work.cancel()
@@ -116,6 +147,8 @@ class WorkOnMedia:
                 await renewing
 
     async def _work(self, hold: Hold) -> tuple[str, str]:
+        if hold.lease > LEASE:
+            await self._keep(hold)
         try:
             await self._post(hold)
         except MediaRefused as refused:
@@ -130,8 +163,6 @@ class WorkOnMedia:
     async def _post(self, hold: Hold) -> None:
         story = hold.story
         assert story.job is not None, "a claimed story has a job"
-        if story.job.attempts > MAX_ATTEMPTS:
-            raise MediaRefused("damaged")
         async with self.folder() as folder:
             upload = folder / "upload"
             await self.bucket.fetch(staging_key(story.id), story.job.etag, upload, story.size)
@@ -142,7 +173,8 @@ class WorkOnMedia:
         await self.stories.decide(story.id, lambda case: life.go_live(case, hold.worker, parts, whole_ms(self.now())))
         self.posted.wake()
         self.bell.ring(story.id)
-        await self.bucket.remove(staging_key(story.id))
+        with suppress(Exception):  # the story is live; a sweep removes the upload too
+            await self.bucket.remove(staging_key(story.id))
 
     async def _write(self, hold: Hold, pieces: Sequence[Piece]) -> list[Part]:
         """Write every part under its own story's folder, announced on the job first so that no sweep takes them."""
@@ -172,6 +204,7 @@ class WorkOnMedia:
             height=piece.height,
             duration_ms=piece.duration_ms,
             has_audio=piece.has_audio,
+            codecs=piece.codecs,
         )
         return Part(id=part_id, media=media, captions_track=self._captions(hold.story, piece, len(hold.parts)))
 
@@ -195,7 +228,7 @@ class WorkOnMedia:
                 continue
 
     async def _keep(self, hold: Hold) -> None:
-        until = self.now() + LEASE
+        until = self.now() + hold.lease
         if not await self.jobs.renew(hold.story.id, hold.worker, until, hold.progress, hold.parts):
             raise LeaseLost(hold.story.id)
 

@@ -49,6 +49,10 @@ class Piece(Protocol):
         """Whether there is sound."""
 
     @property
+    def codecs(self) -> str | None:
+        """After RFC 6381; None for a photo."""
+
+    @property
     def starts_ms(self) -> int:
         """Where it begins in what was uploaded."""
 
@@ -80,7 +84,7 @@ class Bucket(Protocol):
 
 
 class Maker(Protocol):
-    """Turns an upload into stories' media. Raises MediaRefused."""
+    """Turns an upload into stories' media. Raises MediaRefused, MachineFault, WorkerLost."""
 
     async def __call__(
         self, source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]

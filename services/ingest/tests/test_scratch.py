@@ -1,0 +1,107 @@
+"""A worker whose disk is full harms nobody's upload: it rests, says so, and goes on when there is room again."""
+
+import asyncio
+import errno
+import tempfile
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from stories_ingest.domain.errors import MachineFault, WorkerLost
+from stories_ingest.jobs.workers import work_for_ever
+from stories_ingest.metrics import IngestMetrics
+from stories_ingest.store.workspace import Scratch
+from stories_ingest.testing.running import eventually, photo
+from stories_ingest.usecases.bell import Bell
+from stories_ingest.usecases.work import Done
+from stories_shared.metrics import Catalogue
+
+
+async def test_there_is_no_room_until_there_is_as_much_as_the_job_needs():
+    scratch = Scratch()
+    assert await scratch.works()
+    scratch.failed(MachineFault("full", room=1 << 60))  # more than any disk has
+    assert not await scratch.works()
+    assert "scratch disk" in scratch.fault
+    scratch.failed(MachineFault("full", room=5_000))
+    assert await scratch.works()
+    assert scratch.fault is None
+
+
+@dataclass
+class FullDisk:
+    """Without room for some looks."""
+
+    looks: int
+    faults: list[MachineFault] = field(default_factory=list)
+
+    def failed(self, fault: MachineFault) -> None:
+        self.faults.append(fault)
+
+    async def works(self) -> bool:
+        self.looks -= 1
+        return self.looks <= 0
+
+
+async def test_a_worker_claims_nothing_while_its_disk_is_full():
+    disk, looks_left, again = FullDisk(looks=3), [], asyncio.Event()
+
+    async def work():
+        looks_left.append(disk.looks)
+        if len(looks_left) == 1:
+            raise MachineFault("full")
+        again.set()
+
+    metrics = IngestMetrics(Catalogue())
+    running = asyncio.ensure_future(work_for_ever(work, disk, Bell(), metrics, rest_s=0.001))
+    await asyncio.wait_for(again.wait(), 10)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert looks_left[:2] == [3, 0]
+    assert len(disk.faults) == 1
+
+
+async def test_a_failed_job_is_counted_and_the_next_one_done():
+    catalogue, second = Catalogue(), asyncio.Event()
+    done = iter([Done("failed", "video", timedelta(seconds=1), error=WorkerLost("a traceback"))])
+
+    async def work():
+        if found := next(done, None):
+            return found
+        second.set()
+        return None
+
+    running = asyncio.ensure_future(work_for_ever(work, FullDisk(0), Bell(), IngestMetrics(catalogue)))
+    await asyncio.wait_for(second.wait(), 10)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    page = catalogue.page().decode()
+    assert 'stories_publishes_total{reason="",result="failed"} 1.0' in page
+    assert 'stories_publish_duration_seconds_count{kind="video"} 0.0' in page
+
+
+@pytest.mark.servers
+async def test_a_full_disk_makes_the_worker_unready_and_no_upload_damaged(start, monkeypatch):
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def no_room(*_, **__):
+        raise full
+
+    async with start(role="api") as api, start(role="worker", prepare=False) as worker:
+        ann = api.author()
+        with monkeypatch.context() as disk:
+            disk.setattr(tempfile, "mkdtemp", no_room)
+            disk.setattr(tempfile, "TemporaryFile", no_room)
+            draft = await ann.drafted(photo())
+            await ann.publish(draft["id"], wait=0)
+
+            async def unready():
+                answer = await worker.http.get("/readyz")
+                return answer.status_code == 503 and "No space left" in answer.text
+
+            await eventually(unready)
+            assert (await api.http.get("/readyz")).status_code == 200
+            assert (await ann.show(draft["id"])).json()["state"] == "processing"
+        answer = await ann.publish(draft["id"])
+        assert (answer.status_code, answer.json()["state"]) == (200, "live")
+        await eventually(worker.ready)
