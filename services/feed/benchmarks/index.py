@@ -72,8 +72,9 @@ async def in_memory(index: LiveIndex) -> None:
     now = HandClock(NOON)
     for followees in FOLLOWEES:
         edges = Chosen([f"author-{number}" for number in random.sample(range(AUTHORS), followees)])
-        sight = Sight(index, edges, Heard(), now)
-        tray = ReadTray(sight, edges, MemorySeen(), MemoryStories(now), Unsigned(), LIVES)
+        stories = MemoryStories(now)
+        sight = Sight(index, edges, stories, Heard(), now)
+        tray = ReadTray(sight, edges, MemorySeen(), stories, Unsigned(), LIVES)
         took = await timed(ROUNDS, lambda _, tray=tray: tray("viewer", None, 20))
         print(f"tray in memory, {followees} followees, {LIVE} live authors: {took:.2f} ms")
 
@@ -94,7 +95,7 @@ async def with_mongodb(url: str, index: LiveIndex) -> None:
         for followees in FOLLOWEES:
             viewer = f"viewer-{followees}"
             await follow(edges, viewer, [f"author-{n}" for n in random.sample(range(AUTHORS // 10), followees)])
-            sight = Sight(index, edges, Heard(), now)
+            sight = Sight(index, edges, stories, Heard(), now)
             tray = ReadTray(sight, edges, seen, stories, Unsigned(), LIVES)
             took = await timed(ROUNDS, lambda _, tray=tray, viewer=viewer: tray(viewer, None, 20))
             print(f"whole tray, {followees} followees: {took:.2f} ms")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from stories_feed.domain.live import LiveIndex, LiveStory
+from stories_feed.domain.live import EXPIRED_KEPT, LiveIndex, LiveStory
 from stories_feed.testing.builders import NOON
 
 AUTHORS = ["ann", "bob", "cho"]
@@ -84,6 +84,45 @@ def test_an_ended_story_does_not_come_back() -> None:
     assert index.reel("bob", NOON) == ()
 
 
+def test_a_deleted_storys_mark_lasts_until_its_own_dates_refuse_it() -> None:
+    index = LiveIndex()
+    index.put(story(1), NOON)
+    index.end("s01", FOR_GOOD)
+    assert not index.put(story(1, revision=2), NOON)
+    over = story(1).expires_at + EXPIRED_KEPT
+    index.sweep(over)
+    assert index.ended_marks == 0
+    assert not index.put(story(1, revision=2), over)
+
+
+def test_tombstones_of_expired_stories_leave_no_lasting_marks() -> None:
+    index = LiveIndex()
+    for number in range(12):
+        index.put(story(number), NOON)
+    over = NOON + 30 * SECOND
+    index.sweep(over)
+    for number in range(12):
+        index.end(f"s{number:02}", FOR_GOOD)
+        index.end(f"s{number:02}", FOR_GOOD + SECOND)
+    index.sweep(over + EXPIRED_KEPT)
+    assert index.ended_marks == 0
+
+
+def test_a_repeated_end_of_an_unknown_story_keeps_one_mark() -> None:
+    index = LiveIndex()
+    for seconds in range(10):
+        index.end("s01", NOON + seconds * SECOND)
+    assert index.sweep(NOON + 10 * SECOND) == 1
+
+
+def test_a_newer_revision_keeps_the_seen_key() -> None:
+    index = LiveIndex()
+    index.put(story(1), NOON)
+    index.get("s01", NOON).seen_key = 7
+    index.put(story(1, revision=2), NOON)
+    assert index.get("s01", NOON).seen_key == 7
+
+
 def test_a_mark_is_forgotten_when_no_fact_can_bring_the_story_back() -> None:
     index = LiveIndex()
     index.end("s01", NOON + SECOND)
@@ -108,9 +147,13 @@ def test_the_newest_go_on_below_a_place() -> None:
     assert first.posted_at > second.posted_at
 
 
-def test_the_list_of_the_newest_does_not_grow_with_what_has_ended() -> None:
+def test_the_list_of_the_newest_holds_live_stories_alone() -> None:
     index = LiveIndex()
     for number in range(3_000):
         index.put(story(1, story_id=f"x{number}"), NOON)
+        index.put(story(1, story_id=f"x{number}", revision=2, posted_at=NOON), NOON)
+        if number % 2:
+            index.end(f"x{number}", FOR_GOOD)
+    assert len(index._newest) == 1_500
     index.sweep(NOON + timedelta(minutes=1))
     assert len(index._newest) == 0

@@ -7,6 +7,7 @@ import pytest
 from stories_feed.testing.builders import posted
 from stories_shared.clock import system_now
 from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
+from stories_shared.http.paging import Cursors
 from stories_shared.ids import new_id
 from stories_shared.testing import eventually
 
@@ -114,6 +115,33 @@ async def test_whom_a_story_is_hidden_from_finds_nothing(feed, people) -> None:
     assert not await feed.sees(people.bob, story.story_id)
     assert await feed.ring(people.bob, people.ann) == "none"
     assert await feed.sees(people.cho, story.story_id)
+
+
+@pytest.mark.parametrize("meta", [{"$ref": "a", "$id": "b"}, {"$oid": "x"}, {"a.b": {"": None}}, 2**63 - 1])
+async def test_a_layer_may_hold_anything_and_no_page_fails(feed, people, meta) -> None:
+    layer = {"kind": "text", "meta": meta, "$ref": "a", "$id": "b"}
+    story = await feed.post(people.ann, layers=(layer,))
+    reel = await feed.get(f"/v1/users/{people.ann}/stories", people.bob)
+    reels = await feed.get(f"/v1/reels?user_ids={people.ann}", people.bob)
+    for_you = await feed.get("/v1/for-you?limit=100", people.bob)
+    for items in (reel["items"], reels["reels"][people.ann], for_you["items"]):
+        assert {item["id"]: item["layers"] for item in items}[story.story_id] == [layer]
+
+
+@pytest.mark.parametrize("position", [[], [1], ["x", 2, 3], [True, "y", None, 1], [[], {}]])
+async def test_a_cursor_of_another_shape_is_refused_by_every_list(feed, people, position) -> None:
+    cursors = Cursors(feed.settings.ticket_secrets)
+    lists = {
+        "tray": "/v1/tray",
+        "for-you": "/v1/for-you",
+        f"reel/{people.ann}": f"/v1/users/{people.ann}/stories",
+        "followers": "/v1/followers",
+        "following": "/v1/following",
+    }
+    for name, path in lists.items():
+        cursor = cursors.seal(name, people.bob, position)
+        answer = await feed.call("GET", path, people.bob, params={"cursor": cursor})
+        assert answer.status_code == 422, path
 
 
 async def test_an_admin_sees_any_live_story_by_id_and_no_other_way(feed, people) -> None:

@@ -1,13 +1,20 @@
 """One contract, three stores: in memory, and in MongoDB by either driver."""
 
 import asyncio
+import json
 import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 from stories_feed import store
 from stories_feed.domain.edges import Graph, Kind, Pair, TooManyChosen, Word
 from stories_feed.domain.visibility import Relation
@@ -15,17 +22,36 @@ from stories_feed.store.edges import EdgeStore
 from stories_feed.store.people import PeopleStore
 from stories_feed.store.seen import SeenStore
 from stories_feed.store.stories import StoryStore
-from stories_feed.testing.builders import DAY, NOON, posted
+from stories_feed.testing.builders import DAY, NOON, fact, posted
 from stories_feed.testing.memory import MemoryEdges, MemoryPeople, MemorySeen, MemoryStories
 from stories_feed.usecases.ending import End
+from stories_feed.usecases.items import StoryContent
 from stories_feed.usecases.posting import as_live
-from stories_feed.usecases.seeing import Engagement, Seen
+from stories_feed.usecases.seeing import Engagement, MarkSeen, Seen
+from stories_shared.events import StoryPosted, StoryViewed
 from stories_shared.mongo import Mongo
 from stories_shared.testing import HandClock
 
 FOLLOW, BLOCK = Pair(Kind.FOLLOW, "ann", "bob"), Pair(Kind.BLOCK, "ann", "bob")
 MUTE = Pair(Kind.MUTE, "ann", "bob")
 SECOND = timedelta(seconds=1)
+
+
+class Commands(CommandListener):
+    """Counts the writes to each collection."""
+
+    def __init__(self) -> None:
+        self.writes: Counter[str] = Counter()
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command_name in {"insert", "update", "delete"}:
+            self.writes[event.command[event.command_name]] += 1
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Nothing to count."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Nothing to count."""
 
 
 @dataclass
@@ -68,13 +94,76 @@ async def stores(request):
     await mongo.close()
 
 
+async def content_of(stores: Stores, story: StoryPosted) -> StoryContent:
+    stored = await stores.stories.contents([story.story_id])
+    return stored[story.story_id].content
+
+
+def as_json(story: StoryPosted | StoryContent) -> Any:
+    """What a story says, however it is spelled."""
+    said = json.loads(msgspec.json.encode(story))
+    said["hide_from"].sort()
+    return said
+
+
 async def test_a_story_comes_back_as_it_was_posted(stores) -> None:
     story = posted(
         layers=({"kind": "text", "x": 0.5, "nested": {"deep": [1, None]}},), hide_from=("cho",), caption="first light"
     )
     await stores.stories.put([story])
-    assert await stores.stories.contents([story.story_id]) == {story.story_id: story}
+    assert as_json(await content_of(stores, story)) == as_json(story)
     assert await stores.stories.live(NOON) == [as_live(story)]
+
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+    | st.sampled_from(["$numberLong", "1.2.840", "\u202e", "\U0001f600", "", "null"])
+)
+# Names that BSON, its extended JSON or a query language gives a meaning.
+names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20) | st.sampled_from(
+    ["$ref", "$id", "$db", "$oid", "$date", "$numberLong", "$binary", "$where", "$", "", ".", "a.b", "_id", "__proto__"]
+)
+shapes = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4), max_leaves=12
+)
+LOOK_ALIKES = [
+    {"$ref": "a", "$id": "b"},
+    {"$ref": "a", "$id": 1, "$db": "c"},
+    {"$oid": "507f1f77bcf86cd799439011"},
+    {"$date": {"$numberLong": "1"}},
+    {"$binary": {"base64": "AA==", "subType": "00"}},
+    {"$code": "f()", "$scope": {}},
+    {"$set": {"$inc": {"a.b": 2**63 - 1}}},
+]
+
+
+def stored_by_all(layer: dict[str, Any]) -> bool:
+    try:
+        posted(layers=(layer,))
+    except ValueError:
+        return False
+    return True
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(st.lists(st.dictionaries(names, shapes, max_size=4).filter(stored_by_all), min_size=1, max_size=4))
+@example(LOOK_ALIKES)
+@example([{"meta": each} for each in LOOK_ALIKES])
+@example([{"deep": {"b": {"c": {"d": {"e": {"f": [-(2**63), 2**63 - 1, 1e308, 5e-324]}}}}}}])
+@example([{"\U0010ffff" * 100: "\uffff\u0001"}])
+async def test_whatever_a_layer_holds_comes_back(stores, layers) -> None:
+    story = posted(layers=tuple(layers))
+    await stores.stories.put([story])
+    assert msgspec.json.decode((await content_of(stores, story)).layers) == layers
+    assert await stores.stories.cards({story.story_id: 1})
+    assert story.story_id in {live.story_id for live in await stores.stories.live(NOON)}
+    await stores.stories.end([End(story.story_id, NOON, "deleted")])
 
 
 async def test_the_highest_revision_stays_whatever_comes_last(stores) -> None:
@@ -82,7 +171,7 @@ async def test_the_highest_revision_stays_whatever_comes_last(stores) -> None:
     new = posted(story_id=story.story_id, revision=3, audience="friends")
     await stores.stories.put([new, old])
     await stores.stories.put([old])
-    assert (await stores.stories.contents([story.story_id]))[story.story_id] == new
+    assert as_json(await content_of(stores, story)) == as_json(new)
     assert (await stores.stories.cards({story.story_id: 3}))[story.story_id].audience == "friends"
 
 
@@ -91,7 +180,7 @@ async def test_writers_of_two_revisions_at_once_leave_the_higher_one(stores) -> 
     low = [posted(story_id=each, revision=1) for each in ids]
     high = [posted(story_id=each, revision=2) for each in ids]
     await asyncio.gather(*(stores.stories.put(each) for each in (low, high, low, high)))
-    assert {story.revision for story in (await stores.stories.contents(ids)).values()} == {2}
+    assert {stored.content.revision for stored in (await stores.stories.contents(ids)).values()} == {2}
 
 
 async def test_a_document_older_than_the_index_has_no_card(stores) -> None:
@@ -107,7 +196,13 @@ async def test_an_ended_story_stays_ended(stores) -> None:
     await stores.stories.put([posted(story_id=story.story_id, revision=9)])
     assert await stores.stories.contents([story.story_id]) == {}
     assert await stores.stories.cards({story.story_id: 1}) == {}
-    assert [each for each, _ in await stores.stories.ended_since(NOON)] == [story.story_id]
+
+
+async def test_a_start_is_told_of_deletions_and_not_of_what_expired(stores) -> None:
+    deleted, expired = posted(), posted()
+    await stores.stories.end([End(deleted.story_id, NOON, "deleted"), End(expired.story_id, NOON, "expired")])
+    assert [each for each, _ in await stores.stories.deleted_since(NOON)] == [deleted.story_id]
+    assert await stores.stories.deleted_since(NOON + SECOND) == []
 
 
 async def test_a_post_and_its_end_at_once_leave_nothing(stores) -> None:
@@ -117,14 +212,36 @@ async def test_a_post_and_its_end_at_once_leave_nothing(stores) -> None:
     assert await stores.stories.contents([story.story_id for story in stories]) == {}
 
 
-async def test_the_ends_of_stories_are_known_of_ended_ones_too(stores) -> None:
+async def test_stories_have_seen_keys_and_ended_ones_have_none(stores) -> None:
     live, over, unknown = posted(), posted(), posted()
-    await stores.stories.put([live])
+    await stores.stories.put([live, over])
     await stores.stories.end([End(over.story_id, NOON, "expired")])
-    ends = await stores.stories.ends([live.story_id, over.story_id, unknown.story_id])
-    assert ends[live.story_id] == live.expires_at
-    assert ends[over.story_id] < NOON
-    assert unknown.story_id not in ends
+    keys = await stores.stories.seen_keys(dict.fromkeys([live.story_id, over.story_id, unknown.story_id], NOON))
+    assert keys[live.story_id].until == live.expires_at
+    assert keys[unknown.story_id].until == NOON
+    assert over.story_id not in keys
+    assert keys[live.story_id].key != keys[unknown.story_id].key
+
+
+async def test_a_seen_key_stays_whatever_is_consumed_later(stores) -> None:
+    story = posted()
+    before = (await stores.stories.seen_keys({story.story_id: NOON}))[story.story_id]
+    assert await stores.stories.contents([story.story_id]) == {}
+    assert await stores.stories.cards({story.story_id: 1}) == {}
+    assert await stores.stories.live(NOON - SECOND) == []
+    await stores.stories.put([story])
+    await stores.stories.put([posted(story_id=story.story_id, revision=2)])
+    after = (await stores.stories.seen_keys({story.story_id: NOON}))[story.story_id]
+    assert (after.key, after.until) == (before.key, story.expires_at)
+    assert await stores.stories.known_keys([story.story_id]) == {story.story_id: before.key}
+    assert (await stores.stories.contents([story.story_id]))[story.story_id].seen_key == before.key
+
+
+async def test_views_and_an_end_at_once_leave_no_key(stores) -> None:
+    ids = [posted().story_id for _ in range(50)]
+    views = [stores.stories.seen_keys(dict.fromkeys(ids, NOON + DAY)) for _ in range(3)]
+    await asyncio.gather(views[0], stores.stories.end([End(each, NOON, "deleted") for each in ids]), *views[1:])
+    assert await stores.stories.known_keys(ids) == {}
 
 
 async def test_engagement_is_kept_beside_the_story_and_does_not_disturb_it(stores) -> None:
@@ -133,7 +250,7 @@ async def test_engagement_is_kept_beside_the_story_and_does_not_disturb_it(store
     for seq in (2, 1, 2):
         await stores.stories.keep([Engagement(story.story_id, "reaction", seq * 10, seq)])
     await stores.stories.put([posted(story_id=story.story_id, revision=2)])
-    assert (await stores.stories.contents([story.story_id]))[story.story_id].revision == 2
+    assert (await content_of(stores, story)).revision == 2
 
 
 async def test_a_follow_is_listed_both_ways_and_chosen(stores) -> None:
@@ -194,18 +311,18 @@ async def test_how_a_viewer_stands_to_authors(stores) -> None:
 
 
 async def test_seen_marks_are_set_once_and_end_with_their_stories(stores) -> None:
-    marks = [Seen("ann", "s1", NOON + SECOND), Seen("ann", "s2", NOON + DAY), Seen("bob", "s3", NOON + DAY)]
+    marks = [Seen("ann", 1, NOON + SECOND), Seen("ann", 2**63 - 1, NOON + DAY), Seen("bob", 3, NOON + DAY)]
     for _ in range(2):
         await stores.seen.mark(marks)
-    assert await stores.seen.seen("ann", NOON) == {"s1", "s2"}
-    assert await stores.seen.seen("ann", NOON + DAY / 2) == {"s2"}
+    assert await stores.seen.seen("ann", NOON) == {1, 2**63 - 1}
+    assert await stores.seen.seen("ann", NOON + DAY / 2) == {2**63 - 1}
 
 
 async def test_an_erased_user_leaves_no_edge_mark_or_story(stores) -> None:
     story = posted("ann", NOON)
     await stores.stories.put([story])
     await stores.hear((FOLLOW, True, 1), (FOLLOW.back, True, 1), (MUTE, True, 1))
-    await stores.seen.mark([Seen("ann", "s1", NOON + DAY)])
+    await stores.seen.mark([Seen("ann", 1, NOON + DAY)])
     assert await stores.people.begin_erasure("ann", NOON + 2 * SECOND)
     while await stores.people.erase("ann", NOON + 2 * SECOND):
         pass
@@ -227,10 +344,24 @@ async def test_what_an_erased_user_does_later_is_kept(stores) -> None:
     assert await stores.people.erased(["ann", "bob"]) == {"ann": NOON + 2 * SECOND}
 
 
-async def test_nobody_follows_and_mutes_more_than_a_document_holds(servers) -> None:
+@pytest_asyncio.fixture
+async def mongo(servers) -> AsyncIterator[Mongo]:
+    """An empty database of the feed."""
     name = f"t{uuid.uuid4().hex[:10]}"
-    mongo = Mongo.connect(servers.mongo_url, name)
-    await store.ensure(mongo)
+    made = Mongo.connect(servers.mongo_url, name)
+    await store.ensure(made)
+    yield made
+    await made.client.drop_database(name)
+    await made.close()
+
+
+async def everything_in(mongo: Mongo) -> list[dict[str, Any]]:
+    """Every document of every collection."""
+    names = await mongo.database.list_collection_names()
+    return [document for name in names for document in await mongo[name].find().to_list(None)]
+
+
+async def test_nobody_follows_and_mutes_more_than_a_document_holds(mongo) -> None:
     edges = EdgeStore(mongo, HandClock(NOON), most=2)
     stores = Stores(None, edges, None, None)
     await stores.ask(FOLLOW, on=True)
@@ -240,25 +371,80 @@ async def test_nobody_follows_and_mutes_more_than_a_document_holds(servers) -> N
     await stores.ask(MUTE, on=False)
     await stores.ask(Pair(Kind.FOLLOW, "ann", "cho"), on=True)
     assert set((await edges.choices("ann")).following) == {"bob", "cho"}
-    await mongo.client.drop_database(name)
-    await mongo.close()
 
 
-async def test_what_came_in_while_a_user_was_being_erased_is_erased_later(servers) -> None:
-    name, now = f"t{uuid.uuid4().hex[:10]}", HandClock(NOON)
-    mongo = Mongo.connect(servers.mongo_url, name)
-    await store.ensure(mongo)
-    people, edges = PeopleStore(mongo, StoryStore(mongo, now), now), EdgeStore(mongo, now)
-    late = {"kind": "follow", "user": "bob", "target": "ann", "asked": True, "on": True, "at": NOON}
+async def test_a_document_that_cannot_be_read_is_left_out_and_counted(mongo) -> None:
+    counted: list[None] = []
+    stories = StoryStore(mongo, HandClock(NOON), lambda: counted.append(None))
+    good, bad = posted(), posted()
+    await stories.put([good, bad])
+    await mongo["stories"].update_one({"_id": bad.story_id}, {"$set": {"body": b'{"story_id": 7'}})
+    assert set(await stories.contents([good.story_id, bad.story_id])) == {good.story_id}
+    assert len(counted) == 1
+
+
+@pytest.mark.parametrize("how", ["deleted", "expired"])
+async def test_nothing_links_a_viewer_to_a_story_that_has_ended(mongo, how) -> None:
+    now = HandClock(NOON)
+    stories, seen = StoryStore(mongo, now), SeenStore(mongo, DAY)
+    people = PeopleStore(mongo, stories, now)
+    known, unknown, other = posted(), posted(), posted()
+    await stories.put([known, other])
+    views = [
+        fact(StoryViewed(story_id=story.story_id, viewer_id=viewer, viewed_at=NOON))
+        for story in (known, unknown, other)
+        for viewer in ("cho", "dee")
+    ]
+    await MarkSeen(seen, stories, people, DAY, now)(views)
+    keys = await stories.known_keys([known.story_id, unknown.story_id])
+    assert set(keys.values()) < await seen.seen("cho", NOON)
+
+    await stories.end([End(story_id, NOON, how) for story_id in keys])
+
+    for document in await everything_in(mongo):
+        text = repr(document)
+        of_viewer = "cho" in text or "dee" in text
+        of_story = [story_id for story_id in keys if story_id in text]
+        assert not (of_viewer and of_story)
+        if not of_viewer:  # what a viewer's document holds stands nowhere else
+            assert not any(str(key) in text for key in keys.values())
+    assert (await stories.known_keys([other.story_id]))[other.story_id] in await seen.seen("dee", NOON)
+
+
+async def test_what_came_in_while_a_user_was_being_erased_is_erased_later(mongo) -> None:
+    now = HandClock(NOON)
+    stories, edges, seen = StoryStore(mongo, now), EdgeStore(mongo, now), SeenStore(mongo, DAY)
+    people = PeopleStore(mongo, stories, now)
     await people.begin_erasure("ann", NOON)
     await people.finish_erasure("ann", NOON)
+    late = {"kind": "follow", "user": "bob", "target": "ann", "asked": True, "on": True, "at": NOON}
     await mongo["edges"].insert_one({"_id": "follow/bob/ann", **late})
-    await mongo["choices"].insert_one({"_id": "bob", "following": ["ann"]})
+    await mongo["choices"].insert_one({"_id": "bob", "following": ["ann", "cho"]})
+    story = posted("ann", NOON)
+    await stories.put([story])
+    await seen.mark([Seen("ann", 1, NOON + DAY)])
     assert not await people.look_again()
     now.forward(minutes=2)
-    assert await people.look_again()
-    assert not await people.look_again()
+    while await people.look_again():
+        pass
     assert await edges.users(Kind.FOLLOW, "ann", None, 10) == []
-    assert list((await edges.choices("bob")).following) == []
-    await mongo.client.drop_database(name)
-    await mongo.close()
+    assert list((await edges.choices("bob")).following) == ["cho"]
+    assert await seen.seen("ann", NOON) == frozenset()
+    assert await stories.contents([story.story_id]) == {}
+    assert await mongo["erased"].find_one({"look_again_at": {"$exists": True}}) is None
+
+
+async def test_an_erasure_writes_the_choices_of_a_heavy_follower_once(servers, mongo) -> None:
+    recorder = Commands()
+    watched = Mongo.connect(servers.mongo_url, mongo.database.name, listeners=[recorder])
+    now = HandClock(NOON + 2 * SECOND)
+    stores = Stores(None, EdgeStore(mongo, now), None, None)
+    await stores.hear(*((Pair(Kind.FOLLOW, "ann", f"u{n}"), True, 1) for n in range(1_200)))
+    await stores.hear((Pair(Kind.FOLLOW, "ann", "late"), True, 3))
+    people = PeopleStore(watched, StoryStore(watched, now), now)
+    while await people.erase("ann", NOON + 2 * SECOND):
+        pass
+    assert list((await stores.edges.choices("ann")).following) == ["late"]
+    assert await mongo["edges"].count_documents({"user": "ann"}) == 1
+    assert recorder.writes["choices"] == 1
+    await watched.close()

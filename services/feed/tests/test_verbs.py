@@ -1,6 +1,6 @@
 """The verbs over ports in memory: the order of a start, what is withheld, what is passed over."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from stories_feed.domain.access import Lives
@@ -23,7 +23,14 @@ from stories_feed.usecases.forgetting import ForgetUser
 from stories_feed.usecases.items import ShowStories
 from stories_feed.usecases.looking import Sight
 from stories_feed.usecases.posting import FollowTheLog, LoadIndex, PostStories
-from stories_feed.usecases.reading import ReadForYou, ReadReel, ReadStory
+from stories_feed.usecases.reading import (
+    MOST_BYTES,
+    MOST_ROUNDS,
+    ReadForYou,
+    ReadReel,
+    ReadReels,
+    ReadStory,
+)
 from stories_feed.usecases.seeing import KeepEngagement, MarkSeen
 from stories_feed.usecases.trays import ReadRings, ReadTray
 from stories_shared.cloudevents import Forgotten
@@ -37,6 +44,7 @@ from stories_shared.events import (
     UserDataErased,
     UserErased,
     UserFollowed,
+    encode,
 )
 from stories_shared.failures import Unacceptable, Unavailable
 from stories_shared.ids import new_id
@@ -57,7 +65,7 @@ class World:
         self.people = MemoryPeople(self.stories, self.edges, self.seen)
         lives = Lives(ticket=timedelta(hours=1), restricted=timedelta(minutes=5))
         media, tickets = Unsigned(), Tickets([("k1", b"0123456789abcdef")])
-        sight = Sight(self.index, self.edges, self.log, self.now)
+        sight = Sight(self.index, self.edges, self.stories, self.log, self.now)
         show = ShowStories(sight, self.stories, self.seen, media, tickets, lives)
         self.appeared: list[str] = []
         self.follow_log = FollowTheLog(self.index, DAY, self.now, lambda story: self.appeared.append(story.story_id))
@@ -67,6 +75,7 @@ class World:
         self.tray = ReadTray(sight, self.edges, self.seen, self.stories, media, lives)
         self.rings = ReadRings(sight, self.seen, self.stories)
         self.reel, self.story = ReadReel(sight, show), ReadStory(sight, show)
+        self.reels = ReadReels(sight, show)
         self.for_you = ReadForYou(sight, show, self.edges)
         self.decide, self.hear = Decide(self.edges, self.relay, self.now), HearEdges(self.edges)
         self.forget = ForgetUser(self.people, self.said, self.now)
@@ -98,9 +107,9 @@ async def test_a_start_asks_for_offsets_before_it_looks_at_the_store(world) -> N
             order.append("live")
             return await world.stories.live(now)
 
-        async def ended_since(self, since):
+        async def deleted_since(self, since):
             order.append("ended")
-            return await world.stories.ended_since(since)
+            return await world.stories.deleted_since(since)
 
     async def committed():
         order.append("offsets")
@@ -314,6 +323,79 @@ async def test_for_you_looks_at_a_bounded_number_of_stories(world, monkeypatch) 
         found, pages = found + [each.item.id for each in shown], pages + 1
     assert found == [wanted.story_id]
     assert pages >= 3
+
+
+async def test_for_you_asks_the_store_a_bounded_number_of_times(world) -> None:
+    for number in range(60):
+        await world.live(posted(f"x{number}", NOON - number * SECOND))
+        block = Pair(Kind.BLOCK, f"x{number}", "bob")
+        await world.edges.change([block], lambda graph, block=block: graph.hear(block, Word(True, NOON)), say=False)
+    wanted = posted("ann", NOON - 100 * SECOND)
+    await world.live(wanted)
+    asked, relations = [], world.edges.relations
+
+    async def counted(viewer, authors):
+        asked.append(len(authors))
+        return await relations(viewer, authors)
+
+    world.edges.relations = counted
+    shown, place = await world.for_you("bob", None, 1)
+    assert (shown, len(asked) <= MOST_ROUNDS) == ([], True)
+    found = []
+    while place is not None:
+        shown, place = await world.for_you("bob", place, 1)
+        found += [each.item.id for each in shown]
+    assert found == [wanted.story_id]
+
+
+def heavy(author: str, at: datetime = NOON) -> StoryPosted:
+    """A story of some 250 KB, as many layers make it."""
+    return posted(author, at, layers=tuple({"kind": "text", "text": "x" * 16_000} for _ in range(16)))
+
+
+async def test_a_page_of_for_you_or_a_reel_is_bounded_in_bytes(world) -> None:
+    stories = [heavy("ann", NOON - number * SECOND) for number in range(10)]
+    await world.live(*stories)
+    for read, ids in [
+        (lambda place: world.for_you("bob", place, 100), [story.story_id for story in stories]),
+        (lambda place: world.reel("bob", "ann", place, 100), [story.story_id for story in reversed(stories)]),
+    ]:
+        found, place, pages = [], None, 0
+        while pages == 0 or place is not None:
+            shown, place = await read(place)
+            assert 0 < len(encode([each.item for each in shown])) < 1.1 * MOST_BYTES
+            found, pages = found + [each.item.id for each in shown], pages + 1
+        assert (found, pages) == (ids, 3)
+
+
+async def test_many_reels_are_bounded_in_bytes_and_each_author_has_a_story(world) -> None:
+    stories = [heavy(f"u{author}", NOON - number * SECOND) for author in range(10) for number in range(5)]
+    await world.live(*stories)
+    reels = await world.reels("bob", [f"u{author}" for author in range(10)])
+    assert [len(reel) for reel in reels.values()] == [1] * 10
+    light = await world.reels("bob", ["u0"])
+    assert [each.item.posted_at for each in light["u0"]] == sorted(each.item.posted_at for each in light["u0"])
+    assert len(light["u0"]) == 4
+
+
+async def test_what_was_seen_is_not_in_for_you_before_its_key_is_known_here(world) -> None:
+    seen, fresh = posted("ann"), posted("cho")
+    await world.live(seen, fresh)
+    await world.mark_seen([fact(StoryViewed(story_id=seen.story_id, viewer_id="bob", viewed_at=NOON))])
+    assert world.index.get(seen.story_id, NOON).seen_key is None
+    assert [shown.item.id for shown in (await world.for_you("bob", None, 20))[0]] == [fresh.story_id]
+
+
+async def test_an_erased_storys_mark_is_kept_no_longer_than_its_life(world) -> None:
+    stories = [posted(at=NOON - number * SECOND) for number in range(20)]
+    await world.live(*stories)
+    world.now.forward(hours=24)
+    world.index.sweep(world.now())
+    for story in stories:
+        world.follow_log(Forgotten("story-posted", story.story_id, 0, 1))
+    world.now.forward(minutes=1)
+    world.index.sweep(world.now())
+    assert world.index.ended_marks == 0
 
 
 async def test_a_block_waits_until_it_is_said_and_a_mute_does_not(world) -> None:

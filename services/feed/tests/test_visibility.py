@@ -14,7 +14,9 @@ LIVES = Lives(ticket=HOUR, restricted=timedelta(minutes=5))
 
 def story(number: int = 1, **fields) -> LiveStory:
     at = NOON + number * timedelta(minutes=1)
-    return LiveStory(story_id=f"s{number}", author_id="ann", posted_at=at, expires_at=at + HOUR, **fields)
+    return LiveStory(
+        story_id=f"s{number}", author_id="ann", posted_at=at, expires_at=at + HOUR, seen_key=number, **fields
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,14 +51,14 @@ def test_comments_for_friends_are_for_friends_and_the_author() -> None:
 
 def test_a_ring_is_unseen_until_all_is_seen() -> None:
     stories = [story(1), story(2)]
-    assert ring_of("ann", stories, {"s1"}).state == "unseen"
-    assert ring_of("ann", stories, {"s1", "s2"}).state == "seen"
+    assert ring_of("ann", stories, {1}).state == "unseen"
+    assert ring_of("ann", stories, {1, 2}).state == "seen"
     assert ring_of("ann", [], set()) is None
 
 
 def test_unseen_rings_stand_first_and_newer_ones_before_older() -> None:
     old, new = ring_of("old", [story(1)], set()), ring_of("new", [story(2)], set())
-    seen = ring_of("seen", [story(3)], {"s3"})
+    seen = ring_of("seen", [story(3)], {3})
     assert sorted([seen, old, new], key=lambda ring: ring.rank) == [new, old, seen]
 
 

@@ -55,6 +55,7 @@ class CommonMetrics:
         self.http_duration = catalogue.histogram(
             "http_request_duration_seconds", "How long requests took to answer.", ["method", "route"]
         )
+        self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.http_in_flight = catalogue.gauge("http_requests_in_flight", "Requests being answered now.")
         self.consumer_lag = catalogue.gauge(
             "consumer_lag_records",
@@ -93,6 +94,18 @@ class CommonMetrics:
         self.clock_skew = catalogue.gauge(
             "clock_skew_seconds", "This clock minus MongoDB's; past 2 s the service steps aside."
         )
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count and time a request; series are looked up once, since that takes longer than counting."""
+        series = self._answered.get((method, route, status))
+        if series is None:
+            series = (
+                self.http_requests.labels(method, route, str(status)),
+                self.http_duration.labels(method, route),
+            )
+            self._answered[method, route, status] = series
+        series[0].inc()
+        series[1].observe(seconds)
 
     def expect_group(self, group: str, topic: str) -> None:
         """Begin a consumer group's series at zero."""

@@ -232,55 +232,49 @@ class Loader:
         self.collection = collection
         self.projection = projection
         self.at_most = at_most
-        self._wanted: dict[Any, asyncio.Future[Document | None]] = {}
+        self._wanted: set[Any] = set()
+        self._answer: asyncio.Future[dict[Any, Document]] | None = None
         self._queries: set[asyncio.Task[None]] = set()
 
     async def get(self, document_id: Any) -> Document | None:
         """The document, or None where there is none. Callers share it: do not change it."""
-        return await asyncio.shield(self._answer(document_id))
+        found = await asyncio.shield(self._asked_for((document_id,)))
+        return found.get(document_id)
 
     async def get_many(self, document_ids: Iterable[Any]) -> dict[Any, Document]:
-        """The documents that exist, by id."""
-        answers = {document_id: self._answer(document_id) for document_id in document_ids}
-        if answers:
-            await asyncio.wait(answers.values())
-        failed = [error for error in (answer.exception() for answer in answers.values()) if error is not None]
-        if failed:
-            raise failed[0]
-        found = ((document_id, answer.result()) for document_id, answer in answers.items())
-        return {document_id: document for document_id, document in found if document is not None}
+        """The documents that exist, by id. Callers share them: do not change them."""
+        wanted = list(document_ids)
+        if not wanted:
+            return {}
+        found = await asyncio.shield(self._asked_for(wanted))
+        return {document_id: found[document_id] for document_id in wanted if document_id in found}
 
-    def _answer(self, document_id: Any) -> asyncio.Future[Document | None]:
-        """The answer that is awaited for an id, by whoever else asked for it in this turn too."""
-        future = self._wanted.get(document_id)
-        if future is None:
+    def _asked_for(self, document_ids: Iterable[Any]) -> asyncio.Future[dict[Any, Document]]:
+        """What everyone who asks in this turn is answered, by id: a future for each id would cost more than it."""
+        if self._answer is None:
             loop = asyncio.get_running_loop()
-            future = loop.create_future()
-            if not self._wanted:
-                loop.call_soon(self._ask)
-            self._wanted[document_id] = future
-        return future
+            self._answer = loop.create_future()
+            loop.call_soon(self._ask)
+        self._wanted.update(document_ids)
+        return self._answer
 
     def _ask(self) -> None:
-        wanted, self._wanted = list(self._wanted.items()), {}
-        for start in range(0, len(wanted), self.at_most):
-            task = asyncio.create_task(self._query(dict(wanted[start : start + self.at_most])))
-            self._queries.add(task)
-            task.add_done_callback(self._queries.discard)
+        wanted, answer = list(self._wanted), self._answer
+        assert answer is not None
+        self._wanted, self._answer = set(), None
+        task = asyncio.create_task(self._query(wanted, answer))
+        self._queries.add(task)
+        task.add_done_callback(self._queries.discard)
 
-    async def _query(self, wanted: dict[Any, asyncio.Future[Document | None]]) -> None:
+    async def _query(self, wanted: Sequence[Any], answer: asyncio.Future[dict[Any, Document]]) -> None:
+        shares = [wanted[start : start + self.at_most] for start in range(0, len(wanted), self.at_most)]
         try:
-            found = await self.collection.find({"_id": {"$in": list(wanted)}}, self.projection).to_list(None)
+            found = await asyncio.gather(*(self._find(share) for share in shares))
         except Exception as error:  # noqa: BLE001  (it is handed to everyone who waits)
-            for future in wanted.values():
-                if not future.done():
-                    future.set_exception(error)
-                    future.exception()  # told: whoever waited may have given up, and asyncio would log each of them
-            return
-        for document in found:
-            future = wanted[document["_id"]]
-            if not future.done():
-                future.set_result(document)
-        for future in wanted.values():
-            if not future.done():
-                future.set_result(None)
+            answer.set_exception(error)
+            answer.exception()  # told: whoever waited may have given up, and asyncio would log it
+        else:
+            answer.set_result({document["_id"]: document for documents in found for document in documents})
+
+    async def _find(self, document_ids: Sequence[Any]) -> list[Document]:
+        return await self.collection.find({"_id": {"$in": list(document_ids)}}, self.projection).to_list(None)

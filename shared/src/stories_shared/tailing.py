@@ -91,6 +91,8 @@ class Tail:
         self.ends: dict[TopicPartition, int] = {}
         self.load_seconds = 0.0
         self._heard: dict[TopicPartition, Heard] = {}
+        self._oldest = float("-inf")
+        """When the partition that was heard from the longest ago was heard from."""
         self._counts: dict[str, set[int]] = {topic: set() for topic in self.topics}
         self._goal: dict[TopicPartition, int] | None = None
         self._loaded = False
@@ -98,6 +100,8 @@ class Tail:
 
     def stale(self, key: str) -> bool:
         """Whether a partition that may hold records of this key has not been heard from in time."""
+        if not self.any_stale():
+            return False
         hashed = key_hash(key)
         oldest = time.monotonic() - self.stale_after_s
         for topic, counts in self._counts.items():
@@ -111,8 +115,7 @@ class Tail:
 
     def any_stale(self) -> bool:
         """Whether any partition at all has not been heard from in time."""
-        oldest = time.monotonic() - self.stale_after_s
-        return not self._heard or any(heard.at < oldest for heard in self._heard.values())
+        return self._oldest < time.monotonic() - self.stale_after_s
 
     def lag(self) -> dict[TopicPartition, int]:
         """Records between our position and the end of each partition, as far as known."""
@@ -187,6 +190,7 @@ class Tail:
                 self.ends[partition] = end
             caught_up = end is not None and self.positions.get(partition, 0) >= end
             self._heard[partition].note(consumer.last_poll_timestamp(partition), caught_up, now)
+        self._oldest = min((heard.at for heard in self._heard.values()), default=float("-inf"))
 
     def _reached_goal(self, consumer: AIOKafkaConsumer) -> bool:
         goal = self._goal or {}
@@ -212,7 +216,7 @@ class Tail:
         if wanted == self._assigned:
             return
         for partition in wanted - set(self._heard):
-            self._heard[partition] = Heard()
+            self._heard[partition], self._oldest = Heard(), float("-inf")
         consumer.assign(list(wanted))
         first = await consumer.beginning_offsets(list(wanted))
         for partition in wanted:

@@ -16,7 +16,7 @@ from stories_feed.domain.access import Lives
 from stories_feed.handlers import story_handlers, user_handlers
 from stories_feed.jobs import LOOK_AGAIN_EVERY, TIDY_EVERY, IndexReader
 from stories_feed.metrics import FeedMetrics
-from stories_feed.routes import documented, edge_routes, story_routes, tray_routes
+from stories_feed.routes import edge_routes, story_routes, tray_routes
 from stories_feed.settings import FeedSettings
 from stories_feed.store.edges import EDGES, EdgeRelay, EdgeStore, facts_of
 from stories_feed.store.media import SignedMedia
@@ -44,7 +44,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     longest = max(settings.story_lifetimes)
     lives = Lives(ticket=settings.ticket_ttl, restricted=settings.restricted_ttl)
 
-    stories = StoryStore(base.mongo, now)
+    stories = StoryStore(base.mongo, now, metrics.unreadable.inc)
     edges = EdgeStore(base.mongo, now)
     seen = SeenStore(base.mongo, longest)
     people = PeopleStore(base.mongo, stories, now)
@@ -63,7 +63,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
 
     base.on_close(let_go)
 
-    sight = Sight(reader.index, edges, reader, now)
+    sight = Sight(reader.index, edges, stories, reader, now)
     show = ShowStories(sight, stories, seen, media, base.tickets, lives)
     decide = Decide(edges, EdgeRelay(outbox), now)
     cursors = Cursors(settings.ticket_secrets)
@@ -72,7 +72,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
         lambda name: base.metrics.rate_limited.labels(name).inc(),
         now,
     )
-    app = base.app(
+    return base.app(
         "Stories feed",
         story_handlers(
             PostStories(stories, people, now),
@@ -89,7 +89,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
             ReadReels(sight, show),
             ReadStory(sight, show),
             ReadForYou(sight, show, edges),
-            MarkSeenUpTo(reader.index, sight, seen, now),
+            MarkSeenUpTo(reader.index, sight, stories, seen, now),
             cursors,
             lives,
             now,
@@ -97,7 +97,6 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
         edge_routes(decide, edges, cursors, open_graph=settings.follows == "open"),
         limits=limits,
     )
-    return documented(app)
 
 
 def objects_of(settings: FeedSettings, base: Foundation) -> Objects:

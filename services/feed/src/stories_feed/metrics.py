@@ -15,3 +15,7 @@ class FeedMetrics:
         self.index_load = catalogue.gauge(
             "index_load_seconds", "How long this replica took to load its index and catch up with the log."
         )
+        self.unreadable = catalogue.counter(
+            "unreadable_stories_total",
+            "Stories left out of an answer because their stored document cannot be read: a bug; the log names them.",
+        )

@@ -3,6 +3,7 @@
 They ask who calls, count against a limit and read the query exactly as the others do.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -32,6 +33,7 @@ class Operation:
 
     method: str
     summary: str
+    path: Mapping[str, Schema] = field(default_factory=dict)
     query: Mapping[str, Schema] = field(default_factory=dict)
     required: frozenset[str] = frozenset()
     headers: Mapping[str, Schema] = field(default_factory=dict)
@@ -54,6 +56,7 @@ def hot(  # noqa: PLR0913, RUF100
     path: str,
     *,
     summary: str,
+    parameters: Mapping[str, Schema] | None = None,
     query: Mapping[str, Schema] | None = None,
     required: frozenset[str] = frozenset(),
     headers: Mapping[str, Schema] | None = None,
@@ -61,16 +64,20 @@ def hot(  # noqa: PLR0913, RUF100
     answers: Mapping[int, Any] | None = None,
     limit: str | None = None,
     tags: tuple[str, ...] = (),
+    deadline_s: float | None = None,
 ) -> Callable[[Endpoint], Endpoint]:
     """``@hot(router, "GET", "/v1/tray", summary=…, query=PAGING, answers={200: Tray}, limit="reads")``.
 
     The endpoint gets the request, the caller and the query's values by name. ``limit`` takes one of the caller's
     minute; where the cost is known only later, leave it out and call ``limits.spend``. Answers are types or schemas
     by status; the refusals that every route has are added. A body is read with ``documents.read_document``.
+    ``parameters`` are schemas of the path's, which the endpoint checks. What takes longer than ``deadline_s`` is 503;
+    the endpoint must not await anything that swallows a cancellation then.
     """
     operation = Operation(
         method,
         summary,
+        parameters or {},
         query or {},
         required,
         headers or {},
@@ -83,7 +90,7 @@ def hot(  # noqa: PLR0913, RUF100
     def add(endpoint: Endpoint) -> Endpoint:
         router.add_route(
             path,
-            cast("Any", Hot(path, endpoint, operation)),  # Starlette takes an ASGI application too
+            cast("Any", Hot(path, endpoint, operation, deadline_s)),  # Starlette takes an ASGI application too
             methods=[method],
             name=endpoint.__name__,
         )
@@ -95,17 +102,31 @@ def hot(  # noqa: PLR0913, RUF100
 class Hot:
     """The ASGI-callable that stands for a hot endpoint; documentation finds routes by it."""
 
-    def __init__(self, path: str, endpoint: Endpoint, operation: Operation) -> None:
-        self.endpoint, self.operation = endpoint, operation
+    def __init__(self, path: str, endpoint: Endpoint, operation: Operation, deadline_s: float | None = None) -> None:
+        self.endpoint, self.operation, self.deadline_s = endpoint, operation, deadline_s
         self.template = Template(path)
         self.names = tuple(operation.query)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        request = Request(scope, receive, send)
         scope["route"] = self.template
+        response = await self.answer(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    async def answer(self, request: Request) -> Response:
+        """Who calls, their limit, the query, and what the endpoint says to that."""
         caller = await caller_of(request)
         if self.operation.limit is not None:
             spend(request, self.operation.limit, caller.user_id)
         asked = query(request, *self.names)
-        response = await self.endpoint(request, caller, asked)
-        await response(scope, receive, send)
+        async with asyncio.timeout(self.deadline_s):
+            return await self.endpoint(request, caller, asked)
+
+
+class Ready(Response):
+    """Ready bytes, with headers that are bytes already."""
+
+    def __init__(self, body: bytes, headers: list[tuple[bytes, bytes]], status_code: int = 200) -> None:
+        self.status_code, self.body, self.background = status_code, body, None
+        self.raw_headers = headers
+        if status_code not in {204, 304}:
+            self.raw_headers.append((b"content-length", b"%d" % len(body)))

@@ -141,7 +141,12 @@ def problem_answer(status: int) -> dict[str, Any]:
 
 def hot_operation(path: str, operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     parameters = [
-        {"name": part[1:-1], "in": "path", "required": True, "schema": {"type": "string"}}
+        {
+            "name": part[1:-1],
+            "in": "path",
+            "required": True,
+            "schema": dict(operation.path.get(part[1:-1], {"type": "string"})),
+        }
         for part in path.split("/")
         if part.startswith("{")
     ]

@@ -41,8 +41,7 @@ class Counted:
             self.metrics.http_in_flight.dec()
             method = scope["method"] if scope["method"] in METHODS else "other"
             route = template_of(scope)
-            self.metrics.http_requests.labels(method, route, str(status)).inc()
-            self.metrics.http_duration.labels(method, route).observe(time.perf_counter() - began)
+            self.metrics.answered(method, route, status, time.perf_counter() - began)
 
 
 class TimeGate:

@@ -34,6 +34,7 @@ from stories_shared.serving import consumers, health
 from stories_shared.serving.aside import Aside
 from stories_shared.serving.commands import CommandTimes
 from stories_shared.serving.doors import Counted, TimeGate
+from stories_shared.serving.hot_routes import HotRoutes
 from stories_shared.serving.loops import Loops
 from stories_shared.serving.watchdog import Watchdog
 from stories_shared.settings import Settings
@@ -181,6 +182,7 @@ class Foundation:
                 self.broker.include_router(router, prefix=self.kafka.prefix)
             else:
                 app.include_router(router)
+        app.add_middleware(HotRoutes, routes=app.routes, metrics=self.metrics, health=self.health)
         for subscriber in self.subscribers:
             _, topic = subscriber.group_id.split(".", 1)
             subscriber.group_id = self.kafka.topic(subscriber.group_id)

@@ -4,24 +4,25 @@ It holds ids, times, audience, whom a story is hidden from and revisions, never 
 ``expires_at``; ended ones leave a mark, so that a late or repeated fact cannot bring them back.
 """
 
-from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from typing import Literal
+
+from sortedcontainers import SortedList
 
 Audience = Literal["everyone", "followers", "friends", "close_friends"]
 Place = tuple[datetime, str, int]
 """Where a story stands in its reel: ``posted_at``, series or own id, part."""
 
-# A list of newest stories is rebuilt when so many of its entries, and more than half of it, have ended.
-REBUILD_AFTER = 1_000
+# A story's tombstone follows its end within seconds; one that comes later still finds no way back by its dates.
+EXPIRED_KEPT = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LiveStory:
-    """What the index keeps of a story."""
+    """What the index keeps of a story. Nothing of it changes but ``seen_key``, which is learned later."""
 
     story_id: str
     author_id: str
@@ -32,6 +33,10 @@ class LiveStory:
     series_id: str | None = None
     part: int = 1
     revision: int = 1
+    size: int = 0
+    """Bytes of its content as JSON."""
+    seen_key: int | None = field(default=None, compare=False)
+    """What stands for it in viewers' seen marks, once its document was read here."""
 
     @property
     def place(self) -> Place:
@@ -50,15 +55,20 @@ class LiveIndex:
     def __init__(self) -> None:
         self._stories: dict[str, LiveStory] = {}
         self._reels: dict[str, tuple[LiveStory, ...]] = {}
-        self._newest: list[tuple[datetime, str, int, str]] = []
+        self._newest: SortedList[tuple[datetime, str, int, str]] = SortedList()
         self._ends: list[tuple[datetime, str]] = []
-        self._ended: dict[str, datetime] = {}
+        self._ended: set[str] = set()
         self._marks: list[tuple[datetime, str]] = []
 
     @property
     def live_stories(self) -> int:
         """How many stories it holds."""
         return len(self._stories)
+
+    @property
+    def ended_marks(self) -> int:
+        """How many ended stories it remembers."""
+        return len(self._ended)
 
     @property
     def live_authors(self) -> int:
@@ -76,26 +86,29 @@ class LiveIndex:
         if story.expires_at <= now or story.story_id in self._ended or (held and held.revision >= story.revision):
             return False
         if held is not None:
-            self._leave_reel(held)
+            self._leave_lists(held)
+            story.seen_key = story.seen_key or held.seen_key
         self._stories[story.story_id] = story
         reel = self._reels.get(story.author_id, ())
         self._reels[story.author_id] = tuple(sorted((*reel, story), key=lambda each: each.place))
-        if held is None or held.freshness != story.freshness:
-            insort(self._newest, story.freshness)
+        self._newest.add(story.freshness)
         if held is None or held.expires_at != story.expires_at:
             heappush(self._ends, (story.expires_at, story.story_id))
         return held is None
 
     def end(self, story_id: str, forget_at: datetime) -> LiveStory | None:
-        """Drop a story and keep a mark until ``forget_at``, after which no fact can bring it back by its own dates.
+        """Drop a story and keep a mark for as long as its own dates do not refuse it.
+
+        Args:
+            story_id: the story.
+            forget_at: how long to keep the mark of one that is not known here.
 
         Returns:
             The story, if it was live.
         """
-        if self._ended.get(story_id, forget_at) <= forget_at:
-            self._ended[story_id] = forget_at
-            heappush(self._marks, (forget_at, story_id))
-        return self._drop(story_id)
+        story = self._drop(story_id)
+        self._mark(story_id, story.expires_at + EXPIRED_KEPT if story else forget_at)
+        return story
 
     def get(self, story_id: str, now: datetime) -> LiveStory | None:
         """A live story by id."""
@@ -119,12 +132,9 @@ class LiveIndex:
 
     def newest(self, before: tuple[datetime, str, int, str] | None, now: datetime) -> Iterator[LiveStory]:
         """Live stories, newest first, from below a place in that order. Do not await while iterating."""
-        at = len(self._newest) if before is None else bisect_left(self._newest, before)
-        while at > 0:
-            at -= 1
-            entry = self._newest[at]
+        for entry in self._newest.irange(maximum=before, inclusive=(True, False), reverse=True):
             story = self.get(entry[3], now)
-            if story is not None and story.freshness == entry:
+            if story is not None:
                 yield story
 
     def sweep(self, now: datetime, at_most: int = 10_000) -> int:
@@ -135,28 +145,30 @@ class LiveIndex:
             story = self._stories.get(story_id)
             if story is not None and story.expires_at <= now:
                 self._drop(story_id)
+                self._mark(story_id, now + EXPIRED_KEPT)
             swept += 1
         while self._marks and swept < at_most and self._marks[0][0] <= now:
-            forget_at, story_id = heappop(self._marks)
-            if self._ended.get(story_id) == forget_at:
-                del self._ended[story_id]
+            _, story_id = heappop(self._marks)
+            self._ended.discard(story_id)
             swept += 1
-        self._rebuild_newest()
         return swept
 
     def _drop(self, story_id: str) -> LiveStory | None:
         story = self._stories.pop(story_id, None)
         if story is not None:
-            self._leave_reel(story)
+            self._leave_lists(story)
         return story
 
-    def _leave_reel(self, story: LiveStory) -> None:
+    def _mark(self, story_id: str, forget_at: datetime) -> None:
+        """The first mark of a story stays: whatever is said of it later was posted before its end."""
+        if story_id not in self._ended:
+            self._ended.add(story_id)
+            heappush(self._marks, (forget_at, story_id))
+
+    def _leave_lists(self, story: LiveStory) -> None:
+        self._newest.remove(story.freshness)
         rest = tuple(each for each in self._reels[story.author_id] if each.story_id != story.story_id)
         if rest:
             self._reels[story.author_id] = rest
         else:
             del self._reels[story.author_id]
-
-    def _rebuild_newest(self) -> None:
-        if len(self._newest) - len(self._stories) > max(REBUILD_AFTER, len(self._stories)):
-            self._newest = sorted(story.freshness for story in self._stories.values())

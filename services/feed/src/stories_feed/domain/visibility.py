@@ -1,10 +1,25 @@
 """Who may see a story, and what they may do with it. One rule for tray, rings, reels, For You and single stories."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
-from stories_feed.domain.live import LiveStory
+from stories_feed.domain.live import Audience, LiveStory
+
+
+class Access(Protocol):
+    """Who may see a story, as its author said."""
+
+    @property
+    def audience(self) -> Audience:
+        """Those it is for."""
+        ...
+
+    @property
+    def hide_from(self) -> Collection[str]:
+        """Those it is not for all the same."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +45,7 @@ class Relation:
         return self.follows and self.followed
 
 
-def may_see(viewer_id: str, relation: Relation, story: LiveStory) -> bool:
+def may_see(viewer_id: str, relation: Relation, story: Access) -> bool:
     """Whether the viewer may see the story, as long as it is live."""
     if relation.own:
         return True
@@ -70,12 +85,18 @@ class Ring:
         return not self.unseen, -self.latest_at.timestamp(), self.author_id
 
 
-def ring_of(author_id: str, stories: Iterable[LiveStory], seen: frozenset[str] | set[str]) -> Ring | None:
-    """The ring of stories that the viewer may see, in the order of the reel. It ends when its last story does."""
+def ring_of(author_id: str, stories: Iterable[LiveStory], seen: Collection[int]) -> Ring | None:
+    """The ring of stories that the viewer may see, in the order of the reel. It ends when its last story does.
+
+    Args:
+        author_id: whose.
+        stories: with their seen keys, as far as anybody has seen them.
+        seen: keys of what the viewer has seen.
+    """
     stories = list(stories)
     if not stories:
         return None
     latest = stories[-1]
-    unseen = sum(story.story_id not in seen for story in stories)
+    unseen = sum(story.seen_key not in seen for story in stories)
     expires_at = max(story.expires_at for story in stories)
     return Ring(author_id, len(stories), unseen, latest.posted_at, expires_at, latest.story_id)

@@ -1,8 +1,7 @@
 """HTTP in: what viewers see, and what they decide about each other."""
 
-from stories_feed.routes.documented import documented
 from stories_feed.routes.edges import edge_routes
 from stories_feed.routes.stories import story_routes
 from stories_feed.routes.trays import tray_routes
 
-__all__ = ["documented", "edge_routes", "story_routes", "tray_routes"]
+__all__ = ["edge_routes", "story_routes", "tray_routes"]

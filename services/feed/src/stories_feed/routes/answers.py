@@ -2,20 +2,31 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from stories_shared.auth import USER_ID
+from stories_shared.http.hot import Ready
+from stories_shared.http.paging import bad_cursor
 from stories_shared.http.problems import Problem, problem
 
 from stories_feed.usecases.items import Item, Shown
 
-REVALIDATED = "private, no-cache"
+JSON = (b"content-type", b"application/json")
+REVALIDATED = (b"cache-control", b"private, no-cache")
 IS_USER_ID = re.compile(USER_ID).fullmatch
-USER_IDS = f"^{USER_ID[1:-1]}(,{USER_ID[1:-1]})*$"
+USER_ID_SCHEMA = {"type": "string", "pattern": USER_ID}
+USER_IDS_QUERY = {
+    "user_ids": {
+        "type": "string",
+        "description": "user ids, separated by commas",
+        "pattern": f"^{USER_ID[1:-1]}(,{USER_ID[1:-1]})*$",
+        "examples": ["ann,bob"],
+    }
+}
 
 encode = msgspec.json.Encoder().encode
 
@@ -73,18 +84,19 @@ class Edges(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-def as_json(answer: msgspec.Struct, headers: Mapping[str, str] | None = None) -> Response:
+def as_json(answer: msgspec.Struct, *headers: tuple[bytes, bytes]) -> Response:
     """An answer as bytes."""
-    return Response(encode(answer), headers=headers, media_type="application/json")
+    return Ready(encode(answer), [JSON, *headers])
 
 
 def answer_unless_known(request: Request, answer: msgspec.Struct, essence: Any, window: int) -> Response:
     """The answer with its tag, or 304 where the client has one of the same essence and the same window of time."""
     digest = hashlib.blake2b(encode((window, essence)), digest_size=12).hexdigest()
-    headers = {"ETag": f'W/"{digest}"', "Cache-Control": REVALIDATED}
-    if digest in known_tags(request.headers.getlist("if-none-match")):
-        return Response(status_code=304, headers=headers)
-    return as_json(answer, headers)
+    headers = (b"etag", f'W/"{digest}"'.encode()), REVALIDATED
+    asked = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"if-none-match"]
+    if asked and digest in known_tags(asked):
+        return Ready(b"", [*headers], 304)
+    return as_json(answer, *headers)
 
 
 def known_tags(values: Iterable[str]) -> set[str]:
@@ -104,6 +116,14 @@ def essence_of(shown: Shown) -> tuple[Any, ...]:
         ticket="",
     )
     return bare, shown.access_revision
+
+
+def place_in(position: Sequence[Any] | None, shape: Any) -> Any:
+    """What a cursor says, as a tuple of this shape; 422 where it is another release's."""
+    try:
+        return None if position is None else msgspec.convert(position, shape)
+    except msgspec.ValidationError as error:
+        raise bad_cursor() from error
 
 
 def user_ids_of(text: str | None, at_most: int) -> list[str]:

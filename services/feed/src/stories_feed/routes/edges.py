@@ -1,29 +1,38 @@
 """What users decide about each other: whom they follow, block, mute, and count as close friends."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
+from stories_shared.auth import Caller
 from stories_shared.clock import text
 from stories_shared.http.bodies import UserId
+from stories_shared.http.hot import PAGING, hot
 from stories_shared.http.limits import limited
-from stories_shared.http.paging import Cursors, Page, Paged
+from stories_shared.http.openapi import problem_answer
+from stories_shared.http.paging import Cursors, Page, read_page
 from stories_shared.http.problems import forbidden, invalid
-from stories_shared.http.timely import TimelyRoute
+from stories_shared.http.timely import TimelyRoute, timely
 from stories_shared.http.who import Who
 
 from stories_feed.domain.edges import Kind, Pair, TooManyChosen
-from stories_feed.routes.answers import Edge, Edges, as_json
-from stories_feed.routes.documented import answers
-from stories_feed.usecases.deciding import Decide, Listed, Lists
+from stories_feed.routes.answers import Edge, Edges, as_json, place_in
+from stories_feed.usecases.deciding import Decide, Listed, ListPlace, Lists
 
 PATHS = {
     Kind.FOLLOW: "following",
     Kind.BLOCK: "blocked",
     Kind.MUTE: "muted",
     Kind.CLOSE_FRIEND: "close-friends",
+}
+
+
+LISTED: dict[str, Any] = {
+    "query": PAGING,
+    "answers": {200: Edges},
+    "limit": "reads",
 }
 
 
@@ -40,18 +49,18 @@ def edge_routes(decide: Decide, lists: Lists, cursors: Cursors, *, open_graph: b
     for kind, name in PATHS.items():
         collection(router, kind, name, decide, lists, cursors, editable=open_graph or kind is not Kind.FOLLOW)
 
-    @router.get("/v1/followers", dependencies=[limited("reads")], responses=answers(Edges), response_model=None)
-    async def followers(caller: Who, page: Paged) -> Response:
-        """Who follows the caller, the newest first."""
-        after = place_of(cursors.position("followers", caller.user_id, page))
-        found = await lists.users(Kind.FOLLOW, caller.user_id, after, page.limit + 1)
+    @hot(router, "GET", "/v1/followers", summary="Who follows the caller, the newest first", **LISTED)
+    async def followers(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
+        page = read_page(query)
+        after = place_in(cursors.position("followers", caller.user_id, page), ListPlace)
+        found = await timely(lists.users(Kind.FOLLOW, caller.user_id, after, page.limit + 1))
         return listing(found, page, cursors, "followers", caller.user_id)
 
     @router.delete(
         "/v1/followers/{user_id}",
         status_code=204,
         dependencies=[limited("edges")],
-        responses=answers(None, 403),
+        responses={403: problem_answer(403)},
         response_model=None,
     )
     async def remove_follower(caller: Who, user_id: UserId) -> Response:
@@ -70,7 +79,7 @@ def collection(
         "path": f"/v1/{name}/{{user_id}}",
         "status_code": 204,
         "dependencies": [limited("edges")],
-        "responses": answers(None, *([] if editable else [403])),
+        "responses": {} if editable else {403: problem_answer(403)},
         "response_model": None,
     }
 
@@ -86,18 +95,14 @@ def collection(
         await change(decide, Pair(kind, caller.user_id, user_id), on=False, editable=editable)
         return Response(status_code=204)
 
-    @router.get(
-        f"/v1/{name}",
-        dependencies=[limited("reads")],
-        responses=answers(Edges),
-        response_model=None,
-        name=f"list-{name}",
-    )
-    async def listed(caller: Who, page: Paged) -> Response:
-        """Whom the caller has decided so about, the newest first."""
-        after = place_of(cursors.position(name, caller.user_id, page))
-        found = await lists.targets(kind, caller.user_id, after, page.limit + 1)
+    async def listed(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
+        page = read_page(query)
+        after = place_in(cursors.position(name, caller.user_id, page), ListPlace)
+        found = await timely(lists.targets(kind, caller.user_id, after, page.limit + 1))
         return listing(found, page, cursors, name, caller.user_id)
+
+    listed.__name__ = f"list-{name}"
+    hot(router, "GET", f"/v1/{name}", summary="Users on this list of the caller, the newest first", **LISTED)(listed)
 
 
 async def change(decide: Decide, pair: Pair, *, on: bool, editable: bool) -> None:
@@ -110,11 +115,6 @@ async def change(decide: Decide, pair: Pair, *, on: bool, editable: bool) -> Non
         await decide(pair, on=on)
     except TooManyChosen as error:
         raise invalid(str(error), "path", "user_id") from error
-
-
-def place_of(position: Sequence[Any] | None) -> tuple[datetime, str] | None:
-    """The place in a list that a cursor holds."""
-    return (datetime.fromisoformat(position[0]), position[1]) if position else None
 
 
 def listing(found: Sequence[Listed], page: Page, cursors: Cursors, route: str, user_id: str) -> Response:

@@ -1,39 +1,41 @@
 """Reels, single stories, For You, and what was seen."""
 
+import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
+from stories_shared.auth import Caller
 from stories_shared.clock import Clock
-from stories_shared.http.bodies import Body, StoryId, UserId
+from stories_shared.http.bodies import STORY_ID, Body, StoryId, UserId
+from stories_shared.http.hot import PAGING, hot
 from stories_shared.http.limits import limited
-from stories_shared.http.paging import Cursors, Paged
+from stories_shared.http.paging import Cursors, read_page
 from stories_shared.http.problems import not_found
-from stories_shared.http.timely import TimelyRoute
+from stories_shared.http.timely import ANSWER_WITHIN_S, TimelyRoute
 from stories_shared.http.who import Who
 
 from stories_feed.domain.access import Lives
+from stories_feed.domain.live import Place
 from stories_feed.routes.answers import (
-    USER_IDS,
+    IS_USER_ID,
+    USER_ID_SCHEMA,
+    USER_IDS_QUERY,
     Reel,
     Reels,
     answer_unless_known,
     as_json,
     essence_of,
+    place_in,
     user_ids_of,
 )
-from stories_feed.routes.documented import answers
 from stories_feed.usecases.items import Item, Shown
-from stories_feed.usecases.reading import MOST_REELS, ReadForYou, ReadReel, ReadReels, ReadStory
+from stories_feed.usecases.reading import MOST_REELS, Newness, ReadForYou, ReadReel, ReadReels, ReadStory
 from stories_feed.usecases.seeing import MarkSeenUpTo
 
-UserIds = Annotated[
-    str,
-    Query(description="user ids, separated by commas", examples=["ann,bob"], json_schema_extra={"pattern": USER_IDS}),
-]
+IS_STORY_ID = re.compile(STORY_ID).fullmatch
 
 
 class UpTo(Body):
@@ -53,49 +55,89 @@ def story_routes(
     now: Clock,
 ) -> APIRouter:
     """What plays when somebody taps."""
-    router = APIRouter(route_class=TimelyRoute, dependencies=[limited("reads")], tags=["stories"])
+    router = APIRouter(route_class=TimelyRoute, tags=["stories"])
 
     def window(shown: Sequence[Shown]) -> int:
         return lives.window({each.item.audience for each in shown}, now())
 
-    @router.get("/v1/users/{user_id}/stories", responses=answers(Reel, 304), response_model=None)
-    async def reel(request: Request, caller: Who, user_id: UserId, page: Paged) -> Response:
-        """The reel of an author, as far as the caller may see it: oldest first."""
+    @hot(
+        router,
+        "GET",
+        "/v1/users/{user_id}/stories",
+        summary="The reel of an author, as far as the caller may see it: oldest first",
+        parameters={"user_id": USER_ID_SCHEMA},
+        query=PAGING,
+        answers={200: Reel, 304: None},
+        limit="reads",
+        deadline_s=ANSWER_WITHIN_S,
+    )
+    async def reel(request: Request, caller: Caller, query: dict[str, str]) -> Response:
+        user_id = request.path_params["user_id"]
+        if not IS_USER_ID(user_id):
+            raise not_found()
+        page = read_page(query)
         route = f"reel/{user_id}"
-        at = cursors.position(route, caller.user_id, page)
-        after = (datetime.fromisoformat(at[0]), at[1], at[2]) if at else None
+        after = place_in(cursors.position(route, caller.user_id, page), Place)
         shown, place = await read_reel(caller.user_id, user_id, after, page.limit)
         cursor = sealed(cursors, route, caller.user_id, place)
         answer = Reel(items=[each.item for each in shown], next_cursor=cursor)
         essence = [essence_of(each) for each in shown], cursor is not None, page.cursor
         return answer_unless_known(request, answer, essence, window(shown))
 
-    @router.get("/v1/reels", responses=answers(Reels, 304), response_model=None)
-    async def reels(request: Request, caller: Who, user_ids: UserIds) -> Response:
-        """The first twenty items of the reels of up to twenty authors."""
-        found = await read_reels(caller.user_id, user_ids_of(user_ids, MOST_REELS))
+    @hot(
+        router,
+        "GET",
+        "/v1/reels",
+        summary="The first twenty items of the reels of up to twenty authors",
+        query=USER_IDS_QUERY,
+        required=frozenset({"user_ids"}),
+        answers={200: Reels, 304: None},
+        limit="reads",
+        deadline_s=ANSWER_WITHIN_S,
+    )
+    async def reels(request: Request, caller: Caller, query: dict[str, str]) -> Response:
+        found = await read_reels(caller.user_id, user_ids_of(query.get("user_ids"), MOST_REELS))
         answer = Reels(reels={author: [each.item for each in shown] for author, shown in found.items()})
         essence = {author: [essence_of(each) for each in shown] for author, shown in found.items()}
         return answer_unless_known(request, answer, essence, window(all_of(found)))
 
-    @router.get("/v1/stories/{story_id}", responses=answers(Item, 404), response_model=None)
-    async def story(caller: Who, story_id: StoryId) -> Response:
-        """One story for whoever may see it now, with fresh URLs and a fresh ticket; admins see any live one."""
+    @hot(
+        router,
+        "GET",
+        "/v1/stories/{story_id}",
+        summary="One story for whoever may see it now, with fresh URLs and a fresh ticket; admins see any live one",
+        parameters={"story_id": {"type": "string", "pattern": STORY_ID}},
+        answers={200: Item},
+        limit="reads",
+        deadline_s=ANSWER_WITHIN_S,
+    )
+    async def story(request: Request, caller: Caller, _query: dict[str, str]) -> Response:
+        story_id = request.path_params["story_id"]
+        if not IS_STORY_ID(story_id):
+            raise not_found()
         shown = await read_story(caller.user_id, story_id, admin=caller.is_admin)
         if shown is None:
             raise not_found()
         return as_json(shown.item)
 
-    @router.get("/v1/for-you", responses=answers(Reel), response_model=None)
-    async def for_you(caller: Who, page: Paged) -> Response:
-        """Public live stories of anyone that the caller has not seen, newest first."""
-        at = cursors.position("for-you", caller.user_id, page)
-        before = (datetime.fromisoformat(at[0]), at[1], at[2], at[3]) if at else None
+    @hot(
+        router,
+        "GET",
+        "/v1/for-you",
+        summary="Public live stories of anyone that the caller has not seen, newest first",
+        query=PAGING,
+        answers={200: Reel},
+        limit="reads",
+        deadline_s=ANSWER_WITHIN_S,
+    )
+    async def for_you(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
+        page = read_page(query)
+        before = place_in(cursors.position("for-you", caller.user_id, page), Newness)
         shown, place = await read_for_you(caller.user_id, before, page.limit)
         cursor = sealed(cursors, "for-you", caller.user_id, place)
         return as_json(Reel(items=[each.item for each in shown], next_cursor=cursor))
 
-    @router.put("/v1/users/{user_id}/seen", status_code=204, responses=answers(None, 404), response_model=None)
+    @router.put("/v1/users/{user_id}/seen", status_code=204, dependencies=[limited("reads")], response_model=None)
     async def seen(caller: Who, user_id: UserId, body: UpTo) -> Response:
         """Mark an author's stories seen, up to one and with it, on every device; no view is counted."""
         if not await mark_seen_up_to(caller.user_id, user_id, body.up_to):

@@ -1,41 +1,47 @@
-"""Tray and rings. They are asked for all the time, so they are plain Starlette routes with ready bytes."""
-
-import asyncio
+"""Tray and rings: hot routes with ready bytes."""
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
+from stories_shared.auth import Caller
 from stories_shared.clock import Clock, text
-from stories_shared.http.limits import spend
+from stories_shared.http.hot import PAGING, hot
 from stories_shared.http.paging import Cursors, read_page
-from stories_shared.http.queries import query
 from stories_shared.http.timely import ANSWER_WITHIN_S
-from stories_shared.http.who import caller_of
 
 from stories_feed.domain.access import Lives
 from stories_feed.routes.answers import (
+    USER_IDS_QUERY,
     RingAnswer,
     RingsAnswer,
     TrayAnswer,
     answer_unless_known,
     as_json,
+    place_in,
     user_ids_of,
 )
-from stories_feed.usecases.trays import MOST_RINGS, ReadRings, ReadTray, TrayEntry
+from stories_feed.usecases.trays import MOST_RINGS, Rank, ReadRings, ReadTray, TrayEntry
 
 
 def tray_routes(read_tray: ReadTray, read_rings: ReadRings, cursors: Cursors, lives: Lives, now: Clock) -> APIRouter:
-    """The hot routes."""
-    router = APIRouter()
+    """Who has something new."""
+    router = APIRouter(tags=["tray"])
 
-    async def tray(request: Request) -> Response:
-        """The rings of those whom the viewer follows."""
-        viewer = (await caller_of(request)).user_id
-        page = read_page(query(request, "limit", "cursor"))
-        spend(request, "reads", viewer)
-        after = cursors.position("tray", viewer, page)
-        async with asyncio.timeout(ANSWER_WITHIN_S):
-            found = await read_tray(viewer, tuple(after) if after else None, page.limit)
+    @hot(
+        router,
+        "GET",
+        "/v1/tray",
+        summary="The rings of those whom the caller follows: unseen first, then newest",
+        query=PAGING,
+        answers={200: TrayAnswer, 304: None},
+        limit="reads",
+        deadline_s=ANSWER_WITHIN_S,
+    )
+    async def tray(request: Request, caller: Caller, query: dict[str, str]) -> Response:
+        viewer = caller.user_id
+        page = read_page(query)
+        after = place_in(cursors.position("tray", viewer, page), Rank)
+        found = await read_tray(viewer, after, page.limit)
         items = [ring_answer(entry) for entry in found.entries]
         mine = ring_answer(found.mine) if found.mine else None
         cursor = cursors.seal("tray", viewer, found.next) if found.next else None
@@ -48,16 +54,21 @@ def tray_routes(read_tray: ReadTray, read_rings: ReadRings, cursors: Cursors, li
             lives.window(audiences, now()),
         )
 
-    async def rings(request: Request) -> Response:
-        """The rings of any users, by id."""
-        viewer = (await caller_of(request)).user_id
-        users = user_ids_of(query(request, "user_ids").get("user_ids"), MOST_RINGS)
-        spend(request, "reads", viewer)
-        async with asyncio.timeout(ANSWER_WITHIN_S):
-            return as_json(RingsAnswer(rings=dict(await read_rings(viewer, users))))
+    @hot(
+        router,
+        "GET",
+        "/v1/rings",
+        summary="The rings of up to a hundred users",
+        query=USER_IDS_QUERY,
+        required=frozenset({"user_ids"}),
+        answers={200: RingsAnswer},
+        limit="reads",
+        deadline_s=ANSWER_WITHIN_S,
+    )
+    async def rings(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
+        users = user_ids_of(query.get("user_ids"), MOST_RINGS)
+        return as_json(RingsAnswer(rings=dict(await read_rings(caller.user_id, users))))
 
-    router.add_route("/v1/tray", tray, methods=["GET"], include_in_schema=False)
-    router.add_route("/v1/rings", rings, methods=["GET"], include_in_schema=False)
     return router
 
 

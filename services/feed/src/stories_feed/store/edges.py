@@ -29,11 +29,10 @@ from stories_feed.domain.edges import (
     all_needed,
 )
 from stories_feed.domain.visibility import Relation
-from stories_feed.store.people import ERASED
 from stories_feed.usecases.deciding import Listed, event_of
 from stories_feed.usecases.trays import Choices
 
-EDGES, CHOICES = "edges", "choices"
+EDGES, CHOICES, ERASED = "edges", "choices", "erased"
 CHOSEN = {Kind.FOLLOW: "following", Kind.MUTE: "muted"}
 NOBODY = Choices((), frozenset())
 

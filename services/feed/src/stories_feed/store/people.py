@@ -3,20 +3,19 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from pymongo import DeleteOne, IndexModel, UpdateOne
+from pymongo import IndexModel
 from stories_shared.clock import Clock
 from stories_shared.mongo import Document, Mongo, Session
 
-from stories_feed.domain.edges import MARKS_KEPT, Kind
+from stories_feed.domain.edges import MARKS_KEPT, Change, Kind, Pair, Word
+from stories_feed.store.edges import CHOICES, CHOSEN, EDGES, ERASED, choice_writes
 from stories_feed.store.seen import SEEN
 from stories_feed.store.stories import STORIES, StoryStore
 from stories_feed.usecases.ending import End
 
-ERASED, EDGES, CHOICES = "erased", "edges", "choices"
 BATCH = 500
 # A decision that was under way when the erasure began is long done by then.
 LOOK_AGAIN_AFTER = timedelta(minutes=1)
-FIELD_OF = {Kind.FOLLOW.value: "following", Kind.MUTE.value: "muted"}
 
 
 async def ensure(mongo: Mongo) -> None:
@@ -58,10 +57,11 @@ class PeopleStore:
     async def erase(self, user_id: str, at: datetime) -> bool:
         """Erase a bounded share of what there is from before the time; True while there may be more."""
         old = {"at": {"$lte": at}}
-        edges = await self._edges.find({"user": user_id, **old}, limit=BATCH).to_list(None)
-        edges = edges or await self._edges.find({"target": user_id, **old}, limit=BATCH).to_list(None)
-        if edges:
-            await self._erase_edges(edges, at)
+        if own := await self._edges.find({"user": user_id, **old}, {"_id": 1}, limit=BATCH).to_list(None):
+            await self._edges.delete_many({"_id": {"$in": [edge["_id"] for edge in own]}, **old})
+            return True
+        if edges := await self._edges.find({"target": user_id, **old}, limit=BATCH).to_list(None):
+            await self._erase_edges_of_others(edges, at)
             return True
         posted = {"author_id": user_id, "posted_at": {"$lte": at}}
         stories = await self._documents.find(posted, {"_id": 1}, limit=BATCH).to_list(None)
@@ -70,8 +70,7 @@ class PeopleStore:
             return True
         # Every id of this viewer's documents begins with "user/", and 0 is the character after the slash.
         await self._seen.delete_many({"_id": {"$gte": f"{user_id}/", "$lt": f"{user_id}0"}})
-        if await self._edges.find_one({"user": user_id}, {"_id": 1}) is None:
-            await self._choices.delete_one({"_id": user_id, "following.0": {"$exists": False}})
+        await self._choose_again(user_id)
         return False
 
     async def finish_erasure(self, user_id: str, at: datetime) -> None:
@@ -80,37 +79,48 @@ class PeopleStore:
         await self._erased.update_one({"_id": user_id, "at": at}, {"$set": fields})
 
     async def look_again(self) -> bool:
-        """Erase what came in while users were being erased; True while there is more to do."""
+        """Erase a share of what came in while users were being erased; True while there is more to do."""
         mark = await self._erased.find_one({"look_again_at": {"$lte": self._now()}})
         if mark is None:
             return False
-        old = {"at": {"$lte": mark["at"]}}
-        for side in ("user", "target"):
-            while edges := await self._edges.find({side: mark["_id"], **old}, limit=BATCH).to_list(None):
-                await self._erase_edges(edges, mark["at"])
-        await self._erased.update_one({"_id": mark["_id"], "at": mark["at"]}, {"$unset": {"look_again_at": ""}})
+        if not await self.erase(mark["_id"], mark["at"]):
+            await self._erased.update_one({"_id": mark["_id"], "at": mark["at"]}, {"$unset": {"look_again_at": ""}})
         return True
 
-    async def _erase_edges(self, edges: Sequence[Document], at: datetime) -> None:
+    async def _erase_edges_of_others(self, edges: Sequence[Document], at: datetime) -> None:
+        """Erase edges, and take their target out of what those users have chosen."""
+
         async def verb(session: Session) -> None:
             still = {"_id": {"$in": [edge["_id"] for edge in edges]}, "at": {"$lte": at}}
             found = await self._edges.find(still, session=session).to_list(None)
-            if found:
-                await self._edges.bulk_write(
-                    [DeleteOne({"_id": edge["_id"]}) for edge in found], ordered=False, session=session
-                )
-            lost = [edge for edge in found if edge["on"] and edge["kind"] in FIELD_OF]
+            await self._edges.delete_many({"_id": {"$in": [edge["_id"] for edge in found]}}, session=session)
+            lost = [change_to_nothing(edge) for edge in found if edge["on"] and Kind(edge["kind"]) in CHOSEN]
             if lost:
-                await self._choices.bulk_write(
-                    [
-                        UpdateOne(
-                            {"_id": edge["user"]},
-                            {"$pull": {FIELD_OF[edge["kind"]]: edge["target"]}, "$inc": {"n": 1, "size": -1}},
-                        )
-                        for edge in lost
-                    ],
-                    ordered=False,
-                    session=session,
-                )
+                await self._choices.bulk_write(list(choice_writes(lost)), ordered=False, session=session)
 
         await self._mongo.transaction(verb)
+
+    async def _choose_again(self, user_id: str) -> None:
+        """Write a user's choices anew from the edges that are left.
+
+        Once for all that was erased: taking them out share by share rewrites a document of megabytes each time.
+        """
+
+        async def verb(session: Session) -> None:
+            chosen: dict[str, list[str]] = {name: [] for name in CHOSEN.values()}
+            for kind, name in CHOSEN.items():
+                left = {"user": user_id, "kind": kind.value, "on": True}
+                chosen[name] = [edge["target"] async for edge in self._edges.find(left, {"target": 1}, session=session)]
+            if any(chosen.values()):
+                update = {"$set": {**chosen, "size": sum(map(len, chosen.values()))}, "$inc": {"n": 1}}
+                await self._choices.update_one({"_id": user_id}, update, session=session)
+            else:
+                await self._choices.delete_one({"_id": user_id}, session=session)
+
+        await self._mongo.transaction(verb)
+
+
+def change_to_nothing(edge: Document) -> Change:
+    """That an edge in force goes."""
+    pair = Pair(Kind(edge["kind"]), edge["user"], edge["target"])
+    return Change(pair, Word(edge["asked"], edge["at"]), was=True, stands=False, fresh=False)

@@ -1,4 +1,8 @@
-"""Seen marks in MongoDB: one document a viewer and six hours, which goes when the stories in it have ended."""
+"""Seen marks in MongoDB: one document a viewer and six hours, which goes when the stories in it have ended.
+
+It holds the keys of stories and not their ids. A story's key is in its document alone and goes with it, so that nothing
+here says what was seen of stories that have ended, however many viewers they had.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
@@ -30,28 +34,28 @@ class SeenStore:
     def __init__(self, mongo: Mongo, longest: timedelta) -> None:
         self._seen = mongo[SEEN]
         self._longest = longest
-        self._loader = Loader(self._seen, {"stories": 1})
+        self._loader = Loader(self._seen, {"keys": 1})
 
     async def mark(self, marks: Collection[Seen]) -> None:
         """Set each mark, once."""
-        grouped: dict[tuple[str, datetime], list[str]] = defaultdict(list)
+        grouped: dict[tuple[str, datetime], list[int]] = defaultdict(list)
         for mark in marks:
-            grouped[mark.viewer_id, span_end(mark.until)].append(mark.story_id)
+            grouped[mark.viewer_id, span_end(mark.until)].append(mark.seen_key)
         writes = [
             UpdateOne(
                 {"_id": document_id(viewer, end)},
-                {"$addToSet": {"stories": {"$each": stories}}, "$setOnInsert": {"until": end}},
+                {"$addToSet": {"keys": {"$each": keys}}, "$setOnInsert": {"until": end}},
                 upsert=True,
             )
-            for (viewer, end), stories in grouped.items()
+            for (viewer, end), keys in grouped.items()
         ]
         if writes:
             await self._seen.bulk_write(writes, ordered=False)
 
-    async def seen(self, viewer_id: str, now: datetime) -> frozenset[str]:
-        """Ids of the stories that the viewer has seen and that may still be live."""
+    async def seen(self, viewer_id: str, now: datetime) -> frozenset[int]:
+        """Keys of the stories that the viewer has seen and that may still be live."""
         found = await self._loader.get_many([document_id(viewer_id, end) for end in self._spans(now)])
-        return frozenset(story_id for document in found.values() for story_id in document["stories"])
+        return frozenset(key for document in found.values() for key in document.get("keys", ()))
 
     def _spans(self, now: datetime) -> Iterator[datetime]:
         end, last = span_end(now), span_end(now + self._longest)

@@ -1,22 +1,27 @@
 """Stories in MongoDB: one document each while they live, an ended mark after that."""
 
 import asyncio
+import secrets
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from pymongo import IndexModel, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError
 from stories_shared.clock import Clock
-from stories_shared.events import StoryPosted
+from stories_shared.events import StoryPosted, encode
+from stories_shared.logging import logger
 from stories_shared.mongo import Document, Loader, Mongo
 
 from stories_feed.domain.live import LiveStory
 from stories_feed.usecases.ending import End
-from stories_feed.usecases.seeing import Engagement
+from stories_feed.usecases.items import StoredStory, StoryContent
+from stories_feed.usecases.seeing import Engagement, SeenKey
 from stories_feed.usecases.trays import Card
+
+log = logger(__name__)
 
 STORIES, ENDED = "stories", "ended"
 # Longer than any record about a story can live in a topic, so that no replay finds its mark gone.
@@ -35,8 +40,11 @@ INDEXED = {
     "series_id": 1,
     "part": 1,
     "revision": 1,
+    "size": 1,
+    "seen_key": 1,
 }
-CARD = {"revision": 1, "media.poster_key": 1, "audience": 1}
+CARD = {"revision": 1, "poster_key": 1, "audience": 1, "seen_key": 1}
+decode = msgspec.json.Decoder(StoryContent).decode
 
 
 async def ensure(mongo: Mongo) -> None:
@@ -47,18 +55,31 @@ async def ensure(mongo: Mongo) -> None:
         IndexModel([("author_id", 1)], name="author"),
     )
     await mongo.ensure(
-        ENDED, IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(MARKS_KEPT.total_seconds()))
+        ENDED,
+        IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(MARKS_KEPT.total_seconds())),
+        IndexModel([("how", 1), ("marked_at", 1)], name="deleted", partialFilterExpression={"how": "deleted"}),
     )
 
 
 class StoryStore:
-    """Documents of stories, ended marks, and what is kept of engagement."""
+    """Documents of stories, ended marks, and what is kept of engagement.
 
-    def __init__(self, mongo: Mongo, now: Clock) -> None:
+    A document holds the event as the bytes it was published as, since BSON gives some of what users may write a meaning
+    (a DBRef, say) or refuses it, and beside them what is asked for. A story that was viewed before its event was
+    consumed has its seen key alone.
+
+    Args:
+        mongo: where.
+        now: the clock.
+        on_unreadable: is called for each document that cannot be read and is left out.
+    """
+
+    def __init__(self, mongo: Mongo, now: Clock, on_unreadable: Callable[[], None] = lambda: None) -> None:
         self._stories = mongo[STORIES]
         self._ended = mongo[ENDED]
         self._now = now
-        self._contents = Loader(self._stories, {"engaged": 0})
+        self._on_unreadable = on_unreadable
+        self._contents = Loader(self._stories, {"body": 1, "seen_key": 1})
         self._cards = Loader(self._stories, CARD)
         self._known: OrderedDict[str, Card] = OrderedDict()
 
@@ -97,10 +118,11 @@ class StoryStore:
         for story_id in marks:
             self._known.pop(story_id, None)
 
-    async def contents(self, story_ids: Collection[str]) -> Mapping[str, StoryPosted]:
-        """What those stories show whose documents are there."""
+    async def contents(self, story_ids: Collection[str]) -> Mapping[str, StoredStory]:
+        """What those stories show whose documents are there and can be read."""
         found = await self._contents.get_many(story_ids)
-        return {story_id: as_story(document) for story_id, document in found.items()}
+        stored = {story_id: self._stored(document) for story_id, document in found.items() if "body" in document}
+        return {story_id: each for story_id, each in stored.items() if each is not None}
 
     async def cards(self, stories: Mapping[str, int]) -> Mapping[str, Card]:
         """The cards of stories whose documents are there, at no older revision than the one given.
@@ -112,30 +134,53 @@ class StoryStore:
         for story_id, revision in stories.items():
             card = self._known.get(story_id)
             if card is not None and card.revision >= revision:
+                self._known.move_to_end(story_id)
                 found[story_id] = card
             else:
                 asking.append(story_id)
         for story_id, document in (await self._cards.get_many(asking)).items() if asking else ():
-            card = Card(document["revision"], document["media"]["poster_key"], document["audience"])
+            if "revision" not in document:
+                continue
+            card = Card(document["revision"], document["poster_key"], document["audience"])
             self._remember(story_id, card)
             if card.revision >= stories[story_id]:
                 found[story_id] = card
         return found
 
+    async def known_keys(self, story_ids: Collection[str]) -> Mapping[str, int]:
+        """The seen keys of those stories that have one."""
+        found = await self._cards.get_many(story_ids)
+        return {story_id: document["seen_key"] for story_id, document in found.items()}
+
     async def live(self, now: datetime) -> Sequence[LiveStory]:
         """Every story that is not over."""
-        return [as_live(document) async for document in self._stories.find({"expires_at": {"$gt": now}}, INDEXED)]
+        found = self._stories.find({"expires_at": {"$gt": now}}, INDEXED)
+        return [as_live(document) async for document in found if "revision" in document]
 
-    async def ended_since(self, since: datetime) -> Sequence[tuple[str, datetime]]:
-        """Ids of stories that ended, and when that was marked, since a time."""
-        found = self._ended.find({"marked_at": {"$gte": since}}, {"marked_at": 1})
+    async def deleted_since(self, since: datetime) -> Sequence[tuple[str, datetime]]:
+        """Ids of stories that were deleted, and when that was marked, since a time."""
+        found = self._ended.find({"how": "deleted", "marked_at": {"$gte": since}}, {"marked_at": 1})
         return [(mark["_id"], mark["marked_at"]) async for mark in found]
 
-    async def ends(self, story_ids: Collection[str]) -> Mapping[str, datetime]:
-        """When the stories that are known end or have ended."""
-        found = await self._stories.find({"_id": {"$in": list(story_ids)}}, {"expires_at": 1}).to_list(None)
-        ended = await self._ended_among(story_ids)
-        return {document["_id"]: document["expires_at"] for document in found} | dict.fromkeys(ended, LONG_AGO)
+    async def seen_keys(self, ends: Mapping[str, datetime]) -> Mapping[str, SeenKey]:
+        """The keys of stories; of those not known yet one is made, for an end that is assumed. None of ended ones."""
+        found, ended = await asyncio.gather(self._keys_of(ends), self._ended_among(ends))
+        unknown = ends.keys() - found.keys() - ended
+        if unknown:
+            made = [
+                UpdateOne(
+                    {"_id": story_id},
+                    {"$setOnInsert": {"seen_key": new_seen_key(), "expires_at": ends[story_id]}},
+                    upsert=True,
+                )
+                for story_id in unknown
+            ]
+            await bulk_but_duplicates(self._stories, made)
+            # As in `put`: an end that came in between has left its mark.
+            if ended := await self._ended_among(unknown):
+                await self._stories.delete_many({"_id": {"$in": list(ended)}})
+            found |= await self._keys_of(unknown - ended)
+        return {story_id: key for story_id, key in found.items() if story_id not in ended}
 
     async def keep(self, engagements: Collection[Engagement]) -> None:
         """Keep each total with its story, unless a newer one is held or the story has ended."""
@@ -146,7 +191,9 @@ class StoryStore:
         """Write what is newer than what is held, and return what was refused."""
         writes = [
             UpdateOne(
-                {"_id": story.story_id, "revision": {"$lt": story.revision}}, {"$set": as_document(story)}, upsert=True
+                {"_id": story.story_id, "revision": {"$not": {"$gte": story.revision}}},
+                {"$set": as_document(story), "$setOnInsert": {"seen_key": new_seen_key()}},
+                upsert=True,
             )
             for story in stories
         ]
@@ -158,7 +205,20 @@ class StoryStore:
 
     async def _revisions_of(self, story_ids: Collection[str]) -> dict[str, int]:
         found = self._stories.find({"_id": {"$in": list(story_ids)}}, {"revision": 1})
-        return {document["_id"]: document["revision"] async for document in found}
+        return {document["_id"]: document.get("revision", 0) async for document in found}
+
+    async def _keys_of(self, story_ids: Collection[str]) -> dict[str, SeenKey]:
+        found = self._stories.find({"_id": {"$in": list(story_ids)}}, {"seen_key": 1, "expires_at": 1})
+        return {each["_id"]: SeenKey(each["seen_key"], each["expires_at"]) async for each in found}
+
+    def _stored(self, document: Document) -> StoredStory | None:
+        """What a document shows; None where it cannot be read: one document never fails the pages that it is on."""
+        try:
+            return StoredStory(decode(document["body"]), document["seen_key"])
+        except (msgspec.MsgspecError, ValueError, TypeError) as error:
+            self._on_unreadable()
+            log.error("unreadable_story", story_id=document["_id"], error=str(error))
+            return None
 
     def _remember(self, story_id: str, card: Card) -> None:
         self._known[story_id] = card
@@ -167,7 +227,9 @@ class StoryStore:
             self._known.popitem(last=False)
 
 
-LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+def new_seen_key() -> int:
+    """A key that nobody can guess and that MongoDB keeps in eight bytes: 1 to 2^63 - 1."""
+    return 1 + secrets.randbelow(2**63 - 1)
 
 
 async def bulk_but_duplicates(collection: Any, writes: Sequence[Any]) -> list[int]:
@@ -198,14 +260,20 @@ def engagement_write(engagement: Engagement) -> UpdateOne:
 
 def as_document(story: StoryPosted) -> Document:
     """The fields that a story's document has beside its id."""
-    fields: Document = msgspec.to_builtins(story, builtin_types=(datetime,))
-    del fields["story_id"]
-    return fields
-
-
-def as_story(document: Document) -> StoryPosted:
-    """The story as it was posted."""
-    return msgspec.convert({**document, "story_id": document["_id"]}, StoryPosted)
+    body = encode(story)
+    return {
+        "author_id": story.author_id,
+        "posted_at": story.posted_at,
+        "expires_at": story.expires_at,
+        "audience": story.audience,
+        "hide_from": list(story.hide_from),
+        "series_id": story.series_id,
+        "part": story.part,
+        "revision": story.revision,
+        "poster_key": story.media.poster_key,
+        "size": len(body),
+        "body": body,
+    }
 
 
 def as_live(document: Document) -> LiveStory:
@@ -220,4 +288,6 @@ def as_live(document: Document) -> LiveStory:
         series_id=document["series_id"],
         part=document["part"],
         revision=document["revision"],
+        size=document["size"],
+        seen_key=document["seen_key"],
     )

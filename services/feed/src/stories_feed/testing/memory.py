@@ -1,10 +1,12 @@
 """The feed's ports in memory. The same contract suite runs over these and over the real store."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import count
 
+import msgspec
 from stories_shared.clock import Clock
-from stories_shared.events import Event, StoryPosted
+from stories_shared.events import Event, StoryPosted, encode
 from stories_shared.publishing import Saying
 
 from stories_feed.domain.edges import Graph, Kind, Pair, Word, all_needed
@@ -12,12 +14,10 @@ from stories_feed.domain.live import LiveStory
 from stories_feed.domain.visibility import Relation
 from stories_feed.usecases.deciding import Listed, event_of
 from stories_feed.usecases.ending import End
-from stories_feed.usecases.items import SignedUrl
+from stories_feed.usecases.items import SignedUrl, StoredStory, StoryContent
 from stories_feed.usecases.posting import as_live
-from stories_feed.usecases.seeing import Engagement, Seen
+from stories_feed.usecases.seeing import Engagement, Seen, SeenKey
 from stories_feed.usecases.trays import Card, Choices
-
-LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class MemoryStories:
@@ -28,6 +28,8 @@ class MemoryStories:
         self.stories: dict[str, StoryPosted] = {}
         self.marks: dict[str, tuple[End, datetime]] = {}
         self.engaged: dict[tuple[str, str], Engagement] = {}
+        self.keys: dict[str, SeenKey] = {}
+        self.numbers = count(1)
 
     async def put(self, stories: Sequence[StoryPosted]) -> None:
         """Keep each, unless ended or older than what is held."""
@@ -35,16 +37,23 @@ class MemoryStories:
             held = self.stories.get(story.story_id)
             if story.story_id not in self.marks and (held is None or held.revision < story.revision):
                 self.stories[story.story_id] = story
+                key = self.keys.get(story.story_id)
+                self.keys[story.story_id] = SeenKey(key.key if key else next(self.numbers), story.expires_at)
 
     async def end(self, endings: Sequence[End]) -> None:
         """Mark and erase."""
         for end in endings:
             self.marks.setdefault(end.story_id, (end, self.now()))
             self.stories.pop(end.story_id, None)
+            self.keys.pop(end.story_id, None)
 
-    async def contents(self, story_ids: Collection[str]) -> Mapping[str, StoryPosted]:
+    async def contents(self, story_ids: Collection[str]) -> Mapping[str, StoredStory]:
         """Those that are there."""
-        return {story_id: self.stories[story_id] for story_id in story_ids if story_id in self.stories}
+        found = {story_id: self.stories[story_id] for story_id in story_ids if story_id in self.stories}
+        return {
+            story_id: StoredStory(msgspec.json.decode(encode(story), type=StoryContent), self.keys[story_id].key)
+            for story_id, story in found.items()
+        }
 
     async def cards(self, stories: Mapping[str, int]) -> Mapping[str, Card]:
         """Those that are there, new enough."""
@@ -55,18 +64,26 @@ class MemoryStories:
             if story.revision >= stories[story_id]
         }
 
+    async def known_keys(self, story_ids: Collection[str]) -> Mapping[str, int]:
+        """Those that there are."""
+        return {story_id: self.keys[story_id].key for story_id in story_ids if story_id in self.keys}
+
     async def live(self, now: datetime) -> Sequence[LiveStory]:
         """Those that are not over."""
         return [as_live(story) for story in self.stories.values() if story.expires_at > now]
 
-    async def ended_since(self, since: datetime) -> Sequence[tuple[str, datetime]]:
-        """Marks made since."""
-        return [(story_id, marked_at) for story_id, (_, marked_at) in self.marks.items() if marked_at >= since]
+    async def deleted_since(self, since: datetime) -> Sequence[tuple[str, datetime]]:
+        """Marks of deletions made since."""
+        marks = ((story_id, at) for story_id, (end, at) in self.marks.items() if end.how == "deleted")
+        return [(story_id, at) for story_id, at in marks if at >= since]
 
-    async def ends(self, story_ids: Collection[str]) -> Mapping[str, datetime]:
-        """When they end or have ended."""
-        found = {story_id: self.stories[story_id].expires_at for story_id in story_ids if story_id in self.stories}
-        return found | {story_id: LONG_AGO for story_id in story_ids if story_id in self.marks}
+    async def seen_keys(self, ends: Mapping[str, datetime]) -> Mapping[str, SeenKey]:
+        """The keys of all but the ended."""
+        return {
+            story_id: self.keys.setdefault(story_id, SeenKey(next(self.numbers), end))
+            for story_id, end in ends.items()
+            if story_id not in self.marks
+        }
 
     async def keep(self, engagements: Collection[Engagement]) -> None:
         """Keep the newest."""
@@ -154,9 +171,9 @@ class MemorySeen:
         """Set each."""
         self.marks |= set(marks)
 
-    async def seen(self, viewer_id: str, now: datetime) -> frozenset[str]:
+    async def seen(self, viewer_id: str, now: datetime) -> frozenset[int]:
         """What may still be live."""
-        return frozenset(mark.story_id for mark in self.marks if mark.viewer_id == viewer_id and mark.until > now)
+        return frozenset(mark.seen_key for mark in self.marks if mark.viewer_id == viewer_id and mark.until > now)
 
 
 class MemoryPeople:

@@ -127,6 +127,9 @@ def event_of(pair: Pair, word: Word) -> UserEdge:
     return EDGE_EVENTS[pair.kind, word.asked](user_id=pair.user, target_id=pair.target, at=word.at)
 
 
+ListPlace = tuple[datetime, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """Somebody on a list of edges, and since when."""

@@ -1,20 +1,70 @@
 """A story as a viewer gets it: its content, URLs that live for minutes, and a ticket."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Annotated, Protocol
 
 import msgspec
 from stories_shared.clock import text
-from stories_shared.events import Audience, Kind, Sound, StoryPosted
+from stories_shared.events import Audience, CommentsFrom, Kind, Sound
 from stories_shared.tickets import Ticket
 
 from stories_feed.domain.access import Lives, showable
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.visibility import Relation, may_comment, may_see
 from stories_feed.usecases.looking import SeenBy, Sight
-from stories_feed.usecases.posting import as_live
+
+# Free-form JSON of the author's, handed through as it came.
+Layers = Annotated[
+    msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "array", "items": {"type": "object"}, "maxItems": 50})
+]
+NO_LAYERS = msgspec.Raw(b"[]")
+
+
+class ContentMedia(msgspec.Struct, frozen=True):
+    """What an item shows of a story's media."""
+
+    key: str
+    poster_key: str
+    content_type: str
+    size: int
+    width: int
+    height: int
+    duration_ms: int | None = None
+    has_audio: bool = False
+
+
+class StoryContent(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored `StoryPosted` as it is read.
+
+    Its bounds were checked when it was consumed and are not checked again.
+    """
+
+    story_id: str
+    author_id: str
+    posted_at: datetime
+    expires_at: datetime
+    kind: Kind
+    media: ContentMedia
+    audience: Audience = "everyone"
+    hide_from: frozenset[str] = frozenset()
+    comments: CommentsFrom = "everyone"
+    reactions: bool = True
+    sharing: bool = True
+    download: bool = False
+    view_list: bool = True
+    caption: str | None = None
+    layers: Layers = NO_LAYERS
+    sound: Sound | None = None
+    captions_track: str | None = None
+    alt_text: str | None = None
+    series_id: str | None = None
+    part: int = 1
+    parts: int = 1
+    revision: int = 1
+    access_revision: int = 1
 
 
 class Can(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +109,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     renditions: tuple[Rendition, ...] = ()
     urls_expire_at: str
     caption: str | None
-    layers: tuple[dict[str, Any], ...]
+    layers: Layers
     sound: Sound | None
     captions_track: str | None
     alt_text: str | None
@@ -73,6 +123,14 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
+class StoredStory:
+    """A story's content, and what stands for it in seen marks."""
+
+    content: StoryContent
+    seen_key: int
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """An item, and the revision of access that its ticket is bound to."""
 
@@ -83,8 +141,8 @@ class Shown:
 class Contents(Protocol):
     """What stories show."""
 
-    async def contents(self, story_ids: Collection[str]) -> Mapping[str, StoryPosted]:
-        """Those whose documents are there."""
+    async def contents(self, story_ids: Collection[str]) -> Mapping[str, StoredStory]:
+        """Those whose documents are there and can be read."""
         ...
 
 
@@ -152,26 +210,28 @@ class ShowStories:
         """
         if not chosen:
             return []
-        now = self.sight.now()
-        contents = await self.stories.contents([story.story_id for story in chosen])
-        seen = await self.marks.seen(viewer_id, now)
+        contents, seen = await asyncio.gather(
+            self.stories.contents([story.story_id for story in chosen]), self.marks.seen(viewer_id, self.sight.now())
+        )
         self.sight.must_be_fresh(story.story_id for story in chosen)
         now = self.sight.now()
         shown = []
         for live in chosen:
-            story = contents.get(live.story_id)
+            stored = contents.get(live.story_id)
             held = self.sight.index.get(live.story_id, now)
-            if story is None or held is None or story.revision < held.revision or not showable(held.expires_at, now):
+            if stored is None or held is None or not showable(held.expires_at, now):
+                continue
+            story = stored.content
+            if story.revision < held.revision:
                 continue
             relation = relations[live.author_id]
-            allowed = may_see(viewer_id, relation, held) and may_see(viewer_id, relation, as_live(story))
+            allowed = may_see(viewer_id, relation, held) and may_see(viewer_id, relation, story)
             if allowed or admin:
-                shown.append(
-                    Shown(self._item(viewer_id, relation, story, live.story_id in seen, now), story.access_revision)
-                )
+                item = self._item(viewer_id, relation, story, stored.seen_key in seen, now)
+                shown.append(Shown(item, story.access_revision))
         return shown
 
-    def _item(self, viewer_id: str, relation: Relation, story: StoryPosted, seen: bool, now: datetime) -> Item:
+    def _item(self, viewer_id: str, relation: Relation, story: StoryContent, seen: bool, now: datetime) -> Item:
         ttl = self.lives.url_ttl(story.audience)
         media = self.media.url(story.media.key, ttl, story.expires_at, now)
         poster = self.media.url(story.media.poster_key, ttl, story.expires_at, now)
@@ -216,7 +276,7 @@ class ShowStories:
             ticket=self.tickets.sign(self._ticket(viewer_id, relation, story, now)),
         )
 
-    def _ticket(self, viewer_id: str, relation: Relation, story: StoryPosted, now: datetime) -> Ticket:
+    def _ticket(self, viewer_id: str, relation: Relation, story: StoryContent, now: datetime) -> Ticket:
         return Ticket(
             viewer_id=viewer_id,
             author_id=story.author_id,

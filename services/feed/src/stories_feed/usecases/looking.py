@@ -21,6 +21,14 @@ class Relations(Protocol):
         ...
 
 
+class KnownKeys(Protocol):
+    """What stands for stories in seen marks."""
+
+    async def known_keys(self, story_ids: Collection[str]) -> Mapping[str, int]:
+        """The keys of those stories that have one."""
+        ...
+
+
 class Freshness(Protocol):
     """What is known of the log."""
 
@@ -40,6 +48,7 @@ class Sight:
 
     whole: LiveIndex
     people: Relations
+    keys: KnownKeys
     log: Freshness
     now: Clock
 
@@ -84,6 +93,13 @@ class Sight:
         reels = await self.reels(viewer_id, [author_id])
         return [story.story_id for story in reels.get(author_id, ())]
 
+    async def learn_keys(self, stories: Iterable[LiveStory]) -> None:
+        """Learn the seen keys of stories. One without has no document yet, and nobody has seen it."""
+        unknown = {story.story_id: story for story in stories if story.seen_key is None}
+        if unknown:
+            for story_id, key in (await self.keys.known_keys(unknown)).items():
+                unknown[story_id].seen_key = key
+
     def must_be_fresh(self, story_ids: Iterable[str]) -> None:
         """Check that the log was heard from in time.
 
@@ -97,6 +113,6 @@ class Sight:
 class SeenBy(Protocol):
     """What viewers have seen."""
 
-    async def seen(self, viewer_id: str, now: datetime) -> frozenset[str]:
-        """Ids of stories that may still be live."""
+    async def seen(self, viewer_id: str, now: datetime) -> frozenset[int]:
+        """Keys of stories that may still be live."""
         ...

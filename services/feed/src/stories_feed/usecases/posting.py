@@ -8,13 +8,14 @@ from typing import Any, Protocol
 
 from stories_shared.clock import Clock
 from stories_shared.cloudevents import Fact, Forgotten
-from stories_shared.events import StoryDeleted, StoryPosted
+from stories_shared.events import StoryDeleted, StoryPosted, encode
 from stories_shared.outsiders import may_delete
 
 from stories_feed.domain.live import LiveIndex, LiveStory
 
-# How long after the longest life a fact about a story can still be read: what story-posted is kept for.
-AFTER_LIFETIME = timedelta(hours=24)
+# A story was posted before it ended, give or take what clocks differ by, so its own dates refuse it after the longest
+# life from then on.
+CLOCKS_DIFFER = timedelta(minutes=1)
 LOADED_AT_ONCE = 1_000
 
 
@@ -82,7 +83,7 @@ class FollowTheLog:
 
     def end(self, story_id: str, at: datetime) -> None:
         """Drop a story for good."""
-        self.index.end(story_id, at + self.longest + AFTER_LIFETIME)
+        self.index.end(story_id, at + self.longest + CLOCKS_DIFFER)
 
 
 def as_live(story: StoryPosted) -> LiveStory:
@@ -97,18 +98,19 @@ def as_live(story: StoryPosted) -> LiveStory:
         series_id=story.series_id,
         part=story.part,
         revision=story.revision,
+        size=len(encode(story)),
     )
 
 
 class Snapshot(Protocol):
-    """What the store knows of live stories and of recent ends."""
+    """What the store knows of live stories and of those that ended before their time."""
 
     async def live(self, now: datetime) -> Sequence[LiveStory]:
         """Every story that is not over."""
         ...
 
-    async def ended_since(self, since: datetime) -> Sequence[tuple[str, datetime]]:
-        """Ids of stories that ended, and when, since a time."""
+    async def deleted_since(self, since: datetime) -> Sequence[tuple[str, datetime]]:
+        """Ids of stories that were deleted, and when, since a time. What expired is refused by its own dates."""
         ...
 
 
@@ -141,7 +143,7 @@ class LoadIndex:
         offsets = await self.committed()
         now = self.log.now()
         stories = await self.snapshot.live(now)
-        for story_id, at in await self.snapshot.ended_since(now - self.log.longest - AFTER_LIFETIME):
+        for story_id, at in await self.snapshot.deleted_since(now - self.log.longest - CLOCKS_DIFFER):
             self.log.end(story_id, at)
         # In the order of the index, so that none is put in between others; a million of them take seconds.
         for number, story in enumerate(sorted(stories, key=lambda story: story.freshness)):

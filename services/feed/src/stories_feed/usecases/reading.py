@@ -1,8 +1,10 @@
 """Reading stories: an author's reel, several reels, one story, and what is new from anyone."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate, zip_longest
 from typing import Protocol
 
 from stories_feed.domain.live import LiveStory, Place
@@ -12,8 +14,11 @@ from stories_feed.usecases.looking import Sight
 
 MOST_REELS = 20
 FIRST_ITEMS = 20
-# For You looks at so many stories for one page at most; a page may be short and still have a next one.
+# A page may be shorter than asked for and still have a next one. For You looks at so many stories for one page at most,
+# and asks the store so many times; all pages have so many bytes of content, but for one story that is larger alone.
 MOST_SCANNED = 5_000
+MOST_ROUNDS = 10
+MOST_BYTES = 2**20
 Newness = tuple[datetime, str, int, str]
 
 
@@ -33,9 +38,9 @@ class ReadReel:
             return [], None
         reel = self.sight.visible(viewer_id, author_id, relations[author_id])
         rest = [story for story in reel if after is None or story.place > after]
-        chosen = rest[:limit]
+        chosen = bounded(rest[:limit])
         shown = await self.show(viewer_id, relations, chosen)
-        return shown, chosen[-1].place if len(rest) > limit else None
+        return shown, chosen[-1].place if len(rest) > len(chosen) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,14 @@ class ReadReels:
     show: ShowStories
 
     async def __call__(self, viewer_id: str, authors: Sequence[str]) -> Mapping[str, list[Shown]]:
-        """The first items of each author's reel; an empty list where the viewer sees none."""
+        """The first items of each author's reel; an empty list where the viewer sees none.
+
+        Where not all of them go into an answer, every author's first goes before anybody's second.
+        """
         relations = await self.sight.relations(viewer_id, authors)
-        chosen: list[LiveStory] = []
-        for author, relation in relations.items():
-            chosen += self.sight.visible(viewer_id, author, relation)[:FIRST_ITEMS]
+        visible = [reel[:FIRST_ITEMS] for reel in self.sight.visible_reels(viewer_id, relations).values()]
+        by_place = [story for place in zip_longest(*visible) for story in place if story is not None]
+        chosen = bounded(by_place, at_least=len(visible))
         reels: dict[str, list[Shown]] = {author: [] for author in authors}
         for shown in await self.show(viewer_id, relations, chosen):
             reels[shown.item.author_id].append(shown)
@@ -100,20 +108,30 @@ class ReadForYou:
 
     async def __call__(self, viewer_id: str, before: Newness | None, limit: int) -> tuple[list[Shown], Newness | None]:
         """A page, and the place from which the next one goes on; stories that cannot be vouched for are passed over."""
-        muted = await self.people.muted(viewer_id)
-        seen = await self.show.marks.seen(viewer_id, self.sight.now())
+        muted, seen = await asyncio.gather(
+            self.people.muted(viewer_id), self.show.marks.seen(viewer_id, self.sight.now())
+        )
         chosen: list[LiveStory] = []
         relations: dict[str, Relation] = {}
-        scanned, at = 0, before
-        more = True
-        while more and len(chosen) < limit and scanned < MOST_SCANNED:
+        scanned, rounds, at, more = 0, 0, before, True
+        while more and len(chosen) < limit and scanned < MOST_SCANNED and rounds < MOST_ROUNDS:
             found, passed, at, more = self._scan(
                 viewer_id, at, muted, seen, limit - len(chosen), MOST_SCANNED - scanned
             )
-            scanned += passed
+            scanned, rounds = scanned + passed, rounds + 1
             unknown = {story.author_id for story in found} - relations.keys()
-            relations |= await self.sight.relations(viewer_id, unknown)
-            chosen += [story for story in found if may_see(viewer_id, relations.get(story.author_id, GONE), story)]
+            learned, _ = await asyncio.gather(
+                self.sight.relations(viewer_id, unknown), self.sight.learn_keys(found if seen else ())
+            )
+            relations |= learned
+            chosen += [
+                story
+                for story in found
+                if story.seen_key not in seen and may_see(viewer_id, relations.get(story.author_id, GONE), story)
+            ]
+        page = bounded(chosen)
+        if len(page) < len(chosen):
+            chosen, at, more = page, page[-1].freshness, True
         fresh = [story for story in chosen if not self.sight.log.stale(story.story_id)]
         if chosen and not fresh:
             self.sight.must_be_fresh(story.story_id for story in chosen)
@@ -124,7 +142,7 @@ class ReadForYou:
         viewer_id: str,
         before: Newness | None,
         muted: frozenset[str],
-        seen: frozenset[str],
+        seen: frozenset[int],
         wanted: int,
         at_most: int,
     ) -> tuple[list[LiveStory], int, Newness | None, bool]:
@@ -138,10 +156,16 @@ class ReadForYou:
                 story.audience == "everyone"
                 and story.author_id != viewer_id
                 and story.author_id not in muted
-                and story.story_id not in seen
+                and story.seen_key not in seen
             ):
                 found.append(story)
         return found, passed, at, False
 
 
 GONE = Relation(blocked=True)
+
+
+def bounded(stories: list[LiveStory], at_least: int = 1) -> list[LiveStory]:
+    """As many of the first stories as one answer holds."""
+    sizes = accumulate(story.size for story in stories)
+    return stories[: max(at_least, sum(size <= MOST_BYTES for size in sizes))]

@@ -15,10 +15,10 @@ from stories_feed.usecases.posting import ErasedUsers
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """That a viewer has seen a story; the mark is kept until the story's end."""
+    """That a viewer has seen a story, under the story's key; the mark is kept until the story's planned end."""
 
     viewer_id: str
-    story_id: str
+    seen_key: int
     until: datetime
 
 
@@ -30,11 +30,22 @@ class SeenMarks(Protocol):
         ...
 
 
-class StoryEnds(Protocol):
-    """When stories end or have ended."""
+@dataclass(frozen=True, slots=True)
+class SeenKey:
+    """The random number that stands for a story in seen marks, and when the story ends.
 
-    async def ends(self, story_ids: Collection[str]) -> Mapping[str, datetime]:
-        """The ends of the stories that are known; one that has ended ended in the past."""
+    It is kept with the story and erased with it, and then nothing tells any more what a mark was about.
+    """
+
+    key: int
+    until: datetime
+
+
+class SeenKeys(Protocol):
+    """The keys of stories."""
+
+    async def seen_keys(self, ends: Mapping[str, datetime]) -> Mapping[str, SeenKey]:
+        """The keys of stories; of those not known yet one is made, for an end that is assumed. None of ended ones."""
         ...
 
 
@@ -43,7 +54,7 @@ class MarkSeen:
     """Views make stories seen, wherever they were watched."""
 
     marks: SeenMarks
-    stories: StoryEnds
+    stories: SeenKeys
     users: ErasedUsers
     longest: timedelta
     now: Clock
@@ -57,14 +68,16 @@ class MarkSeen:
         views = [fact.event for fact in facts if min(fact.event.viewed_at, fact.appended_at) + self.longest > now]
         if not views:
             return
-        ends = await self.stories.ends({view.story_id for view in views})
         erased = await self.users.erased({view.viewer_id for view in views})
+        views = [view for view in views if view.viewer_id not in erased or view.viewed_at > erased[view.viewer_id]]
+        found = await self.stories.seen_keys({view.story_id: min(view.viewed_at, now) + self.longest for view in views})
+        keys = {story_id: each for story_id, each in found.items() if each.until > now}
         marks = {
-            Seen(view.viewer_id, view.story_id, ends.get(view.story_id, min(view.viewed_at, now) + self.longest))
+            Seen(view.viewer_id, keys[view.story_id].key, keys[view.story_id].until)
             for view in views
-            if view.viewer_id not in erased or view.viewed_at > erased[view.viewer_id]
+            if view.story_id in keys
         }
-        await self.marks.mark([mark for mark in marks if mark.until > now])
+        await self.marks.mark(marks)
 
 
 class VisibleReel(Protocol):
@@ -81,6 +94,7 @@ class MarkSeenUpTo:
 
     index: LiveIndex
     reel: VisibleReel
+    stories: SeenKeys
     marks: SeenMarks
     now: Clock
 
@@ -95,7 +109,8 @@ class MarkSeenUpTo:
             return False
         now = self.now()
         found = [self.index.get(story_id, now) for story_id in visible[: visible.index(up_to) + 1]]
-        await self.marks.mark([Seen(viewer_id, story.story_id, story.expires_at) for story in found if story])
+        keys = await self.stories.seen_keys({story.story_id: story.expires_at for story in found if story})
+        await self.marks.mark([Seen(viewer_id, each.key, each.until) for each in keys.values()])
         return True
 
 

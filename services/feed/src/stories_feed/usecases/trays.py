@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from stories_feed.domain.access import Lives, showable
-from stories_feed.domain.live import LiveStory
+from stories_feed.domain.live import Audience, LiveStory
 from stories_feed.domain.visibility import Relation, Ring, ring_of
 from stories_feed.usecases.items import Media
 from stories_feed.usecases.looking import SeenBy, Sight
@@ -41,7 +41,7 @@ class Card:
 
     revision: int
     poster_key: str
-    audience: str
+    audience: Audience
 
 
 class Cards(Protocol):
@@ -91,6 +91,8 @@ class ReadTray:
             self.people.choices(viewer_id), self.marks.seen(viewer_id, self.sight.now())
         )
         reels = await self._reels(viewer_id, choices)
+        if seen:
+            await self.sight.learn_keys(story for reel in reels.values() for story in reel)
         rings = {author: ring for author, reel in reels.items() if (ring := ring_of(author, reel, seen))}
         mine = rings.pop(viewer_id, None)
         ranked = sorted(
@@ -110,7 +112,7 @@ class ReadTray:
         relations = {**dict.fromkeys(authors, FOLLOWING), **known, viewer_id: Relation(own=True)}
         return self.sight.visible_reels(viewer_id, relations)
 
-    async def _entries(self, reels: "Reels", seen: frozenset[str]) -> dict[str, TrayEntry]:
+    async def _entries(self, reels: "Reels", seen: frozenset[int]) -> dict[str, TrayEntry]:
         """The entries of authors, in their order, counting only stories whose documents are there.
 
         Where the log is not heard from, the index alone decides, and no poster is shown.
@@ -142,6 +144,8 @@ class ReadRings:
         reels, seen = await asyncio.gather(
             self.sight.reels(viewer_id, authors), self.marks.seen(viewer_id, self.sight.now())
         )
+        if seen:
+            await self.sight.learn_keys(story for reel in reels.values() for story in reel)
         there, _, _ = await documented(reels, self.sight, self.stories)
         rings = {author: ring_of(author, reel, seen) for author, reel in there.items()}
         return {author: ring.state if (ring := rings.get(author)) else "none" for author in authors}

@@ -1,0 +1,102 @@
+"""Every query of every store, explained by MongoDB on collections with data."""
+
+import uuid
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+from stories_feed import store
+from stories_feed.domain.edges import Graph, Kind, Pair, Word
+from stories_feed.store.edges import EdgeStore, facts_of
+from stories_feed.store.people import PeopleStore
+from stories_feed.store.seen import SeenStore
+from stories_feed.store.stories import StoryStore
+from stories_feed.testing.builders import DAY, NOON, posted
+from stories_feed.usecases.ending import End
+from stories_feed.usecases.seeing import Engagement, Seen
+from stories_shared.mongo import Mongo
+from stories_shared.outbox import Outbox
+from stories_shared.testing import HandClock
+from stories_shared.testing.query_plans import CommandRecorder, slow_plans
+
+pytestmark = pytest.mark.servers
+SECOND = timedelta(seconds=1)
+COLLECTIONS = {"stories", "ended", "edges", "choices", "seen", "erased"}
+
+
+class Published:
+    """A publisher to which everything gets through."""
+
+    async def say_all(self, sayings) -> None:
+        """Take it."""
+
+
+@pytest_asyncio.fixture
+async def recorded(servers) -> AsyncIterator[tuple[Mongo, CommandRecorder]]:
+    """An empty database of the feed, and what is sent to it."""
+    name, recorder = f"t{uuid.uuid4().hex[:10]}", CommandRecorder()
+    mongo = Mongo.connect(servers.mongo_url, name, listeners=[recorder])
+    await store.ensure(mongo)
+    yield mongo, recorder
+    await mongo.client.drop_database(name)
+    await mongo.close()
+
+
+async def test_every_query_has_an_index(recorded) -> None:
+    mongo, recorder = recorded
+    now = HandClock(NOON)
+    stories, edges, seen = StoryStore(mongo, now), EdgeStore(mongo, now), SeenStore(mongo, DAY)
+    people = PeopleStore(mongo, stories, now)
+
+    made = [posted(f"u{n % 40}", NOON - n * SECOND) for n in range(300)]
+    ids = [story.story_id for story in made]
+    await stories.put(made)
+    await stories.put([posted(story_id=story_id, revision=2) for story_id in ids[:3]])
+    await stories.end(
+        [End(each, NOON, "expired" if number % 3 else "deleted") for number, each in enumerate(ids[200:])]
+    )
+    await stories.seen_keys({**dict.fromkeys(ids, NOON), posted().story_id: NOON})
+    await stories.contents(ids)
+    await stories.cards(dict.fromkeys(ids, 1))
+    await stories.known_keys(ids)
+    await stories.live(NOON)
+    await stories.deleted_since(NOON - DAY)
+    await stories.keep([Engagement(ids[0], "reaction", 3, 1)])
+
+    kinds = list(Kind)
+    pairs = [Pair(kinds[n % 4], f"u{n % 40}", f"v{n}") for n in range(300)]
+    pairs += [Pair(Kind.FOLLOW, f"w{n}", "u1") for n in range(300)]
+
+    def decide(graph: Graph) -> None:
+        for number, pair in enumerate(pairs):
+            graph.hear(pair, Word(True, NOON - number * SECOND))
+
+    await edges.change(pairs, decide, say=True)
+    for page in (None, (NOON - 20 * SECOND, "v20")):
+        await edges.targets(Kind.FOLLOW, "u0", page, 20)
+        await edges.users(Kind.FOLLOW, "u1", page, 20)
+    await edges.relations("u0", [f"v{n}" for n in range(40)])
+    await edges.choices("u0")
+    await edges.muted("u1")
+    outbox = Outbox("edges", mongo["edges"], facts_of, Published(), now)
+    await outbox.say_now(str(pairs[0]))
+    await outbox.pending()
+    await outbox.turn()
+
+    await seen.mark([Seen(f"u{n}", n, NOON + DAY) for n in range(300)])
+    await seen.seen("u1", NOON)
+
+    for number in range(300):
+        await people.begin_erasure(f"gone{number}", NOON)
+        await people.finish_erasure(f"gone{number}", NOON)
+    await people.erased(["gone1", "u1"])
+    now.forward(minutes=2)
+    await people.look_again()
+    assert await people.begin_erasure("u1", now())
+    while await people.erase("u1", now()):
+        pass
+
+    commands = recorder.commands
+    assert {next(iter(command.values())) for command in commands} == COLLECTIONS
+    assert await slow_plans(mongo, commands) == []
