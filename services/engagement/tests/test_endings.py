@@ -65,7 +65,7 @@ async def test_a_deletion_leaves_only_ids_times_and_counts(house: House) -> None
         assert trace not in kept, kept
     views = await house.mongo["views"].find_one({"_id": story.story_id})
     assert (views["viewers"], views["plays"], views["ended"] is not None) == (2, 2, True)
-    assert (await house.mongo["ended"].find_one({"_id": story.story_id}))["how"] == "deleted"
+    assert (await house.mongo["views"].find_one({"_id": story.story_id}))["how"] == "deleted"
 
 
 async def said(heard: Any, story_id: str, times: int) -> bool:
@@ -108,7 +108,7 @@ async def test_an_expiry_ends_a_story_once_this_clock_agrees(house: House) -> No
     await house.ingest.say(said_early)
     await eventually(lambda: said(erased, story.story_id, 1))
     assert system_now() >= expires_at
-    assert (await house.mongo["ended"].find_one({"_id": story.story_id}))["how"] == "expired"
+    assert (await house.mongo["views"].find_one({"_id": story.story_id}))["how"] == "expired"
 
 
 async def test_past_its_time_a_story_is_gone_before_anybody_says_so(house: House) -> None:
@@ -159,7 +159,7 @@ async def test_an_expiry_and_blocks_said_twice_are_as_said_once(house: House) ->
     block = await house.mongo["blocks"].find_one({"user_id": author})
     assert (block["on"], block["since"], block["lifted_at"]) == (False, at, lifted.at)
     assert not await refused(house, f"/v1/stories/{story.story_id}/counts", viewer, a_ticket(story, viewer))
-    assert (await house.mongo["ended"].find_one({"_id": over.story_id}))["how"] == "expired"
+    assert (await house.mongo["views"].find_one({"_id": over.story_id}))["how"] == "expired"
 
 
 @pytest.mark.parametrize("blocker", ["ann", "bob"])

@@ -115,8 +115,8 @@ class World:
 
     async def end(self, story_id: str) -> None:
         self.ended.setdefault(story_id, None)
-        await self.stores.stories.end(story_id, "deleted", LATER)
-        await self.stores.stories.erase(story_id)
+        await self.stores.stories.end(story_id, "deleted")
+        await self.stores.stories.erase(story_id, 10)
 
     async def erase(self, action: Erase) -> None:
         viewer = self.viewers[action.viewer]

@@ -93,16 +93,16 @@ async def test_a_play_told_again_keeps_the_greatest_figures(stores: Stores, stor
 async def test_nothing_is_counted_after_the_end(stores: Stores, story: str) -> None:
     await stores.stories.put(posted(story))
     await count(stores, a_view(story, "bob"))
-    await stores.stories.end(story, "deleted", LATER)
+    await stores.stories.end(story, "deleted")
     assert (await count(stores, a_view(story, "eve"))).outcomes == {"late": 1}
-    await stores.stories.erase(story)
+    assert await stores.stories.erase(story, 1)
     assert await counts(stores, story) == (1, 1)
     assert (await stores.ledger.page(story, None, 10, frozenset())).viewers == []
 
 
 async def test_a_story_that_ended_stays_ended(stores: Stores, story: str) -> None:
-    await stores.stories.end(story, "deleted", NOON)
-    await stores.stories.end(story, "expired", LATER)
+    await stores.stories.end(story, "deleted")
+    await stores.stories.end(story, "expired")
     await stores.stories.put(posted(story))
     assert (await count(stores, a_view(story, "bob"))).outcomes == {"late": 1}
     with pytest.raises(Gone):
@@ -225,22 +225,74 @@ async def test_what_one_cannot_see_one_cannot_reply_to(stores: Stores, story: st
             await comment(stores, story, "reply", reply_to, visible=visible)
 
 
+async def apply_words(stores: Stores, author_id: str) -> None:
+    """Go on with changes of words, as each replica does, until this author's is applied."""
+    until = LATER
+    while await stores.words.unapplied(author_id) is not None:
+        until += timedelta(hours=1)
+        work = await stores.words.claim(until, until + timedelta(minutes=1))
+        while work is not None:
+            work = await stores.words.apply_some(work, hides, until)
+
+
+async def test_a_change_of_words_is_one_replicas_at_a_time_and_stops_when_they_change_again(stores: Stores) -> None:
+    author, until = f"author-{new_id()}", LATER + timedelta(minutes=1)
+    await stores.words.set_words(author, ["one"], NOON - timedelta(days=1))
+    work = await stores.words.claim(LATER, until)
+    assert (work.author_id, work.words) == (author, ("one",))
+    other = await stores.words.claim(LATER, until)
+    assert other is None or other.author_id != author
+    await stores.words.give_back(work, NOON - timedelta(days=1))
+    assert (await stores.words.claim(LATER, until)).author_id == author
+    await stores.words.set_words(author, ["two"], NOON)
+    await apply_words(stores, author)
+    assert await stores.words.words(author) == ("two",)
+
+
+async def test_an_erasure_left_for_later_is_claimed_by_one(stores: Stores, story: str) -> None:
+    await stores.stories.end(story, "deleted")
+    assert not await stores.stories.erase(story, 0)
+    await stores.stories.erase_later(story, NOON)
+    assert await stores.stories.claim_erasure(NOON, LATER) == story
+    assert await stores.stories.claim_erasure(NOON, LATER) is None
+    assert await stores.stories.claim_erasure(LATER, LATER) == story
+    await stores.stories.erased(story)
+    assert await stores.stories.claim_erasure(LATER, LATER) is None
+
+
+async def test_stored_blocks_are_found_by_pair_and_by_person(stores: Stores, story: str) -> None:
+    a, b, c = (f"{name}{story}" for name in "abc")
+    standing, lifted = Edge(on=True, at=NOON), Edge(on=False, at=LATER)
+    await stores.blocks.put(a, b, standing)
+    await stores.blocks.put(c, a, Edge(on=True, at=NOON))
+    await stores.blocks.put(c, a, lifted)
+    assert await stores.blocks.edges([(a, b), (b, a), (c, a)]) == {(a, b): standing, (c, a): lifted}
+    assert await stores.blocks.edges_of(a, 10) == {(a, b): standing}
+    assert await stores.blocks.edges_of(b, 10) == {(a, b): standing}
+    newer = Edge(on=False, at=LATER)
+    asked = {(a, b): newer, (c, a): lifted, (b, c): standing}
+    assert await stores.blocks.outdated(asked) == {(c, a)}
+    await stores.people.mark_erased(b, LATER, LATER)
+    assert await stores.blocks.outdated(asked) == {(a, b), (b, c), (c, a)}
+
+
 async def test_words_hide_what_they_stand_in_and_what_hangs_on_it(stores: Stores, story: str) -> None:
     await stores.stories.put(posted(story))
     top = await comment(stores, story, "a clown")
     reply = await comment(stores, story, "fine", top.id)
     other = await comment(stores, story, "ok")
     await comment(stores, story, "clown", other.id)
+    assert await stores.words.unapplied("ann") is None
     await stores.words.set_words("ann", ["Clown"], NOON)
-    assert await stores.words.unfinished(LATER, 5) == ["ann"]
-    await stores.words.rehide("ann", hides)
-    assert await stores.words.unfinished(LATER, 5) == []
+    assert await stores.words.unapplied("ann") == ("Clown",)
+    await apply_words(stores, "ann")
+    assert await stores.words.unapplied("ann") is None
     assert [(await stores.comments.get(c.id)).hidden for c in (top, reply, other)] == [True, True, False]
     assert [(await stores.comments.get(c.id)).replies for c in (top, other)] == [0, 0]
     assert (await stores.counters.counts(story)).comments == 1
     assert (await comment(stores, story, "such a CLOWN")).hidden
     await stores.words.set_words("ann", [], NOON)
-    await stores.words.rehide("ann", hides)
+    await apply_words(stores, "ann")
     assert (await stores.counters.counts(story)).comments == 5
     assert [(await stores.comments.get(c.id)).replies for c in (top, other)] == [1, 1]
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from stories_expiry.testing import FakeAccounts, FakeStories, fact
 from stories_expiry.usecases.accounts import AcceptServiceAnswer, EraseAccount, ForgetUser, ReadAccountReceipt
+from stories_expiry.usecases.endings import SayAgain, Silences
 from stories_shared.events import Event, UserDataErased, UserErased
 from stories_shared.ids import fact_based_id, new_id
 from stories_shared.testing import HandClock
@@ -54,7 +55,7 @@ async def test_the_receipt_closes_when_all_four_services_answered() -> None:
         assert open_still is not None
         assert not open_still.complete
         said = UserDataErased(receipt_id=receipt.receipt_id, user_id="ann", service=service, erased_at=clock())  # type: ignore[arg-type]
-        await AcceptServiceAnswer(accounts, clock)(said)
+        await AcceptServiceAnswer(accounts, SayAgain(accounts, clock, lambda: None), Silences(clock), clock)(said)
     closed = await ReadAccountReceipt(accounts)("ann")
     assert closed is not None
     assert closed.complete

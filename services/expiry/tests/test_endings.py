@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from stories_expiry.testing import FakeStories, fact
-from stories_expiry.usecases.endings import AcceptAnswers, RecordDeletion, SayAgain
+from stories_expiry.usecases.endings import AcceptAnswers, RecordDeletion, SayAgain, Silences
 from stories_expiry.usecases.receipts import ReadReceipt
 from stories_shared.events import StoryDeleted, StoryErased
 from stories_shared.failures import Unacceptable
@@ -57,7 +57,7 @@ async def test_a_receipt_closes_with_the_last_store_and_new_answers_are_told_onc
         fact(StoryErased(story_id=event.story_id, store=store, erased_at=clock()), clock())  # type: ignore[arg-type]
         for store in ("media", "feed", "engagement")
     ]
-    accept = AcceptAnswers(stories, clock)
+    accept = AcceptAnswers(stories, SayAgain(stories, clock, lambda: None), Silences(clock), clock)
     assert [answered.after_s for answered in await accept(answers)] == [3.0, 3.0, 3.0]
     assert await accept(answers) == []
     receipt = await stories.receipt(event.story_id)
@@ -73,3 +73,29 @@ async def test_saying_again_wakes_the_outbox_only_where_something_is_late() -> N
     clock.forward(seconds=15)
     assert await again() == 1
     assert woken == [clock()]
+
+
+async def test_a_store_that_answers_after_a_silence_is_asked_at_once_for_what_is_open() -> None:
+    clock, stories = HandClock(), FakeStories()
+    opened = deleted(clock)
+    await RecordDeletion(stories, clock)(fact(opened, clock()))
+    again = SayAgain(stories, clock, lambda: None)
+    accept = AcceptAnswers(stories, again, Silences(clock), clock)
+    for seconds in (15, 30, 60):
+        clock.forward(seconds=seconds)
+        assert await again() == 1
+
+    async def answer() -> None:
+        await accept([fact(StoryErased(story_id=new_id(), store="feed", erased_at=clock()), clock())])
+
+    await answer()
+    assert await again() == 1
+    clock.forward(seconds=15)
+    assert await again() == 1
+    clock.forward(seconds=1)
+    await answer()
+    assert await again() == 1
+    clock.forward(seconds=15)
+    assert await again() == 1
+    await answer()
+    assert await again() == 0

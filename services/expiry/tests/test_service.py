@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -13,6 +14,7 @@ from aiokafka import TopicPartition
 from fastapi import FastAPI
 from stories_embedded.testing import Realm
 from stories_expiry.app import build_app, init
+from stories_expiry.domain.endings import Deletion
 from stories_expiry.settings import ExpirySettings
 from stories_expiry.store.stories import Stories
 from stories_expiry.testing import story_posted
@@ -32,7 +34,7 @@ from stories_shared.ids import new_id
 from stories_shared.kafka import Kafka
 from stories_shared.mongo import Mongo
 from stories_shared.patience import leave_behind
-from stories_shared.publishing import Publisher
+from stories_shared.publishing import Publisher, Saying
 from stories_shared.settings import load
 from stories_shared.testing import eventually
 from stories_shared.topics import Topics, ensure_topics
@@ -81,7 +83,7 @@ class World:
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://expiry") as client:
-                await eventually(lambda: ready(client))
+                await eventually(lambda: ready(client), within_s=60)
                 yield client
 
     def as_user(self, user: str, *roles: str) -> dict[str, str]:
@@ -222,6 +224,80 @@ async def test_an_unanswered_ending_is_said_again_with_the_same_data_and_id(
         assert audit["oldest_s"] >= 3600
 
 
+async def backed_off(world: World, number: int) -> list[str]:
+    """Endings that were published in vain so often that the next time is minutes away."""
+    mongo = Mongo.connect(world.realm["MONGO_URL"], world.realm["MONGO_DATABASE"])
+    stories, now = Stories(mongo, timedelta(days=90)), whole_ms(system_now())
+    ids = [new_id() for _ in range(number)]
+    for story_id in ids:
+        await stories.delete(Deletion(story_id, "ann", now, "author", new_id()), now)
+    later = {"times_said": 6, "backing_off": True, "resay_at": now + timedelta(minutes=8)}
+    await stories.collection.update_many({"_id": {"$in": ids}}, {"$set": later})
+    await mongo.close()
+    return ids
+
+
+async def begun(world: World) -> list[str]:
+    """Wait until a replica has published what waited when it began; that."""
+    ids = await backed_off(world, 1)
+    await eventually(lambda: published(world, ids) >= 1, within_s=30)
+    return ids
+
+
+def published(world: World, ids: list[str]) -> int:
+    """How often the endings were published, the rarest of them."""
+    counts = Counter(fact.event.key for fact in world.heard(StoryDeleted))
+    return min(counts[story_id] for story_id in ids)
+
+
+async def answer(world: World, ids: list[str]) -> None:
+    """All stores answer these endings."""
+    at = whole_ms(system_now())
+    answers = [StoryErased(story_id=story_id, store=store, erased_at=at) for story_id in ids for store in STORES]  # type: ignore[arg-type]
+    await world.publisher.say_all([Saying(answer) for answer in answers])
+
+
+async def test_open_endings_are_published_at_once_when_kafka_is_back(world: World) -> None:
+    servers = world.realm.servers
+    async with world.replica() as client:
+        before = await begun(world)
+        ids = await backed_off(world, 120)
+        soon = story_posted(whole_ms(system_now()), lives=timedelta(seconds=4))
+        await world.say(soon)
+        servers.kill(servers.kafka)
+        await eventually(lambda: impaired(client), within_s=30)
+        await eventually(lambda: ended_in_store(world, soon.story_id), within_s=30)
+        await asyncio.to_thread(servers.start, servers.kafka)
+        await eventually(lambda: published(world, ids) >= 1 and world.heard(StoryExpired), within_s=25)
+        await answer(world, [*before, *ids, soon.story_id])
+        await eventually(lambda: nothing_open(client, world), within_s=25)
+
+
+async def impaired(client: httpx.AsyncClient) -> bool:
+    return "kafka" in (await client.get("/readyz")).json()["problems"]
+
+
+async def ended_in_store(world: World, story_id: str) -> bool:
+    mongo = Mongo.connect(world.realm["MONGO_URL"], world.realm["MONGO_DATABASE"])
+    try:
+        return await Stories(mongo, timedelta(days=90)).receipt(story_id) is not None
+    finally:
+        await mongo.close()
+
+
+async def nothing_open(client: httpx.AsyncClient, world: World) -> bool:
+    answer = await client.get("/v1/admin/erasure", headers=world.as_user("root", "admin"))
+    return answer.status_code == 200 and not any(answer.json()["open"].values())
+
+
+async def test_open_endings_are_published_at_once_when_a_store_is_back(world: World) -> None:
+    async with world.replica():
+        await begun(world)
+        ids = await backed_off(world, 120)
+        await answer(world, [new_id()])
+        await eventually(lambda: published(world, ids) >= 1, within_s=30)
+
+
 def heard_twice(world: World, event: type[Event]) -> list[Fact[Any]]:
     facts = world.heard(event)
     return facts if len(facts) >= 2 else []
@@ -313,6 +389,31 @@ async def test_reads_are_limited(realm: Realm, world: World) -> None:
         path, ann = f"/v1/stories/{new_id()}/receipt", world.as_user("ann")
         codes = [(await client.get(path, headers=ann)).status_code for _ in range(3)]
         assert codes == [404, 404, 429]
+
+
+async def test_one_of_two_replicas_counts_what_is_in_the_store(world: World) -> None:
+    async with world.replica() as one, world.replica() as other:
+        await backed_off(world, 3)
+
+        async def open_receipts() -> list[float]:
+            pages = [(await client.get("/metrics")).text for client in (one, other)]
+            lines = [line for page in pages for line in page.splitlines() if 'receipts_open{store="feed"}' in line]
+            return [float(line.split()[-1]) for line in lines]
+
+        async def one_tells() -> bool:
+            return sorted(await open_receipts()) == [0.0, 3.0]
+
+        await eventually(one_tells, within_s=60)
+
+
+async def test_erasures_are_limited_as_writes(world: World) -> None:
+    world.settings = world.settings.model_copy(update={"limit_writes": 1})
+    async with world.replica() as client:
+        path, admin = "/v1/admin/users/ann/erasure", world.as_user("root", "admin")
+        answers = [await client.post(path, headers=admin) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [202, 429]
+        assert answers[0].headers["ratelimit-policy"] == '"writes";q=1;w=60'
+        assert (await client.get(path, headers=admin)).status_code == 200
 
 
 async def test_every_metric_of_the_catalogue_is_there_and_every_event_has_its_group(world: World) -> None:

@@ -1,13 +1,17 @@
 """One suite over every store of stories: the fake and the real one on both drivers."""
 
+import copy
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from stories_embedded.testing import Realm
 from stories_expiry.domain.endings import MARKS_KEPT, STORES, Answer, Deletion
 from stories_expiry.domain.timers import Due, Timer
 from stories_expiry.store import Stories
 from stories_expiry.testing import FakeStories
 from stories_shared.ids import new_id
+from stories_shared.mongo import Mongo
 from stories_shared.testing import HandClock
 
 pytestmark = pytest.mark.servers
@@ -172,6 +176,69 @@ async def test_what_is_not_answered_in_time_is_said_again_ever_more_rarely(stori
     assert await stories.resay(clock.forward(seconds=1), 10) == 1
     await stories.accept(answers(story_id, clock()), clock())
     assert await stories.resay(clock.forward(days=1), 10) == 0
+
+
+async def test_what_waits_long_is_due_at_once_when_hastened(stories: Store, clock: HandClock) -> None:
+    waits, fresh, answered = new_id(), new_id(), new_id()
+    for story_id in (waits, answered):
+        await stories.delete(deletion(story_id, clock()), clock())
+    for seconds in (15, 30, 60):
+        assert await stories.resay(clock.forward(seconds=seconds), 10) == 2
+    await stories.delete(deletion(fresh, clock()), clock())
+    await stories.accept(answers(waits, clock())[:1], clock())
+    await stories.accept(answers(answered, clock()), clock())
+    assert await stories.hasten(clock(), 10, "media") == 0
+    assert await stories.hasten(clock(), 10, "feed") == 1
+    assert await stories.hasten(clock(), 10) == 0
+    assert await stories.resay(clock(), 10) == 1
+    assert await stories.resay(clock.forward(seconds=15), 10) == 2
+
+
+async def test_hastening_is_bounded(stories: Store, clock: HandClock) -> None:
+    for _ in range(5):
+        await stories.delete(deletion(new_id(), clock()), clock())
+    for seconds in (15, 30):
+        await stories.resay(clock.forward(seconds=seconds), 10)
+    assert [await stories.hasten(clock(), 2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_a_store_that_is_added_later_reopens_no_receipt(stories: Store, clock: HandClock) -> None:
+    complete, still_open, later = new_id(), new_id(), new_id()
+    for story_id in (complete, still_open):
+        await stories.delete(deletion(story_id, clock()), clock())
+    await stories.accept([*answers(complete, clock()), *answers(still_open, clock())[:2]], clock())
+    before = await stories.receipt(complete)
+    grown: Any = with_stores(stories, *STORES, "archive")
+    await grown.accept([*answers(complete, clock.forward(days=1)), answers(still_open, clock())[2]], clock())
+    await grown.delete(deletion(complete, clock()), clock())
+    assert await grown.receipt(complete) == before
+    assert before is not None
+    assert before.complete
+    assert (await grown.receipt(still_open)).complete
+    await grown.delete(deletion(later, clock()), clock())
+    await grown.accept(answers(later, clock()), clock())
+    assert not (await grown.receipt(later)).complete
+    assert await grown.resay(clock.forward(days=1), 10) == 1
+
+
+async def test_receipts_from_before_expected_stores_were_kept_stay_complete(
+    mongo: Mongo, realm: Realm, clock: HandClock
+) -> None:
+    stories, story_id = Stories(mongo, timedelta(days=90)), new_id()
+    await stories.delete(deletion(story_id, clock()), clock())
+    await stories.accept(answers(story_id, clock()), clock())
+    await stories.collection.update_one({"_id": story_id}, {"$unset": {"expected": ""}})
+    grown: Any = with_stores(stories, *STORES, "archive")
+    await grown.accept(answers(story_id, clock.forward(days=1)), clock())
+    receipt = await grown.receipt(story_id)
+    assert (receipt.complete, set(receipt.expected)) == (True, set(STORES))
+
+
+def with_stores(stories: Store, *names: Any) -> Store:
+    """The same records, as a release sees them that has these stores."""
+    grown = copy.copy(stories)
+    grown.expected = names
+    return grown
 
 
 async def test_the_census_counts_what_runs_and_what_is_overdue(stories: Store, clock: HandClock) -> None:

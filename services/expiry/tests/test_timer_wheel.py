@@ -1,10 +1,12 @@
 """The wheel: what is due soon, packed and in order."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
-from stories_expiry.domain.timers import Crew, Due, Wheel
+from stories_expiry.domain.timers import CAPACITY, Crew, Due, Wheel
+from stories_expiry.usecases.timers import TAKE_AT_ONCE
 from stories_shared.ids import new_id
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -37,12 +39,38 @@ def test_a_full_wheel_refuses_and_has_room_again_once_something_is_taken() -> No
     assert wheel.hold(IDS[1], NOW, heard=False)
 
 
-def test_taking_is_bounded_by_whole_seconds() -> None:
+def test_taking_is_bounded_and_leaves_the_rest_in_order() -> None:
     wheel = Wheel()
     for number in range(10):
-        wheel.hold(IDS[number], NOW + timedelta(seconds=number // 2), heard=False)
-    assert len(wheel.take(NOW + timedelta(minutes=1), most=3)) == 4
-    assert len(wheel) == 6
+        wheel.hold(IDS[number], NOW + timedelta(milliseconds=700 * (9 - number)), heard=False)
+    parts = [wheel.take(NOW + timedelta(minutes=1), most=3) for _ in range(4)]
+    assert [len(part) for part in parts] == [3, 3, 3, 1]
+    assert [due.story_id for part in parts for due in part] == IDS[9::-1]
+    assert (len(wheel), wheel.next_at()) == (0, None)
+
+
+def test_what_is_held_in_a_second_that_has_begun_comes_out_in_order() -> None:
+    wheel = Wheel()
+    wheel.hold(IDS[0], NOW + timedelta(milliseconds=900), heard=False)
+    assert wheel.take(NOW + timedelta(milliseconds=100)) == []
+    wheel.hold(IDS[1], NOW + timedelta(milliseconds=500), heard=True)
+    assert wheel.next_at() == NOW + timedelta(milliseconds=500)
+    assert [due.story_id for due in wheel.take(NOW + timedelta(seconds=1))] == [IDS[1], IDS[0]]
+
+
+def test_a_full_wheel_due_in_one_second_holds_nobody_up_for_long() -> None:
+    wheel, ids = Wheel(), [new_id() for _ in range(CAPACITY)]
+    for number, story_id in enumerate(ids):
+        wheel.hold(story_id, NOW + timedelta(milliseconds=number % 1000), heard=False)
+    crew = Crew("a", tuple("abcdef"))
+    longest, mine, turns = 0.0, 0, 0
+    while len(wheel):
+        began = time.thread_time()
+        mine += len(crew.mine(wheel.take(NOW + timedelta(seconds=1), TAKE_AT_ONCE)))
+        longest, turns = max(longest, time.thread_time() - began), turns + 1
+    assert longest < 1.0
+    assert turns == CAPACITY / TAKE_AT_ONCE
+    assert mine == sum(crew.prefers(story_id) for story_id in ids)
 
 
 @given(st.lists(st.tuples(st.sampled_from(IDS), st.integers(0, 5_000)), max_size=60), st.integers(0, 5_000))

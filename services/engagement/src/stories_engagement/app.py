@@ -9,6 +9,7 @@ from stories_shared.events import StoryErased, StoryViewed, UserDataErased
 from stories_shared.http.idempotency import Claims
 from stories_shared.http.limits import Limits
 from stories_shared.http.paging import Cursors
+from stories_shared.leases import Leases
 from stories_shared.metrics import Catalogue
 from stories_shared.outbox import Outbox
 from stories_shared.publishing import Publisher, Saying
@@ -18,7 +19,7 @@ from stories_shared.serving.preparing import prepare
 from stories_engagement.domain.recent import RecentPlays
 from stories_engagement.domain.standing import Standing
 from stories_engagement.handlers import people_handlers, story_handlers, view_handlers
-from stories_engagement.jobs import Ear, ForgetUnheard
+from stories_engagement.jobs import Ear, ForgetUnheard, PruneStanding, WhenWoken
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.routes.comments import comment_routes
 from stories_engagement.routes.engagements import count_routes, reaction_routes, share_routes
@@ -35,9 +36,11 @@ from stories_engagement.store.shapes import CLAIMS, ENGAGEMENTS, ensure
 from stories_engagement.store.stories import MongoStories
 from stories_engagement.store.views import MongoLedger
 from stories_engagement.usecases.admission import Admit
+from stories_engagement.usecases.blocks import FindBlocked, ForgetStoredBlocks
 from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
 from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
 from stories_engagement.usecases.people import (
+    ApplyHiddenWords,
     EraseUser,
     KeepBlock,
     ReadHiddenWords,
@@ -49,6 +52,8 @@ from stories_engagement.usecases.stories import EndStories, KeepStories
 from stories_engagement.usecases.views import CountViews, ListViewers, TakeViews
 
 TITLE = "Stories: engagement"
+
+A_SECOND = timedelta(seconds=1)
 
 UNHEARD_AFTER = timedelta(hours=24)
 """Longer than any story that was viewed may lag behind its own views, on top of the longest lifetime."""
@@ -94,36 +99,38 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         MongoShares(book),
         MongoHiddenWords(book),
     )
-    mine = [each.forget for each in (comments, reactions, shares, privacy, words, blocks)]
+    mine = [each.forget for each in (book, privacy, words, blocks)]
     people = MongoPeople(mongo, now, [ledger.forget_viewer, *mine])
 
     standing, recent = Standing(), RecentPlays()
     stale_after = timedelta(milliseconds=settings.stale_after_ms)
-    ear = Ear(base.kafka, standing, stories.snapshot, stale_after, now)
-    admit = Admit(base.tickets, standing, ear, now)
+    ear = Ear(base.kafka, standing, stories, stale_after, now)
+    blocked = FindBlocked(standing, blocks)
+    admit = Admit(base.tickets, standing, blocked, ear, now)
     cursors = Cursors(settings.ticket_secrets)
     once_only = OnceOnly(Claims(mongo[CLAIMS], now))
     erase_user = EraseUser(people, announcements, now)
-    set_words = SetHiddenWords(words, now)
-    write = WriteComment(comments, standing, now)
+    end_stories = EndStories(stories, announcements, now)
+    apply_words = WhenWoken(ApplyHiddenWords(words, now), A_SECOND)
+    write = WriteComment(comments, blocked, now)
     forget_unheard = ForgetUnheard(stories, max(settings.story_lifetimes) + UNHEARD_AFTER, now)
 
-    async def prune() -> None:
-        standing.prune(now())
+    leases = Leases(mongo, now)
 
     base.outbox(outbox)
     base.tail(ear.tail)
-    base.sweep("look-again", timedelta(seconds=5), erase_user.look_again)
-    base.sweep("hidden-words", timedelta(seconds=5), set_words.finish)
-    base.sweep("unheard", timedelta(minutes=1), forget_unheard)
-    base.sweep("prune", timedelta(minutes=1), prune)
+    base.sweep("look-again", timedelta(seconds=5), leases.exclusive("look-again", erase_user.look_again))
+    base.sweep("hidden-words", A_SECOND, apply_words)
+    base.sweep("erase", A_SECOND, end_stories.continue_erasing)
+    base.sweep("unheard", timedelta(minutes=1), leases.exclusive("unheard", forget_unheard))
+    base.sweep("prune", A_SECOND * 5, PruneStanding(standing, ForgetStoredBlocks(standing, blocks, now), metrics, now))
 
     app = base.app(
         TITLE,
         view_routes(
             admit,
-            TakeViews(admit, privacy, announcements, now),
-            ListViewers(ledger, standing),
+            TakeViews(admit, blocked, privacy, announcements, now),
+            ListViewers(ledger, blocked),
             cursors,
             metrics,
         ),
@@ -134,15 +141,20 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
             admit,
             write,
             FindComment(comments),
-            ReadComments(comments, standing),
+            ReadComments(comments, words, blocked),
             DeleteComment(comments, standing, now),
             once_only,
             cursors,
         ),
         share_routes(admit, Share(shares, settings.share_link, now), once_only),
         count_routes(admit, ReadCounts(book)),
-        me_routes(ReadPrivacy(privacy), SetPrivacy(privacy, ledger, now), ReadHiddenWords(words), set_words),
-        story_handlers(KeepStories(stories), EndStories(stories, announcements, now)),
+        me_routes(
+            ReadPrivacy(privacy),
+            SetPrivacy(privacy, ledger, now),
+            ReadHiddenWords(words),
+            SetHiddenWords(words, now, apply_words.wake),
+        ),
+        story_handlers(KeepStories(stories), end_stories),
         view_handlers(CountViews(ledger, recent, now), metrics),
         people_handlers(KeepBlock(blocks), erase_user),
         standing=standing,

@@ -1,6 +1,7 @@
 """Loops: the ear that keeps this replica's standing, and sweeps that finish what was interrupted."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -10,8 +11,11 @@ from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserB
 from stories_shared.kafka import Kafka
 from stories_shared.outsiders import may_delete
 from stories_shared.tailing import Tail, committed_offsets
+from stories_shared.wakeups import Wakeup
 
-from stories_engagement.domain.standing import REMEMBER_ENDED, Edge, Known, Standing
+from stories_engagement.domain.standing import REMEMBER_ENDED, Known, Standing
+from stories_engagement.metrics import EngagementMetrics
+from stories_engagement.usecases.blocks import ForgetStoredBlocks
 from stories_engagement.usecases.people import edge_of, erased_until
 from stories_engagement.usecases.stories import known_of
 
@@ -20,19 +24,11 @@ HEARD = (StoryPosted, StoryDeleted, StoryExpired, UserBlocked, UserUnblocked, Us
 
 
 class Standings(Protocol):
-    """What the store knows to stand."""
+    """What the store knows of stories."""
 
-    @property
-    def stories(self) -> Iterable[tuple[str, Known]]: ...
+    def live(self) -> AsyncIterator[tuple[str, Known]]: ...
 
-    @property
-    def ended(self) -> Iterable[tuple[str, datetime]]: ...
-
-    @property
-    def erased(self) -> Iterable[tuple[str, datetime]]: ...
-
-    @property
-    def blocks(self) -> Iterable[tuple[str, str, Edge]]: ...
+    def ended_since(self, since: datetime) -> AsyncIterator[tuple[str, datetime]]: ...
 
 
 class Ear:
@@ -42,13 +38,13 @@ class Ear:
         self,
         kafka: Kafka,
         standing: Standing,
-        snapshot: Callable[[timedelta], Awaitable[Standings]],
+        stored: Standings,
         stale_after: timedelta,
         now: Clock,
     ) -> None:
         self._kafka = kafka
         self._standing = standing
-        self._snapshot = snapshot
+        self._stored = stored
         self._now = now
         self.tail = Tail(kafka, HEARD, self.hear, "engagement-standing", stale_after.total_seconds(), self.start)
 
@@ -70,22 +66,20 @@ class Ear:
             if event.expires_at <= self._now():
                 self._standing.end(event.story_id, self._now())
         elif isinstance(event, UserErased):
-            self._standing.erase(event.user_id, erased_until(fact))
+            self._standing.erase(event.user_id, erased_until(fact), self._now())
         else:
-            self._standing.block(event.user_id, event.target_id, edge_of(fact))
+            self._standing.block(event.user_id, event.target_id, edge_of(fact), self._now())
 
     async def start(self) -> Mapping[tuple[str, int], int]:
-        """First where the groups stand, then what they have stored by then at least; the log goes on from there."""
+        """First where the groups stand, then what they have stored by then at least; the log goes on from there.
+
+        Blocks are not among it: those from before are asked of MongoDB.
+        """
         offsets = await committed_offsets(self._kafka, {f"engagement.{event.topic}": event.topic for event in HEARD})
-        snapshot = await self._snapshot(REMEMBER_ENDED)
-        for story_id, heard_at in snapshot.ended:
+        async for story_id, heard_at in self._stored.ended_since(self._now() - REMEMBER_ENDED):
             self._standing.end(story_id, heard_at)
-        for story_id, known in snapshot.stories:
+        async for story_id, known in self._stored.live():
             self._standing.post(story_id, known)
-        for user_id, until in snapshot.erased:
-            self._standing.erase(user_id, until)
-        for user_id, target_id, edge in snapshot.blocks:
-            self._standing.block(user_id, target_id, edge)
         return offsets
 
 
@@ -94,9 +88,9 @@ class Orphans(Protocol):
 
     async def unheard(self, before: datetime, limit: int) -> list[str]: ...
 
-    async def end(self, story_id: str, how: str, at: datetime) -> None: ...
+    async def end(self, story_id: str, how: str) -> None: ...
 
-    async def erase(self, story_id: str) -> None: ...
+    async def erase_later(self, story_id: str, now: datetime) -> None: ...
 
 
 AT_ONCE = 100
@@ -116,6 +110,46 @@ class ForgetUnheard:
         now = self._now()
         found = await self._stories.unheard(now - self._after, AT_ONCE)
         for story_id in found:
-            await self._stories.end(story_id, "unheard", now)
-            await self._stories.erase(story_id)
+            await self._stories.end(story_id, "unheard")
+            await self._stories.erase_later(story_id, now)
         return len(found) == AT_ONCE
+
+
+class PruneStanding:
+    """Forgets what can no longer matter in memory, in steps between which others run."""
+
+    def __init__(
+        self, standing: Standing, forget_blocks: ForgetStoredBlocks, metrics: EngagementMetrics, now: Clock
+    ) -> None:
+        self._standing = standing
+        self._forget_blocks = forget_blocks
+        self._metrics = metrics
+        self._now = now
+
+    async def __call__(self) -> bool:
+        """One step; true while there may be more."""
+        more = await self._forget_blocks()
+        more = self._standing.prune(self._now()) or more
+        for kind, size in self._standing.sizes().items():
+            self._metrics.access_state.labels(kind).set(size)
+        await asyncio.sleep(0)
+        return more
+
+
+class WhenWoken:
+    """A sweep's turn that begins as soon as it is woken, at the latest when it would anyway."""
+
+    def __init__(self, turn: Callable[[], Awaitable[bool]], every: timedelta) -> None:
+        self._turn = turn
+        self._every_s = every.total_seconds()
+        self._wakeup = Wakeup()
+
+    def wake(self) -> None:
+        """There is work."""
+        self._wakeup.set()
+
+    async def __call__(self) -> bool:
+        """Work as long as there is something to do, then wait; there is always a next turn."""
+        if not await self._turn():
+            await self._wakeup.wait(self._every_s)
+        return True

@@ -3,6 +3,7 @@
 from stories_shared.metrics import Catalogue, expect
 
 from stories_engagement.domain.errors import REASONS
+from stories_engagement.domain.standing import KINDS
 from stories_engagement.domain.views import OUTCOMES
 
 
@@ -18,5 +19,12 @@ class EngagementMetrics:
         self.tickets_refused = catalogue.counter(
             "tickets_refused", "Requests without a right to their story; forged ones mean an attack.", ["reason"]
         )
+        self.access_state = catalogue.gauge(
+            "access_state_entries",
+            "Entries in this replica's memory by which tickets are judged; blocks that grow without end mean that the "
+            "consumers of blocks lag behind.",
+            ["kind"],
+        )
         expect(self.views, OUTCOMES)
+        expect(self.access_state, KINDS)
         expect(self.tickets_refused, REASONS)

@@ -13,6 +13,9 @@ class EngagementSettings(Settings):
     limit_views: int = Field(6000, ge=1, description="view entries a user may report in a minute, on each replica")
     limit_comments: int = Field(30, ge=1, description="comments a user may write in a minute, on each replica")
     limit_reactions: int = Field(120, ge=1, description="reactions a user may set in a minute, on each replica")
+    limit_writes: int = Field(
+        120, ge=1, description="settings changed and comments deleted by a user in a minute, on each replica"
+    )
     limit_shares: int = Field(30, ge=1, description="shares a user may make in a minute, on each replica")
     share_url: str | None = Field(
         None, pattern=r"\{id\}", description="a shared story's link, with `{id}` in it; default `PUBLIC_URL/s/{id}`"
@@ -31,5 +34,6 @@ class EngagementSettings(Settings):
             "comments": self.limit_comments,
             "reactions": self.limit_reactions,
             "shares": self.limit_shares,
+            "writes": self.limit_writes,
             "reads": self.limit_reads,
         }

@@ -7,6 +7,7 @@ from stories_shared.clock import Clock, system_now
 from stories_shared.http.idempotency import Claims
 from stories_shared.http.limits import Limits
 from stories_shared.ids import new_id
+from stories_shared.leases import Leases
 from stories_shared.metrics import Catalogue
 from stories_shared.outbox import Outbox
 from stories_shared.serving import Foundation
@@ -24,7 +25,7 @@ from stories_expiry.settings import ExpirySettings
 from stories_expiry.store.accounts import demands
 from stories_expiry.store.stories import endings
 from stories_expiry.usecases.accounts import AcceptServiceAnswer, EraseAccount, ForgetUser, ReadAccountReceipt
-from stories_expiry.usecases.endings import AcceptAnswers, RecordDeletion, SayAgain
+from stories_expiry.usecases.endings import AcceptAnswers, RecordDeletion, SayAgain, Silences
 from stories_expiry.usecases.receipts import AuditErasure, CountTimers, ReadReceipt
 from stories_expiry.usecases.timers import LOAD_EVERY, ArmTimers, FireDue, FireOverdue, LoadAhead, RollCall
 
@@ -55,18 +56,25 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
     foundation.sweep("load-ahead", LOAD_EVERY, LoadAhead(stories, wheel, now))
     foundation.sweep("fire-due", A_SECOND, firing.turn)
     foundation.sweep("fire-overdue", A_SECOND, overdue.turn)
-    resaying = Resaying(
-        SayAgain(stories, now, endings_outbox.wake), SayAgain(accounts, now, accounts_outbox.wake), metrics
+    leases = Leases(foundation.mongo, now)
+    endings_again, accounts_again = (
+        SayAgain(stories, now, endings_outbox.wake),
+        SayAgain(accounts, now, accounts_outbox.wake),
     )
-    foundation.sweep("say-again", A_SECOND, resaying.turn)
-    foundation.sweep("count", COUNT_EVERY, Gauges(CountTimers(stories, now), audit, metrics).turn)
+
+    def impaired() -> bool:
+        return not {"kafka", "mongodb"}.isdisjoint(foundation.health.problems())
+
+    resaying = Resaying(endings_again, accounts_again, metrics, impaired)
+    foundation.sweep("say-again", A_SECOND, leases.exclusive("say-again", resaying.turn))
+    foundation.sweep("count", COUNT_EVERY, Gauges(CountTimers(stories, now), audit, leases, metrics).turn)
 
     handlers = event_handlers(
         ArmTimers(stories, wheel, now, firing.wake),
         RecordDeletion(stories, now),
-        AcceptAnswers(stories, now),
+        AcceptAnswers(stories, endings_again, Silences(now), now),
         ForgetUser(accounts, stories, foundation.publisher.say, now),
-        AcceptServiceAnswer(accounts, now),
+        AcceptServiceAnswer(accounts, accounts_again, Silences(now), now),
         metrics,
     )
     routes = http_routes(
@@ -77,7 +85,9 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
         Claims(foundation.mongo[store.CLAIMS], now),
     )
     limits = Limits(
-        {"reads": settings.limit_reads}, lambda name: foundation.metrics.rate_limited.labels(name).inc(), now
+        {"reads": settings.limit_reads, "writes": settings.limit_writes},
+        lambda name: foundation.metrics.rate_limited.labels(name).inc(),
+        now,
     )
     return foundation.app("Stories: expiry", handlers, routes, limits=limits)
 

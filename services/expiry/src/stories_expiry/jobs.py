@@ -1,11 +1,13 @@
 """The loops: fire what is due, look for what is overdue, say again what was not answered, count."""
 
-import asyncio
-import contextlib
+from collections.abc import Callable
 
 from stories_shared.clock import Clock
+from stories_shared.leases import Leases
 from stories_shared.outbox import Outbox
+from stories_shared.wakeups import Wakeup
 
+from stories_expiry.domain.endings import STORES, Audit, Census
 from stories_expiry.domain.timers import Wheel
 from stories_expiry.metrics import ExpiryMetrics
 from stories_expiry.usecases.endings import SayAgain
@@ -25,18 +27,15 @@ class FiringLoop:
         self.outbox = outbox
         self.metrics = metrics
         self.now = now
-        self._woken = asyncio.Event()
+        self._wakeup = Wakeup()
 
     def wake(self) -> None:
         """Something may be due sooner than it was."""
-        self._woken.set()
+        self._wakeup.set()
 
     async def turn(self) -> bool:
         """Nap until something is due, at most a second, and fire it; there is always a next turn at once."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._nap_s()):
-                await self._woken.wait()
-        self._woken.clear()
+        await self._wakeup.wait(self._nap_s())
         count(await self.fire(), self.outbox, self.metrics)
         return True
 
@@ -67,30 +66,50 @@ def count(fired: list[Fired], outbox: Outbox, metrics: ExpiryMetrics) -> None:
 
 
 class Resaying:
-    """Says again what was not answered in time."""
+    """Says again what was not answered in time, and sooner once a dependency of everybody's is back.
 
-    def __init__(self, endings: SayAgain, accounts: SayAgain, metrics: ExpiryMetrics) -> None:
+    Args:
+        endings: of stories.
+        accounts: of erased users.
+        metrics: count both.
+        impaired: whether Kafka or MongoDB is away, as far as this replica can tell.
+    """
+
+    def __init__(
+        self, endings: SayAgain, accounts: SayAgain, metrics: ExpiryMetrics, impaired: Callable[[], bool]
+    ) -> None:
         self.endings = endings
         self.accounts = accounts
         self.metrics = metrics
+        self.impaired = impaired
+        # Whoever begins to do this does not know what happened before.
+        self._was_impaired = True
 
-    async def turn(self) -> None:
-        """Mark what is due, of both kinds."""
+    async def turn(self) -> bool:
+        """Mark what is due, of both kinds; true while there is more to make due."""
+        if self.impaired():
+            self._was_impaired = True
+        elif self._was_impaired:
+            self._was_impaired = not all([await self.endings.hasten(), await self.accounts.hasten()])
         self.metrics.endings_resaid.inc(await self.endings())
         self.metrics.accounts_resaid.inc(await self.accounts())
+        return self._was_impaired and not self.impaired()
 
 
 class Gauges:
-    """Counts what is in the store for those who watch."""
+    """Counts what is in the store for those who watch, on one replica; the others say nothing is there."""
 
-    def __init__(self, timers: CountTimers, audit: AuditErasure, metrics: ExpiryMetrics) -> None:
+    def __init__(self, timers: CountTimers, audit: AuditErasure, leases: Leases, metrics: ExpiryMetrics) -> None:
         self.timers = timers
         self.audit = audit
+        self.leases = leases
         self.metrics = metrics
 
     async def turn(self) -> None:
-        """Count once."""
-        census, audit = await self.timers(), await self.audit()
+        """Count once, where this replica is the one that does."""
+        census, audit = Census(0, 0, 0.0), Audit(dict.fromkeys(STORES, 0), dict.fromkeys(STORES, 0.0))
+        if await self.leases.acquire("count"):
+            census, audit = await self.timers(), await self.audit()
         self.metrics.timers.set(census.timers)
         self.metrics.timers_overdue.set(census.overdue)
         self.metrics.oldest_overdue.set(census.oldest_overdue_s)

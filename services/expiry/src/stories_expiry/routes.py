@@ -14,8 +14,8 @@ from stories_shared.http.problems import not_found
 from stories_shared.http.timely import TimelyRoute
 from stories_shared.ids import new_id
 
-from stories_expiry.domain.accounts import SERVICES, AccountReceipt, Service
-from stories_expiry.domain.endings import STORES, Ended, Receipt, Store
+from stories_expiry.domain.accounts import AccountReceipt, Service
+from stories_expiry.domain.endings import Ended, Receipt, Store
 from stories_expiry.usecases.accounts import EraseAccount, ReadAccountReceipt
 from stories_expiry.usecases.receipts import AuditErasure, ReadReceipt
 
@@ -64,9 +64,9 @@ def http_routes(
     claims: Claims,
 ) -> APIRouter:
     """Every route of expiry."""
-    router = APIRouter(route_class=TimelyRoute, tags=["expiry"], dependencies=[limited("reads")])
+    router = APIRouter(route_class=TimelyRoute, tags=["expiry"])
 
-    @router.get("/v1/stories/{story_id}/receipt", response_model=ReceiptAnswer)
+    @router.get("/v1/stories/{story_id}/receipt", response_model=ReceiptAnswer, dependencies=[limited("reads")])
     async def receipt(story_id: StoryId, caller: Who) -> dict[str, Any]:
         """The record that every store has erased an ended story. For its author and admins; 404 while it lives."""
         found = await read_receipt(story_id, caller.user_id, admin=caller.is_admin)
@@ -74,13 +74,18 @@ def http_routes(
             raise not_found()
         return receipt_answer(*found)
 
-    @router.get("/v1/admin/erasure", response_model=AuditAnswer)
+    @router.get("/v1/admin/erasure", response_model=AuditAnswer, dependencies=[limited("reads")])
     async def erasure(_caller: Admin) -> dict[str, Any]:
         """What has ended and is not erased everywhere yet."""
         audit = await audit_erasure()
         return {"open": audit.open, "oldest_s": max(audit.oldest_s.values())}
 
-    @router.post("/v1/admin/users/{user_id}/erasure", status_code=ACCEPTED, response_model=AccountReceiptAnswer)
+    @router.post(
+        "/v1/admin/users/{user_id}/erasure",
+        status_code=ACCEPTED,
+        response_model=AccountReceiptAnswer,
+        dependencies=[limited("writes")],
+    )
     async def erase_user(user_id: UserId, caller: Admin, once: Idempotent) -> dict[str, Any]:
         """Have every service forget a user as of now."""
         if once is None:
@@ -91,7 +96,11 @@ def http_routes(
             await claims.settle(claimed, ACCEPTED)
         return account_answer(receipt)
 
-    @router.get("/v1/admin/users/{user_id}/erasure", response_model=AccountReceiptAnswer)
+    @router.get(
+        "/v1/admin/users/{user_id}/erasure",
+        response_model=AccountReceiptAnswer,
+        dependencies=[limited("reads")],
+    )
     async def user_receipt(user_id: UserId, _caller: Admin) -> dict[str, Any]:
         """Which services have forgotten the user, by the newest demand."""
         found = await read_account_receipt(user_id)
@@ -108,7 +117,7 @@ def receipt_answer(receipt: Receipt, log_clears_by: datetime) -> dict[str, Any]:
         "story_id": receipt.story_id,
         "ended": receipt.ended,
         "ended_at": receipt.ended_at,
-        "erased": {store: receipt.erased.get(store) for store in STORES},
+        "erased": {store: receipt.erased.get(store) for store in receipt.expected},
         "complete": receipt.complete,
         "completed_at": receipt.completed_at,
         "log_clears_by": log_clears_by,
@@ -122,6 +131,6 @@ def account_answer(receipt: AccountReceipt) -> dict[str, Any]:
         "receipt_id": receipt.receipt_id,
         "user_id": receipt.user_id,
         "at": receipt.at,
-        "erased": {service: receipt.erased.get(service) for service in SERVICES},
+        "erased": {service: receipt.erased.get(service) for service in receipt.expected},
         "complete": receipt.complete,
     }

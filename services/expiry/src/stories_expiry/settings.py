@@ -25,3 +25,6 @@ class ExpirySettings(Settings):
     receipt_retention: Annotated[Duration, AfterValidator(outlives_the_log)] = Field(
         timedelta(days=90), description="how long a complete receipt can be read, at least 30d"
     )
+    limit_writes: int = Field(
+        120, ge=1, description="account erasures an admin may demand in a minute, on each replica"
+    )

@@ -8,6 +8,7 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from stories_shared.mongo import Mongo
@@ -27,6 +28,10 @@ SESSION_FIELDS = frozenset(
         "bypassDocumentValidation",
     }
 )
+
+
+# Bounds of an index on dates reach from the year 1 to 292278994.
+ANY_DATE: CodecOptions[dict[str, Any]] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
 
 
 class CommandRecorder(CommandListener):
@@ -63,7 +68,9 @@ async def slow_plans(mongo: Mongo, commands: Iterable[Mapping[str, Any]]) -> lis
     slow = []
     for command in commands:
         try:
-            plan = await mongo.database.command({"explain": command, "verbosity": "queryPlanner"})
+            plan = await mongo.database.command(
+                {"explain": command, "verbosity": "queryPlanner"}, codec_options=ANY_DATE
+            )
         except Exception as error:
             error.add_note(f"while explaining {command}")
             raise

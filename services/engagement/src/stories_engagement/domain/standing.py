@@ -1,17 +1,27 @@
-"""What still stands: the endings, switches and blocks that tickets are judged by, in memory on every replica."""
+"""The access state: what this replica holds in memory to judge tickets by.
 
-from collections.abc import Set
+Live stories, the endings of the last day, and the blocks that MongoDB may not have yet. Everything else about blocks is
+asked of MongoDB (usecases/blocks.py), so that what is here is bounded by what happens in a day, however many blocks
+were ever set. Nothing here takes longer than a bounded step.
+"""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-REMEMBER_ENDED = timedelta(hours=72)
-"""How long an ending is remembered here: longer than any ticket of the story can live."""
+REMEMBER_ENDED = timedelta(hours=25)
+"""How long an ending is remembered here: the longest life of a ticket and the day in which a story can be reported."""
 
-REMEMBER_UNBLOCKED = timedelta(days=30)
-"""How long a lifted block or an erased person is remembered, so that an older block heard later does not stand again
-(topics keep 7 d)."""
+REMEMBER_ERASED = timedelta(hours=1)
+"""How long an erasure is remembered here, so that an older block heard after it does not stand. One that is heard later
+still stands only until it is compared with MongoDB."""
 
-NOBODY: frozenset[str] = frozenset()
+KEEP_BLOCKS = timedelta(seconds=30)
+"""A block set or lifted is held here for so long at least, then until MongoDB has it."""
+
+PRUNE_AT_ONCE = 1_000
+"""Entries forgotten in one step: about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,44 +50,58 @@ class Edge:
         return other.at > self.at or (other.at == self.at and other.on and not self.on)
 
 
+KINDS = ("stories", "endings", "blocks", "erasures")
+"""What is held."""
+
+Pair = tuple[str, str]
+"""Who blocked whom."""
+
+
 class Standing:
     """Pure data: the same facts in any order, any number of times, leave the same standing."""
 
     def __init__(self) -> None:
         self._stories: dict[str, Known] = {}
-        self._ended: dict[str, datetime] = {}
-        self._edges: dict[tuple[str, str], Edge] = {}
-        self._avoids: dict[str, set[str]] = {}
-        self._erased: dict[str, datetime] = {}
+        self._stories_until: dict[int, list[str]] = {}
+        self._ended: OrderedDict[str, datetime] = OrderedDict()
+        self._edges: OrderedDict[Pair, tuple[Edge, datetime]] = OrderedDict()
+        self._pairs: defaultdict[str, set[Pair]] = defaultdict(set)
+        self._erased: OrderedDict[str, tuple[datetime, datetime]] = OrderedDict()
 
     def post(self, story_id: str, known: Known) -> None:
         """A story was posted or changed. Older revisions and ended stories change nothing."""
         held = self._stories.get(story_id)
-        if story_id not in self._ended and (held is None or held.revision < known.revision):
-            self._stories[story_id] = known
+        if story_id in self._ended or (held is not None and held.revision >= known.revision):
+            return
+        self._stories[story_id] = known
+        if held is None or held.expires_at != known.expires_at:
+            self._stories_until.setdefault(_hour(known.expires_at), []).append(story_id)
 
     def end(self, story_id: str, heard_at: datetime) -> None:
         """A story has ended, for good."""
         self._ended.setdefault(story_id, heard_at)
         self._stories.pop(story_id, None)
 
-    def block(self, user_id: str, target_id: str, edge: Edge) -> None:
+    def block(self, user_id: str, target_id: str, edge: Edge, heard_at: datetime) -> None:
         """A block was set or lifted; words about erased people from before their erasure are nobody's."""
-        held = self._edges.get((user_id, target_id))
-        if held is not None and not held.outdone_by(edge):
+        pair = user_id, target_id
+        held = self._edges.get(pair)
+        if held is not None and not held[0].outdone_by(edge):
             return
-        if any(edge.at <= self._erased[one] for one in (user_id, target_id) if one in self._erased):
+        if any(edge.at <= self._erased[one][0] for one in pair if one in self._erased):
             return
-        self._edges[user_id, target_id] = edge
-        self._settle(user_id, target_id)
+        self._edges.pop(pair, None)
+        self._edges[pair] = edge, heard_at
+        for one in pair:
+            self._pairs[one].add(pair)
 
-    def erase(self, user_id: str, until: datetime) -> None:
+    def erase(self, user_id: str, until: datetime, heard_at: datetime) -> None:
         """A person was erased: blocks set by or against them up to then are forgotten."""
-        self._erased[user_id] = until = max(until, self._erased.get(user_id, until))
-        old = [pair for pair, edge in self._edges.items() if user_id in pair and edge.at <= until]
-        for pair in old:
-            del self._edges[pair]
-            self._settle(*pair)
+        earlier = self._erased.pop(user_id, None)
+        until = max(until, earlier[0]) if earlier else until
+        self._erased[user_id] = until, heard_at
+        for pair in [pair for pair in self._pairs.get(user_id, ()) if self._edges[pair][0].at <= until]:
+            self._drop(pair)
 
     def story(self, story_id: str, now: datetime) -> Known | None:
         """The story, if this replica has heard of it and it lives."""
@@ -91,39 +115,69 @@ class Standing:
         known = self._stories.get(story_id)
         return known is not None and known.expires_at <= now
 
-    def apart(self, one: str, other: str) -> bool:
-        """Whether a block stands between two people, either way."""
-        return other in self._avoids.get(one, NOBODY)
+    def edges(self, pairs: Iterable[Pair]) -> dict[Pair, Edge]:
+        """The newest words about these pairs that are held here."""
+        return {pair: self._edges[pair][0] for pair in pairs if pair in self._edges}
 
-    def avoids(self, user_id: str) -> Set[str]:
-        """Everybody on the other side of a block from this person, either way."""
-        return self._avoids.get(user_id, NOBODY)
+    def edges_of(self, user_id: str) -> dict[Pair, Edge]:
+        """The newest words held here that a person has a part in."""
+        return self.edges(self._pairs.get(user_id, ()))
 
-    def prune(self, now: datetime) -> None:
-        """Forget what can no longer matter."""
-        for story_id in [s for s, known in self._stories.items() if known.expires_at + REMEMBER_ENDED < now]:
-            del self._stories[story_id]
-        for story_id in [s for s, at in self._ended.items() if at + REMEMBER_ENDED < now]:
-            del self._ended[story_id]
-        lifted = [p for p, edge in self._edges.items() if not edge.on and edge.at + REMEMBER_UNBLOCKED < now]
-        for pair in lifted:
-            del self._edges[pair]
-        for user_id in [u for u, at in self._erased.items() if at + REMEMBER_UNBLOCKED < now]:
-            del self._erased[user_id]
+    def oldest_edges(self, now: datetime, limit: int) -> dict[Pair, Edge]:
+        """Some words that were heard long enough ago for MongoDB to have them, the oldest first."""
+        found: dict[Pair, Edge] = {}
+        for pair, (edge, heard_at) in self._edges.items():
+            if len(found) == limit or heard_at + KEEP_BLOCKS > now:
+                break
+            found[pair] = edge
+        return found
 
-    def _settle(self, one: str, other: str) -> None:
-        """Note whether two people are apart, by what is known of either side."""
-        edges = self._edges.get((one, other)), self._edges.get((other, one))
-        if any(edge is not None and edge.on for edge in edges):
-            self._avoids.setdefault(one, set()).add(other)
-            self._avoids.setdefault(other, set()).add(one)
-        else:
-            self._part(one, other)
-            self._part(other, one)
+    def stored(self, edges: dict[Pair, Edge]) -> None:
+        """MongoDB has these words, so they need not be held here unless there are newer ones."""
+        for pair, edge in edges.items():
+            if self._edges.get(pair, (None,))[0] == edge:
+                self._drop(pair)
 
-    def _part(self, user_id: str, target_id: str) -> None:
-        avoided = self._avoids.get(user_id)
-        if avoided is not None:
-            avoided.discard(target_id)
-            if not avoided:
-                del self._avoids[user_id]
+    def not_stored(self, pairs: Iterable[Pair], now: datetime) -> None:
+        """MongoDB does not have these words yet: they are compared again after the others."""
+        for pair in pairs:
+            if pair in self._edges:
+                self._edges[pair] = self._edges[pair][0], now
+                self._edges.move_to_end(pair)
+
+    def sizes(self) -> dict[str, int]:
+        """How many entries of each kind are held."""
+        sizes = len(self._stories), len(self._ended), len(self._edges), len(self._erased)
+        return dict(zip(KINDS, sizes, strict=True))
+
+    def prune(self, now: datetime) -> bool:
+        """Forget some of what can no longer matter; whether there is more of it."""
+        left = PRUNE_AT_ONCE
+        while left and self._ended and next(iter(self._ended.values())) + REMEMBER_ENDED < now:
+            self._ended.popitem(last=False)
+            left -= 1
+        while left and self._erased and next(iter(self._erased.values()))[1] + REMEMBER_ERASED < now:
+            self._erased.popitem(last=False)
+            left -= 1
+        for hour in [hour for hour in self._stories_until if hour < _hour(now - REMEMBER_ENDED)]:
+            ids = self._stories_until[hour]
+            while left and ids:
+                story_id = ids.pop()
+                known = self._stories.get(story_id)
+                if known is not None and _hour(known.expires_at) == hour:
+                    del self._stories[story_id]
+                left -= 1
+            if not ids:
+                del self._stories_until[hour]
+        return not left
+
+    def _drop(self, pair: Pair) -> None:
+        del self._edges[pair]
+        for one in set(pair):
+            self._pairs[one].discard(pair)
+            if not self._pairs[one]:
+                del self._pairs[one]
+
+
+def _hour(at: datetime) -> int:
+    return int(at.timestamp()) // 3600

@@ -88,7 +88,7 @@ def comment_routes(
         story_id: StoryId, body: CommentGiven, caller: Who, asked: Idempotent, ticket: StoryTicket = None
     ) -> CommentShape:
         """Comment on a story. A reply to a reply hangs on the top one."""
-        admitted = admit(caller.user_id, story_id, ticket)
+        admitted = await admit(caller.user_id, story_id, ticket)
 
         async def make(comment_id: str) -> Comment:
             return await write(admitted, comment_id, body.text, body.reply_to)
@@ -105,7 +105,7 @@ def comment_routes(
         ticket: StoryTicket = None,
     ) -> Listing[CommentShape]:
         """Top comments, newest first, or the replies to one, oldest first."""
-        admitted = admit(caller.user_id, story_id, ticket)
+        admitted = await admit(caller.user_id, story_id, ticket)
         name = f"comments {story_id} {reply_to} {hidden}"
         position = cursors.position(name, caller.user_id, page)
         after = (position[0], position[1]) if position else None
@@ -116,7 +116,7 @@ def comment_routes(
             next_cursor=cursors.seal(name, caller.user_id, following) if following else None,
         )
 
-    @router.delete("/v1/comments/{comment_id}", status_code=204, dependencies=[limited("reads")])
+    @router.delete("/v1/comments/{comment_id}", status_code=204, dependencies=[limited("writes")])
     async def delete_comment(comment_id: StoryId, caller: Who) -> Response:
         """Delete a comment and its replies: its writer, the story's author and admins."""
         await delete(caller.user_id, comment_id, is_admin=caller.is_admin)

@@ -58,7 +58,7 @@ def reaction_routes(admit: Admit, react: React, withdraw: WithdrawReaction, read
     )
     async def set_reaction(story_id: StoryId, body: ReactionGiven, caller: Who, ticket: StoryTicket = None) -> Response:
         """React to a story, in place of an earlier reaction."""
-        await react(admit(caller.user_id, story_id, ticket), body.emoji)
+        await react(await admit(caller.user_id, story_id, ticket), body.emoji)
         return Response(status_code=204)
 
     @router.delete("/v1/stories/{story_id}/reaction", status_code=204, dependencies=[limited("reactions")])
@@ -70,7 +70,7 @@ def reaction_routes(admit: Admit, react: React, withdraw: WithdrawReaction, read
     @router.get("/v1/stories/{story_id}/reactions", dependencies=[limited("reads")])
     async def read_reactions(story_id: StoryId, caller: Who, ticket: StoryTicket = None) -> ReactionsShape:
         """How many reactions of each kind a story has."""
-        counts, mine = await read(admit(caller.user_id, story_id, ticket))
+        counts, mine = await read(await admit(caller.user_id, story_id, ticket))
         return ReactionsShape(counts=dict(counts), total=sum(counts.values()), mine=mine)
 
     return router
@@ -85,7 +85,7 @@ def share_routes(admit: Admit, share: Share, once_only: OnceOnly) -> APIRouter:
         story_id: StoryId, caller: Who, asked: Idempotent, response: Response, ticket: StoryTicket = None
     ) -> ShareShape:
         """A link to the story; counts once per viewer."""
-        admitted = admit(caller.user_id, story_id, ticket)
+        admitted = await admit(caller.user_id, story_id, ticket)
 
         async def make(_id: str) -> str:
             return await share(admitted)
@@ -104,7 +104,7 @@ def count_routes(admit: Admit, read: ReadCounts) -> APIRouter:
     @router.get("/v1/stories/{story_id}/counts", dependencies=[limited("reads")])
     async def read_counts(story_id: StoryId, caller: Who, ticket: StoryTicket = None) -> CountsShape:
         """Everything that is counted of one story."""
-        counts = await read(admit(caller.user_id, story_id, ticket))
+        counts = await read(await admit(caller.user_id, story_id, ticket))
         return CountsShape(
             views=counts.views,
             viewers=counts.viewers,

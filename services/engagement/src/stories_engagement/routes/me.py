@@ -46,27 +46,27 @@ def me_routes(
     read_privacy: ReadPrivacy, set_privacy: SetPrivacy, read_words: ReadHiddenWords, set_words: SetHiddenWords
 ) -> APIRouter:
     """The caller's own settings."""
-    router = APIRouter(route_class=TimelyRoute, tags=["me"], dependencies=[limited("reads")])
+    router = APIRouter(route_class=TimelyRoute, tags=["me"])
 
-    @router.get("/v1/me/privacy")
+    @router.get("/v1/me/privacy", dependencies=[limited("reads")])
     async def get_privacy(caller: Who) -> PrivacyShape:
         """Whether one is listed as a viewer."""
         return PrivacyShape(view_history=await read_privacy(caller.user_id))
 
-    @router.put("/v1/me/privacy")
+    @router.put("/v1/me/privacy", dependencies=[limited("writes")])
     async def put_privacy(body: PrivacyGiven, caller: Who) -> PrivacyShape:
         """Off unlists at once, for good, from every live story."""
         await set_privacy(caller.user_id, body.view_history)
         return PrivacyShape(view_history=body.view_history)
 
-    @router.get("/v1/me/hidden-words")
+    @router.get("/v1/me/hidden-words", dependencies=[limited("reads")])
     async def get_hidden_words(caller: Who) -> WordsShape:
         """The words that hide comments under one's stories."""
         return WordsShape(words=list(await read_words(caller.user_id)))
 
-    @router.put("/v1/me/hidden-words")
+    @router.put("/v1/me/hidden-words", dependencies=[limited("writes")])
     async def put_hidden_words(body: WordsGiven, caller: Who) -> WordsShape:
-        """Comments under one's live stories are hidden and shown by the new words at once."""
+        """Readers see comments by the new words at once; counts follow within seconds."""
         return WordsShape(words=list(await set_words(caller.user_id, body.words)))
 
     return router

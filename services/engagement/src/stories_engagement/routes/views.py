@@ -134,17 +134,16 @@ def view_routes(
     @router.get("/v1/stories/{story_id}/viewers", dependencies=[limited("reads")])
     async def list_viewers(story_id: StoryId, caller: Who, page: Paged, ticket: StoryTicket = None) -> ViewersShape:
         """Who viewed a story, newest first. For its author only."""
-        admitted = admit(caller.user_id, story_id, ticket)
+        admitted = await admit(caller.user_id, story_id, ticket)
         name = f"viewers {story_id}"
         position = cursors.position(name, caller.user_id, page)
         found = await viewers(admitted, (position[0], position[1]) if position else None, page.limit)
-        last = found.viewers[-1] if found.more else None
         return ViewersShape(
             items=[
                 ViewerShape(viewer_id=v.viewer_id, viewed_at=text(v.viewed_at), plays=v.plays, reaction=v.reaction)
                 for v in found.viewers
             ],
-            next_cursor=cursors.seal(name, caller.user_id, [last.viewed_at, last.viewer_id]) if last else None,
+            next_cursor=cursors.seal(name, caller.user_id, found.following) if found.following else None,
             total=found.total,
             hidden=found.hidden,
         )

@@ -5,8 +5,8 @@ Whoever changes a count marks the document as unsaid in the same write; the rela
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -18,43 +18,36 @@ from stories_shared.outbox import mark
 from stories_shared.publishing import Saying
 
 from stories_engagement.domain.errors import Gone
+from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS, TOTALS, Delta
 from stories_engagement.store.shapes import ENGAGEMENTS, VIEWS, settled
-from stories_engagement.store.stories import NO_ENGAGEMENTS
+from stories_engagement.store.units import Rows
+from stories_engagement.store.writes import RemoveRow, Write
 from stories_engagement.usecases.engagements import Counts
 
 T = TypeVar("T")
 
-KINDS = ("reaction", "comment", "share")
-
 TOGETHER = 50
-"""Wishes about one story that share a transaction. A commit costs as much for fifty as for one."""
+"""Writes about one story that share a transaction. A commit costs as much for fifty as for one."""
 
-
-@dataclass(slots=True)
-class Change:
-    """How a write changes a story's counts."""
-
-    totals: dict[str, int] = field(default_factory=dict)
-    emoji: dict[str, int] = field(default_factory=dict)
-
-    def add(self, other: "Change") -> None:
-        """Take another one's changes in."""
-        for mine, theirs in ((self.totals, other.totals), (self.emoji, other.emoji)):
-            for name, by in theirs.items():
-                mine[name] = mine.get(name, 0) + by
-
-
-Verb = Callable[[Session], Awaitable[tuple[Change | None, T]]]
-"""Writes rows in a session and tells what that changes; None: it wrote nothing. Raises `Gone` before it writes."""
+FORGOTTEN_AT_ONCE = 500
+"""Rows of a person that are looked up at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wish:
-    """A verb, whose story it is about, and who waits for it."""
+    """A write, whose story it is about, and who waits for it."""
 
-    verb: Verb[Any]
+    write: Write[Any]
     author_id: str | None
     answer: asyncio.Future[Any]
+
+
+class Unchanged(Exception):
+    """The writes of a transaction change nothing, so there is nothing to commit; what came of them."""
+
+    def __init__(self, outcomes: list[Any]) -> None:
+        super().__init__()
+        self.outcomes = outcomes
 
 
 class Book:
@@ -70,17 +63,17 @@ class Book:
         self._wake = wake
         self._documents = mongo[ENGAGEMENTS]
         self._viewed = Loader(mongo[VIEWS], {"viewers": 1, "plays": 1})
-        self._engaged = Loader(self._documents, dict.fromkeys(KINDS, 1))
+        self._engaged = Loader(self._documents, dict.fromkeys(TOTALS, 1))
         self._waiting: dict[str, list[Wish]] = {}
         self._working: set[asyncio.Task[None]] = set()
 
-    async def write(self, story_id: str, author_id: str | None, verb: Verb[T]) -> T:
-        """Run a verb and count what it changed, in one transaction that no ending can slip through.
+    async def write(self, story_id: str, author_id: str | None, write: Write[T]) -> T:
+        """Do a write and count what it changed, in one transaction that no ending can slip through.
 
         Raises:
-            Gone: the story has ended, or the verb says so.
+            Gone: the story has ended, or the write says so.
         """
-        wish = Wish(verb, author_id, asyncio.get_running_loop().create_future())
+        wish = Wish(write, author_id, asyncio.get_running_loop().create_future())
         if story_id in self._waiting:
             self._waiting[story_id].append(wish)
         else:
@@ -91,10 +84,34 @@ class Book:
         result: T = await wish.answer
         return result
 
-    async def write_if_live(self, story_id: str, verb: Verb[T]) -> None:
-        """Like `write`, for what an ending takes away anyhow."""
-        with contextlib.suppress(Gone):
-            await self.write(story_id, None, verb)
+    async def remove(self, write: RemoveRow) -> bool:
+        """Delete a row and what hangs on it, in bounded steps; False where it is not there (any more).
+
+        Raises:
+            Gone: the story has ended.
+        """
+        while (removed := await self.write(write.story_id, None, write)) is None:
+            continue
+        return removed
+
+    async def forget(self, user_id: str, until: datetime) -> None:
+        """Take away all rows of a person up to a time, of every kind that is counted. Endings take away the rest."""
+        for kind in ROW_KINDS:
+            mine: Document = {kind.person: user_id, "at": {"$lte": until}}
+            last = ""
+            while True:
+                wanted = mine | {"_id": {"$gt": last}}
+                found = (
+                    await self.mongo[kind.collection]
+                    .find(wanted, {"story_id": 1}, sort=[("_id", 1)], limit=FORGOTTEN_AT_ONCE)
+                    .to_list(None)
+                )
+                for row in found:
+                    with contextlib.suppress(Gone):
+                        await self.remove(RemoveRow(kind, row["_id"], row["story_id"], until))
+                if len(found) < FORGOTTEN_AT_ONCE:
+                    break
+                last = found[-1]["_id"]
 
     async def counts(self, story_id: str) -> Counts:
         """All counts of a story."""
@@ -112,8 +129,9 @@ class Book:
         """Do what waits for a story, together, until nothing does."""
         waiting = self._waiting[story_id]
         while waiting:
-            wishes = [wish for wish in waiting[:TOGETHER] if not wish.answer.done()]
-            del waiting[:TOGETHER]
+            number = together(waiting)
+            wishes = [wish for wish in waiting[:number] if not wish.answer.done()]
+            del waiting[:number]
             await self._try(story_id, wishes)
         del self._waiting[story_id]
 
@@ -123,6 +141,8 @@ class Book:
             return
         try:
             outcomes, said = await settled(self.mongo, lambda session: self._write(story_id, wishes, session))
+        except Unchanged as unchanged:
+            outcomes, said = unchanged.outcomes, False
         except Exception as error:  # noqa: BLE001  (it is handed to everyone who waits)
             if len(wishes) > 1 and dependency_of(error) is None:
                 for wish in wishes:
@@ -140,31 +160,44 @@ class Book:
                 wish.answer.set_result(outcome)
 
     async def _write(self, story_id: str, wishes: Sequence[Wish], session: Session) -> tuple[list[Any], bool]:
-        before = await self._documents.find_one({"_id": story_id}, session=session)
+        """Fence first: from here on an ending and other replicas wait, and see what this transaction makes of it."""
+        before = await self._documents.find_one_and_update({"_id": story_id}, {"$inc": {"seq": 1}}, session=session)
         if before is not None and before["ended"] is not None:
-            return [Gone() for _ in wishes], False
+            raise Unchanged([Gone() for _ in wishes])
+        rows = Rows(self.mongo, session)
+        while await rows.load(key for wish in wishes for key in wish.write.needs(rows)):
+            continue
         outcomes: list[Any] = []
-        whole: Change | None = None
         author_id = before["author_id"] if before else None
         for wish in wishes:
             author_id = author_id or wish.author_id
+            await wish.write.search(rows)
             try:
-                change, result = await wish.verb(session)
+                outcomes.append(wish.write.apply(rows))
             except Gone as gone:
                 outcomes.append(gone)
-                continue
-            outcomes.append(result)
-            if change is not None:
-                whole = whole or Change()
-                whole.add(change)
-        if whole is None:
-            return outcomes, False
-        after = changed(before or NO_ENGAGEMENTS, whole, whole_ms(self.now())) | {"author_id": author_id}
+        if not rows.changed:
+            raise Unchanged(outcomes)
+        delta = rows.delta()
+        await rows.write()
+        now = whole_ms(self.now())
         if before is None:
-            await self._documents.insert_one({"_id": story_id, "ended": None, **after}, session=session)
-        else:
-            await self._documents.update_one({"_id": story_id, "ended": None}, {"$set": after}, session=session)
-        return outcomes, "unsaid" in after
+            new = {**NO_ENGAGEMENTS, **{name: {} for name in BREAKDOWNS}, "seq": 1, "ended": None}
+            await self._documents.insert_one(
+                {"_id": story_id, **new, "author_id": author_id, "at": now}, session=session
+            )
+        change = counted(before or NO_ENGAGEMENTS, delta, now)
+        change["$set"]["author_id"] = author_id
+        await self._documents.update_one({"_id": story_id}, change, session=session)
+        return outcomes, "unsaid" in change["$set"]
+
+
+def together(waiting: Sequence[Wish]) -> int:
+    """How many of the first share a transaction."""
+    for number, wish in enumerate(waiting[:TOGETHER]):
+        if wish.write.alone:
+            return max(1, number)
+    return min(len(waiting), TOGETHER)
 
 
 def facts(document: Document) -> list[Saying]:
@@ -186,20 +219,22 @@ def facts(document: Document) -> list[Saying]:
     ]
 
 
-def changed(before: Document, change: Change, now: datetime) -> Document:
-    """The fields of a story's document after a change. `seq` always grows, so that every writer meets every other."""
-    after: Document = {"seq": before["seq"] + 1, "at": now}
-    kinds = {kind for kind, by in change.totals.items() if by}
-    for kind in KINDS:
-        after[kind] = before[kind] + change.totals.get(kind, 0)
-    if any(change.emoji.values()):
-        emoji = dict(before.get("emoji", {}))
-        for text, by in change.emoji.items():
-            emoji[text] = emoji.get(text, 0) + by
-        after["emoji"] = {text: count for text, count in emoji.items() if count > 0}
-    elif "emoji" not in before:
-        after["emoji"] = {}
-    if kinds:
+def counted(before: Document, delta: Delta, now: datetime) -> Document:
+    """The update of a story's document whose counters change so. Counters of a breakdown that come to nothing leave."""
+    emptied = {path: "" for path in delta if "." in path and at(before, path) + delta[path] <= 0}
+    update: Document = {"$set": {"at": now}, "$inc": {path: by for path, by in delta.items() if path not in emptied}}
+    if emptied:
+        update["$unset"] = emptied
+    if kinds := {kind for kind in TOTALS if delta.get(kind)}:
         waiting = before.get("unsaid") or {"kinds": (), "since": now}
-        after["unsaid"] = mark(after["seq"], waiting["since"]) | {"kinds": sorted(kinds.union(waiting["kinds"]))}
-    return after
+        marked = mark(before["seq"] + 1, waiting["since"])
+        update["$set"]["unsaid"] = marked | {"kinds": sorted(kinds.union(waiting["kinds"]))}
+    if not update["$inc"]:
+        del update["$inc"]
+    return update
+
+
+def at(document: Document, path: str) -> int:
+    """The counter at a path of two names."""
+    name, _, key = path.partition(".")
+    return int(document.get(name, {}).get(key, 0))

@@ -1,24 +1,25 @@
 """Comments: kept, hung on each other, hidden by an author's words, counted by the story's engagements document."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from pymongo import ASCENDING, DESCENDING, UpdateOne
-from stories_shared.mongo import Document, Session
+from pymongo import ASCENDING, DESCENDING
+from stories_shared.ids import new_id
+from stories_shared.mongo import Document, Loader
 
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import Gone
-from stories_engagement.store.book import Book, Change
-from stories_engagement.store.shapes import COMMENTS, ENGAGEMENTS, HIDDEN_WORDS, STORIES
-from stories_engagement.usecases.comments import Hides, Position
+from stories_engagement.store.book import Book
+from stories_engagement.store.kinds import COMMENT, COMMENTS
+from stories_engagement.store.shapes import ENGAGEMENTS, HIDDEN_WORDS, STORIES
+from stories_engagement.store.units import Key, Rows
+from stories_engagement.store.writes import RemoveRow
+from stories_engagement.usecases.comments import HasHidden, Position
+from stories_engagement.usecases.people import Hides, Rehiding
 
 AT_ONCE = 500
 """Comments that one transaction goes through when words change."""
-
-
-STORIES_AT_ONCE = 10
-"""Stories of an author that are gone through at the same time."""
 
 
 class MongoComments:
@@ -29,36 +30,13 @@ class MongoComments:
         self._mongo = book.mongo
         self._comments = book.mongo[COMMENTS]
 
-    async def add(self, comment: Comment, author_id: str, hides: Hides, visible: Callable[[Comment], bool]) -> Comment:
+    async def add(
+        self, comment: Comment, author_id: str, hides: HasHidden, visible: Callable[[Comment], bool]
+    ) -> Comment:
         """Keep a comment. Raises `Gone` where the story has ended or its writer cannot see what it replies to."""
 
-        async def verb(session: Session) -> tuple[Change | None, Comment]:
-            again = await self._comments.find_one({"_id": comment.id}, session=session)
-            if again is not None:
-                return None, comment_of(again)
-            top = None
-            if comment.reply_to is not None:
-                top = await self._top(comment.story_id, comment.reply_to, visible, session)
-            words = await self._mongo[HIDDEN_WORDS].find_one({"_id": author_id}, session=session)
-            own = hides(words["words"] if words else ())
-            document = {
-                "_id": comment.id,
-                "story_id": comment.story_id,
-                "writer_id": comment.writer_id,
-                "text": comment.text,
-                "at": comment.created_at,
-                "reply_to": top["_id"] if top else None,
-                "replies": 0,
-                "own": own,
-                "hidden": own or bool(top and top["hidden"]),
-            }
-            await self._comments.insert_one(document, session=session)
-            shown = not document["hidden"]
-            if top and shown:
-                await self._comments.update_one({"_id": top["_id"]}, {"$inc": {"replies": 1}}, session=session)
-            return Change({"comment": int(shown)}), comment_of(document)
-
-        return await self._book.write(comment.story_id, author_id, verb)
+        write = WriteComment(comment, author_id, hides, visible)
+        return await self._book.write(comment.story_id, author_id, write)
 
     async def get(self, comment_id: str) -> Comment | None:
         """A comment by its id."""
@@ -73,22 +51,8 @@ class MongoComments:
     async def remove(self, comment: Comment) -> bool:
         """Delete a comment and its replies; False where it is not there (any more)."""
 
-        async def verb(session: Session) -> tuple[Change | None, bool]:
-            document = await self._comments.find_one_and_delete({"_id": comment.id}, session=session)
-            if document is None:
-                return None, False
-            shown = int(not document["hidden"])
-            if document["reply_to"] is None:
-                replies = {"story_id": comment.story_id, "reply_to": comment.id}
-                shown += await self._comments.count_documents({**replies, "hidden": False}, session=session)
-                await self._comments.delete_many(replies, session=session)
-            elif shown:
-                top = {"_id": document["reply_to"]}
-                await self._comments.update_one(top, {"$inc": {"replies": -1}}, session=session)
-            return Change({"comment": -shown}), True
-
         try:
-            return await self._book.write(comment.story_id, None, verb)
+            return await self._book.remove(RemoveRow(COMMENT, comment.id, comment.story_id))
         except Gone:
             return False
 
@@ -102,31 +66,73 @@ class MongoComments:
         found = self._comments.find(wanted, sort=[("at", way), ("_id", way)], limit=limit)
         return [comment_of(document) for document in await found.to_list(None)]
 
-    async def forget(self, user_id: str, until: datetime) -> None:
-        """Take away all comments of a person up to a time, with their replies."""
-        wanted = {"writer_id": user_id, "at": {"$lte": until}}
-        for document in await self._comments.find(wanted).to_list(None):
-            await self.remove(comment_of(document))
 
-    async def _top(
-        self, story_id: str, comment_id: str, visible: Callable[[Comment], bool], session: Session
-    ) -> Document:
-        found = await self._comments.find_one({"_id": comment_id, "story_id": story_id}, session=session)
-        if found is None or not visible(comment_of(found)):
+@dataclass(slots=True)
+class WriteComment:
+    """Keep a comment as the author's words are now, hung on the top one of what it replies to."""
+
+    comment: Comment
+    author_id: str
+    hides: HasHidden
+    visible: Callable[[Comment], bool]
+    alone: bool = field(default=False, init=False)
+
+    def needs(self, rows: Rows) -> Iterable[Key]:
+        """The comment itself where it was written before, the author's words, what it replies to, and the top of it."""
+        yield COMMENTS, self.comment.id
+        yield HIDDEN_WORDS, self.author_id
+        reply_to = self.comment.reply_to
+        if reply_to is not None:
+            yield COMMENTS, reply_to
+            found = rows.get(COMMENTS, reply_to) if rows.loaded(COMMENTS, reply_to) else None
+            if found is not None and found["reply_to"] is not None:
+                yield COMMENTS, found["reply_to"]
+
+    async def search(self, rows: Rows) -> None:
+        """Nothing."""
+
+    def apply(self, rows: Rows) -> Comment:
+        """Write it. Raises `Gone` where its writer cannot see what it replies to."""
+        again = rows.get(COMMENTS, self.comment.id)
+        if again is not None:
+            return comment_of(again)
+        top = self._top(rows)
+        words = rows.get(HIDDEN_WORDS, self.author_id)
+        own = self.hides(words["words"] if words else ())
+        document = {
+            "_id": self.comment.id,
+            "story_id": self.comment.story_id,
+            "writer_id": self.comment.writer_id,
+            "text": self.comment.text,
+            "at": self.comment.created_at,
+            "reply_to": top["_id"] if top else None,
+            "replies": 0,
+            "own": own,
+            "hidden": own or bool(top and top["hidden"]),
+        }
+        rows.put(COMMENTS, document)
+        if top and not document["hidden"]:
+            rows.put(COMMENTS, {**top, "replies": top["replies"] + 1})
+        return comment_of(document)
+
+    def _top(self, rows: Rows) -> Document | None:
+        if self.comment.reply_to is None:
+            return None
+        found = rows.get(COMMENTS, self.comment.reply_to)
+        if found is None or found["story_id"] != self.comment.story_id or not self.visible(comment_of(found)):
             raise Gone
-        if found["reply_to"] is None:
-            return found
-        top = await self._comments.find_one({"_id": found["reply_to"]}, session=session)
+        top = found if found["reply_to"] is None else rows.get(COMMENTS, found["reply_to"])
         if top is None:
             raise Gone
         return top
 
 
 class MongoHiddenWords:
-    """Authors' hidden words. Changing them goes through the comments under the author's live stories.
+    """Authors' hidden words. Changing them goes through the comments under the author's live stories, by their ids.
 
-    Each step writes the story's engagements document, so a comment written meanwhile is judged by the new words or
-    gone through.
+    `rehide` is when somebody may go on with it. Each step writes the story's engagements document, so a comment that is
+    written meanwhile is judged by the new words or gone through; and it keeps how far it is, so that another replica
+    can go on from there, and that who applies an older change stops.
     """
 
     def __init__(self, book: Book) -> None:
@@ -134,81 +140,119 @@ class MongoHiddenWords:
         self._mongo = book.mongo
         self._words = book.mongo[HIDDEN_WORDS]
         self._comments = book.mongo[COMMENTS]
+        self._loader = Loader(self._words, {"words": 1, "rehide": 1})
 
     async def words(self, author_id: str) -> tuple[str, ...]:
         """An author's words, as they wrote them."""
         document = await self._words.find_one({"_id": author_id}, {"words": 1})
         return tuple(document["words"]) if document else ()
 
+    async def unapplied(self, author_id: str) -> tuple[str, ...] | None:
+        """An author's words while not all comments are judged by them; otherwise None."""
+        document = await self._loader.get(author_id)
+        return tuple(document["words"]) if document and "rehide" in document else None
+
     async def set_words(self, author_id: str, words: Sequence[str], at: datetime) -> None:
-        """Keep an author's words, to be applied by `rehide`."""
-        document = {"words": list(words), "at": at, "rehide": at}
+        """Keep an author's words, to be applied to the comments that are there."""
+        document = {"words": list(words), "at": at, "rehide": at, "change": new_id()}
         await self._words.replace_one({"_id": author_id}, document, upsert=True)
 
-    async def rehide(self, author_id: str, hides: Callable[[Sequence[str], str], bool]) -> None:
-        """Hide and show the comments under an author's live stories by the words that are kept now."""
-        kept = await self._words.find_one({"_id": author_id})
-        if kept is None:
-            return
-        stories = await self._mongo[STORIES].find({"author_id": author_id}, {"_id": 1}).to_list(None)
-        for start in range(0, len(stories), STORIES_AT_ONCE):
-            some = stories[start : start + STORIES_AT_ONCE]
-            await asyncio.gather(*(self._rehide_story(story["_id"], author_id, hides) for story in some))
-        await self._words.update_one({"_id": author_id, "rehide": kept["rehide"]}, {"$unset": {"rehide": ""}})
+    async def claim(self, now: datetime, until: datetime) -> Rehiding | None:
+        """The change that has waited longest, for this replica alone until then."""
+        claimed = await self._words.find_one_and_update(
+            {"rehide": {"$lte": now}}, {"$set": {"rehide": until}}, sort=[("rehide", ASCENDING)]
+        )
+        if claimed is None:
+            return None
+        return Rehiding(
+            author_id=claimed["_id"],
+            change=claimed["change"],
+            words=tuple(claimed["words"]),
+            story_id=claimed.get("story_id"),
+            comment_id=claimed.get("comment_id"),
+        )
 
-    async def unfinished(self, before: datetime, limit: int) -> list[str]:
-        """Authors whose change of words was made before then and not applied to the end."""
-        wanted = {"rehide": {"$lt": before}}
-        return [author["_id"] for author in await self._words.find(wanted, {"_id": 1}, limit=limit).to_list(None)]
+    async def apply_some(self, work: Rehiding, hides: Hides, until: datetime) -> Rehiding | None:
+        """One step: some comments of the story it is at, or the way to the next story; None: nothing is left to do."""
+        if work.story_id is not None:
+            try:
+                judge = JudgeComments(work, work.story_id, hides, until)
+                at = await self._book.write(work.story_id, work.author_id, judge)
+            except Gone:
+                at = ""
+            if at is None:
+                return None
+            if at:
+                return replace(work, comment_id=at)
+        wanted: Document = {"author_id": work.author_id}
+        if work.story_id is not None:
+            wanted["_id"] = {"$gt": work.story_id}
+        story = await self._mongo[STORIES].find_one(wanted, {"_id": 1}, sort=[("_id", ASCENDING)])
+        if story is None:
+            done = {"rehide": "", "story_id": "", "comment_id": ""}
+            await self._words.update_one(named(work), {"$unset": done})
+            return None
+        onward = {"$set": {"story_id": story["_id"], "rehide": until}, "$unset": {"comment_id": ""}}
+        kept = await self._words.update_one(named(work), onward)
+        return replace(work, story_id=story["_id"], comment_id=None) if kept.matched_count else None
+
+    async def give_back(self, work: Rehiding, now: datetime) -> None:
+        """Let whoever has waited longest come first."""
+        await self._words.update_one(named(work), {"$set": {"rehide": now}})
 
     async def forget(self, user_id: str, until: datetime) -> None:
         """Take away a person's words, if they were set up to a time."""
         await self._words.delete_one({"_id": user_id, "at": {"$lte": until}})
 
-    async def _rehide_story(self, story_id: str, author_id: str, hides: Callable[[Sequence[str], str], bool]) -> None:
-        after: Position | None = None
-        while (after := await self._go_through(story_id, author_id, hides, after)) is not None:
-            continue
 
-    async def _go_through(
-        self, story_id: str, author_id: str, hides: Callable[[Sequence[str], str], bool], after: Position | None
-    ) -> Position | None:
-        """One step over a story's comments, oldest first, so that a top one comes before what hangs on it."""
+@dataclass(slots=True)
+class JudgeComments:
+    """Judge some comments of a story by an author's words, and keep how far that is.
 
-        async def verb(session: Session) -> tuple[Change | None, Position | None]:
-            kept = await self._words.find_one({"_id": author_id}, session=session)
-            words = kept["words"] if kept else ()
-            wanted: Document = {"story_id": story_id}
-            if after is not None:
-                at, comment_id = after
-                wanted["$or"] = [{"at": {"$gt": at}}, {"at": at, "_id": {"$gt": comment_id}}]
-            way = [("at", ASCENDING), ("_id", ASCENDING)]
-            found = await self._comments.find(wanted, sort=way, limit=AT_ONCE, session=session).to_list(None)
-            tops = {document["reply_to"] for document in found} - {None}
-            hanging = await self._comments.find({"_id": {"$in": sorted(tops)}}, session=session).to_list(None)
-            hidden = {document["_id"]: document["hidden"] for document in hanging}
-            replies: dict[str, int] = {}
-            writes: list[UpdateOne] = []
-            shown = 0
-            for document in found:
-                own, top = hides(words, document["text"]), document["reply_to"]
-                now_hidden = hidden[document["_id"]] = own or hidden.get(top, False)
-                if (own, now_hidden) != (document["own"], document["hidden"]):
-                    writes.append(UpdateOne({"_id": document["_id"]}, {"$set": {"own": own, "hidden": now_hidden}}))
-                by = document["hidden"] - now_hidden
-                shown += by
-                if top and by:
-                    replies[top] = replies.get(top, 0) + by
-            writes += [UpdateOne({"_id": top}, {"$inc": {"replies": by}}) for top, by in replies.items()]
-            if writes:
-                await self._comments.bulk_write(writes, session=session)
-            last = (found[-1]["at"], found[-1]["_id"]) if len(found) == AT_ONCE else None
-            return Change({"comment": shown}), last
+    Its outcome is the id of the last one, empty where the story is done, None where the words have changed since.
+    """
 
-        try:
-            return await self._book.write(story_id, author_id, verb)
-        except Gone:
+    work: Rehiding
+    story_id: str
+    hides: Hides
+    until: datetime
+    found: list[str] = field(default_factory=list)
+    alone: bool = field(default=True, init=False)
+
+    def needs(self, _rows: Rows) -> Iterable[Key]:
+        """The author's words."""
+        return [(HIDDEN_WORDS, self.work.author_id)]
+
+    async def search(self, rows: Rows) -> None:
+        """The comments that are next, and what they hang on."""
+        wanted: Document = {"story_id": self.story_id}
+        if self.work.comment_id is not None:
+            wanted["_id"] = {"$gt": self.work.comment_id}
+        self.found = await rows.find(COMMENTS, wanted, AT_ONCE)
+        tops = [rows.document(COMMENTS, comment_id)["reply_to"] for comment_id in self.found]
+        await rows.load((COMMENTS, top) for top in tops if top is not None)
+
+    def apply(self, rows: Rows) -> str | None:
+        """Judge them."""
+        kept = rows.get(HIDDEN_WORDS, self.work.author_id)
+        if kept is None or kept["change"] != self.work.change:
             return None
+        last = self.found[-1] if len(self.found) == AT_ONCE else ""
+        rows.put(HIDDEN_WORDS, {**kept, "rehide": self.until, **({"comment_id": last} if last else {})})
+        for comment_id in self.found:
+            before = rows.document(COMMENTS, comment_id)
+            top = rows.get(COMMENTS, before["reply_to"]) if before["reply_to"] is not None else None
+            own = self.hides(self.work.words, before["text"])
+            hidden = own or (top is not None and self.hides(self.work.words, top["text"]))
+            rows.put(COMMENTS, {**before, "own": own, "hidden": hidden})
+            if top is not None and hidden != before["hidden"]:
+                rows.put(COMMENTS, {**top, "replies": top["replies"] + before["hidden"] - hidden})
+        return last
+
+
+def named(work: Rehiding) -> Document:
+    """The author's document, as long as it holds this change."""
+    return {"_id": work.author_id, "change": work.change}
 
 
 def comment_of(document: Document) -> Comment:

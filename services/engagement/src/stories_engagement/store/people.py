@@ -1,6 +1,7 @@
 """Blocks between people, whether their views are listed, and the marks of those who were erased."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from pymongo import ReturnDocument
@@ -8,7 +9,7 @@ from pymongo.errors import DuplicateKeyError
 from stories_shared.clock import Clock, whole_ms
 from stories_shared.mongo import Loader, Mongo, Session
 
-from stories_engagement.domain.standing import Edge
+from stories_engagement.domain.standing import Edge, Pair
 from stories_engagement.store.shapes import BLOCKS, CLAIMS, ERASED_USERS, PRIVACY, row_id, settled
 
 
@@ -18,6 +19,36 @@ class MongoBlocks:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
         self._blocks = mongo[BLOCKS]
+        self._loader = Loader(self._blocks, {"on": 1, "at": 1})
+
+    async def edges(self, pairs: Iterable[Pair]) -> dict[Pair, Edge]:
+        """The words about these pairs; what is absent was never said or is long lifted."""
+        ids = {row_id(*pair): pair for pair in pairs}
+        found = await self._loader.get_many(ids)
+        return {ids[_id]: Edge(block["on"], block["at"]) for _id, block in found.items()}
+
+    async def edges_of(self, user_id: str, limit: int) -> dict[Pair, Edge]:
+        """Blocks that stand and that a person has a part in, at most so many."""
+        fields = {"user_id": 1, "target_id": 1, "at": 1}
+        sides = await asyncio.gather(
+            *(
+                self._blocks.find({side: user_id, "on": True}, fields, limit=limit).to_list(None)
+                for side in ("user_id", "target_id")
+            )
+        )
+        return {(b["user_id"], b["target_id"]): Edge(on=True, at=b["at"]) for side in sides for b in side}
+
+    async def outdated(self, edges: Mapping[Pair, Edge]) -> set[Pair]:
+        """Which of these words are stored, or outdone by what is stored: by a newer word or by an erasure."""
+        people = sorted({user_id for pair in edges for user_id in pair})
+        erased = await self._mongo[ERASED_USERS].find({"_id": {"$in": people}}, {"at": 1}).to_list(None)
+        stored, until = await self.edges(edges), {mark["_id"]: mark["at"] for mark in erased}
+        return {
+            pair
+            for pair, edge in edges.items()
+            if (pair in stored and not stored[pair].outdone_by(edge))
+            or any(user_id in until and edge.at <= until[user_id] for user_id in pair)
+        }
 
     async def put(self, user_id: str, target_id: str, edge: Edge) -> None:
         """Keep a block or its lifting, unless a newer word is kept or one of the two was erased since.

@@ -13,13 +13,16 @@ from typing import TypeVar
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from stories_shared.http.idempotency import INDEXES as CLAIM_INDEXES
+from stories_shared.leases import Leases
 from stories_shared.mongo import Mongo, Session
 from stories_shared.outbox import outbox_index
 
+from stories_engagement.store.kinds import ROW_KINDS
+
 T = TypeVar("T")
 
-STORIES, ENDED, VIEWS, ENGAGEMENTS = "stories", "ended", "views", "engagements"
-VIEWERS, REACTIONS, COMMENTS, SHARES, CLAIMS = "viewers", "reactions", "comments", "shares", "claims"
+STORIES, VIEWS, ENGAGEMENTS = "stories", "views", "engagements"
+VIEWERS, CLAIMS = "viewers", "claims"
 BLOCKS, PRIVACY, HIDDEN_WORDS, ERASED_USERS = "blocks", "privacy", "hidden_words", "erased_users"
 
 KEEP_MARKS = timedelta(days=30)
@@ -37,27 +40,24 @@ def row_id(story_id: str, user_id: str) -> str:
 async def ensure(mongo: Mongo) -> None:
     """Make every collection and index that is not there yet. Transactions need the collections to exist."""
     month = int(KEEP_MARKS.total_seconds())
-    by_person = IndexModel([("viewer_id", ASCENDING)], name="viewer")
-    by_story = IndexModel([("story_id", ASCENDING)], name="story")
     ended = IndexModel([("ended", ASCENDING)], name="ended", expireAfterSeconds=month)
-    await mongo.ensure(STORIES, IndexModel([("author_id", ASCENDING)], name="author"))
-    await mongo.ensure(ENDED, IndexModel([("heard_at", ASCENDING)], name="heard", expireAfterSeconds=month))
+    await mongo.ensure(STORIES, IndexModel([("author_id", ASCENDING), ("_id", ASCENDING)], name="author"))
     unheard = IndexModel([("since", ASCENDING)], name="unheard", partialFilterExpression={"expires_at": None})
-    await mongo.ensure(VIEWS, ended, unheard)
+    erase_at = IndexModel([("erase_at", ASCENDING)], name="erase_at", sparse=True)
+    await mongo.ensure(VIEWS, ended, unheard, erase_at)
     await mongo.ensure(ENGAGEMENTS, ended, outbox_index())
     newest = [("story_id", ASCENDING), ("listed", ASCENDING), ("at", DESCENDING), ("viewer_id", DESCENDING)]
+    by_person = IndexModel([("viewer_id", ASCENDING), ("_id", ASCENDING)], name="viewer")
     await mongo.ensure(VIEWERS, IndexModel(newest, name="newest"), by_person)
-    await mongo.ensure(REACTIONS, by_story, by_person)
-    await mongo.ensure(SHARES, by_story, by_person)
-    hanging = [("story_id", ASCENDING), ("reply_to", ASCENDING), ("at", ASCENDING), ("_id", ASCENDING)]
-    await mongo.ensure(
-        COMMENTS, IndexModel(hanging, name="hanging"), IndexModel([("writer_id", ASCENDING)], name="writer")
-    )
+    for kind in ROW_KINDS:
+        by_its_person = IndexModel([(kind.person, ASCENDING), ("_id", ASCENDING)], name=kind.person)
+        await mongo.ensure(kind.collection, by_its_person, *kind.indexes)
     await mongo.ensure(CLAIMS, *CLAIM_INDEXES, IndexModel([("resource_id", ASCENDING)], name="resource"))
     lifted = IndexModel([("lifted_at", ASCENDING)], name="lifted", expireAfterSeconds=month)
     sides = [IndexModel([(f"{side}_id", ASCENDING)], name=side) for side in ("user", "target")]
     await mongo.ensure(BLOCKS, lifted, *sides)
     await mongo.ensure(PRIVACY)
+    await Leases.ensure(mongo)
     rehide = IndexModel([("rehide", ASCENDING)], name="rehide", sparse=True)
     await mongo.ensure(HIDDEN_WORDS, rehide)
     heard = IndexModel([("heard_at", ASCENDING)], name="heard", expireAfterSeconds=month)

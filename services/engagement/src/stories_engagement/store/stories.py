@@ -1,23 +1,19 @@
 """Stories while they live, the marks of those that ended, and the erasure of what belonged to them."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from datetime import datetime
 
+from pymongo import ASCENDING
 from stories_shared.clock import Clock, whole_ms
 from stories_shared.events import StoryPosted
 from stories_shared.mongo import Document, Mongo, Session
 
-from stories_engagement.domain.standing import Edge, Known
+from stories_engagement.domain.standing import Known
+from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS
 from stories_engagement.store.shapes import (
-    BLOCKS,
     CLAIMS,
-    COMMENTS,
-    ENDED,
     ENGAGEMENTS,
-    ERASED_USERS,
-    REACTIONS,
-    SHARES,
     STORIES,
     VIEWERS,
     VIEWS,
@@ -26,15 +22,11 @@ from stories_engagement.store.shapes import (
 )
 from stories_engagement.usecases.stories import known_of
 
+ERASED_AT_ONCE = 1_000
+"""Rows that one command deletes: some thirty milliseconds of the server."""
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What stands: everything that a replica needs in memory to judge tickets."""
-
-    stories: Iterable[tuple[str, Known]]
-    ended: Iterable[tuple[str, datetime]]
-    erased: Iterable[tuple[str, datetime]]
-    blocks: Iterable[tuple[str, str, Edge]]
+SNAPSHOT_BATCH = 1_000
+"""Stories that a starting replica reads at a time."""
 
 
 class MongoStories:
@@ -43,75 +35,102 @@ class MongoStories:
     def __init__(self, mongo: Mongo, now: Clock) -> None:
         self._mongo = mongo
         self._now = now
+        self._views = mongo[VIEWS]
 
     async def put(self, story: StoryPosted) -> None:
         """Keep a story, unless it has ended or as new a revision is kept."""
         story_id, known = story.story_id, known_of(story)
         fields = asdict(known) | {name: getattr(story, name) for name in ("posted_at", "series_id", "part", "parts")}
-        newer = {"_id": story_id, "revision": {"$lt": known.revision}}
-        updated = await self._mongo[STORIES].update_one(newer, {"$set": fields})
-        if updated.matched_count or await self._mongo[STORIES].find_one({"_id": story_id}, {"_id": 1}):
-            return
 
         async def verb(session: Session) -> None:
-            fence = await self._mongo[VIEWS].find_one({"_id": story_id}, session=session)
-            held = await self._mongo[STORIES].find_one({"_id": story_id}, {"revision": 1}, session=session)
-            if (fence and fence["ended"]) or (held and held["revision"] >= known.revision):
+            fence = await self._views.find_one({"_id": story_id}, {"ended": 1, "expires_at": 1}, session=session)
+            if fence is not None and fence["ended"]:
                 return
-            await self._mongo[STORIES].replace_one({"_id": story_id}, fields, upsert=True, session=session)
+            if fence is not None and fence["expires_at"] is not None:
+                older = {"_id": story_id, "revision": {"$lt": known.revision}}
+                await self._mongo[STORIES].replace_one(older, fields, session=session)
+                return
+            await self._mongo[STORIES].insert_one({"_id": story_id, **fields}, session=session)
             heard = {"author_id": known.author_id, "expires_at": known.expires_at}
             if fence is None:
                 new = {"_id": story_id, "viewers": 0, "plays": 0, "ended": None, "since": whole_ms(self._now())}
-                await self._mongo[VIEWS].insert_one(new | heard, session=session)
+                await self._views.insert_one(new | heard, session=session)
             else:
                 own = await self._forget_own(story_id, known.author_id, session)
                 change = {"$set": heard, "$inc": {"viewers": -(own > 0), "plays": -own}}
-                await self._mongo[VIEWS].update_one({"_id": story_id, "ended": None}, change, session=session)
+                await self._views.update_one({"_id": story_id}, change, session=session)
 
         await settled(self._mongo, verb)
 
-    async def end(self, story_id: str, how: str, at: datetime) -> None:
+    async def end(self, story_id: str, how: str) -> None:
         """Mark a story as ended, once and for all. Its counts and times stay for as long as the mark."""
         now = whole_ms(self._now())
 
         async def verb(session: Session) -> None:
-            mark = {"$setOnInsert": {"at": at, "how": how, "heard_at": now}}
-            await self._mongo[ENDED].update_one({"_id": story_id}, mark, upsert=True, session=session)
-            for name, nothing in ((VIEWS, NO_VIEWS), (ENGAGEMENTS, NO_ENGAGEMENTS)):
+            for name, nothing, over, gone in (
+                (VIEWS, NO_VIEWS, {"ended": now, "how": how}, {}),
+                (ENGAGEMENTS, NO_ENGAGEMENTS, {"ended": now}, dict.fromkeys(("unsaid", *BREAKDOWNS), "")),
+            ):
                 fence = await self._mongo[name].find_one({"_id": story_id}, {"ended": 1}, session=session)
                 if fence is None:
-                    await self._mongo[name].insert_one({"_id": story_id, **nothing, "ended": now}, session=session)
+                    await self._mongo[name].insert_one({"_id": story_id, **nothing, **over}, session=session)
                 elif fence["ended"] is None:
-                    over = {"$set": {"ended": now}, "$unset": {"unsaid": "", "emoji": ""}}
-                    await self._mongo[name].update_one({"_id": story_id}, over, session=session)
+                    await self._mongo[name].update_one(
+                        {"_id": story_id}, {"$set": over, "$unset": gone}, session=session
+                    )
             await self._mongo[STORIES].delete_one({"_id": story_id}, session=session)
 
         await settled(self._mongo, verb)
 
-    async def erase(self, story_id: str) -> None:
-        """Delete all rows of a story. The fences let none be added after its end, so once is enough."""
-        for name in (VIEWERS, REACTIONS, COMMENTS, SHARES):
-            await self._mongo[name].delete_many({"story_id": story_id})
-        made = {"$gte": f"{story_id}/", "$lt": f"{story_id}0"}
-        await self._mongo[CLAIMS].delete_many({"resource_id": made})
+    async def erase(self, story_id: str, steps: int) -> bool:
+        """Delete the rows of a story in at most so many steps; whether all are gone.
+
+        The fences let none be added after its end, so once is enough.
+        """
+        theirs = {"$gte": f"{story_id}/", "$lt": f"{story_id}0"}
+        counted = [(kind.collection, kind.of_story(story_id)) for kind in ROW_KINDS]
+        for name, rows in [(VIEWERS, {"_id": theirs}), *counted, (CLAIMS, {"resource_id": theirs})]:
+            while True:
+                if not steps:
+                    return False
+                found = await self._mongo[name].find(rows, {"_id": 1}, limit=ERASED_AT_ONCE).to_list(None)
+                if found:
+                    await self._mongo[name].delete_many({"_id": {"$in": [row["_id"] for row in found]}})
+                if len(found) < ERASED_AT_ONCE:
+                    break
+                steps -= 1
+        return True
+
+    async def erase_later(self, story_id: str, now: datetime) -> None:
+        """Leave the rest of an erasure to whoever claims it."""
+        await self._views.update_one({"_id": story_id}, {"$set": {"erase_at": now}})
+
+    async def claim_erasure(self, now: datetime, until: datetime) -> str | None:
+        """The erasure that has waited longest, for this replica alone until then."""
+        claimed = await self._views.find_one_and_update(
+            {"erase_at": {"$lte": now}}, {"$set": {"erase_at": until}}, {"_id": 1}, sort=[("erase_at", ASCENDING)]
+        )
+        return claimed["_id"] if claimed else None
+
+    async def erased(self, story_id: str) -> None:
+        """Nothing is left to erase."""
+        await self._views.update_one({"_id": story_id}, {"$unset": {"erase_at": ""}})
 
     async def unheard(self, before: datetime, limit: int) -> list[str]:
         """Stories that were viewed for the first time before then, and never heard of."""
         wanted = {"expires_at": None, "ended": None, "since": {"$lt": before}}
-        return [fence["_id"] for fence in await self._mongo[VIEWS].find(wanted, {"_id": 1}, limit=limit).to_list(None)]
+        return [fence["_id"] for fence in await self._views.find(wanted, {"_id": 1}, limit=limit).to_list(None)]
 
-    async def snapshot(self, remember_ended: timedelta) -> Snapshot:
-        """Live stories, endings of late, and every word about blocks."""
-        since = {"heard_at": {"$gte": self._now() - remember_ended}}
-        return Snapshot(
-            stories=[(s["_id"], known_from(s)) for s in await self._mongo[STORIES].find({}).to_list(None)],
-            ended=[(e["_id"], e["heard_at"]) for e in await self._mongo[ENDED].find(since).to_list(None)],
-            erased=[(e["_id"], e["at"]) for e in await self._mongo[ERASED_USERS].find({}).to_list(None)],
-            blocks=[
-                (b["user_id"], b["target_id"], Edge(b["on"], b["at"]))
-                for b in await self._mongo[BLOCKS].find({}).to_list(None)
-            ],
-        )
+    async def live(self) -> AsyncIterator[tuple[str, Known]]:
+        """All stories that are kept, a batch at a time."""
+        async for story in self._mongo[STORIES].find({}, batch_size=SNAPSHOT_BATCH):
+            yield story["_id"], known_from(story)
+
+    async def ended_since(self, since: datetime) -> AsyncIterator[tuple[str, datetime]]:
+        """Stories that ended since then and when that was heard, the oldest first."""
+        found = self._views.find({"ended": {"$gte": since}}, {"ended": 1}, sort=[("ended", ASCENDING)])
+        async for fence in found:
+            yield fence["_id"], fence["ended"]
 
     async def _forget_own(self, story_id: str, author_id: str, session: Session) -> int:
         """Take away the author's own views that came before anybody here knew whose story it is; how many plays."""
@@ -120,7 +139,6 @@ class MongoStories:
 
 
 NO_VIEWS: Document = {"author_id": None, "expires_at": None, "viewers": 0, "plays": 0}
-NO_ENGAGEMENTS: Document = {"author_id": None, "seq": 0, "reaction": 0, "comment": 0, "share": 0}
 
 
 def known_from(document: Document) -> Known:

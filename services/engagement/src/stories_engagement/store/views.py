@@ -5,16 +5,16 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
-from pymongo import DESCENDING, InsertOne, UpdateOne
+from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
 from stories_shared.clock import Clock, whole_ms
 from stories_shared.mongo import Document, Mongo, Session
 
 from stories_engagement.domain.views import Block, Fence, Judge, Play, Row, Scene, Tally, View, stories_of
+from stories_engagement.store.kinds import REACTIONS
 from stories_engagement.store.shapes import (
     BLOCKS,
     ERASED_USERS,
     PRIVACY,
-    REACTIONS,
     STORIES,
     VIEWERS,
     VIEWS,
@@ -25,6 +25,10 @@ from stories_engagement.usecases.views import Audience, Position, Viewer
 
 FAR = datetime.fromisoformat("9000-01-01T00:00:00+00:00")
 """Until when a history is off that is off now."""
+
+
+FORGOTTEN_AT_ONCE = 500
+"""Rows of a person that are looked up at a time."""
 
 
 class MongoLedger:
@@ -60,9 +64,14 @@ class MongoLedger:
 
     async def forget_viewer(self, user_id: str, until: datetime) -> None:
         """Take away a person's plays up to a time, and the rows and counts that lived by them."""
-        rows = self._rows.find({"viewer_id": user_id}, {"story_id": 1})
-        for story_id in [row["story_id"] for row in await rows.to_list(None)]:
-            await self._uncount(story_id, user_id, until)
+        last, found = "", [""]
+        while found:
+            wanted = {"viewer_id": user_id, "_id": {"$gt": last}}
+            rows = self._rows.find(wanted, {"story_id": 1}, sort=[("_id", ASCENDING)], limit=FORGOTTEN_AT_ONCE)
+            found = [row["story_id"] for row in await rows.to_list(None)]
+            for story_id in found:
+                await self._uncount(story_id, user_id, until)
+            last = row_id(found[-1], user_id) if found else last
 
     async def unlist(self, user_id: str, until: datetime) -> None:
         """Take a person off every list that a view up to a time put them on."""

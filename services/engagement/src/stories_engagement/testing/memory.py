@@ -9,12 +9,13 @@ from stories_shared.events import StoryPosted
 
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import Gone
-from stories_engagement.domain.standing import Edge, Known
+from stories_engagement.domain.standing import Edge, Known, Pair
 from stories_engagement.domain.views import Block, Fence, Judge, Row, Scene, Tally, View
 from stories_engagement.usecases.admission import Admitted
-from stories_engagement.usecases.comments import Hides
+from stories_engagement.usecases.comments import HasHidden
 from stories_engagement.usecases.comments import Position as CommentPosition
 from stories_engagement.usecases.engagements import Counts
+from stories_engagement.usecases.people import Hides, Rehiding
 from stories_engagement.usecases.stories import known_of
 from stories_engagement.usecases.views import Audience, Position, Viewer
 
@@ -43,7 +44,8 @@ class Shelf:
     shares: dict[Key, datetime] = field(default_factory=dict)
     comments: dict[str, Comment] = field(default_factory=dict)
     words: dict[str, tuple[tuple[str, ...], datetime]] = field(default_factory=dict)
-    unfinished: dict[str, datetime] = field(default_factory=dict)
+    rehide: dict[str, datetime] = field(default_factory=dict)
+    erase_at: dict[str, datetime] = field(default_factory=dict)
     authors: dict[str, str] = field(default_factory=dict)
 
     def live(self, story_id: str, author_id: str | None = None) -> None:
@@ -139,18 +141,35 @@ class MemoryStories:
             shelf.viewers[story_id] -= 1
             shelf.plays[story_id] -= len(own.plays)
 
-    async def end(self, story_id: str, how: str, at: datetime) -> None:
+    async def end(self, story_id: str, how: str) -> None:
         fence = self.shelf.fences.get(story_id, Fence())
-        self.shelf.fences[story_id] = replace(fence, expires_at=fence.expires_at or at, ended=True)
+        self.shelf.fences[story_id] = replace(fence, ended=True)
         self.shelf.ended.setdefault(story_id, how)
         self.shelf.stories.pop(story_id, None)
 
-    async def erase(self, story_id: str) -> None:
+    async def erase(self, story_id: str, steps: int) -> bool:
+        if not steps:
+            return False
         shelf = self.shelf
         shelf.rows = {key: row for key, row in shelf.rows.items() if row.story_id != story_id}
         shelf.reactions = {key: kept for key, kept in shelf.reactions.items() if key[0] != story_id}
         shelf.shares = {key: kept for key, kept in shelf.shares.items() if key[0] != story_id}
         shelf.comments = {key: kept for key, kept in shelf.comments.items() if kept.story_id != story_id}
+        return True
+
+    async def erase_later(self, story_id: str, now: datetime) -> None:
+        self.shelf.erase_at[story_id] = now
+
+    async def claim_erasure(self, now: datetime, until: datetime) -> str | None:
+        waiting = sorted((at, story_id) for story_id, at in self.shelf.erase_at.items() if at <= now)
+        if not waiting:
+            return None
+        _, story_id = waiting[0]
+        self.shelf.erase_at[story_id] = until
+        return story_id
+
+    async def erased(self, story_id: str) -> None:
+        self.shelf.erase_at.pop(story_id, None)
 
 
 @dataclass
@@ -158,6 +177,22 @@ class MemoryBlocks:
     """Keeps blocks."""
 
     shelf: Shelf
+
+    async def edges(self, pairs: Iterable[Pair]) -> dict[Pair, Edge]:
+        return {pair: self.shelf.edges[pair] for pair in pairs if pair in self.shelf.edges}
+
+    async def edges_of(self, user_id: str, limit: int) -> dict[Pair, Edge]:
+        mine = [(pair, edge) for pair, edge in self.shelf.edges.items() if user_id in pair and edge.on]
+        return dict(mine[:limit])
+
+    async def outdated(self, edges: Mapping[Pair, Edge]) -> set[Pair]:
+        kept, erased = self.shelf.edges, self.shelf.erased
+        return {
+            pair
+            for pair, edge in edges.items()
+            if (pair in kept and not kept[pair].outdone_by(edge))
+            or any(one in erased and edge.at <= erased[one] for one in pair)
+        }
 
     async def put(self, user_id: str, target_id: str, edge: Edge) -> None:
         key = user_id, target_id
@@ -231,7 +266,9 @@ class MemoryComments:
 
     shelf: Shelf
 
-    async def add(self, comment: Comment, author_id: str, hides: Hides, visible: Callable[[Comment], bool]) -> Comment:
+    async def add(
+        self, comment: Comment, author_id: str, hides: HasHidden, visible: Callable[[Comment], bool]
+    ) -> Comment:
         self.shelf.live(comment.story_id, author_id)
         if comment.id in self.shelf.comments:
             return self.shelf.comments[comment.id]
@@ -277,21 +314,34 @@ class MemoryComments:
 
     async def set_words(self, author_id: str, words: Sequence[str], at: datetime) -> None:
         self.shelf.words[author_id] = (tuple(words), at)
-        self.shelf.unfinished[author_id] = at
+        self.shelf.rehide[author_id] = at
 
-    async def rehide(self, author_id: str, hides: Callable[[Sequence[str], str], bool]) -> None:
-        words = await self.words(author_id)
-        mine = {story_id for story_id, known in self.shelf.stories.items() if known.author_id == author_id}
+    async def unapplied(self, author_id: str) -> tuple[str, ...] | None:
+        return await self.words(author_id) if author_id in self.shelf.rehide else None
+
+    async def claim(self, now: datetime, until: datetime) -> Rehiding | None:
+        waiting = sorted((at, author_id) for author_id, at in self.shelf.rehide.items() if at <= now)
+        if not waiting:
+            return None
+        _, author_id = waiting[0]
+        self.shelf.rehide[author_id] = until
+        words, at = self.shelf.words[author_id]
+        return Rehiding(author_id, str(at), words)
+
+    async def apply_some(self, work: Rehiding, hides: Hides, until: datetime) -> Rehiding | None:
+        self.shelf.rehide[work.author_id] = until
+        mine = {story_id for story_id, known in self.shelf.stories.items() if known.author_id == work.author_id}
         tops_first = sorted(self.shelf.comments.values(), key=lambda c: c.reply_to is not None)
         for comment in (c for c in tops_first if c.story_id in mine):
             top = self.shelf.comments[comment.reply_to] if comment.reply_to else None
-            hidden = hides(words, comment.text) or bool(top and top.hidden)
+            hidden = hides(work.words, comment.text) or bool(top and top.hidden)
             self.shelf.comments[comment.id] = replace(self.shelf.comments[comment.id], hidden=hidden)
             self._recount(comment.reply_to)
-        self.shelf.unfinished.pop(author_id, None)
+        self.shelf.rehide.pop(work.author_id, None)
+        return None
 
-    async def unfinished(self, before: datetime, limit: int) -> list[str]:
-        return [author_id for author_id, at in self.shelf.unfinished.items() if at < before][:limit]
+    async def give_back(self, work: Rehiding, now: datetime) -> None:
+        self.shelf.rehide[work.author_id] = now
 
     def _recount(self, top_id: str | None) -> None:
         if top_id in self.shelf.comments:

@@ -70,7 +70,7 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         MongoPrivacy(mongo),
         MongoBlocks(mongo),
     )
-    mine = [each.forget for each in (comments, reactions, shares, privacy, words, blocks)]
+    mine = [each.forget for each in (book, privacy, words, blocks)]
     return Stores(
         ledger=ledger,
         stories=MongoStories(mongo, now),

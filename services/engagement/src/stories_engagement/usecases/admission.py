@@ -9,6 +9,7 @@ from stories_shared.tickets import Ticket, TicketRefused
 
 from stories_engagement.domain.errors import Refused, Unheard
 from stories_engagement.domain.standing import Standing
+from stories_engagement.usecases.blocks import FindBlocked
 
 LONG_OVER = timedelta(days=30)
 """How late a ticket is still read, only to tell the end of its story from its own."""
@@ -55,10 +56,11 @@ class Admit:
 
     tickets: TicketReader
     standing: Standing
+    blocks: FindBlocked
     hearing: Hearing
     now: Clock
 
-    def __call__(self, user_id: str, story_id: str, text: str | None) -> Admitted:
+    async def __call__(self, user_id: str, story_id: str, text: str | None) -> Admitted:
         """Admit to everything but views; a ticket from before the access was narrowed is refused."""
         now = self.now()
         known = self.standing.story(story_id, now)
@@ -72,6 +74,8 @@ class Admit:
                 self._must_hear(story_id, user_id)  # it may be the caller's own, and not heard of yet
             raise Refused("missing")
         ticket = self.ticket(user_id, text)
+        if await self.blocks.among(user_id, [ticket.author_id]):
+            raise Refused("blocked")
         if ticket.story_id != story_id:
             raise Refused("story")
         if known is None:
@@ -99,7 +103,7 @@ class Admit:
         )
 
     def ticket(self, user_id: str, text: str) -> Ticket:
-        """The ticket, if it is good for this caller, the story lives and nobody blocked the other."""
+        """The ticket, if it is good for this caller and the story lives. Blocks are for the caller of this to check."""
         now = self.now()
         try:
             ticket = self.tickets.read(text, user_id, now, LONG_OVER)
@@ -110,8 +114,6 @@ class Admit:
         if ticket.ends_at <= now:
             raise Refused("expired")
         self._must_hear(ticket.story_id, user_id, ticket.author_id)
-        if self.standing.apart(user_id, ticket.author_id):
-            raise Refused("blocked")
         return ticket
 
     def _must_hear(self, story_id: str, *user_ids: str) -> None:

@@ -12,8 +12,9 @@ from stories_engagement.domain.errors import FriendsOnly, Gone, Refused, Switche
 from stories_engagement.domain.standing import Standing
 from stories_engagement.domain.words import hides
 from stories_engagement.usecases.admission import Admitted
+from stories_engagement.usecases.blocks import FindBlocked
 
-Hides = Callable[[Sequence[str]], bool]
+HasHidden = Callable[[Sequence[str]], bool]
 """Told an author's hidden words, says whether a text has one of them."""
 
 Position = tuple[datetime, str]
@@ -27,7 +28,7 @@ class Comments(Protocol):
     """Keeps the comments of stories and how many are not hidden."""
 
     async def add(
-        self, comment: Comment, author_id: str, hides: Hides, visible: Callable[[Comment], bool]
+        self, comment: Comment, author_id: str, hides: HasHidden, visible: Callable[[Comment], bool]
     ) -> Comment: ...
 
     async def get(self, comment_id: str) -> Comment | None: ...
@@ -39,9 +40,18 @@ class Comments(Protocol):
     async def page(self, story_id: str, reply_to: str | None, after: Position | None, limit: int) -> list[Comment]: ...
 
 
-def reader_of(admitted: Admitted, standing: Standing, *, wants_hidden: bool = False) -> Reader:
-    """How an admitted person reads comments."""
-    return Reader(admitted.user_id, admitted.is_author, wants_hidden, standing.avoids(admitted.user_id))
+class HiddenWordsInForce(Protocol):
+    """Knows an author's words while comments are still being gone through by them."""
+
+    async def unapplied(self, author_id: str) -> Sequence[str] | None: ...
+
+
+async def reader_of(
+    admitted: Admitted, blocks: FindBlocked, comments: Sequence[Comment], *, wants_hidden: bool = False
+) -> Reader:
+    """How an admitted person reads these comments."""
+    avoids = await blocks.among(admitted.user_id, {comment.writer_id for comment in comments} - {admitted.user_id})
+    return Reader(admitted.user_id, admitted.is_author, wants_hidden, avoids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,7 @@ class WriteComment:
     """Comment on a story, or reply to a comment; a reply to a reply hangs on the top one."""
 
     comments: Comments
-    standing: Standing
+    blocks: FindBlocked
     now: Clock
 
     def check(self, admitted: Admitted) -> None:
@@ -70,7 +80,8 @@ class WriteComment:
             created_at=whole_ms(self.now()),
             reply_to=reply_to,
         )
-        reader = reader_of(admitted, self.standing, wants_hidden=True)
+        replied_to = await self.comments.get(reply_to) if reply_to is not None else None
+        reader = await reader_of(admitted, self.blocks, [replied_to] if replied_to else [], wants_hidden=True)
         return await self.comments.add(comment, admitted.author_id, lambda words: hides(words, text), reader.may_see)
 
 
@@ -90,10 +101,15 @@ class FindComment:
 
 @dataclass(frozen=True, slots=True)
 class ReadComments:
-    """Read a page of comments, as far as the reader may see them."""
+    """Read a page of comments, as far as the reader may see them.
+
+    While an author's new words are not applied to every comment yet, each comment is judged by them here, so that a
+    reader never sees what the author has hidden; counts follow once the words are applied.
+    """
 
     comments: Comments
-    standing: Standing
+    words: HiddenWordsInForce
+    blocks: FindBlocked
 
     async def __call__(
         self, admitted: Admitted, reply_to: str | None, after: Position | None, limit: int, *, wants_hidden: bool
@@ -102,16 +118,19 @@ class ReadComments:
 
         Raises `Gone` where the comment replied to is not there for this reader.
         """
-        reader = reader_of(admitted, self.standing, wants_hidden=wants_hidden)
+        words, top = await self.words.unapplied(admitted.author_id), None
         if reply_to is not None:
             top = await self.comments.get(reply_to)
-            anyhow = replace(reader, wants_hidden=True)
-            if top is None or top.story_id != admitted.story_id or not anyhow.may_see(top):
+            if top is None or top.story_id != admitted.story_id:
+                raise Gone
+            if not (await reader_of(admitted, self.blocks, [top], wants_hidden=True)).may_see(top):
                 raise Gone
         found: list[Comment] = []
         for _ in range(MOST_LOOKS):
             looked = await self.comments.page(admitted.story_id, reply_to, after, limit + 1)
-            for comment in looked:
+            reader = await reader_of(admitted, self.blocks, looked, wants_hidden=wants_hidden)
+            for kept in looked:
+                comment = kept if words is None else judged(kept, top, words)
                 if reader.may_see(comment):
                     if len(found) == limit:
                         return found, after
@@ -120,6 +139,11 @@ class ReadComments:
             if len(looked) <= limit:
                 return found, None
         return found, after
+
+
+def judged(comment: Comment, top: Comment | None, words: Sequence[str]) -> Comment:
+    """The comment as the words make it, whatever was kept of it by earlier ones."""
+    return replace(comment, hidden=hides(words, comment.text) or (top is not None and hides(words, top.text)))
 
 
 @dataclass(frozen=True, slots=True)

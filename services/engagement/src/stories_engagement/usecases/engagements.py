@@ -50,7 +50,7 @@ class WithdrawReaction:
         if self.admit.standing.over(story_id, self.now()):
             raise Refused("ended")
         if not await self.reactions.withdraw(story_id, user_id, whole_ms(self.now())):
-            self.admit(user_id, story_id, ticket)
+            await self.admit(user_id, story_id, ticket)
 
 
 @dataclass(frozen=True, slots=True)

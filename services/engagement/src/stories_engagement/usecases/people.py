@@ -35,6 +35,10 @@ class KeepBlock:
         await self.blocks.put(fact.event.user_id, fact.event.target_id, edge_of(fact))
 
 
+Hides = Callable[[Sequence[str], str], bool]
+"""Whether one of the words stands in a text."""
+
+
 class People(Protocol):
     """Keeps marks of erased people and takes away what was theirs."""
 
@@ -135,6 +139,20 @@ class SetPrivacy:
             await self.unlisting.unlist(user_id, now)
 
 
+@dataclass(frozen=True, slots=True)
+class Rehiding:
+    """A change of an author's words, and how far it is applied to the comments under their stories.
+
+    `change` names it, so that whoever applies an older one notices. `story_id` and `comment_id` are the last ones done.
+    """
+
+    author_id: str
+    change: str
+    words: tuple[str, ...]
+    story_id: str | None = None
+    comment_id: str | None = None
+
+
 class HiddenWords(Protocol):
     """Keeps which words authors do not want to see under their stories, and hides comments by them."""
 
@@ -142,9 +160,17 @@ class HiddenWords(Protocol):
 
     async def set_words(self, author_id: str, words: Sequence[str], at: datetime) -> None: ...
 
-    async def rehide(self, author_id: str, hides: Callable[[Sequence[str], str], bool]) -> None: ...
+    async def claim(self, now: datetime, until: datetime) -> Rehiding | None:
+        """The change that has waited longest, for this replica alone until then."""
+        ...
 
-    async def unfinished(self, before: datetime, limit: int) -> Sequence[str]: ...
+    async def apply_some(self, work: Rehiding, hides: Hides, until: datetime) -> Rehiding | None:
+        """One step of it, kept together with how far it is and until when it is ours; None: nothing is left to do."""
+        ...
+
+    async def give_back(self, work: Rehiding, now: datetime) -> None:
+        """Let whoever has waited longest come first."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +183,13 @@ class ReadHiddenWords:
         return await self.hidden.words(author_id)
 
 
-REHIDE_AFTER = timedelta(seconds=10)
-"""A change of words whose comments are not gone through by then was interrupted and is finished by a sweep."""
-
-
 @dataclass(frozen=True, slots=True)
 class SetHiddenWords:
-    """Change an author's hidden words; comments under their live stories are hidden or shown by the new ones."""
+    """Change an author's hidden words; comments that are there already are hidden or shown by them in background."""
 
     hidden: HiddenWords
     now: Clock
+    changed: Callable[[], None]
 
     async def __call__(self, author_id: str, words: Sequence[str]) -> tuple[str, ...]:
         """The words as they are kept: each once, however it was written."""
@@ -175,12 +198,33 @@ class SetHiddenWords:
             once.setdefault(folded(word), word)
         kept = tuple(once.values())
         await self.hidden.set_words(author_id, kept, whole_ms(self.now()))
-        await self.hidden.rehide(author_id, hides)
+        self.changed()
         return kept
 
-    async def finish(self) -> int:
-        """Finish changes that were interrupted; returns how many there were."""
-        authors = await self.hidden.unfinished(self.now() - REHIDE_AFTER, AT_ONCE)
-        for author_id in authors:
-            await self.hidden.rehide(author_id, hides)
-        return len(authors)
+
+REHIDE_FOR = timedelta(seconds=30)
+"""How long a replica that does not go on keeps others from going on. Each step takes it anew."""
+
+REHIDE_STEPS = 20
+"""Steps for one author before another one's turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyHiddenWords:
+    """Goes through the comments under an author's live stories after their words have changed."""
+
+    hidden: HiddenWords
+    now: Clock
+
+    async def __call__(self) -> bool:
+        """Go on with one author's change, for a bounded number of steps; whether there was one."""
+        now = self.now()
+        work = await self.hidden.claim(now, now + REHIDE_FOR)
+        if work is None:
+            return False
+        for _ in range(REHIDE_STEPS):
+            work = await self.hidden.apply_some(work, hides, self.now() + REHIDE_FOR)
+            if work is None:
+                return True
+        await self.hidden.give_back(work, self.now())
+        return True

@@ -1,6 +1,7 @@
 """Stories: kept while they live, so that tickets can be judged; ended once, and then erased."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -17,15 +18,39 @@ from stories_engagement.usecases.abreast import abreast
 TOO_EARLY = timedelta(minutes=1)
 """An expiry further ahead of this clock than any skew we run with is no expiry."""
 
+WAIT_FOR_CLOCK = timedelta(seconds=5)
+"""How long a batch waits for this clock to agree; clocks of ready replicas are less than that apart."""
+
+ERASE_STEPS = 10
+"""Steps of an erasure that are done at once. A story with more than that is erased in background, so that the endings
+of others do not wait for it."""
+
+ERASE_FOR = timedelta(seconds=30)
+"""How long a replica that does not go on with an erasure keeps others from going on. Each iteration takes it anew."""
+
 
 class Stories(Protocol):
     """Keeps live stories, ended marks and what belongs to a story."""
 
     async def put(self, story: StoryPosted) -> None: ...
 
-    async def end(self, story_id: str, how: str, at: datetime) -> None: ...
+    async def end(self, story_id: str, how: str) -> None: ...
 
-    async def erase(self, story_id: str) -> None: ...
+    async def erase(self, story_id: str, steps: int) -> bool:
+        """Delete what belongs to the story in at most so many steps; whether all of it is gone."""
+        ...
+
+    async def erase_later(self, story_id: str, now: datetime) -> None:
+        """Leave the rest of an erasure to whoever claims it."""
+        ...
+
+    async def claim_erasure(self, now: datetime, until: datetime) -> str | None:
+        """The erasure that has waited longest, for this replica alone until then."""
+        ...
+
+    async def erased(self, story_id: str) -> None:
+        """Nothing is left to erase."""
+        ...
 
 
 class Erasures(Protocol):
@@ -76,34 +101,63 @@ class EndStories:
     stories: Stories
     erasures: Erasures
     now: Clock
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
     async def expired(self, facts: Sequence[Fact[StoryExpired]]) -> None:
-        """End them because their time is over, but not before this clock says so too.
+        """End them because their time is over, but not before this clock says so too: those that are over come first.
 
         Raises:
-            Unavailable: it is not over yet by this clock; shortly it will be.
-            Unacceptable: it is not over for a long time.
+            Unavailable: one is not over for longer than this waits.
+            Unacceptable: one is not over for a long time.
         """
-        await abreast(self._expire, {fact.event.story_id: fact.event for fact in facts}.values())
+        now, expires = self.now(), {fact.event.story_id: fact.event.expires_at for fact in facts}
+        last = max(expires.values())
+        if last - now > TOO_EARLY:
+            raise Unacceptable(f"expires only at {last}")
+        early = {story_id for story_id, at in expires.items() if at > now}
+        await abreast(self._expire, expires.keys() - early)
+        if early:
+            await self._until(last)
+            await abreast(self._expire, early)
 
     async def deleted(self, facts: Sequence[Fact[StoryDeleted]]) -> None:
         """End them because they were taken back. Raises `Unacceptable` for a slip of an outsider."""
         for fact in facts:
             refuse_slips(fact)
-        await abreast(self._delete, {fact.event.story_id: fact for fact in facts}.values())
+        await abreast(self._delete, {fact.event.story_id for fact in facts})
 
-    async def _expire(self, event: StoryExpired) -> None:
-        ahead = event.expires_at - self.now()
-        if ahead > TOO_EARLY:
-            raise Unacceptable(f"expires only at {event.expires_at}")
-        if ahead > timedelta(0):
-            raise Unavailable("clock", f"the story lives for another {ahead.total_seconds():.3f} s")
-        await self._end(event.story_id, "expired", event.expires_at)
+    async def continue_erasing(self) -> bool:
+        """Go on with an erasure that was left for later, for a bounded number of steps; whether there was one."""
+        now = self.now()
+        story_id = await self.stories.claim_erasure(now, now + ERASE_FOR)
+        if story_id is None:
+            return False
+        if await self.stories.erase(story_id, ERASE_STEPS):
+            await self._say_erased(story_id)
+            await self.stories.erased(story_id)
+        else:
+            await self.stories.erase_later(story_id, self.now())
+        return True
 
-    async def _delete(self, fact: Fact[StoryDeleted]) -> None:
-        await self._end(fact.event.story_id, "deleted", min(fact.event.deleted_at, fact.appended_at))
+    async def _until(self, at: datetime) -> None:
+        ahead = at - self.now()
+        if ahead > WAIT_FOR_CLOCK:
+            raise Unavailable("clock", f"a story lives for another {ahead.total_seconds():.3f} s")
+        while (ahead := at - self.now()) > timedelta(0):
+            await self.sleep(ahead.total_seconds())
 
-    async def _end(self, story_id: str, how: Literal["expired", "deleted"], at: datetime) -> None:
-        await self.stories.end(story_id, how, at)
-        await self.stories.erase(story_id)
+    async def _expire(self, story_id: str) -> None:
+        await self._end(story_id, "expired")
+
+    async def _delete(self, story_id: str) -> None:
+        await self._end(story_id, "deleted")
+
+    async def _end(self, story_id: str, how: Literal["expired", "deleted"]) -> None:
+        await self.stories.end(story_id, how)
+        if await self.stories.erase(story_id, ERASE_STEPS):
+            await self._say_erased(story_id)
+        else:
+            await self.stories.erase_later(story_id, self.now())
+
+    async def _say_erased(self, story_id: str) -> None:
         await self.erasures.say_erased(StoryErased(story_id=story_id, store="engagement", erased_at=self.now()))

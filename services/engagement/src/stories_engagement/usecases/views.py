@@ -12,12 +12,13 @@ from stories_shared.clock import Clock, whole_ms
 from stories_shared.cloudevents import Fact
 from stories_shared.events import StoryViewed, Taps
 from stories_shared.ids import new_id
+from stories_shared.tickets import Ticket
 
 from stories_engagement.domain.errors import Refused
 from stories_engagement.domain.recent import RecentPlays
-from stories_engagement.domain.standing import Standing
 from stories_engagement.domain.views import Judge, Play, Tally, View, tally
 from stories_engagement.usecases.admission import Admit, Admitted
+from stories_engagement.usecases.blocks import FindBlocked
 
 
 class Histories(Protocol):
@@ -43,12 +44,16 @@ class Entry:
     taps: Taps
 
 
+Rejection = tuple[int, Literal["ticket", "ended"]]
+"""Which view is not taken, and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How many views are durable, and which are not taken: `(index, ticket|ended)`; `refusals` for the metric."""
+    """How many views are durable, and which are not taken; `refusals` for the metric."""
 
     accepted: int
-    rejected: list[tuple[int, Literal["ticket", "ended"]]]
+    rejected: list[Rejection]
     refusals: list[str]
 
 
@@ -57,14 +62,15 @@ class TakeViews:
     """Put reported views into the log, each keyed by its story. They count when they are consumed."""
 
     admit: Admit
+    blocks: FindBlocked
     histories: Histories
     log: Log
     now: Clock
 
     async def __call__(self, viewer_id: str, entries: Sequence[Entry]) -> Taken:
         """Take what has a good ticket; a narrowed access takes no view back, since it has happened."""
-        good: list[tuple[Entry, str, str, bool]] = []
-        rejected: list[tuple[int, Literal["ticket", "ended"]]] = []
+        good: list[tuple[int, Entry, Ticket]] = []
+        rejected: list[Rejection] = []
         refusals: list[str] = []
         for index, entry in enumerate(entries):
             try:
@@ -73,23 +79,29 @@ class TakeViews:
                 rejected.append((index, "ended" if refused.reason == "ended" else "ticket"))
                 refusals.append(refused.reason)
                 continue
-            good.append((entry, ticket.story_id, ticket.author_id, ticket.view_list))
+            good.append((index, entry, ticket))
+        if good:
+            blocked = await self.blocks.among(viewer_id, {ticket.author_id for _, _, ticket in good})
+            refused_now = [index for index, _, ticket in good if ticket.author_id in blocked]
+            rejected = sorted([*rejected, *((index, "ticket") for index in refused_now)])
+            refusals += ["blocked"] * len(refused_now)
+            good = [each for each in good if each[2].author_id not in blocked]
         if good:
             listed, at = await self.histories.listed(viewer_id), whole_ms(self.now())
             await self.log.say_views(
                 [
                     StoryViewed(
-                        story_id=story_id,
-                        author_id=author_id,
+                        story_id=ticket.story_id,
+                        author_id=ticket.author_id,
                         viewer_id=viewer_id,
                         play_id=entry.play_id or new_id(),
                         viewed_at=at,
                         watched_ms=entry.watched_ms,
                         completed=entry.completed,
                         taps=entry.taps,
-                        listed=listed and view_list,
+                        listed=listed and ticket.view_list,
                     )
-                    for entry, story_id, author_id, view_list in good
+                    for _, entry, ticket in good
                 ]
             )
         return Taken(len(good), rejected, refusals)
@@ -184,6 +196,10 @@ class Viewer:
     reaction: str | None
 
 
+Position = tuple[datetime, str]
+"""Where a page of viewers begins: after this time and viewer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Audience:
     """A page of viewers; `total` are all there are, `hidden` those of them that no page shows."""
@@ -191,11 +207,8 @@ class Audience:
     viewers: Sequence[Viewer]
     total: int
     hidden: int
-    more: bool = False
-
-
-Position = tuple[datetime, str]
-"""Where a page of viewers begins: after this time and viewer."""
+    following: Position | None = None
+    """Where the next page begins, if there is one."""
 
 
 class Viewers(Protocol):
@@ -211,7 +224,7 @@ class ListViewers:
     """Show the author who viewed: newest first, without those who do not want it and across no block."""
 
     viewers: Viewers
-    standing: Standing
+    blocks: FindBlocked
 
     async def __call__(self, admitted: Admitted, after: Position | None, limit: int) -> Audience:
         """A page of at most `limit`. Raises `Refused` for anybody but the author."""
@@ -220,6 +233,10 @@ class ListViewers:
         if not admitted.view_list:
             total = await self.viewers.total(admitted.story_id)
             return Audience((), total, total)
-        avoid = self.standing.avoids(admitted.author_id)
+        avoid = await self.blocks.of(admitted.author_id)
         page = await self.viewers.page(admitted.story_id, after, limit + 1, avoid)
-        return replace(page, viewers=page.viewers[:limit], more=len(page.viewers) > limit)
+        # Where the author is apart from more people than one lookup names, these may be among the others.
+        apart = await self.blocks.among(admitted.author_id, {viewer.viewer_id for viewer in page.viewers})
+        shown = [viewer for viewer in page.viewers[:limit] if viewer.viewer_id not in apart]
+        last = page.viewers[limit - 1] if len(page.viewers) > limit else None
+        return replace(page, viewers=shown, following=(last.viewed_at, last.viewer_id) if last else None)

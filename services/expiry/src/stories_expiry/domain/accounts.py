@@ -1,6 +1,6 @@
 """The erasure of a user's account: who must answer, and the receipt."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -31,11 +31,13 @@ class AccountReceipt:
     user_id: str
     at: datetime
     erased: Mapping[Service, datetime] = field(default_factory=dict)
+    expected: Sequence[Service] = SERVICES
+    """Who had to answer when it was demanded."""
 
     @property
     def complete(self) -> bool:
-        """Whether all four services have answered."""
-        return all(service in self.erased for service in SERVICES)
+        """Whether every service that was expected to has answered."""
+        return all(service in self.erased for service in self.expected)
 
 
 @dataclass(frozen=True, slots=True)

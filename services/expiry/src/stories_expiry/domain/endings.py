@@ -1,6 +1,6 @@
 """How a story ended, what its stores answered, and what the receipt may promise."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -65,6 +65,8 @@ class Receipt:
     erased: Mapping[Store, datetime] = field(default_factory=dict)
     completed_at: datetime | None = None
     held: str | None = None
+    expected: Sequence[Store] = STORES
+    """The stores that had to answer when the story ended."""
 
     @property
     def complete(self) -> bool:

@@ -6,8 +6,9 @@ slower to drain.
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,8 +32,7 @@ class Timer:
     revision: int = 1
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Due:
+class Due(NamedTuple):
     """A story whose time has come. ``heard``: this replica may be the only one that holds it."""
 
     at: datetime
@@ -41,7 +41,9 @@ class Due:
 
 
 class Wheel:
-    """What is due soon, by second. Holding a story twice is harmless: it comes out once.
+    """What is due soon, by second. Holding a story twice is harmless.
+
+    A second's entries are unpacked and sorted once, when it begins; what is due is then taken in bounded parts.
 
     Args:
         capacity: the most entries it holds; further ones are refused.
@@ -50,6 +52,8 @@ class Wheel:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self.capacity = capacity
         self._buckets: dict[int, bytearray] = {}
+        self._earliest: dict[int, int] = {}
+        self._ready: list[tuple[int, bytes, bool]] = []
         self._held = 0
 
     def __len__(self) -> int:
@@ -67,47 +71,45 @@ class Wheel:
             return False
         second, ms = divmod(epoch_ms(at), 1000)
         self._buckets.setdefault(second, bytearray()).extend(ENTRY.pack(UUID(story_id).bytes, ms, heard))
+        self._earliest[second] = min(ms, self._earliest.get(second, ms))
         self._held += 1
         return True
 
     def next_at(self) -> datetime | None:
         """When the earliest is due, or None where nothing is held."""
-        if not self._buckets:
-            return None
-        second = min(self._buckets)
-        return from_epoch_ms(second * 1000 + min(ms for _, ms, _ in ENTRY.iter_unpack(self._buckets[second])))
+        times = [self._ready[-1][0]] if self._ready else []
+        if self._buckets:
+            second = min(self._buckets)
+            times.append(second * 1000 + self._earliest[second])
+        return from_epoch_ms(min(times)) if times else None
 
     def take(self, now: datetime, most: int = CAPACITY) -> list[Due]:
         """Take out what is due by now, earliest first, each story once.
 
         Args:
             now: aware.
-            most: take no further second once so many are out.
+            most: take no more entries at once; the rest comes with the next call.
         """
         until = epoch_ms(now)
+        self._unpack(until)
         taken: dict[bytes, tuple[int, bool]] = {}
-        for second in sorted(second for second in self._buckets if second * 1000 <= until):
-            if len(taken) >= most:
-                break
-            self._empty(second, until, taken)
-        dues = [Due(from_epoch_ms(ms), str(UUID(bytes=packed)), heard) for packed, (ms, heard) in taken.items()]
-        dues.sort()
-        return dues
-
-    def _empty(self, second: int, until: int, taken: dict[bytes, tuple[int, bool]]) -> None:
-        """Move what is due from one bucket into ``taken``; the bucket keeps the rest of its second."""
-        bucket = self._buckets.pop(second)
-        left = bytearray()
-        for packed, ms, heard in ENTRY.iter_unpack(bucket):
-            at = second * 1000 + ms
-            if at > until:
-                left.extend(ENTRY.pack(packed, ms, heard))
-                continue
+        while self._ready and self._ready[-1][0] <= until and len(taken) < most:
+            at, packed, heard = self._ready.pop()
+            self._held -= 1
             earlier = taken.get(packed)
-            taken[packed] = (min(at, earlier[0]), heard or earlier[1]) if earlier else (at, heard)
-        self._held -= (len(bucket) - len(left)) // ENTRY.size
-        if left:
-            self._buckets[second] = left
+            taken[packed] = (earlier[0], heard or earlier[1]) if earlier else (at, heard)
+        return [Due(from_epoch_ms(ms), str(UUID(bytes=packed)), heard) for packed, (ms, heard) in taken.items()]
+
+    def _unpack(self, until: int) -> None:
+        """Sort the entries of every second that has begun, the earliest last."""
+        begun = [second for second in self._buckets if second * 1000 <= until]
+        for second in begun:
+            start = second * 1000
+            entries = ENTRY.iter_unpack(self._buckets.pop(second))
+            self._ready += [(start + ms, packed, heard) for packed, ms, heard in entries]
+            del self._earliest[second]
+        if begun:
+            self._ready.sort(reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +118,14 @@ class Crew:
 
     me: str
     replicas: tuple[str, ...]
+    _ordered: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_ordered", tuple(sorted({self.me, *self.replicas})))
 
     def prefers(self, story_id: str) -> bool:
         """Whether this replica fires the story first; exactly one does where all see the same crew."""
-        crew = sorted({self.me, *self.replicas})
-        return crew[UUID(story_id).int % len(crew)] == self.me
+        return self._ordered[UUID(story_id).int % len(self._ordered)] == self.me
 
     def mine(self, dues: list[Due]) -> list[Due]:
         """Those that are not left to another replica."""

@@ -2,10 +2,11 @@
 
 The document *is* the timer while it has ``due``, and the erasure record once it has ``ended``; it is the ended mark
 that guards against whatever arrives late. So firing, deleting and answering are one update of one document each, and
-no transaction is needed. Stories lie in a clustered collection: half the bytes a row, one look-up less.
+no transaction is needed.
 """
 
 from stories_shared.http import idempotency
+from stories_shared.leases import Leases
 from stories_shared.mongo import Mongo
 
 from stories_expiry.store.accounts import Accounts
@@ -22,4 +23,5 @@ async def ensure(mongo: Mongo) -> None:
     await Stories.ensure(mongo)
     await Accounts.ensure(mongo)
     await Roster.ensure(mongo)
+    await Leases.ensure(mongo)
     await mongo.ensure(CLAIMS, *idempotency.INDEXES)

@@ -1,18 +1,18 @@
 """One document per demand to erase a user: what was demanded, who has answered, when to ask again."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import IndexModel, UpdateOne
+from pymongo import IndexModel
 from stories_shared.events import UserErased
 from stories_shared.mongo import Collection, Document, Mongo
 from stories_shared.outbox import mark, outbox_index
 from stories_shared.publishing import Saying
 
-from stories_expiry.domain.accounts import SERVICES, AccountReceipt, Erasure, ServiceAnswer
-from stories_expiry.store import stages
+from stories_expiry.domain.accounts import SERVICES, AccountReceipt, Erasure, Service, ServiceAnswer
+from stories_expiry.store import resending, stages
 from stories_expiry.store.stages import Stage, either, unless_there
-from stories_expiry.store.stories import only_with, resaid
 
 NAME = "accounts"
 
@@ -23,11 +23,13 @@ class Accounts:
     Args:
         mongo: expiry's database.
         receipts_kept: how long a complete receipt stays; at least 30 days.
+        expected: the services that must answer a demand.
     """
 
-    def __init__(self, mongo: Mongo, receipts_kept: timedelta) -> None:
+    def __init__(self, mongo: Mongo, receipts_kept: timedelta, expected: Sequence[Service] = SERVICES) -> None:
         self.collection: Collection = mongo[NAME]
         self._kept = receipts_kept
+        self.expected = expected
 
     @classmethod
     async def ensure(cls, mongo: Mongo) -> None:
@@ -35,9 +37,9 @@ class Accounts:
         await mongo.ensure(
             NAME,
             IndexModel([("user_id", 1), ("at", -1)], name="user"),
-            only_with("resay_at", ("resay_at", 1)),
             IndexModel([("forget_at", 1)], name="forget", expireAfterSeconds=0),
             outbox_index(),
+            *resending.indexes(),
         )
 
     async def demand(self, erasure: Erasure, now: datetime, *, said: bool) -> AccountReceipt:
@@ -62,9 +64,11 @@ class Accounts:
 
     async def resay(self, now: datetime, limit: int) -> int:
         """Mark unanswered demands to be said again, each once in all replicas; how many."""
-        late = self.collection.find({"resay_at": {"$lte": now}}, {"resay_at": 1, "times_said": 1}, limit=limit)
-        updates: list[UpdateOne] = [resaid(document, now) async for document in late]
-        return (await self.collection.bulk_write(updates, ordered=False)).modified_count if updates else 0
+        return await resending.resay(self.collection, now, limit)
+
+    async def hasten(self, now: datetime, limit: int, service: Service | None = None) -> int:
+        """Make due now what waits out a long delay, for one service or for any; how many."""
+        return await resending.hasten(self.collection, now, limit, service)
 
     async def latest(self, user_id: str) -> AccountReceipt | None:
         """The newest demand about the user, or None."""
@@ -73,7 +77,7 @@ class Accounts:
         return receipt_of(document) if document else None
 
     async def _change(self, receipt_id: str, change: list[Stage], now: datetime) -> None:
-        settle = stages.settle("$at", SERVICES, now, self._kept)
+        settle = stages.settle("$at", self.expected, now, self._kept)
         await self.collection.update_one({"_id": receipt_id}, [*change, *settle], upsert=True)
 
 
@@ -83,6 +87,7 @@ def receipt_of(document: Document) -> AccountReceipt:
         receipt_id=document["_id"],
         user_id=document["user_id"],
         at=document["at"],
+        expected=tuple(document.get("expected", SERVICES)),
         erased=document.get("erased", {}),
     )
 

@@ -27,34 +27,38 @@ def unless_there(field: str, value: object) -> dict[str, Any]:
     return {"$ifNull": [f"${field}", value]}
 
 
-def waiting_for(parties: Sequence[str], answered: str) -> dict[str, Any]:
-    """Which of the parties have no time in the ``answered`` document yet."""
-    keys = {"$map": {"input": {"$objectToArray": unless_there(answered, {})}, "in": "$$this.k"}}
-    return {"$setDifference": [list(parties), keys]}
+def answered_by() -> dict[str, Any]:
+    """Who has answered."""
+    return {"$map": {"input": {"$objectToArray": unless_there("erased", {})}, "in": "$$this.k"}}
 
 
 def settle(begun: str, parties: Sequence[str], now: datetime, receipts_kept: timedelta) -> list[Stage]:
     """Work out again whom a document waits for, when to say it again, and when to forget it.
 
-    What has begun and waits for nobody is complete. A document that has not begun and is no timer (an answer came
-    first) is forgotten with the marks.
+    What has begun and waits for nobody is complete. Whom it waits for is decided when it begins and stays with it: a
+    store or service that is added later reopens nothing. A document that has not begun and is no timer (an answer
+    came first) is forgotten with the marks.
 
     Args:
         begun: the field that is there once there is something to answer.
-        parties: who must answer.
+        parties: who must answer what begins now.
         now: aware.
         receipts_kept: how long a complete document stays, unless its author is erased.
     """
     complete = {"$eq": ["$waiting", []]}
     open_still = {"$gt": [{"$size": unless_there("waiting", [])}, 0]}
     kept_ms = either({"$eq": ["$author_erased", True]}, milliseconds(MARKS_KEPT), milliseconds(receipts_kept))
+    # A record that was complete before expected parties were stored was complete with those that had answered.
+    expected = unless_there("expected", either("$completed_at", answered_by(), list(parties)))
     return [
-        {"$set": {"waiting": either(begun, waiting_for(parties, "erased"), REMOVE)}},
+        {"$set": {"expected": either(begun, expected, REMOVE)}},
+        {"$set": {"waiting": either(begun, {"$setDifference": ["$expected", answered_by()]}, REMOVE)}},
         {
             "$set": {
                 "waiting": either(complete, REMOVE, "$waiting"),
                 "completed_at": either(complete, unless_there("completed_at", now), REMOVE),
                 "resay_at": either(open_still, unless_there("resay_at", now + FIRST_PATIENCE), REMOVE),
+                "backing_off": either(open_still, "$backing_off", REMOVE),
                 "forget_at": either(
                     complete,
                     either("$completed_at", "$forget_at", {"$add": [now, kept_ms]}),
@@ -125,6 +129,8 @@ def delete(deletion: Deletion) -> list[Stage]:
         "times_said": 1,
         "unsaid": REMOVE,
         "resay_at": REMOVE,
+        "backing_off": REMOVE,
+        "backoff_from": REMOVE,
     }
     author = unless_there("author_id", deletion.author_id) if deletion.author_id else "$author_id"
     erasure = either({"$eq": [deletion.by, "erasure"]}, True, "$author_erased")

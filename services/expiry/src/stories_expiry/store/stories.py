@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from pymongo import IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError
 from stories_shared.events import StoryDeleted, StoryExpired
 from stories_shared.ids import new_id
 from stories_shared.mongo import Collection, Document, Mongo
-from stories_shared.outbox import mark, outbox_index
+from stories_shared.outbox import outbox_index
 from stories_shared.publishing import Saying
 
 from stories_expiry.domain.endings import (
@@ -21,10 +20,10 @@ from stories_expiry.domain.endings import (
     Census,
     Deletion,
     Receipt,
-    patience,
+    Store,
 )
 from stories_expiry.domain.timers import Due, Timer
-from stories_expiry.store import stages
+from stories_expiry.store import resending, stages
 
 NAME = "stories"
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,16 +41,11 @@ def indexes() -> list[IndexModel]:
         IndexModel(
             [("waiting", 1), ("ended_at", 1)], name="waiting", partialFilterExpression={"waiting": {"$exists": True}}
         ),
-        IndexModel([("resay_at", 1)], name="resay", partialFilterExpression={"resay_at": {"$exists": True}}),
         IndexModel([("author_id", 1)], name="author"),
         IndexModel([("forget_at", 1)], name="forget", expireAfterSeconds=0),
         outbox_index(),
+        *resending.indexes(),
     ]
-
-
-def only_with(field: str, *keys: tuple[str, int]) -> IndexModel:
-    """An index of the documents that have the field."""
-    return IndexModel(list(keys), name=field, partialFilterExpression={field: {"$exists": True}})
 
 
 class Stories:
@@ -60,16 +54,18 @@ class Stories:
     Args:
         mongo: expiry's database.
         receipts_kept: how long a complete receipt stays; at least 30 days, since it is the ended mark, too.
+        expected: the stores that must answer an ending.
     """
 
-    def __init__(self, mongo: Mongo, receipts_kept: timedelta) -> None:
+    def __init__(self, mongo: Mongo, receipts_kept: timedelta, expected: Sequence[Store] = STORES) -> None:
         self.collection: Collection = mongo[NAME]
         self._kept = receipts_kept
+        self.expected = expected
 
     @classmethod
     async def ensure(cls, mongo: Mongo) -> None:
-        """Make the clustered collection and its indexes."""
-        await mongo.ensure(NAME, *indexes(), clusteredIndex={"key": {"_id": 1}, "unique": True})
+        """Make the collection and its indexes. Not clustered: MongoDB 6 scans such a collection for `_id: {$in: …}`."""
+        await mongo.ensure(NAME, *indexes())
 
     async def arm(self, timers: Sequence[Timer]) -> set[str]:
         """Set or move timers, none of ended stories or older revisions; the ids of those that run now."""
@@ -106,6 +102,8 @@ class Stories:
 
     async def accept(self, answers: Sequence[Answer], now: datetime) -> list[Answered]:
         """Note first answers and close the receipts that are complete; what is new about ended stories."""
+        if not answers:
+            return []
         wanted = {"_id": {"$in": list({given.story_id for given in answers})}, "ended": {"$exists": True}}
         ended = {
             document["_id"]: document async for document in self.collection.find(wanted, {"ended_at": 1, "erased": 1})
@@ -116,9 +114,11 @@ class Stories:
 
     async def resay(self, now: datetime, limit: int) -> int:
         """Mark unanswered endings to be said again, each once in all replicas; how many."""
-        late = self.collection.find({"resay_at": {"$lte": now}}, {"resay_at": 1, "times_said": 1}, limit=limit)
-        updates = [resaid(document, now) async for document in late]
-        return (await self.collection.bulk_write(updates, ordered=False)).modified_count if updates else 0
+        return await resending.resay(self.collection, now, limit)
+
+    async def hasten(self, now: datetime, limit: int, store: Store | None = None) -> int:
+        """Make due now what waits out a long delay, for one store or for any; how many."""
+        return await resending.hasten(self.collection, now, limit, store)
 
     async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
         """Let the records of stories posted by ``at`` go 30 days after they are complete, not later."""
@@ -154,7 +154,7 @@ class Stories:
         )
 
     def _settle(self, now: datetime) -> list[stages.Stage]:
-        return stages.settle("$ended", STORES, now, self._kept)
+        return stages.settle("$ended", self.expected, now, self._kept)
 
     async def _insert(self, timers: Sequence[Timer]) -> list[Timer]:
         """Insert those that are new, which is nearly all of them, and return the others."""
@@ -201,13 +201,6 @@ def first_answers(answers: Sequence[Answer], ended: dict[str, Document]) -> Iter
         yield Answered(given.store, max(0.0, (given.erased_at - document["ended_at"]).total_seconds()))
 
 
-def resaid(document: Document, now: datetime) -> UpdateOne:
-    """Say the ending once more and wait longer, unless another replica has just seen to it."""
-    times = document["times_said"] + 1
-    again: dict[str, Any] = {"times_said": times, "resay_at": now + patience(times), "unsaid": mark(times, now)}
-    return UpdateOne({"_id": document["_id"], "resay_at": document["resay_at"]}, {"$set": again})
-
-
 def receipt_of(document: Document) -> Receipt:
     """The receipt that a document of an ended story is."""
     return Receipt(
@@ -215,6 +208,7 @@ def receipt_of(document: Document) -> Receipt:
         author_id=document.get("author_id"),
         ended=document["ended"],
         ended_at=document["ended_at"],
+        expected=tuple(document.get("expected", STORES)),
         erased=document.get("erased", {}),
         completed_at=document.get("completed_at"),
     )

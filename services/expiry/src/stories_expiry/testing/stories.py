@@ -37,19 +37,22 @@ class Row:
     forget_at: datetime | None = None
     author_erased: bool = False
     times_said: int = 0
+    backoff_from: int = 0
     unsaid: bool = False
+    expected: Sequence[Store] = ()
 
     @property
     def waiting(self) -> list[Store]:
         """The stores that have not answered the ending."""
-        return [store for store in STORES if self.ended and store not in self.erased]
+        return [store for store in self.expected if store not in self.erased]
 
 
 class FakeStories:
     """Timers, endings and receipts in a dict."""
 
-    def __init__(self, receipts_kept: timedelta = timedelta(days=90)) -> None:
+    def __init__(self, receipts_kept: timedelta = timedelta(days=90), expected: Sequence[Store] = STORES) -> None:
         self.rows: dict[str, Row] = {}
+        self.expected = expected
         self._kept = receipts_kept
 
     async def arm(self, timers: Sequence[Timer]) -> set[str]:
@@ -91,7 +94,7 @@ class FakeStories:
         before_expiry = row.ended == "expired" and row.ended_at is not None and row.ended_at > deletion.deleted_at
         if not row.ended or before_expiry:
             row.ended, row.ended_at = "deleted", deletion.deleted_at
-            row.times_said, row.unsaid, row.resay_at = 1, False, None
+            row.times_said, row.unsaid, row.resay_at, row.backoff_from = 1, False, None, 0
         self._settle(row, now)
 
     async def accept(self, answers: Sequence[Answer], now: datetime) -> list[Answered]:
@@ -111,8 +114,16 @@ class FakeStories:
         late = [row for row in self.rows.values() if row.resay_at and row.resay_at <= now][:limit]
         for row in late:
             row.times_said += 1
-            row.resay_at, row.unsaid = now + patience(row.times_said), True
+            row.resay_at, row.unsaid = now + patience(row.times_said - row.backoff_from), True
         return len(late)
+
+    async def hasten(self, now: datetime, limit: int, store: Store | None = None) -> int:
+        """Make due now what waits out a long delay, for one store or for any; how many."""
+        long = [row for row in self.rows.values() if row.resay_at and row.times_said - row.backoff_from > 1]
+        some = [row for row in long if store is None or store in row.waiting][:limit]
+        for row in some:
+            row.resay_at, row.backoff_from = now, row.times_said
+        return len(some)
 
     async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
         """Let the records of stories posted by ``at`` go 30 days after they are complete, not later."""
@@ -129,7 +140,8 @@ class FakeStories:
         row = self.rows.get(story_id)
         if row is None or row.ended is None or row.ended_at is None:
             return None
-        return Receipt(story_id, row.author_id, row.ended, row.ended_at, dict(row.erased), row.completed_at)
+        answered = dict(row.erased), row.completed_at
+        return Receipt(story_id, row.author_id, row.ended, row.ended_at, *answered, expected=tuple(row.expected))
 
     async def audit(self, now: datetime) -> Audit:
         """Open receipts by the store that they wait for, and the age of the oldest."""
@@ -149,6 +161,8 @@ class FakeStories:
         return Census(len(running), len(overdue), (now - min(overdue)).total_seconds() if overdue else 0.0)
 
     def _settle(self, row: Row, now: datetime) -> None:
+        if row.ended:
+            row.expected = row.expected or self.expected
         if row.ended and not row.waiting:
             if not row.completed_at:
                 row.completed_at = now

@@ -12,6 +12,7 @@ from stories_shared.ids import fact_based_id, new_id
 from stories_shared.outsiders import no_later, receipt_id_of
 
 from stories_expiry.domain.accounts import AccountReceipt, Erasure, ServiceAnswer
+from stories_expiry.usecases.endings import SayAgain, Silences
 
 
 class Demands(Protocol):
@@ -95,9 +96,11 @@ class ForgetUser:
 
 @dataclass(frozen=True, slots=True)
 class AcceptServiceAnswer:
-    """A service has forgotten the user."""
+    """A service has forgotten the user. One that was silent is asked at once for what is open."""
 
     answers: ServiceAnswers
+    again: SayAgain
+    silences: Silences
     now: Clock
 
     async def __call__(self, said: UserDataErased) -> None:
@@ -105,6 +108,8 @@ class AcceptServiceAnswer:
         await self.answers.accept(
             ServiceAnswer(said.receipt_id, said.user_id, said.service, said.erased_at), self.now()
         )
+        for service in self.silences.ended_by([said.service]):
+            await self.again.hasten(service)
 
 
 @dataclass(frozen=True, slots=True)

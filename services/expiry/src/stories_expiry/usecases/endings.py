@@ -1,9 +1,9 @@
 """Follow every ending until all stores have answered, and say it again until they have."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from stories_shared.clock import Clock
 from stories_shared.cloudevents import Fact
@@ -12,7 +12,7 @@ from stories_shared.failures import Unacceptable
 from stories_shared.ids import fact_based_id
 from stories_shared.outsiders import may_delete, no_later
 
-from stories_expiry.domain.endings import Answer, Answered, Deletion
+from stories_expiry.domain.endings import FIRST_PATIENCE, Answer, Answered, Deletion
 
 RESAY_AT_ONCE = 1_000
 """Endings said again per turn: a store that was away long is not drowned."""
@@ -35,10 +35,14 @@ class Answers(Protocol):
 
 
 class Unanswered(Protocol):
-    """Finds endings that some store has not answered in time."""
+    """Finds endings (or account erasures) that some party has not answered in time."""
 
     async def resay(self, now: datetime, limit: int) -> int:
         """Mark them to be said again, each once in all replicas; how many."""
+        ...
+
+    async def hasten(self, now: datetime, limit: int, party: Any = None, /) -> int:
+        """Make due now what waits out a long delay, for one party or for any; how many."""
         ...
 
 
@@ -69,19 +73,6 @@ class RecordDeletion:
 
 
 @dataclass(frozen=True, slots=True)
-class AcceptAnswers:
-    """Stores answer; a receipt closes with the last of them."""
-
-    answers: Answers
-    now: Clock
-
-    async def __call__(self, facts: Sequence[Fact[StoryErased]]) -> list[Answered]:
-        """Note the answers; those that are new, for the metrics."""
-        said = [Answer(fact.event.story_id, fact.event.store, fact.event.erased_at) for fact in facts]
-        return await self.answers.accept(said, self.now())
-
-
-@dataclass(frozen=True, slots=True)
 class SayAgain:
     """What was not answered in time is said again; ``woken`` wakes the outbox."""
 
@@ -95,3 +86,46 @@ class SayAgain:
         if marked:
             self.woken()
         return marked
+
+    async def hasten(self, party: str | None = None) -> bool:
+        """Make due now what waits out a long delay, since whoever may have missed it is back; whether that is all."""
+        return await self.unanswered.hasten(self.now(), RESAY_AT_ONCE, party) < RESAY_AT_ONCE
+
+
+@dataclass(slots=True)
+class Silences:
+    """When each party was last heard from by this replica."""
+
+    now: Clock
+    _last: dict[str, datetime] = field(default_factory=dict)
+
+    def ended_by(self, parties: Iterable[str]) -> list[str]:
+        """Note that these are heard from now, and name those that were silent for so long that they may have been away.
+
+        A party that was never heard from counts as one of them.
+        """
+        now, back = self.now(), []
+        for party in sorted(set(parties)):
+            last = self._last.get(party)
+            if last is None or now - last > FIRST_PATIENCE:
+                back.append(party)
+            self._last[party] = now
+        return back
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptAnswers:
+    """Stores answer; a receipt closes with the last of them. One that was silent is asked at once for what is open."""
+
+    answers: Answers
+    again: SayAgain
+    silences: Silences
+    now: Clock
+
+    async def __call__(self, facts: Sequence[Fact[StoryErased]]) -> list[Answered]:
+        """Note the answers; those that are new, for the metrics."""
+        said = [Answer(fact.event.story_id, fact.event.store, fact.event.erased_at) for fact in facts]
+        new = await self.answers.accept(said, self.now())
+        for store in self.silences.ended_by(answer.store for answer in said):
+            await self.again.hasten(store)
+        return new

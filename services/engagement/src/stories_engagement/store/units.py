@@ -1,0 +1,106 @@
+"""A unit of work: the rows of one story that some writes look at and change, in one transaction.
+
+Rows are read with one `$in` for each collection, changed in memory, and written with one bulk for each collection; what
+that changes in the story's counters follows from the rows (see `kinds`).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pymongo import DeleteOne, InsertOne, ReplaceOne
+from stories_shared.mongo import Document, Mongo, Session
+
+from stories_engagement.store.kinds import BY_COLLECTION, Delta
+
+Key = tuple[str, str]
+"""A collection and an `_id` in it."""
+
+
+class Rows:
+    """What a transaction has read so far and means to write."""
+
+    def __init__(self, mongo: Mongo, session: Session) -> None:
+        self._mongo = mongo
+        self._session = session
+        self._read: dict[Key, Document | None] = {}
+        self._now: dict[Key, Document | None] = {}
+
+    async def load(self, keys: Iterable[Key]) -> bool:
+        """Read the documents that are not read yet, by one query for each collection; whether there were any."""
+        missing: dict[str, set[str]] = defaultdict(set)
+        for key in keys:
+            if key not in self._read:
+                missing[key[0]].add(key[1])
+        for collection, ids in missing.items():
+            self._read |= dict.fromkeys((collection, _id) for _id in ids)
+            wanted = {"_id": {"$in": sorted(ids)}}
+            self._note(collection, await self._mongo[collection].find(wanted, session=self._session).to_list(None))
+        return bool(missing)
+
+    async def find(self, collection: str, wanted: Mapping[str, Any], limit: int) -> list[str]:
+        """Read the first documents by their ids that match; their ids."""
+        found = (
+            await self._mongo[collection]
+            .find(wanted, sort=[("_id", 1)], limit=limit, session=self._session)
+            .to_list(None)
+        )
+        self._note(collection, found)
+        return [document["_id"] for document in found]
+
+    def loaded(self, collection: str, _id: str) -> bool:
+        """Whether it is known whether there is such a document."""
+        return (collection, _id) in self._read
+
+    def get(self, collection: str, _id: str) -> Document | None:
+        """A document that is loaded, as it is by now. Do not change it."""
+        return self._now.get((collection, _id), self._read[collection, _id])
+
+    def document(self, collection: str, _id: str) -> Document:
+        """A document that is there."""
+        found = self.get(collection, _id)
+        assert found is not None
+        return found
+
+    def put(self, collection: str, document: Document) -> None:
+        """Write a document."""
+        self._now[collection, document["_id"]] = document
+
+    def delete(self, collection: str, _id: str) -> None:
+        """Delete a document."""
+        self._now[collection, _id] = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to write."""
+        return any(after != self._read[key] for key, after in self._now.items())
+
+    def delta(self) -> Delta:
+        """What the changes add to the story's counters."""
+        delta: Delta = Counter()
+        for (collection, _id), after in self._now.items():
+            kind, before = BY_COLLECTION.get(collection), self._read[collection, _id]
+            if kind is not None:
+                delta.update(kind.adds(after) if after else {})
+                delta.subtract(kind.adds(before) if before else {})
+        return Counter({path: by for path, by in delta.items() if by})
+
+    async def write(self) -> None:
+        """Write the changes."""
+        writes: dict[str, list[Any]] = defaultdict(list)
+        for key, after in self._now.items():
+            before, (collection, _id) = self._read[key], key
+            if after == before:
+                continue
+            if after is None:
+                writes[collection].append(DeleteOne({"_id": _id}))
+            elif before is None:
+                writes[collection].append(InsertOne(after))
+            else:
+                writes[collection].append(ReplaceOne({"_id": _id}, after))
+        for collection, some in writes.items():
+            await self._mongo[collection].bulk_write(some, ordered=False, session=self._session)
+
+    def _note(self, collection: str, found: list[Document]) -> None:
+        for document in found:
+            self._read[collection, document["_id"]] = document

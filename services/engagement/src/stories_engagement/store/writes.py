@@ -1,0 +1,110 @@
+"""Writes of rows as data: which documents they look at, and what they make of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from stories_shared.mongo import Document
+
+from stories_engagement.store.kinds import RowKind
+from stories_engagement.store.units import Key, Rows
+
+T_co = TypeVar("T_co", covariant=True)
+
+REMOVED_AT_ONCE = 500
+"""Rows hanging on a removed one that leave in one transaction."""
+
+
+class Write(Protocol[T_co]):
+    """A write about one story. One that searches needs a transaction alone: a query finds no unwritten rows."""
+
+    @property
+    def alone(self) -> bool: ...
+
+    def needs(self, rows: Rows) -> Iterable[Key]:
+        """The documents it looks at, as far as is known by those that are loaded; asked until all are."""
+        ...
+
+    async def search(self, rows: Rows) -> None:
+        """Load what only a query finds."""
+        ...
+
+    def apply(self, rows: Rows) -> T_co:
+        """Change the rows. Raises `Gone` before it changes any."""
+        ...
+
+
+@dataclass(slots=True)
+class PutRow:
+    """Set a row. One that differs in nothing but its time stays, and `once` leaves any that is there."""
+
+    kind: RowKind
+    row: Document
+    once: bool = False
+    alone: bool = field(default=False, init=False)
+
+    def needs(self, _rows: Rows) -> Iterable[Key]:
+        """The row that it replaces."""
+        return [(self.kind.collection, self.row["_id"])]
+
+    async def search(self, rows: Rows) -> None:
+        """Nothing."""
+
+    def apply(self, rows: Rows) -> None:
+        """Put it."""
+        old = rows.get(self.kind.collection, self.row["_id"])
+        if old is None or (not self.once and {**old, "at": self.row["at"]} != self.row):
+            rows.put(self.kind.collection, self.row)
+
+
+@dataclass(slots=True)
+class RemoveRow:
+    """Delete a row, perhaps only one of a time, with those that hang on it: at most so many at once, the others first.
+
+    Its outcome is whether the row was there, and None while some that hang on it are left.
+    """
+
+    kind: RowKind
+    row_id: str
+    story_id: str
+    until: datetime | None = None
+    hanging: list[str] = field(default_factory=list)
+
+    @property
+    def alone(self) -> bool:
+        """Whether rows may hang on it."""
+        return self.kind.hangs_on is not None
+
+    def needs(self, rows: Rows) -> Iterable[Key]:
+        """The row, and what it hangs on."""
+        yield self.kind.collection, self.row_id
+        if self.kind.hangs_on and rows.loaded(self.kind.collection, self.row_id):
+            row = rows.get(self.kind.collection, self.row_id)
+            if row is not None and row[self.kind.hangs_on] is not None:
+                yield self.kind.collection, row[self.kind.hangs_on]
+
+    async def search(self, rows: Rows) -> None:
+        """The rows that hang on it."""
+        if self.kind.hangs_on:
+            wanted = {"story_id": self.story_id, self.kind.hangs_on: self.row_id}
+            self.hanging = await rows.find(self.kind.collection, wanted, REMOVED_AT_ONCE)
+
+    def apply(self, rows: Rows) -> bool | None:
+        """Delete them."""
+        kind, row = self.kind, rows.get(self.kind.collection, self.row_id)
+        if row is None or (self.until is not None and row["at"] > self.until):
+            return False
+        hanging = [rows.document(kind.collection, row_id) for row_id in self.hanging]
+        for each in hanging:
+            rows.delete(kind.collection, each["_id"])
+        if len(hanging) == REMOVED_AT_ONCE:
+            counted = sum(bool(kind.adds(each)) for each in hanging)
+            rows.put(kind.collection, {**row, kind.hanging: row[kind.hanging] - counted})
+            return None
+        rows.delete(kind.collection, self.row_id)
+        top_id = row[kind.hangs_on] if kind.hangs_on else None
+        top = rows.get(kind.collection, top_id) if top_id is not None else None
+        if top is not None and kind.adds(row):
+            rows.put(kind.collection, {**top, kind.hanging: top[kind.hanging] - 1})
+        return True

@@ -1,0 +1,85 @@
+"""Blocks: who is on the other side of one, by what MongoDB has and what this replica has heard since."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from stories_shared.clock import Clock
+
+from stories_engagement.domain.standing import Edge, Pair, Standing
+
+AVOIDED_AT_MOST = 10_000
+"""People whom one lookup of everybody on the other side of a block names."""
+
+COMPARED_AT_ONCE = 500
+"""Blocks that are compared with MongoDB in one step."""
+
+
+class StoredBlocks(Protocol):
+    """The newest word about each block, as the consumers have stored it."""
+
+    async def edges(self, pairs: Iterable[Pair]) -> Mapping[Pair, Edge]:
+        """The words about these pairs; what is absent was never said or is long lifted."""
+        ...
+
+    async def edges_of(self, user_id: str, limit: int) -> Mapping[Pair, Edge]:
+        """Blocks that stand and that a person has a part in, at most so many."""
+        ...
+
+    async def outdated(self, edges: Mapping[Pair, Edge]) -> set[Pair]:
+        """Which of these words are stored, or outdone by what is stored: by a newer word or by an erasure."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FindBlocked:
+    """Finds the people on the other side of a block, either way."""
+
+    standing: Standing
+    stored: StoredBlocks
+
+    async def among(self, user_id: str, others: Collection[str]) -> frozenset[str]:
+        """Who of these people and the user are apart."""
+        pairs = [pair for other in others for pair in ((user_id, other), (other, user_id))]
+        if not pairs:
+            return frozenset()
+        # What was held before the question was asked may be stored and dropped before it is answered.
+        before = self.standing.edges(pairs)
+        stored = await self.stored.edges(pairs)
+        return blocked(user_id, before, stored, self.standing.edges(pairs))
+
+    async def of(self, user_id: str) -> frozenset[str]:
+        """Everybody who is apart from the user, at most `AVOIDED_AT_MOST` and who was heard of lately."""
+        before = self.standing.edges_of(user_id)
+        stored = await self.stored.edges_of(user_id, AVOIDED_AT_MOST)
+        return blocked(user_id, before, stored, self.standing.edges_of(user_id))
+
+
+def blocked(user_id: str, *words: Mapping[Pair, Edge]) -> frozenset[str]:
+    """Who is apart from the user by the newest of all words about each pair."""
+    newest: dict[Pair, Edge] = {}
+    for some in words:
+        for pair, edge in some.items():
+            held = newest.get(pair)
+            if held is None or held.outdone_by(edge):
+                newest[pair] = edge
+    return frozenset(other for pair, edge in newest.items() if edge.on for other in pair if other != user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetStoredBlocks:
+    """Drops blocks from memory once MongoDB has them."""
+
+    standing: Standing
+    stored: StoredBlocks
+    now: Clock
+
+    async def __call__(self) -> bool:
+        """Compare some; whether there may be more to drop."""
+        some = self.standing.oldest_edges(self.now(), COMPARED_AT_ONCE)
+        if not some:
+            return False
+        outdated = await self.stored.outdated(some)
+        self.standing.stored({pair: edge for pair, edge in some.items() if pair in outdated})
+        self.standing.not_stored(some.keys() - outdated, self.now())
+        return len(some) == COMPARED_AT_ONCE

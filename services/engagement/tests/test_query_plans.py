@@ -1,0 +1,109 @@
+"""Every query of engagement's stores has an index, on collections with data."""
+
+from datetime import timedelta
+from typing import Any
+
+from stories_embedded.testing import Realm
+from stories_engagement.domain.comments import Comment
+from stories_engagement.domain.standing import Edge
+from stories_engagement.domain.views import tally
+from stories_engagement.domain.words import hides
+from stories_engagement.store.shapes import ensure
+from stories_engagement.testing.builders import NOON, a_story, a_view
+from stories_engagement.testing.stores import Stores, in_mongo
+from stories_engagement.usecases.admission import Admitted
+from stories_shared.ids import new_id
+from stories_shared.mongo import Mongo
+from stories_shared.testing.query_plans import CommandRecorder, slow_plans
+
+LATER = NOON + timedelta(minutes=10)
+STORIES, PEOPLE = 30, 30
+
+
+def admitted(story_id: str, user_id: str) -> Admitted:
+    return Admitted(story_id, user_id, "ann", "everyone", True, True, True, True)
+
+
+async def write(stores: Stores, story_id: str, writer: str, text: str, reply_to: str | None = None) -> Comment:
+    comment = Comment(new_id(), story_id, writer, text, NOON, reply_to)
+    kept: Comment = await stores.comments.add(comment, "ann", lambda words: hides(words, text), lambda _: True)
+    return kept
+
+
+async def fill(stores: Stores) -> list[str]:
+    """Stories with viewers, reactions, shares and comments; blocks, settings and erasures of people."""
+    ids = [new_id() for _ in range(STORIES)]
+    for n, story_id in enumerate(ids):
+        await stores.stories.put(a_story(story_id=story_id, posted_at=NOON, author_id="ann" if n % 2 else "amy"))
+        views = [a_view(story_id, f"v{viewer}", listed=bool(viewer % 5)) for viewer in range(PEOPLE)]
+        await stores.ledger.count(views, lambda scene, views=views: tally(views, scene, LATER))
+        for viewer in range(5):
+            await stores.reactions.put(admitted(story_id, f"v{viewer}"), "❤️", NOON)
+            await stores.shares.put(admitted(story_id, f"v{viewer}"), NOON)
+            top = await write(stores, story_id, f"v{viewer}", "a clown")
+            await write(stores, story_id, "bob", "fine", top.id)
+    for n in range(PEOPLE):
+        await stores.blocks.put(f"v{n}", f"w{n}", Edge(on=True, at=NOON))
+        await stores.privacy.set_listed(f"w{n}", False, NOON)
+        await stores.people.mark_erased(f"x{n}", NOON, LATER)
+        await stores.words.set_words(f"y{n}", ["clown"], NOON)
+    return ids
+
+
+async def use(stores: Stores, ids: list[str]) -> None:
+    """Every read and write that is not used to fill."""
+    story, author = ids[0], "ann"
+    await stores.stories.put(a_story(story_id=story, posted_at=NOON, revision=2))
+    page = await stores.ledger.page(story, (NOON, "v9"), 5, frozenset({"v3"}))
+    assert page.viewers
+    assert await stores.ledger.total(story) == PEOPLE
+    await stores.ledger.unlist("v7", LATER)
+    assert (await stores.ledger.marks(["x1", "w1"]))[0]
+    assert await stores.privacy.listed("v1")
+    await stores.privacy.set_listed("w1", True, NOON)
+    (top, *_) = await stores.comments.page(story, None, (LATER, new_id()), 2)
+    assert await stores.comments.page(story, top.id, (NOON - timedelta(hours=1), top.id), 2)
+    assert await stores.comments.get(top.id)
+    assert await stores.comments.author_of(story)
+    assert await stores.comments.remove(top)
+    assert await stores.reactions.withdraw(story, "v1", NOON)
+    assert await stores.reactions.counts(story)
+    assert await stores.reactions.mine(story, "v2")
+    assert (await stores.counters.counts(story)).comments
+    await stores.words.set_words(author, ["clown"], NOON - timedelta(hours=1))
+    work: Any = await stores.words.claim(LATER, LATER)
+    assert work.author_id == author
+    await stores.words.give_back(work, NOON)
+    while work is not None:
+        work = await stores.words.apply_some(work, hides, LATER)
+    assert await stores.words.words(author) == ("clown",)
+    assert await stores.words.unapplied(author) is None
+    assert await stores.blocks.edges_of("v1", 10)
+    assert await stores.blocks.outdated({("v1", "w1"): Edge(on=True, at=NOON)})
+    assert await stores.people.to_look_at_again(LATER, 5)
+    await stores.people.looked_again("x1", NOON)
+    await stores.people.forget("v4", LATER)
+    await stores.people.forget("y1", LATER)
+    assert [known async for known in stores.stories.live()]
+    await stores.ledger.count([a_view(new_id(), "v1")], lambda scene: tally([a_view(new_id(), "v1")], scene, LATER))
+    await stores.stories.unheard(LATER, 5)
+    await stores.stories.end(story, "deleted")
+    assert [ended async for ended in stores.stories.ended_since(NOON - timedelta(days=1))]
+    assert await stores.stories.erase(story, 5)
+    await stores.stories.erase_later(story, NOON)
+    assert await stores.stories.claim_erasure(LATER, LATER) == story
+    await stores.stories.erased(story)
+
+
+async def test_every_query_has_an_index(realm: Realm) -> None:
+    recorder = CommandRecorder()
+    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[recorder])
+    await ensure(mongo)
+    stores = in_mongo(mongo, lambda: NOON)
+    await use(stores, await fill(stores))
+    # A replica that starts reads all live stories: there is nothing to choose from.
+    whole = [command for command in recorder.commands if command.get("find") == "stories" and not command["filter"]]
+    assert len(whole) == 1
+    others = [command for command in recorder.commands if command not in whole]
+    assert await slow_plans(mongo, others) == []
+    await mongo.close()
