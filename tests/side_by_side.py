@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stories_embedded.testing import LENT, keep_logs, lend, running_servers
 from xdist.scheduler import LoadScopeScheduling
 
 OWN_SERVERS = "STORIES_TEST_OWN_SERVERS"
@@ -39,6 +38,8 @@ lending = contextlib.ExitStack()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers that all workers share, before there are any workers."""
+    from stories_embedded.testing import lend, running_servers  # a plugin, which pytest has to import itself
+
     workers = getattr(config.option, "numprocesses", 0)
     if (
         not hasattr(config, "workerinput")
@@ -51,6 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Keep the logs of shared servers after a failure."""
+    from stories_embedded.testing import LENT, keep_logs
+
     if LENT in os.environ and session.testsfailed and not hasattr(session.config, "workerinput"):
         keep_logs(Path(json.loads(os.environ[LENT])["folder"]))
 

@@ -11,7 +11,7 @@ from stories_shared.events import EVENTS
 from stories_shared.ids import new_id
 
 PAGE = (CHECKOUT / "docs" / "privacy.md").read_text(encoding="utf-8")
-INVENTORY = dict(re.findall(r"^\| `(stories_[a-z]+\.[a-z_]+)` \|.*\| (.*) \|$", PAGE, re.MULTILINE))
+INVENTORY = dict(re.findall(r"^\| `(stories_[a-z]+\.[a-z_]+)` \|.*\|(.*)\|$", PAGE, re.MULTILINE))
 STORY = new_id()
 
 
@@ -45,6 +45,7 @@ def test_elements_of_arrays_are_looked_into() -> None:
     ("value", "content"),
     [
         (None, False),
+        (b"", False),
         (b'{"story_id":"s","author_id":"a","deleted_at":"t","by":"author"}', False),
         (b'{"story_id":"s","note":"sunset"}', True),
         (b"sunset", True),

@@ -24,12 +24,15 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
         {"_id", "lapses_at", "writes", *(f"{slot}.{field}" for slot in _SLOTS for field in ("story", "until"))}
     ),
     "stories_ingest.claims": frozenset(_CLAIM),
+    "stories_ingest.turns": frozenset({"_id", "holder", "until", "position"}),
     "stories_feed.stories": NOTHING,
     "stories_feed.ended": frozenset({"_id", "at", "how", "marked_at"}),
     "stories_feed.seen": frozenset({"_id", "stories", "until"}),
     "stories_engagement.stories": NOTHING,
     "stories_engagement.ended": frozenset({"_id", "at", "how", "heard_at"}),
-    "stories_engagement.views": frozenset({"_id", "author_id", "expires_at", "viewers", "plays", "ended", "since"}),
+    "stories_engagement.views": frozenset(
+        {"_id", "author_id", "expires_at", "viewers", "plays", "ended", "since", "erase_at"}
+    ),
     "stories_engagement.engagements": frozenset(
         {"_id", "author_id", "seq", "at", "reaction", "comment", "share", "ended"}
     ),
@@ -42,6 +45,7 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
         {
             *("_id", "author_id", "author_erased", "posted_at", "expires_at", "due", "revision"),
             *("ended", "ended_at", "by", "said.id", "said.at", "said.call", "times_said", "resay_at", *_OUTBOX),
+            *("backing_off", "backoff_from", "expected"),
             *("erased.media", "erased.feed", "erased.engagement", "waiting", "completed_at", "forget_at"),
         }
     ),
@@ -78,7 +82,7 @@ def content_fields(collection: str, document: Mapping[str, Any], story_id: str) 
 
 def record_has_content(topic: str, value: bytes | None) -> bool:
     """Whether a record of a topic, or of one of its dead-letter topics, holds more than may remain."""
-    if value is None:
+    if not value:
         return False
     try:
         document = msgspec.json.decode(value)
