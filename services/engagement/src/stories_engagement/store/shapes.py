@@ -75,7 +75,12 @@ async def settled(mongo: Mongo, verb: Callable[[Session], Awaitable[T]]) -> T:
         try:
             return await mongo.transaction(verb)
         except (DuplicateKeyError, BulkWriteError) as error:
-            codes = {e.get("code") for e in (error.details or {}).get("writeErrors", ())} or {error.code}
-            if DUPLICATE_KEY not in codes or not left:
+            if not is_duplicate(error) or not left:
                 raise
     raise AssertionError
+
+
+def is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:
+    """Whether somebody else has made the document."""
+    codes = {e.get("code") for e in (error.details or {}).get("writeErrors", ())} or {error.code}
+    return DUPLICATE_KEY in codes

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 from stories_shared.clock import Clock, whole_ms
 from stories_shared.mongo import Document, Mongo, Session
 
@@ -18,6 +19,7 @@ from stories_engagement.store.shapes import (
     STORIES,
     VIEWERS,
     VIEWS,
+    is_duplicate,
     row_id,
     settled,
 )
@@ -25,6 +27,10 @@ from stories_engagement.usecases.views import Audience, Position, Viewer
 
 FAR = datetime.fromisoformat("9000-01-01T00:00:00+00:00")
 """Until when a history is off that is off now."""
+
+
+class Outdated(Exception):
+    """A story has ended, or its author has become known, since the views were judged."""
 
 
 FORGOTTEN_AT_ONCE = 500
@@ -41,12 +47,29 @@ class MongoLedger:
         self._rows = mongo[VIEWERS]
 
     async def count(self, views: Sequence[View], judge: Judge) -> Tally:
-        """Read what the views are judged by, have them judged, and write what that comes to: all or nothing."""
+        """Read what the views are judged by, have them judged, and write what that comes to: all or nothing.
+
+        New rows need no snapshot: a row that somebody else has made meanwhile, and a story that has ended or whose
+        author is known by now, refuse the transaction. What is refused so, and what changes rows that are there, is
+        judged by a snapshot of the transaction itself.
+        """
+        scene = await self._scene(views, None)
+        result = judge(scene)
+        if not (result.added or result.plays):
+            return result
+        if not result.plays:
+            try:
+                await self._mongo.transaction(lambda session: self._write(result, scene, session))
+            except (Outdated, BulkWriteError, DuplicateKeyError) as error:
+                if not (isinstance(error, Outdated) or is_duplicate(error)):
+                    raise
+            else:
+                return result
 
         async def verb(session: Session) -> Tally:
             scene = await self._scene(views, session)
             result = judge(scene)
-            await self._write(result, session)
+            await self._write(result, scene, session)
             return result
 
         return await settled(self._mongo, verb)
@@ -112,56 +135,67 @@ class MongoLedger:
         fence = await self._views.find_one({"_id": story_id}, {"viewers": 1})
         return int(fence["viewers"]) if fence else 0
 
-    async def _scene(self, views: Sequence[View], session: Session) -> Scene:
+    async def _scene(self, views: Sequence[View], session: Session | None) -> Scene:
+        """All that the views are judged by: in a session one after the other, otherwise at once."""
+
         async def found(collection: str, ids: Iterable[str], *fields: str) -> list[Document]:
-            wanted = {"_id": {"$in": sorted(set(ids))}}
+            wanted = {"_id": {"$in": list(ids)}}
             return await self._mongo[collection].find(wanted, dict.fromkeys(fields, 1), session=session).to_list(None)
 
-        stories = stories_of(views)
-        lists = {story["_id"]: story["view_list"] for story in await found(STORIES, stories, "view_list")}
+        async def blocked(fences: Mapping[str, Fence]) -> list[Document]:
+            sides: set[str] = set()
+            for view in views:
+                fence = fences.get(view.story_id)
+                author = (fence.author_id if fence else None) or view.author_id
+                if author is not None:
+                    sides |= {row_id(author, view.viewer_id), row_id(view.viewer_id, author)}
+            return await found(BLOCKS, sides, "user_id", "target_id", "since", "lifted_at")
+
+        stories, viewers = stories_of(views), {view.viewer_id for view in views}
+        wanted: list[tuple[Any, ...]] = [
+            (STORIES, stories, "view_list"),
+            (VIEWS, stories, "author_id", "expires_at", "ended"),
+            (VIEWERS, {row_id(*view.key) for view in views}, "story_id", "viewer_id", "at", "listed", "plays"),
+            (ERASED_USERS, viewers, "at"),
+            (PRIVACY, viewers, "view_history", "off_until"),
+        ]
+        if session is None:
+            answers = await asyncio.gather(*(found(*each) for each in wanted))
+        else:
+            answers = [await found(*each) for each in wanted]
+        lists, counters, rows, erased, privacy = answers
+        listing = {story["_id"]: story["view_list"] for story in lists}
         fences = {
-            f["_id"]: Fence(f["author_id"], f["expires_at"], f["ended"] is not None, lists.get(f["_id"], True))
-            for f in await found(VIEWS, stories, "author_id", "expires_at", "ended")
+            f["_id"]: Fence(f["author_id"], f["expires_at"], f["ended"] is not None, listing.get(f["_id"], True))
+            for f in counters
         }
-        viewers = {view.viewer_id for view in views}
-        rows = await found(
-            VIEWERS, (row_id(*view.key) for view in views), "story_id", "viewer_id", "at", "listed", "plays"
-        )
-        sides = []
-        for story_id, viewer_id, author_id in {(*view.key, view.author_id) for view in views}:
-            fence = fences.get(story_id)
-            author = (fence.author_id if fence else None) or author_id
-            if author is not None:
-                sides += [row_id(author, viewer_id), row_id(viewer_id, author)]
-        blocks = await found(BLOCKS, sides, "user_id", "target_id", "since", "lifted_at")
-        erased, unlisted_until = _marks(
-            await found(ERASED_USERS, viewers, "at"), await found(PRIVACY, viewers, "view_history", "off_until")
-        )
+        erased_at, unlisted_until = _marks(erased, privacy)
         return Scene(
             fences=fences,
             rows={(row["story_id"], row["viewer_id"]): row_of(row) for row in rows},
-            erased=erased,
-            blocks={(b["user_id"], b["target_id"]): Block(b["since"], b.get("lifted_at")) for b in blocks},
+            erased=erased_at,
+            blocks={
+                (b["user_id"], b["target_id"]): Block(b["since"], b.get("lifted_at")) for b in await blocked(fences)
+            },
             unlisted_until=unlisted_until,
         )
 
-    async def _write(self, result: Tally, session: Session) -> None:
-        if result.steps:
-            now = whole_ms(self._now())
-            await self._views.bulk_write(
-                [
-                    UpdateOne(
-                        {"_id": story_id, "ended": None},
-                        {
-                            "$inc": {"viewers": step.viewers, "plays": step.plays},
-                            "$setOnInsert": {"author_id": step.author_id, "expires_at": None, "since": now},
-                        },
-                        upsert=True,
-                    )
-                    for story_id, step in sorted(result.steps.items())
-                ],
-                session=session,
-            )
+    async def _write(self, result: Tally, scene: Scene, session: Session) -> None:
+        """Write it. Raises `Outdated`, or a duplicate key, where a story is another than it was judged to be."""
+        now = whole_ms(self._now())
+        fences: list[Any] = []
+        for story_id, step in sorted(result.steps.items()):
+            fence, more = scene.fences.get(story_id), {"viewers": step.viewers, "plays": step.plays}
+            if fence is not None:
+                as_judged = {"_id": story_id, "ended": None, "author_id": fence.author_id}
+                fences.append(UpdateOne(as_judged, {"$inc": more}))
+            else:
+                new = {"author_id": step.author_id, "expires_at": None, "since": now, "ended": None}
+                fences.append(InsertOne({"_id": story_id, **more, **new}))
+        if fences:
+            written = await self._views.bulk_write(fences, session=session)
+            if written.matched_count + written.inserted_count < len(fences):
+                raise Outdated
         writes: list[Any] = [InsertOne(document_of(row)) for row in result.added.values()]
         for key, plays in result.plays.items():
             change: Document = {"$set": {f"plays.{play_id}": fields_of(play) for play_id, play in plays.items()}}
