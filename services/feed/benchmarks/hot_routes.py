@@ -81,6 +81,7 @@ class Process:
     def __init__(self, command: list[str], port: int, environment: dict[str, str] | None = None) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.popen = subprocess.Popen(command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL)
+        self.idle = 0.0
 
     def cpu_s(self) -> float:
         """Processor time used so far, in seconds."""
@@ -88,12 +89,18 @@ class Process:
         times = [each.cpu_times() for each in (found, *found.children(recursive=True))]
         return sum(each.user + each.system for each in times)
 
+    def rest(self, seconds: float = 5) -> None:
+        """Learn what it uses while nobody asks; that is no part of a request's cost."""
+        before = self.cpu_s()
+        time.sleep(seconds)
+        self.idle = (self.cpu_s() - before) / seconds
+
     def load(self, path: str, seconds: int, script: Path) -> Load:
         """Load it with wrk."""
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script), self.url + path]
-        before = self.cpu_s()
+        before, began = self.cpu_s(), time.monotonic()
         told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        used = self.cpu_s() - before
+        used = self.cpu_s() - before - self.idle * (time.monotonic() - began)
         requests = int(re.search(r"(\d+) requests in", told)[1])  # type: ignore[index]
         if not requests:
             raise RuntimeError(told)
@@ -294,6 +301,8 @@ def main() -> None:
             if given.spy:
                 spy = [given.spy, "record", "-p", str(feed.popen.pid), "-r", "200", "-d", "25", "-f", "raw"]
                 subprocess.Popen([*spy, "-o", "profile.txt"])
+            feed.rest()
+            print(f"the feed alone uses {feed.idle:.1%} of a core")
             measure(given, feed, running, story_id)
         finally:
             feed.stop()

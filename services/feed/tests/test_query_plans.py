@@ -76,7 +76,7 @@ async def test_every_query_has_an_index(recorded) -> None:
     for page in (None, (NOON - 20 * SECOND, "v20")):
         await edges.targets(Kind.FOLLOW, "u0", page, 20)
         await edges.users(Kind.FOLLOW, "u1", page, 20)
-    await edges.relations("u0", [f"v{n}" for n in range(40)])
+    await edges.relations("u0", {f"v{n}": list(Kind) for n in range(40)})
     await edges.choices("u0")
     await edges.muted("u1")
     outbox = Outbox("edges", mongo["edges"], facts_of, Published(), now)

@@ -275,7 +275,7 @@ async def test_a_block_takes_follows_out_of_lists_and_choices(stores) -> None:
     assert list((await stores.edges.choices("ann")).following) == []
     assert (await stores.edges.choices("ann")).muted == {"bob"}
     assert await stores.edges.users(Kind.FOLLOW, "ann", None, 10) == []
-    assert await stores.edges.relations("bob", ["ann"]) == {"ann": Relation(blocked=True)}
+    assert await stores.edges.relations("bob", {"ann": list(Kind)}) == {"ann": Relation(blocked=True)}
 
 
 async def test_facts_in_a_wrong_order_end_in_the_same_choices(stores) -> None:
@@ -304,10 +304,12 @@ async def test_a_follow_and_a_block_at_once_leave_no_follow(stores) -> None:
 async def test_how_a_viewer_stands_to_authors(stores) -> None:
     close = Pair(Kind.CLOSE_FRIEND, "cho", "ann")
     await stores.hear((FOLLOW, True, 1), (FOLLOW.back, True, 1), (close, True, 1))
-    relations = await stores.edges.relations("ann", ["bob", "cho", "dee"])
+    relations = await stores.edges.relations("ann", dict.fromkeys(["bob", "cho", "dee"], tuple(Kind)))
     assert relations["bob"] == Relation(follows=True, followed=True)
     assert relations["cho"] == Relation(close=True)
     assert relations["dee"] == Relation()
+    some = {"bob": [Kind.BLOCK, Kind.FOLLOW], "cho": [Kind.BLOCK, Kind.CLOSE_FRIEND]}
+    assert await stores.edges.relations("ann", some) == {name: relations[name] for name in some}
 
 
 async def test_seen_marks_are_set_once_and_end_with_their_stories(stores) -> None:

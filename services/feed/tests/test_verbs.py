@@ -66,7 +66,7 @@ class World:
         lives = Lives(ticket=timedelta(hours=1), restricted=timedelta(minutes=5))
         media, tickets = Unsigned(), Tickets([("k1", b"0123456789abcdef")])
         sight = Sight(self.index, self.edges, self.stories, self.log, self.now)
-        show = ShowStories(sight, self.stories, self.seen, media, tickets, lives)
+        show = ShowStories(sight, self.stories, media, tickets, lives)
         self.appeared: list[str] = []
         self.follow_log = FollowTheLog(self.index, DAY, self.now, lambda story: self.appeared.append(story.story_id))
         self.post = PostStories(self.stories, self.people, self.now)
@@ -74,9 +74,9 @@ class World:
         self.mark_seen = MarkSeen(self.seen, self.stories, self.people, DAY, self.now)
         self.tray = ReadTray(sight, self.edges, self.seen, self.stories, media, lives)
         self.rings = ReadRings(sight, self.seen, self.stories)
-        self.reel, self.story = ReadReel(sight, show), ReadStory(sight, show)
-        self.reels = ReadReels(sight, show)
-        self.for_you = ReadForYou(sight, show, self.edges)
+        self.reel, self.story = ReadReel(sight, show, self.seen), ReadStory(sight, show, self.seen)
+        self.reels = ReadReels(sight, show, self.seen)
+        self.for_you = ReadForYou(sight, show, self.seen, self.edges)
         self.decide, self.hear = Decide(self.edges, self.relay, self.now), HearEdges(self.edges)
         self.forget = ForgetUser(self.people, self.said, self.now)
 

@@ -22,7 +22,9 @@ def whole_ms(at: datetime) -> datetime:
 
 def text(at: datetime) -> str:
     """The time as RFC 3339, UTC, with milliseconds and ``Z``: ``2026-11-22T00:00:00.123Z``."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
 def epoch_ms(at: datetime) -> int:

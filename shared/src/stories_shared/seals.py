@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Sequence
 
 MAX_SEALED_CHARACTERS = 2048
+NOTHING = hashlib.sha256(b"").digest()
 Key = tuple[str, bytes]
 """An id without dots, and a secret."""
 
@@ -61,7 +62,8 @@ class Seals:
 
 def tag(key: bytes, named: str, bound_to: bytes) -> str:
     """Over the text as it is written, so that no other spelling of the same bytes passes."""
-    return to_text(hmac.digest(key, hashlib.sha256(bound_to).digest() + named.encode(), "sha256"))
+    bound = hashlib.sha256(bound_to).digest() if bound_to else NOTHING
+    return to_text(hmac.digest(key, bound + named.encode(), "sha256"))
 
 
 def to_text(payload: bytes) -> str:

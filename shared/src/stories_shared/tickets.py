@@ -117,7 +117,11 @@ def to_wire(ticket: Ticket) -> Sealed:
         milliseconds(ticket.ends_at),
         milliseconds(ticket.expires_at),
         ticket.comments,
-        sum(getattr(ticket, name) << bit for bit, name in enumerate(SWITCHES)),
+        ticket.friend
+        | ticket.reactions << 1
+        | ticket.sharing << 2
+        | ticket.download << 3
+        | ticket.view_list << 4,  # in the order of SWITCHES
         ticket.part,
         ticket.parts,
         ticket.series_id,

@@ -64,7 +64,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     base.on_close(let_go)
 
     sight = Sight(reader.index, edges, stories, reader, now)
-    show = ShowStories(sight, stories, seen, media, base.tickets, lives)
+    show = ShowStories(sight, stories, media, base.tickets, lives)
     decide = Decide(edges, EdgeRelay(outbox), now)
     cursors = Cursors(settings.ticket_secrets)
     limits = Limits(
@@ -85,10 +85,10 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
             ReadTray(sight, edges, seen, stories, media, lives), ReadRings(sight, seen, stories), cursors, lives, now
         ),
         story_routes(
-            ReadReel(sight, show),
-            ReadReels(sight, show),
-            ReadStory(sight, show),
-            ReadForYou(sight, show, edges),
+            ReadReel(sight, show, seen),
+            ReadReels(sight, show, seen),
+            ReadStory(sight, show, seen),
+            ReadForYou(sight, show, seen, edges),
             MarkSeenUpTo(reader.index, sight, stories, seen, now),
             cursors,
             lives,

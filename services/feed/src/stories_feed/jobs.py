@@ -30,7 +30,7 @@ class IndexReader:
         longest: timedelta,
         now: Clock,
     ) -> None:
-        self.index = LiveIndex()
+        self.index = LiveIndex(snapshot.forget)
         self.metrics = metrics
         self.now = now
         log = FollowTheLog(self.index, longest, now, self._appeared)

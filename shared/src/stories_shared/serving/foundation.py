@@ -182,7 +182,8 @@ class Foundation:
                 self.broker.include_router(router, prefix=self.kafka.prefix)
             else:
                 app.include_router(router)
-        app.add_middleware(HotRoutes, routes=app.routes, metrics=self.metrics, health=self.health)
+        stack = app.build_middleware_stack  # what goes the short way passes by FastAPI's own middleware too
+        app.build_middleware_stack = lambda: HotRoutes(stack(), app.routes, self.metrics, self.health)  # type: ignore[method-assign]
         for subscriber in self.subscribers:
             _, topic = subscriber.group_id.split(".", 1)
             subscriber.group_id = self.kafka.topic(subscriber.group_id)

@@ -4,7 +4,7 @@ It holds ids, times, audience, whom a story is hidden from and revisions, never 
 ``expires_at``; ended ones leave a mark, so that a late or repeated fact cannot bring them back.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
@@ -50,9 +50,14 @@ class LiveStory:
 
 
 class LiveIndex:
-    """Every live story by id, by author and by time."""
+    """Every live story by id, by author and by time.
 
-    def __init__(self) -> None:
+    Args:
+        dropped: is called for each story, or revision of one, that the index holds no more.
+    """
+
+    def __init__(self, dropped: Callable[[str], None] = lambda _: None) -> None:
+        self._dropped = dropped
         self._stories: dict[str, LiveStory] = {}
         self._reels: dict[str, tuple[LiveStory, ...]] = {}
         self._newest: SortedList[tuple[datetime, str, int, str]] = SortedList()
@@ -166,6 +171,7 @@ class LiveIndex:
             heappush(self._marks, (forget_at, story_id))
 
     def _leave_lists(self, story: LiveStory) -> None:
+        self._dropped(story.story_id)
         self._newest.remove(story.freshness)
         rest = tuple(each for each in self._reels[story.author_id] if each.story_id != story.story_id)
         if rest:

@@ -28,6 +28,8 @@ USER_IDS_QUERY = {
     }
 }
 
+# Of the release that made a tag: what another one shows of the same story may have more in it.
+FIELDS = Item.__struct_fields__
 encode = msgspec.json.Encoder().encode
 
 
@@ -91,7 +93,7 @@ def as_json(answer: msgspec.Struct, *headers: tuple[bytes, bytes]) -> Response:
 
 def answer_unless_known(request: Request, answer: msgspec.Struct, essence: Any, window: int) -> Response:
     """The answer with its tag, or 304 where the client has one of the same essence and the same window of time."""
-    digest = hashlib.blake2b(encode((window, essence)), digest_size=12).hexdigest()
+    digest = hashlib.blake2b(encode((FIELDS, window, essence)), digest_size=12).hexdigest()
     headers = (b"etag", f'W/"{digest}"'.encode()), REVALIDATED
     asked = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"if-none-match"]
     if asked and digest in known_tags(asked):
@@ -106,16 +108,12 @@ def known_tags(values: Iterable[str]) -> set[str]:
 
 
 def essence_of(shown: Shown) -> tuple[Any, ...]:
-    """What of an item a client must hear about: all but its URLs and the ticket's text."""
-    bare = msgspec.structs.replace(
-        shown.item,
-        media_url="",
-        poster_url="",
-        download_url=shown.item.download_url and "",
-        urls_expire_at="",
-        ticket="",
-    )
-    return bare, shown.access_revision
+    """What of an item a client must be told of: all but its URLs and the ticket's text.
+
+    All the rest of it follows from the story's revision and from what is named here.
+    """
+    item = shown.item
+    return item.id, shown.revision, shown.access_revision, item.seen, item.can.comment
 
 
 def place_in(position: Sequence[Any] | None, shape: Any) -> Any:

@@ -94,12 +94,19 @@ class EdgeStore:
         if any([document.get("size", 0) + won[document["_id"]] > self._most async for document in found]):
             raise TooManyChosen(f"nobody follows and mutes more than {self._most}")
 
-    async def relations(self, viewer_id: str, authors: Collection[str]) -> Mapping[str, Relation]:
-        """How a viewer stands to others; what is muted is left out."""
-        edges = {author: asked_about(viewer_id, author) for author in authors}
-        found = await self._standing.get_many([str(pair) for pairs in edges.values() for pair in pairs])
+    async def relations(self, viewer_id: str, authors: Mapping[str, Collection[Kind]]) -> Mapping[str, Relation]:
+        """How a viewer stands to others, of the kinds of edges that matter; what is muted is left out."""
+        asked = [
+            edge_id
+            for author, kinds in authors.items()
+            for kind in kinds
+            for edge_id in edge_ids(kind, viewer_id, author)
+        ]
+        found = await self._standing.get_many(asked)
         standing = {edge_id for edge_id, document in found.items() if document["on"]}
-        return {author: relation_of([str(pair) in standing for pair in pairs]) for author, pairs in edges.items()}
+        if not standing:
+            return dict.fromkeys(authors, Relation())
+        return {author: relation_of(viewer_id, author, standing) for author in authors}
 
     async def choices(self, viewer_id: str) -> Choices:
         """Whom a viewer follows and whom they muted."""
@@ -145,16 +152,21 @@ class EdgeStore:
         return Graph(words, erased)
 
 
-def asked_about(viewer_id: str, author_id: str) -> tuple[Pair, ...]:
-    """The edges that make a relation, in the order of ``relation_of``."""
-    follow, block = Pair(Kind.FOLLOW, viewer_id, author_id), Pair(Kind.BLOCK, viewer_id, author_id)
-    return follow, follow.back, Pair(Kind.CLOSE_FRIEND, author_id, viewer_id), block, block.back
+def edge_ids(kind: Kind, viewer_id: str, author_id: str) -> tuple[str, ...]:
+    """The edges of a kind that make a relation: both ways, but close friends are the author's alone."""
+    back = f"{kind}/{author_id}/{viewer_id}"
+    return (back,) if kind is Kind.CLOSE_FRIEND else (f"{kind}/{viewer_id}/{author_id}", back)
 
 
-def relation_of(standing: Sequence[bool]) -> Relation:
-    """The relation of a viewer to an author by which of the edges are in force."""
-    follows, followed, close, blocks, blocked = standing
-    return Relation(follows=follows, followed=followed, close=close, blocked=blocks or blocked)
+def relation_of(viewer_id: str, author_id: str, standing: Collection[str]) -> Relation:
+    """The relation of a viewer to an author by the edges in force."""
+    follows, followed = (edge_id in standing for edge_id in edge_ids(Kind.FOLLOW, viewer_id, author_id))
+    return Relation(
+        follows=follows,
+        followed=followed,
+        close=any(edge_id in standing for edge_id in edge_ids(Kind.CLOSE_FRIEND, viewer_id, author_id)),
+        blocked=any(edge_id in standing for edge_id in edge_ids(Kind.BLOCK, viewer_id, author_id)),
+    )
 
 
 def edge_write(change: Change, *, say: bool, now: datetime) -> InsertOne[Document] | UpdateOne:

@@ -29,6 +29,8 @@ MARKS_KEPT = timedelta(days=30)
 # A document whose end was never heard goes by itself, as a last resort.
 LAST_RESORT = timedelta(hours=1)
 CARDS_HELD = 100_000
+# Of what users wrote, in each replica: some 50,000 stories of usual size.
+READ_BYTES_HELD = 64 * 2**20
 DUPLICATE_KEY = 11_000
 TRIES = 3
 INDEXED = {
@@ -82,6 +84,8 @@ class StoryStore:
         self._contents = Loader(self._stories, {"body": 1, "seen_key": 1})
         self._cards = Loader(self._stories, CARD)
         self._known: OrderedDict[str, Card] = OrderedDict()
+        self._read: OrderedDict[str, tuple[StoredStory, int]] = OrderedDict()
+        self._read_bytes = 0
 
     async def put(self, stories: Sequence[StoryPosted]) -> None:
         """Keep each story, unless it has ended or is held in the same or a newer revision.
@@ -96,6 +100,8 @@ class StoryStore:
                 newest[story.story_id] = story
         ended, kept = await asyncio.gather(self._ended_among(newest), self._revisions_of(newest))
         wanted = [s for s in newest.values() if s.story_id not in ended and kept.get(s.story_id, 0) < s.revision]
+        for story in wanted:
+            self.forget(story.story_id)
         for _ in range(TRIES):
             if not wanted:
                 return
@@ -116,13 +122,35 @@ class StoryStore:
             await bulk_but_duplicates(self._ended, missing)
         await self._stories.delete_many({"_id": {"$in": list(marks)}})
         for story_id in marks:
-            self._known.pop(story_id, None)
+            self.forget(story_id)
 
     async def contents(self, story_ids: Collection[str]) -> Mapping[str, StoredStory]:
         """What those stories show whose documents are there and can be read."""
         found = await self._contents.get_many(story_ids)
         stored = {story_id: self._stored(document) for story_id, document in found.items() if "body" in document}
         return {story_id: each for story_id, each in stored.items() if each is not None}
+
+    async def recent_contents(self, stories: Mapping[str, int]) -> Mapping[str, StoredStory]:
+        """What those stories show whose documents are there, at no older revision than the one given.
+
+        As for cards, what was once read is remembered until the index drops it: a revision never changes.
+        """
+        found: dict[str, StoredStory] = {}
+        for story_id, revision in stories.items():
+            read = self._read.get(story_id)
+            if read is not None and read[0].content.revision >= revision:
+                self._read.move_to_end(story_id)
+                found[story_id] = read[0]
+        if len(found) == len(stories):
+            return found
+        rest = await self.contents(stories.keys() - found.keys())
+        return found | {name: each for name, each in rest.items() if each.content.revision >= stories[name]}
+
+    def forget(self, story_id: str) -> None:
+        """Keep nothing of a story in this process."""
+        self._known.pop(story_id, None)
+        if read := self._read.pop(story_id, None):
+            self._read_bytes -= read[1]
 
     async def cards(self, stories: Mapping[str, int]) -> Mapping[str, Card]:
         """The cards of stories whose documents are there, at no older revision than the one given.
@@ -214,11 +242,18 @@ class StoryStore:
     def _stored(self, document: Document) -> StoredStory | None:
         """What a document shows; None where it cannot be read: one document never fails the pages that it is on."""
         try:
-            return StoredStory(decode(document["body"]), document["seen_key"])
+            stored = StoredStory.of(decode(document["body"]), document["seen_key"])
         except (msgspec.MsgspecError, ValueError, TypeError) as error:
             self._on_unreadable()
             log.error("unreadable_story", story_id=document["_id"], error=str(error))
             return None
+        if before := self._read.pop(document["_id"], None):
+            self._read_bytes -= before[1]
+        self._read[document["_id"]] = stored, len(document["body"])
+        self._read_bytes += len(document["body"])
+        while self._read_bytes > READ_BYTES_HELD:
+            self._read_bytes -= self._read.popitem(last=False)[1][1]
+        return stored
 
     def _remember(self, story_id: str, card: Card) -> None:
         self._known[story_id] = card

@@ -51,7 +51,7 @@ class MemoryStories:
         """Those that are there."""
         found = {story_id: self.stories[story_id] for story_id in story_ids if story_id in self.stories}
         return {
-            story_id: StoredStory(msgspec.json.decode(encode(story), type=StoryContent), self.keys[story_id].key)
+            story_id: StoredStory.of(msgspec.json.decode(encode(story), type=StoryContent), self.keys[story_id].key)
             for story_id, story in found.items()
         }
 
@@ -63,6 +63,14 @@ class MemoryStories:
             for story_id, story in found.items()
             if story.revision >= stories[story_id]
         }
+
+    async def recent_contents(self, stories: Mapping[str, int]) -> Mapping[str, StoredStory]:
+        """Those that are there, new enough."""
+        found = await self.contents(stories)
+        return {story_id: each for story_id, each in found.items() if each.content.revision >= stories[story_id]}
+
+    def forget(self, story_id: str) -> None:
+        """Nothing is kept twice."""
 
     async def known_keys(self, story_ids: Collection[str]) -> Mapping[str, int]:
         """Those that there are."""
@@ -115,7 +123,7 @@ class MemoryEdges:
         """Whether an edge is in force."""
         return Graph(self.words).stands(pair)
 
-    async def relations(self, viewer_id: str, authors: Collection[str]) -> Mapping[str, Relation]:
+    async def relations(self, viewer_id: str, authors: Mapping[str, Collection[Kind]]) -> Mapping[str, Relation]:
         """By the edges in force."""
         return {author: self._relation(viewer_id, author) for author in authors}
 

@@ -1,6 +1,5 @@
 """A story as a viewer gets it: its content, URLs that live for minutes, and a ticket."""
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +13,7 @@ from stories_shared.tickets import Ticket
 from stories_feed.domain.access import Lives, showable
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.visibility import Relation, may_comment, may_see
-from stories_feed.usecases.looking import SeenBy, Sight
+from stories_feed.usecases.looking import Sight
 
 # Free-form JSON of the author's, handed through as it came.
 Layers = Annotated[
@@ -124,25 +123,37 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class StoredStory:
-    """A story's content, and what stands for it in seen marks."""
+    """A story's content, its times as text, and what stands for it in seen marks."""
 
     content: StoryContent
     seen_key: int
+    posted_at: str
+    expires_at: str
+
+    @classmethod
+    def of(cls, content: StoryContent, seen_key: int) -> "StoredStory":
+        """With its times as text."""
+        return cls(content, seen_key, text(content.posted_at), text(content.expires_at))
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An item, and the revision of access that its ticket is bound to."""
+    """An item, the revision that it shows, and the one of access that its ticket is bound to."""
 
     item: Item
+    revision: int
     access_revision: int
 
 
 class Contents(Protocol):
     """What stories show."""
 
-    async def contents(self, story_ids: Collection[str]) -> Mapping[str, StoredStory]:
-        """Those whose documents are there and can be read."""
+    async def recent_contents(self, stories: Mapping[str, int]) -> Mapping[str, StoredStory]:
+        """Those whose documents are there and can be read, at no older revision than the one given."""
+        ...
+
+    def forget(self, story_id: str) -> None:
+        """Keep nothing of a story in this process."""
         ...
 
 
@@ -186,13 +197,18 @@ class ShowStories:
 
     sight: Sight
     stories: Contents
-    marks: SeenBy
     media: Media
     tickets: TicketSigner
     lives: Lives
 
     async def __call__(
-        self, viewer_id: str, relations: Mapping[str, Relation], chosen: Sequence[LiveStory], *, admin: bool = False
+        self,
+        viewer_id: str,
+        relations: Mapping[str, Relation],
+        seen: Collection[int],
+        chosen: Sequence[LiveStory],
+        *,
+        admin: bool = False,
     ) -> list[Shown]:
         """Items for the chosen stories, in their order.
 
@@ -202,6 +218,7 @@ class ShowStories:
         Args:
             viewer_id: for whom.
             relations: how they stand to the authors.
+            seen: keys of what they have seen.
             chosen: stories that the index shows to them.
             admin: whether they may see every live story.
 
@@ -210,16 +227,17 @@ class ShowStories:
         """
         if not chosen:
             return []
-        contents, seen = await asyncio.gather(
-            self.stories.contents([story.story_id for story in chosen]), self.marks.seen(viewer_id, self.sight.now())
-        )
+        contents = await self.stories.recent_contents({story.story_id: story.revision for story in chosen})
         self.sight.must_be_fresh(story.story_id for story in chosen)
         now = self.sight.now()
         shown = []
         for live in chosen:
             stored = contents.get(live.story_id)
             held = self.sight.index.get(live.story_id, now)
-            if stored is None or held is None or not showable(held.expires_at, now):
+            if held is None:
+                self.stories.forget(live.story_id)
+                continue
+            if stored is None or not showable(held.expires_at, now):
                 continue
             story = stored.content
             if story.revision < held.revision:
@@ -227,11 +245,12 @@ class ShowStories:
             relation = relations[live.author_id]
             allowed = may_see(viewer_id, relation, held) and may_see(viewer_id, relation, story)
             if allowed or admin:
-                item = self._item(viewer_id, relation, story, stored.seen_key in seen, now)
-                shown.append(Shown(item, story.access_revision))
+                item = self._item(viewer_id, relation, stored, stored.seen_key in seen, now)
+                shown.append(Shown(item, story.revision, story.access_revision))
         return shown
 
-    def _item(self, viewer_id: str, relation: Relation, story: StoryContent, seen: bool, now: datetime) -> Item:
+    def _item(self, viewer_id: str, relation: Relation, stored: StoredStory, seen: bool, now: datetime) -> Item:
+        story = stored.content
         ttl = self.lives.url_ttl(story.audience)
         media = self.media.url(story.media.key, ttl, story.expires_at, now)
         poster = self.media.url(story.media.poster_key, ttl, story.expires_at, now)
@@ -244,8 +263,8 @@ class ShowStories:
             author_id=story.author_id,
             kind=story.kind,
             audience=story.audience,
-            posted_at=text(story.posted_at),
-            expires_at=text(story.expires_at),
+            posted_at=stored.posted_at,
+            expires_at=stored.expires_at,
             duration_ms=story.media.duration_ms,
             width=story.media.width,
             height=story.media.height,

@@ -9,15 +9,27 @@ from stories_shared.clock import Clock
 from stories_shared.failures import KAFKA, Unavailable
 
 from stories_feed.domain.access import SHORTEST
+from stories_feed.domain.edges import Kind
 from stories_feed.domain.live import LiveIndex, LiveStory
 from stories_feed.domain.visibility import Relation, may_see
+
+Needed = Collection[Kind]
+DECIDING: Mapping[str, frozenset[Kind]] = {
+    "everyone": frozenset((Kind.BLOCK,)),
+    "followers": frozenset((Kind.BLOCK, Kind.FOLLOW)),
+    "friends": frozenset((Kind.BLOCK, Kind.FOLLOW)),
+    "close_friends": frozenset((Kind.BLOCK, Kind.CLOSE_FRIEND)),
+}
+"""What decides who may see a story, by its audience."""
+FRIENDSHIP = (Kind.FOLLOW,)
+"""What matters besides for an item: its ticket says whether the two are friends."""
 
 
 class Relations(Protocol):
     """How a viewer stands to authors."""
 
-    async def relations(self, viewer_id: str, authors: Collection[str]) -> Mapping[str, Relation]:
-        """One for each author; ``muted`` is left out."""
+    async def relations(self, viewer_id: str, authors: Mapping[str, Collection[Kind]]) -> Mapping[str, Relation]:
+        """One for each author, of the kinds of edges that matter; ``muted`` is left out."""
         ...
 
 
@@ -63,11 +75,23 @@ class Sight:
             raise Unavailable(KAFKA, "the live index is still loading")
         return self.whole
 
-    async def relations(self, viewer_id: str, authors: Iterable[str]) -> Mapping[str, Relation]:
-        """How the viewer stands to those of the authors who are live."""
+    async def relations(self, viewer_id: str, authors: Iterable[str], needed: Needed = ()) -> Mapping[str, Relation]:
+        """How the viewer stands to those of the authors who are live, as far as it matters for their stories.
+
+        Args:
+            viewer_id: who looks.
+            authors: whose stories.
+            needed: kinds of edges that matter besides those that decide who may see the stories.
+        """
         live = self.index.live_among(authors)
-        known = await self.people.relations(viewer_id, live - {viewer_id}) if live - {viewer_id} else {}
+        others = {author: self._deciding(author).union(needed) for author in live if author != viewer_id}
+        known = await self.people.relations(viewer_id, others) if others else {}
         return {**known, **({viewer_id: Relation(own=True)} if viewer_id in live else {})}
+
+    def _deciding(self, author_id: str) -> frozenset[Kind]:
+        """The kinds of edges that decide who may see an author's stories."""
+        audiences = {story.audience for story in self.index.all_of(author_id)}
+        return DECIDING["everyone"].union(*map(DECIDING.__getitem__, audiences))
 
     async def reels(self, viewer_id: str, authors: Iterable[str]) -> Mapping[str, Sequence[LiveStory]]:
         """What the viewer may see of each author now; authors of whom that is nothing are left out."""

@@ -105,6 +105,10 @@ def as_live(story: StoryPosted) -> LiveStory:
 class Snapshot(Protocol):
     """What the store knows of live stories and of those that ended before their time."""
 
+    def forget(self, story_id: str) -> None:
+        """Keep nothing of a story in this process."""
+        ...
+
     async def live(self, now: datetime) -> Sequence[LiveStory]:
         """Every story that is not over."""
         ...

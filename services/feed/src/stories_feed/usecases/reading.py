@@ -10,7 +10,7 @@ from typing import Protocol
 from stories_feed.domain.live import LiveStory, Place
 from stories_feed.domain.visibility import Relation, may_see
 from stories_feed.usecases.items import Shown, ShowStories
-from stories_feed.usecases.looking import Sight
+from stories_feed.usecases.looking import FRIENDSHIP, SeenBy, Sight
 
 MOST_REELS = 20
 FIRST_ITEMS = 20
@@ -28,18 +28,21 @@ class ReadReel:
 
     sight: Sight
     show: ShowStories
+    marks: SeenBy
 
     async def __call__(
         self, viewer_id: str, author_id: str, after: Place | None, limit: int
     ) -> tuple[list[Shown], Place | None]:
         """A page of the reel and the place after which the next one begins, if there is one."""
-        relations = await self.sight.relations(viewer_id, [author_id])
+        relations, seen = await asyncio.gather(
+            self.sight.relations(viewer_id, [author_id], FRIENDSHIP), self.marks.seen(viewer_id, self.sight.now())
+        )
         if author_id not in relations:
             return [], None
         reel = self.sight.visible(viewer_id, author_id, relations[author_id])
         rest = [story for story in reel if after is None or story.place > after]
         chosen = bounded(rest[:limit])
-        shown = await self.show(viewer_id, relations, chosen)
+        shown = await self.show(viewer_id, relations, seen, chosen)
         return shown, chosen[-1].place if len(rest) > len(chosen) else None
 
 
@@ -49,18 +52,21 @@ class ReadReels:
 
     sight: Sight
     show: ShowStories
+    marks: SeenBy
 
     async def __call__(self, viewer_id: str, authors: Sequence[str]) -> Mapping[str, list[Shown]]:
         """The first items of each author's reel; an empty list where the viewer sees none.
 
         Where not all of them go into an answer, every author's first goes before anybody's second.
         """
-        relations = await self.sight.relations(viewer_id, authors)
+        relations, seen = await asyncio.gather(
+            self.sight.relations(viewer_id, authors, FRIENDSHIP), self.marks.seen(viewer_id, self.sight.now())
+        )
         visible = [reel[:FIRST_ITEMS] for reel in self.sight.visible_reels(viewer_id, relations).values()]
         by_place = [story for place in zip_longest(*visible) for story in place if story is not None]
         chosen = bounded(by_place, at_least=len(visible))
         reels: dict[str, list[Shown]] = {author: [] for author in authors}
-        for shown in await self.show(viewer_id, relations, chosen):
+        for shown in await self.show(viewer_id, relations, seen, chosen):
             reels[shown.item.author_id].append(shown)
         return reels
 
@@ -71,6 +77,7 @@ class ReadStory:
 
     sight: Sight
     show: ShowStories
+    marks: SeenBy
 
     async def __call__(self, viewer_id: str, story_id: str, *, admin: bool) -> Shown | None:
         """The item for whoever may see it now; admins see any live story.
@@ -82,11 +89,13 @@ class ReadStory:
         story = self.sight.index.get(story_id, self.sight.now())
         if story is None:
             return None
-        relations = await self.sight.relations(viewer_id, [story.author_id])
+        relations, seen = await asyncio.gather(
+            self.sight.relations(viewer_id, [story.author_id], FRIENDSHIP), self.marks.seen(viewer_id, self.sight.now())
+        )
         relation = relations.get(story.author_id)
         if relation is None or not (admin or may_see(viewer_id, relation, story)):
             return None
-        shown = await self.show(viewer_id, relations, [story], admin=admin)
+        shown = await self.show(viewer_id, relations, seen, [story], admin=admin)
         return shown[0] if shown else None
 
 
@@ -104,13 +113,12 @@ class ReadForYou:
 
     sight: Sight
     show: ShowStories
+    marks: SeenBy
     people: Muted
 
     async def __call__(self, viewer_id: str, before: Newness | None, limit: int) -> tuple[list[Shown], Newness | None]:
         """A page, and the place from which the next one goes on; stories that cannot be vouched for are passed over."""
-        muted, seen = await asyncio.gather(
-            self.people.muted(viewer_id), self.show.marks.seen(viewer_id, self.sight.now())
-        )
+        muted, seen = await asyncio.gather(self.people.muted(viewer_id), self.marks.seen(viewer_id, self.sight.now()))
         chosen: list[LiveStory] = []
         relations: dict[str, Relation] = {}
         scanned, rounds, at, more = 0, 0, before, True
@@ -121,7 +129,7 @@ class ReadForYou:
             scanned, rounds = scanned + passed, rounds + 1
             unknown = {story.author_id for story in found} - relations.keys()
             learned, _ = await asyncio.gather(
-                self.sight.relations(viewer_id, unknown), self.sight.learn_keys(found if seen else ())
+                self.sight.relations(viewer_id, unknown, FRIENDSHIP), self.sight.learn_keys(found if seen else ())
             )
             relations |= learned
             chosen += [
@@ -135,7 +143,7 @@ class ReadForYou:
         fresh = [story for story in chosen if not self.sight.log.stale(story.story_id)]
         if chosen and not fresh:
             self.sight.must_be_fresh(story.story_id for story in chosen)
-        return await self.show(viewer_id, relations, fresh), at if more else None
+        return await self.show(viewer_id, relations, seen, fresh), at if more else None
 
     def _scan(
         self,

@@ -108,7 +108,7 @@ class ReadTray:
         index = self.sight.index
         authors = index.live_among(choices.following) - choices.muted
         asking = {author for author in authors if any(story.audience in RESTRICTED for story in index.all_of(author))}
-        known = await self.sight.people.relations(viewer_id, asking) if asking else {}
+        known = await self.sight.relations(viewer_id, asking) if asking else {}
         relations = {**dict.fromkeys(authors, FOLLOWING), **known, viewer_id: Relation(own=True)}
         return self.sight.visible_reels(viewer_id, relations)
 
