@@ -33,6 +33,7 @@ class ContentMedia(msgspec.Struct, frozen=True):
     height: int
     duration_ms: int | None = None
     has_audio: bool = False
+    codecs: str | None = None
 
 
 class StoryContent(msgspec.Struct, frozen=True, kw_only=True):
