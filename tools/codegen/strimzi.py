@@ -138,7 +138,8 @@ PAGE = """\
 # Kafka ACLs
 
 Generated from `deploy/topics.yml` by `make docs`; a test compares it with what the services consume and publish. R:
-Read, W: Write; both include Describe. `{outsider}` stands for your own producers: grant each only the topics that it needs.
+Read, W: Write; both include Describe. `{outsider}` stands for your own producers: grant each only the topics that it
+needs.
 
 {table}
 
@@ -148,11 +149,11 @@ else. It consumes with one group per topic (Read and Describe on the group):
 {groups}
 
 Feed's live index and engagement's access state are read without a group. Producers are idempotent: a cluster
-before Kafka 3.0 may require `IdempotentWrite` on the cluster for each service, or `KAFKA_IDEMPOTENT=false`. Creating topics
-requires `Create` and `AlterConfigs` on the cluster and on topics, which no service needs: with `topics.mode: job` only
-a Kubernetes Job has these rights (`global.topics.kafka`), with `external` nothing has. The commands `stories dlq` and
-`stories erasure verify` read all topics and describe all groups; `stories dlq replay` also writes the topic that a record
-came from.
+before Kafka 3.0 may require `IdempotentWrite` on the cluster for each service, or `KAFKA_IDEMPOTENT=false`. Creating
+topics requires `Create` and `AlterConfigs` on the cluster and on topics, which no service needs: with `topics.mode:
+job` only a Kubernetes Job has these rights (`global.topics.kafka`), with `external` nothing has. The commands `stories
+dlq` and `stories erasure verify` read all topics and describe all groups; `stories dlq replay` also writes the topic
+that a record came from.
 
 With `KAFKA_TOPIC_PREFIX`, all names begin with it, those of groups too. The same rights as Strimzi resources are in
 `deploy/strimzi/`.
