@@ -21,7 +21,7 @@ cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '
 export UV_CACHE_DIR ?= $(cache)/uv
 
 .PHONY: install install/deploy lock up demo test test/unit test/python test/minio test/nightly test/containers check \
-	check/deploy secrets docs charts chaos release
+	check/deploy secrets docs docs/site charts chaos release
 
 # The stamp lies in .venv, Kafka in the cache: what it stands for is looked at each time.
 install: .venv/installed
@@ -111,6 +111,26 @@ secrets:
 docs: install
 	@.venv/bin/python -m tools.codegen
 
+# The documentation as a site in site/; a warning (a dead link, a page outside of the navigation) fails the build.
+docs/site: .venv-docs/installed docs/assets/vendor/mermaid.min.js
+	.venv-docs/bin/mkdocs build --strict
+
+.venv-docs/installed: .venv/installed docs/requirements.lock
+	.venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-docs
+	.venv/bin/uv pip sync --quiet --python .venv-docs/bin/python --require-hashes --only-binary :all: docs/requirements.lock
+	@touch $@
+
+# The theme would load Mermaid from a CDN; the site carries it instead, so that it works offline.
+MERMAID = 11.17.2
+MERMAID_SHA256 = 581ed7d74bd9048d0e3a91363927d72ef22942d7722546b27f7cc29e35390eb8
+docs/assets/vendor/mermaid.min.js:
+	@command -v npm >/dev/null || { echo 'npm is missing: sudo apt-get install -y npm' >&2; exit 1; }
+	@mkdir -p $(@D)
+	cd $(@D) && npm pack --silent mermaid@$(MERMAID) >/dev/null && \
+		tar -xzf mermaid-$(MERMAID).tgz --strip-components=2 package/dist/mermaid.min.js && rm mermaid-$(MERMAID).tgz
+	@echo '$(MERMAID_SHA256)  $@' | sha256sum --check --quiet || { rm -f $@; exit 1; }
+	@touch $@
+
 release:
 	@$(PYTHON) tools/release.py $(VERSION)
 
@@ -126,3 +146,4 @@ lock: install
 	$(compile) -c requirements.lock deploy/build.in -o deploy/build.lock
 	$(compile) deploy/embedded/installer.in -o deploy/embedded/installer.lock
 	$(compile) deploy/tools.in -o deploy/tools.lock
+	$(compile) docs/requirements.in -o docs/requirements.lock

@@ -28,6 +28,7 @@ TOOLS = {
     "needs_go": Tool(
         lambda: bool(shutil.which("go")) or (CHECKOUT / ".venv-deploy" / "bin" / "go").exists(), "make install/deploy"
     ),
+    "needs_jq": Tool(lambda: bool(shutil.which("jq")), "sudo apt-get install -y jq"),
     "needs_kcat": Tool(lambda: bool(shutil.which("kcat")), "sudo apt-get install -y kcat"),
     "needs_prometheus": Tool(
         lambda: bool(shutil.which("prometheus") and shutil.which("promtool")), "sudo apt-get install -y prometheus"

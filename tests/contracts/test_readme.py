@@ -1,49 +1,58 @@
-"""The README's tour is true: it is run as it stands there, on the stack."""
+"""README and tutorial are true: every command is run, and every printed answer is compared."""
 
-import asyncio
-import os
 import re
+import secrets
 from pathlib import Path
 
+import pytest
 from stories_embedded.checkout import CHECKOUT
 
 from ..journeys.world import World
+from .documented import Reader, differences, steps
 
-LONGEST_S = 90
-
-
-def tour() -> str:
-    """The shell block under "A tour with curl"."""
-    page = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    found = re.search(r"## A tour with curl.*?```sh\n(.*?)```", page, re.DOTALL)
-    assert found
-    return found[1]
+TUTORIAL = (CHECKOUT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 
 
-async def test_the_tour_with_curl_shows_a_ring_a_viewer_and_a_complete_receipt(world: World, tmp_path: Path) -> None:
-    """Also for somebody who has tried other things before: ann has a story already."""
-    stack = world.stack
-    await world.known("ann").post()
+def section(page: str, title: str) -> str:
+    """The text below a heading of the second level."""
+    return page.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def with_new_users(page: str) -> str:
+    """The page about users whom no other test on this stack knows."""
+    mark = secrets.token_hex(3)
+    return re.sub(r"\b(ann|bob|carol)\b", rf"\g<1>{mark}", page)
+
+
+@pytest.fixture
+async def reader(world: World, tmp_path: Path) -> Reader:
+    """Somebody in a folder that looks like a checkout with a running stack, and with a photo."""
     (tmp_path / ".venv").symlink_to(CHECKOUT / ".venv")
-    (tmp_path / ".stories").symlink_to(stack.folder)
-    out, errors = tmp_path / "out", tmp_path / "errors"
-    with out.open("wb") as said_to, errors.open("wb") as complained_to:
-        process = await asyncio.create_subprocess_exec(
-            *("bash", "-euxo", "pipefail", "-c", tour()),
-            cwd=tmp_path,
-            env={**os.environ, "API": stack.url},
-            stdout=said_to,
-            stderr=complained_to,
-        )
-        try:
-            await asyncio.wait_for(process.wait(), LONGEST_S)
-        except TimeoutError:
-            process.kill()
-    said = out.read_text()
-    assert await process.wait() == 0, f"{said}\n{errors.read_text()[-4000:]}"
-    assert '"state":"live"' in said
-    assert '"ring":"unseen"' in said
-    assert '"viewer_id":"bob"' in said
-    assert '"reaction":"❤️"' in said
-    assert '"ended":"deleted"' in said
-    assert '"complete":true' in said
+    (tmp_path / ".stories").symlink_to(world.stack.folder)
+    (tmp_path / "photo.jpg").write_bytes(world.samples.photo().content)
+    return Reader(tmp_path, {"API": world.stack.url})
+
+
+@pytest.mark.needs_jq
+async def test_the_tutorial_runs_and_gets_the_answers_it_prints(reader: Reader) -> None:
+    assert await reader.follow(with_new_users(TUTORIAL)) == 18
+
+
+@pytest.mark.needs_jq
+async def test_the_first_story_of_the_readme_reaches_a_tray(reader: Reader) -> None:
+    assert await reader.follow(with_new_users(section(README, "Your first story"))) == 5
+
+
+def test_a_printed_answer_that_is_not_the_real_one_is_found() -> None:
+    assert differences({"id": "…", "n": 1}, {"id": "x", "n": 1}) == []
+    assert differences({"url": "http://…/a"}, {"url": "http://b/c"})
+    assert differences({"a": 1}, {"a": 1, "b": 2})
+    assert not differences({"a": 1, "…": "…"}, {"a": 1, "b": 2})
+    assert differences([1, 2], [1])
+    assert differences({"a": {"b": None}}, {"a": {"b": False}})
+
+
+def test_only_commands_that_read_are_repeated() -> None:
+    page = "```sh\ncurl -s -X PUT x\n```\n\n```json\n204\n```\n\n```sh\ncurl -s x | jq\n```\n"
+    assert [(step.repeatable, step.answer) for step in steps(page)] == [(False, "204\n"), (True, None)]

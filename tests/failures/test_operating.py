@@ -1,29 +1,37 @@
-"""docs/operating.md keeps its word: a delivery sentence for every topic, each with a test that there is."""
+"""docs/operations/delivery.md: a guarantee for every topic, each with an existing test."""
 
 import re
 
 from stories_embedded.checkout import CHECKOUT
 from stories_shared.events import EVENTS
 
-PAGE = CHECKOUT / "docs" / "operating.md"
-TEST = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
+OPERATIONS = CHECKOUT / "docs" / "operations"
+PAGE = (OPERATIONS / "delivery.md").read_text(encoding="utf-8")
+TEST = re.compile(r"`((?:\w+/)+\w+\.py)(?:::(\w+))?`")
 
 
 def section(title: str) -> str:
-    return PAGE.read_text().split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
+    return PAGE.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
 
 
-def test_every_topic_has_a_delivery_sentence_and_a_test() -> None:
-    rows = [line.split(" | ") for line in section("Delivery").splitlines() if line.startswith("| `")]
-    named = {topic for row in rows for topic in re.findall(r"`([a-z-]+)`", row[0])}
-    assert named == set(EVENTS)
-    assert all(TEST.search(row[2]) for row in rows)
-    assert all(row[1].endswith(".") for row in rows)
+def rows(title: str) -> list[list[str]]:
+    """The cells of each row below the head of a section's table."""
+    lines = [line for line in section(title).splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
-def test_every_test_that_the_page_names_is_there() -> None:
-    named = TEST.findall(PAGE.read_text())
-    assert named
+def test_every_topic_has_a_guarantee_that_names_its_test() -> None:
+    guarantees = rows("Guarantees by topic")
+    assert {topic for row in guarantees for topic in re.findall(r"`([a-z-]+)`", row[0])} == set(EVENTS)
+    tests = {row[0]: row[1] for row in rows("Tests")}
+    for _, guarantee, number in guarantees:
+        assert guarantee.endswith(".")
+        assert TEST.search(tests[number])
+
+
+def test_every_test_that_the_operations_pages_name_exists() -> None:
+    named = [found for page in OPERATIONS.glob("*.md") for found in TEST.findall(page.read_text(encoding="utf-8"))]
+    assert len(named) > 15
     for file, function in named:
         text = (CHECKOUT / file).read_text()
         assert not function or f"def {function}(" in text, f"{file} has no {function}"

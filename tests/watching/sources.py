@@ -15,7 +15,7 @@ RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
 RULE_TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
 GRAFANA = CHECKOUT / "deploy" / "grafana"
 DASHBOARDS = sorted((GRAFANA / "dashboards").glob("*.json"))
-RUNBOOK = CHECKOUT / "docs" / "operating.md"
+RUNBOOKS = CHECKOUT / "docs" / "runbooks"
 
 VARIABLES = {"$__rate_interval": "1m", "$__range": "5m", "$instance": ".*"}
 BRACES_OR_COMPARISON = re.compile(r'\{[^{}]*\}|"[^"]*"|(>=|<=|==|!=|>|<)(?!\s*bool)')

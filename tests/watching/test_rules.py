@@ -1,8 +1,9 @@
-"""Rules and alarms: valid, each tested both ways, each with a section of the runbook."""
+"""Rules and alerts: valid, each tested both ways, each with a runbook page."""
 
 import re
 import subprocess
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from .sources import (
     PROMETHEUS,
     RULE_TESTS,
     RULES,
-    RUNBOOK,
+    RUNBOOKS,
     alarms,
     asked_by_panels,
     asked_by_rules,
@@ -62,21 +63,28 @@ def test_no_alarm_lacks_a_test_of_its_firing_or_of_its_silence() -> None:
         assert alarm["alert"] in silent, f"{alarm['alert']} is never silent"
 
 
-def test_each_alarm_has_a_section_of_the_runbook_and_no_section_lacks_its_alarm() -> None:
-    headings = re.findall(r"^### (Stories\w+)$", RUNBOOK.read_text(), re.MULTILINE)
-    assert sorted(headings) == sorted({alarm["alert"] for alarm in alarms()})
+def test_every_alert_has_a_runbook_page_and_every_page_an_alert() -> None:
+    assert sorted(page.stem for page in RUNBOOKS.glob("Stories*.md")) == sorted({alarm["alert"] for alarm in alarms()})
     for alarm in alarms():
         assert alarm["annotations"]["runbook_url"].endswith(f"/runbooks/{alarm['alert']}.md")
         assert alarm["annotations"]["summary"]
         assert alarm["labels"]["severity"] in {"page", "ticket"}
 
 
-def test_every_link_within_the_runbook_leads_to_a_heading() -> None:
-    text = RUNBOOK.read_text()
-    anchors = {
-        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.*)$", text, re.M)
-    }
-    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors
+@pytest.mark.parametrize("page", sorted(RUNBOOKS.glob("Stories*.md")), ids=lambda page: page.stem)
+def test_a_runbook_page_names_the_severities_of_its_alert(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"# {page.stem}\n")
+    wanted = {alarm["labels"]["severity"] for alarm in alarms() if alarm["alert"] == page.stem}
+    [line] = re.findall(r"^\*\*Severity:\*\* .*$", text, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", line)) == wanted
+    sections = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert sections == ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+
+
+def test_the_runbook_index_lists_every_page() -> None:
+    index = (RUNBOOKS / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| \[(\w+)\]\(\1\.md\)", index, re.MULTILINE)) == {a["alert"] for a in alarms()}
 
 
 def test_each_promise_is_measured_alike_over_all_four_windows() -> None:

@@ -32,15 +32,15 @@ SAME_EVERYWHERE = frozenset(
 )
 HEAD = """# Metrics
 
-Made from the code by `make docs`; a test compares. Each service answers `GET /metrics` on its own port; the gateway
-does not route it. The service is the target's `job` in every scrape configuration that we ship. Seconds and bytes. No
-user's or story's id is ever a label; unmatched routes are `route="unmatched"`.
+Generated from the code by `make docs`. Each service answers `GET /metrics` on its own port; the gateway does not route
+it. The `job` label of a target is the name of its service in every scrape configuration of this repository. Units are
+seconds and bytes. No label holds the id of a user or story; unmatched routes are `route="unmatched"`.
 
-Gauges marked † are the same on every replica: aggregate them with `max`, all others with `sum`. Beside these there are
-the process metrics of the Prometheus client and FastStream's own under `faststream_`.
+Gauges marked † are the same on every replica: aggregate them with `max`, all others with `sum`. There are also the
+process metrics of the Prometheus client, and FastStream's own under `faststream_`.
 
-Where the values of labels are known beforehand, the series are there from the start, at zero. Rules, alarms and
-dashboards over these: [operating](operating.md#is-it-well).
+Series whose label values are known start at zero. Rules, alerts and dashboards that use these metrics:
+[health and SLOs](operations/slo.md).
 """
 
 

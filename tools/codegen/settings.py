@@ -25,12 +25,12 @@ OF_THE_GATEWAY = (
 )
 HEAD = """# Settings
 
-Made from the code by `make docs`; a test compares. Settings are read once, at the start, from the environment, under
-exactly these names. A secret, and any other setting, can also come from a file: `NAME_FILE` names it. One that is
-missing or wrong stops the start with one line that names it.
+Generated from the code by `make docs`. Settings are environment variables with exactly these names, read once at start.
+Each can also come from a file: `NAME_FILE` is its path. A missing or wrong setting stops the start with one line that
+names it.
 
-Durations are written `500ms`, `20s`, `15m`, `24h`, `90d`; a bare number is seconds. Lists are separated by commas.
-`stories env SERVICE` prints what a running stack gives a service.
+Durations are written `500ms`, `20s`, `15m`, `24h`, `90d`; a number without a unit is seconds. Lists are separated by
+commas. `stories env SERVICE` prints the settings of a service in a running stack.
 """
 
 

@@ -135,28 +135,28 @@ def dumped(documents: Iterable[dict[str, Any]]) -> str:
 
 
 PAGE = """\
-# Who may do what in Kafka
+# Kafka ACLs
 
-Made from `deploy/topics.yml` by `make docs`; a test compares it with what the services' code reads and writes. R: Read,
-W: Write; either comes with Describe. `{outsider}` stands for the producers of your own that you let in: give each only
-the topics that it needs.
+Generated from `deploy/topics.yml` by `make docs`; a test compares it with what the services consume and publish. R:
+Read, W: Write; both include Describe. `{outsider}` stands for your own producers: grant each only the topics that it
+needs.
 
 {table}
 
-A service may also write the parked topic of each topic that it reads, `<topic>.<service>.parked`, and read and write
-nothing of anybody else's. It reads with one group for each topic (ACL Read and Describe on the group):
+A service may also write the dead-letter topic of each topic that it consumes, `<topic>.<service>.parked`, and nothing
+else. It consumes with one group per topic (Read and Describe on the group):
 
 {groups}
 
-The live index of feed and engagement's endings read without a group. Producers are idempotent: a cluster that still
-asks for it (before Kafka 3.0) needs `IdempotentWrite` on the cluster for each of the four, or `KAFKA_IDEMPOTENT=false`.
-What makes the topics needs `Create` and `AlterConfigs` on the cluster and on topics, and no service does: Kubernetes'
-`topics.mode: job` gives those rights to a Job alone (`global.topics.kafka`), `external` to nobody. The commands
-`stories dlq` and `stories erasure verify` read all topics and describe all groups; `stories dlq replay` also
-writes the topic that a record came from.
+Feed's live index and engagement's access state are read without a group. Producers are idempotent: a cluster
+before Kafka 3.0 may require `IdempotentWrite` on the cluster for each service, or `KAFKA_IDEMPOTENT=false`. Creating
+topics requires `Create` and `AlterConfigs` on the cluster and on topics, which no service needs: with `topics.mode:
+job` only a Kubernetes Job has these rights (`global.topics.kafka`), with `external` nothing has. The commands `stories
+dlq` and `stories erasure verify` read all topics and describe all groups; `stories dlq replay` also writes the topic
+that a record came from.
 
-With a topic prefix (`KAFKA_TOPIC_PREFIX`), all names, groups' too, begin with it. The same as resources for Strimzi:
-[deploy/strimzi](../deploy/strimzi/README.md).
+With `KAFKA_TOPIC_PREFIX`, all names begin with it, those of groups too. The same rights as Strimzi resources are in
+`deploy/strimzi/`.
 """
 TOPICS_HEAD = """\
 # Made from deploy/topics.yml by `make docs`; a test compares. For stories of at most 24 h: with longer lifetimes

@@ -29,9 +29,8 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
     "stories_feed.ended": frozenset({"_id", "at", "how", "marked_at"}),
     "stories_feed.seen": frozenset({"_id", "stories", "until"}),
     "stories_engagement.stories": NOTHING,
-    "stories_engagement.ended": frozenset({"_id", "at", "how", "heard_at"}),
     "stories_engagement.views": frozenset(
-        {"_id", "author_id", "expires_at", "viewers", "plays", "ended", "since", "erase_at"}
+        {"_id", "author_id", "expires_at", "viewers", "plays", "ended", "how", "since", "erase_at"}
     ),
     "stories_engagement.engagements": frozenset(
         {"_id", "author_id", "seq", "at", "reaction", "comment", "share", "ended"}

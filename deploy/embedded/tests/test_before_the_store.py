@@ -1,4 +1,4 @@
-"""What stands before the object store, as docs/operating.md has it: a CDN or proxy under the public name, and CORS."""
+"""In front of the object store, as docs/operations/edge.md says: a CDN or proxy under the public name, and CORS."""
 
 import os
 from collections.abc import Iterator

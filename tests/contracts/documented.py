@@ -1,0 +1,106 @@
+"""Documentation that is run: a page's shell blocks, and the answers that it prints below them."""
+
+import asyncio
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+READS_ONLY = re.compile(r"^(?!.*(-X|--json|-F|--data)\b).*$", re.DOTALL)
+ANYTHING = "…"
+DEADLINE_S = 30.0  # for the effect of an earlier step to show
+COMMAND_S = 120.0  # for one block: several processes, on a machine that is busy
+
+
+@dataclass(frozen=True)
+class Step:
+    """One shell block and the answer printed below it, if any."""
+
+    command: str
+    answer: str | None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it changes nothing, so that it may be repeated until the effect of an earlier step shows."""
+        return bool(READS_ONLY.match(self.command))
+
+
+def steps(page: str) -> Iterator[Step]:
+    """The shell blocks of a page in order."""
+    blocks = [(found[1], found[2]) for found in FENCE.finditer(page)]
+    for (language, text), following in zip(blocks, [*blocks[1:], ("", "")], strict=True):
+        if language == "sh":
+            yield Step(text, following[1] if following[0] == "json" else None)
+
+
+def differences(wanted: Any, got: Any, where: str = "$") -> list[str]:
+    """Where an answer differs from the printed one. `…` stands for any text; as a key, for further members."""
+    if isinstance(wanted, str) and ANYTHING in wanted:
+        pattern = ".+".join(re.escape(part) for part in wanted.split(ANYTHING))
+        return [] if isinstance(got, str) and re.fullmatch(pattern, got) else [f"{where}: {got!r} is not {wanted!r}"]
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        keys = wanted.keys() - {ANYTHING}
+        unexpected = set() if ANYTHING in wanted else got.keys() - keys
+        found = [f"{where}: members {sorted(keys ^ got.keys())}"] if keys - got.keys() or unexpected else []
+        return found + [
+            each for key in keys & got.keys() for each in differences(wanted[key], got[key], f"{where}.{key}")
+        ]
+    if isinstance(wanted, list) and isinstance(got, list) and len(wanted) == len(got):
+        pairs = enumerate(zip(wanted, got, strict=True))
+        return [each for at, (one, other) in pairs for each in differences(one, other, f"{where}[{at}]")]
+    return [] if wanted == got else [f"{where}: {got!r} is not {wanted!r}"]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who types a page's commands into a terminal: variables live on from one block to the next."""
+
+    folder: Path
+    env: dict[str, str]
+
+    async def follow(self, page: str) -> int:
+        """Run every step and compare every answer; how many there were.
+
+        Raises:
+            AssertionError: a command failed, or its answer is not the one printed.
+        """
+        found = list(steps(page))
+        for step in found:
+            await self.take(step)
+        return len(found)
+
+    async def take(self, step: Step) -> None:
+        deadline = time.monotonic() + DEADLINE_S
+        while problem := await self.attempt(step):
+            assert step.repeatable, problem
+            assert time.monotonic() < deadline, problem
+            await asyncio.sleep(0.1)
+
+    async def attempt(self, step: Step) -> str | None:
+        """What went wrong."""
+        state = self.folder / "variables"
+        state.touch()
+        script = f"set -a; . {state}; set +e\nset -euo pipefail\n{step.command}\nexport -p > {state}\n"
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-c", script),
+            cwd=self.folder,
+            env={**os.environ, **self.env},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, errors = await asyncio.wait_for(process.communicate(), COMMAND_S)
+        text = out.decode()
+        if process.returncode != 0:
+            return f"{step.command}\nexit code {process.returncode}\n{text}{errors.decode()[-2000:]}"
+        if step.answer is None:
+            return None
+        try:
+            found = differences(json.loads(step.answer), json.loads(text))
+        except json.JSONDecodeError as error:
+            found = [f"{error} in {text!r}"]
+        return f"{step.command}\n" + "\n".join(found) if found else None
