@@ -8,6 +8,7 @@ import pytest_asyncio
 from pymongo import IndexModel
 from stories_shared.failures import MONGODB, dependency_of
 from stories_shared.mongo import Loader, Mongo, wait_in_place
+from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
 
@@ -123,3 +124,44 @@ async def test_a_wait_says_whether_it_was_woken():
     condition = asyncio.Condition()
     async with condition:
         assert not await wait_in_place(condition, 0.01)
+
+
+async def test_point_reads_are_collected_while_a_query_is_under_way():
+    queries = []
+
+    class Slow:
+        """A collection that answers when it is told to."""
+
+        def find(self, query, projection):
+            asked = query["_id"]["$in"]
+            queries.append((asked, asyncio.get_running_loop().create_future()))
+            return self
+
+        async def to_list(self, _):
+            asked, answered = queries[-1]
+            await answered
+            return [{"_id": each} for each in asked]
+
+    loader = Loader(Slow())
+    first = asyncio.create_task(loader.get(1))
+    await eventually(lambda: len(queries) == 1)
+    rest = [asyncio.create_task(loader.get(number)) for number in range(2, 6)]
+    await asyncio.sleep(0)
+    assert len(queries) == 1
+    rest[0].cancel()
+    queries[0][1].set_result(None)
+    assert await first == {"_id": 1}
+    await eventually(lambda: len(queries) == 2)
+    assert sorted(queries[1][0]) == [2, 3, 4, 5]
+    queries[1][1].set_result(None)
+    assert [each["_id"] for each in await asyncio.gather(*rest[1:])] == [3, 4, 5]
+
+    stuck = asyncio.create_task(loader.get(6))
+    await eventually(lambda: len(queries) == 3)
+    late = asyncio.create_task(loader.get(7))
+    await eventually(lambda: len(queries) == 4)
+    queries[3][1].set_result(None)
+    assert await late == {"_id": 7}
+    assert not stuck.done()
+    queries[2][1].set_result(None)
+    await stuck

@@ -264,10 +264,15 @@ class Mongo:
         return (middle - theirs).total_seconds()
 
 
-class Loader:
-    """Point reads by ``_id``, collected for one turn of the event loop and asked for with one ``$in``.
+# A query that takes longer than this holds up nobody any more.
+HELD_UP_S = 0.02
 
-    Many requests that each want one document share a query: about ten times the throughput of a ``find_one`` each.
+
+class Loader:
+    """Point reads by ``_id`` that many requests share: about ten times the throughput of a ``find_one`` each.
+
+    What is asked for in one turn of the event loop goes into one ``$in``. While a query is under way the next ones are
+    collected, so that the more is asked for, the fewer queries there are for it.
 
     Args:
         collection: where to look.
@@ -282,48 +287,61 @@ class Loader:
         self.projection = projection
         self.at_most = at_most
         self._wanted: set[Any] = set()
-        self._answer: asyncio.Future[dict[Any, Document]] | None = None
+        self._waiting: list[asyncio.Future[dict[Any, Document]]] = []
+        self._asking: asyncio.Handle | None = None
         self._queries: set[asyncio.Task[None]] = set()
 
     async def get(self, document_id: Any) -> Document | None:
         """The document, or None where there is none. Callers share it: do not change it."""
-        found = await asyncio.shield(self._asked_for((document_id,)))
-        return found.get(document_id)
+        return (await self._found((document_id,))).get(document_id)
 
     async def get_many(self, document_ids: Iterable[Any]) -> dict[Any, Document]:
         """The documents that exist, by id. Callers share them: do not change them."""
         wanted = list(document_ids)
         if not wanted:
             return {}
-        found = await asyncio.shield(self._asked_for(wanted))
+        found = await self._found(wanted)
         return {document_id: found[document_id] for document_id in wanted if document_id in found}
 
-    def _asked_for(self, document_ids: Iterable[Any]) -> asyncio.Future[dict[Any, Document]]:
-        """What everyone who asks in this turn is answered, by id: a future for each id would cost more than it."""
-        if self._answer is None:
-            loop = asyncio.get_running_loop()
-            self._answer = loop.create_future()
-            loop.call_soon(self._ask)
+    def _found(self, document_ids: Iterable[Any]) -> asyncio.Future[dict[Any, Document]]:
+        """The documents of everyone who shares a query with this caller."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[dict[Any, Document]] = loop.create_future()
+        if not self._waiting:
+            self._asking = loop.call_later(HELD_UP_S, self._ask) if self._queries else loop.call_soon(self._ask)
         self._wanted.update(document_ids)
-        return self._answer
+        self._waiting.append(answer)
+        return answer
 
     def _ask(self) -> None:
-        wanted, answer = list(self._wanted), self._answer
-        assert answer is not None
-        self._wanted, self._answer = set(), None
-        task = asyncio.create_task(self._query(wanted, answer))
+        if not self._waiting:
+            return
+        if self._asking is not None:
+            self._asking.cancel()
+        task = asyncio.create_task(self._query(list(self._wanted), self._waiting))
+        self._wanted, self._waiting, self._asking = set(), [], None
         self._queries.add(task)
-        task.add_done_callback(self._queries.discard)
+        task.add_done_callback(self._asked)
 
-    async def _query(self, wanted: Sequence[Any], answer: asyncio.Future[dict[Any, Document]]) -> None:
+    def _asked(self, task: asyncio.Task[None]) -> None:
+        self._queries.discard(task)
+        if not self._queries:
+            self._ask()
+
+    async def _query(self, wanted: Sequence[Any], waiting: Sequence[asyncio.Future[dict[Any, Document]]]) -> None:
         shares = [wanted[start : start + self.at_most] for start in range(0, len(wanted), self.at_most)]
         try:
-            found = await asyncio.gather(*(self._find(share) for share in shares))
+            found = await asyncio.gather(*map(self._find, shares)) if shares[1:] else [await self._find(shares[0])]
         except Exception as error:  # noqa: BLE001  (it is handed to everyone who waits)
-            answer.set_exception(error)
-            answer.exception()  # told: whoever waited may have given up, and asyncio would log it
-        else:
-            answer.set_result({document["_id"]: document for documents in found for document in documents})
+            for answer in waiting:
+                if not answer.done():
+                    answer.set_exception(error)
+                    answer.exception()  # told: asyncio would log it where nobody waits any more
+            return
+        documents = {document["_id"]: document for share in found for document in share}
+        for answer in waiting:
+            if not answer.done():
+                answer.set_result(documents)
 
     async def _find(self, document_ids: Sequence[Any]) -> list[Document]:
         return await self.collection.find({"_id": {"$in": list(document_ids)}}, self.projection).to_list(None)

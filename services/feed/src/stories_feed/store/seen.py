@@ -5,7 +5,7 @@ here says what was seen of stories that have ended, however many viewers they ha
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pymongo import IndexModel, UpdateOne
@@ -35,6 +35,8 @@ class SeenStore:
         self._seen = mongo[SEEN]
         self._longest = longest
         self._loader = Loader(self._seen, {"keys": 1})
+        self._spans = EPOCH, EPOCH
+        self._span_names: Sequence[str] = ()
 
     async def mark(self, marks: Collection[Seen]) -> None:
         """Set each mark, once."""
@@ -54,14 +56,16 @@ class SeenStore:
 
     async def seen(self, viewer_id: str, now: datetime) -> frozenset[int]:
         """Keys of the stories that the viewer has seen and that may still be live."""
-        found = await self._loader.get_many([document_id(viewer_id, end) for end in self._spans(now)])
+        found = await self._loader.get_many([f"{viewer_id}/{name}" for name in self._names(now)])
         return frozenset(key for document in found.values() for key in document.get("keys", ()))
 
-    def _spans(self, now: datetime) -> Iterator[datetime]:
-        end, last = span_end(now), span_end(now + self._longest)
-        while end <= last:
-            yield end
-            end += SPAN
+    def _names(self, now: datetime) -> Sequence[str]:
+        """The names of the spans in which stories that are live now may end; they change a few times a day."""
+        first, last = span_end(now), span_end(now + self._longest)
+        if (first, last) != self._spans:
+            self._spans = first, last
+            self._span_names = [span_name(first + number * SPAN) for number in range((last - first) // SPAN + 1)]
+        return self._span_names
 
 
 def span_end(until: datetime) -> datetime:
@@ -71,4 +75,9 @@ def span_end(until: datetime) -> datetime:
 
 def document_id(viewer_id: str, end: datetime) -> str:
     """The id of a viewer's document for a span; no user id holds a slash."""
-    return f"{viewer_id}/{end:%Y%m%d%H}"
+    return f"{viewer_id}/{span_name(end)}"
+
+
+def span_name(end: datetime) -> str:
+    """Says when a span ends."""
+    return f"{end:%Y%m%d%H}"
