@@ -32,6 +32,7 @@ from stories_shared.cloudevents import Fact
 from stories_shared.events import StoryViewed
 from stories_shared.ids import new_id
 from stories_shared.mongo import Mongo
+from stories_shared.serving.garbage import look_rarely
 
 TAKEN_AT_ONCE, CLIENTS = 50, 8
 failed: Counter[int] = Counter()
@@ -93,9 +94,11 @@ def rows_of(facts: Sequence[Fact[StoryViewed]]) -> list[dict[str, Any]]:
     ]
 
 
-async def in_batches(items: Sequence[Any], verb: Callable[[Sequence[Any]], Awaitable[object]]) -> None:
-    for start in range(0, len(items), VIEWS_AT_ONCE):
-        await verb(items[start : start + VIEWS_AT_ONCE])
+async def in_batches(
+    items: Sequence[Any], verb: Callable[[Sequence[Any]], Awaitable[object]], size: int = VIEWS_AT_ONCE
+) -> None:
+    for start in range(0, len(items), size):
+        await verb(items[start : start + size])
 
 
 async def counted(realm: Realm, number: int, rounds: int, timed: Timed) -> None:
@@ -107,7 +110,7 @@ async def counted(realm: Realm, number: int, rounds: int, timed: Timed) -> None:
     for turn in range(rounds + 1):
         into = timed if turn else Timed()  # the first one warms up
         rows = rows_of(views_of([new_id()], number))
-        await into.measure("bare insert_many", lambda rows=rows: in_batches(rows, mongo["bare"].insert_many))
+        await into.measure("bare insert_many", lambda rows=rows: in_batches(rows, mongo["bare"].insert_many, 1_000))
         for name, stories in (("one hot story", 1), ("1,000 stories", 1000)):
             facts = views_of([new_id() for _ in range(stories)], number)
             count = CountViews(ledger, RecentPlays(), system_now)
@@ -162,6 +165,7 @@ async def main(number: int, rounds: int) -> None:
         servers = Servers(Path(folder))
         servers.start_all()
         try:
+            look_rarely()  # as a service does
             realm, timed = Realm(servers), Timed()
             await counted(realm, number, rounds, timed)
             for name in timed.wall:

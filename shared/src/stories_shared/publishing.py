@@ -28,6 +28,10 @@ log = logger(__name__)
 # A record of a topic is at most 1 MiB (the broker's default); a parked one carries headers besides.
 MAX_RECORD_BYTES = 2 * 1024 * 1024
 ATTEMPTS = 3
+# What waits for a partition goes there in one request. With the client's default of 16 KiB, some thirty records
+# fill a batch, and every further sender is woken in vain each time that one of them leaves.
+MAX_BATCH_BYTES = 512 * 1024
+SEND_ERRORS = (KafkaError, OSError, ValueError, AssertionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,23 +194,31 @@ class Publisher:
                 raise RecordsRefused(waiting, error) from error
 
     async def _send_with(self, producer: AIOKafkaProducer, messages: list[Message]) -> list[tuple[Message, Exception]]:
-        async def one(message: Message) -> tuple[Message, Exception] | None:
-            try:
-                sent = await producer.send(
-                    message.topic, message.value, message.key, message.partition, headers=list(message.headers)
-                )
-                await sent
-            except (KafkaError, OSError, ValueError, AssertionError) as error:
-                return message, error
-            return None
-
+        failures: list[tuple[Message, Exception]] = []
+        sent: list[Message] = []
+        acknowledged: list[Any] = []
         # One by one into the buffer keeps the order of what has the same key; acknowledgements are awaited together.
         try:
             async with asyncio.timeout(self.timeout_s):
-                outcomes = await asyncio.gather(*(one(message) for message in messages))
+                for message in messages:
+                    try:
+                        future = await producer.send(
+                            message.topic, message.value, message.key, message.partition, headers=list(message.headers)
+                        )
+                    except SEND_ERRORS as error:
+                        failures.append((message, error))
+                        continue
+                    sent.append(message)
+                    acknowledged.append(future)
+                outcomes = await asyncio.gather(*acknowledged, return_exceptions=True)
         except TimeoutError as error:
             return [(messages[0], error)]
-        return [outcome for outcome in outcomes if outcome is not None]
+        for message, outcome in zip(sent, outcomes, strict=True):
+            if isinstance(outcome, SEND_ERRORS):
+                failures.append((message, outcome))
+            elif isinstance(outcome, BaseException):
+                raise outcome
+        return failures
 
     async def _current(self) -> AIOKafkaProducer:
         async with self._replacing:
@@ -216,6 +228,7 @@ class Publisher:
                     acks="all",
                     enable_idempotence=self.kafka.idempotent,
                     max_request_size=MAX_RECORD_BYTES,
+                    max_batch_size=MAX_BATCH_BYTES,
                     linger_ms=0,
                     retry_backoff_ms=100,
                 )

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from stories_shared import keysets
 from stories_shared.serving.foundation import Foundation
+from stories_shared.serving.garbage import look_rarely
 from stories_shared.settings import Settings
 
 # Open requests get this long, and consumers about as long beside them; loops and connections have the rest of ten.
@@ -63,6 +64,7 @@ def serve(build: Callable[[], FastAPI], settings: Settings) -> None:
         app = build()
         server.foundation = app.state.foundation
         server.foundation.watchdog.arm()
+        look_rarely()
         return app
 
     config = uvicorn.Config(

@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 MAX_PLAYS = 100
 """Plays that one viewer's row keeps; further ones change no count. Bounds a document."""
 
 
-@dataclass(frozen=True, slots=True)
-class Play:
+class Play(NamedTuple):
     """One play of a story, as far as it is known. A retry may refine it, never take back."""
 
     at: datetime
@@ -34,8 +34,7 @@ class Play:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """A play that somebody reports. `author_id` is None where the reporter did not know it."""
 
     story_id: str
@@ -50,8 +49,7 @@ class View:
         return self.story_id, self.viewer_id
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """Everything one viewer did with one story. `viewed_at` and `listed` are settled by the first view."""
 
     story_id: str
@@ -69,7 +67,7 @@ class Row:
         left = {play_id: play for play_id, play in self.plays.items() if play.at > until}
         if not left:
             return None
-        return replace(self, plays=left, viewed_at=min(play.at for play in left.values()))
+        return self._replace(plays=left, viewed_at=min(play.at for play in left.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +195,7 @@ def _count(view: View, scene: Scene, rows: dict[tuple[str, str], Row], result: T
     play = view.play if known is None else known.merged(view.play)
     if play == known:
         return "replayed"
-    rows[view.key] = row = replace(row, plays={**row.plays, view.play_id: play})
+    rows[view.key] = row = row._replace(plays={**row.plays, view.play_id: play})
     new = view.key in result.added
     if new:
         result.added[view.key] = row

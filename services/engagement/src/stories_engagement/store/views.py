@@ -227,7 +227,7 @@ class MongoLedger:
 
 def fields_of(play: Play) -> list[Any]:
     """A play as it is kept in its row."""
-    return [play.at, play.watched_ms, play.completed, play.forward, play.back, play.exit]
+    return list(play)
 
 
 def document_of(row: Row) -> Document:
@@ -245,7 +245,7 @@ def document_of(row: Row) -> Document:
 
 def row_of(document: Document) -> Row:
     """A row as it was kept."""
-    plays = {play_id: Play(*fields) for play_id, fields in document["plays"].items()}
+    plays = {play_id: Play._make(fields) for play_id, fields in document["plays"].items()}
     return Row(document["story_id"], document["viewer_id"], document["at"], document["listed"], plays)
 
 

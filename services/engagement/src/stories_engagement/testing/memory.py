@@ -80,7 +80,7 @@ class MemoryLedger:
             shelf.plays[story_id] += step.plays
         shelf.rows |= result.added
         for key, plays in result.plays.items():
-            shelf.rows[key] = replace(shelf.rows[key], plays={**shelf.rows[key].plays, **plays})
+            shelf.rows[key] = shelf.rows[key]._replace(plays={**shelf.rows[key].plays, **plays})
         return result
 
     async def marks(self, user_ids: Iterable[str]) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]:
@@ -106,7 +106,7 @@ class MemoryLedger:
     async def unlist(self, user_id: str, until: datetime) -> None:
         for key, row in self.shelf.rows.items():
             if row.viewer_id == user_id and row.viewed_at <= until:
-                self.shelf.rows[key] = replace(row, listed=False)
+                self.shelf.rows[key] = row._replace(listed=False)
 
     async def page(self, story_id: str, after: Position | None, limit: int, avoid: Set[str]) -> Audience:
         rows = [row for row in self.shelf.rows.values() if row.story_id == story_id]
