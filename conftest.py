@@ -43,8 +43,8 @@ DRIVERS = frozenset({"pymongo", "motor"})
 """Parameters of store suites that run on a real MongoDB."""
 
 BREAKS_SERVERS = (
-    "shared/tests/test_tailing.py",
-    "shared/tests/test_hanging.py",
+    "shared/tests/test_log_tail.py",
+    "shared/tests/test_watchdog.py",
     "services/expiry/tests/test_service.py",
     "services/ingest/tests/test_faults.py",
     "services/engagement/tests/test_replicas.py",

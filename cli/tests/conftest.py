@@ -10,8 +10,8 @@ from stories_cli import clients
 from stories_cli.app import app
 from stories_cli.kafka_reader import Record, open_reader
 from stories_embedded.testing import Realm
-from stories_shared.kafka import Kafka
-from stories_shared.topics import ensure_topics
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.topics import ensure_topics
 from typer.testing import CliRunner
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from faststream.kafka import KafkaRouter
 from stories_shared.clock import system_now
-from stories_shared.consuming import Records, each, listen
 from stories_shared.events import UserFollowed
-from stories_shared.kafka import Kafka
-from stories_shared.publishing import parking_headers
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.publisher import parking_headers
+from stories_shared.kafka.subscriber import Records, each, listen
 from stories_shared.testing import consuming, eventually
 
 pytestmark = pytest.mark.servers

@@ -11,11 +11,11 @@ import pytest
 from minio import Minio
 from pymongo import MongoClient
 from stories_shared.clock import system_now
-from stories_shared.cloudevents import SERVICES, read
 from stories_shared.events import Event, StoryDeleted, StoryViewed, UserErased
-from stories_shared.ids import new_id
-from stories_shared.objects import REGION
-from stories_shared.publishing import Publisher
+from stories_shared.events.cloudevents import SERVICES, read
+from stories_shared.events.ids import new_id
+from stories_shared.kafka.publisher import Publisher
+from stories_shared.s3.objects import REGION
 
 pytestmark = pytest.mark.servers
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from stories_cli.follows import Import
-from stories_shared.cloudevents import read
 from stories_shared.events import UserFollowed, UserUnfollowed
+from stories_shared.events.cloudevents import read
 
 pytestmark = pytest.mark.servers
 FOLLOW = {"user_id": "ann", "target_id": "bob", "at": "2026-01-01T00:00:00Z"}

@@ -8,7 +8,7 @@ import pytest
 from stories_cli.retained_fields import IN_COLLECTIONS, IN_TOPICS, NOTHING, content_fields, record_has_content
 from stories_embedded.checkout import CHECKOUT
 from stories_shared.events import EVENTS
-from stories_shared.ids import new_id
+from stories_shared.events.ids import new_id
 
 PAGE = (CHECKOUT / "docs" / "privacy.md").read_text(encoding="utf-8")
 INVENTORY = dict(re.findall(r"^\| `(stories_[a-z]+\.[a-z_]+)` \|.*\|(.*)\|$", PAGE, re.MULTILINE))

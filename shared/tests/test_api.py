@@ -11,16 +11,16 @@ from pydantic import BaseModel
 from pymongo.errors import ServerSelectionTimeoutError
 from starlette.requests import Request
 from starlette.responses import Response
-from stories_shared.auth import Caller, Unauthenticated
-from stories_shared.bursts import QUIET_FOR_S, Bursts
-from stories_shared.failures import Unavailable
+from stories_shared.auth.tokens import Caller, Unauthenticated
+from stories_shared.errors import Unavailable
 from stories_shared.http import problems
-from stories_shared.http.api import Admin, Who, install
+from stories_shared.http.app import Admin, Who, install
 from stories_shared.http.bodies import Body, StrictRoute
-from stories_shared.http.documents import read_document
-from stories_shared.http.hot import PAGING, hot
-from stories_shared.http.limits import Limits, limited, spend
 from stories_shared.http.paging import Paged, read_page
+from stories_shared.http.rate_limits import Limits, limited, spend
+from stories_shared.http.raw_routes import PAGING, hot
+from stories_shared.http.strict_json import read_document
+from stories_shared.runtime.log_throttle import QUIET_FOR_S, Bursts
 
 
 class ByName:

@@ -15,9 +15,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from stories_shared import keysets
-from stories_shared.auth import Authenticator, Caller, Unauthenticated
-from stories_shared.failures import Unavailable
+from stories_shared.auth.tokens import Authenticator, Caller, Unauthenticated
+from stories_shared.errors import Unavailable
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 ISSUER, AUDIENCE = "https://app.example", "stories"
@@ -494,14 +493,14 @@ def test_a_key_file_without_keys_stops_the_start_with_one_line(tmp_path, text):
         path.write_text(text)
     for place in (str(path), path.as_uri()):
         with pytest.raises(ValueError, match=f"^AUTH_JWKS: {re.escape(str(path))}: ") as refused:
-            keysets.check(place)
+            jwks.check(place)
         assert "\n" not in str(refused.value)
 
 
 def test_a_key_file_or_a_url_starts(jwks):
-    keysets.check(str(jwks))
-    keysets.check(jwks.as_uri())
-    keysets.check("https://issuer.example/jwks")
+    jwks.check(str(jwks))
+    jwks.check(jwks.as_uri())
+    jwks.check("https://issuer.example/jwks")
 
 
 class Issuer:

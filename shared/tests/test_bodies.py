@@ -8,10 +8,10 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 from pydantic import Field, TypeAdapter, ValidationError
-from stories_shared.auth import Caller
-from stories_shared.http.api import install
+from stories_shared.auth.tokens import Caller
+from stories_shared.http.app import install
+from stories_shared.http.authentication import Who
 from stories_shared.http.bodies import Body, Emoji, StoryId, StrictRoute, Text, UserId
-from stories_shared.http.who import Who
 
 
 class Comment(Body):

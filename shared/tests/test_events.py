@@ -12,9 +12,9 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stories_shared.cloudevents import Unreadable, headers_of, read
 from stories_shared.events import EVENTS, StoryDeleted, StoryPosted, StoryViewed, UserFollowed, encode
-from stories_shared.ids import is_id, new_id
+from stories_shared.events.cloudevents import Unreadable, headers_of, read
+from stories_shared.events.ids import is_id, new_id
 
 GOLDEN = Path(__file__).parent / "golden"  # a folder for each release, and one for what is not released yet
 UNRELEASED = GOLDEN / "unreleased"

@@ -8,16 +8,16 @@ import httpx
 import pytest
 import pytest_asyncio
 from fastapi import APIRouter, FastAPI
-from stories_shared.auth import Caller
-from stories_shared.failures import Unavailable
-from stories_shared.http.api import Who, install
+from stories_shared.auth.tokens import Caller
+from stories_shared.errors import Unavailable
+from stories_shared.http.app import Who, install
 from stories_shared.http.bodies import Body, StrictRoute
 from stories_shared.http.idempotency import Idempotent, run_once
 from stories_shared.http.problems import Problem, conflict
-from stories_shared.idempotency import INDEXES, Claims, KeyReused, KeyRunning, New, Once, Replay
-from stories_shared.mongo import Mongo
-from stories_shared.patience import within
+from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.idempotency import INDEXES, Claims, KeyReused, KeyRunning, New, Once, Replay
 from stories_shared.testing import eventually
+from stories_shared.timeouts import within
 
 pytestmark = pytest.mark.servers
 

@@ -6,8 +6,8 @@ import pytest
 import pytest_asyncio
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient, IndexModel
-from stories_shared.indexes import NEVER, Unnamed
-from stories_shared.mongo import Mongo
+from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.indexes import NEVER, Unnamed
 
 pytestmark = pytest.mark.servers
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 from stories_embedded.testing import Realm
-from stories_shared.leases import LEASE_FOR, Leases
-from stories_shared.mongo import Mongo
+from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.leases import LEASE_FOR, Leases
 from stories_shared.testing import HandClock
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 

@@ -6,8 +6,8 @@ import gc
 import pytest
 import pytest_asyncio
 from pymongo import IndexModel
-from stories_shared.failures import MONGODB, dependency_of
-from stories_shared.mongo import Loader, Mongo, wait_in_place
+from stories_shared.errors import MONGODB, dependency_of
+from stories_shared.mongo.client import Loader, Mongo, wait_in_place
 from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from minio.commonconfig import ENABLED, Filter
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
-from stories_shared.failures import Unavailable
-from stories_shared.objects import Objects, TooLarge
+from stories_shared.errors import Unavailable
+from stories_shared.s3.objects import Objects, TooLarge
 
 pytestmark = [pytest.mark.servers, pytest.mark.objects]
 

@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer
-from stories_shared import outbox
 from stories_shared.clock import system_now, whole_ms
 from stories_shared.events import StoryErased, UserFollowed
-from stories_shared.ids import new_id
-from stories_shared.kafka import Kafka
-from stories_shared.mongo import Mongo
-from stories_shared.outbox import Outbox, mark
-from stories_shared.publishing import Publisher, Saying
+from stories_shared.events.ids import new_id
+from stories_shared.events.outgoing import Saying
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.publisher import Publisher
+from stories_shared.mongo import outbox
+from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.outbox import Outbox, mark
 from stories_shared.testing import HandClock, eventually
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 

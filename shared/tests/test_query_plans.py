@@ -2,7 +2,7 @@
 
 import pytest
 from pymongo import IndexModel
-from stories_shared.mongo import Mongo
+from stories_shared.mongo.client import Mongo
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 
 pytestmark = pytest.mark.servers

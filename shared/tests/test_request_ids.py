@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from stories_shared.serving.doors import RequestIds
+from stories_shared.runtime.middleware import RequestIds
 from structlog.contextvars import get_contextvars
 
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from stories_shared.settings import ObjectStoreSettings, Settings, duration, duration_text, load
+from stories_shared.runtime.settings import ObjectStoreSettings, Settings, duration, duration_text, load
 
 GOOD = {
     "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092",

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from stories_shared.events import EVENTS
-from stories_shared.topics import MARKS_KEPT, Topics
+from stories_shared.kafka.topics import MARKS_KEPT, Topics
 
 DAY = timedelta(days=1)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import httpx
-from stories_shared.topics import Topics
+from stories_shared.kafka.topics import Topics
 
 from tests.journeys.samples import Samples
 

@@ -23,7 +23,7 @@ from stories_embedded.ports import free_port
 from stories_embedded.s3 import SeaweedFS
 from stories_embedded.server import Server
 from stories_embedded.state import Folder, ProcessState
-from stories_shared.cloudevents import SERVICES
+from stories_shared.events.cloudevents import SERVICES
 
 from tests.journeys.stack import TWO_OF_EACH, Stack
 

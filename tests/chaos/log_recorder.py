@@ -10,7 +10,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from stories_shared.kafka import Consumer
+from stories_shared.kafka.client import Consumer
 
 from .invariant_monitor import seconds
 

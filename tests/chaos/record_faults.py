@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.errors import KafkaError
 from stories_embedded.checkout import CHECKOUT
 from stories_shared.events import EVENTS
-from stories_shared.topics import Topics
+from stories_shared.kafka.topics import Topics
 
 from .log_recorder import POISON, LogRecorder
 

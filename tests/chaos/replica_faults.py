@@ -16,7 +16,7 @@ import httpx
 from stories_embedded.children import gone, kill_group, spawn
 from stories_embedded.ports import free_port
 from stories_embedded.state import Folder
-from stories_shared.cloudevents import SERVICES
+from stories_shared.events.cloudevents import SERVICES
 
 from .cluster import Cluster
 from .invariant_monitor import InvariantMonitor, Wrong

@@ -5,8 +5,8 @@ import random
 from typing import Any
 
 import pytest
-from stories_shared.cloudevents import Unreadable, read
 from stories_shared.events import EVENTS
+from stories_shared.events.cloudevents import Unreadable, read
 
 from .faults import WEIGHTS
 from .log_recorder import POISON, LogRecorder

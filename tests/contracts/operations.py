@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from stories_shared.cloudevents import SERVICES
-from stories_shared.ids import new_id
+from stories_shared.events.cloudevents import SERVICES
+from stories_shared.events.ids import new_id
 
 from ..journeys.stack import Stack
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from stories_shared.cloudevents import SERVICES
+from stories_shared.events.cloudevents import SERVICES
 
 from ..journeys.world import World
 

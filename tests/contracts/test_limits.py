@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from stories_shared.ids import new_id
+from stories_shared.events.ids import new_id
 
 from ..journeys.people import Person
 from ..journeys.world import World

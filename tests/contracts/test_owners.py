@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
-from stories_shared.ids import new_id
+from stories_shared.events.ids import new_id
 from stories_shared.testing import eventually
 
 from ..journeys.people import Answer, Person

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from pymongo import IndexModel
 from stories_embedded.checkout import CHECKOUT
-from stories_engagement.store.shapes import ensure as engagement
+from stories_engagement.store.schema import ensure as engagement
 from stories_expiry import store as expiry
 from stories_feed import store as feed
 from stories_ingest import store as ingest
 from stories_ingest.store.documents import CLAIMS
-from stories_shared import idempotency
 from stories_shared.events import EVENTS
+from stories_shared.mongo import idempotency
 
 PAGE = (CHECKOUT / "docs" / "privacy.md").read_text(encoding="utf-8")
 STORES = {"ingest": ingest.ensure, "feed": feed.ensure, "engagement": engagement, "expiry": expiry.ensure}

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from stories_shared.ids import new_id
+from stories_shared.events.ids import new_id
 
 from ..journeys.people import Person
 from ..journeys.world import World

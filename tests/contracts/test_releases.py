@@ -13,10 +13,10 @@ import pytest
 from stories_cli import clients, erasure_replay
 from stories_cli.kafka_reader import open_reader
 from stories_embedded.checkout import CHECKOUT
-from stories_shared.cloudevents import headers_of
 from stories_shared.events import EVENTS
-from stories_shared.ids import new_id
-from stories_shared.publishing import Message, Publisher
+from stories_shared.events.cloudevents import headers_of
+from stories_shared.events.ids import new_id
+from stories_shared.kafka.publisher import Message, Publisher
 from stories_shared.testing import eventually
 
 from ..journeys.world import World

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 from stories_shared.events import EVENTS
-from stories_shared.ids import new_id
+from stories_shared.events.ids import new_id
 from stories_shared.testing import eventually
 
 from ..journeys.people import Answer, Person

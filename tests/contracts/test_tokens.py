@@ -4,7 +4,7 @@ import base64
 import json
 
 import jwt
-from stories_shared.ids import new_id
+from stories_shared.events.ids import new_id
 
 from ..journeys.world import World
 from .operations import OPEN, Operation

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from stories_shared.ids import new_id
+from stories_shared.events.ids import new_id
 from stories_shared.testing import eventually
 
 from ..journeys.people import Answer, Person

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 from stories_embedded.checkout import CHECKOUT
-from stories_shared.cloudevents import SERVICES
+from stories_shared.events.cloudevents import SERVICES
 
 HELM = CHECKOUT / "deploy" / "helm"
 TOOLS = CHECKOUT / ".venv-deploy"

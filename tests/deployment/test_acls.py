@@ -12,9 +12,9 @@ import yaml
 from stories_embedded.checkout import CHECKOUT
 from stories_embedded.openapi import EXAMPLE
 from stories_shared import events
-from stories_shared.cloudevents import SERVICES
-from stories_shared.settings import load
-from stories_shared.topics import Topics
+from stories_shared.events.cloudevents import SERVICES
+from stories_shared.kafka.topics import Topics
+from stories_shared.runtime.settings import load
 
 from tools.codegen.strimzi import Grant, grants
 

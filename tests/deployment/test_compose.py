@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 from stories_embedded.checkout import CHECKOUT
-from stories_shared.cloudevents import SERVICES
-from stories_shared.issuing import key_id, read_key
-from stories_shared.keysets import check
+from stories_embedded.dev_tokens import key_id, read_key
+from stories_shared.auth.jwks import check
+from stories_shared.events.cloudevents import SERVICES
 
 from .compose import COMPLETED, VARIANTS, Variant, compose, one_shots, replicas, secrets, services
 

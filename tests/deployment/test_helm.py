@@ -9,7 +9,7 @@ import certifi
 import pytest
 import yaml
 from stories_embedded.checkout import CHECKOUT
-from stories_shared.topics import Topics
+from stories_shared.kafka.topics import Topics
 
 from tools.codegen.helm import SET_BY_CHARTS, free_settings
 from tools.codegen.settings import OF_THE_GATEWAY

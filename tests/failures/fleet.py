@@ -15,8 +15,8 @@ import httpx
 from stories_embedded.children import spawn
 from stories_embedded.ports import free_port
 from stories_embedded.testing import Realm
-from stories_shared.cloudevents import SERVICES
-from stories_shared.settings import load
+from stories_shared.events.cloudevents import SERVICES
+from stories_shared.runtime.settings import load
 from stories_shared.testing import eventually
 
 SETTINGS = {f"LIMIT_{name}": "1000000" for name in ("READS", "EDGES", "CREATE", "WRITES", "VIEWS")}

@@ -11,11 +11,12 @@ import httpx
 from aiokafka import TopicPartition
 from stories_shared.clock import system_now
 from stories_shared.events import Event, Media, StoryDeleted, StoryErased, StoryPosted, StoryViewed, UserFollowed
-from stories_shared.ids import new_id
-from stories_shared.kafka import Kafka
-from stories_shared.mongo import Collection, Mongo
-from stories_shared.publishing import Publisher, Saying
-from stories_shared.tailing import committed_offsets
+from stories_shared.events.ids import new_id
+from stories_shared.events.outgoing import Saying
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.log_tail import committed_offsets
+from stories_shared.kafka.publisher import Publisher
+from stories_shared.mongo.client import Collection, Mongo
 
 from .fleet import Fleet
 

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from stories_ingest.testing.running import photo
+from stories_ingest.testing.harness import photo
 from stories_shared.testing import eventually
 
 from .fleet import Fleet

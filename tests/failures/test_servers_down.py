@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from stories_shared.cloudevents import SERVICES
+from stories_shared.events.cloudevents import SERVICES
 from stories_shared.testing import Stopwatch, eventually
 
 from .fleet import Fleet

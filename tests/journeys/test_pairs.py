@@ -2,7 +2,7 @@
 
 import asyncio
 
-from stories_shared.cloudevents import SERVICES
+from stories_shared.events.cloudevents import SERVICES
 from stories_shared.testing import eventually
 
 from .people import PATIENCE, Answer, Person

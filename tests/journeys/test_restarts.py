@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from stories_shared.cloudevents import SERVICES
+from stories_shared.events.cloudevents import SERVICES
 from stories_shared.testing import eventually
 
 from .people import PATIENCE, Answer, Person

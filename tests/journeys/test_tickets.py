@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from stories_shared.settings import ticket_key_pairs
+from stories_shared.auth.tickets import Ticket, Tickets
+from stories_shared.runtime.settings import ticket_key_pairs
 from stories_shared.testing import eventually
-from stories_shared.tickets import Ticket, Tickets
 
 from .people import Answer, Person
 from .waiting import AT_ONCE, SOON, end_of

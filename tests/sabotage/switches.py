@@ -15,12 +15,12 @@ SABOTAGE = "STORIES_TEST_SABOTAGE"
 def acknowledge_first() -> None:
     """FastStream's default: the offset is committed whatever becomes of the record."""
     from faststream import AckPolicy
-    from stories_shared import consuming
+    from stories_shared.kafka import subscriber
 
     class Policy:
         NACK_ON_ERROR = AckPolicy.ACK_FIRST
 
-    consuming.AckPolicy = Policy  # type: ignore[attr-defined]
+    subscriber.AckPolicy = Policy  # type: ignore[attr-defined]
 
 
 def framework_reads_headers() -> None:
@@ -40,7 +40,7 @@ def framework_reads_headers() -> None:
 def mark_cleared_unconditionally() -> None:
     """The relay clears the mark of whatever it has said, also where the document has changed since."""
     from pymongo import UpdateOne
-    from stories_shared import outbox
+    from stories_shared.mongo import outbox
 
     def careless(wanted: dict[str, Any], update: dict[str, Any]) -> Any:
         return UpdateOne({"_id": wanted["_id"]}, update)
@@ -70,7 +70,7 @@ def no_overdue_look() -> None:
 
 def index_starts_after_its_snapshot() -> None:
     """The feed's index asks where its groups are after it has read the store, not before."""
-    from stories_feed.usecases.posting import LoadIndex
+    from stories_feed.usecases.stories import LoadIndex
 
     load = LoadIndex.__call__
 
@@ -100,7 +100,7 @@ def ended_marks_ignored() -> None:
 
 def staleness_not_judged() -> None:
     """A replica trusts what it knows, however long it has heard nothing."""
-    from stories_shared.tailing import Tail
+    from stories_shared.kafka.log_tail import Tail
 
     Tail.stale = lambda _self, _key: False  # type: ignore[method-assign]
 

@@ -17,9 +17,9 @@ import pytest_asyncio
 from stories_embedded import prometheus
 from stories_embedded.children import spawn, stop
 from stories_embedded.ports import free_port
-from stories_shared.cloudevents import SERVICES
+from stories_shared.events.cloudevents import SERVICES
+from stories_shared.kafka.topics import Topics
 from stories_shared.testing import eventually
-from stories_shared.topics import Topics
 
 from ..journeys.samples import Samples
 from ..journeys.stack import Stack

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import Histogram
-from stories_shared.metrics import Catalogue
+from stories_shared.runtime.metrics import Catalogue
 
 from tools.codegen.metrics import SAME_EVERYWHERE, SERVICES, metrics_of
 

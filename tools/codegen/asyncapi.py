@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 from stories_shared.events import EVENTS, Event
-from stories_shared.settings import duration_text
-from stories_shared.topics import Topic, Topics
+from stories_shared.kafka.topics import Topic, Topics
+from stories_shared.runtime.settings import duration_text
 
 from .schemas import components, summary
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from stories_shared.settings import ObjectStoreSettings, Settings
-from stories_shared.topics import Topics
+from stories_shared.kafka.topics import Topics
+from stories_shared.runtime.settings import ObjectStoreSettings, Settings
 
 from .settings import SERVICES
 

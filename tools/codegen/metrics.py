@@ -8,7 +8,7 @@ from stories_engagement.metrics import EngagementMetrics
 from stories_expiry.metrics import ExpiryMetrics
 from stories_feed.metrics import FeedMetrics
 from stories_ingest.metrics import IngestMetrics
-from stories_shared.metrics import Catalogue, CommonMetrics
+from stories_shared.runtime.metrics import Catalogue, CommonMetrics
 
 SERVICES: dict[str, Callable[[Catalogue], object]] = {
     "every service": CommonMetrics,

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 from stories_shared.events import EVENTS, Event
-from stories_shared.patterns import ecma
+from stories_shared.events.ecma_patterns import ecma
 
 Document = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

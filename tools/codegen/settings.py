@@ -11,7 +11,7 @@ from stories_engagement.settings import EngagementSettings
 from stories_expiry.settings import ExpirySettings
 from stories_feed.settings import FeedSettings
 from stories_ingest.settings import IngestSettings
-from stories_shared.settings import ObjectStoreSettings, Settings, duration_text
+from stories_shared.runtime.settings import ObjectStoreSettings, Settings, duration_text
 
 SERVICES: Mapping[str, type[Settings]] = {
     "ingest": IngestSettings,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import yaml
-from stories_shared.topics import Topic, Topics
+from stories_shared.kafka.topics import Topic, Topics
 
 from .settings import SERVICES
 

@@ -19,10 +19,10 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 from stories_cli.app import app
 from stories_embedded.services import setting_names
-from stories_shared.cloudevents import SERVICES, headers_of
 from stories_shared.events import EVENTS, UserErased
+from stories_shared.events.cloudevents import SERVICES, headers_of
 from stories_shared.http.problems import KINDS
-from stories_shared.metrics import Catalogue
+from stories_shared.runtime.metrics import Catalogue
 
 from tools.codegen import CHECKOUT, asyncapi, metrics
 from tools.codegen.settings import OF_THE_GATEWAY
@@ -97,7 +97,7 @@ def test_every_setting_is_read_by_code() -> None:
     for kind in SETTINGS.values():
         for name in kind.model_fields:
             own = Path(import_module(kind.__module__).__file__ or "").read_text(encoding="utf-8")
-            shared = (CHECKOUT / "shared/src/stories_shared/settings.py").read_text(encoding="utf-8")
+            shared = (CHECKOUT / "shared/src/stories_shared/runtime/settings.py").read_text(encoding="utf-8")
             used = re.search(rf"\.{name}\b", text) or re.search(rf"\bself\.{name}\b|\bsettings\.{name}\b", own + shared)
             assert used or name.upper() in {each[0] for each in OF_THE_GATEWAY}, f"{name.upper()}: no code reads it"
 

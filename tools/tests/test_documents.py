@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 from stories_shared.events import EVENTS
-from stories_shared.topics import Topics
+from stories_shared.kafka.topics import Topics
 
 from tools.codegen import asyncapi, documents
 from tools.codegen.metrics import SAME_EVERYWHERE, SERVICES, metrics_of

@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 
 from pydantic import Field, SecretStr
 from pymongo import MongoClient
-from stories_shared.kafka import Kafka
-from stories_shared.mongo import client_options
-from stories_shared.objects import Objects
-from stories_shared.settings import ObjectStoreSettings, Settings, load
-from stories_shared.topics import Topics
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.topics import Topics
+from stories_shared.mongo.client import client_options
+from stories_shared.runtime.settings import ObjectStoreSettings, Settings, load
+from stories_shared.s3.objects import Objects
 
 from .console import abort
 

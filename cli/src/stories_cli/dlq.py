@@ -10,9 +10,9 @@ import typer
 from aiokafka.errors import KafkaError
 from rich.table import Table
 from stories_shared.clock import from_epoch_ms, text
-from stories_shared.kafka import Kafka
-from stories_shared.publishing import Message, Publisher
-from stories_shared.topics import Topic, Topics
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.publisher import Message, Publisher
+from stories_shared.kafka.topics import Topic, Topics
 
 from . import clients, target
 from .console import OPERATE, USAGE, AsJson, abort, exit_on, info, one_of, print_json, print_table, stdout

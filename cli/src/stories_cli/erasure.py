@@ -13,8 +13,8 @@ from minio.error import MinioException
 from pymongo.errors import PyMongoError
 from rich.table import Table
 from stories_shared.clock import text
-from stories_shared.failures import Unavailable
-from stories_shared.ids import is_id
+from stories_shared.errors import Unavailable
+from stories_shared.events.ids import is_id
 from urllib3.exceptions import HTTPError
 
 from . import clients, erasure_replay, erasure_scan, target

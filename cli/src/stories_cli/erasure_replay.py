@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from stories_shared.events import EVENTS, StoryDeleted, StoryExpired, UserEdge, UserErased
-from stories_shared.kafka import Kafka
-from stories_shared.publishing import Message, Publisher
-from stories_shared.tailing import committed_offsets
-from stories_shared.topics import Topics
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.log_tail import committed_offsets
+from stories_shared.kafka.publisher import Message, Publisher
+from stories_shared.kafka.topics import Topics
 
 from . import clients
 from .console import stderr

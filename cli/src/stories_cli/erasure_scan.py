@@ -8,8 +8,8 @@ from typing import Any
 import bson
 from pymongo import MongoClient
 from stories_shared.clock import from_epoch_ms
-from stories_shared.cloudevents import SERVICES
-from stories_shared.topics import Topics
+from stories_shared.events.cloudevents import SERVICES
+from stories_shared.kafka.topics import Topics
 
 from .clients import bucket
 from .kafka_reader import TopicReader

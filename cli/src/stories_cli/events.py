@@ -15,10 +15,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 from stories_shared.clock import from_epoch_ms, text
-from stories_shared.cloudevents import headers_of
 from stories_shared.events import EVENTS, Event, encode
-from stories_shared.ids import new_id
-from stories_shared.kafka import Kafka
+from stories_shared.events.cloudevents import headers_of
+from stories_shared.events.ids import new_id
+from stories_shared.kafka.client import Kafka
 
 from . import clients, target
 from .console import OPERATE, USAGE, AsJsonLines, abort, exit_on, info, one_of, print_json_line, stdout

@@ -15,7 +15,7 @@ import typer
 from aiokafka.errors import KafkaError
 from stories_shared.clock import text
 from stories_shared.events import UserFollowed
-from stories_shared.kafka import Kafka
+from stories_shared.kafka.client import Kafka
 
 from . import clients, target
 from .console import FAILED, OPERATE, USAGE, AsJson, abort, info, print_json

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from stories_shared.cloudevents import SERVICES
+from stories_shared.events.cloudevents import SERVICES
 
 EMBEDDED = find_spec("stories_embedded") is not None
 """The servers of `stories up`."""

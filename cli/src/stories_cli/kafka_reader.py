@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from stories_shared.clock import epoch_ms
-from stories_shared.kafka import Kafka
+from stories_shared.kafka.client import Kafka
 
 from .console import abort
 

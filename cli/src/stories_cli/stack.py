@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from stories_shared.cloudevents import SERVICES
+from stories_shared.events.cloudevents import SERVICES
 
 from . import target
 from .console import FAILED, NOT_ALL_RUNNING, OPERATE, STACK, USAGE, AsJson, abort, exit_on, info, one_of, print_json

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from stories_shared import issuing
-from stories_shared.issuing import Issuer
+from stories_embedded import dev_tokens
+from stories_embedded.dev_tokens import Issuer
 
 from . import target
 from .clients import require_setting
@@ -77,8 +77,8 @@ def _of_key(file: Path, data: Path) -> Issuer:
     settings = target.settings(data)
     jwks = require_setting(settings, "AUTH_JWKS")
     try:
-        key = issuing.read_key(file.read_bytes())
-        key_id = issuing.key_id(key, Path(jwks).read_bytes())
+        key = dev_tokens.read_key(file.read_bytes())
+        key_id = dev_tokens.key_id(key, Path(jwks).read_bytes())
     except OSError as error:
         abort(f"{error.filename}: {error.strerror}")
     except ValueError as error:

@@ -14,7 +14,7 @@ from stories_embedded.ports import free_port
 from stories_embedded.s3 import SeaweedFS
 from stories_embedded.server import Server, start, wait_until_ready
 from stories_embedded.testing import Realm, Servers
-from stories_shared.objects import Objects
+from stories_shared.s3.objects import Objects
 
 pytestmark = pytest.mark.servers
 

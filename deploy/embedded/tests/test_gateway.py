@@ -20,8 +20,8 @@ from stories_embedded.children import stop
 from stories_embedded.ports import free_port
 from stories_embedded.server import start, wait_until_ready
 from stories_embedded.services import GATEWAY, Gateway
-from stories_shared.http.documents import MAX_BODY_BYTES
 from stories_shared.http.problems import CONTENT_TYPE, KINDS
+from stories_shared.http.strict_json import MAX_BODY_BYTES
 from stories_shared.testing import Stopwatch, wait_until
 
 ORIGIN = "https://app.example"

@@ -16,7 +16,7 @@ from stories_embedded import checkout
 from stories_embedded.children import spawn, stop
 from stories_embedded.ports import free_port
 from stories_embedded.services import GATEWAY
-from stories_shared.cloudevents import SERVICES
+from stories_shared.events.cloudevents import SERVICES
 
 SEEN_WITHIN_S = 8.0
 

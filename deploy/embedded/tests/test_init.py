@@ -5,8 +5,8 @@ from importlib import import_module
 import pytest
 from pymongo import MongoClient
 from stories_embedded.openapi import EXAMPLE
-from stories_shared.cloudevents import SERVICES
-from stories_shared.settings import load
+from stories_shared.events.cloudevents import SERVICES
+from stories_shared.runtime.settings import load
 
 pytestmark = pytest.mark.servers
 

@@ -9,7 +9,7 @@ from stories_embedded.checkout import NotInstalled
 from stories_embedded.plan import Options, make_plan
 from stories_embedded.prometheus import RULES, Prometheus
 from stories_embedded.state import Folder
-from stories_shared.cloudevents import SERVICES
+from stories_shared.events.cloudevents import SERVICES
 
 EVERYTHING_RUNS_ELSEWHERE = {
     "MONGO_URL": "mongodb://db.example",

@@ -19,19 +19,19 @@ from typing import Any
 import httpx
 import msgspec
 from stories_embedded.testing import Realm, Servers
-from stories_engagement.domain.recent import RecentPlays
+from stories_engagement.domain.recent_plays import RecentPlays
 from stories_engagement.handlers import VIEWS_AT_ONCE
 from stories_engagement.routes.views import ViewsGiven, ViewsTaken
-from stories_engagement.store.shapes import ensure, row_id
+from stories_engagement.store.schema import ensure, row_id
 from stories_engagement.store.views import MongoLedger
 from stories_engagement.testing.builders import a_fact, a_ticket
-from stories_engagement.testing.house import House, running
+from stories_engagement.testing.harness import House, running
 from stories_engagement.usecases.views import CountViews
 from stories_shared.clock import system_now, whole_ms
-from stories_shared.cloudevents import Fact
 from stories_shared.events import StoryViewed
-from stories_shared.ids import new_id
-from stories_shared.mongo import Mongo
+from stories_shared.events.cloudevents import Fact
+from stories_shared.events.ids import new_id
+from stories_shared.mongo.client import Mongo
 from stories_shared.serving.garbage import look_rarely
 
 TAKEN_AT_ONCE, CLIENTS = 50, 8

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 from stories_embedded.testing import Realm, Servers
-from stories_engagement.testing.house import House, running
+from stories_engagement.testing.harness import House, running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

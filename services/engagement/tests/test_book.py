@@ -10,15 +10,15 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from stories_embedded.testing import Realm
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import Gone
-from stories_engagement.store.book import TOGETHER
 from stories_engagement.store.kinds import ROW_KINDS
-from stories_engagement.store.shapes import ensure
+from stories_engagement.store.schema import ensure
+from stories_engagement.store.story_counters import TOGETHER
 from stories_engagement.store.writes import REMOVED_AT_ONCE
 from stories_engagement.testing.builders import NOON
 from stories_engagement.testing.stores import Stores, in_mongo
-from stories_engagement.usecases.admission import Admitted
-from stories_shared.ids import new_id
-from stories_shared.mongo import Mongo
+from stories_engagement.usecases.access import Admitted
+from stories_shared.events.ids import new_id
+from stories_shared.mongo.client import Mongo
 
 EMOJI = ("❤️", "🔥", "😂")
 

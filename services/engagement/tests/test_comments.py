@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from stories_engagement.testing.builders import a_ticket
-from stories_engagement.testing.house import House
+from stories_engagement.testing.harness import House
 from stories_shared.clock import system_now, whole_ms
 from stories_shared.events import StoryPosted, UserBlocked
-from stories_shared.ids import new_id
+from stories_shared.events.ids import new_id
 from stories_shared.testing import eventually
 
 

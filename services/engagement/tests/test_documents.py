@@ -1,6 +1,6 @@
 """The OpenAPI document tells every route, what it takes and every refusal."""
 
-from stories_engagement.testing.house import House
+from stories_engagement.testing.harness import House
 
 
 async def test_every_route_is_documented_with_its_refusals(house: House) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from stories_engagement.testing.builders import OUTSIDE, a_story, a_ticket
-from stories_engagement.testing.house import House
+from stories_engagement.testing.harness import House
 from stories_shared.clock import system_now, whole_ms
 from stories_shared.events import (
     StoryDeleted,
@@ -18,8 +18,9 @@ from stories_shared.events import (
     UserErased,
     UserUnblocked,
 )
-from stories_shared.ids import new_id
-from stories_shared.publishing import Publisher, Saying
+from stories_shared.events.ids import new_id
+from stories_shared.events.outgoing import Saying
+from stories_shared.kafka.publisher import Publisher
 from stories_shared.testing import eventually
 
 ROWS = ("viewers", "reactions", "comments", "shares", "stories")

@@ -3,9 +3,9 @@
 import asyncio
 
 from stories_engagement.testing.builders import a_ticket
-from stories_engagement.testing.house import House
+from stories_engagement.testing.harness import House
 from stories_shared.events import StoryEngaged, StoryPosted
-from stories_shared.ids import new_id
+from stories_shared.events.ids import new_id
 from stories_shared.testing import eventually
 
 

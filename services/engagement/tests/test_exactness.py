@@ -12,17 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.errors import PyMongoError
 from stories_embedded.testing import Realm, Servers
-from stories_engagement.domain.recent import RecentPlays
-from stories_engagement.store.shapes import ensure
+from stories_engagement.domain.recent_plays import RecentPlays
+from stories_engagement.store.schema import ensure
 from stories_engagement.testing.builders import NOON, a_fact, a_story
 from stories_engagement.testing.stores import Stores, in_mongo
 from stories_engagement.usecases.stories import KeepStories
 from stories_engagement.usecases.views import CountViews
-from stories_shared.cloudevents import Fact
+from stories_shared.errors import MONGODB, dependency_of
 from stories_shared.events import StoryViewed
-from stories_shared.failures import MONGODB, dependency_of
-from stories_shared.ids import new_id
-from stories_shared.mongo import Mongo
+from stories_shared.events.cloudevents import Fact
+from stories_shared.events.ids import new_id
+from stories_shared.mongo.client import Mongo
 
 SECONDS = 20
 LATER = NOON + timedelta(seconds=SECONDS + 1)

@@ -5,8 +5,8 @@ from typing import get_args
 from stories_engagement.domain.errors import REASONS
 from stories_engagement.domain.views import OUTCOMES
 from stories_engagement.metrics import EngagementMetrics
-from stories_shared.metrics import Catalogue
-from stories_shared.tickets import Refusal
+from stories_shared.auth.tickets import Refusal
+from stories_shared.runtime.metrics import Catalogue
 
 
 def test_every_reason_and_outcome_has_a_series_before_it_first_happens() -> None:

@@ -4,16 +4,16 @@ from datetime import timedelta
 from typing import Any
 
 from stories_embedded.testing import Realm
+from stories_engagement.domain.access_state import Edge
 from stories_engagement.domain.comments import Comment
-from stories_engagement.domain.standing import Edge
+from stories_engagement.domain.hidden_words import hides
 from stories_engagement.domain.views import tally
-from stories_engagement.domain.words import hides
-from stories_engagement.store.shapes import ensure
+from stories_engagement.store.schema import ensure
 from stories_engagement.testing.builders import NOON, a_story, a_view
 from stories_engagement.testing.stores import Stores, in_mongo
-from stories_engagement.usecases.admission import Admitted
-from stories_shared.ids import new_id
-from stories_shared.mongo import Mongo
+from stories_engagement.usecases.access import Admitted
+from stories_shared.events.ids import new_id
+from stories_shared.mongo.client import Mongo
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 
 LATER = NOON + timedelta(minutes=10)

@@ -9,10 +9,10 @@ import pytest_asyncio
 from faststream import AckPolicy
 from stories_embedded.testing import Realm, Servers
 from stories_engagement.testing.builders import a_ticket
-from stories_engagement.testing.house import House, running
+from stories_engagement.testing.harness import House, running
 from stories_shared.clock import system_now, whole_ms
 from stories_shared.events import StoryDeleted, StoryPosted, StoryViewed, UserBlocked
-from stories_shared.publishing import Saying
+from stories_shared.events.outgoing import Saying
 from stories_shared.testing import eventually
 
 AT_ONCE = 3.0

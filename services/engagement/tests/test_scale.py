@@ -3,17 +3,17 @@
 from datetime import timedelta
 from typing import Any
 
-from stories_engagement.domain.words import hides
+from stories_engagement.domain.hidden_words import hides
 from stories_engagement.store.comments import AT_ONCE
 from stories_engagement.store.stories import ERASED_AT_ONCE
-from stories_engagement.testing.house import House
+from stories_engagement.testing.harness import House
 from stories_engagement.testing.stores import in_mongo
-from stories_engagement.usecases.people import REHIDE_STEPS, ApplyHiddenWords
 from stories_engagement.usecases.stories import ERASE_STEPS
+from stories_engagement.usecases.users import REHIDE_STEPS, ApplyHiddenWords
 from stories_shared.clock import system_now, whole_ms
 from stories_shared.events import StoryDeleted, StoryErased, StoryPosted
-from stories_shared.ids import new_id
-from stories_shared.publishing import Saying
+from stories_shared.events.ids import new_id
+from stories_shared.events.outgoing import Saying
 from stories_shared.testing import eventually
 
 MANY_COMMENTS = AT_ONCE * REHIDE_STEPS * 2

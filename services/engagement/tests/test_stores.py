@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from stories_embedded.testing import Realm, Servers
+from stories_engagement.domain.access_state import Edge
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import Gone
-from stories_engagement.domain.standing import Edge
+from stories_engagement.domain.hidden_words import hides
 from stories_engagement.domain.views import Tally, View, tally
-from stories_engagement.domain.words import hides
-from stories_engagement.store.shapes import ensure
+from stories_engagement.store.schema import ensure
 from stories_engagement.testing.builders import NOON, a_story, a_view
 from stories_engagement.testing.stores import Stores, in_memory, in_mongo
-from stories_engagement.usecases.admission import Admitted
+from stories_engagement.usecases.access import Admitted
 from stories_engagement.usecases.engagements import Counts
 from stories_shared.events import StoryPosted
-from stories_shared.ids import new_id
-from stories_shared.mongo import Mongo
+from stories_shared.events.ids import new_id
+from stories_shared.mongo.client import Mongo
 
 LATER = NOON + timedelta(minutes=10)
 ENDS = NOON + timedelta(hours=24)

@@ -4,11 +4,12 @@ import asyncio
 from datetime import timedelta
 
 from stories_engagement.testing.builders import a_story, a_ticket
-from stories_engagement.testing.house import House
+from stories_engagement.testing.harness import House
 from stories_shared.clock import system_now, whole_ms
 from stories_shared.events import StoryPosted, StoryViewed, Taps, UserBlocked, UserUnblocked
-from stories_shared.ids import new_id
-from stories_shared.publishing import Publisher, Saying
+from stories_shared.events.ids import new_id
+from stories_shared.events.outgoing import Saying
+from stories_shared.kafka.publisher import Publisher
 from stories_shared.testing import eventually
 
 

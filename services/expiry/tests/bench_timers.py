@@ -15,8 +15,8 @@ from stories_expiry import store
 from stories_expiry.domain.timers import Crew, Timer, Wheel
 from stories_expiry.usecases.timers import FireOverdue, LoadAhead
 from stories_shared.clock import system_now, whole_ms
-from stories_shared.ids import new_id
-from stories_shared.mongo import Mongo
+from stories_shared.events.ids import new_id
+from stories_shared.mongo.client import Mongo
 
 BATCH = 1_000
 SIDE_BY_SIDE = 2

@@ -7,7 +7,7 @@ import pytest
 from stories_embedded.testing import Realm
 from stories_expiry import store
 from stories_expiry.testing import FakeAccounts, FakeRoster, FakeStories
-from stories_shared.mongo import Mongo
+from stories_shared.mongo.client import Mongo
 from stories_shared.testing import HandClock
 
 KEPT = timedelta(days=90)

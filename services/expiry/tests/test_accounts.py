@@ -6,7 +6,7 @@ from stories_expiry.testing import FakeAccounts, FakeStories, fact
 from stories_expiry.usecases.accounts import AcceptServiceAnswer, EraseAccount, ForgetUser, ReadAccountReceipt
 from stories_expiry.usecases.endings import SayAgain, Silences
 from stories_shared.events import Event, UserDataErased, UserErased
-from stories_shared.ids import fact_based_id, new_id
+from stories_shared.events.ids import fact_based_id, new_id
 from stories_shared.testing import HandClock
 
 

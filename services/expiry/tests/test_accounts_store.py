@@ -6,7 +6,7 @@ import pytest
 from stories_expiry.domain.accounts import SERVICES, Erasure, ServiceAnswer
 from stories_expiry.store import Accounts, Roster
 from stories_expiry.testing import FakeAccounts, FakeRoster
-from stories_shared.ids import new_id
+from stories_shared.events.ids import new_id
 from stories_shared.testing import HandClock
 
 pytestmark = pytest.mark.servers

@@ -6,9 +6,9 @@ import pytest
 from stories_expiry.testing import FakeStories, fact
 from stories_expiry.usecases.endings import AcceptAnswers, RecordDeletion, SayAgain, Silences
 from stories_expiry.usecases.receipts import ReadReceipt
+from stories_shared.errors import Unacceptable
 from stories_shared.events import StoryDeleted, StoryErased
-from stories_shared.failures import Unacceptable
-from stories_shared.ids import new_id
+from stories_shared.events.ids import new_id
 from stories_shared.testing import HandClock
 
 

@@ -8,8 +8,8 @@ from stories_expiry import store
 from stories_expiry.domain.accounts import SERVICES, Erasure, ServiceAnswer
 from stories_expiry.domain.endings import STORES, Answer, Deletion
 from stories_expiry.domain.timers import Timer
-from stories_shared.ids import new_id
-from stories_shared.mongo import Mongo
+from stories_shared.events.ids import new_id
+from stories_shared.mongo.client import Mongo
 from stories_shared.testing import HandClock
 from stories_shared.testing.query_plans import ANY_DATE, CommandRecorder, slow_plans
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from stories_expiry.app import clears_after
 from stories_expiry.domain.accounts import SERVICES, AccountReceipt
 from stories_expiry.domain.endings import LONGEST_PATIENCE, MARKS_KEPT, Receipt, log_clears_by, patience
-from stories_shared.topics import Topics
+from stories_shared.kafka.topics import Topics
 
 END = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 

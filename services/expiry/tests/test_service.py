@@ -20,7 +20,6 @@ from stories_expiry.store.stories import Stories
 from stories_expiry.testing import story_posted
 from stories_expiry.usecases.timers import Timer
 from stories_shared.clock import system_now, text, whole_ms
-from stories_shared.cloudevents import Fact, read
 from stories_shared.events import (
     EVENTS,
     Event,
@@ -30,14 +29,16 @@ from stories_shared.events import (
     UserDataErased,
     UserErased,
 )
-from stories_shared.ids import new_id
-from stories_shared.kafka import Kafka
-from stories_shared.mongo import Mongo
-from stories_shared.patience import leave_behind
-from stories_shared.publishing import Publisher, Saying
-from stories_shared.settings import load
+from stories_shared.events.cloudevents import Fact, read
+from stories_shared.events.ids import new_id
+from stories_shared.events.outgoing import Saying
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.publisher import Publisher
+from stories_shared.kafka.topics import Topics, ensure_topics
+from stories_shared.mongo.client import Mongo
+from stories_shared.runtime.settings import load
 from stories_shared.testing import eventually
-from stories_shared.topics import Topics, ensure_topics
+from stories_shared.timeouts import leave_behind
 
 pytestmark = pytest.mark.servers
 STORES = ("media", "feed", "engagement")
@@ -207,7 +208,7 @@ async def test_stories_that_came_due_while_nobody_ran_end_soon_after_the_start(w
 async def test_an_unanswered_ending_is_said_again_with_the_same_data_and_id(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stories_expiry.store.stages.FIRST_PATIENCE", timedelta(seconds=0.5))
+    monkeypatch.setattr("stories_expiry.store.update_pipelines.FIRST_PATIENCE", timedelta(seconds=0.5))
     async with world.replica() as client:
         fact_id = new_id()
         deleted = StoryDeleted(story_id=new_id(), author_id="ann", deleted_at=whole_ms(system_now()), by="author")

@@ -10,8 +10,8 @@ from stories_expiry.domain.endings import MARKS_KEPT, STORES, Answer, Deletion
 from stories_expiry.domain.timers import Due, Timer
 from stories_expiry.store import Stories
 from stories_expiry.testing import FakeStories
-from stories_shared.ids import new_id
-from stories_shared.mongo import Mongo
+from stories_shared.events.ids import new_id
+from stories_shared.mongo.client import Mongo
 from stories_shared.testing import HandClock
 
 pytestmark = pytest.mark.servers

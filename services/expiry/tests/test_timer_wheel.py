@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stories_expiry.domain.timers import CAPACITY, Crew, Due, Wheel
 from stories_expiry.usecases.timers import TAKE_AT_ONCE
-from stories_shared.ids import new_id
+from stories_shared.events.ids import new_id
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 IDS = [new_id() for _ in range(20)]

@@ -37,10 +37,11 @@ from stories_feed.settings import FeedSettings
 from stories_feed.store.edges import EdgeStore
 from stories_feed.testing.builders import posted
 from stories_shared.clock import system_now
-from stories_shared.kafka import Kafka
-from stories_shared.mongo import Mongo
-from stories_shared.publishing import Publisher, Saying
-from stories_shared.settings import load
+from stories_shared.events.outgoing import Saying
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.publisher import Publisher
+from stories_shared.mongo.client import Mongo
+from stories_shared.runtime.settings import load
 
 VIEWERS, CONNECTIONS, RINGS = 64, 32, 10
 BARE = """

@@ -15,18 +15,18 @@ from datetime import timedelta
 from statistics import median
 
 from stories_feed import store
-from stories_feed.domain.access import Lives
 from stories_feed.domain.edges import Graph, Kind, Pair, Word
 from stories_feed.domain.live import LiveIndex, LiveStory
+from stories_feed.domain.ttl import Lives
 from stories_feed.store.edges import EdgeStore
 from stories_feed.store.seen import SeenStore
 from stories_feed.store.stories import StoryStore
 from stories_feed.testing.builders import DAY, NOON, posted
-from stories_feed.testing.memory import Heard, MemoryEdges, MemorySeen, MemoryStories, Unsigned
-from stories_feed.usecases.looking import Sight
-from stories_feed.usecases.posting import as_live
+from stories_feed.testing.in_memory import Heard, MemoryEdges, MemorySeen, MemoryStories, Unsigned
+from stories_feed.usecases.stories import as_live
 from stories_feed.usecases.trays import Choices, ReadTray
-from stories_shared.mongo import Mongo
+from stories_feed.usecases.visible_stories import Sight
+from stories_shared.mongo.client import Mongo
 from stories_shared.testing import HandClock
 
 AUTHORS, LIVE = 1_000_000, 50_000  # five in a hundred authors are live at any moment

@@ -16,13 +16,14 @@ from stories_feed.app import build_app, init
 from stories_feed.settings import FeedSettings
 from stories_feed.testing.builders import posted
 from stories_shared.clock import system_now
-from stories_shared.cloudevents import Fact, read
 from stories_shared.events import Event, StoryPosted
-from stories_shared.kafka import Kafka
-from stories_shared.mongo import Mongo
-from stories_shared.objects import Objects
-from stories_shared.publishing import Publisher, Saying
-from stories_shared.settings import load
+from stories_shared.events.cloudevents import Fact, read
+from stories_shared.events.outgoing import Saying
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.publisher import Publisher
+from stories_shared.mongo.client import Mongo
+from stories_shared.runtime.settings import load
+from stories_shared.s3.objects import Objects
 from stories_shared.testing import eventually
 
 DAY = timedelta(hours=24)

@@ -25,29 +25,29 @@ from hypothesis.stateful import (
 )
 from stories_embedded.testing import Servers
 from stories_feed import store
-from stories_feed.domain.access import Lives
 from stories_feed.domain.edges import Kind, Pair
 from stories_feed.domain.live import LiveIndex
+from stories_feed.domain.ttl import Lives
 from stories_feed.store.edges import EdgeStore
-from stories_feed.store.people import PeopleStore
+from stories_feed.store.erasure import PeopleStore
 from stories_feed.store.seen import SeenStore
 from stories_feed.store.stories import StoryStore
 from stories_feed.testing.builders import NOON, fact, posted
-from stories_feed.testing.memory import Heard, Said, Silence, Unsigned
-from stories_feed.usecases.deciding import EDGE_EVENTS, Decide, HearEdges
-from stories_feed.usecases.ending import EndStories
+from stories_feed.testing.in_memory import Heard, Said, Silence, Unsigned
+from stories_feed.usecases.edges import EDGE_EVENTS, Decide, HearEdges
+from stories_feed.usecases.endings import EndStories
 from stories_feed.usecases.items import ShowStories
-from stories_feed.usecases.looking import Sight
-from stories_feed.usecases.posting import FollowTheLog, PostStories
-from stories_feed.usecases.reading import ReadReel, ReadStory
-from stories_feed.usecases.seeing import MarkSeen, MarkSeenUpTo
+from stories_feed.usecases.reels import ReadReel, ReadStory
+from stories_feed.usecases.seen import MarkSeen, MarkSeenUpTo
+from stories_feed.usecases.stories import FollowTheLog, PostStories
 from stories_feed.usecases.trays import ReadRings, ReadTray
-from stories_shared.cloudevents import Fact
+from stories_feed.usecases.visible_stories import Sight
+from stories_shared.auth.tickets import Tickets
 from stories_shared.events import StoryDeleted, StoryPosted, StoryViewed
-from stories_shared.ids import new_id
-from stories_shared.mongo import Mongo
+from stories_shared.events.cloudevents import Fact
+from stories_shared.events.ids import new_id
+from stories_shared.mongo.client import Mongo
 from stories_shared.testing import HandClock
-from stories_shared.tickets import Tickets
 
 LONGEST = timedelta(hours=24)
 SECOND = timedelta(seconds=1)

@@ -15,8 +15,8 @@ from stories_shared.events import (
     UserUnblocked,
     UserUnfollowed,
 )
-from stories_shared.ids import new_id
-from stories_shared.publishing import Saying
+from stories_shared.events.ids import new_id
+from stories_shared.events.outgoing import Saying
 from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers

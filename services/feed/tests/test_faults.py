@@ -14,8 +14,8 @@ from stories_feed.metrics import FeedMetrics
 from stories_feed.store.stories import StoryStore
 from stories_shared.clock import system_now
 from stories_shared.events import StoryDeleted, UserBlocked
-from stories_shared.metrics import Catalogue
-from stories_shared.tailing import committed_offsets
+from stories_shared.kafka.log_tail import committed_offsets
+from stories_shared.runtime.metrics import Catalogue
 from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers

@@ -9,14 +9,14 @@ import pytest_asyncio
 from stories_feed import store
 from stories_feed.domain.edges import Graph, Kind, Pair, Word
 from stories_feed.store.edges import EdgeStore, facts_of
-from stories_feed.store.people import PeopleStore
+from stories_feed.store.erasure import PeopleStore
 from stories_feed.store.seen import SeenStore
 from stories_feed.store.stories import StoryStore
 from stories_feed.testing.builders import DAY, NOON, posted
-from stories_feed.usecases.ending import End
-from stories_feed.usecases.seeing import Engagement, Seen
-from stories_shared.mongo import Mongo
-from stories_shared.outbox import Outbox
+from stories_feed.usecases.endings import End
+from stories_feed.usecases.seen import Engagement, Seen
+from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.outbox import Outbox
 from stories_shared.testing import HandClock
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 

@@ -7,8 +7,8 @@ import pytest
 from stories_feed.testing.builders import posted
 from stories_shared.clock import system_now
 from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
+from stories_shared.events.ids import new_id
 from stories_shared.http.paging import Cursors
-from stories_shared.ids import new_id
 from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers

@@ -19,17 +19,17 @@ from stories_feed import store
 from stories_feed.domain.edges import Graph, Kind, Pair, TooManyChosen, Word
 from stories_feed.domain.visibility import Relation
 from stories_feed.store.edges import EdgeStore
-from stories_feed.store.people import PeopleStore
+from stories_feed.store.erasure import PeopleStore
 from stories_feed.store.seen import SeenStore
 from stories_feed.store.stories import StoryStore
 from stories_feed.testing.builders import DAY, NOON, fact, posted
-from stories_feed.testing.memory import MemoryEdges, MemoryPeople, MemorySeen, MemoryStories
-from stories_feed.usecases.ending import End
+from stories_feed.testing.in_memory import MemoryEdges, MemoryPeople, MemorySeen, MemoryStories
+from stories_feed.usecases.endings import End
 from stories_feed.usecases.items import StoryContent
-from stories_feed.usecases.posting import as_live
-from stories_feed.usecases.seeing import Engagement, MarkSeen, Seen
+from stories_feed.usecases.seen import Engagement, MarkSeen, Seen
+from stories_feed.usecases.stories import as_live
 from stories_shared.events import StoryPosted, StoryViewed
-from stories_shared.mongo import Mongo
+from stories_shared.mongo.client import Mongo
 from stories_shared.testing import HandClock
 
 FOLLOW, BLOCK = Pair(Kind.FOLLOW, "ann", "bob"), Pair(Kind.BLOCK, "ann", "bob")

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from stories_feed.domain.access import Lives, showable
 from stories_feed.domain.live import LiveStory
+from stories_feed.domain.ttl import Lives, showable
 from stories_feed.domain.visibility import Relation, may_comment, may_see, ring_of
 from stories_feed.testing.builders import NOON
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from stories_embedded.testing import Realm
-from stories_ingest.testing.running import Author, Ingest, running
-from stories_shared.ids import new_id
+from stories_ingest.testing.harness import Author, Ingest, running
+from stories_shared.events.ids import new_id
 
 
 @pytest.fixture

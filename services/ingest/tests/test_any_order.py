@@ -6,13 +6,13 @@ from dataclasses import replace
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
-from stories_ingest.domain import life
+from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import IngestError
 from stories_ingest.domain.quota import Bounds
 from stories_ingest.domain.story import How, State
 from stories_ingest.testing.builders import Hands, draft, part
-from stories_ingest.testing.memory import MemoryStories
-from stories_shared.ids import new_id
+from stories_ingest.testing.in_memory import MemoryStories
+from stories_shared.events.ids import new_id
 
 FEW = Bounds(drafts=3, live=3, posted_24h=6)
 
@@ -44,7 +44,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(story_id=stories)
     def publish(self, story_id):
-        self.decide(story_id, lambda case: life.publish(case, "etag", self.now(), FEW))
+        self.decide(story_id, lambda case: transitions.publish(case, "etag", self.now(), FEW))
 
     @rule(target=stories, parts=st.integers(1, 3), refused=st.booleans())
     def work(self, parts, refused):
@@ -52,30 +52,36 @@ class Lives(RuleBasedStateMachine):
         if job is None:
             return multiple()
         if refused:
-            self.decide(job.id, lambda case: life.refuse(case, "w", "damaged", self.now()))
+            self.decide(job.id, lambda case: transitions.refuse(case, "w", "damaged", self.now()))
             return multiple()
         made = [part(job.id), *(part(new_id()) for _ in range(parts - 1))]
-        self.decide(job.id, lambda case: life.go_live(case, "w", made, self.now()))
+        self.decide(job.id, lambda case: transitions.go_live(case, "w", made, self.now()))
         self.posted += 1
         return multiple(*(each.id for each in made[1:]))
 
     @rule(story_id=stories, audience=st.sampled_from(["everyone", "friends"]))
     def change(self, story_id, audience):
-        self.decide(story_id, lambda case: life.change(case, lambda each: replace(each, audience=audience), self.now()))
+        self.decide(
+            story_id, lambda case: transitions.change(case, lambda each: replace(each, audience=audience), self.now())
+        )
 
     @rule(story_id=stories)
     def cancel(self, story_id):
-        self.decide(story_id, lambda case: life.cancel(case, self.now()))
+        self.decide(story_id, lambda case: transitions.cancel(case, self.now()))
 
     @rule(story_id=consumes(stories), series=st.booleans())
     def delete(self, story_id, series):
-        self.decide(story_id, lambda case: life.delete(case, by="author", series=series, now=self.now(), new_id=new_id))
+        self.decide(
+            story_id, lambda case: transitions.delete(case, by="author", series=series, now=self.now(), new_id=new_id)
+        )
 
     @rule(hours=st.sampled_from([0.5, 7, 25]))
     def time_passes(self, hours):
         self.now.move(hours=hours)
         for story in [story for story in self.store.stories.values() if story.over(self.now())]:
-            self.decide(story.id, life.expire if story.posted else lambda case: life.vanish(case, self.now()))
+            self.decide(
+                story.id, transitions.expire if story.posted else lambda case: transitions.vanish(case, self.now())
+            )
 
     @invariant()
     def the_quota_counts_what_is_there(self):

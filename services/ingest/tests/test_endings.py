@@ -9,17 +9,17 @@ from stories_ingest.domain.keys import FINAL, STAGING
 from stories_ingest.domain.quota import Quota, Slot
 from stories_ingest.domain.story import Asker, How
 from stories_ingest.testing.builders import NOW, Hands, draft, live, media, processing
-from stories_ingest.testing.memory import MemoryStories
-from stories_ingest.testing.world import Heard, MemoryBucket, MemoryPosition, MemoryRelay
-from stories_ingest.usecases.accounts import EraseAccount, ForgetUser
+from stories_ingest.testing.fakes import Heard, MemoryBucket, MemoryPosition, MemoryRelay
+from stories_ingest.testing.in_memory import MemoryStories
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
 from stories_ingest.usecases.endings import SECOND_LOOK, EndDeleted, EndExpired, EraseMedia
-from stories_ingest.usecases.facts import story_posted
-from stories_ingest.usecases.mend import MendNews
+from stories_ingest.usecases.erasure import EraseAccount, ForgetUser
+from stories_ingest.usecases.event_mapping import story_posted
+from stories_ingest.usecases.republish_stale import MendNews
 from stories_ingest.usecases.sweeps import PAGE, EraseUnheardOf, LookAgain, SweepObjects, VanishOverdue
+from stories_shared.errors import Unacceptable, Unavailable
 from stories_shared.events import StoryDeleted, StoryExpired
-from stories_shared.failures import Unacceptable, Unavailable
-from stories_shared.ids import new_id
+from stories_shared.events.ids import new_id
 
 ANN, BOB, ADMIN = Asker("ann"), Asker("bob"), Asker("root", is_admin=True)
 

@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack, contextmanager
 
 import pytest
-from stories_ingest.testing.running import eventually, photo
+from stories_ingest.testing.harness import eventually, photo
 from stories_shared.testing import Stopwatch
 
 pytestmark = pytest.mark.servers

@@ -5,12 +5,12 @@ from typing import get_args
 
 from stories_ingest.app.background import counted
 from stories_ingest.domain.errors import REASONS
-from stories_ingest.jobs.workers import work_for_ever
-from stories_ingest.media.terms import Reason
+from stories_ingest.jobs.media_worker import work_for_ever
+from stories_ingest.media.types import Reason
 from stories_ingest.metrics import IngestMetrics
-from stories_ingest.store.workspace import Scratch
-from stories_ingest.usecases.bell import Bell
-from stories_shared.metrics import Catalogue
+from stories_ingest.store.scratch_folders import Scratch
+from stories_ingest.usecases.wakeups import Bell
+from stories_shared.runtime.metrics import Catalogue
 
 
 def test_every_reason_that_media_work_knows_has_a_series_before_it_first_happens() -> None:

@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest
 from stories_ingest.domain.errors import MachineFault, WorkerLost
-from stories_ingest.jobs.workers import work_for_ever
+from stories_ingest.jobs.media_worker import work_for_ever
 from stories_ingest.metrics import IngestMetrics
-from stories_ingest.store.workspace import Scratch
-from stories_ingest.testing.running import eventually, photo
-from stories_ingest.usecases.bell import Bell
-from stories_ingest.usecases.work import Done
-from stories_shared.metrics import Catalogue
+from stories_ingest.store.scratch_folders import Scratch
+from stories_ingest.testing.harness import eventually, photo
+from stories_ingest.usecases.run_media_job import Done
+from stories_ingest.usecases.wakeups import Bell
+from stories_shared.runtime.metrics import Catalogue
 
 
 async def test_there_is_no_room_until_there_is_as_much_as_the_job_needs():

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from stories_ingest.testing.running import eventually
+from stories_ingest.testing.harness import eventually
 from stories_ingest.testing.samples import sample_clip
 
 pytestmark = pytest.mark.servers

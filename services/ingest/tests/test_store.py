@@ -9,20 +9,20 @@ import pytest
 from pymongo import IndexModel
 from stories_ingest import store as mongo_store
 from stories_ingest.app import ensure
-from stories_ingest.domain import life
+from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory, TooMany
 from stories_ingest.domain.quota import Bounds, Quota, Slot
 from stories_ingest.domain.story import Choices, Ended, How, Sound, State, Words
-from stories_ingest.store.cleaning import MongoCleaning, MongoTurns
+from stories_ingest.store.cleanup import MongoCleaning, MongoTurns
 from stories_ingest.store.documents import CLAIMS, ENDED, ERASED_USERS, QUOTAS, STORIES, ended_document, story_document
 from stories_ingest.store.jobs import MongoJobs
 from stories_ingest.store.stories import MongoStories
 from stories_ingest.testing.builders import BOUNDS, NOW, draft, live, media, part, processing
-from stories_ingest.testing.memory import MemoryStories
-from stories_shared.idempotency import Claims, New, Once
-from stories_shared.ids import new_id
-from stories_shared.mongo import Mongo
-from stories_shared.outbox import Outbox, mark
+from stories_ingest.testing.in_memory import MemoryStories
+from stories_shared.events.ids import new_id
+from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.idempotency import Claims, New, Once
+from stories_shared.mongo.outbox import Outbox, mark
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 
 LATER = NOW + timedelta(seconds=15)
@@ -125,7 +125,7 @@ async def test_all_parts_go_live_or_none(store):
     story = processing(worker="w")
     await store.add(story)
     parts = [part(story.id), part(new_id()), part(new_id())]
-    await store.stories.decide(story.id, lambda case: life.go_live(case, "w", parts, NOW))
+    await store.stories.decide(story.id, lambda case: transitions.go_live(case, "w", parts, NOW))
     assert await store.stories.part_ids([story.id, new_id()]) == {story.id: [each.id for each in parts]}
     assert await store.unsaid() == {each.id for each in parts}
     assert (await store.stories.quota("ann")).live == (Slot(story.id, NOW + story.lifetime),)
@@ -145,7 +145,7 @@ async def test_a_rule_that_refuses_writes_nothing(store):
 
 async def test_deciding_about_nothing_is_refused(store):
     with pytest.raises(NoSuchStory):
-        await store.stories.decide(new_id(), life.leave)
+        await store.stories.decide(new_id(), transitions.leave)
 
 
 async def test_a_deleted_story_leaves_ids_and_times_and_is_to_be_said(store):
@@ -159,7 +159,7 @@ async def test_a_deleted_story_leaves_ids_and_times_and_is_to_be_said(store):
 
 
 async def delete(store, story_id, *, series=False, by="author"):
-    rule = lambda case: life.delete(case, by=by, series=series, now=NOW, new_id=new_id)  # noqa: E731
+    rule = lambda case: transitions.delete(case, by=by, series=series, now=NOW, new_id=new_id)  # noqa: E731
     return await store.stories.decide(story_id, rule)
 
 
@@ -184,7 +184,7 @@ async def test_two_parts_deleted_at_once_free_the_place_of_their_series(store):
     both = [replace(each, posted=replace(each.posted, series_id=first.id)) for each in (first, second)]
     await store.add(*both)
     await store.stories.decide(
-        first.id, lambda case: life.Verdict(Quota(live=(Slot(first.id, LATER),)), save=(case.story,))
+        first.id, lambda case: transitions.Verdict(Quota(live=(Slot(first.id, LATER),)), save=(case.story,))
     )
     await asyncio.gather(*(delete(store, each.id) for each in both))
     assert (await store.stories.quota("ann")).live == ()
@@ -290,7 +290,7 @@ async def test_ended_stories_of_an_account_are_unerased_until_their_media_are_go
     await store.add(deleted, cancelled, expired, strangers)
     for story in (deleted, cancelled, strangers):
         await delete(store, story.id, by="erasure")
-    await store.stories.decide(expired.id, life.expire)
+    await store.stories.decide(expired.id, transitions.expire)
     before_all = NOW - timedelta(days=1)
     assert set(await store.cleaning.unerased("ann", before_all, 10)) == {deleted.id, cancelled.id}
     assert len(await store.cleaning.unerased("ann", expired.posted.expires_at, 10)) == 3
@@ -308,7 +308,7 @@ async def test_a_forgotten_user_leaves_no_quota(store):
     story = live()
     await store.add(story)
     await store.stories.decide(
-        story.id, lambda case: life.Verdict(Quota().confirm(story.id, NOW, LATER), save=(case.story,))
+        story.id, lambda case: transitions.Verdict(Quota().confirm(story.id, NOW, LATER), save=(case.story,))
     )
     await delete(store, story.id, by="erasure")
     await store.cleaning.forget("ann", NOW)

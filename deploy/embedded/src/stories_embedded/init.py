@@ -7,9 +7,9 @@ import asyncio
 import sys
 from importlib import import_module
 
-from stories_shared import logging
-from stories_shared.cloudevents import SERVICES
-from stories_shared.settings import load
+from stories_shared.events.cloudevents import SERVICES
+from stories_shared.runtime import logging
+from stories_shared.runtime.settings import load
 
 
 async def init_all() -> None:

@@ -11,7 +11,8 @@ from .s3 import S3Keys
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from stories_shared.issuing import Issuer
+
+    from stories_embedded.dev_tokens import Issuer
 
 ISSUER = "https://stories.localhost"
 AUDIENCE = "stories"
@@ -89,7 +90,7 @@ class StackKeys:
 
     def issuer(self, issuer: str = ISSUER, audience: str = AUDIENCE, claim: str = "sub") -> "Issuer":
         """Who signs this stack's tokens."""
-        from stories_shared.issuing import Issuer
+        from stories_embedded.dev_tokens import Issuer
 
         return Issuer(self._key(), self._read()["kid"], issuer, audience, claim)
 
@@ -105,7 +106,7 @@ class StackKeys:
         return dict(json.loads(self._secrets.read_text()))
 
     def _key(self) -> "Ed25519PrivateKey":
-        from stories_shared.issuing import read_key
+        from stories_embedded.dev_tokens import read_key
 
         return read_key(self._private.read_bytes())
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from stories_shared.cloudevents import SERVICES
-from stories_shared.settings import load
+from stories_shared.events.cloudevents import SERVICES
+from stories_shared.runtime.settings import load
 
 from . import links
 from .services import DOCS

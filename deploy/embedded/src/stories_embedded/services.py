@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
-from stories_shared.cloudevents import SERVICES
+from stories_shared.events.cloudevents import SERVICES
 
 from . import checkout
 from .asking import status
@@ -103,7 +103,7 @@ def passed_on(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 def setting_names() -> set[str]:
     """Every setting of every service, from the classes that read them."""
-    from stories_shared.settings import Settings
+    from stories_shared.runtime.settings import Settings
 
     for service in SERVICES:
         import_module(f"stories_{service}.settings")

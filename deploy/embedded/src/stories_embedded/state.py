@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from stories_shared.cloudevents import SERVICES
+from stories_shared.events.cloudevents import SERVICES
 
 Phase = Literal["starting", "running", "restarting", "stopped"]
 DEFAULT_FOLDER = Path(".stories")

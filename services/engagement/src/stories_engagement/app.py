@@ -6,40 +6,42 @@ from datetime import timedelta
 from fastapi import FastAPI
 from stories_shared.clock import Clock, system_now
 from stories_shared.events import StoryErased, StoryViewed, UserDataErased
-from stories_shared.http.limits import Limits
+from stories_shared.events.outgoing import Saying
 from stories_shared.http.paging import Cursors
-from stories_shared.idempotency import Claims
-from stories_shared.leases import Leases
-from stories_shared.metrics import Catalogue
-from stories_shared.outbox import Outbox
-from stories_shared.publishing import Publisher, Saying
-from stories_shared.serving import Foundation
-from stories_shared.serving.preparing import prepare
+from stories_shared.http.rate_limits import Limits
+from stories_shared.kafka.publisher import Publisher
+from stories_shared.mongo.idempotency import Claims
+from stories_shared.mongo.leases import Leases
+from stories_shared.mongo.outbox import Outbox
+from stories_shared.runtime.metrics import Catalogue
+from stories_shared.runtime.provision import prepare
+from stories_shared.runtime.service import Foundation
 
-from stories_engagement.domain.recent import RecentPlays
-from stories_engagement.domain.standing import Standing
+from stories_engagement.domain.access_state import Standing
+from stories_engagement.domain.recent_plays import RecentPlays
 from stories_engagement.handlers import people_handlers, story_handlers, view_handlers
 from stories_engagement.jobs import Ear, ForgetUnheard, PruneStanding, WhenWoken
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.routes.comments import comment_routes
+from stories_engagement.routes.dependencies import OnceOnly
 from stories_engagement.routes.engagements import count_routes, reaction_routes, share_routes
+from stories_engagement.routes.errors import install_refusals
 from stories_engagement.routes.me import me_routes
-from stories_engagement.routes.parts import OnceOnly
-from stories_engagement.routes.refusals import install_refusals
 from stories_engagement.routes.views import view_routes
 from stories_engagement.settings import EngagementSettings
-from stories_engagement.store.book import Book, facts
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
 from stories_engagement.store.engagements import MongoReactions, MongoShares
-from stories_engagement.store.people import MongoBlocks, MongoPeople, MongoPrivacy
-from stories_engagement.store.shapes import CLAIMS, ENGAGEMENTS, ensure
+from stories_engagement.store.schema import CLAIMS, ENGAGEMENTS, ensure
 from stories_engagement.store.stories import MongoStories
+from stories_engagement.store.story_counters import Book, facts
+from stories_engagement.store.users import MongoBlocks, MongoPeople, MongoPrivacy
 from stories_engagement.store.views import MongoLedger
-from stories_engagement.usecases.admission import Admit
+from stories_engagement.usecases.access import Admit
 from stories_engagement.usecases.blocks import FindBlocked, ForgetStoredBlocks
 from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
 from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
-from stories_engagement.usecases.people import (
+from stories_engagement.usecases.stories import EndStories, KeepStories
+from stories_engagement.usecases.users import (
     ApplyHiddenWords,
     EraseUser,
     KeepBlock,
@@ -48,7 +50,6 @@ from stories_engagement.usecases.people import (
     SetHiddenWords,
     SetPrivacy,
 )
-from stories_engagement.usecases.stories import EndStories, KeepStories
 from stories_engagement.usecases.views import CountViews, ListViewers, TakeViews
 
 TITLE = "Stories: engagement"

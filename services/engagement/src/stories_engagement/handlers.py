@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 
 from faststream.kafka import KafkaRouter
-from stories_shared.cloudevents import Fact
-from stories_shared.consuming import Records, each_fact, listen, together
 from stories_shared.events import (
     StoryDeleted,
     StoryExpired,
@@ -14,10 +12,12 @@ from stories_shared.events import (
     UserErased,
     UserUnblocked,
 )
+from stories_shared.events.cloudevents import Fact
+from stories_shared.kafka.subscriber import Records, each_fact, listen, together
 
 from stories_engagement.metrics import EngagementMetrics
-from stories_engagement.usecases.people import EraseUser, KeepBlock
 from stories_engagement.usecases.stories import EndStories, KeepStories
+from stories_engagement.usecases.users import EraseUser, KeepBlock
 from stories_engagement.usecases.views import CountViews
 
 SERVICE = "engagement"

@@ -6,18 +6,18 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from stories_shared.clock import Clock
-from stories_shared.cloudevents import Fact, Forgotten
 from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserBlocked, UserErased, UserUnblocked
-from stories_shared.kafka import Kafka
-from stories_shared.outsiders import may_delete
-from stories_shared.tailing import Tail, committed_offsets
-from stories_shared.wakeups import Wakeup
+from stories_shared.events.cloudevents import Fact, Forgotten
+from stories_shared.events.external_producers import may_delete
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.log_tail import Tail, committed_offsets
+from stories_shared.runtime.wakeup import Wakeup
 
-from stories_engagement.domain.standing import REMEMBER_ENDED, Known, Standing
+from stories_engagement.domain.access_state import REMEMBER_ENDED, Known, Standing
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.usecases.blocks import ForgetStoredBlocks
-from stories_engagement.usecases.people import edge_of, erased_until
 from stories_engagement.usecases.stories import known_of
+from stories_engagement.usecases.users import edge_of, erased_until
 
 HEARD = (StoryPosted, StoryDeleted, StoryExpired, UserBlocked, UserUnblocked, UserErased)
 """What decides whether a ticket is good."""

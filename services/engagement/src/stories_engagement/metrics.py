@@ -1,9 +1,9 @@
 """What engagement measures besides what every service does."""
 
-from stories_shared.metrics import Catalogue, expect
+from stories_shared.runtime.metrics import Catalogue, expect
 
+from stories_engagement.domain.access_state import KINDS
 from stories_engagement.domain.errors import REASONS
-from stories_engagement.domain.standing import KINDS
 from stories_engagement.domain.views import OUTCOMES
 
 

@@ -1,7 +1,7 @@
 """What engagement reads from its environment besides the common settings."""
 
 from pydantic import Field
-from stories_shared.settings import Settings
+from stories_shared.runtime.settings import Settings
 
 
 class EngagementSettings(Settings):

@@ -4,15 +4,15 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 from stories_shared.clock import Clock, system_now
-from stories_shared.http.limits import Limits
-from stories_shared.idempotency import Claims
-from stories_shared.ids import new_id
-from stories_shared.leases import Leases
-from stories_shared.metrics import Catalogue
-from stories_shared.outbox import Outbox
-from stories_shared.serving import Foundation
-from stories_shared.serving.preparing import prepare
-from stories_shared.topics import Topics
+from stories_shared.events.ids import new_id
+from stories_shared.http.rate_limits import Limits
+from stories_shared.kafka.topics import Topics
+from stories_shared.mongo.idempotency import Claims
+from stories_shared.mongo.leases import Leases
+from stories_shared.mongo.outbox import Outbox
+from stories_shared.runtime.metrics import Catalogue
+from stories_shared.runtime.provision import prepare
+from stories_shared.runtime.service import Foundation
 
 from stories_expiry import store
 from stories_expiry.domain.endings import TELLING_TOPICS

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from faststream.kafka import KafkaRouter
-from stories_shared.cloudevents import Fact
-from stories_shared.consuming import Records, each, each_fact, listen, together
 from stories_shared.events import StoryDeleted, StoryErased, StoryPosted, UserDataErased, UserErased
+from stories_shared.events.cloudevents import Fact
+from stories_shared.kafka.subscriber import Records, each, each_fact, listen, together
 
 from stories_expiry.metrics import ExpiryMetrics
 from stories_expiry.usecases.accounts import AcceptServiceAnswer, ForgetUser

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from stories_shared.clock import Clock
-from stories_shared.leases import Leases
-from stories_shared.outbox import Outbox
-from stories_shared.wakeups import Wakeup
+from stories_shared.mongo.leases import Leases
+from stories_shared.mongo.outbox import Outbox
+from stories_shared.runtime.wakeup import Wakeup
 
 from stories_expiry.domain.endings import STORES, Audit, Census
 from stories_expiry.domain.timers import Wheel

@@ -1,6 +1,6 @@
 """Every metric of expiry."""
 
-from stories_shared.metrics import TO_AN_HOUR, Catalogue, expect
+from stories_shared.runtime.metrics import TO_AN_HOUR, Catalogue, expect
 
 from stories_expiry.domain.endings import STORES
 

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, PlainSerializer, WithJsonSchema
 from stories_shared.clock import text
-from stories_shared.http.api import Admin, Who
+from stories_shared.http.app import Admin, Who
 from stories_shared.http.bodies import StoryId, UserId
+from stories_shared.http.deadline import TimelyRoute
 from stories_shared.http.idempotency import Idempotent, run_once
-from stories_shared.http.limits import limited
 from stories_shared.http.problems import not_found
-from stories_shared.http.timely import TimelyRoute
-from stories_shared.idempotency import Claims
+from stories_shared.http.rate_limits import limited
+from stories_shared.mongo.idempotency import Claims
 
 from stories_expiry.domain.accounts import AccountReceipt, Service
 from stories_expiry.domain.endings import Ended, Receipt, Store

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
-from stories_shared.settings import Duration, Settings
+from stories_shared.runtime.settings import Duration, Settings
 
 from stories_expiry.domain.endings import MARKS_KEPT
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from stories_shared.serving import entry
+from stories_shared.runtime import cli
 
 from stories_feed.app import build_app, init
 from stories_feed.settings import FeedSettings
@@ -10,7 +10,7 @@ from stories_feed.settings import FeedSettings
 
 def main() -> int:
     """Serve, or make what is this service's own."""
-    return entry.run("feed", FeedSettings, build_app, init)
+    return cli.run("feed", FeedSettings, build_app, init)
 
 
 if __name__ == "__main__":

@@ -2,36 +2,36 @@
 
 from fastapi import FastAPI
 from stories_shared.clock import Clock, system_now
-from stories_shared.failures import S3
-from stories_shared.http.limits import Limits
+from stories_shared.errors import S3
 from stories_shared.http.paging import Cursors
-from stories_shared.metrics import Catalogue
-from stories_shared.objects import Objects
-from stories_shared.outbox import Outbox
-from stories_shared.serving import Foundation
-from stories_shared.serving.preparing import prepare
+from stories_shared.http.rate_limits import Limits
+from stories_shared.mongo.outbox import Outbox
+from stories_shared.runtime.metrics import Catalogue
+from stories_shared.runtime.provision import prepare
+from stories_shared.runtime.service import Foundation
+from stories_shared.s3.objects import Objects
 
 from stories_feed import store
-from stories_feed.domain.access import Lives
+from stories_feed.domain.ttl import Lives
 from stories_feed.handlers import story_handlers, user_handlers
 from stories_feed.jobs import LOOK_AGAIN_EVERY, TIDY_EVERY, IndexReader
 from stories_feed.metrics import FeedMetrics
 from stories_feed.routes import edge_routes, story_routes, tray_routes
 from stories_feed.settings import FeedSettings
 from stories_feed.store.edges import EDGES, EdgeRelay, EdgeStore, facts_of
-from stories_feed.store.media import SignedMedia
-from stories_feed.store.people import PeopleStore
+from stories_feed.store.erasure import PeopleStore
 from stories_feed.store.seen import SeenStore
+from stories_feed.store.signed_urls import SignedMedia
 from stories_feed.store.stories import StoryStore
-from stories_feed.usecases.deciding import Decide, HearEdges
-from stories_feed.usecases.ending import EndStories
-from stories_feed.usecases.forgetting import ForgetUser
+from stories_feed.usecases.edges import Decide, HearEdges
+from stories_feed.usecases.endings import EndStories
+from stories_feed.usecases.erasure import ForgetUser
 from stories_feed.usecases.items import ShowStories
-from stories_feed.usecases.looking import Sight
-from stories_feed.usecases.posting import PostStories
-from stories_feed.usecases.reading import ReadForYou, ReadReel, ReadReels, ReadStory
-from stories_feed.usecases.seeing import KeepEngagement, MarkSeen, MarkSeenUpTo
+from stories_feed.usecases.reels import ReadForYou, ReadReel, ReadReels, ReadStory
+from stories_feed.usecases.seen import KeepEngagement, MarkSeen, MarkSeenUpTo
+from stories_feed.usecases.stories import PostStories
 from stories_feed.usecases.trays import ReadRings, ReadTray
+from stories_feed.usecases.visible_stories import Sight
 
 SERVICE = "feed"
 

@@ -1,7 +1,6 @@
 """Kafka in: facts from other services and from outsiders become calls of one verb each."""
 
 from faststream.kafka import KafkaRouter
-from stories_shared.consuming import Records, each_fact, listen, together
 from stories_shared.events import (
     StoryDeleted,
     StoryEngaged,
@@ -11,12 +10,13 @@ from stories_shared.events import (
     UserEdge,
     UserErased,
 )
+from stories_shared.kafka.subscriber import Records, each_fact, listen, together
 
-from stories_feed.usecases.deciding import EDGE_EVENTS, HearEdges
-from stories_feed.usecases.ending import EndStories
-from stories_feed.usecases.forgetting import ForgetUser
-from stories_feed.usecases.posting import PostStories
-from stories_feed.usecases.seeing import KeepEngagement, MarkSeen
+from stories_feed.usecases.edges import EDGE_EVENTS, HearEdges
+from stories_feed.usecases.endings import EndStories
+from stories_feed.usecases.erasure import ForgetUser
+from stories_feed.usecases.seen import KeepEngagement, MarkSeen
+from stories_feed.usecases.stories import PostStories
 
 SERVICE = "feed"
 

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 from stories_shared.clock import Clock
 from stories_shared.events import StoryDeleted, StoryPosted
-from stories_shared.kafka import Kafka
-from stories_shared.tailing import Tail, committed_offsets
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.log_tail import Tail, committed_offsets
 
 from stories_feed.domain.live import LiveIndex, LiveStory
 from stories_feed.metrics import FeedMetrics
-from stories_feed.usecases.posting import Committed, FollowTheLog, LoadIndex, Offsets, Snapshot
+from stories_feed.usecases.stories import Committed, FollowTheLog, LoadIndex, Offsets, Snapshot
 
 INDEX = "feed-index"
 GROUPS = {f"feed.{event.topic}": event.topic for event in (StoryPosted, StoryDeleted)}

@@ -1,6 +1,6 @@
 """Every metric that only the feed has, one sentence each."""
 
-from stories_shared.metrics import Catalogue
+from stories_shared.runtime.metrics import Catalogue
 
 
 class FeedMetrics:

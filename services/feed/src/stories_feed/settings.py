@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field
-from stories_shared.settings import Duration, ObjectStoreSettings, Settings
+from stories_shared.runtime.settings import Duration, ObjectStoreSettings, Settings
 
 
 class FeedSettings(Settings, ObjectStoreSettings):

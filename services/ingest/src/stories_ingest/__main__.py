@@ -2,7 +2,7 @@
 
 import sys
 
-from stories_shared.serving import entry
+from stories_shared.runtime import cli
 
 from stories_ingest.app import build_app, check, init
 from stories_ingest.settings import IngestSettings
@@ -10,7 +10,7 @@ from stories_ingest.settings import IngestSettings
 
 def main() -> int:
     """Serve, or make what is this service's own."""
-    return entry.run("ingest", IngestSettings, build_app, init, check)
+    return cli.run("ingest", IngestSettings, build_app, init, check)
 
 
 if __name__ == "__main__":

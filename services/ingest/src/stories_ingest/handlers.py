@@ -1,14 +1,14 @@
 """Kafka in: facts become calls of one verb each."""
 
 from faststream.kafka import KafkaRouter
-from stories_shared.cloudevents import Fact
-from stories_shared.consuming import Records, each_fact, listen
 from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserErased
-from stories_shared.outsiders import no_later, receipt_id_of
+from stories_shared.events.cloudevents import Fact
+from stories_shared.events.external_producers import no_later, receipt_id_of
+from stories_shared.kafka.subscriber import Records, each_fact, listen
 
-from stories_ingest.usecases.accounts import ForgetUser
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
-from stories_ingest.usecases.mend import MendNews
+from stories_ingest.usecases.erasure import ForgetUser
+from stories_ingest.usecases.republish_stale import MendNews
 
 SERVICE = "ingest"
 LANES = 8

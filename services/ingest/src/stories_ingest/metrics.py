@@ -1,6 +1,6 @@
 """Every metric of ingest, with the sentence that an operator reads."""
 
-from stories_shared.metrics import Catalogue, expect
+from stories_shared.runtime.metrics import Catalogue, expect
 
 from stories_ingest.domain.errors import REASONS
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
-from stories_shared.settings import Duration, ObjectStoreSettings, Settings
+from stories_shared.runtime.settings import Duration, ObjectStoreSettings, Settings
 
 
 def on_or_off(value: object) -> object:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageCms
-from stories_ingest.media.tones import in_plain_colours
+from stories_ingest.media.tone_mapping import in_plain_colours
 from stories_ingest.testing.samples import sample_photo
 
 

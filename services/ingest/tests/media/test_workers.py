@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from stories_ingest.domain.errors import MachineFault, WorkerLost
-from stories_ingest.media import Bounds, Refused, make, supervising
+from stories_ingest.media import Bounds, Refused, make, subprocess
 from stories_ingest.testing.samples import sample_clip, sample_photo
 
 
@@ -131,7 +131,7 @@ async def test_a_bug_of_ours_says_nothing_about_the_upload(tmp_path: Path, into:
         await make(source, "video/mp4", True, Bounds(max_parts="ten"), into, lambda fraction: None)
     room = tmp_path / "room"
     (room / "poster-1.jpg").mkdir(parents=True)  # where a file is to be written
-    monkeypatch.setattr(supervising, "_room", lambda into: room)
+    monkeypatch.setattr(subprocess, "_room", lambda into: room)
     with pytest.raises(WorkerLost, match="IsADirectoryError"):
         await make(source, "video/mp4", True, Bounds(), into, lambda fraction: None)
     assert is_empty(into)
@@ -145,7 +145,7 @@ async def test_a_full_disk_is_the_machines_fault(tmp_path: Path, into: Path, mon
     room = tmp_path / "room"
     room.mkdir()
     (room / name).symlink_to("/dev/full")
-    monkeypatch.setattr(supervising, "_room", lambda into: room)
+    monkeypatch.setattr(subprocess, "_room", lambda into: room)
     with pytest.raises(MachineFault, match="No space left"):
         await make(source, "video/mp4" if video else "image/jpeg", True, Bounds(), into, lambda fraction: None)
     assert is_empty(into)

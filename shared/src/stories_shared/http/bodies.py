@@ -14,11 +14,11 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stories_shared.auth import USER_ID
-from stories_shared.http.documents import is_clean, read_document
+from stories_shared.auth.tokens import USER_ID
+from stories_shared.http.authentication import Bearer
 from stories_shared.http.emojis import is_one_emoji
 from stories_shared.http.queries import read_query
-from stories_shared.http.who import Bearer
+from stories_shared.http.strict_json import is_clean, read_document
 
 Handle = Callable[[Request], Awaitable[Response]]
 

@@ -11,9 +11,9 @@ from fastapi import Depends, Header
 from pymongo.errors import PyMongoError
 from starlette.requests import Request
 
+from stories_shared.events.ids import new_id
 from stories_shared.http.problems import Problem, problem
-from stories_shared.idempotency import Claims, KeyReused, KeyRunning, Once, Replay
-from stories_shared.ids import new_id
+from stories_shared.mongo.idempotency import Claims, KeyReused, KeyRunning, Once, Replay
 
 T = TypeVar("T")
 

@@ -10,12 +10,12 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import TypeAdapter
 from starlette.routing import BaseRoute
 
+from stories_shared.events.ecma_patterns import published
+from stories_shared.http.authentication import SCHEME, Bearer
 from stories_shared.http.bodies import dependants
-from stories_shared.http.hot import Hot, Operation
-from stories_shared.http.limits import Limited
 from stories_shared.http.problems import CONTENT_TYPE, KINDS
-from stories_shared.http.who import SCHEME, Bearer
-from stories_shared.patterns import published
+from stories_shared.http.rate_limits import Limited
+from stories_shared.http.raw_routes import Hot, Operation
 
 REF = "#/components/schemas/{model}"
 PROBLEM = {

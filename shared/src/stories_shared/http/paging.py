@@ -10,8 +10,8 @@ from fastapi import Depends, Query
 from pydantic import BaseModel, BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from stories_shared.auth.signed_text import MAX_SEALED_CHARACTERS, Key, Seals, Unsealed
 from stories_shared.http.problems import Problem, problem
-from stories_shared.seals import MAX_SEALED_CHARACTERS, Key, Seals, Unsealed
 
 DEFAULT_LIMIT = 20  # contract
 MAX_LIMIT = 100  # contract

@@ -12,10 +12,10 @@ from typing import Any
 from faststream.kafka import KafkaBroker, KafkaRouter
 
 from stories_shared.clock import system_now
-from stories_shared.consuming import Fates
-from stories_shared.kafka import Kafka
-from stories_shared.metrics import Catalogue, CommonMetrics
-from stories_shared.publishing import Publisher
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.publisher import Publisher
+from stories_shared.kafka.subscriber import Fates
+from stories_shared.runtime.metrics import Catalogue, CommonMetrics
 
 SCHEDULED = Path("/proc")
 

@@ -11,7 +11,7 @@ from typing import Any
 from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from stories_shared.mongo import Mongo
+from stories_shared.mongo.client import Mongo
 
 EXPLAINABLE = frozenset({"find", "aggregate", "count", "distinct", "findAndModify", "update", "delete"})
 BAD_STAGES = frozenset({"COLLSCAN", "SORT", "$sort"})

@@ -7,17 +7,17 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from starlette.responses import Response
 from stories_shared.clock import text
-from stories_shared.http.api import Who
+from stories_shared.http.app import Who
 from stories_shared.http.bodies import STORY_ID, Body, StoryId, Text
+from stories_shared.http.deadline import TimelyRoute
 from stories_shared.http.idempotency import Idempotent
-from stories_shared.http.limits import limited
 from stories_shared.http.openapi import problem_answer
 from stories_shared.http.paging import Cursors, Listing, Paged
-from stories_shared.http.timely import TimelyRoute
+from stories_shared.http.rate_limits import limited
 
 from stories_engagement.domain.comments import Comment
-from stories_engagement.routes.parts import OnceOnly, StoryTicket
-from stories_engagement.usecases.admission import Admit
+from stories_engagement.routes.dependencies import OnceOnly, StoryTicket
+from stories_engagement.usecases.access import Admit
 from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
 
 MOST_CHARACTERS = 500

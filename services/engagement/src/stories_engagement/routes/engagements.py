@@ -5,15 +5,15 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
-from stories_shared.http.api import Who
+from stories_shared.http.app import Who
 from stories_shared.http.bodies import Body, Emoji, StoryId
+from stories_shared.http.deadline import TimelyRoute
 from stories_shared.http.idempotency import Idempotent
-from stories_shared.http.limits import limited
 from stories_shared.http.openapi import problem_answer
-from stories_shared.http.timely import TimelyRoute
+from stories_shared.http.rate_limits import limited
 
-from stories_engagement.routes.parts import OnceOnly, StoryTicket
-from stories_engagement.usecases.admission import Admit
+from stories_engagement.routes.dependencies import OnceOnly, StoryTicket
+from stories_engagement.usecases.access import Admit
 from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
 
 REFUSALS: dict[int | str, dict[str, Any]] = {409: problem_answer(409)}

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from stories_shared.http.api import Who
+from stories_shared.http.app import Who
 from stories_shared.http.bodies import Body, Text
-from stories_shared.http.limits import limited
-from stories_shared.http.timely import TimelyRoute
+from stories_shared.http.deadline import TimelyRoute
+from stories_shared.http.rate_limits import limited
 
-from stories_engagement.usecases.people import ReadHiddenWords, ReadPrivacy, SetHiddenWords, SetPrivacy
+from stories_engagement.usecases.users import ReadHiddenWords, ReadPrivacy, SetHiddenWords, SetPrivacy
 
 MOST_WORDS = 500
 """Hidden words of an author: each comment is compared with all of them."""

@@ -9,21 +9,21 @@ from msgspec import Meta, Struct
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
-from stories_shared.auth import Caller
+from stories_shared.auth.tokens import Caller
 from stories_shared.clock import text
 from stories_shared.events import Milliseconds, PlayId, Taps
-from stories_shared.http.api import Who
+from stories_shared.http.app import Who
 from stories_shared.http.bodies import StoryId
-from stories_shared.http.documents import read_document
-from stories_shared.http.hot import hot
-from stories_shared.http.limits import limited, spend
+from stories_shared.http.deadline import TimelyRoute, timely
 from stories_shared.http.paging import Cursors, Paged
 from stories_shared.http.problems import invalid
-from stories_shared.http.timely import TimelyRoute, timely
+from stories_shared.http.rate_limits import limited, spend
+from stories_shared.http.raw_routes import hot
+from stories_shared.http.strict_json import read_document
 
 from stories_engagement.metrics import EngagementMetrics
-from stories_engagement.routes.parts import StoryTicket
-from stories_engagement.usecases.admission import Admit
+from stories_engagement.routes.dependencies import StoryTicket
+from stories_engagement.usecases.access import Admit
 from stories_engagement.usecases.views import Entry, ListViewers, TakeViews
 
 MOST_ENTRIES = 100

@@ -5,18 +5,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pymongo import ASCENDING, DESCENDING
-from stories_shared.ids import new_id
-from stories_shared.mongo import Document, Loader
+from stories_shared.events.ids import new_id
+from stories_shared.mongo.client import Document, Loader
 
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import Gone
-from stories_engagement.store.book import Book
 from stories_engagement.store.kinds import COMMENT, COMMENTS
-from stories_engagement.store.shapes import ENGAGEMENTS, HIDDEN_WORDS, STORIES
+from stories_engagement.store.schema import ENGAGEMENTS, HIDDEN_WORDS, STORIES
+from stories_engagement.store.story_counters import Book
 from stories_engagement.store.units import Key, Rows
 from stories_engagement.store.writes import RemoveRow
 from stories_engagement.usecases.comments import HasHidden, Position
-from stories_engagement.usecases.people import Hides, Rehiding
+from stories_engagement.usecases.users import Hides, Rehiding
 
 AT_ONCE = 500
 """Comments that one transaction goes through when words change."""

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from stories_engagement.store.book import Book
 from stories_engagement.store.kinds import REACTION, REACTIONS, SHARE
-from stories_engagement.store.shapes import ENGAGEMENTS, row_id
+from stories_engagement.store.schema import ENGAGEMENTS, row_id
+from stories_engagement.store.story_counters import Book
 from stories_engagement.store.writes import PutRow
-from stories_engagement.usecases.admission import Admitted
+from stories_engagement.usecases.access import Admitted
 
 
 class MongoReactions:

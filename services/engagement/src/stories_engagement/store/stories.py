@@ -7,19 +7,11 @@ from datetime import datetime
 from pymongo import ASCENDING
 from stories_shared.clock import Clock, whole_ms
 from stories_shared.events import StoryPosted
-from stories_shared.mongo import Document, Mongo, Session
+from stories_shared.mongo.client import Document, Mongo, Session
 
-from stories_engagement.domain.standing import Known
+from stories_engagement.domain.access_state import Known
 from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS
-from stories_engagement.store.shapes import (
-    CLAIMS,
-    ENGAGEMENTS,
-    STORIES,
-    VIEWERS,
-    VIEWS,
-    row_id,
-    settled,
-)
+from stories_engagement.store.schema import CLAIMS, ENGAGEMENTS, STORIES, VIEWERS, VIEWS, row_id, settled
 from stories_engagement.usecases.stories import known_of
 
 ERASED_AT_ONCE = 1_000

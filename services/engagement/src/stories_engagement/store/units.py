@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pymongo import DeleteOne, InsertOne, ReplaceOne
-from stories_shared.mongo import Document, Mongo, Session
+from stories_shared.mongo.client import Document, Mongo, Session
 
 from stories_engagement.store.kinds import BY_COLLECTION, Delta
 

@@ -8,11 +8,11 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from stories_shared.clock import Clock, whole_ms
-from stories_shared.mongo import Document, Mongo, Session
+from stories_shared.mongo.client import Document, Mongo, Session
 
 from stories_engagement.domain.views import Block, Fence, Judge, Play, Row, Scene, Tally, View, stories_of
 from stories_engagement.store.kinds import REACTIONS
-from stories_engagement.store.shapes import (
+from stories_engagement.store.schema import (
     BLOCKS,
     ERASED_USERS,
     PRIVACY,

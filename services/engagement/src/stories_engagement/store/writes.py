@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from stories_shared.mongo import Document
+from stories_shared.mongo.client import Document
 
 from stories_engagement.store.kinds import RowKind
 from stories_engagement.store.units import Key, Rows

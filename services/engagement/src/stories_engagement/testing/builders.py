@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
 
+from stories_shared.auth.tickets import Ticket
 from stories_shared.clock import system_now, whole_ms
-from stories_shared.cloudevents import Fact
 from stories_shared.events import Event, Media, StoryPosted
-from stories_shared.ids import new_id
-from stories_shared.tickets import Ticket
+from stories_shared.events.cloudevents import Fact
+from stories_shared.events.ids import new_id
 
 from stories_engagement.domain.views import Play, View
 

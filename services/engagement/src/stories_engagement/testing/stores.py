@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from stories_shared.clock import Clock
-from stories_shared.mongo import Mongo
+from stories_shared.mongo.client import Mongo
 
-from stories_engagement.store.book import Book
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
 from stories_engagement.store.engagements import MongoReactions, MongoShares
-from stories_engagement.store.people import MongoBlocks, MongoPeople, MongoPrivacy
 from stories_engagement.store.stories import MongoStories
+from stories_engagement.store.story_counters import Book
+from stories_engagement.store.users import MongoBlocks, MongoPeople, MongoPrivacy
 from stories_engagement.store.views import MongoLedger
-from stories_engagement.testing.memory import (
+from stories_engagement.testing.in_memory import (
     MemoryBlocks,
     MemoryComments,
     MemoryCounters,

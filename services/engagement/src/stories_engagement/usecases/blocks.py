@@ -6,7 +6,7 @@ from typing import Protocol
 
 from stories_shared.clock import Clock
 
-from stories_engagement.domain.standing import Edge, Pair, Standing
+from stories_engagement.domain.access_state import Edge, Pair, Standing
 
 AVOIDED_AT_MOST = 10_000
 """People whom one lookup of everybody on the other side of a block names."""

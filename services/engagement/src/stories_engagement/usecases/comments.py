@@ -7,11 +7,11 @@ from typing import Protocol
 
 from stories_shared.clock import Clock, whole_ms
 
+from stories_engagement.domain.access_state import Standing
 from stories_engagement.domain.comments import Comment, Reader
 from stories_engagement.domain.errors import FriendsOnly, Gone, Refused, SwitchedOff
-from stories_engagement.domain.standing import Standing
-from stories_engagement.domain.words import hides
-from stories_engagement.usecases.admission import Admitted
+from stories_engagement.domain.hidden_words import hides
+from stories_engagement.usecases.access import Admitted
 from stories_engagement.usecases.blocks import FindBlocked
 
 HasHidden = Callable[[Sequence[str]], bool]

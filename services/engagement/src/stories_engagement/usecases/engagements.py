@@ -8,7 +8,7 @@ from typing import Protocol
 from stories_shared.clock import Clock, whole_ms
 
 from stories_engagement.domain.errors import Refused, SwitchedOff
-from stories_engagement.usecases.admission import Admit, Admitted
+from stories_engagement.usecases.access import Admit, Admitted
 
 
 class Reactions(Protocol):

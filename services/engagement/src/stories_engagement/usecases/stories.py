@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from stories_shared.clock import Clock
-from stories_shared.cloudevents import Fact
+from stories_shared.errors import Unacceptable, Unavailable
 from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
-from stories_shared.failures import Unacceptable, Unavailable
-from stories_shared.outsiders import may_delete
+from stories_shared.events.cloudevents import Fact
+from stories_shared.events.external_producers import may_delete
 
-from stories_engagement.domain.standing import Known
-from stories_engagement.usecases.abreast import abreast
+from stories_engagement.domain.access_state import Known
+from stories_engagement.usecases.concurrency import abreast
 
 TOO_EARLY = timedelta(minutes=1)
 """An expiry further ahead of this clock than any skew we run with is no expiry."""

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
+from stories_shared.auth.tickets import Ticket
 from stories_shared.clock import Clock, whole_ms
-from stories_shared.cloudevents import Fact
 from stories_shared.events import StoryViewed, Taps
-from stories_shared.ids import new_id
-from stories_shared.tickets import Ticket
+from stories_shared.events.cloudevents import Fact
+from stories_shared.events.ids import new_id
 
 from stories_engagement.domain.errors import Refused
-from stories_engagement.domain.recent import RecentPlays
+from stories_engagement.domain.recent_plays import RecentPlays
 from stories_engagement.domain.views import Judge, Play, Tally, View, tally
-from stories_engagement.usecases.admission import Admit, Admitted
+from stories_engagement.usecases.access import Admit, Admitted
 from stories_engagement.usecases.blocks import FindBlocked
 
 

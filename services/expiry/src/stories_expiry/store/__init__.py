@@ -5,9 +5,9 @@ that guards against whatever arrives late. So firing, deleting and answering are
 no transaction is needed.
 """
 
-from stories_shared import idempotency
-from stories_shared.leases import Leases
-from stories_shared.mongo import Mongo
+from stories_shared.mongo import idempotency
+from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.leases import Leases
 
 from stories_expiry.store.accounts import Accounts
 from stories_expiry.store.replicas import Roster

@@ -6,13 +6,13 @@ from typing import Any
 
 from pymongo import IndexModel
 from stories_shared.events import UserErased
-from stories_shared.mongo import Collection, Document, Mongo
-from stories_shared.outbox import mark, outbox_index
-from stories_shared.publishing import Saying
+from stories_shared.events.outgoing import Saying
+from stories_shared.mongo.client import Collection, Document, Mongo
+from stories_shared.mongo.outbox import mark, outbox_index
 
 from stories_expiry.domain.accounts import SERVICES, AccountReceipt, Erasure, Service, ServiceAnswer
-from stories_expiry.store import resending, stages
-from stories_expiry.store.stages import Stage, either, unless_there
+from stories_expiry.store import resending, update_pipelines
+from stories_expiry.store.update_pipelines import Stage, either, unless_there
 
 NAME = "accounts"
 
@@ -77,7 +77,7 @@ class Accounts:
         return receipt_of(document) if document else None
 
     async def _change(self, receipt_id: str, change: list[Stage], now: datetime) -> None:
-        settle = stages.settle("$at", self.expected, now, self._kept)
+        settle = update_pipelines.settle("$at", self.expected, now, self._kept)
         await self.collection.update_one({"_id": receipt_id}, [*change, *settle], upsert=True)
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from pymongo import IndexModel
-from stories_shared.mongo import Mongo
+from stories_shared.mongo.client import Mongo
 
 from stories_expiry.domain.timers import ALIVE_FOR
 

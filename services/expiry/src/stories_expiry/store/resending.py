@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import IndexModel, UpdateOne
-from stories_shared.mongo import Collection, Document
-from stories_shared.outbox import mark
+from stories_shared.mongo.client import Collection, Document
+from stories_shared.mongo.outbox import mark
 
 from stories_expiry.domain.endings import patience
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pymongo import IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError
 from stories_shared.events import StoryDeleted, StoryExpired
-from stories_shared.ids import new_id
-from stories_shared.mongo import Collection, Document, Mongo
-from stories_shared.outbox import outbox_index
-from stories_shared.publishing import Saying
+from stories_shared.events.ids import new_id
+from stories_shared.events.outgoing import Saying
+from stories_shared.mongo.client import Collection, Document, Mongo
+from stories_shared.mongo.outbox import outbox_index
 
 from stories_expiry.domain.endings import (
     MARKS_KEPT,
@@ -23,7 +23,7 @@ from stories_expiry.domain.endings import (
     Store,
 )
 from stories_expiry.domain.timers import Due, Timer
-from stories_expiry.store import resending, stages
+from stories_expiry.store import resending, update_pipelines
 
 NAME = "stories"
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -70,7 +70,7 @@ class Stories:
     async def arm(self, timers: Sequence[Timer]) -> set[str]:
         """Set or move timers, none of ended stories or older revisions; the ids of those that run now."""
         known = await self._insert(timers)
-        await self._change((timer.story_id, stages.arm(timer)) for timer in known)
+        await self._change((timer.story_id, update_pipelines.arm(timer)) for timer in known)
         running = {"_id": {"$in": [timer.story_id for timer in timers]}, "due": {"$exists": True}}
         return {document["_id"] async for document in self.collection.find(running, {"_id": 1})}
 
@@ -90,7 +90,7 @@ class Stories:
             return set()
         call = new_id()
         due = {"_id": {"$in": list(story_ids)}, "due": {"$lte": now}}
-        result = await self.collection.update_many(due, [*stages.expire(call, now), *self._settle(now)])
+        result = await self.collection.update_many(due, [*update_pipelines.expire(call, now), *self._settle(now)])
         if result.modified_count == len(story_ids):
             return set(story_ids)
         won = {"_id": {"$in": list(story_ids)}, "said.call": call}
@@ -98,7 +98,7 @@ class Stories:
 
     async def delete(self, deletion: Deletion, now: datetime) -> None:
         """Stop the timer and open the receipt; an earlier ending stands."""
-        await self._change([(deletion.story_id, [*stages.delete(deletion), *self._settle(now)])])
+        await self._change([(deletion.story_id, [*update_pipelines.delete(deletion), *self._settle(now)])])
 
     async def accept(self, answers: Sequence[Answer], now: datetime) -> list[Answered]:
         """Note first answers and close the receipts that are complete; what is new about ended stories."""
@@ -109,7 +109,7 @@ class Stories:
             document["_id"]: document async for document in self.collection.find(wanted, {"ended_at": 1, "erased": 1})
         }
         settle = self._settle(now)
-        await self._change((given.story_id, [*stages.answer(given), *settle]) for given in answers)
+        await self._change((given.story_id, [*update_pipelines.answer(given), *settle]) for given in answers)
         return list(first_answers(answers, ended))
 
     async def resay(self, now: datetime, limit: int) -> int:
@@ -153,8 +153,8 @@ class Stories:
             oldest_overdue_s=(now - first["due"]).total_seconds() if first else 0.0,
         )
 
-    def _settle(self, now: datetime) -> list[stages.Stage]:
-        return stages.settle("$ended", self.expected, now, self._kept)
+    def _settle(self, now: datetime) -> list[update_pipelines.Stage]:
+        return update_pipelines.settle("$ended", self.expected, now, self._kept)
 
     async def _insert(self, timers: Sequence[Timer]) -> list[Timer]:
         """Insert those that are new, which is nearly all of them, and return the others."""
@@ -171,7 +171,7 @@ class Stories:
             again += [fresh[each["op"]["_id"]] for each in refused]
         return again
 
-    async def _change(self, changes: Iterable[tuple[str, list[stages.Stage]]]) -> None:
+    async def _change(self, changes: Iterable[tuple[str, list[update_pipelines.Stage]]]) -> None:
         """Apply each change to its story's document, making it where there is none."""
         updates = [UpdateOne({"_id": story_id}, change, upsert=True) for story_id, change in changes]
         if updates:

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from stories_shared.cloudevents import Fact
 from stories_shared.events import Event, Media, StoryPosted
-from stories_shared.ids import new_id
+from stories_shared.events.cloudevents import Fact
+from stories_shared.events.ids import new_id
 
 E = TypeVar("E", bound=Event)
 

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Protocol
 
 from stories_shared.clock import Clock, whole_ms
-from stories_shared.cloudevents import Fact
 from stories_shared.events import Event, UserDataErased, UserErased
-from stories_shared.ids import fact_based_id, new_id
-from stories_shared.outsiders import no_later, receipt_id_of
+from stories_shared.events.cloudevents import Fact
+from stories_shared.events.external_producers import no_later, receipt_id_of
+from stories_shared.events.ids import fact_based_id, new_id
 
 from stories_expiry.domain.accounts import AccountReceipt, Erasure, ServiceAnswer
 from stories_expiry.usecases.endings import SayAgain, Silences

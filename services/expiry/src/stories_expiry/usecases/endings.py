@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from stories_shared.clock import Clock
-from stories_shared.cloudevents import Fact
+from stories_shared.errors import Unacceptable
 from stories_shared.events import StoryDeleted, StoryErased
-from stories_shared.failures import Unacceptable
-from stories_shared.ids import fact_based_id
-from stories_shared.outsiders import may_delete, no_later
+from stories_shared.events.cloudevents import Fact
+from stories_shared.events.external_producers import may_delete, no_later
+from stories_shared.events.ids import fact_based_id
 
 from stories_expiry.domain.endings import FIRST_PATIENCE, Answer, Answered, Deletion
 

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from stories_shared.clock import Clock
-from stories_shared.cloudevents import Fact
 from stories_shared.events import StoryPosted
+from stories_shared.events.cloudevents import Fact
 
 from stories_expiry.domain.timers import Crew, Due, Timer, Wheel
 

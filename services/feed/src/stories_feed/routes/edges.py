@@ -7,20 +7,20 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
-from stories_shared.auth import Caller
+from stories_shared.auth.tokens import Caller
 from stories_shared.clock import text
+from stories_shared.http.authentication import Who
 from stories_shared.http.bodies import UserId
-from stories_shared.http.hot import PAGING, hot
-from stories_shared.http.limits import limited
+from stories_shared.http.deadline import TimelyRoute, timely
 from stories_shared.http.openapi import problem_answer
 from stories_shared.http.paging import Cursors, Page, read_page
 from stories_shared.http.problems import forbidden, invalid
-from stories_shared.http.timely import TimelyRoute, timely
-from stories_shared.http.who import Who
+from stories_shared.http.rate_limits import limited
+from stories_shared.http.raw_routes import PAGING, hot
 
 from stories_feed.domain.edges import Kind, Pair, TooManyChosen
-from stories_feed.routes.answers import Edge, Edges, as_json
-from stories_feed.usecases.deciding import Decide, Listed, Lists
+from stories_feed.routes.responses import Edge, Edges, as_json
+from stories_feed.usecases.edges import Decide, Listed, Lists
 
 PATHS = {
     Kind.FOLLOW: "following",

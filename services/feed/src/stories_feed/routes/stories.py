@@ -7,18 +7,18 @@ from datetime import datetime
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
-from stories_shared.auth import Caller
+from stories_shared.auth.tokens import Caller
 from stories_shared.clock import Clock
+from stories_shared.http.authentication import Who
 from stories_shared.http.bodies import STORY_ID, Body, StoryId, UserId
-from stories_shared.http.hot import PAGING, hot
-from stories_shared.http.limits import limited
+from stories_shared.http.deadline import ANSWER_WITHIN_S, TimelyRoute
 from stories_shared.http.paging import Cursors, read_page
 from stories_shared.http.problems import not_found
-from stories_shared.http.timely import ANSWER_WITHIN_S, TimelyRoute
-from stories_shared.http.who import Who
+from stories_shared.http.rate_limits import limited
+from stories_shared.http.raw_routes import PAGING, hot
 
-from stories_feed.domain.access import Lives
-from stories_feed.routes.answers import (
+from stories_feed.domain.ttl import Lives
+from stories_feed.routes.responses import (
     IS_USER_ID,
     USER_ID_SCHEMA,
     USER_IDS_QUERY,
@@ -30,8 +30,8 @@ from stories_feed.routes.answers import (
     user_ids_of,
 )
 from stories_feed.usecases.items import Item, Shown
-from stories_feed.usecases.reading import MOST_REELS, ReadForYou, ReadReel, ReadReels, ReadStory
-from stories_feed.usecases.seeing import MarkSeenUpTo
+from stories_feed.usecases.reels import MOST_REELS, ReadForYou, ReadReel, ReadReels, ReadStory
+from stories_feed.usecases.seen import MarkSeenUpTo
 
 IS_STORY_ID = re.compile(STORY_ID).fullmatch
 

@@ -3,14 +3,14 @@
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
-from stories_shared.auth import Caller
+from stories_shared.auth.tokens import Caller
 from stories_shared.clock import Clock, text
-from stories_shared.http.hot import PAGING, hot
+from stories_shared.http.deadline import ANSWER_WITHIN_S
 from stories_shared.http.paging import Cursors, read_page
-from stories_shared.http.timely import ANSWER_WITHIN_S
+from stories_shared.http.raw_routes import PAGING, hot
 
-from stories_feed.domain.access import Lives
-from stories_feed.routes.answers import (
+from stories_feed.domain.ttl import Lives
+from stories_feed.routes.responses import (
     USER_IDS_QUERY,
     RingAnswer,
     RingsAnswer,

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import IndexModel, InsertOne, UpdateOne
-from stories_shared import outbox
 from stories_shared.clock import Clock, epoch_ms
-from stories_shared.ids import new_id
-from stories_shared.mongo import Document, Loader, Mongo, Session
-from stories_shared.publishing import Saying
+from stories_shared.events.ids import new_id
+from stories_shared.events.outgoing import Saying
+from stories_shared.mongo import outbox
+from stories_shared.mongo.client import Document, Loader, Mongo, Session
 
 from stories_feed.domain.edges import (
     MARKS_KEPT,
@@ -29,7 +29,7 @@ from stories_feed.domain.edges import (
     all_needed,
 )
 from stories_feed.domain.visibility import Relation
-from stories_feed.usecases.deciding import Listed, event_of
+from stories_feed.usecases.edges import Listed, event_of
 from stories_feed.usecases.trays import Choices
 
 EDGES, CHOICES, ERASED = "edges", "choices", "erased"

@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pymongo import IndexModel, UpdateOne
-from stories_shared.mongo import Loader, Mongo
+from stories_shared.mongo.client import Loader, Mongo
 
-from stories_feed.usecases.seeing import Seen
+from stories_feed.usecases.seen import Seen
 
 SEEN = "seen"
 SPAN = timedelta(hours=6)

@@ -12,13 +12,13 @@ from pymongo import IndexModel, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError
 from stories_shared.clock import Clock
 from stories_shared.events import StoryPosted, encode
-from stories_shared.logging import logger
-from stories_shared.mongo import Document, Loader, Mongo
+from stories_shared.mongo.client import Document, Loader, Mongo
+from stories_shared.runtime.logging import logger
 
 from stories_feed.domain.live import LiveStory
-from stories_feed.usecases.ending import End
+from stories_feed.usecases.endings import End
 from stories_feed.usecases.items import StoredStory, StoryContent
-from stories_feed.usecases.seeing import Engagement, SeenKey
+from stories_feed.usecases.seen import Engagement, SeenKey
 from stories_feed.usecases.trays import Card
 
 log = logger(__name__)

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from stories_shared.clock import whole_ms
-from stories_shared.cloudevents import Fact
 from stories_shared.events import Event, Media, StoryPosted
-from stories_shared.ids import new_id
+from stories_shared.events.cloudevents import Fact
+from stories_shared.events.ids import new_id
 
 E = TypeVar("E", bound=Event)
 # Far ahead, so that no real server finds that what a test keeps is over.

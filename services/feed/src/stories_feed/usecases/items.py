@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from typing import Annotated, Protocol
 
 import msgspec
+from stories_shared.auth.tickets import Ticket
 from stories_shared.clock import text
 from stories_shared.events import Audience, CommentsFrom, Kind, Sound
-from stories_shared.tickets import Ticket
 
-from stories_feed.domain.access import Lives, showable
 from stories_feed.domain.live import LiveStory
+from stories_feed.domain.ttl import Lives, showable
 from stories_feed.domain.visibility import Relation, may_comment, may_see
-from stories_feed.usecases.looking import Sight
+from stories_feed.usecases.visible_stories import Sight
 
 # Free-form JSON of the author's, handed through as it came.
 Layers = Annotated[

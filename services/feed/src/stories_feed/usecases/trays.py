@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from stories_feed.domain.access import Lives, showable
 from stories_feed.domain.live import Audience, LiveStory
+from stories_feed.domain.ttl import Lives, showable
 from stories_feed.domain.visibility import Relation, Ring, ring_of
 from stories_feed.usecases.items import Media
-from stories_feed.usecases.looking import SeenBy, Sight
+from stories_feed.usecases.visible_stories import SeenBy, Sight
 
 MOST_RINGS = 100
 FOLLOWING = Relation(follows=True)

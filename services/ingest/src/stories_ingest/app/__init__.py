@@ -8,17 +8,17 @@ from fastapi import APIRouter, FastAPI
 from faststream.kafka import KafkaRouter
 from minio.error import S3Error
 from stories_shared.clock import Clock, system_now
-from stories_shared.failures import Unavailable
-from stories_shared.http.limits import Limits
-from stories_shared.idempotency import INDEXES as CLAIM_INDEXES
-from stories_shared.metrics import Catalogue
-from stories_shared.mongo import Mongo
-from stories_shared.serving import Foundation
-from stories_shared.serving.preparing import prepare
+from stories_shared.errors import Unavailable
+from stories_shared.http.rate_limits import Limits
+from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.idempotency import INDEXES as CLAIM_INDEXES
+from stories_shared.runtime.metrics import Catalogue
+from stories_shared.runtime.provision import prepare
+from stories_shared.runtime.service import Foundation
 
 from stories_ingest import store
 from stories_ingest.app.background import start_sweeps, start_workers, watch_bucket
-from stories_ingest.app.doors import handlers, http_routes
+from stories_ingest.app.entrypoints import handlers, http_routes
 from stories_ingest.app.parts import Parts, objects_of
 from stories_ingest.domain.keys import FINAL, STAGING
 from stories_ingest.handlers import SERVICE

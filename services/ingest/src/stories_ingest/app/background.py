@@ -6,23 +6,23 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from stories_shared.errors import S3, Unavailable
 from stories_shared.events import StoryPosted
-from stories_shared.failures import S3, Unavailable
-from stories_shared.ids import new_id
-from stories_shared.serving import Foundation
+from stories_shared.events.ids import new_id
+from stories_shared.runtime.service import Foundation
 
 from stories_ingest import media
 from stories_ingest.app.parts import Parts
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.keys import FINAL, STAGING
-from stories_ingest.jobs.sweeping import CountWaiting
-from stories_ingest.jobs.workers import work_for_ever
+from stories_ingest.jobs.media_worker import work_for_ever
+from stories_ingest.jobs.single_replica import CountWaiting
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.settings import IngestSettings
-from stories_ingest.store.workspace import Scratch, remove_left_behind, work_folder
+from stories_ingest.store.scratch_folders import Scratch, remove_left_behind, work_folder
+from stories_ingest.usecases.media_ports import Maker, Piece
+from stories_ingest.usecases.run_media_job import WorkOnMedia
 from stories_ingest.usecases.sweeps import EraseUnheardOf, LookAgain, SweepObjects, VanishOverdue
-from stories_ingest.usecases.work import WorkOnMedia
-from stories_ingest.usecases.workshop import Maker, Piece
 
 WIDTHS_EVERY = timedelta(seconds=30)
 """How often the number of partitions is noted: topics seldom get some, and what was said before counts for days."""

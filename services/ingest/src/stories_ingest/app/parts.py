@@ -3,32 +3,32 @@
 from collections.abc import Callable, Sequence
 
 from stories_shared.clock import Clock
+from stories_shared.events.ids import new_id
+from stories_shared.events.outgoing import Saying
 from stories_shared.http.paging import Cursors
-from stories_shared.idempotency import Claims
-from stories_shared.ids import new_id
-from stories_shared.mongo import Document
-from stories_shared.objects import Objects
-from stories_shared.outbox import Outbox
-from stories_shared.publishing import Saying
-from stories_shared.serving import Foundation
-from stories_shared.topics import AFTER_LIFETIME
+from stories_shared.kafka.topics import AFTER_LIFETIME
+from stories_shared.mongo.client import Document
+from stories_shared.mongo.idempotency import Claims
+from stories_shared.mongo.outbox import Outbox
+from stories_shared.runtime.service import Foundation
+from stories_shared.s3.objects import Objects
 
 from stories_ingest.domain.quota import Bounds
 from stories_ingest.domain.uploads import Uploading
-from stories_ingest.jobs.sweeping import InTurn
+from stories_ingest.jobs.single_replica import InTurn
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.bucket import Bucket
-from stories_ingest.store.cleaning import MongoCleaning, MongoTurns
+from stories_ingest.store.cleanup import MongoCleaning, MongoTurns
 from stories_ingest.store.documents import CLAIMS, ENDED, STORIES, ended_of, story_of
 from stories_ingest.store.jobs import MongoJobs
+from stories_ingest.store.partition_counts import MongoWidths
 from stories_ingest.store.stories import MongoStories
-from stories_ingest.store.widths import MongoWidths
-from stories_ingest.usecases.accounts import EraseAccount
-from stories_ingest.usecases.bell import Bell
 from stories_ingest.usecases.endings import EraseMedia
-from stories_ingest.usecases.facts import story_deleted, story_posted
+from stories_ingest.usecases.erasure import EraseAccount
+from stories_ingest.usecases.event_mapping import story_deleted, story_posted
 from stories_ingest.usecases.read import ReadStory
-from stories_ingest.usecases.telling import Telling
+from stories_ingest.usecases.tombstones import Telling
+from stories_ingest.usecases.wakeups import Bell
 
 Observe = Callable[[str, float, str], None]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stories_ingest.domain.errors import MachineFault, WorkerLost
 from stories_ingest.media.captions import NotWebVtt, cut_captions
-from stories_ingest.media.terms import PHOTO_TYPES, VIDEO_TYPES, Bounds, Made, Reason, Refused
+from stories_ingest.media.types import PHOTO_TYPES, VIDEO_TYPES, Bounds, Made, Reason, Refused
 
 __all__ = [
     "PHOTO_TYPES",
@@ -31,6 +31,6 @@ async def make(
     the reasons of docs/http.md, `MachineFault` when the machine cannot work now, `WorkerLost` when the worker failed by
     a bug of ours or was killed. Whatever is raised, cancellation too, the worker is gone and `into` is as it was.
     """
-    from stories_ingest.media.supervising import run  # the worker imports this package too, and needs no asyncio
+    from stories_ingest.media.subprocess import run  # the worker imports this package too, and needs no asyncio
 
     return await run(source, claimed, split, bounds, into, progress)

@@ -6,12 +6,12 @@ from pathlib import Path
 import av
 
 from stories_ingest.domain.errors import is_machine_fault
-from stories_ingest.media.describing import Unplayable, describe
+from stories_ingest.media.output_probe import Unplayable, describe
 from stories_ingest.media.planning import Span, plan
-from stories_ingest.media.surveying import Survey, survey
-from stories_ingest.media.terms import Bounds, Container, Made, Refused
+from stories_ingest.media.probe import Survey, survey
 from stories_ingest.media.tracks import open_tracks
-from stories_ingest.media.wholeness import require_whole
+from stories_ingest.media.truncation import require_whole
+from stories_ingest.media.types import Bounds, Container, Made, Refused
 from stories_ingest.media.writing import write_parts
 
 _SURVEYED, _WRITTEN = 0.4, 0.9  # of the work, for the progress that is shown

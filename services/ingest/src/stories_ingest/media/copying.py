@@ -10,7 +10,7 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from stories_ingest.media.sinks import Sink
+from stories_ingest.media.mp4_output import Sink
 from stories_ingest.media.tracks import codec, seconds
 
 # What a decoder wants to hear before the first sample that is played; the edit list hides it.

@@ -15,10 +15,10 @@ from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
-from stories_ingest.media.looks import Look
-from stories_ingest.media.sinks import Sink
-from stories_ingest.media.terms import Refused
+from stories_ingest.media.display import Look
+from stories_ingest.media.mp4_output import Sink
 from stories_ingest.media.tracks import seconds
+from stories_ingest.media.types import Refused
 
 _THREADS = 2
 _LEAST = 0.95  # of the pictures must decode when all are tried

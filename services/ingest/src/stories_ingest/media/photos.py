@@ -8,11 +8,11 @@ from pathlib import Path
 
 from PIL import Image, ImageCms
 
-from stories_ingest.media.pngs import stripped
+from stories_ingest.media.png_chunks import stripped
 from stories_ingest.media.posters import POSTER_SIDE, save_poster
 from stories_ingest.media.sniffing import PhotoFormat
-from stories_ingest.media.terms import Bounds, Made, Refused
-from stories_ingest.media.tones import in_plain_colours
+from stories_ingest.media.tone_mapping import in_plain_colours
+from stories_ingest.media.types import Bounds, Made, Refused
 
 _JPEG_QUALITY, _WEBP_QUALITY = 90, 90
 # The encoders' own limits; only a panorama that is larger is made smaller.

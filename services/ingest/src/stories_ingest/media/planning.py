@@ -4,8 +4,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
 
-from stories_ingest.media.surveying import Survey
-from stories_ingest.media.terms import Bounds, Refused
+from stories_ingest.media.probe import Survey
+from stories_ingest.media.types import Bounds, Refused
 
 # How far from its ideal place a cut may be, so that the streams are copied untouched: phones set a key picture every
 # second or two. Copying keeps HDR and costs nothing; elsewhere the parts are encoded anew.

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from stories_ingest.media.terms import Container, Refused
+from stories_ingest.media.types import Container, Refused
 
 PhotoFormat = Literal["JPEG", "PNG", "WEBP", "HEIF", "AVIF"]
 

@@ -11,7 +11,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from stories_ingest.media.terms import Container, Refused
+from stories_ingest.media.types import Container, Refused
 
 COPIED_CODECS = frozenset({"h264", "hevc", "vp9", "av1"})  # that MP4 takes and players find there
 PICTURE_CODECS = COPIED_CODECS | {"vp8"}  # which is encoded anew

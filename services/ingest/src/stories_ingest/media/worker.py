@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from stories_ingest.domain.errors import is_machine_fault
-from stories_ingest.media.terms import PHOTO_TYPES, VIDEO_TYPES, Bounds, Made, Refused
+from stories_ingest.media.types import PHOTO_TYPES, VIDEO_TYPES, Bounds, Made, Refused
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _OPEN_FILES = 64

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from stories_ingest.media.copying import PRIMING, PictureCopier, SoundCopier
 from stories_ingest.media.encoding import PictureEncoder, SoundEncoder
+from stories_ingest.media.mp4_output import Sink, Writer, open_sinks
 from stories_ingest.media.planning import Span
-from stories_ingest.media.sinks import Sink, Writer, open_sinks
-from stories_ingest.media.surveying import Survey, packets
-from stories_ingest.media.terms import Container
+from stories_ingest.media.probe import Survey, packets
 from stories_ingest.media.tracks import SOUND_CODECS, Tracks, codec, open_tracks
+from stories_ingest.media.types import Container
 
 
 def write_parts(

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from pymongo import DESCENDING, IndexModel
 from stories_shared.clock import whole_ms
-from stories_shared.mongo import Mongo
-from stories_shared.outbox import outbox_index
+from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.outbox import outbox_index
 
 from stories_ingest.store.documents import ENDED, ENDED_KEPT, ERASED_USERS, QUOTAS, STORIES, TURNS, WIDTHS
 from stories_ingest.store.jobs import PROCESSING

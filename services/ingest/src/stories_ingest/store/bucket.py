@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from stories_shared.objects import Objects, TooLarge
+from stories_shared.s3.objects import Objects, TooLarge
 
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.keys import final_prefix, staging_key

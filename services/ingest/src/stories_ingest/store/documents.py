@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stories_shared.mongo import Document
+from stories_shared.mongo.client import Document
 
 from stories_ingest.domain.quota import Quota, Slot
 from stories_ingest.domain.story import Choices, Ended, How, Job, Media, Posted, Sound, State, Story, Words

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import ReturnDocument
-from stories_shared.mongo import Document, Mongo
+from stories_shared.mongo.client import Document, Mongo
 
 from stories_ingest.domain.story import State, Story
 from stories_ingest.store.documents import STORIES, story_of

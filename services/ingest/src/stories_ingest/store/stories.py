@@ -9,13 +9,13 @@ from weakref import WeakValueDictionary
 
 from pymongo import DESCENDING
 from stories_shared.clock import Clock, whole_ms
-from stories_shared.mongo import Document, Loader, Mongo, Session
-from stories_shared.outbox import mark
+from stories_shared.mongo.client import Document, Loader, Mongo, Session
+from stories_shared.mongo.outbox import mark
 
 from stories_ingest.domain.errors import NoSuchStory
-from stories_ingest.domain.life import Case, Rule, Verdict
 from stories_ingest.domain.quota import Quota
 from stories_ingest.domain.story import Ended, How, State, Story
+from stories_ingest.domain.transitions import Case, Rule, Verdict
 from stories_ingest.store.documents import (
     ENDED,
     QUOTAS,

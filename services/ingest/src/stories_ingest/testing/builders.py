@@ -4,11 +4,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stories_shared.ids import new_id
+from stories_shared.events.ids import new_id
 
-from stories_ingest.domain.life import Part
 from stories_ingest.domain.quota import Bounds
 from stories_ingest.domain.story import Choices, Job, Media, Posted, State, Story, Words
+from stories_ingest.domain.transitions import Part
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BOUNDS = Bounds(drafts=10, live=100, posted_24h=200)

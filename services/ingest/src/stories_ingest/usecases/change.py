@@ -7,10 +7,10 @@ from typing import Any
 
 from stories_shared.clock import Clock
 
-from stories_ingest.domain import life
+from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
-from stories_ingest.domain.life import Case, Verdict
 from stories_ingest.domain.story import NARROWING, Asker
+from stories_ingest.domain.transitions import Case, Verdict
 from stories_ingest.usecases.ports import Relay, Stories
 from stories_ingest.usecases.read import OwnStory, ReadStory
 
@@ -33,7 +33,7 @@ class ChangeStory:
         def rule(case: Case) -> Verdict:
             if not asker.owns(case.story.author_id):
                 raise NoSuchStory(story_id)
-            return life.change(case, lambda choices: replace(choices, **changes), self.now())
+            return transitions.change(case, lambda choices: replace(choices, **changes), self.now())
 
         await self.stories.decide(story_id, rule)
         own = await self.read(asker, story_id)

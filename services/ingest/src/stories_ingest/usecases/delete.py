@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from stories_shared.clock import Clock, whole_ms
 
-from stories_ingest.domain import life
+from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
-from stories_ingest.domain.life import Case, Verdict
 from stories_ingest.domain.story import Asker, Ended, How
+from stories_ingest.domain.transitions import Case, Verdict
 from stories_ingest.usecases.endings import SECOND_LOOK, Marks
 from stories_ingest.usecases.ports import Objects, Relay, Series, Stories
 
@@ -29,7 +29,7 @@ class CancelStory:
         def rule(case: Case) -> Verdict:
             if not asker.owns(case.story.author_id) or case.story.over(self.now()):
                 raise NoSuchStory(story_id)
-            return life.cancel(case, whole_ms(self.now()))
+            return transitions.cancel(case, whole_ms(self.now()))
 
         try:
             await self.stories.decide(story_id, rule)
@@ -87,6 +87,6 @@ class DeleteStory:
             if not asker.may_see(author_id):
                 raise NoSuchStory(story_id)
             by = "author" if asker.owns(author_id) else "admin"
-            return life.delete(case, by=by, series=series, now=whole_ms(self.now()), new_id=self.new_id)
+            return transitions.delete(case, by=by, series=series, now=whole_ms(self.now()), new_id=self.new_id)
 
         return (await self.stories.decide(story_id, rule)).end

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from stories_shared.clock import Clock, whole_ms
+from stories_shared.errors import Unacceptable
 from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
-from stories_shared.failures import Unacceptable
 
-from stories_ingest.domain import life
+from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
-from stories_ingest.domain.life import Case, Verdict
+from stories_ingest.domain.transitions import Case, Verdict
 from stories_ingest.usecases.ports import News, Objects, Relay, Stories
 
 EARLY = timedelta(seconds=5)
@@ -71,7 +71,7 @@ class EndExpired:
             raise Unacceptable("a story that was never posted cannot expire")
         if not case.story.over(self.now()):
             raise Unacceptable("a story expires at its time and not before")
-        return life.expire(case)
+        return transitions.expire(case)
 
     async def _until(self, at: datetime) -> None:
         early = at - self.now()
@@ -100,7 +100,7 @@ class EndDeleted:
             raise Unacceptable("outside producers delete stories as admin only")
 
         def rule(case: Case) -> Verdict:
-            return life.delete(
+            return transitions.delete(
                 case, by=event.by, series=False, now=whole_ms(self.now()), new_id=self.new_id, say=not ours
             )
 

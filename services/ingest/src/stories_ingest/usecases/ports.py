@@ -5,8 +5,8 @@ from typing import Protocol
 
 from stories_shared.events import Event
 
-from stories_ingest.domain.life import Rule, Verdict
 from stories_ingest.domain.story import Ended, State, Story
+from stories_ingest.domain.transitions import Rule, Verdict
 
 
 class Stories(Protocol):

@@ -6,13 +6,13 @@ from typing import Protocol
 
 from stories_shared.clock import Clock, whole_ms
 
-from stories_ingest.domain import life
+from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory, NothingUploaded
 from stories_ingest.domain.keys import staging_key
 from stories_ingest.domain.quota import Bounds
 from stories_ingest.domain.story import Asker, State, Story
-from stories_ingest.usecases.bell import Bell
 from stories_ingest.usecases.ports import Stories
+from stories_ingest.usecases.wakeups import Bell
 
 WORK = "work"
 """The bell that media workers wait for."""
@@ -52,7 +52,7 @@ class PublishStory:
         if etag is None:
             return await self._unless_draft(asker, story_id)
         now = whole_ms(self.now())
-        await self.stories.decide(story_id, lambda case: life.publish(case, etag, now, self.bounds))
+        await self.stories.decide(story_id, lambda case: transitions.publish(case, etag, now, self.bounds))
         self.bell.ring(WORK)
         return await self._own(asker, story_id)
 

@@ -8,12 +8,12 @@ from typing import Protocol
 
 from stories_shared.clock import Clock, whole_ms
 
-from stories_ingest.domain import life
+from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
-from stories_ingest.domain.life import Case, Verdict
-from stories_ingest.usecases.accounts import EraseAccount
+from stories_ingest.domain.transitions import Case, Verdict
 from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.endings import EraseMedia
+from stories_ingest.usecases.erasure import EraseAccount
 from stories_ingest.usecases.ports import Objects, Stories
 
 UNHEARD_OF = timedelta(hours=1)
@@ -99,8 +99,8 @@ class VanishOverdue:
 
     def _vanish(self, case: Case) -> Verdict:
         if case.story.posted is not None or not case.story.over(self.now()):
-            return life.leave(case)
-        return life.vanish(case, whole_ms(self.now()))
+            return transitions.leave(case)
+        return transitions.vanish(case, whole_ms(self.now()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class EraseUnheardOf:
 
     async def _end(self, story_id: str) -> None:
         with suppress(NoSuchStory):
-            await self.stories.decide(story_id, life.expire)
+            await self.stories.decide(story_id, transitions.expire)
             await self.erase(story_id)
 
 

@@ -1,0 +1,35 @@
+"""What several routes share: the ticket's header, doing a request with an idempotency key once."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+from fastapi import Header
+from stories_shared.http.idempotency import run_once
+from stories_shared.mongo.idempotency import Claims, Once
+
+from stories_engagement.routes.errors import DOMAIN_REFUSALS
+
+T = TypeVar("T")
+
+StoryTicket = Annotated[
+    str | None,
+    Header(description="the ticket that came with the story; not needed by its author", alias="Story-Ticket"),
+]
+
+
+class OnceOnly:
+    """Makes something once per idempotency key. Claims are named by story, so that its erasure finds them."""
+
+    def __init__(self, claims: Claims) -> None:
+        self._claims = claims
+
+    async def __call__(
+        self,
+        user_id: str,
+        story_id: str,
+        asked: Once | None,
+        make: Callable[[str], Awaitable[T]],
+        again: Callable[[str], Awaitable[T]],
+    ) -> T:
+        """What `make` makes under a fresh id; for a key that did so before, what `again` finds under that id."""
+        return await run_once(self._claims, user_id, asked, make, again, refusals=DOMAIN_REFUSALS, under=f"{story_id}/")

@@ -1,0 +1,86 @@
+"""Collections, their indexes, and how long what is in them is kept.
+
+Two documents of a story are its fences: `views` for the hot path of views, `engagements` for everything else. Whoever
+adds or takes away a row of a story writes its fence in the same transaction, and so does an ending: the two conflict,
+and one of them is run again and sees what the other did. Rows of one viewer and one story have the `_id`
+`<story>/<viewer>`; neither id can hold a slash.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+from stories_shared.mongo.client import Mongo, Session
+from stories_shared.mongo.idempotency import INDEXES as CLAIM_INDEXES
+from stories_shared.mongo.leases import Leases
+from stories_shared.mongo.outbox import outbox_index
+
+from stories_engagement.store.kinds import ROW_KINDS
+
+T = TypeVar("T")
+
+STORIES, VIEWS, ENGAGEMENTS = "stories", "views", "engagements"
+VIEWERS, CLAIMS = "viewers", "claims"
+BLOCKS, PRIVACY, HIDDEN_WORDS, ERASED_USERS = "blocks", "privacy", "hidden_words", "erased_users"
+
+KEEP_MARKS = timedelta(days=30)
+"""Ended marks, lifted blocks and erased-user marks: longer than any record of a topic can live."""
+
+DUPLICATE_KEY = 11000
+MOST_TRIES = 20
+
+
+def row_id(story_id: str, user_id: str) -> str:
+    """The `_id` of what one person did with one story."""
+    return f"{story_id}/{user_id}"
+
+
+async def ensure(mongo: Mongo) -> None:
+    """Make every collection and index that is not there yet. Transactions need the collections to exist."""
+    month = int(KEEP_MARKS.total_seconds())
+    ended = IndexModel([("ended", ASCENDING)], name="ended", expireAfterSeconds=month)
+    await mongo.ensure(STORIES, IndexModel([("author_id", ASCENDING), ("_id", ASCENDING)], name="author"))
+    unheard = IndexModel([("since", ASCENDING)], name="unheard", partialFilterExpression={"expires_at": None})
+    erase_at = IndexModel([("erase_at", ASCENDING)], name="erase_at", sparse=True)
+    await mongo.ensure(VIEWS, ended, unheard, erase_at)
+    await mongo.ensure(ENGAGEMENTS, ended, outbox_index())
+    newest = [("story_id", ASCENDING), ("listed", ASCENDING), ("at", DESCENDING), ("viewer_id", DESCENDING)]
+    by_person = IndexModel([("viewer_id", ASCENDING), ("_id", ASCENDING)], name="viewer")
+    await mongo.ensure(VIEWERS, IndexModel(newest, name="newest"), by_person)
+    for kind in ROW_KINDS:
+        by_its_person = IndexModel([(kind.person, ASCENDING), ("_id", ASCENDING)], name=kind.person)
+        await mongo.ensure(kind.collection, by_its_person, *kind.indexes)
+    await mongo.ensure(CLAIMS, *CLAIM_INDEXES, IndexModel([("resource_id", ASCENDING)], name="resource"))
+    lifted = IndexModel([("lifted_at", ASCENDING)], name="lifted", expireAfterSeconds=month)
+    sides = [IndexModel([(f"{side}_id", ASCENDING)], name=side) for side in ("user", "target")]
+    await mongo.ensure(BLOCKS, lifted, *sides)
+    await mongo.ensure(PRIVACY)
+    await Leases.ensure(mongo)
+    rehide = IndexModel([("rehide", ASCENDING)], name="rehide", sparse=True)
+    await mongo.ensure(HIDDEN_WORDS, rehide)
+    heard = IndexModel([("heard_at", ASCENDING)], name="heard", expireAfterSeconds=month)
+    again = IndexModel([("again_at", ASCENDING)], name="again", sparse=True)
+    await mongo.ensure(ERASED_USERS, heard, again)
+
+
+async def settled(mongo: Mongo, verb: Callable[[Session], Awaitable[T]]) -> T:
+    """Run a verb in a transaction, again where another one made the same document first.
+
+    Two transactions that both insert a document meet as a conflict, which the driver retries, or as a duplicate key,
+    which it does not; here the second try reads what the first one made.
+    """
+    for left in reversed(range(MOST_TRIES)):
+        try:
+            return await mongo.transaction(verb)
+        except (DuplicateKeyError, BulkWriteError) as error:
+            if not is_duplicate(error) or not left:
+                raise
+    raise AssertionError
+
+
+def is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:
+    """Whether somebody else has made the document."""
+    codes = {e.get("code") for e in (error.details or {}).get("writeErrors", ())} or {error.code}
+    return DUPLICATE_KEY in codes

@@ -1,0 +1,182 @@
+"""A whole engagement service in one process, on real servers, and what a test does with it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, TypeVar
+
+import httpx
+from aiokafka import TopicPartition
+from stories_shared.auth.tickets import Ticket, Tickets
+from stories_shared.events import Event, StoryPosted
+from stories_shared.events.cloudevents import read
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.publisher import Publisher
+from stories_shared.runtime.settings import load
+from stories_shared.testing import eventually
+
+from stories_engagement.app import build_app, init
+from stories_engagement.settings import EngagementSettings
+from stories_engagement.testing.builders import a_story, a_ticket
+
+E = TypeVar("E", bound=Event)
+
+
+class Realm(Protocol):
+    """Settings by their names, and who makes tokens that they accept."""
+
+    servers: Any
+
+    def items(self) -> Any: ...
+
+
+def settings_of(realm: Realm, **changes: Any) -> EngagementSettings:
+    """The settings of a realm."""
+    given = {name.lower(): value for name, value in realm.items()}
+    return load(EngagementSettings, {**given, **changes})
+
+
+class House:
+    """A running engagement service, Kafka beside it, and what a test does with both."""
+
+    def __init__(self, realm: Realm, settings: EngagementSettings, client: httpx.AsyncClient, app: Any) -> None:
+        self.realm = realm
+        self.settings = settings
+        self.client = client
+        self.app = app
+        self.kafka = Kafka.of(settings)
+        self.tickets = Tickets(settings.ticket_secrets)
+        self.ingest = Publisher(self.kafka, "ingest")
+        self.feed = Publisher(self.kafka, "feed")
+
+    def token(self, user: str, *roles: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.realm.servers.token(user, roles=roles)}"}
+
+    async def ask(
+        self, method: str, path: str, user: str, ticket: Ticket | str | None = None, **more: Any
+    ) -> httpx.Response:
+        """One request as somebody; `ticket` is a ticket or its text."""
+        headers = self.token(user, *more.pop("roles", ())) | more.pop("headers", {})
+        if ticket is not None:
+            headers["Story-Ticket"] = ticket if isinstance(ticket, str) else self.tickets.sign(ticket)
+        return await self.client.request(method, path, headers=headers, **more)
+
+    async def post(self, author: str = "ann", *, heard: bool = True, **changes: Any) -> StoryPosted:
+        """A story that this service has heard of."""
+        story = a_story(author, **changes)
+        await self.ingest.say(story)
+        if heard:
+            await eventually(lambda: self.knows(story))
+        return story
+
+    async def knows(self, story: StoryPosted) -> bool:
+        found = await self.mongo["stories"].find_one({"_id": story.story_id})
+        known = self.app.state.standing.story(story.story_id, story.posted_at)
+        newest = known is not None and known.revision >= story.revision
+        return newest and found is not None and found["revision"] >= story.revision
+
+    @property
+    def mongo(self) -> Any:
+        return self.app.state.foundation.mongo
+
+    def listen(self, event: type[E]) -> Callable[[], Awaitable[list[E]]]:
+        """A function that gives every event of a type that was ever said here."""
+
+        async def heard() -> list[E]:
+            reader = self.kafka.reader(auto_offset_reset="earliest")
+            await reader.start()
+            try:
+                partitions = [TopicPartition(self.kafka.topic(event.topic), number) for number in range(3)]
+                reader.assign(partitions)
+                ends = await reader.end_offsets(partitions)
+                found: list[E] = []
+                while any([await reader.position(partition) < ends[partition] for partition in partitions]):
+                    batches = await reader.getmany(timeout_ms=100)
+                    found += [read(record, event).event for records in batches.values() for record in records]
+                return found
+            finally:
+                await reader.stop()
+
+        return heard
+
+    def metric(self, name: str, **labels: str) -> float:
+        """What a metric of this process says now."""
+        found = self.app.state.foundation.catalogue.registry.get_sample_value(name, labels)
+        return found or 0.0
+
+    async def view(self, story: StoryPosted, viewer: str, **changes: Any) -> httpx.Response:
+        """Report one view over HTTP."""
+        ticket = changes.pop("ticket", None) or self.tickets.sign(a_ticket(story, viewer))
+        return await self.ask("POST", "/v1/views", viewer, json={"views": [{"ticket": ticket, **changes}]})
+
+    async def counts(self, story: StoryPosted) -> dict[str, int]:
+        answer = await self.ask("GET", f"/v1/stories/{story.story_id}/counts", story.author_id)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, int] = answer.json()
+        return found
+
+    async def viewers(self, story: StoryPosted, **query: Any) -> dict[str, Any]:
+        answer = await self.ask("GET", f"/v1/stories/{story.story_id}/viewers", story.author_id, params=query)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def counted(self, story: StoryPosted, **expected: int) -> dict[str, int]:
+        """Wait until the counts are so."""
+
+        async def so() -> dict[str, int]:
+            found = await self.counts(story)
+            assert {name: found[name] for name in expected} == expected
+            return found
+
+        settled: dict[str, int] = await eventually(so)
+        return settled
+
+    async def drained(self, *events: type[Event]) -> None:
+        """Wait until every record of these topics that is there now has been handled."""
+        fates = self.app.state.foundation.fates
+        ends: dict[TopicPartition, int] = {}
+        reader = self.kafka.reader()
+        await reader.start()
+        try:
+            for event in events:
+                topic = self.kafka.topic(event.topic)
+                ends |= await reader.end_offsets([TopicPartition(topic, number) for number in range(3)])
+        finally:
+            await reader.stop()
+
+        def handled() -> bool:
+            at = {partition: offset for (_, partition), offset in fates.handled.items()}
+            return all(at.get(partition, 0) >= end for partition, end in ends.items() if end)
+
+        await eventually(handled)
+
+    async def say(self, event: Event, **more: Any) -> None:
+        await self.ingest.say(event, **more)
+
+
+@asynccontextmanager
+async def running(realm: Realm, **changes: Any) -> AsyncIterator[House]:
+    """A service that is ready."""
+    settings = settings_of(realm, **changes)
+    await init(settings)
+    app = build_app(settings)
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://engagement") as client,
+    ):
+        house = House(realm, settings, client, app)
+        await house.ingest.start()
+        await house.feed.start()
+        await eventually(lambda: is_ready(client), within_s=30)
+        try:
+            yield house
+        finally:
+            await house.ingest.stop()
+            await house.feed.stop()
+
+
+async def is_ready(client: httpx.AsyncClient) -> bool:
+    answer = await client.get("/readyz")
+    assert answer.status_code == 200, answer.text
+    return True

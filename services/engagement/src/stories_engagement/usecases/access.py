@@ -1,0 +1,121 @@
+"""Admission: who may touch a story now, judged by its ticket and by what this replica has heard."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from stories_shared.auth.tickets import Ticket, TicketRefused
+from stories_shared.clock import Clock
+
+from stories_engagement.domain.access_state import Standing
+from stories_engagement.domain.errors import Refused, Unheard
+from stories_engagement.usecases.blocks import FindBlocked
+
+LONG_OVER = timedelta(days=30)
+"""How late a ticket is still read, only to tell the end of its story from its own."""
+
+
+class TicketReader(Protocol):
+    """Knows a ticket from a forgery."""
+
+    def read(self, text: str | None, viewer_id: str, now: datetime, grace: timedelta) -> Ticket: ...
+
+
+class Hearing(Protocol):
+    """Knows whether this replica still hears what concerns a story and the two people."""
+
+    def lost(self, story_id: str, *user_ids: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What somebody may do with a story now. `friend`: author and caller follow each other."""
+
+    story_id: str
+    user_id: str
+    author_id: str
+    comments: str
+    friend: bool
+    reactions: bool
+    sharing: bool
+    view_list: bool
+
+    @property
+    def is_author(self) -> bool:
+        return self.user_id == self.author_id
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Lets people at stories. The author needs no ticket; where a story is not heard of yet, the ticket alone decides.
+
+    Raises:
+        Refused: with the reason that is counted; the caller learns only that there is nothing.
+        Unheard: this replica cannot tell.
+    """
+
+    tickets: TicketReader
+    standing: Standing
+    blocks: FindBlocked
+    hearing: Hearing
+    now: Clock
+
+    async def __call__(self, user_id: str, story_id: str, text: str | None) -> Admitted:
+        """Admit to everything but views; a ticket from before the access was narrowed is refused."""
+        now = self.now()
+        known = self.standing.story(story_id, now)
+        if known is not None and known.author_id == user_id:
+            self._must_hear(story_id, user_id)
+            return Admitted(
+                story_id, user_id, user_id, known.comments, True, known.reactions, known.sharing, known.view_list
+            )
+        if text is None:
+            if known is None:
+                self._must_hear(story_id, user_id)  # it may be the caller's own, and not heard of yet
+            raise Refused("missing")
+        ticket = self.ticket(user_id, text)
+        if await self.blocks.among(user_id, [ticket.author_id]):
+            raise Refused("blocked")
+        if ticket.story_id != story_id:
+            raise Refused("story")
+        if known is None:
+            return Admitted(
+                story_id=story_id,
+                user_id=user_id,
+                author_id=ticket.author_id,
+                comments=ticket.comments,
+                friend=ticket.friend or user_id == ticket.author_id,
+                reactions=ticket.reactions,
+                sharing=ticket.sharing,
+                view_list=ticket.view_list,
+            )
+        if ticket.access_revision < known.access_revision:
+            raise Refused("revision")
+        return Admitted(
+            story_id=story_id,
+            user_id=user_id,
+            author_id=known.author_id,
+            comments=known.comments,
+            friend=ticket.friend,
+            reactions=known.reactions,
+            sharing=known.sharing,
+            view_list=known.view_list,
+        )
+
+    def ticket(self, user_id: str, text: str) -> Ticket:
+        """The ticket, if it is good for this caller and the story lives. Blocks are for the caller of this to check."""
+        now = self.now()
+        try:
+            ticket = self.tickets.read(text, user_id, now, LONG_OVER)
+        except TicketRefused as refused:
+            raise Refused(refused.reason) from refused
+        if ticket.expires_at <= now or self.standing.over(ticket.story_id, now):
+            raise Refused("ended")
+        if ticket.ends_at <= now:
+            raise Refused("expired")
+        self._must_hear(ticket.story_id, user_id, ticket.author_id)
+        return ticket
+
+    def _must_hear(self, story_id: str, *user_ids: str) -> None:
+        if self.hearing.lost(story_id, *user_ids):
+            raise Unheard(story_id)

@@ -1,0 +1,115 @@
+"""What stands is the same in whatever order and however often its facts are heard."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stories_engagement.domain.access_state import PRUNE_AT_ONCE, REMEMBER_ENDED, REMEMBER_ERASED, Edge, Known, Standing
+from stories_engagement.testing.builders import NOON
+from stories_engagement.usecases.blocks import blocked
+
+PEOPLE = ("ann", "bob", "eve")
+people = st.sampled_from(PEOPLE)
+times = st.integers(0, 5).map(lambda minutes: NOON + timedelta(minutes=minutes))
+blocks = st.tuples(st.just("block"), people, people, st.builds(Edge, st.booleans(), times))
+erasures = st.tuples(st.just("erase"), people, times)
+posts = st.tuples(st.just("post"), st.sampled_from("st"), st.integers(1, 3))
+ends = st.tuples(st.just("end"), st.sampled_from("st"))
+
+
+def known(revision: int) -> Known:
+    return Known("ann", NOON + timedelta(hours=1), revision, revision, "everyone", True, True, True)
+
+
+def told(facts: list[tuple[object, ...]]) -> Standing:
+    standing = Standing()
+    for kind, *rest in facts:
+        if kind == "post":
+            standing.post(rest[0], known(rest[1]))  # type: ignore[arg-type]
+        elif kind == "end":
+            standing.end(rest[0], NOON)  # type: ignore[arg-type]
+        else:
+            getattr(standing, str(kind))(*rest, NOON)
+    return standing
+
+
+def seen(standing: Standing) -> tuple[object, ...]:
+    blocks = [(person, blocked(person, standing.edges_of(person))) for person in PEOPLE]
+    return (
+        blocks,
+        standing.edges((a, b) for a in PEOPLE for b in PEOPLE),
+        [(s, standing.over(s, NOON), standing.story(s, NOON)) for s in "st"],
+    )
+
+
+@given(st.data())
+def test_order_and_repetition_do_not_matter(data: st.DataObject) -> None:
+    facts = data.draw(st.lists(st.one_of(blocks, erasures, posts, ends), max_size=12))
+    other = data.draw(st.permutations(facts + facts))
+    assert seen(told(facts)) == seen(told(other))
+
+
+def test_a_block_is_between_two_whoever_set_it() -> None:
+    edges = told([("block", "ann", "bob", Edge(True, NOON))]).edges_of("bob")
+    assert (blocked("ann", edges), blocked("bob", edges)) == ({"bob"}, {"ann"})
+
+
+@pytest.mark.parametrize("words", [(True, False), (False, True)])
+def test_at_the_same_time_blocking_wins_in_whichever_order_it_is_heard(words: tuple[bool, bool]) -> None:
+    standing = told([("block", "a", "b", Edge(on, NOON)) for on in words])
+    assert blocked("a", standing.edges_of("a")) == {"b"}
+
+
+def test_a_story_is_over_by_the_clock_too() -> None:
+    standing = told([("post", "s", 1)])
+    assert standing.story("s", NOON) == known(1)
+    late = NOON + timedelta(hours=1)
+    assert (standing.over("s", late), standing.story("s", late), standing.over("t", late)) == (True, None, False)
+
+
+def test_what_can_no_longer_matter_is_forgotten() -> None:
+    standing = told([("post", "s", 1), ("end", "t"), ("erase", "c", NOON), ("block", "a", "b", Edge(True, NOON))])
+    standing.prune(NOON + REMEMBER_ERASED + timedelta(seconds=1))
+    assert standing.sizes() == {"stories": 1, "endings": 1, "blocks": 1, "erasures": 0}
+    standing.prune(NOON + REMEMBER_ENDED + timedelta(hours=3))
+    assert standing.sizes() == {"stories": 0, "endings": 0, "blocks": 1, "erasures": 0}
+    standing.stored(standing.oldest_edges(NOON + timedelta(minutes=1), 10))
+    assert vars(standing) == vars(Standing())
+
+
+def test_a_block_that_changes_while_it_is_compared_stays() -> None:
+    standing = told([("block", "a", "b", Edge(True, NOON))])
+    assert standing.oldest_edges(NOON + timedelta(seconds=1), 10) == {}
+    compared = standing.oldest_edges(NOON + timedelta(minutes=1), 10)
+    lifted = Edge(False, NOON + timedelta(minutes=1))
+    standing.block("a", "b", lifted, NOON + timedelta(minutes=1))
+    standing.stored(compared)
+    assert standing.edges_of("a") == {("a", "b"): lifted}
+    standing.not_stored([("a", "b")], NOON + timedelta(minutes=2))
+    assert standing.oldest_edges(NOON + timedelta(minutes=2), 10) == {}
+
+
+MANY = 100_000
+
+
+def test_forgetting_and_erasing_never_hold_the_loop_up_for_long() -> None:
+    standing = Standing()
+    for n in range(MANY):
+        standing.post(f"s{n}", known(1))
+        standing.end(f"e{n}", NOON)
+        standing.block(f"u{n}", f"v{n}", Edge(True, NOON), NOON)
+    longest, steps, later = 0.0, 0, NOON + REMEMBER_ENDED + timedelta(hours=3)
+    more = True
+    while more:
+        began = time.thread_time()
+        more, steps = standing.prune(later), steps + 1
+        longest = max(longest, time.thread_time() - began)
+    began = time.thread_time()
+    for n in range(1_000):
+        standing.erase(f"u{n}", NOON, NOON)
+    erasing = time.thread_time() - began
+    assert (longest < 0.05, erasing < 0.5) == (True, True), (longest, erasing)
+    assert steps >= 2 * MANY / PRUNE_AT_ONCE
+    assert standing.sizes() == {"stories": 0, "endings": 0, "blocks": MANY - 1_000, "erasures": 1_000}

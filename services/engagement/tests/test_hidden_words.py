@@ -1,0 +1,60 @@
+"""Hidden words stand in a text as a person would say."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stories_engagement.domain.hidden_words import hides
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("bad", "that is BAD."),
+        ("bad", "bad's"),
+        ("bad", "so_bad_"),
+        ("straße", "STRASSE"),
+        ("STRASSE", "straße 5"),
+        ("ΣΟΦΟΣ", "σοφος"),
+        ("café", "cafe\u0301!"),
+        ("bad", "ｂａｄ"),
+        ("bad", "b\u200bad"),
+        ("bad", "b\u00adad"),
+        ("two words", "just Two Words here"),
+        ("笨蛋", "你这个笨蛋啊"),
+        ("บ้า", "คนบ้ามาก"),
+        ("💩", "oh💩no"),
+        ("❤️", "I ❤ it"),
+        ("c++", "c++"),
+        ("bad", "notbad, bad"),
+    ],
+)
+def test_a_word_stands_in_a_text(word: str, text: str) -> None:
+    assert hides([word], text)
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("bad", "badge"),
+        ("bad", "forbad"),
+        ("bad", "bäd"),
+        ("ad", "bad ade"),
+        ("bad", "b ad"),
+        ("1", "21"),
+        ("", "x"),
+        ("x", ""),
+    ],
+)
+def test_a_word_does_not_stand_in_another(word: str, text: str) -> None:
+    assert not hides([word], text)
+
+
+@given(st.lists(st.text(max_size=8), max_size=4), st.text(max_size=40))
+def test_any_text_can_be_asked(words: list[str], text: str) -> None:
+    assert hides(words, text) == any(hides([word], text) for word in words)
+
+
+@given(st.text(alphabet=st.characters(categories=["Lu", "Ll"]), min_size=1, max_size=8))
+def test_a_word_stands_in_itself_whatever_its_case(word: str) -> None:
+    assert hides([word], word.casefold())
+    assert hides([word.casefold()], f"({word})")

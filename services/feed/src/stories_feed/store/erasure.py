@@ -1,0 +1,126 @@
+"""What is kept about a user as a whole, so that it can be erased: edges both ways, seen marks, stories."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from pymongo import IndexModel
+from stories_shared.clock import Clock
+from stories_shared.mongo.client import Document, Mongo, Session
+
+from stories_feed.domain.edges import MARKS_KEPT, Change, Kind, Pair, Word
+from stories_feed.store.edges import CHOICES, CHOSEN, EDGES, ERASED, choice_writes
+from stories_feed.store.seen import SEEN
+from stories_feed.store.stories import STORIES, StoryStore
+from stories_feed.usecases.endings import End
+
+BATCH = 500
+# A decision that was under way when the erasure began is long done by then.
+LOOK_AGAIN_AFTER = timedelta(minutes=1)
+
+
+async def ensure(mongo: Mongo) -> None:
+    """Make the collection and its indexes."""
+    await mongo.ensure(
+        ERASED,
+        IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(MARKS_KEPT.total_seconds())),
+        IndexModel([("look_again_at", 1)], name="again", sparse=True),
+    )
+
+
+class PeopleStore:
+    """Erases users, and remembers whom."""
+
+    def __init__(self, mongo: Mongo, stories: StoryStore, now: Clock) -> None:
+        self._mongo = mongo
+        self._erased = mongo[ERASED]
+        self._edges = mongo[EDGES]
+        self._choices = mongo[CHOICES]
+        self._seen = mongo[SEEN]
+        self._documents = mongo[STORIES]
+        self._stories = stories
+        self._now = now
+
+    async def erased(self, users: Collection[str]) -> Mapping[str, datetime]:
+        """The times at which those of the users were erased who were."""
+        found = self._erased.find({"_id": {"$in": list(users)}}, {"at": 1})
+        return {mark["_id"]: mark["at"] async for mark in found}
+
+    async def begin_erasure(self, user_id: str, at: datetime) -> bool:
+        """Mark the user; False where an erasure of that time or a later one was finished."""
+        mark = await self._erased.find_one({"_id": user_id})
+        if mark is not None and mark["at"] >= at:
+            return not mark["done"]
+        fields = {"at": at, "done": False, "marked_at": self._now()}
+        await self._erased.update_one({"_id": user_id}, {"$set": fields}, upsert=True)
+        return True
+
+    async def erase(self, user_id: str, at: datetime) -> bool:
+        """Erase a bounded share of what there is from before the time; True while there may be more."""
+        old = {"at": {"$lte": at}}
+        if own := await self._edges.find({"user": user_id, **old}, {"_id": 1}, limit=BATCH).to_list(None):
+            await self._edges.delete_many({"_id": {"$in": [edge["_id"] for edge in own]}, **old})
+            return True
+        if edges := await self._edges.find({"target": user_id, **old}, limit=BATCH).to_list(None):
+            await self._erase_edges_of_others(edges, at)
+            return True
+        posted = {"author_id": user_id, "posted_at": {"$lte": at}}
+        stories = await self._documents.find(posted, {"_id": 1}, limit=BATCH).to_list(None)
+        if stories:
+            await self._stories.end([End(document["_id"], at, "deleted") for document in stories])
+            return True
+        # Every id of this viewer's documents begins with "user/", and 0 is the character after the slash.
+        await self._seen.delete_many({"_id": {"$gte": f"{user_id}/", "$lt": f"{user_id}0"}})
+        await self._choose_again(user_id)
+        return False
+
+    async def finish_erasure(self, user_id: str, at: datetime) -> None:
+        """Note that nothing from before the time is left, but for what may just be coming in."""
+        fields = {"done": True, "look_again_at": self._now() + LOOK_AGAIN_AFTER}
+        await self._erased.update_one({"_id": user_id, "at": at}, {"$set": fields})
+
+    async def look_again(self) -> bool:
+        """Erase a share of what came in while users were being erased; True while there is more to do."""
+        mark = await self._erased.find_one({"look_again_at": {"$lte": self._now()}})
+        if mark is None:
+            return False
+        if not await self.erase(mark["_id"], mark["at"]):
+            await self._erased.update_one({"_id": mark["_id"], "at": mark["at"]}, {"$unset": {"look_again_at": ""}})
+        return True
+
+    async def _erase_edges_of_others(self, edges: Sequence[Document], at: datetime) -> None:
+        """Erase edges, and take their target out of what those users have chosen."""
+
+        async def verb(session: Session) -> None:
+            still = {"_id": {"$in": [edge["_id"] for edge in edges]}, "at": {"$lte": at}}
+            found = await self._edges.find(still, session=session).to_list(None)
+            await self._edges.delete_many({"_id": {"$in": [edge["_id"] for edge in found]}}, session=session)
+            lost = [change_to_nothing(edge) for edge in found if edge["on"] and Kind(edge["kind"]) in CHOSEN]
+            if lost:
+                await self._choices.bulk_write(list(choice_writes(lost)), ordered=False, session=session)
+
+        await self._mongo.transaction(verb)
+
+    async def _choose_again(self, user_id: str) -> None:
+        """Write a user's choices anew from the edges that are left.
+
+        Once for all that was erased: taking them out share by share rewrites a document of megabytes each time.
+        """
+
+        async def verb(session: Session) -> None:
+            chosen: dict[str, list[str]] = {name: [] for name in CHOSEN.values()}
+            for kind, name in CHOSEN.items():
+                left = {"user": user_id, "kind": kind.value, "on": True}
+                chosen[name] = [edge["target"] async for edge in self._edges.find(left, {"target": 1}, session=session)]
+            if any(chosen.values()):
+                update = {"$set": {**chosen, "size": sum(map(len, chosen.values()))}, "$inc": {"n": 1}}
+                await self._choices.update_one({"_id": user_id}, update, session=session)
+            else:
+                await self._choices.delete_one({"_id": user_id}, session=session)
+
+        await self._mongo.transaction(verb)
+
+
+def change_to_nothing(edge: Document) -> Change:
+    """That an edge in force goes."""
+    pair = Pair(Kind(edge["kind"]), edge["user"], edge["target"])
+    return Change(pair, Word(edge["asked"], edge["at"]), was=True, stands=False, fresh=False)

@@ -1,0 +1,62 @@
+"""What the feed promises about itself: its document, its marks, its methods."""
+
+from datetime import timedelta
+
+import pytest
+from stories_feed.domain import edges
+from stories_feed.jobs import GROUPS
+from stories_feed.store import stories
+from stories_shared.kafka.topics import Topics
+
+SERVED = {
+    *("/v1/tray", "/v1/rings", "/v1/users/{user_id}/stories", "/v1/reels", "/v1/stories/{story_id}", "/v1/for-you"),
+    *("/v1/users/{user_id}/seen", "/v1/followers", "/v1/followers/{user_id}"),
+    *(f"/v1/{name}" for name in ("following", "blocked", "muted", "close-friends")),
+    *(f"/v1/{name}/{{user_id}}" for name in ("following", "blocked", "muted", "close-friends")),
+}
+
+
+def references(document) -> set[str]:
+    """Every schema that a document points to."""
+    if isinstance(document, dict):
+        own = {document["$ref"]} if isinstance(document.get("$ref"), str) else set()
+        return own.union(*(references(each) for each in document.values()))
+    if isinstance(document, list):
+        return set().union(*(references(each) for each in document))
+    return set()
+
+
+@pytest.mark.parametrize("lifetimes", [(timedelta(hours=24),), (timedelta(days=7), timedelta(seconds=20))])
+def test_marks_are_kept_longer_than_any_record_that_they_guard_against(lifetimes) -> None:
+    longest = max(topic.clears_after for topic in Topics.of(lifetimes).of_service("feed").values())
+    assert min(edges.MARKS_KEPT, stories.MARKS_KEPT) > longest
+
+
+def test_the_index_starts_where_the_groups_of_its_topics_are() -> None:
+    assert GROUPS == {"feed.story-posted": "story-posted", "feed.story-deleted": "story-deleted"}
+
+
+@pytest.mark.servers
+async def test_the_document_tells_every_route_and_every_shape(feed) -> None:
+    document = (await feed.http.get("/openapi.json")).json()
+    assert set(document["paths"]) == SERVED
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert references(document) <= known
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"), [("POST", "/v1/tray", "GET"), ("PATCH", "/v1/muted/ann", "PUT")]
+)
+async def test_a_wrong_method_is_told_the_right_ones(feed, method, path, allowed) -> None:
+    answer = await feed.call(method, path, "bob")
+    assert answer.status_code == 405
+    assert allowed in answer.headers["allow"]
+
+
+@pytest.mark.servers
+async def test_every_consumer_is_of_the_one_kind(feed) -> None:
+    subscribers = feed.app.state.foundation.subscribers
+    assert len(subscribers) == 14
+    prefix = feed.settings.kafka_topic_prefix
+    assert all(each.group_id.startswith(f"{prefix}feed.") for each in subscribers)

@@ -1,0 +1,77 @@
+"""HTTP and Kafka doors, wired to their verbs."""
+
+from fastapi import APIRouter
+from faststream.kafka import KafkaRouter
+from stories_shared.events.ids import new_id
+from stories_shared.runtime.settings import duration_text
+
+from stories_ingest.app.parts import Parts
+from stories_ingest.domain.story import AUDIENCES, COMMENTS, LAYER_KINDS, PHOTOS, VIDEOS
+from stories_ingest.handlers import event_handlers
+from stories_ingest.routes.config import ConfigShape, config_route
+from stories_ingest.routes.drafts import creating_routes
+from stories_ingest.routes.me import own_routes
+from stories_ingest.routes.stories import living_routes
+from stories_ingest.settings import IngestSettings
+from stories_ingest.usecases.change import ChangeStory
+from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
+from stories_ingest.usecases.delete import CancelStory, DeleteStory
+from stories_ingest.usecases.endings import EndDeleted, EndExpired
+from stories_ingest.usecases.erasure import ForgetUser
+from stories_ingest.usecases.publish import PublishStory
+from stories_ingest.usecases.read import ListStories, ReadQuota
+from stories_ingest.usecases.republish_stale import MendNews
+
+
+def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
+    """Everything that ingest answers."""
+    form = UploadForm(parts.bucket, parts.rules, parts.now)
+    creating = creating_routes(
+        CreateStory(parts.stories, parts.rules, parts.bounds, parts.now),
+        RenewForm(parts.stories, form, parts.now),
+        form,
+        parts.read,
+        parts.claims,
+        settings.story_lifetimes,
+        new_id,
+    )
+    living = living_routes(
+        PublishStory(parts.stories, parts.bucket, parts.bell, parts.bounds, parts.now),
+        CancelStory(parts.stories, parts.bucket, parts.cleaning, parts.now),
+        ChangeStory(parts.stories, parts.read, parts.posted, parts.now),
+        DeleteStory(parts.stories, parts.stories, parts.bucket, parts.endings, parts.now, new_id),
+        parts.read,
+    )
+    own = own_routes(
+        parts.read,
+        ListStories(parts.stories, parts.stories, parts.now),
+        ReadQuota(parts.stories, parts.bounds, parts.now),
+        parts.cursors,
+        parts.bounds,
+    )
+    return [creating, living, own, config_route(config_of(settings))]
+
+
+def config_of(settings: IngestSettings) -> ConfigShape:
+    """What clients may know of the settings."""
+    return ConfigShape(
+        lifetimes=[duration_text(lifetime) for lifetime in settings.story_lifetimes],
+        max_clip_ms=settings.max_clip_ms,
+        max_parts=settings.max_parts,
+        max_upload_bytes=settings.max_upload_bytes,
+        content_types=[*VIDEOS, *(PHOTOS if settings.still_images else ())],
+        audiences=list(AUDIENCES),
+        comments=list(COMMENTS),
+        layer_kinds=list(LAYER_KINDS),
+        limits=settings.all_limits,
+    )
+
+
+def handlers(parts: Parts) -> KafkaRouter:
+    """Everything that ingest hears."""
+    return event_handlers(
+        EndExpired(parts.stories, parts.erase, parts.now),
+        EndDeleted(parts.stories, parts.endings, parts.erase, parts.now, new_id),
+        MendNews(parts.stories, parts.news),
+        ForgetUser(parts.erase_account, parts.news, parts.now),
+    )

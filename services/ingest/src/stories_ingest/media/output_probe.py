@@ -1,0 +1,110 @@
+"""What a finished part is, read from the file itself; its poster is an early picture, upright and not black."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from av.video.frame import VideoFrame
+from PIL import Image
+
+from stories_ingest.media.codecs import codecs_of
+from stories_ingest.media.display import Look, look_of
+from stories_ingest.media.posters import POSTER_SIDE, save_poster
+from stories_ingest.media.probe import packets
+from stories_ingest.media.tone_mapping import in_plain_colours
+from stories_ingest.media.tracks import codec, open_tracks, seconds
+from stories_ingest.media.types import Made
+
+_SEARCHED = Fraction(3)  # seconds from the beginning in which a picture worth showing is looked for
+_STEP = Fraction(1, 5)
+_DARK, _FLAT = 28, 16  # mean and spread of brightness, of 255
+_FIT = 255
+
+
+class Unplayable(Exception):
+    """What was made does not play."""
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """The best picture so far, and when the last one was looked at."""
+
+    frame: VideoFrame | None = None
+    light: int = -1
+    tried: Fraction = -_STEP
+
+    @property
+    def settled(self) -> bool:
+        return self.light >= _FIT or (self.frame is not None and self.tried >= _SEARCHED)
+
+    def offer(self, frame: VideoFrame, at: Fraction) -> None:
+        if self.frame is None or at >= self.tried + _STEP:
+            self.tried, light = at, _light(frame)
+            if light > self.light:
+                self.frame, self.light = frame, light
+
+
+def describe(path: Path, starts_ms: int) -> Made:
+    """Measure the part at `path` and write its poster beside it. Raises `Unplayable`."""
+    poster = path.with_name(path.name.replace("part", "poster")).with_suffix(".jpg")
+    candidate, begins, ends, has_audio = _Candidate(), None, Fraction(0), False
+    with open_tracks(path, "mov") as tracks:
+        picture = tracks.picture
+        for packet in packets(tracks):
+            if packet.stream_index != picture.index:
+                has_audio = True
+                continue
+            if packet.pts is not None and not packet.is_discard:
+                at = seconds(picture, packet.pts)
+                begins = at if begins is None else min(begins, at)
+                ends = max(ends, at + seconds(picture, packet.duration or 0))
+            if not candidate.settled:
+                for frame in picture.decode(packet):
+                    candidate.offer(frame, seconds(picture, frame.pts or 0))
+        if candidate.frame is None:  # a decoder may hold back all there is
+            for frame in picture.decode(None):
+                candidate.offer(frame, seconds(picture, frame.pts or 0))
+        if candidate.frame is None or begins is None:
+            raise Unplayable(f"no picture of {path.name} decodes")
+        look = look_of(candidate.frame, picture.sample_aspect_ratio)
+        save_poster(upright(candidate.frame, look), poster)
+        codecs = codecs_of(path, [codec(stream) for stream in tracks.kept])
+    return Made(
+        path=path,
+        poster_path=poster,
+        kind="video",
+        content_type="video/mp4",
+        size=path.stat().st_size,
+        width=look.displayed[0],
+        height=look.displayed[1],
+        duration_ms=round((ends - begins) * 1000),
+        has_audio=has_audio,
+        codecs=codecs,
+        starts_ms=starts_ms,
+    )
+
+
+def upright(frame: VideoFrame, look: Look) -> Image.Image:
+    """The frame as it is meant to be seen, not larger than a poster."""
+    wide, high = max(1, round(look.width * look.aspect)), look.height
+    scale = min(1.0, POSTER_SIDE / max(wide, high))
+    image: Image.Image = frame.to_image(  # type: ignore[no-untyped-call]
+        width=max(1, round(wide * scale)), height=max(1, round(high * scale))
+    )
+    image = in_plain_colours(image, transfer=look.colours[2], primaries=look.colours[1])
+    if look.matrix is None:
+        return image
+    a, b, _, c, d = look.matrix[:5]
+    if a * d - b * c < 0:  # mirrored: turn what is left after a flip
+        image, a, b = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), -a, -b
+    if abs(b) > abs(a):
+        return image.transpose(Image.Transpose.ROTATE_270 if b > 0 else Image.Transpose.ROTATE_90)
+    return image.transpose(Image.Transpose.ROTATE_180) if a < 0 else image
+
+
+def _light(frame: VideoFrame) -> int:
+    """How fit for a poster: `_FIT` when neither dark nor flat, else its mean brightness."""
+    small = frame.reformat(32, 32, "gray")
+    levels = bytes(small.planes[0])
+    mean, spread = sum(levels) // len(levels), max(levels) - min(levels)
+    return _FIT if mean >= _DARK and spread >= _FLAT else mean

@@ -1,0 +1,130 @@
+"""One worker process for each upload: started with nothing it does not need, heard, timed, and always ended."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from stories_ingest.domain.errors import MachineFault, WorkerLost
+from stories_ingest.media.types import Bounds, Made, Refused
+
+_LINE_LIMIT = 64 * 1024
+_COMPLAINT_LIMIT = 2_000  # characters of standard error kept for the log
+# What a Python needs to start. No secret of the service reaches the process that parses uploads.
+_ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ")
+
+
+async def run(
+    source: Path, claimed: str, split: bool, bounds: Bounds, into: Path, progress: Callable[[float], None]
+) -> list[Made]:
+    """See `stories_ingest.media.make`."""
+    room = _room(into)
+    try:
+        order = _order(source, room) | {"claimed": claimed, "split": split, "bounds": asdict(bounds)}
+        made = await _converse(order, bounds, progress)
+        return [_moved(each, into) for each in made]
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def _room(into: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=".making-", dir=into.resolve()))
+
+
+def _order(source: Path, room: Path) -> dict[str, Any]:
+    return {"source": str(source.resolve()), "into": str(room), "parent": os.getpid()}
+
+
+async def _converse(order: dict[str, Any], bounds: Bounds, progress: Callable[[float], None]) -> list[Made]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "stories_ingest.media.worker", json.dumps(order),
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        limit=_LINE_LIMIT, start_new_session=True, cwd=order["into"],
+        env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        | {"MALLOC_ARENA_MAX": "2", "TMPDIR": order["into"]},
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    complaints = asyncio.create_task(_last_words(process.stderr))
+    try:
+        async with asyncio.timeout(bounds.wall_seconds):
+            verdict = await _verdict(process.stdout, progress)
+            code = await process.wait()
+    except TimeoutError:
+        raise Refused("too_large", f"not done after {bounds.wall_seconds} s") from None
+    finally:
+        await _end(process)
+        said = await complaints
+    if verdict is not None:
+        return _read(verdict)
+    raise _autopsy(code, said)
+
+
+async def _verdict(lines: asyncio.StreamReader, progress: Callable[[float], None]) -> dict[str, Any] | None:
+    """The worker's last line, or nothing when it died without one."""
+    async for line in lines:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            return None
+        if "progress" not in said:
+            return dict(said)
+        progress(float(said["progress"]))
+    return None
+
+
+async def _last_words(lines: asyncio.StreamReader) -> str:
+    kept = b""
+    while chunk := await lines.read(4096):
+        kept = (kept + chunk)[-_COMPLAINT_LIMIT:]
+    return kept.decode(errors="replace").strip()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill the whole session and wait, whatever happened and however often we are cancelled."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        waiting = asyncio.ensure_future(process.wait())
+        while not waiting.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(waiting)
+
+
+def _read(verdict: dict[str, Any]) -> list[Made]:
+    if "refused" in verdict:
+        raise Refused(verdict["refused"], verdict.get("detail", ""))
+    if "machine" in verdict:
+        raise MachineFault(verdict["machine"])
+    if "lost" in verdict:
+        raise WorkerLost(verdict["lost"])
+    return [
+        Made(**each | {"path": Path(each["path"]), "poster_path": Path(each["poster_path"])})
+        for each in verdict["made"]
+    ]
+
+
+def _autopsy(code: int, said: str) -> Exception:
+    """What a death without a verdict means: of a limit or of the file it is a refusal, of anything else nothing."""
+    if code == -signal.SIGXCPU:
+        return Refused("too_large", "too much CPU time")
+    if "MemoryError" in said or "Cannot allocate memory" in said or "bad_alloc" in said:
+        return Refused("too_large", "out of memory")
+    if code in {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGABRT, -signal.SIGFPE, -signal.SIGILL}:
+        return Refused("damaged", f"the decoder died of signal {-code}: {said[-200:]}")
+    return WorkerLost(f"the worker ended with {code}: {said}")
+
+
+def _moved(made: Made, into: Path) -> Made:
+    changes = {"path": into / made.path.name, "poster_path": into / made.poster_path.name}
+    made.path.rename(changes["path"])
+    made.poster_path.rename(changes["poster_path"])
+    return Made(**asdict(made) | changes)

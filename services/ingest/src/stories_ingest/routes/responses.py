@@ -1,0 +1,181 @@
+"""What clients get."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+from stories_shared.clock import text
+from stories_shared.runtime.settings import duration_text
+
+from stories_ingest.domain.story import Story
+from stories_ingest.domain.uploads import Form
+from stories_ingest.usecases.read import OwnStory
+
+
+class MediaShape(BaseModel):
+    """What was promised to be uploaded."""
+
+    content_type: str
+    size: int
+
+
+class UploadShape(BaseModel):
+    """A form to upload with: `fields` first, then `file`."""
+
+    method: str = "POST"
+    url: str
+    fields: dict[str, str]
+    expires_at: str
+
+
+class SoundShape(BaseModel):
+    """The sound a story is set to."""
+
+    id: str
+    title: str
+    artist: str
+    start_ms: int
+    length_ms: int
+
+
+class StoryShape(BaseModel):
+    """A story as its author sees it; what its state does not have yet is null."""
+
+    id: str
+    state: str
+    author_id: str
+    created_at: str
+    media: MediaShape
+    lifetime: str
+    audience: str
+    hide_from: list[str]
+    comments: str
+    reactions: bool
+    sharing: bool
+    download: bool
+    view_list: bool
+    caption: str | None
+    layers: list[dict[str, Any]]
+    captions_track: str | None
+    sound: SoundShape | None
+    split: bool
+    alt_text: str | None
+    progress: float | None
+    reason: str | None
+    vanishes_at: str | None
+    posted_at: str | None
+    expires_at: str | None
+    kind: str | None
+    content_type: str | None
+    size: int | None
+    width: int | None
+    height: int | None
+    duration_ms: int | None
+    has_audio: bool | None
+    codecs: str | None
+    series_id: str | None
+    part: int
+    parts: int
+    part_ids: list[str]
+
+
+class DraftShape(StoryShape):
+    """A story just asked for; `upload` is null once it is past being a draft."""
+
+    upload: UploadShape | None
+
+
+class ProcessingShape(BaseModel):
+    """How far the media work has come, 0 to 1."""
+
+    id: str
+    state: str = "processing"
+    progress: float
+
+
+class QuotaShape(BaseModel):
+    """How much an author may still post."""
+
+    live: int
+    max_live: int
+    posted_24h: int
+    max_posted_24h: int
+    retry_after_s: int
+
+
+def when(at: datetime | None) -> str | None:
+    """A time for clients."""
+    return text(at) if at else None
+
+
+def upload_shape(form: Form) -> UploadShape:
+    """A form for clients."""
+    return UploadShape(url=form.url, fields=dict(form.fields), expires_at=text(form.expires_at))
+
+
+def story_shape(own: OwnStory) -> StoryShape:
+    """The author's shape."""
+    return StoryShape(**story_fields(own))
+
+
+def draft_shape(own: OwnStory, form: Form | None) -> DraftShape:
+    """The author's shape with the form to upload with."""
+    return DraftShape(**story_fields(own), upload=upload_shape(form) if form else None)
+
+
+def story_fields(own: OwnStory) -> dict[str, Any]:
+    """Every field of the author's shape."""
+    story = own.story
+    return {
+        **_asked(story),
+        **_posted(story),
+        "progress": round(story.job.progress, 3) if story.job else None,
+        "reason": story.reason,
+        "vanishes_at": when(story.vanishes_at),
+        "part_ids": list(own.part_ids),
+    }
+
+
+def _asked(story: Story) -> dict[str, Any]:
+    choices, words = story.choices, story.words
+    return {
+        "id": story.id,
+        "state": str(story.state),
+        "author_id": story.author_id,
+        "created_at": text(story.created_at),
+        "media": MediaShape(content_type=story.content_type, size=story.size),
+        "lifetime": duration_text(story.lifetime),
+        "audience": choices.audience,
+        "hide_from": list(choices.hide_from),
+        "comments": choices.comments,
+        "reactions": choices.reactions,
+        "sharing": choices.sharing,
+        "download": choices.download,
+        "view_list": choices.view_list,
+        "caption": words.caption,
+        "layers": [dict(layer) for layer in words.layers],
+        "captions_track": words.captions_track,
+        "sound": SoundShape.model_validate(words.sound, from_attributes=True) if words.sound else None,
+        "split": story.split,
+        "alt_text": words.alt_text,
+    }
+
+
+def _posted(story: Story) -> dict[str, Any]:
+    posted = story.posted
+    media = posted.media if posted else None
+    return {
+        "posted_at": when(posted.posted_at if posted else None),
+        "expires_at": when(posted.expires_at if posted else None),
+        "kind": media.kind if media else None,
+        "content_type": media.content_type if media else None,
+        "size": media.size if media else None,
+        "width": media.width if media else None,
+        "height": media.height if media else None,
+        "duration_ms": media.duration_ms if media else None,
+        "has_audio": media.has_audio if media else None,
+        "codecs": media.codecs if media else None,
+        "series_id": posted.series_id if posted else None,
+        "part": posted.part if posted else 1,
+        "parts": posted.parts if posted else 1,
+    }

@@ -1,0 +1,206 @@
+"""What lies around the use cases, in memory: the bucket, what is said, and what relays do."""
+
+# ruff: noqa: ASYNC240, ARG002  (small files on a test machine; ports have parameters that fakes do not need)
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from stories_shared.errors import Unavailable
+from stories_shared.events import Event
+
+from stories_ingest.domain.errors import MediaRefused
+from stories_ingest.domain.keys import final_prefix, staging_key
+from stories_ingest.domain.uploads import Form
+from stories_ingest.testing.in_memory import MemoryStories
+
+
+@dataclass(slots=True)
+class MemoryBucket:
+    """A bucket: keys with bytes. While `down`, every call fails as a store that does not answer.
+
+    The key that is `stuck` cannot be removed. `most_at_once` is how many objects were written, or stories
+    erased, at a time.
+    """
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    down: bool = False
+    stuck: str | None = None
+    at_once: int = 0
+    most_at_once: int = 0
+
+    def form(self, key: str, content_type: str, size: int, until: datetime) -> Form:
+        """A form that nobody checks."""
+        return Form("http://bucket", {"key": key, "Content-Type": content_type, "size": str(size)}, until)
+
+    def upload(self, story_id: str, data: bytes = b"media") -> None:
+        """What a client does with the form."""
+        self.objects[staging_key(story_id)] = data
+
+    async def etag(self, key: str) -> str | None:
+        """The ETag is what lies there."""
+        self._answer()
+        return self.objects[key].decode() if key in self.objects else None
+
+    async def fetch(self, key: str, etag: str, path: Path, most: int) -> None:
+        """Download what was published."""
+        self._answer()
+        if self.objects.get(key) != etag.encode():
+            raise MediaRefused("changed")
+        path.write_bytes(self.objects[key][:most])
+
+    async def put(self, key: str, path: Path, content_type: str) -> None:
+        """Write one object."""
+        self._answer()
+        with self._counted():
+            await asyncio.sleep(0)
+            self.objects[key] = path.read_bytes() + content_type.encode()
+
+    async def remove(self, *keys: str) -> None:
+        """Remove objects."""
+        self._answer()
+        if self.stuck in keys:
+            raise Unavailable("s3")
+        for key in keys:
+            self.objects.pop(key, None)
+
+    async def erase(self, *story_ids: str) -> None:
+        """Remove everything of these stories."""
+        with self._counted():
+            await asyncio.sleep(0)
+            for story_id in story_ids:
+                of_story = [key for key in self.objects if key.startswith(final_prefix(story_id))]
+                await self.remove(staging_key(story_id), *of_story)
+
+    async def page(self, prefix: str, after: str, limit: int) -> list[str]:
+        """The first keys below a prefix that come after this one."""
+        self._answer()
+        return heapq.nsmallest(limit, (key for key in self.objects if key.startswith(prefix) and key > after))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            yield
+        finally:
+            self.at_once -= 1
+
+    def _answer(self) -> None:
+        if self.down:
+            raise Unavailable("s3")
+
+
+@dataclass(slots=True)
+class MemoryPosition:
+    """How far a walk has come; while `taken_over`, another replica goes on with it."""
+
+    position: str = ""
+    advances: int = 0
+    taken_over: bool = False
+
+    async def load(self) -> str:
+        """Where to go on."""
+        return self.position
+
+    async def advance(self, position: str) -> bool:
+        """Remember where to go on."""
+        if self.taken_over:
+            return False
+        self.position, self.advances = position, self.advances + 1
+        return True
+
+
+@dataclass(slots=True)
+class Heard:
+    """What was said and forgotten, in order. While `down`, Kafka does not answer."""
+
+    said: list[Event] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    down: bool = False
+
+    async def say(self, event: Event) -> None:
+        """Keep what was said."""
+        if self.down:
+            raise Unavailable("kafka")
+        self.said.append(event)
+
+    async def forget(self, event: type[Event], key: str) -> None:
+        """Keep what was forgotten."""
+        if self.down:
+            raise Unavailable("kafka")
+        self.forgotten.append(f"{event.topic}/{key}")
+
+
+@dataclass(slots=True)
+class MemoryRelay:
+    """Says marks into a list of ids, when asked."""
+
+    stories: MemoryStories
+    said: list[str] = field(default_factory=list)
+    down: bool = False
+
+    def wake(self) -> None:
+        """Nobody sleeps here."""
+
+    async def say_now(self, _id: object) -> None:
+        """Say one mark."""
+        if self.down:
+            raise Unavailable("kafka")
+        if _id in self.stories.unsaid:
+            self.stories.unsaid.discard(str(_id))
+            self.said.append(str(_id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadePart:
+    """A piece as the media work makes it."""
+
+    path: Path
+    poster_path: Path
+    kind: str = "video"
+    content_type: str = "video/mp4"
+    size: int = 4
+    width: int = 1080
+    height: int = 1920
+    duration_ms: int | None = 5_000
+    has_audio: bool = True
+    codecs: str | None = "avc1.640028,mp4a.40.2"
+    starts_ms: int = 0
+
+
+@dataclass(slots=True)
+class Kitchen:
+    """A maker of media: so many parts, or a refusal, after whatever `before` does."""
+
+    parts: int = 1
+    refusal: str | None = None
+    before: Callable[[], object] = lambda: None
+
+    async def __call__(
+        self, source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
+    ) -> Sequence[MadePart]:
+        """Write the parts."""
+        self.before()
+        progress(0.5)
+        if self.refusal:
+            raise MediaRefused(self.refusal)
+        made = []
+        for number in range(self.parts):
+            path, poster = into / f"{number}.mp4", into / f"{number}.jpg"
+            path.write_bytes(source.read_bytes())
+            poster.write_bytes(b"poster")
+            made.append(MadePart(path=path, poster_path=poster, starts_ms=number * 5_000))
+        return made
+
+
+@asynccontextmanager
+async def folder() -> AsyncIterator[Path]:
+    """A folder of one's own."""
+    with TemporaryDirectory() as name:
+        yield Path(name)

@@ -1,0 +1,191 @@
+"""Ingest on real servers, for tests: the whole application in this process, its authors, its bucket and topics."""
+
+import asyncio
+import io
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from PIL import Image
+from stories_shared.mongo.client import Mongo
+from stories_shared.s3.objects import Objects
+
+from stories_ingest.app import SWEEP_EVERY, build_app, init
+from stories_ingest.settings import IngestSettings
+
+
+def photo(width: int = 320, height: int = 480, color: str = "teal") -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), color).save(file, "JPEG")
+    return file.getvalue()
+
+
+async def eventually(look: Callable[[], Awaitable[Any]], within: float = 15.0) -> Any:
+    """What `look` finds, as soon as it finds something; AssertionErrors count as nothing found yet."""
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            if found := await look():
+                return found
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.05)
+
+
+@dataclass
+class Author:
+    """A user who calls ingest."""
+
+    http: httpx.AsyncClient
+    user_id: str
+
+    async def create(self, media: bytes = b"", content_type: str = "image/jpeg", **body: Any) -> httpx.Response:
+        headers = {"Idempotency-Key": body.pop("key")} if "key" in body else {}
+        asked = {"media": {"content_type": content_type, "size": len(media) or 100}, **body}
+        return await self.http.post("/v1/stories", json=asked, headers=headers)
+
+    async def drafted(self, media: bytes, content_type: str = "image/jpeg", **body: Any) -> dict[str, Any]:
+        """A draft whose media is uploaded."""
+        answer = await self.create(media, content_type, **body)
+        assert answer.status_code == 201, answer.text
+        draft: dict[str, Any] = answer.json()
+        uploaded = await upload(draft["upload"], media)
+        assert uploaded.status_code in (200, 204), uploaded.text
+        return draft
+
+    async def publish(self, story_id: str, wait: float = 30) -> httpx.Response:
+        return await self.http.post(f"/v1/stories/{story_id}/publish", params={"wait": wait})
+
+    async def post(self, media: bytes | None = None, **body: Any) -> dict[str, Any]:
+        """A live story."""
+        draft = await self.drafted(media or photo(), **body)
+        answer = await self.publish(draft["id"])
+        assert answer.status_code == 200, answer.text
+        story: dict[str, Any] = answer.json()
+        return story
+
+    async def show(self, story_id: str) -> httpx.Response:
+        return await self.http.get(f"/v1/me/stories/{story_id}")
+
+    async def quota(self) -> dict[str, Any]:
+        answer: dict[str, Any] = (await self.http.get("/v1/me/quota")).json()
+        return answer
+
+
+async def upload(form: dict[str, Any], media: bytes) -> httpx.Response:
+    """What a client does with an upload form."""
+    async with httpx.AsyncClient() as client:
+        return await client.request(form["method"], form["url"], data=form["fields"], files={"file": ("f", media)})
+
+
+@dataclass
+class Ingest:
+    """A running ingest and what lies around it."""
+
+    realm: Any
+    settings: IngestSettings
+    app: Any
+    http: httpx.AsyncClient
+    objects: Objects
+    mongo: Mongo
+    transport: httpx.ASGITransport
+
+    def author(self, user_id: str = "ann", **claims: Any) -> Author:
+        token = self.realm.servers.token(user_id, **claims)
+        client = httpx.AsyncClient(
+            transport=self.transport,
+            base_url="http://ingest",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=60,
+        )
+        return Author(client, user_id)
+
+    async def ready(self) -> bool:
+        return (await self.http.get("/readyz")).status_code == 200
+
+    async def keys(self, prefix: str = "") -> list[str]:
+        return [found.key async for found in self.objects.walk(prefix)]
+
+    async def said(self, topic: str) -> list[tuple[str, dict[str, Any] | None, dict[str, str]]]:
+        """Every record of a topic: key, value (None for a tombstone), headers."""
+        return [
+            (
+                (record.key or b"").decode(),
+                msgspec.json.decode(record.value) if record.value is not None else None,
+                {header: value.decode() for header, value in record.headers},
+            )
+            for record in await self.records(topic)
+        ]
+
+    async def records(self, topic: str, key: str | None = None) -> list[Any]:
+        """Every record of a topic, or those of a key, as the client gives them, in the order of their times."""
+        name = self.realm.prefix + topic
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.realm["KAFKA_BOOTSTRAP_SERVERS"])
+        await consumer.start()
+        try:
+            cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001  (no public way asks the broker anew)
+            partitions = [TopicPartition(name, each) for each in cluster.partitions_for_topic(name) or ()]
+            ends = await consumer.end_offsets(partitions)
+            consumer.assign(partitions)
+            await consumer.seek_to_beginning()
+            records = []
+            while any([await consumer.position(each) < ends[each] for each in partitions]):
+                for some in (await consumer.getmany(timeout_ms=200)).values():
+                    records += some
+        finally:
+            await consumer.stop()
+        found = sorted(records, key=lambda record: record.timestamp)
+        return [record for record in found if key is None or (record.key or b"").decode() == key]
+
+    async def of(self, topic: str, story_id: str) -> list[dict[str, Any] | None]:
+        """What a topic says of one story (or user), in order."""
+        return [value for key, value, _ in await self.said(topic) if key == story_id]
+
+    async def tell(self, topic: str, key: str, value: dict[str, Any] | None, **headers: str) -> None:
+        """Say something as a producer of one's own."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.realm["KAFKA_BOOTSTRAP_SERVERS"])
+        await producer.start()
+        try:
+            raw = msgspec.json.encode(value) if value is not None else None
+            sent = [(name, text.encode()) for name, text in headers.items()]
+            await producer.send_and_wait(self.realm.prefix + topic, raw, key.encode(), headers=sent)
+        finally:
+            await producer.stop()
+
+
+def settings_of(realm: Any, **changed: Any) -> IngestSettings:
+    given = {name.lower(): value for name, value in realm.items()}
+    return IngestSettings(**{"limit_create": 10_000, "limit_writes": 10_000, **given, **changed})
+
+
+@asynccontextmanager
+async def running(
+    realm: Any, sweep_every: timedelta = SWEEP_EVERY, *, prepare: bool = True, **changed: Any
+) -> AsyncIterator[Ingest]:
+    """One replica of ingest; `prepare` makes topics, bucket and indexes first."""
+    settings = settings_of(realm, **changed)
+    if prepare:
+        await init(settings)
+    app = build_app(settings, sweep_every=sweep_every)
+    mongo = Mongo.of(settings)
+    objects = Objects.of(settings, settings.ca_bundle)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://ingest") as http,
+    ):
+        ingest = Ingest(realm, settings, app, http, objects, mongo, transport)
+        try:
+            await eventually(ingest.ready, within=60)
+            yield ingest
+        finally:
+            objects.close()
+            await mongo.close()

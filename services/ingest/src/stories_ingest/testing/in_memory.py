@@ -1,0 +1,231 @@
+"""Stories, jobs and marks in memory: the same contract as MongoDB's, one verdict at a time."""
+
+from collections.abc import Callable, Collection, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from stories_ingest.domain.errors import NoSuchStory
+from stories_ingest.domain.keys import story_of
+from stories_ingest.domain.quota import Quota
+from stories_ingest.domain.story import Ended, How, State, Story
+from stories_ingest.domain.transitions import Case, Rule, Verdict
+
+
+@dataclass(slots=True)
+class MemoryStories:
+    """Every store port of ingest; `unsaid` are the ids that are marked to be said."""
+
+    stories: dict[str, Story] = field(default_factory=dict)
+    endings: dict[str, Ended] = field(default_factory=dict)
+    quotas: dict[str, Quota] = field(default_factory=dict)
+    unsaid: set[str] = field(default_factory=set)
+    again: dict[str, datetime] = field(default_factory=dict)
+    erased_users: dict[str, tuple[datetime, datetime | None]] = field(default_factory=dict)
+    turns: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    positions: dict[str, str] = field(default_factory=dict)
+
+    def add(self, *stories: Story) -> None:
+        """Put stories there as if they had come so far."""
+        self.stories |= {story.id: story for story in stories}
+
+    async def find(self, story_id: str) -> Story | None:
+        """The story, in any state but ended."""
+        return self.stories.get(story_id)
+
+    async def state(self, story_id: str) -> State | None:
+        """Its state alone."""
+        story = self.stories.get(story_id)
+        return story.state if story else None
+
+    async def revision(self, story_id: str) -> int | None:
+        """The revision of a live story."""
+        story = self.stories.get(story_id)
+        return story.posted.revision if story and story.posted else None
+
+    async def ended(self, story_id: str) -> Ended | None:
+        """What remains of an ended story."""
+        return self.endings.get(story_id)
+
+    async def parts(self, series_id: str) -> list[Story]:
+        """The live parts of a series, in order."""
+        parts = [story for story in self.stories.values() if story.posted and story.posted.series_id == series_id]
+        return sorted(parts, key=lambda story: story.posted.part if story.posted else 0)
+
+    async def part_ids(self, series_ids: Collection[str]) -> dict[str, list[str]]:
+        """The ids of the live parts of each series, in order."""
+        found = {series_id: [part.id for part in await self.parts(series_id)] for series_id in series_ids}
+        return {series_id: ids for series_id, ids in found.items() if ids}
+
+    async def ended_parts(self, series_id: str) -> list[Ended]:
+        """What remains of a series' ended parts."""
+        return [ended for ended in self.endings.values() if ended.series_id == series_id]
+
+    async def of(
+        self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
+    ) -> list[Story]:
+        """An author's stories, newest first."""
+        found = [
+            story
+            for story in self.stories.values()
+            if story.author_id == author_id
+            and not story.over(now)
+            and (state is None or story.state is state)
+            and (before is None or story.id < before)
+        ]
+        return sorted(found, key=lambda story: story.id, reverse=True)[:limit]
+
+    async def quota(self, author_id: str) -> Quota:
+        """The author's quota."""
+        return self.quotas.get(author_id, Quota())
+
+    async def create(self, draft: Story, admit: Callable[[Quota], Quota]) -> None:
+        """Store a draft; one that is there stays."""
+        if draft.id in self.endings:
+            raise NoSuchStory(draft.id)
+        if draft.id not in self.stories:
+            self.quotas[draft.author_id] = admit(await self.quota(draft.author_id))
+            self.stories[draft.id] = draft
+
+    async def decide(self, story_id: str, rule: Rule) -> Verdict:
+        """Ask the rule and write its verdict."""
+        story = self.stories.get(story_id)
+        if story is None:
+            raise NoSuchStory(story_id)
+        series_id = story.posted.series_id if story.posted else None
+        parts = tuple(await self.parts(series_id)) if series_id else (story,)
+        verdict = rule(Case(story, parts, await self.quota(story.author_id)))
+        self.quotas[story.author_id] = verdict.quota
+        for saved in verdict.save:
+            self.stories[saved.id] = deepcopy(saved)
+            if verdict.say and saved.posted is not None:
+                self.unsaid.add(saved.id)
+        for ended in verdict.end:
+            self.stories.pop(ended.id, None)
+            self.endings[ended.id] = ended
+            self.unsaid.discard(ended.id)
+            if verdict.say and ended.how is How.DELETED:
+                self.unsaid.add(ended.id)
+        return verdict
+
+    async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
+        """The job that has waited longest and that nobody holds."""
+        waiting = [story for story in self.stories.values() if story.job and story.job.lease_until <= now]
+        if not waiting:
+            return None
+        story = min(waiting, key=lambda story: story.job.since if story.job else now)
+        assert story.job is not None
+        job = replace(story.job, worker=worker, lease_until=until, attempts=story.job.attempts + 1)
+        self.stories[story.id] = replace(story, job=job)
+        return self.stories[story.id]
+
+    async def renew(self, story_id: str, worker: str, until: datetime, progress: float, parts: Sequence[str]) -> bool:
+        """Go on holding the job."""
+        story = self.stories.get(story_id)
+        if story is None or story.job is None or story.job.worker != worker:
+            return False
+        job = replace(story.job, lease_until=until, progress=progress, parts=tuple(parts))
+        self.stories[story_id] = replace(story, job=job)
+        return True
+
+    async def hand_back(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
+        """Let another try begin at `until`."""
+        story = self.stories.get(story_id)
+        if story is not None and story.job is not None and story.job.worker == worker:
+            attempts = story.job.attempts - (0 if counted else 1)
+            job = replace(story.job, worker=None, lease_until=until, progress=0.0, attempts=attempts)
+            self.stories[story_id] = replace(story, job=job)
+
+    async def waiting(self, now: datetime) -> int:
+        """How many jobs nobody holds."""
+        return sum(story.job is not None and story.job.lease_until <= now for story in self.stories.values())
+
+    async def vanishing(self, now: datetime, limit: int) -> list[str]:
+        """Drafts and refused stories whose time is over."""
+        over = [story.id for story in self.stories.values() if story.vanishes_at and story.vanishes_at <= now]
+        return over[:limit]
+
+    async def unheard_of(self, before: datetime, limit: int) -> list[str]:
+        """Live stories whose time was over before then."""
+        over = [story.id for story in self.stories.values() if story.posted and story.posted.expires_at <= before]
+        return over[:limit]
+
+    async def erased(self, story_id: str, at: datetime, again_at: datetime) -> None:
+        """Note an erasure."""
+        if story_id in self.endings:
+            self.endings[story_id] = replace(self.endings[story_id], erased_at=at)
+            self.again[story_id] = again_at
+
+    async def to_look_at_again(self, now: datetime, limit: int) -> list[str]:
+        """Ended stories whose objects are to be erased a second time."""
+        return [story_id for story_id, at in self.again.items() if at <= now][:limit]
+
+    async def looked_again(self, story_id: str) -> None:
+        """Its second look is done."""
+        self.again.pop(story_id, None)
+
+    async def accounts_to_look_at_again(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
+        """Erased users to look at again."""
+        due = [(user, at) for user, (at, again_at) in self.erased_users.items() if again_at and again_at <= now]
+        return due[:limit]
+
+    async def account_looked_at_again(self, user_id: str, until: datetime) -> None:
+        """Its second look is done."""
+        at, again_at = self.erased_users[user_id]
+        if again_at is not None and again_at <= until:
+            self.erased_users[user_id] = (at, None)
+
+    async def mark_erased(self, user_id: str, at: datetime, marked_at: datetime, again_at: datetime) -> None:  # noqa: ARG002
+        """Note until when what a user had is to be erased."""
+        before = self.erased_users.get(user_id, (at, None))[0]
+        self.erased_users[user_id] = (max(at, before), again_at)
+
+    async def made_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
+        """Ids of a user's stories created not later than `at`."""
+        mine = [story.id for story in self.stories.values() if story.author_id == user_id and story.created_at <= at]
+        return mine[:limit]
+
+    async def unerased(self, user_id: str, at: datetime, limit: int) -> list[str]:
+        """Ids of a user's ended stories whose media are not yet erased."""
+        return [ended.id for ended in self._ended_until(user_id, at) if ended.erased_at is None][:limit]
+
+    async def forget(self, user_id: str, at: datetime) -> None:
+        """Drop a user's quota of before, and the name on ended stories that have been said."""
+        self.quotas[user_id] = (await self.quota(user_id)).forget(at)
+        for ended in self._ended_until(user_id, at):
+            if ended.id not in self.unsaid:
+                self.endings[ended.id] = replace(ended, author_id=None)
+
+    def _ended_until(self, user_id: str, at: datetime) -> list[Ended]:
+        mine = [ended for ended in self.endings.values() if ended.author_id == user_id]
+        return [ended for ended in mine if ended.by == "erasure" or ended.at <= at]
+
+    async def uploads_wanted(self, keys: Collection[str]) -> set[str]:
+        """Those of the staging keys whose stories are drafts or being processed."""
+        making = {story.id for story in self.stories.values() if story.state in (State.DRAFT, State.PROCESSING)}
+        return {key for key in keys if story_of(key) in making}
+
+    async def rightful(self, keys: Collection[str]) -> set[str]:
+        """Those of the final keys that a live story shows or a running job may be writing."""
+        shown = {key for story in self.stories.values() if story.posted for key in story.posted.media.keys}
+        running = {each for story in self.stories.values() if story.job for each in (story.id, *story.job.parts)}
+        return {key for key in keys if key in shown or story_of(key) in running}
+
+    async def take(self, name: str, holder: str, now: datetime, hold: timedelta) -> bool:
+        """Whether it is this holder's turn."""
+        current, until = self.turns.get(name, (holder, now))
+        if current != holder and until > now:
+            return False
+        self.turns[name] = (holder, now + hold)
+        return True
+
+    async def position(self, name: str) -> str:
+        """Where the work goes on."""
+        return self.positions.get(name, "")
+
+    async def advance(self, name: str, holder: str, position: str, until: datetime) -> bool:
+        """Remember where the work goes on."""
+        if self.turns.get(name, (None,))[0] != holder:
+            return False
+        self.turns[name], self.positions[name] = (holder, until), position
+        return True

@@ -1,0 +1,98 @@
+"""The walk through the bucket at a size that no single turn may look at."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from stories_ingest.jobs.single_replica import HOLD, InTurn
+from stories_ingest.testing.builders import Hands
+from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition
+from stories_ingest.testing.in_memory import MemoryStories
+from stories_ingest.usecases.sweeps import LISTED, WALK_FOR, SweepObjects
+
+MANY = 30 * LISTED
+SECONDS = 3
+
+
+@dataclass
+class SlowBucket(MemoryBucket):
+    """One that takes three seconds to list a page."""
+
+    now: Hands = field(default_factory=Hands)
+
+    async def page(self, prefix, after, limit):
+        self.now.move(seconds=SECONDS)
+        return await super().page(prefix, after, limit)
+
+
+async def all_but_strays(keys):
+    return {key for key in keys if "stray" not in key}
+
+
+@pytest.fixture
+def bucket():
+    keys = (f"staging/{number:06}{'-stray' if number % 10 == 0 else ''}" for number in range(MANY))
+    return SlowBucket(dict.fromkeys(keys, b"m"))
+
+
+def strays(bucket):
+    return [key for key in bucket.objects if "stray" in key]
+
+
+def walk(bucket, **options):
+    return SweepObjects(bucket, "staging/", all_but_strays, bucket.now, **{"pages": 100, **options})
+
+
+async def test_each_turn_of_a_walk_is_short_and_the_next_goes_on(bucket):
+    position, sweep, turns, longest = MemoryPosition(), walk(bucket), 0, 0.0
+    more = True
+    while more:
+        began = bucket.now()
+        more = await sweep(position)
+        longest, turns = max(longest, (bucket.now() - began).total_seconds()), turns + 1
+    assert longest <= WALK_FOR.total_seconds() + SECONDS
+    assert (turns > 5, position.position, strays(bucket)) == (True, "", [])
+    assert len(bucket.objects) == MANY * 9 // 10
+
+
+async def test_a_walk_that_was_cut_off_goes_on_elsewhere(bucket):
+    position = MemoryPosition()
+    assert await walk(bucket)(position)
+    seen = position.position
+    assert await walk(bucket)(position)
+    assert position.position > seen > "staging/"
+    assert all(key > position.position for key in strays(bucket))
+
+
+async def test_a_walk_ends_when_another_replica_has_taken_over(bucket):
+    assert not await walk(bucket)(MemoryPosition(taken_over=True))
+    assert len(strays(bucket)) == (MANY - LISTED) // 10
+
+
+async def test_a_resting_walk_looks_at_so_many_pages_in_a_turn(bucket):
+    position = MemoryPosition()
+    assert not await walk(bucket, pages=2, rests=True)(position)
+    assert position.advances == 2
+
+
+async def test_no_replica_walks_beside_another_however_long_it_takes(bucket):
+    turns, elsewhere = MemoryStories(), []
+
+    async def begins(_position):
+        elsewhere.append(bucket.now())
+
+    other = InTurn(turns, "two", bucket.now).resumed("walk", begins)
+
+    async def wanted(keys):
+        await other()
+        return await all_but_strays(keys)
+
+    sweep = SweepObjects(bucket, "staging/", wanted, bucket.now, 100)
+    one = InTurn(turns, "one", bucket.now).resumed("walk", sweep)
+    began = bucket.now()
+    while await one():
+        pass
+    assert bucket.now() - began > HOLD
+    assert elsewhere == []
+    bucket.now.move(seconds=HOLD.total_seconds())
+    await other()
+    assert len(elsewhere) == 1

@@ -1,0 +1,244 @@
+"""Asking for stories over HTTP."""
+
+import asyncio
+import re
+
+import pytest
+from stories_ingest.testing.harness import photo, upload
+
+pytestmark = pytest.mark.servers
+
+MEDIA = {"content_type": "video/mp4", "size": 1000}
+LAYER = {"kind": "text", "x": 0.1, "y": 0.2, "w": 0.5, "h": 0.1, "rotation": -12.5, "z": 3, "text": "hi"}
+
+
+async def asked(author, **body):
+    return await author.http.post("/v1/stories", json={"media": MEDIA, **body})
+
+
+async def test_only_media_is_required_and_everything_has_its_default(ann):
+    answer = await asked(ann)
+    draft = answer.json()
+    assert answer.status_code == 201
+    assert answer.headers["location"] == f"/v1/me/stories/{draft['id']}"
+    expected = {
+        "state": "draft",
+        "author_id": ann.user_id,
+        "media": MEDIA,
+        "lifetime": "24h",
+        "audience": "everyone",
+        "hide_from": [],
+        "comments": "everyone",
+        "reactions": True,
+        "sharing": True,
+        "download": False,
+        "view_list": True,
+        "caption": None,
+        "layers": [],
+        "captions_track": None,
+        "sound": None,
+        "split": True,
+        "alt_text": None,
+        "series_id": None,
+    }
+    assert {name: draft[name] for name in expected} == expected
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", draft["created_at"])
+    assert set(draft["upload"]) == {"method", "url", "fields", "expires_at"}
+
+
+async def test_what_was_asked_comes_back(ann):
+    body = {
+        "audience": "close_friends",
+        "hide_from": ["bob", "cat", "bob"],
+        "comments": "nobody",
+        "caption": "  cafe\u0301 ",
+        "captions_track": "WEBVTT\n\n00:00.000 --> 00:01.000\nhi\n",
+        "sound": {"id": "s1", "title": "T", "artist": "A", "start_ms": 0, "length_ms": 1000},
+        "layers": [LAYER],
+    }
+    draft = (await asked(ann, **body)).json()
+    assert (draft["hide_from"], draft["caption"], draft["sound"]) == (["bob", "cat"], "café", body["sound"])
+    (layer,) = draft["layers"]
+    assert {name: value for name, value in layer.items() if name != "id"} == LAYER
+    assert layer["id"]
+
+
+@pytest.mark.parametrize("sent", ["video/webm;codecs=vp8,opus", 'Video/WebM; codecs="vp9"', "video/webm"])
+async def test_parameters_of_a_content_type_are_ignored(ann, sent):
+    """As a browser's recorder calls its file."""
+    answer = await ann.create(b"x" * 10, sent)
+    assert answer.status_code == 201
+    assert answer.json()["media"]["content_type"] == "video/webm"
+    assert answer.json()["upload"]["fields"]["Content-Type"] == "video/webm"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"media": {"content_type": "text/plain", "size": 1}},
+        {"media": {"content_type": "video/mp4", "size": 0}},
+        {"media": {"content_type": "video/mp4", "size": 1.5}},
+        {"media": {"content_type": "video/mp4"}},
+        {"lifetime": "25h"},
+        {"lifetime": 24},
+        {"lifetime": "a day"},
+        {"lifetime": "9" * 400 + "d"},
+        {"audience": "nobody"},
+        {"hide_from": ["not ok"]},
+        {"hide_from": [f"u{n}" for n in range(1001)]},
+        {"comments": "followers"},
+        {"reactions": 1},
+        {"reactions": None},
+        {"caption": "x" * 2201},
+        {"caption": "a\x00b"},
+        {"alt_text": "x" * 2201},
+        {"captions_track": "1\n00:00 --> 00:01\nhi"},
+        {"captions_track": "WEBVTT\n" + "é" * 33_000},
+        {"sound": {"id": "1"}},
+        {"layers": [LAYER] * 51},
+        {"layers": [{**LAYER, "kind": "nothing"}]},
+        {"layers": [{**LAYER, "x": 1.01}]},
+        {"layers": [{**LAYER, "rotation": 181}]},
+        {"layers": [{**LAYER, "z": 1.5}]},
+        {"layers": [{**LAYER, "text": "x" * 17_000}]},
+        {"layers": [{**LAYER, "own": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": 1}}}}}}}}}]},
+        {"unknown": 1},
+    ],
+)
+async def test_a_wrong_shape_is_refused_with_its_place(ann, body):
+    answer = await asked(ann, **body)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert answer.json()["type"] == "urn:stories:invalid"
+    assert answer.json()["errors"][0]["loc"]
+
+
+async def test_what_can_never_be_a_story_is_refused_with_its_reason(ann):
+    answer = await asked(ann, media={"content_type": "video/mp4", "size": 2**40})
+    assert (answer.status_code, answer.json()["type"], answer.json()["reason"]) == (
+        422,
+        "urn:stories:media-refused",
+        "too_large",
+    )
+
+
+async def test_without_a_token_nothing_is_asked_for(ingest):
+    answer = await ingest.http.post("/v1/stories", json={"media": MEDIA})
+    assert (answer.status_code, answer.json()["type"]) == (401, "urn:stories:unauthenticated")
+
+
+async def test_the_same_key_and_body_make_one_draft(ann):
+    first, second = [await ann.create(key="k1", caption="a") for _ in range(2)]
+    assert (first.status_code, second.status_code, first.json()["id"]) == (201, 201, second.json()["id"])
+    assert second.json()["upload"]["fields"]["key"] == first.json()["upload"]["fields"]["key"]
+    other = await ann.create(key="k1", caption="b")
+    assert (other.status_code, other.json()["type"]) == (422, "urn:stories:idempotency-reused")
+
+
+async def test_a_key_asked_at_once_makes_one_draft(ann):
+    answers = await asyncio.gather(*(ann.create(key="k2") for _ in range(6)))
+    made = {answer.json()["id"] for answer in answers if answer.status_code == 201}
+    assert (len(made), {answer.status_code for answer in answers} <= {201, 409}) == (1, True)
+
+
+async def test_the_key_of_a_draft_that_is_gone_finds_nothing(ann):
+    draft = (await ann.create(key="k3")).json()
+    await ann.http.post(f"/v1/stories/{draft['id']}/cancel")
+    assert (await ann.create(key="k3")).status_code == 404
+
+
+async def test_a_refused_request_leaves_its_key_free(ann):
+    for _ in range(10):
+        await ann.create()
+    assert (await ann.create(key="k4")).status_code == 429
+    await ann.http.post(f"/v1/stories/{(await ann.http.get('/v1/me/stories')).json()['items'][0]['id']}/cancel")
+    assert (await ann.create(key="k4")).status_code == 201
+
+
+async def test_one_draft_too_many_is_refused_for_a_while(ann):
+    answers = await asyncio.gather(*(ann.create() for _ in range(12)))
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(refused) == 2
+    assert refused[0].json()["type"] == "urn:stories:too-many-drafts"
+    assert 0 < int(refused[0].headers["retry-after"]) <= 3600
+
+
+async def test_a_form_takes_exactly_what_was_promised(ann):
+    media = photo()
+    form = (await ann.create(media)).json()["upload"]
+    assert (await upload(form, media + b"x")).status_code == 400
+    assert (await upload({**form, "fields": {**form["fields"], "Content-Type": "text/html"}}, media)).status_code == 403
+    assert (await upload({**form, "fields": {**form["fields"], "key": "stories/x"}}, media)).status_code == 403
+    assert (await upload(form, media)).status_code in (200, 204)
+
+
+async def test_a_fresh_form_serves_a_draft_and_nothing_later(ann):
+    media = photo()
+    draft = (await ann.create(media)).json()
+    renewed = await ann.http.post(f"/v1/stories/{draft['id']}/upload")
+    assert renewed.status_code == 200
+    assert (await upload(renewed.json(), media)).status_code in (200, 204)
+    await ann.publish(draft["id"])
+    late = await ann.http.post(f"/v1/stories/{draft['id']}/upload")
+    assert (late.status_code, late.json()["type"]) == (409, "urn:stories:wrong-state")
+
+
+async def test_a_strangers_story_looks_like_no_story(ingest, ann):
+    draft = (await ann.create()).json()
+    bob = ingest.author("bob")
+    for verb, path in (
+        ("GET", "/v1/me/stories/{}"),
+        ("POST", "/v1/stories/{}/upload"),
+        ("POST", "/v1/stories/{}/publish"),
+        ("POST", "/v1/stories/{}/cancel"),
+        ("DELETE", "/v1/stories/{}"),
+        ("PATCH", "/v1/stories/{}"),
+    ):
+        body = {"json": {"reactions": False}} if verb == "PATCH" else {}
+        theirs = await bob.http.request(verb, path.format(draft["id"]), **body)
+        nobodys = await bob.http.request(verb, path.format("01981d5a-7c00-7000-8000-000000000001"), **body)
+        malformed = await bob.http.request(verb, path.format("nothing"), **body)
+        assert [each.status_code for each in (theirs, nobodys, malformed)] == [404] * 3, path
+        assert theirs.json() == nobodys.json() == malformed.json()
+
+
+async def test_limits_are_told_and_kept(start):
+    async with start(limit_create=2) as ingest:
+        author = ingest.author()
+        answers = [await author.create() for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [201, 201, 429]
+        assert answers[0].headers["ratelimit"].startswith('"create";r=1;')
+        assert int(answers[2].headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("call", ["upload", "publish", "cancel", "change", "delete"])
+async def test_edits_of_a_story_have_one_limit_in_common(start, call):
+    async with start(limit_writes=2) as ingest:
+        author = ingest.author()
+        path = f"/v1/stories/{(await author.create()).json()['id']}"
+        calls = {
+            "upload": lambda: author.http.post(f"{path}/upload"),
+            "publish": lambda: author.http.post(f"{path}/publish"),
+            "cancel": lambda: author.http.post(f"{path}/cancel"),
+            "change": lambda: author.http.patch(path, json={"reactions": False}),
+            "delete": lambda: author.http.delete(path),
+        }
+        for _ in range(2):
+            assert (await calls["upload"]()).headers["ratelimit-policy"] == '"writes";q=2;w=60'
+        refused = await calls[call]()
+        assert (refused.status_code, refused.json()["type"]) == (429, "urn:stories:rate-limited")
+        assert (await author.show(path.rsplit("/", 1)[1])).json()["state"] == "draft"
+
+
+@pytest.mark.parametrize("asked", ["60s", "1m", "60000ms", "60", "0.0166666666666666667h"])
+async def test_a_lifetime_is_compared_however_it_is_spelled(start, asked):
+    async with start(story_lifetimes="24h,60s") as ingest:
+        draft = await ingest.author().create(lifetime=asked)
+        assert (draft.status_code, draft.json()["lifetime"]) == (201, "1m")
+
+
+async def test_anybody_may_read_the_bounds(ingest):
+    config = (await ingest.http.get("/v1/config")).json()
+    assert (config["lifetimes"], config["max_clip_ms"], config["max_parts"]) == (["24h"], 15_000, 10)
+    assert (config["limits"]["create"], config["limits"]["comments"]) == (10_000, 30)
+    assert "image/heic" in config["content_types"]
+    assert config["audiences"] == ["everyone", "followers", "friends", "close_friends"]

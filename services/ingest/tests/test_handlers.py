@@ -1,0 +1,205 @@
+"""What ingest hears: every fact is told twice, and the second time changes nothing."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from aiokafka.admin import NewPartitions
+from stories_ingest.testing.harness import eventually, photo
+from stories_shared.clock import system_now, text
+from stories_shared.events.ids import new_id
+from stories_shared.kafka.client import Kafka, key_hash
+
+pytestmark = pytest.mark.servers
+
+OURS = {"ce_specversion": "1.0", "ce_source": "/stories/expiry"}
+
+
+def of(kind, **headers):
+    return {**OURS, "ce_id": new_id(), "ce_type": f"stories.{kind}.v1", "ce_time": text(system_now()), **headers}
+
+
+async def tell_twice(ingest, topic, key, value, **headers):
+    for _ in range(2):
+        await ingest.tell(topic, key, value, **headers)
+
+
+async def parked(ingest, topic, story_id):
+    return [value for _, value, _ in await ingest.said(f"{topic}.ingest.parked") if value["story_id"] == story_id]
+
+
+async def erased(ingest, story_id, times=1):
+    async def look():
+        return len(await ingest.of("story-erased", story_id)) >= times
+
+    await eventually(look)
+
+
+def keys_of(story_id, keys):
+    return [key for key in keys if story_id in key]
+
+
+async def test_an_expired_story_leaves_nothing_and_every_telling_is_answered(start):
+    async with start(story_lifetimes="3s") as ingest:
+        story = await ingest.author().post()
+        fact = {
+            "story_id": story["id"],
+            "author_id": "ann",
+            "expires_at": story["expires_at"],
+            "expired_at": story["expires_at"],
+        }
+        await tell_twice(ingest, "story-expired", story["id"], fact, **of("story-expired"))
+        await erased(ingest, story["id"], times=2)
+        assert all(news["erased_at"] > story["expires_at"] for news in await ingest.of("story-erased", story["id"]))
+        assert keys_of(story["id"], await ingest.keys()) == []
+        assert (await ingest.of("story-posted", story["id"]))[-1] is None
+        kept = await ingest.mongo["ended"].find_one({"_id": story["id"]})
+        assert (kept["how"], await ingest.mongo["stories"].find_one({"_id": story["id"]})) == ("expired", None)
+
+
+async def test_a_moderators_deletion_ends_the_story_and_is_said_again_by_us(ingest, ann):
+    story = await ann.post()
+    fact = {"story_id": story["id"], "deleted_at": text(system_now()), "by": "admin"}
+    await tell_twice(ingest, "story-deleted", "any key", fact)
+    await erased(ingest, story["id"], times=2)
+
+    async def said():
+        return await ingest.of("story-deleted", story["id"])
+
+    assert {(news["author_id"], news["by"]) for news in await eventually(said)} == {(ann.user_id, "admin")}
+    assert keys_of(story["id"], await ingest.keys()) == []
+    assert (await ann.show(story["id"])).status_code == 404
+
+
+async def test_an_outsider_who_speaks_for_the_author_is_parked(ingest, ann):
+    story = await ann.post()
+    fact = {"story_id": story["id"], "author_id": ann.user_id, "deleted_at": text(system_now()), "by": "author"}
+    await ingest.tell("story-deleted", story["id"], fact)
+
+    async def look():
+        return await parked(ingest, "story-deleted", story["id"])
+
+    assert await eventually(look) == [fact]
+    assert (await ann.show(story["id"])).status_code == 200
+
+
+async def test_a_decided_report_ends_the_story_without_our_saying_so(ingest, ann):
+    story = await ann.post()
+    fact = {"story_id": story["id"], "author_id": ann.user_id, "deleted_at": text(system_now()), "by": "admin"}
+    headers = of("story-deleted", ce_source="/stories/engagement")
+    await tell_twice(ingest, "story-deleted", story["id"], fact, **headers)
+    await erased(ingest, story["id"], times=2)
+    assert len(await ingest.of("story-deleted", story["id"])) == 2
+    assert (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
+
+
+async def test_an_ending_of_an_unknown_story_is_answered(ingest):
+    story_id = new_id()
+    fact = {"story_id": story_id, "author_id": "ann", "deleted_at": text(system_now()), "by": "author"}
+    await tell_twice(ingest, "story-deleted", story_id, fact, **of("story-deleted"))
+    await erased(ingest, story_id, times=2)
+
+
+async def test_old_news_is_answered_with_the_present(ingest, ann):
+    story = await ann.post()
+    await ann.http.patch(f"/v1/stories/{story['id']}", json={"audience": "friends"})
+    first = (await ingest.of("story-posted", story["id"]))[0]
+    assert first["revision"] == 1
+    await tell_twice(ingest, "story-posted", story["id"], first, **of("story-posted", ce_source="/stories/ingest"))
+
+    async def mended():
+        news = await ingest.of("story-posted", story["id"])
+        return news[-1]["revision"] == 2 and len(news) >= 5
+
+    await eventually(mended)
+
+
+async def test_news_of_an_erased_story_is_forgotten_again(ingest, ann):
+    story = await ann.post()
+    first = (await ingest.of("story-posted", story["id"]))[0]
+    await ann.http.delete(f"/v1/stories/{story['id']}")
+    await erased(ingest, story["id"])
+    await tell_twice(ingest, "story-posted", story["id"], first, **of("story-posted", ce_source="/stories/ingest"))
+
+    async def forgotten():
+        news = await ingest.of("story-posted", story["id"])
+        return news[-1] is None and sum(each is not None for each in news) >= 3
+
+    await eventually(forgotten)
+
+
+async def test_the_log_forgets_a_story_whose_key_has_moved_since_it_was_said(start, realm):
+    async with start() as ingest:
+
+        async def noted():
+            return await ingest.mongo["widths"].find_one({"_id": "story-posted"})
+
+        assert set((await eventually(noted))["last"]) == {"3"}
+        story = await ingest.author().post()
+        while partition_of(story["id"], 3) == partition_of(story["id"], 4):
+            story = await ingest.author().post()
+    kafka = Kafka(realm["KAFKA_BOOTSTRAP_SERVERS"], realm.prefix)
+    admin = kafka.admin()
+    await admin.start()
+    await admin.create_partitions({kafka.topic("story-posted"): NewPartitions(4)})
+
+    async def grown():
+        [described] = await admin.describe_topics([kafka.topic("story-posted")])
+        return len(described["partitions"]) == 4
+
+    await eventually(grown)
+    await admin.close()
+    async with start() as ingest:
+        await ingest.author().http.delete(f"/v1/stories/{story['id']}")
+
+        async def forgotten():
+            last = {record.partition: record.value for record in await ingest.records("story-posted", story["id"])}
+            return last == dict.fromkeys([partition_of(story["id"], 3), partition_of(story["id"], 4)])
+
+        await eventually(forgotten)
+
+
+def partition_of(key, width):
+    return key_hash(key) % width
+
+
+async def test_an_erased_account_leaves_nothing_and_begins_empty(ingest, ann):
+    story, draft = await ann.post(), await ann.drafted(photo(), key="k")
+    at = text(system_now())
+    receipt = new_id()
+    fact = {"user_id": ann.user_id, "at": at, "receipt_id": receipt}
+    await tell_twice(ingest, "user-erased", ann.user_id, fact, **of("user-erased"))
+
+    async def answered():
+        return len(await ingest.of("user-data-erased", ann.user_id)) == 2
+
+    await eventually(answered)
+    assert {news["by"] for news in await ingest.of("story-deleted", story["id"])} == {"erasure"}
+    assert [key for each in (story, draft) for key in keys_of(each["id"], await ingest.keys())] == []
+    assert (await ann.quota())["posted_24h"] == 0
+    assert (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 404
+    assert (await ann.create(key="k")).json()["id"] != draft["id"]
+
+
+async def test_an_outsider_may_erase_an_account_without_a_receipt_and_not_ahead_of_time(ingest, ann):
+    future = text(system_now() + timedelta(days=1))
+    await ingest.tell("user-erased", ann.user_id, {"user_id": ann.user_id, "at": future})
+
+    async def answered():
+        return await ingest.of("user-data-erased", ann.user_id)
+
+    assert len((await eventually(answered))[0]["receipt_id"]) == 36
+    later = await ann.post()
+    await asyncio.sleep(0.2)
+    await ingest.tell("user-erased", ann.user_id, {"user_id": ann.user_id, "at": "2026-01-01T00:00:00Z"})
+    assert (await ann.show(later["id"])).status_code == 200
+
+
+async def test_what_cannot_be_read_is_parked(ingest, ann):
+    story = await ann.post()
+    await ingest.tell("story-expired", story["id"], {"story_id": story["id"]}, **of("story-expired"))
+
+    async def look():
+        return await parked(ingest, "story-expired", story["id"])
+
+    assert await eventually(look) == [{"story_id": story["id"]}]

@@ -1,0 +1,95 @@
+"""How ingest starts, and what it is made of."""
+
+import asyncio
+import os
+import sys
+from datetime import timedelta
+
+import pytest
+from faststream import AckPolicy
+from minio import Minio
+from minio.commonconfig import ENABLED
+from minio.versioningconfig import VersioningConfig
+from stories_embedded.ports import free_port
+from stories_ingest.app import build_app, init
+from stories_ingest.settings import IngestSettings
+from stories_ingest.store.documents import ENDED_KEPT
+from stories_ingest.testing.harness import eventually, photo, settings_of
+from stories_shared.kafka.topics import Topics
+from stories_shared.runtime.settings import load
+
+pytestmark = pytest.mark.servers
+
+
+async def run(realm):
+    """The process's status and its last words."""
+    environment = {**os.environ, **realm, "PORT": str(free_port(set()))}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "stories_ingest", env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        _, words_said = await asyncio.wait_for(process.communicate(), 120)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return process.returncode, words_said.decode().strip()
+
+
+async def test_preparing_may_be_repeated(realm):
+    for _ in range(2):
+        await init(settings_of(realm))
+
+
+async def test_a_versioned_bucket_stops_the_start_with_one_line(realm):
+    settings = settings_of(realm)
+    await init(settings)
+    client = Minio(
+        realm["S3_ENDPOINT"], realm["S3_ACCESS_KEY"], realm["S3_SECRET_KEY"], secure=False, region="us-east-1"
+    )
+    client.set_bucket_versioning(realm["S3_BUCKET"], VersioningConfig(ENABLED))
+    status, said = await run(realm)
+    assert (status, said.startswith("S3_BUCKET: "), "\n" in said) == (1, True, False)
+
+
+@pytest.mark.parametrize("changed", [{"role": "both"}, {"still_images": "maybe"}, {"max_parts": "0"}])
+def test_a_wrong_setting_stops_the_start_with_one_line(realm, capsys, changed):
+    given = {name.lower(): value for name, value in realm.items()}
+    with pytest.raises(SystemExit) as stopped:
+        load(IngestSettings, given | changed)
+    said = capsys.readouterr().err
+    assert (stopped.value.code, said.count("\n")) == (2, 1)
+    assert said.startswith(f"{next(iter(changed)).upper()}: ")
+
+
+async def test_every_subscriber_is_of_the_one_kind(realm):
+    app = build_app(settings_of(realm))
+    subscribers = app.state.foundation.subscribers
+    assert {each.group_id.removeprefix(realm.prefix) for each in subscribers} == {
+        f"ingest.{topic}" for topic in ("story-posted", "story-expired", "story-deleted", "user-erased")
+    }
+    assert {each.ack_policy for each in subscribers} == {AckPolicy.NACK_ON_ERROR}
+
+
+def test_ended_marks_outlive_every_record():
+    topics = Topics.of([timedelta(hours=24)])
+    assert all(topic.clears_after < ENDED_KEPT for topic in topics.values())
+
+
+async def test_the_other_driver_tells_the_same_story(start):
+    async with start(mongo_driver="motor") as ingest:
+        ann = ingest.author()
+        story = await ann.post()
+        assert (await ann.http.patch(f"/v1/stories/{story['id']}", json={"audience": "friends"})).status_code == 200
+        assert (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
+
+        async def forgotten():
+            return (await ingest.of("story-posted", story["id"]))[-1] is None
+
+        await eventually(forgotten)
+
+
+async def test_photos_may_be_switched_off(start):
+    async with start(still_images="off") as ingest:
+        answer = await ingest.author().create(photo())
+        assert (answer.status_code, answer.json()["reason"]) == (422, "still_images_off")
+        assert "image/jpeg" not in (await ingest.http.get("/v1/config")).json()["content_types"]

@@ -1,0 +1,156 @@
+"""Tickets: the proof, handed out with a story, that this viewer may see it (docs/decisions tells why).
+
+A ticket is good only together with its viewer's token. It carries what engagement must know where it has not yet
+heard of the story itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from stories_shared.auth.signed_text import Key, Seals, Unsealed
+
+NO_GRACE = timedelta(0)
+Refusal = Literal["missing", "malformed", "forged", "foreign", "ended"]
+Comments = Literal["everyone", "friends", "nobody"]
+
+
+class TicketRefused(Exception):
+    """A ticket that proves nothing; ``reason`` is for the metric, the caller sees a 404."""
+
+    def __init__(self, reason: Refusal) -> None:
+        super().__init__(reason)
+        self.reason: Refusal = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """Who may see which story until when, and what they may do with it. Times are aware UTC, whole milliseconds."""
+
+    viewer_id: str
+    author_id: str
+    story_id: str
+    access_revision: int
+    ends_at: datetime
+    """The ticket's end."""
+    expires_at: datetime
+    """The story's end."""
+    comments: Comments
+    friend: bool
+    """Viewer and author follow each other."""
+    reactions: bool
+    sharing: bool
+    download: bool
+    view_list: bool
+    part: int
+    parts: int
+    series_id: str | None
+
+
+class Sealed(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A ticket on the wire: no names, bits for switches."""
+
+    viewer_id: str
+    author_id: str
+    story_id: str
+    access_revision: int
+    ends_ms: int
+    expires_ms: int
+    comments: Comments
+    switches: int
+    part: int
+    parts: int
+    series_id: str | None
+
+
+ENCODER = msgspec.msgpack.Encoder()
+DECODER = msgspec.msgpack.Decoder(Sealed)
+SWITCHES = ("friend", "reactions", "sharing", "download", "view_list")
+
+
+class Tickets:
+    """Signs and reads tickets. The first key signs, all are read."""
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        self.seals = Seals(keys, "ticket.1")
+
+    def sign(self, ticket: Ticket) -> str:
+        """The ticket as a text of some 250 characters for the header ``Story-Ticket``."""
+        return self.seals.seal(ENCODER.encode(to_wire(ticket)))
+
+    def read(
+        self,
+        text: str | None,
+        viewer_id: str,
+        now: datetime,
+        grace: timedelta = NO_GRACE,
+        story_id: str | None = None,
+    ) -> Ticket:
+        """The ticket, if it is ours, this viewer's, this story's (where named) and not over for longer than ``grace``.
+
+        Raises TicketRefused.
+        """
+        if not text:
+            raise TicketRefused("missing")
+        try:
+            ticket = from_wire(DECODER.decode(self.seals.open(text)))
+        except Unsealed as error:
+            raise TicketRefused("forged" if error.reason == "forged" else "malformed") from error
+        except (msgspec.MsgspecError, OverflowError, ValueError) as error:
+            raise TicketRefused("malformed") from error
+        if ticket.viewer_id != viewer_id or story_id not in {None, ticket.story_id}:
+            raise TicketRefused("foreign")
+        if now >= ticket.ends_at + grace:
+            raise TicketRefused("ended")
+        return ticket
+
+
+def to_wire(ticket: Ticket) -> Sealed:
+    return Sealed(
+        ticket.viewer_id,
+        ticket.author_id,
+        ticket.story_id,
+        ticket.access_revision,
+        milliseconds(ticket.ends_at),
+        milliseconds(ticket.expires_at),
+        ticket.comments,
+        ticket.friend
+        | ticket.reactions << 1
+        | ticket.sharing << 2
+        | ticket.download << 3
+        | ticket.view_list << 4,  # in the order of SWITCHES
+        ticket.part,
+        ticket.parts,
+        ticket.series_id,
+    )
+
+
+def from_wire(sealed: Sealed) -> Ticket:
+    return Ticket(
+        viewer_id=sealed.viewer_id,
+        author_id=sealed.author_id,
+        story_id=sealed.story_id,
+        access_revision=sealed.access_revision,
+        ends_at=at(sealed.ends_ms),
+        expires_at=at(sealed.expires_ms),
+        comments=sealed.comments,
+        part=sealed.part,
+        parts=sealed.parts,
+        series_id=sealed.series_id,
+        **{name: bool(sealed.switches >> bit & 1) for bit, name in enumerate(SWITCHES)},
+    )
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+def milliseconds(at: datetime) -> int:
+    return (at - EPOCH) // MILLISECOND
+
+
+def at(milliseconds: int) -> datetime:
+    return EPOCH + milliseconds * MILLISECOND

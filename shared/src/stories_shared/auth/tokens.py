@@ -1,0 +1,192 @@
+"""Who calls: bearer tokens (RFC 6750, 7519) of somebody else's making, checked as RFC 8725 asks."""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import jwt
+
+from stories_shared.auth.jwks import ALGORITHMS, Keys, KeySet, keys_from
+from stories_shared.clock import Clock, system_now
+
+USER_ID = r"^[A-Za-z0-9][A-Za-z0-9_.:@|+~-]{0,127}$"  # contract
+USER_ID_TEXT = re.compile(USER_ID)
+COUNTRY = re.compile(r"[A-Za-z]{2}")
+BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+) *")
+TYPES = frozenset({"jwt", "at+jwt", "application/jwt", "application/at+jwt"})
+
+MAX_TOKEN_BYTES = 8 * 1024  # contract
+LEEWAY = timedelta(seconds=30)  # contract
+REMEMBERED = 10_000  # verified tokens: about 5 MB, and no signature is checked twice a minute for an active client
+
+LAST_SECOND = 2**53  # what a NumericDate can hold exactly; NaN and infinities are not below it either
+
+SIGNATURES = jwt.PyJWS(algorithms=ALGORITHMS)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever a good token speaks for. ``country``: ISO 3166-1 alpha-2, or None; None is in no country list."""
+
+    user_id: str
+    country: str | None = None
+    roles: frozenset[str] = frozenset()
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.roles
+
+
+class Unauthenticated(Exception):
+    """No token (``reason`` None) or a bad one: 401."""
+
+    def __init__(self, reason: str | None = None) -> None:
+        super().__init__(reason or "no token")
+        self.reason = reason
+
+
+class Authenticator:
+    """Tells callers by their tokens.
+
+    ``jwks`` is a URL or the path of a file; ``user_claim`` names the claim that holds the user's id.
+    """
+
+    def __init__(
+        self, jwks: str | Keys, issuer: str, audience: str, user_claim: str = "sub", now: Clock = system_now
+    ) -> None:
+        self.keys = keys_from(jwks, now) if isinstance(jwks, str) else jwks
+        self.issuer, self.audience, self.user_claim = issuer, audience, user_claim
+        self.now = now
+        self.remembered: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
+        self.remembered_from: KeySet | None = None
+
+    async def caller(self, authorization: str | None) -> Caller:
+        """The caller by the ``Authorization`` header's value. Raises Unauthenticated; Unavailable without keys."""
+        if authorization is None:
+            raise Unauthenticated
+        if len(authorization) > MAX_TOKEN_BYTES + len("Bearer "):
+            raise Unauthenticated("the token is too long")
+        match = BEARER.fullmatch(authorization)
+        if match is None:
+            raise Unauthenticated("not a bearer token")
+        return await self.caller_of(match[1])
+
+    async def caller_of(self, token: str) -> Caller:
+        """The caller by a bare token. Raises as ``caller`` does."""
+        keys = await self.keys.current()
+        if keys is not self.remembered_from:  # a withdrawn key's tokens are worth nothing any more
+            self.remembered.clear()
+            self.remembered_from = keys
+        now = self.now().timestamp()
+        name = hashlib.blake2b(token.encode(), digest_size=16).digest()
+        known = self.remembered.get(name)
+        if known is not None and now < known[1]:
+            self.remembered.move_to_end(name)
+            return known[0]
+        claims = await self.verified(token, keys)
+        caller = self.read(claims, now)
+        self.remembered[name] = (caller, claims["exp"] + LEEWAY.total_seconds())
+        if len(self.remembered) > REMEMBERED:
+            self.remembered.popitem(last=False)
+        return caller
+
+    async def verified(self, token: str, keys: KeySet) -> Mapping[str, Any]:
+        """The claims of a token whose signature is right."""
+        if len(token) > MAX_TOKEN_BYTES:
+            raise Unauthenticated("the token is too long")
+        algorithm, key_id = header_of(token)
+        key = keys.find(key_id, algorithm)
+        if key is None and not keys.knows(key_id):
+            key = (await self.keys.after_unknown()).find(key_id, algorithm)
+        if key is None:
+            raise Unauthenticated("no such key")
+        try:
+            payload = SIGNATURES.decode(token, key.public, algorithms=[key.algorithm])
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+            raise Unauthenticated("the signature is wrong") from error
+        return object_in(payload, "claims")
+
+    def read(self, claims: Mapping[str, Any], now: float) -> Caller:
+        """The caller by checked claims at a time, in seconds since 1970. Raises Unauthenticated."""
+        leeway = LEEWAY.total_seconds()
+        expires = number(claims, "exp")
+        if expires is None or expires + leeway <= now:
+            raise Unauthenticated("the token has expired")
+        if "nbf" in claims and ((begins := number(claims, "nbf")) is None or begins - leeway > now):
+            raise Unauthenticated("the token is not valid yet")
+        if claims.get("iss") != self.issuer:
+            raise Unauthenticated("the token is of another issuer")
+        audience = claims.get("aud")
+        if self.audience not in (audience if isinstance(audience, list) else [audience]):
+            raise Unauthenticated("the token is for another audience")
+        user_id = claims.get(self.user_claim)
+        if not isinstance(user_id, str) or not USER_ID_TEXT.fullmatch(user_id):
+            raise Unauthenticated("the token names no user")
+        return Caller(user_id, country_of(claims.get("country")), roles_of(claims.get("roles")))
+
+
+def header_of(token: str) -> tuple[str, str | None]:
+    """Algorithm and key id of a token. Raises Unauthenticated. ``jku``, ``jwk`` and ``x5u`` are not even looked at."""
+    encoded = token.partition(".")[0]
+    try:
+        header = object_in(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)), "header")
+    except binascii.Error as error:
+        raise Unauthenticated("the header cannot be read") from error
+    algorithm, key_id, kind = header.get("alg"), header.get("kid"), header.get("typ")
+    if algorithm not in ALGORITHMS:
+        raise Unauthenticated("the algorithm is not taken")
+    if "crit" in header or "b64" in header:
+        raise Unauthenticated("the header asks for what is not understood")
+    if kind is not None and not (isinstance(kind, str) and kind.lower() in TYPES):
+        raise Unauthenticated("the token is of another type")
+    if not isinstance(key_id, str | None):
+        raise Unauthenticated("the key id is no text")
+    return algorithm, key_id
+
+
+def object_in(document: bytes, what: str) -> dict[str, Any]:
+    """The JSON object of a token's part. Raises Unauthenticated, also where a name is there twice (RFC 8725, 2.4)."""
+    try:
+        found = ONE_MEANING.decode(document.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise Unauthenticated(f"the {what} cannot be read") from error
+    if not isinstance(found, dict):
+        raise Unauthenticated(f"the {what} is no object")
+    return found
+
+
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name is there twice")
+    return found
+
+
+def no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+ONE_MEANING = json.JSONDecoder(object_pairs_hook=each_once, parse_constant=no_constant)
+
+
+def number(claims: Mapping[str, Any], name: str) -> float | None:
+    """A NumericDate (RFC 7519), or None where there is none."""
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < LAST_SECOND else None
+
+
+def country_of(claim: object) -> str | None:
+    return claim.upper() if isinstance(claim, str) and COUNTRY.fullmatch(claim) else None
+
+
+def roles_of(claim: object) -> frozenset[str]:
+    return frozenset(role for role in claim if isinstance(role, str)) if isinstance(claim, list) else frozenset()

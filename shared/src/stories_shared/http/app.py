@@ -1,0 +1,31 @@
+"""Turns a FastAPI application into one of ours: who asks, limits, refusals and documentation."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from stories_shared.auth.tokens import Authenticator
+from stories_shared.http import openapi
+from stories_shared.http.authentication import Admin, Who, admin_of, caller_of
+from stories_shared.http.problem_middleware import Doors, answer_problem
+from stories_shared.http.problems import Problem
+
+
+def install(app: FastAPI, authenticator: Authenticator, **state: Any) -> None:
+    """Puts the doors around every route of ``app``; call it once, before the first request.
+
+    Further keywords (``limits=``) become ``app.state``.
+    """
+    app.router.redirect_slashes = False
+    app.state.authenticator = authenticator
+    for name, value in state.items():
+        setattr(app.state, name, value)
+    for kind in (Problem, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, answer_problem)
+    app.add_middleware(Doors)
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
+
+
+__all__ = ["Admin", "Who", "admin_of", "caller_of", "install"]

@@ -1,0 +1,179 @@
+"""What stands around every route: nothing thrown below leaves as anything but a problem document."""
+
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stories_shared.errors import dependency_of
+from stories_shared.http.problems import Fault, Problem, not_found, problem, unavailable
+from stories_shared.http.strict_json import MAX_BODY_BYTES, too_large
+from stories_shared.runtime.log_throttle import Bursts
+from stories_shared.runtime.logging import logger
+
+log = logger(__name__)
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+BY_STATUS = {
+    400: "bad-request",
+    401: "unauthenticated",
+    403: "forbidden",
+    413: "too-large",
+    415: "unsupported-media-type",
+}
+RETRY_AFTER_S = 1
+UNAVAILABLE = 503
+MOST_TOLD = 300
+bursts = Bursts()
+
+
+class Doors:
+    """ASGI middleware, innermost but for the routes: headers for every answer, a problem for every error.
+
+    HEAD is answered as GET without the body (RFC 9110, 9.3.2). What a route leaves in ``scope["stories.headers"]``
+    is added to its answer, a refusal too.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if scope["method"] == "HEAD":
+            inner = dict(scope) | {"method": "GET"}  # the server goes by its own scope and sends no body
+            await self(inner, receive, send)
+            scope.update((name, inner[name]) for name in ("route", "path_params") if name in inner)
+            return
+        extra: list[tuple[bytes, bytes]] = []
+        scope["stories.headers"] = extra
+        started = False
+
+        async def answer(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*with_cache_control(message.get("headers", [])), *extra]
+            await send(message)
+
+        refusal = at_the_door(scope)
+        if refusal is not None:
+            await refusal.response()(scope, receive, answer)
+            return
+        try:
+            await self.app(scope, receive, answer)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            if started:
+                raise
+            response = problem_of(error, scope).response()
+            await response(scope, receive, answer)
+
+
+def at_the_door(scope: Scope) -> Problem | None:
+    """What is refused before anybody looks for a route: large bodies, and paths with a hidden slash."""
+    if declared_length(scope) > MAX_BODY_BYTES:
+        return too_large()
+    raw_path: bytes = scope.get("raw_path") or b""
+    return not_found() if b"%" in raw_path and b"%2f" in raw_path.lower() else None
+
+
+def with_cache_control(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    kept = list(headers)
+    if not any(name.lower() == b"cache-control" for name, _ in kept):
+        kept.append((b"cache-control", b"private, no-store"))
+    return kept
+
+
+def declared_length(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() and len(value) < 20 else MAX_BODY_BYTES + 1
+    return 0
+
+
+def problem_of(error: BaseException, scope: MutableMapping[str, Any]) -> Problem:
+    """What to answer when this was thrown: the last resort, and a line in the log, is ``internal``."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, Problem):
+        if error.status == UNAVAILABLE:
+            tell_of(error.detail or error.title, scope, error)
+        return error
+    if isinstance(error, RequestValidationError):
+        return of_validation(error)
+    if isinstance(error, HTTPException):
+        return of_status(error, scope)
+    dependency = dependency_of(error)
+    if dependency is not None:
+        tell_of(dependency, scope, error)
+        return unavailable(f"{dependency} does not answer", after=RETRY_AFTER_S)
+    if isinstance(error, TimeoutError):
+        tell_of("it took too long", scope, error)
+        return unavailable("it took too long", after=RETRY_AFTER_S)
+    log.error("an answer failed", path=route_of(scope), exc_info=error)
+    return problem("internal")
+
+
+def tell_of(why: str, scope: MutableMapping[str, Any], error: BaseException) -> None:
+    """One line for a burst of refusals: the dependency or reason, the route, and what the service lacks just now."""
+    route = route_of(scope)
+    times = bursts.due((why, route, scope["method"]))
+    if times is not None:
+        foundation = getattr(scope["app"].state, "foundation", None)
+        lacking = foundation.health.lacking() if foundation else []
+        text = str(error)[:MOST_TOLD]
+        log.warning(
+            "unavailable", why=why, method=scope["method"], route=route, times=times, lacking=lacking, error=text
+        )
+
+
+def of_validation(error: RequestValidationError) -> Problem:
+    """404 where the path is malformed, else 422 with every fault's place."""
+    faults: list[Fault] = [{"loc": list(each["loc"]), "msg": plain(each["msg"])} for each in error.errors()]
+    if any(fault["loc"][:1] == ["path"] for fault in faults):
+        return not_found()
+    return problem("invalid", "the request has the wrong shape", errors=faults)
+
+
+def plain(msg: str) -> str:
+    return msg.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+
+
+def of_status(error: HTTPException, scope: MutableMapping[str, Any]) -> Problem:
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        return problem("method-not-allowed", headers=headers | {"Allow": ", ".join(allowed(scope))})
+    if error.status_code == 404:
+        return not_found()
+    slug = BY_STATUS.get(error.status_code, "unavailable" if error.status_code >= 500 else "bad-request")
+    return problem(slug, str(error.detail), headers=headers)
+
+
+def allowed(scope: MutableMapping[str, Any]) -> list[str]:
+    """The methods that a path knows, over all routes."""
+    routes: Iterable[BaseRoute] = scope["app"].router.routes
+    return [method for method in METHODS if any(answers(route, scope, method) for route in routes)]
+
+
+def answers(route: BaseRoute, scope: MutableMapping[str, Any], method: str) -> bool:
+    asked = {"type": "http", "path": scope["path"], "root_path": scope.get("root_path", "")}
+    match, _ = route.matches(asked | {"method": "GET" if method == "HEAD" else method})
+    return match is Match.FULL
+
+
+def route_of(scope: MutableMapping[str, Any]) -> str:
+    """The route's template, never the path with its ids."""
+    return getattr(scope.get("route"), "path", "unmatched")
+
+
+async def answer_problem(request: Request, error: Exception) -> Response:
+    """The exception handler for what FastAPI and Starlette raise."""
+    return problem_of(error, request.scope).response()

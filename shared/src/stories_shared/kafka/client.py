@@ -1,0 +1,128 @@
+"""How this process reaches Kafka: one description, from which producers, consumers and the broker are made."""
+
+import asyncio
+import contextlib
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.helpers import create_ssl_context
+from aiokafka.partitioner import murmur2
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+
+from stories_shared.kafka import aiokafka_patches
+from stories_shared.runtime.settings import Settings
+
+REQUEST_TIMEOUT_MS = 10_000
+
+
+def key_hash(key: str) -> int:
+    """What Java's clients and ours hash a key to: its partition is this, modulo the number of partitions."""
+    return int(murmur2(key.encode())) & 0x7FFFFFFF
+
+
+aiokafka_patches.mend()
+
+
+class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
+    """aiokafka's consumer, whose ``stop`` always gets to its end.
+
+    Its fetcher cancels its requests and awaits them bare, so while a broker is away their cancellation comes out of
+    ``stop`` half-way (aio-libs/aiokafka#647): whoever stops a consumer would take itself for cancelled, and the
+    connections would stay.
+    """
+
+    async def stop(self) -> None:
+        """Leave the group, end every request, close every connection.
+
+        Raises:
+            asyncio.CancelledError: it is the caller who was cancelled.
+        """
+        try:
+            await super().stop()
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            for part in (self._fetcher, self._client):
+                with contextlib.suppress(asyncio.CancelledError):
+                    await part.close()
+            if caller and caller.cancelling():
+                raise
+
+
+@dataclass(frozen=True)
+class Kafka:
+    """The brokers, the credentials and the prefix of every topic and group."""
+
+    bootstrap: str
+    prefix: str = ""
+    protocol: str = "PLAINTEXT"
+    mechanism: str = "PLAIN"
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    context: ssl.SSLContext | None = None
+    idempotent: bool = True
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Kafka":
+        """The Kafka that the settings name."""
+        context = None
+        if "SSL" in settings.kafka_security_protocol.split("_"):
+            context = create_ssl_context(
+                cafile=settings.kafka_ssl_cafile,
+                certfile=settings.kafka_ssl_certfile,
+                keyfile=settings.kafka_ssl_keyfile,
+            )
+        password = settings.kafka_sasl_password
+        return cls(
+            bootstrap=settings.kafka_bootstrap_servers,
+            prefix=settings.kafka_topic_prefix,
+            protocol=settings.kafka_security_protocol,
+            mechanism=settings.kafka_sasl_mechanism,
+            username=settings.kafka_sasl_username,
+            password=password.get_secret_value() if password else None,
+            context=context,
+            idempotent=settings.kafka_idempotent,
+        )
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments for any aiokafka client."""
+        return {
+            "bootstrap_servers": self.bootstrap,
+            "security_protocol": self.protocol,
+            "sasl_mechanism": self.mechanism,
+            "sasl_plain_username": self.username,
+            "sasl_plain_password": self.password,
+            "ssl_context": self.context,
+            "request_timeout_ms": REQUEST_TIMEOUT_MS,
+        }
+
+    @property
+    def security(self) -> BaseSecurity | None:
+        """The same credentials in FastStream's words."""
+        if self.protocol == "PLAINTEXT":
+            return None
+        if self.protocol == "SSL":
+            return BaseSecurity(ssl_context=self.context)
+        kinds = {"SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+        kind: Any = kinds.get(self.mechanism, SASLPlaintext)
+        secured: BaseSecurity = kind(self.username or "", self.password or "", ssl_context=self.context)
+        return secured
+
+    def topic(self, name: str) -> str:
+        """A topic's or group's full name."""
+        return f"{self.prefix}{name}"
+
+    def plain(self, topic: str) -> str:
+        """A topic's name without the prefix."""
+        return topic.removeprefix(self.prefix)
+
+    def reader(self, **options: Any) -> Consumer:
+        """A consumer without a group, not started: for reading the log by ``assign`` and ``seek``."""
+        return Consumer(**(self.arguments | {"group_id": None, "enable_auto_commit": False} | options))
+
+    def admin(self) -> AIOKafkaAdminClient:
+        """An admin client, not started."""
+        return AIOKafkaAdminClient(**self.arguments)

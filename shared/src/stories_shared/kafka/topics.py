@@ -1,0 +1,247 @@
+"""The topics, as ``topics.yml`` describes them: made and kept in shape here, asked for when a service starts."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import resources
+from typing import Any
+
+import yaml
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from stories_shared.errors import KAFKA, Unavailable
+from stories_shared.kafka.client import Kafka
+from stories_shared.runtime.logging import logger
+from stories_shared.runtime.settings import Settings, duration
+
+log = logger(__name__)
+
+AFTER_LIFETIME = timedelta(hours=24)
+# How often brokers look for segments to delete (log.retention.check.interval.ms, default five minutes).
+RETENTION_CHECK = timedelta(minutes=5)
+# Ended, unfollow and erased-user marks guard against records that arrive late: they are kept longer than any record
+# can live, one that was parked on its last day and replayed on that of the parked topic included.
+MARKS_KEPT = timedelta(days=30)
+SHORTEST_SEGMENT = timedelta(seconds=1)
+TRIES_TO_CREATE = 5
+SHOWN_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. ``parked_of`` names the topic and service whose bad records it holds, if it is a parked one."""
+
+    name: str
+    cleanup: tuple[str, ...]
+    retention: timedelta
+    max_message_bytes: int
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    outsiders: bool = False
+    parked_of: tuple[str, str] | None = None
+
+    @property
+    def segment(self) -> timedelta:
+        """After how long a segment is closed: only closed ones are compacted or dropped."""
+        return max(self.retention / 10, SHORTEST_SEGMENT)
+
+    @property
+    def clears_after(self) -> timedelta:
+        """How long after it was appended a record is gone at the latest."""
+        return self.retention + self.segment + RETENTION_CHECK
+
+    def config(self, replication: int) -> dict[str, str]:
+        """The topic's configuration in Kafka's words."""
+        milliseconds = {name: str(int(value.total_seconds() * 1000)) for name, value in self.durations().items()}
+        return milliseconds | {
+            "cleanup.policy": ",".join(self.cleanup),
+            "max.message.bytes": str(self.max_message_bytes),
+            "message.timestamp.type": "LogAppendTime",
+            "min.insync.replicas": "2" if replication >= 3 else "1",
+            **({"min.cleanable.dirty.ratio": "0.01"} if "compact" in self.cleanup else {}),
+        }
+
+    def durations(self) -> Mapping[str, timedelta]:
+        """The topic's times by configuration name."""
+        times = {"retention.ms": self.retention, "segment.ms": self.segment}
+        if "compact" in self.cleanup:
+            times |= {"max.compaction.lag.ms": self.segment, "delete.retention.ms": self.retention}
+        return times
+
+
+class Topics(Mapping[str, Topic]):
+    """All topics by name without prefix, the parked ones too."""
+
+    def __init__(self, topics: Iterable[Topic]) -> None:
+        self._by_name = {topic.name: topic for topic in topics}
+
+    @classmethod
+    def of(cls, lifetimes: Sequence[timedelta], cap: timedelta | None = None) -> "Topics":
+        """The topics for stories of these lifetimes.
+
+        Args:
+            lifetimes: what stories may live; the longest decides how long ``story-posted`` keeps records.
+            cap: an upper bound for every retention, for stacks that live minutes.
+        """
+        text = resources.files("stories_shared").joinpath("topics.yml").read_text(encoding="utf-8")
+        page = yaml.safe_load(text)
+        made: list[Topic] = []
+        for name, own in page["topics"].items():
+            entry = page["defaults"] | own
+            retention = retention_of(entry["retention"], max(lifetimes), cap)
+            topic = Topic(
+                name=name,
+                cleanup=tuple(entry["cleanup"]),
+                retention=retention,
+                max_message_bytes=entry["max_message_bytes"],
+                writers=tuple(entry["writers"]),
+                readers=tuple(entry["readers"]),
+                outsiders=entry.get("outsiders", False),
+            )
+            made.append(topic)
+            made.extend(parked(topic, reader, page["parked"], cap) for reader in topic.readers)
+        return cls(made)
+
+    @classmethod
+    def for_settings(cls, settings: Settings) -> "Topics":
+        """The topics as the settings want them."""
+        return cls.of(settings.story_lifetimes, settings.topic_retention_max)
+
+    def __getitem__(self, name: str) -> Topic:
+        return self._by_name[name]
+
+    def __iter__(self) -> Any:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def of_service(self, service: str) -> "Topics":
+        """What one service writes, reads or parks to."""
+        return Topics(topic for topic in self.values() if service in (*topic.writers, *topic.readers))
+
+
+def retention_of(text: str, longest: timedelta, cap: timedelta | None) -> timedelta:
+    """A retention as ``topics.yml`` writes it."""
+    kept: timedelta = longest + AFTER_LIFETIME if text == "longest-lifetime+24h" else duration(text)
+    return min(kept, cap) if cap else kept
+
+
+def parked(topic: Topic, reader: str, entry: Mapping[str, Any], cap: timedelta | None) -> Topic:
+    """The parked topic of one reader: what it could not use, kept no longer than a compacted topic keeps content."""
+    retention = retention_of(entry["retention"], timedelta(0), cap)
+    return Topic(
+        name=f"{topic.name}.{reader}.parked",
+        cleanup=("delete",),
+        retention=min(retention, topic.retention) if "compact" in topic.cleanup else retention,
+        max_message_bytes=entry["max_message_bytes"],
+        writers=(reader,),
+        readers=(),
+        parked_of=(topic.name, reader),
+    )
+
+
+async def init_topics(settings: Settings, service: str) -> list[str]:
+    """Make a service's topics as its settings want them; with ``TOPICS=external`` nobody is asked and nothing made.
+
+    Returns:
+        The names, without prefix, of the topics it made.
+
+    Raises:
+        Unavailable: no broker answers.
+        KafkaError: the brokers refuse.
+    """
+    if settings.topics == "external":
+        return []
+    topics = Topics.for_settings(settings).of_service(service)
+    return await ensure_topics(Kafka.of(settings), topics, settings.topic_partitions, settings.topic_replication)
+
+
+async def ensure_topics(kafka: Kafka, topics: Topics, partitions: int, replication: int) -> list[str]:
+    """Make the topics that are missing and give those that are there their configuration. Safe to repeat.
+
+    Returns:
+        The names, without prefix, of the topics it made.
+
+    Raises:
+        Unavailable: no broker answers.
+        KafkaError: the brokers refuse.
+    """
+    async with admin_of(kafka) as admin:
+        there = set(await admin.list_topics())
+        new = [topic for topic in topics.values() if kafka.topic(topic.name) not in there]
+        made = await create(admin, kafka, new, partitions, replication) if new else set()
+        others = [topic for topic in topics.values() if kafka.topic(topic.name) not in made]
+        if others:
+            await admin.alter_configs(
+                [
+                    ConfigResource(ConfigResourceType.TOPIC, kafka.topic(topic.name), configs=topic.config(replication))
+                    for topic in others
+                ]
+            )
+        return sorted(kafka.plain(name) for name in made)
+
+
+async def create(
+    admin: AIOKafkaAdminClient, kafka: Kafka, topics: Sequence[Topic], partitions: int, replication: int
+) -> set[str]:
+    """Create topics, wait until the brokers show them, and return the full names of those that were not there."""
+    wanted = [
+        NewTopic(kafka.topic(topic.name), partitions, replication, topic_configs=topic.config(replication))
+        for topic in topics
+    ]
+    made: set[str] = set()
+    for attempt in range(1, TRIES_TO_CREATE + 1):
+        response = await admin.create_topics(wanted)
+        errors = {row[0]: for_code(row[1]) for row in response.topic_errors}
+        made |= {name for name, kind in errors.items() if kind.errno == 0}
+        failed = [kind for kind in errors.values() if kind.errno and kind is not TopicAlreadyExistsError]
+        if not failed:
+            break
+        if attempt == TRIES_TO_CREATE or not any(kind.retriable for kind in failed):
+            raise failed[0]("creating topics")
+        await asyncio.sleep(0.5 * attempt)
+    names = {topic.name for topic in wanted}
+    deadline = time.monotonic() + SHOWN_WITHIN_S
+    while not names <= set(await admin.list_topics()):
+        if time.monotonic() > deadline:
+            raise Unavailable(KAFKA, "the brokers do not show the topics they made")
+        await asyncio.sleep(0.05)
+    return made
+
+
+async def missing_topics(kafka: Kafka, topics: Topics) -> list[str]:
+    """The full names of the topics that do not exist.
+
+    Raises:
+        Unavailable: no broker answers.
+    """
+    async with admin_of(kafka) as admin:
+        there = set(await admin.list_topics())
+    return sorted(kafka.topic(name) for name in topics if kafka.topic(name) not in there)
+
+
+@contextlib.asynccontextmanager
+async def admin_of(kafka: Kafka) -> Any:
+    """A started admin client.
+
+    Raises:
+        Unavailable: no broker answers.
+    """
+    admin: AIOKafkaAdminClient = kafka.admin()
+    try:
+        await admin.start()
+    except (KafkaError, OSError) as error:
+        with contextlib.suppress(KafkaError, OSError):
+            await admin.close()
+        raise Unavailable(KAFKA, str(error)) from error
+    try:
+        yield admin
+    finally:
+        with contextlib.suppress(KafkaError, OSError):
+            await admin.close()

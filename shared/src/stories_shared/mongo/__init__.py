@@ -1,0 +1,1 @@
+"""MongoDB: the client of both drivers, indexes, the transactional outbox."""

@@ -1,0 +1,29 @@
+"""`python -m stories_shared.runtime.healthcheck /readyz`: exit status 0 if the service here answers 200, else 1
+
+For a container's health check: the image has no other HTTP client. It imports nothing but the standard library, since
+it runs every few seconds.
+"""
+
+import os
+import sys
+import urllib.error
+import urllib.request
+
+WITHIN_S = 3.0
+
+
+def asked(path: str, port: int) -> int | None:
+    """What the process on this port of loopback answers with; None where nobody does within three seconds."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(f"http://127.0.0.1:{port}{path}", timeout=WITHIN_S) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+    except (OSError, ValueError):
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(0 if asked(sys.argv[1], int(os.environ.get("PORT") or 8000)) == 200 else 1)

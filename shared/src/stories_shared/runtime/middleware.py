@@ -1,0 +1,98 @@
+"""What stands around an application: requests are counted and named in logs, none is answered by a wrong clock."""
+
+import re
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+from stories_shared.http.problems import unavailable
+from stories_shared.runtime.health import Health
+from stories_shared.runtime.metrics import CommonMetrics
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+UNCOUNTED = frozenset({"/livez", "/readyz", "/metrics"})
+CLOCK_RETRY_S = 5
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")  # contract
+
+
+class Counted:
+    """ASGI middleware, outermost: counts and times every request by its route's template, never by its path."""
+
+    def __init__(self, app: ASGIApp, metrics: CommonMetrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in UNCOUNTED:
+            await self.app(scope, receive, send)
+            return
+        status, began = 500, time.perf_counter()
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        self.metrics.http_in_flight.inc()
+        try:
+            await self.app(scope, receive, answer)
+        finally:
+            self.metrics.http_in_flight.dec()
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            route = template_of(scope)
+            self.metrics.answered(method, route, status, time.perf_counter() - began)
+
+
+class RequestIds:
+    """ASGI middleware: every log line of a request carries the id that the gateway took from the client or made."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = Headers(scope=scope).get("x-request-id", "") if scope["type"] == "http" else ""
+        if REQUEST_ID.fullmatch(given):
+            with bound_contextvars(request_id=given):
+                await self.app(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+class TimeGate:
+    """ASGI middleware: while the clock is off MongoDB's, nothing under ``/v1`` is answered."""
+
+    def __init__(self, app: ASGIApp, health: Health) -> None:
+        self.app = app
+        self.health = health
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/v1/") and self.health.clock_is_off:
+            refusal = unavailable("this replica's clock is off", after=CLOCK_RETRY_S).response()
+            await refusal(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+def template_of(scope: Any) -> str:
+    """The matched route's template, or ``unmatched``."""
+    route = scope.get("route")
+    path = getattr(route, "path", None)
+    if path is None and "endpoint" in scope:
+        endpoint = scope["endpoint"]
+        path = next((r.path for r in all_routes(scope["app"].routes) if getattr(r, "endpoint", None) is endpoint), None)
+    return path or "unmatched"
+
+
+def all_routes(routes: Iterable[Any]) -> Iterator[Any]:
+    """The routes and those of included routers: FastAPI keeps an included router as one route."""
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        if included is None:
+            yield route
+        else:
+            yield from all_routes(included.routes)

@@ -1,0 +1,30 @@
+"""Times MongoDB's commands."""
+
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from stories_shared.errors import MONGODB
+from stories_shared.runtime.metrics import CommonMetrics
+
+QUIET_COMMANDS = frozenset({"hello", "ping", "endSessions", "isMaster"})
+
+
+class CommandTimes(CommandListener):
+    """Times MongoDB's commands for the metrics."""
+
+    def __init__(self, metrics: CommonMetrics) -> None:
+        self.metrics = metrics
+
+    def started(self, event: CommandStartedEvent) -> None:
+        """Nothing yet."""
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Count a success."""
+        self._count(event.command_name, event.duration_micros, "ok")
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Count a failure."""
+        self._count(event.command_name, event.duration_micros, "error")
+
+    def _count(self, command: str, micros: int, outcome: str) -> None:
+        if command not in QUIET_COMMANDS:
+            self.metrics.dependency_duration.labels(MONGODB, command, outcome).observe(micros / 1e6)

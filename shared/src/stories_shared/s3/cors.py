@@ -1,0 +1,62 @@
+"""A bucket's CORS rules: which browsers may send forms to it, and which headers of its answers they may read."""
+
+from collections.abc import Sequence
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
+
+from minio import Minio
+from minio.error import S3Error
+from minio.helpers import md5sum_hash
+
+from stories_shared.runtime.logging import logger
+
+log = logger(__name__)
+
+OURS = "stories"  # the id of our rule
+EXPOSED = ("ETag", "Content-Range", "Accept-Ranges", "Content-Length", "Last-Modified")
+UNSUPPORTED = frozenset({"NotImplemented", "AccessDenied", "MethodNotAllowed"})
+
+
+def ensure_cors(client: Minio, bucket: str, origins: Sequence[str]) -> None:
+    """Let browsers of these origins read and upload. Without origins, or where others made rules, nothing is changed.
+
+    A store that has no such rules of buckets (MinIO sets them for the whole server), or an account that may not set
+    them, is said so and is no failure.
+    """
+    if not origins:
+        return
+    try:
+        if ids := [each for each in rule_ids(client, bucket) if each != OURS]:
+            log.warning("cors_rules_of_others", bucket=bucket, rules=len(ids))
+            return
+        body = rules(origins).encode()
+        client._execute(  # noqa: SLF001  (the SDK has no call for it)
+            "PUT", bucket, body=body, headers={"Content-MD5": str(md5sum_hash(body))}, query_params={"cors": ""}
+        )
+    except S3Error as error:
+        if error.code not in UNSUPPORTED:
+            raise
+        log.warning("cors_rules_not_supported", bucket=bucket, code=error.code)
+
+
+def rule_ids(client: Minio, bucket: str) -> list[str]:
+    """The ids of the rules that the bucket has; "" for one without."""
+    try:
+        answer = client._execute("GET", bucket, query_params={"cors": ""})  # noqa: SLF001
+    except S3Error as error:
+        if error.code == "NoSuchCORSConfiguration":
+            return []
+        raise
+    found = ET.fromstring(answer.data)  # noqa: S314  (of our own store)
+    return [rule.findtext("{*}ID") or "" for rule in found.iter() if rule.tag.endswith("CORSRule")]
+
+
+def rules(origins: Sequence[str]) -> str:
+    """Our rule as the API wants it."""
+    allowed = "".join(f"<AllowedOrigin>{escape(origin)}</AllowedOrigin>" for origin in origins)
+    methods = "".join(f"<AllowedMethod>{method}</AllowedMethod>" for method in ("GET", "HEAD", "POST"))
+    exposed = "".join(f"<ExposeHeader>{name}</ExposeHeader>" for name in EXPOSED)
+    rule = (
+        f"<ID>{OURS}</ID>{allowed}{methods}<AllowedHeader>*</AllowedHeader>{exposed}<MaxAgeSeconds>600</MaxAgeSeconds>"
+    )
+    return f"<CORSConfiguration><CORSRule>{rule}</CORSRule></CORSConfiguration>"

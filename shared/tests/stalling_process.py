@@ -1,0 +1,69 @@
+"""A whole service process, served as in production, in which one thing hangs on command; see test_hanging."""
+
+import asyncio
+import sys
+import time
+from datetime import timedelta
+
+from fastapi import FastAPI
+from faststream.kafka import KafkaRouter
+from stories_shared.events import StoryErased
+from stories_shared.kafka.subscriber import Records, each, listen
+from stories_shared.runtime import background_tasks, consumer_monitor, watchdog
+from stories_shared.runtime.logging import configure
+from stories_shared.runtime.metrics import Catalogue
+from stories_shared.runtime.server import serve
+from stories_shared.runtime.service import Foundation
+from stories_shared.runtime.settings import Settings, load
+
+# The same judgement, on a scale of seconds instead of minutes.
+consumer_monitor.STUCK_AFTER_S = consumer_monitor.IN_HAND_FOR_S = background_tasks.HANGS_AFTER_S = 4.0
+watchdog.BLOCKED_AFTER_S, watchdog.HANGING_FOR_S = 4.0, 2.0
+
+
+class Process:
+    """The service; `what` hangs in it as soon as the first record is handled."""
+
+    def __init__(self, what: str, settings: Settings) -> None:
+        self.what = what
+        self.hung = False
+        self.base = Foundation("expiry", settings, Catalogue())
+        self.events = KafkaRouter()
+
+        @listen(self.events, StoryErased, service="expiry")
+        async def on_story_erased(batch: Records) -> None:
+            await each(batch, StoryErased, self.handle)
+
+        (self.subscriber,) = self.events.subscribers
+        self.base.sweep("sweep", timedelta(seconds=0.1), self.turn)
+
+    def app(self) -> FastAPI:
+        app = self.base.app("Hanging", self.events)
+        poll = self.subscriber.get_msg
+
+        async def poll_until_it_hangs(consumer):
+            return await (poll(consumer) if not (self.hung and self.what == "polling") else for_ever())
+
+        self.subscriber.get_msg = poll_until_it_hangs
+        return app
+
+    async def handle(self, _event: StoryErased) -> None:
+        self.hung = True
+        if self.what == "handler":
+            await for_ever()
+        if self.what == "event loop":
+            time.sleep(600)  # noqa: ASYNC251 - that is what is tested
+
+    async def turn(self) -> None:
+        if self.hung and self.what == "sweep":
+            await for_ever()
+
+
+async def for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    configure("expiry")
+    given = load(Settings)
+    serve(lambda: Process(sys.argv[1], given).app(), given)

@@ -1,0 +1,69 @@
+"""A connection that was reset fails what is sent over it, so that its client goes on with another."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import uvloop
+from aiokafka.conn import AIOKafkaConnection, create_conn
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.metadata import MetadataRequest
+from stories_shared import kafka
+from stories_shared.kafka import aiokafka_patches
+
+RESET = struct.pack("ii", 1, 0)
+SPEAKS_METADATA = struct.pack(">hi", 0, 1) + struct.pack(">hhh", MetadataRequest.API_KEY, 0, 1)
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+async def say_versions_then_reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """As a broker does that is killed with questions unread."""
+    (size,) = struct.unpack(">i", await reader.readexactly(4))
+    request = await reader.readexactly(size)
+    answer = request[4:8] + SPEAKS_METADATA
+    writer.write(struct.pack(">i", len(answer)) + answer)
+    await writer.drain()
+    await reader.readexactly(1)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    writer.transport.abort()
+
+
+async def sent_at_the_reset() -> BaseException | None:
+    """What becomes of a question that is asked when the connection is just lost and nobody has closed it yet."""
+    server = await asyncio.start_server(say_versions_then_reset, "127.0.0.1", 0)
+    connection: Any = await create_conn(*server.sockets[0].getsockname(), request_timeout_ms=2_000)
+    outcome: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+
+    def ask(_lost: object) -> None:
+        assert connection.connected()
+        try:
+            answer = asyncio.ensure_future(connection.send(MetadataRequest([])))
+        except Exception as error:  # noqa: BLE001  (which one is what is asked)
+            outcome.set_result(error)
+        else:
+            answer.add_done_callback(lambda done: outcome.set_result(done.exception()))
+
+    connection._closed_fut.add_done_callback(ask)
+    connection._writer.write(b"?")
+    async with server:
+        error = await outcome
+        assert not connection.connected()
+        return error
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_question_over_a_connection_that_was_just_reset_fails_as_one_over_a_broken_connection(loop: str) -> None:
+    make: Callable[[], asyncio.AbstractEventLoop] = LOOPS[loop]
+    with asyncio.Runner(loop_factory=make) as runner:
+        assert isinstance(runner.run(sent_at_the_reset()), KafkaConnectionError)
+
+
+def test_whoever_knows_how_to_reach_kafka_has_its_connections_mended_once() -> None:
+    assert kafka.Kafka("nowhere:1").arguments
+    mended = AIOKafkaConnection.send, AIOKafkaConnection._send_sasl_token
+    aiokafka_patches.mend()
+    assert (AIOKafkaConnection.send, AIOKafkaConnection._send_sasl_token) == mended
+    assert not any(hasattr(send.__wrapped__, "__wrapped__") for send in mended)

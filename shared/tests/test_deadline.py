@@ -1,0 +1,71 @@
+"""One deadline for each request, and a slow sender's time is not the service's."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI
+from starlette.requests import Request
+from stories_shared.auth.tokens import Caller
+from stories_shared.http.app import Who, install
+from stories_shared.http.bodies import Body
+from stories_shared.http.deadline import TimelyRoute
+
+PATIENCE_S = 0.3
+
+
+class ImpatientRoute(TimelyRoute):
+    def patience_s(self, _request: Request) -> float:
+        return PATIENCE_S
+
+
+class Note(Body):
+    text: str
+
+
+class SlowKeys:
+    """An authenticator that takes so many seconds for a token."""
+
+    async def caller(self, authorization: str | None) -> Caller:
+        await asyncio.sleep(float((authorization or "Bearer 0").split()[1]))
+        return Caller("ann")
+
+
+@pytest.fixture
+async def client():
+    router = APIRouter(route_class=ImpatientRoute)
+
+    @router.post("/v1/notes", status_code=201)
+    async def create(note: Note, caller: Who) -> dict[str, str]:
+        await asyncio.sleep(float(note.text))
+        return {"by": caller.user_id}
+
+    app = FastAPI()
+    app.include_router(router)
+    install(app, SlowKeys())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        yield client
+
+
+async def post(client: httpx.AsyncClient, text: str, *, slowly: float = 0, token: str = "0") -> int:
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"text": '
+        await asyncio.sleep(slowly)
+        yield f'"{text}"}}'.encode()
+
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    return (await client.post("/v1/notes", content=body(), headers=headers)).status_code
+
+
+async def test_a_body_that_comes_slowly_is_waited_for(client):
+    assert await post(client, "0", slowly=2 * PATIENCE_S) == 201
+
+
+async def test_an_answer_that_takes_too_long_is_given_up(client):
+    assert await post(client, "5") == 503
+
+
+async def test_what_checking_the_token_took_is_taken_from_the_same_deadline(client):
+    assert await post(client, "0", token="0.2") == 201
+    assert await post(client, "0.25", token="0.2") == 503

@@ -1,0 +1,73 @@
+"""A refusal reaches whoever is still sending."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import uvicorn
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+from stories_shared.http.drain_body import HEAR_OUT_WITHIN_S, HeardOut
+from stories_shared.testing import eventually
+
+HEADER = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Type: text/plain\r\n"
+
+
+async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that reads no body."""
+    headers = {"Connection": "close"}
+    await PlainTextResponse("no" * 500, 415, headers)(scope, receive, send)
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    config = uvicorn.Config(HeardOut(refusing), host="127.0.0.1", port=0, lifespan="off", log_level="error")
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+
+    async def started() -> bool:
+        return server.started
+
+    await eventually(started)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    await serving
+
+
+async def told(port: int, header: bytes, *body: bytes) -> bytes:
+    """All that comes back, however long before the end of the body it was decided."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(HEADER + header + b"\r\n")
+    for part in body:
+        await asyncio.sleep(0.1)
+        writer.write(part)
+        await writer.drain()
+    answer = await asyncio.wait_for(reader.read(), 30)
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("header", "body"),
+    [
+        (b"Content-Length: 6\r\n", [b"abc", b"def"]),
+        (b"Transfer-Encoding: chunked\r\n", [b"3\r\nabc\r\n", b"3\r\ndef\r\n", b"0\r\n\r\n"]),
+        (b"", []),
+        (b"Content-Length: 0\r\n", []),
+    ],
+)
+async def test_a_refusal_is_heard_by_whoever_still_sends(port: int, header: bytes, body: list[bytes]) -> None:
+    for _ in range(5):
+        answer = await told(port, header, *body)
+        assert answer.startswith(b"HTTP/1.1 415")
+        assert answer.endswith(b"no" * 500)
+
+
+async def test_who_sends_half_a_body_is_answered_all_the_same(port: int) -> None:
+    async with asyncio.timeout(HEAR_OUT_WITHIN_S + 30):
+        assert (await told(port, b"Content-Length: 6\r\n", b"abc")).startswith(b"HTTP/1.1 415")
+
+
+async def test_a_body_beyond_what_is_taken_is_not_waited_for(port: int) -> None:
+    async with asyncio.timeout(30):
+        assert (await told(port, b"Content-Length: 99999999\r\n")).startswith(b"HTTP/1.1 415")

@@ -1,0 +1,159 @@
+"""Reading the log without a group: from a known place to the end, and knowing what one has not heard."""
+
+import asyncio
+import os
+import signal
+import time
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+from aiokafka import TopicPartition
+from aiokafka.admin import NewPartitions
+from stories_shared.events import StoryDeleted
+from stories_shared.events.cloudevents import Fact, Forgotten
+from stories_shared.events.ids import new_id
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.log_tail import Tail, committed_offsets
+from stories_shared.kafka.publisher import Publisher
+from stories_shared.testing import eventually
+
+pytestmark = pytest.mark.servers
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Reader:
+    def __init__(self, kafka: Kafka, start=None) -> None:
+        self.told: list[str] = []
+        self.tail = Tail(kafka, [StoryDeleted], self.apply, "test", 2.0, start)
+        self.task = asyncio.create_task(self.tail.run())
+
+    def apply(self, told: Fact | Forgotten) -> None:
+        self.told.append(told.event.story_id if isinstance(told, Fact) else f"forget {told.key}")
+
+
+@pytest_asyncio.fixture
+async def kafka(realm):
+    await realm.topic("story-deleted")
+    return Kafka(realm["KAFKA_BOOTSTRAP_SERVERS"], realm.prefix)
+
+
+@pytest_asyncio.fixture
+async def publisher(kafka):
+    made = Publisher(kafka, "ingest")
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def delete(publisher: Publisher) -> str:
+    story = new_id()
+    await publisher.say(StoryDeleted(story_id=story, deleted_at=NOW, by="author"))
+    return story
+
+
+async def test_it_reads_what_was_there_is_ready_and_goes_on(kafka, publisher):
+    before = [await delete(publisher) for _ in range(5)]
+    reader = Reader(kafka)
+    try:
+        await eventually(lambda: reader.tail.ready)
+        assert sorted(reader.told) == sorted(before)
+        await publisher.forget(StoryDeleted, "gone")
+        after = await delete(publisher)
+        await eventually(lambda: {after, "forget gone"} <= set(reader.told), within_s=5)
+        assert not reader.tail.stale(after)
+        assert not reader.tail.any_stale()
+    finally:
+        reader.task.cancel()
+
+
+async def test_it_is_ready_on_an_empty_log(kafka):
+    reader = Reader(kafka)
+    try:
+        await eventually(lambda: reader.tail.ready)
+    finally:
+        reader.task.cancel()
+
+
+async def test_it_starts_where_it_is_told_and_reads_the_rest_from_the_beginning(kafka, publisher):
+    for _ in range(20):
+        await delete(publisher)
+
+    async def ends():
+        admin = kafka.reader()
+        await admin.start()
+        found = await admin.end_offsets([TopicPartition(kafka.topic("story-deleted"), 0)])
+        await admin.stop()
+        return {("story-deleted", 0): next(iter(found.values()))}
+
+    async def nothing_committed():
+        return await committed_offsets(kafka, {"feed.story-deleted": "story-deleted"})
+
+    everything, rest = Reader(kafka, nothing_committed), Reader(kafka, ends)
+    try:
+        await eventually(lambda: everything.tail.ready and rest.tail.ready)
+        assert len(everything.told) == 20
+        in_partition_0 = (await ends())["story-deleted", 0]
+        assert len(rest.told) == 20 - in_partition_0
+    finally:
+        everything.task.cancel()
+        rest.task.cancel()
+
+
+async def test_new_partitions_are_found_and_read_from_their_beginning(kafka, publisher):
+    reader = Reader(kafka)
+    try:
+        await eventually(lambda: reader.tail.ready)
+        admin = kafka.admin()
+        await admin.start()
+        await admin.create_partitions({kafka.topic("story-deleted"): NewPartitions(6)})
+        await admin.close()
+        stories: set[str] = set()
+
+        async def said_while_it_grows() -> bool:
+            stories.add(await delete(publisher))
+            return len(reader.tail.positions) == 6 and len(stories) > 10
+
+        await eventually(said_while_it_grows, within_s=60, every_s=0.3)
+        await eventually(lambda: stories <= set(reader.told), within_s=60)
+    finally:
+        reader.task.cancel()
+
+
+async def test_while_the_broker_is_frozen_partitions_go_stale_and_recover(servers, kafka, publisher):
+    reader = Reader(kafka)
+    broker = servers.process(servers.kafka).pid
+    try:
+        await eventually(lambda: reader.tail.ready)
+        story = await delete(publisher)
+        await eventually(lambda: not reader.tail.stale(story))
+        os.kill(broker, signal.SIGSTOP)
+        try:
+            frozen = time.monotonic()
+            await eventually(lambda: reader.tail.stale(story), within_s=10)
+            assert time.monotonic() - frozen > 1.5
+        finally:
+            os.kill(broker, signal.SIGCONT)
+        await eventually(lambda: not reader.tail.stale(story), within_s=30)
+    finally:
+        reader.task.cancel()
+
+
+async def test_a_consumer_whose_broker_went_away_stops_to_the_end_and_nobody_takes_himself_for_cancelled(
+    servers, kafka
+):
+    consumer = kafka.reader(retry_backoff_ms=60_000)
+    await consumer.start()
+    consumer.assign([TopicPartition(kafka.topic("story-deleted"), 0)])
+    consumer.seek(TopicPartition(kafka.topic("story-deleted"), 0), 0)
+    await consumer.getmany(timeout_ms=100)
+    fetches = consumer._fetcher._pending_tasks
+    servers.kill(servers.kafka)
+    try:
+        # What it had asked failed, and it waits a minute before it asks again.
+        await eventually(lambda: fetches and all(task.get_coro().cr_await.__qualname__ == "sleep" for task in fetches))
+        await consumer.stop()
+        assert not consumer._client._conns
+        assert consumer._fetcher._fetch_task.done()
+    finally:
+        servers.start(servers.kafka)

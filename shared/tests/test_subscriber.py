@@ -1,0 +1,635 @@
+"""What becomes of records, good and bad, on a real broker."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.protocol.group import LeaveGroupRequest
+from faststream import AckPolicy
+from faststream.kafka import KafkaRouter
+from stories_shared.errors import MONGODB, Unacceptable, Unavailable
+from stories_shared.events import StoryErased, UserFollowed, encode
+from stories_shared.events.cloudevents import Fact
+from stories_shared.events.ids import new_id
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.publisher import Message, Publisher
+from stories_shared.kafka.rebalance import Membership
+from stories_shared.kafka.subscriber import BREAKER_AFTER, Fates, Records, each, each_fact, listen, together
+from stories_shared.testing import consuming, eventually
+
+pytestmark = pytest.mark.servers
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def follow(user: str = "ann", target: str = "bob") -> UserFollowed:
+    return UserFollowed(user_id=user, target_id=target, at=NOW)
+
+
+@pytest_asyncio.fixture
+async def kafka(realm) -> Kafka:
+    await realm.topic("user-followed", "user-followed.feed.parked", "story-erased", "story-erased.expiry.parked")
+    return Kafka(realm["KAFKA_BOOTSTRAP_SERVERS"], realm.prefix)
+
+
+@pytest_asyncio.fixture
+async def producer(kafka: Kafka) -> AsyncIterator[AIOKafkaProducer]:
+    made = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def committed(kafka: Kafka, group: str, topic: str) -> int:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=kafka.bootstrap, group_id=kafka.topic(group), enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        consumer.assign([])
+        await consumer.topics()
+        admin = kafka.admin()
+        await admin.start()
+        try:
+            found = await admin.list_consumer_group_offsets(kafka.topic(group))
+        finally:
+            await admin.close()
+        return sum(offset.offset for partition, offset in found.items() if partition.topic == kafka.topic(topic))
+    finally:
+        await consumer.stop()
+
+
+async def parked(kafka: Kafka, topic: str, count: int) -> list[dict[str, bytes]]:
+    consumer = AIOKafkaConsumer(
+        kafka.topic(topic), bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest", group_id=None
+    )
+    await consumer.start()
+    found: list[dict[str, bytes]] = []
+    try:
+        async with asyncio.timeout(15):
+            while len(found) < count:
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += [{**dict(record.headers), "value": record.value} for record in records]
+    finally:
+        await consumer.stop()
+    return found
+
+
+class Warned:
+    """A log that keeps what it was warned of."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def warning(self, event: str, **_fields: object) -> None:
+        self.events.append(event)
+
+
+def followed_by(verb, max_records: int = 500) -> KafkaRouter:
+    router = KafkaRouter()
+
+    @listen(router, UserFollowed, service="feed", max_records=max_records)
+    async def on_user_followed(batch: Records) -> None:
+        """Collect them."""
+        await each(batch, UserFollowed, verb)
+
+    return router
+
+
+async def test_a_good_record_between_bad_ones_is_applied_and_the_bad_ones_are_parked(kafka, producer):
+    seen = []
+
+    async def verb(event: UserFollowed) -> None:
+        seen.append(event.target_id)
+
+    topic = kafka.topic("user-followed")
+    await producer.send(topic, b"{", b"ann", partition=0)
+    await producer.send(topic, encode(follow(target="bob")), b"ann", partition=0)
+    await producer.send(topic, b'{"user_id":"ann","target_id":"x","at":"2026-01-01T00:00:00Z"}', None, partition=0)
+    await producer.send(topic, None, b"ann", partition=0)
+    await producer.send(topic, b"[" * 100_000, b"ann", partition=0)
+    await producer.send_and_wait(topic, encode(follow(target="eve")), b"ann", partition=0)
+    async with consuming(kafka, followed_by(verb)):
+        await eventually(lambda: seen == ["bob", "x", "eve"])
+        found = await parked(kafka, "user-followed.feed.parked", 2)
+    assert {row["value"][:1] for row in found} == {b"{", b"["}
+    assert {row["origin-offset"] for row in found} == {b"0", b"4"}
+    assert all(
+        row["error-type"] == b"unreadable" and row["origin-group"].endswith(b"feed.user-followed") for row in found
+    )
+
+
+async def test_headers_that_are_no_text_or_null_or_ask_for_a_reply_change_nothing(kafka, producer):
+    seen = []
+
+    async def verb(event: UserFollowed) -> None:
+        seen.append(event.target_id)
+
+    headers = [("ce_id", b"\xff\xfe"), ("reply_to", b"elsewhere"), ("ce_source", b""), ("nothing", None)]
+    await producer.send_and_wait(kafka.topic("user-followed"), encode(follow()), b"ann", headers=headers)
+    async with consuming(kafka, followed_by(verb)):
+        await eventually(lambda: seen == ["bob"], within_s=8)
+        await eventually(lambda: committed_is(kafka, 1))
+
+
+async def committed_is(kafka: Kafka, offset: int) -> bool:
+    return await committed(kafka, "feed.user-followed", "user-followed") == offset
+
+
+async def test_while_the_world_is_down_a_record_waits_in_place_and_is_applied_once_it_is_back(kafka, producer):
+    tries = []
+
+    async def verb(event: UserFollowed) -> None:
+        tries.append(event.target_id)
+        if len(tries) < 4:
+            raise Unavailable(MONGODB)
+
+    await producer.send_and_wait(kafka.topic("user-followed"), encode(follow()), b"ann")
+    async with consuming(kafka, followed_by(verb)):
+        await eventually(lambda: len(tries) == 4)
+        await eventually(lambda: committed_is(kafka, 1))
+    assert tries == ["bob"] * 4
+
+
+async def test_what_was_not_finished_is_read_again_by_whoever_comes_next(kafka, producer):
+    tries, seen = [], []
+
+    async def not_now(event: UserFollowed) -> None:
+        tries.append(event.target_id)
+        raise Unavailable(MONGODB)
+
+    async def verb(event: UserFollowed) -> None:
+        seen.append(event.target_id)
+
+    await producer.send_and_wait(kafka.topic("user-followed"), encode(follow()), b"ann")
+    async with consuming(kafka, followed_by(not_now)):
+        await eventually(lambda: tries)
+    async with consuming(kafka, followed_by(verb)):
+        await eventually(lambda: seen == ["bob"], within_s=8)
+
+
+async def test_what_a_stopping_consumer_has_finished_is_not_done_again(kafka, producer):
+    first: list[str] = []
+    second: list[str] = []
+
+    async def slow(event: UserFollowed) -> None:
+        first.append(event.target_id)
+        await asyncio.sleep(0.05)
+
+    async def verb(event: UserFollowed) -> None:
+        second.append(event.target_id)
+
+    targets = [f"n{number}" for number in range(300)]
+    for target in targets:
+        await producer.send(kafka.topic("user-followed"), encode(follow(target=target)), b"ann")
+    await producer.flush()
+    async with consuming(kafka, followed_by(slow)):
+        await eventually(lambda: len(first) >= 20)
+    assert len(first) < len(targets)
+    async with consuming(kafka, followed_by(verb)):
+        await eventually(lambda: len(first) + len(second) >= len(targets))
+    assert first + second == targets
+
+
+async def test_what_members_have_finished_is_not_done_again_when_others_join_and_leave(kafka, producer):
+    done: list[str] = []
+
+    async def slow(event: UserFollowed) -> None:
+        done.append(event.target_id)
+        await asyncio.sleep(0.02)
+
+    targets = [f"n{number}" for number in range(900)]
+    for number, target in enumerate(targets):
+        await producer.send(kafka.topic("user-followed"), encode(follow(target=target)), b"k", partition=number % 3)
+    await producer.flush()
+    async with consuming(kafka, followed_by(slow)):
+        await eventually(lambda: len(done) >= 20)
+        async with consuming(kafka, followed_by(slow)):
+            joined = len(done)
+            await eventually(lambda: len(done) >= joined + 100)
+        await eventually(lambda: len(done) >= len(targets), within_s=30)
+        await eventually(lambda: committed_is(kafka, len(targets)))
+    assert sorted(done) == sorted(targets)
+
+
+async def test_a_batch_that_is_one_write_is_finished_before_its_partitions_change_hands(kafka, producer):
+    begun: list[str] = []
+    done: list[str] = []
+
+    async def write(facts) -> None:
+        begun.extend(fact.event.target_id for fact in facts)
+        await asyncio.sleep(0.5)
+        done.extend(fact.event.target_id for fact in facts)
+
+    def writing() -> KafkaRouter:
+        router = KafkaRouter()
+
+        @listen(router, UserFollowed, service="feed")
+        async def on_user_followed(batch: Records) -> None:
+            await together(batch, UserFollowed, write)
+
+        return router
+
+    for number in range(30):
+        target = encode(follow(target=f"n{number}"))
+        await producer.send(kafka.topic("user-followed"), target, b"k", partition=number % 3)
+    await producer.flush()
+    async with consuming(kafka, writing()):
+        await eventually(lambda: begun)
+        async with consuming(kafka, writing()):
+            await eventually(lambda: committed_is(kafka, 30))
+    assert sorted(done) == sorted(f"n{number}" for number in range(30))
+
+
+async def test_a_member_that_the_group_has_lost_does_one_batch_again_and_no_more(kafka, producer):
+    done: list[str] = []
+    router = KafkaRouter()
+
+    @listen(router, UserFollowed, service="feed", max_records=10)
+    async def on_user_followed(batch: Records) -> None:
+        await together(batch, UserFollowed, write)
+
+    async def write(facts) -> None:
+        done.extend(fact.event.target_id for fact in facts)
+        if len(done) == 20:
+            await leave_behind_its_back()
+
+    async def leave_behind_its_back() -> None:
+        (subscriber,) = router.subscribers
+        coordinator = subscriber.consumer._coordinator
+        await coordinator._send_req(LeaveGroupRequest(coordinator.group_id, coordinator.member_id))
+
+    targets = [f"n{number}" for number in range(60)]
+    for target in targets:
+        await producer.send(kafka.topic("user-followed"), encode(follow(target=target)), b"k", partition=0)
+    await producer.flush()
+    async with consuming(kafka, router):
+        await eventually(lambda: committed_is(kafka, len(targets)))
+    assert done == targets[:20] + targets[10:]
+
+
+async def test_a_member_that_waits_for_the_world_does_not_hold_up_its_group(kafka, producer, monkeypatch):
+    monkeypatch.setattr("stories_shared.kafka.rebalance.log", warned := Warned())
+    tries: list[str] = []
+
+    async def not_now(event: UserFollowed) -> None:
+        tries.append(event.target_id)
+        raise Unavailable(MONGODB)
+
+    async def verb(_event: UserFollowed) -> None:
+        return None
+
+    for number in range(3):
+        await producer.send_and_wait(kafka.topic("user-followed"), encode(follow()), b"ann", partition=number)
+    async with consuming(kafka, followed_by(not_now), backoff_s=(60.0, 60.0)):
+        await eventually(lambda: tries)
+        async with consuming(kafka, followed_by(verb)) as other:
+            await eventually(lambda: other.handled)
+    assert warned.events == []
+
+
+async def test_records_handled_side_by_side_are_begun_in_order_and_none_that_is_finished_is_done_again(kafka, producer):
+    begun, finished, again = [], [], []
+    router, reading_on = KafkaRouter(), KafkaRouter()
+
+    async def slow(fact: Fact[UserFollowed]) -> None:
+        begun.append(fact.offset)
+        await asyncio.sleep(random.uniform(0.01, 0.1))
+        finished.append(fact.offset)
+
+    @listen(router, UserFollowed, service="feed")
+    async def on_user_followed(batch: Records) -> None:
+        """Collect them, four at a time."""
+        await each_fact(batch, UserFollowed, slow, lanes=4)
+
+    @listen(reading_on, UserFollowed, service="feed")
+    async def on_what_is_left(batch: Records) -> None:
+        """Collect the rest."""
+        again.extend(record.offset for record, _ in batch.batch)
+
+    for number in range(300):
+        await producer.send(kafka.topic("user-followed"), encode(follow(target=f"n{number}")), b"ann")
+    await producer.flush()
+    async with consuming(kafka, router):
+        await eventually(lambda: len(finished) >= 40)
+    assert begun == list(range(len(begun)))
+    assert sorted(finished) == begun != finished
+    assert len(begun) < 300
+    async with consuming(kafka, reading_on):
+        await eventually(lambda: len(begun) + len(again) >= 300)
+    assert begun + again == list(range(300))
+
+
+async def test_a_batch_of_slow_records_is_acknowledged_in_parts(kafka, producer):
+    seen, acknowledged = [], []
+
+    async def slow(event: UserFollowed) -> None:
+        seen.append(event.target_id)
+        await asyncio.sleep(0.05)
+
+    targets = [f"n{number}" for number in range(40)]
+    for target in targets:
+        await producer.send(kafka.topic("user-followed"), encode(follow(target=target)), b"ann")
+    await producer.flush()
+    async with consuming(kafka, followed_by(slow), batch_for_s=0.3) as fates:
+        while len(seen) < len(targets):
+            acknowledged.append(sum(fates.handled.values()))
+            await asyncio.sleep(0.02)
+        await eventually(lambda: sum(fates.handled.values()) == len(targets))
+    assert seen == targets
+    assert len(set(acknowledged)) > 2
+
+
+async def test_a_bug_is_tried_three_times_then_parked_and_the_partition_goes_on(kafka, producer):
+    tries = []
+
+    async def verb(event: UserFollowed) -> None:
+        tries.append(event.target_id)
+        if event.target_id == "bob":
+            raise KeyError("nobody expected this")
+
+    for target in ("bob", "eve"):
+        await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target=target)), b"ann")
+    async with consuming(kafka, followed_by(verb)):
+        await eventually(lambda: tries == ["bob", "bob", "bob", "eve"])
+        (found,) = await parked(kafka, "user-followed.feed.parked", 1)
+    assert found["error-type"] == b"bug"
+
+
+async def test_in_a_batch_only_the_guilty_record_is_parked(kafka, producer):
+    applied: set[str] = set()
+
+    async def verb(facts) -> None:
+        if any(fact.event.target_id == "evil" for fact in facts):
+            raise Unacceptable("evil")
+        applied.update(fact.event.target_id for fact in facts)
+
+    router = KafkaRouter()
+
+    @listen(router, UserFollowed, service="feed")
+    async def on_user_followed(batch: Records) -> None:
+        await together(batch, UserFollowed, verb)
+
+    for target in ("bob", "evil", "eve"):
+        await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target=target)), b"ann", partition=0)
+    async with consuming(kafka, router):
+        await eventually(lambda: applied == {"bob", "eve"})
+        (found,) = await parked(kafka, "user-followed.feed.parked", 1)
+    assert found["error-type"] == b"unacceptable"
+
+
+async def test_too_many_bad_records_in_a_row_hold_a_topic_that_only_we_write(kafka, producer):
+    seen = []
+
+    async def verb(event: StoryErased) -> None:
+        seen.append(event.store)
+
+    router = KafkaRouter()
+
+    @listen(router, StoryErased, service="expiry")
+    async def on_story_erased(batch: Records) -> None:
+        await each(batch, StoryErased, verb)
+
+    good = encode(StoryErased(story_id=new_id(), store="feed", erased_at=NOW))
+    for _ in range(BREAKER_AFTER + 50):
+        await producer.send(kafka.topic("story-erased"), b"nonsense", b"k", partition=0)
+    await producer.send(kafka.topic("story-erased"), good, b"k", partition=0)
+    await producer.send_and_wait(kafka.topic("story-erased"), good, b"k", partition=1)
+    async with consuming(kafka, router, "expiry") as fates:
+        await eventually(lambda: fates.broken == [kafka.topic("expiry.story-erased")])
+        await eventually(lambda: seen == ["feed"])  # another partition is not disturbed
+        found = await parked(kafka, "story-erased.expiry.parked", BREAKER_AFTER)
+    assert len(found) == BREAKER_AFTER
+
+
+async def test_a_held_partition_tries_one_record_at_a_time_until_a_good_one_closes_the_breaker(kafka, producer):
+    seen = []
+
+    async def verb(event: StoryErased) -> None:
+        seen.append(event.store)
+
+    router = KafkaRouter()
+
+    @listen(router, StoryErased, service="expiry")
+    async def on_story_erased(batch: Records) -> None:
+        await each(batch, StoryErased, verb)
+
+    for _ in range(BREAKER_AFTER + 3):
+        await producer.send(kafka.topic("story-erased"), b"nonsense", b"k", partition=0)
+    await producer.flush()
+    async with consuming(kafka, router, "expiry", breaker_wait_s=0.2) as fates:
+        await eventually(lambda: fates.broken)
+        began = asyncio.get_running_loop().time()
+        await parked(kafka, "story-erased.expiry.parked", BREAKER_AFTER + 3)
+        assert asyncio.get_running_loop().time() - began > 0.4
+        assert fates.broken == [kafka.topic("expiry.story-erased")]
+        good = encode(StoryErased(story_id=new_id(), store="feed", erased_at=NOW))
+        for _ in range(5):
+            await producer.send_and_wait(kafka.topic("story-erased"), good, b"k", partition=0)
+        await eventually(lambda: len(seen) == 5)
+        assert fates.broken == []
+
+
+def erased(verb, *, whole: bool = False) -> KafkaRouter:
+    """A router of a topic that only we write."""
+    router = KafkaRouter()
+
+    async def all_of(facts: Sequence[Fact[StoryErased]]) -> None:
+        for fact in facts:
+            await verb(fact.event)
+
+    @listen(router, StoryErased, service="expiry")
+    async def on_story_erased(batch: Records) -> None:
+        await (together(batch, StoryErased, all_of) if whole else each(batch, StoryErased, verb))
+
+    return router
+
+
+def erasure(story_id: str = "") -> bytes:
+    return encode(StoryErased(story_id=story_id or new_id(), store="feed", erased_at=NOW))
+
+
+async def test_no_record_is_skipped_when_a_breaker_opens_in_a_batch_that_is_partly_handed_back(kafka, producer):
+    seen = []
+
+    async def slow(event: StoryErased) -> None:
+        seen.append(event.story_id)
+        await asyncio.sleep(0.3)
+
+    topic, stories = kafka.topic("story-erased"), [new_id() for _ in range(4)]
+    for story in stories:
+        await producer.send(topic, erasure(story), b"k", partition=0)
+    for _ in range(BREAKER_AFTER):
+        await producer.send(topic, b"nonsense", b"k", partition=0)
+    await producer.flush()
+    async with consuming(kafka, erased(slow), "expiry", batch_for_s=0.1) as fates:
+        await eventually(lambda: fates.broken)
+        found = await parked(kafka, "story-erased.expiry.parked", BREAKER_AFTER)
+    assert seen == stories
+    assert len(found) == BREAKER_AFTER
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["one-by-one", "together"])
+async def test_a_bug_that_fails_every_record_opens_the_breaker(kafka, producer, whole):
+    seen, broken = [], True
+
+    async def verb(event: StoryErased) -> None:
+        if broken and event.story_id != good:
+            raise KeyError("nobody expected this")
+        seen.append(event.story_id)
+
+    topic, good, stories = kafka.topic("story-erased"), new_id(), [new_id() for _ in range(BREAKER_AFTER + 50)]
+    for story in stories:
+        await producer.send(topic, erasure(story), b"k", partition=0)
+    await producer.send(topic, erasure(good), b"k", partition=1)
+    await producer.flush()
+    async with consuming(kafka, erased(verb, whole=whole), "expiry", backoff_s=(0.001, 0.001)) as fates:
+        await eventually(lambda: fates.broken == [kafka.topic("expiry.story-erased")])
+        found = await parked(kafka, "story-erased.expiry.parked", BREAKER_AFTER)
+        await eventually(lambda: good in seen)
+        assert len(found) == BREAKER_AFTER
+        assert {row["error-type"] for row in found} == {b"bug"}
+    broken = False
+    seen.clear()
+    async with consuming(kafka, erased(verb, whole=whole), "expiry") as fates:
+        await eventually(lambda: seen == stories[BREAKER_AFTER:])
+        assert fates.broken == []
+
+
+async def test_bad_records_of_outside_producers_never_make_a_service_unready(kafka, producer):
+    for _ in range(BREAKER_AFTER + 20):
+        await producer.send(kafka.topic("user-followed"), b"nonsense", b"k", partition=0)
+    await producer.flush()
+    async with consuming(kafka, followed_by(lambda _event: asyncio.sleep(0))) as fates:
+        await eventually(lambda: sum(fates.handled.values()) == BREAKER_AFTER + 20)
+        assert fates.broken == []
+
+
+async def test_a_breaker_goes_with_its_partition(kafka, producer):
+    async def verb(_event: StoryErased) -> None:
+        return None
+
+    for partition in range(3):
+        for _ in range(BREAKER_AFTER):
+            await producer.send(kafka.topic("story-erased"), b"nonsense", b"k", partition=partition)
+    await producer.flush()
+    group = kafka.topic("expiry.story-erased")
+    async with consuming(kafka, erased(verb), "expiry") as fates:
+        await eventually(lambda: len(open_in(fates, group)) == 3)
+        async with consuming(kafka, erased(verb), "expiry"):
+            await eventually(lambda: 0 < len(open_in(fates, group)) < 3)
+
+
+def open_in(fates: Fates, group: str) -> list[TopicPartition]:
+    return [place for place, breaker in fates.breakers.get(group, {}).items() if breaker.open]
+
+
+async def test_the_one_record_that_a_batch_fails_by_is_found_by_halving(kafka, producer):
+    calls: list[int] = []
+    applied: list[str] = []
+    router = KafkaRouter()
+
+    @listen(router, UserFollowed, service="feed")
+    async def on_user_followed(batch: Records) -> None:
+        await together(batch, UserFollowed, verb)
+
+    async def verb(facts: Sequence[Fact[UserFollowed]]) -> None:
+        calls.append(len(facts))
+        if any(fact.event.target_id == "n41" for fact in facts):
+            raise KeyError("nobody expected this")
+        applied.extend(fact.event.target_id for fact in facts)
+
+    targets = [f"n{number}" for number in range(64)]
+    async with consuming(kafka, router):
+        await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target="first")), b"k", partition=0)
+        await eventually(lambda: applied == ["first"])
+        batch = producer.create_batch()
+        for target in targets:
+            batch.append(key=b"k", value=encode(follow(target=target)), timestamp=None)
+        await producer.send_batch(batch, kafka.topic("user-followed"), partition=0)
+        await eventually(lambda: len(applied) == len(targets))
+        (found,) = await parked(kafka, "user-followed.feed.parked", 1)
+    assert found["error-type"] == b"bug"
+    assert applied[1:] == [target for target in targets if target != "n41"]
+    assert len(calls) <= 1 + 3 + 2 * 6
+
+
+async def test_a_batch_that_fails_whole_and_slowly_is_acknowledged_in_parts(kafka, producer):
+    acknowledged = set()
+    router = KafkaRouter()
+
+    @listen(router, UserFollowed, service="feed")
+    async def on_user_followed(batch: Records) -> None:
+        await together(batch, UserFollowed, verb)
+
+    async def verb(_facts: Sequence[Fact[UserFollowed]]) -> None:
+        await asyncio.sleep(0.02)
+        raise KeyError("nobody expected this")
+
+    for number in range(40):
+        await producer.send(kafka.topic("user-followed"), encode(follow(target=f"n{number}")), b"k", partition=0)
+    await producer.flush()
+    async with consuming(kafka, router, batch_for_s=0.4, backoff_s=(0.001, 0.001)) as fates:
+
+        def finished() -> bool:
+            acknowledged.add(sum(fates.handled.values()))
+            return sum(fates.handled.values()) == 40
+
+        await eventually(finished)
+        found = await parked(kafka, "user-followed.feed.parked", 40)
+    assert len(acknowledged) > 2
+    assert sorted(int(row["origin-offset"]) for row in found) == list(range(40))
+
+
+async def test_a_record_that_the_broker_refuses_does_not_wedge_the_publisher(kafka):
+    publisher = Publisher(kafka, "feed")
+    await publisher.start()
+    try:
+        topic = kafka.topic("user-followed")
+        with pytest.raises(Exception, match=r"(?i)large|size"):
+            await publisher.send([Message(topic, b"ann", b"x" * 1_900_000)])
+        for _ in range(5):
+            await publisher.say(follow())
+    finally:
+        await publisher.stop()
+
+
+async def test_every_subscriber_is_of_the_one_kind():
+    router = followed_by(lambda _event: asyncio.sleep(0))
+    (subscriber,) = router.subscribers
+    assert subscriber.group_id == "feed.user-followed"
+    assert subscriber.ack_policy is AckPolicy.NACK_ON_ERROR
+
+
+async def test_an_idle_subscriber_waits_in_one_poll_and_hears_a_record_at_once(kafka, producer):
+    seen = []
+
+    async def verb(event: UserFollowed) -> None:
+        seen.append(event.target_id)
+
+    async with consuming(kafka, followed_by(verb)):
+        await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target="first")), b"ann")
+        await eventually(lambda: seen == ["first"])
+        delays = []
+        for number in range(5):
+            began = asyncio.get_running_loop().time()
+            await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target=f"n{number}")), b"ann")
+            await eventually(lambda number=number: seen[-1] == f"n{number}", every_s=0.002)
+            delays.append(asyncio.get_running_loop().time() - began)
+    assert sorted(delays)[2] < 0.4  # the framework's own loop would sleep for its whole poll time after an empty one
+
+
+async def test_partitions_are_given_up_in_time_whatever_is_in_hand(monkeypatch):
+    monkeypatch.setattr("stories_shared.kafka.rebalance.GIVE_UP_WITHIN_S", 0.05)
+    monkeypatch.setattr("stories_shared.kafka.rebalance.log", warned := Warned())
+    member = Membership()
+    with member.in_hand():
+        async with asyncio.timeout(2):
+            await member.on_partitions_revoked([])
+        assert member.changing.is_set()
+        assert warned.events == ["given_up_with_a_batch_in_hand"]
+    await member.on_partitions_assigned([])
+    assert not member.changing.is_set()

@@ -1,0 +1,184 @@
+"""Servers whose certificate an authority of one's own has signed: S3, the JWKS URL and MongoDB, by ``CA_BUNDLE``."""
+
+import asyncio
+import ipaddress
+import json
+import ssl
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.parse import urlsplit
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from pymongo.errors import PyMongoError
+from stories_shared.auth.jwks import keys_from
+from stories_shared.clock import system_now
+from stories_shared.errors import Unavailable
+from stories_shared.mongo.client import Mongo
+from stories_shared.s3.objects import Objects
+from stories_shared.testing.signed_store import signed_store
+
+
+class Authority:
+    """A certificate authority, its PEM file, and a server's context with a certificate of its."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.key, self.name = ec.generate_private_key(ec.SECP256R1()), name_of(name)
+        self.pem, served = folder / f"{name}.pem", folder / f"{name}-server.pem"
+        unsigned = certificate(self.name, self.name, self.key).add_extension(x509.BasicConstraints(True, 0), True)
+        usage = dict.fromkeys(
+            ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+             "encipher_only", "decipher_only"), False,
+        )  # fmt: skip
+        unsigned = unsigned.add_extension(x509.KeyUsage(key_cert_sign=True, crl_sign=True, **usage), True)
+        subject = x509.SubjectKeyIdentifier.from_public_key(self.key.public_key())
+        self.pem.write_bytes(self.signed(unsigned.add_extension(subject, False)))
+        key = ec.generate_private_key(ec.SECP256R1())
+        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        server = certificate(name_of("localhost"), self.name, key)
+        server = server.add_extension(x509.SubjectAlternativeName(names), False).add_extension(issuer, False)
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        served.write_bytes(private + self.signed(server))
+        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.server.load_cert_chain(served)
+
+    def signed(self, unsigned: x509.CertificateBuilder) -> bytes:
+        return unsigned.sign(self.key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def name_of(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    named = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
+    return (
+        named.serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+    )
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"), "ours")
+
+
+@pytest.fixture(scope="module")
+def another(tmp_path_factory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"), "another")
+
+
+@pytest.fixture
+def bundle(ours: Authority, another: Authority, monkeypatch) -> str:
+    """CA_BUNDLE, on a machine whose system trusts another authority."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(another.pem))
+    return str(ours.pem)
+
+
+async def stat(authority: Authority, ca_bundle: str | None) -> None:
+    with signed_store(authority.server, region="eu-west-1") as store:
+        account = store.access_key, store.secret_key
+        objects = Objects(store.address, None, *account, "stories", region=store.region, ca_bundle=ca_bundle)
+        try:
+            assert await objects.stat("none") is None
+        finally:
+            objects.close()
+
+
+async def test_a_store_with_a_certificate_of_our_authority_is_reached(ours, another, bundle):
+    with pytest.raises(Unavailable):
+        await stat(ours, None)
+    await stat(ours, bundle)
+    await stat(another, bundle)
+
+
+class KeySetHandler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"  # RFC 8037, A.2
+        body = json.dumps({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": x}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+async def fetch_keys(authority: Authority, ca_bundle: str | None) -> bool:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), KeySetHandler)
+    server.socket = authority.server.wrap_socket(server.socket, server_side=True)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        keys = keys_from(f"https://localhost:{server.server_port}/", system_now, ca_bundle)
+        return (await keys.current()).knows("a")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+async def test_a_key_set_with_a_certificate_of_our_authority_is_read(ours, another, bundle):
+    with pytest.raises(Unavailable):
+        await fetch_keys(ours, None)
+    assert await fetch_keys(ours, bundle)
+    assert await fetch_keys(another, bundle)
+
+
+@asynccontextmanager
+async def over_tls(authority: Authority, url: str):
+    """The database behind TLS."""
+    place = urlsplit(url)
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind_reader, behind = await asyncio.open_connection(place.hostname, place.port)
+        await asyncio.gather(pump(reader, behind), pump(behind_reader, writer))
+
+    server = await asyncio.start_server(forward, "127.0.0.1", 0, ssl=authority.server)
+    try:
+        yield f"mongodb://localhost:{server.sockets[0].getsockname()[1]}/?directConnection=true&tls=true"
+    finally:
+        server.close()
+
+
+async def ping(authority: Authority, url: str, driver: str, ca_bundle: str | None) -> None:
+    async with over_tls(authority, url) as behind:
+        mongo = Mongo.connect(behind, "trust", driver, ca_bundle=ca_bundle)
+        try:
+            assert (await mongo.database.command("ping"))["ok"] == 1
+        finally:
+            await mongo.close()
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("driver", ["pymongo", "motor"])
+async def test_a_database_with_a_certificate_of_our_authority_is_reached(servers, ours, another, bundle, driver):
+    with pytest.raises(PyMongoError):
+        await ping(ours, servers.mongo_url, driver, None)
+    await ping(ours, servers.mongo_url, driver, bundle)
+    await ping(another, servers.mongo_url, driver, bundle)
+
+
+@pytest.mark.servers
+async def test_a_database_without_tls_needs_no_authority(servers, bundle):
+    mongo = Mongo.connect(servers.mongo_url, "trust", ca_bundle=bundle)
+    assert (await mongo.database.command("ping"))["ok"] == 1
+    await mongo.close()

@@ -1,0 +1,159 @@
+"""A process in which something hangs ends itself; one that was frozen, or that waits for a server, does not."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from stories_embedded.ports import free_port
+from stories_shared.events import StoryErased
+from stories_shared.events.ids import new_id
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.publisher import Publisher
+from stories_shared.kafka.topics import Topics, ensure_topics
+from stories_shared.runtime.settings import Settings
+from stories_shared.runtime.watchdog import BLOCKED_AFTER_S, EXIT_CODE, HANGING_FOR_S, STOP_WITHIN_S, Watchdog
+from stories_shared.testing import eventually
+
+PROGRAM = Path(__file__).parent / "hanging_process.py"
+
+
+class Running:
+    """The process, its doors and its log."""
+
+    def __init__(self, realm, what: str, log: Path) -> None:
+        self.port, self.log = free_port(set()), log
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, str(PROGRAM), what],
+                env={**os.environ, **realm, "PORT": str(self.port)},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    async def answers(self, path: str, status: int = 200) -> bool:
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=3) as client:
+                return (await client.get(path)).status_code == status
+        except httpx.HTTPError:
+            return False
+
+    def said(self, event: str) -> list[dict]:
+        lines = [line for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in map(json.loads, lines) if line.get("event") == event]
+
+
+@pytest.fixture
+async def publisher(realm):
+    settings = Settings(**{name.lower(): value for name, value in realm.items()})
+    kafka = Kafka.of(settings)
+    await ensure_topics(kafka, Topics.for_settings(settings).of_service("expiry"), 3, 1)
+    made = Publisher(kafka, "feed")
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@asynccontextmanager
+async def running(realm, what: str, tmp_path: Path):
+    found = Running(realm, what, tmp_path / "log")
+    try:
+        await eventually(lambda: found.answers("/readyz"), within_s=60, every_s=0.2)
+        yield found
+    finally:
+        found.process.kill()
+        found.process.wait()
+
+
+async def say(publisher: Publisher, times: int = 1) -> None:
+    for _ in range(times):
+        await publisher.say(StoryErased(story_id=new_id(), store="feed", erased_at=datetime.now(UTC)))
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("polling", "hanging: consumer"),
+        ("handler", "hanging: consumer"),
+        ("sweep", "hanging: sweep"),
+        ("event loop", "the event loop is blocked"),
+    ],
+)
+async def test_what_hangs_is_named_and_the_process_ends_itself(realm, publisher, tmp_path, what, reason):
+    async with running(realm, what, tmp_path) as hanging:
+        await say(publisher)
+
+        async def ended() -> bool:
+            await say(publisher)  # there is something to read at any time
+            return hanging.process.poll() is not None
+
+        await eventually(ended, within_s=60, every_s=0.3)
+        assert hanging.process.returncode == EXIT_CODE
+        (last,) = hanging.said("ends_itself")
+        assert last["reason"].startswith(reason)
+        assert last["exit_code"] == EXIT_CODE
+
+
+@pytest.mark.servers
+async def test_a_process_that_was_frozen_or_waits_for_kafka_goes_on(realm, servers, publisher, tmp_path):
+    async with running(realm, "nothing", tmp_path) as healthy:
+        await say(publisher, 20)
+        for process in (healthy.process, servers.process(servers.kafka)):
+            process.send_signal(signal.SIGSTOP)
+            try:
+                for _ in range(40):
+                    assert healthy.process.poll() is None
+                    await asyncio.sleep(0.2)
+            finally:
+                process.send_signal(signal.SIGCONT)
+            await eventually(lambda: healthy.answers("/livez"))
+            await eventually(lambda: healthy.answers("/readyz"), within_s=60)
+        await say(publisher)
+        assert healthy.process.poll() is None
+        healthy.process.terminate()
+        assert await asyncio.to_thread(healthy.process.wait, STOP_WITHIN_S + 1) == 0
+        assert healthy.said("stopped")
+
+
+def test_a_blocked_event_loop_is_told_from_a_frozen_process():
+    watchdog = Watchdog()
+    at = time.monotonic()
+    verdicts = [watchdog.look(at + n / 2) for n in range(2 * int(BLOCKED_AFTER_S))]
+    assert set(verdicts) == {None}
+    assert "blocked" in (watchdog.look(at + BLOCKED_AFTER_S + 1) or "")
+    thawed = at + 3600
+    assert watchdog.look(thawed) is None
+    assert watchdog.look(thawed + BLOCKED_AFTER_S / 10) is None
+
+
+def test_what_hangs_must_go_on_hanging_and_is_forgiven_after_a_freeze():
+    watchdog = Watchdog()
+    at = time.monotonic()
+
+    def look(after: float, *hanging: str) -> str | None:
+        watchdog.report(hanging)
+        return watchdog.look(at + after)
+
+    assert look(0, "relay") is None
+    assert look(3) is None
+    assert [look(n, "relay") for n in range(4, 4 + int(HANGING_FOR_S))] == [None] * int(HANGING_FOR_S)
+    assert look(5 + HANGING_FOR_S, "relay") == "hanging: relay"
+    assert look(1000, "relay") is None
+    assert watchdog.alarming == ()
+
+
+def test_a_stop_has_its_time_and_no_more():
+    watchdog = Watchdog()
+    watchdog.stopping()
+    at = time.monotonic()
+    assert watchdog.look(at + STOP_WITHIN_S - 0.5) is None
+    assert "the stop" in (watchdog.look(at + STOP_WITHIN_S + 0.5) or "")
