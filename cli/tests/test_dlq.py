@@ -1,4 +1,4 @@
-"""parked list, show and replay, on a real broker."""
+"""dead-lettered list, show and replay, on a real broker."""
 
 import asyncio
 import json
@@ -10,15 +10,15 @@ from faststream.kafka import KafkaRouter
 from stories_shared.clock import system_now
 from stories_shared.events import UserFollowed
 from stories_shared.kafka.client import Kafka
-from stories_shared.kafka.publisher import parking_headers
-from stories_shared.kafka.subscriber import Records, each, listen
+from stories_shared.kafka.publisher import dead_letter_headers
+from stories_shared.kafka.subscriber import Batch, for_each_event, subscribe
 from stories_shared.testing import consuming, eventually
 
 pytestmark = pytest.mark.servers
 GROUP = "feed.user-followed"
 
 
-def park(installation: Any, offset: int, value: bytes = b"{broken", error: str = "unreadable") -> None:
+def dead_letter(installation: Any, offset: int, value: bytes = b"{broken", error: str = "unreadable") -> None:
     """As a consumer does it: the record's own headers come after where it came from."""
     origin = SimpleNamespace(
         topic=installation.kafka.topic("user-followed"),
@@ -26,15 +26,15 @@ def park(installation: Any, offset: int, value: bytes = b"{broken", error: str =
         offset=offset,
         headers=[("ce_id", b"7"), ("ce_source", b"/outside"), ("error", b"of its own")],
     )
-    headers = parking_headers(origin, GROUP, error, "it says nonsense", system_now())
-    installation.put("user-followed.feed.parked", b"ann", value, *headers)
+    headers = dead_letter_headers(origin, GROUP, error, "it says nonsense", system_now())
+    installation.put("user-followed.feed.dlq", b"ann", value, *headers)
 
 
-def test_what_is_parked_is_counted_by_origin_reader_and_reason(installation: Any) -> None:
+def test_what_is_dead_lettered_is_counted_by_origin_reader_and_reason(installation: Any) -> None:
     assert json.loads(installation.run("dlq", "list", "--json").stdout) == []
-    park(installation, 4)
-    park(installation, 5, error="bug")
-    park(installation, 4)
+    dead_letter(installation, 4)
+    dead_letter(installation, 5, error="bug")
+    dead_letter(installation, 4)
     for arguments in ((), ("user-followed",), ("user-followed", GROUP), ("user-followed", "feed")):
         (row,) = json.loads(installation.run("dlq", "list", *arguments, "--json").stdout)
         assert (row["topic"], row["group"], row["records"]) == ("user-followed", GROUP, 2)
@@ -43,9 +43,9 @@ def test_what_is_parked_is_counted_by_origin_reader_and_reason(installation: Any
     assert installation.run("dlq", "list", "no-such-topic").exit_code == 2
 
 
-def test_a_parked_record_shows_where_it_came_from_and_why(installation: Any) -> None:
-    park(installation, 4)
-    park(installation, 5)
+def test_a_dead_letter_record_shows_where_it_came_from_and_why(installation: Any) -> None:
+    dead_letter(installation, 4)
+    dead_letter(installation, 5)
     (shown,) = json.loads(installation.run("dlq", "show", "user-followed", GROUP, "--offset", "1:5", "--json").stdout)
     assert (shown["offset"], shown["error_type"], shown["error"]) == ("1:5", "unreadable", "it says nonsense")
     assert (shown["key"], shown["value"]) == ("ann", "{broken")
@@ -54,7 +54,7 @@ def test_a_parked_record_shows_where_it_came_from_and_why(installation: Any) -> 
 
 def test_a_replay_sends_each_record_once_as_it_was(installation: Any) -> None:
     for offset in (4, 5, 4):
-        park(installation, offset)
+        dead_letter(installation, offset)
     dry = installation.run("dlq", "replay", "user-followed", GROUP, "--all", "--dry-run")
     assert dry.stdout.splitlines() == ["user-followed 1:4", "user-followed 1:5"]
     assert installation.records("user-followed") == []
@@ -71,21 +71,21 @@ def test_a_replay_wants_either_all_or_one(installation: Any, arguments: tuple[st
     assert installation.run("dlq", "replay", "user-followed", GROUP, *arguments).exit_code == 2
 
 
-def test_a_replay_of_what_is_not_parked_fails(installation: Any) -> None:
+def test_a_replay_of_what_is_not_dead_lettered_fails(installation: Any) -> None:
     assert installation.run("dlq", "replay", "user-followed", GROUP, "--offset", "0:9").exit_code == 1
 
 
 def test_a_replay_may_be_repeated_and_leaves_the_same_fact(installation: Any) -> None:
-    park(installation, 4)
+    dead_letter(installation, 4)
     for _ in range(2):
         assert installation.run("dlq", "replay", "user-followed", GROUP, "--offset", "1:4").exit_code == 0
     first, second = installation.records("user-followed")
     assert (first.key, first.value, first.headers) == (second.key, second.value, second.headers)
-    assert len(installation.records("user-followed.feed.parked")) == 1
+    assert len(installation.records("user-followed.feed.dlq")) == 1
 
 
-def test_poison_that_comes_back_is_parked_with_its_new_place(installation: Any) -> None:
-    park(installation, 4)
+def test_poison_that_comes_back_is_dead_lettered_with_its_new_place(installation: Any) -> None:
+    dead_letter(installation, 4)
     assert installation.run("dlq", "replay", "user-followed", GROUP, "--offset", "1:4").exit_code == 0
     (sent,) = installation.records("user-followed")
     asyncio.run(read_to_the_end(installation.kafka))
@@ -98,12 +98,12 @@ async def read_to_the_end(kafka: Kafka) -> None:
     """As the feed does, until the one record is handled."""
     router = KafkaRouter()
 
-    @listen(router, UserFollowed, service="feed")
-    async def on_user_followed(batch: Records) -> None:
-        await each(batch, UserFollowed, lambda _event: asyncio.sleep(0))
+    @subscribe(router, UserFollowed, service="feed")
+    async def on_user_followed(batch: Batch) -> None:
+        await for_each_event(batch, UserFollowed, lambda _event: asyncio.sleep(0))
 
-    async with consuming(kafka, router) as fates:
-        await eventually(lambda: sum(fates.handled.values()) > 0)
+    async with consuming(kafka, router) as consumer_context:
+        await eventually(lambda: sum(consumer_context.handled.values()) > 0)
 
 
 @pytest.mark.parametrize("offset", ["nonsense", "1:", "-1:4"])

@@ -12,7 +12,7 @@ from minio import Minio
 from pymongo import MongoClient
 from stories_shared.clock import system_now
 from stories_shared.events import Event, StoryDeleted, StoryViewed, UserErased
-from stories_shared.events.cloudevents import SERVICES, read
+from stories_shared.events.cloudevents import SERVICES, decode_record
 from stories_shared.events.ids import new_id
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.s3.objects import REGION
@@ -37,12 +37,12 @@ def bucket(installation: Any) -> Minio:
     return client
 
 
-def say(installation: Any, *events: Event, fact_id: str | None = None) -> None:
+def say(installation: Any, *events: Event, event_id: str | None = None) -> None:
     async def publish() -> None:
         publisher = Publisher(installation.kafka, "ingest")
         await publisher.start()
         for event in events:
-            await publisher.say(event, fact_id=fact_id)
+            await publisher.publish(event, event_id=event_id)
         await publisher.stop()
 
     asyncio.run(publish())
@@ -117,16 +117,16 @@ def test_endings_since_a_time_are_said_again_as_they_were(installation: Any) -> 
     say(installation, old)
     since = system_now()
     new = StoryDeleted(story_id=new_id(), author_id="ann", deleted_at=system_now(), by="author")
-    fact_id, erased = new_id(), UserErased(user_id="eve", at=system_now(), receipt_id=new_id())
-    say(installation, new, new, fact_id=fact_id)
+    event_id, erased = new_id(), UserErased(user_id="eve", at=system_now(), receipt_id=new_id())
+    say(installation, new, new, event_id=event_id)
     say(installation, erased)
     ran = installation.run("erasure", "replay", "--since", since.isoformat())
     assert ran.exit_code == 0, ran.output
     assert ran.stdout.splitlines() == ["story-deleted 1", "user-erased 1"]
-    facts = [read(record, StoryDeleted) for record in installation.records("story-deleted")]
+    facts = [decode_record(record, StoryDeleted) for record in installation.records("story-deleted")]
     said = [fact for fact in facts if fact.event == new]
     assert len(said) == 3
-    assert {(fact.id, fact.source) for fact in said} == {(fact_id, "/stories/ingest")}
+    assert {(fact.id, fact.source) for fact in said} == {(event_id, "/stories/ingest")}
     assert sum(fact.event == old for fact in facts) == 1
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from stories_cli.follows import Import
 from stories_shared.events import UserFollowed, UserUnfollowed
-from stories_shared.events.cloudevents import read
+from stories_shared.events.cloudevents import decode_record
 
 pytestmark = pytest.mark.servers
 FOLLOW = {"user_id": "ann", "target_id": "bob", "at": "2026-01-01T00:00:00Z"}
@@ -25,9 +25,9 @@ def test_an_event_is_said_as_an_outsider_with_key_and_headers(installation: Any)
     (record,) = installation.records("user-followed")
     topic, partition, offset = ran.stdout.split()
     assert (topic, int(partition), int(offset)) == (record.topic, record.partition, record.offset)
-    fact = read(record, UserFollowed)
+    fact = decode_record(record, UserFollowed)
     assert record.key == b"ann"
-    assert (fact.event.target_id, fact.ours, fact.source) == ("bob", False, "/stories-cli")
+    assert (fact.event.target_id, fact.is_internal, fact.source) == ("bob", False, "/stories-cli")
     assert fact.id
 
 
@@ -63,7 +63,7 @@ def test_standard_input_has_an_event_a_line_and_bad_ones_do_not_stop_the_good(in
     assert ran.exit_code == 1
     assert "line 2" in ran.stderr
     assert len(ran.stdout.splitlines()) == 2
-    told = [read(record, UserUnfollowed).event.target_id for record in installation.records("user-unfollowed")]
+    told = [decode_record(record, UserUnfollowed).event.target_id for record in installation.records("user-unfollowed")]
     assert told == ["bob", "eve"]
 
 
@@ -102,7 +102,7 @@ def test_an_import_that_stopped_goes_on_at_a_line_with_the_time_that_it_had(inst
     file.write_text("".join(f"u{number},ann\n" for number in range(10)))
     ran = installation.run("follows", "import", str(file), "--from-line", "8", "--at", "2026-01-01T00:00:00Z")
     assert ran.exit_code == 0, ran.output
-    edges = [read(record, UserFollowed).event for record in installation.records("user-followed")]
+    edges = [decode_record(record, UserFollowed).event for record in installation.records("user-followed")]
     assert sorted(edge.user_id for edge in edges) == ["u7", "u8", "u9"]
     assert {edge.at.isoformat() for edge in edges} == {"2026-01-01T00:00:00+00:00"}
 

@@ -8,17 +8,17 @@ from datetime import timedelta
 from fastapi import FastAPI
 from faststream.kafka import KafkaRouter
 from stories_shared.events import StoryErased
-from stories_shared.kafka.subscriber import Records, each, listen
+from stories_shared.kafka.subscriber import Batch, for_each_event, subscribe
 from stories_shared.runtime import background_tasks, consumer_monitor, watchdog
 from stories_shared.runtime.logging import configure
-from stories_shared.runtime.metrics import Catalogue
+from stories_shared.runtime.metrics import MetricsRegistry
 from stories_shared.runtime.server import serve
-from stories_shared.runtime.service import Foundation
+from stories_shared.runtime.service import ServiceRuntime
 from stories_shared.runtime.settings import Settings, load
 
 # The same judgement, on a scale of seconds instead of minutes.
-consumer_monitor.STUCK_AFTER_S = consumer_monitor.IN_HAND_FOR_S = background_tasks.HANGS_AFTER_S = 4.0
-watchdog.BLOCKED_AFTER_S, watchdog.HANGING_FOR_S = 4.0, 2.0
+consumer_monitor.STUCK_AFTER_S = consumer_monitor.MAX_BATCH_AGE_S = background_tasks.STALLED_AFTER_S = 4.0
+watchdog.BLOCKED_AFTER_S, watchdog.STALLED_FOR_S = 4.0, 2.0
 
 
 class Process:
@@ -27,15 +27,15 @@ class Process:
     def __init__(self, what: str, settings: Settings) -> None:
         self.what = what
         self.hung = False
-        self.base = Foundation("expiry", settings, Catalogue())
+        self.base = ServiceRuntime("expiry", settings, MetricsRegistry())
         self.events = KafkaRouter()
 
-        @listen(self.events, StoryErased, service="expiry")
-        async def on_story_erased(batch: Records) -> None:
-            await each(batch, StoryErased, self.handle)
+        @subscribe(self.events, StoryErased, service="expiry")
+        async def on_story_erased(batch: Batch) -> None:
+            await for_each_event(batch, StoryErased, self.handle)
 
         (self.subscriber,) = self.events.subscribers
-        self.base.sweep("sweep", timedelta(seconds=0.1), self.turn)
+        self.base.periodic("sweep", timedelta(seconds=0.1), self.turn)
 
     def app(self) -> FastAPI:
         app = self.base.app("Hanging", self.events)

@@ -11,8 +11,8 @@ import uvloop
 from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.metadata import MetadataRequest
-from stories_shared import kafka
 from stories_shared.kafka import aiokafka_patches
+from stories_shared.kafka.client import Kafka
 
 RESET = struct.pack("ii", 1, 0)
 SPEAKS_METADATA = struct.pack(">hi", 0, 1) + struct.pack(">hhh", MetadataRequest.API_KEY, 0, 1)
@@ -62,8 +62,8 @@ def test_a_question_over_a_connection_that_was_just_reset_fails_as_one_over_a_br
 
 
 def test_whoever_knows_how_to_reach_kafka_has_its_connections_mended_once() -> None:
-    assert kafka.Kafka("nowhere:1").arguments
+    assert Kafka("nowhere:1").arguments
     mended = AIOKafkaConnection.send, AIOKafkaConnection._send_sasl_token
-    aiokafka_patches.mend()
+    aiokafka_patches.patch_connection_errors()
     assert (AIOKafkaConnection.send, AIOKafkaConnection._send_sasl_token) == mended
     assert not any(hasattr(send.__wrapped__, "__wrapped__") for send in mended)

@@ -14,13 +14,14 @@ from starlette.responses import Response
 from stories_shared.auth.tokens import Caller, Unauthenticated
 from stories_shared.errors import Unavailable
 from stories_shared.http import problems
-from stories_shared.http.app import Admin, Who, install
+from stories_shared.http.app import configure_app
+from stories_shared.http.authentication import AdminCaller, CurrentCaller
 from stories_shared.http.bodies import Body, StrictRoute
 from stories_shared.http.paging import Paged, read_page
-from stories_shared.http.rate_limits import Limits, limited, spend
-from stories_shared.http.raw_routes import PAGING, hot
+from stories_shared.http.rate_limits import RateLimits, consume, rate_limited
+from stories_shared.http.raw_routes import PAGING, raw_route
 from stories_shared.http.strict_json import read_document
-from stories_shared.runtime.log_throttle import QUIET_FOR_S, Bursts
+from stories_shared.runtime.log_throttle import QUIET_FOR_S, LogThrottle
 
 
 class ByName:
@@ -54,13 +55,13 @@ class Reel(BaseModel):
 router = APIRouter(route_class=StrictRoute, tags=["stories"])
 
 
-@router.post("/v1/shares", status_code=201, dependencies=[limited("shares")])
-async def share(share: Share, caller: Who) -> Reel:
+@router.post("/v1/shares", status_code=201, dependencies=[rate_limited("shares")])
+async def share(share: Share, caller: CurrentCaller) -> Reel:
     return Reel(items=[caller.user_id])
 
 
 @router.get("/v1/admin/reports")
-async def read_reports(caller: Admin) -> Reel:
+async def read_reports(caller: AdminCaller) -> Reel:
     return Reel(items=[caller.user_id])
 
 
@@ -70,7 +71,7 @@ async def read_config() -> dict[str, int]:
 
 
 @router.get("/v1/list")
-async def read_list(page: Paged, caller: Who) -> dict[str, object]:
+async def read_list(page: Paged, caller: CurrentCaller) -> dict[str, object]:
     return {"limit": page.limit, "cursor": page.cursor}
 
 
@@ -90,20 +91,20 @@ async def fail(name: str) -> None:
     raise FAILURES[name]
 
 
-@hot(router, "GET", "/v1/tray", summary="The tray", query=PAGING, answers={200: Tray, 304: None}, limit="reads")
+@raw_route(router, "GET", "/v1/tray", summary="The tray", query=PAGING, answers={200: Tray, 304: None}, limit="reads")
 async def read_tray(request: Request, caller: Caller, query: dict[str, str]) -> Response:
     page = read_page(query)
     tray = msgspec.json.encode({"items": [caller.user_id] * page.limit})
     return Response(tray, headers={"Cache-Control": "private, no-cache"}, media_type="application/json")
 
 
-@hot(router, "POST", "/v1/views", summary="Views", body=Views, answers={202: None, 409: None})
+@raw_route(router, "POST", "/v1/views", summary="Views", body=Views, answers={202: None, 409: None})
 async def post_views(request: Request, caller: Caller, query: dict[str, str]) -> Response:
     try:
         given = msgspec.convert(await read_document(request), Views)
     except msgspec.ValidationError as error:
         raise problems.invalid(str(error), "body") from error
-    spend(request, "views", caller.user_id, len(given.views))
+    consume(request, "views", caller.user_id, len(given.views))
     return Response(status_code=202)
 
 
@@ -132,7 +133,7 @@ def refused():
 def app(watch, refused):
     app = FastAPI(title="Stories", docs_url=None, redoc_url=None)
     app.include_router(router)
-    install(app, ByName(), limits=Limits({"shares": 3, "reads": 1000, "views": 100}, refused.append, watch))
+    configure_app(app, ByName(), limits=RateLimits({"shares": 3, "reads": 1000, "views": 100}, refused.append, watch))
     return app
 
 
@@ -268,7 +269,7 @@ async def test_many_requests_at_once_each_get_their_own_answer(client):
 
 def test_a_burst_of_refusals_is_told_of_once_and_then_counted() -> None:
     at = [0.0]
-    bursts = Bursts(lambda: at[0])
+    bursts = LogThrottle(lambda: at[0])
     assert [bursts.due(("mongodb", "/v1/tray")) for _ in range(500)] == [1] + [None] * 499
     assert bursts.due(("mongodb", "/v1/rings")) == 1
     at[0] = QUIET_FOR_S

@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from stories_shared.auth import jwks as key_sets
 from stories_shared.auth.tokens import Authenticator, Caller, Unauthenticated
 from stories_shared.errors import Unavailable
 
@@ -493,14 +494,14 @@ def test_a_key_file_without_keys_stops_the_start_with_one_line(tmp_path, text):
         path.write_text(text)
     for place in (str(path), path.as_uri()):
         with pytest.raises(ValueError, match=f"^AUTH_JWKS: {re.escape(str(path))}: ") as refused:
-            jwks.check(place)
+            key_sets.check(place)
         assert "\n" not in str(refused.value)
 
 
 def test_a_key_file_or_a_url_starts(jwks):
-    jwks.check(str(jwks))
-    jwks.check(jwks.as_uri())
-    jwks.check("https://issuer.example/jwks")
+    key_sets.check(str(jwks))
+    key_sets.check(jwks.as_uri())
+    key_sets.check("https://issuer.example/jwks")
 
 
 class Issuer:

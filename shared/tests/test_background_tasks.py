@@ -2,12 +2,12 @@
 
 import asyncio
 
-from stories_shared.runtime.background_tasks import Loops
+from stories_shared.runtime.background_tasks import TaskSupervisor
 from stories_shared.testing import eventually
 
 
 async def test_a_loop_goes_on_after_a_failure_and_after_a_cancellation_that_nobody_asked_for():
-    turns, loops = 0, Loops()
+    turns, loops = 0, TaskSupervisor()
 
     async def run() -> None:
         nonlocal turns
@@ -20,7 +20,7 @@ async def test_a_loop_goes_on_after_a_failure_and_after_a_cancellation_that_nobo
             await leaked
         await asyncio.sleep(60)
 
-    loops.job("unlucky", run)
+    loops.background_task("unlucky", run)
     loops.start()
     try:
         await eventually(lambda: turns == 3)

@@ -9,8 +9,8 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from pydantic import Field, TypeAdapter, ValidationError
 from stories_shared.auth.tokens import Caller
-from stories_shared.http.app import install
-from stories_shared.http.authentication import Who
+from stories_shared.http.app import configure_app
+from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import Body, Emoji, StoryId, StrictRoute, Text, UserId
 
 
@@ -44,7 +44,7 @@ async def post_maybe(comment: Comment | None = None) -> dict[str, Any]:
 
 
 @router.get("/users/{user_id}/stories/{story_id}")
-async def read_story(user_id: UserId, story_id: StoryId, caller: Who, limit: int = 20) -> dict[str, Any]:
+async def read_story(user_id: UserId, story_id: StoryId, caller: CurrentCaller, limit: int = 20) -> dict[str, Any]:
     return {"user_id": user_id, "limit": limit}
 
 
@@ -57,7 +57,7 @@ async def put_story(user_id: UserId, story_id: StoryId) -> None:
 async def client():
     app = FastAPI()
     app.include_router(router)
-    install(app, Everybody())
+    configure_app(app, Everybody())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
 

@@ -8,14 +8,15 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from stories_shared.auth.tokens import Caller
-from stories_shared.http.app import Who, install
+from stories_shared.http.app import configure_app
+from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import Body
-from stories_shared.http.deadline import TimelyRoute
+from stories_shared.http.deadline import DeadlineRoute
 
 PATIENCE_S = 0.3
 
 
-class ImpatientRoute(TimelyRoute):
+class ImpatientRoute(DeadlineRoute):
     def patience_s(self, _request: Request) -> float:
         return PATIENCE_S
 
@@ -37,13 +38,13 @@ async def client():
     router = APIRouter(route_class=ImpatientRoute)
 
     @router.post("/v1/notes", status_code=201)
-    async def create(note: Note, caller: Who) -> dict[str, str]:
+    async def create(note: Note, caller: CurrentCaller) -> dict[str, str]:
         await asyncio.sleep(float(note.text))
         return {"by": caller.user_id}
 
     app = FastAPI()
     app.include_router(router)
-    install(app, SlowKeys())
+    configure_app(app, SlowKeys())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
 

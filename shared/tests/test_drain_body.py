@@ -7,7 +7,7 @@ import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
-from stories_shared.http.drain_body import HEAR_OUT_WITHIN_S, HeardOut
+from stories_shared.http.drain_body import DRAIN_TIMEOUT_S, DrainBodyMiddleware
 from stories_shared.testing import eventually
 
 HEADER = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Type: text/plain\r\n"
@@ -21,7 +21,7 @@ async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    config = uvicorn.Config(HeardOut(refusing), host="127.0.0.1", port=0, lifespan="off", log_level="error")
+    config = uvicorn.Config(DrainBodyMiddleware(refusing), host="127.0.0.1", port=0, lifespan="off", log_level="error")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
 
@@ -64,7 +64,7 @@ async def test_a_refusal_is_heard_by_whoever_still_sends(port: int, header: byte
 
 
 async def test_who_sends_half_a_body_is_answered_all_the_same(port: int) -> None:
-    async with asyncio.timeout(HEAR_OUT_WITHIN_S + 30):
+    async with asyncio.timeout(DRAIN_TIMEOUT_S + 30):
         assert (await told(port, b"Content-Length: 6\r\n", b"abc")).startswith(b"HTTP/1.1 415")
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stories_shared.events import EVENTS, StoryDeleted, StoryPosted, StoryViewed, UserFollowed, encode
-from stories_shared.events.cloudevents import Unreadable, headers_of, read
+from stories_shared.events.cloudevents import DecodeError, decode_record, headers_of
 from stories_shared.events.ids import is_id, new_id
 
 GOLDEN = Path(__file__).parent / "golden"  # a folder for each release, and one for what is not released yet
@@ -32,14 +32,14 @@ def record(value: bytes | None, headers: Any = ()) -> SimpleNamespace:
 def test_a_payload_of_this_and_of_every_earlier_release_is_read_as_it_was_said(path):
     event = EVENTS[path.stem]
     value = path.read_bytes()
-    told = json.loads(encode(read(record(value), event).event))
+    told = json.loads(encode(decode_record(record(value), event).event))
     assert told == told | json.loads(value)
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.rglob("*.json")), ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_a_payload_of_a_later_release_is_read_without_what_is_new_in_it(path):
     value = path.read_bytes()
-    assert read(record(json.dumps(grown(json.loads(value))).encode()), EVENTS[path.stem]) == read(
+    assert decode_record(record(json.dumps(grown(json.loads(value))).encode()), EVENTS[path.stem]) == decode_record(
         record(value), EVENTS[path.stem]
     )
 
@@ -63,13 +63,13 @@ def test_no_event_of_an_earlier_release_is_gone():
 
 
 def test_unknown_fields_are_ignored():
-    assert read(record(FOLLOW[:-1] + b',"colour":"blue"}'), UserFollowed).event.target_id == "bob"
+    assert decode_record(record(FOLLOW[:-1] + b',"colour":"blue"}'), UserFollowed).event.target_id == "bob"
 
 
 def test_binary_mode_tells_source_id_and_time():
     headers = headers_of(UserFollowed(user_id="ann", target_id="bob", at=AT), "/stories/feed", "f-1", AT)
-    fact = read(record(FOLLOW, headers), UserFollowed)
-    assert (fact.source, fact.id, fact.said_at, fact.ours) == ("/stories/feed", "f-1", AT, True)
+    fact = decode_record(record(FOLLOW, headers), UserFollowed)
+    assert (fact.source, fact.id, fact.produced_at, fact.is_internal) == ("/stories/feed", "f-1", AT, True)
     assert fact.identity == "/stories/feed#f-1"
 
 
@@ -83,8 +83,8 @@ def test_structured_mode_tells_the_same():
         "data": json.loads(FOLLOW),
     }
     headers = [("content-type", b"application/cloudevents+json; charset=utf-8")]
-    fact = read(record(json.dumps(envelope).encode(), headers), UserFollowed)
-    assert (fact.source, fact.id, fact.said_at, fact.ours) == ("/graph", "f-2", AT, False)
+    fact = decode_record(record(json.dumps(envelope).encode(), headers), UserFollowed)
+    assert (fact.source, fact.id, fact.produced_at, fact.is_internal) == ("/graph", "f-2", AT, False)
     assert fact.event.target_id == "bob"
 
 
@@ -94,20 +94,20 @@ def structured(**data: Any) -> SimpleNamespace:
 
 
 def test_structured_mode_may_tell_it_in_base64():
-    fact = read(structured(data_base64=base64.b64encode(FOLLOW).decode()), UserFollowed)
+    fact = decode_record(structured(data_base64=base64.b64encode(FOLLOW).decode()), UserFollowed)
     assert (fact.id, fact.event.target_id) == ("f-2", "bob")
 
 
 @pytest.mark.parametrize("data", [{}, {"data": {}, "data_base64": ""}, {"data_base64": "no base64!"}])
 def test_structured_mode_tells_it_one_way(data):
-    with pytest.raises(Unreadable, match=r"data_base64|base64"):
-        read(structured(**data), UserFollowed)
+    with pytest.raises(DecodeError, match=r"data_base64|base64"):
+        decode_record(structured(**data), UserFollowed)
 
 
 def test_a_structured_event_without_its_content_type_is_told_what_is_missing():
     envelope = structured(data=json.loads(FOLLOW)).value
-    with pytest.raises(Unreadable, match=r"content-type: application/cloudevents\+json"):
-        read(record(envelope, [("content-type", b"application/json")]), UserFollowed)
+    with pytest.raises(DecodeError, match=r"content-type: application/cloudevents\+json"):
+        decode_record(record(envelope, [("content-type", b"application/json")]), UserFollowed)
 
 
 @pytest.mark.parametrize(("microsecond", "digits"), [(0, "000"), (7, "000"), (120_000, "120"), (123_456, "123")])
@@ -117,21 +117,21 @@ def test_times_are_written_with_three_digits(microsecond, digits):
 
 
 def test_bare_json_is_known_by_its_place_in_the_log():
-    assert read(record(FOLLOW), UserFollowed).identity == "user-followed/1/7"
+    assert decode_record(record(FOLLOW), UserFollowed).identity == "user-followed/1/7"
 
 
 def test_a_schema_registrys_frame_is_read_past():
-    assert read(record(b"\0\0\0\0\x05" + FOLLOW), UserFollowed).event.user_id == "ann"
+    assert decode_record(record(b"\0\0\0\0\x05" + FOLLOW), UserFollowed).event.user_id == "ann"
 
 
 def test_headers_that_are_no_text_or_null_count_as_absent():
-    fact = read(record(FOLLOW, [("ce_id", b"\xff"), ("ce_source", None), ("ce_time", b"soon")]), UserFollowed)
-    assert (fact.id, fact.source, fact.said_at) == (None, None, None)
+    fact = decode_record(record(FOLLOW, [("ce_id", b"\xff"), ("ce_source", None), ("ce_time", b"soon")]), UserFollowed)
+    assert (fact.id, fact.source, fact.produced_at) == (None, None, None)
 
 
 def test_another_type_of_ours_is_unreadable():
-    with pytest.raises(Unreadable, match="v2"):
-        read(record(FOLLOW, [("ce_type", b"stories.user-followed.v2")]), UserFollowed)
+    with pytest.raises(DecodeError, match="v2"):
+        decode_record(record(FOLLOW, [("ce_type", b"stories.user-followed.v2")]), UserFollowed)
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_another_type_of_ours_is_unreadable():
     ],
 )
 def test_what_cannot_be_an_edge_is_unreadable(value):
-    with pytest.raises(Unreadable):
-        read(record(value), UserFollowed)
+    with pytest.raises(DecodeError):
+        decode_record(record(value), UserFollowed)
 
 
 def posted(**changes: Any) -> dict[str, Any]:
@@ -178,20 +178,20 @@ def posted(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_a_story_out_of_bounds_is_unreadable(changes):
-    with pytest.raises(Unreadable):
-        read(record(json.dumps(posted(**changes)).encode()), StoryPosted)
+    with pytest.raises(DecodeError):
+        decode_record(record(json.dumps(posted(**changes)).encode()), StoryPosted)
 
 
 def test_times_of_any_offset_and_precision_come_out_in_utc_and_milliseconds():
     value = FOLLOW.replace(b"2026-01-01T00:00:00Z", b"2026-01-01T05:45:00.123456789+05:45")
-    assert read(record(value), UserFollowed).event.at == AT + timedelta(milliseconds=123)
+    assert decode_record(record(value), UserFollowed).event.at == AT + timedelta(milliseconds=123)
 
 
 def test_outsiders_may_leave_out_what_they_do_not_know():
     view = {"story_id": new_id(), "viewer_id": "ann", "viewed_at": "2026-01-01T00:00:00Z"}
-    assert read(record(json.dumps(view).encode()), StoryViewed).event.listed is None
+    assert decode_record(record(json.dumps(view).encode()), StoryViewed).event.listed is None
     gone = {"story_id": new_id(), "deleted_at": "2026-01-01T00:00:00Z", "by": "admin"}
-    assert read(record(json.dumps(gone).encode()), StoryDeleted).event.author_id is None
+    assert decode_record(record(json.dumps(gone).encode()), StoryDeleted).event.author_id is None
 
 
 JSON = st.recursive(
@@ -205,8 +205,8 @@ JSON = st.recursive(
 def test_what_decodes_can_be_stored(layer, caption):
     value = json.dumps(posted(layers=[layer], caption=caption)).encode("utf-8", "surrogatepass")
     try:
-        told = read(record(value), StoryPosted).event
-    except Unreadable:
+        told = decode_record(record(value), StoryPosted).event
+    except DecodeError:
         return
     bson.encode(msgspec.to_builtins(told, builtin_types=(datetime,)))
 
@@ -215,8 +215,8 @@ def test_what_decodes_can_be_stored(layer, caption):
 def test_a_time_that_decodes_is_between_2000_and_9000(at):
     value = json.dumps({"user_id": "a", "target_id": "b", "at": at.isoformat()}).encode()
     try:
-        told = read(record(value), UserFollowed).event
-    except Unreadable:
+        told = decode_record(record(value), UserFollowed).event
+    except DecodeError:
         return
     bson.encode({"at": told.at})
 

@@ -10,14 +10,23 @@ import pytest_asyncio
 from fastapi import APIRouter, FastAPI
 from stories_shared.auth.tokens import Caller
 from stories_shared.errors import Unavailable
-from stories_shared.http.app import Who, install
+from stories_shared.http.app import configure_app
+from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import Body, StrictRoute
 from stories_shared.http.idempotency import Idempotent, run_once
 from stories_shared.http.problems import Problem, conflict
 from stories_shared.mongo.client import Mongo
-from stories_shared.mongo.idempotency import INDEXES, Claims, KeyReused, KeyRunning, New, Once, Replay
+from stories_shared.mongo.idempotency import (
+    INDEXES,
+    Claimed,
+    IdempotencyRequest,
+    IdempotencyStore,
+    KeyReused,
+    KeyRunning,
+    Replay,
+)
 from stories_shared.testing import eventually
-from stories_shared.timeouts import within
+from stories_shared.timeouts import wait_at_most
 
 pytestmark = pytest.mark.servers
 
@@ -42,11 +51,11 @@ def watch():
 async def claims(request, realm, watch):
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], request.param)
     await mongo.ensure("keys", *INDEXES)
-    yield Claims(mongo["keys"], watch)
+    yield IdempotencyStore(mongo["keys"], watch)
     await mongo.close()
 
 
-FIRST = Once("POST", "/v1/stories", "key", "hash")
+FIRST = IdempotencyRequest("POST", "/v1/stories", "key", "hash")
 
 
 async def test_a_settled_key_answers_with_what_was_made(claims):
@@ -63,7 +72,7 @@ async def test_a_key_that_is_still_at_work_is_409(claims):
 
 
 async def test_a_key_with_another_body_is_422_settled_or_not(claims):
-    other = Once("POST", "/v1/stories", "key", "other hash")
+    other = IdempotencyRequest("POST", "/v1/stories", "key", "other hash")
     new = await claims.claim_once("ann", FIRST, "one")
     with pytest.raises(KeyReused):
         await claims.claim_once("ann", other, "two")
@@ -76,9 +85,9 @@ async def test_a_key_with_another_body_is_422_settled_or_not(claims):
     ("user", "asked"),
     [
         ("bob", FIRST),
-        ("ann", Once("POST", "/v1/stories", "other", "hash")),
-        ("ann", Once("POST", "/v1/comments", "key", "hash")),
-        ("ann", Once("PUT", "/v1/stories", "key", "hash")),
+        ("ann", IdempotencyRequest("POST", "/v1/stories", "other", "hash")),
+        ("ann", IdempotencyRequest("POST", "/v1/comments", "key", "hash")),
+        ("ann", IdempotencyRequest("PUT", "/v1/stories", "key", "hash")),
     ],
 )
 async def test_a_key_belongs_to_user_method_and_path(claims, user, asked):
@@ -88,7 +97,7 @@ async def test_a_key_belongs_to_user_method_and_path(claims, user, asked):
 
 async def test_a_released_key_is_free_again_for_another_body_too(claims):
     await claims.release(await claims.claim_once("ann", FIRST, "one"))
-    assert await claims.claim_once("ann", Once("POST", "/v1/stories", "key", "other hash"), "two")
+    assert await claims.claim_once("ann", IdempotencyRequest("POST", "/v1/stories", "key", "other hash"), "two")
 
 
 async def test_what_a_dead_request_claimed_is_taken_over_under_its_id_by_one(claims, watch):
@@ -96,7 +105,7 @@ async def test_what_a_dead_request_claimed_is_taken_over_under_its_id_by_one(cla
     watch.wait(seconds=31)
     tries = (claims.claim_once("ann", FIRST, f"other {n}") for n in range(5))
     found = await asyncio.gather(*tries, return_exceptions=True)
-    (taken,) = (each for each in found if isinstance(each, New))
+    (taken,) = (each for each in found if isinstance(each, Claimed))
     assert (taken.resource_id, taken.taken_over) == ("one", True)
     await claims.settle(dead, 500)  # it wakes up again: its lease is over
     await claims.release(dead)
@@ -109,8 +118,8 @@ async def test_what_a_dead_request_claimed_is_taken_over_under_its_id_by_one(cla
 async def test_of_many_at_once_one_is_new(claims):
     tries = (claims.claim_once("ann", FIRST, f"{n}") for n in range(10))
     found = await asyncio.gather(*tries, return_exceptions=True)
-    assert sum(isinstance(each, New) for each in found) == 1
-    assert all(isinstance(each, New | KeyRunning) for each in found)
+    assert sum(isinstance(each, Claimed) for each in found) == 1
+    assert all(isinstance(each, Claimed | KeyRunning) for each in found)
 
 
 async def test_after_a_day_a_key_is_fresh(claims, watch):
@@ -152,7 +161,7 @@ class Notes:
         raise conflict("comments-off")
 
 
-OTHER_BODY = Once("POST", "/v1/stories", "key", "other hash")
+OTHER_BODY = IdempotencyRequest("POST", "/v1/stories", "key", "other hash")
 
 
 async def test_a_request_that_failed_is_taken_over_at_once_under_the_same_id(claims):
@@ -168,7 +177,7 @@ async def test_a_request_that_failed_is_taken_over_at_once_under_the_same_id(cla
 async def test_a_request_that_was_cancelled_is_taken_over_at_once_under_the_same_id(claims):
     notes = Notes()
     with pytest.raises(TimeoutError):
-        await within(0.2, run_once(claims, "ann", FIRST, notes.hang, notes.make))
+        await wait_at_most(0.2, run_once(claims, "ann", FIRST, notes.hang, notes.make))
 
     async def again() -> str | None:
         with contextlib.suppress(Problem):  # until the cancelled one has given its claim up
@@ -207,7 +216,7 @@ async def client(claims):
     router = APIRouter(route_class=StrictRoute)
 
     @router.post("/v1/notes", status_code=201)
-    async def create(note: Note, caller: Who, asked: Idempotent) -> dict[str, str]:
+    async def create(note: Note, caller: CurrentCaller, asked: Idempotent) -> dict[str, str]:
         async def make(note_id: str) -> str:
             return note_id
 
@@ -215,7 +224,7 @@ async def client(claims):
 
     app = FastAPI()
     app.include_router(router)
-    install(app, Everybody())
+    configure_app(app, Everybody())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
 

@@ -7,7 +7,7 @@ import pytest_asyncio
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient, IndexModel
 from stories_shared.mongo.client import Mongo
-from stories_shared.mongo.indexes import NEVER, Unnamed
+from stories_shared.mongo.indexes import TTL_NEVER, IndexWithoutName
 
 pytestmark = pytest.mark.servers
 
@@ -35,9 +35,9 @@ async def indexes(mongo: Mongo) -> dict[str, dict]:
 
 
 async def settle(mongo: Mongo, *wanted: IndexModel) -> None:
-    mongo.settling = True
+    mongo.drop_superseded = True
     await mongo.ensure("things", *wanted)
-    mongo.settling = False
+    mongo.drop_superseded = False
 
 
 @pytest.mark.parametrize("changed", CHANGED)
@@ -78,7 +78,7 @@ async def test_a_changed_time_to_live_is_changed_in_place(mongo, before, after):
     for _ in range(2):
         await mongo.ensure("things", kept(after))
     (index,) = (await indexes(mongo)).values()
-    assert index["expireAfterSeconds"] == (after or NEVER)
+    assert index["expireAfterSeconds"] == (after or TTL_NEVER)
     await settle(mongo, kept(after))
     assert set(await indexes(mongo)) == {"kept"}
 
@@ -97,7 +97,7 @@ async def test_indexes_of_the_operators_own_stay(mongo):
 
 
 async def test_an_index_without_a_name_of_its_own_is_refused(mongo):
-    with pytest.raises(Unnamed, match="things: give the index ends_1 a name"):
+    with pytest.raises(IndexWithoutName, match="things: give the index ends_1 a name"):
         await mongo.ensure("things", IndexModel([("ends", 1)]))
 
 

@@ -11,10 +11,10 @@ import pytest_asyncio
 from aiokafka import TopicPartition
 from aiokafka.admin import NewPartitions
 from stories_shared.events import StoryDeleted
-from stories_shared.events.cloudevents import Fact, Forgotten
+from stories_shared.events.cloudevents import ReceivedEvent, Tombstone
 from stories_shared.events.ids import new_id
 from stories_shared.kafka.client import Kafka
-from stories_shared.kafka.log_tail import Tail, committed_offsets
+from stories_shared.kafka.log_tail import LogTail, committed_offsets
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.testing import eventually
 
@@ -25,11 +25,11 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 class Reader:
     def __init__(self, kafka: Kafka, start=None) -> None:
         self.told: list[str] = []
-        self.tail = Tail(kafka, [StoryDeleted], self.apply, "test", 2.0, start)
+        self.tail = LogTail(kafka, [StoryDeleted], self.apply, "test", 2.0, start)
         self.task = asyncio.create_task(self.tail.run())
 
-    def apply(self, told: Fact | Forgotten) -> None:
-        self.told.append(told.event.story_id if isinstance(told, Fact) else f"forget {told.key}")
+    def apply(self, told: ReceivedEvent | Tombstone) -> None:
+        self.told.append(told.event.story_id if isinstance(told, ReceivedEvent) else f"forget {told.key}")
 
 
 @pytest_asyncio.fixture
@@ -48,7 +48,7 @@ async def publisher(kafka):
 
 async def delete(publisher: Publisher) -> str:
     story = new_id()
-    await publisher.say(StoryDeleted(story_id=story, deleted_at=NOW, by="author"))
+    await publisher.publish(StoryDeleted(story_id=story, deleted_at=NOW, by="author"))
     return story
 
 
@@ -58,7 +58,7 @@ async def test_it_reads_what_was_there_is_ready_and_goes_on(kafka, publisher):
     try:
         await eventually(lambda: reader.tail.ready)
         assert sorted(reader.told) == sorted(before)
-        await publisher.forget(StoryDeleted, "gone")
+        await publisher.publish_tombstone(StoryDeleted, "gone")
         after = await delete(publisher)
         await eventually(lambda: {after, "forget gone"} <= set(reader.told), within_s=5)
         assert not reader.tail.stale(after)

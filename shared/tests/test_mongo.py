@@ -6,8 +6,8 @@ import gc
 import pytest
 import pytest_asyncio
 from pymongo import IndexModel
-from stories_shared.errors import MONGODB, dependency_of
-from stories_shared.mongo.client import Loader, Mongo, wait_in_place
+from stories_shared.errors import MONGODB, failed_dependency
+from stories_shared.mongo.client import DataLoader, Mongo, _cond_wait_same_task
 from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
@@ -56,7 +56,7 @@ async def test_transactions_on_one_document_are_retried_until_each_has_counted(m
 
 async def test_point_reads_of_one_tick_share_a_query(mongo):
     await mongo["things"].insert_many([{"_id": n, "n": n} for n in range(50)])
-    loader = Loader(mongo["things"])
+    loader = DataLoader(mongo["things"])
     found = await asyncio.gather(*(loader.get(n % 60) for n in range(120)))
     assert [row and row["n"] for row in found] == [n % 60 if n % 60 < 50 else None for n in range(120)]
 
@@ -67,7 +67,7 @@ async def test_whoever_gave_up_on_point_reads_leaves_no_word_when_they_fail():
     before = loop.get_exception_handler()
     loop.set_exception_handler(lambda _, context: complaints.append(context))
     try:
-        loader = Loader(nowhere["things"])
+        loader = DataLoader(nowhere["things"])
         for impatient in (loader.get(1), loader.get_many([2, 3])):
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(impatient, 0.05)
@@ -96,7 +96,7 @@ async def test_a_server_that_is_not_there_is_the_worlds_fault():
     try:
         with pytest.raises(Exception, match=r"127\.0\.0\.1:1") as caught:
             await nowhere["things"].find_one({})
-        assert dependency_of(caught.value) == MONGODB
+        assert failed_dependency(caught.value) == MONGODB
     finally:
         await nowhere.close()
 
@@ -106,7 +106,7 @@ async def test_a_wait_that_is_given_up_as_its_time_ends_still_holds_its_lock():
 
     async def wait() -> None:
         async with condition:
-            await wait_in_place(condition, 0.01)
+            await _cond_wait_same_task(condition, 0.01)
 
     waiting = asyncio.create_task(wait())
     await asyncio.sleep(0)
@@ -123,7 +123,7 @@ async def test_a_wait_that_is_given_up_as_its_time_ends_still_holds_its_lock():
 async def test_a_wait_says_whether_it_was_woken():
     condition = asyncio.Condition()
     async with condition:
-        assert not await wait_in_place(condition, 0.01)
+        assert not await _cond_wait_same_task(condition, 0.01)
 
 
 async def test_point_reads_are_collected_while_a_query_is_under_way():
@@ -142,7 +142,7 @@ async def test_point_reads_are_collected_while_a_query_is_under_way():
             await answered
             return [{"_id": each} for each in asked]
 
-    loader = Loader(Slow())
+    loader = DataLoader(Slow())
     first = asyncio.create_task(loader.get(1))
     await eventually(lambda: len(queries) == 1)
     rest = [asyncio.create_task(loader.get(number)) for number in range(2, 6)]

@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer
-from stories_shared.clock import system_now, whole_ms
+from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import StoryErased, UserFollowed
 from stories_shared.events.ids import new_id
-from stories_shared.events.outgoing import Saying
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.mongo import outbox
 from stories_shared.mongo.client import Mongo
-from stories_shared.mongo.outbox import Outbox, mark
+from stories_shared.mongo.outbox import Outbox, pending_mark
 from stories_shared.testing import HandClock, eventually
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 
@@ -35,22 +35,22 @@ class World:
         self.publisher = Publisher(self.kafka, "feed")
         self.before_clearing = asyncio.Event()
         self.before_clearing.set()
-        self.clock = HandClock(whole_ms(system_now()))
+        self.clock = HandClock(truncate_to_ms(system_now()))
         self.outbox = Outbox("things", self.things, self.facts, self.publisher, self.clock)
 
-    async def facts(self, document) -> list[Saying]:
-        saying = Saying(StoryErased(story_id=document["_id"], store="feed", erased_at=document["at"]))
+    async def facts(self, document) -> list[OutgoingEvent]:
+        saying = OutgoingEvent(StoryErased(story_id=document["_id"], store="feed", erased_at=document["at"]))
         await self.before_clearing.wait()
         if document["kind"] == "too-large":
-            return [Saying(UserFollowed(user_id="ann", target_id="b" * 100, at=NOW))]
+            return [OutgoingEvent(UserFollowed(user_id="ann", target_id="b" * 100, at=NOW))]
         return [saying] if document["kind"] == "good" else document["not there"]
 
     async def change(self, thing: str, n: int, kind: str = "good") -> None:
-        fields = {"at": NOW.replace(second=n), "kind": kind, "unsaid": mark(n, self.clock())}
+        fields = {"at": NOW.replace(second=n), "kind": kind, "pending": pending_mark(n, self.clock())}
         await self.things.update_one({"_id": thing}, {"$set": fields}, upsert=True)
 
     async def marked(self) -> set[str]:
-        return {thing["_id"] for thing in await self.things.find({"unsaid": {"$exists": True}}).to_list(None)}
+        return {thing["_id"] for thing in await self.things.find({"pending": {"$exists": True}}).to_list(None)}
 
     async def said(self) -> list[int]:
         consumer = AIOKafkaConsumer(
@@ -122,7 +122,7 @@ async def test_a_change_during_the_saying_is_said_too_and_last(world):
 async def test_saying_now_returns_once_it_is_acknowledged(world):
     thing = new_id()
     await world.change(thing, 3)
-    await world.outbox.say_now(thing)
+    await world.outbox.publish_now(thing)
     assert await world.said() == [3]
 
 
@@ -132,7 +132,7 @@ async def test_the_mark_stays_when_whoever_waits_for_it_gives_up(world):
     world.before_clearing.clear()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
-            await world.outbox.say_now(thing)
+            await world.outbox.publish_now(thing)
     relay = asyncio.create_task(world.outbox.run())
     try:
         world.before_clearing.set()
@@ -166,7 +166,7 @@ async def test_a_document_that_fails_is_tried_less_and_less_often(world):
     await world.change(bad, 1, "unmakeable")
     for second in range(16):
         await world.outbox.turn()
-        tries.append((second, (await world.things.find_one({"_id": bad}))["unsaid"]["tries"]))
+        tries.append((second, (await world.things.find_one({"_id": bad}))["pending"]["tries"]))
         world.clock.forward(seconds=1)
     assert [second for second, count in tries if count != dict(tries).get(second - 1)] == [0, 1, 3, 7, 15]
 
@@ -198,7 +198,7 @@ async def test_the_relay_reads_by_its_index(realm, driver):
     relay = Outbox("things", mongo["things"], lambda _thing: [], Publisher(Kafka("nowhere:1"), "feed"), system_now)
     try:
         await Outbox.ensure(mongo, "things")
-        waiting = [{"unsaid": mark(1, NOW) | ({"retry_at": NOW} if n % 2 else {})} for n in range(200)]
+        waiting = [{"pending": pending_mark(1, NOW) | ({"retry_at": NOW} if n % 2 else {})} for n in range(200)]
         await mongo["things"].insert_many([*waiting, *({"at": n} for n in range(2_000))])
         await relay.pending()
         await relay.turn()

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from stories_shared.runtime.middleware import RequestIds
+from stories_shared.runtime.middleware import RequestIdMiddleware
 from structlog.contextvars import get_contextvars
 
 
@@ -19,7 +19,7 @@ async def bound(_request: Request) -> JSONResponse:
 
 
 async def ask(*given: str) -> list[dict[str, str]]:
-    app = RequestIds(Starlette(routes=[Route("/", bound)]))
+    app = RequestIdMiddleware(Starlette(routes=[Route("/", bound)]))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://feed") as client:
         answers = await asyncio.gather(*(client.get("/", headers={"X-Request-Id": each}) for each in given))
     return [answer.json() for answer in answers]

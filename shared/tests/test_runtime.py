@@ -16,10 +16,10 @@ from stories_shared.clock import system_now
 from stories_shared.events import StoryErased, UserErased, encode
 from stories_shared.events.ids import new_id
 from stories_shared.kafka.client import Consumer, Kafka
-from stories_shared.kafka.subscriber import BREAKER_AFTER, Records, each, listen
+from stories_shared.kafka.subscriber import BREAKER_THRESHOLD, Batch, for_each_event, subscribe
 from stories_shared.kafka.topics import Topics, ensure_topics, init_topics
-from stories_shared.runtime.metrics import Catalogue
-from stories_shared.runtime.service import Foundation
+from stories_shared.runtime.metrics import MetricsRegistry
+from stories_shared.runtime.service import ServiceRuntime
 from stories_shared.runtime.settings import Settings
 from stories_shared.testing import eventually
 
@@ -32,19 +32,19 @@ class Process:
     def __init__(self, realm, now=system_now, **settings) -> None:
         given = {name.lower(): value for name, value in realm.items()} | settings
         self.settings = Settings(**given)
-        self.foundation = Foundation("expiry", self.settings, Catalogue(), now)
+        self.runtime = ServiceRuntime("expiry", self.settings, MetricsRegistry(), now)
         self.seen: list[str] = []
         events, http = KafkaRouter(), APIRouter()
 
-        @listen(events, StoryErased, service="expiry")
-        async def on_story_erased(batch: Records) -> None:
-            await each(batch, StoryErased, self.remember)
+        @subscribe(events, StoryErased, service="expiry")
+        async def on_story_erased(batch: Batch) -> None:
+            await for_each_event(batch, StoryErased, self.remember)
 
         @http.get("/v1/things/{thing}")
         async def read_thing(thing: str) -> dict[str, str]:
             return {"thing": thing}
 
-        self.app = self.foundation.app("Things", events, http)
+        self.app = self.runtime.app("Things", events, http)
 
     async def remember(self, event: StoryErased) -> None:
         self.seen.append(event.store)
@@ -92,7 +92,7 @@ async def test_a_process_gets_ready_consumes_and_counts(realm, topics):
     async with process.running() as client:
         await eventually(lambda: ready(client))
         event = StoryErased(story_id=new_id(), store="feed", erased_at=datetime.now(UTC))
-        await process.foundation.publisher.say(event)
+        await process.runtime.publisher.publish(event)
         await eventually(lambda: process.seen == ["feed"])
         await client.get("/v1/things/1")
         await client.get("/nowhere/secret-id")
@@ -113,12 +113,12 @@ async def test_a_partition_that_is_added_is_read_within_seconds(realm, topics):
     process = Process(realm)
     async with process.running() as client:
         await eventually(lambda: ready(client))
-        admin = process.foundation.kafka.admin()
+        admin = process.runtime.kafka.admin()
         await admin.start()
-        topic = process.foundation.kafka.topic(StoryErased.topic)
+        topic = process.runtime.kafka.topic(StoryErased.topic)
         await admin.create_partitions({topic: NewPartitions(total_count=4)})
         await admin.close()
-        producer = AIOKafkaProducer(bootstrap_servers=process.foundation.kafka.bootstrap)
+        producer = AIOKafkaProducer(bootstrap_servers=process.runtime.kafka.bootstrap)
         await producer.start()
         try:
 
@@ -154,16 +154,16 @@ async def test_nothing_is_done_by_a_clock_that_is_off_until_it_is_set_right_and_
     async def turn() -> None:
         turns.append(clock.ahead)
 
-    process.foundation.sweep("turn", timedelta(milliseconds=50), turn)
+    process.runtime.periodic("turn", timedelta(milliseconds=50), turn)
     said = StoryErased(story_id=new_id(), store="feed", erased_at=datetime.now(UTC))
 
     async with process.running() as client:
 
         async def stepped_aside() -> bool:
-            return "clock" in (await client.get("/readyz")).json()["problems"] and not process.foundation.aside.working
+            return "clock" in (await client.get("/readyz")).json()["problems"] and not process.runtime.aside.working
 
         await eventually(stepped_aside)
-        await process.foundation.publisher.say(said)
+        await process.runtime.publisher.publish(said)
         assert (await client.get("/livez")).status_code == 200
         clock.ahead = timedelta(0)
         await eventually(lambda: ready(client), 30)
@@ -172,7 +172,7 @@ async def test_nothing_is_done_by_a_clock_that_is_off_until_it_is_set_right_and_
         clock.ahead = ahead
         await eventually(stepped_aside)
         turned = len(turns)
-        await process.foundation.publisher.say(said)
+        await process.runtime.publisher.publish(said)
         clock.ahead = timedelta(0)
         await eventually(lambda: ready(client), 30)
         await eventually(lambda: process.seen == ["feed", "feed"])
@@ -195,34 +195,34 @@ async def test_a_clock_that_is_off_steps_aside(realm, topics):
 
 async def test_every_subscriber_of_a_process_has_the_one_policy_and_its_own_group(realm):
     process = Process(realm)
-    (subscriber,) = process.foundation.subscribers
+    (subscriber,) = process.runtime.subscribers
     assert subscriber.ack_policy is AckPolicy.NACK_ON_ERROR
     assert subscriber.group_id == f"{realm.prefix}expiry.story-erased"
-    await process.foundation.mongo.close()
+    await process.runtime.mongo.close()
 
 
 async def test_every_consumer_of_a_process_stops_to_its_end(realm, topics):
     process = Process(realm)
     async with process.running() as client:
         await eventually(lambda: ready(client))
-        assert {type(subscriber.consumer) for subscriber in process.foundation.subscribers} == {Consumer}
+        assert {type(subscriber.consumer) for subscriber in process.runtime.subscribers} == {Consumer}
 
 
 async def test_an_open_breaker_makes_unready_and_names_the_group(realm, topics):
     process = Process(realm)
     async with process.running() as client:
         await eventually(lambda: ready(client))
-        breaker = process.foundation.fates.breaker("expiry.story-erased", TopicPartition("story-erased", 0))
-        breaker.streak = BREAKER_AFTER
+        breaker = process.runtime.consumer_context.breaker("expiry.story-erased", TopicPartition("story-erased", 0))
+        breaker.streak = BREAKER_THRESHOLD
         answer = await client.get("/readyz")
-        assert (answer.status_code, answer.json()["problems"]) == (503, {"parking": "expiry.story-erased"})
+        assert (answer.status_code, answer.json()["problems"]) == (503, {"dead-lettering": "expiry.story-erased"})
         breaker.streak = 0
         assert await ready(client)
 
 
 async def test_what_a_process_does_without_is_named_and_it_stays_ready(realm, topics):
     process = Process(realm)
-    process.foundation.note("s3", lambda: "no answer")
+    process.runtime.degraded_check("s3", lambda: "no answer")
     async with process.running() as client:
         await eventually(lambda: ready(client))
         assert (await client.get("/readyz")).json() == {"ready": True, "problems": {}, "impaired": {"s3": "no answer"}}
@@ -245,9 +245,9 @@ async def test_a_tombstone_or_foreign_record_does_not_disturb(realm, topics):
     process = Process(realm)
     async with process.running() as client:
         await eventually(lambda: ready(client))
-        await process.foundation.publisher.forget(StoryErased, "x")
-        await process.foundation.publisher.say(UserErased(user_id="ann", at=datetime.now(UTC)))
-        await process.foundation.publisher.say(
+        await process.runtime.publisher.publish_tombstone(StoryErased, "x")
+        await process.runtime.publisher.publish(UserErased(user_id="ann", at=datetime.now(UTC)))
+        await process.runtime.publisher.publish(
             StoryErased(story_id=new_id(), store="media", erased_at=datetime.now(UTC))
         )
         await eventually(lambda: process.seen == ["media"])

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stories_shared.auth.signed_text import Seals, Unsealed
+from stories_shared.auth.signed_text import BadSignature, Signer
 from stories_shared.auth.tickets import Ticket, TicketRefused, Tickets
-from stories_shared.http.paging import Cursors, Page
+from stories_shared.http.paging import Cursors, PageParams
 from stories_shared.http.problems import Problem
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -91,7 +91,7 @@ def test_every_single_bit_of_one_ticket_counts():
         assert refusal(flipped.decode("latin-1")) in {"forged", "malformed"}
 
 
-@given(st.text(max_size=3000) | st.binary(max_size=300).map(lambda raw: Seals([NEW], "ticket.1").seal(raw)))
+@given(st.text(max_size=3000) | st.binary(max_size=300).map(lambda raw: Signer([NEW], "ticket.1").seal(raw)))
 def test_no_text_makes_the_reader_stumble(text):
     assert refusal(text) in {"missing", "malformed", "forged", "foreign", "ended"}
 
@@ -136,18 +136,18 @@ def test_keys_that_cannot_seal_are_refused_at_the_start(keys):
 
 
 def test_what_is_sealed_for_one_purpose_opens_for_no_other():
-    sealed = Seals([NEW], "cursor.1").seal(b"payload")
-    with pytest.raises(Unsealed):
-        Seals([NEW], "ticket.1").open(sealed)
+    sealed = Signer([NEW], "cursor.1").seal(b"payload")
+    with pytest.raises(BadSignature):
+        Signer([NEW], "ticket.1").open(sealed)
 
 
 @given(st.binary(max_size=500), st.binary(max_size=50), st.binary(max_size=50))
 def test_a_seal_is_bound_to_what_it_was_made_for(payload, bound_to, other):
-    seals = Seals([NEW], "test")
+    seals = Signer([NEW], "test")
     sealed = seals.seal(payload, bound_to)
     assert seals.open(sealed, bound_to) == payload
     if other != bound_to:
-        with pytest.raises(Unsealed):
+        with pytest.raises(BadSignature):
             seals.open(sealed, other)
 
 
@@ -200,6 +200,6 @@ def test_no_text_is_a_cursor(text):
 
 
 def test_the_first_page_begins_nowhere():
-    assert CURSORS.position("tray", "ann", Page(), Place) is None
-    page = Page(20, CURSORS.seal("tray", "ann", ("bob", 7)))
+    assert CURSORS.position("tray", "ann", PageParams(), Place) is None
+    page = PageParams(20, CURSORS.seal("tray", "ann", ("bob", 7)))
     assert CURSORS.position("tray", "ann", page, Place) == ("bob", 7)

@@ -11,14 +11,22 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.protocol.group import LeaveGroupRequest
 from faststream import AckPolicy
 from faststream.kafka import KafkaRouter
-from stories_shared.errors import MONGODB, Unacceptable, Unavailable
+from stories_shared.errors import MONGODB, InvalidMessage, Unavailable
 from stories_shared.events import StoryErased, UserFollowed, encode
-from stories_shared.events.cloudevents import Fact
+from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 from stories_shared.kafka.client import Kafka
-from stories_shared.kafka.publisher import Message, Publisher
-from stories_shared.kafka.rebalance import Membership
-from stories_shared.kafka.subscriber import BREAKER_AFTER, Fates, Records, each, each_fact, listen, together
+from stories_shared.kafka.publisher import ProducerRecord, Publisher
+from stories_shared.kafka.rebalance import RebalanceListener
+from stories_shared.kafka.subscriber import (
+    BREAKER_THRESHOLD,
+    Batch,
+    ConsumerContext,
+    for_batch,
+    for_each_event,
+    for_each_record,
+    subscribe,
+)
 from stories_shared.testing import consuming, eventually
 
 pytestmark = pytest.mark.servers
@@ -31,7 +39,7 @@ def follow(user: str = "ann", target: str = "bob") -> UserFollowed:
 
 @pytest_asyncio.fixture
 async def kafka(realm) -> Kafka:
-    await realm.topic("user-followed", "user-followed.feed.parked", "story-erased", "story-erased.expiry.parked")
+    await realm.topic("user-followed", "user-followed.feed.dlq", "story-erased", "story-erased.expiry.dlq")
     return Kafka(realm["KAFKA_BOOTSTRAP_SERVERS"], realm.prefix)
 
 
@@ -62,7 +70,7 @@ async def committed(kafka: Kafka, group: str, topic: str) -> int:
         await consumer.stop()
 
 
-async def parked(kafka: Kafka, topic: str, count: int) -> list[dict[str, bytes]]:
+async def dead_letter(kafka: Kafka, topic: str, count: int) -> list[dict[str, bytes]]:
     consumer = AIOKafkaConsumer(
         kafka.topic(topic), bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest", group_id=None
     )
@@ -91,15 +99,15 @@ class Warned:
 def followed_by(verb, max_records: int = 500) -> KafkaRouter:
     router = KafkaRouter()
 
-    @listen(router, UserFollowed, service="feed", max_records=max_records)
-    async def on_user_followed(batch: Records) -> None:
+    @subscribe(router, UserFollowed, service="feed", max_records=max_records)
+    async def on_user_followed(batch: Batch) -> None:
         """Collect them."""
-        await each(batch, UserFollowed, verb)
+        await for_each_event(batch, UserFollowed, verb)
 
     return router
 
 
-async def test_a_good_record_between_bad_ones_is_applied_and_the_bad_ones_are_parked(kafka, producer):
+async def test_a_good_record_between_bad_ones_is_applied_and_the_bad_ones_are_dead_lettered(kafka, producer):
     seen = []
 
     async def verb(event: UserFollowed) -> None:
@@ -114,7 +122,7 @@ async def test_a_good_record_between_bad_ones_is_applied_and_the_bad_ones_are_pa
     await producer.send_and_wait(topic, encode(follow(target="eve")), b"ann", partition=0)
     async with consuming(kafka, followed_by(verb)):
         await eventually(lambda: seen == ["bob", "x", "eve"])
-        found = await parked(kafka, "user-followed.feed.parked", 2)
+        found = await dead_letter(kafka, "user-followed.feed.dlq", 2)
     assert {row["value"][:1] for row in found} == {b"{", b"["}
     assert {row["origin-offset"] for row in found} == {b"0", b"4"}
     assert all(
@@ -227,9 +235,9 @@ async def test_a_batch_that_is_one_write_is_finished_before_its_partitions_chang
     def writing() -> KafkaRouter:
         router = KafkaRouter()
 
-        @listen(router, UserFollowed, service="feed")
-        async def on_user_followed(batch: Records) -> None:
-            await together(batch, UserFollowed, write)
+        @subscribe(router, UserFollowed, service="feed")
+        async def on_user_followed(batch: Batch) -> None:
+            await for_batch(batch, UserFollowed, write)
 
         return router
 
@@ -248,9 +256,9 @@ async def test_a_member_that_the_group_has_lost_does_one_batch_again_and_no_more
     done: list[str] = []
     router = KafkaRouter()
 
-    @listen(router, UserFollowed, service="feed", max_records=10)
-    async def on_user_followed(batch: Records) -> None:
-        await together(batch, UserFollowed, write)
+    @subscribe(router, UserFollowed, service="feed", max_records=10)
+    async def on_user_followed(batch: Batch) -> None:
+        await for_batch(batch, UserFollowed, write)
 
     async def write(facts) -> None:
         done.extend(fact.event.target_id for fact in facts)
@@ -295,18 +303,18 @@ async def test_records_handled_side_by_side_are_begun_in_order_and_none_that_is_
     begun, finished, again = [], [], []
     router, reading_on = KafkaRouter(), KafkaRouter()
 
-    async def slow(fact: Fact[UserFollowed]) -> None:
+    async def slow(fact: ReceivedEvent[UserFollowed]) -> None:
         begun.append(fact.offset)
         await asyncio.sleep(random.uniform(0.01, 0.1))
         finished.append(fact.offset)
 
-    @listen(router, UserFollowed, service="feed")
-    async def on_user_followed(batch: Records) -> None:
+    @subscribe(router, UserFollowed, service="feed")
+    async def on_user_followed(batch: Batch) -> None:
         """Collect them, four at a time."""
-        await each_fact(batch, UserFollowed, slow, lanes=4)
+        await for_each_record(batch, UserFollowed, slow, concurrency=4)
 
-    @listen(reading_on, UserFollowed, service="feed")
-    async def on_what_is_left(batch: Records) -> None:
+    @subscribe(reading_on, UserFollowed, service="feed")
+    async def on_what_is_left(batch: Batch) -> None:
         """Collect the rest."""
         again.extend(record.offset for record, _ in batch.batch)
 
@@ -334,16 +342,16 @@ async def test_a_batch_of_slow_records_is_acknowledged_in_parts(kafka, producer)
     for target in targets:
         await producer.send(kafka.topic("user-followed"), encode(follow(target=target)), b"ann")
     await producer.flush()
-    async with consuming(kafka, followed_by(slow), batch_for_s=0.3) as fates:
+    async with consuming(kafka, followed_by(slow), batch_for_s=0.3) as consumer_context:
         while len(seen) < len(targets):
-            acknowledged.append(sum(fates.handled.values()))
+            acknowledged.append(sum(consumer_context.handled.values()))
             await asyncio.sleep(0.02)
-        await eventually(lambda: sum(fates.handled.values()) == len(targets))
+        await eventually(lambda: sum(consumer_context.handled.values()) == len(targets))
     assert seen == targets
     assert len(set(acknowledged)) > 2
 
 
-async def test_a_bug_is_tried_three_times_then_parked_and_the_partition_goes_on(kafka, producer):
+async def test_a_bug_is_tried_three_times_then_dead_lettered_and_the_partition_goes_on(kafka, producer):
     tries = []
 
     async def verb(event: UserFollowed) -> None:
@@ -355,30 +363,30 @@ async def test_a_bug_is_tried_three_times_then_parked_and_the_partition_goes_on(
         await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target=target)), b"ann")
     async with consuming(kafka, followed_by(verb)):
         await eventually(lambda: tries == ["bob", "bob", "bob", "eve"])
-        (found,) = await parked(kafka, "user-followed.feed.parked", 1)
+        (found,) = await dead_letter(kafka, "user-followed.feed.dlq", 1)
     assert found["error-type"] == b"bug"
 
 
-async def test_in_a_batch_only_the_guilty_record_is_parked(kafka, producer):
+async def test_in_a_batch_only_the_guilty_record_is_dead_lettered(kafka, producer):
     applied: set[str] = set()
 
     async def verb(facts) -> None:
         if any(fact.event.target_id == "evil" for fact in facts):
-            raise Unacceptable("evil")
+            raise InvalidMessage("evil")
         applied.update(fact.event.target_id for fact in facts)
 
     router = KafkaRouter()
 
-    @listen(router, UserFollowed, service="feed")
-    async def on_user_followed(batch: Records) -> None:
-        await together(batch, UserFollowed, verb)
+    @subscribe(router, UserFollowed, service="feed")
+    async def on_user_followed(batch: Batch) -> None:
+        await for_batch(batch, UserFollowed, verb)
 
     for target in ("bob", "evil", "eve"):
         await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target=target)), b"ann", partition=0)
     async with consuming(kafka, router):
         await eventually(lambda: applied == {"bob", "eve"})
-        (found,) = await parked(kafka, "user-followed.feed.parked", 1)
-    assert found["error-type"] == b"unacceptable"
+        (found,) = await dead_letter(kafka, "user-followed.feed.dlq", 1)
+    assert found["error-type"] == b"invalid"
 
 
 async def test_too_many_bad_records_in_a_row_hold_a_topic_that_only_we_write(kafka, producer):
@@ -389,20 +397,20 @@ async def test_too_many_bad_records_in_a_row_hold_a_topic_that_only_we_write(kaf
 
     router = KafkaRouter()
 
-    @listen(router, StoryErased, service="expiry")
-    async def on_story_erased(batch: Records) -> None:
-        await each(batch, StoryErased, verb)
+    @subscribe(router, StoryErased, service="expiry")
+    async def on_story_erased(batch: Batch) -> None:
+        await for_each_event(batch, StoryErased, verb)
 
     good = encode(StoryErased(story_id=new_id(), store="feed", erased_at=NOW))
-    for _ in range(BREAKER_AFTER + 50):
+    for _ in range(BREAKER_THRESHOLD + 50):
         await producer.send(kafka.topic("story-erased"), b"nonsense", b"k", partition=0)
     await producer.send(kafka.topic("story-erased"), good, b"k", partition=0)
     await producer.send_and_wait(kafka.topic("story-erased"), good, b"k", partition=1)
-    async with consuming(kafka, router, "expiry") as fates:
-        await eventually(lambda: fates.broken == [kafka.topic("expiry.story-erased")])
+    async with consuming(kafka, router, "expiry") as consumer_context:
+        await eventually(lambda: consumer_context.broken == [kafka.topic("expiry.story-erased")])
         await eventually(lambda: seen == ["feed"])  # another partition is not disturbed
-        found = await parked(kafka, "story-erased.expiry.parked", BREAKER_AFTER)
-    assert len(found) == BREAKER_AFTER
+        found = await dead_letter(kafka, "story-erased.expiry.dlq", BREAKER_THRESHOLD)
+    assert len(found) == BREAKER_THRESHOLD
 
 
 async def test_a_held_partition_tries_one_record_at_a_time_until_a_good_one_closes_the_breaker(kafka, producer):
@@ -413,37 +421,37 @@ async def test_a_held_partition_tries_one_record_at_a_time_until_a_good_one_clos
 
     router = KafkaRouter()
 
-    @listen(router, StoryErased, service="expiry")
-    async def on_story_erased(batch: Records) -> None:
-        await each(batch, StoryErased, verb)
+    @subscribe(router, StoryErased, service="expiry")
+    async def on_story_erased(batch: Batch) -> None:
+        await for_each_event(batch, StoryErased, verb)
 
-    for _ in range(BREAKER_AFTER + 3):
+    for _ in range(BREAKER_THRESHOLD + 3):
         await producer.send(kafka.topic("story-erased"), b"nonsense", b"k", partition=0)
     await producer.flush()
-    async with consuming(kafka, router, "expiry", breaker_wait_s=0.2) as fates:
-        await eventually(lambda: fates.broken)
+    async with consuming(kafka, router, "expiry", breaker_wait_s=0.2) as consumer_context:
+        await eventually(lambda: consumer_context.broken)
         began = asyncio.get_running_loop().time()
-        await parked(kafka, "story-erased.expiry.parked", BREAKER_AFTER + 3)
+        await dead_letter(kafka, "story-erased.expiry.dlq", BREAKER_THRESHOLD + 3)
         assert asyncio.get_running_loop().time() - began > 0.4
-        assert fates.broken == [kafka.topic("expiry.story-erased")]
+        assert consumer_context.broken == [kafka.topic("expiry.story-erased")]
         good = encode(StoryErased(story_id=new_id(), store="feed", erased_at=NOW))
         for _ in range(5):
             await producer.send_and_wait(kafka.topic("story-erased"), good, b"k", partition=0)
         await eventually(lambda: len(seen) == 5)
-        assert fates.broken == []
+        assert consumer_context.broken == []
 
 
 def erased(verb, *, whole: bool = False) -> KafkaRouter:
     """A router of a topic that only we write."""
     router = KafkaRouter()
 
-    async def all_of(facts: Sequence[Fact[StoryErased]]) -> None:
+    async def all_of(facts: Sequence[ReceivedEvent[StoryErased]]) -> None:
         for fact in facts:
             await verb(fact.event)
 
-    @listen(router, StoryErased, service="expiry")
-    async def on_story_erased(batch: Records) -> None:
-        await (together(batch, StoryErased, all_of) if whole else each(batch, StoryErased, verb))
+    @subscribe(router, StoryErased, service="expiry")
+    async def on_story_erased(batch: Batch) -> None:
+        await (for_batch(batch, StoryErased, all_of) if whole else for_each_event(batch, StoryErased, verb))
 
     return router
 
@@ -462,14 +470,14 @@ async def test_no_record_is_skipped_when_a_breaker_opens_in_a_batch_that_is_part
     topic, stories = kafka.topic("story-erased"), [new_id() for _ in range(4)]
     for story in stories:
         await producer.send(topic, erasure(story), b"k", partition=0)
-    for _ in range(BREAKER_AFTER):
+    for _ in range(BREAKER_THRESHOLD):
         await producer.send(topic, b"nonsense", b"k", partition=0)
     await producer.flush()
-    async with consuming(kafka, erased(slow), "expiry", batch_for_s=0.1) as fates:
-        await eventually(lambda: fates.broken)
-        found = await parked(kafka, "story-erased.expiry.parked", BREAKER_AFTER)
+    async with consuming(kafka, erased(slow), "expiry", batch_for_s=0.1) as consumer_context:
+        await eventually(lambda: consumer_context.broken)
+        found = await dead_letter(kafka, "story-erased.expiry.dlq", BREAKER_THRESHOLD)
     assert seen == stories
-    assert len(found) == BREAKER_AFTER
+    assert len(found) == BREAKER_THRESHOLD
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["one-by-one", "together"])
@@ -481,31 +489,31 @@ async def test_a_bug_that_fails_every_record_opens_the_breaker(kafka, producer, 
             raise KeyError("nobody expected this")
         seen.append(event.story_id)
 
-    topic, good, stories = kafka.topic("story-erased"), new_id(), [new_id() for _ in range(BREAKER_AFTER + 50)]
+    topic, good, stories = kafka.topic("story-erased"), new_id(), [new_id() for _ in range(BREAKER_THRESHOLD + 50)]
     for story in stories:
         await producer.send(topic, erasure(story), b"k", partition=0)
     await producer.send(topic, erasure(good), b"k", partition=1)
     await producer.flush()
-    async with consuming(kafka, erased(verb, whole=whole), "expiry", backoff_s=(0.001, 0.001)) as fates:
-        await eventually(lambda: fates.broken == [kafka.topic("expiry.story-erased")])
-        found = await parked(kafka, "story-erased.expiry.parked", BREAKER_AFTER)
+    async with consuming(kafka, erased(verb, whole=whole), "expiry", backoff_s=(0.001, 0.001)) as consumer_context:
+        await eventually(lambda: consumer_context.broken == [kafka.topic("expiry.story-erased")])
+        found = await dead_letter(kafka, "story-erased.expiry.dlq", BREAKER_THRESHOLD)
         await eventually(lambda: good in seen)
-        assert len(found) == BREAKER_AFTER
+        assert len(found) == BREAKER_THRESHOLD
         assert {row["error-type"] for row in found} == {b"bug"}
     broken = False
     seen.clear()
-    async with consuming(kafka, erased(verb, whole=whole), "expiry") as fates:
-        await eventually(lambda: seen == stories[BREAKER_AFTER:])
-        assert fates.broken == []
+    async with consuming(kafka, erased(verb, whole=whole), "expiry") as consumer_context:
+        await eventually(lambda: seen == stories[BREAKER_THRESHOLD:])
+        assert consumer_context.broken == []
 
 
 async def test_bad_records_of_outside_producers_never_make_a_service_unready(kafka, producer):
-    for _ in range(BREAKER_AFTER + 20):
+    for _ in range(BREAKER_THRESHOLD + 20):
         await producer.send(kafka.topic("user-followed"), b"nonsense", b"k", partition=0)
     await producer.flush()
-    async with consuming(kafka, followed_by(lambda _event: asyncio.sleep(0))) as fates:
-        await eventually(lambda: sum(fates.handled.values()) == BREAKER_AFTER + 20)
-        assert fates.broken == []
+    async with consuming(kafka, followed_by(lambda _event: asyncio.sleep(0))) as consumer_context:
+        await eventually(lambda: sum(consumer_context.handled.values()) == BREAKER_THRESHOLD + 20)
+        assert consumer_context.broken == []
 
 
 async def test_a_breaker_goes_with_its_partition(kafka, producer):
@@ -513,18 +521,18 @@ async def test_a_breaker_goes_with_its_partition(kafka, producer):
         return None
 
     for partition in range(3):
-        for _ in range(BREAKER_AFTER):
+        for _ in range(BREAKER_THRESHOLD):
             await producer.send(kafka.topic("story-erased"), b"nonsense", b"k", partition=partition)
     await producer.flush()
     group = kafka.topic("expiry.story-erased")
-    async with consuming(kafka, erased(verb), "expiry") as fates:
-        await eventually(lambda: len(open_in(fates, group)) == 3)
+    async with consuming(kafka, erased(verb), "expiry") as consumer_context:
+        await eventually(lambda: len(open_in(consumer_context, group)) == 3)
         async with consuming(kafka, erased(verb), "expiry"):
-            await eventually(lambda: 0 < len(open_in(fates, group)) < 3)
+            await eventually(lambda: 0 < len(open_in(consumer_context, group)) < 3)
 
 
-def open_in(fates: Fates, group: str) -> list[TopicPartition]:
-    return [place for place, breaker in fates.breakers.get(group, {}).items() if breaker.open]
+def open_in(consumer_context: ConsumerContext, group: str) -> list[TopicPartition]:
+    return [place for place, breaker in consumer_context.breakers.get(group, {}).items() if breaker.open]
 
 
 async def test_the_one_record_that_a_batch_fails_by_is_found_by_halving(kafka, producer):
@@ -532,11 +540,11 @@ async def test_the_one_record_that_a_batch_fails_by_is_found_by_halving(kafka, p
     applied: list[str] = []
     router = KafkaRouter()
 
-    @listen(router, UserFollowed, service="feed")
-    async def on_user_followed(batch: Records) -> None:
-        await together(batch, UserFollowed, verb)
+    @subscribe(router, UserFollowed, service="feed")
+    async def on_user_followed(batch: Batch) -> None:
+        await for_batch(batch, UserFollowed, verb)
 
-    async def verb(facts: Sequence[Fact[UserFollowed]]) -> None:
+    async def verb(facts: Sequence[ReceivedEvent[UserFollowed]]) -> None:
         calls.append(len(facts))
         if any(fact.event.target_id == "n41" for fact in facts):
             raise KeyError("nobody expected this")
@@ -551,7 +559,7 @@ async def test_the_one_record_that_a_batch_fails_by_is_found_by_halving(kafka, p
             batch.append(key=b"k", value=encode(follow(target=target)), timestamp=None)
         await producer.send_batch(batch, kafka.topic("user-followed"), partition=0)
         await eventually(lambda: len(applied) == len(targets))
-        (found,) = await parked(kafka, "user-followed.feed.parked", 1)
+        (found,) = await dead_letter(kafka, "user-followed.feed.dlq", 1)
     assert found["error-type"] == b"bug"
     assert applied[1:] == [target for target in targets if target != "n41"]
     assert len(calls) <= 1 + 3 + 2 * 6
@@ -561,25 +569,25 @@ async def test_a_batch_that_fails_whole_and_slowly_is_acknowledged_in_parts(kafk
     acknowledged = set()
     router = KafkaRouter()
 
-    @listen(router, UserFollowed, service="feed")
-    async def on_user_followed(batch: Records) -> None:
-        await together(batch, UserFollowed, verb)
+    @subscribe(router, UserFollowed, service="feed")
+    async def on_user_followed(batch: Batch) -> None:
+        await for_batch(batch, UserFollowed, verb)
 
-    async def verb(_facts: Sequence[Fact[UserFollowed]]) -> None:
+    async def verb(_facts: Sequence[ReceivedEvent[UserFollowed]]) -> None:
         await asyncio.sleep(0.02)
         raise KeyError("nobody expected this")
 
     for number in range(40):
         await producer.send(kafka.topic("user-followed"), encode(follow(target=f"n{number}")), b"k", partition=0)
     await producer.flush()
-    async with consuming(kafka, router, batch_for_s=0.4, backoff_s=(0.001, 0.001)) as fates:
+    async with consuming(kafka, router, batch_for_s=0.4, backoff_s=(0.001, 0.001)) as consumer_context:
 
         def finished() -> bool:
-            acknowledged.add(sum(fates.handled.values()))
-            return sum(fates.handled.values()) == 40
+            acknowledged.add(sum(consumer_context.handled.values()))
+            return sum(consumer_context.handled.values()) == 40
 
         await eventually(finished)
-        found = await parked(kafka, "user-followed.feed.parked", 40)
+        found = await dead_letter(kafka, "user-followed.feed.dlq", 40)
     assert len(acknowledged) > 2
     assert sorted(int(row["origin-offset"]) for row in found) == list(range(40))
 
@@ -590,9 +598,9 @@ async def test_a_record_that_the_broker_refuses_does_not_wedge_the_publisher(kaf
     try:
         topic = kafka.topic("user-followed")
         with pytest.raises(Exception, match=r"(?i)large|size"):
-            await publisher.send([Message(topic, b"ann", b"x" * 1_900_000)])
+            await publisher.send([ProducerRecord(topic, b"ann", b"x" * 1_900_000)])
         for _ in range(5):
-            await publisher.say(follow())
+            await publisher.publish(follow())
     finally:
         await publisher.stop()
 
@@ -623,10 +631,10 @@ async def test_an_idle_subscriber_waits_in_one_poll_and_hears_a_record_at_once(k
 
 
 async def test_partitions_are_given_up_in_time_whatever_is_in_hand(monkeypatch):
-    monkeypatch.setattr("stories_shared.kafka.rebalance.GIVE_UP_WITHIN_S", 0.05)
+    monkeypatch.setattr("stories_shared.kafka.rebalance.REVOKE_TIMEOUT_S", 0.05)
     monkeypatch.setattr("stories_shared.kafka.rebalance.log", warned := Warned())
-    member = Membership()
-    with member.in_hand():
+    member = RebalanceListener()
+    with member.batch_in_progress():
         async with asyncio.timeout(2):
             await member.on_partitions_revoked([])
         assert member.changing.is_set()

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from stories_shared.events import EVENTS
-from stories_shared.kafka.topics import MARKS_KEPT, Topics
+from stories_shared.kafka.topics import MARK_RETENTION, Topics
 
 DAY = timedelta(days=1)
 
@@ -14,16 +14,16 @@ def topics() -> Topics:
     return Topics.of([DAY, timedelta(seconds=20)])
 
 
-def test_every_event_has_its_topic_and_every_reader_a_parked_one(topics):
-    assert {topic.name for topic in topics.values() if topic.parked_of is None} == set(EVENTS)
+def test_every_event_has_its_topic_and_every_reader_a_dead_letter_one(topics):
+    assert {topic.name for topic in topics.values() if topic.dead_letters_of is None} == set(EVENTS)
     for topic in list(topics.values()):
         for reader in topic.readers:
-            assert topics[f"{topic.name}.{reader}.parked"].parked_of == (topic.name, reader)
+            assert topics[f"{topic.name}.{reader}.dlq"].dead_letters_of == (topic.name, reader)
 
 
 def test_what_outsiders_may_write_is_told_alike_by_topics_and_events(topics):
-    assert {name for name, event in EVENTS.items() if event.outsiders} == {
-        topic.name for topic in topics.values() if topic.outsiders
+    assert {name for name, event in EVENTS.items() if event.external_writers} == {
+        topic.name for topic in topics.values() if topic.external_writers
     }
 
 
@@ -31,7 +31,7 @@ def test_stories_stay_a_day_longer_than_they_live_and_are_compacted(topics):
     posted = topics["story-posted"]
     assert posted.retention == 2 * DAY
     assert posted.config(1)["cleanup.policy"] == "compact,delete"
-    assert topics["story-posted.feed.parked"].retention <= posted.retention
+    assert topics["story-posted.feed.dlq"].retention <= posted.retention
 
 
 def test_segments_are_a_tenth_of_the_retention_or_nothing_would_be_dropped_in_time(topics):
@@ -40,11 +40,11 @@ def test_segments_are_a_tenth_of_the_retention_or_nothing_would_be_dropped_in_ti
         assert topic.config(1)["message.timestamp.type"] == "LogAppendTime"
 
 
-def test_marks_outlive_every_record_and_its_parked_copy_replayed_on_its_last_day(topics):
+def test_marks_outlive_every_record_and_its_dead_letter_copy_replayed_on_its_last_day(topics):
     for topic in topics.values():
-        if topic.parked_of:
-            origin = topics[topic.parked_of[0]]
-            assert origin.clears_after + topic.clears_after + origin.clears_after < MARKS_KEPT
+        if topic.dead_letters_of:
+            origin = topics[topic.dead_letters_of[0]]
+            assert origin.max_record_age + topic.max_record_age + origin.max_record_age < MARK_RETENTION
 
 
 def test_a_cap_bounds_every_retention():

@@ -20,7 +20,7 @@ from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.kafka.topics import Topics, ensure_topics
 from stories_shared.runtime.settings import Settings
-from stories_shared.runtime.watchdog import BLOCKED_AFTER_S, EXIT_CODE, HANGING_FOR_S, STOP_WITHIN_S, Watchdog
+from stories_shared.runtime.watchdog import BLOCKED_AFTER_S, EXIT_CODE, STALLED_FOR_S, STOP_WITHIN_S, Watchdog
 from stories_shared.testing import eventually
 
 PROGRAM = Path(__file__).parent / "hanging_process.py"
@@ -75,7 +75,7 @@ async def running(realm, what: str, tmp_path: Path):
 
 async def say(publisher: Publisher, times: int = 1) -> None:
     for _ in range(times):
-        await publisher.say(StoryErased(story_id=new_id(), store="feed", erased_at=datetime.now(UTC)))
+        await publisher.publish(StoryErased(story_id=new_id(), store="feed", erased_at=datetime.now(UTC)))
 
 
 @pytest.mark.servers
@@ -145,8 +145,8 @@ def test_what_hangs_must_go_on_hanging_and_is_forgiven_after_a_freeze():
 
     assert look(0, "relay") is None
     assert look(3) is None
-    assert [look(n, "relay") for n in range(4, 4 + int(HANGING_FOR_S))] == [None] * int(HANGING_FOR_S)
-    assert look(5 + HANGING_FOR_S, "relay") == "hanging: relay"
+    assert [look(n, "relay") for n in range(4, 4 + int(STALLED_FOR_S))] == [None] * int(STALLED_FOR_S)
+    assert look(5 + STALLED_FOR_S, "relay") == "hanging: relay"
     assert look(1000, "relay") is None
     assert watchdog.alarming == ()
 

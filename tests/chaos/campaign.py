@@ -37,7 +37,7 @@ class Campaign:
     kinds: frozenset[str]
     without: frozenset[str]
     folder: Path
-    say: Say
+    publish: Say
     soaking: bool = False
     """Memory, disk and connections are watched, too."""
     ending: asyncio.Event = field(default_factory=asyncio.Event)
@@ -55,7 +55,7 @@ class Campaign:
         cluster = Cluster.make(random.Random(f"{self.seed}/wires"))
         whole = False
         try:
-            self.say("starting servers, proxies and two replicas of every service")
+            self.publish("starting servers, proxies and two replicas of every service")
             await cluster.start()
             async with AsyncExitStack() as stack:
                 await self._play(cluster, stack)
@@ -72,7 +72,7 @@ class Campaign:
         self.summary.violations.append((promise, about))
         self.history.note("violation", promise=promise, **about)
         if len(self.summary.violations) <= SHOWN_AT_ONCE:
-            self.say(f"BROKEN: {promise}: {about}")
+            self.publish(f"BROKEN: {promise}: {about}")
 
     async def _play(self, cluster: Cluster, stack: AsyncExitStack) -> None:
         samples = Samples(self.folder / "samples")
@@ -98,12 +98,12 @@ class Campaign:
                 task.cancel()
             self.summary.take(self.history, actors, self.fault_timeline)
             if self.soaking and soak.samples:
-                self.say(f"drawn: {soak.draw().name}")
+                self.publish(f"drawn: {soak.draw().name}")
 
     async def _violate(self, actors: Actors) -> None:
         """Everybody at once, until the time is over or somebody says so."""
         minutes = "until Ctrl-C" if math.isinf(self.seconds) else f"for {self.seconds / 60:.1f} minutes"
-        self.say(f"violence {minutes}, seed {self.seed}: {', '.join(self.summary.kinds)}")
+        self.publish(f"violence {minutes}, seed {self.seed}: {', '.join(self.summary.kinds)}")
         violence = [
             asyncio.create_task(actors.generator.run(self.ending)),
             asyncio.create_task(actors.monitor.run(self.seed, self.ending)),
@@ -119,11 +119,11 @@ class Campaign:
     async def _heal(self, cluster: Cluster, actors: Actors) -> None:
         """Wait until everything is back, settle what was left open, and have the log read to its end."""
         last_attempt, actors.client.stopping = time.time(), asyncio.Event()
-        self.say("healing")
+        self.publish("healing")
         if problem := await actors.nemesis.recovered():
             self.wrong("everything recovers by itself", missing=problem)
         await Reconciliation(actors.operations).run(last_attempt)
-        self.say("draining")
+        self.publish("draining")
         if left := await drained(cluster.direct["kafka"], cluster.direct["mongod"]):
             self.wrong("the log is read and the outboxes are emptied", left=left)
 
@@ -140,12 +140,12 @@ class Campaign:
             "receipts complete": erasure.receipts,
             "databases hold nothing of the ended": erasure.databases,
             "bucket without orphans and gaps": erasure.bucket,
-            "parked is the poison": lambda: leftovers.parked(records.poison),
+            "dead-lettered is the poison": lambda: leftovers.dead_letter(records.poison),
             "idempotency keys": leftovers.keys,
             "log holds nothing of the ended": lambda: erasure.log(actors.recorder, records.resaid, log_from),
         }
         for name, check in checks.items():
-            self.say(f"checking: {name}")
+            self.publish(f"checking: {name}")
             before = len(self.summary.violations)
             await check()
             self.summary.checks[name] = len(self.summary.violations) - before

@@ -22,11 +22,11 @@ POISON = b"poison-"
 
 @dataclass
 class LogRecorder:
-    """What went through the log. `parked`: by topic, the key of the record and why; `lateness`: of ends, in seconds."""
+    """What went through the log. `dead_letter`: by topic, key and reason; `lateness`: of endings, in seconds."""
 
     bootstrap: str
     topics: tuple[str, ...]
-    parked: dict[str, dict[bytes, str]] = field(default_factory=dict)
+    dead_letter: dict[str, dict[bytes, str]] = field(default_factory=dict)
     lateness: list[float] = field(default_factory=list)
     early: list[dict[str, Any]] = field(default_factory=list)
     recent: deque[Any] = field(default_factory=lambda: deque(maxlen=KEPT))
@@ -71,10 +71,10 @@ class LogRecorder:
     def _note(self, record: Any) -> None:
         if record.value is not None:
             self.appended[record.topic] = self.appended.get(record.topic, 0) + 1
-        if record.topic.endswith(".parked"):
+        if record.topic.endswith(".dlq"):
             headers = {name: value for name, value in record.headers or () if value is not None}
             why = b"/".join(headers.get(name, b"?") for name in ("error-type", "error")).decode(errors="replace")
-            self.parked.setdefault(record.topic, {})[record.key or b""] = why
+            self.dead_letter.setdefault(record.topic, {})[record.key or b""] = why
             return
         self.recent.append(record)
         if record.topic == "story-expired" and record.value and not (record.key or b"").startswith(POISON):

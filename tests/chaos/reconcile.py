@@ -60,14 +60,14 @@ async def lags(bootstrap: str) -> Mapping[str, int]:
     return await unread(bootstrap, await groups_of(bootstrap))
 
 
-async def unsaid(mongo_url: str) -> dict[str, int]:
+async def pending(mongo_url: str) -> dict[str, int]:
     """Documents whose mark has not been said, by collection."""
     found: dict[str, int] = {}
     async with AsyncMongoClient[dict[str, Any]](mongo_url, serverSelectionTimeoutMS=5000) as client:
         for name in await client.list_database_names():
             if name.startswith("stories_"):
                 for collection in await client[name].list_collection_names(filter={"type": "collection"}):
-                    if count := await client[name][collection].count_documents({"unsaid.since": {"$exists": True}}):
+                    if count := await client[name][collection].count_documents({"pending.since": {"$exists": True}}):
                         found[f"{name}.{collection}"] = count
     return found
 
@@ -76,7 +76,7 @@ async def drained(bootstrap: str, mongo_url: str) -> dict[str, Any]:
     """Wait until every group has read everything and every outbox is empty; what is left where that takes too long."""
     deadline = time.time() + DRAINED_S
     while True:
-        left: dict[str, Any] = {**await lags(bootstrap), **await unsaid(mongo_url)}
+        left: dict[str, Any] = {**await lags(bootstrap), **await pending(mongo_url)}
         if not left or time.time() > deadline:
             return left
         await asyncio.sleep(POLL_S)

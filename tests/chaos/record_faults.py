@@ -1,6 +1,6 @@
 """Faults in the log: poison, records told again, headers that are none, records as large as may be, new partitions.
 
-What is written here by hand is remembered: `poison` must be parked, and nothing else; `resaid` tells when content of a
+What is written here is remembered: `poison` must be dead-lettered, and nothing else; `resaid` tells when content of a
 story that may be over was put into the log anew, from where on its time there counts.
 """
 
@@ -95,13 +95,13 @@ class RecordFaults:
         found = dict(self.recorder.appended)
         for topic in EVENTS:
             for reader in self.topics[topic].readers[:1]:
-                found[topic] = found.get(topic, 0) - len(self.poison.get(f"{topic}.{reader}.parked", ()))
+                found[topic] = found.get(topic, 0) - len(self.poison.get(f"{topic}.{reader}.dlq", ()))
         return found
 
     def _poison(self, topic: str, value: bytes, rng: random.Random) -> tuple[str, bytes, bytes, list[Header]]:
         key = POISON + f"{rng.getrandbits(64):016x}".encode()
         for reader in self.topics[topic].readers:
-            self.poison.setdefault(f"{topic}.{reader}.parked", set()).add(key)
+            self.poison.setdefault(f"{topic}.{reader}.dlq", set()).add(key)
         return topic, key, value, list(BAD_HEADERS) if rng.random() < 0.3 else []
 
     def _copy(self, record: Any, headers: list[Header]) -> tuple[str, bytes, bytes, list[Header]]:

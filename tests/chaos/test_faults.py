@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from stories_shared.events import EVENTS
-from stories_shared.events.cloudevents import Unreadable, read
+from stories_shared.events.cloudevents import DecodeError, decode_record
 
 from .faults import WEIGHTS
 from .log_recorder import POISON, LogRecorder
@@ -47,8 +47,8 @@ def test_no_reading_makes_an_event_of_poison(topic: str) -> None:
     for seed in range(5):
         for value in bad_values(topic, random.Random(seed)):
             record: Any = Record(value)
-            with pytest.raises(Unreadable):
-                read(record, EVENTS[topic])
+            with pytest.raises(DecodeError):
+                decode_record(record, EVENTS[topic])
 
 
 def test_the_fewest_kinds_that_fail_are_found_by_leaving_one_out_at_a_time() -> None:

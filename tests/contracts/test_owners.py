@@ -107,7 +107,7 @@ async def quiet(stores: Stores, house: Household) -> tuple[list[str], list[str]]
 
     async def still() -> bool:
         now = await everything(stores, house)
-        same, last[0] = now == last[0] and not any('"unsaid": {' in each for each in now[0]), now
+        same, last[0] = now == last[0] and not any('"pending": {' in each for each in now[0]), now
         await asyncio.sleep(0.2)
         return same
 

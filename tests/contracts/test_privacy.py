@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pymongo import IndexModel
 from stories_embedded.checkout import CHECKOUT
-from stories_engagement.store.schema import ensure as engagement
+from stories_engagement.store.schema import ensure_schema
 from stories_expiry import store as expiry
 from stories_feed import store as feed
 from stories_ingest import store as ingest
@@ -15,7 +15,7 @@ from stories_shared.events import EVENTS
 from stories_shared.mongo import idempotency
 
 PAGE = (CHECKOUT / "docs" / "privacy.md").read_text(encoding="utf-8")
-STORES = {"ingest": ingest.ensure, "feed": feed.ensure, "engagement": engagement, "expiry": expiry.ensure}
+STORES = {"ingest": ingest.ensure, "feed": feed.ensure, "engagement": ensure_schema, "expiry": expiry.ensure}
 
 
 class Made:

@@ -16,7 +16,7 @@ from stories_embedded.checkout import CHECKOUT
 from stories_shared.events import EVENTS
 from stories_shared.events.cloudevents import headers_of
 from stories_shared.events.ids import new_id
-from stories_shared.kafka.publisher import Message, Publisher
+from stories_shared.kafka.publisher import ProducerRecord, Publisher
 from stories_shared.testing import eventually
 
 from ..journeys.world import World
@@ -58,16 +58,16 @@ def golden(release: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield path.stem, payload
 
 
-async def parked(world: World) -> dict[tuple[str, str], int]:
-    """How many records lie parked, by topic and group."""
+async def dead_letter(world: World) -> dict[tuple[str, str], int]:
+    """How many records lie dead-lettered, by topic and group."""
     found = json.loads(await world.stack.run("dlq", "list", "--json"))
     return {(row["topic"], row["group"]): row["records"] for row in found}
 
 
 @pytest.mark.parametrize("shape", [as_said, with_less, with_more])
 @pytest.mark.parametrize("release", RELEASES)
-async def test_no_service_parks_what_another_release_says(world: World, release: str, shape: Any) -> None:
-    before = await parked(world)
+async def test_no_service_dead_letters_what_another_release_publishes(world: World, release: str, shape: Any) -> None:
+    before = await dead_letter(world)
     kafka, topics = clients.kafka(await world.stack.env())
     said = list(golden(release))
     for topic, payload in said:
@@ -76,11 +76,11 @@ async def test_no_service_parks_what_another_release_says(world: World, release:
         headers = tuple(headers_of(event, publisher.source, new_id(), datetime.now(UTC)))
         value = json.dumps(shape(topic, payload)).encode()
         await publisher.start()
-        await publisher.send([Message(kafka.topic(topic), event.key.encode(), value, headers)])
+        await publisher.send([ProducerRecord(kafka.topic(topic), event.key.encode(), value, headers)])
         await publisher.stop()
     async with open_reader(kafka) as log, asyncio.timeout(A_WHILE):
         await erasure_replay.heard(log, kafka, topics, [topic for topic, _ in said])
-    assert await parked(world) == before
+    assert await dead_letter(world) == before
 
 
 @pytest.mark.parametrize("shape", [with_less, with_more])
@@ -91,7 +91,7 @@ async def test_an_edge_of_another_release_counts(world: World, shape: Any) -> No
     publisher = Publisher(kafka, "/our-graph")
     await publisher.start()
     value = json.dumps(shape("user-followed", edge)).encode()
-    await publisher.send([Message(kafka.topic("user-followed"), ann.id.encode(), value)])
+    await publisher.send([ProducerRecord(kafka.topic("user-followed"), ann.id.encode(), value)])
     await publisher.stop()
     following = eventually(lambda: ann.get("/v1/following"), A_WHILE, accept=lambda found: found["items"])
     assert [each["user_id"] for each in (await following)["items"]] == [bob.id]

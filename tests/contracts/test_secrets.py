@@ -99,7 +99,7 @@ async def abuse(kept: Kept, ann: Person, bob: Person, story_id: str) -> None:
 
 
 async def poison(kept: Kept, settings: Mapping[str, str]) -> None:
-    """A record on every topic that is parked, with something secret in it."""
+    """A record on every topic that is dead-lettered, with something secret in it."""
     producer = AIOKafkaProducer(bootstrap_servers=settings["KAFKA_BOOTSTRAP_SERVERS"])
     await producer.start()
     try:

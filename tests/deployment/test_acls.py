@@ -22,18 +22,18 @@ TOPICS = Topics.of([timedelta(hours=24)])
 TOPIC_OF = {event.__name__: topic for topic, event in events.EVENTS.items()}
 
 
-def foundation(service: str) -> Any:
+def runtime(service: str) -> Any:
     """A service's own parts, put together and not started."""
     kind = getattr(importlib.import_module(f"stories_{service}.settings"), f"{service.title()}Settings")
     read = {name: value for name, value in EXAMPLE.items() if name in kind.model_fields}
     app = importlib.import_module(f"stories_{service}.app").build_app(load(kind, read))
-    return app.state.foundation
+    return app.state.runtime
 
 
 @pytest.fixture(scope="module")
 def processes() -> Mapping[str, Any]:
     """Every service."""
-    return {service: foundation(service) for service in SERVICES}
+    return {service: runtime(service) for service in SERVICES}
 
 
 def rights(service: str) -> dict[tuple[str, str], set[str]]:
@@ -67,11 +67,11 @@ async def test_what_is_read_without_a_group_is_readable_too(service, processes):
 def test_a_service_may_write_what_its_code_says_and_nothing_else(service):
     granted = rights(service)
     writable = {name for (kind, name), operations in granted.items() if kind == "topic" and "Write" in operations}
-    parked = {f"{topic.name}.{service}.parked" for topic in TOPICS.values() if service in topic.readers}
-    assert parked <= writable
+    dead_letter = {f"{topic.name}.{service}.dlq" for topic in TOPICS.values() if service in topic.readers}
+    assert dead_letter <= writable
     said = {TOPIC_OF[name] for name in said_by(service)}
     assert said <= writable
-    assert writable - parked == said
+    assert writable - dead_letter == said
 
 
 def said_by(service: str) -> Iterator[str]:
@@ -117,10 +117,10 @@ def test_no_service_may_make_topics_or_touch_what_is_not_its_own():
         for (kind, name), operations in rights(service).items():
             assert operations <= {"Describe", "Read", "Write"}
             assert kind == "topic" or name.startswith(f"{service}.")
-            assert not name.endswith(".parked") or f".{service}." in name
+            assert not name.endswith(".dlq") or f".{service}." in name
 
 
 def test_the_page_has_a_row_for_every_topic():
     page = Path(CHECKOUT / "docs" / "acls.md").read_text()
     for topic in TOPICS.values():
-        assert topic.parked_of is not None or f"| `{topic.name}` |" in page
+        assert topic.dead_letters_of is not None or f"| `{topic.name}` |" in page

@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from stories_shared.clock import system_now
 from stories_shared.events import Event, Media, StoryDeleted, StoryErased, StoryPosted, StoryViewed, UserFollowed
 from stories_shared.events.ids import new_id
-from stories_shared.events.outgoing import Saying
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.log_tail import committed_offsets
 from stories_shared.kafka.publisher import Publisher
@@ -73,11 +73,11 @@ class Load(ABC):
     async def written(self, fleet: Fleet, user: str) -> bool:
         """Whether it has."""
 
-    async def say(self) -> None:
+    async def publish(self) -> None:
         """Say them all."""
         records = self.records()
         for begin in range(0, len(records), CHUNK):
-            await self.publisher.say_all([Saying(record) for record in records[begin : begin + CHUNK]])
+            await self.publisher.publish_all([OutgoingEvent(record) for record in records[begin : begin + CHUNK]])
 
     async def handled(self) -> int:
         """How many of them this process has handled, as its metrics have it."""
@@ -198,11 +198,11 @@ class OfEngagement(Load):
         ids, now = self.stories, system_now()
         return [StoryViewed(story_id=ids[n % len(ids)], viewer_id=f"fan-{n}", viewed_at=now) for n in range(self.count)]
 
-    async def say(self) -> None:
+    async def publish(self) -> None:
         ingest = Publisher(self.kafka, "ingest")
-        await ingest.say_all([Saying(story(story_id)) for story_id in self.stories])
+        await ingest.publish_all([OutgoingEvent(story(story_id)) for story_id in self.stories])
         await ingest.stop()
-        await super().say()
+        await super().publish()
 
     async def done(self) -> set[str]:
         return await once_each(self.mongo["viewers"], {}, "viewer_id")

@@ -75,7 +75,7 @@ async def test_a_service_under_load_stops_in_time_and_nothing_finished_is_done_a
         asking = Asking(fleet, load)
         clients = [asyncio.create_task(asking.go_on()) for _ in range(CLIENTS)]
         await eventually(lambda: len(asking.answered) > CLIENTS)
-        saying = asyncio.create_task(load.say())
+        saying = asyncio.create_task(load.publish())
         await eventually(load.under_way, within_s=60)
         code, took = await fleet.stop(service)
         assert code == 0

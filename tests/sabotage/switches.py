@@ -15,7 +15,7 @@ SABOTAGE = "STORIES_TEST_SABOTAGE"
 def acknowledge_first() -> None:
     """FastStream's default: the offset is committed whatever becomes of the record."""
     from faststream import AckPolicy
-    from stories_shared.kafka import subscriber
+    from stories_shared.kafka.client import subscriber
 
     class Policy:
         NACK_ON_ERROR = AckPolicy.ACK_FIRST
@@ -60,12 +60,12 @@ def views_without_transaction() -> None:
 
 def no_overdue_look() -> None:
     """Expiry no longer looks for what nobody ended in time."""
-    from stories_expiry.jobs import OverdueLook
+    from stories_expiry.jobs import OverdueSweep
 
     async def nothing(_self: Any) -> None:
         return None
 
-    OverdueLook.turn = nothing  # type: ignore[method-assign]
+    OverdueSweep.turn = nothing  # type: ignore[method-assign]
 
 
 def index_starts_after_its_snapshot() -> None:
@@ -86,7 +86,7 @@ def index_starts_after_its_snapshot() -> None:
 
 def ended_marks_ignored() -> None:
     """The feed's store finds no ended mark."""
-    from stories_feed.store.stories import StoryStore
+    from stories_feed.store.stories import MongoStories
 
     async def none_of_them(_self: Any, _story_ids: Any) -> set[str]:
         return set()
@@ -94,15 +94,15 @@ def ended_marks_ignored() -> None:
     async def none_at_all(_self: Any, _since: Any) -> list[Any]:
         return []
 
-    StoryStore._ended_among = none_of_them  # type: ignore[method-assign,assignment]
-    StoryStore.ended_since = none_at_all  # type: ignore[method-assign]
+    MongoStories._ended_among = none_of_them  # type: ignore[method-assign,assignment]
+    MongoStories.ended_since = none_at_all  # type: ignore[method-assign]
 
 
 def staleness_not_judged() -> None:
     """A replica trusts what it knows, however long it has heard nothing."""
-    from stories_shared.kafka.log_tail import Tail
+    from stories_shared.kafka.log_tail import LogTail
 
-    Tail.stale = lambda _self, _key: False  # type: ignore[method-assign]
+    LogTail.stale = lambda _self, _key: False  # type: ignore[method-assign]
 
 
 SWITCHES: dict[str, Callable[[], None]] = {

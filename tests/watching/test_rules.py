@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import Histogram
-from stories_shared.runtime.metrics import Catalogue
+from stories_shared.runtime.metrics import MetricsRegistry
 
 from tools.codegen.metrics import SAME_EVERYWHERE, SERVICES, metrics_of
 
@@ -101,7 +101,7 @@ def test_each_promise_is_measured_alike_over_all_four_windows() -> None:
 
 
 def test_each_promise_has_a_bucket_that_ends_where_it_does() -> None:
-    made = [metric for kind in SERVICES.values() for metric in vars(kind(Catalogue())).values()]
+    made = [metric for kind in SERVICES.values() for metric in vars(kind(MetricsRegistry())).values()]
     bounds = {each._name: {str(bound) for bound in each._upper_bounds} for each in made if isinstance(each, Histogram)}
     asked = [re.findall(r'(stories_\w+)_bucket\{[^}]*le="([\d.]+)"', asked.expr) for asked in ASKED]
     found = {pair for pairs in asked for pair in pairs}

@@ -78,7 +78,7 @@ def channel(topic: Topic) -> Document:
     kept = f"kept {duration_text(topic.retention)}"
     if topic.name == "story-posted":
         kept = f"compacted, kept for the longest lifetime and 24h more ({duration_text(topic.retention)} by default)"
-    writers = ", ".join(topic.writers) + (" and outside producers" if topic.outsiders else "")
+    writers = ", ".join(topic.writers) + (" and outside producers" if topic.external_writers else "")
     return {
         "address": topic.name,
         "description": f"{summary(event)} Keyed by {event.key_field}; {kept}; written by {writers}.",

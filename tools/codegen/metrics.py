@@ -8,9 +8,9 @@ from stories_engagement.metrics import EngagementMetrics
 from stories_expiry.metrics import ExpiryMetrics
 from stories_feed.metrics import FeedMetrics
 from stories_ingest.metrics import IngestMetrics
-from stories_shared.runtime.metrics import Catalogue, CommonMetrics
+from stories_shared.runtime.metrics import CommonMetrics, MetricsRegistry
 
-SERVICES: dict[str, Callable[[Catalogue], object]] = {
+SERVICES: dict[str, Callable[[MetricsRegistry], object]] = {
     "every service": CommonMetrics,
     "ingest": IngestMetrics,
     "feed": FeedMetrics,
@@ -72,9 +72,9 @@ def row(metric: Metric) -> str:
     return f"| `{metric.name}{labels}`{mark} | {metric.kind} | {metric.sentence} |"
 
 
-def metrics_of(kind: Callable[[Catalogue], object]) -> Iterator[Metric]:
-    """The metrics that a class of the catalogue makes, in the order it makes them."""
-    for made in vars(kind(Catalogue())).values():
+def metrics_of(kind: Callable[[MetricsRegistry], object]) -> Iterator[Metric]:
+    """The metrics that a class of the registry makes, in the order it makes them."""
+    for made in vars(kind(MetricsRegistry())).values():
         if isinstance(made, Counter | Gauge | Histogram):
             yield described(made)
 

@@ -33,7 +33,9 @@ def users() -> list[str]:
 def grants(user: str, topics: Topics) -> list[Grant]:
     """A user's rights, by topic and then by group."""
     if user == OUTSIDER:
-        return [Grant("topic", topic.name, ("Describe", "Write")) for topic in topics.values() if topic.outsiders]
+        return [
+            Grant("topic", topic.name, ("Describe", "Write")) for topic in topics.values() if topic.external_writers
+        ]
     found = [
         Grant("topic", topic.name, operations)
         for topic in topics.values()
@@ -58,7 +60,7 @@ def operations_on(topic: Topic, service: str) -> Iterable[str]:
 def page() -> str:
     """docs/acls.md."""
     topics = Topics.of([LIFETIME])
-    spoken = [topic for topic in topics.values() if topic.parked_of is None]
+    spoken = [topic for topic in topics.values() if topic.dead_letters_of is None]
     head = f"| topic | {' | '.join(users())} |\n|{' --- |' * (len(users()) + 1)}"
     rows = [f"| `{topic.name}` | {' | '.join(cell(topic, user) for user in users())} |" for topic in spoken]
     groups = [
@@ -71,7 +73,7 @@ def page() -> str:
 def cell(topic: Topic, user: str) -> str:
     """A user's rights on a topic in few letters."""
     if user == OUTSIDER:
-        return "W" if topic.outsiders else ""
+        return "W" if topic.external_writers else ""
     return "".join(operation[0] for operation in operations_on(topic, user))
 
 
@@ -143,7 +145,7 @@ needs.
 
 {table}
 
-A service may also write the dead-letter topic of each topic that it consumes, `<topic>.<service>.parked`, and nothing
+A service may also write the dead-letter topic of each topic that it consumes, `<topic>.<service>.dlq`, and nothing
 else. It consumes with one group per topic (Read and Describe on the group):
 
 {groups}
@@ -160,7 +162,7 @@ With `KAFKA_TOPIC_PREFIX`, all names begin with it, those of groups too. The sam
 """
 TOPICS_HEAD = """\
 # Made from deploy/topics.yml by `make docs`; a test compares. For stories of at most 24 h: with longer lifetimes
-# (STORY_LIFETIMES) raise the retention of story-posted and its parked topics to the longest plus 24 h.
+# (STORY_LIFETIMES) raise the retention of story-posted and its dead-lettered topics to the longest plus 24 h.
 """
 USERS_HEAD = """\
 # Made from deploy/topics.yml by `make docs`; a test compares. The matrix is in docs/acls.md.

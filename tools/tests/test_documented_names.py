@@ -22,7 +22,7 @@ from stories_embedded.services import setting_names
 from stories_shared.events import EVENTS, UserErased
 from stories_shared.events.cloudevents import SERVICES, headers_of
 from stories_shared.http.problems import KINDS
-from stories_shared.runtime.metrics import Catalogue
+from stories_shared.runtime.metrics import MetricsRegistry
 
 from tools.codegen import CHECKOUT, asyncapi, metrics
 from tools.codegen.settings import OF_THE_GATEWAY
@@ -159,11 +159,11 @@ def test_every_problem_type_is_raised_and_documented(slug: str) -> None:
 
 
 @cache
-def catalogue() -> dict[str, str]:
+def registry() -> dict[str, str]:
     """The attribute that holds each metric, by the metric's name."""
     found: dict[str, str] = {}
     for kind in metrics.SERVICES.values():
-        made: Any = kind(Catalogue())
+        made: Any = kind(MetricsRegistry())
         for attribute, metric in vars(made).items():
             if isinstance(metric, MetricWrapperBase):
                 found[metric._name] = attribute
@@ -171,9 +171,9 @@ def catalogue() -> dict[str, str]:
 
 
 def test_every_metric_is_measured() -> None:
-    assert len(catalogue()) > 30
+    assert len(registry()) > 30
     text = elsewhere()
-    for name, attribute in catalogue().items():
+    for name, attribute in registry().items():
         assert len(re.findall(rf"\.{attribute}\b", text)) > 1, f"{name}: no code sets it"
 
 
@@ -191,7 +191,7 @@ def test_every_metric_that_pages_rules_and_dashboards_name_exists() -> None:
     }
     for name, where in named.items():
         plain = re.sub(r"_(total|bucket|sum|count|created)$", "", name)
-        assert {name, plain} & (catalogue().keys() | databases | packages | recorded), (
+        assert {name, plain} & (registry().keys() | databases | packages | recorded), (
             f"{name} in {sorted(where)}: no such metric"
         )
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 from rich.table import Table
-from stories_shared.clock import text
+from stories_shared.clock import rfc3339
 
 FAILED, USAGE, NOT_ALL_RUNNING = 1, 2, 3
 MAX_WIDTH = 400
@@ -25,12 +25,12 @@ stderr = Console(stderr=True, soft_wrap=True, highlight=False)
 
 def print_json(value: Any) -> None:
     """A result for programs, and readable for people."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=text))
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=rfc3339))
 
 
 def print_json_line(value: Any) -> None:
     """One of many results."""
-    print(json.dumps(value, ensure_ascii=False, default=text), flush=True)
+    print(json.dumps(value, ensure_ascii=False, default=rfc3339), flush=True)
 
 
 def print_table(table: Table) -> None:

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 from aiokafka.errors import KafkaError
 from rich.table import Table
-from stories_shared.clock import from_epoch_ms, text
+from stories_shared.clock import from_epoch_ms, rfc3339
 from stories_shared.kafka.client import Kafka
-from stories_shared.kafka.publisher import Message, Publisher
+from stories_shared.kafka.publisher import ProducerRecord, Publisher
 from stories_shared.kafka.topics import Topic, Topics
 
 from . import clients, target
@@ -25,7 +25,7 @@ DEAD_LETTER_HEADERS = (
     "origin-partition",
     "origin-offset",
     "origin-group",
-    "parked-at",
+    "dead-lettered-at",
     "error-type",
     "error",
 )
@@ -36,11 +36,11 @@ group = typer.Typer(no_args_is_help=True, help="List, show and replay dead-lette
 
 
 def _origins() -> list[str]:
-    return sorted({names_of(each)[0] for each in Topics.of([timedelta(hours=24)]).values() if each.parked_of})
+    return sorted({names_of(each)[0] for each in Topics.of([timedelta(hours=24)]).values() if each.dead_letters_of})
 
 
 def _groups() -> list[str]:
-    return sorted({names_of(each)[1] for each in Topics.of([timedelta(hours=24)]).values() if each.parked_of})
+    return sorted({names_of(each)[1] for each in Topics.of([timedelta(hours=24)]).values() if each.dead_letters_of})
 
 
 TopicName = Annotated[
@@ -75,7 +75,7 @@ class DeadLetter:
     topic: str
     group: str
     offset: str
-    parked_at: str
+    dead_lettered_at: str
     error_type: str
     error: str
     key: str | None
@@ -127,7 +127,7 @@ def row_of(topic: Topic, records: Sequence[Record]) -> dict[str, Any]:
     for record in records:
         reason = dead_letter_headers(record).get("error-type", "unknown")
         reasons[reason] = reasons.get(reason, 0) + 1
-    times = [text(from_epoch_ms(record.timestamp)) for record in records]
+    times = [rfc3339(from_epoch_ms(record.timestamp)) for record in records]
     origin, reader = names_of(topic)
     row = {"topic": origin, "group": reader, "records": len(records), "reasons": reasons}
     return row | {"oldest": min(times), "newest": max(times)}
@@ -152,7 +152,9 @@ def show(
         print_json([asdict(each) for each in found])
         return
     for each in found:
-        stdout.print(f"[bold]{each.offset}[/bold] {each.error_type}, {each.parked_at}, key {each.key}", markup=True)
+        stdout.print(
+            f"[bold]{each.offset}[/bold] {each.error_type}, {each.dead_lettered_at}, key {each.key}", markup=True
+        )
         stdout.print(f"  {each.error}\n  {each.value}", markup=False)
     if not found:
         info("no dead-lettered records there")
@@ -208,7 +210,7 @@ async def _replay(kafka: Kafka, topic: Topic, offset: str | None, *, dry_run: bo
             for start in range(0, len(records), BATCH_SIZE):
                 part = records[start : start + BATCH_SIZE]
                 await publisher.send(
-                    [Message(origin, record.key, record.value, own_headers(record)) for record in part]
+                    [ProducerRecord(origin, record.key, record.value, own_headers(record)) for record in part]
                 )
                 advance(len(part))
     finally:
@@ -218,22 +220,22 @@ async def _replay(kafka: Kafka, topic: Topic, offset: str | None, *, dry_run: bo
 
 def chosen(topics: Topics, topic: str | None, group_name: str | None) -> list[Topic]:
     """The dead-letter topics of an origin and a reader (its group or its service); all where none is named."""
-    parked = [each for each in topics.values() if each.parked_of is not None]
+    dead_letter = [each for each in topics.values() if each.dead_letters_of is not None]
     found = [
         each
-        for each in parked
+        for each in dead_letter
         if topic in {None, names_of(each)[0]}
         and group_name in {None, names_of(each)[1], names_of(each)[1].split(".")[0]}
     ]
     if not found:
-        known = ", ".join(" ".join(names_of(each)) for each in parked if topic in {None, names_of(each)[0]})
+        known = ", ".join(" ".join(names_of(each)) for each in dead_letter if topic in {None, names_of(each)[0]})
         abort(f"no group {group_name or ''} dead-letters records of {topic}; there are {known or 'none'}", USAGE)
     return found
 
 
 def names_of(topic: Topic) -> tuple[str, str]:
     """The origin topic and the group of a dead-letter topic."""
-    origin, service = topic.parked_of or ("", "")
+    origin, service = topic.dead_letters_of or ("", "")
     return origin, f"{service}.{origin}"
 
 
@@ -276,7 +278,7 @@ def described(topic: Topic, record: Record) -> DeadLetter:
         topic=origin,
         group=reader,
         offset=origin_of(record),
-        parked_at=headers.get("parked-at", text(from_epoch_ms(record.timestamp))),
+        dead_lettered_at=headers.get("dead-lettered-at", rfc3339(from_epoch_ms(record.timestamp))),
         error_type=headers.get("error-type", "unknown"),
         error=headers.get("error", ""),
         key=record.key.decode(errors="replace") if record.key is not None else None,

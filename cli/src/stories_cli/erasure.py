@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from minio.error import MinioException
 from pymongo.errors import PyMongoError
 from rich.table import Table
-from stories_shared.clock import text
+from stories_shared.clock import rfc3339
 from stories_shared.errors import Unavailable
 from stories_shared.events.ids import is_id
 from urllib3.exceptions import HTTPError
@@ -90,7 +90,7 @@ def show(found: ScanResult) -> None:
         table.add_row("bucket", key, "an unfinished upload")
     for topic in found.topics:
         kind = f"{topic.with_content} with content or a viewer" if topic.with_content else "ids, times and counts"
-        table.add_row("topic", topic.topic, f"{topic.records} records, {kind}, gone by {text(topic.gone_by)}")
+        table.add_row("topic", topic.topic, f"{topic.records} records, {kind}, gone by {rfc3339(topic.gone_by)}")
     print_table(table)
     verdict = "hold only ids, times and counts of it" if found.erased else "still hold something of it"
     info(f"databases and bucket {verdict}")

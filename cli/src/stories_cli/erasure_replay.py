@@ -7,7 +7,7 @@ from datetime import datetime
 from stories_shared.events import EVENTS, StoryDeleted, StoryExpired, UserEdge, UserErased
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.log_tail import committed_offsets
-from stories_shared.kafka.publisher import Message, Publisher
+from stories_shared.kafka.publisher import ProducerRecord, Publisher
 from stories_shared.kafka.topics import Topics
 
 from . import clients
@@ -55,10 +55,10 @@ async def publish_again(log: TopicReader, publisher: Publisher, since: datetime)
     return published
 
 
-def message(record: Record) -> Message:
+def message(record: Record) -> ProducerRecord:
     """A record as it came."""
     headers = tuple((name, value) for name, value in record.headers or () if value is not None)
-    return Message(record.topic, record.key, record.value, headers)
+    return ProducerRecord(record.topic, record.key, record.value, headers)
 
 
 def is_new(record: Record, known: set[int]) -> bool:

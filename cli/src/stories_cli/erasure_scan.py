@@ -88,12 +88,12 @@ async def in_topics(log: TopicReader, topics: Topics, story_id: str) -> list[InT
     found: dict[str, list[tuple[int, bool]]] = {}
     async for records in log.read(*(topic for topic in log.topics if topic in topics)):
         name = log.kafka.plain(records[0].topic)
-        origin = (topics[name].parked_of or (name, ""))[0]
+        origin = (topics[name].dead_letters_of or (name, ""))[0]
         for record in records:
             if names(record, wanted):
                 content = record_has_content(origin, record.value)
                 found.setdefault(name, []).append((record.timestamp, content))
-    return [summary(name, times, topics[name].clears_after) for name, times in sorted(found.items())]
+    return [summary(name, times, topics[name].max_record_age) for name, times in sorted(found.items())]
 
 
 def names(record: Any, wanted: bytes) -> bool:

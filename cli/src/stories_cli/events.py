@@ -14,7 +14,7 @@ import typer
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
-from stories_shared.clock import from_epoch_ms, text
+from stories_shared.clock import from_epoch_ms, rfc3339
 from stories_shared.events import EVENTS, Event, encode
 from stories_shared.events.cloudevents import headers_of
 from stories_shared.events.ids import new_id
@@ -119,7 +119,7 @@ async def _tail(kafka: Kafka, topics: Sequence[str], *, from_beginning: bool, un
 
 def _print_record(topic: str, record: Record, *, as_json: bool) -> None:
     key, value = (None if part is None else part.decode(errors="replace") for part in (record.key, record.value))
-    at = text(from_epoch_ms(record.timestamp))
+    at = rfc3339(from_epoch_ms(record.timestamp))
     if not as_json:
         stdout.print(
             f"{at} {topic} {record.partition}:{record.offset} {key or '-'} {value or 'tombstone'}", markup=False

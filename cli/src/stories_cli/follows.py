@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 import typer
 from aiokafka.errors import KafkaError
-from stories_shared.clock import text
+from stories_shared.clock import rfc3339
 from stories_shared.events import UserFollowed
 from stories_shared.kafka.client import Kafka
 
@@ -115,7 +115,7 @@ def import_(
         moment = datetime.fromisoformat(at) if at else datetime.now(UTC)
     except ValueError:
         abort(f"--at: {at!r} is not an RFC 3339 time", USAGE)
-    work = Import(file, text(moment if moment.tzinfo else moment.replace(tzinfo=UTC)))
+    work = Import(file, rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=UTC)))
     began = time.monotonic()
     try:
         asyncio.run(_import(kafka, work, from_line))

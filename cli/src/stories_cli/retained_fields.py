@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-_OUTBOX = ("unsaid.n", "unsaid.since")
+_OUTBOX = ("pending.n", "pending.since")
 _CLAIM = ("_id", "user_id", "body", "resource_id", "at", "lease", "status")
 _SLOTS = ("drafts", "held", "live", "posted")
 
@@ -18,7 +18,7 @@ NOTHING: frozenset[str] = frozenset()
 IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
     "stories_ingest.stories": NOTHING,
     "stories_ingest.ended": frozenset(
-        {"_id", "author_id", "how", "at", "series_id", "by", "fact_id", "erased_at", "again_at", *_OUTBOX}
+        {"_id", "author_id", "how", "at", "series_id", "by", "event_id", "erased_at", "again_at", *_OUTBOX}
     ),
     "stories_ingest.quotas": frozenset(
         {"_id", "lapses_at", "writes", *(f"{slot}.{field}" for slot in _SLOTS for field in ("story", "until"))}

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 from stories_embedded import dev_tokens
-from stories_embedded.dev_tokens import Issuer
+from stories_embedded.dev_tokens import TokenIssuer
 
 from . import target
 from .clients import require_setting
@@ -53,12 +53,12 @@ def token(
         print(text)
 
 
-def issuer_of(signing_key: Path | None, data: Path) -> Issuer:
+def issuer_of(signing_key: Path | None, data: Path) -> TokenIssuer:
     """Who signs tokens that the installation accepts. Ends the command where there is no key."""
     return _of_key(signing_key, data) if signing_key else _of_stack(data)
 
 
-def _of_stack(data: Path) -> Issuer:
+def _of_stack(data: Path) -> TokenIssuer:
     folder = target.folder(data)
     from stories_embedded.keys import StackKeys
 
@@ -73,7 +73,7 @@ def _of_stack(data: Path) -> Issuer:
     return keys.issuer(settings["AUTH_ISSUER"], settings["AUTH_AUDIENCE"], claim)
 
 
-def _of_key(file: Path, data: Path) -> Issuer:
+def _of_key(file: Path, data: Path) -> TokenIssuer:
     settings = target.settings(data)
     jwks = require_setting(settings, "AUTH_JWKS")
     try:
@@ -85,4 +85,4 @@ def _of_key(file: Path, data: Path) -> Issuer:
         abort(f"{file}: {error}")
     claim = settings.get("AUTH_USER_CLAIM") or "sub"
     issuer, audience = (require_setting(settings, name) for name in ("AUTH_ISSUER", "AUTH_AUDIENCE"))
-    return Issuer(key, key_id, issuer, audience, claim)
+    return TokenIssuer(key, key_id, issuer, audience, claim)

@@ -21,18 +21,18 @@ import msgspec
 from stories_embedded.testing import Realm, Servers
 from stories_engagement.domain.recent_plays import RecentPlays
 from stories_engagement.handlers import VIEWS_AT_ONCE
-from stories_engagement.routes.views import ViewsGiven, ViewsTaken
-from stories_engagement.store.schema import ensure, row_id
-from stories_engagement.store.views import MongoLedger
+from stories_engagement.routes.views import ViewsRequest, ViewsResponse
+from stories_engagement.store.schema import ensure_schema, row_id
+from stories_engagement.store.views import MongoViews
 from stories_engagement.testing.builders import a_fact, a_ticket
-from stories_engagement.testing.harness import House, running
+from stories_engagement.testing.harness import ServiceHarness, running
 from stories_engagement.usecases.views import CountViews
-from stories_shared.clock import system_now, whole_ms
+from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import StoryViewed
-from stories_shared.events.cloudevents import Fact
+from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
-from stories_shared.serving.garbage import look_rarely
+from stories_shared.runtime.garbage import look_rarely
 
 TAKEN_AT_ONCE, CLIENTS = 50, 8
 failed: Counter[int] = Counter()
@@ -60,9 +60,9 @@ class Timed:
         print(f"{name:40} {rate:10,.0f}/s {rate / bare:6.2f} of {beside} ({own / bare_own:.2f} by processor time)")
 
 
-def views_of(stories: Sequence[str], number: int) -> list[Fact[StoryViewed]]:
+def views_of(stories: Sequence[str], number: int) -> list[ReceivedEvent[StoryViewed]]:
     """Views of these stories in turn, each of another viewer."""
-    at = whole_ms(system_now())
+    at = truncate_to_ms(system_now())
     return [
         a_fact(
             StoryViewed(
@@ -78,7 +78,7 @@ def views_of(stories: Sequence[str], number: int) -> list[Fact[StoryViewed]]:
     ]
 
 
-def rows_of(facts: Sequence[Fact[StoryViewed]]) -> list[dict[str, Any]]:
+def rows_of(facts: Sequence[ReceivedEvent[StoryViewed]]) -> list[dict[str, Any]]:
     """The rows that count these views."""
     return [
         {
@@ -104,9 +104,9 @@ async def in_batches(
 async def counted(realm: Realm, number: int, rounds: int, timed: Timed) -> None:
     """Counting straight from facts, beside `insert_many` of the same rows."""
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
-    await ensure(mongo)
+    await ensure_schema(mongo)
     await mongo.ensure("bare")
-    ledger = MongoLedger(mongo, system_now)
+    ledger = MongoViews(mongo, system_now)
     for turn in range(rounds + 1):
         into = timed if turn else Timed()  # the first one warms up
         rows = rows_of(views_of([new_id()], number))
@@ -125,13 +125,13 @@ async def bare(scope: Any, receive: Any, send: Any) -> None:
     """What taking views costs at least: the body decoded, an answer encoded."""
     assert scope["type"] == "http"
     body = (await receive())["body"]
-    given = msgspec.json.decode(body, type=ViewsGiven)
-    answer = msgspec.json.encode(ViewsTaken(len(given.views), []))
+    given = msgspec.json.decode(body, type=ViewsRequest)
+    answer = msgspec.json.encode(ViewsResponse(len(given.views), []))
     await send({"type": "http.response.start", "status": 202, "headers": [(b"content-type", b"application/json")]})
     await send({"type": "http.response.body", "body": answer})
 
 
-async def taken(house: House, number: int, rounds: int, timed: Timed) -> list[float]:
+async def taken(house: ServiceHarness, number: int, rounds: int, timed: Timed) -> list[float]:
     """`POST /v1/views` of 50 by several clients, beside the bare endpoint; seconds of each request."""
     story, headers = await house.post(), [house.token(f"viewer{n}") for n in range(CLIENTS)]
     tickets = [house.tickets.sign(a_ticket(story, f"viewer{n}")) for n in range(CLIENTS)]

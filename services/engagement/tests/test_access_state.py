@@ -6,25 +6,32 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stories_engagement.domain.access_state import PRUNE_AT_ONCE, REMEMBER_ENDED, REMEMBER_ERASED, Edge, Known, Standing
+from stories_engagement.domain.access_state import (
+    ENDED_RETENTION,
+    ERASED_RETENTION,
+    PRUNE_BATCH,
+    AccessState,
+    BlockState,
+    LiveStory,
+)
 from stories_engagement.testing.builders import NOON
 from stories_engagement.usecases.blocks import blocked
 
 PEOPLE = ("ann", "bob", "eve")
 people = st.sampled_from(PEOPLE)
 times = st.integers(0, 5).map(lambda minutes: NOON + timedelta(minutes=minutes))
-blocks = st.tuples(st.just("block"), people, people, st.builds(Edge, st.booleans(), times))
+blocks = st.tuples(st.just("block"), people, people, st.builds(BlockState, st.booleans(), times))
 erasures = st.tuples(st.just("erase"), people, times)
 posts = st.tuples(st.just("post"), st.sampled_from("st"), st.integers(1, 3))
 ends = st.tuples(st.just("end"), st.sampled_from("st"))
 
 
-def known(revision: int) -> Known:
-    return Known("ann", NOON + timedelta(hours=1), revision, revision, "everyone", True, True, True)
+def known(revision: int) -> LiveStory:
+    return LiveStory("ann", NOON + timedelta(hours=1), revision, revision, "everyone", True, True, True)
 
 
-def told(facts: list[tuple[object, ...]]) -> Standing:
-    standing = Standing()
+def told(facts: list[tuple[object, ...]]) -> AccessState:
+    standing = AccessState()
     for kind, *rest in facts:
         if kind == "post":
             standing.post(rest[0], known(rest[1]))  # type: ignore[arg-type]
@@ -35,7 +42,7 @@ def told(facts: list[tuple[object, ...]]) -> Standing:
     return standing
 
 
-def seen(standing: Standing) -> tuple[object, ...]:
+def seen(standing: AccessState) -> tuple[object, ...]:
     blocks = [(person, blocked(person, standing.edges_of(person))) for person in PEOPLE]
     return (
         blocks,
@@ -52,13 +59,13 @@ def test_order_and_repetition_do_not_matter(data: st.DataObject) -> None:
 
 
 def test_a_block_is_between_two_whoever_set_it() -> None:
-    edges = told([("block", "ann", "bob", Edge(True, NOON))]).edges_of("bob")
+    edges = told([("block", "ann", "bob", BlockState(True, NOON))]).edges_of("bob")
     assert (blocked("ann", edges), blocked("bob", edges)) == ({"bob"}, {"ann"})
 
 
 @pytest.mark.parametrize("words", [(True, False), (False, True)])
 def test_at_the_same_time_blocking_wins_in_whichever_order_it_is_heard(words: tuple[bool, bool]) -> None:
-    standing = told([("block", "a", "b", Edge(on, NOON)) for on in words])
+    standing = told([("block", "a", "b", BlockState(on, NOON)) for on in words])
     assert blocked("a", standing.edges_of("a")) == {"b"}
 
 
@@ -70,20 +77,20 @@ def test_a_story_is_over_by_the_clock_too() -> None:
 
 
 def test_what_can_no_longer_matter_is_forgotten() -> None:
-    standing = told([("post", "s", 1), ("end", "t"), ("erase", "c", NOON), ("block", "a", "b", Edge(True, NOON))])
-    standing.prune(NOON + REMEMBER_ERASED + timedelta(seconds=1))
+    standing = told([("post", "s", 1), ("end", "t"), ("erase", "c", NOON), ("block", "a", "b", BlockState(True, NOON))])
+    standing.prune(NOON + ERASED_RETENTION + timedelta(seconds=1))
     assert standing.sizes() == {"stories": 1, "endings": 1, "blocks": 1, "erasures": 0}
-    standing.prune(NOON + REMEMBER_ENDED + timedelta(hours=3))
+    standing.prune(NOON + ENDED_RETENTION + timedelta(hours=3))
     assert standing.sizes() == {"stories": 0, "endings": 0, "blocks": 1, "erasures": 0}
     standing.stored(standing.oldest_edges(NOON + timedelta(minutes=1), 10))
-    assert vars(standing) == vars(Standing())
+    assert vars(standing) == vars(AccessState())
 
 
 def test_a_block_that_changes_while_it_is_compared_stays() -> None:
-    standing = told([("block", "a", "b", Edge(True, NOON))])
+    standing = told([("block", "a", "b", BlockState(True, NOON))])
     assert standing.oldest_edges(NOON + timedelta(seconds=1), 10) == {}
     compared = standing.oldest_edges(NOON + timedelta(minutes=1), 10)
-    lifted = Edge(False, NOON + timedelta(minutes=1))
+    lifted = BlockState(False, NOON + timedelta(minutes=1))
     standing.block("a", "b", lifted, NOON + timedelta(minutes=1))
     standing.stored(compared)
     assert standing.edges_of("a") == {("a", "b"): lifted}
@@ -95,12 +102,12 @@ MANY = 100_000
 
 
 def test_forgetting_and_erasing_never_hold_the_loop_up_for_long() -> None:
-    standing = Standing()
+    standing = AccessState()
     for n in range(MANY):
         standing.post(f"s{n}", known(1))
         standing.end(f"e{n}", NOON)
-        standing.block(f"u{n}", f"v{n}", Edge(True, NOON), NOON)
-    longest, steps, later = 0.0, 0, NOON + REMEMBER_ENDED + timedelta(hours=3)
+        standing.block(f"u{n}", f"v{n}", BlockState(True, NOON), NOON)
+    longest, steps, later = 0.0, 0, NOON + ENDED_RETENTION + timedelta(hours=3)
     more = True
     while more:
         began = time.thread_time()
@@ -111,5 +118,5 @@ def test_forgetting_and_erasing_never_hold_the_loop_up_for_long() -> None:
         standing.erase(f"u{n}", NOON, NOON)
     erasing = time.thread_time() - began
     assert (longest < 0.05, erasing < 0.5) == (True, True), (longest, erasing)
-    assert steps >= 2 * MANY / PRUNE_AT_ONCE
+    assert steps >= 2 * MANY / PRUNE_BATCH
     assert standing.sizes() == {"stories": 0, "endings": 0, "blocks": MANY - 1_000, "erasures": 1_000}

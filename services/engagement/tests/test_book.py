@@ -9,14 +9,14 @@ import pytest
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 from stories_embedded.testing import Realm
 from stories_engagement.domain.comments import Comment
-from stories_engagement.domain.errors import Gone
+from stories_engagement.domain.errors import NotFound
 from stories_engagement.store.kinds import ROW_KINDS
-from stories_engagement.store.schema import ensure
-from stories_engagement.store.story_counters import TOGETHER
+from stories_engagement.store.schema import ensure_schema
+from stories_engagement.store.story_counters import MAX_WRITES_PER_TRANSACTION
 from stories_engagement.store.writes import REMOVED_AT_ONCE
 from stories_engagement.testing.builders import NOON
 from stories_engagement.testing.stores import Stores, in_mongo
-from stories_engagement.usecases.access import Admitted
+from stories_engagement.usecases.access import StoryAccess
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 
@@ -47,13 +47,13 @@ def commands() -> Counting:
 @pytest.fixture
 async def mongo(realm: Realm, commands: Counting) -> AsyncIterator[Mongo]:
     connected = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[commands])
-    await ensure(connected)
+    await ensure_schema(connected)
     yield connected
     await connected.close()
 
 
-def admitted(story_id: str, user_id: str) -> Admitted:
-    return Admitted(story_id, user_id, "ann", "everyone", True, True, True, True)
+def admitted(story_id: str, user_id: str) -> StoryAccess:
+    return StoryAccess(story_id, user_id, "ann", "everyone", True, True, True, True)
 
 
 async def comment(stores: Stores, story_id: str, reply_to: str | None = None, comment_id: str | None = None) -> Comment:
@@ -66,12 +66,14 @@ async def test_writes_that_wait_share_one_transaction_of_few_commands(mongo: Mon
     stores, story = in_mongo(mongo, lambda: NOON), new_id()
     await stores.reactions.put(admitted(story, "first"), EMOJI[0], NOON)
     commands.sent.clear()
-    waiting = [stores.reactions.put(admitted(story, f"v{n}"), EMOJI[n % 3], NOON) for n in range(TOGETHER)]
+    waiting = [
+        stores.reactions.put(admitted(story, f"v{n}"), EMOJI[n % 3], NOON) for n in range(MAX_WRITES_PER_TRANSACTION)
+    ]
     await asyncio.gather(*waiting, *(stores.shares.put(admitted(story, f"v{n}"), NOON) for n in range(10)))
     assert commands.sent["commitTransaction"] == 2
     assert sum(commands.sent.values()) <= 16, commands.sent
     counts = await stores.counters.counts(story)
-    assert (counts.reactions, counts.shares) == (TOGETHER + 1, 10)
+    assert (counts.reactions, counts.shares) == (MAX_WRITES_PER_TRANSACTION + 1, 10)
 
 
 async def test_what_changes_nothing_commits_nothing(mongo: Mongo, commands: Counting) -> None:
@@ -102,7 +104,7 @@ async def test_counters_equal_the_rows_whatever_is_written_at_once(mongo: Mongo)
                 await stores.reactions.withdraw(story, viewer, NOON)
             if n == 9:
                 await stores.comments.remove(Comment(top, story, "bob", "text", NOON))
-        except Gone:
+        except NotFound:
             assert n % 4 == 9 % 4
 
     await asyncio.gather(*(write(n) for n in range(40)))

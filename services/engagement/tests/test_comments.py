@@ -4,14 +4,16 @@ from typing import Any
 
 import pytest
 from stories_engagement.testing.builders import a_ticket
-from stories_engagement.testing.harness import House
-from stories_shared.clock import system_now, whole_ms
+from stories_engagement.testing.harness import ServiceHarness
+from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import StoryPosted, UserBlocked
 from stories_shared.events.ids import new_id
 from stories_shared.testing import eventually
 
 
-async def write(house: House, story: StoryPosted, user: str, text: str = "hello", **more: Any) -> dict[str, Any]:
+async def write(
+    house: ServiceHarness, story: StoryPosted, user: str, text: str = "hello", **more: Any
+) -> dict[str, Any]:
     headers = more.pop("headers", {})
     path = f"/v1/stories/{story.story_id}/comments"
     answer = await house.ask("POST", path, user, a_ticket(story, user), json={"text": text, **more}, headers=headers)
@@ -20,7 +22,7 @@ async def write(house: House, story: StoryPosted, user: str, text: str = "hello"
     return comment
 
 
-async def read(house: House, story: StoryPosted, user: str, **query: Any) -> list[dict[str, Any]]:
+async def read(house: ServiceHarness, story: StoryPosted, user: str, **query: Any) -> list[dict[str, Any]]:
     path = f"/v1/stories/{story.story_id}/comments"
     answer = await house.ask("GET", path, user, a_ticket(story, user), params=query)
     assert answer.status_code == 200, answer.text
@@ -28,11 +30,11 @@ async def read(house: House, story: StoryPosted, user: str, **query: Any) -> lis
     return items
 
 
-async def texts(house: House, story: StoryPosted, user: str, **query: Any) -> list[str]:
+async def texts(house: ServiceHarness, story: StoryPosted, user: str, **query: Any) -> list[str]:
     return [comment["text"] for comment in await read(house, story, user, **query)]
 
 
-async def test_a_comment_is_public_to_whoever_holds_a_ticket(house: House) -> None:
+async def test_a_comment_is_public_to_whoever_holds_a_ticket(house: ServiceHarness) -> None:
     story = await house.post()
     comment = await write(house, story, "bob", "  first \u0065\u0301 ")
     assert comment == {
@@ -52,7 +54,7 @@ async def test_a_comment_is_public_to_whoever_holds_a_ticket(house: House) -> No
     assert (await house.counts(story))["comments"] == 2
 
 
-async def test_a_reply_to_a_reply_hangs_on_the_top_one(house: House) -> None:
+async def test_a_reply_to_a_reply_hangs_on_the_top_one(house: ServiceHarness) -> None:
     story = await house.post()
     top = await write(house, story, "bob", "top")
     reply = await write(house, story, "eve", "reply", reply_to=top["id"])
@@ -63,7 +65,7 @@ async def test_a_reply_to_a_reply_hangs_on_the_top_one(house: House) -> None:
     assert (await house.counts(story))["comments"] == 3
 
 
-async def test_lists_of_comments_page_both_ways(house: House) -> None:
+async def test_lists_of_comments_page_both_ways(house: ServiceHarness) -> None:
     story = await house.post()
     tops = [(await write(house, story, "bob", f"top {n}"))["id"] for n in range(5)]
     for n in range(5):
@@ -81,7 +83,7 @@ async def test_lists_of_comments_page_both_ways(house: House) -> None:
         assert seen == expected
 
 
-async def test_a_cursor_is_good_only_for_its_user_and_its_list(house: House) -> None:
+async def test_a_cursor_is_good_only_for_its_user_and_its_list(house: ServiceHarness) -> None:
     story, other = await house.post(), await house.post()
     for _ in range(2):
         await write(house, story, "bob")
@@ -96,13 +98,13 @@ async def test_a_cursor_is_good_only_for_its_user_and_its_list(house: House) -> 
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 501, "nul \0", 5, None])
-async def test_a_comment_has_1_to_500_characters(house: House, text: Any) -> None:
+async def test_a_comment_has_1_to_500_characters(house: ServiceHarness, text: Any) -> None:
     story = await house.post()
     path = f"/v1/stories/{story.story_id}/comments"
     assert (await house.ask("POST", path, "ann", json={"text": text})).status_code == 422
 
 
-async def test_a_reply_needs_a_comment_of_this_story(house: House) -> None:
+async def test_a_reply_needs_a_comment_of_this_story(house: ServiceHarness) -> None:
     story, other = await house.post(), await house.post()
     foreign = await write(house, other, "bob")
     path = f"/v1/stories/{story.story_id}/comments"
@@ -111,7 +113,7 @@ async def test_a_reply_needs_a_comment_of_this_story(house: House) -> None:
         assert (await house.ask("GET", path, "ann", params={"reply_to": reply_to})).status_code == 404
 
 
-async def test_friends_only_means_friends_and_the_author(house: House) -> None:
+async def test_friends_only_means_friends_and_the_author(house: ServiceHarness) -> None:
     story = await house.post(comments="friends")
     path, body = f"/v1/stories/{story.story_id}/comments", {"text": "hi"}
     stranger = await house.ask("POST", path, "bob", a_ticket(story, "bob"), json=body)
@@ -122,7 +124,7 @@ async def test_friends_only_means_friends_and_the_author(house: House) -> None:
     assert await texts(house, story, "bob") == ["hi", "hi"]
 
 
-async def test_its_writer_the_author_and_admins_delete_a_comment_with_its_replies(house: House) -> None:
+async def test_its_writer_the_author_and_admins_delete_a_comment_with_its_replies(house: ServiceHarness) -> None:
     story = await house.post()
     for user, roles in (("bob", ()), ("ann", ()), ("root", ("admin",))):
         top = await write(house, story, "bob")
@@ -136,7 +138,7 @@ async def test_its_writer_the_author_and_admins_delete_a_comment_with_its_replie
         assert await house.mongo["comments"].find_one({"story_id": story.story_id}) is None
 
 
-async def test_deleting_a_reply_leaves_its_top_one_with_fewer(house: House) -> None:
+async def test_deleting_a_reply_leaves_its_top_one_with_fewer(house: ServiceHarness) -> None:
     story = await house.post()
     top = await write(house, story, "bob")
     reply = await write(house, story, "eve", reply_to=top["id"])
@@ -144,7 +146,7 @@ async def test_deleting_a_reply_leaves_its_top_one_with_fewer(house: House) -> N
     assert [(c["id"], c["replies"]) for c in await read(house, story, "bob")] == [(top["id"], 0)]
 
 
-async def test_a_hidden_word_hides_from_all_but_its_writer_and_the_author_who_asks(house: House) -> None:
+async def test_a_hidden_word_hides_from_all_but_its_writer_and_the_author_who_asks(house: ServiceHarness) -> None:
     story = await house.post("wendy")
     await house.ask("PUT", "/v1/me/hidden-words", "wendy", json={"words": ["STRASSE"]})
     await write(house, story, "bob", "in der Straße!")
@@ -157,7 +159,7 @@ async def test_a_hidden_word_hides_from_all_but_its_writer_and_the_author_who_as
     assert (await house.counts(story))["comments"] == 1
 
 
-async def test_new_words_hide_and_show_what_is_there_already(house: House) -> None:
+async def test_new_words_hide_and_show_what_is_there_already(house: ServiceHarness) -> None:
     story = await house.post("willa")
     top = await write(house, story, "bob", "you clown")
     await write(house, story, "eve", "fine", reply_to=top["id"])
@@ -173,25 +175,25 @@ async def test_new_words_hide_and_show_what_is_there_already(house: House) -> No
     assert [(c["text"], c["replies"]) for c in await read(house, story, "zoe")] == [("ok", 1), ("you clown", 1)]
 
 
-async def test_hidden_words_are_kept_once_each(house: House) -> None:
+async def test_hidden_words_are_kept_once_each(house: ServiceHarness) -> None:
     words = {"words": ["Bad", "bad", " worse ", "ＢＡＤ"]}
     assert (await house.ask("PUT", "/v1/me/hidden-words", "wim", json=words)).json() == {"words": ["Bad", "worse"]}
     assert (await house.ask("GET", "/v1/me/hidden-words", "wim")).json() == {"words": ["Bad", "worse"]}
     assert (await house.ask("PUT", "/v1/me/hidden-words", "wim", json={"words": [""]})).status_code == 422
 
 
-async def test_a_block_hides_the_two_from_each_other_under_other_peoples_stories(house: House) -> None:
+async def test_a_block_hides_the_two_from_each_other_under_other_peoples_stories(house: ServiceHarness) -> None:
     story = await house.post()
     await write(house, story, "cain", "mine")
     await write(house, story, "abel", "yours")
-    await house.feed.say(UserBlocked(user_id="cain", target_id="abel", at=whole_ms(system_now())))
+    await house.feed.publish(UserBlocked(user_id="cain", target_id="abel", at=truncate_to_ms(system_now())))
     await eventually(lambda: house.app.state.standing.edges([("cain", "abel")]))
     assert await texts(house, story, "cain") == ["mine"]
     assert await texts(house, story, "abel") == ["yours"]
     assert await texts(house, story, "ann") == ["yours", "mine"]
 
 
-async def test_the_same_key_and_body_write_one_comment(house: House) -> None:
+async def test_the_same_key_and_body_write_one_comment(house: ServiceHarness) -> None:
     story = await house.post()
     headers = {"Idempotency-Key": new_id()}
     first = await write(house, story, "bob", "once", headers=headers)

@@ -1,9 +1,9 @@
 """The OpenAPI document tells every route, what it takes and every refusal."""
 
-from stories_engagement.testing.harness import House
+from stories_engagement.testing.harness import ServiceHarness
 
 
-async def test_every_route_is_documented_with_its_refusals(house: House) -> None:
+async def test_every_route_is_documented_with_its_refusals(house: ServiceHarness) -> None:
     paths = (await house.client.get("/openapi.json")).json()["paths"]
     assert {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods} == {
         "POST /v1/views",
@@ -27,7 +27,7 @@ async def test_every_route_is_documented_with_its_refusals(house: House) -> None
     assert {"201", "403", "409"} <= written.keys()
 
 
-async def test_limits_are_told_and_kept(house: House) -> None:
+async def test_limits_are_told_and_kept(house: ServiceHarness) -> None:
     story = await house.post()
     answer = await house.ask("GET", f"/v1/stories/{story.story_id}/counts", "ann")
     assert answer.headers["ratelimit-policy"] == '"reads";q=100000;w=60'

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from stories_engagement.testing.builders import OUTSIDE, a_story, a_ticket
-from stories_engagement.testing.harness import House
-from stories_shared.clock import system_now, whole_ms
+from stories_engagement.testing.harness import ServiceHarness
+from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import (
     StoryDeleted,
     StoryErased,
@@ -19,7 +19,7 @@ from stories_shared.events import (
     UserUnblocked,
 )
 from stories_shared.events.ids import new_id
-from stories_shared.events.outgoing import Saying
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.testing import eventually
 
@@ -29,7 +29,7 @@ AT_ONCE = 3.0
 """Seconds. The contract says one; a machine that runs other tests beside gets three. The journeys hold it to one."""
 
 
-async def live_it(house: House, story: StoryPosted, *people: str) -> None:
+async def live_it(house: ServiceHarness, story: StoryPosted, *people: str) -> None:
     """Everything that people can do with a story."""
     base = f"/v1/stories/{story.story_id}"
     for user in people:
@@ -47,7 +47,7 @@ def deletion(story: StoryPosted, by: Any = "author") -> StoryDeleted:
     return StoryDeleted(story_id=story.story_id, author_id=story.author_id, deleted_at=system_now(), by=by)
 
 
-async def everything_kept(house: House, story_id: str) -> str:
+async def everything_kept(house: ServiceHarness, story_id: str) -> str:
     """All that the database holds of a story, as text."""
     found: list[Any] = []
     for name in await house.mongo.database.list_collection_names():
@@ -55,11 +55,11 @@ async def everything_kept(house: House, story_id: str) -> str:
     return str(found)
 
 
-async def test_a_deletion_leaves_only_ids_times_and_counts(house: House) -> None:
+async def test_a_deletion_leaves_only_ids_times_and_counts(house: ServiceHarness) -> None:
     story = await house.post()
     erased = house.listen(StoryErased)
     await live_it(house, story, "bob", "eve")
-    await house.ingest.say(deletion(story))
+    await house.ingest.publish(deletion(story))
     await eventually(lambda: said(erased, story.story_id, 1))
     kept = await everything_kept(house, story.story_id)
     for trace in ("secret", "bob", "eve", "❤️", "body"):
@@ -75,24 +75,24 @@ async def said(heard: Any, story_id: str, times: int) -> bool:
     return len(mine) >= times
 
 
-async def test_an_ending_said_twice_is_answered_twice_and_changes_nothing_more(house: House) -> None:
+async def test_an_ending_said_twice_is_answered_twice_and_changes_nothing_more(house: ServiceHarness) -> None:
     story = await house.post()
     erased = house.listen(StoryErased)
-    await house.ingest.say(deletion(story))
+    await house.ingest.publish(deletion(story))
     await eventually(lambda: said(erased, story.story_id, 1))
     once = await everything_kept(house, story.story_id)
-    await house.ingest.say(deletion(story))
+    await house.ingest.publish(deletion(story))
     await eventually(lambda: said(erased, story.story_id, 2))
     assert await everything_kept(house, story.story_id) == once
 
 
-async def test_the_end_of_a_story_nobody_heard_of_is_answered_and_remembered(house: House) -> None:
+async def test_the_end_of_a_story_nobody_heard_of_is_answered_and_remembered(house: ServiceHarness) -> None:
     story = a_story()
     erased = house.listen(StoryErased)
-    await house.ingest.say(deletion(story))
+    await house.ingest.publish(deletion(story))
     await eventually(lambda: said(erased, story.story_id, 1))
-    await house.ingest.say(story)
-    await house.feed.say(StoryViewed(story_id=story.story_id, viewer_id="bob", viewed_at=system_now()))
+    await house.ingest.publish(story)
+    await house.feed.publish(StoryViewed(story_id=story.story_id, viewer_id="bob", viewed_at=system_now()))
     await house.drained(StoryPosted, StoryViewed)
     for name in ROWS:
         assert (
@@ -100,20 +100,20 @@ async def test_the_end_of_a_story_nobody_heard_of_is_answered_and_remembered(hou
         )
 
 
-async def test_an_expiry_ends_a_story_once_this_clock_agrees(house: House) -> None:
-    expires_at = whole_ms(system_now()) + timedelta(seconds=1.5)
+async def test_an_expiry_ends_a_story_once_this_clock_agrees(house: ServiceHarness) -> None:
+    expires_at = truncate_to_ms(system_now()) + timedelta(seconds=1.5)
     story = await house.post(expires_at=expires_at)
     erased = house.listen(StoryErased)
     await live_it(house, story, "bob")
     said_early = StoryExpired(story_id=story.story_id, author_id="ann", expires_at=expires_at, expired_at=expires_at)
-    await house.ingest.say(said_early)
+    await house.ingest.publish(said_early)
     await eventually(lambda: said(erased, story.story_id, 1))
     assert system_now() >= expires_at
     assert (await house.mongo["views"].find_one({"_id": story.story_id}))["how"] == "expired"
 
 
-async def test_past_its_time_a_story_is_gone_before_anybody_says_so(house: House) -> None:
-    story = await house.post(expires_at=whole_ms(system_now()) + timedelta(seconds=0.8))
+async def test_past_its_time_a_story_is_gone_before_anybody_says_so(house: ServiceHarness) -> None:
+    story = await house.post(expires_at=truncate_to_ms(system_now()) + timedelta(seconds=0.8))
     ticket = a_ticket(story, "bob", ends_at=system_now() + timedelta(minutes=1))
     path = f"/v1/stories/{story.story_id}/counts"
     assert (await house.ask("GET", path, "bob", ticket)).status_code == 200
@@ -121,16 +121,16 @@ async def test_past_its_time_a_story_is_gone_before_anybody_says_so(house: House
     assert (await house.ask("GET", path, "ann")).status_code == 404
 
 
-async def refused(house: House, path: str, user: str, ticket: Any = None) -> bool:
+async def refused(house: ServiceHarness, path: str, user: str, ticket: Any = None) -> bool:
     return (await house.ask("GET", path, user, ticket)).status_code == 404
 
 
-async def test_every_wish_is_refused_within_a_second_of_the_end(house: House) -> None:
+async def test_every_wish_is_refused_within_a_second_of_the_end(house: ServiceHarness) -> None:
     story = await house.post()
     await live_it(house, story, "bob")
     base, ticket = f"/v1/stories/{story.story_id}", a_ticket(story, "bob")
     comments = (await house.ask("GET", f"{base}/comments", "bob", ticket)).json()["items"]
-    await house.ingest.say(deletion(story))
+    await house.ingest.publish(deletion(story))
     await eventually(lambda: refused(house, f"{base}/counts", "bob", ticket), within_s=AT_ONCE)
     for method, path, body in (
         ("GET", f"{base}/reactions", None),
@@ -146,15 +146,15 @@ async def test_every_wish_is_refused_within_a_second_of_the_end(house: House) ->
     assert (await house.ask("GET", f"{base}/viewers", "ann")).status_code == 404
 
 
-async def test_an_expiry_and_blocks_said_twice_are_as_said_once(house: House) -> None:
+async def test_an_expiry_and_blocks_said_twice_are_as_said_once(house: ServiceHarness) -> None:
     author, viewer = f"ann-{new_id()}", f"bob-{new_id()}"
     story, erased = await house.post(author), house.listen(StoryErased)
-    at = whole_ms(system_now())
+    at = truncate_to_ms(system_now())
     over = StoryExpired(story_id=new_id(), author_id=author, expires_at=at, expired_at=at)
     blocked = UserBlocked(user_id=author, target_id=viewer, at=at)
     lifted = UserUnblocked(user_id=author, target_id=viewer, at=at + timedelta(milliseconds=1))
     for _ in range(2):
-        await house.ingest.say_all([Saying(over), Saying(blocked), Saying(lifted)])
+        await house.ingest.publish_all([OutgoingEvent(over), OutgoingEvent(blocked), OutgoingEvent(lifted)])
     await eventually(lambda: said(erased, over.story_id, 2))
     await house.drained(UserBlocked, UserUnblocked)
     block = await house.mongo["blocks"].find_one({"user_id": author})
@@ -165,17 +165,17 @@ async def test_an_expiry_and_blocks_said_twice_are_as_said_once(house: House) ->
 
 @pytest.mark.parametrize("blocker", ["ann", "bob"])
 async def test_a_block_refuses_tickets_within_a_second_and_its_lifting_takes_them_again(
-    house: House, blocker: str
+    house: ServiceHarness, blocker: str
 ) -> None:
     author, viewer = f"ann-{new_id()}", f"bob-{new_id()}"
     story = await house.post(author)
     user, target = (author, viewer) if blocker == "ann" else (viewer, author)
     ticket, path = a_ticket(story, viewer), f"/v1/stories/{story.story_id}/counts"
     assert (await house.ask("GET", path, viewer, ticket)).status_code == 200
-    await house.feed.say(UserBlocked(user_id=user, target_id=target, at=whole_ms(system_now())))
+    await house.feed.publish(UserBlocked(user_id=user, target_id=target, at=truncate_to_ms(system_now())))
     await eventually(lambda: refused(house, path, viewer, ticket), within_s=AT_ONCE)
     assert (await house.view(story, viewer)).json()["rejected"] == [{"index": 0, "reason": "ticket"}]
-    await house.feed.say(UserUnblocked(user_id=user, target_id=target, at=whole_ms(system_now())))
+    await house.feed.publish(UserUnblocked(user_id=user, target_id=target, at=truncate_to_ms(system_now())))
 
     async def taken_again() -> bool:
         return (await house.ask("GET", path, viewer, ticket)).status_code == 200
@@ -183,19 +183,19 @@ async def test_a_block_refuses_tickets_within_a_second_and_its_lifting_takes_the
     await eventually(taken_again, within_s=AT_ONCE)
 
 
-async def test_a_narrowed_audience_refuses_older_tickets_within_a_second(house: House) -> None:
+async def test_a_narrowed_audience_refuses_older_tickets_within_a_second(house: ServiceHarness) -> None:
     story = await house.post()
     ticket, path = a_ticket(story, "bob"), f"/v1/stories/{story.story_id}/counts"
     narrowed = a_story(story_id=story.story_id, posted_at=story.posted_at, revision=2, access_revision=2)
-    await house.ingest.say(narrowed)
+    await house.ingest.publish(narrowed)
     await eventually(lambda: refused(house, path, "bob", ticket), within_s=AT_ONCE)
     assert (await house.ask("GET", path, "bob", a_ticket(narrowed, "bob"))).status_code == 200
-    await house.ingest.say(story)
+    await house.ingest.publish(story)
     await house.drained(StoryPosted)
     assert await refused(house, path, "bob", ticket)
 
 
-async def test_where_a_story_is_not_heard_of_the_ticket_alone_decides(house: House) -> None:
+async def test_where_a_story_is_not_heard_of_the_ticket_alone_decides(house: ServiceHarness) -> None:
     story = a_story()
     base = f"/v1/stories/{story.story_id}"
     off = a_ticket(story, "bob", reactions=False)
@@ -206,7 +206,7 @@ async def test_where_a_story_is_not_heard_of_the_ticket_alone_decides(house: Hou
     assert (await house.ask("GET", f"{base}/counts", "ann")).status_code == 404
 
 
-async def test_tickets_missing_forged_over_or_of_others_are_nothing(house: House) -> None:
+async def test_tickets_missing_forged_over_or_of_others_are_nothing(house: ServiceHarness) -> None:
     story, other = await house.post(), await house.post()
     path = f"/v1/stories/{story.story_id}/counts"
     good = house.tickets.sign(a_ticket(story, "bob"))
@@ -225,20 +225,20 @@ async def test_tickets_missing_forged_over_or_of_others_are_nothing(house: House
         assert house.metric("stories_tickets_refused_total", reason=reason) == before + 1, reason
 
 
-async def test_an_outside_deletion_is_believed_only_as_an_admins(house: House) -> None:
+async def test_an_outside_deletion_is_believed_only_as_an_admins(house: ServiceHarness) -> None:
     story, other = await house.post(), await house.post()
     outside = Publisher(house.kafka, "outside")
     outside.source = OUTSIDE
     await outside.start()
-    await outside.say(StoryDeleted(story_id=story.story_id, deleted_at=system_now(), by="author"))
-    await outside.say(StoryDeleted(story_id=other.story_id, deleted_at=system_now(), by="admin"))
+    await outside.publish(StoryDeleted(story_id=story.story_id, deleted_at=system_now(), by="author"))
+    await outside.publish(StoryDeleted(story_id=other.story_id, deleted_at=system_now(), by="admin"))
     await outside.stop()
     await eventually(lambda: refused(house, f"/v1/stories/{other.story_id}/counts", "ann"))
     await house.drained(StoryDeleted)
     assert (await house.ask("GET", f"/v1/stories/{story.story_id}/counts", "ann")).status_code == 200
 
 
-async def test_an_erased_user_leaves_every_list_and_count_of_living_stories(house: House) -> None:
+async def test_an_erased_user_leaves_every_list_and_count_of_living_stories(house: ServiceHarness) -> None:
     story, gone, stays = await house.post(), f"gone-{new_id()}", f"stays-{new_id()}"
     told = house.listen(UserDataErased)
     await live_it(house, story, gone, stays)
@@ -246,7 +246,7 @@ async def test_an_erased_user_leaves_every_list_and_count_of_living_stories(hous
     await house.ask("PUT", "/v1/me/privacy", gone, json={"view_history": False})
     event = UserErased(user_id=gone, at=system_now(), receipt_id=new_id())
     for times in (1, 2):
-        await house.ingest.say(event)
+        await house.ingest.publish(event)
 
         async def answered(times: int = times) -> bool:
             mine = [e for e in await told() if e.receipt_id == event.receipt_id]
@@ -260,22 +260,22 @@ async def test_an_erased_user_leaves_every_list_and_count_of_living_stories(hous
     assert {name for name, found in kept.items() if found} == {"erased_users"}
 
 
-async def mentions(house: House, name: str, user: str) -> bool:
+async def mentions(house: ServiceHarness, name: str, user: str) -> bool:
     return any(user in str(document) for document in await house.mongo[name].find({}).to_list(None))
 
 
-async def test_views_from_before_an_erasure_do_not_come_back_and_later_ones_count(house: House) -> None:
+async def test_views_from_before_an_erasure_do_not_come_back_and_later_ones_count(house: ServiceHarness) -> None:
     story, gone = await house.post(), f"gone-{new_id()}"
-    at = whole_ms(system_now()) - timedelta(seconds=30)
+    at = truncate_to_ms(system_now()) - timedelta(seconds=30)
     old = StoryViewed(story_id=story.story_id, viewer_id=gone, viewed_at=at, play_id="play-old-1")
     new = StoryViewed(
         story_id=story.story_id, viewer_id=gone, viewed_at=at + timedelta(seconds=20), play_id="play-new-1"
     )
-    await house.feed.say_all([Saying(old), Saying(new)])
+    await house.feed.publish_all([OutgoingEvent(old), OutgoingEvent(new)])
     await house.counted(story, views=2, viewers=1)
-    await house.ingest.say(UserErased(user_id=gone, at=at + timedelta(seconds=10), receipt_id=new_id()))
+    await house.ingest.publish(UserErased(user_id=gone, at=at + timedelta(seconds=10), receipt_id=new_id()))
     await house.counted(story, views=1, viewers=1)
     house.app.state.recent.clear()
-    await house.feed.say_all([Saying(old), Saying(new)])
+    await house.feed.publish_all([OutgoingEvent(old), OutgoingEvent(new)])
     await house.drained(StoryViewed)
     await house.counted(story, views=1, viewers=1)

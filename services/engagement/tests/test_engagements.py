@@ -3,25 +3,25 @@
 import asyncio
 
 from stories_engagement.testing.builders import a_ticket
-from stories_engagement.testing.harness import House
+from stories_engagement.testing.harness import ServiceHarness
 from stories_shared.events import StoryEngaged, StoryPosted
 from stories_shared.events.ids import new_id
 from stories_shared.testing import eventually
 
 
-async def react(house: House, story: StoryPosted, user: str, emoji: str) -> int:
+async def react(house: ServiceHarness, story: StoryPosted, user: str, emoji: str) -> int:
     ticket = a_ticket(story, user)
     path = f"/v1/stories/{story.story_id}/reaction"
     return (await house.ask("PUT", path, user, ticket, json={"emoji": emoji})).status_code
 
 
-async def reactions(house: House, story: StoryPosted, user: str) -> dict[str, object]:
+async def reactions(house: ServiceHarness, story: StoryPosted, user: str) -> dict[str, object]:
     answer = await house.ask("GET", f"/v1/stories/{story.story_id}/reactions", user, a_ticket(story, user))
     found: dict[str, object] = answer.json()
     return found
 
 
-async def test_a_viewer_has_one_reaction_which_may_change(house: House) -> None:
+async def test_a_viewer_has_one_reaction_which_may_change(house: ServiceHarness) -> None:
     story = await house.post()
     assert await react(house, story, "bob", "❤️") == 204
     assert await react(house, story, "eve", "❤️") == 204
@@ -33,7 +33,7 @@ async def test_a_viewer_has_one_reaction_which_may_change(house: House) -> None:
     assert (await house.viewers(story))["items"][0]["reaction"] == "🔥"
 
 
-async def test_withdrawing_needs_no_ticket_and_may_be_repeated(house: House) -> None:
+async def test_withdrawing_needs_no_ticket_and_may_be_repeated(house: ServiceHarness) -> None:
     story = await house.post()
     path = f"/v1/stories/{story.story_id}/reaction"
     await react(house, story, "bob", "❤️")
@@ -44,13 +44,13 @@ async def test_withdrawing_needs_no_ticket_and_may_be_repeated(house: House) -> 
     assert (await house.ask("DELETE", path, "eve", a_ticket(story, "eve"))).status_code == 204
 
 
-async def test_only_one_whole_emoji_is_a_reaction(house: House) -> None:
+async def test_only_one_whole_emoji_is_a_reaction(house: ServiceHarness) -> None:
     story = await house.post()
     for wrong in ("a", "", "❤️❤️", "❤", " ❤️"):
         assert await react(house, story, "bob", wrong) == 422, wrong
 
 
-async def test_what_the_author_switched_off_is_refused_in_its_own_words(house: House) -> None:
+async def test_what_the_author_switched_off_is_refused_in_its_own_words(house: ServiceHarness) -> None:
     story = await house.post(reactions=False, sharing=False, comments="nobody")
     base, ticket = f"/v1/stories/{story.story_id}", a_ticket(story, "bob")
     for method, path, body, slug in (
@@ -62,14 +62,14 @@ async def test_what_the_author_switched_off_is_refused_in_its_own_words(house: H
         assert (answer.status_code, answer.json()["type"]) == (409, f"urn:stories:{slug}")
 
 
-async def test_a_switch_in_an_older_ticket_does_not_count(house: House) -> None:
+async def test_a_switch_in_an_older_ticket_does_not_count(house: ServiceHarness) -> None:
     story = await house.post(reactions=False)
     ticket = a_ticket(story, "bob", reactions=True)
     path = f"/v1/stories/{story.story_id}/reaction"
     assert (await house.ask("PUT", path, "bob", ticket, json={"emoji": "❤️"})).status_code == 409
 
 
-async def test_a_share_counts_once_per_viewer_and_answers_with_the_link(house: House) -> None:
+async def test_a_share_counts_once_per_viewer_and_answers_with_the_link(house: ServiceHarness) -> None:
     story = await house.post()
     path, ticket = f"/v1/stories/{story.story_id}/shares", a_ticket(story, "bob")
     url = f"{house.settings.public_url}/s/{story.story_id}"
@@ -83,7 +83,7 @@ async def test_a_share_counts_once_per_viewer_and_answers_with_the_link(house: H
     assert (await house.counts(story))["shares"] == 2
 
 
-async def test_many_at_once_on_one_story_are_counted_exactly(house: House) -> None:
+async def test_many_at_once_on_one_story_are_counted_exactly(house: ServiceHarness) -> None:
     story = await house.post()
     people = [f"user{n}" for n in range(40)]
     assert set(await asyncio.gather(*(react(house, story, user, "🎉") for user in people))) == {204}
@@ -92,7 +92,7 @@ async def test_many_at_once_on_one_story_are_counted_exactly(house: House) -> No
     assert counts == {"🎉": 30, "❤️": 10}
 
 
-async def test_changes_are_said_with_a_total_and_a_growing_number(house: House) -> None:
+async def test_changes_are_said_with_a_total_and_a_growing_number(house: ServiceHarness) -> None:
     story = await house.post()
     heard = house.listen(StoryEngaged)
     await react(house, story, "bob", "❤️")
@@ -110,7 +110,7 @@ async def test_changes_are_said_with_a_total_and_a_growing_number(house: House) 
     assert (await eventually(newest))["share"] == 4
 
 
-async def test_a_reaction_by_an_unknown_route_or_method_is_refused_as_everywhere(house: House) -> None:
+async def test_a_reaction_by_an_unknown_route_or_method_is_refused_as_everywhere(house: ServiceHarness) -> None:
     story = await house.post()
     assert (await house.ask("GET", f"/v1/stories/{story.story_id}/insights", "ann")).status_code == 404
     assert (await house.ask("POST", f"/v1/stories/{story.story_id}/counts", "ann")).status_code == 405

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from pymongo.errors import PyMongoError
 from stories_embedded.testing import Realm, Servers
 from stories_engagement.domain.recent_plays import RecentPlays
-from stories_engagement.store.schema import ensure
+from stories_engagement.store.schema import ensure_schema
 from stories_engagement.testing.builders import NOON, a_fact, a_story
 from stories_engagement.testing.stores import Stores, in_mongo
-from stories_engagement.usecases.stories import KeepStories
+from stories_engagement.usecases.stories import StoreStories
 from stories_engagement.usecases.views import CountViews
-from stories_shared.errors import MONGODB, dependency_of
+from stories_shared.errors import MONGODB, failed_dependency
 from stories_shared.events import StoryViewed
-from stories_shared.events.cloudevents import Fact
+from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 
@@ -32,7 +32,7 @@ LATER = NOON + timedelta(seconds=SECONDS + 1)
 async def stores(servers: Servers) -> AsyncIterator[Stores]:
     realm = Realm(servers)
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
-    await ensure(mongo)
+    await ensure_schema(mongo)
     yield in_mongo(mongo, lambda: LATER)
     await mongo.close()
     await realm.remove()
@@ -82,7 +82,7 @@ class World:
     """Two consumers of one log, and the truth beside them."""
 
     stores: Stores
-    log: list[list[Fact[StoryViewed]]]
+    log: list[list[ReceivedEvent[StoryViewed]]]
     stories: list[str]
     viewers: list[str]
     ended: dict[str, tuple[int, int] | None] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class World:
             try:
                 return await self.try_(action)
             except PyMongoError as error:
-                if dependency_of(error) is None:
+                if failed_dependency(error) is None:
                     raise
 
     def try_(self, action: Deliver | End | Erase) -> Awaitable[None]:
@@ -171,7 +171,7 @@ async def test_counts_equal_the_truth_whatever_happens_at_once(
         for batch in batches
     ]
     world = World(stores, log, [story.story_id for story in stories], viewers)
-    await KeepStories(stores.stories)([a_fact(story) for story in stories])
+    await StoreStories(stores.stories)([a_fact(story) for story in stories])
     for some in rounds:
         await asyncio.gather(*(world.act(action) for action in some))
         await world.check()
@@ -188,23 +188,23 @@ CUTS, PEOPLE = 40, 20
 
 async def test_a_batch_that_is_cut_off_half_way_counts_once_when_it_is_read_again(stores: Stores) -> None:
     story = a_story(posted_at=NOON)
-    await KeepStories(stores.stories)([a_fact(story)])
+    await StoreStories(stores.stories)([a_fact(story)])
 
-    def batch() -> list[Fact[StoryViewed]]:
+    def batch() -> list[ReceivedEvent[StoryViewed]]:
         views = (
             StoryViewed(story_id=story.story_id, viewer_id=f"v-{new_id()}", play_id="play-0001", viewed_at=NOON)
             for _ in range(PEOPLE)
         )
         return [a_fact(view) for view in views]
 
-    async def count(facts: list[Fact[StoryViewed]]) -> None:
+    async def count(facts: list[ReceivedEvent[StoryViewed]]) -> None:
         outcome: object = MONGODB
         while outcome == MONGODB:
             outcome = None
             try:
                 await CountViews(stores.ledger, RecentPlays(), lambda: LATER)(facts)
             except PyMongoError as error:
-                outcome = dependency_of(error) or error
+                outcome = failed_dependency(error) or error
         assert outcome is None
 
     began = time.monotonic()

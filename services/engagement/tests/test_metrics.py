@@ -6,13 +6,13 @@ from stories_engagement.domain.errors import REASONS
 from stories_engagement.domain.views import OUTCOMES
 from stories_engagement.metrics import EngagementMetrics
 from stories_shared.auth.tickets import Refusal
-from stories_shared.runtime.metrics import Catalogue
+from stories_shared.runtime.metrics import MetricsRegistry
 
 
 def test_every_reason_and_outcome_has_a_series_before_it_first_happens() -> None:
-    catalogue = Catalogue()
-    EngagementMetrics(catalogue)
-    page = catalogue.page().decode()
+    registry = MetricsRegistry()
+    EngagementMetrics(registry)
+    page = registry.page().decode()
     assert set(get_args(Refusal)) <= set(REASONS)
     for reason in REASONS:
         assert f'stories_tickets_refused_total{{reason="{reason}"}} 0.0' in page

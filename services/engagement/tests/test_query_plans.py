@@ -4,14 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 from stories_embedded.testing import Realm
-from stories_engagement.domain.access_state import Edge
+from stories_engagement.domain.access_state import BlockState
 from stories_engagement.domain.comments import Comment
-from stories_engagement.domain.hidden_words import hides
-from stories_engagement.domain.views import tally
-from stories_engagement.store.schema import ensure
+from stories_engagement.domain.hidden_words import contains_hidden_word
+from stories_engagement.domain.views import count_views
+from stories_engagement.store.schema import ensure_schema
 from stories_engagement.testing.builders import NOON, a_story, a_view
 from stories_engagement.testing.stores import Stores, in_mongo
-from stories_engagement.usecases.access import Admitted
+from stories_engagement.usecases.access import StoryAccess
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
@@ -20,13 +20,15 @@ LATER = NOON + timedelta(minutes=10)
 STORIES, PEOPLE = 30, 30
 
 
-def admitted(story_id: str, user_id: str) -> Admitted:
-    return Admitted(story_id, user_id, "ann", "everyone", True, True, True, True)
+def admitted(story_id: str, user_id: str) -> StoryAccess:
+    return StoryAccess(story_id, user_id, "ann", "everyone", True, True, True, True)
 
 
 async def write(stores: Stores, story_id: str, writer: str, text: str, reply_to: str | None = None) -> Comment:
     comment = Comment(new_id(), story_id, writer, text, NOON, reply_to)
-    kept: Comment = await stores.comments.add(comment, "ann", lambda words: hides(words, text), lambda _: True)
+    kept: Comment = await stores.comments.add(
+        comment, "ann", lambda words: contains_hidden_word(words, text), lambda _: True
+    )
     return kept
 
 
@@ -36,14 +38,14 @@ async def fill(stores: Stores) -> list[str]:
     for n, story_id in enumerate(ids):
         await stores.stories.put(a_story(story_id=story_id, posted_at=NOON, author_id="ann" if n % 2 else "amy"))
         views = [a_view(story_id, f"v{viewer}", listed=bool(viewer % 5)) for viewer in range(PEOPLE)]
-        await stores.ledger.count(views, lambda scene, views=views: tally(views, scene, LATER))
+        await stores.ledger.count(views, lambda scene, views=views: count_views(views, scene, LATER))
         for viewer in range(5):
             await stores.reactions.put(admitted(story_id, f"v{viewer}"), "❤️", NOON)
             await stores.shares.put(admitted(story_id, f"v{viewer}"), NOON)
             top = await write(stores, story_id, f"v{viewer}", "a clown")
             await write(stores, story_id, "bob", "fine", top.id)
     for n in range(PEOPLE):
-        await stores.blocks.put(f"v{n}", f"w{n}", Edge(on=True, at=NOON))
+        await stores.blocks.put(f"v{n}", f"w{n}", BlockState(on=True, at=NOON))
         await stores.privacy.set_listed(f"w{n}", False, NOON)
         await stores.people.mark_erased(f"x{n}", NOON, LATER)
         await stores.words.set_words(f"y{n}", ["clown"], NOON)
@@ -75,17 +77,19 @@ async def use(stores: Stores, ids: list[str]) -> None:
     assert work.author_id == author
     await stores.words.give_back(work, NOON)
     while work is not None:
-        work = await stores.words.apply_some(work, hides, LATER)
+        work = await stores.words.apply_some(work, contains_hidden_word, LATER)
     assert await stores.words.words(author) == ("clown",)
     assert await stores.words.unapplied(author) is None
     assert await stores.blocks.edges_of("v1", 10)
-    assert await stores.blocks.outdated({("v1", "w1"): Edge(on=True, at=NOON)})
+    assert await stores.blocks.outdated({("v1", "w1"): BlockState(on=True, at=NOON)})
     assert await stores.people.to_look_at_again(LATER, 5)
     await stores.people.looked_again("x1", NOON)
     await stores.people.forget("v4", LATER)
     await stores.people.forget("y1", LATER)
     assert [known async for known in stores.stories.live()]
-    await stores.ledger.count([a_view(new_id(), "v1")], lambda scene: tally([a_view(new_id(), "v1")], scene, LATER))
+    await stores.ledger.count(
+        [a_view(new_id(), "v1")], lambda scene: count_views([a_view(new_id(), "v1")], scene, LATER)
+    )
     await stores.stories.unheard(LATER, 5)
     await stores.stories.end(story, "deleted")
     assert [ended async for ended in stores.stories.ended_since(NOON - timedelta(days=1))]
@@ -98,7 +102,7 @@ async def use(stores: Stores, ids: list[str]) -> None:
 async def test_every_query_has_an_index(realm: Realm) -> None:
     recorder = CommandRecorder()
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[recorder])
-    await ensure(mongo)
+    await ensure_schema(mongo)
     stores = in_mongo(mongo, lambda: NOON)
     await use(stores, await fill(stores))
     # A replica that starts reads all live stories: there is nothing to choose from.

@@ -9,10 +9,10 @@ import pytest_asyncio
 from faststream import AckPolicy
 from stories_embedded.testing import Realm, Servers
 from stories_engagement.testing.builders import a_ticket
-from stories_engagement.testing.harness import House, running
-from stories_shared.clock import system_now, whole_ms
+from stories_engagement.testing.harness import ServiceHarness, running
+from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import StoryDeleted, StoryPosted, StoryViewed, UserBlocked
-from stories_shared.events.outgoing import Saying
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.testing import eventually
 
 AT_ONCE = 3.0
@@ -30,11 +30,11 @@ def deletion(story: StoryPosted) -> StoryDeleted:
     return StoryDeleted(story_id=story.story_id, author_id=story.author_id, deleted_at=system_now(), by="author")
 
 
-async def status(house: House, story: StoryPosted, user: str) -> int:
+async def status(house: ServiceHarness, story: StoryPosted, user: str) -> int:
     return (await house.ask("GET", f"/v1/stories/{story.story_id}/counts", user, a_ticket(story, user))).status_code
 
 
-async def becomes(house: House, story: StoryPosted, user: str, expected: int, within_s: float) -> Any:
+async def becomes(house: ServiceHarness, story: StoryPosted, user: str, expected: int, within_s: float) -> Any:
     async def so() -> bool:
         return await status(house, story, user) == expected
 
@@ -44,8 +44,8 @@ async def becomes(house: House, story: StoryPosted, user: str, expected: int, wi
 async def test_a_restarted_replica_knows_what_ended_and_who_is_blocked(realm: Realm) -> None:
     async with running(realm) as first:
         live, ended = await first.post(), await first.post()
-        await first.ingest.say(deletion(ended))
-        await first.feed.say(UserBlocked(user_id="ann", target_id="bob", at=whole_ms(system_now())))
+        await first.ingest.publish(deletion(ended))
+        await first.feed.publish(UserBlocked(user_id="ann", target_id="bob", at=truncate_to_ms(system_now())))
         await becomes(first, ended, "eve", 404, within_s=AT_ONCE)
         await becomes(first, live, "bob", 404, within_s=AT_ONCE)
         await first.drained(StoryDeleted, UserBlocked, StoryPosted)
@@ -64,7 +64,7 @@ async def test_every_replica_refuses_within_a_second_and_all_count_together(real
             await house.view(story, f"user{n}", play_id="play-same-1")
         await one.counted(story, viewers=10, views=10)
         await two.counted(story, viewers=10, views=10)
-        await one.ingest.say(deletion(story))
+        await one.ingest.publish(deletion(story))
         await becomes(one, story, "eve", 404, within_s=AT_ONCE)
         await becomes(two, story, "eve", 404, within_s=AT_ONCE)
 
@@ -99,7 +99,7 @@ async def test_a_frozen_database_is_answered_with_503_in_time(realm: Realm) -> N
 
 async def test_every_subscriber_is_of_the_one_kind(realm: Realm) -> None:
     async with running(realm) as house:
-        subscribers: list[Any] = house.app.state.foundation.subscribers
+        subscribers: list[Any] = house.app.state.runtime.subscribers
         groups = {subscriber.group_id for subscriber in subscribers}
         heard = ("story-posted", "story-expired", "story-deleted", "story-viewed", "user-blocked", "user-unblocked")
         assert groups == {f"{realm.prefix}engagement.{topic}" for topic in (*heard, "user-erased")}
@@ -116,7 +116,7 @@ async def test_replaying_everything_changes_nothing_that_a_reader_can_see(realm:
         before = await house.viewers(story)
         views = await house.listen(StoryViewed)()
         house.app.state.recent.clear()
-        await house.ingest.say(story)
-        await house.feed.say_all([Saying(view) for view in views])
+        await house.ingest.publish(story)
+        await house.feed.publish_all([OutgoingEvent(view) for view in views])
         await house.drained(StoryViewed, StoryPosted)
         assert await house.viewers(story) == before

@@ -3,26 +3,26 @@
 from datetime import timedelta
 from typing import Any
 
-from stories_engagement.domain.hidden_words import hides
+from stories_engagement.domain.hidden_words import contains_hidden_word
 from stories_engagement.store.comments import AT_ONCE
 from stories_engagement.store.stories import ERASED_AT_ONCE
-from stories_engagement.testing.harness import House
+from stories_engagement.testing.harness import ServiceHarness
 from stories_engagement.testing.stores import in_mongo
 from stories_engagement.usecases.stories import ERASE_STEPS
 from stories_engagement.usecases.users import REHIDE_STEPS, ApplyHiddenWords
-from stories_shared.clock import system_now, whole_ms
+from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import StoryDeleted, StoryErased, StoryPosted
 from stories_shared.events.ids import new_id
-from stories_shared.events.outgoing import Saying
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.testing import eventually
 
 MANY_COMMENTS = AT_ONCE * REHIDE_STEPS * 2
 MANY_VIEWERS = ERASED_AT_ONCE * ERASE_STEPS * 2
 
 
-async def comment_on(house: House, story: StoryPosted, number: int) -> None:
+async def comment_on(house: ServiceHarness, story: StoryPosted, number: int) -> None:
     """So many comments, every other one with a bad word, each tenth a reply to the first."""
-    at = whole_ms(system_now())
+    at = truncate_to_ms(system_now())
     rows: list[dict[str, Any]] = []
     for n in range(number):
         text, reply_to = "bad" if n % 2 else "good", rows[0]["_id"] if n and not n % 10 else None
@@ -34,7 +34,7 @@ async def comment_on(house: House, story: StoryPosted, number: int) -> None:
     await house.mongo["engagements"].insert_one({"_id": story.story_id, "author_id": story.author_id, **counts})
 
 
-async def test_hidden_words_are_applied_to_very_many_comments_in_background(house: House) -> None:
+async def test_hidden_words_are_applied_to_very_many_comments_in_background(house: ServiceHarness) -> None:
     author = f"ann-{new_id()}"
     story, path = await house.post(author), "/v1/me/hidden-words"
     await comment_on(house, story, MANY_COMMENTS)
@@ -56,21 +56,21 @@ async def test_hidden_words_are_applied_to_very_many_comments_in_background(hous
     await eventually(shown_again, within_s=120)
 
 
-async def test_a_replica_goes_on_where_another_one_stopped(house: House) -> None:
+async def test_a_replica_goes_on_where_another_one_stopped(house: ServiceHarness) -> None:
     author = f"ann-{new_id()}"
-    story, now = await house.post(author), whole_ms(system_now()) - timedelta(days=1)
+    story, now = await house.post(author), truncate_to_ms(system_now()) - timedelta(days=1)
     await comment_on(house, story, AT_ONCE * 5)
     stores = in_mongo(house.mongo, system_now)
     await stores.words.set_words(author, ["bad"], now + timedelta(days=2))
     first: Any = await claimed(stores.words, author, now + timedelta(days=2))
     for _ in range(4):
-        first = await stores.words.apply_some(first, hides, now + timedelta(days=3))
+        first = await stores.words.apply_some(first, contains_hidden_word, now + timedelta(days=3))
     hidden = {"story_id": story.story_id, "hidden": True}
     assert await house.mongo["comments"].count_documents(hidden) == AT_ONCE * 3 / 2
     second: Any = await claimed(stores.words, author, now + timedelta(days=3))
     assert (second.story_id, second.comment_id) == (story.story_id, first.comment_id)
     await stores.words.set_words(author, ["good"], now + timedelta(days=4))
-    assert await stores.words.apply_some(second, hides, now + timedelta(days=5)) is None
+    assert await stores.words.apply_some(second, contains_hidden_word, now + timedelta(days=5)) is None
     apply = ApplyHiddenWords(stores.words, lambda: now + timedelta(days=4))
     assert await apply()
     assert (await house.counts(story))["comments"] == AT_ONCE * 5 / 2
@@ -83,9 +83,9 @@ async def claimed(words: Any, author: str, at: Any) -> Any:
     return work
 
 
-async def test_the_erasure_of_a_very_large_story_delays_no_other(house: House) -> None:
+async def test_the_erasure_of_a_very_large_story_delays_no_other(house: ServiceHarness) -> None:
     large, small = await house.post(), await house.post()
-    at = whole_ms(system_now())
+    at = truncate_to_ms(system_now())
     rows = [
         {"_id": f"{large.story_id}/v{n}", "story_id": large.story_id, "viewer_id": f"v{n}", "at": at, "listed": True}
         for n in range(MANY_VIEWERS)
@@ -93,7 +93,7 @@ async def test_the_erasure_of_a_very_large_story_delays_no_other(house: House) -
     await house.mongo["viewers"].insert_many(rows)
     heard = house.listen(StoryErased)
     deleted = [StoryDeleted(story_id=story.story_id, deleted_at=at, by="author") for story in (large, small)]
-    await house.ingest.say_all([Saying(event) for event in deleted])
+    await house.ingest.publish_all([OutgoingEvent(event) for event in deleted])
 
     async def erased(story: StoryPosted) -> bool:
         return any(event.story_id == story.story_id for event in await heard())

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from stories_embedded.testing import Realm, Servers
-from stories_engagement.domain.access_state import Edge
+from stories_engagement.domain.access_state import BlockState
 from stories_engagement.domain.comments import Comment
-from stories_engagement.domain.errors import Gone
-from stories_engagement.domain.hidden_words import hides
-from stories_engagement.domain.views import Tally, View, tally
-from stories_engagement.store.schema import ensure
+from stories_engagement.domain.errors import NotFound
+from stories_engagement.domain.hidden_words import contains_hidden_word
+from stories_engagement.domain.views import CountingResult, View, count_views
+from stories_engagement.store.schema import ensure_schema
 from stories_engagement.testing.builders import NOON, a_story, a_view
 from stories_engagement.testing.stores import Stores, in_memory, in_mongo
-from stories_engagement.usecases.access import Admitted
+from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.engagements import Counts
 from stories_shared.events import StoryPosted
 from stories_shared.events.ids import new_id
@@ -34,7 +34,7 @@ async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
     servers: Servers = request.getfixturevalue("servers")
     realm = Realm(servers)
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], request.param)
-    await ensure(mongo)
+    await ensure_schema(mongo)
     yield in_mongo(mongo, lambda: NOON)
     await mongo.close()
     await realm.remove()
@@ -49,12 +49,12 @@ def posted(story_id: str, **changes: Any) -> StoryPosted:
     return a_story(story_id=story_id, posted_at=NOON, **{"expires_at": ENDS, **changes})
 
 
-def admitted(story_id: str, user_id: str, author_id: str = "ann") -> Admitted:
-    return Admitted(story_id, user_id, author_id, "everyone", True, True, True, True)
+def admitted(story_id: str, user_id: str, author_id: str = "ann") -> StoryAccess:
+    return StoryAccess(story_id, user_id, author_id, "everyone", True, True, True, True)
 
 
-async def count(stores: Stores, *views: View, now: Any = LATER) -> Tally:
-    result: Tally = await stores.ledger.count(views, lambda scene: tally(views, scene, now))
+async def count(stores: Stores, *views: View, now: Any = LATER) -> CountingResult:
+    result: CountingResult = await stores.ledger.count(views, lambda scene: count_views(views, scene, now))
     return result
 
 
@@ -66,7 +66,7 @@ async def counts(stores: Stores, story_id: str) -> tuple[int, int]:
 async def comment(stores: Stores, story_id: str, text: str, reply_to: str | None = None, **more: Any) -> Comment:
     wish = Comment(new_id(), story_id, more.pop("writer", "bob"), text, more.pop("at", NOON), reply_to)
     visible = more.pop("visible", lambda _: True)
-    kept: Comment = await stores.comments.add(wish, "ann", lambda words: hides(words, text), visible)
+    kept: Comment = await stores.comments.add(wish, "ann", lambda words: contains_hidden_word(words, text), visible)
     return kept
 
 
@@ -105,11 +105,11 @@ async def test_a_story_that_ended_stays_ended(stores: Stores, story: str) -> Non
     await stores.stories.end(story, "expired")
     await stores.stories.put(posted(story))
     assert (await count(stores, a_view(story, "bob"))).outcomes == {"late": 1}
-    with pytest.raises(Gone):
+    with pytest.raises(NotFound):
         await stores.reactions.put(admitted(story, "bob"), "❤️", NOON)
-    with pytest.raises(Gone):
+    with pytest.raises(NotFound):
         await stores.shares.put(admitted(story, "bob"), NOON)
-    with pytest.raises(Gone):
+    with pytest.raises(NotFound):
         await comment(stores, story, "late")
 
 
@@ -131,10 +131,10 @@ async def test_a_block_drops_the_views_of_its_time_and_only_those(
     stores: Stores, story: str, lifting_first: bool
 ) -> None:
     user, target = f"u{story}", f"t{story}"
-    words = [Edge(on=True, at=NOON), Edge(on=False, at=LATER)]
+    words = [BlockState(on=True, at=NOON), BlockState(on=False, at=LATER)]
     for edge in reversed(words) if lifting_first else words:
         await stores.blocks.put(user, target, edge)
-    await stores.blocks.put(user, target, Edge(on=True, at=NOON + timedelta(minutes=5)))
+    await stores.blocks.put(user, target, BlockState(on=True, at=NOON + timedelta(minutes=5)))
     times = (NOON - timedelta(seconds=1), NOON, LATER - timedelta(seconds=1), LATER)
     views = [a_view(story, target, f"play-000{n}", author_id=user, at=at) for n, at in enumerate(times)]
     assert (await count(stores, *views)).outcomes == {"counted": 2, "blocked": 2}
@@ -221,7 +221,7 @@ async def test_a_comment_written_again_under_its_id_is_the_same(stores: Stores, 
 async def test_what_one_cannot_see_one_cannot_reply_to(stores: Stores, story: str) -> None:
     top = await comment(stores, story, "top")
     for reply_to, visible in ((top.id, lambda _: False), (new_id(), lambda _: True)):
-        with pytest.raises(Gone):
+        with pytest.raises(NotFound):
             await comment(stores, story, "reply", reply_to, visible=visible)
 
 
@@ -232,7 +232,7 @@ async def apply_words(stores: Stores, author_id: str) -> None:
         until += timedelta(hours=1)
         work = await stores.words.claim(until, until + timedelta(minutes=1))
         while work is not None:
-            work = await stores.words.apply_some(work, hides, until)
+            work = await stores.words.apply_some(work, contains_hidden_word, until)
 
 
 async def test_a_change_of_words_is_one_replicas_at_a_time_and_stops_when_they_change_again(stores: Stores) -> None:
@@ -262,14 +262,14 @@ async def test_an_erasure_left_for_later_is_claimed_by_one(stores: Stores, story
 
 async def test_stored_blocks_are_found_by_pair_and_by_person(stores: Stores, story: str) -> None:
     a, b, c = (f"{name}{story}" for name in "abc")
-    standing, lifted = Edge(on=True, at=NOON), Edge(on=False, at=LATER)
+    standing, lifted = BlockState(on=True, at=NOON), BlockState(on=False, at=LATER)
     await stores.blocks.put(a, b, standing)
-    await stores.blocks.put(c, a, Edge(on=True, at=NOON))
+    await stores.blocks.put(c, a, BlockState(on=True, at=NOON))
     await stores.blocks.put(c, a, lifted)
     assert await stores.blocks.edges([(a, b), (b, a), (c, a)]) == {(a, b): standing, (c, a): lifted}
     assert await stores.blocks.edges_of(a, 10) == {(a, b): standing}
     assert await stores.blocks.edges_of(b, 10) == {(a, b): standing}
-    newer = Edge(on=False, at=LATER)
+    newer = BlockState(on=False, at=LATER)
     asked = {(a, b): newer, (c, a): lifted, (b, c): standing}
     assert await stores.blocks.outdated(asked) == {(c, a)}
     await stores.people.mark_erased(b, LATER, LATER)
@@ -308,9 +308,9 @@ async def test_an_erased_person_takes_along_what_they_did_until_then(stores: Sto
         top = await comment(stores, story, "text", writer=user)
         await comment(stores, story, "reply", top.id, writer="bob")
     await comment(stores, story, "new", writer=gone, at=after)
-    await stores.blocks.put("ann", gone, Edge(on=True, at=NOON - timedelta(hours=1)))
+    await stores.blocks.put("ann", gone, BlockState(on=True, at=NOON - timedelta(hours=1)))
     until = await stores.people.mark_erased(gone, LATER, after)
-    await stores.blocks.put(gone, "bob", Edge(on=True, at=NOON))
+    await stores.blocks.put(gone, "bob", BlockState(on=True, at=NOON))
     for _ in range(2):
         await stores.people.forget(gone, until)
         assert await stores.counters.counts(story) == Counts(2, 2, 1, 3, 1)

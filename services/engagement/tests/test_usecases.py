@@ -6,23 +6,23 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from stories_engagement.domain.access_state import Edge, Standing
-from stories_engagement.domain.errors import FriendsOnly, Gone, Refused, SwitchedOff, Unheard
+from stories_engagement.domain.access_state import AccessState, BlockState
+from stories_engagement.domain.errors import AccessDenied, FeatureDisabled, FriendsOnly, NotFound, ReplicaStale
 from stories_engagement.domain.recent_plays import RecentPlays
-from stories_engagement.domain.views import Play, Row, tally
+from stories_engagement.domain.views import Play, ViewerRow, count_views
 from stories_engagement.testing.builders import NOON, OUTSIDE, a_fact, a_story, a_ticket, a_view
 from stories_engagement.testing.stores import Stores, in_memory
-from stories_engagement.usecases.access import Admit, Admitted
+from stories_engagement.usecases.access import CheckAccess, StoryAccess
 from stories_engagement.usecases.blocks import FindBlocked, ForgetStoredBlocks
 from stories_engagement.usecases.comments import ReadComments, WriteComment
 from stories_engagement.usecases.engagements import React, Share
-from stories_engagement.usecases.stories import EndStories, KeepStories, known_of
+from stories_engagement.usecases.stories import EndStories, StoreStories, live_story_of
 from stories_engagement.usecases.users import ApplyHiddenWords, EraseUser, SetHiddenWords, SetPrivacy
-from stories_engagement.usecases.views import CountViews, Entry, ListViewers, TakeViews, view_of
+from stories_engagement.usecases.views import CountViews, ListViewers, ReportedView, ReportViews, view_of
 from stories_shared.auth.tickets import Ticket, TicketRefused
-from stories_shared.errors import Unacceptable, Unavailable
+from stories_shared.errors import InvalidMessage, Unavailable
 from stories_shared.events import StoryDeleted, StoryExpired, StoryViewed, Taps, UserErased
-from stories_shared.events.ids import fact_based_id, new_id
+from stories_shared.events.ids import deterministic_id, new_id
 from stories_shared.testing import HandClock
 
 
@@ -31,7 +31,7 @@ class Here:
     """Everything that the verbs need, in memory."""
 
     stores: Stores = field(default_factory=in_memory)
-    standing: Standing = field(default_factory=Standing)
+    standing: AccessState = field(default_factory=AccessState)
     now: HandClock = field(default_factory=lambda: HandClock(NOON))
     said: list[Any] = field(default_factory=list)
     deaf: bool = False
@@ -39,7 +39,7 @@ class Here:
     def __post_init__(self) -> None:
         self.story = a_story(posted_at=NOON)
         self.blocks = FindBlocked(self.standing, self.stores.blocks)
-        self.admit = Admit(self, self.standing, self.blocks, self, self.now)
+        self.admit = CheckAccess(self, self.standing, self.blocks, self, self.now)
 
     def read(self, text: str | None, viewer_id: str, now: datetime, grace: timedelta) -> Ticket:
         """A ticket reader to whom every text is a good ticket of the one story, but `forged`."""
@@ -59,9 +59,9 @@ class Here:
     async def say_data_erased(self, event: Any) -> None:
         self.said.append(event)
 
-    def as_(self, user: str, **changes: Any) -> Admitted:
+    def as_(self, user: str, **changes: Any) -> StoryAccess:
         fields = {"comments": "everyone", "friend": False, "reactions": True, "sharing": True, "view_list": True}
-        return Admitted(self.story.story_id, user, "ann", **{**fields, **changes})
+        return StoryAccess(self.story.story_id, user, "ann", **{**fields, **changes})
 
 
 @pytest.fixture
@@ -70,14 +70,14 @@ def here() -> Here:
 
 
 async def refusal(here: Here, user: str, text: str | None = "ticket", story_id: str | None = None) -> str:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(AccessDenied) as caught:
         await here.admit(user, story_id or here.story.story_id, text)
     return caught.value.reason
 
 
 async def test_the_author_needs_no_ticket_once_the_story_is_heard_of(here: Here) -> None:
     assert await refusal(here, "ann", None) == "missing"
-    here.standing.post(here.story.story_id, known_of(here.story))
+    here.standing.post(here.story.story_id, live_story_of(here.story))
     assert (await here.admit("ann", here.story.story_id, None)).is_author
     assert await refusal(here, "bob", None) == "missing"
 
@@ -87,9 +87,9 @@ async def test_a_ticket_is_refused_for_each_reason_of_its_own(here: Here) -> Non
     assert await refusal(here, "bob", "forged") == "forged"
     assert await refusal(here, "bob", story_id=new_id()) == "story"
     narrowed = a_story(story_id=here.story.story_id, posted_at=NOON, access_revision=2)
-    here.standing.post(here.story.story_id, known_of(narrowed))
+    here.standing.post(here.story.story_id, live_story_of(narrowed))
     assert await refusal(here, "bob") == "revision"
-    here.standing.block("bob", "ann", Edge(True, NOON), NOON)
+    here.standing.block("bob", "ann", BlockState(True, NOON), NOON)
     assert await refusal(here, "bob") == "blocked"
     here.now.forward(minutes=30)
     assert await refusal(here, "bob") == "expired"
@@ -99,18 +99,18 @@ async def test_a_ticket_is_refused_for_each_reason_of_its_own(here: Here) -> Non
 
 async def test_who_hears_nothing_admits_nobody(here: Here) -> None:
     here.deaf = True
-    with pytest.raises(Unheard):
+    with pytest.raises(ReplicaStale):
         await here.admit("ann", here.story.story_id, None)
-    here.standing.post(here.story.story_id, known_of(here.story))
+    here.standing.post(here.story.story_id, live_story_of(here.story))
     for user, ticket in (("ann", None), ("bob", "ticket")):
-        with pytest.raises(Unheard):
+        with pytest.raises(ReplicaStale):
             await here.admit(user, here.story.story_id, ticket)
 
 
 async def test_taken_views_are_said_with_what_is_known_of_them(here: Here) -> None:
-    take = TakeViews(here.admit, here.blocks, here.stores.privacy, here, here.now)
-    entry = Entry("ticket", "play-0001", 900, True, Taps(exit=1))
-    taken = await take("bob", [entry, Entry("forged", None, 0, False, Taps())])
+    take = ReportViews(here.admit, here.blocks, here.stores.privacy, here, here.now)
+    entry = ReportedView("ticket", "play-0001", 900, True, Taps(exit=1))
+    taken = await take("bob", [entry, ReportedView("forged", None, 0, False, Taps())])
     assert (taken.accepted, taken.rejected, taken.refusals) == (1, [(1, "ticket")], ["forged"])
     assert here.said == [
         StoryViewed(
@@ -126,14 +126,14 @@ async def test_taken_views_are_said_with_what_is_known_of_them(here: Here) -> No
         )
     ]
     await here.stores.privacy.set_listed("bob", False, NOON)
-    await take("bob", [Entry("ticket", None, 0, False, Taps())])
+    await take("bob", [ReportedView("ticket", None, 0, False, Taps())])
     assert here.said[-1].listed is False
     assert here.said[-1].play_id
 
 
 async def test_a_view_without_a_play_is_known_by_its_fact(here: Here) -> None:
     event = StoryViewed(story_id=here.story.story_id, viewer_id="bob", viewed_at=NOON)
-    once, again, other = a_fact(event, fact_id="1"), a_fact(event, fact_id="1"), a_fact(event, fact_id="2")
+    once, again, other = a_fact(event, event_id="1"), a_fact(event, event_id="1"), a_fact(event, event_id="2")
     assert view_of(once) == view_of(again) != view_of(other)
     count = CountViews(here.stores.ledger, RecentPlays(), here.now)
     assert await count([once, again, other]) == {"counted": 2, "replayed": 1}
@@ -189,7 +189,9 @@ async def test_a_clock_that_is_behind_is_waited_for_and_nothing_is_done_twice(he
     assert slept == [0.002]
 
 
-@pytest.mark.parametrize(("ahead", "error"), [(timedelta(seconds=10), Unavailable), (timedelta(hours=1), Unacceptable)])
+@pytest.mark.parametrize(
+    ("ahead", "error"), [(timedelta(seconds=10), Unavailable), (timedelta(hours=1), InvalidMessage)]
+)
 async def test_an_expiry_far_ahead_is_not_waited_for(here: Here, ahead: timedelta, error: type[Exception]) -> None:
     with pytest.raises(error):
         await EndStories(here.stores.stories, here, here.now).expired([expiry(ahead)])
@@ -198,20 +200,20 @@ async def test_an_expiry_far_ahead_is_not_waited_for(here: Here, ahead: timedelt
 
 async def test_an_outsiders_deletion_as_the_author_is_a_slip(here: Here) -> None:
     event = StoryDeleted(story_id=here.story.story_id, deleted_at=NOON, by="author")
-    with pytest.raises(Unacceptable):
+    with pytest.raises(InvalidMessage):
         await EndStories(here.stores.stories, here, here.now).deleted([a_fact(event, source=OUTSIDE)])
 
 
 async def test_an_erasure_counts_from_when_the_log_heard_it_and_names_its_receipt(here: Here) -> None:
-    await KeepStories(here.stores.stories)([a_fact(here.story)])
+    await StoreStories(here.stores.stories)([a_fact(here.story)])
     views = [a_view(here.story.story_id, "bob")]
-    await here.stores.ledger.count(views, lambda scene: tally(views, scene, here.now()))
+    await here.stores.ledger.count(views, lambda scene: count_views(views, scene, here.now()))
     event = UserErased(user_id="bob", at=NOON + timedelta(days=1))
     fact = a_fact(event, source=OUTSIDE, at=NOON)
     erase = EraseUser(here.stores.people, here, here.now)
     for _ in range(2):
         await erase(fact)
-    assert {told.receipt_id for told in here.said} == {fact_based_id(fact.identity)}
+    assert {told.receipt_id for told in here.said} == {deterministic_id(fact.identity)}
     assert await here.stores.ledger.marks(["bob"]) == ({"bob": NOON}, {})
     assert (await here.stores.counters.counts(here.story.story_id)).views == 0
 
@@ -229,10 +231,10 @@ async def test_an_erasure_looks_twice(here: Here) -> None:
 async def test_switches_are_minded(here: Here) -> None:
     write = WriteComment(here.stores.comments, here.blocks, here.now)
     for wish, error in (
-        (React(here.stores.reactions, here.now)(here.as_("bob", reactions=False), "❤️"), SwitchedOff),
-        (Share(here.stores.shares, "x/{id}", here.now)(here.as_("bob", sharing=False)), SwitchedOff),
-        (write(here.as_("bob", comments="nobody"), new_id(), "hi", None), SwitchedOff),
-        (write(here.as_("ann", comments="nobody"), new_id(), "hi", None), SwitchedOff),
+        (React(here.stores.reactions, here.now)(here.as_("bob", reactions=False), "❤️"), FeatureDisabled),
+        (Share(here.stores.shares, "x/{id}", here.now)(here.as_("bob", sharing=False)), FeatureDisabled),
+        (write(here.as_("bob", comments="nobody"), new_id(), "hi", None), FeatureDisabled),
+        (write(here.as_("ann", comments="nobody"), new_id(), "hi", None), FeatureDisabled),
         (write(here.as_("bob", comments="friends"), new_id(), "hi", None), FriendsOnly),
     ):
         with pytest.raises(error):
@@ -257,17 +259,17 @@ async def test_nobody_replies_to_or_opens_what_they_cannot_see(here: Here) -> No
     write = WriteComment(here.stores.comments, here.blocks, here.now)
     read = ReadComments(here.stores.comments, here.stores.words, here.blocks)
     top = await write(here.as_("bob"), new_id(), "hi", None)
-    here.standing.block("bob", "eve", Edge(True, NOON), NOON)
-    with pytest.raises(Gone):
+    here.standing.block("bob", "eve", BlockState(True, NOON), NOON)
+    with pytest.raises(NotFound):
         await write(here.as_("eve"), new_id(), "reply", top.id)
-    with pytest.raises(Gone):
+    with pytest.raises(NotFound):
         await read(here.as_("eve"), top.id, None, 5, wants_hidden=False)
     assert await read(here.as_("zoe"), top.id, None, 5, wants_hidden=False) == ([], None)
 
 
 async def test_new_words_are_in_force_for_readers_before_they_are_applied(here: Here) -> None:
     words = here.stores.words
-    await KeepStories(here.stores.stories)([a_fact(here.story)])
+    await StoreStories(here.stores.stories)([a_fact(here.story)])
     write = WriteComment(here.stores.comments, here.blocks, here.now)
     read = ReadComments(here.stores.comments, words, here.blocks)
     top = await write(here.as_("bob"), new_id(), "you clown", None)
@@ -293,7 +295,7 @@ async def test_new_words_are_in_force_for_readers_before_they_are_applied(here: 
 
 async def test_blocks_leave_memory_once_they_are_stored_and_are_in_force_all_along(here: Here) -> None:
     stored, forget = here.stores.blocks, ForgetStoredBlocks(here.standing, here.stores.blocks, here.now)
-    edge = Edge(True, NOON)
+    edge = BlockState(True, NOON)
     here.standing.block("bob", "ann", edge, NOON)
     for _ in range(3):
         here.now.forward(minutes=1)
@@ -304,13 +306,13 @@ async def test_blocks_leave_memory_once_they_are_stored_and_are_in_force_all_alo
     assert not await forget()
     assert here.standing.sizes()["blocks"] == 0
     assert await here.blocks.among("ann", ["bob", "eve"]) == await here.blocks.of("ann") == {"bob"}
-    lifted = Edge(False, here.now())
+    lifted = BlockState(False, here.now())
     here.standing.block("bob", "ann", lifted, here.now())
     assert await here.blocks.among("ann", ["bob"]) == frozenset()
 
 
 async def test_a_block_that_is_dropped_while_it_is_asked_for_is_in_force(here: Here) -> None:
-    edge = Edge(True, NOON)
+    edge = BlockState(True, NOON)
     here.standing.block("bob", "ann", edge, NOON)
 
     class Slow(type(here.stores.blocks)):  # type: ignore[misc]
@@ -346,7 +348,7 @@ async def test_an_erasure_that_takes_long_goes_on_in_background(here: Here) -> N
 
 def test_a_row_forgets_the_plays_of_a_time(here: Here) -> None:
     later = NOON + timedelta(seconds=1)
-    row = Row("s", "bob", NOON, True, {"a": Play(NOON), "b": Play(later)})
+    row = ViewerRow("s", "bob", NOON, True, {"a": Play(NOON), "b": Play(later)})
     left = row.without(NOON)
     assert left is not None
     assert (left.viewed_at, list(left.plays)) == (later, ["b"])

@@ -4,11 +4,11 @@ import asyncio
 from datetime import timedelta
 
 from stories_engagement.testing.builders import a_story, a_ticket
-from stories_engagement.testing.harness import House
-from stories_shared.clock import system_now, whole_ms
+from stories_engagement.testing.harness import ServiceHarness
+from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import StoryPosted, StoryViewed, Taps, UserBlocked, UserUnblocked
 from stories_shared.events.ids import new_id
-from stories_shared.events.outgoing import Saying
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.testing import eventually
 
@@ -18,7 +18,7 @@ def telemetry(story: StoryPosted, viewer: str, **changes: object) -> StoryViewed
     return StoryViewed(**fields | changes)  # type: ignore[arg-type]
 
 
-async def test_a_reported_view_is_counted_and_its_viewer_listed(house: House) -> None:
+async def test_a_reported_view_is_counted_and_its_viewer_listed(house: ServiceHarness) -> None:
     story = await house.post()
     answer = await house.view(story, "bob", watched_ms=1200, completed=True, taps={"forward": 1, "back": 0, "exit": 0})
     assert (answer.status_code, answer.json()) == (202, {"accepted": 1, "rejected": []})
@@ -28,7 +28,7 @@ async def test_a_reported_view_is_counted_and_its_viewer_listed(house: House) ->
     assert (page["total"], page["hidden"], page["next_cursor"]) == (1, 0, None)
 
 
-async def test_the_same_viewer_twice_is_one_viewer_and_two_plays(house: House) -> None:
+async def test_the_same_viewer_twice_is_one_viewer_and_two_plays(house: ServiceHarness) -> None:
     story = await house.post()
     for _ in range(2):
         await house.view(story, "bob")
@@ -36,7 +36,7 @@ async def test_the_same_viewer_twice_is_one_viewer_and_two_plays(house: House) -
     assert (await house.viewers(story))["items"][0]["plays"] == 2
 
 
-async def test_a_retried_play_is_one_play_and_keeps_the_greatest_figures(house: House) -> None:
+async def test_a_retried_play_is_one_play_and_keeps_the_greatest_figures(house: ServiceHarness) -> None:
     story = await house.post()
     for watched_ms, completed, forward in ((900, False, 2), (700, True, 0), (900, False, 1)):
         taps = {"forward": forward, "back": 0, "exit": 0}
@@ -48,95 +48,95 @@ async def test_a_retried_play_is_one_play_and_keeps_the_greatest_figures(house: 
     assert row["plays"]["play-abc"][1:] == [900, True, 2, 0, 0]
 
 
-async def test_views_said_twice_count_once(house: House) -> None:
+async def test_views_said_twice_count_once(house: ServiceHarness) -> None:
     story = await house.post()
-    facts = [Saying(telemetry(story, f"v{n}", author_id="ann"), fact_id=new_id()) for n in range(5)]
+    facts = [OutgoingEvent(telemetry(story, f"v{n}", author_id="ann"), event_id=new_id()) for n in range(5)]
     for _ in range(2):
-        await house.feed.say_all(facts)
+        await house.feed.publish_all(facts)
     await house.counted(story, views=5, viewers=5)
     await house.drained(StoryViewed)
     await house.counted(story, views=5, viewers=5)
 
 
-async def test_views_said_twice_to_two_processes_count_once(house: House) -> None:
+async def test_views_said_twice_to_two_processes_count_once(house: ServiceHarness) -> None:
     story = await house.post()
-    facts = [Saying(telemetry(story, f"v{n}", play_id="play-0001")) for n in range(5)]
-    await house.feed.say_all(facts)
+    facts = [OutgoingEvent(telemetry(story, f"v{n}", play_id="play-0001")) for n in range(5)]
+    await house.feed.publish_all(facts)
     await house.counted(story, views=5, viewers=5)
     house.app.state.recent.clear()
-    await house.feed.say_all(facts)
+    await house.feed.publish_all(facts)
     await house.drained(StoryViewed)
     await house.counted(story, views=5, viewers=5)
 
 
-async def test_the_authors_own_views_do_not_count(house: House) -> None:
+async def test_the_authors_own_views_do_not_count(house: ServiceHarness) -> None:
     story = await house.post()
     assert (await house.view(story, "ann")).json()["accepted"] == 1
-    await house.feed.say(telemetry(story, "ann"))
+    await house.feed.publish(telemetry(story, "ann"))
     await house.view(story, "bob")
     await house.counted(story, views=1, viewers=1)
 
 
-async def test_views_may_be_heard_before_their_story(house: House) -> None:
+async def test_views_may_be_heard_before_their_story(house: ServiceHarness) -> None:
     story = a_story()
-    await house.feed.say_all([Saying(telemetry(story, viewer)) for viewer in ("ann", "bob")])
+    await house.feed.publish_all([OutgoingEvent(telemetry(story, viewer)) for viewer in ("ann", "bob")])
     await house.drained(StoryViewed)
-    await house.ingest.say(story)
+    await house.ingest.publish(story)
     await eventually(lambda: house.knows(story))
     assert (await house.counts(story))["viewers"] == 1
     assert [item["viewer_id"] for item in (await house.viewers(story))["items"]] == ["bob"]
 
 
-async def test_telemetry_may_leave_out_what_it_does_not_know(house: House) -> None:
+async def test_telemetry_may_leave_out_what_it_does_not_know(house: ServiceHarness) -> None:
     story = await house.post()
     outside = Publisher(house.kafka, "players")
     outside.source = "/players"
     await outside.start()
-    await outside.say(telemetry(story, "bob"))
-    await outside.say(telemetry(story, "bob", taps=Taps(exit=1)))
+    await outside.publish(telemetry(story, "bob"))
+    await outside.publish(telemetry(story, "bob", taps=Taps(exit=1)))
     await outside.stop()
     await house.counted(story, views=2, viewers=1)
     assert (await house.viewers(story))["items"][0]["viewer_id"] == "bob"
 
 
-async def test_a_view_after_the_end_is_dropped_and_counted_as_late(house: House) -> None:
-    story = await house.post(posted_at=whole_ms(system_now()) - timedelta(hours=2), heard=False)
+async def test_a_view_after_the_end_is_dropped_and_counted_as_late(house: ServiceHarness) -> None:
+    story = await house.post(posted_at=truncate_to_ms(system_now()) - timedelta(hours=2), heard=False)
     await eventually(lambda: house.mongo["stories"].find_one({"_id": story.story_id}))
     before = house.metric("stories_views_total", outcome="late")
-    await house.feed.say(telemetry(story, "bob"))
+    await house.feed.publish(telemetry(story, "bob"))
     await eventually(lambda: house.metric("stories_views_total", outcome="late") > before)
     assert await house.mongo["viewers"].find_one({"story_id": story.story_id}) is None
 
 
-async def test_views_across_a_block_are_dropped_in_either_direction(house: House) -> None:
+async def test_views_across_a_block_are_dropped_in_either_direction(house: ServiceHarness) -> None:
     story = await house.post("blocker")
-    at = whole_ms(system_now()) - timedelta(seconds=5)
-    await house.feed.say(UserBlocked(user_id="blocker", target_id="vic", at=at))
-    await house.feed.say(UserBlocked(user_id="tim", target_id="blocker", at=at))
+    at = truncate_to_ms(system_now()) - timedelta(seconds=5)
+    await house.feed.publish(UserBlocked(user_id="blocker", target_id="vic", at=at))
+    await house.feed.publish(UserBlocked(user_id="tim", target_id="blocker", at=at))
     await house.drained(UserBlocked)
     before = house.metric("stories_views_total", outcome="blocked")
-    await house.feed.say_all([Saying(telemetry(story, viewer)) for viewer in ("vic", "tim", "zoe")])
+    await house.feed.publish_all([OutgoingEvent(telemetry(story, viewer)) for viewer in ("vic", "tim", "zoe")])
     await house.counted(story, viewers=1)
     await eventually(lambda: house.metric("stories_views_total", outcome="blocked") == before + 2)
 
 
-async def test_a_lifted_block_does_not_bring_its_views_back(house: House) -> None:
+async def test_a_lifted_block_does_not_bring_its_views_back(house: ServiceHarness) -> None:
     story = await house.post("lifter")
-    at = whole_ms(system_now()) - timedelta(seconds=5)
-    view = Saying(telemetry(story, "vic"), fact_id=new_id())
-    await house.feed.say(UserBlocked(user_id="lifter", target_id="vic", at=at))
+    at = truncate_to_ms(system_now()) - timedelta(seconds=5)
+    view = OutgoingEvent(telemetry(story, "vic"), event_id=new_id())
+    await house.feed.publish(UserBlocked(user_id="lifter", target_id="vic", at=at))
     await house.drained(UserBlocked)
-    await house.feed.say(view.event)
+    await house.feed.publish(view.event)
     await house.drained(StoryViewed)
-    await house.feed.say(UserUnblocked(user_id="lifter", target_id="vic", at=system_now()))
+    await house.feed.publish(UserUnblocked(user_id="lifter", target_id="vic", at=system_now()))
     await house.drained(UserUnblocked)
     house.app.state.recent.clear()
-    await house.feed.say(view.event)
+    await house.feed.publish(view.event)
     await house.drained(StoryViewed)
     assert (await house.counts(story))["viewers"] == 0
 
 
-async def test_only_entries_with_good_tickets_are_taken(house: House) -> None:
+async def test_only_entries_with_good_tickets_are_taken(house: ServiceHarness) -> None:
     story, other = await house.post(), await house.post()
     good = house.tickets.sign(a_ticket(story, "bob"))
     foreign = house.tickets.sign(a_ticket(story, "eve"))
@@ -156,13 +156,13 @@ async def test_only_entries_with_good_tickets_are_taken(house: House) -> None:
     await house.counted(story, viewers=1)
 
 
-async def test_an_older_access_revision_still_counts_a_view(house: House) -> None:
+async def test_an_older_access_revision_still_counts_a_view(house: ServiceHarness) -> None:
     story = await house.post(access_revision=3, revision=3)
     await house.view(story, "bob", ticket=house.tickets.sign(a_ticket(story, "bob", access_revision=2)))
     await house.counted(story, viewers=1)
 
 
-async def test_views_of_the_wrong_shape_are_refused_whole(house: House) -> None:
+async def test_views_of_the_wrong_shape_are_refused_whole(house: ServiceHarness) -> None:
     story = await house.post()
     ticket = house.tickets.sign(a_ticket(story, "bob"))
     for wrong in (
@@ -184,11 +184,11 @@ async def test_views_of_the_wrong_shape_are_refused_whole(house: House) -> None:
     assert (await house.client.post("/v1/views", json={"views": []})).status_code == 401
 
 
-async def test_the_list_of_viewers_pages_newest_first_and_adds_up(house: House) -> None:
+async def test_the_list_of_viewers_pages_newest_first_and_adds_up(house: ServiceHarness) -> None:
     story = await house.post()
-    base = whole_ms(system_now()) - timedelta(minutes=1)
+    base = truncate_to_ms(system_now()) - timedelta(minutes=1)
     views = [telemetry(story, f"v{n}", viewed_at=base + timedelta(seconds=n // 2), listed=n != 3) for n in range(7)]
-    await house.feed.say_all([Saying(view) for view in views])
+    await house.feed.publish_all([OutgoingEvent(view) for view in views])
     await house.counted(story, viewers=7)
     seen, cursor = [], None
     while cursor is not None or not seen:
@@ -199,14 +199,14 @@ async def test_the_list_of_viewers_pages_newest_first_and_adds_up(house: House) 
     assert seen == ["v6", "v5", "v4", "v2", "v1", "v0"]
 
 
-async def test_nobody_but_the_author_sees_the_viewers(house: House) -> None:
+async def test_nobody_but_the_author_sees_the_viewers(house: ServiceHarness) -> None:
     story = await house.post()
     path = f"/v1/stories/{story.story_id}/viewers"
     assert (await house.ask("GET", path, "bob")).status_code == 404
     assert (await house.ask("GET", path, "bob", a_ticket(story, "bob"))).status_code == 404
 
 
-async def test_with_the_view_list_off_all_viewers_are_hidden(house: House) -> None:
+async def test_with_the_view_list_off_all_viewers_are_hidden(house: ServiceHarness) -> None:
     story = await house.post(view_list=False)
     await house.view(story, "bob")
     await house.counted(story, viewers=1)
@@ -214,7 +214,7 @@ async def test_with_the_view_list_off_all_viewers_are_hidden(house: House) -> No
     assert (page["items"], page["total"], page["hidden"]) == ([], 1, 1)
 
 
-async def test_turning_the_view_history_off_unlists_at_once_and_for_good(house: House) -> None:
+async def test_turning_the_view_history_off_unlists_at_once_and_for_good(house: ServiceHarness) -> None:
     story = await house.post()
     await house.view(story, "shy")
     await house.counted(story, viewers=1)
@@ -229,25 +229,25 @@ async def test_turning_the_view_history_off_unlists_at_once_and_for_good(house: 
     assert len((await house.viewers(later))["items"]) == 1
 
 
-async def test_with_the_view_history_off_views_count_unlisted(house: House) -> None:
+async def test_with_the_view_history_off_views_count_unlisted(house: ServiceHarness) -> None:
     story = await house.post()
     await house.ask("PUT", "/v1/me/privacy", "hal", json={"view_history": False})
     await house.view(story, "hal")
-    await house.feed.say(telemetry(story, "hal", listed=True))
+    await house.feed.publish(telemetry(story, "hal", listed=True))
     await house.counted(story, viewers=1, views=2)
     page = await house.viewers(story)
     assert (page["items"], page["total"], page["hidden"]) == ([], 1, 1)
     assert (await house.ask("GET", "/v1/me/privacy", "hal")).json() == {"view_history": False}
 
 
-async def test_a_row_keeps_at_most_a_hundred_plays(house: House) -> None:
+async def test_a_row_keeps_at_most_a_hundred_plays(house: ServiceHarness) -> None:
     story = await house.post()
-    await house.feed.say_all([Saying(telemetry(story, "fan", play_id=f"play-{n:04}")) for n in range(103)])
+    await house.feed.publish_all([OutgoingEvent(telemetry(story, "fan", play_id=f"play-{n:04}")) for n in range(103)])
     await house.drained(StoryViewed)
     await house.counted(story, views=100, viewers=1)
 
 
-async def test_many_viewers_at_once_are_counted_exactly(house: House) -> None:
+async def test_many_viewers_at_once_are_counted_exactly(house: ServiceHarness) -> None:
     stories = await asyncio.gather(*(house.post() for _ in range(3)))
     for start in range(0, 60, 10):
         people = [f"user{n}" for n in range(start, start + 10)]

@@ -12,9 +12,9 @@ import time
 from datetime import datetime, timedelta
 
 from stories_expiry import store
-from stories_expiry.domain.timers import Crew, Timer, Wheel
+from stories_expiry.domain.timers import LiveReplicas, Timer, TimerWheel
 from stories_expiry.usecases.timers import FireOverdue, LoadAhead
-from stories_shared.clock import system_now, whole_ms
+from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 
@@ -27,8 +27,8 @@ async def main(url: str, number: int) -> None:
     mongo = Mongo.connect(url, "bench_expiry")
     await mongo.client.drop_database("bench_expiry")
     await store.ensure(mongo)
-    stories = store.Stories(mongo, timedelta(days=90))
-    now = whole_ms(system_now())
+    stories = store.MongoStories(mongo, timedelta(days=90))
+    now = truncate_to_ms(system_now())
     print(f"wheel: {wheel_rate(number):,.0f} held and taken a second")
     began = time.perf_counter()
     for start in range(0, number, BATCH * SIDE_BY_SIDE):
@@ -39,11 +39,11 @@ async def main(url: str, number: int) -> None:
     census = await stories.census(now)
     told(f"counted {census.timers:,}", number, began)
     began = time.perf_counter()
-    held = await LoadAhead(stories, Wheel(), lambda: now + timedelta(hours=12))()
+    held = await LoadAhead(stories, TimerWheel(), lambda: now + timedelta(hours=12))()
     told("read the next minute", held, began)
     began = time.perf_counter()
     after_all = now + timedelta(days=2)
-    fire, fired = FireOverdue(stories, lambda: Crew("a", ("a",)), lambda: after_all), 0
+    fire, fired = FireOverdue(stories, lambda: LiveReplicas("a", ("a",)), lambda: after_all), 0
     while part := await fire():
         fired += len(part)
     told(f"fired {fired:,}", fired, began)
@@ -59,7 +59,7 @@ def timer(index: int, number: int, now: datetime) -> Timer:
 
 def wheel_rate(number: int) -> float:
     """Hold and take so many."""
-    wheel, now, ids = Wheel(capacity=number), system_now(), [new_id() for _ in range(1_000)]
+    wheel, now, ids = TimerWheel(capacity=number), system_now(), [new_id() for _ in range(1_000)]
     began = time.perf_counter()
     for index in range(number):
         wheel.hold(ids[index % 1_000], now + timedelta(milliseconds=index % 60_000), heard=False)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from stories_embedded.testing import Realm
 from stories_expiry import store
-from stories_expiry.testing import FakeAccounts, FakeRoster, FakeStories
+from stories_expiry.testing import MemoryAccounts, MemoryReplicas, MemoryStories
 from stories_shared.mongo.client import Mongo
 from stories_shared.testing import HandClock
 
@@ -34,33 +34,33 @@ async def real(kind: str, realm: Realm) -> Mongo:
 
 
 @pytest.fixture(params=["fake", "pymongo", "motor"])
-async def stories(request: pytest.FixtureRequest, realm: Realm) -> AsyncIterator[store.Stories | FakeStories]:
+async def stories(request: pytest.FixtureRequest, realm: Realm) -> AsyncIterator[store.MongoStories | MemoryStories]:
     """The stories' store: one suite runs over all of them."""
     if request.param == "fake":
-        yield FakeStories(KEPT)
+        yield MemoryStories(KEPT)
         return
     mongo = await real(request.param, realm)
-    yield store.Stories(mongo, KEPT)
+    yield store.MongoStories(mongo, KEPT)
     await mongo.close()
 
 
 @pytest.fixture(params=["fake", "pymongo", "motor"])
-async def accounts(request: pytest.FixtureRequest, realm: Realm) -> AsyncIterator[store.Accounts | FakeAccounts]:
+async def accounts(request: pytest.FixtureRequest, realm: Realm) -> AsyncIterator[store.MongoAccounts | MemoryAccounts]:
     """The accounts' store: one suite runs over all of them."""
     if request.param == "fake":
-        yield FakeAccounts()
+        yield MemoryAccounts()
         return
     mongo = await real(request.param, realm)
-    yield store.Accounts(mongo, KEPT)
+    yield store.MongoAccounts(mongo, KEPT)
     await mongo.close()
 
 
 @pytest.fixture(params=["fake", "pymongo", "motor"])
-async def roster(request: pytest.FixtureRequest, realm: Realm) -> AsyncIterator[store.Roster | FakeRoster]:
+async def roster(request: pytest.FixtureRequest, realm: Realm) -> AsyncIterator[store.MongoReplicas | MemoryReplicas]:
     """The roster of replicas: one suite runs over all of them."""
     if request.param == "fake":
-        yield FakeRoster()
+        yield MemoryReplicas()
         return
     mongo = await real(request.param, realm)
-    yield store.Roster(mongo)
+    yield store.MongoReplicas(mongo)
     await mongo.close()

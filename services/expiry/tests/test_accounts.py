@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from stories_expiry.testing import FakeAccounts, FakeStories, fact
-from stories_expiry.usecases.accounts import AcceptServiceAnswer, EraseAccount, ForgetUser, ReadAccountReceipt
-from stories_expiry.usecases.endings import SayAgain, Silences
+from stories_expiry.testing import MemoryAccounts, MemoryStories, fact
+from stories_expiry.usecases.accounts import AcceptServiceAnswer, EraseAccount, EraseUserData, ReadAccountReceipt
+from stories_expiry.usecases.endings import OutageDetector, ResendUnanswered
 from stories_shared.events import Event, UserDataErased, UserErased
-from stories_shared.events.ids import fact_based_id, new_id
+from stories_shared.events.ids import deterministic_id, new_id
 from stories_shared.testing import HandClock
 
 
@@ -21,12 +21,12 @@ class Said:
 
 
 async def test_an_admins_demand_is_marked_to_be_said_and_its_echo_is_answered() -> None:
-    clock, accounts, said, woken = HandClock(), FakeAccounts(), Said(), []
+    clock, accounts, said, woken = HandClock(), MemoryAccounts(), Said(), []
     receipt = await EraseAccount(accounts, clock, lambda: woken.append(1))("ann", new_id())
-    assert accounts.rows[receipt.receipt_id].unsaid
+    assert accounts.rows[receipt.receipt_id].pending
     assert woken == [1]
     echo = UserErased(user_id="ann", at=receipt.at, receipt_id=receipt.receipt_id)
-    forget = ForgetUser(accounts, FakeStories(), said, clock)
+    forget = EraseUserData(accounts, MemoryStories(), said, clock)
     for _ in range(2):
         await forget(fact(echo, clock(), source="/stories/expiry"))
     answer = UserDataErased(receipt_id=receipt.receipt_id, user_id="ann", service="expiry", erased_at=clock())
@@ -35,27 +35,29 @@ async def test_an_admins_demand_is_marked_to_be_said_and_its_echo_is_answered() 
 
 
 async def test_an_outsiders_demand_without_receipt_gets_one_from_its_identity() -> None:
-    clock, accounts, said = HandClock(), FakeAccounts(), Said()
+    clock, accounts, said = HandClock(), MemoryAccounts(), Said()
     demand = fact(UserErased(user_id="ann", at=clock() + timedelta(days=1)), clock(), source=None)
-    forget = ForgetUser(accounts, FakeStories(), said, clock)
+    forget = EraseUserData(accounts, MemoryStories(), said, clock)
     await forget(demand)
     await forget(demand)
     receipt = await ReadAccountReceipt(accounts)("ann")
     assert receipt is not None
-    assert receipt.receipt_id == fact_based_id(demand.identity)
+    assert receipt.receipt_id == deterministic_id(demand.identity)
     assert receipt.at == clock()
     assert len(accounts.rows) == 1
 
 
 async def test_the_receipt_closes_when_all_four_services_answered() -> None:
-    clock, accounts = HandClock(), FakeAccounts()
+    clock, accounts = HandClock(), MemoryAccounts()
     receipt = await EraseAccount(accounts, clock, lambda: None)("ann", new_id())
     for service in ("ingest", "feed", "engagement", "expiry"):
         open_still = await ReadAccountReceipt(accounts)("ann")
         assert open_still is not None
         assert not open_still.complete
         said = UserDataErased(receipt_id=receipt.receipt_id, user_id="ann", service=service, erased_at=clock())  # type: ignore[arg-type]
-        await AcceptServiceAnswer(accounts, SayAgain(accounts, clock, lambda: None), Silences(clock), clock)(said)
+        await AcceptServiceAnswer(
+            accounts, ResendUnanswered(accounts, clock, lambda: None), OutageDetector(clock), clock
+        )(said)
     closed = await ReadAccountReceipt(accounts)("ann")
     assert closed is not None
     assert closed.complete

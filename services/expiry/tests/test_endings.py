@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from stories_expiry.testing import FakeStories, fact
-from stories_expiry.usecases.endings import AcceptAnswers, RecordDeletion, SayAgain, Silences
+from stories_expiry.testing import MemoryStories, fact
+from stories_expiry.usecases.endings import AcceptAnswers, OutageDetector, RecordDeletion, ResendUnanswered
 from stories_expiry.usecases.receipts import ReadReceipt
-from stories_shared.errors import Unacceptable
+from stories_shared.errors import InvalidMessage
 from stories_shared.events import StoryDeleted, StoryErased
 from stories_shared.events.ids import new_id
 from stories_shared.testing import HandClock
@@ -17,7 +17,7 @@ def deleted(clock: HandClock, by: str = "author") -> StoryDeleted:
 
 
 async def test_the_author_and_admins_read_the_receipt_and_nobody_else() -> None:
-    clock, stories = HandClock(), FakeStories()
+    clock, stories = HandClock(), MemoryStories()
     event = deleted(clock)
     await RecordDeletion(stories, clock)(fact(event, clock()))
     read = ReadReceipt(stories, timedelta(days=8))
@@ -33,14 +33,14 @@ async def test_the_author_and_admins_read_the_receipt_and_nobody_else() -> None:
 
 @pytest.mark.parametrize("by", ["author", "erasure"])
 async def test_an_outsider_who_claims_to_be_the_author_is_refused(by: str) -> None:
-    clock, stories = HandClock(), FakeStories()
-    with pytest.raises(Unacceptable):
+    clock, stories = HandClock(), MemoryStories()
+    with pytest.raises(InvalidMessage):
         await RecordDeletion(stories, clock)(fact(deleted(clock, by), clock(), source=None))
     assert stories.rows == {}
 
 
 async def test_an_outsiders_author_is_not_believed_and_its_time_is_never_ahead() -> None:
-    clock, stories = HandClock(), FakeStories()
+    clock, stories = HandClock(), MemoryStories()
     event = StoryDeleted(story_id=new_id(), author_id="eve", deleted_at=clock() + timedelta(days=1), by="admin")
     await RecordDeletion(stories, clock)(fact(event, clock(), source="/moderation"))
     receipt = await stories.receipt(event.story_id)
@@ -49,7 +49,7 @@ async def test_an_outsiders_author_is_not_believed_and_its_time_is_never_ahead()
 
 
 async def test_a_receipt_closes_with_the_last_store_and_new_answers_are_told_once() -> None:
-    clock, stories = HandClock(), FakeStories()
+    clock, stories = HandClock(), MemoryStories()
     event = deleted(clock)
     await RecordDeletion(stories, clock)(fact(event, clock()))
     clock.forward(seconds=3)
@@ -57,7 +57,7 @@ async def test_a_receipt_closes_with_the_last_store_and_new_answers_are_told_onc
         fact(StoryErased(story_id=event.story_id, store=store, erased_at=clock()), clock())  # type: ignore[arg-type]
         for store in ("media", "feed", "engagement")
     ]
-    accept = AcceptAnswers(stories, SayAgain(stories, clock, lambda: None), Silences(clock), clock)
+    accept = AcceptAnswers(stories, ResendUnanswered(stories, clock, lambda: None), OutageDetector(clock), clock)
     assert [answered.after_s for answered in await accept(answers)] == [3.0, 3.0, 3.0]
     assert await accept(answers) == []
     receipt = await stories.receipt(event.story_id)
@@ -66,9 +66,9 @@ async def test_a_receipt_closes_with_the_last_store_and_new_answers_are_told_onc
 
 
 async def test_saying_again_wakes_the_outbox_only_where_something_is_late() -> None:
-    clock, stories, woken = HandClock(), FakeStories(), []
+    clock, stories, woken = HandClock(), MemoryStories(), []
     await RecordDeletion(stories, clock)(fact(deleted(clock), clock()))
-    again = SayAgain(stories, clock, lambda: woken.append(clock()))
+    again = ResendUnanswered(stories, clock, lambda: woken.append(clock()))
     assert await again() == 0
     clock.forward(seconds=15)
     assert await again() == 1
@@ -76,11 +76,11 @@ async def test_saying_again_wakes_the_outbox_only_where_something_is_late() -> N
 
 
 async def test_a_store_that_answers_after_a_silence_is_asked_at_once_for_what_is_open() -> None:
-    clock, stories = HandClock(), FakeStories()
+    clock, stories = HandClock(), MemoryStories()
     opened = deleted(clock)
     await RecordDeletion(stories, clock)(fact(opened, clock()))
-    again = SayAgain(stories, clock, lambda: None)
-    accept = AcceptAnswers(stories, again, Silences(clock), clock)
+    again = ResendUnanswered(stories, clock, lambda: None)
+    accept = AcceptAnswers(stories, again, OutageDetector(clock), clock)
     for seconds in (15, 30, 60):
         clock.forward(seconds=seconds)
         assert await again() == 1

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from stories_embedded.testing import Realm
 from stories_expiry import store
-from stories_expiry.domain.accounts import SERVICES, Erasure, ServiceAnswer
-from stories_expiry.domain.endings import STORES, Answer, Deletion
+from stories_expiry.domain.accounts import SERVICES, ErasureRequest, ServiceAnswer
+from stories_expiry.domain.endings import STORES, Deletion, ErasureConfirmation
 from stories_expiry.domain.timers import Timer
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
@@ -18,7 +18,9 @@ KEPT = timedelta(days=90)
 MANY = 300
 
 
-async def fill(stories: store.Stories, accounts: store.Accounts, clock: HandClock) -> tuple[list[str], list[str]]:
+async def fill(
+    stories: store.MongoStories, accounts: store.MongoAccounts, clock: HandClock
+) -> tuple[list[str], list[str]]:
     """Live stories, open receipts that back off or not, complete ones, and the same of accounts."""
     timers = [Timer(new_id(), f"user{n % 9}", clock(), clock() + timedelta(seconds=n + 1)) for n in range(3 * MANY)]
     ids = [timer.story_id for timer in timers]
@@ -27,16 +29,16 @@ async def fill(stories: store.Stories, accounts: store.Accounts, clock: HandCloc
     await stories.fire(ids[:MANY], clock())
     for n, story_id in enumerate(ids[MANY : MANY + 50]):
         await stories.delete(Deletion(story_id, "ann", clock(), "author", new_id()), clock())
-        await stories.accept([Answer(story_id, name, clock()) for name in STORES[: n % 4]], clock())
-    demands = [Erasure(new_id(), f"user{n}", clock(), new_id()) for n in range(50)]
+        await stories.accept([ErasureConfirmation(story_id, name, clock()) for name in STORES[: n % 4]], clock())
+    demands = [ErasureRequest(new_id(), f"user{n}", clock(), new_id()) for n in range(50)]
     for n, erasure in enumerate(demands):
         await accounts.demand(erasure, clock(), said=bool(n % 2))
         for service in SERVICES[: n % 5]:
             await accounts.accept(ServiceAnswer(erasure.receipt_id, erasure.user_id, service, clock()), clock())
     for seconds in (15, 30, 60):
         clock.forward(seconds=seconds)
-        await stories.resay(clock(), MANY - 50)
-        await accounts.resay(clock(), 40)
+        await stories.mark_for_resend(clock(), MANY - 50)
+        await accounts.mark_for_resend(clock(), 40)
     return ids, [erasure.receipt_id for erasure in demands]
 
 
@@ -44,7 +46,11 @@ async def test_every_query_has_an_index(realm: Realm, clock: HandClock) -> None:
     recorder = CommandRecorder()
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[recorder])
     await store.ensure(mongo)
-    stories, accounts, roster = store.Stories(mongo, KEPT), store.Accounts(mongo, KEPT), store.Roster(mongo)
+    stories, accounts, roster = (
+        store.MongoStories(mongo, KEPT),
+        store.MongoAccounts(mongo, KEPT),
+        store.MongoReplicas(mongo),
+    )
     ids, _ = await fill(stories, accounts, clock)
     await stories.arm([Timer(ids[-1], "ann", clock(), clock() + timedelta(days=1), revision=2)])
     assert await stories.due(clock() - timedelta(days=1), clock() + timedelta(days=1), 10)

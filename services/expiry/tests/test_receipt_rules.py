@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from stories_expiry.app import clears_after
 from stories_expiry.domain.accounts import SERVICES, AccountReceipt
-from stories_expiry.domain.endings import LONGEST_PATIENCE, MARKS_KEPT, Receipt, log_clears_by, patience
+from stories_expiry.domain.endings import MARK_RETENTION, MAX_RESEND_DELAY, Receipt, log_clears_by, resend_delay
 from stories_shared.kafka.topics import Topics
 
 END = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -16,10 +16,12 @@ def test_the_log_is_clear_when_the_topic_that_keeps_longest_has_dropped_the_last
     assert log_clears_by(receipt, timedelta(days=7)) == END + timedelta(seconds=5, days=7)
 
 
-def test_parked_views_are_what_the_log_keeps_longest() -> None:
+def test_dead_letter_views_are_what_the_log_keeps_longest() -> None:
     topics = Topics.of([timedelta(hours=24)])
-    parked = topics["story-viewed.engagement.parked"]
-    assert clears_after(topics) == parked.retention + parked.segment + timedelta(minutes=5) > timedelta(days=7)
+    dead_letter = topics["story-viewed.engagement.dlq"]
+    assert (
+        clears_after(topics) == dead_letter.retention + dead_letter.segment + timedelta(minutes=5) > timedelta(days=7)
+    )
 
 
 def test_stories_that_live_for_weeks_stay_in_the_log_for_weeks() -> None:
@@ -29,12 +31,12 @@ def test_stories_that_live_for_weeks_stay_in_the_log_for_weeks() -> None:
 
 def test_marks_outlive_every_record() -> None:
     topics = Topics.of([timedelta(hours=24)])
-    assert max(topic.clears_after for topic in topics.values()) < MARKS_KEPT
+    assert max(topic.max_record_age for topic in topics.values()) < MARK_RETENTION
 
 
 def test_waiting_for_answers_doubles_up_to_a_quarter_of_an_hour() -> None:
-    assert [patience(times).total_seconds() for times in (1, 2, 3, 4)] == [15, 30, 60, 120]
-    assert patience(1_000_000) == LONGEST_PATIENCE
+    assert [resend_delay(times).total_seconds() for times in (1, 2, 3, 4)] == [15, 30, 60, 120]
+    assert resend_delay(1_000_000) == MAX_RESEND_DELAY
 
 
 def test_a_receipt_held_for_moderation_is_not_complete() -> None:

@@ -16,10 +16,10 @@ from stories_embedded.testing import Realm
 from stories_expiry.app import build_app, init
 from stories_expiry.domain.endings import Deletion
 from stories_expiry.settings import ExpirySettings
-from stories_expiry.store.stories import Stories
+from stories_expiry.store.stories import MongoStories
 from stories_expiry.testing import story_posted
 from stories_expiry.usecases.timers import Timer
-from stories_shared.clock import system_now, text, whole_ms
+from stories_shared.clock import rfc3339, system_now, truncate_to_ms
 from stories_shared.events import (
     EVENTS,
     Event,
@@ -29,16 +29,16 @@ from stories_shared.events import (
     UserDataErased,
     UserErased,
 )
-from stories_shared.events.cloudevents import Fact, read
+from stories_shared.events.cloudevents import ReceivedEvent, decode_record
 from stories_shared.events.ids import new_id
-from stories_shared.events.outgoing import Saying
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.kafka.topics import Topics, ensure_topics
 from stories_shared.mongo.client import Mongo
 from stories_shared.runtime.settings import load
 from stories_shared.testing import eventually
-from stories_shared.timeouts import leave_behind
+from stories_shared.timeouts import abandon
 
 pytestmark = pytest.mark.servers
 STORES = ("media", "feed", "engagement")
@@ -51,13 +51,13 @@ class World:
         self.realm = realm
         self.settings = settings
         self.publisher = publisher
-        self.facts: list[Fact[Any]] = []
+        self.facts: list[ReceivedEvent[Any]] = []
 
-    async def say(self, *events: Event, fact_id: str | None = None) -> None:
+    async def publish(self, *events: Event, event_id: str | None = None) -> None:
         for event in events:
-            await self.publisher.say(event, fact_id=fact_id)
+            await self.publisher.publish(event, event_id=event_id)
 
-    def heard(self, event: type[Event]) -> list[Fact[Any]]:
+    def heard(self, event: type[Event]) -> list[ReceivedEvent[Any]]:
         """Every fact of a topic so far."""
         return [fact for fact in self.facts if isinstance(fact.event, event)]
 
@@ -73,7 +73,7 @@ class World:
             while True:
                 for partition, records in (await reader.getmany(timeout_ms=50)).items():
                     event = EVENTS[kafka.plain(partition.topic)]
-                    self.facts.extend(read(record, event) for record in records)
+                    self.facts.extend(decode_record(record, event) for record in records)
         finally:
             await reader.stop()
 
@@ -106,7 +106,7 @@ async def world(realm: Realm) -> AsyncIterator[World]:
     made = World(realm, settings, publisher)
     ears = asyncio.create_task(made.listen())
     yield made
-    leave_behind(ears)  # a cancellation may be swallowed; nobody waits for it
+    abandon(ears)  # a cancellation may be swallowed; nobody waits for it
     await publisher.stop()
 
 
@@ -117,8 +117,8 @@ async def receipt_of(client: httpx.AsyncClient, story_id: str, headers: dict[str
 
 async def test_a_story_expires_on_time_and_its_receipt_closes_with_the_last_store(world: World) -> None:
     async with world.replica() as client:
-        story = story_posted(whole_ms(system_now()), lives=timedelta(seconds=2))
-        await world.say(story, story)
+        story = story_posted(truncate_to_ms(system_now()), lives=timedelta(seconds=2))
+        await world.publish(story, story)
         assert await receipt_of(client, story.story_id, world.as_user("ann")) is None
         (fact,) = await eventually(lambda: world.heard(StoryExpired))
         assert fact.source == "/stories/expiry"
@@ -126,11 +126,11 @@ async def test_a_story_expires_on_time_and_its_receipt_closes_with_the_last_stor
         assert story.expires_at <= fact.event.expired_at < story.expires_at + timedelta(milliseconds=500)
         receipt = await receipt_of(client, story.story_id, world.as_user("ann"))
         assert receipt is not None
-        assert (receipt["ended"], receipt["ended_at"]) == ("expired", text(story.expires_at))
+        assert (receipt["ended"], receipt["ended_at"]) == ("expired", rfc3339(story.expires_at))
         assert receipt["erased"] == {"media": None, "feed": None, "engagement": None}
         for store in STORES:
             answer = StoryErased(story_id=story.story_id, store=store, erased_at=system_now())  # type: ignore[arg-type]
-            await world.say(answer, answer)
+            await world.publish(answer, answer)
         complete = await eventually(lambda: complete_receipt(client, story.story_id, world))
         assert complete["log_clears_by"] > complete["completed_at"] > complete["ended_at"]
         assert complete["held"] is None
@@ -145,15 +145,17 @@ async def complete_receipt(client: httpx.AsyncClient, story_id: str, world: Worl
 
 async def test_a_deleted_story_never_expires_and_a_replay_of_everything_changes_nothing(world: World) -> None:
     async with world.replica() as client:
-        story = story_posted(whole_ms(system_now()), lives=timedelta(seconds=3))
-        deleted = StoryDeleted(story_id=story.story_id, author_id="ann", deleted_at=whole_ms(system_now()), by="author")
+        story = story_posted(truncate_to_ms(system_now()), lives=timedelta(seconds=3))
+        deleted = StoryDeleted(
+            story_id=story.story_id, author_id="ann", deleted_at=truncate_to_ms(system_now()), by="author"
+        )
         answers = [StoryErased(story_id=story.story_id, store=s, erased_at=system_now()) for s in STORES]  # type: ignore[arg-type]
-        await world.say(story, deleted, *answers)
+        await world.publish(story, deleted, *answers)
         before = await eventually(lambda: complete_receipt(client, story.story_id, world))
         assert before["ended"] == "deleted"
-        await world.say(story, deleted, *answers)
-        other = story_posted(whole_ms(system_now()), lives=timedelta(seconds=3))
-        await world.say(other)
+        await world.publish(story, deleted, *answers)
+        other = story_posted(truncate_to_ms(system_now()), lives=timedelta(seconds=3))
+        await world.publish(other)
         await eventually(lambda: world.heard(StoryExpired))
         assert {fact.event.story_id for fact in world.heard(StoryExpired)} == {other.story_id}
         assert await receipt_of(client, story.story_id, world.as_user("ann")) == before
@@ -161,11 +163,11 @@ async def test_a_deleted_story_never_expires_and_a_replay_of_everything_changes_
 
 async def test_of_two_replicas_one_ends_each_story_and_a_stopped_ones_share_is_ended_too(world: World) -> None:
     lives = timedelta(seconds=8)
-    stories = [story_posted(whole_ms(system_now()), lives=lives) for _ in range(40)]
+    stories = [story_posted(truncate_to_ms(system_now()), lives=lives) for _ in range(40)]
     async with AsyncExitStack() as stack:
         survivor = await stack.enter_async_context(world.replica())
         async with world.replica() as stopped:
-            await asyncio.gather(*(world.say(story) for story in stories))
+            await asyncio.gather(*(world.publish(story) for story in stories))
             await eventually(lambda: all_handled(40, survivor, stopped))
         facts = await eventually(lambda: heard_at_least(world, StoryExpired, 40), within_s=25)
     said = {(fact.event.story_id, fact.id) for fact in facts}
@@ -181,14 +183,16 @@ async def all_handled(number: int, *clients: httpx.AsyncClient) -> bool:
     return sum(float(line.split()[-1]) for line in lines if "story-posted" in line) >= number
 
 
-def heard_at_least(world: World, event: type[Event], number: int) -> list[Fact[Any]]:
+def heard_at_least(world: World, event: type[Event], number: int) -> list[ReceivedEvent[Any]]:
     facts = world.heard(event)
     return facts if len({fact.event.key for fact in facts}) >= number else []
 
 
 async def test_endings_that_fall_into_an_outage_are_caught_up_with(world: World) -> None:
-    stories = [story_posted(whole_ms(system_now()) - timedelta(hours=1), lives=timedelta(minutes=5)) for _ in range(30)]
-    await world.say(*stories)
+    stories = [
+        story_posted(truncate_to_ms(system_now()) - timedelta(hours=1), lives=timedelta(minutes=5)) for _ in range(30)
+    ]
+    await world.publish(*stories)
     async with world.replica():
         facts = await eventually(lambda: heard_at_least(world, StoryExpired, 30))
     assert len(facts) == 30
@@ -196,9 +200,9 @@ async def test_endings_that_fall_into_an_outage_are_caught_up_with(world: World)
 
 async def test_stories_that_came_due_while_nobody_ran_end_soon_after_the_start(world: World) -> None:
     mongo = Mongo.connect(world.realm["MONGO_URL"], world.realm["MONGO_DATABASE"])
-    due = whole_ms(system_now()) - timedelta(seconds=30)
+    due = truncate_to_ms(system_now()) - timedelta(seconds=30)
     timers = [Timer(new_id(), "ann", due - timedelta(hours=1), due, 1) for _ in range(10)]
-    await Stories(mongo, timedelta(days=90)).arm(timers)
+    await MongoStories(mongo, timedelta(days=90)).arm(timers)
     await mongo.close()
     async with world.replica():
         facts = await eventually(lambda: heard_at_least(world, StoryExpired, 10), within_s=8)
@@ -210,14 +214,14 @@ async def test_an_unanswered_ending_is_said_again_with_the_same_data_and_id(
 ) -> None:
     monkeypatch.setattr("stories_expiry.store.update_pipelines.FIRST_PATIENCE", timedelta(seconds=0.5))
     async with world.replica() as client:
-        fact_id = new_id()
-        deleted = StoryDeleted(story_id=new_id(), author_id="ann", deleted_at=whole_ms(system_now()), by="author")
-        await world.say(deleted, fact_id=fact_id)
-        expired = story_posted(whole_ms(system_now()) - timedelta(hours=2), lives=timedelta(hours=1))
-        await world.say(expired)
+        event_id = new_id()
+        deleted = StoryDeleted(story_id=new_id(), author_id="ann", deleted_at=truncate_to_ms(system_now()), by="author")
+        await world.publish(deleted, event_id=event_id)
+        expired = story_posted(truncate_to_ms(system_now()) - timedelta(hours=2), lives=timedelta(hours=1))
+        await world.publish(expired)
         first, second = (await eventually(lambda: heard_twice(world, StoryDeleted)))[:2]
         assert first.event == second.event == deleted
-        assert first.id == second.id == fact_id
+        assert first.id == second.id == event_id
         first, second = (await eventually(lambda: heard_twice(world, StoryExpired)))[:2]
         assert (first.event, first.id) == (second.event, second.id)
         audit = (await client.get("/v1/admin/erasure", headers=world.as_user("root", "admin"))).json()
@@ -228,11 +232,11 @@ async def test_an_unanswered_ending_is_said_again_with_the_same_data_and_id(
 async def backed_off(world: World, number: int) -> list[str]:
     """Endings that were published in vain so often that the next time is minutes away."""
     mongo = Mongo.connect(world.realm["MONGO_URL"], world.realm["MONGO_DATABASE"])
-    stories, now = Stories(mongo, timedelta(days=90)), whole_ms(system_now())
+    stories, now = MongoStories(mongo, timedelta(days=90)), truncate_to_ms(system_now())
     ids = [new_id() for _ in range(number)]
     for story_id in ids:
         await stories.delete(Deletion(story_id, "ann", now, "author", new_id()), now)
-    later = {"times_said": 6, "backing_off": True, "resay_at": now + timedelta(minutes=8)}
+    later = {"send_count": 6, "backing_off": True, "resend_at": now + timedelta(minutes=8)}
     await stories.collection.update_many({"_id": {"$in": ids}}, {"$set": later})
     await mongo.close()
     return ids
@@ -253,9 +257,9 @@ def published(world: World, ids: list[str]) -> int:
 
 async def answer(world: World, ids: list[str]) -> None:
     """All stores answer these endings."""
-    at = whole_ms(system_now())
+    at = truncate_to_ms(system_now())
     answers = [StoryErased(story_id=story_id, store=store, erased_at=at) for story_id in ids for store in STORES]  # type: ignore[arg-type]
-    await world.publisher.say_all([Saying(answer) for answer in answers])
+    await world.publisher.publish_all([OutgoingEvent(answer) for answer in answers])
 
 
 async def test_open_endings_are_published_at_once_when_kafka_is_back(world: World) -> None:
@@ -263,8 +267,8 @@ async def test_open_endings_are_published_at_once_when_kafka_is_back(world: Worl
     async with world.replica() as client:
         before = await begun(world)
         ids = await backed_off(world, 120)
-        soon = story_posted(whole_ms(system_now()), lives=timedelta(seconds=4))
-        await world.say(soon)
+        soon = story_posted(truncate_to_ms(system_now()), lives=timedelta(seconds=4))
+        await world.publish(soon)
         servers.kill(servers.kafka)
         await eventually(lambda: impaired(client), within_s=30)
         await eventually(lambda: ended_in_store(world, soon.story_id), within_s=30)
@@ -281,7 +285,7 @@ async def impaired(client: httpx.AsyncClient) -> bool:
 async def ended_in_store(world: World, story_id: str) -> bool:
     mongo = Mongo.connect(world.realm["MONGO_URL"], world.realm["MONGO_DATABASE"])
     try:
-        return await Stories(mongo, timedelta(days=90)).receipt(story_id) is not None
+        return await MongoStories(mongo, timedelta(days=90)).receipt(story_id) is not None
     finally:
         await mongo.close()
 
@@ -299,7 +303,7 @@ async def test_open_endings_are_published_at_once_when_a_store_is_back(world: Wo
         await eventually(lambda: published(world, ids) >= 1, within_s=30)
 
 
-def heard_twice(world: World, event: type[Event]) -> list[Fact[Any]]:
+def heard_twice(world: World, event: type[Event]) -> list[ReceivedEvent[Any]]:
     facts = world.heard(event)
     return facts if len(facts) >= 2 else []
 
@@ -319,7 +323,7 @@ async def test_an_account_is_erased_once_per_key_and_its_receipt_closes_with_the
         assert {said.event.service for said in own} == {"expiry"}
         for service in ("ingest", "feed", "engagement"):
             said = UserDataErased(receipt_id=receipt_id, user_id="ann", service=service, erased_at=system_now())  # type: ignore[arg-type]
-            await world.say(said, said)
+            await world.publish(said, said)
         receipt = await eventually(lambda: complete_account(client, path, admin))
         assert set(receipt["erased"]) == {"ingest", "feed", "engagement", "expiry"}
 
@@ -333,10 +337,10 @@ async def test_an_outside_demand_to_erase_a_user_gets_one_receipt_however_often_
     outsider = Publisher(world.publisher.kafka, "ingest", system_now)
     outsider.source = "/accounts"
     await outsider.start()
-    demand = UserErased(user_id="bob", at=whole_ms(system_now()))
-    fact_id = new_id()
+    demand = UserErased(user_id="bob", at=truncate_to_ms(system_now()))
+    event_id = new_id()
     for _ in range(2):
-        await outsider.say(demand, fact_id=fact_id)
+        await outsider.publish(demand, event_id=event_id)
     await outsider.stop()
     async with world.replica() as client:
         own = await eventually(lambda: heard_twice(world, UserDataErased))
@@ -345,24 +349,24 @@ async def test_an_outside_demand_to_erase_a_user_gets_one_receipt_however_often_
         assert answer.json()["receipt_id"] == own[0].event.receipt_id
 
 
-async def test_an_outsiders_deletion_by_the_author_is_parked(world: World) -> None:
+async def test_an_outsiders_deletion_by_the_author_is_dead_lettered(world: World) -> None:
     outsider = Publisher(world.publisher.kafka, "ingest", system_now)
     outsider.source = "/moderation"
     await outsider.start()
-    forged = StoryDeleted(story_id=new_id(), deleted_at=whole_ms(system_now()), by="author")
-    honest = StoryDeleted(story_id=new_id(), deleted_at=whole_ms(system_now()), by="admin")
-    await outsider.say(forged)
-    await outsider.say(honest)
+    forged = StoryDeleted(story_id=new_id(), deleted_at=truncate_to_ms(system_now()), by="author")
+    honest = StoryDeleted(story_id=new_id(), deleted_at=truncate_to_ms(system_now()), by="admin")
+    await outsider.publish(forged)
+    await outsider.publish(honest)
     await outsider.stop()
     async with world.replica() as client:
         admin = world.as_user("root", "admin")
         await eventually(lambda: receipt_of(client, honest.story_id, admin))
-        await eventually(lambda: parked_one(client))
+        await eventually(lambda: dead_letter_one(client))
         assert await receipt_of(client, forged.story_id, admin) is None
 
 
-async def parked_one(client: httpx.AsyncClient) -> bool:
-    return 'reason="unacceptable"' in (await client.get("/metrics")).text
+async def dead_letter_one(client: httpx.AsyncClient) -> bool:
+    return 'reason="invalid"' in (await client.get("/metrics")).text
 
 
 @pytest.mark.parametrize("path", ["/v1/admin/erasure", "/v1/admin/users/ann/erasure", "/v1/stories/{id}/receipt"])
@@ -423,7 +427,7 @@ async def test_every_metric_of_the_catalogue_is_there_and_every_event_has_its_gr
         for name in ("timers_overdue", "timer_oldest_overdue_seconds", "expiry_lateness_seconds_bucket"):
             assert f"stories_{name}" in page
     heard = {"story-posted", "story-deleted", "story-erased", "user-erased", "user-data-erased"}
-    groups = {subscriber.group_id for subscriber in build_app(world.settings).state.foundation.subscribers}
+    groups = {subscriber.group_id for subscriber in build_app(world.settings).state.runtime.subscribers}
     assert groups == {f"{world.realm.prefix}expiry.{topic}" for topic in heard}
     assert heard <= EVENTS.keys()
 

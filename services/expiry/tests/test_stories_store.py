@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 from stories_embedded.testing import Realm
-from stories_expiry.domain.endings import MARKS_KEPT, STORES, Answer, Deletion
+from stories_expiry.domain.endings import MARK_RETENTION, STORES, Deletion, ErasureConfirmation
 from stories_expiry.domain.timers import Due, Timer
-from stories_expiry.store import Stories
-from stories_expiry.testing import FakeStories
+from stories_expiry.store import MongoStories
+from stories_expiry.testing import MemoryStories
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 from stories_shared.testing import HandClock
 
 pytestmark = pytest.mark.servers
-Store = Stories | FakeStories
+Store = MongoStories | MemoryStories
 
 
 def timer(clock: HandClock, story_id: str | None = None, revision: int = 1, lives_s: float = 10) -> Timer:
@@ -26,8 +26,8 @@ def deletion(story_id: str, at: datetime, author_id: str | None = "ann", by: str
     return Deletion(story_id, author_id, at, by, new_id())  # type: ignore[arg-type]
 
 
-def answers(story_id: str, at: datetime) -> list[Answer]:
-    return [Answer(story_id, store, at) for store in STORES]
+def answers(story_id: str, at: datetime) -> list[ErasureConfirmation]:
+    return [ErasureConfirmation(story_id, store, at) for store in STORES]
 
 
 async def test_a_timer_is_due_at_its_time_and_fires_once(stories: Store, clock: HandClock) -> None:
@@ -170,12 +170,12 @@ async def test_an_outsiders_deletion_takes_its_author_from_our_own_record(storie
 async def test_what_is_not_answered_in_time_is_said_again_ever_more_rarely(stories: Store, clock: HandClock) -> None:
     story_id = new_id()
     await stories.delete(deletion(story_id, clock()), clock())
-    assert await stories.resay(clock.forward(seconds=14), 10) == 0
-    assert await stories.resay(clock.forward(seconds=1), 10) == 1
-    assert await stories.resay(clock.forward(seconds=29), 10) == 0
-    assert await stories.resay(clock.forward(seconds=1), 10) == 1
+    assert await stories.mark_for_resend(clock.forward(seconds=14), 10) == 0
+    assert await stories.mark_for_resend(clock.forward(seconds=1), 10) == 1
+    assert await stories.mark_for_resend(clock.forward(seconds=29), 10) == 0
+    assert await stories.mark_for_resend(clock.forward(seconds=1), 10) == 1
     await stories.accept(answers(story_id, clock()), clock())
-    assert await stories.resay(clock.forward(days=1), 10) == 0
+    assert await stories.mark_for_resend(clock.forward(days=1), 10) == 0
 
 
 async def test_what_waits_long_is_due_at_once_when_hastened(stories: Store, clock: HandClock) -> None:
@@ -183,22 +183,22 @@ async def test_what_waits_long_is_due_at_once_when_hastened(stories: Store, cloc
     for story_id in (waits, answered):
         await stories.delete(deletion(story_id, clock()), clock())
     for seconds in (15, 30, 60):
-        assert await stories.resay(clock.forward(seconds=seconds), 10) == 2
+        assert await stories.mark_for_resend(clock.forward(seconds=seconds), 10) == 2
     await stories.delete(deletion(fresh, clock()), clock())
     await stories.accept(answers(waits, clock())[:1], clock())
     await stories.accept(answers(answered, clock()), clock())
     assert await stories.hasten(clock(), 10, "media") == 0
     assert await stories.hasten(clock(), 10, "feed") == 1
     assert await stories.hasten(clock(), 10) == 0
-    assert await stories.resay(clock(), 10) == 1
-    assert await stories.resay(clock.forward(seconds=15), 10) == 2
+    assert await stories.mark_for_resend(clock(), 10) == 1
+    assert await stories.mark_for_resend(clock.forward(seconds=15), 10) == 2
 
 
 async def test_hastening_is_bounded(stories: Store, clock: HandClock) -> None:
     for _ in range(5):
         await stories.delete(deletion(new_id(), clock()), clock())
     for seconds in (15, 30):
-        await stories.resay(clock.forward(seconds=seconds), 10)
+        await stories.mark_for_resend(clock.forward(seconds=seconds), 10)
     assert [await stories.hasten(clock(), 2) for _ in range(4)] == [2, 2, 1, 0]
 
 
@@ -218,13 +218,13 @@ async def test_a_store_that_is_added_later_reopens_no_receipt(stories: Store, cl
     await grown.delete(deletion(later, clock()), clock())
     await grown.accept(answers(later, clock()), clock())
     assert not (await grown.receipt(later)).complete
-    assert await grown.resay(clock.forward(days=1), 10) == 1
+    assert await grown.mark_for_resend(clock.forward(days=1), 10) == 1
 
 
 async def test_receipts_from_before_expected_stores_were_kept_stay_complete(
     mongo: Mongo, realm: Realm, clock: HandClock
 ) -> None:
-    stories, story_id = Stories(mongo, timedelta(days=90)), new_id()
+    stories, story_id = MongoStories(mongo, timedelta(days=90)), new_id()
     await stories.delete(deletion(story_id, clock()), clock())
     await stories.accept(answers(story_id, clock()), clock())
     await stories.collection.update_one({"_id": story_id}, {"$unset": {"expected": ""}})
@@ -260,7 +260,7 @@ async def test_an_erased_authors_receipts_stay_readable_but_not_for_as_long(stor
     await stories.delete(deletion(later.story_id, clock()), clock())
     await stories.accept(answers(later.story_id, clock()), clock())
     await stories.forget_author("ann", erased_at, clock())
-    assert await forgotten_after(stories, before.story_id, clock()) == MARKS_KEPT
+    assert await forgotten_after(stories, before.story_id, clock()) == MARK_RETENTION
     assert await forgotten_after(stories, later.story_id, clock()) == timedelta(days=90)
     receipt = await stories.receipt(before.story_id)
     assert receipt is not None
@@ -272,14 +272,14 @@ async def test_a_story_deleted_by_an_erasure_is_forgotten_with_the_marks(stories
     await stories.delete(deletion(story_id, clock(), by="erasure"), clock())
     assert await forgotten_after(stories, story_id, clock()) is None
     await stories.accept(answers(story_id, clock()), clock())
-    assert await forgotten_after(stories, story_id, clock()) == MARKS_KEPT
+    assert await forgotten_after(stories, story_id, clock()) == MARK_RETENTION
 
 
 async def forgotten_after(stories: Store, story_id: str, now: datetime) -> timedelta | None:
     """How long from now on the record stays, or None where it stays as long as it is open."""
-    if isinstance(stories, FakeStories):
-        at = stories.rows[story_id].forget_at
+    if isinstance(stories, MemoryStories):
+        at = stories.rows[story_id].delete_at
     else:
         document = await stories.collection.find_one({"_id": story_id})
-        at = document.get("forget_at") if document else None
+        at = document.get("delete_at") if document else None
     return at - now if at else None

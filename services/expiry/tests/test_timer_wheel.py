@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
-from stories_expiry.domain.timers import CAPACITY, Crew, Due, Wheel
+from stories_expiry.domain.timers import CAPACITY, Due, LiveReplicas, TimerWheel
 from stories_expiry.usecases.timers import TAKE_AT_ONCE
 from stories_shared.events.ids import new_id
 
@@ -14,7 +14,7 @@ IDS = [new_id() for _ in range(20)]
 
 
 def test_timers_come_out_in_the_order_they_are_due_and_not_before() -> None:
-    wheel = Wheel()
+    wheel = TimerWheel()
     for number, late in enumerate((1.5, 0.25, 1.75, 61.0)):
         wheel.hold(IDS[number], NOW + timedelta(seconds=late), heard=False)
     assert wheel.next_at() == NOW + timedelta(milliseconds=250)
@@ -24,7 +24,7 @@ def test_timers_come_out_in_the_order_they_are_due_and_not_before() -> None:
 
 
 def test_a_story_held_twice_comes_out_once_and_as_heard_if_it_was_heard() -> None:
-    wheel = Wheel()
+    wheel = TimerWheel()
     wheel.hold(IDS[0], NOW, heard=False)
     wheel.hold(IDS[0], NOW, heard=True)
     assert wheel.take(NOW) == [Due(NOW, IDS[0], heard=True)]
@@ -32,7 +32,7 @@ def test_a_story_held_twice_comes_out_once_and_as_heard_if_it_was_heard() -> Non
 
 
 def test_a_full_wheel_refuses_and_has_room_again_once_something_is_taken() -> None:
-    wheel = Wheel(capacity=1)
+    wheel = TimerWheel(capacity=1)
     assert wheel.hold(IDS[0], NOW, heard=False)
     assert not wheel.hold(IDS[1], NOW, heard=False)
     wheel.take(NOW)
@@ -40,7 +40,7 @@ def test_a_full_wheel_refuses_and_has_room_again_once_something_is_taken() -> No
 
 
 def test_taking_is_bounded_and_leaves_the_rest_in_order() -> None:
-    wheel = Wheel()
+    wheel = TimerWheel()
     for number in range(10):
         wheel.hold(IDS[number], NOW + timedelta(milliseconds=700 * (9 - number)), heard=False)
     parts = [wheel.take(NOW + timedelta(minutes=1), most=3) for _ in range(4)]
@@ -50,7 +50,7 @@ def test_taking_is_bounded_and_leaves_the_rest_in_order() -> None:
 
 
 def test_what_is_held_in_a_second_that_has_begun_comes_out_in_order() -> None:
-    wheel = Wheel()
+    wheel = TimerWheel()
     wheel.hold(IDS[0], NOW + timedelta(milliseconds=900), heard=False)
     assert wheel.take(NOW + timedelta(milliseconds=100)) == []
     wheel.hold(IDS[1], NOW + timedelta(milliseconds=500), heard=True)
@@ -59,10 +59,10 @@ def test_what_is_held_in_a_second_that_has_begun_comes_out_in_order() -> None:
 
 
 def test_a_full_wheel_due_in_one_second_holds_nobody_up_for_long() -> None:
-    wheel, ids = Wheel(), [new_id() for _ in range(CAPACITY)]
+    wheel, ids = TimerWheel(), [new_id() for _ in range(CAPACITY)]
     for number, story_id in enumerate(ids):
         wheel.hold(story_id, NOW + timedelta(milliseconds=number % 1000), heard=False)
-    crew = Crew("a", tuple("abcdef"))
+    crew = LiveReplicas("a", tuple("abcdef"))
     longest, mine, turns = 0.0, 0, 0
     while len(wheel):
         began = time.thread_time()
@@ -75,7 +75,7 @@ def test_a_full_wheel_due_in_one_second_holds_nobody_up_for_long() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(IDS), st.integers(0, 5_000)), max_size=60), st.integers(0, 5_000))
 def test_whatever_is_held_comes_out_at_its_time_and_nothing_is_lost(held: list[tuple[str, int]], now_ms: int) -> None:
-    wheel = Wheel()
+    wheel = TimerWheel()
     for story_id, ms in held:
         wheel.hold(story_id, NOW + timedelta(milliseconds=ms), heard=False)
     now = NOW + timedelta(milliseconds=now_ms)
@@ -90,11 +90,11 @@ def test_whatever_is_held_comes_out_at_its_time_and_nothing_is_lost(held: list[t
 def test_each_story_is_preferred_by_exactly_one_replica_and_each_gets_its_share() -> None:
     crew = ("a", "b", "c")
     ids = [new_id() for _ in range(900)]
-    preferred = {me: {story_id for story_id in ids if Crew(me, crew).prefers(story_id)} for me in crew}
+    preferred = {me: {story_id for story_id in ids if LiveReplicas(me, crew).prefers(story_id)} for me in crew}
     assert sum(len(share) for share in preferred.values()) == len(set().union(*preferred.values())) == 900
     assert all(len(share) > 200 for share in preferred.values())
 
 
 def test_what_a_replica_heard_itself_is_its_own_to_fire() -> None:
     dues = [Due(NOW, story_id, heard=True) for story_id in IDS]
-    assert Crew("a", ("a", "b")).mine(dues) == dues
+    assert LiveReplicas("a", ("a", "b")).mine(dues) == dues

@@ -2,30 +2,30 @@
 
 from datetime import timedelta
 
-from stories_expiry.domain.timers import Crew, Wheel
-from stories_expiry.testing import FakeRoster, FakeStories, fact, story_posted
+from stories_expiry.domain.timers import LiveReplicas, TimerWheel
+from stories_expiry.testing import MemoryReplicas, MemoryStories, fact, story_posted
 from stories_expiry.usecases import timers
-from stories_expiry.usecases.timers import ArmTimers, FireDue, FireOverdue, LoadAhead, RollCall
+from stories_expiry.usecases.timers import ArmTimers, FireDue, FireOverdue, Heartbeat, LoadAhead
 from stories_shared.testing import HandClock
 
 
 class Replica:
     """One replica's part of the firing, over a store that all share."""
 
-    def __init__(self, stories: FakeStories, clock: HandClock, me: str = "a", crew: tuple[str, ...] = ("a",)) -> None:
-        self.wheel = Wheel()
+    def __init__(self, stories: MemoryStories, clock: HandClock, me: str = "a", crew: tuple[str, ...] = ("a",)) -> None:
+        self.wheel = TimerWheel()
         self.woken = 0
         self.arm = ArmTimers(stories, self.wheel, clock, self.wake)
         self.load = LoadAhead(stories, self.wheel, clock)
-        self.fire_due = FireDue(stories, self.wheel, lambda: Crew(me, crew), clock)
-        self.fire_overdue = FireOverdue(stories, lambda: Crew(me, crew), clock)
+        self.fire_due = FireDue(stories, self.wheel, lambda: LiveReplicas(me, crew), clock)
+        self.fire_overdue = FireOverdue(stories, lambda: LiveReplicas(me, crew), clock)
 
     def wake(self) -> None:
         self.woken += 1
 
 
 async def test_a_story_ends_at_its_time() -> None:
-    clock, stories = HandClock(), FakeStories()
+    clock, stories = HandClock(), MemoryStories()
     replica = Replica(stories, clock)
     story = story_posted(clock(), lives=timedelta(seconds=20))
     await replica.arm([fact(story, clock())])
@@ -37,7 +37,7 @@ async def test_a_story_ends_at_its_time() -> None:
 
 
 async def test_a_story_heard_of_after_its_time_ends_at_once() -> None:
-    clock, stories = HandClock(), FakeStories()
+    clock, stories = HandClock(), MemoryStories()
     story = story_posted(clock(), lives=timedelta(seconds=20))
     clock.forward(seconds=120)
     replica = Replica(stories, clock, crew=("a", "b", "c"))
@@ -46,7 +46,7 @@ async def test_a_story_heard_of_after_its_time_ends_at_once() -> None:
 
 
 async def test_a_replayed_story_is_ended_once() -> None:
-    clock, stories = HandClock(), FakeStories()
+    clock, stories = HandClock(), MemoryStories()
     replica = Replica(stories, clock)
     posted = fact(story_posted(clock(), lives=timedelta(seconds=20)), clock())
     await replica.arm([posted, posted])
@@ -58,7 +58,7 @@ async def test_a_replayed_story_is_ended_once() -> None:
 
 
 async def test_only_the_next_minute_is_in_memory_and_a_restart_loses_nothing() -> None:
-    clock, stories = HandClock(), FakeStories()
+    clock, stories = HandClock(), MemoryStories()
     posting = Replica(stories, clock)
     lives = [timedelta(minutes=minutes) for minutes in range(2, 12)]
     await posting.arm([fact(story_posted(clock(), lives=each), clock()) for each in lives])
@@ -74,7 +74,7 @@ async def test_only_the_next_minute_is_in_memory_and_a_restart_loses_nothing() -
 
 
 async def test_of_two_replicas_each_ends_its_share_on_time_and_none_is_ended_twice() -> None:
-    clock, stories = HandClock(), FakeStories()
+    clock, stories = HandClock(), MemoryStories()
     crew = ("a", "b")
     both = [Replica(stories, clock, me, crew) for me in crew]
     await both[0].arm([fact(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(100)])
@@ -88,7 +88,7 @@ async def test_of_two_replicas_each_ends_its_share_on_time_and_none_is_ended_twi
 
 
 async def test_what_a_dead_replica_preferred_is_ended_by_another_a_second_late() -> None:
-    clock, stories = HandClock(), FakeStories()
+    clock, stories = HandClock(), MemoryStories()
     alive = Replica(stories, clock, "a", ("a", "dead"))
     await alive.arm([fact(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(50)])
     clock.forward(minutes=9, seconds=30)
@@ -102,7 +102,7 @@ async def test_what_a_dead_replica_preferred_is_ended_by_another_a_second_late()
 
 
 async def test_a_full_wheel_leaves_the_rest_to_the_store() -> None:
-    clock, stories = HandClock(), FakeStories()
+    clock, stories = HandClock(), MemoryStories()
     replica = Replica(stories, clock)
     await replica.arm([fact(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(30)])
     clock.forward(minutes=9, seconds=50)
@@ -115,7 +115,7 @@ async def test_a_full_wheel_leaves_the_rest_to_the_store() -> None:
 
 
 async def test_a_long_outage_is_caught_up_with_in_bounded_turns() -> None:
-    clock, stories = HandClock(), FakeStories()
+    clock, stories = HandClock(), MemoryStories()
     replica = Replica(stories, clock)
     posted = [fact(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(timers.LOOK_AT_ONCE + 5)]
     await replica.arm(posted)
@@ -124,12 +124,12 @@ async def test_a_long_outage_is_caught_up_with_in_bounded_turns() -> None:
 
 
 async def test_the_crew_is_who_lately_showed_a_sign_of_life() -> None:
-    clock, roster = HandClock(), FakeRoster()
-    first, second = RollCall(roster, "a", clock), RollCall(roster, "b", clock)
-    assert first.current() == Crew("a", ("a",))
+    clock, roster = HandClock(), MemoryReplicas()
+    first, second = Heartbeat(roster, "a", clock), Heartbeat(roster, "b", clock)
+    assert first.current() == LiveReplicas("a", ("a",))
     await first()
     await second()
-    assert second.current() == Crew("b", ("a", "b"))
+    assert second.current() == LiveReplicas("b", ("a", "b"))
     clock.forward(seconds=10)
     await second()
-    assert second.current() == Crew("b", ("b",))
+    assert second.current() == LiveReplicas("b", ("b",))

@@ -32,12 +32,12 @@ from stories_embedded.ports import free_port
 from stories_embedded.testing import Realm, Servers
 from stories_feed import store
 from stories_feed.app import init
-from stories_feed.domain.edges import Graph, Kind, Pair, Word
+from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind
 from stories_feed.settings import FeedSettings
-from stories_feed.store.edges import EdgeStore
+from stories_feed.store.edges import MongoEdges
 from stories_feed.testing.builders import posted
 from stories_shared.clock import system_now
-from stories_shared.events.outgoing import Saying
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.mongo.client import Mongo
@@ -151,14 +151,14 @@ async def prepare(realm: Realm, settings: FeedSettings, follows: list[int]) -> s
     await init(settings)
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
     await store.ensure(mongo)
-    edges, now = EdgeStore(mongo, system_now), system_now()
+    edges, now = MongoEdges(mongo, system_now), system_now()
     viewers = [(count, f"v{count}-{number}") for count in follows for number in range(VIEWERS)]
-    pairs = [Pair(Kind.FOLLOW, viewer, f"live{n}") for _, viewer in viewers for n in range(RINGS)]
+    pairs = [EdgeKey(Kind.FOLLOW, viewer, f"live{n}") for _, viewer in viewers for n in range(RINGS)]
     for start in range(0, len(pairs), 500):
 
-        def decide(graph: Graph, pairs: list[Pair] = pairs[start : start + 500]) -> None:
+        def decide(graph: EdgeSet, pairs: list[EdgeKey] = pairs[start : start + 500]) -> None:
             for pair in pairs:
-                graph.hear(pair, Word(asked=True, at=now))
+                graph.hear(pair, EdgeChange(asked=True, at=now))
 
         await edges.change(pairs[start : start + 500], decide, say=False)
     # Whom nobody ever sees needs no edges: a tray reads what was chosen.
@@ -171,7 +171,7 @@ async def prepare(realm: Realm, settings: FeedSettings, follows: list[int]) -> s
     await ingest.start()
     caption, layers = "first light", ({"kind": "text", "id": "l1", "text": "hello", "x": 0.5, "y": 0.5},)
     stories = [posted(f"live{n}", now - timedelta(minutes=n), caption=caption, layers=layers) for n in range(RINGS)]
-    await ingest.say_all([Saying(story) for story in stories])
+    await ingest.publish_all([OutgoingEvent(story) for story in stories])
     await ingest.stop()
     return stories[0].story_id
 

@@ -15,17 +15,17 @@ from datetime import timedelta
 from statistics import median
 
 from stories_feed import store
-from stories_feed.domain.edges import Graph, Kind, Pair, Word
+from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind
 from stories_feed.domain.live import LiveIndex, LiveStory
-from stories_feed.domain.ttl import Lives
-from stories_feed.store.edges import EdgeStore
-from stories_feed.store.seen import SeenStore
-from stories_feed.store.stories import StoryStore
+from stories_feed.domain.ttl import TtlPolicy
+from stories_feed.store.edges import MongoEdges
+from stories_feed.store.seen import MongoSeenMarks
+from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import DAY, NOON, posted
-from stories_feed.testing.in_memory import Heard, MemoryEdges, MemorySeen, MemoryStories, Unsigned
+from stories_feed.testing.in_memory import FakeLogStatus, FakeSigner, MemoryEdges, MemorySeen, MemoryStories
 from stories_feed.usecases.stories import as_live
-from stories_feed.usecases.trays import Choices, ReadTray
-from stories_feed.usecases.visible_stories import Sight
+from stories_feed.usecases.trays import FollowList, ReadTray
+from stories_feed.usecases.visible_stories import VisibleStories
 from stories_shared.mongo.client import Mongo
 from stories_shared.testing import HandClock
 
@@ -33,7 +33,7 @@ AUTHORS, LIVE = 1_000_000, 50_000  # five in a hundred authors are live at any m
 FOLLOWEES = (200, 5_000)
 FOLLOWERS = (1_000, 10_000)
 ROUNDS = 200
-LIVES = Lives(ticket=timedelta(hours=1), restricted=timedelta(minutes=5))
+LIVES = TtlPolicy(ticket=timedelta(hours=1), restricted=timedelta(minutes=5))
 
 
 async def timed(rounds: int, act: Callable[[int], Awaitable[object]]) -> float:
@@ -62,9 +62,9 @@ class Chosen(MemoryEdges):
         super().__init__()
         self.following = following
 
-    async def choices(self, viewer_id: str) -> Choices:  # noqa: ARG002
+    async def choices(self, viewer_id: str) -> FollowList:  # noqa: ARG002
         """The same for everyone."""
-        return Choices(self.following, frozenset())
+        return FollowList(self.following, frozenset())
 
 
 async def in_memory(index: LiveIndex) -> None:
@@ -73,8 +73,8 @@ async def in_memory(index: LiveIndex) -> None:
     for followees in FOLLOWEES:
         edges = Chosen([f"author-{number}" for number in random.sample(range(AUTHORS), followees)])
         stories = MemoryStories(now)
-        sight = Sight(index, edges, stories, Heard(), now)
-        tray = ReadTray(sight, edges, MemorySeen(), stories, Unsigned(), LIVES)
+        sight = VisibleStories(index, edges, stories, FakeLogStatus(), now)
+        tray = ReadTray(sight, edges, MemorySeen(), stories, FakeSigner(), LIVES)
         took = await timed(ROUNDS, lambda _, tray=tray: tray("viewer", None, 20))
         print(f"tray in memory, {followees} followees, {LIVE} live authors: {took:.2f} ms")
 
@@ -85,7 +85,7 @@ async def with_mongodb(url: str, index: LiveIndex) -> None:
     await mongo.client.drop_database("stories_feed_benchmark")
     await store.ensure(mongo)
     now = HandClock(NOON)
-    stories, edges, seen = StoryStore(mongo, now), EdgeStore(mongo, now), SeenStore(mongo, DAY)
+    stories, edges, seen = MongoStories(mongo, now), MongoEdges(mongo, now), MongoSeenMarks(mongo, DAY)
     live = [posted(f"author-{number * 20}", NOON - timedelta(seconds=number)) for number in range(LIVE // 10)]
     for start in range(0, len(live), 1_000):
         await stories.put(live[start : start + 1_000])
@@ -95,8 +95,8 @@ async def with_mongodb(url: str, index: LiveIndex) -> None:
         for followees in FOLLOWEES:
             viewer = f"viewer-{followees}"
             await follow(edges, viewer, [f"author-{n}" for n in random.sample(range(AUTHORS // 10), followees)])
-            sight = Sight(index, edges, stories, Heard(), now)
-            tray = ReadTray(sight, edges, seen, stories, Unsigned(), LIVES)
+            sight = VisibleStories(index, edges, stories, FakeLogStatus(), now)
+            tray = ReadTray(sight, edges, seen, stories, FakeSigner(), LIVES)
             took = await timed(ROUNDS, lambda _, tray=tray, viewer=viewer: tray(viewer, None, 20))
             print(f"whole tray, {followees} followees: {took:.2f} ms")
         took = await timed(20, lambda _: stories.put([posted("author-1", NOON)]))
@@ -110,15 +110,15 @@ async def with_mongodb(url: str, index: LiveIndex) -> None:
         await mongo.close()
 
 
-async def follow(edges: EdgeStore, viewer: str, targets: list[str]) -> None:
+async def follow(edges: MongoEdges, viewer: str, targets: list[str]) -> None:
     """Have a viewer follow many, in batches as they are heard from the log."""
     began = time.perf_counter()
     for start in range(0, len(targets), 500):
-        pairs = [Pair(Kind.FOLLOW, viewer, target) for target in targets[start : start + 500]]
+        pairs = [EdgeKey(Kind.FOLLOW, viewer, target) for target in targets[start : start + 500]]
 
-        def decide(graph: Graph, pairs: list[Pair] = pairs) -> None:
+        def decide(graph: EdgeSet, pairs: list[EdgeKey] = pairs) -> None:
             for pair in pairs:
-                graph.hear(pair, Word(asked=True, at=NOON))
+                graph.hear(pair, EdgeChange(asked=True, at=NOON))
 
         await edges.change(pairs, decide, say=False)
     print(f"edges heard: {len(targets) / (time.perf_counter() - began):.0f}/s")

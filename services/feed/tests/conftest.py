@@ -17,8 +17,8 @@ from stories_feed.settings import FeedSettings
 from stories_feed.testing.builders import posted
 from stories_shared.clock import system_now
 from stories_shared.events import Event, StoryPosted
-from stories_shared.events.cloudevents import Fact, read
-from stories_shared.events.outgoing import Saying
+from stories_shared.events.cloudevents import ReceivedEvent, decode_record
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.mongo.client import Mongo
@@ -93,18 +93,18 @@ class Feed:
         for target in targets:
             await self.edit("PUT", f"/v1/following/{target}", user)
 
-    async def say(self, *events: Event) -> None:
+    async def publish(self, *events: Event) -> None:
         """What ingest and its like say."""
-        await self.ingest.say_all([Saying(event) for event in events])
+        await self.ingest.publish_all([OutgoingEvent(event) for event in events])
 
     async def tell(self, *events: Event) -> None:
         """What the host application says."""
-        await self.host.say_all([Saying(event) for event in events])
+        await self.host.publish_all([OutgoingEvent(event) for event in events])
 
     async def post(self, author: str, lifetime: timedelta = DAY, **fields: Any) -> StoryPosted:
         """Have a story posted, and wait until its author sees it."""
         story = posted(author, fields.pop("at", None) or system_now(), lifetime, **fields)
-        await self.say(story)
+        await self.publish(story)
         await eventually(lambda: self.sees(author, story.story_id))
         return story
 
@@ -153,10 +153,10 @@ class Feed:
         finally:
             await reader.stop()
 
-    async def said(self, event: type[Event], key: str) -> list[Fact[Any]]:
+    async def said(self, event: type[Event], key: str) -> list[ReceivedEvent[Any]]:
         """All facts of a topic that have this key."""
         records = await self.records(event.topic)
-        return [read(record, event) for record in records if record.value and record.key == key.encode()]
+        return [decode_record(record, event) for record in records if record.value and record.key == key.encode()]
 
     async def values(self, name: str) -> list[bytes]:
         """The values of all records of a topic."""
@@ -172,7 +172,7 @@ class Feed:
     @property
     def tickets(self) -> Any:
         """Reads the tickets that it signs."""
-        return self.app.state.foundation.tickets
+        return self.app.state.runtime.tickets
 
 
 @dataclass(frozen=True)

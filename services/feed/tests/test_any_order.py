@@ -25,26 +25,26 @@ from hypothesis.stateful import (
 )
 from stories_embedded.testing import Servers
 from stories_feed import store
-from stories_feed.domain.edges import Kind, Pair
+from stories_feed.domain.edges import EdgeKey, Kind
 from stories_feed.domain.live import LiveIndex
-from stories_feed.domain.ttl import Lives
-from stories_feed.store.edges import EdgeStore
-from stories_feed.store.erasure import PeopleStore
-from stories_feed.store.seen import SeenStore
-from stories_feed.store.stories import StoryStore
+from stories_feed.domain.ttl import TtlPolicy
+from stories_feed.store.edges import MongoEdges
+from stories_feed.store.erasure import MongoUserData
+from stories_feed.store.seen import MongoSeenMarks
+from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import NOON, fact, posted
-from stories_feed.testing.in_memory import Heard, Said, Silence, Unsigned
-from stories_feed.usecases.edges import EDGE_EVENTS, Decide, HearEdges
+from stories_feed.testing.in_memory import FakeLogStatus, FakeSigner, NoopRelay, RecordingPublisher
+from stories_feed.usecases.edges import EDGE_EVENTS, ApplyEdgeEvents, ChangeEdge
 from stories_feed.usecases.endings import EndStories
-from stories_feed.usecases.items import ShowStories
+from stories_feed.usecases.items import BuildItems
 from stories_feed.usecases.reels import ReadReel, ReadStory
 from stories_feed.usecases.seen import MarkSeen, MarkSeenUpTo
-from stories_feed.usecases.stories import FollowTheLog, PostStories
+from stories_feed.usecases.stories import ApplyToIndex, StoreStories
 from stories_feed.usecases.trays import ReadRings, ReadTray
-from stories_feed.usecases.visible_stories import Sight
+from stories_feed.usecases.visible_stories import VisibleStories
 from stories_shared.auth.tickets import Tickets
 from stories_shared.events import StoryDeleted, StoryPosted, StoryViewed
-from stories_shared.events.cloudevents import Fact
+from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 from stories_shared.testing import HandClock
@@ -117,21 +117,21 @@ class Feed:
 
     def __init__(self, mongo: Mongo) -> None:
         self.now = HandClock(NOON)
-        documents, self.edges = StoryStore(mongo, self.now), EdgeStore(mongo, self.now)
+        documents, self.edges = MongoStories(mongo, self.now), MongoEdges(mongo, self.now)
         self.index = LiveIndex(documents.forget)
-        seen, lives = SeenStore(mongo, LONGEST), Lives(timedelta(hours=1), timedelta(minutes=5))
-        people, media = PeopleStore(mongo, documents, self.now), Unsigned()
-        sight = Sight(self.index, self.edges, documents, Heard(), self.now)
-        show = ShowStories(sight, documents, media, Tickets([("k", b"0" * 32)]), lives)
-        self.log = FollowTheLog(self.index, LONGEST, self.now, lambda _: None)
-        self.post = PostStories(documents, people, self.now)
-        self.end = EndStories(documents, Said(), self.now)
+        seen, lives = MongoSeenMarks(mongo, LONGEST), TtlPolicy(timedelta(hours=1), timedelta(minutes=5))
+        people, media = MongoUserData(mongo, documents, self.now), FakeSigner()
+        sight = VisibleStories(self.index, self.edges, documents, FakeLogStatus(), self.now)
+        show = BuildItems(sight, documents, media, Tickets([("k", b"0" * 32)]), lives)
+        self.log = ApplyToIndex(self.index, LONGEST, self.now, lambda _: None)
+        self.post = StoreStories(documents, people, self.now)
+        self.end = EndStories(documents, RecordingPublisher(), self.now)
         self.viewed = MarkSeen(seen, documents, people, LONGEST, self.now)
         self.see = MarkSeenUpTo(self.index, sight, documents, seen, self.now)
         self.reel, self.story = ReadReel(sight, show, seen), ReadStory(sight, show, seen)
         self.tray = ReadTray(sight, self.edges, seen, documents, media, lives)
         self.rings = ReadRings(sight, seen, documents)
-        self.decide, self.hear = Decide(self.edges, Silence(), self.now), HearEdges(self.edges)
+        self.decide, self.hear = ChangeEdge(self.edges, NoopRelay(), self.now), ApplyEdgeEvents(self.edges)
 
 
 class OneReel(RuleBasedStateMachine):
@@ -149,7 +149,7 @@ class OneReel(RuleBasedStateMachine):
         self.feed = Feed(self.mongo)
         self.graph = Graph()
         self.told: dict[str, Story] = {}
-        self.waiting: dict[str, list[Fact[Any]]] = {side: [] for side in SIDES}
+        self.waiting: dict[str, list[ReceivedEvent[Any]]] = {side: [] for side in SIDES}
 
     def do(self, verb: Coroutine[Any, Any, Any]) -> Any:
         return self.runner.run(verb)
@@ -170,7 +170,7 @@ class OneReel(RuleBasedStateMachine):
     def post(self, audience: str, hide_from: set[str], lifetime: timedelta, at_once: bool) -> str:
         said = self.posted(new_id(), self.now, lifetime, 1, audience, hide_from)
         self.told[said.story_id] = Story(said.story_id, said.posted_at, said.expires_at, [said])
-        self.say(fact(said), at_once)
+        self.publish(fact(said), at_once)
         return said.story_id
 
     @rule(story_id=stories, audience=audiences, hide_from=hidden, at_once=at_once)
@@ -180,12 +180,12 @@ class OneReel(RuleBasedStateMachine):
         lifetime = story.expires_at - story.posted_at
         said = self.posted(story_id, story.posted_at, lifetime, last.revision + 1, audience, hide_from)
         story.said.append(said)
-        self.say(fact(said), at_once)
+        self.publish(fact(said), at_once)
 
     @rule(story_id=stories, at_once=at_once)
     def delete(self, story_id: str, at_once: bool) -> None:
         said = StoryDeleted(story_id=story_id, author_id=self.ann, deleted_at=self.now, by="author")
-        self.say(fact(said), at_once)
+        self.publish(fact(said), at_once)
 
     def posted(
         self, story_id: str, at: datetime, lifetime: timedelta, revision: int, audience: str, hide_from: set[str]
@@ -193,7 +193,7 @@ class OneReel(RuleBasedStateMachine):
         hiding = tuple(sorted(self.names[name] for name in hide_from))
         return posted(self.ann, at, lifetime, story_id=story_id, revision=revision, audience=audience, hide_from=hiding)
 
-    def say(self, said: Fact[Any], at_once: bool) -> None:
+    def publish(self, said: ReceivedEvent[Any], at_once: bool) -> None:
         for side in SIDES:
             if at_once:
                 self.deliver(side, said)
@@ -219,7 +219,7 @@ class OneReel(RuleBasedStateMachine):
             while self.waiting[side]:
                 self.deliver(side, self.waiting[side].pop(0))
 
-    def deliver(self, side: str, said: Fact[Any]) -> None:
+    def deliver(self, side: str, said: ReceivedEvent[Any]) -> None:
         event = said.event
         story = self.told[event.story_id]
         side_told = story.sides[side]
@@ -241,7 +241,7 @@ class OneReel(RuleBasedStateMachine):
     def wish(self, kind: Kind, viewer: str, by_ann: bool, on: bool) -> None:
         """Over HTTP: later than everything known, and not kept where it is so already or a block stands."""
         user, target = self.pair(viewer, by_ann)
-        self.do(self.feed.decide(Pair(kind, user, target), on=on))
+        self.do(self.feed.decide(EdgeKey(kind, user, target), on=on))
         last = self.graph.last(kind, user, target)
         ended_by_block = kind in {Kind.FOLLOW, Kind.CLOSE_FRIEND}
         kept = (
@@ -283,7 +283,7 @@ class OneReel(RuleBasedStateMachine):
     def decision_told_again(self, told: Any) -> None:
         self.hear_edge(*told)
 
-    def hear_edge(self, kind: Kind, on: bool, told: Fact[Any]) -> Any:
+    def hear_edge(self, kind: Kind, on: bool, told: ReceivedEvent[Any]) -> Any:
         self.do(self.feed.hear([told]))
         self.graph.hear(kind, told.event.user_id, told.event.target_id, told.event.at, on=on)
         return kind, on, told

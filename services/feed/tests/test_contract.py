@@ -28,8 +28,8 @@ def references(document) -> set[str]:
 
 @pytest.mark.parametrize("lifetimes", [(timedelta(hours=24),), (timedelta(days=7), timedelta(seconds=20))])
 def test_marks_are_kept_longer_than_any_record_that_they_guard_against(lifetimes) -> None:
-    longest = max(topic.clears_after for topic in Topics.of(lifetimes).of_service("feed").values())
-    assert min(edges.MARKS_KEPT, stories.MARKS_KEPT) > longest
+    longest = max(topic.max_record_age for topic in Topics.of(lifetimes).of_service("feed").values())
+    assert min(edges.MARK_RETENTION, stories.MARK_RETENTION) > longest
 
 
 def test_the_index_starts_where_the_groups_of_its_topics_are() -> None:
@@ -56,7 +56,7 @@ async def test_a_wrong_method_is_told_the_right_ones(feed, method, path, allowed
 
 @pytest.mark.servers
 async def test_every_consumer_is_of_the_one_kind(feed) -> None:
-    subscribers = feed.app.state.foundation.subscribers
+    subscribers = feed.app.state.runtime.subscribers
     assert len(subscribers) == 14
     prefix = feed.settings.kafka_topic_prefix
     assert all(each.group_id.startswith(f"{prefix}feed.") for each in subscribers)

@@ -5,19 +5,19 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stories_feed.domain.edges import Graph, Kind, Pair, Word
+from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind
 from stories_feed.testing.builders import NOON
 
-FOLLOW, BLOCK = Pair(Kind.FOLLOW, "ann", "bob"), Pair(Kind.BLOCK, "ann", "bob")
-CLOSE, MUTE = Pair(Kind.CLOSE_FRIEND, "ann", "bob"), Pair(Kind.MUTE, "ann", "bob")
+FOLLOW, BLOCK = EdgeKey(Kind.FOLLOW, "ann", "bob"), EdgeKey(Kind.BLOCK, "ann", "bob")
+CLOSE, MUTE = EdgeKey(Kind.CLOSE_FRIEND, "ann", "bob"), EdgeKey(Kind.MUTE, "ann", "bob")
 SECOND = timedelta(seconds=1)
 
 
-def graph(*facts: tuple[Pair, bool, int]) -> Graph:
+def graph(*facts: tuple[EdgeKey, bool, int]) -> EdgeSet:
     """What is known after these facts: an edge, on or off, at a second."""
-    heard = Graph({})
+    heard = EdgeSet({})
     for pair, on, second in facts:
-        heard.hear(pair, Word(on, NOON + second * SECOND))
+        heard.hear(pair, EdgeChange(on, NOON + second * SECOND))
     return heard
 
 
@@ -36,9 +36,9 @@ def test_the_same_facts_in_any_order_end_in_the_same_graph(told, random) -> None
 
 @given(facts)
 def test_a_repeated_fact_changes_nothing(told) -> None:
-    again = Graph(graph(*told).words.copy())
+    again = EdgeSet(graph(*told).words.copy())
     for pair, on, second in told:
-        again.hear(pair, Word(on, NOON + second * SECOND))
+        again.hear(pair, EdgeChange(on, NOON + second * SECOND))
     assert again.changes() == []
 
 
@@ -76,25 +76,25 @@ def test_a_follow_made_after_a_block_holds_even_if_it_is_heard_first() -> None:
 def test_a_wish_is_later_than_all_that_is_known() -> None:
     known = graph((FOLLOW, True, 100))
     known.ask(FOLLOW, on=False, now=NOON)
-    assert known.words[FOLLOW] == Word(False, NOON + 100 * SECOND + timedelta(milliseconds=1))
+    assert known.words[FOLLOW] == EdgeChange(False, NOON + 100 * SECOND + timedelta(milliseconds=1))
 
 
 def test_wishing_for_what_is_so_changes_nothing() -> None:
-    known = Graph({FOLLOW: Word(True, NOON)})
+    known = EdgeSet({FOLLOW: EdgeChange(True, NOON)})
     known.ask(FOLLOW, on=True, now=NOON + SECOND)
     known.ask(MUTE, on=False, now=NOON + SECOND)
     assert known.changes() == []
 
 
 def test_following_while_a_block_stands_is_not_kept() -> None:
-    known = Graph({BLOCK.back: Word(True, NOON)})
+    known = EdgeSet({BLOCK.back: EdgeChange(True, NOON)})
     known.ask(FOLLOW, on=True, now=NOON + SECOND)
     assert known.changes() == []
 
 
 def test_what_is_not_later_than_an_erasure_is_ignored() -> None:
-    known = Graph({}, {"bob": NOON + SECOND})
-    known.hear(FOLLOW, Word(True, NOON + SECOND))
+    known = EdgeSet({}, {"bob": NOON + SECOND})
+    known.hear(FOLLOW, EdgeChange(True, NOON + SECOND))
     assert known.changes() == []
-    known.hear(FOLLOW, Word(True, NOON + 2 * SECOND))
+    known.hear(FOLLOW, EdgeChange(True, NOON + 2 * SECOND))
     assert known.stands(FOLLOW)

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiokafka import TopicPartition
-from stories_feed.jobs import GROUPS, IndexReader
+from stories_feed.jobs import GROUPS, LiveIndexConsumer
 from stories_feed.metrics import FeedMetrics
-from stories_feed.store.stories import StoryStore
+from stories_feed.store.stories import MongoStories
 from stories_shared.clock import system_now
 from stories_shared.events import StoryDeleted, UserBlocked
 from stories_shared.kafka.log_tail import committed_offsets
-from stories_shared.runtime.metrics import Catalogue
+from stories_shared.runtime.metrics import MetricsRegistry
 from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
@@ -84,7 +84,7 @@ async def test_while_mongodb_is_frozen_every_read_is_answered_within_three_secon
 async def test_a_second_replica_knows_what_the_first_one_knows(feed, people, second) -> None:
     story = await feed.post(people.ann)
     await eventually(lambda: second.sees(people.bob, story.story_id))
-    await feed.say(StoryDeleted(story_id=story.story_id, deleted_at=system_now(), by="author"))
+    await feed.publish(StoryDeleted(story_id=story.story_id, deleted_at=system_now(), by="author"))
 
     async def gone() -> bool:
         return not await second.sees(people.bob, story.story_id)
@@ -94,7 +94,7 @@ async def test_a_second_replica_knows_what_the_first_one_knows(feed, people, sec
 
 async def test_a_replica_that_starts_later_has_what_lives_and_not_what_ended(feed, people) -> None:
     kept, ended = await feed.post(people.ann), await feed.post(people.ann)
-    await feed.say(StoryDeleted(story_id=ended.story_id, deleted_at=system_now(), by="author"))
+    await feed.publish(StoryDeleted(story_id=ended.story_id, deleted_at=system_now(), by="author"))
 
     async def gone() -> bool:
         return await feed.reel(people.bob, people.ann) == [kept.story_id]
@@ -110,13 +110,13 @@ async def test_a_replica_that_starts_later_has_what_lives_and_not_what_ended(fee
 
 async def test_what_is_said_again_after_its_end_stays_gone_on_every_replica(feed, people) -> None:
     story = await feed.post(people.ann)
-    await feed.say(StoryDeleted(story_id=story.story_id, deleted_at=system_now(), by="author"))
+    await feed.publish(StoryDeleted(story_id=story.story_id, deleted_at=system_now(), by="author"))
 
     async def gone() -> bool:
         return not await feed.sees(people.bob, story.story_id)
 
     await eventually(gone)
-    await feed.say(story)
+    await feed.publish(story)
     await handled(feed)
     late = type(feed)(feed.realm)
     await late.start()
@@ -130,7 +130,7 @@ async def test_what_is_said_again_after_its_end_stays_gone_on_every_replica(feed
 async def test_a_story_that_is_written_while_an_index_loads_is_in_it(feed, people) -> None:
     stories: list[str] = []
 
-    class Written(StoryStore):
+    class Written(MongoStories):
         """The store, in which a story is written as soon as it was read."""
 
         async def live(self, now):
@@ -140,7 +140,7 @@ async def test_a_story_that_is_written_while_an_index_loads_is_in_it(feed, peopl
             return found
 
     store = Written(feed.mongo, system_now)
-    reader = IndexReader(feed.kafka, store, FeedMetrics(Catalogue()), 2.0, timedelta(days=1), system_now)
+    reader = LiveIndexConsumer(feed.kafka, store, FeedMetrics(MetricsRegistry()), 2.0, timedelta(days=1), system_now)
     reading = asyncio.create_task(reader.tail.run())
     try:
         await eventually(lambda: reader.tail.ready)

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 from stories_feed import store
-from stories_feed.domain.edges import Graph, Kind, Pair, Word
-from stories_feed.store.edges import EdgeStore, facts_of
-from stories_feed.store.erasure import PeopleStore
-from stories_feed.store.seen import SeenStore
-from stories_feed.store.stories import StoryStore
+from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind
+from stories_feed.store.edges import MongoEdges, events_of
+from stories_feed.store.erasure import MongoUserData
+from stories_feed.store.seen import MongoSeenMarks
+from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import DAY, NOON, posted
-from stories_feed.usecases.endings import End
+from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.seen import Engagement, Seen
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.outbox import Outbox
@@ -28,7 +28,7 @@ COLLECTIONS = {"stories", "ended", "edges", "choices", "seen", "erased"}
 class Published:
     """A publisher to which everything gets through."""
 
-    async def say_all(self, sayings) -> None:
+    async def publish_all(self, sayings) -> None:
         """Take it."""
 
 
@@ -46,15 +46,15 @@ async def recorded(servers) -> AsyncIterator[tuple[Mongo, CommandRecorder]]:
 async def test_every_query_has_an_index(recorded) -> None:
     mongo, recorder = recorded
     now = HandClock(NOON)
-    stories, edges, seen = StoryStore(mongo, now), EdgeStore(mongo, now), SeenStore(mongo, DAY)
-    people = PeopleStore(mongo, stories, now)
+    stories, edges, seen = MongoStories(mongo, now), MongoEdges(mongo, now), MongoSeenMarks(mongo, DAY)
+    people = MongoUserData(mongo, stories, now)
 
     made = [posted(f"u{n % 40}", NOON - n * SECOND) for n in range(300)]
     ids = [story.story_id for story in made]
     await stories.put(made)
     await stories.put([posted(story_id=story_id, revision=2) for story_id in ids[:3]])
     await stories.end(
-        [End(each, NOON, "expired" if number % 3 else "deleted") for number, each in enumerate(ids[200:])]
+        [Ending(each, NOON, "expired" if number % 3 else "deleted") for number, each in enumerate(ids[200:])]
     )
     await stories.seen_keys({**dict.fromkeys(ids, NOON), posted().story_id: NOON})
     await stories.contents(ids)
@@ -65,22 +65,22 @@ async def test_every_query_has_an_index(recorded) -> None:
     await stories.keep([Engagement(ids[0], "reaction", 3, 1)])
 
     kinds = list(Kind)
-    pairs = [Pair(kinds[n % 4], f"u{n % 40}", f"v{n}") for n in range(300)]
-    pairs += [Pair(Kind.FOLLOW, f"w{n}", "u1") for n in range(300)]
+    pairs = [EdgeKey(kinds[n % 4], f"u{n % 40}", f"v{n}") for n in range(300)]
+    pairs += [EdgeKey(Kind.FOLLOW, f"w{n}", "u1") for n in range(300)]
 
-    def decide(graph: Graph) -> None:
+    def decide(graph: EdgeSet) -> None:
         for number, pair in enumerate(pairs):
-            graph.hear(pair, Word(True, NOON - number * SECOND))
+            graph.hear(pair, EdgeChange(True, NOON - number * SECOND))
 
-    await edges.change(pairs, decide, say=True)
+    await edges.change(pairs, decide, publish=True)
     for page in (None, (NOON - 20 * SECOND, "v20")):
         await edges.targets(Kind.FOLLOW, "u0", page, 20)
         await edges.users(Kind.FOLLOW, "u1", page, 20)
     await edges.relations("u0", {f"v{n}": list(Kind) for n in range(40)})
     await edges.choices("u0")
     await edges.muted("u1")
-    outbox = Outbox("edges", mongo["edges"], facts_of, Published(), now)
-    await outbox.say_now(str(pairs[0]))
+    outbox = Outbox("edges", mongo["edges"], events_of, Published(), now)
+    await outbox.publish_now(str(pairs[0]))
     await outbox.pending()
     await outbox.turn()
 

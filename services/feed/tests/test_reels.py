@@ -97,7 +97,7 @@ async def test_a_narrowed_story_is_gone_for_those_left_out(feed, people) -> None
     assert await feed.sees(people.bob, story.story_id)
     fields = {"audience": "close_friends", "hide_from": (people.cho,), "revision": 2, "access_revision": 2}
     narrowed = posted(people.ann, story.posted_at, story_id=story.story_id, **fields)
-    await feed.say(narrowed, story)
+    await feed.publish(narrowed, story)
 
     async def gone() -> bool:
         return not await feed.sees(people.bob, story.story_id)
@@ -167,7 +167,7 @@ async def test_a_reel_has_pages_in_the_order_of_posting(feed, people) -> None:
     series = new_id()
     parts = [posted(people.ann, at, series_id=series, part=part, parts=3, story_id=new_id()) for part in (1, 2, 3)]
     older = posted(people.ann, at - SECOND)
-    await feed.say(*reversed(parts), older)
+    await feed.publish(*reversed(parts), older)
 
     async def complete() -> bool:
         return len(await feed.reel(people.ann, people.ann)) == 4
@@ -251,7 +251,7 @@ async def test_a_deleted_story_is_gone_everywhere_within_a_second(feed, people) 
     await feed.follow(people.bob, people.ann)
     story = await feed.post(people.ann)
     deleted = StoryDeleted(story_id=story.story_id, author_id=people.ann, deleted_at=system_now(), by="author")
-    await feed.say(deleted, deleted)
+    await feed.publish(deleted, deleted)
 
     async def gone() -> bool:
         return not await feed.sees(people.ann, story.story_id) and await feed.tray(people.bob) == {}
@@ -259,7 +259,7 @@ async def test_a_deleted_story_is_gone_everywhere_within_a_second(feed, people) 
     await eventually(gone, 1)
     said = await eventually(lambda: said_erased(feed, story, 2))
     assert all(fact.event.store == "feed" for fact in said)
-    await feed.say(posted(people.ann, story.posted_at, story_id=story.story_id, revision=7))
+    await feed.publish(posted(people.ann, story.posted_at, story_id=story.story_id, revision=7))
     later = await feed.post(people.ann)
     assert await feed.reel(people.bob, people.ann) == [later.story_id]
     assert await feed.mongo["stories"].find_one({"_id": story.story_id}) is None
@@ -282,14 +282,14 @@ async def test_a_story_is_gone_at_its_end_whoever_has_heard_of_it(feed, people) 
     ended = StoryExpired(
         story_id=story.story_id, author_id=people.ann, expires_at=story.expires_at, expired_at=system_now()
     )
-    await feed.say(ended, ended)
+    await feed.publish(ended, ended)
     await eventually(lambda: said_erased(feed, story, 2))
     assert await feed.mongo["stories"].find_one({"_id": story.story_id}) is None
 
 
 async def test_an_end_that_nobody_knew_is_said_too(feed, people) -> None:
     story = posted(people.ann, system_now())
-    await feed.say(StoryDeleted(story_id=story.story_id, deleted_at=system_now(), by="admin"))
+    await feed.publish(StoryDeleted(story_id=story.story_id, deleted_at=system_now(), by="admin"))
     await eventually(lambda: said_erased(feed, story, 1))
 
 

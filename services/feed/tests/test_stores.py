@@ -16,15 +16,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 from stories_feed import store
-from stories_feed.domain.edges import Graph, Kind, Pair, TooManyChosen, Word
+from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind, TooManyEdges
 from stories_feed.domain.visibility import Relation
-from stories_feed.store.edges import EdgeStore
-from stories_feed.store.erasure import PeopleStore
-from stories_feed.store.seen import SeenStore
-from stories_feed.store.stories import StoryStore
+from stories_feed.store.edges import MongoEdges
+from stories_feed.store.erasure import MongoUserData
+from stories_feed.store.seen import MongoSeenMarks
+from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import DAY, NOON, fact, posted
 from stories_feed.testing.in_memory import MemoryEdges, MemoryPeople, MemorySeen, MemoryStories
-from stories_feed.usecases.endings import End
+from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.items import StoryContent
 from stories_feed.usecases.seen import Engagement, MarkSeen, Seen
 from stories_feed.usecases.stories import as_live
@@ -32,8 +32,8 @@ from stories_shared.events import StoryPosted, StoryViewed
 from stories_shared.mongo.client import Mongo
 from stories_shared.testing import HandClock
 
-FOLLOW, BLOCK = Pair(Kind.FOLLOW, "ann", "bob"), Pair(Kind.BLOCK, "ann", "bob")
-MUTE = Pair(Kind.MUTE, "ann", "bob")
+FOLLOW, BLOCK = EdgeKey(Kind.FOLLOW, "ann", "bob"), EdgeKey(Kind.BLOCK, "ann", "bob")
+MUTE = EdgeKey(Kind.MUTE, "ann", "bob")
 SECOND = timedelta(seconds=1)
 
 
@@ -63,18 +63,18 @@ class Stores:
     seen: Any
     people: Any
 
-    async def hear(self, *facts: tuple[Pair, bool, int]) -> None:
+    async def hear(self, *facts: tuple[EdgeKey, bool, int]) -> None:
         """Facts at seconds after noon, all at once."""
 
-        def decide(graph: Graph) -> None:
+        def decide(graph: EdgeSet) -> None:
             for pair, on, second in facts:
-                graph.hear(pair, Word(on, NOON + second * SECOND))
+                graph.hear(pair, EdgeChange(on, NOON + second * SECOND))
 
-        await self.edges.change([pair for pair, _, _ in facts], decide, say=False)
+        await self.edges.change([pair for pair, _, _ in facts], decide, publish=False)
 
-    async def ask(self, pair: Pair, *, on: bool) -> None:
+    async def ask(self, pair: EdgeKey, *, on: bool) -> None:
         """A wish at noon."""
-        await self.edges.change([pair], lambda graph: graph.ask(pair, on=on, now=NOON), say=True)
+        await self.edges.change([pair], lambda graph: graph.ask(pair, on=on, now=NOON), publish=True)
 
 
 @pytest_asyncio.fixture(params=["memory", "pymongo", "motor"])
@@ -88,8 +88,8 @@ async def stores(request):
     name = f"t{uuid.uuid4().hex[:10]}"
     mongo = Mongo.connect(servers.mongo_url, name, request.param)
     await store.ensure(mongo)
-    documents = StoryStore(mongo, now)
-    yield Stores(documents, EdgeStore(mongo, now), SeenStore(mongo, DAY), PeopleStore(mongo, documents, now))
+    documents = MongoStories(mongo, now)
+    yield Stores(documents, MongoEdges(mongo, now), MongoSeenMarks(mongo, DAY), MongoUserData(mongo, documents, now))
     await mongo.client.drop_database(name)
     await mongo.close()
 
@@ -163,7 +163,7 @@ async def test_whatever_a_layer_holds_comes_back(stores, layers) -> None:
     assert msgspec.json.decode((await content_of(stores, story)).layers) == layers
     assert await stores.stories.cards({story.story_id: 1})
     assert story.story_id in {live.story_id for live in await stores.stories.live(NOON)}
-    await stores.stories.end([End(story.story_id, NOON, "deleted")])
+    await stores.stories.end([Ending(story.story_id, NOON, "deleted")])
 
 
 async def test_the_highest_revision_stays_whatever_comes_last(stores) -> None:
@@ -192,7 +192,7 @@ async def test_a_document_older_than_the_index_has_no_card(stores) -> None:
 async def test_an_ended_story_stays_ended(stores) -> None:
     story = posted()
     await stores.stories.put([story])
-    await stores.stories.end([End(story.story_id, NOON, "deleted")])
+    await stores.stories.end([Ending(story.story_id, NOON, "deleted")])
     await stores.stories.put([posted(story_id=story.story_id, revision=9)])
     assert await stores.stories.contents([story.story_id]) == {}
     assert await stores.stories.cards({story.story_id: 1}) == {}
@@ -200,14 +200,14 @@ async def test_an_ended_story_stays_ended(stores) -> None:
 
 async def test_a_start_is_told_of_deletions_and_not_of_what_expired(stores) -> None:
     deleted, expired = posted(), posted()
-    await stores.stories.end([End(deleted.story_id, NOON, "deleted"), End(expired.story_id, NOON, "expired")])
+    await stores.stories.end([Ending(deleted.story_id, NOON, "deleted"), Ending(expired.story_id, NOON, "expired")])
     assert [each for each, _ in await stores.stories.deleted_since(NOON)] == [deleted.story_id]
     assert await stores.stories.deleted_since(NOON + SECOND) == []
 
 
 async def test_a_post_and_its_end_at_once_leave_nothing(stores) -> None:
     stories = [posted() for _ in range(50)]
-    endings = [End(story.story_id, NOON, "deleted") for story in stories]
+    endings = [Ending(story.story_id, NOON, "deleted") for story in stories]
     await asyncio.gather(stores.stories.put(stories), stores.stories.end(endings), stores.stories.put(stories))
     assert await stores.stories.contents([story.story_id for story in stories]) == {}
 
@@ -215,7 +215,7 @@ async def test_a_post_and_its_end_at_once_leave_nothing(stores) -> None:
 async def test_stories_have_seen_keys_and_ended_ones_have_none(stores) -> None:
     live, over, unknown = posted(), posted(), posted()
     await stores.stories.put([live, over])
-    await stores.stories.end([End(over.story_id, NOON, "expired")])
+    await stores.stories.end([Ending(over.story_id, NOON, "expired")])
     keys = await stores.stories.seen_keys(dict.fromkeys([live.story_id, over.story_id, unknown.story_id], NOON))
     assert keys[live.story_id].until == live.expires_at
     assert keys[unknown.story_id].until == NOON
@@ -240,7 +240,7 @@ async def test_a_seen_key_stays_whatever_is_consumed_later(stores) -> None:
 async def test_views_and_an_end_at_once_leave_no_key(stores) -> None:
     ids = [posted().story_id for _ in range(50)]
     views = [stores.stories.seen_keys(dict.fromkeys(ids, NOON + DAY)) for _ in range(3)]
-    await asyncio.gather(views[0], stores.stories.end([End(each, NOON, "deleted") for each in ids]), *views[1:])
+    await asyncio.gather(views[0], stores.stories.end([Ending(each, NOON, "deleted") for each in ids]), *views[1:])
     assert await stores.stories.known_keys(ids) == {}
 
 
@@ -261,7 +261,7 @@ async def test_a_follow_is_listed_both_ways_and_chosen(stores) -> None:
 
 
 async def test_lists_go_on_where_the_page_before_ended(stores) -> None:
-    await stores.hear(*((Pair(Kind.FOLLOW, "ann", f"u{n}"), True, n // 2) for n in range(7)))
+    await stores.hear(*((EdgeKey(Kind.FOLLOW, "ann", f"u{n}"), True, n // 2) for n in range(7)))
     listed, after = [], None
     while page := await stores.edges.targets(Kind.FOLLOW, "ann", after, 2):
         listed += [each.user_id for each in page]
@@ -294,15 +294,15 @@ async def test_the_same_facts_twice_choose_once(stores) -> None:
 
 async def test_a_follow_and_a_block_at_once_leave_no_follow(stores) -> None:
     others = [f"u{n}" for n in range(5)]
-    follows = [stores.ask(Pair(Kind.FOLLOW, other, "ann"), on=True) for other in others]
-    blocks = [stores.ask(Pair(Kind.BLOCK, "ann", other), on=True) for other in others]
+    follows = [stores.ask(EdgeKey(Kind.FOLLOW, other, "ann"), on=True) for other in others]
+    blocks = [stores.ask(EdgeKey(Kind.BLOCK, "ann", other), on=True) for other in others]
     await asyncio.gather(*(each for pair in zip(follows, blocks, strict=True) for each in pair))
     assert await stores.edges.users(Kind.FOLLOW, "ann", None, 100) == []
     assert all([not (await stores.edges.choices(other)).following for other in others])
 
 
 async def test_how_a_viewer_stands_to_authors(stores) -> None:
-    close = Pair(Kind.CLOSE_FRIEND, "cho", "ann")
+    close = EdgeKey(Kind.CLOSE_FRIEND, "cho", "ann")
     await stores.hear((FOLLOW, True, 1), (FOLLOW.back, True, 1), (close, True, 1))
     relations = await stores.edges.relations("ann", dict.fromkeys(["bob", "cho", "dee"], tuple(Kind)))
     assert relations["bob"] == Relation(follows=True, followed=True)
@@ -364,20 +364,20 @@ async def everything_in(mongo: Mongo) -> list[dict[str, Any]]:
 
 
 async def test_nobody_follows_and_mutes_more_than_a_document_holds(mongo) -> None:
-    edges = EdgeStore(mongo, HandClock(NOON), most=2)
+    edges = MongoEdges(mongo, HandClock(NOON), most=2)
     stores = Stores(None, edges, None, None)
     await stores.ask(FOLLOW, on=True)
     await stores.ask(MUTE, on=True)
-    with pytest.raises(TooManyChosen):
-        await stores.ask(Pair(Kind.FOLLOW, "ann", "cho"), on=True)
+    with pytest.raises(TooManyEdges):
+        await stores.ask(EdgeKey(Kind.FOLLOW, "ann", "cho"), on=True)
     await stores.ask(MUTE, on=False)
-    await stores.ask(Pair(Kind.FOLLOW, "ann", "cho"), on=True)
+    await stores.ask(EdgeKey(Kind.FOLLOW, "ann", "cho"), on=True)
     assert set((await edges.choices("ann")).following) == {"bob", "cho"}
 
 
 async def test_a_document_that_cannot_be_read_is_left_out_and_counted(mongo) -> None:
     counted: list[None] = []
-    stories = StoryStore(mongo, HandClock(NOON), lambda: counted.append(None))
+    stories = MongoStories(mongo, HandClock(NOON), lambda: counted.append(None))
     good, bad = posted(), posted()
     await stories.put([good, bad])
     await mongo["stories"].update_one({"_id": bad.story_id}, {"$set": {"body": b'{"story_id": 7'}})
@@ -388,8 +388,8 @@ async def test_a_document_that_cannot_be_read_is_left_out_and_counted(mongo) -> 
 @pytest.mark.parametrize("how", ["deleted", "expired"])
 async def test_nothing_links_a_viewer_to_a_story_that_has_ended(mongo, how) -> None:
     now = HandClock(NOON)
-    stories, seen = StoryStore(mongo, now), SeenStore(mongo, DAY)
-    people = PeopleStore(mongo, stories, now)
+    stories, seen = MongoStories(mongo, now), MongoSeenMarks(mongo, DAY)
+    people = MongoUserData(mongo, stories, now)
     known, unknown, other = posted(), posted(), posted()
     await stories.put([known, other])
     views = [
@@ -401,7 +401,7 @@ async def test_nothing_links_a_viewer_to_a_story_that_has_ended(mongo, how) -> N
     keys = await stories.known_keys([known.story_id, unknown.story_id])
     assert set(keys.values()) < await seen.seen("cho", NOON)
 
-    await stories.end([End(story_id, NOON, how) for story_id in keys])
+    await stories.end([Ending(story_id, NOON, how) for story_id in keys])
 
     for document in await everything_in(mongo):
         text = repr(document)
@@ -415,8 +415,8 @@ async def test_nothing_links_a_viewer_to_a_story_that_has_ended(mongo, how) -> N
 
 async def test_what_came_in_while_a_user_was_being_erased_is_erased_later(mongo) -> None:
     now = HandClock(NOON)
-    stories, edges, seen = StoryStore(mongo, now), EdgeStore(mongo, now), SeenStore(mongo, DAY)
-    people = PeopleStore(mongo, stories, now)
+    stories, edges, seen = MongoStories(mongo, now), MongoEdges(mongo, now), MongoSeenMarks(mongo, DAY)
+    people = MongoUserData(mongo, stories, now)
     await people.begin_erasure("ann", NOON)
     await people.finish_erasure("ann", NOON)
     late = {"kind": "follow", "user": "bob", "target": "ann", "asked": True, "on": True, "at": NOON}
@@ -440,10 +440,10 @@ async def test_an_erasure_writes_the_choices_of_a_heavy_follower_once(servers, m
     recorder = Commands()
     watched = Mongo.connect(servers.mongo_url, mongo.database.name, listeners=[recorder])
     now = HandClock(NOON + 2 * SECOND)
-    stores = Stores(None, EdgeStore(mongo, now), None, None)
-    await stores.hear(*((Pair(Kind.FOLLOW, "ann", f"u{n}"), True, 1) for n in range(1_200)))
-    await stores.hear((Pair(Kind.FOLLOW, "ann", "late"), True, 3))
-    people = PeopleStore(watched, StoryStore(watched, now), now)
+    stores = Stores(None, MongoEdges(mongo, now), None, None)
+    await stores.hear(*((EdgeKey(Kind.FOLLOW, "ann", f"u{n}"), True, 1) for n in range(1_200)))
+    await stores.hear((EdgeKey(Kind.FOLLOW, "ann", "late"), True, 3))
+    people = MongoUserData(watched, MongoStories(watched, now), now)
     while await people.erase("ann", NOON + 2 * SECOND):
         pass
     assert list((await stores.edges.choices("ann")).following) == ["late"]

@@ -96,7 +96,7 @@ async def test_a_story_watched_on_one_device_is_seen_on_the_other(feed, people) 
     await feed.follow(people.bob, people.ann)
     story = await feed.post(people.ann)
     view = StoryViewed(story_id=story.story_id, viewer_id=people.bob, viewed_at=system_now())
-    await feed.say(view, view)
+    await feed.publish(view, view)
 
     async def seen() -> bool:
         return await feed.tray(people.bob) == {people.ann: "seen"}

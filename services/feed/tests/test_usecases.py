@@ -4,31 +4,31 @@ from datetime import datetime, timedelta
 
 import msgspec
 import pytest
-from stories_feed.domain.edges import Kind, Pair, Word
+from stories_feed.domain.edges import EdgeChange, EdgeKey, Kind
 from stories_feed.domain.live import LiveIndex
-from stories_feed.domain.ttl import Lives
+from stories_feed.domain.ttl import TtlPolicy
 from stories_feed.testing.builders import DAY, NOON, fact, posted
 from stories_feed.testing.in_memory import (
-    Heard,
+    FakeLogStatus,
+    FakeSigner,
     MemoryEdges,
     MemoryPeople,
     MemorySeen,
     MemoryStories,
-    Said,
-    Silence,
-    Unsigned,
+    NoopRelay,
+    RecordingPublisher,
 )
-from stories_feed.usecases.edges import Decide, HearEdges
-from stories_feed.usecases.endings import End, EndStories
-from stories_feed.usecases.erasure import ForgetUser
-from stories_feed.usecases.items import ShowStories
-from stories_feed.usecases.reels import MOST_BYTES, MOST_ROUNDS, ReadForYou, ReadReel, ReadReels, ReadStory
-from stories_feed.usecases.seen import KeepEngagement, MarkSeen
-from stories_feed.usecases.stories import FollowTheLog, LoadIndex, PostStories
+from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge
+from stories_feed.usecases.endings import Ending, EndStories
+from stories_feed.usecases.erasure import EraseUser
+from stories_feed.usecases.items import BuildItems
+from stories_feed.usecases.reels import MAX_BYTES, MAX_ROUNDS, ReadForYou, ReadReel, ReadReels, ReadStory
+from stories_feed.usecases.seen import MarkSeen, StoreEngagement
+from stories_feed.usecases.stories import ApplyToIndex, LoadIndex, StoreStories
 from stories_feed.usecases.trays import ReadRings, ReadTray
-from stories_feed.usecases.visible_stories import Sight
+from stories_feed.usecases.visible_stories import VisibleStories
 from stories_shared.auth.tickets import Tickets
-from stories_shared.errors import Unacceptable, Unavailable
+from stories_shared.errors import InvalidMessage, Unavailable
 from stories_shared.events import (
     StoryDeleted,
     StoryEngaged,
@@ -40,12 +40,12 @@ from stories_shared.events import (
     UserErased,
     UserFollowed,
 )
-from stories_shared.events.cloudevents import Forgotten
+from stories_shared.events.cloudevents import Tombstone
 from stories_shared.events.ids import new_id
 from stories_shared.testing import HandClock
 
 SECOND = timedelta(seconds=1)
-FOLLOW = Pair(Kind.FOLLOW, "bob", "ann")
+FOLLOW = EdgeKey(Kind.FOLLOW, "bob", "ann")
 
 
 class World:
@@ -53,16 +53,16 @@ class World:
 
     def __init__(self) -> None:
         self.now = HandClock(NOON)
-        self.index, self.log, self.said, self.relay = LiveIndex(), Heard(), Said(), Silence()
+        self.index, self.log, self.said, self.relay = LiveIndex(), FakeLogStatus(), RecordingPublisher(), NoopRelay()
         self.stories, self.edges, self.seen = MemoryStories(self.now), MemoryEdges(), MemorySeen()
         self.people = MemoryPeople(self.stories, self.edges, self.seen)
-        lives = Lives(ticket=timedelta(hours=1), restricted=timedelta(minutes=5))
-        media, tickets = Unsigned(), Tickets([("k1", b"0123456789abcdef")])
-        sight = Sight(self.index, self.edges, self.stories, self.log, self.now)
-        show = ShowStories(sight, self.stories, media, tickets, lives)
+        lives = TtlPolicy(ticket=timedelta(hours=1), restricted=timedelta(minutes=5))
+        media, tickets = FakeSigner(), Tickets([("k1", b"0123456789abcdef")])
+        sight = VisibleStories(self.index, self.edges, self.stories, self.log, self.now)
+        show = BuildItems(sight, self.stories, media, tickets, lives)
         self.appeared: list[str] = []
-        self.follow_log = FollowTheLog(self.index, DAY, self.now, lambda story: self.appeared.append(story.story_id))
-        self.post = PostStories(self.stories, self.people, self.now)
+        self.follow_log = ApplyToIndex(self.index, DAY, self.now, lambda story: self.appeared.append(story.story_id))
+        self.post = StoreStories(self.stories, self.people, self.now)
         self.end = EndStories(self.stories, self.said, self.now)
         self.mark_seen = MarkSeen(self.seen, self.stories, self.people, DAY, self.now)
         self.tray = ReadTray(sight, self.edges, self.seen, self.stories, media, lives)
@@ -70,8 +70,8 @@ class World:
         self.reel, self.story = ReadReel(sight, show, self.seen), ReadStory(sight, show, self.seen)
         self.reels = ReadReels(sight, show, self.seen)
         self.for_you = ReadForYou(sight, show, self.seen, self.edges)
-        self.decide, self.hear = Decide(self.edges, self.relay, self.now), HearEdges(self.edges)
-        self.forget = ForgetUser(self.people, self.said, self.now)
+        self.decide, self.hear = ChangeEdge(self.edges, self.relay, self.now), ApplyEdgeEvents(self.edges)
+        self.forget = EraseUser(self.people, self.said, self.now)
 
     async def live(self, *stories: StoryPosted) -> None:
         """Have stories in index and store."""
@@ -93,7 +93,7 @@ async def test_a_start_asks_for_offsets_before_it_looks_at_the_store(world) -> N
     order: list[str] = []
     story, ended = posted(), posted()
     await world.stories.put([story])
-    await world.stories.end([End(ended.story_id, NOON, "deleted")])
+    await world.stories.end([Ending(ended.story_id, NOON, "deleted")])
 
     class Snapshot:
         async def live(self, now):
@@ -197,7 +197,7 @@ async def test_what_the_log_does_not_vouch_for_is_withheld(world) -> None:
 async def test_a_ring_without_vouching_has_no_poster(world) -> None:
     story = posted()
     await world.live(story)
-    await world.edges.change([FOLLOW], lambda graph: graph.hear(FOLLOW, Word(True, NOON)), say=False)
+    await world.edges.change([FOLLOW], lambda graph: graph.hear(FOLLOW, EdgeChange(True, NOON)), publish=False)
     (entry,) = (await world.tray("bob", None, 20)).entries
     assert entry.poster_url.startswith(f"s3://{story.media.poster_key}")
     world.log.silent = {story.story_id}
@@ -248,7 +248,7 @@ async def test_nothing_is_erased_before_its_end_has_come(world) -> None:
     story = posted()
     await world.live(story)
     early = StoryExpired(story_id=story.story_id, author_id="ann", expires_at=story.expires_at, expired_at=NOON)
-    with pytest.raises(Unacceptable):
+    with pytest.raises(InvalidMessage):
         await world.end.expired([fact(early)])
     assert story.story_id in world.stories.stories
 
@@ -256,9 +256,9 @@ async def test_nothing_is_erased_before_its_end_has_come(world) -> None:
 async def test_an_outsider_does_not_delete_in_the_authors_name(world) -> None:
     story = posted()
     await world.live(story)
-    slip = fact(StoryDeleted(story_id=story.story_id, deleted_at=NOON, by="author"), ours=False)
+    slip = fact(StoryDeleted(story_id=story.story_id, deleted_at=NOON, by="author"), is_internal=False)
     world.follow_log(slip)
-    with pytest.raises(Unacceptable):
+    with pytest.raises(InvalidMessage):
         await world.end.deleted([slip])
     assert await world.shown() == [story.story_id]
 
@@ -266,7 +266,7 @@ async def test_an_outsider_does_not_delete_in_the_authors_name(world) -> None:
 async def test_a_tombstone_ends_a_story(world) -> None:
     story = posted()
     await world.live(story)
-    world.follow_log(Forgotten("story-posted", story.story_id, 0, 1))
+    world.follow_log(Tombstone("story-posted", story.story_id, 0, 1))
     world.follow_log(fact(story))
     assert await world.shown() == []
     assert world.appeared == [story.story_id]
@@ -294,7 +294,7 @@ async def test_the_newest_engagement_of_each_kind_is_kept(world) -> None:
         for seq in (3, 1, 2)
     ]
     for _ in range(2):
-        await KeepEngagement(world.stories)([fact(each) for each in told])
+        await StoreEngagement(world.stories)([fact(each) for each in told])
     assert world.stories.engaged[story.story_id, "reaction"].total == 6
 
 
@@ -307,7 +307,7 @@ async def test_for_you_goes_on_over_what_is_not_wanted(world) -> None:
 
 
 async def test_for_you_looks_at_a_bounded_number_of_stories(world, monkeypatch) -> None:
-    monkeypatch.setattr("stories_feed.usecases.reels.MOST_SCANNED", 10)
+    monkeypatch.setattr("stories_feed.usecases.reels.MAX_SCANNED", 10)
     wanted = posted("ann", NOON - 50 * SECOND)
     await world.live(wanted, *(posted("bob", NOON - number * SECOND) for number in range(25)))
     found, place, pages = [], None, 0
@@ -321,8 +321,10 @@ async def test_for_you_looks_at_a_bounded_number_of_stories(world, monkeypatch) 
 async def test_for_you_asks_the_store_a_bounded_number_of_times(world) -> None:
     for number in range(60):
         await world.live(posted(f"x{number}", NOON - number * SECOND))
-        block = Pair(Kind.BLOCK, f"x{number}", "bob")
-        await world.edges.change([block], lambda graph, block=block: graph.hear(block, Word(True, NOON)), say=False)
+        block = EdgeKey(Kind.BLOCK, f"x{number}", "bob")
+        await world.edges.change(
+            [block], lambda graph, block=block: graph.hear(block, EdgeChange(True, NOON)), publish=False
+        )
     wanted = posted("ann", NOON - 100 * SECOND)
     await world.live(wanted)
     asked, relations = [], world.edges.relations
@@ -333,7 +335,7 @@ async def test_for_you_asks_the_store_a_bounded_number_of_times(world) -> None:
 
     world.edges.relations = counted
     shown, place = await world.for_you("bob", None, 1)
-    assert (shown, len(asked) <= MOST_ROUNDS) == ([], True)
+    assert (shown, len(asked) <= MAX_ROUNDS) == ([], True)
     found = []
     while place is not None:
         shown, place = await world.for_you("bob", place, 1)
@@ -356,7 +358,7 @@ async def test_a_page_of_for_you_or_a_reel_is_bounded_in_bytes(world) -> None:
         found, place, pages = [], None, 0
         while pages == 0 or place is not None:
             shown, place = await read(place)
-            assert 0 < len(msgspec.json.encode([each.item for each in shown])) < 1.1 * MOST_BYTES
+            assert 0 < len(msgspec.json.encode([each.item for each in shown])) < 1.1 * MAX_BYTES
             found, pages = found + [each.item.id for each in shown], pages + 1
         assert (found, pages) == (ids, 3)
 
@@ -385,14 +387,14 @@ async def test_an_erased_storys_mark_is_kept_no_longer_than_its_life(world) -> N
     world.now.forward(hours=24)
     world.index.sweep(world.now())
     for story in stories:
-        world.follow_log(Forgotten("story-posted", story.story_id, 0, 1))
+        world.follow_log(Tombstone("story-posted", story.story_id, 0, 1))
     world.now.forward(minutes=1)
     world.index.sweep(world.now())
     assert world.index.ended_marks == 0
 
 
 async def test_a_block_waits_until_it_is_said_and_a_mute_does_not(world) -> None:
-    block, mute = Pair(Kind.BLOCK, "ann", "bob"), Pair(Kind.MUTE, "ann", "bob")
+    block, mute = EdgeKey(Kind.BLOCK, "ann", "bob"), EdgeKey(Kind.MUTE, "ann", "bob")
     for pair in (block, mute):
         await world.decide(pair, on=True)
     assert world.relay.confirmed == [block]
@@ -400,14 +402,14 @@ async def test_a_block_waits_until_it_is_said_and_a_mute_does_not(world) -> None
 
 async def test_an_outsiders_time_ahead_is_cut_and_our_own_is_not(world) -> None:
     ahead = UserFollowed(user_id="bob", target_id="ann", at=NOON + DAY)
-    await world.hear([fact(ahead, ours=False, appended_at=NOON)])
-    assert world.edges.words[FOLLOW] == Word(True, NOON)
+    await world.hear([fact(ahead, is_internal=False, appended_at=NOON)])
+    assert world.edges.words[FOLLOW] == EdgeChange(True, NOON)
     await world.hear([fact(ahead)])
-    assert world.edges.words[FOLLOW] == Word(True, NOON + DAY)
+    assert world.edges.words[FOLLOW] == EdgeChange(True, NOON + DAY)
 
 
 async def test_an_outsiders_erasure_has_the_same_receipt_each_time(world) -> None:
-    erased = fact(UserErased(user_id="ann", at=NOON), ours=False)
+    erased = fact(UserErased(user_id="ann", at=NOON), is_internal=False)
     for _ in range(2):
         await world.forget(erased)
     first, second = world.said.events

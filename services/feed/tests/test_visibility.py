@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 from stories_feed.domain.live import LiveStory
-from stories_feed.domain.ttl import Lives, showable
+from stories_feed.domain.ttl import TtlPolicy, has_time_left
 from stories_feed.domain.visibility import Relation, may_comment, may_see, ring_of
 from stories_feed.testing.builders import NOON
 
 HOUR = timedelta(hours=1)
-LIVES = Lives(ticket=HOUR, restricted=timedelta(minutes=5))
+LIVES = TtlPolicy(ticket=HOUR, restricted=timedelta(minutes=5))
 
 
 def story(number: int = 1, **fields) -> LiveStory:
@@ -77,5 +77,5 @@ def test_a_window_is_half_of_the_shortest_life() -> None:
 
 
 def test_a_story_with_less_than_a_second_left_is_not_shown() -> None:
-    assert showable(NOON + timedelta(seconds=1), NOON)
-    assert not showable(NOON + timedelta(milliseconds=999), NOON)
+    assert has_time_left(NOON + timedelta(seconds=1), NOON)
+    assert not has_time_left(NOON + timedelta(milliseconds=999), NOON)

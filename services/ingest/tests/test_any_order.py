@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import IngestError
-from stories_ingest.domain.quota import Bounds
-from stories_ingest.domain.story import How, State
-from stories_ingest.testing.builders import Hands, draft, part
+from stories_ingest.domain.quota import QuotaLimits
+from stories_ingest.domain.story import EndReason, State
+from stories_ingest.testing.builders import FakeClock, draft, part
 from stories_ingest.testing.in_memory import MemoryStories
 from stories_shared.events.ids import new_id
 
-FEW = Bounds(drafts=3, live=3, posted_24h=6)
+FEW = QuotaLimits(drafts=3, live=3, posted_24h=6)
 
 
 class Lives(RuleBasedStateMachine):
@@ -24,7 +24,7 @@ class Lives(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.store, self.now, self.posted = MemoryStories(), Hands(), 0
+        self.store, self.now, self.posted = MemoryStories(), FakeClock(), 0
 
     def ask(self, coroutine):
         try:
@@ -80,7 +80,7 @@ class Lives(RuleBasedStateMachine):
         self.now.move(hours=hours)
         for story in [story for story in self.store.stories.values() if story.over(self.now())]:
             self.decide(
-                story.id, transitions.expire if story.posted else lambda case: transitions.vanish(case, self.now())
+                story.id, transitions.expire if story.posted else lambda case: transitions.discard(case, self.now())
             )
 
     @invariant()
@@ -100,9 +100,9 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def only_what_was_posted_is_said(self):
-        for story_id in self.store.unsaid:
+        for story_id in self.store.pending:
             ended, story = self.store.endings.get(story_id), self.store.stories.get(story_id)
-            assert (story and story.posted) or (ended and ended.how is How.DELETED)
+            assert (story and story.posted) or (ended and ended.how is EndReason.DELETED)
 
     @invariant()
     def the_parts_of_a_series_agree(self):

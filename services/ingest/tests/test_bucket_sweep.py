@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 
 import pytest
-from stories_ingest.jobs.single_replica import HOLD, InTurn
-from stories_ingest.testing.builders import Hands
+from stories_ingest.jobs.single_replica import LEASE, SingleReplica
+from stories_ingest.testing.builders import FakeClock
 from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition
 from stories_ingest.testing.in_memory import MemoryStories
-from stories_ingest.usecases.sweeps import LISTED, WALK_FOR, SweepObjects
+from stories_ingest.usecases.sweeps import LISTED, MAX_SWEEP_TIME, SweepObjects
 
 MANY = 30 * LISTED
 SECONDS = 3
@@ -17,7 +17,7 @@ SECONDS = 3
 class SlowBucket(MemoryBucket):
     """One that takes three seconds to list a page."""
 
-    now: Hands = field(default_factory=Hands)
+    now: FakeClock = field(default_factory=FakeClock)
 
     async def page(self, prefix, after, limit):
         self.now.move(seconds=SECONDS)
@@ -49,7 +49,7 @@ async def test_each_turn_of_a_walk_is_short_and_the_next_goes_on(bucket):
         began = bucket.now()
         more = await sweep(position)
         longest, turns = max(longest, (bucket.now() - began).total_seconds()), turns + 1
-    assert longest <= WALK_FOR.total_seconds() + SECONDS
+    assert longest <= MAX_SWEEP_TIME.total_seconds() + SECONDS
     assert (turns > 5, position.position, strays(bucket)) == (True, "", [])
     assert len(bucket.objects) == MANY * 9 // 10
 
@@ -80,19 +80,19 @@ async def test_no_replica_walks_beside_another_however_long_it_takes(bucket):
     async def begins(_position):
         elsewhere.append(bucket.now())
 
-    other = InTurn(turns, "two", bucket.now).resumed("walk", begins)
+    other = SingleReplica(turns, "two", bucket.now).resumed("walk", begins)
 
     async def wanted(keys):
         await other()
         return await all_but_strays(keys)
 
     sweep = SweepObjects(bucket, "staging/", wanted, bucket.now, 100)
-    one = InTurn(turns, "one", bucket.now).resumed("walk", sweep)
+    one = SingleReplica(turns, "one", bucket.now).resumed("walk", sweep)
     began = bucket.now()
     while await one():
         pass
-    assert bucket.now() - began > HOLD
+    assert bucket.now() - began > LEASE
     assert elsewhere == []
-    bucket.now.move(seconds=HOLD.total_seconds())
+    bucket.now.move(seconds=LEASE.total_seconds())
     await other()
     assert len(elsewhere) == 1

@@ -7,29 +7,29 @@ import pytest
 from stories_ingest.domain.errors import NoSuchStory, WrongState
 from stories_ingest.domain.keys import FINAL, STAGING
 from stories_ingest.domain.quota import Quota, Slot
-from stories_ingest.domain.story import Asker, How
-from stories_ingest.testing.builders import NOW, Hands, draft, live, media, processing
-from stories_ingest.testing.fakes import Heard, MemoryBucket, MemoryPosition, MemoryRelay
+from stories_ingest.domain.story import EndReason, Requester
+from stories_ingest.testing.builders import NOW, FakeClock, draft, live, media, processing
+from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition, MemoryRelay, RecordingPublisher
 from stories_ingest.testing.in_memory import MemoryStories
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
-from stories_ingest.usecases.endings import SECOND_LOOK, EndDeleted, EndExpired, EraseMedia
+from stories_ingest.usecases.endings import RECHECK_AFTER, EndDeleted, EndExpired, EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount, ForgetUser
 from stories_ingest.usecases.event_mapping import story_posted
-from stories_ingest.usecases.republish_stale import MendNews
-from stories_ingest.usecases.sweeps import PAGE, EraseUnheardOf, LookAgain, SweepObjects, VanishOverdue
-from stories_shared.errors import Unacceptable, Unavailable
+from stories_ingest.usecases.republish_stale import RepublishIfStale
+from stories_ingest.usecases.sweeps import PAGE, DiscardOverdue, EraseMissedExpiries, RecheckErasures, SweepObjects
+from stories_shared.errors import InvalidMessage, Unavailable
 from stories_shared.events import StoryDeleted, StoryExpired
 from stories_shared.events.ids import new_id
 
-ANN, BOB, ADMIN = Asker("ann"), Asker("bob"), Asker("root", is_admin=True)
+ANN, BOB, ADMIN = Requester("ann"), Requester("bob"), Requester("root", is_admin=True)
 
 
 @dataclass
 class World:
     stories: MemoryStories = field(default_factory=MemoryStories)
     bucket: MemoryBucket = field(default_factory=MemoryBucket)
-    heard: Heard = field(default_factory=Heard)
-    now: Hands = field(default_factory=Hands)
+    heard: RecordingPublisher = field(default_factory=RecordingPublisher)
+    now: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self):
         self.endings = MemoryRelay(self.stories)
@@ -38,12 +38,12 @@ class World:
         self.deleted = EndDeleted(self.stories, self.endings, erase, self.now, new_id)
         self.delete = DeleteStory(self.stories, self.stories, self.bucket, self.endings, self.now, new_id)
         self.cancel = CancelStory(self.stories, self.bucket, self.stories, self.now)
-        self.mend = MendNews(self.stories, self.heard)
+        self.mend = RepublishIfStale(self.stories, self.heard)
         self.account = EraseAccount(self.stories, self.stories, self.bucket, self.endings, self.now, new_id)
         self.forget = ForgetUser(self.account, self.heard, self.now)
-        self.vanish = VanishOverdue(self.stories, self.stories, self.bucket, self.now)
-        self.unheard_of = EraseUnheardOf(self.stories, self.stories, erase, self.now)
-        self.again = LookAgain(self.stories, self.bucket, self.account, self.now)
+        self.vanish = DiscardOverdue(self.stories, self.stories, self.bucket, self.now)
+        self.unheard_of = EraseMissedExpiries(self.stories, self.stories, erase, self.now)
+        self.again = RecheckErasures(self.stories, self.bucket, self.account, self.now)
 
     async def sweep(self):
         for prefix, wanted in ((STAGING, self.stories.uploads_wanted), (FINAL, self.stories.rightful)):
@@ -80,7 +80,7 @@ async def test_an_expired_story_is_erased_and_the_log_forgets_it(world):
     story = world.add(live())
     world.now.at = story.posted.expires_at + timedelta(seconds=1)
     await world.expire(expired(story))
-    assert (world.bucket.objects, (await world.stories.ended(story.id)).how) == ({}, How.EXPIRED)
+    assert (world.bucket.objects, (await world.stories.ended(story.id)).how) == ({}, EndReason.EXPIRED)
     assert (world.stores_said(), world.heard.forgotten) == ([("StoryErased", story.id)], [f"story-posted/{story.id}"])
 
 
@@ -102,36 +102,36 @@ async def test_nothing_is_erased_before_our_own_clock_agrees(world):
 
 async def test_an_expiry_far_ahead_of_its_time_is_nobodys_honest_news(world):
     story = world.add(live())
-    with pytest.raises(Unacceptable):
+    with pytest.raises(InvalidMessage):
         await world.expire(expired(story, expires_at=NOW - timedelta(days=1)))
     assert await world.stories.find(story.id) == story
 
 
 async def test_a_draft_cannot_expire(world):
     story = world.add(draft())
-    with pytest.raises(Unacceptable):
+    with pytest.raises(InvalidMessage):
         await world.expire(expired(replace(live(), id=story.id), expires_at=NOW - timedelta(days=1)))
 
 
 async def test_a_deletion_said_by_us_ends_what_still_lives_in_silence(world):
     story = world.add(live())
-    await world.deleted(deleted(story.id, by="admin"), ours=True)
-    assert (world.stories.unsaid, world.bucket.objects) == (set(), {})
+    await world.deleted(deleted(story.id, by="admin"), is_internal=True)
+    assert (world.stories.pending, world.bucket.objects) == (set(), {})
 
 
 async def test_a_deletion_from_outside_is_said_again_by_us(world):
     story = world.add(live())
-    await world.deleted(deleted(story.id, by="admin"), ours=False)
+    await world.deleted(deleted(story.id, by="admin"), is_internal=False)
     ended = await world.stories.ended(story.id)
-    assert (ended.author_id, ended.by, world.stories.unsaid) == ("ann", "admin", {story.id})
-    await world.deleted(deleted(story.id, by="admin"), ours=False)
+    assert (ended.author_id, ended.by, world.stories.pending) == ("ann", "admin", {story.id})
+    await world.deleted(deleted(story.id, by="admin"), is_internal=False)
     assert await world.stories.ended(story.id) == replace(ended, erased_at=ended.erased_at)
 
 
 async def test_an_outsider_cannot_speak_for_the_author(world):
     story = world.add(live())
-    with pytest.raises(Unacceptable):
-        await world.deleted(deleted(story.id, by="author"), ours=False)
+    with pytest.raises(InvalidMessage):
+        await world.deleted(deleted(story.id, by="author"), is_internal=False)
 
 
 async def test_a_deletion_is_said_and_its_media_gone_when_it_is_confirmed(world):
@@ -193,7 +193,7 @@ async def test_the_rest_of_a_series_goes_when_a_part_is_already_gone(world):
 async def test_a_cancelled_draft_vanishes_with_its_upload(world):
     story = world.add(draft())
     await world.cancel(ANN, story.id)
-    assert (world.stories.stories, world.bucket.objects, world.stories.unsaid) == ({}, {}, set())
+    assert (world.stories.stories, world.bucket.objects, world.stories.pending) == ({}, {}, set())
     with pytest.raises(NoSuchStory):
         await world.cancel(ANN, story.id)
 
@@ -233,7 +233,7 @@ async def test_present_news_is_left_alone(world):
 async def test_news_of_an_erased_story_is_forgotten_again(world):
     story = world.add(live())
     news = story_posted(story)
-    await world.deleted(deleted(story.id), ours=True)
+    await world.deleted(deleted(story.id), is_internal=True)
     world.heard.forgotten.clear()
     await world.mend(news)
     assert world.heard.forgotten == [f"story-posted/{story.id}"]
@@ -267,7 +267,7 @@ async def test_an_erased_account_is_told_of_every_time(world):
 async def test_what_a_stalled_request_made_for_an_erased_account_goes_with_the_second_look(world):
     await world.forget("ann", NOW, new_id())
     late = world.add(draft())
-    world.now.at = NOW + SECOND_LOOK
+    world.now.at = NOW + RECHECK_AFTER
     await world.again()
     assert await world.stories.find(late.id) is None
     assert world.stories.erased_users["ann"][1] is None
@@ -276,7 +276,7 @@ async def test_what_a_stalled_request_made_for_an_erased_account_goes_with_the_s
 async def test_a_second_look_at_an_account_that_failed_is_made_again(world):
     await world.forget("ann", NOW, new_id())
     late = world.add(live())
-    world.now.at = NOW + SECOND_LOOK
+    world.now.at = NOW + RECHECK_AFTER
     world.endings.down = True
     with pytest.raises(Unavailable):
         await world.again()
@@ -307,11 +307,11 @@ async def test_no_draft_of_an_erased_account_keeps_its_authors_name(world):
 async def test_a_second_look_that_fails_for_one_story_is_done_for_the_others(world):
     stories = [world.add(live()) for _ in range(5)]
     for story in stories:
-        await world.deleted(deleted(story.id), ours=True)
+        await world.deleted(deleted(story.id), is_internal=True)
     stuck, *others = [media(story.id, "late").key for story in stories]
     world.bucket.objects |= dict.fromkeys([stuck, *others], b"m")
     world.bucket.stuck = stuck
-    world.now.at = NOW + SECOND_LOOK
+    world.now.at = NOW + RECHECK_AFTER
     with pytest.raises(Unavailable):
         await world.again()
     assert set(world.bucket.objects) == {stuck}
@@ -322,9 +322,9 @@ async def test_full_pages_of_second_looks_follow_each_other_at_once(world):
     many = 100 * 5
     for _ in range(many):
         story = world.add(live())
-        await world.deleted(deleted(story.id), ours=True)
+        await world.deleted(deleted(story.id), is_internal=True)
         world.bucket.objects[media(story.id, "late").key] = b"m"
-    world.now.at = NOW + SECOND_LOOK
+    world.now.at = NOW + RECHECK_AFTER
     turns = 1
     while await world.again():
         turns += 1
@@ -334,9 +334,9 @@ async def test_full_pages_of_second_looks_follow_each_other_at_once(world):
 
 async def test_what_a_stalled_worker_wrote_goes_with_the_second_look(world):
     story = world.add(live())
-    await world.deleted(deleted(story.id), ours=True)
+    await world.deleted(deleted(story.id), is_internal=True)
     world.bucket.objects[media(story.id, "late").key] = b"m"
-    world.now.at = NOW + SECOND_LOOK
+    world.now.at = NOW + RECHECK_AFTER
     await world.again()
     assert (world.bucket.objects, world.stories.again) == ({}, {})
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from aiokafka.admin import NewPartitions
 from stories_ingest.testing.harness import eventually, photo
-from stories_shared.clock import system_now, text
+from stories_shared.clock import rfc3339, system_now
 from stories_shared.events.ids import new_id
 from stories_shared.kafka.client import Kafka, key_hash
 
@@ -16,7 +16,7 @@ OURS = {"ce_specversion": "1.0", "ce_source": "/stories/expiry"}
 
 
 def of(kind, **headers):
-    return {**OURS, "ce_id": new_id(), "ce_type": f"stories.{kind}.v1", "ce_time": text(system_now()), **headers}
+    return {**OURS, "ce_id": new_id(), "ce_type": f"stories.{kind}.v1", "ce_time": rfc3339(system_now()), **headers}
 
 
 async def tell_twice(ingest, topic, key, value, **headers):
@@ -24,8 +24,8 @@ async def tell_twice(ingest, topic, key, value, **headers):
         await ingest.tell(topic, key, value, **headers)
 
 
-async def parked(ingest, topic, story_id):
-    return [value for _, value, _ in await ingest.said(f"{topic}.ingest.parked") if value["story_id"] == story_id]
+async def dead_letter(ingest, topic, story_id):
+    return [value for _, value, _ in await ingest.said(f"{topic}.ingest.dlq") if value["story_id"] == story_id]
 
 
 async def erased(ingest, story_id, times=1):
@@ -59,7 +59,7 @@ async def test_an_expired_story_leaves_nothing_and_every_telling_is_answered(sta
 
 async def test_a_moderators_deletion_ends_the_story_and_is_said_again_by_us(ingest, ann):
     story = await ann.post()
-    fact = {"story_id": story["id"], "deleted_at": text(system_now()), "by": "admin"}
+    fact = {"story_id": story["id"], "deleted_at": rfc3339(system_now()), "by": "admin"}
     await tell_twice(ingest, "story-deleted", "any key", fact)
     await erased(ingest, story["id"], times=2)
 
@@ -71,13 +71,13 @@ async def test_a_moderators_deletion_ends_the_story_and_is_said_again_by_us(inge
     assert (await ann.show(story["id"])).status_code == 404
 
 
-async def test_an_outsider_who_speaks_for_the_author_is_parked(ingest, ann):
+async def test_an_outsider_who_speaks_for_the_author_is_dead_lettered(ingest, ann):
     story = await ann.post()
-    fact = {"story_id": story["id"], "author_id": ann.user_id, "deleted_at": text(system_now()), "by": "author"}
+    fact = {"story_id": story["id"], "author_id": ann.user_id, "deleted_at": rfc3339(system_now()), "by": "author"}
     await ingest.tell("story-deleted", story["id"], fact)
 
     async def look():
-        return await parked(ingest, "story-deleted", story["id"])
+        return await dead_letter(ingest, "story-deleted", story["id"])
 
     assert await eventually(look) == [fact]
     assert (await ann.show(story["id"])).status_code == 200
@@ -85,7 +85,7 @@ async def test_an_outsider_who_speaks_for_the_author_is_parked(ingest, ann):
 
 async def test_a_decided_report_ends_the_story_without_our_saying_so(ingest, ann):
     story = await ann.post()
-    fact = {"story_id": story["id"], "author_id": ann.user_id, "deleted_at": text(system_now()), "by": "admin"}
+    fact = {"story_id": story["id"], "author_id": ann.user_id, "deleted_at": rfc3339(system_now()), "by": "admin"}
     headers = of("story-deleted", ce_source="/stories/engagement")
     await tell_twice(ingest, "story-deleted", story["id"], fact, **headers)
     await erased(ingest, story["id"], times=2)
@@ -95,7 +95,7 @@ async def test_a_decided_report_ends_the_story_without_our_saying_so(ingest, ann
 
 async def test_an_ending_of_an_unknown_story_is_answered(ingest):
     story_id = new_id()
-    fact = {"story_id": story_id, "author_id": "ann", "deleted_at": text(system_now()), "by": "author"}
+    fact = {"story_id": story_id, "author_id": "ann", "deleted_at": rfc3339(system_now()), "by": "author"}
     await tell_twice(ingest, "story-deleted", story_id, fact, **of("story-deleted"))
     await erased(ingest, story_id, times=2)
 
@@ -165,7 +165,7 @@ def partition_of(key, width):
 
 async def test_an_erased_account_leaves_nothing_and_begins_empty(ingest, ann):
     story, draft = await ann.post(), await ann.drafted(photo(), key="k")
-    at = text(system_now())
+    at = rfc3339(system_now())
     receipt = new_id()
     fact = {"user_id": ann.user_id, "at": at, "receipt_id": receipt}
     await tell_twice(ingest, "user-erased", ann.user_id, fact, **of("user-erased"))
@@ -182,7 +182,7 @@ async def test_an_erased_account_leaves_nothing_and_begins_empty(ingest, ann):
 
 
 async def test_an_outsider_may_erase_an_account_without_a_receipt_and_not_ahead_of_time(ingest, ann):
-    future = text(system_now() + timedelta(days=1))
+    future = rfc3339(system_now() + timedelta(days=1))
     await ingest.tell("user-erased", ann.user_id, {"user_id": ann.user_id, "at": future})
 
     async def answered():
@@ -195,11 +195,11 @@ async def test_an_outsider_may_erase_an_account_without_a_receipt_and_not_ahead_
     assert (await ann.show(later["id"])).status_code == 200
 
 
-async def test_what_cannot_be_read_is_parked(ingest, ann):
+async def test_what_cannot_be_read_is_dead_lettered(ingest, ann):
     story = await ann.post()
     await ingest.tell("story-expired", story["id"], {"story_id": story["id"]}, **of("story-expired"))
 
     async def look():
-        return await parked(ingest, "story-expired", story["id"])
+        return await dead_letter(ingest, "story-expired", story["id"])
 
     assert await eventually(look) == [{"story_id": story["id"]}]

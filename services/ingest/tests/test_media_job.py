@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import MachineFault, WorkerLost
-from stories_ingest.domain.story import State, Words
-from stories_ingest.testing.builders import NOW, Hands, processing
-from stories_ingest.testing.fakes import Kitchen, MemoryBucket, MemoryRelay, folder
+from stories_ingest.domain.story import Overlay, State
+from stories_ingest.testing.builders import NOW, FakeClock, processing
+from stories_ingest.testing.fakes import FakeTranscoder, MemoryBucket, MemoryRelay, folder
 from stories_ingest.testing.in_memory import MemoryStories
-from stories_ingest.usecases.run_media_job import LEASE, MAX_DEATHS, RETRY_AT_MOST, WorkOnMedia
-from stories_ingest.usecases.wakeups import Bell
+from stories_ingest.usecases.run_media_job import LEASE, MAX_DEATHS, RETRY_AT_MOST, RunMediaJob
+from stories_ingest.usecases.wakeups import Wakeups
 from stories_shared.errors import Unavailable
 from stories_shared.events.ids import new_id
 
@@ -22,11 +22,11 @@ from stories_shared.events.ids import new_id
 class Workshop:
     stories: MemoryStories = field(default_factory=MemoryStories)
     bucket: MemoryBucket = field(default_factory=MemoryBucket)
-    kitchen: Kitchen = field(default_factory=Kitchen)
-    now: Hands = field(default_factory=Hands)
+    kitchen: FakeTranscoder = field(default_factory=FakeTranscoder)
+    now: FakeClock = field(default_factory=FakeClock)
 
-    def worker(self, name="w", renew_every_s=0.01, make=None) -> WorkOnMedia:
-        return WorkOnMedia(
+    def worker(self, name="w", renew_every_s=0.01, make=None) -> RunMediaJob:
+        return RunMediaJob(
             worker=name,
             jobs=self.stories,
             stories=self.stories,
@@ -35,7 +35,7 @@ class Workshop:
             folder=folder,
             cut=lambda track, start, end: f"{track}{start}-{end}",
             posted=MemoryRelay(self.stories),
-            bell=Bell(),
+            bell=Wakeups(),
             now=self.now,
             new_id=new_id,
             renew_every_s=renew_every_s,
@@ -67,7 +67,7 @@ async def test_a_job_is_posted_and_its_upload_removed(shop):
 
 
 async def test_a_long_clip_becomes_parts_under_folders_of_their_own(shop):
-    story = shop.published(words=Words(captions_track="T"))
+    story = shop.published(words=Overlay(captions_track="T"))
     shop.kitchen.parts = 3
     await shop.worker()()
     parts = await shop.stories.parts(story.id)

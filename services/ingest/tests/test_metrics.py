@@ -5,25 +5,25 @@ from typing import get_args
 
 from stories_ingest.app.background import counted
 from stories_ingest.domain.errors import REASONS
-from stories_ingest.jobs.media_worker import work_for_ever
+from stories_ingest.jobs.media_worker import run_worker
 from stories_ingest.media.types import Reason
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.store.scratch_folders import Scratch
-from stories_ingest.usecases.wakeups import Bell
-from stories_shared.runtime.metrics import Catalogue
+from stories_ingest.usecases.wakeups import Wakeups
+from stories_shared.runtime.metrics import MetricsRegistry
 
 
 def test_every_reason_that_media_work_knows_has_a_series_before_it_first_happens() -> None:
-    catalogue = Catalogue()
-    IngestMetrics(catalogue)
-    page = catalogue.page().decode()
+    registry = MetricsRegistry()
+    IngestMetrics(registry)
+    page = registry.page().decode()
     assert set(REASONS) == set(get_args(Reason))
     for reason in REASONS:
         assert f'stories_publishes_total{{reason="{reason}",result="refused"}} 0.0' in page
 
 
 async def test_a_worker_that_looks_for_a_job_has_none_running():
-    metrics = IngestMetrics(Catalogue())
+    metrics = IngestMetrics(MetricsRegistry())
     running = metrics.media_jobs.labels("running")
     looking = asyncio.Event()
 
@@ -31,7 +31,7 @@ async def test_a_worker_that_looks_for_a_job_has_none_running():
         looking.set()
         await asyncio.Event().wait()
 
-    idle = asyncio.create_task(work_for_ever(work, Scratch(), Bell(), metrics))
+    idle = asyncio.create_task(run_worker(work, Scratch(), Wakeups(), metrics))
     await looking.wait()
     assert running._value.get() == 0
     idle.cancel()

@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import pytest
 from pymongo.monitoring import CommandListener
-from stories_ingest.domain.story import Asker, State
+from stories_ingest.domain.story import Requester, State
 from stories_ingest.store.documents import STORIES, story_document
 from stories_ingest.store.stories import MongoStories
 from stories_ingest.testing.builders import BOUNDS, processing
 from stories_ingest.testing.fakes import MemoryBucket
 from stories_ingest.testing.harness import eventually
 from stories_ingest.usecases.publish import PublishStory
-from stories_ingest.usecases.wakeups import Bell
+from stories_ingest.usecases.wakeups import Wakeups
 from stories_shared.clock import system_now
 from stories_shared.mongo.client import Mongo
 
@@ -47,7 +47,7 @@ async def held(realm):
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[finds])
     stories = [processing(now=system_now()) for _ in range(WAITING)]
     await mongo[STORIES].insert_many([{"_id": story.id, **story_document(story)} for story in stories])
-    bell = Bell()
+    bell = Wakeups()
     publish = PublishStory(MongoStories(mongo, system_now), MemoryBucket(), bell, BOUNDS, system_now)
     yield stories, publish, bell, finds.counted, mongo
     await mongo.close()
@@ -55,7 +55,9 @@ async def held(realm):
 
 async def test_many_held_requests_look_together_and_at_states_alone(held):
     stories, publish, _, counted, _ = held
-    answers = await asyncio.gather(*(publish(Asker("ann"), story.id, timedelta(seconds=SECONDS)) for story in stories))
+    answers = await asyncio.gather(
+        *(publish(Requester("ann"), story.id, timedelta(seconds=SECONDS)) for story in stories)
+    )
     assert {answer.state for answer in answers} == {State.PROCESSING}
     assert counted["whole"] == 2 * WAITING
     assert counted["parts"] < WAITING
@@ -63,7 +65,7 @@ async def test_many_held_requests_look_together_and_at_states_alone(held):
 
 async def test_a_held_request_is_woken_by_a_decision_of_its_own_process(held):
     stories, publish, bell, counted, mongo = held
-    waiting = asyncio.ensure_future(publish(Asker("ann"), stories[0].id, timedelta(seconds=30)))
+    waiting = asyncio.ensure_future(publish(Requester("ann"), stories[0].id, timedelta(seconds=30)))
 
     async def looked():
         return counted["parts"]

@@ -2,11 +2,11 @@ from datetime import timedelta
 
 import pytest
 from stories_ingest.domain.errors import TooMany
-from stories_ingest.domain.quota import Bounds, Quota
+from stories_ingest.domain.quota import Quota, QuotaLimits
 from stories_ingest.testing.builders import NOW
 
 HOUR = timedelta(hours=1)
-FEW = Bounds(drafts=2, live=2, posted_24h=3)
+FEW = QuotaLimits(drafts=2, live=2, posted_24h=3)
 
 
 def posted(*names: str, lifetime: timedelta = HOUR) -> Quota:
@@ -58,4 +58,4 @@ def test_what_was_posted_a_day_ago_counts_no_more() -> None:
 
 
 def test_a_bound_of_nothing_is_never_free() -> None:
-    assert Quota().wait(NOW, Bounds(drafts=1, live=1, posted_24h=0)) > timedelta(0)
+    assert Quota().wait(NOW, QuotaLimits(drafts=1, live=1, posted_24h=0)) > timedelta(0)

@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest
 from stories_ingest.domain.errors import MachineFault, WorkerLost
-from stories_ingest.jobs.media_worker import work_for_ever
+from stories_ingest.jobs.media_worker import run_worker
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.store.scratch_folders import Scratch
 from stories_ingest.testing.harness import eventually, photo
-from stories_ingest.usecases.run_media_job import Done
-from stories_ingest.usecases.wakeups import Bell
-from stories_shared.runtime.metrics import Catalogue
+from stories_ingest.usecases.run_media_job import JobOutcome
+from stories_ingest.usecases.wakeups import Wakeups
+from stories_shared.runtime.metrics import MetricsRegistry
 
 
 async def test_there_is_no_room_until_there_is_as_much_as_the_job_needs():
@@ -52,8 +52,8 @@ async def test_a_worker_claims_nothing_while_its_disk_is_full():
             raise MachineFault("full")
         again.set()
 
-    metrics = IngestMetrics(Catalogue())
-    running = asyncio.ensure_future(work_for_ever(work, disk, Bell(), metrics, rest_s=0.001))
+    metrics = IngestMetrics(MetricsRegistry())
+    running = asyncio.ensure_future(run_worker(work, disk, Wakeups(), metrics, rest_s=0.001))
     await asyncio.wait_for(again.wait(), 10)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -62,8 +62,8 @@ async def test_a_worker_claims_nothing_while_its_disk_is_full():
 
 
 async def test_a_failed_job_is_counted_and_the_next_one_done():
-    catalogue, second = Catalogue(), asyncio.Event()
-    done = iter([Done("failed", "video", timedelta(seconds=1), error=WorkerLost("a traceback"))])
+    registry, second = MetricsRegistry(), asyncio.Event()
+    done = iter([JobOutcome("failed", "video", timedelta(seconds=1), error=WorkerLost("a traceback"))])
 
     async def work():
         if found := next(done, None):
@@ -71,11 +71,11 @@ async def test_a_failed_job_is_counted_and_the_next_one_done():
         second.set()
         return None
 
-    running = asyncio.ensure_future(work_for_ever(work, FullDisk(0), Bell(), IngestMetrics(catalogue)))
+    running = asyncio.ensure_future(run_worker(work, FullDisk(0), Wakeups(), IngestMetrics(registry)))
     await asyncio.wait_for(second.wait(), 10)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    page = catalogue.page().decode()
+    page = registry.page().decode()
     assert 'stories_publishes_total{reason="",result="failed"} 1.0' in page
     assert 'stories_publish_duration_seconds_count{kind="video"} 0.0' in page
 

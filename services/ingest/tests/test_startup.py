@@ -13,7 +13,7 @@ from minio.versioningconfig import VersioningConfig
 from stories_embedded.ports import free_port
 from stories_ingest.app import build_app, init
 from stories_ingest.settings import IngestSettings
-from stories_ingest.store.documents import ENDED_KEPT
+from stories_ingest.store.documents import ENDED_RETENTION
 from stories_ingest.testing.harness import eventually, photo, settings_of
 from stories_shared.kafka.topics import Topics
 from stories_shared.runtime.settings import load
@@ -63,7 +63,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line(realm, capsys, changed):
 
 async def test_every_subscriber_is_of_the_one_kind(realm):
     app = build_app(settings_of(realm))
-    subscribers = app.state.foundation.subscribers
+    subscribers = app.state.runtime.subscribers
     assert {each.group_id.removeprefix(realm.prefix) for each in subscribers} == {
         f"ingest.{topic}" for topic in ("story-posted", "story-expired", "story-deleted", "user-erased")
     }
@@ -72,7 +72,7 @@ async def test_every_subscriber_is_of_the_one_kind(realm):
 
 def test_ended_marks_outlive_every_record():
     topics = Topics.of([timedelta(hours=24)])
-    assert all(topic.clears_after < ENDED_KEPT for topic in topics.values())
+    assert all(topic.max_record_age < ENDED_RETENTION for topic in topics.values())
 
 
 async def test_the_other_driver_tells_the_same_story(start):

@@ -11,9 +11,9 @@ from stories_ingest import store as mongo_store
 from stories_ingest.app import ensure
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory, TooMany
-from stories_ingest.domain.quota import Bounds, Quota, Slot
-from stories_ingest.domain.story import Choices, Ended, How, Sound, State, Words
-from stories_ingest.store.cleanup import MongoCleaning, MongoTurns
+from stories_ingest.domain.quota import Quota, QuotaLimits, Slot
+from stories_ingest.domain.story import Ended, EndReason, Overlay, Sound, State, StorySettings
+from stories_ingest.store.cleanup import MongoCleanup, MongoLeases
 from stories_ingest.store.documents import CLAIMS, ENDED, ERASED_USERS, QUOTAS, STORIES, ended_document, story_document
 from stories_ingest.store.jobs import MongoJobs
 from stories_ingest.store.stories import MongoStories
@@ -21,8 +21,8 @@ from stories_ingest.testing.builders import BOUNDS, NOW, draft, live, media, par
 from stories_ingest.testing.in_memory import MemoryStories
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
-from stories_shared.mongo.idempotency import Claims, New, Once
-from stories_shared.mongo.outbox import Outbox, mark
+from stories_shared.mongo.idempotency import Claimed, IdempotencyRequest, IdempotencyStore
+from stories_shared.mongo.outbox import Outbox, pending_mark
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 
 LATER = NOW + timedelta(seconds=15)
@@ -35,22 +35,22 @@ class InMemory:
     async def add(self, *stories):
         self.stories.add(*stories)
 
-    async def unsaid(self):
-        return self.stories.unsaid
+    async def pending(self):
+        return self.stories.pending
 
 
 class InMongo:
     def __init__(self, mongo):
         self.mongo = mongo
         self.stories = MongoStories(mongo, lambda: NOW)
-        self.jobs, self.cleaning, self.turns = MongoJobs(mongo), MongoCleaning(mongo), MongoTurns(mongo)
+        self.jobs, self.cleaning, self.turns = MongoJobs(mongo), MongoCleanup(mongo), MongoLeases(mongo)
 
     async def add(self, *stories):
         await self.mongo[STORIES].insert_many([{"_id": story.id, **story_document(story)} for story in stories])
 
-    async def unsaid(self):
+    async def pending(self):
         found = [
-            await self.mongo[name].find({"unsaid.since": {"$exists": True}}).to_list(None)
+            await self.mongo[name].find({"pending.since": {"$exists": True}}).to_list(None)
             for name in ("stories", "ended")
         ]
         return {document["_id"] for documents in found for document in documents}
@@ -87,13 +87,13 @@ def admitted(story, bounds, quota):
 
 
 async def test_a_story_comes_back_as_it_was_kept(store):
-    words = Words(
+    words = Overlay(
         caption="até já",
         captions_track="WEBVTT\n",
         sound=Sound(id="1", title="t", artist="a", start_ms=0, length_ms=1),
         layers=({"kind": "text", "$own": {"a.b": [1, 2.5, None]}},),
     )
-    story = draft(words=words, choices=Choices(audience="friends", hide_from=("bob", "cat")))
+    story = draft(words=words, choices=StorySettings(audience="friends", hide_from=("bob", "cat")))
     await created(store, story)
     assert await store.stories.find(story.id) == story
 
@@ -106,7 +106,7 @@ async def test_a_draft_with_an_id_that_is_there_changes_nothing(store):
 
 
 async def test_a_refused_admission_keeps_nothing(store):
-    few = Bounds(drafts=1, live=1, posted_24h=1)
+    few = QuotaLimits(drafts=1, live=1, posted_24h=1)
     await created(store, draft(), bounds=few)
     second = draft()
     with pytest.raises(TooMany):
@@ -115,7 +115,7 @@ async def test_a_refused_admission_keeps_nothing(store):
 
 
 async def test_drafts_asked_for_at_once_never_exceed_the_bound(store):
-    few = Bounds(drafts=3, live=10, posted_24h=10)
+    few = QuotaLimits(drafts=3, live=10, posted_24h=10)
     outcomes = await asyncio.gather(*(created(store, draft(), bounds=few) for _ in range(8)), return_exceptions=True)
     assert [type(each) for each in outcomes if each is not None] == [TooMany] * 5
     assert len((await store.stories.quota("ann")).drafts) == 3
@@ -127,7 +127,7 @@ async def test_all_parts_go_live_or_none(store):
     parts = [part(story.id), part(new_id()), part(new_id())]
     await store.stories.decide(story.id, lambda case: transitions.go_live(case, "w", parts, NOW))
     assert await store.stories.part_ids([story.id, new_id()]) == {story.id: [each.id for each in parts]}
-    assert await store.unsaid() == {each.id for each in parts}
+    assert await store.pending() == {each.id for each in parts}
     assert (await store.stories.quota("ann")).live == (Slot(story.id, NOW + story.lifetime),)
 
 
@@ -145,7 +145,7 @@ async def test_a_rule_that_refuses_writes_nothing(store):
 
 async def test_deciding_about_nothing_is_refused(store):
     with pytest.raises(NoSuchStory):
-        await store.stories.decide(new_id(), transitions.leave)
+        await store.stories.decide(new_id(), transitions.no_change)
 
 
 async def test_a_deleted_story_leaves_ids_and_times_and_is_to_be_said(store):
@@ -155,7 +155,7 @@ async def test_a_deleted_story_leaves_ids_and_times_and_is_to_be_said(store):
     ended = await store.stories.ended(story.id)
     assert (ended.author_id, ended.by, ended.at) == ("ann", "author", NOW)
     assert await store.stories.find(story.id) is None
-    assert await store.unsaid() == {story.id}
+    assert await store.pending() == {story.id}
 
 
 async def delete(store, story_id, *, series=False, by="author"):
@@ -184,7 +184,7 @@ async def test_two_parts_deleted_at_once_free_the_place_of_their_series(store):
     both = [replace(each, posted=replace(each.posted, series_id=first.id)) for each in (first, second)]
     await store.add(*both)
     await store.stories.decide(
-        first.id, lambda case: transitions.Verdict(Quota(live=(Slot(first.id, LATER),)), save=(case.story,))
+        first.id, lambda case: transitions.StoryChange(Quota(live=(Slot(first.id, LATER),)), save=(case.story,))
     )
     await asyncio.gather(*(delete(store, each.id) for each in both))
     assert (await store.stories.quota("ann")).live == ()
@@ -308,7 +308,7 @@ async def test_a_forgotten_user_leaves_no_quota(store):
     story = live()
     await store.add(story)
     await store.stories.decide(
-        story.id, lambda case: transitions.Verdict(Quota().confirm(story.id, NOW, LATER), save=(case.story,))
+        story.id, lambda case: transitions.StoryChange(Quota().confirm(story.id, NOW, LATER), save=(case.story,))
     )
     await delete(store, story.id, by="erasure")
     await store.cleaning.forget("ann", NOW)
@@ -384,15 +384,15 @@ async def what_else_is_asked(mongo):
     """By what is shared with other services: relays of both collections, and idempotent creation."""
     for name in (STORIES, ENDED):
         outbox = Outbox(name, mongo[name], lambda _: (), None, lambda: NOW)
-        await mongo[name].insert_one({"_id": "marked", "unsaid": mark(1, NOW)})
-        await outbox.say_now("marked")
-        await mongo[name].update_one({"_id": "marked"}, {"$set": {"unsaid": mark(1, NOW)}})
+        await mongo[name].insert_one({"_id": "marked", "pending": pending_mark(1, NOW)})
+        await outbox.publish_now("marked")
+        await mongo[name].update_one({"_id": "marked"}, {"$set": {"pending": pending_mark(1, NOW)}})
         await outbox.pending()
         assert await outbox.turn() == 1
-    claims, once = Claims(mongo[CLAIMS], lambda: NOW), Once("POST", "/v1/stories", "k", "hash")
+    claims, once = IdempotencyStore(mongo[CLAIMS], lambda: NOW), IdempotencyRequest("POST", "/v1/stories", "k", "hash")
     for done in (claims.release, claims.settle):
         claim = await claims.claim_once("ann", once, new_id())
-        assert isinstance(claim, New)
+        assert isinstance(claim, Claimed)
         await done(claim)
     await claims.claim_once("ann", once, new_id())
 
@@ -405,7 +405,9 @@ async def fill(mongo):
     ]
     await mongo[STORIES].insert_many([{"_id": story.id, **story_document(story)} for story in made + parts])
     ended = [
-        Ended(id=new_id(), author_id=f"user{number % 50}", how=How.DELETED, at=NOW, series_id=f"series{number // 3}")
+        Ended(
+            id=new_id(), author_id=f"user{number % 50}", how=EndReason.DELETED, at=NOW, series_id=f"series{number // 3}"
+        )
         for number in range(MANY)
     ]
     again = [{"again_at": LATER}, {}]
@@ -457,7 +459,7 @@ async def test_indexes_that_no_query_could_use_are_replaced_by_a_rollout(realm):
     await ensure(mongo)
     assert {"vanishing", "vanishing.2", "jobs", "jobs.2"} <= (await mongo[STORIES].index_information()).keys()
     assert (await mongo[ERASED_USERS].find_one({"_id": "ann"}))["marked_at"] > NOW
-    mongo.settling = True
+    mongo.drop_superseded = True
     await ensure(mongo)
     assert not {"vanishing", "jobs"} & (await mongo[STORIES].index_information()).keys()
     await mongo.close()

@@ -3,15 +3,15 @@ from dataclasses import replace
 import pytest
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import LeaseLost, NoSuchStory, TooMany, WrongState
-from stories_ingest.domain.quota import Bounds, Quota, Slot
-from stories_ingest.domain.story import Choices, How, State, Story
-from stories_ingest.domain.transitions import Case
+from stories_ingest.domain.quota import Quota, QuotaLimits, Slot
+from stories_ingest.domain.story import EndReason, State, Story, StorySettings
+from stories_ingest.domain.transitions import StorySnapshot
 from stories_ingest.testing.builders import BOUNDS, NOW, draft, live, part, processing
 from stories_shared.events.ids import new_id
 
 
-def case_of(story: Story, *others: Story, quota: Quota | None = None) -> Case:
-    return Case(story, (story, *others), quota or Quota())
+def case_of(story: Story, *others: Story, quota: Quota | None = None) -> StorySnapshot:
+    return StorySnapshot(story, (story, *others), quota or Quota())
 
 
 def series(count: int = 3) -> list[Story]:
@@ -36,7 +36,7 @@ def test_publishing_again_writes_nothing() -> None:
 
 def test_publishing_beyond_the_quota_is_refused() -> None:
     with pytest.raises(TooMany):
-        transitions.publish(case_of(draft()), "etag", NOW, Bounds(drafts=1, live=0, posted_24h=1))
+        transitions.publish(case_of(draft()), "etag", NOW, QuotaLimits(drafts=1, live=0, posted_24h=1))
 
 
 def test_one_part_is_no_series() -> None:
@@ -53,7 +53,7 @@ def test_all_parts_are_posted_at_one_moment_and_count_once() -> None:
         (each.posted.posted_at, each.posted.expires_at, each.posted.series_id) for each in verdict.save if each.posted
     }
     assert times == {(NOW, NOW + story.lifetime, story.id)}
-    assert (len(verdict.quota.live), len(verdict.quota.posted), verdict.say) == (1, 1, True)
+    assert (len(verdict.quota.live), len(verdict.quota.posted), verdict.publish) == (1, 1, True)
 
 
 def test_a_worker_that_lost_its_lease_posts_nothing() -> None:
@@ -66,7 +66,7 @@ def test_a_refused_story_keeps_its_reason_for_a_day() -> None:
     assert (refused.state, refused.reason, refused.vanishes_at) == (
         State.REFUSED,
         "damaged",
-        NOW + transitions.REFUSED_KEPT,
+        NOW + transitions.REFUSED_RETENTION,
     )
 
 
@@ -96,8 +96,8 @@ def test_changing_nothing_says_nothing() -> None:
 
 
 def test_a_draft_is_changed_without_a_word() -> None:
-    verdict = transitions.change(case_of(draft()), lambda _: Choices(audience="friends"), NOW)
-    assert (verdict.save[0].choices.audience, verdict.say) == ("friends", False)
+    verdict = transitions.change(case_of(draft()), lambda _: StorySettings(audience="friends"), NOW)
+    assert (verdict.save[0].choices.audience, verdict.publish) == ("friends", False)
 
 
 def test_a_story_whose_time_has_passed_cannot_be_changed() -> None:
@@ -124,7 +124,7 @@ def test_deleting_the_series_frees_its_place() -> None:
 
 def test_a_draft_vanishes_when_it_is_deleted() -> None:
     verdict = transitions.delete(case_of(draft()), by="author", series=False, now=NOW, new_id=new_id)
-    assert (verdict.end[0].how, verdict.say) == (How.VANISHED, False)
+    assert (verdict.end[0].how, verdict.publish) == (EndReason.VANISHED, False)
 
 
 def test_a_live_story_cannot_be_cancelled() -> None:

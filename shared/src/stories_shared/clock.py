@@ -15,12 +15,12 @@ def system_now() -> datetime:
     return datetime.now(UTC)
 
 
-def whole_ms(at: datetime) -> datetime:
+def truncate_to_ms(at: datetime) -> datetime:
     """The time cut to milliseconds, which is what MongoDB keeps and HTTP shows."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
-def text(at: datetime) -> str:
+def rfc3339(at: datetime) -> str:
     """The time as RFC 3339, UTC, with milliseconds and ``Z``: ``2026-11-22T00:00:00.123Z``."""
     if at.tzinfo is not UTC:
         at = at.astimezone(UTC)

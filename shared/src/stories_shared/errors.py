@@ -1,4 +1,4 @@
-"""Whose fault a failure is decides its fate: the message's (parked), the world's (waited out) or ours (parked, alarm).
+"""Classifies failures: an invalid message and a bug are dead-lettered, a dependency that is down is waited for.
 
 MongoDB, S3 and Kafka each raise errors of their own; this is the one place that knows which of them mean
 "the dependency is down or busy" and so will pass.
@@ -27,7 +27,7 @@ KAFKA = "kafka"
 # Codes of server errors that mean "try again": state changes, shutdowns, time-outs, conflicts.
 # Source: the server's error_codes.yml, categories RetriableError, ShutdownError,
 # NotPrimaryError and ExceededTimeLimitError.
-PASSING_MONGO_CODES = frozenset(
+TRANSIENT_MONGO_CODES = frozenset(
     {6, 7, 24, 43, 50, 89, 91, 112, 133, 134, 149, 189, 202, 234, 237, 251, 262, 290, 317, 358, 9001}
     | {10058, 10107, 11600, 11602, 13388, 13435, 13436}
 )
@@ -41,16 +41,16 @@ class Unavailable(Exception):
         self.dependency = dependency
 
 
-class Unacceptable(Exception):
-    """A message that can never be applied, however often it is tried: it is parked."""
+class InvalidMessage(Exception):
+    """A message that can never be applied, however often it is tried: it is dead-lettered."""
 
 
-def dependency_of(error: BaseException) -> str | None:
+def failed_dependency(error: BaseException) -> str | None:
     """Names the dependency that an error blames, or None where the error is not about a dependency being down."""
     if isinstance(error, Unavailable):
         return error.dependency
     if isinstance(error, PyMongoError):
-        return MONGODB if passing_mongo_error(error) else None
+        return MONGODB if is_transient_mongo_error(error) else None
     if isinstance(error, KafkaError):
         passing = error.retriable or isinstance(
             error, KafkaConnectionError | KafkaTimeoutError | RequestTimedOutError | ProducerClosed
@@ -59,10 +59,10 @@ def dependency_of(error: BaseException) -> str | None:
     return None
 
 
-def passing_mongo_error(error: PyMongoError) -> bool:
+def is_transient_mongo_error(error: PyMongoError) -> bool:
     """Whether MongoDB's error says "not now" rather than "never"."""
     if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError | WriteConcernError):
         return True
     if error.has_error_label("TransientTransactionError") or error.has_error_label("RetryableWriteError"):
         return True
-    return isinstance(error, OperationFailure) and error.code in PASSING_MONGO_CODES
+    return isinstance(error, OperationFailure) and error.code in TRANSIENT_MONGO_CODES

@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_left_behind: set[asyncio.Future[Any]] = set()
+_abandoned: set[asyncio.Future[Any]] = set()
 
 
-async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+async def wait_at_most(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     """What the work returns. Work that takes longer is cancelled and left behind.
 
     Unlike ``asyncio.timeout`` it does not wait for the cancelled: to take back what it had begun it may need the very
@@ -23,22 +23,22 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     try:
         done, _ = await asyncio.wait({task}, timeout=seconds)
     except asyncio.CancelledError:
-        leave_behind(task)
+        abandon(task)
         raise
     if done:
         return task.result()
-    leave_behind(task)
+    abandon(task)
     raise TimeoutError
 
 
-def leave_behind(task: asyncio.Future[Any]) -> None:
+def abandon(task: asyncio.Future[Any]) -> None:
     """Cancel and wait no more; what it still ends with is of no interest."""
-    _left_behind.add(task)
+    _abandoned.add(task)
     task.add_done_callback(_forget)
     task.cancel()
 
 
 def _forget(task: asyncio.Future[Any]) -> None:
-    _left_behind.discard(task)
+    _abandoned.discard(task)
     if not task.cancelled():
         task.exception()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def trusted(ca_bundle: str | None) -> ssl.SSLContext:
+def client_context(ca_bundle: str | None) -> ssl.SSLContext:
     """A client's context: the system's authorities and those of a PEM file.
 
     Raises OSError where the file cannot be read; ssl.SSLError, which is one, where it holds no certificate.
@@ -19,16 +19,16 @@ def trusted(ca_bundle: str | None) -> ssl.SSLContext:
 
 
 @contextmanager
-def authorities_file(ca_bundle: str) -> Iterator[str]:
+def ca_file(ca_bundle: str) -> Iterator[str]:
     """The same authorities in one temporary file, for libraries that take a path instead of a context."""
     with tempfile.NamedTemporaryFile("w", prefix="authorities-", suffix=".pem") as file:
-        for path in (*system_files(), Path(ca_bundle)):
+        for path in (*system_ca_files(), Path(ca_bundle)):
             file.write(path.read_text(encoding="utf-8", errors="replace").rstrip() + "\n")
         file.flush()
         yield file.name
 
 
-def system_files() -> list[Path]:
+def system_ca_files() -> list[Path]:
     """The PEM files in which OpenSSL looks for the system's authorities."""
     places = ssl.get_default_verify_paths()
     if places.cafile:

@@ -1,4 +1,4 @@
-"""Parked is exactly what was poison, and a key that was used once gives the same answer again."""
+"""Dead-lettered is exactly what was poison, and a key that was used once gives the same answer again."""
 
 import asyncio
 import time
@@ -22,19 +22,19 @@ class LeftoverChecks:
     ask: StoryChecks
     recorder: LogRecorder
 
-    async def parked(self, poison: Mapping[str, Set[bytes]]) -> None:
-        """parked topics hold exactly the poison (`poison`: keys of the records by parked topic)"""
+    async def dead_letter(self, poison: Mapping[str, Set[bytes]]) -> None:
+        """dead-lettered topics hold exactly the poison (`poison`: keys of the records by dead-lettered topic)"""
         deadline = time.time() + PARKED_S
-        while any(not keys <= self.recorder.parked.get(topic, {}).keys() for topic, keys in poison.items()):
+        while any(not keys <= self.recorder.dead_letter.get(topic, {}).keys() for topic, keys in poison.items()):
             if time.time() > deadline:
                 break
             await asyncio.sleep(POLL_S)
-        for topic in sorted({*poison, *self.recorder.parked}):
-            found, due = self.recorder.parked.get(topic, {}), poison.get(topic, frozenset())
+        for topic in sorted({*poison, *self.recorder.dead_letter}):
+            found, due = self.recorder.dead_letter.get(topic, {}), poison.get(topic, frozenset())
             if missing := due - found.keys():
-                self.ask.wrong("poison is parked", topic=topic, missing=sorted(missing))
+                self.ask.wrong("poison is dead-lettered", topic=topic, missing=sorted(missing))
             if others := {key: why for key, why in found.items() if key not in due}:
-                self.ask.wrong("only poison is parked", topic=topic, others=others)
+                self.ask.wrong("only poison is dead-lettered", topic=topic, others=others)
 
     async def ends(self) -> None:
         """no end is said before its time"""

@@ -48,16 +48,16 @@ SEEN_BY_SERVICES = Row(
             [Query("sum by (job, dependency) (stories_consumer_waiting)", "{{job}} for {{dependency}}")],
         ),
         Panel(
-            "Parked by topic",
+            "Dead-lettered by topic",
             "Records that could not be handled, in the window. `stories dlq list` shows them.",
             "short",
-            [Query(grown("stories_parked_total", "topic"), "{{topic}}")],
+            [Query(grown("stories_dead_lettered_total", "topic"), "{{topic}}")],
         ),
         Panel(
-            "Parked by reason",
+            "Dead-lettered by reason",
             "Unreadable and unacceptable ones are their producer's; `bug` is ours.",
             "short",
-            [Query(grown("stories_parked_total", "job", "reason"), "{{job}} {{reason}}")],
+            [Query(grown("stories_dead_lettered_total", "job", "reason"), "{{job}} {{reason}}")],
         ),
         Panel(
             "Not said yet",
@@ -108,7 +108,7 @@ SEEN_BY_THE_EXPORTER = Row(
         ),
         Panel(
             "Appended",
-            "Records appended a second, by topic, parked ones too.",
+            "Records appended a second, by topic, dead-lettered ones too.",
             "cps",
             [Query(rate("kafka_topic_partition_current_offset", "topic", only=TOPICS), "{{topic}}")],
         ),
@@ -137,6 +137,6 @@ SEEN_BY_THE_EXPORTER = Row(
 KAFKA = Dashboard(
     "stories-kafka",
     "Stories: Kafka",
-    "The log: how old events are when they are handled, who is behind, what is parked.",
+    "The log: how old events are when they are handled, who is behind, what is dead-lettered.",
     [SEEN_BY_SERVICES, SEEN_BY_THE_EXPORTER],
 )

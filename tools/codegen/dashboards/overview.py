@@ -183,10 +183,10 @@ LOG = Row(
             marks=[60],
         ),
         Panel(
-            "Parked",
+            "Dead-lettered",
             "Records that could not be handled, in the window. `bug` is ours.",
             "short",
-            [Query(grown("stories_parked_total", "job", "reason"), "{{job}} {{reason}}")],
+            [Query(grown("stories_dead_lettered_total", "job", "reason"), "{{job}} {{reason}}")],
         ),
     ],
 )

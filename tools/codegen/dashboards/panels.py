@@ -127,10 +127,10 @@ def consumers(job: str) -> Row:
                 [Query(f"max by (dependency) (stories_consumer_waiting{{{only}}})", "{{dependency}}")],
             ),
             Panel(
-                "Parked",
-                "Records moved to a parked topic in the window. Any is worth a look: `stories dlq list`.",
+                "Dead-lettered",
+                "Records moved to a dead-lettered topic in the window. Any is worth a look: `stories dlq list`.",
                 "short",
-                [Query(grown("stories_parked_total", "topic", only=only), "{{topic}}")],
+                [Query(grown("stories_dead_lettered_total", "topic", only=only), "{{topic}}")],
             ),
         ],
     )

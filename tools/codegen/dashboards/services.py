@@ -215,8 +215,8 @@ EXPIRY = dashboard(
             "Endings and account erasures said again a second, since somebody did not answer in time.",
             "ops",
             [
-                Query(rate("stories_endings_resaid_total", only=of("expiry")), "endings"),
-                Query(rate("stories_account_erasures_resaid_total", only=of("expiry")), "account erasures"),
+                Query(rate("stories_endings_republished_total", only=of("expiry")), "endings"),
+                Query(rate("stories_account_erasures_republished_total", only=of("expiry")), "account erasures"),
             ],
         ),
         Panel(

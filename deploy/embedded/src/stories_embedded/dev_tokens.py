@@ -14,7 +14,7 @@ A_DAY_S = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Issuer:
+class TokenIssuer:
     """Whose tokens a stack takes: `AUTH_ISSUER`, `AUTH_AUDIENCE` and `AUTH_USER_CLAIM`, and the key behind `AUTH_JWKS`.
 
     ``key_id`` is the `kid` under which the key set holds the key's public half.

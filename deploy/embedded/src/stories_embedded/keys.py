@@ -12,7 +12,7 @@ from .s3 import S3Keys
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from stories_embedded.dev_tokens import Issuer
+    from stories_embedded.dev_tokens import TokenIssuer
 
 ISSUER = "https://stories.localhost"
 AUDIENCE = "stories"
@@ -88,11 +88,11 @@ class StackKeys:
         """A bearer token for the user, good on this stack only, ending `seconds` from now."""
         return self.issuer(issuer, audience, claim).token(user, roles=roles, country=country, seconds=seconds)
 
-    def issuer(self, issuer: str = ISSUER, audience: str = AUDIENCE, claim: str = "sub") -> "Issuer":
+    def issuer(self, issuer: str = ISSUER, audience: str = AUDIENCE, claim: str = "sub") -> "TokenIssuer":
         """Who signs this stack's tokens."""
-        from stories_embedded.dev_tokens import Issuer
+        from stories_embedded.dev_tokens import TokenIssuer
 
-        return Issuer(self._key(), self._read()["kid"], issuer, audience, claim)
+        return TokenIssuer(self._key(), self._read()["kid"], issuer, audience, claim)
 
     @property
     def _private(self) -> Path:

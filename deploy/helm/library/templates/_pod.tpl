@@ -78,7 +78,7 @@ livenessProbe:
   timeoutSeconds: 5
   failureThreshold: 3
 readinessProbe:
-  httpGet: {path: "/readyz?exclude=kafka&exclude=mongodb&exclude=parking&exclude=bucket", port: http}
+  httpGet: {path: "/readyz?exclude=kafka&exclude=mongodb&exclude=dead-lettering&exclude=bucket", port: http}
   periodSeconds: 2
   timeoutSeconds: 2
   failureThreshold: 2

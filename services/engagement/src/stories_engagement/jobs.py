@@ -7,38 +7,38 @@ from typing import Any, Protocol
 
 from stories_shared.clock import Clock
 from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserBlocked, UserErased, UserUnblocked
-from stories_shared.events.cloudevents import Fact, Forgotten
-from stories_shared.events.external_producers import may_delete
+from stories_shared.events.cloudevents import ReceivedEvent, Tombstone
+from stories_shared.events.external_producers import is_authorized_deletion
 from stories_shared.kafka.client import Kafka
-from stories_shared.kafka.log_tail import Tail, committed_offsets
+from stories_shared.kafka.log_tail import LogTail, committed_offsets
 from stories_shared.runtime.wakeup import Wakeup
 
-from stories_engagement.domain.access_state import REMEMBER_ENDED, Known, Standing
+from stories_engagement.domain.access_state import ENDED_RETENTION, AccessState, LiveStory
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.usecases.blocks import ForgetStoredBlocks
-from stories_engagement.usecases.stories import known_of
+from stories_engagement.usecases.stories import live_story_of
 from stories_engagement.usecases.users import edge_of, erased_until
 
-HEARD = (StoryPosted, StoryDeleted, StoryExpired, UserBlocked, UserUnblocked, UserErased)
+ACCESS_EVENTS = (StoryPosted, StoryDeleted, StoryExpired, UserBlocked, UserUnblocked, UserErased)
 """What decides whether a ticket is good."""
 
 
-class Standings(Protocol):
+class AccessSnapshot(Protocol):
     """What the store knows of stories."""
 
-    def live(self) -> AsyncIterator[tuple[str, Known]]: ...
+    def live(self) -> AsyncIterator[tuple[str, LiveStory]]: ...
 
     def ended_since(self, since: datetime) -> AsyncIterator[tuple[str, datetime]]: ...
 
 
-class Ear:
+class AccessReader:
     """Reads endings, blocks and access revisions on every replica, into its standing."""
 
     def __init__(
         self,
         kafka: Kafka,
-        standing: Standing,
-        stored: Standings,
+        standing: AccessState,
+        stored: AccessSnapshot,
         stale_after: timedelta,
         now: Clock,
     ) -> None:
@@ -46,21 +46,23 @@ class Ear:
         self._standing = standing
         self._stored = stored
         self._now = now
-        self.tail = Tail(kafka, HEARD, self.hear, "engagement-standing", stale_after.total_seconds(), self.start)
+        self.tail = LogTail(
+            kafka, ACCESS_EVENTS, self.hear, "engagement-standing", stale_after.total_seconds(), self.start
+        )
 
     def lost(self, story_id: str, *user_ids: str) -> bool:
         """Whether something about this story or these people may have been said unheard."""
         return self.tail.any_stale() and any(self.tail.stale(key) for key in (story_id, *user_ids))
 
-    def hear(self, fact: Fact[Any] | Forgotten) -> None:
+    def hear(self, fact: ReceivedEvent[Any] | Tombstone) -> None:
         """Take one fact in. Topics come in any order: endings are for good, the rest has revisions or times."""
-        if isinstance(fact, Forgotten):
+        if isinstance(fact, Tombstone):
             return
         event = fact.event
         if isinstance(event, StoryPosted):
-            self._standing.post(event.story_id, known_of(event))
+            self._standing.post(event.story_id, live_story_of(event))
         elif isinstance(event, StoryDeleted):
-            if may_delete(fact):
+            if is_authorized_deletion(fact):
                 self._standing.end(event.story_id, self._now())
         elif isinstance(event, StoryExpired):
             if event.expires_at <= self._now():
@@ -75,15 +77,17 @@ class Ear:
 
         Blocks are not among it: those from before are asked of MongoDB.
         """
-        offsets = await committed_offsets(self._kafka, {f"engagement.{event.topic}": event.topic for event in HEARD})
-        async for story_id, heard_at in self._stored.ended_since(self._now() - REMEMBER_ENDED):
+        offsets = await committed_offsets(
+            self._kafka, {f"engagement.{event.topic}": event.topic for event in ACCESS_EVENTS}
+        )
+        async for story_id, heard_at in self._stored.ended_since(self._now() - ENDED_RETENTION):
             self._standing.end(story_id, heard_at)
         async for story_id, known in self._stored.live():
             self._standing.post(story_id, known)
         return offsets
 
 
-class Orphans(Protocol):
+class OrphanStore(Protocol):
     """Finds what was viewed and never posted."""
 
     async def unheard(self, before: datetime, limit: int) -> list[str]: ...
@@ -97,10 +101,10 @@ AT_ONCE = 100
 """Stories per turn of a sweep."""
 
 
-class ForgetUnheard:
+class DeleteOrphanViews:
     """Takes away views of stories that nobody ever posted: telemetry can name any id."""
 
-    def __init__(self, stories: Orphans, after: timedelta, now: Clock) -> None:
+    def __init__(self, stories: OrphanStore, after: timedelta, now: Clock) -> None:
         self._stories = stories
         self._after = after
         self._now = now
@@ -115,11 +119,11 @@ class ForgetUnheard:
         return len(found) == AT_ONCE
 
 
-class PruneStanding:
+class PruneAccessState:
     """Forgets what can no longer matter in memory, in steps between which others run."""
 
     def __init__(
-        self, standing: Standing, forget_blocks: ForgetStoredBlocks, metrics: EngagementMetrics, now: Clock
+        self, standing: AccessState, forget_blocks: ForgetStoredBlocks, metrics: EngagementMetrics, now: Clock
     ) -> None:
         self._standing = standing
         self._forget_blocks = forget_blocks

@@ -1,6 +1,6 @@
 """What engagement measures besides what every service does."""
 
-from stories_shared.runtime.metrics import Catalogue, expect
+from stories_shared.runtime.metrics import MetricsRegistry, preinitialize
 
 from stories_engagement.domain.access_state import KINDS
 from stories_engagement.domain.errors import REASONS
@@ -10,21 +10,21 @@ from stories_engagement.domain.views import OUTCOMES
 class EngagementMetrics:
     """The metrics of the engagement service."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.views = catalogue.counter(
+    def __init__(self, registry: MetricsRegistry) -> None:
+        self.views = registry.counter(
             "views",
             "Views consumed, by what became of them; many late ones mean that consumers lag behind endings.",
             ["outcome"],
         )
-        self.tickets_refused = catalogue.counter(
+        self.tickets_refused = registry.counter(
             "tickets_refused", "Requests without a right to their story; forged ones mean an attack.", ["reason"]
         )
-        self.access_state = catalogue.gauge(
+        self.access_state = registry.gauge(
             "access_state_entries",
             "Entries in this replica's memory by which tickets are judged; blocks that grow without end mean that the "
             "consumers of blocks lag behind.",
             ["kind"],
         )
-        expect(self.views, OUTCOMES)
-        expect(self.access_state, KINDS)
-        expect(self.tickets_refused, REASONS)
+        preinitialize(self.views, OUTCOMES)
+        preinitialize(self.access_state, KINDS)
+        preinitialize(self.tickets_refused, REASONS)

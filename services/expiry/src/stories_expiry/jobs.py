@@ -7,21 +7,21 @@ from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import Outbox
 from stories_shared.runtime.wakeup import Wakeup
 
-from stories_expiry.domain.endings import STORES, Audit, Census
-from stories_expiry.domain.timers import Wheel
+from stories_expiry.domain.endings import STORES, Audit, TimerCounts
+from stories_expiry.domain.timers import TimerWheel
 from stories_expiry.metrics import ExpiryMetrics
-from stories_expiry.usecases.endings import SayAgain
+from stories_expiry.usecases.endings import ResendUnanswered
 from stories_expiry.usecases.receipts import AuditErasure, CountTimers
 from stories_expiry.usecases.timers import Fired, FireDue, FireOverdue
 
 # The longest nap of the firing loop: it shows that it is alive at least so often.
-LONGEST_NAP_S = 1.0
+MAX_SLEEP_S = 1.0
 
 
 class FiringLoop:
     """Sleeps until the next held timer is due, fires, and wakes the outbox."""
 
-    def __init__(self, fire: FireDue, wheel: Wheel, outbox: Outbox, metrics: ExpiryMetrics, now: Clock) -> None:
+    def __init__(self, fire: FireDue, wheel: TimerWheel, outbox: Outbox, metrics: ExpiryMetrics, now: Clock) -> None:
         self.fire = fire
         self.wheel = wheel
         self.outbox = outbox
@@ -36,15 +36,15 @@ class FiringLoop:
     async def turn(self) -> bool:
         """Nap until something is due, at most a second, and fire it; there is always a next turn at once."""
         await self._wakeup.wait(self._nap_s())
-        count(await self.fire(), self.outbox, self.metrics)
+        record_fired(await self.fire(), self.outbox, self.metrics)
         return True
 
     def _nap_s(self) -> float:
         due = self.wheel.next_at()
-        return min(LONGEST_NAP_S, max(0.0, (due - self.now()).total_seconds())) if due else LONGEST_NAP_S
+        return min(MAX_SLEEP_S, max(0.0, (due - self.now()).total_seconds())) if due else MAX_SLEEP_S
 
 
-class OverdueLook:
+class OverdueSweep:
     """Ends what nobody ended in time, and wakes the outbox."""
 
     def __init__(self, fire: FireOverdue, outbox: Outbox, metrics: ExpiryMetrics) -> None:
@@ -54,10 +54,10 @@ class OverdueLook:
 
     async def turn(self) -> None:
         """One look."""
-        count(await self.fire(), self.outbox, self.metrics)
+        record_fired(await self.fire(), self.outbox, self.metrics)
 
 
-def count(fired: list[Fired], outbox: Outbox, metrics: ExpiryMetrics) -> None:
+def record_fired(fired: list[Fired], outbox: Outbox, metrics: ExpiryMetrics) -> None:
     """Tell the outbox and the metrics what was fired."""
     if fired:
         outbox.wake()
@@ -65,7 +65,7 @@ def count(fired: list[Fired], outbox: Outbox, metrics: ExpiryMetrics) -> None:
         metrics.lateness.observe(ended.late_s)
 
 
-class Resaying:
+class ResendSweep:
     """Says again what was not answered in time, and sooner once a dependency of everybody's is back.
 
     Args:
@@ -76,7 +76,11 @@ class Resaying:
     """
 
     def __init__(
-        self, endings: SayAgain, accounts: SayAgain, metrics: ExpiryMetrics, impaired: Callable[[], bool]
+        self,
+        endings: ResendUnanswered,
+        accounts: ResendUnanswered,
+        metrics: ExpiryMetrics,
+        impaired: Callable[[], bool],
     ) -> None:
         self.endings = endings
         self.accounts = accounts
@@ -91,8 +95,8 @@ class Resaying:
             self._was_impaired = True
         elif self._was_impaired:
             self._was_impaired = not all([await self.endings.hasten(), await self.accounts.hasten()])
-        self.metrics.endings_resaid.inc(await self.endings())
-        self.metrics.accounts_resaid.inc(await self.accounts())
+        self.metrics.endings_republished.inc(await self.endings())
+        self.metrics.accounts_republished.inc(await self.accounts())
         return self._was_impaired and not self.impaired()
 
 
@@ -107,7 +111,7 @@ class Gauges:
 
     async def turn(self) -> None:
         """Count once, where this replica is the one that does."""
-        census, audit = Census(0, 0, 0.0), Audit(dict.fromkeys(STORES, 0), dict.fromkeys(STORES, 0.0))
+        census, audit = TimerCounts(0, 0, 0.0), Audit(dict.fromkeys(STORES, 0), dict.fromkeys(STORES, 0.0))
         if await self.leases.acquire("count"):
             census, audit = await self.timers(), await self.audit()
         self.metrics.timers.set(census.timers)

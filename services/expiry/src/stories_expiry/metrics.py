@@ -1,39 +1,39 @@
 """Every metric of expiry."""
 
-from stories_shared.runtime.metrics import TO_AN_HOUR, Catalogue, expect
+from stories_shared.runtime.metrics import BUCKETS_1H, MetricsRegistry, preinitialize
 
 from stories_expiry.domain.endings import STORES
 
 
 class ExpiryMetrics:
-    """The catalogue. Gauges that count the store are the same on every replica: aggregate them with ``max``."""
+    """The registry. Gauges that count the store are the same on every replica: aggregate them with ``max``."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.timers = catalogue.gauge("timers", "Live stories whose end is still to come.")
-        self.timers_overdue = catalogue.gauge("timers_overdue", "Stories that should have ended over a second ago.")
-        self.oldest_overdue = catalogue.gauge(
+    def __init__(self, registry: MetricsRegistry) -> None:
+        self.timers = registry.gauge("timers", "Live stories whose end is still to come.")
+        self.timers_overdue = registry.gauge("timers_overdue", "Stories that should have ended over a second ago.")
+        self.oldest_overdue = registry.gauge(
             "timer_oldest_overdue_seconds", "How overdue the oldest timer is; growing means that nobody fires."
         )
-        self.lateness = catalogue.histogram(
-            "expiry_lateness_seconds", "How long after its time a story was ended.", buckets=TO_AN_HOUR
+        self.lateness = registry.histogram(
+            "expiry_lateness_seconds", "How long after its time a story was ended.", buckets=BUCKETS_1H
         )
-        self.erasure_duration = catalogue.histogram(
-            "erasure_duration_seconds", "From a story's end to a store's answer.", ["store"], TO_AN_HOUR
+        self.erasure_duration = registry.histogram(
+            "erasure_duration_seconds", "From a story's end to a store's answer.", ["store"], BUCKETS_1H
         )
-        self.receipts_open = catalogue.gauge(
+        self.receipts_open = registry.gauge(
             "receipts_open", "Ended stories that this store has not erased yet.", ["store"]
         )
-        self.oldest_receipt = catalogue.gauge(
+        self.oldest_receipt = registry.gauge(
             "receipt_oldest_seconds",
             "How long the oldest of them has waited; past minutes, look at that store.",
             ["store"],
         )
-        self.endings_resaid = catalogue.counter(
-            "endings_resaid",
+        self.endings_republished = registry.counter(
+            "endings_republished",
             "Endings said again since a store did not answer in time; many: one is lost.",
         )
-        self.accounts_resaid = catalogue.counter(
-            "account_erasures_resaid", "Account erasures said again since a service did not answer in time."
+        self.accounts_republished = registry.counter(
+            "account_erasures_republished", "Account erasures said again since a service did not answer in time."
         )
         for of_stores in (self.erasure_duration, self.receipts_open, self.oldest_receipt):
-            expect(of_stores, STORES)
+            preinitialize(of_stores, STORES)

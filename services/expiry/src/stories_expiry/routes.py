@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, PlainSerializer, WithJsonSchema
-from stories_shared.clock import text
-from stories_shared.http.app import Admin, Who
+from stories_shared.clock import rfc3339
+from stories_shared.http.authentication import AdminCaller, CurrentCaller
 from stories_shared.http.bodies import StoryId, UserId
-from stories_shared.http.deadline import TimelyRoute
+from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.idempotency import Idempotent, run_once
 from stories_shared.http.problems import not_found
-from stories_shared.http.rate_limits import limited
-from stories_shared.mongo.idempotency import Claims
+from stories_shared.http.rate_limits import rate_limited
+from stories_shared.mongo.idempotency import IdempotencyStore
 
 from stories_expiry.domain.accounts import AccountReceipt, Service
 from stories_expiry.domain.endings import Ended, Receipt, Store
@@ -22,11 +22,11 @@ from stories_expiry.usecases.receipts import AuditErasure, ReadReceipt
 ACCEPTED = 202
 
 Moment = Annotated[
-    datetime, PlainSerializer(text, return_type=str), WithJsonSchema({"type": "string", "format": "date-time"})
+    datetime, PlainSerializer(rfc3339, return_type=str), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
 
 
-class ReceiptAnswer(BaseModel):
+class ReceiptResponse(BaseModel):
     """How far the erasure of an ended story has come; a store that has not answered is null."""
 
     story_id: str
@@ -39,14 +39,14 @@ class ReceiptAnswer(BaseModel):
     held: str | None
 
 
-class AuditAnswer(BaseModel):
+class AuditResponse(BaseModel):
     """How many ended stories wait for each store, and how long the oldest has waited, in seconds."""
 
     open: dict[Store, int]
     oldest_s: float
 
 
-class AccountReceiptAnswer(BaseModel):
+class AccountReceiptResponse(BaseModel):
     """Which services have forgotten a user; one that has not answered is null."""
 
     receipt_id: str
@@ -61,21 +61,21 @@ def http_routes(
     audit_erasure: AuditErasure,
     erase_account: EraseAccount,
     read_account_receipt: ReadAccountReceipt,
-    claims: Claims,
+    claims: IdempotencyStore,
 ) -> APIRouter:
     """Every route of expiry."""
-    router = APIRouter(route_class=TimelyRoute, tags=["expiry"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["expiry"])
 
-    @router.get("/v1/stories/{story_id}/receipt", response_model=ReceiptAnswer, dependencies=[limited("reads")])
-    async def receipt(story_id: StoryId, caller: Who) -> dict[str, Any]:
+    @router.get("/v1/stories/{story_id}/receipt", response_model=ReceiptResponse, dependencies=[rate_limited("reads")])
+    async def receipt(story_id: StoryId, caller: CurrentCaller) -> dict[str, Any]:
         """The record that every store has erased an ended story. For its author and admins; 404 while it lives."""
         found = await read_receipt(story_id, caller.user_id, admin=caller.is_admin)
         if found is None:
             raise not_found()
-        return receipt_answer(*found)
+        return receipt_response(*found)
 
-    @router.get("/v1/admin/erasure", response_model=AuditAnswer, dependencies=[limited("reads")])
-    async def erasure(_caller: Admin) -> dict[str, Any]:
+    @router.get("/v1/admin/erasure", response_model=AuditResponse, dependencies=[rate_limited("reads")])
+    async def erasure(_caller: AdminCaller) -> dict[str, Any]:
         """What has ended and is not erased everywhere yet."""
         audit = await audit_erasure()
         return {"open": audit.open, "oldest_s": max(audit.oldest_s.values())}
@@ -83,33 +83,33 @@ def http_routes(
     @router.post(
         "/v1/admin/users/{user_id}/erasure",
         status_code=ACCEPTED,
-        response_model=AccountReceiptAnswer,
-        dependencies=[limited("writes")],
+        response_model=AccountReceiptResponse,
+        dependencies=[rate_limited("writes")],
     )
-    async def erase_user(user_id: UserId, caller: Admin, once: Idempotent) -> dict[str, Any]:
+    async def erase_user(user_id: UserId, caller: AdminCaller, once: Idempotent) -> dict[str, Any]:
         """Have every service forget a user as of now."""
 
         async def erase(receipt_id: str) -> AccountReceipt:
             return await erase_account(user_id, receipt_id)
 
-        return account_answer(await run_once(claims, caller.user_id, once, erase, erase, status=ACCEPTED))
+        return account_receipt_response(await run_once(claims, caller.user_id, once, erase, erase, status=ACCEPTED))
 
     @router.get(
         "/v1/admin/users/{user_id}/erasure",
-        response_model=AccountReceiptAnswer,
-        dependencies=[limited("reads")],
+        response_model=AccountReceiptResponse,
+        dependencies=[rate_limited("reads")],
     )
-    async def user_receipt(user_id: UserId, _caller: Admin) -> dict[str, Any]:
+    async def user_receipt(user_id: UserId, _caller: AdminCaller) -> dict[str, Any]:
         """Which services have forgotten the user, by the newest demand."""
         found = await read_account_receipt(user_id)
         if found is None:
             raise not_found()
-        return account_answer(found)
+        return account_receipt_response(found)
 
     return router
 
 
-def receipt_answer(receipt: Receipt, log_clears_by: datetime) -> dict[str, Any]:
+def receipt_response(receipt: Receipt, log_clears_by: datetime) -> dict[str, Any]:
     """The receipt as clients see it."""
     return {
         "story_id": receipt.story_id,
@@ -123,7 +123,7 @@ def receipt_answer(receipt: Receipt, log_clears_by: datetime) -> dict[str, Any]:
     }
 
 
-def account_answer(receipt: AccountReceipt) -> dict[str, Any]:
+def account_receipt_response(receipt: AccountReceipt) -> dict[str, Any]:
     """The account's receipt as clients see it."""
     return {
         "receipt_id": receipt.receipt_id,

@@ -6,13 +6,13 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from stories_shared.runtime.settings import Duration, Settings
 
-from stories_expiry.domain.endings import MARKS_KEPT
+from stories_expiry.domain.endings import MARK_RETENTION
 
 
 def outlives_the_log(kept: timedelta) -> timedelta:
     """Receipts are the ended marks, too, and those outlive every record that can still be read."""
-    if kept < MARKS_KEPT:
-        raise ValueError(f"expected at least {MARKS_KEPT.days}d, longer than any record can be read again")
+    if kept < MARK_RETENTION:
+        raise ValueError(f"expected at least {MARK_RETENTION.days}d, longer than any record can be read again")
     return kept
 
 

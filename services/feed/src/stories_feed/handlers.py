@@ -10,70 +10,70 @@ from stories_shared.events import (
     UserEdge,
     UserErased,
 )
-from stories_shared.kafka.subscriber import Records, each_fact, listen, together
+from stories_shared.kafka.subscriber import Batch, for_batch, for_each_record, subscribe
 
-from stories_feed.usecases.edges import EDGE_EVENTS, HearEdges
+from stories_feed.usecases.edges import EDGE_EVENTS, ApplyEdgeEvents
 from stories_feed.usecases.endings import EndStories
-from stories_feed.usecases.erasure import ForgetUser
-from stories_feed.usecases.seen import KeepEngagement, MarkSeen
-from stories_feed.usecases.stories import PostStories
+from stories_feed.usecases.erasure import EraseUser
+from stories_feed.usecases.seen import MarkSeen, StoreEngagement
+from stories_feed.usecases.stories import StoreStories
 
 SERVICE = "feed"
 
 
 def story_handlers(
-    post: PostStories, end: EndStories, mark_seen: MarkSeen, keep_engagement: KeepEngagement
+    post: StoreStories, end: EndStories, mark_seen: MarkSeen, keep_engagement: StoreEngagement
 ) -> KafkaRouter:
     """What happens to stories."""
     router = KafkaRouter()
 
-    @listen(router, StoryPosted, SERVICE)
-    async def on_story_posted(batch: Records) -> None:
+    @subscribe(router, StoryPosted, SERVICE)
+    async def on_story_posted(batch: Batch) -> None:
         """Keep what stories show. Replays are harmless: a story is keyed by id and revision, and stays ended."""
-        await together(batch, StoryPosted, post)
+        await for_batch(batch, StoryPosted, post)
 
-    @listen(router, StoryExpired, SERVICE)
-    async def on_story_expired(batch: Records) -> None:
+    @subscribe(router, StoryExpired, SERVICE)
+    async def on_story_expired(batch: Batch) -> None:
         """Erase expired stories. Replays are harmless: what is erased stays so, and is only said again."""
-        await together(batch, StoryExpired, end.expired)
+        await for_batch(batch, StoryExpired, end.expired)
 
-    @listen(router, StoryDeleted, SERVICE)
-    async def on_story_deleted(batch: Records) -> None:
+    @subscribe(router, StoryDeleted, SERVICE)
+    async def on_story_deleted(batch: Batch) -> None:
         """Erase deleted stories. Replays are harmless: what is erased stays so, and is only said again."""
-        await together(batch, StoryDeleted, end.deleted)
+        await for_batch(batch, StoryDeleted, end.deleted)
 
-    @listen(router, StoryViewed, SERVICE)
-    async def on_story_viewed(batch: Records) -> None:
+    @subscribe(router, StoryViewed, SERVICE)
+    async def on_story_viewed(batch: Batch) -> None:
         """Mark stories seen. Replays are harmless: a mark is set once, and none for a story that has ended."""
-        await together(batch, StoryViewed, mark_seen)
+        await for_batch(batch, StoryViewed, mark_seen)
 
-    @listen(router, StoryEngaged, SERVICE)
-    async def on_story_engaged(batch: Records) -> None:
+    @subscribe(router, StoryEngaged, SERVICE)
+    async def on_story_engaged(batch: Batch) -> None:
         """Keep how much stories engage. Replays are harmless: the newest number of each kind stays."""
-        await together(batch, StoryEngaged, keep_engagement)
+        await for_batch(batch, StoryEngaged, keep_engagement)
 
     return router
 
 
-def user_handlers(hear: HearEdges, forget: ForgetUser) -> KafkaRouter:
+def user_handlers(hear: ApplyEdgeEvents, forget: EraseUser) -> KafkaRouter:
     """What users decide about each other, and that they are to be forgotten."""
     router = KafkaRouter()
 
     for event in EDGE_EVENTS.values():
-        hear_one_kind(router, event, hear)
+        subscribe_edge_event(router, event, hear)
 
-    @listen(router, UserErased, SERVICE)
-    async def on_user_erased(batch: Records) -> None:
+    @subscribe(router, UserErased, SERVICE)
+    async def on_user_erased(batch: Batch) -> None:
         """Forget users. Replays are harmless: an erasure is done once for its time, and only said again."""
-        await each_fact(batch, UserErased, forget)
+        await for_each_record(batch, UserErased, forget)
 
     return router
 
 
-def hear_one_kind(router: KafkaRouter, event: type[UserEdge], hear: HearEdges) -> None:
+def subscribe_edge_event(router: KafkaRouter, event: type[UserEdge], hear: ApplyEdgeEvents) -> None:
     """Subscribe to one kind of decision."""
 
-    @listen(router, event, SERVICE)
-    async def on_decision(batch: Records) -> None:
+    @subscribe(router, event, SERVICE)
+    async def on_edge_event(batch: Batch) -> None:
         """Keep decisions, a batch at once. Replays are harmless: of each edge only a later word changes anything."""
-        await together(batch, event, hear)
+        await for_batch(batch, event, hear)

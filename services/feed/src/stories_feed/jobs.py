@@ -5,20 +5,20 @@ from datetime import timedelta
 from stories_shared.clock import Clock
 from stories_shared.events import StoryDeleted, StoryPosted
 from stories_shared.kafka.client import Kafka
-from stories_shared.kafka.log_tail import Tail, committed_offsets
+from stories_shared.kafka.log_tail import LogTail, committed_offsets
 
 from stories_feed.domain.live import LiveIndex, LiveStory
 from stories_feed.metrics import FeedMetrics
-from stories_feed.usecases.stories import Committed, FollowTheLog, LoadIndex, Offsets, Snapshot
+from stories_feed.usecases.stories import ApplyToIndex, Committed, LoadIndex, Offsets, Snapshot
 
 INDEX = "feed-index"
 GROUPS = {f"feed.{event.topic}": event.topic for event in (StoryPosted, StoryDeleted)}
-TIDY_EVERY = timedelta(seconds=1)
-LOOK_AGAIN_EVERY = timedelta(seconds=30)
-SWEPT_AT_ONCE = 10_000
+EXPIRE_EVERY = timedelta(seconds=1)
+RECHECK_EVERY = timedelta(seconds=30)
+MAX_EXPIRED_PER_RUN = 10_000
 
 
-class IndexReader:
+class LiveIndexConsumer:
     """The log's reader of this replica, and the index that it keeps."""
 
     def __init__(
@@ -33,9 +33,9 @@ class IndexReader:
         self.index = LiveIndex(snapshot.forget)
         self.metrics = metrics
         self.now = now
-        log = FollowTheLog(self.index, longest, now, self._appeared)
+        log = ApplyToIndex(self.index, longest, now, self._appeared)
         load = LoadIndex(self._committed(kafka), snapshot, log)
-        self.tail = Tail(kafka, [StoryPosted, StoryDeleted], log, INDEX, stale_after_s, load)
+        self.tail = LogTail(kafka, [StoryPosted, StoryDeleted], log, INDEX, stale_after_s, load)
 
     @property
     def loaded(self) -> bool:
@@ -48,11 +48,11 @@ class IndexReader:
 
     async def tidy(self) -> bool:
         """Let go of what is over and measure what is there; True while there is more to let go."""
-        swept = self.index.sweep(self.now(), SWEPT_AT_ONCE)
+        swept = self.index.sweep(self.now(), MAX_EXPIRED_PER_RUN)
         self.metrics.live_authors.set(self.index.live_authors)
         self.metrics.live_stories.set(self.index.live_stories)
         self.metrics.index_load.set(self.tail.load_seconds)
-        return swept >= SWEPT_AT_ONCE
+        return swept >= MAX_EXPIRED_PER_RUN
 
     def _appeared(self, story: LiveStory) -> None:
         if self.tail.ready:

@@ -1,21 +1,21 @@
 """Every metric that only the feed has, one sentence each."""
 
-from stories_shared.runtime.metrics import Catalogue
+from stories_shared.runtime.metrics import MetricsRegistry
 
 
 class FeedMetrics:
     """What the live index measures of itself."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.live_authors = catalogue.gauge("live_authors", "Authors with a live story in this replica's index.")
-        self.live_stories = catalogue.gauge("live_stories", "Live stories in this replica's index.")
-        self.visible = catalogue.histogram(
+    def __init__(self, registry: MetricsRegistry) -> None:
+        self.live_authors = registry.gauge("live_authors", "Authors with a live story in this replica's index.")
+        self.live_stories = registry.gauge("live_stories", "Live stories in this replica's index.")
+        self.visible = registry.histogram(
             "visible_seconds", "From a story being posted to its being in this replica's index."
         )
-        self.index_load = catalogue.gauge(
+        self.index_load = registry.gauge(
             "index_load_seconds", "How long this replica took to load its index and catch up with the log."
         )
-        self.unreadable = catalogue.counter(
+        self.unreadable = registry.counter(
             "unreadable_stories_total",
             "Stories left out of an answer because their stored document cannot be read: a bug; the log names them.",
         )

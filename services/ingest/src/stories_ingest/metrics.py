@@ -1,6 +1,6 @@
 """Every metric of ingest, with the sentence that an operator reads."""
 
-from stories_shared.runtime.metrics import Catalogue, expect
+from stories_shared.runtime.metrics import MetricsRegistry, preinitialize
 
 from stories_ingest.domain.errors import REASONS
 
@@ -8,23 +8,23 @@ from stories_ingest.domain.errors import REASONS
 class IngestMetrics:
     """What ingest counts beside the common metrics."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.publishes = catalogue.counter(
+    def __init__(self, registry: MetricsRegistry) -> None:
+        self.publishes = registry.counter(
             "publishes_total",
             "Tries of media jobs by result; `failed` is a bug, tried again; many refused as damaged: look at clients.",
             ["result", "reason"],
         )
-        self.publish_duration = catalogue.histogram(
+        self.publish_duration = registry.histogram(
             "publish_duration_seconds",
             "From publish to live or refused; growing means too few media workers.",
             ["kind"],
         )
-        self.media_jobs = catalogue.gauge(
+        self.media_jobs = registry.gauge(
             "media_jobs", "Media jobs running here, and waiting for any worker (told by one replica).", ["state"]
         )
-        self.media_workers = catalogue.gauge("media_workers", "Media workers in this process.")
-        expect(
+        self.media_workers = registry.gauge("media_workers", "Media workers in this process.")
+        preinitialize(
             self.publishes, [("posted", ""), ("lost", ""), ("failed", ""), *(("refused", reason) for reason in REASONS)]
         )
-        expect(self.publish_duration, ("photo", "video"))
-        expect(self.media_jobs, ("running", "waiting"))
+        preinitialize(self.publish_duration, ("photo", "video"))
+        preinitialize(self.media_jobs, ("running", "waiting"))

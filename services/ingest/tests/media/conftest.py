@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stories_ingest.media import Bounds, Made, Refused, make
+from stories_ingest.media import MediaLimits, MediaRejected, OutputPart, make
 
-Making = Callable[..., Coroutine[Any, Any, list[Made]]]
+Making = Callable[..., Coroutine[Any, Any, list[OutputPart]]]
 Refusing = Callable[..., Coroutine[Any, Any, str]]
 
 
@@ -23,9 +23,9 @@ def making(into: Path) -> Making:
     """`await making(source)`: what the pipeline makes of a file."""
 
     async def making(
-        source: Path, claimed: str = "video/mp4", split: bool = True, bounds: Bounds | None = None
-    ) -> list[Made]:
-        return await make(source, claimed, split, bounds or Bounds(), into, lambda fraction: None)
+        source: Path, claimed: str = "video/mp4", split: bool = True, bounds: MediaLimits | None = None
+    ) -> list[OutputPart]:
+        return await make(source, claimed, split, bounds or MediaLimits(), into, lambda fraction: None)
 
     return making
 
@@ -35,7 +35,7 @@ def refusing(making: Making, into: Path) -> Refusing:
     """`await refusing(source)`: the reason why it is refused, with nothing left behind."""
 
     async def refusing(source: Path, claimed: str = "video/mp4", **how: Any) -> str:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(MediaRejected) as refused:
             await making(source, claimed, **how)
         assert list_of(into) == []
         return refused.value.reason

@@ -187,10 +187,10 @@ async def test_a_poster_is_at_most_1080_on_its_longer_side(tmp_path: Path, makin
 
 
 async def test_progress_rises_to_one(tmp_path: Path, into: Path) -> None:
-    from stories_ingest.media import Bounds, make
+    from stories_ingest.media import MediaLimits, make
 
     said: list[float] = []
-    await make(sample_clip(tmp_path / "a.mp4", 2), "video/mp4", False, Bounds(), into, said.append)
+    await make(sample_clip(tmp_path / "a.mp4", 2), "video/mp4", False, MediaLimits(), into, said.append)
     assert said == sorted(said)
     assert said[-1] == 1
     assert len(said) > 5

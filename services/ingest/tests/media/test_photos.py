@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageCms
-from stories_ingest.media.tone_mapping import in_plain_colours
+from stories_ingest.media.tone_mapping import to_srgb
 from stories_ingest.testing.samples import sample_photo
 
 
@@ -114,7 +114,7 @@ async def test_colours_of_another_profile_are_converted(tmp_path: Path, making) 
 def test_high_dynamic_range_is_shown_as_an_ordinary_screen_would(
     transfer: int, primaries: int, told: tuple[int, int, int], shown: tuple[int, int, int]
 ) -> None:
-    image = in_plain_colours(Image.new("RGB", (4, 4), told), transfer, primaries)
+    image = to_srgb(Image.new("RGB", (4, 4), told), transfer, primaries)
     assert near(image, (1, 1), shown, 8)
 
 

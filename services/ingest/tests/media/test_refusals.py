@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import pytest
 from PIL import Image
-from stories_ingest.media import Bounds
+from stories_ingest.media import MediaLimits
 from stories_ingest.testing.samples import sample_clip, sample_photo
 
 
@@ -143,10 +143,10 @@ async def test_sound_alone_is_unsupported(tmp_path: Path, refusing) -> None:
 
 async def test_too_many_bytes_and_too_many_pixels_are_too_large(tmp_path: Path, refusing) -> None:
     clip = sample_clip(tmp_path / "a.mp4", 1)
-    assert await refusing(clip, bounds=Bounds(max_bytes=1000)) == "too_large"
-    assert await refusing(clip, bounds=Bounds(max_side=600)) == "too_large"
+    assert await refusing(clip, bounds=MediaLimits(max_bytes=1000)) == "too_large"
+    assert await refusing(clip, bounds=MediaLimits(max_side=600)) == "too_large"
     photo = sample_photo(tmp_path / "a.jpg")
-    assert await refusing(photo, "image/jpeg", bounds=Bounds(max_pixels_photo=1200 * 800 - 1)) == "too_large"
+    assert await refusing(photo, "image/jpeg", bounds=MediaLimits(max_pixels_photo=1200 * 800 - 1)) == "too_large"
 
 
 async def test_a_header_of_20000_by_20000_is_too_large(tmp_path: Path, refusing) -> None:
@@ -188,6 +188,6 @@ async def test_more_than_240_pictures_a_second_are_unsupported(tmp_path: Path, r
 
 async def test_photos_are_refused_where_they_are_switched_off(tmp_path: Path, refusing) -> None:
     assert (
-        await refusing(sample_photo(tmp_path / "a.jpg"), "image/jpeg", bounds=Bounds(still_images=False))
+        await refusing(sample_photo(tmp_path / "a.jpg"), "image/jpeg", bounds=MediaLimits(still_images=False))
         == "still_images_off"
     )

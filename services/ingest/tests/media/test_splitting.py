@@ -4,7 +4,7 @@ from pathlib import Path
 
 import av
 import pytest
-from stories_ingest.media import Bounds
+from stories_ingest.media import MediaLimits
 from stories_ingest.testing.samples import sample_clip
 
 SMALL = {"width": 180, "height": 320, "fps": 15}
@@ -79,7 +79,7 @@ async def test_odd_sizes_and_uneven_times_survive_being_split(tmp_path: Path, ma
 
 async def test_more_parts_than_allowed_are_too_long(tmp_path: Path, refusing) -> None:
     source = sample_clip(tmp_path / "a.mp4", 31, width=64, height=64, fps=5)
-    assert await refusing(source, bounds=Bounds(max_parts=2)) == "too_long"
+    assert await refusing(source, bounds=MediaLimits(max_parts=2)) == "too_long"
 
 
 async def test_only_the_parts_with_sound_have_sound(tmp_path: Path, making) -> None:

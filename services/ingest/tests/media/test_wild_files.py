@@ -13,7 +13,7 @@ import pytest
 from av.container import InputContainer
 from av.stream import Disposition
 from PIL import Image
-from stories_ingest.media import Made
+from stories_ingest.media import OutputPart
 from stories_ingest.testing.boxes import Box, edited, in_sample_entry, with_edits, with_user_data
 from stories_ingest.testing.samples import sample_clip
 from stories_ingest.testing.wild_clips import (
@@ -69,7 +69,7 @@ class Video:
     transfer: int | None = None
     within: int = 40  # ms
 
-    def holds(self, made: Made) -> None:
+    def holds(self, made: OutputPart) -> None:
         assert (made.kind, made.content_type) == ("video", "video/mp4")
         assert (made.width, made.height) == self.size
         assert abs(made.duration_ms - self.ms) <= self.within
@@ -110,7 +110,7 @@ class Still:
     red: tuple[int, int, int] | None = RED
     by: int = 12
 
-    def holds(self, made: Made) -> None:
+    def holds(self, made: OutputPart) -> None:
         assert (made.kind, made.content_type, made.duration_ms, made.codecs) == ("photo", self.content_type, None, None)
         assert (made.width, made.height) == self.size
         for path in (made.path, made.poster_path):
@@ -128,7 +128,7 @@ def opened(path: Path, **options: str) -> InputContainer:
     return av.open(str(path), container_options=options)
 
 
-def unmarked(made: Made) -> None:
+def unmarked(made: OutputPart) -> None:
     for path in (made.path, made.poster_path):
         content = path.read_bytes()
         assert not [mark for mark in MARKS if mark in content]

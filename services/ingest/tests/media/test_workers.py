@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from stories_ingest.domain.errors import MachineFault, WorkerLost
-from stories_ingest.media import Bounds, Refused, make, subprocess
+from stories_ingest.media import MediaLimits, MediaRejected, make, subprocess
 from stories_ingest.testing.samples import sample_clip, sample_photo
 
 
@@ -57,7 +57,7 @@ async def until(true, within: float = 10.0) -> None:
 
 
 def busy(source: Path, into: Path) -> asyncio.Task:
-    return asyncio.create_task(make(source, "video/mp4", True, Bounds(), into, lambda fraction: None))
+    return asyncio.create_task(make(source, "video/mp4", True, MediaLimits(), into, lambda fraction: None))
 
 
 async def test_a_cancelled_upload_ends_its_worker_and_leaves_nothing(slow: Path, into: Path) -> None:
@@ -80,19 +80,20 @@ async def test_a_worker_killed_from_outside_is_lost_and_says_nothing_about_the_u
 
 
 async def test_too_much_cpu_wall_time_or_memory_is_too_large(slow: Path, tmp_path: Path, refusing) -> None:
-    assert await refusing(slow, bounds=Bounds(cpu_seconds=1)) == "too_large"
-    assert await refusing(slow, bounds=Bounds(wall_seconds=0.8)) == "too_large"
+    assert await refusing(slow, bounds=MediaLimits(cpu_seconds=1)) == "too_large"
+    assert await refusing(slow, bounds=MediaLimits(wall_seconds=0.8)) == "too_large"
     photo = tmp_path / "a.jpg"
     Image.new("RGB", (8000, 6000)).save(photo)
-    assert await refusing(photo, "image/jpeg", bounds=Bounds(memory_bytes=250_000_000)) == "too_large"
+    assert await refusing(photo, "image/jpeg", bounds=MediaLimits(memory_bytes=250_000_000)) == "too_large"
     assert workers(os.getpid()) == []
 
 
 async def test_a_worker_dies_with_its_parent(slow: Path, into: Path) -> None:
     program = f"""
         import asyncio, pathlib
-        from stories_ingest.media import Bounds, make
-        asyncio.run(make(pathlib.Path({str(slow)!r}), "video/mp4", True, Bounds(), pathlib.Path({str(into)!r}), print))
+        from stories_ingest.media import MediaLimits, make
+        make_it = make(pathlib.Path({str(slow)!r}), "video/mp4", True, MediaLimits(), pathlib.Path({str(into)!r}), print)
+        asyncio.run(make_it)
     """
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", textwrap.dedent(program), stdout=-3)
     try:
@@ -120,7 +121,7 @@ async def test_a_progress_that_raises_ends_the_work(slow: Path, into: Path) -> N
         raise LookupError("the lease is lost")
 
     with pytest.raises(LookupError):
-        await make(slow, "video/mp4", True, Bounds(), into, stop)
+        await make(slow, "video/mp4", True, MediaLimits(), into, stop)
     assert workers(os.getpid()) == []
     assert is_empty(into)
 
@@ -128,12 +129,12 @@ async def test_a_progress_that_raises_ends_the_work(slow: Path, into: Path) -> N
 async def test_a_bug_of_ours_says_nothing_about_the_upload(tmp_path: Path, into: Path, monkeypatch) -> None:
     source = sample_clip(tmp_path / "a.mp4", 1, width=64, height=64, fps=10)
     with pytest.raises(WorkerLost, match="TypeError"):
-        await make(source, "video/mp4", True, Bounds(max_parts="ten"), into, lambda fraction: None)
+        await make(source, "video/mp4", True, MediaLimits(max_parts="ten"), into, lambda fraction: None)
     room = tmp_path / "room"
     (room / "poster-1.jpg").mkdir(parents=True)  # where a file is to be written
     monkeypatch.setattr(subprocess, "_room", lambda into: room)
     with pytest.raises(WorkerLost, match="IsADirectoryError"):
-        await make(source, "video/mp4", True, Bounds(), into, lambda fraction: None)
+        await make(source, "video/mp4", True, MediaLimits(), into, lambda fraction: None)
     assert is_empty(into)
 
 
@@ -147,7 +148,7 @@ async def test_a_full_disk_is_the_machines_fault(tmp_path: Path, into: Path, mon
     (room / name).symlink_to("/dev/full")
     monkeypatch.setattr(subprocess, "_room", lambda into: room)
     with pytest.raises(MachineFault, match="No space left"):
-        await make(source, "video/mp4" if video else "image/jpeg", True, Bounds(), into, lambda fraction: None)
+        await make(source, "video/mp4" if video else "image/jpeg", True, MediaLimits(), into, lambda fraction: None)
     assert is_empty(into)
 
 
@@ -155,6 +156,6 @@ async def test_a_decoder_that_dies_of_a_signal_refuses_the_upload(slow: Path, in
     task = busy(slow, into)
     await until(lambda: workers(os.getpid()))
     os.kill(workers(os.getpid())[0], signal.SIGSEGV)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MediaRejected) as refused:
         await task
     assert refused.value.reason == "damaged"

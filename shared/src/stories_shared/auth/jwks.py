@@ -20,7 +20,7 @@ import jwt
 from stories_shared.clock import Clock
 from stories_shared.errors import Unavailable
 from stories_shared.runtime.logging import logger
-from stories_shared.tls import trusted
+from stories_shared.tls import client_context
 
 log = logger(__name__)
 
@@ -34,8 +34,8 @@ FETCH_SECONDS = 2.0  # leaves room to answer 503 within three
 UNKNOWN_KEY_PAUSE = timedelta(minutes=1)  # contract: an unknown kid refetches at most once a minute
 REFRESH_AFTER = timedelta(minutes=10)  # so that a withdrawn key is gone soon
 RETRY_PAUSE = timedelta(seconds=1)  # between tries while there is no key at all
-SERVE_ON = timedelta(hours=24)  # contract: known keys serve on when the URL is silent
-LOOK_AT_FILE_EVERY = timedelta(seconds=1)
+MAX_STALENESS = timedelta(hours=24)  # contract: known keys serve on when the URL is silent
+FILE_POLL_EVERY = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,14 @@ class Keys(Protocol):
     async def current(self) -> KeySet:
         """Raises Unavailable where none could be had."""
 
-    async def after_unknown(self) -> KeySet:
+    async def refresh_for_unknown_kid(self) -> KeySet:
         """The same, after somebody named a key that is not in it."""
 
 
 def keys_from(place: str, now: Clock, ca_bundle: str | None = None) -> Keys:
     """``place``: an http(s) URL, a file URL or a path. ``ca_bundle``: authorities beside the system's, for a URL."""
     path = file_of(place)
-    return KeyUrl(place, now, ca_bundle) if path is None else KeyFile(path, now)
+    return JwksUrl(place, now, ca_bundle) if path is None else JwksFile(path, now)
 
 
 def file_of(place: str) -> Path | None:
@@ -153,7 +153,7 @@ def algorithm_of(entry: Mapping[str, Any]) -> str | None:
     return None
 
 
-class KeyFile:
+class JwksFile:
     """A JWKS file, looked at once a second and read again when it has changed."""
 
     def __init__(self, path: Path, now: Clock) -> None:
@@ -164,14 +164,14 @@ class KeyFile:
 
     async def current(self) -> KeySet:
         now = self.now()
-        if self.set is None or self.looked is None or abs(now - self.looked) >= LOOK_AT_FILE_EVERY:
+        if self.set is None or self.looked is None or abs(now - self.looked) >= FILE_POLL_EVERY:
             self.looked = now
             self.look()
         if self.set is None:
             raise Unavailable("jwks", f"{self.path} holds no key")
         return self.set
 
-    async def after_unknown(self) -> KeySet:
+    async def refresh_for_unknown_kid(self) -> KeySet:
         self.look()
         return await self.current()
 
@@ -187,7 +187,7 @@ class KeyFile:
             log.warning("the JWKS file cannot be read", path=str(self.path), error=str(error))
 
 
-class KeyUrl:
+class JwksUrl:
     """A JWKS URL: one fetch at a time, at most once a minute for unknown ids, silent for at most a day."""
 
     def __init__(self, url: str, now: Clock, ca_bundle: str | None = None) -> None:
@@ -201,18 +201,18 @@ class KeyUrl:
 
     async def current(self) -> KeySet:
         age = self.now() - self.fetched if self.fetched is not None else None
-        if self.set is None or age is None or age > SERVE_ON:
+        if self.set is None or age is None or age > MAX_STALENESS:
             await self.fetch(RETRY_PAUSE)
         elif age > REFRESH_AFTER:
             self.take_off(UNKNOWN_KEY_PAUSE)  # nobody waits for a refresh
         return self.known()
 
-    async def after_unknown(self) -> KeySet:
+    async def refresh_for_unknown_kid(self) -> KeySet:
         await self.fetch(UNKNOWN_KEY_PAUSE)
         return self.known()
 
     def known(self) -> KeySet:
-        if self.set is None or self.fetched is None or self.now() - self.fetched > SERVE_ON:
+        if self.set is None or self.fetched is None or self.now() - self.fetched > MAX_STALENESS:
             raise Unavailable("jwks", f"{self.url} is silent")
         return self.set
 
@@ -249,7 +249,7 @@ class KeyUrl:
 
         document = b""
         if self.trusted is None:  # reading the authorities takes a tenth of a second, so not on the event loop
-            self.trusted = await asyncio.to_thread(trusted, self.ca_bundle)
+            self.trusted = await asyncio.to_thread(client_context, self.ca_bundle)
         async with (
             asyncio.timeout(FETCH_SECONDS),
             httpx.AsyncClient(timeout=FETCH_SECONDS, verify=self.trusted) as client,

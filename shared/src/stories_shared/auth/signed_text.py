@@ -10,13 +10,13 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
-MAX_SEALED_CHARACTERS = 2048
+MAX_SIGNED_CHARACTERS = 2048
 NOTHING = hashlib.sha256(b"").digest()
 Key = tuple[str, bytes]
 """An id without dots, and a secret."""
 
 
-class Unsealed(Exception):
+class BadSignature(Exception):
     """Not a sealed text (``malformed``), or not one of ours (``forged``)."""
 
     def __init__(self, reason: str) -> None:
@@ -30,7 +30,7 @@ def derive(secret: bytes, purpose: str) -> bytes:
     return hmac.digest(extracted, purpose.encode() + b"\x01", "sha256")
 
 
-class Seals:
+class Signer:
     """Seals bytes for one purpose. The text is ``<key id>.<payload>.<tag>``, safe in URLs and headers."""
 
     def __init__(self, keys: Sequence[Key], purpose: str) -> None:
@@ -46,21 +46,21 @@ class Seals:
     def seal(self, payload: bytes, bound_to: bytes = b"") -> str:
         """The payload, readable by all and changeable by none; ``bound_to`` must be the same on opening."""
         named = f"{self.first}.{to_text(payload)}"
-        return f"{named}.{tag(self.keys[self.first], named, bound_to)}"
+        return f"{named}.{mac(self.keys[self.first], named, bound_to)}"
 
     def open(self, sealed: str, bound_to: bytes = b"") -> bytes:
         """The payload of a text that we sealed. Raises Unsealed."""
-        if len(sealed) > MAX_SEALED_CHARACTERS or sealed.count(".") != 2 or not sealed.isascii():
-            raise Unsealed("malformed")
+        if len(sealed) > MAX_SIGNED_CHARACTERS or sealed.count(".") != 2 or not sealed.isascii():
+            raise BadSignature("malformed")
         named, _, found = sealed.rpartition(".")
         key_id, _, payload = named.partition(".")
         key = self.keys.get(key_id)
-        if key is None or not hmac.compare_digest(found, tag(key, named, bound_to)):
-            raise Unsealed("forged")
+        if key is None or not hmac.compare_digest(found, mac(key, named, bound_to)):
+            raise BadSignature("forged")
         return from_text(payload)
 
 
-def tag(key: bytes, named: str, bound_to: bytes) -> str:
+def mac(key: bytes, named: str, bound_to: bytes) -> str:
     """Over the text as it is written, so that no other spelling of the same bytes passes."""
     bound = hashlib.sha256(bound_to).digest() if bound_to else NOTHING
     return to_text(hmac.digest(key, bound + named.encode(), "sha256"))
@@ -74,4 +74,4 @@ def from_text(text: str) -> bytes:
     try:
         return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError) as error:
-        raise Unsealed("malformed") from error
+        raise BadSignature("malformed") from error

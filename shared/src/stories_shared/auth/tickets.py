@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from stories_shared.auth.signed_text import Key, Seals, Unsealed
+from stories_shared.auth.signed_text import BadSignature, Key, Signer
 
 NO_GRACE = timedelta(0)
 Refusal = Literal["missing", "malformed", "forged", "foreign", "ended"]
@@ -50,7 +50,7 @@ class Ticket:
     series_id: str | None
 
 
-class Sealed(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class WireTicket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A ticket on the wire: no names, bits for switches."""
 
     viewer_id: str
@@ -67,15 +67,15 @@ class Sealed(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 ENCODER = msgspec.msgpack.Encoder()
-DECODER = msgspec.msgpack.Decoder(Sealed)
-SWITCHES = ("friend", "reactions", "sharing", "download", "view_list")
+DECODER = msgspec.msgpack.Decoder(WireTicket)
+FLAGS = ("friend", "reactions", "sharing", "download", "view_list")
 
 
 class Tickets:
     """Signs and reads tickets. The first key signs, all are read."""
 
     def __init__(self, keys: Sequence[Key]) -> None:
-        self.seals = Seals(keys, "ticket.1")
+        self.seals = Signer(keys, "ticket.1")
 
     def sign(self, ticket: Ticket) -> str:
         """The ticket as a text of some 250 characters for the header ``Story-Ticket``."""
@@ -97,7 +97,7 @@ class Tickets:
             raise TicketRefused("missing")
         try:
             ticket = from_wire(DECODER.decode(self.seals.open(text)))
-        except Unsealed as error:
+        except BadSignature as error:
             raise TicketRefused("forged" if error.reason == "forged" else "malformed") from error
         except (msgspec.MsgspecError, OverflowError, ValueError) as error:
             raise TicketRefused("malformed") from error
@@ -108,8 +108,8 @@ class Tickets:
         return ticket
 
 
-def to_wire(ticket: Ticket) -> Sealed:
-    return Sealed(
+def to_wire(ticket: Ticket) -> WireTicket:
+    return WireTicket(
         ticket.viewer_id,
         ticket.author_id,
         ticket.story_id,
@@ -128,7 +128,7 @@ def to_wire(ticket: Ticket) -> Sealed:
     )
 
 
-def from_wire(sealed: Sealed) -> Ticket:
+def from_wire(sealed: WireTicket) -> Ticket:
     return Ticket(
         viewer_id=sealed.viewer_id,
         author_id=sealed.author_id,
@@ -140,7 +140,7 @@ def from_wire(sealed: Sealed) -> Ticket:
         part=sealed.part,
         parts=sealed.parts,
         series_id=sealed.series_id,
-        **{name: bool(sealed.switches >> bit & 1) for bit, name in enumerate(SWITCHES)},
+        **{name: bool(sealed.switches >> bit & 1) for bit, name in enumerate(FLAGS)},
     )
 
 

@@ -104,7 +104,7 @@ class Authenticator:
         algorithm, key_id = header_of(token)
         key = keys.find(key_id, algorithm)
         if key is None and not keys.knows(key_id):
-            key = (await self.keys.after_unknown()).find(key_id, algorithm)
+            key = (await self.keys.refresh_for_unknown_kid()).find(key_id, algorithm)
         if key is None:
             raise Unauthenticated("no such key")
         try:
@@ -154,7 +154,7 @@ def header_of(token: str) -> tuple[str, str | None]:
 def object_in(document: bytes, what: str) -> dict[str, Any]:
     """The JSON object of a token's part. Raises Unauthenticated, also where a name is there twice (RFC 8725, 2.4)."""
     try:
-        found = ONE_MEANING.decode(document.decode("utf-8"))
+        found = STRICT_JSON.decode(document.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise Unauthenticated(f"the {what} cannot be read") from error
     if not isinstance(found, dict):
@@ -162,7 +162,7 @@ def object_in(document: bytes, what: str) -> dict[str, Any]:
     return found
 
 
-def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a name is there twice")
@@ -173,7 +173,7 @@ def no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-ONE_MEANING = json.JSONDecoder(object_pairs_hook=each_once, parse_constant=no_constant)
+STRICT_JSON = json.JSONDecoder(object_pairs_hook=reject_duplicate_keys, parse_constant=no_constant)
 
 
 def number(claims: Mapping[str, Any], name: str) -> float | None:

@@ -13,23 +13,23 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from aiokafka import ConsumerRecord
 
-from stories_shared.clock import from_epoch_ms, text
+from stories_shared.clock import from_epoch_ms, rfc3339
 from stories_shared.events import Event, bounded_time
 
 E = TypeVar("E", bound=Event)
 SERVICES = ("ingest", "feed", "engagement", "expiry")
-OUR_SOURCES = frozenset(f"/stories/{service}" for service in SERVICES)
+INTERNAL_SOURCES = frozenset(f"/stories/{service}" for service in SERVICES)
 MAX_ID = 256
 HEADERS = frozenset({"ce_source", "ce_id", "ce_type", "ce_time", "content-type"})
 STRUCTURED = "application/cloudevents+json"
 
 
-class Unreadable(Exception):
+class DecodeError(Exception):
     """A record that no reading makes an event of; ``args[0]`` says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fact(Generic[E]):
+class ReceivedEvent(Generic[E]):
     """An event together with where it came from.
 
     ``said_at`` is what its source states, ``appended_at`` when the broker took it; both are aware UTC. ``ours`` says
@@ -43,13 +43,13 @@ class Fact(Generic[E]):
     offset: int
     source: str | None
     id: str | None
-    said_at: datetime | None
+    produced_at: datetime | None
     appended_at: datetime
 
     @property
-    def ours(self) -> bool:
+    def is_internal(self) -> bool:
         """Whether it names one of the four services as its source."""
-        return self.source in OUR_SOURCES
+        return self.source in INTERNAL_SOURCES
 
     @property
     def identity(self) -> str:
@@ -60,7 +60,7 @@ class Fact(Generic[E]):
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class Tombstone:
     """A record without value: whatever had this key is erased."""
 
     topic: str
@@ -90,7 +90,7 @@ def decoder(event: type[Event]) -> msgspec.json.Decoder[Any]:
 envelope_decoder = msgspec.json.Decoder(Envelope)
 
 
-def header_texts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+def decoded_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     """The headers that are used here, by lower-case name, as far as they are readable."""
     texts: dict[str, str] = {}
     for name, value in headers or ():
@@ -114,7 +114,7 @@ def data_of(envelope: Envelope) -> bytes:
     return data if envelope.data_base64 is None else base64.b64decode(envelope.data_base64, validate=True)
 
 
-def read(record: ConsumerRecord[Any, Any], event: type[E], topic: str | None = None) -> Fact[E]:
+def decode_record(record: ConsumerRecord[Any, Any], event: type[E], topic: str | None = None) -> ReceivedEvent[E]:
     """Read one record with a value as a fact of the given type.
 
     Args:
@@ -125,35 +125,35 @@ def read(record: ConsumerRecord[Any, Any], event: type[E], topic: str | None = N
     Raises:
         Unreadable: bad JSON, bad shape, out of bounds, or another type of ours.
     """
-    headers = header_texts(record.headers)
+    headers = decoded_headers(record.headers)
     value = record.value
     if value[:1] == b"\0":  # a schema registry's frame: magic byte and a schema id of four bytes
         value = value[5:]
-    source, fact_id, kind = headers.get("ce_source"), headers.get("ce_id"), headers.get("ce_type")
+    source, event_id, kind = headers.get("ce_source"), headers.get("ce_id"), headers.get("ce_type")
     said_at = read_time(headers.get("ce_time"))
     structured = headers.get("content-type", "").lower().startswith(STRUCTURED)
     try:
         if structured:
             envelope = envelope_decoder.decode(value)
-            source, fact_id, kind, value = envelope.source, envelope.id, envelope.type, data_of(envelope)
+            source, event_id, kind, value = envelope.source, envelope.id, envelope.type, data_of(envelope)
             said_at = bounded_time(envelope.time) if envelope.time and envelope.time.tzinfo else None
         if kind and kind.startswith("stories.") and kind != event.ce_type():
-            raise Unreadable(f"a record of type {kind[:100]} on the topic of {event.ce_type()}")
+            raise DecodeError(f"a record of type {kind[:100]} on the topic of {event.ce_type()}")
         told: E = decoder(event).decode(value)
     except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
         why = f"{type(error).__name__}: {error}"
         if not structured and is_envelope(value):
             why = f"a structured event needs the header content-type: {STRUCTURED}"
-        raise Unreadable(why[:1000]) from error
-    return Fact(
+        raise DecodeError(why[:1000]) from error
+    return ReceivedEvent(
         event=told,
         key=record.key,
         topic=topic or event.topic,
         partition=record.partition,
         offset=record.offset,
         source=source if source and len(source) <= MAX_ID else None,
-        id=fact_id if fact_id and len(fact_id) <= MAX_ID else None,
-        said_at=said_at,
+        id=event_id if event_id and len(event_id) <= MAX_ID else None,
+        produced_at=said_at,
         appended_at=from_epoch_ms(record.timestamp),
     )
 
@@ -178,14 +178,14 @@ def read_time(value: str | None) -> datetime | None:
         return None
 
 
-def headers_of(event: Event, source: str, fact_id: str, at: datetime) -> list[tuple[str, bytes]]:
+def headers_of(event: Event, source: str, event_id: str, at: datetime) -> list[tuple[str, bytes]]:
     """The binary-mode headers under which a fact is said."""
     return [
         ("ce_specversion", b"1.0"),
-        ("ce_id", fact_id.encode()),
+        ("ce_id", event_id.encode()),
         ("ce_source", source.encode()),
         ("ce_type", event.ce_type().encode()),
-        ("ce_time", text(at.astimezone(UTC)).encode()),
+        ("ce_time", rfc3339(at.astimezone(UTC)).encode()),
         ("ce_subject", event.key.encode()),
         ("content-type", b"application/json"),
     ]

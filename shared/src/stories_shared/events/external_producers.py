@@ -3,22 +3,22 @@
 from datetime import datetime
 from typing import Any
 
-from stories_shared.clock import whole_ms
+from stories_shared.clock import truncate_to_ms
 from stories_shared.events import StoryDeleted, UserErased
-from stories_shared.events.cloudevents import Fact
-from stories_shared.events.ids import fact_based_id
+from stories_shared.events.cloudevents import ReceivedEvent
+from stories_shared.events.ids import deterministic_id
 
 
-def no_later(fact: Fact[Any], at: datetime) -> datetime:
+def clamp_to_append_time(fact: ReceivedEvent[Any], at: datetime) -> datetime:
     """A time that a fact states; an outsider's that is ahead of the log's counts as the log's."""
-    return at if fact.ours else min(at, whole_ms(fact.appended_at))
+    return at if fact.is_internal else min(at, truncate_to_ms(fact.appended_at))
 
 
-def receipt_id_of(fact: Fact[UserErased]) -> str:
+def receipt_id_of(fact: ReceivedEvent[UserErased]) -> str:
     """The receipt of an erasure; where an outsider names none it follows from the fact, as at every redelivery."""
-    return fact.event.receipt_id or fact_based_id(fact.identity)
+    return fact.event.receipt_id or deterministic_id(fact.identity)
 
 
-def may_delete(fact: Fact[StoryDeleted]) -> bool:
+def is_authorized_deletion(fact: ReceivedEvent[StoryDeleted]) -> bool:
     """Whether it is a deletion: an outsider says it as admin, and in nobody else's name."""
-    return fact.ours or fact.event.by == "admin"
+    return fact.is_internal or fact.event.by == "admin"

@@ -17,6 +17,6 @@ def is_id(value: str) -> bool:
     return UUID_TEXT.fullmatch(value) is not None
 
 
-def fact_based_id(identity: str) -> str:
+def deterministic_id(identity: str) -> str:
     """A UUIDv5 made from a fact's identity: the same at every redelivery."""
     return str(uuid_utils.uuid5(uuid_utils.NAMESPACE_URL, identity))

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta, structs
 
-from stories_shared.clock import text, whole_ms
+from stories_shared.clock import rfc3339, truncate_to_ms
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
@@ -53,7 +53,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     topic: ClassVar[str] = ""
     key_field: ClassVar[str] = "story_id"
     time_fields: ClassVar[tuple[str, ...]] = ()
-    outsiders: ClassVar[bool] = False
+    external_writers: ClassVar[bool] = False
     """Whether producers outside of the four services may write this topic."""
 
     def __post_init__(self) -> None:
@@ -81,7 +81,7 @@ def bounded_time(at: datetime) -> datetime:
     """
     if not (EARLIEST.year <= at.year <= LATEST.year):
         raise ValueError("a time between the years 2000 and 9000 is expected")
-    return whole_ms(at.astimezone(UTC))
+    return truncate_to_ms(at.astimezone(UTC))
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,7 +200,7 @@ class StoryDeleted(Event, frozen=True, kw_only=True):
     """A story was taken back before its time. Outsiders (moderation) say it without ``author_id``."""
 
     topic: ClassVar[str] = "story-deleted"
-    outsiders: ClassVar[bool] = True
+    external_writers: ClassVar[bool] = True
     time_fields: ClassVar[tuple[str, ...]] = ("deleted_at",)
 
     story_id: StoryId
@@ -213,7 +213,7 @@ class StoryViewed(Event, frozen=True, kw_only=True):
     """Somebody watched a story. The same story, viewer and play is one play, however often it is said."""
 
     topic: ClassVar[str] = "story-viewed"
-    outsiders: ClassVar[bool] = True
+    external_writers: ClassVar[bool] = True
     time_fields: ClassVar[tuple[str, ...]] = ("viewed_at",)
 
     story_id: StoryId
@@ -257,7 +257,7 @@ class UserEdge(Event, frozen=True, kw_only=True):
 
     key_field: ClassVar[str] = "user_id"
     time_fields: ClassVar[tuple[str, ...]] = ("at",)
-    outsiders: ClassVar[bool] = True
+    external_writers: ClassVar[bool] = True
 
     user_id: UserId
     target_id: UserId
@@ -321,7 +321,7 @@ class UserErased(Event, frozen=True, kw_only=True):
     """A user's account is to be forgotten by every service. An outsider may leave ``receipt_id`` out."""
 
     topic: ClassVar[str] = "user-erased"
-    outsiders: ClassVar[bool] = True
+    external_writers: ClassVar[bool] = True
     key_field: ClassVar[str] = "user_id"
     time_fields: ClassVar[tuple[str, ...]] = ("at",)
 
@@ -374,5 +374,5 @@ def encode(event: Event) -> bytes:
     fields = structs.asdict(event)
     for name in event.time_fields:
         if fields[name] is not None:
-            fields[name] = text(fields[name])
+            fields[name] = rfc3339(fields[name])
     return encoder.encode(fields)

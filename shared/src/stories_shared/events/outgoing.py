@@ -7,9 +7,9 @@ from stories_shared.events.models import Event
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
+class OutgoingEvent:
     """An event to be said, with the id it must keep when it is said again and the time it is said to be from."""
 
     event: Event
-    fact_id: str | None = None
+    event_id: str | None = None
     at: datetime | None = None

@@ -8,12 +8,12 @@ from starlette.exceptions import HTTPException
 
 from stories_shared.auth.tokens import Authenticator
 from stories_shared.http import openapi
-from stories_shared.http.authentication import Admin, Who, admin_of, caller_of
-from stories_shared.http.problem_middleware import Doors, answer_problem
+from stories_shared.http.authentication import AdminCaller, CurrentCaller, authenticate, require_admin
+from stories_shared.http.problem_middleware import ProblemMiddleware, send_problem
 from stories_shared.http.problems import Problem
 
 
-def install(app: FastAPI, authenticator: Authenticator, **state: Any) -> None:
+def configure_app(app: FastAPI, authenticator: Authenticator, **state: Any) -> None:
     """Puts the doors around every route of ``app``; call it once, before the first request.
 
     Further keywords (``limits=``) become ``app.state``.
@@ -23,9 +23,9 @@ def install(app: FastAPI, authenticator: Authenticator, **state: Any) -> None:
     for name, value in state.items():
         setattr(app.state, name, value)
     for kind in (Problem, RequestValidationError, HTTPException):
-        app.add_exception_handler(kind, answer_problem)
-    app.add_middleware(Doors)
+        app.add_exception_handler(kind, send_problem)
+    app.add_middleware(ProblemMiddleware)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
 
 
-__all__ = ["Admin", "Who", "admin_of", "caller_of", "install"]
+__all__ = ["AdminCaller", "CurrentCaller", "authenticate", "configure_app", "require_admin"]

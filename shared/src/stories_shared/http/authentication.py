@@ -1,4 +1,4 @@
-"""Who asks, as a dependency of FastAPI routes (``Who``, ``Admin``) and as a call for plain Starlette ones."""
+"""The caller, as a dependency of FastAPI routes (``CurrentCaller``, ``AdminCaller``) and as a call for raw routes."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from stories_shared.http.problems import not_found, unauthenticated
 SCHEME = "bearer"
 
 
-async def caller_of(request: Request) -> Caller:
+async def authenticate(request: Request) -> Caller:
     """The caller by the request's token, checked once a request. Raises the 401 problem."""
     known: Caller | None = request.scope.get("stories.caller")
     if known is not None:
@@ -28,9 +28,9 @@ async def caller_of(request: Request) -> Caller:
     return caller
 
 
-async def admin_of(request: Request) -> Caller:
+async def require_admin(request: Request) -> Caller:
     """The caller if an admin; to everybody else there is nothing here (404)."""
-    caller = await caller_of(request)
+    caller = await authenticate(request)
     if not caller.is_admin:
         raise not_found()
     return caller
@@ -42,14 +42,14 @@ class Bearer(SecurityBase):
     def __init__(self, *, admin: bool = False) -> None:
         self.model = HTTPBearer(bearerFormat="JWT", description="A JWT of the host application")
         self.scheme_name = SCHEME
-        self.check = admin_of if admin else caller_of
+        self.check = require_admin if admin else authenticate
 
     async def __call__(self, request: Request) -> Caller:
         return await self.check(request)
 
 
-Who = Annotated[Caller, Security(Bearer())]
+CurrentCaller = Annotated[Caller, Security(Bearer())]
 """Whoever calls: ``async def route(caller: Who)``."""
 
-Admin = Annotated[Caller, Security(Bearer(admin=True))]
+AdminCaller = Annotated[Caller, Security(Bearer(admin=True))]
 """An admin who calls; others get 404."""

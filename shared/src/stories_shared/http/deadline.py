@@ -7,20 +7,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stories_shared.http.bodies import Handle, StrictRoute
-from stories_shared.timeouts import within
+from stories_shared.timeouts import wait_at_most
 
 T = TypeVar("T")
 
-ANSWER_WITHIN_S = 2.8
+DEADLINE_S = 2.8
 """What takes longer is answered 503, within the three seconds that docs/http.md promises after the body has come."""
 
 
-async def timely(answer: Coroutine[Any, Any, T]) -> T:
+async def with_deadline(answer: Coroutine[Any, Any, T]) -> T:
     """What it answers, in time. Raises `TimeoutError`."""
-    return await within(ANSWER_WITHIN_S, answer)
+    return await wait_at_most(DEADLINE_S, answer)
 
 
-class TimelyRoute(StrictRoute):
+class DeadlineRoute(StrictRoute):
     """A strict route that gives up in time where a dependency does not answer; that becomes a 503."""
 
     async def answer(self, request: Request, inner: Handle, spent: float) -> Response:
@@ -29,8 +29,8 @@ class TimelyRoute(StrictRoute):
         async def answered() -> Response:
             return await inner(request)
 
-        return await within(self.patience_s(request) - spent, answered())
+        return await wait_at_most(self.patience_s(request) - spent, answered())
 
     def patience_s(self, _request: Request) -> float:
         """How long this request may take besides the arrival of its body, in seconds."""
-        return ANSWER_WITHIN_S
+        return DEADLINE_S

@@ -7,11 +7,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stories_shared.http.problem_middleware import declared_length
 from stories_shared.http.strict_json import MAX_BODY_BYTES
 
-HEAR_OUT_WITHIN_S = 1.0
+DRAIN_TIMEOUT_S = 1.0
 """Somebody who sends a body more slowly than this is answered in the middle of it."""
 
 
-class HeardOut:
+class DrainBodyMiddleware:
     """ASGI middleware, outermost: begins no answer before the body has been read, up to the size that is taken.
 
     A connection that is closed with unread bytes in it is reset, and the reset can overtake the answer (RFC 9112,
@@ -38,7 +38,7 @@ class HeardOut:
             nonlocal heard
             if not heard:
                 try:
-                    async with asyncio.timeout(HEAR_OUT_WITHIN_S):
+                    async with asyncio.timeout(DRAIN_TIMEOUT_S):
                         while not heard and size <= MAX_BODY_BYTES:
                             await hear()
                 except TimeoutError:

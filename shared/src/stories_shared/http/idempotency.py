@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from stories_shared.events.ids import new_id
 from stories_shared.http.problems import Problem, problem
-from stories_shared.mongo.idempotency import Claims, KeyReused, KeyRunning, Once, Replay
+from stories_shared.mongo.idempotency import IdempotencyRequest, IdempotencyStore, KeyReused, KeyRunning, Replay
 
 T = TypeVar("T")
 
@@ -23,16 +23,16 @@ PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")
 DOCUMENTED = "^[!-~]([ -~]{0,253}[!-~])?$"  # the same as it arrives: spaces around a header's value are not part of it
 
 
-def once(
+def idempotency_request(
     request: Request,
     idempotency_key: Annotated[
         str | None,
         Header(
-            description="asked twice with the same key and body, done once; 24 hours",
+            description="asked twice with the same key and body, done idempotency_request; 24 hours",
             json_schema_extra={"pattern": DOCUMENTED},
         ),
     ] = None,
-) -> Once | None:
+) -> IdempotencyRequest | None:
     """The request's identity, None without the header. Raises 422 for a key that is not 1 to 255 printable ASCII."""
     if idempotency_key is None:
         return None
@@ -40,10 +40,10 @@ def once(
     if len(keys) != 1 or not PRINTABLE.fullmatch(keys[0]):
         fault = "must be once 1 to 255 printable ASCII characters"
         raise problem("invalid", fault, errors=[{"loc": ["header", "Idempotency-Key"], "msg": fault}])
-    return Once(request.method, request.url.path, keys[0], hash_of(request.scope.get("stories.document")))
+    return IdempotencyRequest(request.method, request.url.path, keys[0], hash_of(request.scope.get("stories.document")))
 
 
-Idempotent = Annotated[Once | None, Depends(once)]
+Idempotent = Annotated[IdempotencyRequest | None, Depends(idempotency_request)]
 """``async def create(…, once: Idempotent)``."""
 
 
@@ -53,9 +53,9 @@ def hash_of(document: Any) -> str:
 
 
 async def run_once(  # noqa: PLR0913, RUF100
-    claims: Claims,
+    claims: IdempotencyStore,
     user_id: str,
-    asked: Once | None,
+    asked: IdempotencyRequest | None,
     make: Callable[[str], Awaitable[T]],
     again: Callable[[str], Awaitable[T]],
     *,

@@ -14,8 +14,8 @@ from stories_shared.events.ecma_patterns import published
 from stories_shared.http.authentication import SCHEME, Bearer
 from stories_shared.http.bodies import dependants
 from stories_shared.http.problems import CONTENT_TYPE, KINDS
-from stories_shared.http.rate_limits import Limited
-from stories_shared.http.raw_routes import Hot, Operation
+from stories_shared.http.rate_limits import RateLimitDependency
+from stories_shared.http.raw_routes import OperationDoc, RawEndpoint
 
 REF = "#/components/schemas/{model}"
 PROBLEM = {
@@ -70,7 +70,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         schemas = made.setdefault("components", {}).setdefault("schemas", {})
         for path, method, route in operations(app.routes):
             paths = made.setdefault("paths", {})
-            if isinstance(route, Hot):
+            if isinstance(route, RawEndpoint):
                 paths.setdefault(path, {})[method] = hot_operation(path, route.operation, schemas)
             operation = paths[path][method]
             operation["operationId"] = name_of(route)
@@ -88,22 +88,22 @@ def document(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def operations(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str, APIRoute | Hot]]:
+def operations(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str, APIRoute | RawEndpoint]]:
     """Path, method and what answers, of every route that is documented."""
     for context in iter_route_contexts(list(routes)):
         route: Any = context.original_route
         if isinstance(route, APIRoute) and route.include_in_schema:
             for method in sorted(route.methods or ()):
                 yield str(context.path_format), method.lower(), route
-        elif isinstance(getattr(route, "endpoint", None), Hot):
+        elif isinstance(getattr(route, "endpoint", None), RawEndpoint):
             yield str(context.path), route.endpoint.operation.method.lower(), route.endpoint
 
 
-def name_of(route: APIRoute | Hot) -> str:
+def name_of(route: APIRoute | RawEndpoint) -> str:
     return route.name if isinstance(route, APIRoute) else route.endpoint.__name__
 
 
-def refusals(operation: dict[str, Any], route: APIRoute | Hot) -> None:
+def refusals(operation: dict[str, Any], route: APIRoute | RawEndpoint) -> None:
     """Adds the problems that a route may answer with, and takes away FastAPI's own."""
     answers = operation.setdefault("responses", {})
     if "HTTPValidationError" in str(answers.get("422")):
@@ -113,13 +113,13 @@ def refusals(operation: dict[str, Any], route: APIRoute | Hot) -> None:
     operation["responses"] = dict(sorted(answers.items()))
 
 
-def expected(operation: dict[str, Any], route: APIRoute | Hot) -> list[int]:
+def expected(operation: dict[str, Any], route: APIRoute | RawEndpoint) -> list[int]:
     statuses = [404, 422, 503]
-    if isinstance(route, Hot):
+    if isinstance(route, RawEndpoint):
         asks, counts = True, route.operation.limit is not None
     else:
         calls = [each.call for each in dependants(route.dependant)]
-        asks, counts = any(isinstance(c, Bearer) for c in calls), any(isinstance(c, Limited) for c in calls)
+        asks, counts = any(isinstance(c, Bearer) for c in calls), any(isinstance(c, RateLimitDependency) for c in calls)
     if asks:
         statuses.append(401)
     if counts:
@@ -140,7 +140,7 @@ def problem_answer(status: int) -> dict[str, Any]:
     return answer
 
 
-def hot_operation(path: str, operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+def hot_operation(path: str, operation: OperationDoc, schemas: dict[str, Any]) -> dict[str, Any]:
     parameters = [
         {
             "name": part[1:-1],

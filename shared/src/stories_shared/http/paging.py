@@ -10,7 +10,7 @@ from fastapi import Depends, Query
 from pydantic import BaseModel, BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from stories_shared.auth.signed_text import MAX_SEALED_CHARACTERS, Key, Seals, Unsealed
+from stories_shared.auth.signed_text import MAX_SIGNED_CHARACTERS, BadSignature, Key, Signer
 from stories_shared.http.problems import Problem, problem
 
 DEFAULT_LIMIT = 20  # contract
@@ -30,39 +30,39 @@ Limit = Annotated[
     int, Query(ge=1, le=MAX_LIMIT, description="how many items at most, 1 to 100"), BeforeValidator(digits_only)
 ]
 CursorText = Annotated[
-    str | None, Query(max_length=MAX_SEALED_CHARACTERS, description="the `next_cursor` of the page before")
+    str | None, Query(max_length=MAX_SIGNED_CHARACTERS, description="the `next_cursor` of the page before")
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PageParams:
     """Which part of a list is asked for."""
 
     limit: int = DEFAULT_LIMIT
     cursor: str | None = None
 
 
-def page_of(limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None) -> Page:
-    return Page(limit, cursor)
+def page_params(limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None) -> PageParams:
+    return PageParams(limit, cursor)
 
 
-Paged = Annotated[Page, Depends(page_of)]
+Paged = Annotated[PageParams, Depends(page_params)]
 """``async def route(page: Paged)``."""
 
 
-def read_page(query: dict[str, str]) -> Page:
+def read_page(query: dict[str, str]) -> PageParams:
     """The same for plain Starlette routes, from ``queries.query(request, "limit", "cursor", …)``; 422."""
     text = query.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT):
         msg = "must be a whole number from 1 to 100"
         raise problem("invalid", "bad query", errors=[{"loc": ["query", "limit"], "msg": msg}])
     cursor = query.get("cursor")
-    if cursor is not None and len(cursor) > MAX_SEALED_CHARACTERS:
+    if cursor is not None and len(cursor) > MAX_SIGNED_CHARACTERS:
         raise bad_cursor()
-    return Page(int(text), cursor)
+    return PageParams(int(text), cursor)
 
 
-class Listing(BaseModel, Generic[T]):
+class Page(BaseModel, Generic[T]):
     """The shape of every list. ``next_cursor`` is null on the last page."""
 
     items: list[T]
@@ -77,7 +77,7 @@ class Cursors:
     """Seals positions in lists. A position is what the store needs to go on: a tuple of texts, numbers, times."""
 
     def __init__(self, keys: Sequence[Key]) -> None:
-        self.seals = Seals(keys, "cursor.1")
+        self.seals = Signer(keys, "cursor.1")
 
     def seal(self, route: str, user_id: str, position: Sequence[Any]) -> str:
         """A cursor for one user on one route (any text that names the list, its filters included)."""
@@ -89,11 +89,11 @@ class Cursors:
             position: T
             read = decoder(shape)  # type: ignore[arg-type]
             _, position = read.decode(self.seals.open(cursor, bound_to(route, user_id)))
-        except (Unsealed, msgspec.MsgspecError, ValueError) as error:
+        except (BadSignature, msgspec.MsgspecError, ValueError) as error:
             raise bad_cursor() from error
         return position
 
-    def position(self, route: str, user_id: str, page: Page, shape: type[T]) -> T | None:
+    def position(self, route: str, user_id: str, page: PageParams, shape: type[T]) -> T | None:
         """The position that a page begins after; None on the first one.
 
         Args:

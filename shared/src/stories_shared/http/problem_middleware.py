@@ -10,10 +10,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stories_shared.errors import dependency_of
-from stories_shared.http.problems import Fault, Problem, not_found, problem, unavailable
+from stories_shared.errors import failed_dependency
+from stories_shared.http.problems import InputError, Problem, not_found, problem, unavailable
 from stories_shared.http.strict_json import MAX_BODY_BYTES, too_large
-from stories_shared.runtime.log_throttle import Bursts
+from stories_shared.runtime.log_throttle import LogThrottle
 from stories_shared.runtime.logging import logger
 
 log = logger(__name__)
@@ -29,10 +29,10 @@ BY_STATUS = {
 RETRY_AFTER_S = 1
 UNAVAILABLE = 503
 MOST_TOLD = 300
-bursts = Bursts()
+bursts = LogThrottle()
 
 
-class Doors:
+class ProblemMiddleware:
     """ASGI middleware, innermost but for the routes: headers for every answer, a problem for every error.
 
     HEAD is answered as GET without the body (RFC 9110, 9.3.2). What a route leaves in ``scope["stories.headers"]``
@@ -62,7 +62,7 @@ class Doors:
                 message["headers"] = [*with_cache_control(message.get("headers", [])), *extra]
             await send(message)
 
-        refusal = at_the_door(scope)
+        refusal = reject_early(scope)
         if refusal is not None:
             await refusal.response()(scope, receive, answer)
             return
@@ -73,11 +73,11 @@ class Doors:
         except Exception as error:
             if started:
                 raise
-            response = problem_of(error, scope).response()
+            response = problem_from_error(error, scope).response()
             await response(scope, receive, answer)
 
 
-def at_the_door(scope: Scope) -> Problem | None:
+def reject_early(scope: Scope) -> Problem | None:
     """What is refused before anybody looks for a route: large bodies, and paths with a hidden slash."""
     if declared_length(scope) > MAX_BODY_BYTES:
         return too_large()
@@ -99,55 +99,57 @@ def declared_length(scope: Scope) -> int:
     return 0
 
 
-def problem_of(error: BaseException, scope: MutableMapping[str, Any]) -> Problem:
+def problem_from_error(error: BaseException, scope: MutableMapping[str, Any]) -> Problem:
     """What to answer when this was thrown: the last resort, and a line in the log, is ``internal``."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     if isinstance(error, Problem):
         if error.status == UNAVAILABLE:
-            tell_of(error.detail or error.title, scope, error)
+            log_unavailable(error.detail or error.title, scope, error)
         return error
     if isinstance(error, RequestValidationError):
-        return of_validation(error)
+        return problem_from_validation(error)
     if isinstance(error, HTTPException):
-        return of_status(error, scope)
-    dependency = dependency_of(error)
+        return problem_from_status(error, scope)
+    dependency = failed_dependency(error)
     if dependency is not None:
-        tell_of(dependency, scope, error)
+        log_unavailable(dependency, scope, error)
         return unavailable(f"{dependency} does not answer", after=RETRY_AFTER_S)
     if isinstance(error, TimeoutError):
-        tell_of("it took too long", scope, error)
+        log_unavailable("it took too long", scope, error)
         return unavailable("it took too long", after=RETRY_AFTER_S)
     log.error("an answer failed", path=route_of(scope), exc_info=error)
     return problem("internal")
 
 
-def tell_of(why: str, scope: MutableMapping[str, Any], error: BaseException) -> None:
+def log_unavailable(why: str, scope: MutableMapping[str, Any], error: BaseException) -> None:
     """One line for a burst of refusals: the dependency or reason, the route, and what the service lacks just now."""
     route = route_of(scope)
     times = bursts.due((why, route, scope["method"]))
     if times is not None:
-        foundation = getattr(scope["app"].state, "foundation", None)
-        lacking = foundation.health.lacking() if foundation else []
+        runtime = getattr(scope["app"].state, "runtime", None)
+        lacking = runtime.health.failing_names() if runtime else []
         text = str(error)[:MOST_TOLD]
         log.warning(
             "unavailable", why=why, method=scope["method"], route=route, times=times, lacking=lacking, error=text
         )
 
 
-def of_validation(error: RequestValidationError) -> Problem:
+def problem_from_validation(error: RequestValidationError) -> Problem:
     """404 where the path is malformed, else 422 with every fault's place."""
-    faults: list[Fault] = [{"loc": list(each["loc"]), "msg": plain(each["msg"])} for each in error.errors()]
+    faults: list[InputError] = [
+        {"loc": list(each["loc"]), "msg": strip_pydantic_prefix(each["msg"])} for each in error.errors()
+    ]
     if any(fault["loc"][:1] == ["path"] for fault in faults):
         return not_found()
     return problem("invalid", "the request has the wrong shape", errors=faults)
 
 
-def plain(msg: str) -> str:
+def strip_pydantic_prefix(msg: str) -> str:
     return msg.removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 
-def of_status(error: HTTPException, scope: MutableMapping[str, Any]) -> Problem:
+def problem_from_status(error: HTTPException, scope: MutableMapping[str, Any]) -> Problem:
     headers = dict(error.headers or {})
     if error.status_code == 405:
         return problem("method-not-allowed", headers=headers | {"Allow": ", ".join(allowed(scope))})
@@ -160,10 +162,10 @@ def of_status(error: HTTPException, scope: MutableMapping[str, Any]) -> Problem:
 def allowed(scope: MutableMapping[str, Any]) -> list[str]:
     """The methods that a path knows, over all routes."""
     routes: Iterable[BaseRoute] = scope["app"].router.routes
-    return [method for method in METHODS if any(answers(route, scope, method) for route in routes)]
+    return [method for method in METHODS if any(route_matches(route, scope, method) for route in routes)]
 
 
-def answers(route: BaseRoute, scope: MutableMapping[str, Any], method: str) -> bool:
+def route_matches(route: BaseRoute, scope: MutableMapping[str, Any], method: str) -> bool:
     asked = {"type": "http", "path": scope["path"], "root_path": scope.get("root_path", "")}
     match, _ = route.matches(asked | {"method": "GET" if method == "HEAD" else method})
     return match is Match.FULL
@@ -174,6 +176,6 @@ def route_of(scope: MutableMapping[str, Any]) -> str:
     return getattr(scope.get("route"), "path", "unmatched")
 
 
-async def answer_problem(request: Request, error: Exception) -> Response:
+async def send_problem(request: Request, error: Exception) -> Response:
     """The exception handler for what FastAPI and Starlette raise."""
-    return problem_of(error, request.scope).response()
+    return problem_from_error(error, request.scope).response()

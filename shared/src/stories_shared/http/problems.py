@@ -11,10 +11,10 @@ import msgspec
 from starlette.responses import Response
 
 CONTENT_TYPE = "application/problem+json"
-MOST_FAULTS = 20  # of one bad request that are told: enough to mend it, no echo chamber
+MAX_ERRORS = 20  # of one bad request that are told: enough to mend it, no echo chamber
 
 
-class Fault(TypedDict):
+class InputError(TypedDict):
     """One thing that is wrong in a request: where (path of keys, ``["body", "media", "size"]``) and what."""
 
     loc: list[str | int]
@@ -73,7 +73,7 @@ class Problem(Exception):
         slug: str,
         title: str | None = None,
         detail: str | None = None,
-        errors: Sequence[Fault] | None = None,
+        errors: Sequence[InputError] | None = None,
         headers: Mapping[str, str] | None = None,
         **members: Any,
     ) -> None:
@@ -85,7 +85,7 @@ class Problem(Exception):
         self.status = status
         self.title = title or kind.title
         self.detail = detail
-        self.errors = list(errors)[:MOST_FAULTS] if errors is not None else None
+        self.errors = list(errors)[:MAX_ERRORS] if errors is not None else None
         self.headers = dict(headers or {})
         self.members = members
 
@@ -115,7 +115,7 @@ def problem(
     slug: str,
     detail: str | None = None,
     *,
-    errors: Sequence[Fault] | None = None,
+    errors: Sequence[InputError] | None = None,
     headers: Mapping[str, str] | None = None,
     **members: Any,
 ) -> Problem:

@@ -16,14 +16,14 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from stories_shared.clock import Clock, system_now
-from stories_shared.http.authentication import Who
+from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.problems import too_many
 
 WINDOW = timedelta(minutes=1)  # contract
 WINDOW_S = int(WINDOW.total_seconds())
 
 
-class Windows:
+class FixedWindows:
     """One minute each from its first hit on, by key. Two generations, swapped once a minute, forget without looking."""
 
     def __init__(self, now: Clock) -> None:
@@ -47,7 +47,7 @@ class Windows:
         return fits, max(0, quota - spent), max(1, math.ceil((since + WINDOW - now).total_seconds()))
 
 
-class Limits:
+class RateLimits:
     """Quotas a minute by name, ``{"comments": 30}``. ``on_refused`` counts (``rate_limited_total{limit}``)."""
 
     def __init__(
@@ -57,7 +57,7 @@ class Limits:
         now: Clock = system_now,
     ) -> None:
         self.quotas = dict(quotas)
-        self.windows = {name: Windows(now) for name in quotas}
+        self.windows = {name: FixedWindows(now) for name in quotas}
         self.on_refused = on_refused
 
     def spend(self, request: Request, name: str, user_id: str, cost: int = 1) -> None:
@@ -77,22 +77,22 @@ def headers(name: str, quota: int, remaining: int, left: int) -> list[tuple[byte
     ]
 
 
-def spend(request: Request, name: str, user_id: str, cost: int = 1) -> None:
-    """For plain Starlette routes and for costs known only later: ``Limits.spend`` of the application."""
-    limits: Limits = request.app.state.limits
+def consume(request: Request, name: str, user_id: str, cost: int = 1) -> None:
+    """For plain Starlette routes and for costs known only later: ``RateLimits.spend`` of the application."""
+    limits: RateLimits = request.app.state.limits
     limits.spend(request, name, user_id, cost)
 
 
-class Limited:
-    """The dependency that ``limited`` makes; documentation finds routes by it."""
+class RateLimitDependency:
+    """The dependency that ``rate_limited`` makes; documentation finds routes by it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    async def __call__(self, request: Request, caller: Who) -> None:
-        spend(request, self.name, caller.user_id)
+    async def __call__(self, request: Request, caller: CurrentCaller) -> None:
+        consume(request, self.name, caller.user_id)
 
 
-def limited(name: str) -> Any:
+def rate_limited(name: str) -> Any:
     """``@router.post(…, dependencies=[limited("comments")])``: one of the caller's minute, else 429."""
-    return Depends(Limited(name))
+    return Depends(RateLimitDependency(name))

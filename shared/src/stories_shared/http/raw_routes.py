@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stories_shared.auth.tokens import Caller
-from stories_shared.http.authentication import caller_of
+from stories_shared.http.authentication import authenticate
 from stories_shared.http.queries import query
-from stories_shared.http.rate_limits import spend
+from stories_shared.http.rate_limits import consume
 
 Endpoint = Callable[[Request, Caller, dict[str, str]], Awaitable[Response]]
 Schema = Mapping[str, Any]
@@ -28,7 +28,7 @@ PAGING: Mapping[str, Schema] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class OperationDoc:
     """What OpenAPI says of a hot route. Types are pydantic models, dataclasses or msgspec Structs; or bare schemas."""
 
     method: str
@@ -44,13 +44,13 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class RouteTemplate:
     """What metrics and logs call the route by."""
 
     path: str
 
 
-def hot(  # noqa: PLR0913, RUF100
+def raw_route(  # noqa: PLR0913, RUF100
     router: APIRouter,
     method: str,
     path: str,
@@ -74,7 +74,7 @@ def hot(  # noqa: PLR0913, RUF100
     ``parameters`` are schemas of the path's, which the endpoint checks. What takes longer than ``deadline_s`` is 503;
     the endpoint must not await anything that swallows a cancellation then.
     """
-    operation = Operation(
+    operation = OperationDoc(
         method,
         summary,
         parameters or {},
@@ -90,7 +90,7 @@ def hot(  # noqa: PLR0913, RUF100
     def add(endpoint: Endpoint) -> Endpoint:
         router.add_route(
             path,
-            cast("Any", Hot(path, endpoint, operation, deadline_s)),  # Starlette takes an ASGI application too
+            cast("Any", RawEndpoint(path, endpoint, operation, deadline_s)),  # Starlette takes an ASGI application too
             methods=[method],
             name=endpoint.__name__,
         )
@@ -99,12 +99,12 @@ def hot(  # noqa: PLR0913, RUF100
     return add
 
 
-class Hot:
+class RawEndpoint:
     """The ASGI-callable that stands for a hot endpoint; documentation finds routes by it."""
 
-    def __init__(self, path: str, endpoint: Endpoint, operation: Operation, deadline_s: float | None = None) -> None:
+    def __init__(self, path: str, endpoint: Endpoint, operation: OperationDoc, deadline_s: float | None = None) -> None:
         self.endpoint, self.operation, self.deadline_s = endpoint, operation, deadline_s
-        self.template = Template(path)
+        self.template = RouteTemplate(path)
         self.names = tuple(operation.query)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -114,15 +114,15 @@ class Hot:
 
     async def answer(self, request: Request) -> Response:
         """Who calls, their limit, the query, and what the endpoint says to that."""
-        caller = await caller_of(request)
+        caller = await authenticate(request)
         if self.operation.limit is not None:
-            spend(request, self.operation.limit, caller.user_id)
+            consume(request, self.operation.limit, caller.user_id)
         asked = query(request, *self.names)
         async with asyncio.timeout(self.deadline_s):
             return await self.endpoint(request, caller, asked)
 
 
-class Ready(Response):
+class BytesResponse(Response):
     """Ready bytes, with headers that are bytes already."""
 
     def __init__(self, body: bytes, headers: list[tuple[bytes, bytes]], status_code: int = 200) -> None:

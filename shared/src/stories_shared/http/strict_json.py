@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from stories_shared.http.problems import Fault, Problem, problem
+from stories_shared.http.problems import InputError, Problem, problem
 
 MAX_BODY_BYTES = 256 * 1024  # contract, errors
 BODY_S = 20  # at 256 KiB a slow phone; for whoever declares more than they send, the end
@@ -98,7 +98,7 @@ def loads(body: bytes) -> Any:
     return document
 
 
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
         raise problem("not-json", "an object has the same key twice")
@@ -122,15 +122,17 @@ def real(text: str) -> float:
     return value
 
 
-DECODER = json.JSONDecoder(object_pairs_hook=unique, parse_constant=no_constant, parse_float=real)
-CAREFUL = json.JSONDecoder(object_pairs_hook=unique, parse_constant=no_constant, parse_float=real, parse_int=integer)
+DECODER = json.JSONDecoder(object_pairs_hook=reject_duplicate_keys, parse_constant=no_constant, parse_float=real)
+DECODER_CHECKING_INTEGERS = json.JSONDecoder(
+    object_pairs_hook=reject_duplicate_keys, parse_constant=no_constant, parse_float=real, parse_int=integer
+)
 DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 LONG_NUMBER = b"0" * 19
 
 
 def decoder_for(body: bytes) -> json.JSONDecoder:
     """Looking at every whole number in Python doubles the time, so it is done only where 19 digits stand in a row."""
-    return CAREFUL if LONG_NUMBER in body.translate(DIGITS_AS_ZEROS) else DECODER
+    return DECODER_CHECKING_INTEGERS if LONG_NUMBER in body.translate(DIGITS_AS_ZEROS) else DECODER
 
 
 def is_too_deep(document: Any) -> bool:
@@ -143,7 +145,7 @@ def is_too_deep(document: Any) -> bool:
     return True
 
 
-def faults_in(document: Any) -> Iterator[Fault]:
+def faults_in(document: Any) -> Iterator[InputError]:
     """NULs and lone surrogates, wherever they are; without recursion."""
     waiting: list[tuple[tuple[str | int, ...], Any]] = [(("body",), document)]
     while waiting:

@@ -14,7 +14,7 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError
 
 
-def mend() -> None:
+def patch_connection_errors() -> None:
     """Let every connection of this process report a refused write as a broken connection. May be called again."""
     for name in ("send", "_send_sasl_token"):
         send = getattr(AIOKafkaConnection, name)

@@ -23,7 +23,7 @@ def key_hash(key: str) -> int:
     return int(murmur2(key.encode())) & 0x7FFFFFFF
 
 
-aiokafka_patches.mend()
+aiokafka_patches.patch_connection_errors()
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]

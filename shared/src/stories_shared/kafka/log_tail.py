@@ -9,20 +9,21 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from stories_shared.events import Event
-from stories_shared.events.cloudevents import Fact, Forgotten, Unreadable, read
+from stories_shared.events.cloudevents import DecodeError, ReceivedEvent, Tombstone, decode_record
 from stories_shared.kafka.client import Kafka, key_hash
 from stories_shared.runtime.logging import logger
 
 log = logger(__name__)
 
 Offsets = Mapping[tuple[str, int], int]
-Apply = Callable[[Fact[Any] | Forgotten], None]
+Apply = Callable[[ReceivedEvent[Any] | Tombstone], None]
 
 FETCH_WAIT_MS = 100
 NEW_PARTITIONS_EVERY_S = 2.0
@@ -33,7 +34,7 @@ GAP_S = 0.5
 FETCHES_AFTER_GAP = 2
 
 
-class Heard:
+class PartitionFreshness:
     """When a partition was last heard from, on the monotonic clock."""
 
     __slots__ = ("at", "poll", "wanted")
@@ -56,7 +57,7 @@ class Heard:
         self.wanted = FETCHES_AFTER_GAP
 
 
-class Tail:
+class LogTail:
     """A reader of several topics.
 
     Args:
@@ -90,7 +91,7 @@ class Tail:
         self.positions: dict[TopicPartition, int] = {}
         self.ends: dict[TopicPartition, int] = {}
         self.load_seconds = 0.0
-        self._heard: dict[TopicPartition, Heard] = {}
+        self._heard: dict[TopicPartition, PartitionFreshness] = {}
         self._oldest = float("-inf")
         """When the partition that was heard from the longest ago was heard from."""
         self._counts: dict[str, set[int]] = {topic: set() for topic in self.topics}
@@ -176,12 +177,12 @@ class Tail:
         topic = event.topic
         if record.value is None:
             if record.key:
-                self.apply(Forgotten(topic, record.key.decode(errors="replace"), record.partition, record.offset))
+                self.apply(Tombstone(topic, record.key.decode(errors="replace"), record.partition, record.offset))
             return
         try:
-            self.apply(read(record, event))
-        except Unreadable:
-            return  # the group that also reads this topic parks it
+            self.apply(decode_record(record, event))
+        except DecodeError:
+            return  # the group that also reads this topic dead-letters it
 
     def _note(self, consumer: AIOKafkaConsumer, now: float) -> None:
         for partition in consumer.assignment():
@@ -216,7 +217,7 @@ class Tail:
         if wanted == self._assigned:
             return
         for partition in wanted - set(self._heard):
-            self._heard[partition], self._oldest = Heard(), float("-inf")
+            self._heard[partition], self._oldest = PartitionFreshness(), float("-inf")
         consumer.assign(list(wanted))
         first = await consumer.beginning_offsets(list(wanted))
         for partition in wanted:
@@ -237,7 +238,7 @@ class Tail:
 
 
 async def committed_offsets(kafka: Kafka, groups: Mapping[str, str]) -> dict[tuple[str, int], int]:
-    """What groups have committed, by topic and partition, for ``Tail``'s start.
+    """What groups have committed, by topic and partition, for ``LogTail``'s start.
 
     Args:
         kafka: where.
@@ -248,7 +249,7 @@ async def committed_offsets(kafka: Kafka, groups: Mapping[str, str]) -> dict[tup
     try:
         await admin.start()
         for group, topic in groups.items():
-            found = await asked_again(lambda group=group: admin.list_consumer_group_offsets(kafka.topic(group)))  # type: ignore[misc]
+            found = await retry_until_coordinator(partial(admin.list_consumer_group_offsets, kafka.topic(group)))
             for partition, stored in found.items():
                 if kafka.plain(partition.topic) == topic and stored.offset >= 0:
                     offsets[topic, partition.partition] = stored.offset
@@ -258,7 +259,7 @@ async def committed_offsets(kafka: Kafka, groups: Mapping[str, str]) -> dict[tup
     return offsets
 
 
-async def asked_again(ask: Callable[[], Awaitable[Any]]) -> Any:
+async def retry_until_coordinator(ask: Callable[[], Awaitable[Any]]) -> Any:
     """Ask until the cluster has a coordinator for the group: a young one makes its offsets topic at the first question.
 
     Raises:

@@ -15,18 +15,18 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from stories_shared.clock import Clock, system_now, text
-from stories_shared.errors import KAFKA, Unavailable, dependency_of
+from stories_shared.clock import Clock, rfc3339, system_now
+from stories_shared.errors import KAFKA, Unavailable, failed_dependency
 from stories_shared.events import Event, encode
 from stories_shared.events.cloudevents import headers_of
 from stories_shared.events.ids import new_id
-from stories_shared.events.outgoing import Saying
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.client import Kafka, key_hash
 from stories_shared.runtime.logging import logger
 
 log = logger(__name__)
 
-# A record of a topic is at most 1 MiB (the broker's default); a parked one carries headers besides.
+# A record of a topic is at most 1 MiB (the broker's default); a dead-lettered one carries headers besides.
 MAX_RECORD_BYTES = 2 * 1024 * 1024
 ATTEMPTS = 3
 # What waits for a partition goes there in one request. With the client's default of 16 KiB, some thirty records
@@ -36,7 +36,7 @@ SEND_ERRORS = (KafkaError, OSError, ValueError, AssertionError)
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ProducerRecord:
     """A record on its way: full topic name, key, value (None: a tombstone) and headers."""
 
     topic: str
@@ -50,7 +50,7 @@ class Message:
 class RecordsRefused(KafkaError):  # type: ignore[misc]
     """Kafka refuses these records for good; the others of the same call are acknowledged."""
 
-    def __init__(self, messages: list[Message], error: Exception) -> None:
+    def __init__(self, messages: list[ProducerRecord], error: Exception) -> None:
         super().__init__(f"{type(error).__name__}: {error}")
         self.messages = messages
 
@@ -97,15 +97,15 @@ class Publisher:
         if producer is not None:
             await producer.stop()
 
-    async def say(self, event: Event, *, fact_id: str | None = None, at: datetime | None = None) -> None:
+    async def publish(self, event: Event, *, event_id: str | None = None, at: datetime | None = None) -> None:
         """Say one event and return when Kafka has acknowledged it.
 
         Raises:
             Unavailable: it was not acknowledged in time.
         """
-        await self.say_all([Saying(event, fact_id, at)])
+        await self.publish_all([OutgoingEvent(event, event_id, at)])
 
-    async def say_all(self, sayings: Iterable[Saying]) -> None:
+    async def publish_all(self, sayings: Iterable[OutgoingEvent]) -> None:
         """Say several events, pipelined, and return when Kafka has acknowledged all of them.
 
         Raises:
@@ -128,7 +128,7 @@ class Publisher:
         hashed, topic = key_hash(key), self.kafka.topic(event.topic)
         places = {hashed % width for width in (*widths, await self.width(event))}
         headers = (("ce_source", self.source.encode()),)
-        await self.send([Message(topic, key.encode(), None, headers, place) for place in sorted(places)])
+        await self.send([ProducerRecord(topic, key.encode(), None, headers, place) for place in sorted(places)])
 
     async def width(self, event: type[Event]) -> int:
         """How many partitions the event's topic has, as far as this publisher knows.
@@ -143,17 +143,17 @@ class Publisher:
         except (KafkaError, OSError, TimeoutError) as error:
             raise Unavailable(KAFKA, str(error)) from error
 
-    def message(self, saying: Saying) -> Message:
+    def message(self, saying: OutgoingEvent) -> ProducerRecord:
         """The record that says it."""
         event = saying.event
-        headers = headers_of(event, self.source, saying.fact_id or new_id(), saying.at or self.now())
-        return Message(self.kafka.topic(event.topic), event.key.encode(), encode(event), tuple(headers))
+        headers = headers_of(event, self.source, saying.event_id or new_id(), saying.at or self.now())
+        return ProducerRecord(self.kafka.topic(event.topic), event.key.encode(), encode(event), tuple(headers))
 
     def apart(self) -> "Publisher":
         """A second publisher of the same source, with a producer of its own, for records that may wedge it."""
         return Publisher(self.kafka, self.source, self.now, self.timeout_s, self.observe)
 
-    async def send(self, messages: list[Message], attempts: int = ATTEMPTS) -> None:
+    async def send(self, messages: list[ProducerRecord], attempts: int = ATTEMPTS) -> None:
         """Send records, replacing the producer where one of them, or an earlier one, has wedged it.
 
         Args:
@@ -171,23 +171,25 @@ class Publisher:
         finally:
             self.observe("send", time.perf_counter() - began, outcome)
 
-    async def _send_and_replace(self, waiting: list[Message], attempts: int) -> None:
+    async def _send_and_replace(self, waiting: list[ProducerRecord], attempts: int) -> None:
         for attempt in range(1, attempts + 1):
             producer = await self._current()
             failures = await self._send_with(producer, waiting)
             if not failures:
                 return
             error = failures[0][1]
-            if dependency_of(error) == KAFKA or isinstance(error, TimeoutError):
+            if failed_dependency(error) == KAFKA or isinstance(error, TimeoutError):
                 raise Unavailable(KAFKA, type(error).__name__) from error
             await self._replace(producer)
             waiting = [message for message, _ in failures]
             if attempt == attempts:
                 raise RecordsRefused(waiting, error) from error
 
-    async def _send_with(self, producer: AIOKafkaProducer, messages: list[Message]) -> list[tuple[Message, Exception]]:
-        failures: list[tuple[Message, Exception]] = []
-        sent: list[Message] = []
+    async def _send_with(
+        self, producer: AIOKafkaProducer, messages: list[ProducerRecord]
+    ) -> list[tuple[ProducerRecord, Exception]]:
+        failures: list[tuple[ProducerRecord, Exception]] = []
+        sent: list[ProducerRecord] = []
         acknowledged: list[Any] = []
         # One by one into the buffer keeps the order of what has the same key; acknowledgements are awaited together.
         try:
@@ -246,17 +248,17 @@ class Publisher:
                 await wedged.stop()
 
 
-def parking_headers(
+def dead_letter_headers(
     record: Any, group: str, error_type: str, error: str, now: datetime
 ) -> tuple[tuple[str, bytes], ...]:
-    """The headers that tell where a parked record came from and why, before its readable own ones."""
+    """The headers that tell where a dead-lettered record came from and why, before its readable own ones."""
     own = [(name, value) for name, value in record.headers or () if isinstance(name, str) and isinstance(value, bytes)]
     return (
         ("origin-topic", record.topic.encode()),
         ("origin-partition", str(record.partition).encode()),
         ("origin-offset", str(record.offset).encode()),
         ("origin-group", group.encode()),
-        ("parked-at", text(now).encode()),
+        ("dead-lettered-at", rfc3339(now).encode()),
         ("error-type", error_type.encode()),
         ("error", error.encode()[:1024].decode(errors="ignore").encode()),
         *own,

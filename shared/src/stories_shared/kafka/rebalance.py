@@ -12,10 +12,10 @@ from stories_shared.runtime.logging import logger
 log = logger(__name__)
 
 # The group waits for its members as long as for a lost one (SESSION_MS); acknowledging and joining need some of that.
-GIVE_UP_WITHIN_S = 4.0
+REVOKE_TIMEOUT_S = 4.0
 
 
-class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
+class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
     """Told by aiokafka that the group changes, it holds the member back until its batch is finished and acknowledged.
 
     Else whoever gets the partitions, the member itself included, would do again what was finished a moment ago.
@@ -30,7 +30,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         self._free.set()
 
     @contextlib.contextmanager
-    def in_hand(self) -> Iterator[None]:
+    def batch_in_progress(self) -> Iterator[None]:
         """A batch is in hand until it is acknowledged or handed back."""
         self._free.clear()
         try:
@@ -42,7 +42,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         """Wait for the batch in hand, but not so long that the group goes on without this member."""
         self.changing.set()
         try:
-            async with asyncio.timeout(GIVE_UP_WITHIN_S):
+            async with asyncio.timeout(REVOKE_TIMEOUT_S):
                 await self._free.wait()
         except TimeoutError:
             places = sorted(f"{place.topic}/{place.partition}" for place in revoked)

@@ -1,14 +1,14 @@
-"""One kind of consumer, and three fates for what fails in it.
+"""The one kind of Kafka consumer, and what it does with records that fail.
 
-``listen`` makes every subscriber alike. Inside a handler ``each`` gives every record its own fate and ``together``
-hands the good ones to a verb that takes many. What fails is
+``subscribe`` makes every subscriber alike. Inside a handler ``for_each_event`` applies a use case to each record and
+``for_batch`` hands all good records to a use case that takes many. What fails is
 
-* the message (unreadable, or a verb says ``Unacceptable``): parked with its origin, and the batch goes on;
-* the world (MongoDB, S3, Kafka down): waited for in place with backoff, then the batch is handed back;
-* us (anything else): three tries, then parked as ``error-type: bug`` with an alarm.
+* the record (undecodable, or a use case raises ``InvalidMessage``): dead-lettered with its origin, the batch goes on;
+* a dependency (MongoDB, S3, Kafka down): retried in place with backoff, then the batch is handed back;
+* our own code (any other error): three attempts, then dead-lettered as ``error-type: bug`` with an alert.
 
-The framework's own reading of records is kept out: it would lose a whole batch for one header that is no UTF-8, so
-the parser touches no header and the decoder returns nothing.
+The framework's own decoding is kept out: it would lose a whole batch for one header that is not UTF-8, so the parser
+touches no header and the decoder returns nothing.
 """
 
 import asyncio
@@ -26,17 +26,17 @@ from faststream.kafka.annotations import KafkaMessage
 from faststream.kafka.message import KafkaAckableMessage
 
 from stories_shared.clock import Clock
-from stories_shared.errors import Unacceptable, dependency_of
+from stories_shared.errors import InvalidMessage, failed_dependency
 from stories_shared.events import Event
-from stories_shared.events.cloudevents import Fact, Unreadable, read
-from stories_shared.kafka.publisher import Message, Publisher, parking_headers
-from stories_shared.kafka.rebalance import Membership
-from stories_shared.runtime.log_throttle import Bursts
+from stories_shared.events.cloudevents import DecodeError, ReceivedEvent, decode_record
+from stories_shared.kafka.publisher import ProducerRecord, Publisher, dead_letter_headers
+from stories_shared.kafka.rebalance import RebalanceListener
+from stories_shared.runtime.log_throttle import LogThrottle
 from stories_shared.runtime.logging import logger
 from stories_shared.runtime.metrics import CommonMetrics
 
 log = logger(__name__)
-bursts = Bursts()
+bursts = LogThrottle()
 E = TypeVar("E", bound=Event)
 Record: TypeAlias = Any
 """An aiokafka ``ConsumerRecord`` with raw key, value and headers."""
@@ -47,16 +47,16 @@ SESSION_MS = 6_000
 IDLE_WAIT_MS = 500
 MAX_POLL_INTERVAL_MS = 300_000
 # Far below the poll interval, so that waiting never costs the group its member.
-WAIT_IN_PLACE_S = 60.0
+MAX_WAIT_S = 60.0
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.1, 5.0
 # A batch of slow records is acknowledged in parts, or the group would lose its member and read all of it again.
-BATCH_FOR_S = 120.0
-TRIES = 3
-BREAKER_AFTER = 100
-BREAKER_WAIT_S = 30.0
+MAX_BATCH_S = 120.0
+MAX_ATTEMPTS = 3
+BREAKER_THRESHOLD = 100
+BREAKER_PAUSE_S = 30.0
 
 
-class HandedBack(Exception):
+class BatchReturned(Exception):
     """The world is still down: the batch goes back to the log and is read again."""
 
 
@@ -69,7 +69,7 @@ class Breaker:
     @property
     def open(self) -> bool:
         """Whether the partition may try only one record at a time."""
-        return self.streak >= BREAKER_AFTER
+        return self.streak >= BREAKER_THRESHOLD
 
     def count(self, *, dead: bool) -> None:
         """Take note of the next record: the first good one closes the breaker."""
@@ -77,8 +77,8 @@ class Breaker:
 
 
 @dataclass
-class Fates:
-    """What the consumers of one process share: where parked records go, what is counted, whether we are stopping.
+class ConsumerContext:
+    """What the consumers of one process share: the publisher of dead letters, the metrics, whether it is stopping.
 
     ``breakers`` are by group and partition, and only of topics that no outsider writes.
     """
@@ -89,9 +89,9 @@ class Fates:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     breakers: dict[str, dict[TopicPartition, Breaker]] = field(default_factory=dict)
     handled: dict[tuple[str, TopicPartition], int] = field(default_factory=dict)
-    in_hand_since: dict[str, float] = field(default_factory=dict)
-    breaker_wait_s: float = BREAKER_WAIT_S
-    batch_for_s: float = BATCH_FOR_S
+    batch_started_at: dict[str, float] = field(default_factory=dict)
+    breaker_wait_s: float = BREAKER_PAUSE_S
+    batch_for_s: float = MAX_BATCH_S
     backoff_s: tuple[float, float] = (FIRST_BACKOFF_S, LAST_BACKOFF_S)
 
     def breaker(self, group: str, partition: TopicPartition) -> Breaker:
@@ -107,8 +107,8 @@ class Fates:
 
 
 @dataclass(frozen=True, slots=True)
-class Parked:
-    """A record that is to be parked, and why; ``bug`` is the error that no rule foresaw."""
+class DeadLetter:
+    """A record that is to be dead-lettered, and why; ``bug`` is the error that no rule foresaw."""
 
     record: Record
     reason: str
@@ -117,50 +117,50 @@ class Parked:
 
 
 @dataclass
-class Records:
+class Batch:
     """One batch as a handler gets it, read once: a fact, nothing (a tombstone) or why it is unreadable.
 
-    ``settled`` holds what became of each record that was handled: None, or why it is to be parked. ``given_back`` is
-    by partition the offset from which on records are read again; nothing ever goes past it.
+    ``settled`` holds the outcome of each record that was handled: None, or its dead letter. ``rewind_to`` is by
+    partition the offset from which on records are read again; nothing ever goes past it.
     """
 
-    batch: Sequence[tuple[Record, Fact[Any] | Unreadable | None]]
+    batch: Sequence[tuple[Record, ReceivedEvent[Any] | DecodeError | None]]
     group: str
-    fates: Fates
-    membership: Membership
+    consumer_context: ConsumerContext
+    membership: RebalanceListener
     guarded: bool = True
-    given_back: dict[TopicPartition, int] = field(default_factory=dict)
-    settled: dict[tuple[TopicPartition, int], Parked | None] = field(default_factory=dict)
+    rewind_to: dict[TopicPartition, int] = field(default_factory=dict)
+    settled: dict[tuple[TopicPartition, int], DeadLetter | None] = field(default_factory=dict)
     taken_at: float = field(default_factory=time.monotonic)
     _first: dict[TopicPartition, int] = field(default_factory=dict)
     _streaks: dict[TopicPartition, Breaker] = field(default_factory=dict)
 
     @property
-    def recalled(self) -> bool:
+    def must_stop(self) -> bool:
         """Whether the batch should end where it is: the process stops, or the group changes."""
-        return self.fates.stopping.is_set() or self.membership.changing.is_set()
+        return self.consumer_context.stopping.is_set() or self.membership.changing.is_set()
 
     def admits(self, record: Record) -> bool:
         """Whether to handle it. A partition whose breaker is open, or opens in this batch, gives back what follows."""
-        place = place_of(record)
+        place = partition_of(record)
         first = self._first.setdefault(place, record.offset)
         if self.guarded and record.offset != first and self._streak(place).open:
             self.give_back(record)
-        return place not in self.given_back or record.offset < self.given_back[place]
+        return place not in self.rewind_to or record.offset < self.rewind_to[place]
 
-    def settle(self, record: Record, dead: Parked | None) -> None:
+    def settle(self, record: Record, dead: DeadLetter | None) -> None:
         """Keep what became of a record."""
-        place = place_of(record)
+        place = partition_of(record)
         self.settled[place, record.offset] = dead
         if self.guarded:
             self._streak(place).count(dead=dead is not None)
 
     def give_back(self, record: Record) -> None:
         """This record and what follows it in its partition is read again, by whoever reads next."""
-        place = place_of(record)
-        self.given_back[place] = min(record.offset, self.given_back.get(place, record.offset))
+        place = partition_of(record)
+        self.rewind_to[place] = min(record.offset, self.rewind_to.get(place, record.offset))
 
-    def give_back_the_rest(self, reason: HandedBack) -> None:
+    def give_back_the_rest(self, reason: BatchReturned) -> None:
         """Keep what is settled and give back what is not.
 
         Raises:
@@ -169,35 +169,35 @@ class Records:
         if not self.settled:
             raise reason
         for record, _ in self.batch:
-            if (place_of(record), record.offset) not in self.settled:
+            if (partition_of(record), record.offset) not in self.settled:
                 self.give_back(record)
 
-    def kept(self) -> list[tuple[Record, Fact[Any] | Unreadable | None, Parked | None]]:
+    def kept(self) -> list[tuple[Record, ReceivedEvent[Any] | DecodeError | None, DeadLetter | None]]:
         """What is settled and not given back, in order, with what became of it."""
         return [
             (record, told, self.settled[place, record.offset])
-            for place, (record, told) in ((place_of(each[0]), each) for each in self.batch)
+            for place, (record, told) in ((partition_of(each[0]), each) for each in self.batch)
             if (place, record.offset) in self.settled
-            and (place not in self.given_back or record.offset < self.given_back[place])
+            and (place not in self.rewind_to or record.offset < self.rewind_to[place])
         ]
 
     def _streak(self, place: TopicPartition) -> Breaker:
         """The breaker as it will be when this batch ends here."""
         found = self._streaks.get(place)
         if found is None:
-            found = self._streaks[place] = replace(self.fates.breaker(self.group, place))
+            found = self._streaks[place] = replace(self.consumer_context.breaker(self.group, place))
         return found
 
 
-def place_of(record: Record) -> TopicPartition:
+def partition_of(record: Record) -> TopicPartition:
     """The partition that a record is of."""
     return TopicPartition(record.topic, record.partition)
 
 
-Handler = Callable[[Records], Awaitable[None]]
+Handler = Callable[[Batch], Awaitable[None]]
 
 
-def listen(
+def subscribe(
     router: KafkaRouter, event: type[Event], service: str, *, max_records: int = 500
 ) -> Callable[[Handler], Handler]:
     """Subscribe a handler to an event's topic, as every subscriber here is.
@@ -209,7 +209,7 @@ def listen(
         max_records: the largest batch.
     """
     group = f"{service}.{event.topic}"
-    membership = Membership()
+    membership = RebalanceListener()
 
     async def parse(batch: tuple[Record, ...]) -> KafkaAckableMessage:
         consumer: Any = subscriber.consumer
@@ -251,7 +251,7 @@ def listen(
     consume_and_acknowledge = subscriber.consume_one
 
     async def consume_whole(batch: tuple[Record, ...]) -> None:
-        with membership.in_hand():
+        with membership.batch_in_progress():
             await consume_and_acknowledge(batch)
 
     subscriber.consume_one = consume_whole
@@ -259,26 +259,26 @@ def listen(
     def decorate(handler: Handler) -> Handler:
         async def consume(
             message: KafkaMessage,
-            fates: Annotated[Fates, Context("fates", cast=False)],
+            consumer_context: Annotated[ConsumerContext, Context("consumer_context", cast=False)],
         ) -> None:
             raw: Any = message.raw_message
-            told = [(record, read_or_reason(record, event)) for record in raw]
+            told = [(record, decode_or_error(record, event)) for record in raw]
             group, consumer = subscriber.group_id, subscriber.consumer
-            membership.breakers = fates.breakers.setdefault(group, membership.breakers)
-            records = Records(told, group, fates, membership, guarded=not event.outsiders)
-            fates.in_hand_since[group] = time.monotonic()
+            membership.breakers = consumer_context.breakers.setdefault(group, membership.breakers)
+            records = Batch(told, group, consumer_context, membership, guarded=not event.external_writers)
+            consumer_context.batch_started_at[group] = time.monotonic()
             try:
                 await handler(records)
             finally:
-                fates.in_hand_since.pop(group, None)
-            for partition, offset in records.given_back.items():
+                consumer_context.batch_started_at.pop(group, None)
+            for partition, offset in records.rewind_to.items():
                 if partition in consumer.assignment():
                     consumer.seek(partition, offset)
-            for partition in {place_of(record) for record in raw} & membership.breakers.keys():
+            for partition in {partition_of(record) for record in raw} & membership.breakers.keys():
                 if partition not in consumer.assignment():
                     del membership.breakers[partition]
                 elif membership.breakers[partition].open:
-                    hold(consumer, partition, fates.breaker_wait_s)
+                    pause_partition(consumer, partition, consumer_context.breaker_wait_s)
 
         consume.__name__ = getattr(handler, "__name__", "consume")
         consume.__doc__ = handler.__doc__
@@ -288,15 +288,15 @@ def listen(
     return decorate
 
 
-async def each(records: Records, event: type[E], verb: Callable[[E], Awaitable[object]]) -> None:
-    """Apply a verb to the event of each good record, in order, and park the others."""
-    await each_fact(records, event, lambda fact: verb(fact.event))
+async def for_each_event(records: Batch, event: type[E], verb: Callable[[E], Awaitable[object]]) -> None:
+    """Apply a verb to the event of each good record, in order, and dead-letter the others."""
+    await for_each_record(records, event, lambda fact: verb(fact.event))
 
 
-async def each_fact(
-    records: Records, _event: type[E], verb: Callable[[Fact[E]], Awaitable[object]], *, lanes: int = 1
+async def for_each_record(
+    records: Batch, _event: type[E], verb: Callable[[ReceivedEvent[E]], Awaitable[object]], *, concurrency: int = 1
 ) -> None:
-    """Like ``each``, for verbs that also want to know where the event came from.
+    """Like ``for_each_event``, for verbs that also want to know where the event came from.
 
     Args:
         records: the batch.
@@ -306,62 +306,64 @@ async def each_fact(
             back is its beginning, but for what the other lanes were at.
     """
     todo = iter(records.batch)
-    stopped: list[HandedBack] = []
+    stopped: list[BatchReturned] = []
 
     async def lane() -> None:
         for record, told in todo:
             if not records.admits(record):
                 continue
             try:
-                if isinstance(told, Fact):
-                    go_on(records)
-                    dead = await with_fate(records, record, lambda fact=told: verb(fact))  # type: ignore[misc]
+                if isinstance(told, ReceivedEvent):
+                    raise_if_batch_must_end(records)
+                    dead = await run_with_retries(records, record, lambda fact=told: verb(fact))  # type: ignore[misc]
                 else:
-                    dead = unreadable(record, told)
+                    dead = undecodable(record, told)
                 records.settle(record, dead)
-            except HandedBack as reason:
+            except BatchReturned as reason:
                 stopped.append(reason)
             if stopped:
                 return
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(min(lanes, len(records.batch))):
+        for _ in range(min(concurrency, len(records.batch))):
             group.create_task(lane())
     if stopped:
         # What is finished is acknowledged; nothing of it is done again by whoever reads on.
         records.give_back_the_rest(stopped[0])
-    await finish(records)
+    await dead_letter_and_record(records)
 
 
-def go_on(records: Records) -> None:
+def raise_if_batch_must_end(records: Batch) -> None:
     """Begin nothing new in a process that stops, in a group that changes, nor in a batch that is long in hand.
 
     Raises:
         HandedBack: one of them is so.
     """
-    if records.recalled:
-        raise HandedBack("recalled")
-    if time.monotonic() - records.taken_at > records.fates.batch_for_s:
-        raise HandedBack("a batch takes long")
+    if records.must_stop:
+        raise BatchReturned("recalled")
+    if time.monotonic() - records.taken_at > records.consumer_context.batch_for_s:
+        raise BatchReturned("a batch takes long")
 
 
-async def together(records: Records, _event: type[E], verb: Callable[[Sequence[Fact[E]]], Awaitable[object]]) -> None:
-    """Hand all good records to one verb, and park the others.
+async def for_batch(
+    records: Batch, _event: type[E], verb: Callable[[Sequence[ReceivedEvent[E]]], Awaitable[object]]
+) -> None:
+    """Hand all good records to one verb, and dead-letter the others.
 
-    Where the verb fails and it is not the world, each half of the facts is tried once, and of what fails each half
-    again, so that only the guilty ones are parked: some 2·log2(n) tries for one of n. Between two tries the batch may
-    end; what is settled by then is kept.
+    Where it fails and no dependency is down, each half of the events is tried once, and of what fails each half again,
+    so that only the failing ones are dead-lettered: about 2·log2(n) attempts for one of n. Between two attempts the
+    batch may end; what is settled by then is kept.
     """
 
-    async def settle(batch: Sequence[tuple[Record, Fact[E] | Unreadable | None]], tries: int) -> None:
+    async def settle(batch: Sequence[tuple[Record, ReceivedEvent[E] | DecodeError | None]], tries: int) -> None:
         batch = [each for each in batch if records.admits(each[0])]
-        facts = [(place, told) for place, (_, told) in enumerate(batch) if isinstance(told, Fact)]
+        facts = [(place, told) for place, (_, told) in enumerate(batch) if isinstance(told, ReceivedEvent)]
         failed = None
         if facts:
-            if tries < TRIES:
-                go_on(records)
+            if tries < MAX_ATTEMPTS:
+                raise_if_batch_must_end(records)
             record = batch[facts[0][0]][0]
-            failed = await with_fate(records, record, lambda: verb([fact for _, fact in facts]), tries)
+            failed = await run_with_retries(records, record, lambda: verb([fact for _, fact in facts]), tries)
         if failed and len(facts) > 1:
             middle = facts[len(facts) // 2][0]
             await settle(batch[:middle], 1)
@@ -369,24 +371,24 @@ async def together(records: Records, _event: type[E], verb: Callable[[Sequence[F
             return
         for record, told in batch:
             if records.admits(record):
-                records.settle(record, failed if isinstance(told, Fact) else unreadable(record, told))
+                records.settle(record, failed if isinstance(told, ReceivedEvent) else undecodable(record, told))
 
     try:
-        await settle(records.batch, TRIES)
-    except HandedBack as reason:
+        await settle(records.batch, MAX_ATTEMPTS)
+    except BatchReturned as reason:
         records.give_back_the_rest(reason)
-    await finish(records)
+    await dead_letter_and_record(records)
 
 
-def unreadable(record: Record, told: Unreadable | None) -> Parked | None:
+def undecodable(record: Record, told: DecodeError | None) -> DeadLetter | None:
     """What becomes of a record that is no fact: tombstones are passed over."""
-    return None if told is None else Parked(record, "unreadable", str(told))
+    return None if told is None else DeadLetter(record, "unreadable", str(told))
 
 
-async def with_fate(
-    records: Records, record: Record, act: Callable[[], Awaitable[object]], tries: int = TRIES
-) -> Parked | None:
-    """Do it; wait for the world in place; say why the record is to be parked where it is the message or us.
+async def run_with_retries(
+    records: Batch, record: Record, act: Callable[[], Awaitable[object]], tries: int = MAX_ATTEMPTS
+) -> DeadLetter | None:
+    """Do it; wait for the world in place; say why the record is to be dead-lettered where it is the message or us.
 
     Args:
         records: the batch.
@@ -397,39 +399,41 @@ async def with_fate(
     Raises:
         HandedBack: the world stays down, or the batch is recalled.
     """
-    fates, waited, failed = records.fates, 0.0, 0
-    backoff, longest = fates.backoff_s
+    consumer_context, waited, failed = records.consumer_context, 0.0, 0
+    backoff, longest = consumer_context.backoff_s
     waiting_for: str | None = None
     try:
         while True:
             try:
                 await act()
                 return None
-            except Unacceptable as error:
-                return Parked(record, "unacceptable", str(error))
+            except InvalidMessage as error:
+                return DeadLetter(record, "invalid", str(error))
             except Exception as error:
-                dependency = dependency_of(error)
+                dependency = failed_dependency(error)
                 if dependency is None:
                     failed += 1
                     if failed >= tries:
-                        return Parked(record, "bug", f"{type(error).__name__}: {error}", error)
+                        return DeadLetter(record, "bug", f"{type(error).__name__}: {error}", error)
                 else:
                     waiting_for = dependency
-                    fates.metrics.consumer_waiting.labels(records.group, dependency).set(1)
-                    if waited >= WAIT_IN_PLACE_S or records.recalled:
-                        raise HandedBack(f"{dependency} is down: {type(error).__name__}") from error
+                    consumer_context.metrics.consumer_waiting.labels(records.group, dependency).set(1)
+                    if waited >= MAX_WAIT_S or records.must_stop:
+                        raise BatchReturned(f"{dependency} is down: {type(error).__name__}") from error
                 pause = backoff * random.uniform(0.5, 1.0)  # noqa: S311
-                await pause_unless_recalled(records, pause)
+                await pause_unless_must_stop(records, pause)
                 waited += pause
                 backoff = min(backoff * 2, longest)
     finally:
         if waiting_for:
-            fates.metrics.consumer_waiting.labels(records.group, waiting_for).set(0)
+            consumer_context.metrics.consumer_waiting.labels(records.group, waiting_for).set(0)
 
 
-async def pause_unless_recalled(records: Records, seconds: float) -> None:
+async def pause_unless_must_stop(records: Batch, seconds: float) -> None:
     """Sleep, but not through a shutdown or a change of the group."""
-    signs = [asyncio.create_task(sign.wait()) for sign in (records.fates.stopping, records.membership.changing)]
+    signs = [
+        asyncio.create_task(sign.wait()) for sign in (records.consumer_context.stopping, records.membership.changing)
+    ]
     try:
         await asyncio.wait(signs, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -437,53 +441,59 @@ async def pause_unless_recalled(records: Records, seconds: float) -> None:
             sign.cancel()
 
 
-async def finish(records: Records) -> None:
-    """Park what is to be parked and count everything, after which the batch may be acknowledged."""
-    fates, now, plain = records.fates, records.fates.now(), records.fates.publisher.kafka.plain
+async def dead_letter_and_record(records: Batch) -> None:
+    """Dead-letter what is to be dead-lettered and count everything, after which the batch may be acknowledged."""
+    consumer_context, now, plain = (
+        records.consumer_context,
+        records.consumer_context.now(),
+        records.consumer_context.publisher.kafka.plain,
+    )
     kept = records.kept()
     bad = [dead for _, _, dead in kept if dead]
     if bad:
-        messages = [parked_message(records, parked) for parked in bad]
-        if await with_fate(records, bad[0].record, lambda: fates.publisher.send(messages)):
-            raise HandedBack("parking failed")
-    for parked in bad:
-        topic, reason = parked.record.topic, parked.reason
-        times = bursts.due((records.group, type(parked.bug).__name__)) if parked.bug else None
+        messages = [dead_letter_record(records, dead_letter) for dead_letter in bad]
+        if await run_with_retries(records, bad[0].record, lambda: consumer_context.publisher.send(messages)):
+            raise BatchReturned("dead-lettering failed")
+    for dead_letter in bad:
+        topic, reason = dead_letter.record.topic, dead_letter.reason
+        times = bursts.due((records.group, type(dead_letter.bug).__name__)) if dead_letter.bug else None
         if times is not None:
-            offset = parked.record.offset
-            log.error("handler_bug", group=records.group, topic=topic, offset=offset, times=times, exc_info=parked.bug)
-        log.warning("parked", group=records.group, topic=topic, reason=reason, error=parked.error)
-        fates.metrics.parked.labels(records.group, plain(topic), reason).inc()
+            offset = dead_letter.record.offset
+            log.error(
+                "handler_bug", group=records.group, topic=topic, offset=offset, times=times, exc_info=dead_letter.bug
+            )
+        log.warning("dead_lettered", group=records.group, topic=topic, reason=reason, error=dead_letter.error)
+        consumer_context.metrics.dead_lettered.labels(records.group, plain(topic), reason).inc()
     for record, told, dead in kept:
-        place = place_of(record)
-        fates.handled[records.group, place] = record.offset + 1
+        place = partition_of(record)
+        consumer_context.handled[records.group, place] = record.offset + 1
         if records.guarded:
-            fates.breaker(records.group, place).count(dead=dead is not None)
-        if isinstance(told, Fact):
-            age = (now - (told.said_at or told.appended_at)).total_seconds()
-            fates.metrics.event_age.labels(records.group, plain(record.topic)).observe(max(0.0, age))
+            consumer_context.breaker(records.group, place).count(dead=dead is not None)
+        if isinstance(told, ReceivedEvent):
+            age = (now - (told.produced_at or told.appended_at)).total_seconds()
+            consumer_context.metrics.event_age.labels(records.group, plain(record.topic)).observe(max(0.0, age))
 
 
-def parked_message(records: Records, parked: Parked) -> Message:
-    """The record on its way to ``<topic>.<service>.parked``: raw bytes, key and readable headers, with its origin."""
-    record, fates = parked.record, records.fates
+def dead_letter_record(records: Batch, dead_letter: DeadLetter) -> ProducerRecord:
+    """The record on its way to ``<topic>.<service>.dlq``: raw bytes, key and readable headers, with its origin."""
+    record, consumer_context = dead_letter.record, records.consumer_context
     topic = record.topic
-    service = records.group[len(fates.publisher.kafka.prefix) :].split(".", 1)[0]
-    headers = parking_headers(record, records.group, parked.reason, parked.error, fates.now())
-    return Message(f"{topic}.{service}.parked", record.key, record.value, headers)
+    service = records.group[len(consumer_context.publisher.kafka.prefix) :].split(".", 1)[0]
+    headers = dead_letter_headers(record, records.group, dead_letter.reason, dead_letter.error, consumer_context.now())
+    return ProducerRecord(f"{topic}.{service}.dlq", record.key, record.value, headers)
 
 
-def read_or_reason(record: Record, event: type[E]) -> Fact[E] | Unreadable | None:
+def decode_or_error(record: Record, event: type[E]) -> ReceivedEvent[E] | DecodeError | None:
     """The fact that a record tells, None for a tombstone, or why it tells none."""
     if record.value is None:
         return None
     try:
-        return read(record, event)
-    except Unreadable as reason:
+        return decode_record(record, event)
+    except DecodeError as reason:
         return reason
 
 
-def hold(consumer: AIOKafkaConsumer, partition: TopicPartition, seconds: float) -> None:
+def pause_partition(consumer: AIOKafkaConsumer, partition: TopicPartition, seconds: float) -> None:
     """Let a partition wait where it stands. Others are not disturbed."""
 
     def resume() -> None:

@@ -21,20 +21,20 @@ from stories_shared.runtime.settings import Settings, duration
 
 log = logger(__name__)
 
-AFTER_LIFETIME = timedelta(hours=24)
+RETENTION_AFTER_LIFETIME = timedelta(hours=24)
 # How often brokers look for segments to delete (log.retention.check.interval.ms, default five minutes).
 RETENTION_CHECK = timedelta(minutes=5)
 # Ended, unfollow and erased-user marks guard against records that arrive late: they are kept longer than any record
-# can live, one that was parked on its last day and replayed on that of the parked topic included.
-MARKS_KEPT = timedelta(days=30)
+# can live, one that was dead-lettered on its last day and replayed on that of the dead-lettered topic included.
+MARK_RETENTION = timedelta(days=30)
 SHORTEST_SEGMENT = timedelta(seconds=1)
-TRIES_TO_CREATE = 5
-SHOWN_WITHIN_S = 60.0
+MAX_CREATE_ATTEMPTS = 5
+METADATA_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. ``parked_of`` names the topic and service whose bad records it holds, if it is a parked one."""
+    """One topic. ``dead_letters_of`` is (topic, service) of a dead-letter topic, else None."""
 
     name: str
     cleanup: tuple[str, ...]
@@ -42,8 +42,8 @@ class Topic:
     max_message_bytes: int
     writers: tuple[str, ...]
     readers: tuple[str, ...]
-    outsiders: bool = False
-    parked_of: tuple[str, str] | None = None
+    external_writers: bool = False
+    dead_letters_of: tuple[str, str] | None = None
 
     @property
     def segment(self) -> timedelta:
@@ -51,7 +51,7 @@ class Topic:
         return max(self.retention / 10, SHORTEST_SEGMENT)
 
     @property
-    def clears_after(self) -> timedelta:
+    def max_record_age(self) -> timedelta:
         """How long after it was appended a record is gone at the latest."""
         return self.retention + self.segment + RETENTION_CHECK
 
@@ -75,7 +75,7 @@ class Topic:
 
 
 class Topics(Mapping[str, Topic]):
-    """All topics by name without prefix, the parked ones too."""
+    """All topics by name without prefix, the dead-lettered ones too."""
 
     def __init__(self, topics: Iterable[Topic]) -> None:
         self._by_name = {topic.name: topic for topic in topics}
@@ -101,10 +101,10 @@ class Topics(Mapping[str, Topic]):
                 max_message_bytes=entry["max_message_bytes"],
                 writers=tuple(entry["writers"]),
                 readers=tuple(entry["readers"]),
-                outsiders=entry.get("outsiders", False),
+                external_writers=entry.get("outsiders", False),
             )
             made.append(topic)
-            made.extend(parked(topic, reader, page["parked"], cap) for reader in topic.readers)
+            made.extend(dead_letter_topic(topic, reader, page["dead_letter"], cap) for reader in topic.readers)
         return cls(made)
 
     @classmethod
@@ -122,27 +122,27 @@ class Topics(Mapping[str, Topic]):
         return len(self._by_name)
 
     def of_service(self, service: str) -> "Topics":
-        """What one service writes, reads or parks to."""
+        """What one service writes, reads or dead-letters to."""
         return Topics(topic for topic in self.values() if service in (*topic.writers, *topic.readers))
 
 
 def retention_of(text: str, longest: timedelta, cap: timedelta | None) -> timedelta:
     """A retention as ``topics.yml`` writes it."""
-    kept: timedelta = longest + AFTER_LIFETIME if text == "longest-lifetime+24h" else duration(text)
+    kept: timedelta = longest + RETENTION_AFTER_LIFETIME if text == "longest-lifetime+24h" else duration(text)
     return min(kept, cap) if cap else kept
 
 
-def parked(topic: Topic, reader: str, entry: Mapping[str, Any], cap: timedelta | None) -> Topic:
-    """The parked topic of one reader: what it could not use, kept no longer than a compacted topic keeps content."""
+def dead_letter_topic(topic: Topic, reader: str, entry: Mapping[str, Any], cap: timedelta | None) -> Topic:
+    """The dead-letter topic of one reader, kept no longer than a compacted topic keeps content."""
     retention = retention_of(entry["retention"], timedelta(0), cap)
     return Topic(
-        name=f"{topic.name}.{reader}.parked",
+        name=f"{topic.name}.{reader}.dlq",
         cleanup=("delete",),
         retention=min(retention, topic.retention) if "compact" in topic.cleanup else retention,
         max_message_bytes=entry["max_message_bytes"],
         writers=(reader,),
         readers=(),
-        parked_of=(topic.name, reader),
+        dead_letters_of=(topic.name, reader),
     )
 
 
@@ -175,7 +175,7 @@ async def ensure_topics(kafka: Kafka, topics: Topics, partitions: int, replicati
     async with admin_of(kafka) as admin:
         there = set(await admin.list_topics())
         new = [topic for topic in topics.values() if kafka.topic(topic.name) not in there]
-        made = await create(admin, kafka, new, partitions, replication) if new else set()
+        made = await create_topics(admin, kafka, new, partitions, replication) if new else set()
         others = [topic for topic in topics.values() if kafka.topic(topic.name) not in made]
         if others:
             await admin.alter_configs(
@@ -187,7 +187,7 @@ async def ensure_topics(kafka: Kafka, topics: Topics, partitions: int, replicati
         return sorted(kafka.plain(name) for name in made)
 
 
-async def create(
+async def create_topics(
     admin: AIOKafkaAdminClient, kafka: Kafka, topics: Sequence[Topic], partitions: int, replication: int
 ) -> set[str]:
     """Create topics, wait until the brokers show them, and return the full names of those that were not there."""
@@ -196,18 +196,18 @@ async def create(
         for topic in topics
     ]
     made: set[str] = set()
-    for attempt in range(1, TRIES_TO_CREATE + 1):
+    for attempt in range(1, MAX_CREATE_ATTEMPTS + 1):
         response = await admin.create_topics(wanted)
         errors = {row[0]: for_code(row[1]) for row in response.topic_errors}
         made |= {name for name, kind in errors.items() if kind.errno == 0}
         failed = [kind for kind in errors.values() if kind.errno and kind is not TopicAlreadyExistsError]
         if not failed:
             break
-        if attempt == TRIES_TO_CREATE or not any(kind.retriable for kind in failed):
+        if attempt == MAX_CREATE_ATTEMPTS or not any(kind.retriable for kind in failed):
             raise failed[0]("creating topics")
         await asyncio.sleep(0.5 * attempt)
     names = {topic.name for topic in wanted}
-    deadline = time.monotonic() + SHOWN_WITHIN_S
+    deadline = time.monotonic() + METADATA_TIMEOUT_S
     while not names <= set(await admin.list_topics()):
         if time.monotonic() > deadline:
             raise Unavailable(KAFKA, "the brokers do not show the topics they made")

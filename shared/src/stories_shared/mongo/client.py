@@ -22,9 +22,9 @@ from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
 from stories_shared.clock import Clock, system_now
-from stories_shared.mongo.indexes import ensure as ensure_indexes
+from stories_shared.mongo.indexes import ensure_indexes
 from stories_shared.runtime.settings import Settings
-from stories_shared.tls import authorities_file
+from stories_shared.tls import ca_file
 
 if TYPE_CHECKING:
     from pymongo.asynchronous.client_session import AsyncClientSession
@@ -45,12 +45,12 @@ else:
 SELECTION_TIMEOUT_MS = 2_000
 SOCKET_TIMEOUT_MS = 20_000
 # The drivers' own loop goes on for two minutes; whoever calls decides whether to wait that long.
-TRANSACTION_RETRIED_FOR_S = 2.0
+TRANSACTION_TIMEOUT_S = 2.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.005, 0.2
 NAMESPACE_EXISTS = 48
 
 
-def _kind(driver: Driver) -> Any:
+def _client_class(driver: Driver) -> Any:
     """The driver's client; Motor is loaded only where it is asked for, a twentieth of a service's start."""
     if driver == "pymongo":
         return AsyncMongoClient
@@ -66,7 +66,7 @@ def client_options(
     """What a client is given beside its URL; it reads the authorities while it is made."""
     options: dict[str, Any] = {"username": username, "password": password} if username else {}
     if ca_bundle and over_tls(url):
-        with authorities_file(ca_bundle) as path:
+        with ca_file(ca_bundle) as path:
             yield options | {"tlsCAFile": path}
     else:
         yield options
@@ -80,7 +80,7 @@ def over_tls(url: str) -> bool:
     )
 
 
-async def wait_in_place(condition: Any, seconds: float | None) -> bool:
+async def _cond_wait_same_task(condition: Any, seconds: float | None) -> bool:
     """Wait for a condition in the task that holds its lock; False when the time is over.
 
     PyMongo 4.20 waits by ``asyncio.wait_for``, which before Python 3.12 does so in a task of its own: a request that is
@@ -96,7 +96,7 @@ async def wait_in_place(condition: Any, seconds: float | None) -> bool:
 
 if sys.version_info < (3, 12):
     for waiting in (pool, topology):
-        setattr(waiting, "_async_cond_wait", wait_in_place)  # noqa: B010  (a name that types do not know)
+        setattr(waiting, "_async_cond_wait", _cond_wait_same_task)  # noqa: B010  (a name that types do not know)
 
 
 class Mongo:
@@ -105,8 +105,8 @@ class Mongo:
     def __init__(self, client: Any, database: str, now: Clock = system_now) -> None:
         self.client = client
         self.now = now
-        self.settling = False
-        """Whether `ensure` drops what an earlier release left, which no process needs any more."""
+        self.drop_superseded = False
+        """Whether `ensure_indexes` drops what an earlier release left, which no process needs any more."""
         self.database = client.get_database(
             database,
             codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
@@ -141,7 +141,7 @@ class Mongo:
             ca_bundle: a PEM file of authorities beside the system's, where the URL asks for TLS.
         """
         with client_options(url, username, password, ca_bundle) as options:
-            client = _kind(driver)(
+            client = _client_class(driver)(
                 url,
                 tz_aware=True,
                 serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS,
@@ -189,7 +189,7 @@ class Mongo:
         """
         started = self.client.start_session()
         session: Any = await started if hasattr(started, "__await__") else started
-        until, pause = time.monotonic() + TRANSACTION_RETRIED_FOR_S, FIRST_PAUSE_S
+        until, pause = time.monotonic() + TRANSACTION_TIMEOUT_S, FIRST_PAUSE_S
         async with session:
             while True:
                 try:
@@ -246,7 +246,7 @@ class Mongo:
         except OperationFailure as error:
             if error.code != NAMESPACE_EXISTS:
                 raise
-        await ensure_indexes(self.database, name, indexes, settle=self.settling)
+        await ensure_indexes(self.database, name, indexes, settle=self.drop_superseded)
 
     async def ping(self) -> None:
         """Ask the primary for a sign of life."""
@@ -268,7 +268,7 @@ class Mongo:
 HELD_UP_S = 0.02
 
 
-class Loader:
+class DataLoader:
     """Point reads by ``_id`` that many requests share: about ten times the throughput of a ``find_one`` each.
 
     What is asked for in one turn of the event loop goes into one ``$in``. While a query is under way the next ones are

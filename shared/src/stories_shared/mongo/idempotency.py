@@ -12,13 +12,13 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from stories_shared.clock import Clock, whole_ms
+from stories_shared.clock import Clock, truncate_to_ms
 
-KEPT = timedelta(hours=24)  # contract
+RETENTION = timedelta(hours=24)  # contract
 LEASE = timedelta(seconds=30)  # contract
 
 INDEXES = (
-    IndexModel([("at", ASCENDING)], name="kept", expireAfterSeconds=int(KEPT.total_seconds())),
+    IndexModel([("at", ASCENDING)], name="kept", expireAfterSeconds=int(RETENTION.total_seconds())),
     IndexModel([("user_id", ASCENDING)], name="user"),
 )
 """For ``Mongo.ensure(name, *INDEXES)``; the second finds what an erased user left."""
@@ -33,7 +33,7 @@ class KeyRunning(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
+class IdempotencyRequest:
     """What makes a request the same as an earlier one."""
 
     method: str
@@ -43,7 +43,7 @@ class Once:
 
 
 @dataclass(frozen=True, slots=True)
-class New:
+class Claimed:
     """Do it now, under this id. ``taken_over``: an earlier try may have got somewhere, under the same id."""
 
     resource_id: str
@@ -60,21 +60,21 @@ class Replay:
     status: int
 
 
-class Claims:
+class IdempotencyStore:
     """Claims of one service, in a collection of its own (``pymongo`` or ``motor``)."""
 
     def __init__(self, collection: Any, now: Clock) -> None:
         self.collection = collection
         self.now = now
 
-    async def claim_once(self, user_id: str, asked: Once, resource_id: str) -> New | Replay:
+    async def claim_once(self, user_id: str, asked: IdempotencyRequest, resource_id: str) -> Claimed | Replay:
         """Claims a key for a new resource's id. Settle, release or give up what is New.
 
         Raises:
             KeyRunning: another request with it is at work, for 30 s at most.
             KeyReused: it came with another body.
         """
-        now = whole_ms(self.now())  # as MongoDB gives times back, so that leases compare
+        now = truncate_to_ms(self.now())  # as MongoDB gives times back, so that leases compare
         name = hashlib.sha256("\n".join((user_id, asked.method, asked.path, asked.key)).encode()).hexdigest()
         fresh = {"_id": name, "user_id": user_id, "body": asked.body_hash, "resource_id": resource_id, "at": now}
         lease = {"lease": now + LEASE, "status": None}
@@ -82,12 +82,12 @@ class Claims:
             await self.collection.insert_one(fresh | lease)
         except DuplicateKeyError:
             return await self.found(name, asked.body_hash, fresh | lease, now)
-        return New(resource_id, name, now + LEASE)
+        return Claimed(resource_id, name, now + LEASE)
 
-    async def found(self, name: str, body_hash: str, fresh: dict[str, Any], now: datetime) -> New | Replay:
+    async def found(self, name: str, body_hash: str, fresh: dict[str, Any], now: datetime) -> Claimed | Replay:
         """What an earlier claim means for this request."""
         claimed = await self.collection.find_one({"_id": name})
-        if claimed is None or claimed["at"] <= now - KEPT:  # the TTL index is up to a minute late
+        if claimed is None or claimed["at"] <= now - RETENTION:  # the TTL index is up to a minute late
             return await self.replaced(name, claimed, fresh)
         if claimed["body"] != body_hash:
             raise KeyReused
@@ -100,9 +100,9 @@ class Claims:
         )
         if taken.matched_count == 0:
             raise KeyRunning
-        return New(claimed["resource_id"], name, fresh["lease"], taken_over=True)
+        return Claimed(claimed["resource_id"], name, fresh["lease"], taken_over=True)
 
-    async def replaced(self, name: str, claimed: dict[str, Any] | None, fresh: dict[str, Any]) -> New:
+    async def replaced(self, name: str, claimed: dict[str, Any] | None, fresh: dict[str, Any]) -> Claimed:
         """A claim whose day is over gives way to a fresh one."""
         if claimed is not None:
             await self.collection.delete_one({"_id": name, "at": claimed["at"]})
@@ -110,19 +110,19 @@ class Claims:
             await self.collection.insert_one(fresh)
         except DuplicateKeyError as error:
             raise KeyRunning from error
-        return New(fresh["resource_id"], name, fresh["lease"])
+        return Claimed(fresh["resource_id"], name, fresh["lease"])
 
-    async def settle(self, new: New, status: int = 201) -> None:
+    async def settle(self, new: Claimed, status: int = 201) -> None:
         """It is done: from now on the key answers with the resource."""
         await self.collection.update_one({"_id": new.claim, "lease": new.lease}, {"$set": {"status": status}})
 
-    async def release(self, new: New) -> None:
+    async def release(self, new: Claimed) -> None:
         """Nothing was made: the key is free again, for another body too."""
         await self.collection.delete_one({"_id": new.claim, "lease": new.lease, "status": None})
 
-    async def give_up(self, new: New) -> None:
+    async def give_up(self, new: Claimed) -> None:
         """It may have been made or not: the next try with this body takes the claim over, under the same id."""
-        over = {"$set": {"lease": whole_ms(self.now())}}
+        over = {"$set": {"lease": truncate_to_ms(self.now())}}
         await self.collection.update_one({"_id": new.claim, "lease": new.lease, "status": None}, over)
 
     async def forget_user(self, user_id: str) -> None:

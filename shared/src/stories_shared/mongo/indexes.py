@@ -20,19 +20,19 @@ Collection = Any
 
 log = logger(__name__)
 
-NEVER = 2**31 - 1  # seconds; a time to live cannot be taken off an index, but it can be put off for 68 years
+TTL_NEVER = 2**31 - 1  # seconds; a time to live cannot be taken off an index, but it can be put off for 68 years
 INDEX_NOT_FOUND, OPTIONS_CONFLICT, KEY_SPECS_CONFLICT = 27, 85, 86
-MOST_TRIES = 5  # against another process that makes the same indexes at the same moment
-MOST_WAITS = 1_000  # for a build that outlasts the socket: each wait joins it again
-BESIDES = frozenset({"name", "v", "ns", "background", "expireAfterSeconds"})
+MAX_ATTEMPTS = 5  # against another process that makes the same indexes at the same moment
+MAX_BUILD_WAITS = 1_000  # for a build that outlasts the socket: each wait joins it again
+IGNORED_OPTIONS = frozenset({"name", "v", "ns", "background", "expireAfterSeconds"})
 NUMBERED = re.compile(r"(?P<base>.+?)(?:\.(?P<number>[2-9]|[1-9][0-9]+))?\Z")
 
 
-class Unnamed(ValueError):
+class IndexWithoutName(ValueError):
     """An index goes by the name that MongoDB makes of its keys, so a changed one could not be told from another."""
 
 
-async def ensure(database: Any, name: str, wanted: Iterable[IndexModel], *, settle: bool = False) -> None:
+async def ensure_indexes(database: Any, name: str, wanted: Iterable[IndexModel], *, settle: bool = False) -> None:
     """Make the indexes of a collection that are not there yet.
 
     Args:
@@ -47,10 +47,10 @@ async def ensure(database: Any, name: str, wanted: Iterable[IndexModel], *, sett
     models = [model.document for model in wanted]
     for model in models:
         if model["name"] == "_".join(f"{key}_{direction}" for key, direction in model["key"].items()):
-            raise Unnamed(f"{name}: give the index {model['name']} a name")
+            raise IndexWithoutName(f"{name}: give the index {model['name']} a name")
     for model in models:
         await _ensure_one(database, name, model)
-    for left in superseded(await _there(database, name), models):
+    for left in superseded(await _list_indexes(database, name), models):
         if settle:
             await _drop(database[name], left)
         else:
@@ -64,11 +64,11 @@ def superseded(there: Iterable[Definition], wanted: Iterable[Mapping[str, Any]])
         next((each["name"] for each in there if same(each, model) and ttl(each) == ttl(model)), None)
         for model in wanted
     ]
-    bases = {base(model["name"]) for model, name in zip(wanted, met, strict=True) if name is not None}
-    return [each["name"] for each in there if each["name"] not in met and base(each["name"]) in bases]
+    bases = {base_name(model["name"]) for model, name in zip(wanted, met, strict=True) if name is not None}
+    return [each["name"] for each in there if each["name"] not in met and base_name(each["name"]) in bases]
 
 
-def base(name: str) -> str:
+def base_name(name: str) -> str:
     """An index's name without the number that tells its definitions apart."""
     return str(NUMBERED.fullmatch(name)["base"])  # type: ignore[index]  # it matches every name
 
@@ -81,15 +81,15 @@ def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def ttl(definition: Mapping[str, Any]) -> int | None:
     """Its time to live in seconds; one that was put off counts as none."""
     seconds = definition.get("expireAfterSeconds")
-    return None if seconds is None or seconds >= NEVER else int(seconds)
+    return None if seconds is None or seconds >= TTL_NEVER else int(seconds)
 
 
 def _comparable(definition: Mapping[str, Any]) -> Definition:
-    plain = {name: value for name, value in definition.items() if name not in BESIDES and value is not False}
+    plain = {name: value for name, value in definition.items() if name not in IGNORED_OPTIONS and value is not False}
     return plain | {"key": list(plain["key"].items())}
 
 
-async def _there(database: Any, name: str) -> list[Definition]:
+async def _list_indexes(database: Any, name: str) -> list[Definition]:
     # Times in a filter come back aware, as they are wanted: an index would else never be known again.
     listing = {"listIndexes": name, "cursor": {"batchSize": 1_000}}
     answer = await database.command(listing, codec_options=database.codec_options)
@@ -97,7 +97,7 @@ async def _there(database: Any, name: str) -> list[Definition]:
 
 
 async def _ensure_one(database: Any, name: str, model: Mapping[str, Any]) -> None:
-    for tries_left in reversed(range(MOST_TRIES)):
+    for tries_left in reversed(range(MAX_ATTEMPTS)):
         try:
             await _try_one(database, name, model)
             return
@@ -109,20 +109,20 @@ async def _ensure_one(database: Any, name: str, model: Mapping[str, Any]) -> Non
 
 
 async def _try_one(database: Any, name: str, model: Mapping[str, Any]) -> None:
-    there = await _there(database, name)
+    there = await _list_indexes(database, name)
     alike = [each for each in there if same(each, model)]
     if any(ttl(each) == ttl(model) for each in alike):
         return
     if alike:
-        seconds = NEVER if ttl(model) is None else ttl(model)
+        seconds = TTL_NEVER if ttl(model) is None else ttl(model)
         change = {"name": alike[0]["name"], "expireAfterSeconds": seconds}
         await database.command({"collMod": name, "index": change})
         log.info("an index has another time to live now", collection=name, index=change["name"], seconds=seconds)
         return
-    await _build(database[name], _free(model["name"], {each["name"] for each in there}), model)
+    await _build(database[name], _next_free_name(model["name"], {each["name"] for each in there}), model)
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _next_free_name(name: str, taken: set[str]) -> str:
     number = 2
     free = name
     while free in taken:
@@ -133,7 +133,7 @@ def _free(name: str, taken: set[str]) -> str:
 async def _build(collection: Collection, name: str, model: Mapping[str, Any]) -> None:
     """Build an index, however long that takes: asking again for one that is being built waits for it."""
     options = {option: value for option, value in model.items() if option not in {"key", "name"}}
-    for waits_left in reversed(range(MOST_WAITS)):
+    for waits_left in reversed(range(MAX_BUILD_WAITS)):
         try:
             await collection.create_indexes([IndexModel(list(model["key"].items()), name=name, **options)])
             return

@@ -1,6 +1,6 @@
 """The outbox is a mark in the document, not a queue.
 
-State and the duty to say it are one write: ``{"$set": {…, "unsaid": mark(revision, now)}}``. One loop, woken in
+State and the duty to say it are one write: ``{"$set": {…, "pending": mark(revision, now)}}``. One loop, woken in
 process and by a sweep, says what the document says *now* and clears the mark on condition that the revision still
 stands; where it does not, the newer state is said next. A relay that was frozen in between can thus say old news, but
 never leave it as the last word.
@@ -19,35 +19,35 @@ from typing import Any
 from pymongo import IndexModel, UpdateOne
 
 from stories_shared.clock import Clock
-from stories_shared.errors import dependency_of
-from stories_shared.events.outgoing import Saying
+from stories_shared.errors import failed_dependency
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.publisher import ATTEMPTS, Publisher, RecordsRefused
 from stories_shared.mongo.client import Collection, Document, Mongo
-from stories_shared.runtime.log_throttle import Bursts
+from stories_shared.runtime.log_throttle import LogThrottle
 from stories_shared.runtime.logging import logger
 
 log = logger(__name__)
 
-FIELD = "unsaid"
+FIELD = "pending"
 BATCH = 500
-SWEEP_S = 0.5
+POLL_S = 0.5
 RETRIES = 20
 FIRST_RETRY, LAST_RETRY = timedelta(seconds=1), timedelta(minutes=5)
 MARKED = {f"{FIELD}.since": {"$exists": True}}
 FRESH = MARKED | {f"{FIELD}.retry_at": None}
 
-Facts = Callable[[Document], Sequence[Saying] | Awaitable[Sequence[Saying]]]
+EventsOf = Callable[[Document], Sequence[OutgoingEvent] | Awaitable[Sequence[OutgoingEvent]]]
 
 
-def mark(n: int, now: datetime) -> dict[str, Any]:
-    """The value of a document's ``unsaid`` field: ``n`` grows with every change of what there is to say."""
+def pending_mark(n: int, now: datetime) -> dict[str, Any]:
+    """The value of a document's ``pending`` field: ``n`` grows with every change of what there is to say."""
     return {"n": n, "since": now}
 
 
 def outbox_index() -> IndexModel:
-    """The index that finds unsaid documents, and holds nothing else: those to be tried again apart from the fresh."""
+    """The index that finds pending documents, and holds nothing else: those to be tried again apart from the fresh."""
     keys = [(f"{FIELD}.retry_at", 1), (f"{FIELD}.since", 1)]
-    return IndexModel(keys, name="unsaid", partialFilterExpression=MARKED)
+    return IndexModel(keys, name="pending", partialFilterExpression=MARKED)
 
 
 class Outbox:
@@ -61,7 +61,7 @@ class Outbox:
         now: the clock that waiting is measured with.
     """
 
-    def __init__(self, name: str, collection: Collection, facts: Facts, publisher: Publisher, now: Clock) -> None:
+    def __init__(self, name: str, collection: Collection, facts: EventsOf, publisher: Publisher, now: Clock) -> None:
         self.name = name
         self.collection = collection
         self.facts = facts
@@ -69,7 +69,7 @@ class Outbox:
         self.now = now
         self.turns = 0
         self._woken = asyncio.Event()
-        self._bursts = Bursts()
+        self._bursts = LogThrottle()
 
     @classmethod
     async def ensure(cls, mongo: Mongo, collection: str) -> None:
@@ -80,7 +80,7 @@ class Outbox:
         """Tell the loop that there is something to say."""
         self._woken.set()
 
-    async def say_now(self, document_id: Any) -> None:
+    async def publish_now(self, document_id: Any) -> None:
         """Say one document's mark, if it has one, and return when Kafka has acknowledged it.
 
         Whoever gives up waiting leaves the mark, and the loop goes on trying.
@@ -107,7 +107,7 @@ class Outbox:
             self.turns += 1
             if said < BATCH:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(SWEEP_S):
+                    async with asyncio.timeout(POLL_S):
                         await self._woken.wait()
                 self._woken.clear()
 
@@ -159,7 +159,7 @@ class Outbox:
                 facts = self.facts(document)
                 made = [publisher.message(saying) for saying in (await facts if inspect.isawaitable(facts) else facts)]
             except Exception as error:
-                if dependency_of(error) is not None:
+                if failed_dependency(error) is not None:
                     raise
                 failed[place] = error
             else:

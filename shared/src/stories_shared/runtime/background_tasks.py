@@ -8,21 +8,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from stories_shared.errors import dependency_of
+from stories_shared.errors import failed_dependency
 from stories_shared.runtime.logging import logger
-from stories_shared.timeouts import leave_behind
+from stories_shared.timeouts import abandon
 
 log = logger(__name__)
 
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.1, 5.0
 # A loop that neither finished a turn nor failed for so long hangs: liveness says so.
-HANGS_AFTER_S = 120.0
+STALLED_AFTER_S = 120.0
 CANCEL_AGAIN_S = 0.5
 STOP_WITHIN_S = 1.5
 
 
 @dataclass
-class Loop:
+class BackgroundTask:
     """One loop and when it last showed life, on the monotonic clock."""
 
     name: str
@@ -37,21 +37,23 @@ class Loop:
         """Whether a watched loop has shown no life for too long."""
         if self.turns and self.turns() != self.counted:
             self.counted, self.beat = self.turns(), now
-        return self.watched and now - self.beat > HANGS_AFTER_S
+        return self.watched and now - self.beat > STALLED_AFTER_S
 
 
-class Loops:
+class TaskSupervisor:
     """The loops of a process, started and stopped together."""
 
     def __init__(self) -> None:
-        self.loops: list[Loop] = []
+        self.loops: list[BackgroundTask] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    def job(self, name: str, run: Callable[[], Awaitable[object]], turns: Callable[[], int] | None = None) -> None:
+    def background_task(
+        self, name: str, run: Callable[[], Awaitable[object]], turns: Callable[[], int] | None = None
+    ) -> None:
         """A loop that runs for ever by itself; one that counts its turns is watched by them."""
-        self.loops.append(Loop(name, run, watched=turns is not None, turns=turns))
+        self.loops.append(BackgroundTask(name, run, watched=turns is not None, turns=turns))
 
-    def sweep(self, name: str, every: timedelta, turn: Callable[[], Awaitable[object]]) -> None:
+    def periodic(self, name: str, every: timedelta, turn: Callable[[], Awaitable[object]]) -> None:
         """A bounded turn that is called again and again, never twice at a time, spread by up to a tenth.
 
         Args:
@@ -69,7 +71,7 @@ class Loops:
                 if more is not True:
                     await asyncio.sleep(every.total_seconds() * random.uniform(0.9, 1.1))  # noqa: S311
 
-        loop = Loop(name, run, watched=every.total_seconds() < HANGS_AFTER_S / 2)
+        loop = BackgroundTask(name, run, watched=every.total_seconds() < STALLED_AFTER_S / 2)
         self.loops.append(loop)
 
     def start(self) -> None:
@@ -89,15 +91,15 @@ class Loops:
             _, going = await asyncio.wait(going, timeout=CANCEL_AGAIN_S)
         for task in going:
             log.warning("loop_left_behind", loop=task.get_name())
-            leave_behind(task)
+            abandon(task)
         self._tasks = []
 
-    def hanging(self) -> list[str]:
+    def stalled(self) -> list[str]:
         """The names of loops that show no life."""
         now = time.monotonic()
         return [loop.name for loop in self.loops if loop.hangs(now)]
 
-    async def _keep(self, loop: Loop) -> None:
+    async def _keep(self, loop: BackgroundTask) -> None:
         backoff = FIRST_BACKOFF_S
         while True:
             began = loop.beat = time.monotonic()
@@ -112,7 +114,7 @@ class Loops:
                 if time.monotonic() - began > LAST_BACKOFF_S:
                     backoff = FIRST_BACKOFF_S
                 loop.failing_since = loop.failing_since or began
-                dependency = dependency_of(error)
+                dependency = failed_dependency(error)
                 if dependency:
                     log.warning("loop_waits", loop=loop.name, dependency=dependency, error=type(error).__name__)
                 else:

@@ -7,16 +7,16 @@ and its consumers run only by a clock that agrees with MongoDB's: other members 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from stories_shared.runtime.background_tasks import Loops
+from stories_shared.runtime.background_tasks import TaskSupervisor
 from stories_shared.runtime.health import Health
 from stories_shared.runtime.logging import logger
 
 log = logger(__name__)
 
-LOOK_S = 0.1
+CHECK_S = 0.1
 
 
-class Aside:
+class ClockGuard:
     """Starts the work once the clock is known to be right, and stops it whenever it is off.
 
     Args:
@@ -25,7 +25,7 @@ class Aside:
         leave: stops whatever else does.
     """
 
-    def __init__(self, health: Health, work: Loops, leave: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, health: Health, work: TaskSupervisor, leave: Callable[[], Awaitable[None]]) -> None:
         self.health = health
         self.work = work
         self.leave = leave
@@ -41,13 +41,13 @@ class Aside:
             elif not self.working and self.health.clock_is_right:
                 self.work.start()
                 self.working = True
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(CHECK_S)
 
     async def stop(self) -> None:
         """Leave the groups, then end the loops."""
         await self.leave()
         await self.work.stop()
 
-    def hanging(self) -> list[str]:
+    def stalled(self) -> list[str]:
         """Loops of the work that show no life; none while it stands aside."""
-        return self.work.hanging() if self.working else []
+        return self.work.stalled() if self.working else []

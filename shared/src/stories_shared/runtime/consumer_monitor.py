@@ -13,26 +13,26 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from stories_shared.clock import Clock
 from stories_shared.kafka.client import Kafka
-from stories_shared.kafka.log_tail import Tail
-from stories_shared.kafka.subscriber import Fates
-from stories_shared.runtime.log_throttle import Bursts
+from stories_shared.kafka.log_tail import LogTail
+from stories_shared.kafka.subscriber import ConsumerContext
+from stories_shared.runtime.log_throttle import LogThrottle
 from stories_shared.runtime.logging import logger
 from stories_shared.runtime.metrics import CommonMetrics
-from stories_shared.timeouts import within
+from stories_shared.timeouts import wait_at_most
 
 log = logger(__name__)
 
-LOOK_EVERY = timedelta(seconds=2)
+CHECK_EVERY = timedelta(seconds=2)
 ANSWER_WITHIN_S = 5.0
 # A consumer that has records to read, waits for nothing and has not moved for so long hangs.
 STUCK_AFTER_S = 90.0
 # A batch may wait a minute in place for a dependency, record by record no longer than the broker lets a member be
 # silent (MAX_POLL_INTERVAL_MS). One that is in hand for so long hangs.
-IN_HAND_FOR_S = 240.0
+MAX_BATCH_AGE_S = 240.0
 
 
 @dataclass
-class Watched:
+class PartitionProgress:
     """One partition of one group: the ends it has had and when, until they are handled."""
 
     ends: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=1_000))
@@ -52,20 +52,20 @@ class Watched:
         return max(0, end - handled), now - self.ends[0][1] if self.ends else 0.0
 
 
-class ConsumerWatch:
+class ConsumerMonitor:
     """Looks at every subscriber and tail every two seconds."""
 
-    def __init__(self, kafka: Kafka, fates: Fates, metrics: CommonMetrics, now: Clock) -> None:
+    def __init__(self, kafka: Kafka, consumer_context: ConsumerContext, metrics: CommonMetrics, now: Clock) -> None:
         self.kafka = kafka
-        self.fates = fates
+        self.consumer_context = consumer_context
         self.metrics = metrics
         self.now = now
-        self.tails: list[Tail] = []
-        self._watched: dict[tuple[str, TopicPartition], Watched] = {}
+        self.tails: list[LogTail] = []
+        self._watched: dict[tuple[str, TopicPartition], PartitionProgress] = {}
         self._series: set[tuple[str, str, str]] = set()
         self._outside_since: dict[str, float] = {}
         self._silent_since: dict[str, float] = {}
-        self._bursts = Bursts()
+        self._bursts = LogThrottle()
 
     async def look(self, subscribers: Iterable[Any]) -> bool:
         """Measure every group's lag and age, and forget partitions that are somebody else's now.
@@ -114,7 +114,7 @@ class ConsumerWatch:
             return ends, await self._handled(consumer, subscriber.group_id, ends)
 
         try:
-            return await within(ANSWER_WITHIN_S, ask())
+            return await wait_at_most(ANSWER_WITHIN_S, ask())
         except (KafkaError, ConsumerStoppedError, TimeoutError) as error:
             if self._bursts.due(subscriber.group_id):
                 log.warning("consumer_silent", group=subscriber.group_id, error=f"{type(error).__name__}: {error}")
@@ -129,13 +129,13 @@ class ConsumerWatch:
     def stuck(self) -> dict[str, str]:
         """Groups that hang, in their order, each with what is wrong with it."""
         now = time.monotonic()
-        in_hand = {group: now - since for group, since in self.fates.in_hand_since.items()}
+        in_hand = {group: now - since for group, since in self.consumer_context.batch_started_at.items()}
         still = {
             group: "records to read, and no move"
             for (group, _), watched in self._watched.items()
             if watched.ends and now - watched.moved_at > STUCK_AFTER_S and group not in in_hand
         }
-        endless = {group: "a batch for ever in hand" for group, seconds in in_hand.items() if seconds > IN_HAND_FOR_S}
+        endless = {group: "a batch for ever in hand" for group, seconds in in_hand.items() if seconds > MAX_BATCH_AGE_S}
         mute = {
             group: "its client does not answer"
             for group, since in self._silent_since.items()
@@ -167,7 +167,7 @@ class ConsumerWatch:
 
         In one request for all that the group may have handled, and one for all that nobody has.
         """
-        handled = {place: self.fates.handled.get((group, place), -1) for place in ends}
+        handled = {place: self.consumer_context.handled.get((group, place), -1) for place in ends}
         behind = [place for place, end in ends.items() if handled[place] < end]
         if behind:
             committed = await consumer._coordinator.fetch_committed_offsets(behind)  # noqa: SLF001  (no public one)
@@ -187,7 +187,7 @@ class ConsumerWatch:
         oldest: dict[str, float] = {}
         for partition, end in ends.items():
             there.add((group, partition))
-            watched = self._watched.setdefault((group, partition), Watched())
+            watched = self._watched.setdefault((group, partition), PartitionProgress())
             lag, waited = watched.look(end, handled.get(partition, 0), now)
             topic = self.kafka.plain(partition.topic)
             self.metrics.consumer_lag.labels(group, topic, str(partition.partition)).set(lag)

@@ -5,18 +5,18 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from stories_shared.errors import dependency_of
+from stories_shared.errors import failed_dependency
 from stories_shared.mongo.client import Mongo
 from stories_shared.runtime.metrics import CommonMetrics
 
-Gate = Callable[[], bool | str | None]
+Check = Callable[[], bool | str | None]
 """A condition of readiness: true or None where it holds, a text or false where it does not."""
 
-LOOK_EVERY = timedelta(seconds=1)
-MOST_SKEW_S = 2.0
+CHECK_EVERY = timedelta(seconds=1)
+MAX_SKEW_S = 2.0
 ANSWER_WITHIN_S = 2.5
 # A look that is older than this says nothing about now: the process was frozen.
-LOOK_HOLDS_S = 5.0
+CHECK_VALID_S = 5.0
 
 
 class Health:
@@ -25,18 +25,18 @@ class Health:
     def __init__(self, mongo: Mongo, metrics: CommonMetrics) -> None:
         self.mongo = mongo
         self.metrics = metrics
-        self.gates: dict[str, Gate] = {}
-        self.notes: dict[str, Gate] = {}
+        self.gates: dict[str, Check] = {}
+        self.notes: dict[str, Check] = {}
         self.mongo_problem: str | None = "not asked yet"
         self.skew_s = 0.0
         self.clock_is_known = False
         self.looked_at = float("-inf")
 
-    def gate(self, name: str, ready: Gate) -> None:
+    def readiness_check(self, name: str, ready: Check) -> None:
         """Add a condition."""
         self.gates[name] = ready
 
-    def note(self, name: str, well: Gate) -> None:
+    def degraded_check(self, name: str, well: Check) -> None:
         """Add something that is told of beside readiness: most is served without it."""
         self.notes[name] = well
 
@@ -54,7 +54,7 @@ class Health:
         except TimeoutError:
             self.mongo_problem = "no answer in time"
         except Exception as error:  # noqa: BLE001  (any reason not to answer is one)
-            self.mongo_problem = (dependency_of(error) and type(error).__name__) or str(error)[:200]
+            self.mongo_problem = (failed_dependency(error) and type(error).__name__) or str(error)[:200]
         self.looked_at = time.monotonic()
         self.metrics.clock_skew.set(self.skew_s)
         self.metrics.ready.set(0 if self.problems() else 1)
@@ -62,7 +62,7 @@ class Health:
     @property
     def clock_is_off(self) -> bool:
         """Whether this clock disagrees with MongoDB's, so that nothing about time may be answered."""
-        return abs(self.skew_s) > MOST_SKEW_S
+        return abs(self.skew_s) > MAX_SKEW_S
 
     @property
     def clock_is_right(self) -> bool:
@@ -72,24 +72,24 @@ class Health:
     def problems(self) -> dict[str, str]:
         """Why the process is not ready, by condition; empty when it is."""
         found: dict[str, str] = {}
-        if time.monotonic() - self.looked_at > LOOK_HOLDS_S:
+        if time.monotonic() - self.looked_at > CHECK_VALID_S:
             found["look"] = "not looked for a while"
         if self.mongo_problem:
             found["mongodb"] = self.mongo_problem
         if self.clock_is_off:
             found["clock"] = f"{self.skew_s:+.1f} s off MongoDB's"
-        return found | told(self.gates)
+        return found | failing(self.gates)
 
     def impaired(self) -> dict[str, str]:
         """What the process does without, though it is ready."""
-        return told(self.notes)
+        return failing(self.notes)
 
-    def lacking(self) -> list[str]:
+    def failing_names(self) -> list[str]:
         """The names of everything that is not as it should be."""
         return sorted({*self.problems(), *self.impaired()})
 
 
-def told(gates: Mapping[str, Gate]) -> dict[str, str]:
+def failing(gates: Mapping[str, Check]) -> dict[str, str]:
     """Which conditions do not hold, and why."""
     found = {name: ready() for name, ready in gates.items()}
     return {

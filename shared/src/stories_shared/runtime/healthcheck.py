@@ -12,7 +12,7 @@ import urllib.request
 WITHIN_S = 3.0
 
 
-def asked(path: str, port: int) -> int | None:
+def probe(path: str, port: int) -> int | None:
     """What the process on this port of loopback answers with; None where nobody does within three seconds."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -26,4 +26,4 @@ def asked(path: str, port: int) -> int | None:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if asked(sys.argv[1], int(os.environ.get("PORT") or 8000)) == 200 else 1)
+    sys.exit(0 if probe(sys.argv[1], int(os.environ.get("PORT") or 8000)) == 200 else 1)

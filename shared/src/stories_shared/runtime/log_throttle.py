@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 QUIET_FOR_S = 10.0
 # Routes times dependencies are a few hundred; what is beyond is told each time.
-MOST_KEPT = 2_000
+MAX_KINDS = 2_000
 
 
 @dataclass
-class Bursts:
+class LogThrottle:
     """Counts what is alike, and says when a line is due: for the first, then for all since, every ten seconds."""
 
     clock: Callable[[], float] = time.monotonic
@@ -23,6 +23,6 @@ class Bursts:
         if now - told_at < QUIET_FOR_S:
             self._told[kind] = told_at, since + 1
             return None
-        if kind in self._told or len(self._told) < MOST_KEPT:
+        if kind in self._told or len(self._told) < MAX_KINDS:
             self._told[kind] = now, 0
         return since + 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from stories_shared.runtime.log_throttle import Bursts
+from stories_shared.runtime.log_throttle import LogThrottle
 
 CHATTY = ("aiokafka", "pymongo", "urllib3", "httpx", "httpcore", "faststream")
 HIDDEN_FIELDS = frozenset(
@@ -43,7 +43,7 @@ class OncePerBurst(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self.bursts = Bursts()
+        self.bursts = LogThrottle()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Ours pass; theirs are known by the text before its arguments are filled in."""

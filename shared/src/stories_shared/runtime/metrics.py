@@ -1,4 +1,4 @@
-"""The catalogue of metrics: every one has the prefix ``stories_`` and one sentence that an operator can act on."""
+"""The registry of metrics: every one has the prefix ``stories_`` and one sentence that an operator can act on."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,12 +10,12 @@ from prometheus_client.process_collector import ProcessCollector
 from stories_shared.errors import KAFKA, MONGODB, S3
 
 PREFIX = "stories"
-TO_A_MINUTE = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-TO_AN_HOUR = (*TO_A_MINUTE, 120.0, 300.0, 900.0, 1800.0, 3600.0)
-WHY_PARKED = ("unreadable", "unacceptable", "bug")
+BUCKETS_1MIN = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+BUCKETS_1H = (*BUCKETS_1MIN, 120.0, 300.0, 900.0, 1800.0, 3600.0)
+DEAD_LETTER_REASONS = ("unreadable", "invalid", "bug")
 
 
-class Catalogue:
+class MetricsRegistry:
     """The metrics of one process, in a registry of their own, so that tests can make as many as they like."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Catalogue:
         return Gauge(name, sentence, labels, namespace=PREFIX, registry=self.registry)
 
     def histogram(
-        self, name: str, sentence: str, labels: Sequence[str] = (), buckets: Sequence[float] = TO_A_MINUTE
+        self, name: str, sentence: str, labels: Sequence[str] = (), buckets: Sequence[float] = BUCKETS_1MIN
     ) -> Histogram:
         """A distribution; in seconds, buckets from 1 ms to 60 s, unless told otherwise."""
         return Histogram(name, sentence, labels, namespace=PREFIX, registry=self.registry, buckets=buckets)
@@ -46,52 +46,54 @@ class Catalogue:
 class CommonMetrics:
     """What every service measures."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.build_info = catalogue.gauge(
+    def __init__(self, registry: MetricsRegistry) -> None:
+        self.build_info = registry.gauge(
             "build_info", "Which version of the service runs here; always 1.", ["version", "revision"]
         )
-        self.ready = catalogue.gauge("ready", "1 while this process takes traffic; 0 says look at /readyz.")
-        self.http_requests = catalogue.counter("http_requests", "Requests answered.", ["method", "route", "status"])
-        self.http_duration = catalogue.histogram(
+        self.ready = registry.gauge("ready", "1 while this process takes traffic; 0 says look at /readyz.")
+        self.http_requests = registry.counter("http_requests", "Requests answered.", ["method", "route", "status"])
+        self.http_duration = registry.histogram(
             "http_request_duration_seconds", "How long requests took to answer.", ["method", "route"]
         )
         self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self.http_in_flight = catalogue.gauge("http_requests_in_flight", "Requests being answered now.")
-        self.consumer_lag = catalogue.gauge(
+        self.http_in_flight = registry.gauge("http_requests_in_flight", "Requests being answered now.")
+        self.consumer_lag = registry.gauge(
             "consumer_lag_records",
             "Records of a partition that this consumer has not handled.",
             ["group", "topic", "partition"],
         )
-        self.consumer_oldest = catalogue.gauge(
+        self.consumer_oldest = registry.gauge(
             "consumer_oldest_unhandled_seconds",
             "How long the oldest unhandled record has waited; growing means a stuck consumer.",
             ["group", "topic"],
         )
-        self.event_age = catalogue.histogram(
-            "event_age_seconds", "From an event being said to its being handled.", ["group", "topic"], TO_AN_HOUR
+        self.event_age = registry.histogram(
+            "event_age_seconds", "From an event being said to its being handled.", ["group", "topic"], BUCKETS_1H
         )
-        self.consumer_waiting = catalogue.gauge(
+        self.consumer_waiting = registry.gauge(
             "consumer_waiting", "1 while a consumer waits for a dependency to come back.", ["group", "dependency"]
         )
-        self.parked = catalogue.counter(
-            "parked", "Records moved to a parked topic; any is worth a look.", ["group", "topic", "reason"]
+        self.dead_lettered = registry.counter(
+            "dead_lettered",
+            "Records moved to a dead-lettered topic; any is worth a look.",
+            ["group", "topic", "reason"],
         )
-        self.dependency_duration = catalogue.histogram(
+        self.dependency_duration = registry.histogram(
             "dependency_duration_seconds",
             "How long calls of a dependency took.",
             ["dependency", "operation", "outcome"],
         )
-        self.loop_delay = catalogue.histogram(
+        self.loop_delay = registry.histogram(
             "event_loop_delay_seconds", "How late the event loop runs; much means CPU-bound work or a frozen process."
         )
-        self.rate_limited = catalogue.counter(
+        self.rate_limited = registry.counter(
             "rate_limited", "Requests refused because a user asked too often.", ["limit"]
         )
-        self.outbox_pending = catalogue.gauge("outbox_pending", "Documents whose event is not said yet.")
-        self.outbox_oldest = catalogue.gauge(
-            "outbox_oldest_seconds", "How long the oldest unsaid event has waited; growing means Kafka refuses us."
+        self.outbox_pending = registry.gauge("outbox_pending", "Documents whose event is not said yet.")
+        self.outbox_oldest = registry.gauge(
+            "outbox_oldest_seconds", "How long the oldest pending event has waited; growing means Kafka refuses us."
         )
-        self.clock_skew = catalogue.gauge(
+        self.clock_skew = registry.gauge(
             "clock_skew_seconds", "This clock minus MongoDB's; past 2 s the service steps aside."
         )
 
@@ -110,11 +112,11 @@ class CommonMetrics:
     def expect_group(self, group: str, topic: str) -> None:
         """Begin a consumer group's series at zero."""
         self.event_age.labels(group, topic)
-        expect(self.parked, ((group, topic, reason) for reason in WHY_PARKED))
-        expect(self.consumer_waiting, ((group, dependency) for dependency in (MONGODB, S3, KAFKA)))
+        preinitialize(self.dead_lettered, ((group, topic, reason) for reason in DEAD_LETTER_REASONS))
+        preinitialize(self.consumer_waiting, ((group, dependency) for dependency in (MONGODB, S3, KAFKA)))
 
 
-def expect(metric: Counter | Gauge | Histogram, labels: Iterable[str | tuple[str, ...]]) -> None:
+def preinitialize(metric: Counter | Gauge | Histogram, labels: Iterable[str | tuple[str, ...]]) -> None:
     """Begin the series of these label values at zero.
 
     One that begins with its first event hides that event from every rate, and nobody can tell "none" from "unknown".

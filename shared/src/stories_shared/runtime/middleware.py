@@ -19,7 +19,7 @@ CLOCK_RETRY_S = 5
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")  # contract
 
 
-class Counted:
+class RequestMetricsMiddleware:
     """ASGI middleware, outermost: counts and times every request by its route's template, never by its path."""
 
     def __init__(self, app: ASGIApp, metrics: CommonMetrics) -> None:
@@ -48,7 +48,7 @@ class Counted:
             self.metrics.answered(method, route, status, time.perf_counter() - began)
 
 
-class RequestIds:
+class RequestIdMiddleware:
     """ASGI middleware: every log line of a request carries the id that the gateway took from the client or made."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -63,7 +63,7 @@ class RequestIds:
             await self.app(scope, receive, send)
 
 
-class TimeGate:
+class ClockSkewMiddleware:
     """ASGI middleware: while the clock is off MongoDB's, nothing under ``/v1`` is answered."""
 
     def __init__(self, app: ASGIApp, health: Health) -> None:

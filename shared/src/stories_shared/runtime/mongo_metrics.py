@@ -8,7 +8,7 @@ from stories_shared.runtime.metrics import CommonMetrics
 QUIET_COMMANDS = frozenset({"hello", "ping", "endSessions", "isMaster"})
 
 
-class CommandTimes(CommandListener):
+class MongoCommandMetrics(CommandListener):
     """Times MongoDB's commands for the metrics."""
 
     def __init__(self, metrics: CommonMetrics) -> None:

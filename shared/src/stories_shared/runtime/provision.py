@@ -7,7 +7,7 @@ from stories_shared.mongo.client import Mongo
 from stories_shared.runtime.settings import Settings
 
 
-async def prepare(
+async def provision(
     service: str, settings: Settings, ensure: Callable[[Mongo], Awaitable[None]], *, settle: bool = False
 ) -> None:
     """Make what a service needs in MongoDB and Kafka where it is not there yet; what is there stays.
@@ -19,7 +19,7 @@ async def prepare(
         settle: drop the indexes that an earlier release left.
     """
     mongo = Mongo.of(settings)
-    mongo.settling = settle
+    mongo.drop_superseded = settle
     try:
         await ensure(mongo)
     finally:

@@ -8,9 +8,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from stories_shared.http.problem_middleware import problem_of
+from stories_shared.http.problem_middleware import problem_from_error
 from stories_shared.http.problems import unavailable
-from stories_shared.http.raw_routes import Hot
+from stories_shared.http.raw_routes import RawEndpoint
 from stories_shared.runtime.health import Health
 from stories_shared.runtime.metrics import CommonMetrics
 from stories_shared.runtime.middleware import CLOCK_RETRY_S, all_routes
@@ -20,7 +20,7 @@ PARAMETER = re.compile(r"\{(\w+)\}")
 NO_STORE = (b"cache-control", b"private, no-store")
 
 
-class HotRoutes:
+class RawRouteMiddleware:
     """ASGI middleware, outermost: answers plain GETs of hot routes in one pass and hands on everything else.
 
     It does for them what the others do for all routes: counts and times them, refuses while the clock is off, makes
@@ -32,8 +32,8 @@ class HotRoutes:
         self.app = app
         self.metrics = metrics
         self.health = health
-        found: list[Hot] = [
-            route.endpoint for route in all_routes(routes) if isinstance(getattr(route, "endpoint", None), Hot)
+        found: list[RawEndpoint] = [
+            route.endpoint for route in all_routes(routes) if isinstance(getattr(route, "endpoint", None), RawEndpoint)
         ]
         hot = [each for each in found if each.operation.method == "GET"]
         self.plain = {each.template.path: each for each in hot if "{" not in each.template.path}
@@ -56,7 +56,7 @@ class HotRoutes:
                 try:
                     response = await hot.answer(Request(scope, receive))
                 except Exception as error:  # noqa: BLE001  (as for all routes: it becomes a problem document)
-                    response = problem_of(error, scope).response()
+                    response = problem_from_error(error, scope).response()
             status = response.status_code
             headers = [*response.raw_headers, *added]
             if not any(name == b"cache-control" for name, _ in response.raw_headers):
@@ -67,12 +67,12 @@ class HotRoutes:
             self.metrics.http_in_flight.dec()
             self.metrics.answered("GET", hot.template.path, status, time.perf_counter() - began)
 
-    def find(self, scope: Scope) -> Hot | None:
+    def find(self, scope: Scope) -> RawEndpoint | None:
         """The hot route of a plain request; its path's parameters are in the scope then."""
         path: str = scope["path"]
         if scope.get("root_path") or b"%" in (scope.get("raw_path") or b""):
             return None
-        hot: Hot | None = self.plain.get(path)
+        hot: RawEndpoint | None = self.plain.get(path)
         if hot is None:
             for pattern, each in self.patterns:
                 if match := pattern.fullmatch(path):

@@ -10,9 +10,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from stories_shared.auth import jwks
-from stories_shared.runtime.service import Foundation
+from stories_shared.runtime.garbage_collection import look_rarely
+from stories_shared.runtime.service import ServiceRuntime
 from stories_shared.runtime.settings import Settings
-from stories_shared.serving.garbage import look_rarely
 
 # Open requests get this long, and consumers about as long beside them; loops and connections have the rest of ten.
 REQUESTS_S = 4
@@ -22,18 +22,18 @@ STARTUP_FAILED = 3
 class Server(uvicorn.Server):
     """uvicorn's server, ending with 0 when it did what it was told: stop."""
 
-    foundation: Foundation | None = None
+    runtime: ServiceRuntime | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal asks for the stop, which is bounded from now on."""
-        if self.foundation:
-            self.foundation.watchdog.stopping()
+        if self.runtime:
+            self.runtime.watchdog.stopping()
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more requests and answer the open ones; consumers stop at the same time."""
-        if self.foundation:
-            self.foundation.begin_to_stop()
+        if self.runtime:
+            self.runtime.begin_shutdown()
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
@@ -62,8 +62,8 @@ def serve(build: Callable[[], FastAPI], settings: Settings) -> None:
 
     def build_watched() -> FastAPI:
         app = build()
-        server.foundation = app.state.foundation
-        server.foundation.watchdog.arm()
+        server.runtime = app.state.runtime
+        server.runtime.watchdog.arm()
         look_rarely()
         return app
 
@@ -85,7 +85,7 @@ def serve(build: Callable[[], FastAPI], settings: Settings) -> None:
     server = Server(config)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
-    if server.foundation:
-        server.foundation.watchdog.disarm()
+    if server.runtime:
+        server.runtime.watchdog.disarm()
     if not server.started:
         raise SystemExit(STARTUP_FAILED)

@@ -21,27 +21,27 @@ from stories_shared.auth.tickets import Tickets
 from stories_shared.auth.tokens import Authenticator
 from stories_shared.clock import Clock, system_now
 from stories_shared.errors import KAFKA, Unavailable
-from stories_shared.http.app import install
-from stories_shared.http.drain_body import HeardOut
-from stories_shared.http.rate_limits import Limits
+from stories_shared.http.app import configure_app
+from stories_shared.http.drain_body import DrainBodyMiddleware
+from stories_shared.http.rate_limits import RateLimits
 from stories_shared.kafka.client import Consumer, Kafka
-from stories_shared.kafka.log_tail import Tail
+from stories_shared.kafka.log_tail import LogTail
 from stories_shared.kafka.publisher import Publisher
-from stories_shared.kafka.subscriber import Fates
+from stories_shared.kafka.subscriber import ConsumerContext
 from stories_shared.kafka.topics import Topics, missing_topics
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.outbox import Outbox
 from stories_shared.runtime import consumer_monitor, health
-from stories_shared.runtime.background_tasks import Loops
-from stories_shared.runtime.clock_guard import Aside
+from stories_shared.runtime.background_tasks import TaskSupervisor
+from stories_shared.runtime.clock_guard import ClockGuard
 from stories_shared.runtime.logging import logger
-from stories_shared.runtime.metrics import Catalogue, CommonMetrics, expect
-from stories_shared.runtime.middleware import Counted, RequestIds, TimeGate
-from stories_shared.runtime.mongo_metrics import CommandTimes
-from stories_shared.runtime.raw_route_middleware import HotRoutes
+from stories_shared.runtime.metrics import CommonMetrics, MetricsRegistry, preinitialize
+from stories_shared.runtime.middleware import ClockSkewMiddleware, RequestIdMiddleware, RequestMetricsMiddleware
+from stories_shared.runtime.mongo_metrics import MongoCommandMetrics
+from stories_shared.runtime.raw_route_middleware import RawRouteMiddleware
 from stories_shared.runtime.settings import Settings
 from stories_shared.runtime.watchdog import Watchdog
-from stories_shared.timeouts import within
+from stories_shared.timeouts import wait_at_most
 
 log = logger(__name__)
 
@@ -54,29 +54,29 @@ DRAIN_S, LEAVE_S = 3.5, 1.0
 FLUSH_S, CLOSE_S = 1.0, 0.5
 # How soon a partition that was added is found: what is written to it waits for so long.
 NEW_PARTITIONS_MS = 2_000
-LOOP_LOOK = timedelta(milliseconds=250)
+LOOP_CHECK_EVERY = timedelta(milliseconds=250)
 
 
-class Foundation:
+class ServiceRuntime:
     """What a service's ``build_app`` puts its own parts on.
 
     Args:
         service: its name: the publisher's source, the groups' first word.
         settings: read from the environment by the caller.
-        catalogue: where the service has put its own metrics.
+        registry: where the service has put its own metrics.
         now: the clock of everything.
     """
 
-    def __init__(self, service: str, settings: Settings, catalogue: Catalogue, now: Clock = system_now) -> None:
+    def __init__(self, service: str, settings: Settings, registry: MetricsRegistry, now: Clock = system_now) -> None:
         self.service = service
         self.settings = settings
-        self.catalogue = catalogue
+        self.registry = registry
         self.now = now
-        self.metrics = CommonMetrics(catalogue)
+        self.metrics = CommonMetrics(registry)
         self.kafka = Kafka.of(settings)
-        self.mongo = Mongo.of(settings, now, [CommandTimes(self.metrics)])
+        self.mongo = Mongo.of(settings, now, [MongoCommandMetrics(self.metrics)])
         self.publisher = Publisher(self.kafka, service, now, observe=self._observe(KAFKA))
-        self.fates = Fates(self.publisher, self.metrics, now)
+        self.consumer_context = ConsumerContext(self.publisher, self.metrics, now)
         self.broker = KafkaBroker(
             settings.kafka_bootstrap_servers,
             security=self.kafka.security,
@@ -86,11 +86,11 @@ class Foundation:
             graceful_timeout=DRAIN_S,
             retry_backoff_ms=RETRY_MS,
             middlewares=[
-                KafkaPrometheusMiddleware(registry=catalogue.registry, app_name=service, metrics_prefix="faststream")
+                KafkaPrometheusMiddleware(registry=registry.registry, app_name=service, metrics_prefix="faststream")
             ],
             logger=None,
         )
-        self.broker.context.set_global("fates", self.fates)
+        self.broker.context.set_global("consumer_context", self.consumer_context)
         self.authenticator = Authenticator(
             keys_from(settings.auth_jwks, now, settings.ca_bundle),
             settings.auth_issuer,
@@ -99,10 +99,10 @@ class Foundation:
             now,
         )
         self.tickets = Tickets(settings.ticket_secrets)
-        self.loops, self.work = Loops(), Loops()
+        self.loops, self.work = TaskSupervisor(), TaskSupervisor()
         self.health = health.Health(self.mongo, self.metrics)
-        self.aside = Aside(self.health, self.work, self._leave)
-        self.watch = consumer_monitor.ConsumerWatch(self.kafka, self.fates, self.metrics, now)
+        self.aside = ClockGuard(self.health, self.work, self._leave)
+        self.watch = consumer_monitor.ConsumerMonitor(self.kafka, self.consumer_context, self.metrics, now)
         self.watchdog = Watchdog()
         self.outboxes: list[Outbox] = []
         self.connected = False
@@ -111,7 +111,9 @@ class Foundation:
         self._at_stop: list[Callable[[], None]] = []
         self._closers: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
-    def job(self, name: str, run: Callable[[], Awaitable[object]], turns: Callable[[], int] | None = None) -> None:
+    def background_task(
+        self, name: str, run: Callable[[], Awaitable[object]], turns: Callable[[], int] | None = None
+    ) -> None:
         """A loop that runs for ever by itself; restarted with backoff when it fails.
 
         Args:
@@ -119,30 +121,30 @@ class Foundation:
             run: the loop.
             turns: how many turns it has taken; a loop that takes none for two minutes hangs.
         """
-        self.work.job(name, run, turns)
+        self.work.background_task(name, run, turns)
 
-    def sweep(self, name: str, every: timedelta, turn: Callable[[], Awaitable[object]]) -> None:
+    def periodic(self, name: str, every: timedelta, turn: Callable[[], Awaitable[object]]) -> None:
         """A bounded turn that is called again and again; one that returns True has more to do."""
-        self.work.sweep(name, every, turn)
+        self.work.periodic(name, every, turn)
 
-    def gate(self, name: str, ready: health.Gate) -> None:
+    def readiness_check(self, name: str, ready: health.Check) -> None:
         """A further condition of readiness."""
-        self.health.gate(name, ready)
+        self.health.readiness_check(name, ready)
 
-    def note(self, name: str, well: health.Gate) -> None:
+    def degraded_check(self, name: str, well: health.Check) -> None:
         """A dependency without which most is served: readiness names it and stays."""
-        self.health.note(name, well)
+        self.health.degraded_check(name, well)
 
     def outbox(self, outbox: Outbox) -> None:
         """Run a relay and measure it."""
         self.outboxes.append(outbox)
-        self.work.job(f"relay-{outbox.name}", outbox.run, lambda: outbox.turns)
+        self.work.background_task(f"relay-{outbox.name}", outbox.run, lambda: outbox.turns)
 
-    def tail(self, tail: Tail) -> None:
+    def tail(self, tail: LogTail) -> None:
         """Run a log reader, measure its lag, and be unready until it has caught up."""
         self.watch.tails.append(tail)
-        self.work.job(f"tail-{tail.name}", tail.run, lambda: tail.turns)
-        self.gate(tail.name, lambda: None if tail.ready else "still loading")
+        self.work.background_task(f"tail-{tail.name}", tail.run, lambda: tail.turns)
+        self.readiness_check(tail.name, lambda: None if tail.ready else "still loading")
 
     def on_stop(self, begin: Callable[[], None]) -> None:
         """Something to be told that the process stops, while open requests are still answered: do not keep them."""
@@ -172,24 +174,24 @@ class Foundation:
             redoc_url=None,
             openapi_url="/openapi.json",
         )
-        install(app, self.authenticator, foundation=self, **state)
-        app.add_middleware(TimeGate, health=self.health)
-        app.add_middleware(Counted, metrics=self.metrics)
-        app.add_middleware(HeardOut)
-        app.add_middleware(RequestIds)
+        configure_app(app, self.authenticator, runtime=self, **state)
+        app.add_middleware(ClockSkewMiddleware, health=self.health)
+        app.add_middleware(RequestMetricsMiddleware, metrics=self.metrics)
+        app.add_middleware(DrainBodyMiddleware)
+        app.add_middleware(RequestIdMiddleware)
         for router in routers:
             if isinstance(router, KafkaRouter):
                 self.broker.include_router(router, prefix=self.kafka.prefix)
             else:
                 app.include_router(router)
         stack = app.build_middleware_stack  # what goes the short way passes by FastAPI's own middleware too
-        app.build_middleware_stack = lambda: HotRoutes(stack(), app.routes, self.metrics, self.health)  # type: ignore[method-assign]
+        app.build_middleware_stack = lambda: RawRouteMiddleware(stack(), app.routes, self.metrics, self.health)  # type: ignore[method-assign]
         for subscriber in self.subscribers:
             _, topic = subscriber.group_id.split(".", 1)
             subscriber.group_id = self.kafka.topic(subscriber.group_id)
             self.metrics.expect_group(subscriber.group_id, topic)
-        if isinstance(limits := state.get("limits"), Limits):
-            expect(self.metrics.rate_limited, limits.quotas)
+        if isinstance(limits := state.get("limits"), RateLimits):
+            preinitialize(self.metrics.rate_limited, limits.quotas)
         for path, answer in (("/livez", self._livez), ("/readyz", self._readyz), ("/metrics", self._metrics)):
             app.add_route(path, answer, methods=["GET"], include_in_schema=False)
         self.metrics.build_info.labels(version_of(self.service), self.settings.revision).set(1)
@@ -201,11 +203,11 @@ class Foundation:
         """Every Kafka subscriber of this process."""
         return list(self.broker.subscribers)
 
-    def begin_to_stop(self) -> asyncio.Task[None]:
+    def begin_shutdown(self) -> asyncio.Task[None]:
         """Begin nothing new, and leave the groups while open requests are still answered; the end of the leaving."""
         if self._leaving is None:
-            self.fates.stopping.set()
-            self.gate("stopping", lambda: "stopping")
+            self.consumer_context.stopping.set()
+            self.readiness_check("stopping", lambda: "stopping")
             for begin in self._at_stop:
                 begin()
             self._leaving = asyncio.create_task(self._stop_consumers(), name="leaving")
@@ -217,37 +219,37 @@ class Foundation:
         try:
             yield
         finally:
-            await self.begin_to_stop()
+            await self.begin_shutdown()
             await asyncio.gather(self.work.stop(), self.loops.stop())
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                await within(FLUSH_S, self.publisher.stop())
+                await wait_at_most(FLUSH_S, self.publisher.stop())
             for close in (*self._closers, self.mongo.close):
                 with contextlib.suppress(TimeoutError):
-                    await within(CLOSE_S, close())
-            handled = {f"{group}/{place.partition}": at for (group, place), at in self.fates.handled.items()}
+                    await wait_at_most(CLOSE_S, close())
+            handled = {f"{group}/{place.partition}": at for (group, place), at in self.consumer_context.handled.items()}
             log.info("stopped", handled=handled)
 
     def _watch_itself(self) -> None:
-        self.gate("kafka", lambda: self.kafka_problem)
-        self.gate("parking", lambda: ", ".join(self.fates.broken) or None)
-        self.job("connect", self._connect)
-        self.loops.job("aside", self.aside.run)
-        self.loops.sweep("health", health.LOOK_EVERY, self.health.look)
-        self.loops.sweep("consumers", consumer_monitor.LOOK_EVERY, self._look_at_kafka)
-        self.loops.sweep("outboxes", timedelta(seconds=2), self._measure_outboxes)
-        self.loops.job("event-loop", self._measure_loop)
+        self.readiness_check("kafka", lambda: self.kafka_problem)
+        self.readiness_check("dead-lettering", lambda: ", ".join(self.consumer_context.broken) or None)
+        self.background_task("connect", self._connect)
+        self.loops.background_task("aside", self.aside.run)
+        self.loops.periodic("health", health.CHECK_EVERY, self.health.look)
+        self.loops.periodic("consumers", consumer_monitor.CHECK_EVERY, self._look_at_kafka)
+        self.loops.periodic("outboxes", timedelta(seconds=2), self._measure_outboxes)
+        self.loops.background_task("event-loop", self._measure_loop)
 
     async def _connect(self) -> None:
         """Connect to Kafka as soon as it and every topic is there, however long that takes."""
         topics = Topics.for_settings(self.settings).of_service(self.service)
-        while not self.connected and not self.fates.stopping.is_set():
+        while not self.connected and not self.consumer_context.stopping.is_set():
             try:
                 missing = await missing_topics(self.kafka, topics)
                 if missing:
                     self.kafka_problem = "missing topics: " + ", ".join(missing[:10])
                 else:
                     await self.publisher.start()
-                    await within(CONNECT_WITHIN_S, self._start_consumers())
+                    await wait_at_most(CONNECT_WITHIN_S, self._start_consumers())
                     self.connected, self.kafka_problem = True, None
                     log.info("connected")
                     return
@@ -271,7 +273,7 @@ class Foundation:
 
     async def _stop_consumers(self) -> None:
         with contextlib.suppress(KafkaError, OSError, TimeoutError, ExceptionGroup):
-            await within(DRAIN_S + LEAVE_S, self.broker.stop())
+            await wait_at_most(DRAIN_S + LEAVE_S, self.broker.stop())
 
     async def _leave(self) -> None:
         """Step out of every group; the connecting loop leads back in."""
@@ -280,7 +282,7 @@ class Foundation:
         self.watch.forget()
 
     async def _look_at_kafka(self) -> None:
-        if not self.connected or self.fates.stopping.is_set():
+        if not self.connected or self.consumer_context.stopping.is_set():
             return
         answered = await self.watch.look(self.subscribers)
         self.kafka_problem = None if answered else "no answer"
@@ -294,7 +296,7 @@ class Foundation:
         self.metrics.outbox_oldest.set(oldest)
 
     async def _measure_loop(self) -> None:
-        pause = LOOP_LOOK.total_seconds()
+        pause = LOOP_CHECK_EVERY.total_seconds()
         while True:
             began = time.monotonic()
             await asyncio.sleep(pause)
@@ -309,8 +311,8 @@ class Foundation:
 
     def _hanging(self) -> list[str]:
         return (
-            self.loops.hanging()
-            + self.aside.hanging()
+            self.loops.stalled()
+            + self.aside.stalled()
             + [f"consumer {group} ({why})" for group, why in self.watch.stuck().items()]
         )
 
@@ -328,7 +330,7 @@ class Foundation:
         return JSONResponse(answer, 503 if problems else 200)
 
     async def _metrics(self, _request: Request) -> Response:
-        return Response(self.catalogue.page(), media_type="text/plain; version=0.0.4")
+        return Response(self.registry.page(), media_type="text/plain; version=0.0.4")
 
 
 def version_of(service: str) -> str:

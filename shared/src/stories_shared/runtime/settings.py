@@ -23,7 +23,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from stories_shared.tls import trusted
+from stories_shared.tls import client_context
 
 S = TypeVar("S", bound="Settings")
 
@@ -95,7 +95,7 @@ def mongodb_url(value: SecretStr) -> SecretStr:
 def pem_file(path: str) -> str:
     """A file of certificates that can be read."""
     try:
-        trusted(path)
+        client_context(path)
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror or 'no certificate in PEM'}") from error
     return path

@@ -17,11 +17,11 @@ log = logger(__name__)
 
 EXIT_CODE = 70
 """Of a process that ended itself (EX_SOFTWARE of sysexits.h)."""
-LOOK_EVERY_S = 0.5
+CHECK_EVERY_S = 0.5
 # An event loop that turned no more for so long is blocked: no call of ours blocks it for a second.
 BLOCKED_AFTER_S = 30.0
 # What hangs must do so at every look for so long; a loop that is only late gets going within it.
-HANGING_FOR_S = 10.0
+STALLED_FOR_S = 10.0
 # The thread itself did not run for so long: the whole process was frozen, and everything in it looks stuck.
 FROZEN_S = 5.0
 FORGIVEN_FOR_S = 60.0
@@ -38,7 +38,7 @@ class Watchdog:
 
     def __init__(self, end: Callable[[str], None] | None = None) -> None:
         self.end = end or end_process
-        self.hanging: tuple[str, ...] = ()
+        self.stalled: tuple[str, ...] = ()
         self._reports = 0
         self._seen = 0
         self._heard_at = self._looked_at = time.monotonic()
@@ -49,7 +49,7 @@ class Watchdog:
 
     def report(self, hanging: Sequence[str]) -> None:
         """The event loop turns, and this hangs in it."""
-        self.hanging = tuple(hanging)
+        self.stalled = tuple(hanging)
         self._reports += 1
 
     def arm(self) -> None:
@@ -68,7 +68,7 @@ class Watchdog:
     @property
     def alarming(self) -> tuple[str, ...]:
         """What hangs, but for a process that was frozen a moment ago."""
-        return () if time.monotonic() < self._forgiven_until else self.hanging
+        return () if time.monotonic() < self._forgiven_until else self.stalled
 
     def look(self, now: float) -> str | None:
         """Why the process must end, or None."""
@@ -86,10 +86,10 @@ class Watchdog:
             self._hanging_since = None
             return None
         self._hanging_since = self._hanging_since or now
-        return "hanging: " + ", ".join(self.alarming) if now - self._hanging_since > HANGING_FOR_S else None
+        return "hanging: " + ", ".join(self.alarming) if now - self._hanging_since > STALLED_FOR_S else None
 
     def _watch(self) -> None:
-        while not self._done.wait(LOOK_EVERY_S):
+        while not self._done.wait(CHECK_EVERY_S):
             reason = self.look(time.monotonic())
             if reason:
                 self.end(reason)

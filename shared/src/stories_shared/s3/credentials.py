@@ -24,7 +24,7 @@ RENEWED_AT_MOST_EVERY_S = 30.0
 Discover = Callable[[], Credentials]
 
 
-def discovery(http: urllib3.PoolManager) -> Discover:
+def discovered(http: urllib3.PoolManager) -> Discover:
     """Asks the platform anew at each call: the SDK's providers keep what they got until it has expired."""
 
     def discover() -> Credentials:
@@ -38,7 +38,7 @@ def static(access_key: str, secret_key: str) -> Provider:
     return StaticProvider(access_key, secret_key)
 
 
-class Renewed(Provider):
+class RenewingProvider(Provider):
     """Issued credentials. ``retrieve`` asks for them where there are none, so it may block: call it in a thread."""
 
     def __init__(self, discover: Discover) -> None:
@@ -76,10 +76,10 @@ class Renewed(Provider):
         return held.expiration.replace(tzinfo=UTC) - datetime.now(UTC) < RENEW_BEFORE
 
 
-class Held(Provider):
+class CachedProvider(Provider):
     """The same credentials for signing on the event loop: never waits, and has them renewed in a thread."""
 
-    def __init__(self, renewed: Renewed) -> None:
+    def __init__(self, renewed: RenewingProvider) -> None:
         self.renewed = renewed
         self.renewing: Thread | None = None
 

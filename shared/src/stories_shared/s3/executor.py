@@ -24,7 +24,7 @@ Observe = Callable[[str, float, str], None]
 T = TypeVar("T")
 
 
-class Threads:
+class S3Executor:
     """Short calls and transfers, apart: half a gigabyte on its way keeps nobody waiting for a stat."""
 
     def __init__(self, observe: Observe) -> None:
@@ -49,7 +49,7 @@ class Threads:
         began, outcome = time.perf_counter(), "error"
         try:
             async with asyncio.timeout(limit):
-                result = await asyncio.get_running_loop().run_in_executor(threads, blamed, verb)
+                result = await asyncio.get_running_loop().run_in_executor(threads, translate_errors, verb)
             outcome = "ok"
         except TimeoutError as error:
             raise Unavailable(S3, f"no answer to {operation} within {limit} s") from error
@@ -59,7 +59,7 @@ class Threads:
             self.observe(operation, time.perf_counter() - began, outcome)
 
 
-def connections(
+def pool_manager(
     read_s: float, at_once: int, retried: set[str] | None, trust: ssl.SSLContext | None = None
 ) -> urllib3.PoolManager:
     """Connections that give up soon. One more try covers those that the store closed while they were idle."""
@@ -73,13 +73,13 @@ def connections(
     )
 
 
-def address(place: str, secure: bool) -> tuple[str, bool]:
+def parse_endpoint(place: str, secure: bool) -> tuple[str, bool]:
     """Host and port, and whether over TLS, of ``host:port`` or a URL."""
     scheme, mark, host = place.rpartition("://")
     return host.rstrip("/"), (scheme == "https" if mark else secure)
 
 
-def blamed(verb: Callable[[], T]) -> T:
+def translate_errors(verb: Callable[[], T]) -> T:
     """Runs a verb; whatever the store or the way to it refuses becomes Unavailable, our own mistakes stay mistakes."""
     try:
         return verb()
@@ -89,7 +89,7 @@ def blamed(verb: Callable[[], T]) -> T:
         raise Unavailable(S3, type(error).__name__) from error
 
 
-def or_none(verb: Callable[[], T]) -> T | None:
+def none_if_missing(verb: Callable[[], T]) -> T | None:
     """None where the object is not there."""
     try:
         return verb()

@@ -23,7 +23,7 @@ from minio.error import S3Error
 from stories_shared.errors import S3, Unavailable
 from stories_shared.runtime.settings import ObjectStoreSettings
 from stories_shared.s3.cors import ensure_cors
-from stories_shared.s3.credentials import Held, Renewed, discovery, static
+from stories_shared.s3.credentials import CachedProvider, RenewingProvider, discovered, static
 from stories_shared.s3.executor import (
     CALLS_AT_ONCE,
     MISSING,
@@ -31,14 +31,14 @@ from stories_shared.s3.executor import (
     TRANSFER_READ_S,
     TRANSFERS_AT_ONCE,
     Observe,
-    Threads,
-    address,
-    connections,
-    or_none,
+    S3Executor,
+    none_if_missing,
+    parse_endpoint,
+    pool_manager,
 )
 from stories_shared.s3.lifecycle import ensure_rules
-from stories_shared.s3.sigv4 import ReadSigner
-from stories_shared.tls import trusted
+from stories_shared.s3.sigv4 import PresignedGetSigner
+from stories_shared.tls import client_context
 
 REGION = "us-east-1"  # unless another is set: it is always named, so that signing never asks the store where it is
 LONGEST_SIGNATURE_S = 7 * 24 * 3600
@@ -82,22 +82,22 @@ class Objects:
         region: str = REGION,
         ca_bundle: str | None = None,
     ) -> None:
-        host, tls = address(endpoint, secure)
-        public_host, public_tls = address(public_endpoint or endpoint, secure)
-        trust = trusted(ca_bundle)
-        calling = connections(READ_S, CALLS_AT_ONCE, retried=None, trust=trust)
+        host, tls = parse_endpoint(endpoint, secure)
+        public_host, public_tls = parse_endpoint(public_endpoint or endpoint, secure)
+        trust = client_context(ca_bundle)
+        calling = pool_manager(READ_S, CALLS_AT_ONCE, retried=None, trust=trust)
         account: Provider
         signing: Provider
         if access_key and secret_key:
             account = signing = static(access_key, secret_key)
         else:
-            account = Renewed(discovery(connections(READ_S, 1, retried=None, trust=trust)))
-            signing = Held(account)
+            account = RenewingProvider(discovered(pool_manager(READ_S, 1, retried=None, trust=trust)))
+            signing = CachedProvider(account)
 
         def client(place: str, over_tls: bool, credentials: Provider, pool: urllib3.PoolManager = calling) -> Minio:
             return Minio(place, secure=over_tls, credentials=credentials, region=region, http_client=pool)
 
-        self.pool = connections(TRANSFER_READ_S, TRANSFERS_AT_ONCE, retried={"GET"}, trust=trust)
+        self.pool = pool_manager(TRANSFER_READ_S, TRANSFERS_AT_ONCE, retried={"GET"}, trust=trust)
         self.bucket = bucket
         self.calls = client(host, tls, account)
         self.transfers = client(host, tls, account, self.pool)
@@ -105,8 +105,8 @@ class Objects:
         nobody = client(public_host, public_tls, static("nobody", "nothing"))
         shown = nobody.get_presigned_url("GET", bucket, "object").partition("object?")[0]
         self.public_url = shown.rstrip("/")
-        self.reads = ReadSigner(shown, signing, region)
-        self.threads = Threads(observe)
+        self.reads = PresignedGetSigner(shown, signing, region)
+        self.threads = S3Executor(observe)
 
     @classmethod
     def of(cls, settings: ObjectStoreSettings, ca_bundle: str | None, observe: Observe = lambda *_: None) -> "Objects":
@@ -185,7 +185,7 @@ class Objects:
                 answer.close()
                 answer.release_conn()
 
-        return await self.threads.transfer("get", lambda: or_none(get))
+        return await self.threads.transfer("get", lambda: none_if_missing(get))
 
     async def stat(self, key: str) -> Stat | None:
         """What is known of an object; None where there is none."""
@@ -195,7 +195,7 @@ class Objects:
             etag = (found.etag or "").strip('"')
             return Stat(key, found.size or 0, etag, found.content_type, found.last_modified)
 
-        return await self.threads.call("stat", lambda: or_none(look))
+        return await self.threads.call("stat", lambda: none_if_missing(look))
 
     # Many objects
 
@@ -236,7 +236,7 @@ class Objects:
             listed = self.calls._list_multipart_uploads(self.bucket).uploads  # noqa: SLF001
             begun = [each for each in listed if each.object_name.startswith(prefix)]
             for each in begun:
-                or_none(
+                none_if_missing(
                     partial(self.calls._abort_multipart_upload, self.bucket, each.object_name, str(each.upload_id))  # noqa: SLF001
                 )
             return len(begun)
@@ -286,7 +286,7 @@ class Objects:
 
     def remove_all(self, keys: list[str]) -> None:
         if len(keys) == 1:
-            or_none(lambda: self.calls.remove_object(self.bucket, keys[0]))
+            none_if_missing(lambda: self.calls.remove_object(self.bucket, keys[0]))
             return
         for error in self.calls.remove_objects(self.bucket, (DeleteObject(key) for key in keys)):
             if error.code not in MISSING:

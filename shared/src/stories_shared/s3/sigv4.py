@@ -22,7 +22,7 @@ def quoted(text: str) -> str:
     return quote(text, safe=UNRESERVED)
 
 
-class ReadSigner:
+class PresignedGetSigner:
     """Signs GETs of objects under ``base`` (``https://host/bucket/``) with what ``credentials`` holds at the time."""
 
     def __init__(self, base: str, credentials: Provider, region: str) -> None:

@@ -14,8 +14,8 @@ from faststream.kafka import KafkaBroker, KafkaRouter
 from stories_shared.clock import system_now
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.publisher import Publisher
-from stories_shared.kafka.subscriber import Fates
-from stories_shared.runtime.metrics import Catalogue, CommonMetrics
+from stories_shared.kafka.subscriber import ConsumerContext
+from stories_shared.runtime.metrics import CommonMetrics, MetricsRegistry
 
 SCHEDULED = Path("/proc")
 
@@ -103,15 +103,17 @@ class HandClock:
 
 
 @asynccontextmanager
-async def consuming(kafka: Kafka, router: KafkaRouter, service: str = "feed", **options: Any) -> AsyncIterator[Fates]:
+async def consuming(
+    kafka: Kafka, router: KafkaRouter, service: str = "feed", **options: Any
+) -> AsyncIterator[ConsumerContext]:
     """Run a router's subscribers against real Kafka, as a service would, until the block ends.
 
-    ``options`` are further arguments of ``Fates``.
+    ``options`` are further arguments of ``ConsumerContext``.
     """
     publisher = Publisher(kafka, service, system_now)
-    fates = Fates(publisher, CommonMetrics(Catalogue()), system_now, **options)
+    consumer_context = ConsumerContext(publisher, CommonMetrics(MetricsRegistry()), system_now, **options)
     broker = KafkaBroker(kafka.bootstrap, allow_auto_create_topics=False, logger=None, graceful_timeout=3)
-    broker.context.set_global("fates", fates)
+    broker.context.set_global("consumer_context", consumer_context)
     broker.include_router(router, prefix=kafka.prefix)
     for subscriber in broker.subscribers:
         subscriber_any: Any = subscriber
@@ -119,8 +121,8 @@ async def consuming(kafka: Kafka, router: KafkaRouter, service: str = "feed", **
     await publisher.start()
     await broker.start()
     try:
-        yield fates
+        yield consumer_context
     finally:
-        fates.stopping.set()
+        consumer_context.stopping.set()
         await broker.stop()
         await publisher.stop()

@@ -10,22 +10,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-REMEMBER_ENDED = timedelta(hours=25)
+ENDED_RETENTION = timedelta(hours=25)
 """How long an ending is remembered here: the longest life of a ticket and the day in which a story can be reported."""
 
-REMEMBER_ERASED = timedelta(hours=1)
+ERASED_RETENTION = timedelta(hours=1)
 """How long an erasure is remembered here, so that an older block heard after it does not stand. One that is heard later
 still stands only until it is compared with MongoDB."""
 
-KEEP_BLOCKS = timedelta(seconds=30)
+BLOCK_RETENTION = timedelta(seconds=30)
 """A block set or lifted is held here for so long at least, then until MongoDB has it."""
 
-PRUNE_AT_ONCE = 1_000
+PRUNE_BATCH = 1_000
 """Entries forgotten in one step: about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class LiveStory:
     """A live story, as its author last set it."""
 
     author_id: str
@@ -39,13 +39,13 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class BlockState:
     """The newest word about a block: whether it is on, and since when."""
 
     on: bool
     at: datetime
 
-    def outdone_by(self, other: "Edge") -> bool:
+    def outdone_by(self, other: "BlockState") -> bool:
         """The newer wins; at the same time, the one that blocks: of two words the one that shows less."""
         return other.at > self.at or (other.at == self.at and other.on and not self.on)
 
@@ -57,18 +57,18 @@ Pair = tuple[str, str]
 """Who blocked whom."""
 
 
-class Standing:
+class AccessState:
     """Pure data: the same facts in any order, any number of times, leave the same standing."""
 
     def __init__(self) -> None:
-        self._stories: dict[str, Known] = {}
+        self._stories: dict[str, LiveStory] = {}
         self._stories_until: dict[int, list[str]] = {}
         self._ended: OrderedDict[str, datetime] = OrderedDict()
-        self._edges: OrderedDict[Pair, tuple[Edge, datetime]] = OrderedDict()
+        self._edges: OrderedDict[Pair, tuple[BlockState, datetime]] = OrderedDict()
         self._pairs: defaultdict[str, set[Pair]] = defaultdict(set)
         self._erased: OrderedDict[str, tuple[datetime, datetime]] = OrderedDict()
 
-    def post(self, story_id: str, known: Known) -> None:
+    def post(self, story_id: str, known: LiveStory) -> None:
         """A story was posted or changed. Older revisions and ended stories change nothing."""
         held = self._stories.get(story_id)
         if story_id in self._ended or (held is not None and held.revision >= known.revision):
@@ -82,7 +82,7 @@ class Standing:
         self._ended.setdefault(story_id, heard_at)
         self._stories.pop(story_id, None)
 
-    def block(self, user_id: str, target_id: str, edge: Edge, heard_at: datetime) -> None:
+    def block(self, user_id: str, target_id: str, edge: BlockState, heard_at: datetime) -> None:
         """A block was set or lifted; words about erased people from before their erasure are nobody's."""
         pair = user_id, target_id
         held = self._edges.get(pair)
@@ -103,7 +103,7 @@ class Standing:
         for pair in [pair for pair in self._pairs.get(user_id, ()) if self._edges[pair][0].at <= until]:
             self._drop(pair)
 
-    def story(self, story_id: str, now: datetime) -> Known | None:
+    def story(self, story_id: str, now: datetime) -> LiveStory | None:
         """The story, if this replica has heard of it and it lives."""
         known = self._stories.get(story_id)
         return known if known is not None and known.expires_at > now else None
@@ -115,24 +115,24 @@ class Standing:
         known = self._stories.get(story_id)
         return known is not None and known.expires_at <= now
 
-    def edges(self, pairs: Iterable[Pair]) -> dict[Pair, Edge]:
+    def edges(self, pairs: Iterable[Pair]) -> dict[Pair, BlockState]:
         """The newest words about these pairs that are held here."""
         return {pair: self._edges[pair][0] for pair in pairs if pair in self._edges}
 
-    def edges_of(self, user_id: str) -> dict[Pair, Edge]:
+    def edges_of(self, user_id: str) -> dict[Pair, BlockState]:
         """The newest words held here that a person has a part in."""
         return self.edges(self._pairs.get(user_id, ()))
 
-    def oldest_edges(self, now: datetime, limit: int) -> dict[Pair, Edge]:
+    def oldest_edges(self, now: datetime, limit: int) -> dict[Pair, BlockState]:
         """Some words that were heard long enough ago for MongoDB to have them, the oldest first."""
-        found: dict[Pair, Edge] = {}
+        found: dict[Pair, BlockState] = {}
         for pair, (edge, heard_at) in self._edges.items():
-            if len(found) == limit or heard_at + KEEP_BLOCKS > now:
+            if len(found) == limit or heard_at + BLOCK_RETENTION > now:
                 break
             found[pair] = edge
         return found
 
-    def stored(self, edges: dict[Pair, Edge]) -> None:
+    def stored(self, edges: dict[Pair, BlockState]) -> None:
         """MongoDB has these words, so they need not be held here unless there are newer ones."""
         for pair, edge in edges.items():
             if self._edges.get(pair, (None,))[0] == edge:
@@ -152,14 +152,14 @@ class Standing:
 
     def prune(self, now: datetime) -> bool:
         """Forget some of what can no longer matter; whether there is more of it."""
-        left = PRUNE_AT_ONCE
-        while left and self._ended and next(iter(self._ended.values())) + REMEMBER_ENDED < now:
+        left = PRUNE_BATCH
+        while left and self._ended and next(iter(self._ended.values())) + ENDED_RETENTION < now:
             self._ended.popitem(last=False)
             left -= 1
-        while left and self._erased and next(iter(self._erased.values()))[1] + REMEMBER_ERASED < now:
+        while left and self._erased and next(iter(self._erased.values()))[1] + ERASED_RETENTION < now:
             self._erased.popitem(last=False)
             left -= 1
-        for hour in [hour for hour in self._stories_until if hour < _hour(now - REMEMBER_ENDED)]:
+        for hour in [hour for hour in self._stories_until if hour < _hour(now - ENDED_RETENTION)]:
             ids = self._stories_until[hour]
             while left and ids:
                 story_id = ids.pop()

@@ -7,7 +7,7 @@ REASONS = (
 """Why somebody has no right to a story."""
 
 
-class Refused(Exception):
+class AccessDenied(Exception):
     """The caller has no right to this story now. To the outside it is the same as a story that never was.
 
     `reason`, one of `REASONS`, is for the metric alone: the ticket is `missing`, `malformed`, `forged`, `foreign`
@@ -20,11 +20,11 @@ class Refused(Exception):
         self.reason = reason
 
 
-class Gone(Exception):
+class NotFound(Exception):
     """The story has ended, or the comment is not there (any more)."""
 
 
-class SwitchedOff(Exception):
+class FeatureDisabled(Exception):
     """The author has switched this off: `comments`, `reactions` or `sharing`."""
 
     def __init__(self, what: str) -> None:
@@ -36,5 +36,5 @@ class FriendsOnly(Exception):
     """Comments are for friends of the author, and the caller is none."""
 
 
-class Unheard(Exception):
+class ReplicaStale(Exception):
     """This replica has not heard lately what may have ended or been forbidden, so it cannot tell."""

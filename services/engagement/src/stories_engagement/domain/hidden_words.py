@@ -14,22 +14,22 @@ UNSPACED = ("CJK ", "HIRAGANA ", "KATAKANA ", "THAI ", "LAO ", "KHMER ", "MYANMA
 VARIATION_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
 
 
-def folded(text: str) -> str:
+def normalize(text: str) -> str:
     """The text as it is compared: without case, compatibility forms and characters that cannot be seen."""
     seen = "".join(c for c in text if c not in VARIATION_SELECTORS and unicodedata.category(c) != "Cf")
     once = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", seen).casefold())
     return unicodedata.normalize("NFKD", once.casefold())
 
 
-def hides(words: Iterable[str], text: str) -> bool:
+def contains_hidden_word(words: Iterable[str], text: str) -> bool:
     """Whether one of the words stands in the text."""
-    whole = folded(text)
+    whole = normalize(text)
     return any(_stands_in(word, whole) for word in _folded_words(tuple(words)))
 
 
 @lru_cache(maxsize=1024)
 def _folded_words(words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(word for word in map(folded, words) if word.strip())
+    return tuple(word for word in map(normalize, words) if word.strip())
 
 
 def _stands_in(word: str, text: str) -> bool:

@@ -49,7 +49,7 @@ class View(NamedTuple):
         return self.story_id, self.viewer_id
 
 
-class Row(NamedTuple):
+class ViewerRow(NamedTuple):
     """Everything one viewer did with one story. `viewed_at` and `listed` are settled by the first view."""
 
     story_id: str
@@ -62,7 +62,7 @@ class Row(NamedTuple):
     def key(self) -> tuple[str, str]:
         return self.story_id, self.viewer_id
 
-    def without(self, until: datetime) -> "Row | None":
+    def without(self, until: datetime) -> "ViewerRow | None":
         """What is left when all plays up to `until` (inclusive) are forgotten; None: nothing."""
         left = {play_id: play for play_id, play in self.plays.items() if play.at > until}
         if not left:
@@ -71,7 +71,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Fence:
+class StoryCounter:
     """A story as its counter knows it. `expires_at` and `author_id` are None until the story is heard of."""
 
     author_id: str | None = None
@@ -93,11 +93,11 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class CountingContext:
     """All that a batch of views is judged by, read in one snapshot. What is absent does not exist."""
 
-    fences: Mapping[str, Fence]
-    rows: Mapping[tuple[str, str], Row]
+    fences: Mapping[str, StoryCounter]
+    rows: Mapping[tuple[str, str], ViewerRow]
     erased: Mapping[str, datetime]
     """When people were erased; their views up to then are nobody's."""
     blocks: Mapping[tuple[str, str], Block]
@@ -107,7 +107,7 @@ class Scene:
 
 
 @dataclass(slots=True)
-class Step:
+class CounterStep:
     """How a batch changes one story's counter."""
 
     viewers: int = 0
@@ -116,38 +116,38 @@ class Step:
 
 
 @dataclass(slots=True)
-class Tally:
+class CountingResult:
     """What a batch of views comes to: rows to add, plays to write into existing rows, counters to raise."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    added: dict[tuple[str, str], Row] = field(default_factory=dict)
+    added: dict[tuple[str, str], ViewerRow] = field(default_factory=dict)
     plays: dict[tuple[str, str], dict[str, Play]] = field(default_factory=dict)
     grown: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By how many plays each existing row grows."""
-    steps: dict[str, Step] = field(default_factory=dict)
+    steps: dict[str, CounterStep] = field(default_factory=dict)
     leftovers: set[str] = field(default_factory=set)
     """Erased people of whom a row is still there."""
     unlisting: set[str] = field(default_factory=set)
     """People whose history is off and of whom a listed row is still there."""
 
-    def step(self, view: View) -> Step:
-        step = self.steps.setdefault(view.story_id, Step())
+    def step(self, view: View) -> CounterStep:
+        step = self.steps.setdefault(view.story_id, CounterStep())
         step.author_id = step.author_id or view.author_id
         return step
 
 
 OUTCOMES = ("counted", "replayed", "refined", "capped", "own", "late", "erased", "blocked")
 """What may become of a view."""
-Judge = Callable[[Scene], Tally]
+CountingRule = Callable[[CountingContext], CountingResult]
 
 
-def tally(views: Sequence[View], scene: Scene, now: datetime) -> Tally:
+def count_views(views: Sequence[View], scene: CountingContext, now: datetime) -> CountingResult:
     """Count a batch of views, in order, against what is known.
 
     Pure, so that a transaction can be run again from the start. Its outcomes: `counted`, `replayed` (nothing new),
     `refined` (a known play, now with greater figures), `capped` (over 100 plays), `own`, `late`, `erased`, `blocked`.
     """
-    result = Tally()
+    result = CountingResult()
     rows = dict(scene.rows)
     for view in views:
         outcome = _refusal(view, scene, now) or _count(view, scene, rows, result)
@@ -157,7 +157,7 @@ def tally(views: Sequence[View], scene: Scene, now: datetime) -> Tally:
     return result
 
 
-def _refusal(view: View, scene: Scene, now: datetime) -> str | None:
+def _refusal(view: View, scene: CountingContext, now: datetime) -> str | None:
     fence = scene.fences.get(view.story_id)
     if fence is not None and (fence.ended or (fence.expires_at is not None and fence.expires_at <= now)):
         return "late"
@@ -174,14 +174,14 @@ def _refusal(view: View, scene: Scene, now: datetime) -> str | None:
     return None
 
 
-def _count(view: View, scene: Scene, rows: dict[tuple[str, str], Row], result: Tally) -> str:
+def _count(view: View, scene: CountingContext, rows: dict[tuple[str, str], ViewerRow], result: CountingResult) -> str:
     unlisted_until = scene.unlisted_until.get(view.viewer_id)
     row = rows.get(view.key)
     if row is None:
         fence = scene.fences.get(view.story_id)
         listed = view.listed and (fence is None or fence.view_list)
         listed = listed and (unlisted_until is None or view.play.at > unlisted_until)
-        row = Row(view.story_id, view.viewer_id, view.play.at, listed, {view.play_id: view.play})
+        row = ViewerRow(view.story_id, view.viewer_id, view.play.at, listed, {view.play_id: view.play})
         rows[view.key] = result.added[view.key] = row
         step = result.step(view)
         step.viewers += 1

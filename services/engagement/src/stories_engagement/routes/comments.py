@@ -6,18 +6,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from starlette.responses import Response
-from stories_shared.clock import text
-from stories_shared.http.app import Who
+from stories_shared.clock import rfc3339
+from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import STORY_ID, Body, StoryId, Text
-from stories_shared.http.deadline import TimelyRoute
+from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.idempotency import Idempotent
 from stories_shared.http.openapi import problem_answer
-from stories_shared.http.paging import Cursors, Listing, Paged
-from stories_shared.http.rate_limits import limited
+from stories_shared.http.paging import Cursors, Page, Paged
+from stories_shared.http.rate_limits import rate_limited
 
 from stories_engagement.domain.comments import Comment
-from stories_engagement.routes.dependencies import OnceOnly, StoryTicket
-from stories_engagement.usecases.access import Admit
+from stories_engagement.routes.dependencies import IdempotentExecution, StoryTicket
+from stories_engagement.usecases.access import CheckAccess
 from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
 
 MOST_CHARACTERS = 500
@@ -27,20 +27,20 @@ MOST_CHARACTERS = 500
 REFUSALS: dict[int | str, dict[str, Any]] = {status: problem_answer(status) for status in (403, 409)}
 
 
-class CommentGiven(Body):
+class CommentCreate(Body):
     """A comment, or a reply to one."""
 
     text: Annotated[str, Text(1, MOST_CHARACTERS)]
     reply_to: StoryId | None = None
 
 
-class CanShape(BaseModel):
+class CommentPermissions(BaseModel):
     """What the reader may do with a comment."""
 
     delete: bool
 
 
-class CommentShape(BaseModel):
+class CommentResponse(BaseModel):
     """A comment as its reader gets it. `reply_to` is always a top one; `replies` counts those that are not hidden."""
 
     id: str
@@ -50,74 +50,74 @@ class CommentShape(BaseModel):
     reply_to: str | None
     replies: int
     created_at: str
-    can: CanShape
+    can: CommentPermissions
 
 
-def shape_of(comment: Comment, *, may_delete: bool) -> CommentShape:
+def comment_response(comment: Comment, *, may_delete: bool) -> CommentResponse:
     """A comment as an answer shows it."""
-    return CommentShape(
+    return CommentResponse(
         id=comment.id,
         story_id=comment.story_id,
         author_id=comment.writer_id,
         text=comment.text,
         reply_to=comment.reply_to,
         replies=comment.replies,
-        created_at=text(comment.created_at),
-        can=CanShape(delete=may_delete),
+        created_at=rfc3339(comment.created_at),
+        can=CommentPermissions(delete=may_delete),
     )
 
 
 def comment_routes(
-    admit: Admit,
+    admit: CheckAccess,
     write: WriteComment,
     find: FindComment,
     read: ReadComments,
     delete: DeleteComment,
-    once_only: OnceOnly,
+    once_only: IdempotentExecution,
     cursors: Cursors,
 ) -> APIRouter:
     """Writing, reading and deleting comments."""
-    router = APIRouter(route_class=TimelyRoute, tags=["comments"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["comments"])
 
     @router.post(
         "/v1/stories/{story_id}/comments",
         status_code=201,
-        dependencies=[limited("comments")],
+        dependencies=[rate_limited("comments")],
         responses=REFUSALS,
     )
     async def write_comment(
-        story_id: StoryId, body: CommentGiven, caller: Who, asked: Idempotent, ticket: StoryTicket = None
-    ) -> CommentShape:
+        story_id: StoryId, body: CommentCreate, caller: CurrentCaller, asked: Idempotent, ticket: StoryTicket = None
+    ) -> CommentResponse:
         """Comment on a story. A reply to a reply hangs on the top one."""
         admitted = await admit(caller.user_id, story_id, ticket)
 
         async def make(comment_id: str) -> Comment:
             return await write(admitted, comment_id, body.text, body.reply_to)
 
-        return shape_of(await once_only(caller.user_id, story_id, asked, make, find), may_delete=True)
+        return comment_response(await once_only(caller.user_id, story_id, asked, make, find), may_delete=True)
 
-    @router.get("/v1/stories/{story_id}/comments", dependencies=[limited("reads")])
+    @router.get("/v1/stories/{story_id}/comments", dependencies=[rate_limited("reads")])
     async def read_comments(
         story_id: StoryId,
-        caller: Who,
+        caller: CurrentCaller,
         page: Paged,
         reply_to: Annotated[str | None, Query(pattern=STORY_ID, description="the replies to this one instead")] = None,
         hidden: Annotated[bool, Query(description="the author: those with a hidden word too")] = False,
         ticket: StoryTicket = None,
-    ) -> Listing[CommentShape]:
+    ) -> Page[CommentResponse]:
         """Top comments, newest first, or the replies to one, oldest first."""
         admitted = await admit(caller.user_id, story_id, ticket)
         name = f"comments {story_id} {reply_to} {hidden}"
         after = cursors.position(name, caller.user_id, page, tuple[datetime, str])
         found, following = await read(admitted, reply_to, after, page.limit, wants_hidden=hidden)
         anyones = admitted.is_author or caller.is_admin
-        return Listing(
-            items=[shape_of(each, may_delete=anyones or each.writer_id == caller.user_id) for each in found],
+        return Page(
+            items=[comment_response(each, may_delete=anyones or each.writer_id == caller.user_id) for each in found],
             next_cursor=cursors.seal(name, caller.user_id, following) if following else None,
         )
 
-    @router.delete("/v1/comments/{comment_id}", status_code=204, dependencies=[limited("writes")])
-    async def delete_comment(comment_id: StoryId, caller: Who) -> Response:
+    @router.delete("/v1/comments/{comment_id}", status_code=204, dependencies=[rate_limited("writes")])
+    async def delete_comment(comment_id: StoryId, caller: CurrentCaller) -> Response:
         """Delete a comment and its replies: its writer, the story's author and admins."""
         await delete(caller.user_id, comment_id, is_admin=caller.is_admin)
         return Response(status_code=204)

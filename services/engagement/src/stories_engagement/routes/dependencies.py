@@ -5,9 +5,9 @@ from typing import Annotated, TypeVar
 
 from fastapi import Header
 from stories_shared.http.idempotency import run_once
-from stories_shared.mongo.idempotency import Claims, Once
+from stories_shared.mongo.idempotency import IdempotencyRequest, IdempotencyStore
 
-from stories_engagement.routes.errors import DOMAIN_REFUSALS
+from stories_engagement.routes.errors import DOMAIN_ERRORS
 
 T = TypeVar("T")
 
@@ -17,19 +17,19 @@ StoryTicket = Annotated[
 ]
 
 
-class OnceOnly:
+class IdempotentExecution:
     """Makes something once per idempotency key. Claims are named by story, so that its erasure finds them."""
 
-    def __init__(self, claims: Claims) -> None:
+    def __init__(self, claims: IdempotencyStore) -> None:
         self._claims = claims
 
     async def __call__(
         self,
         user_id: str,
         story_id: str,
-        asked: Once | None,
+        asked: IdempotencyRequest | None,
         make: Callable[[str], Awaitable[T]],
         again: Callable[[str], Awaitable[T]],
     ) -> T:
         """What `make` makes under a fresh id; for a key that did so before, what `again` finds under that id."""
-        return await run_once(self._claims, user_id, asked, make, again, refusals=DOMAIN_REFUSALS, under=f"{story_id}/")
+        return await run_once(self._claims, user_id, asked, make, again, refusals=DOMAIN_ERRORS, under=f"{story_id}/")

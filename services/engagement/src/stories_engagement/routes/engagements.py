@@ -5,27 +5,27 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
-from stories_shared.http.app import Who
+from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import Body, Emoji, StoryId
-from stories_shared.http.deadline import TimelyRoute
+from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.idempotency import Idempotent
 from stories_shared.http.openapi import problem_answer
-from stories_shared.http.rate_limits import limited
+from stories_shared.http.rate_limits import rate_limited
 
-from stories_engagement.routes.dependencies import OnceOnly, StoryTicket
-from stories_engagement.usecases.access import Admit
+from stories_engagement.routes.dependencies import IdempotentExecution, StoryTicket
+from stories_engagement.usecases.access import CheckAccess
 from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
 
 REFUSALS: dict[int | str, dict[str, Any]] = {409: problem_answer(409)}
 
 
-class ReactionGiven(Body):
+class ReactionRequest(Body):
     """A reaction: one fully qualified emoji."""
 
     emoji: Emoji
 
 
-class ReactionsShape(BaseModel):
+class ReactionsResponse(BaseModel):
     """How many reactions of each kind there are, and the caller's own."""
 
     counts: dict[str, int]
@@ -33,13 +33,13 @@ class ReactionsShape(BaseModel):
     mine: str | None
 
 
-class ShareShape(BaseModel):
+class ShareResponse(BaseModel):
     """The link to hand on. It grants nothing."""
 
     url: str
 
 
-class CountsShape(BaseModel):
+class CountsResponse(BaseModel):
     """Exact counts: `views` are plays, `viewers` people; `comments` include replies."""
 
     views: int
@@ -49,41 +49,45 @@ class CountsShape(BaseModel):
     shares: int
 
 
-def reaction_routes(admit: Admit, react: React, withdraw: WithdrawReaction, read: ReadReactions) -> APIRouter:
+def reaction_routes(admit: CheckAccess, react: React, withdraw: WithdrawReaction, read: ReadReactions) -> APIRouter:
     """One's reaction to a story, and everybody's."""
-    router = APIRouter(route_class=TimelyRoute, tags=["reactions"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["reactions"])
 
     @router.put(
-        "/v1/stories/{story_id}/reaction", status_code=204, dependencies=[limited("reactions")], responses=REFUSALS
+        "/v1/stories/{story_id}/reaction", status_code=204, dependencies=[rate_limited("reactions")], responses=REFUSALS
     )
-    async def set_reaction(story_id: StoryId, body: ReactionGiven, caller: Who, ticket: StoryTicket = None) -> Response:
+    async def set_reaction(
+        story_id: StoryId, body: ReactionRequest, caller: CurrentCaller, ticket: StoryTicket = None
+    ) -> Response:
         """React to a story, in place of an earlier reaction."""
         await react(await admit(caller.user_id, story_id, ticket), body.emoji)
         return Response(status_code=204)
 
-    @router.delete("/v1/stories/{story_id}/reaction", status_code=204, dependencies=[limited("reactions")])
-    async def withdraw_reaction(story_id: StoryId, caller: Who, ticket: StoryTicket = None) -> Response:
+    @router.delete("/v1/stories/{story_id}/reaction", status_code=204, dependencies=[rate_limited("reactions")])
+    async def withdraw_reaction(story_id: StoryId, caller: CurrentCaller, ticket: StoryTicket = None) -> Response:
         """Take one's reaction back. Needs no ticket where there was one."""
         await withdraw(caller.user_id, story_id, ticket)
         return Response(status_code=204)
 
-    @router.get("/v1/stories/{story_id}/reactions", dependencies=[limited("reads")])
-    async def read_reactions(story_id: StoryId, caller: Who, ticket: StoryTicket = None) -> ReactionsShape:
+    @router.get("/v1/stories/{story_id}/reactions", dependencies=[rate_limited("reads")])
+    async def read_reactions(story_id: StoryId, caller: CurrentCaller, ticket: StoryTicket = None) -> ReactionsResponse:
         """How many reactions of each kind a story has."""
         counts, mine = await read(await admit(caller.user_id, story_id, ticket))
-        return ReactionsShape(counts=dict(counts), total=sum(counts.values()), mine=mine)
+        return ReactionsResponse(counts=dict(counts), total=sum(counts.values()), mine=mine)
 
     return router
 
 
-def share_routes(admit: Admit, share: Share, once_only: OnceOnly) -> APIRouter:
+def share_routes(admit: CheckAccess, share: Share, once_only: IdempotentExecution) -> APIRouter:
     """Sharing a story."""
-    router = APIRouter(route_class=TimelyRoute, tags=["shares"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["shares"])
 
-    @router.post("/v1/stories/{story_id}/shares", status_code=201, dependencies=[limited("shares")], responses=REFUSALS)
+    @router.post(
+        "/v1/stories/{story_id}/shares", status_code=201, dependencies=[rate_limited("shares")], responses=REFUSALS
+    )
     async def share_story(
-        story_id: StoryId, caller: Who, asked: Idempotent, response: Response, ticket: StoryTicket = None
-    ) -> ShareShape:
+        story_id: StoryId, caller: CurrentCaller, asked: Idempotent, response: Response, ticket: StoryTicket = None
+    ) -> ShareResponse:
         """A link to the story; counts once per viewer."""
         admitted = await admit(caller.user_id, story_id, ticket)
 
@@ -92,20 +96,20 @@ def share_routes(admit: Admit, share: Share, once_only: OnceOnly) -> APIRouter:
 
         url = await once_only(caller.user_id, story_id, asked, make, make)
         response.headers["Location"] = url
-        return ShareShape(url=url)
+        return ShareResponse(url=url)
 
     return router
 
 
-def count_routes(admit: Admit, read: ReadCounts) -> APIRouter:
+def count_routes(admit: CheckAccess, read: ReadCounts) -> APIRouter:
     """The counts of a story."""
-    router = APIRouter(route_class=TimelyRoute, tags=["counts"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["counts"])
 
-    @router.get("/v1/stories/{story_id}/counts", dependencies=[limited("reads")])
-    async def read_counts(story_id: StoryId, caller: Who, ticket: StoryTicket = None) -> CountsShape:
+    @router.get("/v1/stories/{story_id}/counts", dependencies=[rate_limited("reads")])
+    async def read_counts(story_id: StoryId, caller: CurrentCaller, ticket: StoryTicket = None) -> CountsResponse:
         """Everything that is counted of one story."""
         counts = await read(await admit(caller.user_id, story_id, ticket))
-        return CountsShape(
+        return CountsResponse(
             views=counts.views,
             viewers=counts.viewers,
             reactions=counts.reactions,

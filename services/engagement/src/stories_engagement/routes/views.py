@@ -10,21 +10,21 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 from stories_shared.auth.tokens import Caller
-from stories_shared.clock import text
+from stories_shared.clock import rfc3339
 from stories_shared.events import Milliseconds, PlayId, Taps
-from stories_shared.http.app import Who
+from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import StoryId
-from stories_shared.http.deadline import TimelyRoute, timely
+from stories_shared.http.deadline import DeadlineRoute, with_deadline
 from stories_shared.http.paging import Cursors, Paged
 from stories_shared.http.problems import invalid
-from stories_shared.http.rate_limits import limited, spend
-from stories_shared.http.raw_routes import hot
+from stories_shared.http.rate_limits import consume, rate_limited
+from stories_shared.http.raw_routes import raw_route
 from stories_shared.http.strict_json import read_document
 
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.routes.dependencies import StoryTicket
-from stories_engagement.usecases.access import Admit
-from stories_engagement.usecases.views import Entry, ListViewers, TakeViews
+from stories_engagement.usecases.access import CheckAccess
+from stories_engagement.usecases.views import ListViewers, ReportedView, ReportViews
 
 MOST_ENTRIES = 100
 """Views in one request (docs/http.md)."""
@@ -32,7 +32,7 @@ MOST_ENTRIES = 100
 Count = Annotated[int, Meta(ge=0, le=10_000)]
 
 
-class TapsGiven(Struct, frozen=True, forbid_unknown_fields=True):
+class TapsRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """How often the viewer tapped forward, back and out."""
 
     forward: Count = 0
@@ -40,20 +40,20 @@ class TapsGiven(Struct, frozen=True, forbid_unknown_fields=True):
     exit: Count = 0
 
 
-class ViewGiven(Struct, frozen=True, forbid_unknown_fields=True):
+class ViewRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """One view as a client reports it."""
 
     ticket: str
     play_id: PlayId | None = None
     watched_ms: Milliseconds = 0
     completed: bool = False
-    taps: TapsGiven = TapsGiven()
+    taps: TapsRequest = TapsRequest()
 
 
-class ViewsGiven(Struct, frozen=True, forbid_unknown_fields=True):
+class ViewsRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of `POST /v1/views`."""
 
-    views: Annotated[list[ViewGiven], Meta(max_length=MOST_ENTRIES)]
+    views: Annotated[list[ViewRequest], Meta(max_length=MOST_ENTRIES)]
 
 
 class Rejected(Struct, frozen=True):
@@ -63,7 +63,7 @@ class Rejected(Struct, frozen=True):
     reason: Literal["ticket", "ended"]
 
 
-class ViewsTaken(Struct, frozen=True):
+class ViewsResponse(Struct, frozen=True):
     """How many views are durable, and which are not taken."""
 
     accepted: int
@@ -73,14 +73,14 @@ class ViewsTaken(Struct, frozen=True):
 encode = msgspec.json.Encoder().encode
 
 
-def entries_of(document: Any) -> list[Entry]:
+def entries_of(document: Any) -> list[ReportedView]:
     """The views of a body. Raises the 422 problem for a wrong shape."""
     try:
-        given = msgspec.convert(document, ViewsGiven)
+        given = msgspec.convert(document, ViewsRequest)
     except msgspec.ValidationError as error:
         raise invalid(str(error), "body") from error
     return [
-        Entry(
+        ReportedView(
             ticket=view.ticket,
             play_id=view.play_id,
             watched_ms=view.watched_ms,
@@ -91,7 +91,7 @@ def entries_of(document: Any) -> list[Entry]:
     ]
 
 
-class ViewerShape(BaseModel):
+class ViewerResponse(BaseModel):
     """One viewer; `viewed_at` is the first time."""
 
     viewer_id: str
@@ -100,47 +100,51 @@ class ViewerShape(BaseModel):
     reaction: str | None
 
 
-class ViewersShape(BaseModel):
+class ViewersResponse(BaseModel):
     """A page of viewers; `total` counts all, `hidden` those of them that no page shows."""
 
-    items: list[ViewerShape]
+    items: list[ViewerResponse]
     next_cursor: str | None
     total: int
     hidden: int
 
 
 def view_routes(
-    admit: Admit, take: TakeViews, viewers: ListViewers, cursors: Cursors, metrics: EngagementMetrics
+    admit: CheckAccess, take: ReportViews, viewers: ListViewers, cursors: Cursors, metrics: EngagementMetrics
 ) -> APIRouter:
     """`POST /v1/views` and the list of viewers."""
-    router = APIRouter(route_class=TimelyRoute, tags=["views"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["views"])
 
-    @hot(
+    @raw_route(
         router,
         "POST",
         "/v1/views",
         summary="Report plays of stories: answered once the accepted ones are durable, counted when they are consumed",
-        body=ViewsGiven,
-        answers={202: ViewsTaken, 429: None},
+        body=ViewsRequest,
+        answers={202: ViewsResponse, 429: None},
     )
     async def take_views(request: Request, caller: Caller, _query: dict[str, str]) -> Response:
         entries = entries_of(await read_document(request))
-        spend(request, "views", caller.user_id, len(entries))
-        taken = await timely(take(caller.user_id, entries))
+        consume(request, "views", caller.user_id, len(entries))
+        taken = await with_deadline(take(caller.user_id, entries))
         for reason in taken.refusals:
             metrics.tickets_refused.labels(reason).inc()
         rejected = [Rejected(index, reason) for index, reason in taken.rejected]
-        return Response(encode(ViewsTaken(taken.accepted, rejected)), 202, media_type="application/json")
+        return Response(encode(ViewsResponse(taken.accepted, rejected)), 202, media_type="application/json")
 
-    @router.get("/v1/stories/{story_id}/viewers", dependencies=[limited("reads")])
-    async def list_viewers(story_id: StoryId, caller: Who, page: Paged, ticket: StoryTicket = None) -> ViewersShape:
+    @router.get("/v1/stories/{story_id}/viewers", dependencies=[rate_limited("reads")])
+    async def list_viewers(
+        story_id: StoryId, caller: CurrentCaller, page: Paged, ticket: StoryTicket = None
+    ) -> ViewersResponse:
         """Who viewed a story, newest first. For its author only."""
         admitted = await admit(caller.user_id, story_id, ticket)
         name = f"viewers {story_id}"
         found = await viewers(admitted, cursors.position(name, caller.user_id, page, tuple[datetime, str]), page.limit)
-        return ViewersShape(
+        return ViewersResponse(
             items=[
-                ViewerShape(viewer_id=v.viewer_id, viewed_at=text(v.viewed_at), plays=v.plays, reaction=v.reaction)
+                ViewerResponse(
+                    viewer_id=v.viewer_id, viewed_at=rfc3339(v.viewed_at), plays=v.plays, reaction=v.reaction
+                )
                 for v in found.viewers
             ],
             next_cursor=cursors.seal(name, caller.user_id, found.following) if found.following else None,

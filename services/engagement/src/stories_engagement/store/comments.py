@@ -6,13 +6,13 @@ from datetime import datetime
 
 from pymongo import ASCENDING, DESCENDING
 from stories_shared.events.ids import new_id
-from stories_shared.mongo.client import Document, Loader
+from stories_shared.mongo.client import DataLoader, Document
 
 from stories_engagement.domain.comments import Comment
-from stories_engagement.domain.errors import Gone
+from stories_engagement.domain.errors import NotFound
 from stories_engagement.store.kinds import COMMENT, COMMENTS
 from stories_engagement.store.schema import ENGAGEMENTS, HIDDEN_WORDS, STORIES
-from stories_engagement.store.story_counters import Book
+from stories_engagement.store.story_counters import CounterWriter
 from stories_engagement.store.units import Key, Rows
 from stories_engagement.store.writes import RemoveRow
 from stories_engagement.usecases.comments import HasHidden, Position
@@ -25,7 +25,7 @@ AT_ONCE = 500
 class MongoComments:
     """Keeps comments. `own`: the text itself has a hidden word; `hidden`: it has, or the one it hangs on has."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: CounterWriter) -> None:
         self._book = book
         self._mongo = book.mongo
         self._comments = book.mongo[COMMENTS]
@@ -33,7 +33,7 @@ class MongoComments:
     async def add(
         self, comment: Comment, author_id: str, hides: HasHidden, visible: Callable[[Comment], bool]
     ) -> Comment:
-        """Keep a comment. Raises `Gone` where the story has ended or its writer cannot see what it replies to."""
+        """Keep a comment. Raises `NotFound` where the story has ended or its writer cannot see what it replies to."""
 
         write = WriteComment(comment, author_id, hides, visible)
         return await self._book.write(comment.story_id, author_id, write)
@@ -53,7 +53,7 @@ class MongoComments:
 
         try:
             return await self._book.remove(RemoveRow(COMMENT, comment.id, comment.story_id))
-        except Gone:
+        except NotFound:
             return False
 
     async def page(self, story_id: str, reply_to: str | None, after: Position | None, limit: int) -> list[Comment]:
@@ -92,7 +92,7 @@ class WriteComment:
         """Nothing."""
 
     def apply(self, rows: Rows) -> Comment:
-        """Write it. Raises `Gone` where its writer cannot see what it replies to."""
+        """Write it. Raises `NotFound` where its writer cannot see what it replies to."""
         again = rows.get(COMMENTS, self.comment.id)
         if again is not None:
             return comment_of(again)
@@ -120,10 +120,10 @@ class WriteComment:
             return None
         found = rows.get(COMMENTS, self.comment.reply_to)
         if found is None or found["story_id"] != self.comment.story_id or not self.visible(comment_of(found)):
-            raise Gone
+            raise NotFound
         top = found if found["reply_to"] is None else rows.get(COMMENTS, found["reply_to"])
         if top is None:
-            raise Gone
+            raise NotFound
         return top
 
 
@@ -135,12 +135,12 @@ class MongoHiddenWords:
     can go on from there, and that who applies an older change stops.
     """
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: CounterWriter) -> None:
         self._book = book
         self._mongo = book.mongo
         self._words = book.mongo[HIDDEN_WORDS]
         self._comments = book.mongo[COMMENTS]
-        self._loader = Loader(self._words, {"words": 1, "rehide": 1})
+        self._loader = DataLoader(self._words, {"words": 1, "rehide": 1})
 
     async def words(self, author_id: str) -> tuple[str, ...]:
         """An author's words, as they wrote them."""
@@ -178,7 +178,7 @@ class MongoHiddenWords:
             try:
                 judge = JudgeComments(work, work.story_id, hides, until)
                 at = await self._book.write(work.story_id, work.author_id, judge)
-            except Gone:
+            except NotFound:
                 at = ""
             if at is None:
                 return None

@@ -5,19 +5,19 @@ from datetime import datetime
 
 from stories_engagement.store.kinds import REACTION, REACTIONS, SHARE
 from stories_engagement.store.schema import ENGAGEMENTS, row_id
-from stories_engagement.store.story_counters import Book
+from stories_engagement.store.story_counters import CounterWriter
 from stories_engagement.store.writes import PutRow
-from stories_engagement.usecases.access import Admitted
+from stories_engagement.usecases.access import StoryAccess
 
 
 class MongoReactions:
     """One reaction per viewer and story. A withdrawn one leaves its row, so that withdrawing can be repeated."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: CounterWriter) -> None:
         self._book = book
         self._rows = book.mongo[REACTIONS]
 
-    async def put(self, admitted: Admitted, emoji: str, at: datetime) -> None:
+    async def put(self, admitted: StoryAccess, emoji: str, at: datetime) -> None:
         """Set a viewer's reaction. Raises `Gone`."""
         await self._set(admitted.story_id, admitted.user_id, admitted.author_id, emoji, at)
 
@@ -48,10 +48,10 @@ class MongoReactions:
 class MongoShares:
     """Who shared a story, once each."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: CounterWriter) -> None:
         self._book = book
 
-    async def put(self, admitted: Admitted, at: datetime) -> None:
+    async def put(self, admitted: StoryAccess, at: datetime) -> None:
         """Count a viewer's share, the first time. Raises `Gone`."""
         story_id, user_id = admitted.story_id, admitted.user_id
         row = {"_id": row_id(story_id, user_id), "story_id": story_id, "viewer_id": user_id, "at": at}

@@ -25,7 +25,7 @@ STORIES, VIEWS, ENGAGEMENTS = "stories", "views", "engagements"
 VIEWERS, CLAIMS = "viewers", "claims"
 BLOCKS, PRIVACY, HIDDEN_WORDS, ERASED_USERS = "blocks", "privacy", "hidden_words", "erased_users"
 
-KEEP_MARKS = timedelta(days=30)
+MARK_RETENTION = timedelta(days=30)
 """Ended marks, lifted blocks and erased-user marks: longer than any record of a topic can live."""
 
 DUPLICATE_KEY = 11000
@@ -37,9 +37,9 @@ def row_id(story_id: str, user_id: str) -> str:
     return f"{story_id}/{user_id}"
 
 
-async def ensure(mongo: Mongo) -> None:
+async def ensure_schema(mongo: Mongo) -> None:
     """Make every collection and index that is not there yet. Transactions need the collections to exist."""
-    month = int(KEEP_MARKS.total_seconds())
+    month = int(MARK_RETENTION.total_seconds())
     ended = IndexModel([("ended", ASCENDING)], name="ended", expireAfterSeconds=month)
     await mongo.ensure(STORIES, IndexModel([("author_id", ASCENDING), ("_id", ASCENDING)], name="author"))
     unheard = IndexModel([("since", ASCENDING)], name="unheard", partialFilterExpression={"expires_at": None})
@@ -65,7 +65,7 @@ async def ensure(mongo: Mongo) -> None:
     await mongo.ensure(ERASED_USERS, heard, again)
 
 
-async def settled(mongo: Mongo, verb: Callable[[Session], Awaitable[T]]) -> T:
+async def transaction_retrying_duplicates(mongo: Mongo, verb: Callable[[Session], Awaitable[T]]) -> T:
     """Run a verb in a transaction, again where another one made the same document first.
 
     Two transactions that both insert a document meet as a conflict, which the driver retries, or as a duplicate key,

@@ -5,14 +5,22 @@ from dataclasses import asdict
 from datetime import datetime
 
 from pymongo import ASCENDING
-from stories_shared.clock import Clock, whole_ms
+from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.events import StoryPosted
 from stories_shared.mongo.client import Document, Mongo, Session
 
-from stories_engagement.domain.access_state import Known
+from stories_engagement.domain.access_state import LiveStory
 from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS
-from stories_engagement.store.schema import CLAIMS, ENGAGEMENTS, STORIES, VIEWERS, VIEWS, row_id, settled
-from stories_engagement.usecases.stories import known_of
+from stories_engagement.store.schema import (
+    CLAIMS,
+    ENGAGEMENTS,
+    STORIES,
+    VIEWERS,
+    VIEWS,
+    row_id,
+    transaction_retrying_duplicates,
+)
+from stories_engagement.usecases.stories import live_story_of
 
 ERASED_AT_ONCE = 1_000
 """Rows that one command deletes: some thirty milliseconds of the server."""
@@ -31,7 +39,7 @@ class MongoStories:
 
     async def put(self, story: StoryPosted) -> None:
         """Keep a story, unless it has ended or as new a revision is kept."""
-        story_id, known = story.story_id, known_of(story)
+        story_id, known = story.story_id, live_story_of(story)
         fields = asdict(known) | {name: getattr(story, name) for name in ("posted_at", "series_id", "part", "parts")}
 
         async def verb(session: Session) -> None:
@@ -45,23 +53,23 @@ class MongoStories:
             await self._mongo[STORIES].insert_one({"_id": story_id, **fields}, session=session)
             heard = {"author_id": known.author_id, "expires_at": known.expires_at}
             if fence is None:
-                new = {"_id": story_id, "viewers": 0, "plays": 0, "ended": None, "since": whole_ms(self._now())}
+                new = {"_id": story_id, "viewers": 0, "plays": 0, "ended": None, "since": truncate_to_ms(self._now())}
                 await self._views.insert_one(new | heard, session=session)
             else:
                 own = await self._forget_own(story_id, known.author_id, session)
                 change = {"$set": heard, "$inc": {"viewers": -(own > 0), "plays": -own}}
                 await self._views.update_one({"_id": story_id}, change, session=session)
 
-        await settled(self._mongo, verb)
+        await transaction_retrying_duplicates(self._mongo, verb)
 
     async def end(self, story_id: str, how: str) -> None:
         """Mark a story as ended, once and for all. Its counts and times stay for as long as the mark."""
-        now = whole_ms(self._now())
+        now = truncate_to_ms(self._now())
 
         async def verb(session: Session) -> None:
             for name, nothing, over, gone in (
                 (VIEWS, NO_VIEWS, {"ended": now, "how": how}, {}),
-                (ENGAGEMENTS, NO_ENGAGEMENTS, {"ended": now}, dict.fromkeys(("unsaid", *BREAKDOWNS), "")),
+                (ENGAGEMENTS, NO_ENGAGEMENTS, {"ended": now}, dict.fromkeys(("pending", *BREAKDOWNS), "")),
             ):
                 fence = await self._mongo[name].find_one({"_id": story_id}, {"ended": 1}, session=session)
                 if fence is None:
@@ -72,7 +80,7 @@ class MongoStories:
                     )
             await self._mongo[STORIES].delete_one({"_id": story_id}, session=session)
 
-        await settled(self._mongo, verb)
+        await transaction_retrying_duplicates(self._mongo, verb)
 
     async def erase(self, story_id: str, steps: int) -> bool:
         """Delete the rows of a story in at most so many steps; whether all are gone.
@@ -113,7 +121,7 @@ class MongoStories:
         wanted = {"expires_at": None, "ended": None, "since": {"$lt": before}}
         return [fence["_id"] for fence in await self._views.find(wanted, {"_id": 1}, limit=limit).to_list(None)]
 
-    async def live(self) -> AsyncIterator[tuple[str, Known]]:
+    async def live(self) -> AsyncIterator[tuple[str, LiveStory]]:
         """All stories that are kept, a batch at a time."""
         async for story in self._mongo[STORIES].find({}, batch_size=SNAPSHOT_BATCH):
             yield story["_id"], known_from(story)
@@ -133,9 +141,9 @@ class MongoStories:
 NO_VIEWS: Document = {"author_id": None, "expires_at": None, "viewers": 0, "plays": 0}
 
 
-def known_from(document: Document) -> Known:
+def known_from(document: Document) -> LiveStory:
     """A story as it was kept."""
-    return Known(
+    return LiveStory(
         author_id=document["author_id"],
         expires_at=document["expires_at"],
         revision=document["revision"],

@@ -1,6 +1,6 @@
 """The document of a story that fences and counts its reactions, comments and shares.
 
-Whoever changes a count marks the document as unsaid in the same write; the relay says `story-engaged` from it.
+Whoever changes a count marks the document as pending in the same write; the relay says `story-engaged` from it.
 """
 
 import asyncio
@@ -10,23 +10,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from stories_shared.clock import Clock, whole_ms
-from stories_shared.errors import dependency_of
+from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.errors import failed_dependency
 from stories_shared.events import StoryEngaged
-from stories_shared.events.outgoing import Saying
-from stories_shared.mongo.client import Document, Loader, Mongo, Session
-from stories_shared.mongo.outbox import mark
+from stories_shared.events.outgoing import OutgoingEvent
+from stories_shared.mongo.client import DataLoader, Document, Mongo, Session
+from stories_shared.mongo.outbox import pending_mark
 
-from stories_engagement.domain.errors import Gone
+from stories_engagement.domain.errors import NotFound
 from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS, TOTALS, Delta
-from stories_engagement.store.schema import ENGAGEMENTS, VIEWS, settled
+from stories_engagement.store.schema import ENGAGEMENTS, VIEWS, transaction_retrying_duplicates
 from stories_engagement.store.units import Rows
 from stories_engagement.store.writes import RemoveRow, Write
 from stories_engagement.usecases.engagements import Counts
 
 T = TypeVar("T")
 
-TOGETHER = 50
+MAX_WRITES_PER_TRANSACTION = 50
 """Writes about one story that share a transaction. A commit costs as much for fifty as for one."""
 
 FORGOTTEN_AT_ONCE = 500
@@ -34,7 +34,7 @@ FORGOTTEN_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Wish:
+class PendingWrite:
     """A write, whose story it is about, and who waits for it."""
 
     write: Write[Any]
@@ -50,7 +50,7 @@ class Unchanged(Exception):
         self.outcomes = outcomes
 
 
-class Book:
+class CounterWriter:
     """The engagements of all stories: every change of rows goes through `write`.
 
     What waits for the same story goes into one transaction, so that a story that all the world reacts to costs few
@@ -62,9 +62,9 @@ class Book:
         self.now = now
         self._wake = wake
         self._documents = mongo[ENGAGEMENTS]
-        self._viewed = Loader(mongo[VIEWS], {"viewers": 1, "plays": 1})
-        self._engaged = Loader(self._documents, dict.fromkeys(TOTALS, 1))
-        self._waiting: dict[str, list[Wish]] = {}
+        self._viewed = DataLoader(mongo[VIEWS], {"viewers": 1, "plays": 1})
+        self._engaged = DataLoader(self._documents, dict.fromkeys(TOTALS, 1))
+        self._waiting: dict[str, list[PendingWrite]] = {}
         self._working: set[asyncio.Task[None]] = set()
 
     async def write(self, story_id: str, author_id: str | None, write: Write[T]) -> T:
@@ -73,7 +73,7 @@ class Book:
         Raises:
             Gone: the story has ended, or the write says so.
         """
-        wish = Wish(write, author_id, asyncio.get_running_loop().create_future())
+        wish = PendingWrite(write, author_id, asyncio.get_running_loop().create_future())
         if story_id in self._waiting:
             self._waiting[story_id].append(wish)
         else:
@@ -107,7 +107,7 @@ class Book:
                     .to_list(None)
                 )
                 for row in found:
-                    with contextlib.suppress(Gone):
+                    with contextlib.suppress(NotFound):
                         await self.remove(RemoveRow(kind, row["_id"], row["story_id"], until))
                 if len(found) < FORGOTTEN_AT_ONCE:
                     break
@@ -135,16 +135,18 @@ class Book:
             await self._try(story_id, wishes)
         del self._waiting[story_id]
 
-    async def _try(self, story_id: str, wishes: Sequence[Wish]) -> None:
+    async def _try(self, story_id: str, wishes: Sequence[PendingWrite]) -> None:
         """Do some wishes; where they fail together and no dependency is down, one by one."""
         if not wishes:
             return
         try:
-            outcomes, said = await settled(self.mongo, lambda session: self._write(story_id, wishes, session))
+            outcomes, said = await transaction_retrying_duplicates(
+                self.mongo, lambda session: self._write(story_id, wishes, session)
+            )
         except Unchanged as unchanged:
             outcomes, said = unchanged.outcomes, False
         except Exception as error:  # noqa: BLE001  (it is handed to everyone who waits)
-            if len(wishes) > 1 and dependency_of(error) is None:
+            if len(wishes) > 1 and failed_dependency(error) is None:
                 for wish in wishes:
                     await self._try(story_id, [wish])
                 return
@@ -159,11 +161,11 @@ class Book:
             else:
                 wish.answer.set_result(outcome)
 
-    async def _write(self, story_id: str, wishes: Sequence[Wish], session: Session) -> tuple[list[Any], bool]:
+    async def _write(self, story_id: str, wishes: Sequence[PendingWrite], session: Session) -> tuple[list[Any], bool]:
         """Fence first: from here on an ending and other replicas wait, and see what this transaction makes of it."""
         before = await self._documents.find_one_and_update({"_id": story_id}, {"$inc": {"seq": 1}}, session=session)
         if before is not None and before["ended"] is not None:
-            raise Unchanged([Gone() for _ in wishes])
+            raise Unchanged([NotFound() for _ in wishes])
         rows = Rows(self.mongo, session)
         while await rows.load(key for wish in wishes for key in wish.write.needs(rows)):
             continue
@@ -174,13 +176,13 @@ class Book:
             await wish.write.search(rows)
             try:
                 outcomes.append(wish.write.apply(rows))
-            except Gone as gone:
+            except NotFound as gone:
                 outcomes.append(gone)
         if not rows.changed:
             raise Unchanged(outcomes)
         delta = rows.delta()
         await rows.write()
-        now = whole_ms(self.now())
+        now = truncate_to_ms(self.now())
         if before is None:
             new = {**NO_ENGAGEMENTS, **{name: {} for name in BREAKDOWNS}, "seq": 1, "ended": None}
             await self._documents.insert_one(
@@ -189,23 +191,23 @@ class Book:
         change = counted(before or NO_ENGAGEMENTS, delta, now)
         change["$set"]["author_id"] = author_id
         await self._documents.update_one({"_id": story_id}, change, session=session)
-        return outcomes, "unsaid" in change["$set"]
+        return outcomes, "pending" in change["$set"]
 
 
-def together(waiting: Sequence[Wish]) -> int:
+def together(waiting: Sequence[PendingWrite]) -> int:
     """How many of the first share a transaction."""
-    for number, wish in enumerate(waiting[:TOGETHER]):
+    for number, wish in enumerate(waiting[:MAX_WRITES_PER_TRANSACTION]):
         if wish.write.alone:
             return max(1, number)
-    return min(len(waiting), TOGETHER)
+    return min(len(waiting), MAX_WRITES_PER_TRANSACTION)
 
 
-def facts(document: Document) -> list[Saying]:
+def engagement_events(document: Document) -> list[OutgoingEvent]:
     """What a marked document says now: the totals of the kinds that changed."""
     if document["ended"] is not None or document["author_id"] is None:
         return []
     return [
-        Saying(
+        OutgoingEvent(
             StoryEngaged(
                 story_id=document["_id"],
                 author_id=document["author_id"],
@@ -215,7 +217,7 @@ def facts(document: Document) -> list[Saying]:
                 at=document["at"],
             )
         )
-        for kind in document["unsaid"]["kinds"]
+        for kind in document["pending"]["kinds"]
     ]
 
 
@@ -226,9 +228,9 @@ def counted(before: Document, delta: Delta, now: datetime) -> Document:
     if emptied:
         update["$unset"] = emptied
     if kinds := {kind for kind in TOTALS if delta.get(kind)}:
-        waiting = before.get("unsaid") or {"kinds": (), "since": now}
-        marked = mark(before["seq"] + 1, waiting["since"])
-        update["$set"]["unsaid"] = marked | {"kinds": sorted(kinds.union(waiting["kinds"]))}
+        waiting = before.get("pending") or {"kinds": (), "since": now}
+        marked = pending_mark(before["seq"] + 1, waiting["since"])
+        update["$set"]["pending"] = marked | {"kinds": sorted(kinds.union(waiting["kinds"]))}
     if not update["$inc"]:
         del update["$inc"]
     return update

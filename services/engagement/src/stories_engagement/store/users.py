@@ -6,11 +6,18 @@ from datetime import datetime
 
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
-from stories_shared.clock import Clock, whole_ms
-from stories_shared.mongo.client import Loader, Mongo, Session
+from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.mongo.client import DataLoader, Mongo, Session
 
-from stories_engagement.domain.access_state import Edge, Pair
-from stories_engagement.store.schema import BLOCKS, CLAIMS, ERASED_USERS, PRIVACY, row_id, settled
+from stories_engagement.domain.access_state import BlockState, Pair
+from stories_engagement.store.schema import (
+    BLOCKS,
+    CLAIMS,
+    ERASED_USERS,
+    PRIVACY,
+    row_id,
+    transaction_retrying_duplicates,
+)
 
 
 class MongoBlocks:
@@ -19,15 +26,15 @@ class MongoBlocks:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
         self._blocks = mongo[BLOCKS]
-        self._loader = Loader(self._blocks, {"on": 1, "at": 1})
+        self._loader = DataLoader(self._blocks, {"on": 1, "at": 1})
 
-    async def edges(self, pairs: Iterable[Pair]) -> dict[Pair, Edge]:
+    async def edges(self, pairs: Iterable[Pair]) -> dict[Pair, BlockState]:
         """The words about these pairs; what is absent was never said or is long lifted."""
         ids = {row_id(*pair): pair for pair in pairs}
         found = await self._loader.get_many(ids)
-        return {ids[_id]: Edge(block["on"], block["at"]) for _id, block in found.items()}
+        return {ids[_id]: BlockState(block["on"], block["at"]) for _id, block in found.items()}
 
-    async def edges_of(self, user_id: str, limit: int) -> dict[Pair, Edge]:
+    async def edges_of(self, user_id: str, limit: int) -> dict[Pair, BlockState]:
         """Blocks that stand and that a person has a part in, at most so many."""
         fields = {"user_id": 1, "target_id": 1, "at": 1}
         sides = await asyncio.gather(
@@ -36,9 +43,9 @@ class MongoBlocks:
                 for side in ("user_id", "target_id")
             )
         )
-        return {(b["user_id"], b["target_id"]): Edge(on=True, at=b["at"]) for side in sides for b in side}
+        return {(b["user_id"], b["target_id"]): BlockState(on=True, at=b["at"]) for side in sides for b in side}
 
-    async def outdated(self, edges: Mapping[Pair, Edge]) -> set[Pair]:
+    async def outdated(self, edges: Mapping[Pair, BlockState]) -> set[Pair]:
         """Which of these words are stored, or outdone by what is stored: by a newer word or by an erasure."""
         people = sorted({user_id for pair in edges for user_id in pair})
         erased = await self._mongo[ERASED_USERS].find({"_id": {"$in": people}}, {"at": 1}).to_list(None)
@@ -50,7 +57,7 @@ class MongoBlocks:
             or any(user_id in until and edge.at <= until[user_id] for user_id in pair)
         }
 
-    async def put(self, user_id: str, target_id: str, edge: Edge) -> None:
+    async def put(self, user_id: str, target_id: str, edge: BlockState) -> None:
         """Keep a block or its lifting, unless a newer word is kept or one of the two was erased since.
 
         The two come by topics of their own: of a block heard after its lifting, it is kept since when it had stood.
@@ -62,7 +69,7 @@ class MongoBlocks:
             nobodys = {"_id": {"$in": [user_id, target_id]}, "at": {"$gte": edge.at}}
             if await self._mongo[ERASED_USERS].find_one(nobodys, session=session):
                 return
-            if held and not Edge(held["on"], held["at"]).outdone_by(edge):
+            if held and not BlockState(held["on"], held["at"]).outdone_by(edge):
                 if edge.on and held.get("lifted_at") == held["since"] > edge.at:
                     await self._blocks.update_one(key, {"$set": {"since": edge.at}}, session=session)
                 return
@@ -73,7 +80,7 @@ class MongoBlocks:
                 document["lifted_at"] = edge.at
             await self._blocks.replace_one(key, document, upsert=True, session=session)
 
-        await settled(self._mongo, verb)
+        await transaction_retrying_duplicates(self._mongo, verb)
 
     async def forget(self, user_id: str, until: datetime) -> None:
         """Take away all blocks by and against a person up to a time."""
@@ -86,7 +93,7 @@ class MongoPrivacy:
 
     def __init__(self, mongo: Mongo) -> None:
         self._privacy = mongo[PRIVACY]
-        self._loader = Loader(self._privacy, {"view_history": 1})
+        self._loader = DataLoader(self._privacy, {"view_history": 1})
 
     async def listed(self, user_id: str) -> bool:
         """Whether a person's views are listed from now on; so they are until somebody says otherwise."""
@@ -110,7 +117,7 @@ class MongoPrivacy:
 Forget = Callable[[str, datetime], Awaitable[None]]
 
 
-class MongoPeople:
+class MongoUserErasure:
     """Marks of erased people, and what is to be taken away from whom."""
 
     def __init__(self, mongo: Mongo, now: Clock, forgets: Sequence[Forget]) -> None:
@@ -121,7 +128,7 @@ class MongoPeople:
 
     async def mark_erased(self, user_id: str, at: datetime, again_at: datetime) -> datetime:
         """Mark a person as erased up to a time, or the later one of an earlier mark, which is returned."""
-        change = {"$max": {"at": at}, "$set": {"again_at": again_at, "heard_at": whole_ms(self._now())}}
+        change = {"$max": {"at": at}, "$set": {"again_at": again_at, "heard_at": truncate_to_ms(self._now())}}
         after = ReturnDocument.AFTER
         try:
             mark = await self._marks.find_one_and_update({"_id": user_id}, change, upsert=True, return_document=after)

@@ -7,10 +7,20 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
-from stories_shared.clock import Clock, whole_ms
+from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.mongo.client import Document, Mongo, Session
 
-from stories_engagement.domain.views import Block, Fence, Judge, Play, Row, Scene, Tally, View, stories_of
+from stories_engagement.domain.views import (
+    Block,
+    CountingContext,
+    CountingResult,
+    CountingRule,
+    Play,
+    StoryCounter,
+    View,
+    ViewerRow,
+    stories_of,
+)
 from stories_engagement.store.kinds import REACTIONS
 from stories_engagement.store.schema import (
     BLOCKS,
@@ -21,9 +31,9 @@ from stories_engagement.store.schema import (
     VIEWS,
     is_duplicate,
     row_id,
-    settled,
+    transaction_retrying_duplicates,
 )
-from stories_engagement.usecases.views import Audience, Position, Viewer
+from stories_engagement.usecases.views import Position, Viewer, ViewerPage
 
 FAR = datetime.fromisoformat("9000-01-01T00:00:00+00:00")
 """Until when a history is off that is off now."""
@@ -37,7 +47,7 @@ FORGOTTEN_AT_ONCE = 500
 """Rows of a person that are looked up at a time."""
 
 
-class MongoLedger:
+class MongoViews:
     """Counts views and keeps who viewed."""
 
     def __init__(self, mongo: Mongo, now: Clock) -> None:
@@ -46,7 +56,7 @@ class MongoLedger:
         self._views = mongo[VIEWS]
         self._rows = mongo[VIEWERS]
 
-    async def count(self, views: Sequence[View], judge: Judge) -> Tally:
+    async def count(self, views: Sequence[View], judge: CountingRule) -> CountingResult:
         """Read what the views are judged by, have them judged, and write what that comes to: all or nothing.
 
         New rows need no snapshot: a row that somebody else has made meanwhile, and a story that has ended or whose
@@ -66,13 +76,13 @@ class MongoLedger:
             else:
                 return result
 
-        async def verb(session: Session) -> Tally:
+        async def verb(session: Session) -> CountingResult:
             scene = await self._scene(views, session)
             result = judge(scene)
             await self._write(result, scene, session)
             return result
 
-        return await settled(self._mongo, verb)
+        return await transaction_retrying_duplicates(self._mongo, verb)
 
     async def marks(self, user_ids: Iterable[str]) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]:
         """When those of these people who were erased were, and until when those who hid their history did."""
@@ -101,7 +111,7 @@ class MongoLedger:
         stay_off = {"viewer_id": user_id, "listed": True, "at": {"$lte": until}}
         await self._rows.update_many(stay_off, {"$set": {"listed": False}})
 
-    async def page(self, story_id: str, after: Position | None, limit: int, avoid: Set[str]) -> Audience:
+    async def page(self, story_id: str, after: Position | None, limit: int, avoid: Set[str]) -> ViewerPage:
         """Who is listed, newest first, without those to be avoided; and how many there are in all, of one moment."""
 
         async def verb(session: Session) -> tuple[int, int, list[Document]]:
@@ -128,21 +138,21 @@ class MongoLedger:
         reactions = await self._mongo[REACTIONS].find({"_id": {"$in": [row["_id"] for row in rows]}}).to_list(None)
         emoji = {reaction["_id"]: reaction["emoji"] for reaction in reactions}
         viewers = [Viewer(row["viewer_id"], row["at"], row["count"], emoji.get(row["_id"])) for row in rows]
-        return Audience(viewers, total, hidden)
+        return ViewerPage(viewers, total, hidden)
 
     async def total(self, story_id: str) -> int:
         """How many viewers a story has."""
         fence = await self._views.find_one({"_id": story_id}, {"viewers": 1})
         return int(fence["viewers"]) if fence else 0
 
-    async def _scene(self, views: Sequence[View], session: Session | None) -> Scene:
+    async def _scene(self, views: Sequence[View], session: Session | None) -> CountingContext:
         """All that the views are judged by: in a session one after the other, otherwise at once."""
 
         async def found(collection: str, ids: Iterable[str], *fields: str) -> list[Document]:
             wanted = {"_id": {"$in": list(ids)}}
             return await self._mongo[collection].find(wanted, dict.fromkeys(fields, 1), session=session).to_list(None)
 
-        async def blocked(fences: Mapping[str, Fence]) -> list[Document]:
+        async def blocked(fences: Mapping[str, StoryCounter]) -> list[Document]:
             sides: set[str] = set()
             for view in views:
                 fence = fences.get(view.story_id)
@@ -166,11 +176,11 @@ class MongoLedger:
         lists, counters, rows, erased, privacy = answers
         listing = {story["_id"]: story["view_list"] for story in lists}
         fences = {
-            f["_id"]: Fence(f["author_id"], f["expires_at"], f["ended"] is not None, listing.get(f["_id"], True))
+            f["_id"]: StoryCounter(f["author_id"], f["expires_at"], f["ended"] is not None, listing.get(f["_id"], True))
             for f in counters
         }
         erased_at, unlisted_until = _marks(erased, privacy)
-        return Scene(
+        return CountingContext(
             fences=fences,
             rows={(row["story_id"], row["viewer_id"]): row_of(row) for row in rows},
             erased=erased_at,
@@ -180,9 +190,9 @@ class MongoLedger:
             unlisted_until=unlisted_until,
         )
 
-    async def _write(self, result: Tally, scene: Scene, session: Session) -> None:
+    async def _write(self, result: CountingResult, scene: CountingContext, session: Session) -> None:
         """Write it. Raises `Outdated`, or a duplicate key, where a story is another than it was judged to be."""
-        now = whole_ms(self._now())
+        now = truncate_to_ms(self._now())
         fences: list[Any] = []
         for story_id, step in sorted(result.steps.items()):
             fence, more = scene.fences.get(story_id), {"viewers": step.viewers, "plays": step.plays}
@@ -222,7 +232,7 @@ class MongoLedger:
             else:
                 await self._rows.replace_one({"_id": document["_id"]}, document_of(left), session=session)
 
-        await settled(self._mongo, verb)
+        await transaction_retrying_duplicates(self._mongo, verb)
 
 
 def fields_of(play: Play) -> list[Any]:
@@ -230,7 +240,7 @@ def fields_of(play: Play) -> list[Any]:
     return list(play)
 
 
-def document_of(row: Row) -> Document:
+def document_of(row: ViewerRow) -> Document:
     """A row as it is kept."""
     return {
         "_id": row_id(*row.key),
@@ -243,10 +253,10 @@ def document_of(row: Row) -> Document:
     }
 
 
-def row_of(document: Document) -> Row:
+def row_of(document: Document) -> ViewerRow:
     """A row as it was kept."""
     plays = {play_id: Play._make(fields) for play_id, fields in document["plays"].items()}
-    return Row(document["story_id"], document["viewer_id"], document["at"], document["listed"], plays)
+    return ViewerRow(document["story_id"], document["viewer_id"], document["at"], document["listed"], plays)
 
 
 def _marks(erased: list[Document], privacy: list[Document]) -> tuple[dict[str, datetime], dict[str, datetime]]:

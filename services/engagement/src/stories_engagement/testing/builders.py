@@ -6,9 +6,9 @@ from itertools import count
 from typing import Any, TypeVar
 
 from stories_shared.auth.tickets import Ticket
-from stories_shared.clock import system_now, whole_ms
+from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import Event, Media, StoryPosted
-from stories_shared.events.cloudevents import Fact
+from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 
 from stories_engagement.domain.views import Play, View
@@ -26,7 +26,7 @@ _offsets = count()
 def a_story(author_id: str = "ann", **changes: Any) -> StoryPosted:
     """A story as ingest says it, posted now for an hour."""
     story_id = changes.pop("story_id", None) or new_id()
-    posted_at = changes.pop("posted_at", None) or whole_ms(system_now())
+    posted_at = changes.pop("posted_at", None) or truncate_to_ms(system_now())
     fields: dict[str, Any] = {
         "story_id": story_id,
         "author_id": author_id,
@@ -52,7 +52,7 @@ def a_ticket(story: StoryPosted, viewer_id: str, **changes: Any) -> Ticket:
         author_id=story.author_id,
         story_id=story.story_id,
         access_revision=story.access_revision,
-        ends_at=min(story.expires_at, whole_ms(system_now()) + timedelta(hours=1)),
+        ends_at=min(story.expires_at, truncate_to_ms(system_now()) + timedelta(hours=1)),
         expires_at=story.expires_at,
         comments=story.comments,
         friend=False,
@@ -68,18 +68,18 @@ def a_ticket(story: StoryPosted, viewer_id: str, **changes: Any) -> Ticket:
 
 
 def a_fact(
-    event: E, *, source: str = "/stories/engagement", at: datetime | None = None, fact_id: str | None = None
-) -> Fact[E]:
+    event: E, *, source: str = "/stories/engagement", at: datetime | None = None, event_id: str | None = None
+) -> ReceivedEvent[E]:
     """A fact as a consumer gets it; `at` is when the log took it."""
-    return Fact(
+    return ReceivedEvent(
         event=event,
         key=event.key.encode(),
         topic=event.topic,
         partition=0,
         offset=next(_offsets),
         source=source,
-        id=fact_id or new_id(),
-        said_at=at or NOON,
+        id=event_id or new_id(),
+        produced_at=at or NOON,
         appended_at=at or datetime(2100, 1, 1, tzinfo=UTC),
     )
 

@@ -8,7 +8,7 @@ import httpx
 from aiokafka import TopicPartition
 from stories_shared.auth.tickets import Ticket, Tickets
 from stories_shared.events import Event, StoryPosted
-from stories_shared.events.cloudevents import read
+from stories_shared.events.cloudevents import decode_record
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.runtime.settings import load
@@ -21,7 +21,7 @@ from stories_engagement.testing.builders import a_story, a_ticket
 E = TypeVar("E", bound=Event)
 
 
-class Realm(Protocol):
+class TestEnvironment(Protocol):
     """Settings by their names, and who makes tokens that they accept."""
 
     servers: Any
@@ -29,16 +29,18 @@ class Realm(Protocol):
     def items(self) -> Any: ...
 
 
-def settings_of(realm: Realm, **changes: Any) -> EngagementSettings:
+def settings_of(realm: TestEnvironment, **changes: Any) -> EngagementSettings:
     """The settings of a realm."""
     given = {name.lower(): value for name, value in realm.items()}
     return load(EngagementSettings, {**given, **changes})
 
 
-class House:
+class ServiceHarness:
     """A running engagement service, Kafka beside it, and what a test does with both."""
 
-    def __init__(self, realm: Realm, settings: EngagementSettings, client: httpx.AsyncClient, app: Any) -> None:
+    def __init__(
+        self, realm: TestEnvironment, settings: EngagementSettings, client: httpx.AsyncClient, app: Any
+    ) -> None:
         self.realm = realm
         self.settings = settings
         self.client = client
@@ -63,7 +65,7 @@ class House:
     async def post(self, author: str = "ann", *, heard: bool = True, **changes: Any) -> StoryPosted:
         """A story that this service has heard of."""
         story = a_story(author, **changes)
-        await self.ingest.say(story)
+        await self.ingest.publish(story)
         if heard:
             await eventually(lambda: self.knows(story))
         return story
@@ -76,7 +78,7 @@ class House:
 
     @property
     def mongo(self) -> Any:
-        return self.app.state.foundation.mongo
+        return self.app.state.runtime.mongo
 
     def listen(self, event: type[E]) -> Callable[[], Awaitable[list[E]]]:
         """A function that gives every event of a type that was ever said here."""
@@ -91,7 +93,7 @@ class House:
                 found: list[E] = []
                 while any([await reader.position(partition) < ends[partition] for partition in partitions]):
                     batches = await reader.getmany(timeout_ms=100)
-                    found += [read(record, event).event for records in batches.values() for record in records]
+                    found += [decode_record(record, event).event for records in batches.values() for record in records]
                 return found
             finally:
                 await reader.stop()
@@ -100,7 +102,7 @@ class House:
 
     def metric(self, name: str, **labels: str) -> float:
         """What a metric of this process says now."""
-        found = self.app.state.foundation.catalogue.registry.get_sample_value(name, labels)
+        found = self.app.state.runtime.registry.registry.get_sample_value(name, labels)
         return found or 0.0
 
     async def view(self, story: StoryPosted, viewer: str, **changes: Any) -> httpx.Response:
@@ -133,7 +135,7 @@ class House:
 
     async def drained(self, *events: type[Event]) -> None:
         """Wait until every record of these topics that is there now has been handled."""
-        fates = self.app.state.foundation.fates
+        consumer_context = self.app.state.runtime.consumer_context
         ends: dict[TopicPartition, int] = {}
         reader = self.kafka.reader()
         await reader.start()
@@ -145,17 +147,17 @@ class House:
             await reader.stop()
 
         def handled() -> bool:
-            at = {partition: offset for (_, partition), offset in fates.handled.items()}
+            at = {partition: offset for (_, partition), offset in consumer_context.handled.items()}
             return all(at.get(partition, 0) >= end for partition, end in ends.items() if end)
 
         await eventually(handled)
 
-    async def say(self, event: Event, **more: Any) -> None:
-        await self.ingest.say(event, **more)
+    async def publish(self, event: Event, **more: Any) -> None:
+        await self.ingest.publish(event, **more)
 
 
 @asynccontextmanager
-async def running(realm: Realm, **changes: Any) -> AsyncIterator[House]:
+async def running(realm: TestEnvironment, **changes: Any) -> AsyncIterator[ServiceHarness]:
     """A service that is ready."""
     settings = settings_of(realm, **changes)
     await init(settings)
@@ -165,7 +167,7 @@ async def running(realm: Realm, **changes: Any) -> AsyncIterator[House]:
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://engagement") as client,
     ):
-        house = House(realm, settings, client, app)
+        house = ServiceHarness(realm, settings, client, app)
         await house.ingest.start()
         await house.feed.start()
         await eventually(lambda: is_ready(client), within_s=30)

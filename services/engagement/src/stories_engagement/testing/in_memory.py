@@ -7,17 +7,25 @@ from datetime import UTC, datetime
 
 from stories_shared.events import StoryPosted
 
-from stories_engagement.domain.access_state import Edge, Known, Pair
+from stories_engagement.domain.access_state import BlockState, LiveStory, Pair
 from stories_engagement.domain.comments import Comment
-from stories_engagement.domain.errors import Gone
-from stories_engagement.domain.views import Block, Fence, Judge, Row, Scene, Tally, View
-from stories_engagement.usecases.access import Admitted
+from stories_engagement.domain.errors import NotFound
+from stories_engagement.domain.views import (
+    Block,
+    CountingContext,
+    CountingResult,
+    CountingRule,
+    StoryCounter,
+    View,
+    ViewerRow,
+)
+from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.comments import HasHidden
 from stories_engagement.usecases.comments import Position as CommentPosition
 from stories_engagement.usecases.engagements import Counts
-from stories_engagement.usecases.stories import known_of
+from stories_engagement.usecases.stories import live_story_of
 from stories_engagement.usecases.users import Hides, Rehiding
-from stories_engagement.usecases.views import Audience, Position, Viewer
+from stories_engagement.usecases.views import Position, Viewer, ViewerPage
 
 Key = tuple[str, str]
 
@@ -26,16 +34,16 @@ BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass
-class Shelf:
+class InMemoryDatabase:
     """All that the ports below keep."""
 
-    fences: dict[str, Fence] = field(default_factory=dict)
+    fences: dict[str, StoryCounter] = field(default_factory=dict)
     viewers: Counter[str] = field(default_factory=Counter)
     plays: Counter[str] = field(default_factory=Counter)
-    rows: dict[Key, Row] = field(default_factory=dict)
-    stories: dict[str, Known] = field(default_factory=dict)
+    rows: dict[Key, ViewerRow] = field(default_factory=dict)
+    stories: dict[str, LiveStory] = field(default_factory=dict)
     ended: dict[str, str] = field(default_factory=dict)
-    edges: dict[Key, Edge] = field(default_factory=dict)
+    edges: dict[Key, BlockState] = field(default_factory=dict)
     blocks: dict[Key, Block] = field(default_factory=dict)
     privacy: dict[str, tuple[bool, datetime, datetime | None]] = field(default_factory=dict)
     erased: dict[str, datetime] = field(default_factory=dict)
@@ -49,24 +57,24 @@ class Shelf:
     authors: dict[str, str] = field(default_factory=dict)
 
     def live(self, story_id: str, author_id: str | None = None) -> None:
-        """Raises `Gone` for a story that has ended."""
+        """Raises `NotFound` for a story that has ended."""
         if story_id in self.ended:
-            raise Gone
+            raise NotFound
         if author_id is not None:
             self.authors.setdefault(story_id, author_id)
 
 
 @dataclass
-class MemoryLedger:
+class MemoryViews:
     """Counts views and keeps who viewed."""
 
-    shelf: Shelf
+    shelf: InMemoryDatabase
 
-    async def count(self, views: Sequence[View], judge: Judge) -> Tally:
+    async def count(self, views: Sequence[View], judge: CountingRule) -> CountingResult:
         shelf = self.shelf
         erased, unlisted_until = await self.marks(view.viewer_id for view in views)
         result = judge(
-            Scene(
+            CountingContext(
                 fences={v.story_id: shelf.fences[v.story_id] for v in views if v.story_id in shelf.fences},
                 rows={view.key: shelf.rows[view.key] for view in views if view.key in shelf.rows},
                 erased=erased,
@@ -75,7 +83,7 @@ class MemoryLedger:
             )
         )
         for story_id, step in result.steps.items():
-            shelf.fences.setdefault(story_id, Fence(step.author_id))
+            shelf.fences.setdefault(story_id, StoryCounter(step.author_id))
             shelf.viewers[story_id] += step.viewers
             shelf.plays[story_id] += step.plays
         shelf.rows |= result.added
@@ -108,7 +116,7 @@ class MemoryLedger:
             if row.viewer_id == user_id and row.viewed_at <= until:
                 self.shelf.rows[key] = row._replace(listed=False)
 
-    async def page(self, story_id: str, after: Position | None, limit: int, avoid: Set[str]) -> Audience:
+    async def page(self, story_id: str, after: Position | None, limit: int, avoid: Set[str]) -> ViewerPage:
         rows = [row for row in self.shelf.rows.values() if row.story_id == story_id]
         shown = [row for row in rows if row.listed and row.viewer_id not in avoid]
         shown.sort(key=lambda row: (row.viewed_at, row.viewer_id), reverse=True)
@@ -117,7 +125,7 @@ class MemoryLedger:
             Viewer(row.viewer_id, row.viewed_at, len(row.plays), self.shelf.reactions.get(row.key, (None, FAR))[0])
             for row in beyond[:limit]
         ]
-        return Audience(viewers, self.shelf.viewers[story_id], len(rows) - len(shown))
+        return ViewerPage(viewers, self.shelf.viewers[story_id], len(rows) - len(shown))
 
     async def total(self, story_id: str) -> int:
         return self.shelf.viewers[story_id]
@@ -127,22 +135,22 @@ class MemoryLedger:
 class MemoryStories:
     """Keeps stories and ends them."""
 
-    shelf: Shelf
+    shelf: InMemoryDatabase
 
     async def put(self, story: StoryPosted) -> None:
-        shelf, story_id, known = self.shelf, story.story_id, known_of(story)
+        shelf, story_id, known = self.shelf, story.story_id, live_story_of(story)
         held = shelf.stories.get(story_id)
         if story_id in shelf.ended or (held and held.revision >= known.revision):
             return
         shelf.stories[story_id] = known
-        shelf.fences[story_id] = Fence(known.author_id, known.expires_at, view_list=known.view_list)
+        shelf.fences[story_id] = StoryCounter(known.author_id, known.expires_at, view_list=known.view_list)
         own = shelf.rows.pop((story_id, known.author_id), None)
         if own is not None:
             shelf.viewers[story_id] -= 1
             shelf.plays[story_id] -= len(own.plays)
 
     async def end(self, story_id: str, how: str) -> None:
-        fence = self.shelf.fences.get(story_id, Fence())
+        fence = self.shelf.fences.get(story_id, StoryCounter())
         self.shelf.fences[story_id] = replace(fence, ended=True)
         self.shelf.ended.setdefault(story_id, how)
         self.shelf.stories.pop(story_id, None)
@@ -176,16 +184,16 @@ class MemoryStories:
 class MemoryBlocks:
     """Keeps blocks."""
 
-    shelf: Shelf
+    shelf: InMemoryDatabase
 
-    async def edges(self, pairs: Iterable[Pair]) -> dict[Pair, Edge]:
+    async def edges(self, pairs: Iterable[Pair]) -> dict[Pair, BlockState]:
         return {pair: self.shelf.edges[pair] for pair in pairs if pair in self.shelf.edges}
 
-    async def edges_of(self, user_id: str, limit: int) -> dict[Pair, Edge]:
+    async def edges_of(self, user_id: str, limit: int) -> dict[Pair, BlockState]:
         mine = [(pair, edge) for pair, edge in self.shelf.edges.items() if user_id in pair and edge.on]
         return dict(mine[:limit])
 
-    async def outdated(self, edges: Mapping[Pair, Edge]) -> set[Pair]:
+    async def outdated(self, edges: Mapping[Pair, BlockState]) -> set[Pair]:
         kept, erased = self.shelf.edges, self.shelf.erased
         return {
             pair
@@ -194,7 +202,7 @@ class MemoryBlocks:
             or any(one in erased and edge.at <= erased[one] for one in pair)
         }
 
-    async def put(self, user_id: str, target_id: str, edge: Edge) -> None:
+    async def put(self, user_id: str, target_id: str, edge: BlockState) -> None:
         key = user_id, target_id
         held = self.shelf.edges.get(key)
         if held is not None and not held.outdone_by(edge):
@@ -213,7 +221,7 @@ class MemoryBlocks:
 class MemoryPrivacy:
     """Keeps whether people are listed."""
 
-    shelf: Shelf
+    shelf: InMemoryDatabase
 
     async def listed(self, user_id: str) -> bool:
         return self.shelf.privacy.get(user_id, (True, FAR, None))[0]
@@ -229,9 +237,9 @@ class MemoryPrivacy:
 class MemoryReactions:
     """Keeps reactions."""
 
-    shelf: Shelf
+    shelf: InMemoryDatabase
 
-    async def put(self, admitted: Admitted, emoji: str, at: datetime) -> None:
+    async def put(self, admitted: StoryAccess, emoji: str, at: datetime) -> None:
         self.shelf.live(admitted.story_id, admitted.author_id)
         self.shelf.reactions[admitted.story_id, admitted.user_id] = (emoji, at)
 
@@ -253,9 +261,9 @@ class MemoryReactions:
 class MemoryShares:
     """Keeps shares."""
 
-    shelf: Shelf
+    shelf: InMemoryDatabase
 
-    async def put(self, admitted: Admitted, at: datetime) -> None:
+    async def put(self, admitted: StoryAccess, at: datetime) -> None:
         self.shelf.live(admitted.story_id, admitted.author_id)
         self.shelf.shares.setdefault((admitted.story_id, admitted.user_id), at)
 
@@ -264,7 +272,7 @@ class MemoryShares:
 class MemoryComments:
     """Keeps comments and hidden words."""
 
-    shelf: Shelf
+    shelf: InMemoryDatabase
 
     async def add(
         self, comment: Comment, author_id: str, hides: HasHidden, visible: Callable[[Comment], bool]
@@ -276,7 +284,7 @@ class MemoryComments:
         if comment.reply_to is not None:
             found = self.shelf.comments.get(comment.reply_to)
             if found is None or found.story_id != comment.story_id or not visible(found):
-                raise Gone
+                raise NotFound
             top = self.shelf.comments[found.reply_to] if found.reply_to else found
         hidden = hides(self.shelf.words.get(author_id, ((), FAR))[0]) or bool(top and top.hidden)
         kept = replace(comment, reply_to=top.id if top else None, hidden=hidden)
@@ -353,7 +361,7 @@ class MemoryComments:
 class MemoryCounters:
     """Reads counts."""
 
-    shelf: Shelf
+    shelf: InMemoryDatabase
 
     async def counts(self, story_id: str) -> Counts:
         shelf = self.shelf
@@ -370,7 +378,7 @@ class MemoryCounters:
 class MemoryPeople:
     """Keeps marks of erased people and takes away what was theirs."""
 
-    shelf: Shelf
+    shelf: InMemoryDatabase
 
     async def mark_erased(self, user_id: str, at: datetime, again_at: datetime) -> datetime:
         self.shelf.erased[user_id] = max(at, self.shelf.erased.get(user_id, BEFORE_ALL))
@@ -379,7 +387,7 @@ class MemoryPeople:
 
     async def forget(self, user_id: str, until: datetime) -> None:
         shelf = self.shelf
-        await MemoryLedger(shelf).forget_viewer(user_id, until)
+        await MemoryViews(shelf).forget_viewer(user_id, until)
         written = [c for c in shelf.comments.values() if c.writer_id == user_id and c.created_at <= until]
         for comment in written:
             await MemoryComments(shelf).remove(comment)

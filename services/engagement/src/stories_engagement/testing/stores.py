@@ -9,20 +9,20 @@ from stories_shared.mongo.client import Mongo
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
 from stories_engagement.store.engagements import MongoReactions, MongoShares
 from stories_engagement.store.stories import MongoStories
-from stories_engagement.store.story_counters import Book
-from stories_engagement.store.users import MongoBlocks, MongoPeople, MongoPrivacy
-from stories_engagement.store.views import MongoLedger
+from stories_engagement.store.story_counters import CounterWriter
+from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserErasure
+from stories_engagement.store.views import MongoViews
 from stories_engagement.testing.in_memory import (
+    InMemoryDatabase,
     MemoryBlocks,
     MemoryComments,
     MemoryCounters,
-    MemoryLedger,
     MemoryPeople,
     MemoryPrivacy,
     MemoryReactions,
     MemoryShares,
     MemoryStories,
-    Shelf,
+    MemoryViews,
 )
 
 
@@ -44,10 +44,10 @@ class Stores:
 
 def in_memory() -> Stores:
     """Fakes that share one shelf."""
-    shelf = Shelf()
+    shelf = InMemoryDatabase()
     comments = MemoryComments(shelf)
     return Stores(
-        ledger=MemoryLedger(shelf),
+        ledger=MemoryViews(shelf),
         stories=MemoryStories(shelf),
         blocks=MemoryBlocks(shelf),
         privacy=MemoryPrivacy(shelf),
@@ -62,8 +62,8 @@ def in_memory() -> Stores:
 
 def in_mongo(mongo: Mongo, now: Clock) -> Stores:
     """The real ones, on a database whose collections exist."""
-    book = Book(mongo, now, lambda: None)
-    ledger, comments, words = MongoLedger(mongo, now), MongoComments(book), MongoHiddenWords(book)
+    book = CounterWriter(mongo, now, lambda: None)
+    ledger, comments, words = MongoViews(mongo, now), MongoComments(book), MongoHiddenWords(book)
     reactions, shares, privacy, blocks = (
         MongoReactions(book),
         MongoShares(book),
@@ -81,5 +81,5 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         reactions=reactions,
         shares=shares,
         counters=book,
-        people=MongoPeople(mongo, now, [ledger.forget_viewer, *mine]),
+        people=MongoUserErasure(mongo, now, [ledger.forget_viewer, *mine]),
     )

@@ -7,11 +7,11 @@ from typing import Protocol
 from stories_shared.auth.tickets import Ticket, TicketRefused
 from stories_shared.clock import Clock
 
-from stories_engagement.domain.access_state import Standing
-from stories_engagement.domain.errors import Refused, Unheard
+from stories_engagement.domain.access_state import AccessState
+from stories_engagement.domain.errors import AccessDenied, ReplicaStale
 from stories_engagement.usecases.blocks import FindBlocked
 
-LONG_OVER = timedelta(days=30)
+TICKET_READ_GRACE = timedelta(days=30)
 """How late a ticket is still read, only to tell the end of its story from its own."""
 
 
@@ -21,14 +21,14 @@ class TicketReader(Protocol):
     def read(self, text: str | None, viewer_id: str, now: datetime, grace: timedelta) -> Ticket: ...
 
 
-class Hearing(Protocol):
+class Freshness(Protocol):
     """Knows whether this replica still hears what concerns a story and the two people."""
 
     def lost(self, story_id: str, *user_ids: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
+class StoryAccess:
     """What somebody may do with a story now. `friend`: author and caller follow each other."""
 
     story_id: str
@@ -46,7 +46,7 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Admit:
+class CheckAccess:
     """Lets people at stories. The author needs no ticket; where a story is not heard of yet, the ticket alone decides.
 
     Raises:
@@ -55,31 +55,31 @@ class Admit:
     """
 
     tickets: TicketReader
-    standing: Standing
+    standing: AccessState
     blocks: FindBlocked
-    hearing: Hearing
+    hearing: Freshness
     now: Clock
 
-    async def __call__(self, user_id: str, story_id: str, text: str | None) -> Admitted:
+    async def __call__(self, user_id: str, story_id: str, text: str | None) -> StoryAccess:
         """Admit to everything but views; a ticket from before the access was narrowed is refused."""
         now = self.now()
         known = self.standing.story(story_id, now)
         if known is not None and known.author_id == user_id:
             self._must_hear(story_id, user_id)
-            return Admitted(
+            return StoryAccess(
                 story_id, user_id, user_id, known.comments, True, known.reactions, known.sharing, known.view_list
             )
         if text is None:
             if known is None:
                 self._must_hear(story_id, user_id)  # it may be the caller's own, and not heard of yet
-            raise Refused("missing")
+            raise AccessDenied("missing")
         ticket = self.ticket(user_id, text)
         if await self.blocks.among(user_id, [ticket.author_id]):
-            raise Refused("blocked")
+            raise AccessDenied("blocked")
         if ticket.story_id != story_id:
-            raise Refused("story")
+            raise AccessDenied("story")
         if known is None:
-            return Admitted(
+            return StoryAccess(
                 story_id=story_id,
                 user_id=user_id,
                 author_id=ticket.author_id,
@@ -90,8 +90,8 @@ class Admit:
                 view_list=ticket.view_list,
             )
         if ticket.access_revision < known.access_revision:
-            raise Refused("revision")
-        return Admitted(
+            raise AccessDenied("revision")
+        return StoryAccess(
             story_id=story_id,
             user_id=user_id,
             author_id=known.author_id,
@@ -106,16 +106,16 @@ class Admit:
         """The ticket, if it is good for this caller and the story lives. Blocks are for the caller of this to check."""
         now = self.now()
         try:
-            ticket = self.tickets.read(text, user_id, now, LONG_OVER)
+            ticket = self.tickets.read(text, user_id, now, TICKET_READ_GRACE)
         except TicketRefused as refused:
-            raise Refused(refused.reason) from refused
+            raise AccessDenied(refused.reason) from refused
         if ticket.expires_at <= now or self.standing.over(ticket.story_id, now):
-            raise Refused("ended")
+            raise AccessDenied("ended")
         if ticket.ends_at <= now:
-            raise Refused("expired")
+            raise AccessDenied("expired")
         self._must_hear(ticket.story_id, user_id, ticket.author_id)
         return ticket
 
     def _must_hear(self, story_id: str, *user_ids: str) -> None:
         if self.hearing.lost(story_id, *user_ids):
-            raise Unheard(story_id)
+            raise ReplicaStale(story_id)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from stories_shared.clock import Clock
 
-from stories_engagement.domain.access_state import Edge, Pair, Standing
+from stories_engagement.domain.access_state import AccessState, BlockState, Pair
 
 AVOIDED_AT_MOST = 10_000
 """People whom one lookup of everybody on the other side of a block names."""
@@ -18,15 +18,15 @@ COMPARED_AT_ONCE = 500
 class StoredBlocks(Protocol):
     """The newest word about each block, as the consumers have stored it."""
 
-    async def edges(self, pairs: Iterable[Pair]) -> Mapping[Pair, Edge]:
+    async def edges(self, pairs: Iterable[Pair]) -> Mapping[Pair, BlockState]:
         """The words about these pairs; what is absent was never said or is long lifted."""
         ...
 
-    async def edges_of(self, user_id: str, limit: int) -> Mapping[Pair, Edge]:
+    async def edges_of(self, user_id: str, limit: int) -> Mapping[Pair, BlockState]:
         """Blocks that stand and that a person has a part in, at most so many."""
         ...
 
-    async def outdated(self, edges: Mapping[Pair, Edge]) -> set[Pair]:
+    async def outdated(self, edges: Mapping[Pair, BlockState]) -> set[Pair]:
         """Which of these words are stored, or outdone by what is stored: by a newer word or by an erasure."""
         ...
 
@@ -35,7 +35,7 @@ class StoredBlocks(Protocol):
 class FindBlocked:
     """Finds the people on the other side of a block, either way."""
 
-    standing: Standing
+    standing: AccessState
     stored: StoredBlocks
 
     async def among(self, user_id: str, others: Collection[str]) -> frozenset[str]:
@@ -55,9 +55,9 @@ class FindBlocked:
         return blocked(user_id, before, stored, self.standing.edges_of(user_id))
 
 
-def blocked(user_id: str, *words: Mapping[Pair, Edge]) -> frozenset[str]:
+def blocked(user_id: str, *words: Mapping[Pair, BlockState]) -> frozenset[str]:
     """Who is apart from the user by the newest of all words about each pair."""
-    newest: dict[Pair, Edge] = {}
+    newest: dict[Pair, BlockState] = {}
     for some in words:
         for pair, edge in some.items():
             held = newest.get(pair)
@@ -70,7 +70,7 @@ def blocked(user_id: str, *words: Mapping[Pair, Edge]) -> frozenset[str]:
 class ForgetStoredBlocks:
     """Drops blocks from memory once MongoDB has them."""
 
-    standing: Standing
+    standing: AccessState
     stored: StoredBlocks
     now: Clock
 

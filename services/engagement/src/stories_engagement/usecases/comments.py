@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from stories_shared.clock import Clock, whole_ms
+from stories_shared.clock import Clock, truncate_to_ms
 
-from stories_engagement.domain.access_state import Standing
+from stories_engagement.domain.access_state import AccessState
 from stories_engagement.domain.comments import Comment, Reader
-from stories_engagement.domain.errors import FriendsOnly, Gone, Refused, SwitchedOff
-from stories_engagement.domain.hidden_words import hides
-from stories_engagement.usecases.access import Admitted
+from stories_engagement.domain.errors import AccessDenied, FeatureDisabled, FriendsOnly, NotFound
+from stories_engagement.domain.hidden_words import contains_hidden_word
+from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.blocks import FindBlocked
 
 HasHidden = Callable[[Sequence[str]], bool]
@@ -47,7 +47,7 @@ class HiddenWordsInForce(Protocol):
 
 
 async def reader_of(
-    admitted: Admitted, blocks: FindBlocked, comments: Sequence[Comment], *, wants_hidden: bool = False
+    admitted: StoryAccess, blocks: FindBlocked, comments: Sequence[Comment], *, wants_hidden: bool = False
 ) -> Reader:
     """How an admitted person reads these comments."""
     avoids = await blocks.among(admitted.user_id, {comment.writer_id for comment in comments} - {admitted.user_id})
@@ -62,27 +62,29 @@ class WriteComment:
     blocks: FindBlocked
     now: Clock
 
-    def check(self, admitted: Admitted) -> None:
-        """Raises `SwitchedOff` or `FriendsOnly` where the author does not want it from this person."""
+    def check(self, admitted: StoryAccess) -> None:
+        """Raises `FeatureDisabled` or `FriendsOnly` where the author does not want it from this person."""
         if admitted.comments == "nobody":
-            raise SwitchedOff("comments")
+            raise FeatureDisabled("comments")
         if admitted.comments == "friends" and not (admitted.friend or admitted.is_author):
             raise FriendsOnly
 
-    async def __call__(self, admitted: Admitted, comment_id: str, text: str, reply_to: str | None) -> Comment:
-        """The comment as it is kept. Raises `Gone` where the story or the comment replied to is not there."""
+    async def __call__(self, admitted: StoryAccess, comment_id: str, text: str, reply_to: str | None) -> Comment:
+        """The comment as it is kept. Raises `NotFound` where the story or the comment replied to is not there."""
         self.check(admitted)
         comment = Comment(
             id=comment_id,
             story_id=admitted.story_id,
             writer_id=admitted.user_id,
             text=text,
-            created_at=whole_ms(self.now()),
+            created_at=truncate_to_ms(self.now()),
             reply_to=reply_to,
         )
         replied_to = await self.comments.get(reply_to) if reply_to is not None else None
         reader = await reader_of(admitted, self.blocks, [replied_to] if replied_to else [], wants_hidden=True)
-        return await self.comments.add(comment, admitted.author_id, lambda words: hides(words, text), reader.may_see)
+        return await self.comments.add(
+            comment, admitted.author_id, lambda words: contains_hidden_word(words, text), reader.may_see
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,10 @@ class FindComment:
     comments: Comments
 
     async def __call__(self, comment_id: str) -> Comment:
-        """Raises `Gone` where it is not there any more."""
+        """Raises `NotFound` where it is not there any more."""
         comment = await self.comments.get(comment_id)
         if comment is None:
-            raise Gone
+            raise NotFound
         return comment
 
 
@@ -112,19 +114,19 @@ class ReadComments:
     blocks: FindBlocked
 
     async def __call__(
-        self, admitted: Admitted, reply_to: str | None, after: Position | None, limit: int, *, wants_hidden: bool
+        self, admitted: StoryAccess, reply_to: str | None, after: Position | None, limit: int, *, wants_hidden: bool
     ) -> tuple[list[Comment], Position | None]:
         """Top ones newest first, or the replies to one oldest first; and where the next page begins, if there is one.
 
-        Raises `Gone` where the comment replied to is not there for this reader.
+        Raises `NotFound` where the comment replied to is not there for this reader.
         """
         words, top = await self.words.unapplied(admitted.author_id), None
         if reply_to is not None:
             top = await self.comments.get(reply_to)
             if top is None or top.story_id != admitted.story_id:
-                raise Gone
+                raise NotFound
             if not (await reader_of(admitted, self.blocks, [top], wants_hidden=True)).may_see(top):
-                raise Gone
+                raise NotFound
         found: list[Comment] = []
         for _ in range(MOST_LOOKS):
             looked = await self.comments.page(admitted.story_id, reply_to, after, limit + 1)
@@ -143,7 +145,10 @@ class ReadComments:
 
 def judged(comment: Comment, top: Comment | None, words: Sequence[str]) -> Comment:
     """The comment as the words make it, whatever was kept of it by earlier ones."""
-    return replace(comment, hidden=hides(words, comment.text) or (top is not None and hides(words, top.text)))
+    return replace(
+        comment,
+        hidden=contains_hidden_word(words, comment.text) or (top is not None and contains_hidden_word(words, top.text)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +156,18 @@ class DeleteComment:
     """Delete a comment with its replies: its writer, the story's author and admins may, without a ticket."""
 
     comments: Comments
-    standing: Standing
+    standing: AccessState
     now: Clock
 
     async def __call__(self, user_id: str, comment_id: str, *, is_admin: bool) -> None:
-        """Raises `Gone` where there is none, `Refused` for anybody else."""
+        """Raises `NotFound` where there is none, `AccessDenied` for anybody else."""
         comment = await self.comments.get(comment_id)
         if comment is None or self.standing.over(comment.story_id, self.now()):
-            raise Gone
+            raise NotFound
         if not is_admin and user_id != comment.writer_id and user_id != await self._author_of(comment.story_id):
-            raise Refused("comment")
+            raise AccessDenied("comment")
         if not await self.comments.remove(comment):
-            raise Gone
+            raise NotFound
 
     async def _author_of(self, story_id: str) -> str | None:
         known = self.standing.story(story_id, self.now())

@@ -10,7 +10,7 @@ AT_ONCE = 16
 """Verbs under way: enough to hide a round trip, few enough to leave connections to requests."""
 
 
-async def abreast(verb: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
+async def gather_limited(verb: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
     """Apply a verb to each item, in no order. All are tried, then the first failure is raised."""
     free = asyncio.Semaphore(AT_ONCE)
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from stories_shared.clock import Clock, whole_ms
+from stories_shared.clock import Clock, truncate_to_ms
 
-from stories_engagement.domain.errors import Refused, SwitchedOff
-from stories_engagement.usecases.access import Admit, Admitted
+from stories_engagement.domain.errors import AccessDenied, FeatureDisabled
+from stories_engagement.usecases.access import CheckAccess, StoryAccess
 
 
 class Reactions(Protocol):
     """Keeps one reaction per viewer and story, and how many there are of each."""
 
-    async def put(self, admitted: Admitted, emoji: str, at: datetime) -> None: ...
+    async def put(self, admitted: StoryAccess, emoji: str, at: datetime) -> None: ...
 
     async def withdraw(self, story_id: str, user_id: str, at: datetime) -> bool: ...
 
@@ -30,11 +30,11 @@ class React:
     reactions: Reactions
     now: Clock
 
-    async def __call__(self, admitted: Admitted, emoji: str) -> None:
-        """Raises `SwitchedOff` where the author wants none, `Gone` where the story ended just now."""
+    async def __call__(self, admitted: StoryAccess, emoji: str) -> None:
+        """Raises `FeatureDisabled` where the author wants none, `Gone` where the story ended just now."""
         if not admitted.reactions:
-            raise SwitchedOff("reactions")
-        await self.reactions.put(admitted, emoji, whole_ms(self.now()))
+            raise FeatureDisabled("reactions")
+        await self.reactions.put(admitted, emoji, truncate_to_ms(self.now()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,14 @@ class WithdrawReaction:
     """Take one's reaction back. It needs no ticket, for it may be all that is left between the two."""
 
     reactions: Reactions
-    admit: Admit
+    admit: CheckAccess
     now: Clock
 
     async def __call__(self, user_id: str, story_id: str, ticket: str | None) -> None:
-        """Done as well where there is none any more. Raises `Refused` for who never reacted and has no ticket."""
+        """Done as well where there is none any more. Raises `AccessDenied` for who never reacted and has no ticket."""
         if self.admit.standing.over(story_id, self.now()):
-            raise Refused("ended")
-        if not await self.reactions.withdraw(story_id, user_id, whole_ms(self.now())):
+            raise AccessDenied("ended")
+        if not await self.reactions.withdraw(story_id, user_id, truncate_to_ms(self.now())):
             await self.admit(user_id, story_id, ticket)
 
 
@@ -59,7 +59,7 @@ class ReadReactions:
 
     reactions: Reactions
 
-    async def __call__(self, admitted: Admitted) -> tuple[Mapping[str, int], str | None]:
+    async def __call__(self, admitted: StoryAccess) -> tuple[Mapping[str, int], str | None]:
         counts = await self.reactions.counts(admitted.story_id)
         return counts, await self.reactions.mine(admitted.story_id, admitted.user_id)
 
@@ -67,7 +67,7 @@ class ReadReactions:
 class Shares(Protocol):
     """Keeps who shared a story."""
 
-    async def put(self, admitted: Admitted, at: datetime) -> None: ...
+    async def put(self, admitted: StoryAccess, at: datetime) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,11 @@ class Share:
     """The setting `SHARE_URL`, with `{id}` in it."""
     now: Clock
 
-    async def __call__(self, admitted: Admitted) -> str:
-        """The link. Raises `SwitchedOff` where the author wants no sharing, `Gone` where the story ended just now."""
+    async def __call__(self, admitted: StoryAccess) -> str:
+        """The link. Raises `FeatureDisabled` where sharing is off, `NotFound` where the story ended just now."""
         if not admitted.sharing:
-            raise SwitchedOff("sharing")
-        await self.shares.put(admitted, whole_ms(self.now()))
+            raise FeatureDisabled("sharing")
+        await self.shares.put(admitted, truncate_to_ms(self.now()))
         return self.link(admitted.story_id)
 
     def link(self, story_id: str) -> str:
@@ -113,5 +113,5 @@ class ReadCounts:
 
     counters: Counters
 
-    async def __call__(self, admitted: Admitted) -> Counts:
+    async def __call__(self, admitted: StoryAccess) -> Counts:
         return await self.counters.counts(admitted.story_id)

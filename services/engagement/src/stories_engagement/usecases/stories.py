@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from stories_shared.clock import Clock
-from stories_shared.errors import Unacceptable, Unavailable
+from stories_shared.errors import InvalidMessage, Unavailable
 from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
-from stories_shared.events.cloudevents import Fact
-from stories_shared.events.external_producers import may_delete
+from stories_shared.events.cloudevents import ReceivedEvent
+from stories_shared.events.external_producers import is_authorized_deletion
 
-from stories_engagement.domain.access_state import Known
-from stories_engagement.usecases.concurrency import abreast
+from stories_engagement.domain.access_state import LiveStory
+from stories_engagement.usecases.concurrency import gather_limited
 
-TOO_EARLY = timedelta(minutes=1)
+MAX_CLOCK_SKEW = timedelta(minutes=1)
 """An expiry further ahead of this clock than any skew we run with is no expiry."""
 
 WAIT_FOR_CLOCK = timedelta(seconds=5)
@@ -59,9 +59,9 @@ class Erasures(Protocol):
     async def say_erased(self, event: StoryErased) -> None: ...
 
 
-def known_of(story: StoryPosted) -> Known:
+def live_story_of(story: StoryPosted) -> LiveStory:
     """What admission needs of a posted story."""
-    return Known(
+    return LiveStory(
         author_id=story.author_id,
         expires_at=story.expires_at,
         revision=story.revision,
@@ -73,25 +73,25 @@ def known_of(story: StoryPosted) -> Known:
     )
 
 
-def refuse_slips(fact: Fact[StoryDeleted]) -> None:
-    """Outsiders delete as admins only (docs/events.md). Raises `Unacceptable`."""
-    if not may_delete(fact):
-        raise Unacceptable(f"an outside deletion by {fact.event.by}")
+def reject_unauthorized_deletion(fact: ReceivedEvent[StoryDeleted]) -> None:
+    """Outsiders delete as admins only (docs/events.md). Raises `InvalidMessage`."""
+    if not is_authorized_deletion(fact):
+        raise InvalidMessage(f"an outside deletion by {fact.event.by}")
 
 
 @dataclass(frozen=True, slots=True)
-class KeepStories:
+class StoreStories:
     """Keep stories as their authors last set them, unless they have ended or a newer revision is kept."""
 
     stories: Stories
 
-    async def __call__(self, facts: Sequence[Fact[StoryPosted]]) -> None:
+    async def __call__(self, facts: Sequence[ReceivedEvent[StoryPosted]]) -> None:
         newest: dict[str, StoryPosted] = {}
         for fact in facts:
             held = newest.get(fact.event.story_id)
             if held is None or held.revision < fact.event.revision:
                 newest[fact.event.story_id] = fact.event
-        await abreast(self.stories.put, newest.values())
+        await gather_limited(self.stories.put, newest.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class EndStories:
     now: Clock
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
-    async def expired(self, facts: Sequence[Fact[StoryExpired]]) -> None:
+    async def expired(self, facts: Sequence[ReceivedEvent[StoryExpired]]) -> None:
         """End them because their time is over, but not before this clock says so too: those that are over come first.
 
         Raises:
@@ -112,19 +112,19 @@ class EndStories:
         """
         now, expires = self.now(), {fact.event.story_id: fact.event.expires_at for fact in facts}
         last = max(expires.values())
-        if last - now > TOO_EARLY:
-            raise Unacceptable(f"expires only at {last}")
+        if last - now > MAX_CLOCK_SKEW:
+            raise InvalidMessage(f"expires only at {last}")
         early = {story_id for story_id, at in expires.items() if at > now}
-        await abreast(self._expire, expires.keys() - early)
+        await gather_limited(self._expire, expires.keys() - early)
         if early:
             await self._until(last)
-            await abreast(self._expire, early)
+            await gather_limited(self._expire, early)
 
-    async def deleted(self, facts: Sequence[Fact[StoryDeleted]]) -> None:
-        """End them because they were taken back. Raises `Unacceptable` for a slip of an outsider."""
+    async def deleted(self, facts: Sequence[ReceivedEvent[StoryDeleted]]) -> None:
+        """End them because they were taken back. Raises `InvalidMessage` for a slip of an outsider."""
         for fact in facts:
-            refuse_slips(fact)
-        await abreast(self._delete, {fact.event.story_id for fact in facts})
+            reject_unauthorized_deletion(fact)
+        await gather_limited(self._delete, {fact.event.story_id for fact in facts})
 
     async def continue_erasing(self) -> bool:
         """Go on with an erasure that was left for later, for a bounded number of steps; whether there was one."""

@@ -5,33 +5,33 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from stories_shared.clock import Clock, whole_ms
+from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.events import UserBlocked, UserDataErased, UserErased, UserUnblocked
-from stories_shared.events.cloudevents import Fact
-from stories_shared.events.external_producers import no_later, receipt_id_of
+from stories_shared.events.cloudevents import ReceivedEvent
+from stories_shared.events.external_producers import clamp_to_append_time, receipt_id_of
 
-from stories_engagement.domain.access_state import Edge
-from stories_engagement.domain.hidden_words import folded, hides
+from stories_engagement.domain.access_state import BlockState
+from stories_engagement.domain.hidden_words import contains_hidden_word, normalize
 
 
 class Blocks(Protocol):
     """Keeps the newest word about each block."""
 
-    async def put(self, user_id: str, target_id: str, edge: Edge) -> None: ...
+    async def put(self, user_id: str, target_id: str, edge: BlockState) -> None: ...
 
 
-def edge_of(fact: Fact[UserBlocked] | Fact[UserUnblocked]) -> Edge:
+def edge_of(fact: ReceivedEvent[UserBlocked] | ReceivedEvent[UserUnblocked]) -> BlockState:
     """The block as it counts: an outsider's time ahead of the log's is the log's (docs/events.md)."""
-    return Edge(on=isinstance(fact.event, UserBlocked), at=no_later(fact, fact.event.at))
+    return BlockState(on=isinstance(fact.event, UserBlocked), at=clamp_to_append_time(fact, fact.event.at))
 
 
 @dataclass(frozen=True, slots=True)
-class KeepBlock:
+class StoreBlock:
     """Keep a block or its lifting, unless a newer word is kept."""
 
     blocks: Blocks
 
-    async def __call__(self, fact: Fact[UserBlocked] | Fact[UserUnblocked]) -> None:
+    async def __call__(self, fact: ReceivedEvent[UserBlocked] | ReceivedEvent[UserUnblocked]) -> None:
         await self.blocks.put(fact.event.user_id, fact.event.target_id, edge_of(fact))
 
 
@@ -57,12 +57,12 @@ class DataErasures(Protocol):
     async def say_data_erased(self, event: UserDataErased) -> None: ...
 
 
-def erased_until(fact: Fact[UserErased]) -> datetime:
+def erased_until(fact: ReceivedEvent[UserErased]) -> datetime:
     """Up to when everything of the user is nobody's; an outsider's time ahead of the log's is the log's."""
-    return no_later(fact, fact.event.at)
+    return clamp_to_append_time(fact, fact.event.at)
 
 
-LOOK_AGAIN_AFTER = timedelta(seconds=65)
+RECHECK_AFTER = timedelta(seconds=65)
 """Longer than any transaction or request that began before the mark can live (MongoDB ends transactions at 60 s)."""
 
 AT_ONCE = 100
@@ -80,14 +80,14 @@ class EraseUser:
     erasures: DataErasures
     now: Clock
 
-    async def __call__(self, fact: Fact[UserErased]) -> None:
+    async def __call__(self, fact: ReceivedEvent[UserErased]) -> None:
         event, at = fact.event, erased_until(fact)
-        until = await self.people.mark_erased(event.user_id, at, self.now() + LOOK_AGAIN_AFTER)
+        until = await self.people.mark_erased(event.user_id, at, self.now() + RECHECK_AFTER)
         await self.people.forget(event.user_id, until)
         receipt_id = receipt_id_of(fact)
         await self.erasures.say_data_erased(
             UserDataErased(
-                receipt_id=receipt_id, user_id=event.user_id, service="engagement", erased_at=whole_ms(self.now())
+                receipt_id=receipt_id, user_id=event.user_id, service="engagement", erased_at=truncate_to_ms(self.now())
             )
         )
 
@@ -133,7 +133,7 @@ class SetPrivacy:
     now: Clock
 
     async def __call__(self, user_id: str, listed: bool) -> None:
-        now = whole_ms(self.now())
+        now = truncate_to_ms(self.now())
         await self.privacy.set_listed(user_id, listed, now)
         if not listed:
             await self.unlisting.unlist(user_id, now)
@@ -195,9 +195,9 @@ class SetHiddenWords:
         """The words as they are kept: each once, however it was written."""
         once: dict[str, str] = {}
         for word in words:
-            once.setdefault(folded(word), word)
+            once.setdefault(normalize(word), word)
         kept = tuple(once.values())
-        await self.hidden.set_words(author_id, kept, whole_ms(self.now()))
+        await self.hidden.set_words(author_id, kept, truncate_to_ms(self.now()))
         self.changed()
         return kept
 
@@ -223,7 +223,7 @@ class ApplyHiddenWords:
         if work is None:
             return False
         for _ in range(REHIDE_STEPS):
-            work = await self.hidden.apply_some(work, hides, self.now() + REHIDE_FOR)
+            work = await self.hidden.apply_some(work, contains_hidden_word, self.now() + REHIDE_FOR)
             if work is None:
                 return True
         await self.hidden.give_back(work, self.now())

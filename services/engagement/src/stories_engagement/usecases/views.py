@@ -9,32 +9,32 @@ from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from stories_shared.auth.tickets import Ticket
-from stories_shared.clock import Clock, whole_ms
+from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.events import StoryViewed, Taps
-from stories_shared.events.cloudevents import Fact
+from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 
-from stories_engagement.domain.errors import Refused
+from stories_engagement.domain.errors import AccessDenied
 from stories_engagement.domain.recent_plays import RecentPlays
-from stories_engagement.domain.views import Judge, Play, Tally, View, tally
-from stories_engagement.usecases.access import Admit, Admitted
+from stories_engagement.domain.views import CountingResult, CountingRule, Play, View, count_views
+from stories_engagement.usecases.access import CheckAccess, StoryAccess
 from stories_engagement.usecases.blocks import FindBlocked
 
 
-class Histories(Protocol):
+class ViewHistorySettings(Protocol):
     """Whether people want to be listed as viewers."""
 
     async def listed(self, user_id: str) -> bool: ...
 
 
-class Log(Protocol):
+class ViewPublisher(Protocol):
     """Says facts; returns when they are durable."""
 
     async def say_views(self, views: Sequence[StoryViewed]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ReportedView:
     """One view as a client reports it."""
 
     ticket: str
@@ -49,7 +49,7 @@ Rejection = tuple[int, Literal["ticket", "ended"]]
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ReportResult:
     """How many views are durable, and which are not taken; `refusals` for the metric."""
 
     accepted: int
@@ -58,24 +58,24 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class TakeViews:
+class ReportViews:
     """Put reported views into the log, each keyed by its story. They count when they are consumed."""
 
-    admit: Admit
+    admit: CheckAccess
     blocks: FindBlocked
-    histories: Histories
-    log: Log
+    histories: ViewHistorySettings
+    log: ViewPublisher
     now: Clock
 
-    async def __call__(self, viewer_id: str, entries: Sequence[Entry]) -> Taken:
+    async def __call__(self, viewer_id: str, entries: Sequence[ReportedView]) -> ReportResult:
         """Take what has a good ticket; a narrowed access takes no view back, since it has happened."""
-        good: list[tuple[int, Entry, Ticket]] = []
+        good: list[tuple[int, ReportedView, Ticket]] = []
         rejected: list[Rejection] = []
         refusals: list[str] = []
         for index, entry in enumerate(entries):
             try:
                 ticket = self.admit.ticket(viewer_id, entry.ticket)
-            except Refused as refused:
+            except AccessDenied as refused:
                 rejected.append((index, "ended" if refused.reason == "ended" else "ticket"))
                 refusals.append(refused.reason)
                 continue
@@ -87,7 +87,7 @@ class TakeViews:
             refusals += ["blocked"] * len(refused_now)
             good = [each for each in good if each[2].author_id not in blocked]
         if good:
-            listed, at = await self.histories.listed(viewer_id), whole_ms(self.now())
+            listed, at = await self.histories.listed(viewer_id), truncate_to_ms(self.now())
             await self.log.say_views(
                 [
                     StoryViewed(
@@ -104,13 +104,13 @@ class TakeViews:
                     for _, entry, ticket in good
                 ]
             )
-        return Taken(len(good), rejected, refusals)
+        return ReportResult(len(good), rejected, refusals)
 
 
-class Ledger(Protocol):
+class ViewRepository(Protocol):
     """The rows of viewers and the counters of stories."""
 
-    async def count(self, views: Sequence[View], judge: Judge) -> Tally: ...
+    async def count(self, views: Sequence[View], judge: CountingRule) -> CountingResult: ...
 
     async def marks(self, user_ids: Iterable[str]) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]: ...
 
@@ -127,23 +127,23 @@ class CountViews:
     committed after the mark's owner had cleaned up finds the mark now, or at the redelivery if the process dies here.
     """
 
-    ledger: Ledger
+    ledger: ViewRepository
     recent: RecentPlays
     now: Clock
 
-    async def __call__(self, facts: Sequence[Fact[StoryViewed]]) -> Counter[str]:
+    async def __call__(self, facts: Sequence[ReceivedEvent[StoryViewed]]) -> Counter[str]:
         """Count them and return how many had which outcome."""
         views = [view_of(fact) for fact in facts]
         fresh = [view for view in views if not self.recent.adds_nothing(view)]
         outcomes = Counter({"replayed": len(views) - len(fresh)})
         if fresh:
-            result = await self.ledger.count(fresh, lambda scene: tally(fresh, scene, self.now()))
+            result = await self.ledger.count(fresh, lambda scene: count_views(fresh, scene, self.now()))
             await self._look_again(result)
             outcomes += result.outcomes
             self.recent.remember(fresh)
         return outcomes
 
-    async def _look_again(self, result: Tally) -> None:
+    async def _look_again(self, result: CountingResult) -> None:
         touched = {viewer_id for _, viewer_id in (*result.added, *result.plays)}
         erased, unlisted_until = await self.ledger.marks(touched | result.leftovers | result.unlisting)
         forget, unlist = set(result.leftovers), set(result.unlisting)
@@ -165,7 +165,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 """Before anything."""
 
 
-def view_of(fact: Fact[StoryViewed]) -> View:
+def view_of(fact: ReceivedEvent[StoryViewed]) -> View:
     """The view that a fact tells of. Without a play's id, the fact's own identity makes one: redelivery adds none."""
     event, taps = fact.event, fact.event.taps or Taps()
     play_id = event.play_id or "~" + urlsafe_b64encode(hashlib.sha256(fact.identity.encode()).digest()[:16]).decode()
@@ -201,7 +201,7 @@ Position = tuple[datetime, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Audience:
+class ViewerPage:
     """A page of viewers; `total` are all there are, `hidden` those of them that no page shows."""
 
     viewers: Sequence[Viewer]
@@ -214,7 +214,7 @@ class Audience:
 class Viewers(Protocol):
     """Reads who has viewed a story."""
 
-    async def page(self, story_id: str, after: Position | None, limit: int, avoid: Set[str]) -> Audience: ...
+    async def page(self, story_id: str, after: Position | None, limit: int, avoid: Set[str]) -> ViewerPage: ...
 
     async def total(self, story_id: str) -> int: ...
 
@@ -226,13 +226,13 @@ class ListViewers:
     viewers: Viewers
     blocks: FindBlocked
 
-    async def __call__(self, admitted: Admitted, after: Position | None, limit: int) -> Audience:
-        """A page of at most `limit`. Raises `Refused` for anybody but the author."""
+    async def __call__(self, admitted: StoryAccess, after: Position | None, limit: int) -> ViewerPage:
+        """A page of at most `limit`. Raises `AccessDenied` for anybody but the author."""
         if not admitted.is_author:
-            raise Refused("author")
+            raise AccessDenied("author")
         if not admitted.view_list:
             total = await self.viewers.total(admitted.story_id)
-            return Audience((), total, total)
+            return ViewerPage((), total, total)
         avoid = await self.blocks.of(admitted.author_id)
         page = await self.viewers.page(admitted.story_id, after, limit + 1, avoid)
         # Where the author is apart from more people than one lookup names, these may be among the others.

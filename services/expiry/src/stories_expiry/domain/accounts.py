@@ -11,16 +11,16 @@ SERVICES: tuple[Service, ...] = ("ingest", "feed", "engagement", "expiry")
 
 
 @dataclass(frozen=True, slots=True)
-class Erasure:
+class ErasureRequest:
     """A user is to be forgotten as of a time.
 
-    ``receipt_id`` names the demand wherever it is repeated, ``fact_id`` is the ``ce_id`` under which it is said.
+    ``receipt_id`` names the demand wherever it is repeated, ``event_id`` is the ``ce_id`` under which it is said.
     """
 
     receipt_id: str
     user_id: str
     at: datetime
-    fact_id: str
+    event_id: str
 
 
 @dataclass(frozen=True, slots=True)

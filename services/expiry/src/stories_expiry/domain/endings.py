@@ -13,19 +13,19 @@ STORES: tuple[Store, ...] = ("media", "feed", "engagement")
 
 # An ending is said again when a store has not answered by then: long enough for a slow erasure, short enough that a
 # lost answer is noticed before anybody asks. Each further time waits twice as long.
-FIRST_PATIENCE = timedelta(seconds=15)
-LONGEST_PATIENCE = timedelta(minutes=15)
+FIRST_RESEND_DELAY = timedelta(seconds=15)
+MAX_RESEND_DELAY = timedelta(minutes=15)
 
-# The topics whose records hold a story's content or a viewer's id; what is parked of them does, too.
-TELLING_TOPICS = frozenset({"story-posted", "story-viewed"})
+# The topics whose records hold a story's content or a viewer's id; what is dead-lettered of them does, too.
+CONTENT_TOPICS = frozenset({"story-posted", "story-viewed"})
 
 # Ended marks guard against every record that can still be read: none lives longer than 30 days.
-MARKS_KEPT = timedelta(days=30)
+MARK_RETENTION = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """A story was taken back. ``fact_id`` is the ``ce_id`` under which it was said.
+    """A story was taken back. ``event_id`` is the ``ce_id`` under which it was said.
 
     ``author_id`` is None where nobody we trust has told it.
     """
@@ -34,11 +34,11 @@ class Deletion:
     author_id: str | None
     deleted_at: datetime
     by: DeletedBy
-    fact_id: str
+    event_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ErasureConfirmation:
     """One store says that it holds nothing of a story any more but ids, times and counts."""
 
     story_id: str
@@ -47,7 +47,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class NewConfirmation:
     """A store answered for the first time, so many seconds after the end."""
 
     store: Store
@@ -78,10 +78,10 @@ class Receipt:
         return admin or (self.author_id is not None and self.author_id == user_id)
 
 
-def patience(times_said: int) -> timedelta:
+def resend_delay(send_count: int) -> timedelta:
     """How long to wait for answers after an ending was said so many times (1 or more)."""
-    doubled: int = 2 ** min(max(times_said - 1, 0), 16)
-    return min(FIRST_PATIENCE * doubled, LONGEST_PATIENCE)
+    doubled: int = 2 ** min(max(send_count - 1, 0), 16)
+    return min(FIRST_RESEND_DELAY * doubled, MAX_RESEND_DELAY)
 
 
 def log_clears_by(receipt: Receipt, clears_after: timedelta) -> datetime:
@@ -89,7 +89,7 @@ def log_clears_by(receipt: Receipt, clears_after: timedelta) -> datetime:
 
     Args:
         receipt: the last such record was appended by the last of its times: a store that has answered takes no more.
-        clears_after: how long the topic that keeps such records longest keeps one, parked ones included.
+        clears_after: how long the topic that keeps such records longest keeps one, dead-lettered ones included.
     """
     return max((receipt.ended_at, *receipt.erased.values())) + clears_after
 
@@ -103,7 +103,7 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
+class TimerCounts:
     """How many timers run, how many are overdue by more than a second, and the oldest of these in seconds."""
 
     timers: int

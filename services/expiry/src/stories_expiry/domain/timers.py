@@ -40,7 +40,7 @@ class Due(NamedTuple):
     heard: bool
 
 
-class Wheel:
+class TimerWheel:
     """What is due soon, by second. Holding a story twice is harmless.
 
     A second's entries are unpacked and sorted once, when it begins; what is due is then taken in bounded parts.
@@ -113,7 +113,7 @@ class Wheel:
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class LiveReplicas:
     """The replicas that share the firing, and which of them this one is."""
 
     me: str

@@ -9,19 +9,19 @@ from stories_shared.mongo import idempotency
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.leases import Leases
 
-from stories_expiry.store.accounts import Accounts
-from stories_expiry.store.replicas import Roster
-from stories_expiry.store.stories import Stories
+from stories_expiry.store.accounts import MongoAccounts
+from stories_expiry.store.replicas import MongoReplicas
+from stories_expiry.store.stories import MongoStories
 
 CLAIMS = "claims"
 
-__all__ = ["CLAIMS", "Accounts", "Roster", "Stories", "ensure"]
+__all__ = ["CLAIMS", "MongoAccounts", "MongoReplicas", "MongoStories", "ensure"]
 
 
 async def ensure(mongo: Mongo) -> None:
     """Make every collection and index; idempotent."""
-    await Stories.ensure(mongo)
-    await Accounts.ensure(mongo)
-    await Roster.ensure(mongo)
+    await MongoStories.ensure(mongo)
+    await MongoAccounts.ensure(mongo)
+    await MongoReplicas.ensure(mongo)
     await Leases.ensure(mongo)
     await mongo.ensure(CLAIMS, *idempotency.INDEXES)

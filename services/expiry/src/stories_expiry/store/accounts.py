@@ -6,18 +6,18 @@ from typing import Any
 
 from pymongo import IndexModel
 from stories_shared.events import UserErased
-from stories_shared.events.outgoing import Saying
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.mongo.client import Collection, Document, Mongo
-from stories_shared.mongo.outbox import mark, outbox_index
+from stories_shared.mongo.outbox import outbox_index, pending_mark
 
-from stories_expiry.domain.accounts import SERVICES, AccountReceipt, Erasure, Service, ServiceAnswer
+from stories_expiry.domain.accounts import SERVICES, AccountReceipt, ErasureRequest, Service, ServiceAnswer
 from stories_expiry.store import resending, update_pipelines
-from stories_expiry.store.update_pipelines import Stage, either, unless_there
+from stories_expiry.store.update_pipelines import Stage, cond, if_null
 
 NAME = "accounts"
 
 
-class Accounts:
+class MongoAccounts:
     """The demands and their receipts; they are the erased-user marks, too.
 
     Args:
@@ -37,20 +37,20 @@ class Accounts:
         await mongo.ensure(
             NAME,
             IndexModel([("user_id", 1), ("at", -1)], name="user"),
-            IndexModel([("forget_at", 1)], name="forget", expireAfterSeconds=0),
+            IndexModel([("delete_at", 1)], name="forget", expireAfterSeconds=0),
             outbox_index(),
             *resending.indexes(),
         )
 
-    async def demand(self, erasure: Erasure, now: datetime, *, said: bool) -> AccountReceipt:
+    async def demand(self, erasure: ErasureRequest, now: datetime, *, said: bool) -> AccountReceipt:
         """Open the receipt unless it is open, marked to be said unless somebody said it; the receipt as it stands."""
         fresh = {"$not": ["$at"]}
         demanded = {
-            "at": unless_there("at", erasure.at),
-            "user_id": unless_there("user_id", erasure.user_id),
-            "said": unless_there("said", {"id": {"$literal": erasure.fact_id}, "at": erasure.at}),
-            "times_said": unless_there("times_said", 1),
-            "unsaid": "$unsaid" if said else either(fresh, mark(1, now), "$unsaid"),
+            "at": if_null("at", erasure.at),
+            "user_id": if_null("user_id", erasure.user_id),
+            "said": if_null("said", {"id": {"$literal": erasure.event_id}, "at": erasure.at}),
+            "send_count": if_null("send_count", 1),
+            "pending": "$pending" if said else cond(fresh, pending_mark(1, now), "$pending"),
         }
         await self._change(erasure.receipt_id, [{"$set": demanded}], now)
         document = await self.collection.find_one({"_id": erasure.receipt_id})
@@ -59,12 +59,12 @@ class Accounts:
     async def accept(self, answer: ServiceAnswer, now: datetime) -> None:
         """Note the first answer of each service; the fourth closes the receipt."""
         field = f"erased.{answer.service}"
-        noted = {field: unless_there(field, answer.erased_at), "user_id": unless_there("user_id", answer.user_id)}
+        noted = {field: if_null(field, answer.erased_at), "user_id": if_null("user_id", answer.user_id)}
         await self._change(answer.receipt_id, [{"$set": noted}], now)
 
-    async def resay(self, now: datetime, limit: int) -> int:
+    async def mark_for_resend(self, now: datetime, limit: int) -> int:
         """Mark unanswered demands to be said again, each once in all replicas; how many."""
-        return await resending.resay(self.collection, now, limit)
+        return await resending.mark_for_resend(self.collection, now, limit)
 
     async def hasten(self, now: datetime, limit: int, service: Service | None = None) -> int:
         """Make due now what waits out a long delay, for one service or for any; how many."""
@@ -77,7 +77,7 @@ class Accounts:
         return receipt_of(document) if document else None
 
     async def _change(self, receipt_id: str, change: list[Stage], now: datetime) -> None:
-        settle = update_pipelines.settle("$at", self.expected, now, self._kept)
+        settle = update_pipelines.recompute_waiting("$at", self.expected, now, self._kept)
         await self.collection.update_one({"_id": receipt_id}, [*change, *settle], upsert=True)
 
 
@@ -92,7 +92,7 @@ def receipt_of(document: Document) -> AccountReceipt:
     )
 
 
-def demands(document: Document) -> list[Saying]:
+def user_erased_events(document: Document) -> list[OutgoingEvent]:
     """What a document says: that the user is to be erased, as it was said the first time."""
     event = UserErased(user_id=document["user_id"], at=document["at"], receipt_id=document["_id"])
-    return [Saying(event, fact_id=document["said"]["id"], at=document["said"]["at"])]
+    return [OutgoingEvent(event, event_id=document["said"]["id"], at=document["said"]["at"])]

@@ -10,7 +10,7 @@ from stories_expiry.domain.timers import ALIVE_FOR
 NAME = "replicas"
 
 
-class Roster:
+class MongoReplicas:
     """The replicas that lately showed a sign of life."""
 
     def __init__(self, mongo: Mongo) -> None:

@@ -7,20 +7,20 @@ from pymongo import IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError
 from stories_shared.events import StoryDeleted, StoryExpired
 from stories_shared.events.ids import new_id
-from stories_shared.events.outgoing import Saying
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.mongo.client import Collection, Document, Mongo
 from stories_shared.mongo.outbox import outbox_index
 
 from stories_expiry.domain.endings import (
-    MARKS_KEPT,
+    MARK_RETENTION,
     STORES,
-    Answer,
-    Answered,
     Audit,
-    Census,
     Deletion,
+    ErasureConfirmation,
+    NewConfirmation,
     Receipt,
     Store,
+    TimerCounts,
 )
 from stories_expiry.domain.timers import Due, Timer
 from stories_expiry.store import resending, update_pipelines
@@ -42,13 +42,13 @@ def indexes() -> list[IndexModel]:
             [("waiting", 1), ("ended_at", 1)], name="waiting", partialFilterExpression={"waiting": {"$exists": True}}
         ),
         IndexModel([("author_id", 1)], name="author"),
-        IndexModel([("forget_at", 1)], name="forget", expireAfterSeconds=0),
+        IndexModel([("delete_at", 1)], name="forget", expireAfterSeconds=0),
         outbox_index(),
         *resending.indexes(),
     ]
 
 
-class Stories:
+class MongoStories:
     """The timers, the endings and the receipts.
 
     Args:
@@ -100,7 +100,7 @@ class Stories:
         """Stop the timer and open the receipt; an earlier ending stands."""
         await self._change([(deletion.story_id, [*update_pipelines.delete(deletion), *self._settle(now)])])
 
-    async def accept(self, answers: Sequence[Answer], now: datetime) -> list[Answered]:
+    async def accept(self, answers: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:
         """Note first answers and close the receipts that are complete; what is new about ended stories."""
         if not answers:
             return []
@@ -112,9 +112,9 @@ class Stories:
         await self._change((given.story_id, [*update_pipelines.answer(given), *settle]) for given in answers)
         return list(first_answers(answers, ended))
 
-    async def resay(self, now: datetime, limit: int) -> int:
+    async def mark_for_resend(self, now: datetime, limit: int) -> int:
         """Mark unanswered endings to be said again, each once in all replicas; how many."""
-        return await resending.resay(self.collection, now, limit)
+        return await resending.mark_for_resend(self.collection, now, limit)
 
     async def hasten(self, now: datetime, limit: int, store: Store | None = None) -> int:
         """Make due now what waits out a long delay, for one store or for any; how many."""
@@ -123,7 +123,7 @@ class Stories:
     async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
         """Let the records of stories posted by ``at`` go 30 days after they are complete, not later."""
         theirs = {"author_id": user_id, "posted_at": {"$not": {"$gt": at}}, "ended_at": {"$not": {"$gt": at}}}
-        sooner = {"author_erased": True, "forget_at": {"$min": ["$forget_at", now + MARKS_KEPT]}}
+        sooner = {"author_erased": True, "delete_at": {"$min": ["$delete_at", now + MARK_RETENTION]}}
         living = {"author_id": user_id, "posted_at": {"$lte": at}, "completed_at": {"$exists": False}}
         await self.collection.update_many(living, {"$set": {"author_erased": True}})
         await self.collection.update_many(theirs | {"completed_at": {"$exists": True}}, [{"$set": sooner}])
@@ -143,18 +143,18 @@ class Stories:
             oldest[store] = max(0.0, (now - first["ended_at"]).total_seconds()) if first else 0.0
         return Audit(counts, oldest)
 
-    async def census(self, now: datetime) -> Census:
+    async def census(self, now: datetime) -> TimerCounts:
         """Count the timers that run and those that should have fired."""
         overdue = {"due": {"$gt": LONG_AGO, "$lt": now - OVERDUE_AFTER}}
         first = await self.collection.find_one(overdue, {"due": 1}, sort=[("due", 1)])
-        return Census(
+        return TimerCounts(
             timers=await self.collection.count_documents({"due": {"$gt": LONG_AGO}}),
             overdue=await self.collection.count_documents(overdue, limit=COUNTED) if first else 0,
             oldest_overdue_s=(now - first["due"]).total_seconds() if first else 0.0,
         )
 
     def _settle(self, now: datetime) -> list[update_pipelines.Stage]:
-        return update_pipelines.settle("$ended", self.expected, now, self._kept)
+        return update_pipelines.recompute_waiting("$ended", self.expected, now, self._kept)
 
     async def _insert(self, timers: Sequence[Timer]) -> list[Timer]:
         """Insert those that are new, which is nearly all of them, and return the others."""
@@ -190,7 +190,7 @@ def document_of(timer: Timer) -> Document:
     }
 
 
-def first_answers(answers: Sequence[Answer], ended: dict[str, Document]) -> Iterable[Answered]:
+def first_answers(answers: Sequence[ErasureConfirmation], ended: dict[str, Document]) -> Iterable[NewConfirmation]:
     """The answers that a story's record does not hold yet."""
     seen = set()
     for given in answers:
@@ -198,7 +198,7 @@ def first_answers(answers: Sequence[Answer], ended: dict[str, Document]) -> Iter
         if document is None or given.store in document.get("erased", {}) or (given.story_id, given.store) in seen:
             continue
         seen.add((given.story_id, given.store))
-        yield Answered(given.store, max(0.0, (given.erased_at - document["ended_at"]).total_seconds()))
+        yield NewConfirmation(given.store, max(0.0, (given.erased_at - document["ended_at"]).total_seconds()))
 
 
 def receipt_of(document: Document) -> Receipt:
@@ -214,7 +214,7 @@ def receipt_of(document: Document) -> Receipt:
     )
 
 
-def endings(document: Document) -> list[Saying]:
+def endings(document: Document) -> list[OutgoingEvent]:
     """What a document says: its ending, under the id and with the data that it had the first time."""
     said = document["said"]
     event: StoryExpired | StoryDeleted
@@ -232,4 +232,4 @@ def endings(document: Document) -> list[Saying]:
             deleted_at=document["ended_at"],
             by=document["by"],
         )
-    return [Saying(event, fact_id=said["id"], at=said["at"])]
+    return [OutgoingEvent(event, event_id=said["id"], at=said["at"])]

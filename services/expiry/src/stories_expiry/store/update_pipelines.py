@@ -8,31 +8,31 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from stories_shared.mongo.outbox import mark
+from stories_shared.mongo.outbox import pending_mark
 
-from stories_expiry.domain.endings import FIRST_PATIENCE, MARKS_KEPT, Answer, Deletion
+from stories_expiry.domain.endings import FIRST_RESEND_DELAY, MARK_RETENTION, Deletion, ErasureConfirmation
 from stories_expiry.domain.timers import Timer
 
 Stage = dict[str, Any]
 REMOVE = "$$REMOVE"
 
 
-def either(condition: object, then: object, otherwise: object) -> dict[str, Any]:
+def cond(condition: object, then: object, otherwise: object) -> dict[str, Any]:
     """``$cond``, shorter."""
     return {"$cond": [condition, then, otherwise]}
 
 
-def unless_there(field: str, value: object) -> dict[str, Any]:
+def if_null(field: str, value: object) -> dict[str, Any]:
     """What the field holds, else the value."""
     return {"$ifNull": [f"${field}", value]}
 
 
 def answered_by() -> dict[str, Any]:
     """Who has answered."""
-    return {"$map": {"input": {"$objectToArray": unless_there("erased", {})}, "in": "$$this.k"}}
+    return {"$map": {"input": {"$objectToArray": if_null("erased", {})}, "in": "$$this.k"}}
 
 
-def settle(begun: str, parties: Sequence[str], now: datetime, receipts_kept: timedelta) -> list[Stage]:
+def recompute_waiting(begun: str, parties: Sequence[str], now: datetime, receipts_kept: timedelta) -> list[Stage]:
     """Work out again whom a document waits for, when to say it again, and when to forget it.
 
     What has begun and waits for nobody is complete. Whom it waits for is decided when it begins and stays with it: a
@@ -46,23 +46,23 @@ def settle(begun: str, parties: Sequence[str], now: datetime, receipts_kept: tim
         receipts_kept: how long a complete document stays, unless its author is erased.
     """
     complete = {"$eq": ["$waiting", []]}
-    open_still = {"$gt": [{"$size": unless_there("waiting", [])}, 0]}
-    kept_ms = either({"$eq": ["$author_erased", True]}, milliseconds(MARKS_KEPT), milliseconds(receipts_kept))
+    open_still = {"$gt": [{"$size": if_null("waiting", [])}, 0]}
+    kept_ms = cond({"$eq": ["$author_erased", True]}, milliseconds(MARK_RETENTION), milliseconds(receipts_kept))
     # A record that was complete before expected parties were stored was complete with those that had answered.
-    expected = unless_there("expected", either("$completed_at", answered_by(), list(parties)))
+    expected = if_null("expected", cond("$completed_at", answered_by(), list(parties)))
     return [
-        {"$set": {"expected": either(begun, expected, REMOVE)}},
-        {"$set": {"waiting": either(begun, {"$setDifference": ["$expected", answered_by()]}, REMOVE)}},
+        {"$set": {"expected": cond(begun, expected, REMOVE)}},
+        {"$set": {"waiting": cond(begun, {"$setDifference": ["$expected", answered_by()]}, REMOVE)}},
         {
             "$set": {
-                "waiting": either(complete, REMOVE, "$waiting"),
-                "completed_at": either(complete, unless_there("completed_at", now), REMOVE),
-                "resay_at": either(open_still, unless_there("resay_at", now + FIRST_PATIENCE), REMOVE),
-                "backing_off": either(open_still, "$backing_off", REMOVE),
-                "forget_at": either(
+                "waiting": cond(complete, REMOVE, "$waiting"),
+                "completed_at": cond(complete, if_null("completed_at", now), REMOVE),
+                "resend_at": cond(open_still, if_null("resend_at", now + FIRST_RESEND_DELAY), REMOVE),
+                "backing_off": cond(open_still, "$backing_off", REMOVE),
+                "delete_at": cond(
                     complete,
-                    either("$completed_at", "$forget_at", {"$add": [now, kept_ms]}),
-                    either({"$or": [open_still, "$due"]}, REMOVE, unless_there("forget_at", now + MARKS_KEPT)),
+                    cond("$completed_at", "$delete_at", {"$add": [now, kept_ms]}),
+                    cond({"$or": [open_still, "$due"]}, REMOVE, if_null("delete_at", now + MARK_RETENTION)),
                 ),
             }
         },
@@ -76,16 +76,16 @@ def milliseconds(length: timedelta) -> int:
 
 def arm(timer: Timer) -> list[Stage]:
     """The timer of a revision we have not seen, unless the story has ended; the author is noted in any case."""
-    newer = {"$and": [{"$not": ["$ended"]}, {"$gt": [timer.revision, unless_there("revision", 0)]}]}
+    newer = {"$and": [{"$not": ["$ended"]}, {"$gt": [timer.revision, if_null("revision", 0)]}]}
     return [
         {
             "$set": {
-                "author_id": unless_there("author_id", timer.author_id),
-                "posted_at": unless_there("posted_at", timer.posted_at),
-                "expires_at": either(newer, timer.expires_at, "$expires_at"),
-                "due": either(newer, timer.expires_at, "$due"),
+                "author_id": if_null("author_id", timer.author_id),
+                "posted_at": if_null("posted_at", timer.posted_at),
+                "expires_at": cond(newer, timer.expires_at, "$expires_at"),
+                "due": cond(newer, timer.expires_at, "$due"),
                 "revision": {"$max": ["$revision", timer.revision]},
-                "forget_at": either("$ended", "$forget_at", REMOVE),
+                "delete_at": cond("$ended", "$delete_at", REMOVE),
             }
         }
     ]
@@ -102,8 +102,8 @@ def expire(call: str, now: datetime) -> list[Stage]:
                 "ended": "expired",
                 "ended_at": "$expires_at",
                 "said": {"id": "$_id", "at": now, "call": call},
-                "times_said": 1,
-                "unsaid": mark(1, now),
+                "send_count": 1,
+                "pending": pending_mark(1, now),
                 "due": REMOVE,
             }
         }
@@ -125,24 +125,24 @@ def delete(deletion: Deletion) -> list[Stage]:
         "ended": "deleted",
         "ended_at": deletion.deleted_at,
         "by": deletion.by,
-        "said": {"id": {"$literal": deletion.fact_id}, "at": deletion.deleted_at},
-        "times_said": 1,
-        "unsaid": REMOVE,
-        "resay_at": REMOVE,
+        "said": {"id": {"$literal": deletion.event_id}, "at": deletion.deleted_at},
+        "send_count": 1,
+        "pending": REMOVE,
+        "resend_at": REMOVE,
         "backing_off": REMOVE,
         "backoff_from": REMOVE,
     }
-    author = unless_there("author_id", deletion.author_id) if deletion.author_id else "$author_id"
-    erasure = either({"$eq": [deletion.by, "erasure"]}, True, "$author_erased")
+    author = if_null("author_id", deletion.author_id) if deletion.author_id else "$author_id"
+    erasure = cond({"$eq": [deletion.by, "erasure"]}, True, "$author_erased")
     return [
         {
-            "$set": {field: either(takes, value, f"${field}") for field, value in new.items()}
+            "$set": {field: cond(takes, value, f"${field}") for field, value in new.items()}
             | {"author_id": author, "author_erased": erasure, "due": REMOVE}
         }
     ]
 
 
-def answer(given: Answer) -> list[Stage]:
+def answer(given: ErasureConfirmation) -> list[Stage]:
     """A store has erased its share; its first answer stands."""
     field = f"erased.{given.store}"
-    return [{"$set": {field: unless_there(field, given.erased_at)}}]
+    return [{"$set": {field: if_null(field, given.erased_at)}}]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from stories_expiry.domain.accounts import SERVICES, AccountReceipt, Erasure, Service, ServiceAnswer
-from stories_expiry.domain.endings import FIRST_PATIENCE, patience
+from stories_expiry.domain.accounts import SERVICES, AccountReceipt, ErasureRequest, Service, ServiceAnswer
+from stories_expiry.domain.endings import FIRST_RESEND_DELAY, resend_delay
 
 
 @dataclass
@@ -15,25 +15,25 @@ class Demand:
     user_id: str
     at: datetime | None = None
     erased: dict[Service, datetime] = field(default_factory=dict)
-    resay_at: datetime | None = None
-    times_said: int = 1
+    resend_at: datetime | None = None
+    send_count: int = 1
     backoff_from: int = 0
-    unsaid: bool = False
+    pending: bool = False
     expected: Sequence[Service] = ()
 
 
-class FakeAccounts:
+class MemoryAccounts:
     """Demands to erase users, in a dict."""
 
     def __init__(self, expected: Sequence[Service] = SERVICES) -> None:
         self.rows: dict[str, Demand] = {}
         self.expected = expected
 
-    async def demand(self, erasure: Erasure, now: datetime, *, said: bool) -> AccountReceipt:
+    async def demand(self, erasure: ErasureRequest, now: datetime, *, said: bool) -> AccountReceipt:
         """Open the receipt unless it is open, marked to be said unless somebody said it; the receipt as it stands."""
         row = self.rows.setdefault(erasure.receipt_id, Demand(erasure.user_id))
         if row.at is None:
-            row.at, row.unsaid = erasure.at, not said
+            row.at, row.pending = erasure.at, not said
         self._settle(row, now)
         return receipt_of(erasure.receipt_id, row)
 
@@ -43,20 +43,20 @@ class FakeAccounts:
         row.erased.setdefault(answer.service, answer.erased_at)
         self._settle(row, now)
 
-    async def resay(self, now: datetime, limit: int) -> int:
+    async def mark_for_resend(self, now: datetime, limit: int) -> int:
         """Mark unanswered demands to be said again; how many."""
-        late = [row for row in self.rows.values() if row.resay_at and row.resay_at <= now][:limit]
+        late = [row for row in self.rows.values() if row.resend_at and row.resend_at <= now][:limit]
         for row in late:
-            row.times_said += 1
-            row.resay_at, row.unsaid = now + patience(row.times_said - row.backoff_from), True
+            row.send_count += 1
+            row.resend_at, row.pending = now + resend_delay(row.send_count - row.backoff_from), True
         return len(late)
 
     async def hasten(self, now: datetime, limit: int, service: Service | None = None) -> int:
         """Make due now what waits out a long delay, for one service or for any; how many."""
-        long = [row for row in self.rows.values() if row.resay_at and row.times_said - row.backoff_from > 1]
+        long = [row for row in self.rows.values() if row.resend_at and row.send_count - row.backoff_from > 1]
         some = [row for row in long if service is None or service not in row.erased][:limit]
         for row in some:
-            row.resay_at, row.backoff_from = now, row.times_said
+            row.resend_at, row.backoff_from = now, row.send_count
         return len(some)
 
     async def latest(self, user_id: str) -> AccountReceipt | None:
@@ -71,7 +71,7 @@ class FakeAccounts:
         if row.at:
             row.expected = row.expected or self.expected
         unanswered = any(service not in row.erased for service in row.expected)
-        row.resay_at = (row.resay_at or now + FIRST_PATIENCE) if unanswered else None
+        row.resend_at = (row.resend_at or now + FIRST_RESEND_DELAY) if unanswered else None
 
 
 def receipt_of(receipt_id: str, row: Demand) -> AccountReceipt:

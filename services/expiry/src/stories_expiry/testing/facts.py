@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from stories_shared.events import Event, Media, StoryPosted
-from stories_shared.events.cloudevents import Fact
+from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 
 E = TypeVar("E", bound=Event)
@@ -33,16 +33,18 @@ def story_posted(now: datetime, *, lives: timedelta = timedelta(hours=24), **giv
     return StoryPosted(**(filled | given))
 
 
-def fact(event: E, at: datetime, *, source: str | None = "/stories/ingest", fact_id: str | None = None) -> Fact[E]:
+def fact(
+    event: E, at: datetime, *, source: str | None = "/stories/ingest", event_id: str | None = None
+) -> ReceivedEvent[E]:
     """The event as if read from its topic; ``source=None`` is an outsider without headers."""
-    return Fact(
+    return ReceivedEvent(
         event=event,
         key=event.key.encode(),
         topic=event.topic,
         partition=0,
         offset=0,
         source=source,
-        id=fact_id or (new_id() if source else None),
-        said_at=at,
+        id=event_id or (new_id() if source else None),
+        produced_at=at,
         appended_at=at,
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 from stories_expiry.domain.timers import ALIVE_FOR
 
 
-class FakeRoster:
+class MemoryReplicas:
     """Signs of life by name."""
 
     def __init__(self) -> None:

@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from stories_expiry.domain.endings import (
-    FIRST_PATIENCE,
-    MARKS_KEPT,
+    FIRST_RESEND_DELAY,
+    MARK_RETENTION,
     STORES,
-    Answer,
-    Answered,
     Audit,
-    Census,
     Deletion,
     Ended,
+    ErasureConfirmation,
+    NewConfirmation,
     Receipt,
     Store,
-    patience,
+    TimerCounts,
+    resend_delay,
 )
 from stories_expiry.domain.timers import Due, Timer
 
@@ -33,12 +33,12 @@ class Row:
     ended_at: datetime | None = None
     erased: dict[Store, datetime] = field(default_factory=dict)
     completed_at: datetime | None = None
-    resay_at: datetime | None = None
-    forget_at: datetime | None = None
+    resend_at: datetime | None = None
+    delete_at: datetime | None = None
     author_erased: bool = False
-    times_said: int = 0
+    send_count: int = 0
     backoff_from: int = 0
-    unsaid: bool = False
+    pending: bool = False
     expected: Sequence[Store] = ()
 
     @property
@@ -47,7 +47,7 @@ class Row:
         return [store for store in self.expected if store not in self.erased]
 
 
-class FakeStories:
+class MemoryStories:
     """Timers, endings and receipts in a dict."""
 
     def __init__(self, receipts_kept: timedelta = timedelta(days=90), expected: Sequence[Store] = STORES) -> None:
@@ -62,7 +62,7 @@ class FakeStories:
             row.author_id = row.author_id or timer.author_id
             row.posted_at = row.posted_at or timer.posted_at
             if not row.ended:
-                row.forget_at = None
+                row.delete_at = None
                 if timer.revision > row.revision:
                     row.due = timer.expires_at
             row.revision = max(row.revision, timer.revision)
@@ -80,7 +80,7 @@ class FakeStories:
             row = self.rows.get(story_id)
             if row and row.due and row.due <= now:
                 row.ended, row.ended_at, row.due = "expired", row.due, None
-                row.times_said, row.unsaid = 1, True
+                row.send_count, row.pending = 1, True
                 self._settle(row, now)
                 fired.add(story_id)
         return fired
@@ -94,10 +94,10 @@ class FakeStories:
         before_expiry = row.ended == "expired" and row.ended_at is not None and row.ended_at > deletion.deleted_at
         if not row.ended or before_expiry:
             row.ended, row.ended_at = "deleted", deletion.deleted_at
-            row.times_said, row.unsaid, row.resay_at, row.backoff_from = 1, False, None, 0
+            row.send_count, row.pending, row.resend_at, row.backoff_from = 1, False, None, 0
         self._settle(row, now)
 
-    async def accept(self, answers: Sequence[Answer], now: datetime) -> list[Answered]:
+    async def accept(self, answers: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:
         """Note first answers and close the receipts that are complete; what is new about ended stories."""
         new = []
         for given in answers:
@@ -105,24 +105,24 @@ class FakeStories:
             if given.store not in row.erased:
                 row.erased[given.store] = given.erased_at
                 if row.ended_at:
-                    new.append(Answered(given.store, max(0.0, (given.erased_at - row.ended_at).total_seconds())))
+                    new.append(NewConfirmation(given.store, max(0.0, (given.erased_at - row.ended_at).total_seconds())))
             self._settle(row, now)
         return new
 
-    async def resay(self, now: datetime, limit: int) -> int:
+    async def mark_for_resend(self, now: datetime, limit: int) -> int:
         """Mark unanswered endings to be said again; how many."""
-        late = [row for row in self.rows.values() if row.resay_at and row.resay_at <= now][:limit]
+        late = [row for row in self.rows.values() if row.resend_at and row.resend_at <= now][:limit]
         for row in late:
-            row.times_said += 1
-            row.resay_at, row.unsaid = now + patience(row.times_said - row.backoff_from), True
+            row.send_count += 1
+            row.resend_at, row.pending = now + resend_delay(row.send_count - row.backoff_from), True
         return len(late)
 
     async def hasten(self, now: datetime, limit: int, store: Store | None = None) -> int:
         """Make due now what waits out a long delay, for one store or for any; how many."""
-        long = [row for row in self.rows.values() if row.resay_at and row.times_said - row.backoff_from > 1]
+        long = [row for row in self.rows.values() if row.resend_at and row.send_count - row.backoff_from > 1]
         some = [row for row in long if store is None or store in row.waiting][:limit]
         for row in some:
-            row.resay_at, row.backoff_from = now, row.times_said
+            row.resend_at, row.backoff_from = now, row.send_count
         return len(some)
 
     async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
@@ -132,8 +132,8 @@ class FakeStories:
                 continue
             if row.completed_at or row.posted_at:
                 row.author_erased = True
-            if row.completed_at and row.forget_at:
-                row.forget_at = min(row.forget_at, now + MARKS_KEPT)
+            if row.completed_at and row.delete_at:
+                row.delete_at = min(row.delete_at, now + MARK_RETENTION)
 
     async def receipt(self, story_id: str) -> Receipt | None:
         """The story's receipt; None where it lives or never was."""
@@ -154,11 +154,11 @@ class FakeStories:
             {store: (now - min(found)).total_seconds() if found else 0.0 for store, found in ends.items()},
         )
 
-    async def census(self, now: datetime) -> Census:
+    async def census(self, now: datetime) -> TimerCounts:
         """Count the timers that run and those that should have fired."""
         running = [row.due for row in self.rows.values() if row.due]
         overdue = [due for due in running if due < now - timedelta(seconds=1)]
-        return Census(len(running), len(overdue), (now - min(overdue)).total_seconds() if overdue else 0.0)
+        return TimerCounts(len(running), len(overdue), (now - min(overdue)).total_seconds() if overdue else 0.0)
 
     def _settle(self, row: Row, now: datetime) -> None:
         if row.ended:
@@ -166,9 +166,9 @@ class FakeStories:
         if row.ended and not row.waiting:
             if not row.completed_at:
                 row.completed_at = now
-                row.forget_at = now + (MARKS_KEPT if row.author_erased else self._kept)
-            row.resay_at = None
+                row.delete_at = now + (MARK_RETENTION if row.author_erased else self._kept)
+            row.resend_at = None
         elif row.ended:
-            row.resay_at, row.forget_at = row.resay_at or now + FIRST_PATIENCE, None
+            row.resend_at, row.delete_at = row.resend_at or now + FIRST_RESEND_DELAY, None
         elif not row.due:
-            row.forget_at = row.forget_at or now + MARKS_KEPT
+            row.delete_at = row.delete_at or now + MARK_RETENTION

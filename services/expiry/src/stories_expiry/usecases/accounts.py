@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from stories_shared.clock import Clock, whole_ms
+from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.events import Event, UserDataErased, UserErased
-from stories_shared.events.cloudevents import Fact
-from stories_shared.events.external_producers import no_later, receipt_id_of
-from stories_shared.events.ids import fact_based_id, new_id
+from stories_shared.events.cloudevents import ReceivedEvent
+from stories_shared.events.external_producers import clamp_to_append_time, receipt_id_of
+from stories_shared.events.ids import deterministic_id, new_id
 
-from stories_expiry.domain.accounts import AccountReceipt, Erasure, ServiceAnswer
-from stories_expiry.usecases.endings import SayAgain, Silences
+from stories_expiry.domain.accounts import AccountReceipt, ErasureRequest, ServiceAnswer
+from stories_expiry.usecases.endings import OutageDetector, ResendUnanswered
 
 
-class Demands(Protocol):
+class ErasureRequests(Protocol):
     """Records that a user is to be erased."""
 
-    async def demand(self, erasure: Erasure, now: datetime, *, said: bool) -> AccountReceipt:
+    async def demand(self, erasure: ErasureRequest, now: datetime, *, said: bool) -> AccountReceipt:
         """Open the receipt unless it is open, marked to be said unless somebody said it; the receipt as it stands."""
         ...
 
@@ -47,7 +47,7 @@ class AccountReceipts(Protocol):
         ...
 
 
-class Say(Protocol):
+class PublishEvent(Protocol):
     """Says one event; returns when it is acknowledged."""
 
     async def __call__(self, event: Event) -> None: ...
@@ -57,41 +57,41 @@ class Say(Protocol):
 class EraseAccount:
     """An admin has a user erased; ``woken`` wakes the outbox that says so."""
 
-    demands: Demands
+    demands: ErasureRequests
     now: Clock
     woken: Callable[[], None]
 
     async def __call__(self, user_id: str, receipt_id: str) -> AccountReceipt:
         """Open the receipt, or find it open under this id. Answered when durable; the outbox says it to the others."""
-        now = whole_ms(self.now())
-        receipt = await self.demands.demand(Erasure(receipt_id, user_id, now, new_id()), now, said=False)
+        now = truncate_to_ms(self.now())
+        receipt = await self.demands.demand(ErasureRequest(receipt_id, user_id, now, new_id()), now, said=False)
         self.woken()
         return receipt
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetUser:
+class EraseUserData:
     """Expiry's own share of an erasure, and the receipt of demands that come from outside."""
 
-    demands: Demands
+    demands: ErasureRequests
     authors: Authors
-    say: Say
+    publish: PublishEvent
     now: Clock
 
-    async def __call__(self, fact: Fact[UserErased]) -> None:
+    async def __call__(self, fact: ReceivedEvent[UserErased]) -> None:
         """Open the receipt where it is not, forget the user here, and answer like every other service."""
         said = fact.event
-        erasure = Erasure(
+        erasure = ErasureRequest(
             receipt_id=receipt_id_of(fact),
             user_id=said.user_id,
-            at=no_later(fact, said.at),
-            fact_id=fact.id or fact_based_id(fact.identity),
+            at=clamp_to_append_time(fact, said.at),
+            event_id=fact.id or deterministic_id(fact.identity),
         )
-        now = whole_ms(self.now())
+        now = truncate_to_ms(self.now())
         await self.demands.demand(erasure, now, said=True)
         await self.authors.forget_author(erasure.user_id, erasure.at, now)
         answer = UserDataErased(receipt_id=erasure.receipt_id, user_id=erasure.user_id, service="expiry", erased_at=now)
-        await self.say(answer)
+        await self.publish(answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ class AcceptServiceAnswer:
     """A service has forgotten the user. One that was silent is asked at once for what is open."""
 
     answers: ServiceAnswers
-    again: SayAgain
-    silences: Silences
+    again: ResendUnanswered
+    silences: OutageDetector
     now: Clock
 
     async def __call__(self, said: UserDataErased) -> None:

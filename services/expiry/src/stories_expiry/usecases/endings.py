@@ -6,15 +6,15 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from stories_shared.clock import Clock
-from stories_shared.errors import Unacceptable
+from stories_shared.errors import InvalidMessage
 from stories_shared.events import StoryDeleted, StoryErased
-from stories_shared.events.cloudevents import Fact
-from stories_shared.events.external_producers import may_delete, no_later
-from stories_shared.events.ids import fact_based_id
+from stories_shared.events.cloudevents import ReceivedEvent
+from stories_shared.events.external_producers import clamp_to_append_time, is_authorized_deletion
+from stories_shared.events.ids import deterministic_id
 
-from stories_expiry.domain.endings import FIRST_PATIENCE, Answer, Answered, Deletion
+from stories_expiry.domain.endings import FIRST_RESEND_DELAY, Deletion, ErasureConfirmation, NewConfirmation
 
-RESAY_AT_ONCE = 1_000
+RESEND_BATCH = 1_000
 """Endings said again per turn: a store that was away long is not drowned."""
 
 
@@ -29,7 +29,7 @@ class Deletions(Protocol):
 class Answers(Protocol):
     """Records what stores answer."""
 
-    async def accept(self, answers: Sequence[Answer], now: datetime) -> list[Answered]:
+    async def accept(self, answers: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:
         """Note first answers and close the receipts that are complete; what is new about ended stories."""
         ...
 
@@ -37,7 +37,7 @@ class Answers(Protocol):
 class Unanswered(Protocol):
     """Finds endings (or account erasures) that some party has not answered in time."""
 
-    async def resay(self, now: datetime, limit: int) -> int:
+    async def mark_for_resend(self, now: datetime, limit: int) -> int:
         """Mark them to be said again, each once in all replicas; how many."""
         ...
 
@@ -53,27 +53,27 @@ class RecordDeletion:
     deletions: Deletions
     now: Clock
 
-    async def __call__(self, fact: Fact[StoryDeleted]) -> None:
+    async def __call__(self, fact: ReceivedEvent[StoryDeleted]) -> None:
         """Open the receipt. From outside, the author is what our own record says and no time lies in the future.
 
         Raises:
             Unacceptable: an outsider claims to be the author or an erasure.
         """
         said = fact.event
-        if not may_delete(fact):
-            raise Unacceptable(f"from outside only an admin deletes, not: {said.by}")
+        if not is_authorized_deletion(fact):
+            raise InvalidMessage(f"from outside only an admin deletes, not: {said.by}")
         deletion = Deletion(
             story_id=said.story_id,
-            author_id=said.author_id if fact.ours else None,
-            deleted_at=no_later(fact, said.deleted_at),
+            author_id=said.author_id if fact.is_internal else None,
+            deleted_at=clamp_to_append_time(fact, said.deleted_at),
             by=said.by,
-            fact_id=fact.id or fact_based_id(fact.identity),
+            event_id=fact.id or deterministic_id(fact.identity),
         )
         await self.deletions.delete(deletion, self.now())
 
 
 @dataclass(frozen=True, slots=True)
-class SayAgain:
+class ResendUnanswered:
     """What was not answered in time is said again; ``woken`` wakes the outbox."""
 
     unanswered: Unanswered
@@ -82,18 +82,18 @@ class SayAgain:
 
     async def __call__(self) -> int:
         """Mark what is due to be said again; how many that were."""
-        marked = await self.unanswered.resay(self.now(), RESAY_AT_ONCE)
+        marked = await self.unanswered.mark_for_resend(self.now(), RESEND_BATCH)
         if marked:
             self.woken()
         return marked
 
     async def hasten(self, party: str | None = None) -> bool:
         """Make due now what waits out a long delay, since whoever may have missed it is back; whether that is all."""
-        return await self.unanswered.hasten(self.now(), RESAY_AT_ONCE, party) < RESAY_AT_ONCE
+        return await self.unanswered.hasten(self.now(), RESEND_BATCH, party) < RESEND_BATCH
 
 
 @dataclass(slots=True)
-class Silences:
+class OutageDetector:
     """When each party was last heard from by this replica."""
 
     now: Clock
@@ -107,7 +107,7 @@ class Silences:
         now, back = self.now(), []
         for party in sorted(set(parties)):
             last = self._last.get(party)
-            if last is None or now - last > FIRST_PATIENCE:
+            if last is None or now - last > FIRST_RESEND_DELAY:
                 back.append(party)
             self._last[party] = now
         return back
@@ -118,13 +118,13 @@ class AcceptAnswers:
     """Stores answer; a receipt closes with the last of them. One that was silent is asked at once for what is open."""
 
     answers: Answers
-    again: SayAgain
-    silences: Silences
+    again: ResendUnanswered
+    silences: OutageDetector
     now: Clock
 
-    async def __call__(self, facts: Sequence[Fact[StoryErased]]) -> list[Answered]:
+    async def __call__(self, facts: Sequence[ReceivedEvent[StoryErased]]) -> list[NewConfirmation]:
         """Note the answers; those that are new, for the metrics."""
-        said = [Answer(fact.event.story_id, fact.event.store, fact.event.erased_at) for fact in facts]
+        said = [ErasureConfirmation(fact.event.story_id, fact.event.store, fact.event.erased_at) for fact in facts]
         new = await self.answers.accept(said, self.now())
         for store in self.silences.ended_by(answer.store for answer in said):
             await self.again.hasten(store)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from stories_shared.clock import Clock
 
-from stories_expiry.domain.endings import Audit, Census, Receipt, log_clears_by
+from stories_expiry.domain.endings import Audit, Receipt, TimerCounts, log_clears_by
 
 
 class Receipts(Protocol):
@@ -22,7 +22,7 @@ class Audits(Protocol):
 
     async def audit(self, now: datetime) -> Audit: ...
 
-    async def census(self, now: datetime) -> Census: ...
+    async def census(self, now: datetime) -> TimerCounts: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,14 @@ class ReadReceipt:
     """
 
     receipts: Receipts
-    clears_after: timedelta
+    max_record_age: timedelta
 
     async def __call__(self, story_id: str, user_id: str, *, admin: bool) -> tuple[Receipt, datetime] | None:
         """The receipt and when the log is clear; None where there is none for this user."""
         receipt = await self.receipts.receipt(story_id)
         if receipt is None or not receipt.may_read(user_id, admin=admin):
             return None
-        return receipt, log_clears_by(receipt, self.clears_after)
+        return receipt, log_clears_by(receipt, self.max_record_age)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,6 @@ class CountTimers:
     audits: Audits
     now: Clock
 
-    async def __call__(self) -> Census:
+    async def __call__(self) -> TimerCounts:
         """The census as of now."""
         return await self.audits.census(self.now())

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from stories_shared.clock import Clock
 from stories_shared.events import StoryPosted
-from stories_shared.events.cloudevents import Fact
+from stories_shared.events.cloudevents import ReceivedEvent
 
-from stories_expiry.domain.timers import Crew, Due, Timer, Wheel
+from stories_expiry.domain.timers import Due, LiveReplicas, Timer, TimerWheel
 
 # What the wheel holds: the next minute, and what a refill every LOAD_EVERY may be late by.
 AHEAD = timedelta(seconds=75)
@@ -57,10 +57,10 @@ class Firing(DueTimers, Protocol):
         ...
 
 
-class CrewNow(Protocol):
+class CurrentReplicas(Protocol):
     """Who shares the firing right now."""
 
-    def __call__(self) -> Crew: ...
+    def __call__(self) -> LiveReplicas: ...
 
 
 class Replicas(Protocol):
@@ -80,22 +80,22 @@ class Fired:
 
 
 @dataclass(slots=True)
-class RollCall:
+class Heartbeat:
     """Keeps the crew: who else fires. A replica that does not know of another only fires more than its share."""
 
     replicas: Replicas
     me: str
     now: Clock
-    crew: Crew = field(init=False)
+    crew: LiveReplicas = field(init=False)
 
     def __post_init__(self) -> None:
-        self.crew = Crew(self.me, (self.me,))
+        self.crew = LiveReplicas(self.me, (self.me,))
 
     async def __call__(self) -> None:
         """Show a sign of life and see who else does."""
-        self.crew = Crew(self.me, await self.replicas.beat(self.me, self.now()))
+        self.crew = LiveReplicas(self.me, await self.replicas.beat(self.me, self.now()))
 
-    def current(self) -> Crew:
+    def current(self) -> LiveReplicas:
         """The crew as of the last call."""
         return self.crew
 
@@ -105,11 +105,11 @@ class ArmTimers:
     """A posted story gets its timer. ``woken`` is called when something is due so soon that it is held here."""
 
     timers: Timers
-    wheel: Wheel
+    wheel: TimerWheel
     now: Clock
     woken: Callable[[], None]
 
-    async def __call__(self, facts: Sequence[Fact[StoryPosted]]) -> None:
+    async def __call__(self, facts: Sequence[ReceivedEvent[StoryPosted]]) -> None:
         """Set timers; those due soon, or already over, are held here, too."""
         stories = [fact.event for fact in facts]
         armed = await self.timers.arm([timer_of(story) for story in stories])
@@ -133,7 +133,7 @@ class LoadAhead:
     """Reads the next minute into the wheel. What does not fit is read when there is room, or found overdue."""
 
     timers: DueTimers
-    wheel: Wheel
+    wheel: TimerWheel
     now: Clock
     loaded_until: datetime | None = None
 
@@ -157,8 +157,8 @@ class FireDue:
     """Ends the stories that are due by now and that this replica prefers or alone knows of."""
 
     timers: Firing
-    wheel: Wheel
-    crew: CrewNow
+    wheel: TimerWheel
+    crew: CurrentReplicas
     now: Clock
 
     async def __call__(self) -> list[Fired]:
@@ -172,7 +172,7 @@ class FireOverdue:
     """Ends whatever is overdue by a second, one's own share first."""
 
     timers: Firing
-    crew: CrewNow
+    crew: CurrentReplicas
     now: Clock
 
     async def __call__(self) -> list[Fired]:

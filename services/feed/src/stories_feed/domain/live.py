@@ -13,7 +13,7 @@ from typing import Literal
 from sortedcontainers import SortedList
 
 Audience = Literal["everyone", "followers", "friends", "close_friends"]
-Place = tuple[datetime, str, int]
+ReelPosition = tuple[datetime, str, int]
 """Where a story stands in its reel: ``posted_at``, series or own id, part."""
 
 # A story's tombstone follows its end within seconds; one that comes later still finds no way back by its dates.
@@ -39,7 +39,7 @@ class LiveStory:
     """What stands for it in viewers' seen marks, once its document was read here."""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> ReelPosition:
         """Its place in the author's reel."""
         return self.posted_at, self.series_id or self.story_id, self.part
 

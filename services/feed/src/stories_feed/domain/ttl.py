@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 URL_TTL = timedelta(minutes=15)
-SHORTEST = timedelta(seconds=1)
+MIN_REMAINING = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Lives:
+class TtlPolicy:
     """The longest lives of what is handed out.
 
     Args:
@@ -36,6 +36,6 @@ class Lives:
         return int(now.timestamp() / (ttl.total_seconds() / 2))
 
 
-def showable(expires_at: datetime, now: datetime) -> bool:
+def has_time_left(expires_at: datetime, now: datetime) -> bool:
     """Whether there is time enough left to hand a story out: a URL lives for whole seconds."""
-    return expires_at - now >= SHORTEST
+    return expires_at - now >= MIN_REMAINING

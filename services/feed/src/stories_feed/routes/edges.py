@@ -8,19 +8,19 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 from stories_shared.auth.tokens import Caller
-from stories_shared.clock import text
-from stories_shared.http.authentication import Who
+from stories_shared.clock import rfc3339
+from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import UserId
-from stories_shared.http.deadline import TimelyRoute, timely
+from stories_shared.http.deadline import DeadlineRoute, with_deadline
 from stories_shared.http.openapi import problem_answer
-from stories_shared.http.paging import Cursors, Page, read_page
+from stories_shared.http.paging import Cursors, PageParams, read_page
 from stories_shared.http.problems import forbidden, invalid
-from stories_shared.http.rate_limits import limited
-from stories_shared.http.raw_routes import PAGING, hot
+from stories_shared.http.rate_limits import rate_limited
+from stories_shared.http.raw_routes import PAGING, raw_route
 
-from stories_feed.domain.edges import Kind, Pair, TooManyChosen
+from stories_feed.domain.edges import EdgeKey, Kind, TooManyEdges
 from stories_feed.routes.responses import Edge, Edges, as_json
-from stories_feed.usecases.edges import Decide, Listed, Lists
+from stories_feed.usecases.edges import ChangeEdge, EdgeListEntry, EdgeLists
 
 PATHS = {
     Kind.FOLLOW: "following",
@@ -37,7 +37,7 @@ LISTED: dict[str, Any] = {
 }
 
 
-def edge_routes(decide: Decide, lists: Lists, cursors: Cursors, *, open_graph: bool) -> APIRouter:
+def edge_routes(decide: ChangeEdge, lists: EdgeLists, cursors: Cursors, *, open_graph: bool) -> APIRouter:
     """The edges of the caller.
 
     Args:
@@ -46,67 +46,69 @@ def edge_routes(decide: Decide, lists: Lists, cursors: Cursors, *, open_graph: b
         cursors: of lists.
         open_graph: whether users may follow here, or the host application alone says who follows whom.
     """
-    router = APIRouter(route_class=TimelyRoute, tags=["edges"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["edges"])
     for kind, name in PATHS.items():
-        collection(router, kind, name, decide, lists, cursors, editable=open_graph or kind is not Kind.FOLLOW)
+        add_edge_routes(router, kind, name, decide, lists, cursors, editable=open_graph or kind is not Kind.FOLLOW)
 
-    @hot(router, "GET", "/v1/followers", summary="Who follows the caller, the newest first", **LISTED)
+    @raw_route(router, "GET", "/v1/followers", summary="Who follows the caller, the newest first", **LISTED)
     async def followers(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         page = read_page(query)
         after = cursors.position("followers", caller.user_id, page, tuple[datetime, str])
-        found = await timely(lists.users(Kind.FOLLOW, caller.user_id, after, page.limit + 1))
+        found = await with_deadline(lists.users(Kind.FOLLOW, caller.user_id, after, page.limit + 1))
         return listing(found, page, cursors, "followers", caller.user_id)
 
     @router.delete(
         "/v1/followers/{user_id}",
         status_code=204,
-        dependencies=[limited("edges")],
+        dependencies=[rate_limited("edges")],
         responses={403: problem_answer(403)},
         response_model=None,
     )
-    async def remove_follower(caller: Who, user_id: UserId) -> Response:
+    async def remove_follower(caller: CurrentCaller, user_id: UserId) -> Response:
         """Make somebody follow the caller no more."""
-        await change(decide, Pair(Kind.FOLLOW, user_id, caller.user_id), on=False, editable=open_graph)
+        await change(decide, EdgeKey(Kind.FOLLOW, user_id, caller.user_id), on=False, editable=open_graph)
         return Response(status_code=204)
 
     return router
 
 
-def collection(
-    router: APIRouter, kind: Kind, name: str, decide: Decide, lists: Lists, cursors: Cursors, *, editable: bool
+def add_edge_routes(
+    router: APIRouter, kind: Kind, name: str, decide: ChangeEdge, lists: EdgeLists, cursors: Cursors, *, editable: bool
 ) -> None:
     """The routes of one kind of edge."""
     edits: dict[str, Any] = {
         "path": f"/v1/{name}/{{user_id}}",
         "status_code": 204,
-        "dependencies": [limited("edges")],
+        "dependencies": [rate_limited("edges")],
         "responses": {} if editable else {403: problem_answer(403)},
         "response_model": None,
     }
 
     @router.put(**edits, name=f"put-{name}")
-    async def put(caller: Who, user_id: UserId) -> Response:
+    async def put(caller: CurrentCaller, user_id: UserId) -> Response:
         """Decide so about a user. Idempotent."""
-        await change(decide, Pair(kind, caller.user_id, user_id), on=True, editable=editable)
+        await change(decide, EdgeKey(kind, caller.user_id, user_id), on=True, editable=editable)
         return Response(status_code=204)
 
     @router.delete(**edits, name=f"delete-{name}")
-    async def delete(caller: Who, user_id: UserId) -> Response:
+    async def delete(caller: CurrentCaller, user_id: UserId) -> Response:
         """Take the decision back. Idempotent."""
-        await change(decide, Pair(kind, caller.user_id, user_id), on=False, editable=editable)
+        await change(decide, EdgeKey(kind, caller.user_id, user_id), on=False, editable=editable)
         return Response(status_code=204)
 
     async def listed(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         page = read_page(query)
         after = cursors.position(name, caller.user_id, page, tuple[datetime, str])
-        found = await timely(lists.targets(kind, caller.user_id, after, page.limit + 1))
+        found = await with_deadline(lists.targets(kind, caller.user_id, after, page.limit + 1))
         return listing(found, page, cursors, name, caller.user_id)
 
     listed.__name__ = f"list-{name}"
-    hot(router, "GET", f"/v1/{name}", summary="Users on this list of the caller, the newest first", **LISTED)(listed)
+    raw_route(router, "GET", f"/v1/{name}", summary="Users on this list of the caller, the newest first", **LISTED)(
+        listed
+    )
 
 
-async def change(decide: Decide, pair: Pair, *, on: bool, editable: bool) -> None:
+async def change(decide: ChangeEdge, pair: EdgeKey, *, on: bool, editable: bool) -> None:
     """Decide, unless the graph is somebody else's or the user is the same."""
     if pair.user == pair.target:
         raise invalid("must not be yourself", "path", "user_id")
@@ -114,14 +116,14 @@ async def change(decide: Decide, pair: Pair, *, on: bool, editable: bool) -> Non
         raise forbidden("external-graph")
     try:
         await decide(pair, on=on)
-    except TooManyChosen as error:
+    except TooManyEdges as error:
         raise invalid(str(error), "path", "user_id") from error
 
 
-def listing(found: Sequence[Listed], page: Page, cursors: Cursors, route: str, user_id: str) -> Response:
+def listing(found: Sequence[EdgeListEntry], page: PageParams, cursors: Cursors, route: str, user_id: str) -> Response:
     """A page of a list, from one entry more than it shows."""
     shown = found[: page.limit]
     last = shown[-1] if len(found) > page.limit else None
     cursor = cursors.seal(route, user_id, (last.since, last.user_id)) if last else None
-    items = [Edge(user_id=each.user_id, since=text(each.since)) for each in shown]
+    items = [Edge(user_id=each.user_id, since=rfc3339(each.since)) for each in shown]
     return as_json(Edges(items=items, next_cursor=cursor))

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from stories_shared.auth.tokens import USER_ID
 from stories_shared.http.problems import Problem, problem
-from stories_shared.http.raw_routes import Ready
+from stories_shared.http.raw_routes import BytesResponse
 
-from stories_feed.usecases.items import Item, Shown
+from stories_feed.usecases.items import Item, ItemWithAccess
 
 JSON = (b"content-type", b"application/json")
 REVALIDATED = (b"cache-control", b"private, no-cache")
@@ -45,7 +45,7 @@ class Reels(msgspec.Struct, frozen=True, kw_only=True):
     reels: dict[str, list[Item]]
 
 
-class RingAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class RingResponse(msgspec.Struct, frozen=True, kw_only=True):
     """An author in the tray. ``poster_url`` is null while nobody can vouch for the story."""
 
     author_id: str
@@ -57,15 +57,15 @@ class RingAnswer(msgspec.Struct, frozen=True, kw_only=True):
     poster_url: str | None
 
 
-class TrayAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class TrayResponse(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the tray: unseen first, then newest; beside it the viewer's own ring."""
 
-    items: list[RingAnswer]
-    mine: RingAnswer | None
+    items: list[RingResponse]
+    mine: RingResponse | None
     next_cursor: str | None
 
 
-class RingsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class RingsResponse(msgspec.Struct, frozen=True, kw_only=True):
     """``unseen``, ``seen`` or ``none`` by author."""
 
     rings: dict[str, str]
@@ -87,26 +87,26 @@ class Edges(msgspec.Struct, frozen=True, kw_only=True):
 
 def as_json(answer: msgspec.Struct, *headers: tuple[bytes, bytes]) -> Response:
     """An answer as bytes."""
-    return Ready(encode(answer), [JSON, *headers])
+    return BytesResponse(encode(answer), [JSON, *headers])
 
 
-def answer_unless_known(request: Request, answer: msgspec.Struct, essence: Any, window: int) -> Response:
+def conditional_response(request: Request, answer: msgspec.Struct, essence: Any, window: int) -> Response:
     """The answer with its tag, or 304 where the client has one of the same essence and the same window of time."""
     digest = hashlib.blake2b(encode((FIELDS, window, essence)), digest_size=12).hexdigest()
     headers = (b"etag", f'W/"{digest}"'.encode()), REVALIDATED
     asked = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"if-none-match"]
-    if asked and digest in known_tags(asked):
-        return Ready(b"", [*headers], 304)
+    if asked and digest in if_none_match(asked):
+        return BytesResponse(b"", [*headers], 304)
     return as_json(answer, *headers)
 
 
-def known_tags(values: Iterable[str]) -> set[str]:
+def if_none_match(values: Iterable[str]) -> set[str]:
     """The tags that a client names, without quotes; compared weakly (RFC 9110, 13.1.2)."""
     tags = (tag.strip() for value in values for tag in value.split(","))
     return {tag.removeprefix("W/").strip('"') for tag in tags}
 
 
-def essence_of(shown: Shown) -> tuple[Any, ...]:
+def cacheable_part(shown: ItemWithAccess) -> tuple[Any, ...]:
     """What of an item a client must be told of: all but its URLs and the ticket's text.
 
     All the rest of it follows from the story's revision and from what is named here.

@@ -9,28 +9,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 from stories_shared.auth.tokens import Caller
 from stories_shared.clock import Clock
-from stories_shared.http.authentication import Who
+from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import STORY_ID, Body, StoryId, UserId
-from stories_shared.http.deadline import ANSWER_WITHIN_S, TimelyRoute
+from stories_shared.http.deadline import DEADLINE_S, DeadlineRoute
 from stories_shared.http.paging import Cursors, read_page
 from stories_shared.http.problems import not_found
-from stories_shared.http.rate_limits import limited
-from stories_shared.http.raw_routes import PAGING, hot
+from stories_shared.http.rate_limits import rate_limited
+from stories_shared.http.raw_routes import PAGING, raw_route
 
-from stories_feed.domain.ttl import Lives
+from stories_feed.domain.ttl import TtlPolicy
 from stories_feed.routes.responses import (
     IS_USER_ID,
     USER_ID_SCHEMA,
     USER_IDS_QUERY,
     Reel,
     Reels,
-    answer_unless_known,
     as_json,
-    essence_of,
+    cacheable_part,
+    conditional_response,
     user_ids_of,
 )
-from stories_feed.usecases.items import Item, Shown
-from stories_feed.usecases.reels import MOST_REELS, ReadForYou, ReadReel, ReadReels, ReadStory
+from stories_feed.usecases.items import Item, ItemWithAccess
+from stories_feed.usecases.reels import MAX_REELS, ReadForYou, ReadReel, ReadReels, ReadStory
 from stories_feed.usecases.seen import MarkSeenUpTo
 
 IS_STORY_ID = re.compile(STORY_ID).fullmatch
@@ -49,16 +49,16 @@ def story_routes(
     read_for_you: ReadForYou,
     mark_seen_up_to: MarkSeenUpTo,
     cursors: Cursors,
-    lives: Lives,
+    lives: TtlPolicy,
     now: Clock,
 ) -> APIRouter:
     """What plays when somebody taps."""
-    router = APIRouter(route_class=TimelyRoute, tags=["stories"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["stories"])
 
-    def window(shown: Sequence[Shown]) -> int:
+    def window(shown: Sequence[ItemWithAccess]) -> int:
         return lives.window({each.item.audience for each in shown}, now())
 
-    @hot(
+    @raw_route(
         router,
         "GET",
         "/v1/users/{user_id}/stories",
@@ -67,7 +67,7 @@ def story_routes(
         query=PAGING,
         answers={200: Reel, 304: None},
         limit="reads",
-        deadline_s=ANSWER_WITHIN_S,
+        deadline_s=DEADLINE_S,
     )
     async def reel(request: Request, caller: Caller, query: dict[str, str]) -> Response:
         user_id = request.path_params["user_id"]
@@ -79,10 +79,10 @@ def story_routes(
         shown, place = await read_reel(caller.user_id, user_id, after, page.limit)
         cursor = cursors.seal(route, caller.user_id, place) if place else None
         answer = Reel(items=[each.item for each in shown], next_cursor=cursor)
-        essence = [essence_of(each) for each in shown], cursor is not None, page.cursor
-        return answer_unless_known(request, answer, essence, window(shown))
+        essence = [cacheable_part(each) for each in shown], cursor is not None, page.cursor
+        return conditional_response(request, answer, essence, window(shown))
 
-    @hot(
+    @raw_route(
         router,
         "GET",
         "/v1/reels",
@@ -91,15 +91,15 @@ def story_routes(
         required=frozenset({"user_ids"}),
         answers={200: Reels, 304: None},
         limit="reads",
-        deadline_s=ANSWER_WITHIN_S,
+        deadline_s=DEADLINE_S,
     )
     async def reels(request: Request, caller: Caller, query: dict[str, str]) -> Response:
-        found = await read_reels(caller.user_id, user_ids_of(query.get("user_ids"), MOST_REELS))
+        found = await read_reels(caller.user_id, user_ids_of(query.get("user_ids"), MAX_REELS))
         answer = Reels(reels={author: [each.item for each in shown] for author, shown in found.items()})
-        essence = {author: [essence_of(each) for each in shown] for author, shown in found.items()}
-        return answer_unless_known(request, answer, essence, window(all_of(found)))
+        essence = {author: [cacheable_part(each) for each in shown] for author, shown in found.items()}
+        return conditional_response(request, answer, essence, window(all_of(found)))
 
-    @hot(
+    @raw_route(
         router,
         "GET",
         "/v1/stories/{story_id}",
@@ -107,7 +107,7 @@ def story_routes(
         parameters={"story_id": {"type": "string", "pattern": STORY_ID}},
         answers={200: Item},
         limit="reads",
-        deadline_s=ANSWER_WITHIN_S,
+        deadline_s=DEADLINE_S,
     )
     async def story(request: Request, caller: Caller, _query: dict[str, str]) -> Response:
         story_id = request.path_params["story_id"]
@@ -118,7 +118,7 @@ def story_routes(
             raise not_found()
         return as_json(shown.item)
 
-    @hot(
+    @raw_route(
         router,
         "GET",
         "/v1/for-you",
@@ -126,7 +126,7 @@ def story_routes(
         query=PAGING,
         answers={200: Reel},
         limit="reads",
-        deadline_s=ANSWER_WITHIN_S,
+        deadline_s=DEADLINE_S,
     )
     async def for_you(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         page = read_page(query)
@@ -135,8 +135,8 @@ def story_routes(
         cursor = cursors.seal("for-you", caller.user_id, place) if place else None
         return as_json(Reel(items=[each.item for each in shown], next_cursor=cursor))
 
-    @router.put("/v1/users/{user_id}/seen", status_code=204, dependencies=[limited("reads")], response_model=None)
-    async def seen(caller: Who, user_id: UserId, body: UpTo) -> Response:
+    @router.put("/v1/users/{user_id}/seen", status_code=204, dependencies=[rate_limited("reads")], response_model=None)
+    async def seen(caller: CurrentCaller, user_id: UserId, body: UpTo) -> Response:
         """Mark an author's stories seen, up to one and with it, on every device; no view is counted."""
         if not await mark_seen_up_to(caller.user_id, user_id, body.up_to):
             raise not_found()
@@ -145,6 +145,6 @@ def story_routes(
     return router
 
 
-def all_of(reels: Mapping[str, Sequence[Shown]]) -> list[Shown]:
+def all_of(reels: Mapping[str, Sequence[ItemWithAccess]]) -> list[ItemWithAccess]:
     """The items of all reels."""
     return [shown for reel in reels.values() for shown in reel]

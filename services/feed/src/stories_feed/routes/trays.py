@@ -4,37 +4,39 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 from stories_shared.auth.tokens import Caller
-from stories_shared.clock import Clock, text
-from stories_shared.http.deadline import ANSWER_WITHIN_S
+from stories_shared.clock import Clock, rfc3339
+from stories_shared.http.deadline import DEADLINE_S
 from stories_shared.http.paging import Cursors, read_page
-from stories_shared.http.raw_routes import PAGING, hot
+from stories_shared.http.raw_routes import PAGING, raw_route
 
-from stories_feed.domain.ttl import Lives
+from stories_feed.domain.ttl import TtlPolicy
 from stories_feed.routes.responses import (
     USER_IDS_QUERY,
-    RingAnswer,
-    RingsAnswer,
-    TrayAnswer,
-    answer_unless_known,
+    RingResponse,
+    RingsResponse,
+    TrayResponse,
     as_json,
+    conditional_response,
     user_ids_of,
 )
-from stories_feed.usecases.trays import MOST_RINGS, ReadRings, ReadTray, TrayEntry
+from stories_feed.usecases.trays import MAX_RINGS, ReadRings, ReadTray, TrayEntry
 
 
-def tray_routes(read_tray: ReadTray, read_rings: ReadRings, cursors: Cursors, lives: Lives, now: Clock) -> APIRouter:
+def tray_routes(
+    read_tray: ReadTray, read_rings: ReadRings, cursors: Cursors, lives: TtlPolicy, now: Clock
+) -> APIRouter:
     """Who has something new."""
     router = APIRouter(tags=["tray"])
 
-    @hot(
+    @raw_route(
         router,
         "GET",
         "/v1/tray",
         summary="The rings of those whom the caller follows: unseen first, then newest",
         query=PAGING,
-        answers={200: TrayAnswer, 304: None},
+        answers={200: TrayResponse, 304: None},
         limit="reads",
-        deadline_s=ANSWER_WITHIN_S,
+        deadline_s=DEADLINE_S,
     )
     async def tray(request: Request, caller: Caller, query: dict[str, str]) -> Response:
         viewer = caller.user_id
@@ -46,45 +48,45 @@ def tray_routes(read_tray: ReadTray, read_rings: ReadRings, cursors: Cursors, li
         cursor = cursors.seal("tray", viewer, found.next) if found.next else None
         audiences = {entry.audience for entry in (*found.entries, *((found.mine,) if found.mine else ()))}
         essence = [(*entry, bool(url)) for *entry, url in map(fields_of, [*items, *((mine,) if mine else ())])]
-        return answer_unless_known(
+        return conditional_response(
             request,
-            TrayAnswer(items=items, mine=mine, next_cursor=cursor),
+            TrayResponse(items=items, mine=mine, next_cursor=cursor),
             (essence, mine is not None, cursor is not None, page.cursor),
             lives.window(audiences, now()),
         )
 
-    @hot(
+    @raw_route(
         router,
         "GET",
         "/v1/rings",
         summary="The rings of up to a hundred users",
         query=USER_IDS_QUERY,
         required=frozenset({"user_ids"}),
-        answers={200: RingsAnswer},
+        answers={200: RingsResponse},
         limit="reads",
-        deadline_s=ANSWER_WITHIN_S,
+        deadline_s=DEADLINE_S,
     )
     async def rings(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
-        users = user_ids_of(query.get("user_ids"), MOST_RINGS)
-        return as_json(RingsAnswer(rings=dict(await read_rings(caller.user_id, users))))
+        users = user_ids_of(query.get("user_ids"), MAX_RINGS)
+        return as_json(RingsResponse(rings=dict(await read_rings(caller.user_id, users))))
 
     return router
 
 
-def ring_answer(entry: TrayEntry) -> RingAnswer:
+def ring_answer(entry: TrayEntry) -> RingResponse:
     """A ring as clients get it."""
     ring = entry.ring
-    return RingAnswer(
+    return RingResponse(
         author_id=ring.author_id,
         ring=ring.state,
         stories=ring.stories,
         unseen=ring.unseen,
-        latest_at=text(ring.latest_at),
-        expires_at=text(ring.expires_at),
+        latest_at=rfc3339(ring.latest_at),
+        expires_at=rfc3339(ring.expires_at),
         poster_url=entry.poster_url,
     )
 
 
-def fields_of(ring: RingAnswer) -> tuple[str | int | None, ...]:
+def fields_of(ring: RingResponse) -> tuple[str | int | None, ...]:
     """The fields of a ring, the URL last."""
     return ring.author_id, ring.ring, ring.stories, ring.unseen, ring.latest_at, ring.expires_at, ring.poster_url

@@ -13,28 +13,28 @@ from typing import Any
 from pymongo import IndexModel, InsertOne, UpdateOne
 from stories_shared.clock import Clock, epoch_ms
 from stories_shared.events.ids import new_id
-from stories_shared.events.outgoing import Saying
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.mongo import outbox
-from stories_shared.mongo.client import Document, Loader, Mongo, Session
+from stories_shared.mongo.client import DataLoader, Document, Mongo, Session
 
 from stories_feed.domain.edges import (
-    MARKS_KEPT,
-    MOST_CHOSEN,
-    Change,
-    Graph,
+    MARK_RETENTION,
+    MAX_FOLLOWS_AND_MUTES,
+    AppliedChange,
+    EdgeChange,
+    EdgeKey,
+    EdgeSet,
     Kind,
-    Pair,
-    TooManyChosen,
-    Word,
-    all_needed,
+    TooManyEdges,
+    all_dependencies,
 )
 from stories_feed.domain.visibility import Relation
-from stories_feed.usecases.edges import Listed, event_of
-from stories_feed.usecases.trays import Choices
+from stories_feed.usecases.edges import EdgeListEntry, event_of
+from stories_feed.usecases.trays import FollowList
 
 EDGES, CHOICES, ERASED = "edges", "choices", "erased"
-CHOSEN = {Kind.FOLLOW: "following", Kind.MUTE: "muted"}
-NOBODY = Choices((), frozenset())
+LISTED_KINDS = {Kind.FOLLOW: "following", Kind.MUTE: "muted"}
+NOBODY = FollowList((), frozenset())
 
 
 async def ensure(mongo: Mongo) -> None:
@@ -43,26 +43,26 @@ async def ensure(mongo: Mongo) -> None:
         EDGES,
         IndexModel([("user", 1), ("kind", 1), ("on", 1), ("at", -1), ("target", 1)], name="chosen"),
         IndexModel([("target", 1), ("kind", 1), ("on", 1), ("at", -1), ("user", 1)], name="choosers"),
-        IndexModel([("gone", 1)], name="kept", sparse=True, expireAfterSeconds=int(MARKS_KEPT.total_seconds())),
+        IndexModel([("gone", 1)], name="kept", sparse=True, expireAfterSeconds=int(MARK_RETENTION.total_seconds())),
         outbox.outbox_index(),
     )
     await mongo.ensure(CHOICES)
 
 
-class EdgeStore:
+class MongoEdges:
     """Edges, lists of them, and how a viewer stands to authors."""
 
-    def __init__(self, mongo: Mongo, now: Clock, most: int = MOST_CHOSEN) -> None:
+    def __init__(self, mongo: Mongo, now: Clock, most: int = MAX_FOLLOWS_AND_MUTES) -> None:
         self._mongo = mongo
         self._most = most
         self._edges = mongo[EDGES]
         self._choices = mongo[CHOICES]
         self._erased = mongo[ERASED]
         self._now = now
-        self._standing = Loader(self._edges, {"on": 1})
-        self._chosen = Loader(self._choices, {"following": 1, "muted": 1})
+        self._standing = DataLoader(self._edges, {"on": 1})
+        self._chosen = DataLoader(self._choices, {"following": 1, "muted": 1})
 
-    async def change(self, pairs: Collection[Pair], decide: Callable[[Graph], None], *, say: bool) -> None:
+    async def change(self, pairs: Collection[EdgeKey], decide: Callable[[EdgeSet], None], *, publish: bool) -> None:
         """Let ``decide`` change what is known around the pairs, in one transaction; mark it to be said if asked to.
 
         Raises:
@@ -76,23 +76,23 @@ class EdgeStore:
             if changes:
                 await self._bound(changes, session)
                 now = self._now()
-                said = frozenset(pairs) if say else frozenset[Pair]()
+                said = frozenset(pairs) if publish else frozenset[EdgeKey]()
                 await self._edges.bulk_write(
-                    [edge_write(change, say=change.pair in said, now=now) for change in changes],
+                    [edge_write(change, publish=change.pair in said, now=now) for change in changes],
                     ordered=False,
                     session=session,
                 )
-                await self._choices.bulk_write(list(choice_writes(changes)), session=session)
+                await self._choices.bulk_write(list(follow_list_writes(changes)), session=session)
 
         await self._mongo.transaction(verb)
 
-    async def _bound(self, changes: Iterable[Change], session: Session) -> None:
-        won = Counter(change.pair.user for change in changes if change.pair.kind in CHOSEN and change.growth > 0)
+    async def _bound(self, changes: Iterable[AppliedChange], session: Session) -> None:
+        won = Counter(change.pair.user for change in changes if change.pair.kind in LISTED_KINDS and change.growth > 0)
         if not won:
             return
         found = self._choices.find({"_id": {"$in": list(won)}}, {"size": 1}, session=session)
         if any([document.get("size", 0) + won[document["_id"]] > self._most async for document in found]):
-            raise TooManyChosen(f"nobody follows and mutes more than {self._most}")
+            raise TooManyEdges(f"nobody follows and mutes more than {self._most}")
 
     async def relations(self, viewer_id: str, authors: Mapping[str, Collection[Kind]]) -> Mapping[str, Relation]:
         """How a viewer stands to others, of the kinds of edges that matter; what is muted is left out."""
@@ -108,39 +108,43 @@ class EdgeStore:
             return dict.fromkeys(authors, Relation())
         return {author: relation_of(viewer_id, author, standing) for author in authors}
 
-    async def choices(self, viewer_id: str) -> Choices:
+    async def choices(self, viewer_id: str) -> FollowList:
         """Whom a viewer follows and whom they muted."""
         document = await self._chosen.get(viewer_id)
         if document is None:
             return NOBODY
-        return Choices(document.get("following", ()), frozenset(document.get("muted", ())))
+        return FollowList(document.get("following", ()), frozenset(document.get("muted", ())))
 
     async def muted(self, viewer_id: str) -> frozenset[str]:
         """Whom a viewer muted."""
         return (await self.choices(viewer_id)).muted
 
-    async def targets(self, kind: Kind, user: str, after: tuple[datetime, str] | None, limit: int) -> Sequence[Listed]:
+    async def targets(
+        self, kind: Kind, user: str, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[EdgeListEntry]:
         """Whom a user has decided about, the newest first."""
         return await self._listed({"user": user, "kind": kind.value, "on": True}, "target", after, limit)
 
-    async def users(self, kind: Kind, target: str, after: tuple[datetime, str] | None, limit: int) -> Sequence[Listed]:
+    async def users(
+        self, kind: Kind, target: str, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[EdgeListEntry]:
         """Who has decided so about a user, the newest first."""
         return await self._listed({"target": target, "kind": kind.value, "on": True}, "user", after, limit)
 
     async def _listed(
         self, query: Document, other: str, after: tuple[datetime, str] | None, limit: int
-    ) -> list[Listed]:
+    ) -> list[EdgeListEntry]:
         if after is not None:
             at, user = after
             query = {**query, "$or": [{"at": {"$lt": at}}, {"at": at, other: {"$gt": user}}]}
         found = self._edges.find(query, {other: 1, "at": 1}, sort=[("at", -1), (other, 1)], limit=limit)
-        return [Listed(document[other], document["at"]) async for document in found]
+        return [EdgeListEntry(document[other], document["at"]) async for document in found]
 
-    async def _known(self, pairs: Collection[Pair], session: Session) -> Graph:
-        by_id = {str(pair): pair for pair in all_needed(pairs)}
+    async def _known(self, pairs: Collection[EdgeKey], session: Session) -> EdgeSet:
+        by_id = {str(pair): pair for pair in all_dependencies(pairs)}
         people = {user for pair in pairs for user in (pair.user, pair.target)}
         words = {
-            by_id[document["_id"]]: Word(document["asked"], document["at"])
+            by_id[document["_id"]]: EdgeChange(document["asked"], document["at"])
             async for document in self._edges.find(
                 {"_id": {"$in": list(by_id)}}, {"asked": 1, "at": 1}, session=session
             )
@@ -149,7 +153,7 @@ class EdgeStore:
             document["_id"]: document["at"]
             async for document in self._erased.find({"_id": {"$in": list(people)}}, {"at": 1}, session=session)
         }
-        return Graph(words, erased)
+        return EdgeSet(words, erased)
 
 
 def edge_ids(kind: Kind, viewer_id: str, author_id: str) -> tuple[str, ...]:
@@ -169,7 +173,7 @@ def relation_of(viewer_id: str, author_id: str, standing: Collection[str]) -> Re
     )
 
 
-def edge_write(change: Change, *, say: bool, now: datetime) -> InsertOne[Document] | UpdateOne:
+def edge_write(change: AppliedChange, *, publish: bool, now: datetime) -> InsertOne[Document] | UpdateOne:
     """The write of one edge, with what is to be said of it."""
     pair, word = change.pair, change.word
     fields: Document = {
@@ -180,8 +184,8 @@ def edge_write(change: Change, *, say: bool, now: datetime) -> InsertOne[Documen
         "on": change.stands,
         "at": word.at,
     }
-    if say:
-        fields |= {outbox.FIELD: outbox.mark(epoch_ms(word.at), now), "fact": new_id()}
+    if publish:
+        fields |= {outbox.FIELD: outbox.pending_mark(epoch_ms(word.at), now), "fact": new_id()}
     if not change.stands:
         fields["gone"] = now
     if change.fresh:
@@ -189,7 +193,7 @@ def edge_write(change: Change, *, say: bool, now: datetime) -> InsertOne[Documen
     return UpdateOne({"_id": str(pair)}, {"$set": fields, **({"$unset": {"gone": ""}} if change.stands else {})})
 
 
-def choice_writes(changes: Iterable[Change]) -> Iterable[UpdateOne]:
+def follow_list_writes(changes: Iterable[AppliedChange]) -> Iterable[UpdateOne]:
     """The writes that keep viewers' documents in step, and that make what contradicts itself conflict."""
     lost: dict[str, dict[str, list[str]]] = defaultdict(dict)
     won: dict[str, dict[str, list[str]]] = defaultdict(dict)
@@ -198,7 +202,7 @@ def choice_writes(changes: Iterable[Change]) -> Iterable[UpdateOne]:
     for change in changes:
         pair = change.pair
         touched |= {pair.user, pair.target} if pair.kind is Kind.BLOCK else {pair.user}
-        chosen = CHOSEN.get(pair.kind)
+        chosen = LISTED_KINDS.get(pair.kind)
         if chosen and change.growth:
             growth[pair.user] += change.growth
             (won if change.stands else lost)[pair.user].setdefault(chosen, []).append(pair.target)
@@ -211,11 +215,11 @@ def choice_writes(changes: Iterable[Change]) -> Iterable[UpdateOne]:
             yield UpdateOne({"_id": user}, {"$pullAll": dict(lost[user])})
 
 
-def facts_of(document: Document) -> list[Saying]:
+def events_of(document: Document) -> list[OutgoingEvent]:
     """What an edge's document says now."""
-    pair = Pair(Kind(document["kind"]), document["user"], document["target"])
-    word = Word(document["asked"], document["at"])
-    return [Saying(event_of(pair, word), document["fact"], word.at)]
+    pair = EdgeKey(Kind(document["kind"]), document["user"], document["target"])
+    word = EdgeChange(document["asked"], document["at"])
+    return [OutgoingEvent(event_of(pair, word), document["fact"], word.at)]
 
 
 class EdgeRelay:
@@ -224,9 +228,9 @@ class EdgeRelay:
     def __init__(self, relay: outbox.Outbox) -> None:
         self._relay = relay
 
-    async def confirm(self, pair: Pair) -> None:
+    async def confirm(self, pair: EdgeKey) -> None:
         """Return when Kafka has acknowledged what there is to say about this edge."""
-        await self._relay.say_now(str(pair))
+        await self._relay.publish_now(str(pair))
 
     def wake(self) -> None:
         """There is something to say."""

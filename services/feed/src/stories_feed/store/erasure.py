@@ -7,30 +7,30 @@ from pymongo import IndexModel
 from stories_shared.clock import Clock
 from stories_shared.mongo.client import Document, Mongo, Session
 
-from stories_feed.domain.edges import MARKS_KEPT, Change, Kind, Pair, Word
-from stories_feed.store.edges import CHOICES, CHOSEN, EDGES, ERASED, choice_writes
+from stories_feed.domain.edges import MARK_RETENTION, AppliedChange, EdgeChange, EdgeKey, Kind
+from stories_feed.store.edges import CHOICES, EDGES, ERASED, LISTED_KINDS, follow_list_writes
 from stories_feed.store.seen import SEEN
-from stories_feed.store.stories import STORIES, StoryStore
-from stories_feed.usecases.endings import End
+from stories_feed.store.stories import STORIES, MongoStories
+from stories_feed.usecases.endings import Ending
 
 BATCH = 500
 # A decision that was under way when the erasure began is long done by then.
-LOOK_AGAIN_AFTER = timedelta(minutes=1)
+RECHECK_AFTER = timedelta(minutes=1)
 
 
 async def ensure(mongo: Mongo) -> None:
     """Make the collection and its indexes."""
     await mongo.ensure(
         ERASED,
-        IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(MARKS_KEPT.total_seconds())),
+        IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(MARK_RETENTION.total_seconds())),
         IndexModel([("look_again_at", 1)], name="again", sparse=True),
     )
 
 
-class PeopleStore:
+class MongoUserData:
     """Erases users, and remembers whom."""
 
-    def __init__(self, mongo: Mongo, stories: StoryStore, now: Clock) -> None:
+    def __init__(self, mongo: Mongo, stories: MongoStories, now: Clock) -> None:
         self._mongo = mongo
         self._erased = mongo[ERASED]
         self._edges = mongo[EDGES]
@@ -66,7 +66,7 @@ class PeopleStore:
         posted = {"author_id": user_id, "posted_at": {"$lte": at}}
         stories = await self._documents.find(posted, {"_id": 1}, limit=BATCH).to_list(None)
         if stories:
-            await self._stories.end([End(document["_id"], at, "deleted") for document in stories])
+            await self._stories.end([Ending(document["_id"], at, "deleted") for document in stories])
             return True
         # Every id of this viewer's documents begins with "user/", and 0 is the character after the slash.
         await self._seen.delete_many({"_id": {"$gte": f"{user_id}/", "$lt": f"{user_id}0"}})
@@ -75,7 +75,7 @@ class PeopleStore:
 
     async def finish_erasure(self, user_id: str, at: datetime) -> None:
         """Note that nothing from before the time is left, but for what may just be coming in."""
-        fields = {"done": True, "look_again_at": self._now() + LOOK_AGAIN_AFTER}
+        fields = {"done": True, "look_again_at": self._now() + RECHECK_AFTER}
         await self._erased.update_one({"_id": user_id, "at": at}, {"$set": fields})
 
     async def look_again(self) -> bool:
@@ -94,9 +94,9 @@ class PeopleStore:
             still = {"_id": {"$in": [edge["_id"] for edge in edges]}, "at": {"$lte": at}}
             found = await self._edges.find(still, session=session).to_list(None)
             await self._edges.delete_many({"_id": {"$in": [edge["_id"] for edge in found]}}, session=session)
-            lost = [change_to_nothing(edge) for edge in found if edge["on"] and Kind(edge["kind"]) in CHOSEN]
+            lost = [change_to_nothing(edge) for edge in found if edge["on"] and Kind(edge["kind"]) in LISTED_KINDS]
             if lost:
-                await self._choices.bulk_write(list(choice_writes(lost)), ordered=False, session=session)
+                await self._choices.bulk_write(list(follow_list_writes(lost)), ordered=False, session=session)
 
         await self._mongo.transaction(verb)
 
@@ -107,8 +107,8 @@ class PeopleStore:
         """
 
         async def verb(session: Session) -> None:
-            chosen: dict[str, list[str]] = {name: [] for name in CHOSEN.values()}
-            for kind, name in CHOSEN.items():
+            chosen: dict[str, list[str]] = {name: [] for name in LISTED_KINDS.values()}
+            for kind, name in LISTED_KINDS.items():
                 left = {"user": user_id, "kind": kind.value, "on": True}
                 chosen[name] = [edge["target"] async for edge in self._edges.find(left, {"target": 1}, session=session)]
             if any(chosen.values()):
@@ -120,7 +120,7 @@ class PeopleStore:
         await self._mongo.transaction(verb)
 
 
-def change_to_nothing(edge: Document) -> Change:
+def change_to_nothing(edge: Document) -> AppliedChange:
     """That an edge in force goes."""
-    pair = Pair(Kind(edge["kind"]), edge["user"], edge["target"])
-    return Change(pair, Word(edge["asked"], edge["at"]), was=True, stands=False, fresh=False)
+    pair = EdgeKey(Kind(edge["kind"]), edge["user"], edge["target"])
+    return AppliedChange(pair, EdgeChange(edge["asked"], edge["at"]), was=True, stands=False, fresh=False)

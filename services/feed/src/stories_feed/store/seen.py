@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pymongo import IndexModel, UpdateOne
-from stories_shared.mongo.client import Loader, Mongo
+from stories_shared.mongo.client import DataLoader, Mongo
 
 from stories_feed.usecases.seen import Seen
 
@@ -23,7 +23,7 @@ async def ensure(mongo: Mongo) -> None:
     await mongo.ensure(SEEN, IndexModel([("until", 1)], name="kept", expireAfterSeconds=0))
 
 
-class SeenStore:
+class MongoSeenMarks:
     """What viewers have seen, as long as the stories live.
 
     Args:
@@ -34,7 +34,7 @@ class SeenStore:
     def __init__(self, mongo: Mongo, longest: timedelta) -> None:
         self._seen = mongo[SEEN]
         self._longest = longest
-        self._loader = Loader(self._seen, {"keys": 1})
+        self._loader = DataLoader(self._seen, {"keys": 1})
         self._spans = EPOCH, EPOCH
         self._span_names: Sequence[str] = ()
 

@@ -9,23 +9,23 @@ from stories_shared.s3.objects import Objects
 from stories_feed.usecases.items import SignedUrl
 
 # Signing costs some 50 microseconds, so what is popular is signed once in a while.
-URLS_HELD = 50_000
+MAX_CACHED_URLS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class CachedUrl:
     """A URL and until when it is handed out."""
 
     signed: SignedUrl
     reuse_until: datetime
 
 
-class SignedMedia:
+class SignedUrlCache:
     """Signs URLs of one bucket."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
-        self._held: OrderedDict[tuple[str, timedelta, datetime, str | None], Held] = OrderedDict()
+        self._held: OrderedDict[tuple[str, timedelta, datetime, str | None], CachedUrl] = OrderedDict()
 
     def url(
         self, key: str, ttl: timedelta, expires_at: datetime, now: datetime, download_as: str | None = None
@@ -44,9 +44,9 @@ class SignedMedia:
         url = self._objects.presign_get(key, seconds, now, **overrides)
         # The signature's clock shows whole seconds, cut down, so the URL may end a part of a second sooner.
         ends_at = now.replace(microsecond=0) + timedelta(seconds=seconds)
-        held = Held(SignedUrl(url, ends_at), now + timedelta(seconds=seconds) / 2)
+        held = CachedUrl(SignedUrl(url, ends_at), now + timedelta(seconds=seconds) / 2)
         self._held[name] = held
         self._held.move_to_end(name)
-        if len(self._held) > URLS_HELD:
+        if len(self._held) > MAX_CACHED_URLS:
             self._held.popitem(last=False)
         return held.signed

@@ -12,23 +12,23 @@ from pymongo import IndexModel, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError
 from stories_shared.clock import Clock
 from stories_shared.events import StoryPosted, encode
-from stories_shared.mongo.client import Document, Loader, Mongo
+from stories_shared.mongo.client import DataLoader, Document, Mongo
 from stories_shared.runtime.logging import logger
 
 from stories_feed.domain.live import LiveStory
-from stories_feed.usecases.endings import End
+from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.items import StoredStory, StoryContent
 from stories_feed.usecases.seen import Engagement, SeenKey
-from stories_feed.usecases.trays import Card
+from stories_feed.usecases.trays import Preview
 
 log = logger(__name__)
 
 STORIES, ENDED = "stories", "ended"
 # Longer than any record about a story can live in a topic, so that no replay finds its mark gone.
-MARKS_KEPT = timedelta(days=30)
+MARK_RETENTION = timedelta(days=30)
 # A document whose end was never heard goes by itself, as a last resort.
-LAST_RESORT = timedelta(hours=1)
-CARDS_HELD = 100_000
+TTL_GRACE = timedelta(hours=1)
+MAX_CACHED_PREVIEWS = 100_000
 # Of what users wrote, in each replica: some 50,000 stories of usual size.
 READ_BYTES_HELD = 64 * 2**20
 DUPLICATE_KEY = 11_000
@@ -53,17 +53,17 @@ async def ensure(mongo: Mongo) -> None:
     """Make the collections and their indexes."""
     await mongo.ensure(
         STORIES,
-        IndexModel([("expires_at", 1)], name="last_resort", expireAfterSeconds=int(LAST_RESORT.total_seconds())),
+        IndexModel([("expires_at", 1)], name="last_resort", expireAfterSeconds=int(TTL_GRACE.total_seconds())),
         IndexModel([("author_id", 1)], name="author"),
     )
     await mongo.ensure(
         ENDED,
-        IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(MARKS_KEPT.total_seconds())),
+        IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(MARK_RETENTION.total_seconds())),
         IndexModel([("how", 1), ("marked_at", 1)], name="deleted", partialFilterExpression={"how": "deleted"}),
     )
 
 
-class StoryStore:
+class MongoStories:
     """Documents of stories, ended marks, and what is kept of engagement.
 
     A document holds the event as the bytes it was published as, since BSON gives some of what users may write a meaning
@@ -81,9 +81,9 @@ class StoryStore:
         self._ended = mongo[ENDED]
         self._now = now
         self._on_unreadable = on_unreadable
-        self._contents = Loader(self._stories, {"body": 1, "seen_key": 1})
-        self._cards = Loader(self._stories, CARD)
-        self._known: OrderedDict[str, Card] = OrderedDict()
+        self._contents = DataLoader(self._stories, {"body": 1, "seen_key": 1})
+        self._cards = DataLoader(self._stories, CARD)
+        self._known: OrderedDict[str, Preview] = OrderedDict()
         self._read: OrderedDict[str, tuple[StoredStory, int]] = OrderedDict()
         self._read_bytes = 0
 
@@ -112,7 +112,7 @@ class StoryStore:
             # A refusal means that it is held in a newer revision, or that another writer was there in between.
             wanted = [story for story in refused if story.story_id not in ended]
 
-    async def end(self, endings: Sequence[End]) -> None:
+    async def end(self, endings: Sequence[Ending]) -> None:
         """Leave the mark of each ending, the first one for good, and erase the documents."""
         now = self._now()
         marks = {end.story_id: {"_id": end.story_id, "at": end.at, "how": end.how, "marked_at": now} for end in endings}
@@ -152,12 +152,12 @@ class StoryStore:
         if read := self._read.pop(story_id, None):
             self._read_bytes -= read[1]
 
-    async def cards(self, stories: Mapping[str, int]) -> Mapping[str, Card]:
+    async def cards(self, stories: Mapping[str, int]) -> Mapping[str, Preview]:
         """The cards of stories whose documents are there, at no older revision than the one given.
 
         What was once seen is remembered: a document goes only when the story ends, which the index hears as well.
         """
-        found: dict[str, Card] = {}
+        found: dict[str, Preview] = {}
         asking: list[str] = []
         for story_id, revision in stories.items():
             card = self._known.get(story_id)
@@ -169,7 +169,7 @@ class StoryStore:
         for story_id, document in (await self._cards.get_many(asking)).items() if asking else ():
             if "revision" not in document:
                 continue
-            card = Card(document["revision"], document["poster_key"], document["audience"])
+            card = Preview(document["revision"], document["poster_key"], document["audience"])
             self._remember(story_id, card)
             if card.revision >= stories[story_id]:
                 found[story_id] = card
@@ -255,10 +255,10 @@ class StoryStore:
             self._read_bytes -= self._read.popitem(last=False)[1][1]
         return stored
 
-    def _remember(self, story_id: str, card: Card) -> None:
+    def _remember(self, story_id: str, card: Preview) -> None:
         self._known[story_id] = card
         self._known.move_to_end(story_id)
-        if len(self._known) > CARDS_HELD:
+        if len(self._known) > MAX_CACHED_PREVIEWS:
             self._known.popitem(last=False)
 
 

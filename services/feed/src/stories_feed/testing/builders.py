@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from stories_shared.clock import whole_ms
+from stories_shared.clock import truncate_to_ms
 from stories_shared.events import Event, Media, StoryPosted
-from stories_shared.events.cloudevents import Fact
+from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 
 E = TypeVar("E", bound=Event)
@@ -17,7 +17,7 @@ DAY = timedelta(hours=24)
 def posted(author_id: str = "ann", at: datetime = NOON, lifetime: timedelta = DAY, **fields: Any) -> StoryPosted:
     """A story of an author, posted at a time."""
     story_id = fields.pop("story_id", None) or new_id()
-    at = whole_ms(at)
+    at = truncate_to_ms(at)
     return StoryPosted(
         story_id=story_id,
         author_id=author_id,
@@ -39,10 +39,10 @@ def posted(author_id: str = "ann", at: datetime = NOON, lifetime: timedelta = DA
     )
 
 
-def fact(event: E, *, ours: bool = True, appended_at: datetime = NOON, offset: int = 0) -> Fact[E]:
+def fact(event: E, *, is_internal: bool = True, appended_at: datetime = NOON, offset: int = 0) -> ReceivedEvent[E]:
     """The event as it comes out of the log."""
-    source = "/stories/ingest" if ours else "/host"
-    return Fact(
+    source = "/stories/ingest" if is_internal else "/host"
+    return ReceivedEvent(
         event=event,
         key=event.key.encode(),
         topic=event.topic,
@@ -50,6 +50,6 @@ def fact(event: E, *, ours: bool = True, appended_at: datetime = NOON, offset: i
         offset=offset,
         source=source,
         id=new_id(),
-        said_at=appended_at,
+        produced_at=appended_at,
         appended_at=appended_at,
     )

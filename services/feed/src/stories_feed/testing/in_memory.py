@@ -7,17 +7,17 @@ from itertools import count
 import msgspec
 from stories_shared.clock import Clock
 from stories_shared.events import Event, StoryPosted, encode
-from stories_shared.events.outgoing import Saying
+from stories_shared.events.outgoing import OutgoingEvent
 
-from stories_feed.domain.edges import Graph, Kind, Pair, Word, all_needed
+from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind, all_dependencies
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.visibility import Relation
-from stories_feed.usecases.edges import Listed, event_of
-from stories_feed.usecases.endings import End
+from stories_feed.usecases.edges import EdgeListEntry, event_of
+from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.items import SignedUrl, StoredStory, StoryContent
 from stories_feed.usecases.seen import Engagement, Seen, SeenKey
 from stories_feed.usecases.stories import as_live
-from stories_feed.usecases.trays import Card, Choices
+from stories_feed.usecases.trays import FollowList, Preview
 
 
 class MemoryStories:
@@ -26,7 +26,7 @@ class MemoryStories:
     def __init__(self, now: Clock) -> None:
         self.now = now
         self.stories: dict[str, StoryPosted] = {}
-        self.marks: dict[str, tuple[End, datetime]] = {}
+        self.marks: dict[str, tuple[Ending, datetime]] = {}
         self.engaged: dict[tuple[str, str], Engagement] = {}
         self.keys: dict[str, SeenKey] = {}
         self.numbers = count(1)
@@ -40,7 +40,7 @@ class MemoryStories:
                 key = self.keys.get(story.story_id)
                 self.keys[story.story_id] = SeenKey(key.key if key else next(self.numbers), story.expires_at)
 
-    async def end(self, endings: Sequence[End]) -> None:
+    async def end(self, endings: Sequence[Ending]) -> None:
         """Mark and erase."""
         for end in endings:
             self.marks.setdefault(end.story_id, (end, self.now()))
@@ -55,11 +55,11 @@ class MemoryStories:
             for story_id, story in found.items()
         }
 
-    async def cards(self, stories: Mapping[str, int]) -> Mapping[str, Card]:
+    async def cards(self, stories: Mapping[str, int]) -> Mapping[str, Preview]:
         """Those that are there, new enough."""
         found = {story_id: self.stories[story_id] for story_id in stories if story_id in self.stories}
         return {
-            story_id: Card(story.revision, story.media.poster_key, story.audience)
+            story_id: Preview(story.revision, story.media.poster_key, story.audience)
             for story_id, story in found.items()
             if story.revision >= stories[story_id]
         }
@@ -105,41 +105,41 @@ class MemoryEdges:
     """Edges, and what is said of them."""
 
     def __init__(self) -> None:
-        self.words: dict[Pair, Word] = {}
+        self.words: dict[EdgeKey, EdgeChange] = {}
         self.said: list[Event] = []
         self.erased: dict[str, datetime] = {}
 
-    async def change(self, pairs: Collection[Pair], decide: Callable[[Graph], None], *, say: bool) -> None:
+    async def change(self, pairs: Collection[EdgeKey], decide: Callable[[EdgeSet], None], *, publish: bool) -> None:
         """Decide on what is known."""
-        needed = all_needed(pairs)
-        graph = Graph({pair: word for pair, word in self.words.items() if pair in needed}, self.erased)
+        needed = all_dependencies(pairs)
+        graph = EdgeSet({pair: word for pair, word in self.words.items() if pair in needed}, self.erased)
         decide(graph)
         for change in graph.changes():
             self.words[change.pair] = change.word
-            if say and change.pair in pairs:
+            if publish and change.pair in pairs:
                 self.said.append(event_of(change.pair, change.word))
 
-    def stands(self, pair: Pair) -> bool:
+    def stands(self, pair: EdgeKey) -> bool:
         """Whether an edge is in force."""
-        return Graph(self.words).stands(pair)
+        return EdgeSet(self.words).stands(pair)
 
     async def relations(self, viewer_id: str, authors: Mapping[str, Collection[Kind]]) -> Mapping[str, Relation]:
         """By the edges in force."""
         return {author: self._relation(viewer_id, author) for author in authors}
 
     def _relation(self, viewer: str, author: str) -> Relation:
-        block = Pair(Kind.BLOCK, viewer, author)
+        block = EdgeKey(Kind.BLOCK, viewer, author)
         return Relation(
-            follows=self.stands(Pair(Kind.FOLLOW, viewer, author)),
-            followed=self.stands(Pair(Kind.FOLLOW, author, viewer)),
-            close=self.stands(Pair(Kind.CLOSE_FRIEND, author, viewer)),
+            follows=self.stands(EdgeKey(Kind.FOLLOW, viewer, author)),
+            followed=self.stands(EdgeKey(Kind.FOLLOW, author, viewer)),
+            close=self.stands(EdgeKey(Kind.CLOSE_FRIEND, author, viewer)),
             blocked=self.stands(block) or self.stands(block.back),
         )
 
-    async def choices(self, viewer_id: str) -> Choices:
+    async def choices(self, viewer_id: str) -> FollowList:
         """Whom a viewer follows and whom they muted."""
         standing = [pair for pair in self.words if pair.user == viewer_id and self.stands(pair)]
-        return Choices(
+        return FollowList(
             [pair.target for pair in standing if pair.kind is Kind.FOLLOW],
             frozenset(pair.target for pair in standing if pair.kind is Kind.MUTE),
         )
@@ -148,18 +148,22 @@ class MemoryEdges:
         """Whom a viewer muted."""
         return (await self.choices(viewer_id)).muted
 
-    async def targets(self, kind: Kind, user: str, after: tuple[datetime, str] | None, limit: int) -> Sequence[Listed]:
+    async def targets(
+        self, kind: Kind, user: str, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[EdgeListEntry]:
         """Whom a user has decided about."""
         found = [pair for pair in self.words if pair.kind is kind and pair.user == user and self.stands(pair)]
-        return page_of([Listed(pair.target, self.words[pair].at) for pair in found], after, limit)
+        return page_of([EdgeListEntry(pair.target, self.words[pair].at) for pair in found], after, limit)
 
-    async def users(self, kind: Kind, target: str, after: tuple[datetime, str] | None, limit: int) -> Sequence[Listed]:
+    async def users(
+        self, kind: Kind, target: str, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[EdgeListEntry]:
         """Who has decided so about a user."""
         found = [pair for pair in self.words if pair.kind is kind and pair.target == target and self.stands(pair)]
-        return page_of([Listed(pair.user, self.words[pair].at) for pair in found], after, limit)
+        return page_of([EdgeListEntry(pair.user, self.words[pair].at) for pair in found], after, limit)
 
 
-def page_of(listed: Iterable[Listed], after: tuple[datetime, str] | None, limit: int) -> list[Listed]:
+def page_of(listed: Iterable[EdgeListEntry], after: tuple[datetime, str] | None, limit: int) -> list[EdgeListEntry]:
     """A page of a list, newest first."""
     ranked = sorted(listed, key=lambda each: (-each.since.timestamp(), each.user_id))
     if after is not None:
@@ -209,7 +213,7 @@ class MemoryPeople:
         for pair in [pair for pair in words if user_id in {pair.user, pair.target} and words[pair].at <= at]:
             del words[pair]
         own = [s for s in self.stories.stories.values() if s.author_id == user_id and s.posted_at <= at]
-        await self.stories.end([End(story.story_id, at, "deleted") for story in own])
+        await self.stories.end([Ending(story.story_id, at, "deleted") for story in own])
         self.seen.marks = {mark for mark in self.seen.marks if mark.viewer_id != user_id}
         return False
 
@@ -218,24 +222,24 @@ class MemoryPeople:
         self.done.add(user_id)
 
 
-class Said:
+class RecordingPublisher:
     """What was said."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    async def say_all(self, sayings: Iterable[Saying]) -> None:
+    async def publish_all(self, sayings: Iterable[OutgoingEvent]) -> None:
         """Remember it."""
         self.events += [saying.event for saying in sayings]
 
 
-class Silence:
+class NoopRelay:
     """A relay with nothing to do."""
 
     def __init__(self) -> None:
-        self.confirmed: list[Pair] = []
+        self.confirmed: list[EdgeKey] = []
 
-    async def confirm(self, pair: Pair) -> None:
+    async def confirm(self, pair: EdgeKey) -> None:
         """Remember it."""
         self.confirmed.append(pair)
 
@@ -243,7 +247,7 @@ class Silence:
         """Nothing."""
 
 
-class Unsigned:
+class FakeSigner:
     """URLs that show what they are made of."""
 
     def url(
@@ -257,7 +261,7 @@ class Unsigned:
         return SignedUrl(f"s3://{key}?seconds={seconds}{saved}", now + timedelta(seconds=seconds))
 
 
-class Heard:
+class FakeLogStatus:
     """What is known of the log; stories named in ``silent`` are not vouched for."""
 
     def __init__(self) -> None:

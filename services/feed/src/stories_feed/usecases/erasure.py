@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from stories_shared.clock import Clock, whole_ms
+from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.events import UserDataErased, UserErased
-from stories_shared.events.cloudevents import Fact
-from stories_shared.events.external_producers import no_later, receipt_id_of
-from stories_shared.events.outgoing import Saying
+from stories_shared.events.cloudevents import ReceivedEvent
+from stories_shared.events.external_producers import clamp_to_append_time, receipt_id_of
+from stories_shared.events.outgoing import OutgoingEvent
 
-from stories_feed.usecases.endings import Sayings
+from stories_feed.usecases.endings import EventPublisher
 
 
-class People(Protocol):
+class UserData(Protocol):
     """All that is kept about users."""
 
     async def begin_erasure(self, user_id: str, at: datetime) -> bool:
@@ -34,17 +34,17 @@ class People(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetUser:
+class EraseUser:
     """Erase a user, and say so every time it is heard."""
 
-    people: People
-    sayings: Sayings
+    people: UserData
+    sayings: EventPublisher
     now: Clock
 
-    async def __call__(self, fact: Fact[UserErased]) -> None:
+    async def __call__(self, fact: ReceivedEvent[UserErased]) -> None:
         """Erase everything that is not later than the erasure, which belongs to a new, empty user."""
         event = fact.event
-        at = no_later(fact, event.at)
+        at = clamp_to_append_time(fact, event.at)
         if await self.people.begin_erasure(event.user_id, at):
             while await self.people.erase(event.user_id, at):
                 pass
@@ -53,6 +53,6 @@ class ForgetUser:
             receipt_id=receipt_id_of(fact),
             user_id=event.user_id,
             service="feed",
-            erased_at=whole_ms(self.now()),
+            erased_at=truncate_to_ms(self.now()),
         )
-        await self.sayings.say_all([Saying(erased)])
+        await self.sayings.publish_all([OutgoingEvent(erased)])

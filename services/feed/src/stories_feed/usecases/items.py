@@ -7,13 +7,13 @@ from typing import Annotated, Protocol
 
 import msgspec
 from stories_shared.auth.tickets import Ticket
-from stories_shared.clock import text
+from stories_shared.clock import rfc3339
 from stories_shared.events import Audience, CommentsFrom, Kind, Sound
 
 from stories_feed.domain.live import LiveStory
-from stories_feed.domain.ttl import Lives, showable
+from stories_feed.domain.ttl import TtlPolicy, has_time_left
 from stories_feed.domain.visibility import Relation, may_comment, may_see
-from stories_feed.usecases.visible_stories import Sight
+from stories_feed.usecases.visible_stories import VisibleStories
 
 # Free-form JSON of the author's, handed through as it came.
 Layers = Annotated[
@@ -67,7 +67,7 @@ class StoryContent(msgspec.Struct, frozen=True, kw_only=True):
     access_revision: int = 1
 
 
-class Can(msgspec.Struct, frozen=True, kw_only=True):
+class Permissions(msgspec.Struct, frozen=True, kw_only=True):
     """What the viewer may do with a story."""
 
     comment: bool
@@ -118,7 +118,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     part: int
     parts: int
     viewers_listed: bool
-    can: Can
+    can: Permissions
     ticket: str
 
 
@@ -134,11 +134,11 @@ class StoredStory:
     @classmethod
     def of(cls, content: StoryContent, seen_key: int) -> "StoredStory":
         """With its times as text."""
-        return cls(content, seen_key, text(content.posted_at), text(content.expires_at))
+        return cls(content, seen_key, rfc3339(content.posted_at), rfc3339(content.expires_at))
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ItemWithAccess:
     """An item, the revision that it shows, and the one of access that its ticket is bound to."""
 
     item: Item
@@ -193,14 +193,14 @@ class TicketSigner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ShowStories:
+class BuildItems:
     """Makes items of stories that the index lets a viewer see."""
 
-    sight: Sight
+    sight: VisibleStories
     stories: Contents
     media: Media
     tickets: TicketSigner
-    lives: Lives
+    lives: TtlPolicy
 
     async def __call__(
         self,
@@ -210,7 +210,7 @@ class ShowStories:
         chosen: Sequence[LiveStory],
         *,
         admin: bool = False,
-    ) -> list[Shown]:
+    ) -> list[ItemWithAccess]:
         """Items for the chosen stories, in their order.
 
         A story whose document is missing or older than the index is not visible yet and left out; so is one whose
@@ -238,7 +238,7 @@ class ShowStories:
             if held is None:
                 self.stories.forget(live.story_id)
                 continue
-            if stored is None or not showable(held.expires_at, now):
+            if stored is None or not has_time_left(held.expires_at, now):
                 continue
             story = stored.content
             if story.revision < held.revision:
@@ -247,7 +247,7 @@ class ShowStories:
             allowed = may_see(viewer_id, relation, held) and may_see(viewer_id, relation, story)
             if allowed or admin:
                 item = self._item(viewer_id, relation, stored, stored.seen_key in seen, now)
-                shown.append(Shown(item, story.revision, story.access_revision))
+                shown.append(ItemWithAccess(item, story.revision, story.access_revision))
         return shown
 
     def _item(self, viewer_id: str, relation: Relation, stored: StoredStory, seen: bool, now: datetime) -> Item:
@@ -276,7 +276,7 @@ class ShowStories:
             media_url=media.url,
             poster_url=poster.url,
             download_url=urls[2].url if story.download else None,
-            urls_expire_at=text(min(url.ends_at for url in urls)),
+            urls_expire_at=rfc3339(min(url.ends_at for url in urls)),
             caption=story.caption,
             layers=story.layers,
             sound=story.sound,
@@ -287,7 +287,7 @@ class ShowStories:
             part=story.part,
             parts=story.parts,
             viewers_listed=story.view_list,
-            can=Can(
+            can=Permissions(
                 comment=may_comment(relation, story.comments),
                 react=story.reactions,
                 share=story.sharing,

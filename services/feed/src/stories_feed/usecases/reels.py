@@ -7,32 +7,32 @@ from datetime import datetime
 from itertools import accumulate, zip_longest
 from typing import Protocol
 
-from stories_feed.domain.live import LiveStory, Place
+from stories_feed.domain.live import LiveStory, ReelPosition
 from stories_feed.domain.visibility import Relation, may_see
-from stories_feed.usecases.items import Shown, ShowStories
-from stories_feed.usecases.visible_stories import FRIENDSHIP, SeenBy, Sight
+from stories_feed.usecases.items import BuildItems, ItemWithAccess
+from stories_feed.usecases.visible_stories import FRIENDSHIP, SeenBy, VisibleStories
 
-MOST_REELS = 20
+MAX_REELS = 20
 FIRST_ITEMS = 20
 # A page may be shorter than asked for and still have a next one. For You looks at so many stories for one page at most,
 # and asks the store so many times; all pages have so many bytes of content, but for one story that is larger alone.
-MOST_SCANNED = 5_000
-MOST_ROUNDS = 10
-MOST_BYTES = 2**20
-Newness = tuple[datetime, str, int, str]
+MAX_SCANNED = 5_000
+MAX_ROUNDS = 10
+MAX_BYTES = 2**20
+RecencyPosition = tuple[datetime, str, int, str]
 
 
 @dataclass(frozen=True, slots=True)
 class ReadReel:
     """An author's live stories for a viewer, oldest first."""
 
-    sight: Sight
-    show: ShowStories
+    sight: VisibleStories
+    show: BuildItems
     marks: SeenBy
 
     async def __call__(
-        self, viewer_id: str, author_id: str, after: Place | None, limit: int
-    ) -> tuple[list[Shown], Place | None]:
+        self, viewer_id: str, author_id: str, after: ReelPosition | None, limit: int
+    ) -> tuple[list[ItemWithAccess], ReelPosition | None]:
         """A page of the reel and the place after which the next one begins, if there is one."""
         relations, seen = await asyncio.gather(
             self.sight.relations(viewer_id, [author_id], FRIENDSHIP), self.marks.seen(viewer_id, self.sight.now())
@@ -50,11 +50,11 @@ class ReadReel:
 class ReadReels:
     """The beginnings of several reels."""
 
-    sight: Sight
-    show: ShowStories
+    sight: VisibleStories
+    show: BuildItems
     marks: SeenBy
 
-    async def __call__(self, viewer_id: str, authors: Sequence[str]) -> Mapping[str, list[Shown]]:
+    async def __call__(self, viewer_id: str, authors: Sequence[str]) -> Mapping[str, list[ItemWithAccess]]:
         """The first items of each author's reel; an empty list where the viewer sees none.
 
         Where not all of them go into an answer, every author's first goes before anybody's second.
@@ -65,7 +65,7 @@ class ReadReels:
         visible = [reel[:FIRST_ITEMS] for reel in self.sight.visible_reels(viewer_id, relations).values()]
         by_place = [story for place in zip_longest(*visible) for story in place if story is not None]
         chosen = bounded(by_place, at_least=len(visible))
-        reels: dict[str, list[Shown]] = {author: [] for author in authors}
+        reels: dict[str, list[ItemWithAccess]] = {author: [] for author in authors}
         for shown in await self.show(viewer_id, relations, seen, chosen):
             reels[shown.item.author_id].append(shown)
         return reels
@@ -75,11 +75,11 @@ class ReadReels:
 class ReadStory:
     """One story by id."""
 
-    sight: Sight
-    show: ShowStories
+    sight: VisibleStories
+    show: BuildItems
     marks: SeenBy
 
-    async def __call__(self, viewer_id: str, story_id: str, *, admin: bool) -> Shown | None:
+    async def __call__(self, viewer_id: str, story_id: str, *, admin: bool) -> ItemWithAccess | None:
         """The item for whoever may see it now; admins see any live story.
 
         Raises:
@@ -99,7 +99,7 @@ class ReadStory:
         return shown[0] if shown else None
 
 
-class Muted(Protocol):
+class MutedAuthors(Protocol):
     """Whom viewers do not want to see."""
 
     async def muted(self, viewer_id: str) -> frozenset[str]:
@@ -111,21 +111,21 @@ class Muted(Protocol):
 class ReadForYou:
     """Public live stories of anyone, newest first, without those of blocked and muted authors, own and seen ones."""
 
-    sight: Sight
-    show: ShowStories
+    sight: VisibleStories
+    show: BuildItems
     marks: SeenBy
-    people: Muted
+    people: MutedAuthors
 
-    async def __call__(self, viewer_id: str, before: Newness | None, limit: int) -> tuple[list[Shown], Newness | None]:
+    async def __call__(
+        self, viewer_id: str, before: RecencyPosition | None, limit: int
+    ) -> tuple[list[ItemWithAccess], RecencyPosition | None]:
         """A page, and the place from which the next one goes on; stories that cannot be vouched for are passed over."""
         muted, seen = await asyncio.gather(self.people.muted(viewer_id), self.marks.seen(viewer_id, self.sight.now()))
         chosen: list[LiveStory] = []
         relations: dict[str, Relation] = {}
         scanned, rounds, at, more = 0, 0, before, True
-        while more and len(chosen) < limit and scanned < MOST_SCANNED and rounds < MOST_ROUNDS:
-            found, passed, at, more = self._scan(
-                viewer_id, at, muted, seen, limit - len(chosen), MOST_SCANNED - scanned
-            )
+        while more and len(chosen) < limit and scanned < MAX_SCANNED and rounds < MAX_ROUNDS:
+            found, passed, at, more = self._scan(viewer_id, at, muted, seen, limit - len(chosen), MAX_SCANNED - scanned)
             scanned, rounds = scanned + passed, rounds + 1
             unknown = {story.author_id for story in found} - relations.keys()
             learned, _ = await asyncio.gather(
@@ -135,7 +135,7 @@ class ReadForYou:
             chosen += [
                 story
                 for story in found
-                if story.seen_key not in seen and may_see(viewer_id, relations.get(story.author_id, GONE), story)
+                if story.seen_key not in seen and may_see(viewer_id, relations.get(story.author_id, NO_ACCESS), story)
             ]
         page = bounded(chosen)
         if len(page) < len(chosen):
@@ -148,12 +148,12 @@ class ReadForYou:
     def _scan(
         self,
         viewer_id: str,
-        before: Newness | None,
+        before: RecencyPosition | None,
         muted: frozenset[str],
         seen: frozenset[int],
         wanted: int,
         at_most: int,
-    ) -> tuple[list[LiveStory], int, Newness | None, bool]:
+    ) -> tuple[list[LiveStory], int, RecencyPosition | None, bool]:
         found: list[LiveStory] = []
         passed, at = 0, before
         for story in self.sight.index.newest(before, self.sight.now()):
@@ -170,10 +170,10 @@ class ReadForYou:
         return found, passed, at, False
 
 
-GONE = Relation(blocked=True)
+NO_ACCESS = Relation(blocked=True)
 
 
 def bounded(stories: list[LiveStory], at_least: int = 1) -> list[LiveStory]:
     """As many of the first stories as one answer holds."""
     sizes = accumulate(story.size for story in stories)
-    return stories[: max(at_least, sum(size <= MOST_BYTES for size in sizes))]
+    return stories[: max(at_least, sum(size <= MAX_BYTES for size in sizes))]

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from stories_shared.clock import Clock
 from stories_shared.events import StoryEngaged, StoryViewed
-from stories_shared.events.cloudevents import Fact
+from stories_shared.events.cloudevents import ReceivedEvent
 
 from stories_feed.domain.live import LiveIndex
 from stories_feed.usecases.stories import ErasedUsers
@@ -59,7 +59,7 @@ class MarkSeen:
     longest: timedelta
     now: Clock
 
-    async def __call__(self, facts: Sequence[Fact[StoryViewed]]) -> None:
+    async def __call__(self, facts: Sequence[ReceivedEvent[StoryViewed]]) -> None:
         """Mark what was viewed, but for stories that are over and for viewers who were erased since.
 
         A view may be heard before its story; then the longest life that the story can still have is assumed.
@@ -133,12 +133,12 @@ class Engagements(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class KeepEngagement:
+class StoreEngagement:
     """Keep how much stories engage."""
 
     engagements: Engagements
 
-    async def __call__(self, facts: Sequence[Fact[StoryEngaged]]) -> None:
+    async def __call__(self, facts: Sequence[ReceivedEvent[StoryEngaged]]) -> None:
         """Keep the newest total of each story and kind."""
         newest: dict[tuple[str, str], Engagement] = {}
         for event in (fact.event for fact in facts):

@@ -8,15 +8,15 @@ from typing import Any, Protocol
 
 from stories_shared.clock import Clock
 from stories_shared.events import StoryDeleted, StoryPosted, encode
-from stories_shared.events.cloudevents import Fact, Forgotten
-from stories_shared.events.external_producers import may_delete
+from stories_shared.events.cloudevents import ReceivedEvent, Tombstone
+from stories_shared.events.external_producers import is_authorized_deletion
 
 from stories_feed.domain.live import LiveIndex, LiveStory
 
 # A story was posted before it ended, give or take what clocks differ by, so its own dates refuse it after the longest
 # life from then on.
-CLOCKS_DIFFER = timedelta(minutes=1)
-LOADED_AT_ONCE = 1_000
+MAX_CLOCK_SKEW = timedelta(minutes=1)
+LOAD_BATCH = 1_000
 
 
 class Stories(Protocol):
@@ -36,14 +36,14 @@ class ErasedUsers(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class PostStories:
+class StoreStories:
     """Keep what stories show, so that they can be shown."""
 
     stories: Stories
     users: ErasedUsers
     now: Clock
 
-    async def __call__(self, facts: Sequence[Fact[StoryPosted]]) -> None:
+    async def __call__(self, facts: Sequence[ReceivedEvent[StoryPosted]]) -> None:
         """Keep those that are not over, and whose author was not erased since."""
         now = self.now()
         live = [fact.event for fact in facts if fact.event.expires_at > now]
@@ -54,7 +54,7 @@ class PostStories:
 
 
 @dataclass(frozen=True, slots=True)
-class FollowTheLog:
+class ApplyToIndex:
     """Bring the live index up to date, fact by fact; it is called by the log's reader and never waits.
 
     Args:
@@ -69,21 +69,21 @@ class FollowTheLog:
     now: Clock
     appeared: Callable[[LiveStory], None]
 
-    def __call__(self, fact: Fact[Any] | Forgotten) -> None:
+    def __call__(self, fact: ReceivedEvent[Any] | Tombstone) -> None:
         """Apply one fact. Replays are harmless: revisions only grow and the end leaves a mark."""
         now = self.now()
-        if isinstance(fact, Forgotten):
+        if isinstance(fact, Tombstone):
             self.end(fact.key, now)
         elif isinstance(fact.event, StoryPosted):
             story = as_live(fact.event)
             if self.index.put(story, now):
                 self.appeared(story)
-        elif isinstance(fact.event, StoryDeleted) and may_delete(fact):
+        elif isinstance(fact.event, StoryDeleted) and is_authorized_deletion(fact):
             self.end(fact.event.story_id, now)
 
     def end(self, story_id: str, at: datetime) -> None:
         """Drop a story for good."""
-        self.index.end(story_id, at + self.longest + CLOCKS_DIFFER)
+        self.index.end(story_id, at + self.longest + MAX_CLOCK_SKEW)
 
 
 def as_live(story: StoryPosted) -> LiveStory:
@@ -140,18 +140,18 @@ class LoadIndex:
 
     committed: Committed
     snapshot: Snapshot
-    log: FollowTheLog
+    log: ApplyToIndex
 
     async def __call__(self) -> Offsets:
         """Load, and return the offsets."""
         offsets = await self.committed()
         now = self.log.now()
         stories = await self.snapshot.live(now)
-        for story_id, at in await self.snapshot.deleted_since(now - self.log.longest - CLOCKS_DIFFER):
+        for story_id, at in await self.snapshot.deleted_since(now - self.log.longest - MAX_CLOCK_SKEW):
             self.log.end(story_id, at)
         # In the order of the index, so that none is put in between others; a million of them take seconds.
         for number, story in enumerate(sorted(stories, key=lambda story: story.freshness)):
             self.log.index.put(story, now)
-            if number % LOADED_AT_ONCE == 0:
+            if number % LOAD_BATCH == 0:
                 await asyncio.sleep(0)
         return offsets

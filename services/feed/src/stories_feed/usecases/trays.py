@@ -7,20 +7,20 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from stories_feed.domain.live import Audience, LiveStory
-from stories_feed.domain.ttl import Lives, showable
+from stories_feed.domain.ttl import TtlPolicy, has_time_left
 from stories_feed.domain.visibility import Relation, Ring, ring_of
 from stories_feed.usecases.items import Media
-from stories_feed.usecases.visible_stories import SeenBy, Sight
+from stories_feed.usecases.visible_stories import SeenBy, VisibleStories
 
-MOST_RINGS = 100
-FOLLOWING = Relation(follows=True)
+MAX_RINGS = 100
+FOLLOWS = Relation(follows=True)
 # Who these show to depends on more than following.
 RESTRICTED = frozenset({"friends", "close_friends"})
 Rank = tuple[bool, float, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class FollowList:
     """Whom a viewer follows, those apart whom they muted. A block has taken its follow away already."""
 
     following: Sequence[str]
@@ -30,13 +30,13 @@ class Choices:
 class Follows(Protocol):
     """Whom viewers follow."""
 
-    async def choices(self, viewer_id: str) -> Choices:
+    async def choices(self, viewer_id: str) -> FollowList:
         """All at once."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class Preview:
     """As much of a story's document as a ring shows."""
 
     revision: int
@@ -44,10 +44,10 @@ class Card:
     audience: Audience
 
 
-class Cards(Protocol):
+class Previews(Protocol):
     """The documents of stories, as much as rings show of them."""
 
-    async def cards(self, stories: Mapping[str, int]) -> Mapping[str, Card]:
+    async def cards(self, stories: Mapping[str, int]) -> Mapping[str, Preview]:
         """The cards of stories whose documents are there, at no older revision than the one given."""
         ...
 
@@ -74,12 +74,12 @@ class Tray:
 class ReadTray:
     """The rings of those whom a viewer follows: unseen first, then newest."""
 
-    sight: Sight
+    sight: VisibleStories
     people: Follows
     marks: SeenBy
-    stories: Cards
+    stories: Previews
     media: Media
-    lives: Lives
+    lives: TtlPolicy
 
     async def __call__(self, viewer_id: str, after: Rank | None, limit: int) -> Tray:
         """A page of the tray. Muted and blocked authors never appear.
@@ -104,12 +104,12 @@ class ReadTray:
         own = entries.pop(viewer_id, None)
         return Tray(list(entries.values()), own, page[-1].rank if len(ranked) > limit else None)
 
-    async def _reels(self, viewer_id: str, choices: Choices) -> "Reels":
+    async def _reels(self, viewer_id: str, choices: FollowList) -> "Reels":
         index = self.sight.index
         authors = index.live_among(choices.following) - choices.muted
         asking = {author for author in authors if any(story.audience in RESTRICTED for story in index.all_of(author))}
         known = await self.sight.relations(viewer_id, asking) if asking else {}
-        relations = {**dict.fromkeys(authors, FOLLOWING), **known, viewer_id: Relation(own=True)}
+        relations = {**dict.fromkeys(authors, FOLLOWS), **known, viewer_id: Relation(own=True)}
         return self.sight.visible_reels(viewer_id, relations)
 
     async def _entries(self, reels: "Reels", seen: frozenset[int]) -> dict[str, TrayEntry]:
@@ -117,14 +117,14 @@ class ReadTray:
 
         Where the log is not heard from, the index alone decides, and no poster is shown.
         """
-        there, cards, now = await documented(reels, self.sight, self.stories)
+        there, cards, now = await with_documents(reels, self.sight, self.stories)
         return {
             author: self._entry(ring, cards.get(ring.latest_id), reel[-1], now)
             for author, reel in there.items()
             if (ring := ring_of(author, reel, seen))
         }
 
-    def _entry(self, ring: Ring, card: Card | None, latest: LiveStory, now: datetime) -> TrayEntry:
+    def _entry(self, ring: Ring, card: Preview | None, latest: LiveStory, now: datetime) -> TrayEntry:
         if card is None:
             return TrayEntry(ring, None)
         ttl: timedelta = self.lives.url_ttl(card.audience)
@@ -135,9 +135,9 @@ class ReadTray:
 class ReadRings:
     """The rings of any authors, as a viewer sees them."""
 
-    sight: Sight
+    sight: VisibleStories
     marks: SeenBy
-    stories: Cards
+    stories: Previews
 
     async def __call__(self, viewer_id: str, authors: Collection[str]) -> Mapping[str, str]:
         """``unseen``, ``seen`` or ``none`` for each author."""
@@ -146,7 +146,7 @@ class ReadRings:
         )
         if seen:
             await self.sight.learn_keys(story for reel in reels.values() for story in reel)
-        there, _, _ = await documented(reels, self.sight, self.stories)
+        there, _, _ = await with_documents(reels, self.sight, self.stories)
         rings = {author: ring_of(author, reel, seen) for author, reel in there.items()}
         return {author: ring.state if (ring := rings.get(author)) else "none" for author in authors}
 
@@ -154,7 +154,9 @@ class ReadRings:
 Reels = Mapping[str, Sequence[LiveStory]]
 
 
-async def documented(reels: Reels, sight: Sight, stories: Cards) -> tuple[Reels, Mapping[str, Card], datetime]:
+async def with_documents(
+    reels: Reels, sight: VisibleStories, stories: Previews
+) -> tuple[Reels, Mapping[str, Preview], datetime]:
     """The reels without stories whose documents are not there yet, the cards of the others, and by what moment.
 
     Stories that the log has not vouched for in time stay, without a card: of those the index alone decides. What came
@@ -165,7 +167,7 @@ async def documented(reels: Reels, sight: Sight, stories: Cards) -> tuple[Reels,
     cards = await stories.cards(fresh) if fresh else {}
     kept, now = stale | cards.keys(), sight.now()
     there = {
-        author: [s for s in reel if s.story_id in kept and showable(s.expires_at, now)]
+        author: [s for s in reel if s.story_id in kept and has_time_left(s.expires_at, now)]
         for author, reel in reels.items()
     }
     return there, cards, now

@@ -10,7 +10,7 @@ from stories_shared.errors import KAFKA, Unavailable
 
 from stories_feed.domain.edges import Kind
 from stories_feed.domain.live import LiveIndex, LiveStory
-from stories_feed.domain.ttl import SHORTEST
+from stories_feed.domain.ttl import MIN_REMAINING
 from stories_feed.domain.visibility import Relation, may_see
 
 Needed = Collection[Kind]
@@ -55,7 +55,7 @@ class Freshness(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class VisibleStories:
     """The live index with a viewer's eyes."""
 
     whole: LiveIndex
@@ -100,7 +100,7 @@ class Sight:
 
     def visible_reels(self, viewer_id: str, relations: Mapping[str, Relation]) -> Mapping[str, Sequence[LiveStory]]:
         """What the viewer may see now of authors to whom they stand so; nothing is left out."""
-        horizon = self.now() + SHORTEST
+        horizon = self.now() + MIN_REMAINING
         reels: dict[str, Sequence[LiveStory]] = {}
         for author, relation in relations.items():
             reel = [s for s in self.index.all_of(author) if s.expires_at >= horizon and may_see(viewer_id, relation, s)]

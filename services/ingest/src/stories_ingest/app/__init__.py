@@ -9,12 +9,12 @@ from faststream.kafka import KafkaRouter
 from minio.error import S3Error
 from stories_shared.clock import Clock, system_now
 from stories_shared.errors import Unavailable
-from stories_shared.http.rate_limits import Limits
+from stories_shared.http.rate_limits import RateLimits
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.idempotency import INDEXES as CLAIM_INDEXES
-from stories_shared.runtime.metrics import Catalogue
-from stories_shared.runtime.provision import prepare
-from stories_shared.runtime.service import Foundation
+from stories_shared.runtime.metrics import MetricsRegistry
+from stories_shared.runtime.provision import provision
+from stories_shared.runtime.service import ServiceRuntime
 
 from stories_ingest import store
 from stories_ingest.app.background import start_sweeps, start_workers, watch_bucket
@@ -35,23 +35,23 @@ MISSED_FOR_DAYS = 30
 
 def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: timedelta = SWEEP_EVERY) -> FastAPI:
     """Ingest as one application: HTTP, consumers, media workers and sweeps, as its ROLE wants them."""
-    catalogue = Catalogue()
-    metrics = IngestMetrics(catalogue)
-    base = Foundation(SERVICE, settings, catalogue, now)
-    parts = Parts(settings, base, now)
-    base.outbox(parts.posted)
-    base.outbox(parts.endings)
+    registry = MetricsRegistry()
+    metrics = IngestMetrics(registry)
+    runtime = ServiceRuntime(SERVICE, settings, registry, now)
+    parts = Parts(settings, runtime, now)
+    runtime.outbox(parts.posted)
+    runtime.outbox(parts.endings)
     routers: list[APIRouter | KafkaRouter] = []
     if settings.role in ("all", "worker"):
-        start_workers(settings, base, parts, metrics)
+        start_workers(settings, runtime, parts, metrics)
     if settings.role in ("all", "api"):
-        start_sweeps(base, parts, metrics, sweep_every)
+        start_sweeps(runtime, parts, metrics, sweep_every)
         routers = [*http_routes(settings, parts), handlers(parts)]
-    watch_bucket(base, parts)
-    base.on_stop(parts.bell.close)
-    base.on_close(parts.close)
-    limits = Limits(settings.own_limits, lambda name: base.metrics.rate_limited.labels(name).inc(), now)
-    return base.app("Stories: ingest", *routers, limits=limits)
+    watch_bucket(runtime, parts)
+    runtime.on_stop(parts.bell.close)
+    runtime.on_close(parts.close)
+    limits = RateLimits(settings.own_limits, lambda name: runtime.metrics.rate_limited.labels(name).inc(), now)
+    return runtime.app("Stories: ingest", *routers, limits=limits)
 
 
 async def init(settings: IngestSettings, *, settle: bool = False) -> None:
@@ -63,7 +63,7 @@ async def init(settings: IngestSettings, *, settle: bool = False) -> None:
         await objects.ensure_cors(settings.cors_origins)
     finally:
         objects.close()
-    await prepare(SERVICE, settings, ensure, settle=settle)
+    await provision(SERVICE, settings, ensure, settle=settle)
 
 
 def backstop(settings: IngestSettings) -> dict[str, int]:

@@ -8,10 +8,10 @@ from stories_shared.runtime.settings import duration_text
 from stories_ingest.app.parts import Parts
 from stories_ingest.domain.story import AUDIENCES, COMMENTS, LAYER_KINDS, PHOTOS, VIDEOS
 from stories_ingest.handlers import event_handlers
-from stories_ingest.routes.config import ConfigShape, config_route
-from stories_ingest.routes.drafts import creating_routes
-from stories_ingest.routes.me import own_routes
-from stories_ingest.routes.stories import living_routes
+from stories_ingest.routes.config import ConfigResponse, config_route
+from stories_ingest.routes.drafts import draft_routes
+from stories_ingest.routes.me import me_routes
+from stories_ingest.routes.stories import story_routes
 from stories_ingest.settings import IngestSettings
 from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
@@ -20,13 +20,13 @@ from stories_ingest.usecases.endings import EndDeleted, EndExpired
 from stories_ingest.usecases.erasure import ForgetUser
 from stories_ingest.usecases.publish import PublishStory
 from stories_ingest.usecases.read import ListStories, ReadQuota
-from stories_ingest.usecases.republish_stale import MendNews
+from stories_ingest.usecases.republish_stale import RepublishIfStale
 
 
 def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
     """Everything that ingest answers."""
     form = UploadForm(parts.bucket, parts.rules, parts.now)
-    creating = creating_routes(
+    creating = draft_routes(
         CreateStory(parts.stories, parts.rules, parts.bounds, parts.now),
         RenewForm(parts.stories, form, parts.now),
         form,
@@ -35,14 +35,14 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
         settings.story_lifetimes,
         new_id,
     )
-    living = living_routes(
+    living = story_routes(
         PublishStory(parts.stories, parts.bucket, parts.bell, parts.bounds, parts.now),
         CancelStory(parts.stories, parts.bucket, parts.cleaning, parts.now),
         ChangeStory(parts.stories, parts.read, parts.posted, parts.now),
         DeleteStory(parts.stories, parts.stories, parts.bucket, parts.endings, parts.now, new_id),
         parts.read,
     )
-    own = own_routes(
+    own = me_routes(
         parts.read,
         ListStories(parts.stories, parts.stories, parts.now),
         ReadQuota(parts.stories, parts.bounds, parts.now),
@@ -52,9 +52,9 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
     return [creating, living, own, config_route(config_of(settings))]
 
 
-def config_of(settings: IngestSettings) -> ConfigShape:
+def config_of(settings: IngestSettings) -> ConfigResponse:
     """What clients may know of the settings."""
-    return ConfigShape(
+    return ConfigResponse(
         lifetimes=[duration_text(lifetime) for lifetime in settings.story_lifetimes],
         max_clip_ms=settings.max_clip_ms,
         max_parts=settings.max_parts,
@@ -72,6 +72,6 @@ def handlers(parts: Parts) -> KafkaRouter:
     return event_handlers(
         EndExpired(parts.stories, parts.erase, parts.now),
         EndDeleted(parts.stories, parts.endings, parts.erase, parts.now, new_id),
-        MendNews(parts.stories, parts.news),
+        RepublishIfStale(parts.stories, parts.news),
         ForgetUser(parts.erase_account, parts.news, parts.now),
     )

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from stories_ingest.domain.errors import TooMany
 
 DAY = timedelta(hours=24)
-HELD = DAY
+RESERVATION_TTL = DAY
 """Every way out of processing gives the held slot back; this bounds what a restored backup may leave behind."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class QuotaLimits:
     """What one author may have at a time: drafts, live stories, and stories posted within 24 hours."""
 
     drafts: int
@@ -41,36 +41,36 @@ class Quota:
 
     def at(self, now: datetime) -> "Quota":
         """The same quota without what has lapsed."""
-        kept = {name: _standing(slots, now) for name, slots in self.named()}
+        kept = {name: _active(slots, now) for name, slots in self.named()}
         return Quota(**kept)
 
     def named(self) -> tuple[tuple[str, Slots], ...]:
         """Each kind of slot with its name, for storing."""
         return (("drafts", self.drafts), ("held", self.held), ("live", self.live), ("posted", self.posted))
 
-    def wait(self, now: datetime, bounds: Bounds) -> timedelta:
+    def wait(self, now: datetime, bounds: QuotaLimits) -> timedelta:
         """How long until one more story could be posted; zero when it can be now."""
         quota = self.at(now)
         return max(
-            _wait(quota.live + quota.held, bounds.live, now),
-            _wait(quota.posted + quota.held, bounds.posted_24h, now),
+            _time_until_below(quota.live + quota.held, bounds.live, now),
+            _time_until_below(quota.posted + quota.held, bounds.posted_24h, now),
         )
 
-    def draft(self, story: str, until: datetime, now: datetime, bounds: Bounds) -> "Quota":
+    def draft(self, story: str, until: datetime, now: datetime, bounds: QuotaLimits) -> "Quota":
         """Take a place for a new draft. Raises TooMany for the tenth-and-one draft or an exhausted quota."""
         quota = self.at(now)
         if wait := quota.wait(now, bounds):
             raise TooMany("quota", wait)
-        if wait := _wait(quota.drafts, bounds.drafts, now):
+        if wait := _time_until_below(quota.drafts, bounds.drafts, now):
             raise TooMany("drafts", wait)
         return replace(quota, drafts=(*quota.drafts, Slot(story, until)))
 
-    def hold(self, story: str, now: datetime, bounds: Bounds) -> "Quota":
+    def hold(self, story: str, now: datetime, bounds: QuotaLimits) -> "Quota":
         """Turn a draft's place into that of a story being processed. Raises TooMany when the quota is exhausted."""
         quota = self.release(story).at(now)
         if wait := quota.wait(now, bounds):
             raise TooMany("quota", wait)
-        return replace(quota, held=(*quota.held, Slot(story, now + HELD)))
+        return replace(quota, held=(*quota.held, Slot(story, now + RESERVATION_TTL)))
 
     def confirm(self, story: str, posted_at: datetime, expires_at: datetime) -> "Quota":
         """The story went live: it counts until it ends, and as posted for 24 hours."""
@@ -100,7 +100,7 @@ class Quota:
         return not any(slots for _, slots in self.named())
 
 
-def _standing(slots: Slots, now: datetime) -> Slots:
+def _active(slots: Slots, now: datetime) -> Slots:
     return tuple(slot for slot in slots if slot.until > now)
 
 
@@ -108,7 +108,7 @@ def _without(slots: Slots, story: str) -> Slots:
     return tuple(slot for slot in slots if slot.story != story)
 
 
-def _wait(slots: Slots, most: int, now: datetime) -> timedelta:
+def _time_until_below(slots: Slots, most: int, now: datetime) -> timedelta:
     """Until fewer than `most` of these slots stand."""
     over = len(slots) - most
     if over < 0:

@@ -20,7 +20,7 @@ class State(StrEnum):
     """Its media could not be taken; kept for a day so that the author can read why."""
 
 
-class How(StrEnum):
+class EndReason(StrEnum):
     """How a story ended."""
 
     EXPIRED = "expired"
@@ -57,12 +57,12 @@ LAYER_KINDS: tuple[str, ...] = get_args(LayerKind)
 VIDEOS: tuple[str, ...] = get_args(VideoType)
 PHOTOS: tuple[str, ...] = get_args(PhotoType)
 
-NARROWING = frozenset({"audience", "hide_from", "comments"})
+ACCESS_FIELDS = frozenset({"audience", "hide_from", "comments"})
 """The choices that decide who may see and say what: changing one makes tickets of older access revisions void."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
+class StorySettings:
     """What an author may change for as long as the story lives."""
 
     audience: str = "everyone"
@@ -86,7 +86,7 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class Overlay:
     """What lies over and beside the media; fixed once asked for."""
 
     caption: str | None = None
@@ -162,8 +162,8 @@ class Story:
     size: int
     lifetime: timedelta
     split: bool
-    choices: Choices
-    words: Words
+    choices: StorySettings
+    words: Overlay
     vanishes_at: datetime | None = None
     job: Job | None = None
     reason: str | None = None
@@ -182,7 +182,7 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Requester:
     """Who asks: their own stories are theirs; an admin may read and end anyone's."""
 
     user_id: str
@@ -201,16 +201,16 @@ class Asker:
 class Ended:
     """What remains of a story: ids and times. `by` says who took it back: author, admin or erasure.
 
-    `by` and `fact_id` are for saying the deletion, again if need be.
+    `by` and `event_id` are for saying the deletion, again if need be.
 
     `author_id` is None once the author's account has been erased.
     """
 
     id: str
     author_id: str | None
-    how: How
+    how: EndReason
     at: datetime
     series_id: str | None = None
     by: str | None = None
-    fact_id: str | None = None
+    event_id: str | None = None
     erased_at: datetime | None = None

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from stories_ingest.domain.errors import LeaseLost, NoSuchStory, WrongState
-from stories_ingest.domain.quota import Bounds, Quota
-from stories_ingest.domain.story import NARROWING, Choices, Ended, How, Job, Media, Posted, State, Story
+from stories_ingest.domain.quota import Quota, QuotaLimits
+from stories_ingest.domain.story import ACCESS_FIELDS, Ended, EndReason, Job, Media, Posted, State, Story, StorySettings
 
-REFUSED_KEPT = timedelta(hours=24)
+REFUSED_RETENTION = timedelta(hours=24)
 """How long an author can read why a story was refused."""
 
 PROCESSING_KEPT = timedelta(hours=24)
@@ -19,7 +19,7 @@ PROCESSING_KEPT = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class StorySnapshot:
     """Everything a rule may look at: the story, all live parts of its series (itself among them), the quota."""
 
     story: Story
@@ -28,7 +28,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class StoryChange:
     """What is to be written in one transaction: stories as they are now, stories that ended, the quota.
 
     With `say`, every story saved and every one that ended after being posted is marked to be said.
@@ -37,14 +37,14 @@ class Verdict:
     quota: Quota
     save: tuple[Story, ...] = ()
     end: tuple[Ended, ...] = ()
-    say: bool = False
+    publish: bool = False
 
 
-Rule = Callable[[Case], Verdict]
+Transition = Callable[[StorySnapshot], StoryChange]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class NewPart:
     """One part of a story as the media work made it; `captions_track` is cut to its time."""
 
     id: str
@@ -52,28 +52,28 @@ class Part:
     captions_track: str | None
 
 
-def leave(case: Case) -> Verdict:
+def no_change(case: StorySnapshot) -> StoryChange:
     """Write nothing."""
-    return Verdict(case.quota)
+    return StoryChange(case.quota)
 
 
-def publish(case: Case, etag: str, now: datetime, bounds: Bounds) -> Verdict:
+def publish(case: StorySnapshot, etag: str, now: datetime, bounds: QuotaLimits) -> StoryChange:
     """Hand a draft's upload to the media work; a story that is past being a draft stays as it is.
 
     Raises TooMany when the quota is exhausted.
     """
     story = case.story
     if story.state is not State.DRAFT:
-        return leave(case)
+        return no_change(case)
     quota = case.quota.hold(story.id, now, bounds)
     job = Job(etag=etag, since=now, lease_until=now)
     processing = replace(story, state=State.PROCESSING, vanishes_at=now + PROCESSING_KEPT, job=job)
-    return Verdict(quota, save=(processing,))
+    return StoryChange(quota, save=(processing,))
 
 
-def go_live(case: Case, worker: str, parts: Sequence[Part], now: datetime) -> Verdict:
+def go_live(case: StorySnapshot, worker: str, parts: Sequence[NewPart], now: datetime) -> StoryChange:
     """Post every part at one moment. Raises LeaseLost when the work is not this worker's any more."""
-    story = _worked_on(case, worker)
+    story = _require_lease(case, worker)
     expires_at = now + story.lifetime
     series_id = story.id if len(parts) > 1 else None
     live = tuple(
@@ -95,17 +95,17 @@ def go_live(case: Case, worker: str, parts: Sequence[Part], now: datetime) -> Ve
         )
         for number, part in enumerate(parts, 1)
     )
-    return Verdict(case.quota.confirm(story.id, now, expires_at), save=live, say=True)
+    return StoryChange(case.quota.confirm(story.id, now, expires_at), save=live, publish=True)
 
 
-def refuse(case: Case, worker: str, reason: str, now: datetime) -> Verdict:
+def refuse(case: StorySnapshot, worker: str, reason: str, now: datetime) -> StoryChange:
     """Keep the story for a day with the reason why it could not be posted. Raises LeaseLost as `go_live` does."""
-    story = _worked_on(case, worker)
-    kept = replace(story, state=State.REFUSED, job=None, reason=reason, vanishes_at=now + REFUSED_KEPT)
-    return Verdict(case.quota.release(story.id), save=(kept,))
+    story = _require_lease(case, worker)
+    kept = replace(story, state=State.REFUSED, job=None, reason=reason, vanishes_at=now + REFUSED_RETENTION)
+    return StoryChange(case.quota.release(story.id), save=(kept,))
 
 
-def change(case: Case, choices: Callable[[Choices], Choices], now: datetime) -> Verdict:
+def change(case: StorySnapshot, choices: Callable[[StorySettings], StorySettings], now: datetime) -> StoryChange:
     """Apply the author's changes: to a draft alone, or to every live part of its series, each with a new revision.
 
     Raises NoSuchStory when its time has passed, WrongState for a refused story.
@@ -116,63 +116,65 @@ def change(case: Case, choices: Callable[[Choices], Choices], now: datetime) -> 
     if story.state is State.REFUSED:
         raise WrongState(story.state)
     if story.posted is None:
-        return Verdict(case.quota, save=(replace(story, choices=choices(story.choices)),))
-    changed = tuple(_revised(part, choices(part.choices)) for part in case.parts)
-    return Verdict(case.quota, save=tuple(part for part in changed if part not in case.parts), say=True)
+        return StoryChange(case.quota, save=(replace(story, choices=choices(story.choices)),))
+    changed = tuple(_with_new_revision(part, choices(part.choices)) for part in case.parts)
+    return StoryChange(case.quota, save=tuple(part for part in changed if part not in case.parts), publish=True)
 
 
-def cancel(case: Case, now: datetime) -> Verdict:
+def cancel(case: StorySnapshot, now: datetime) -> StoryChange:
     """Let a draft or a processing story vanish. Raises WrongState when it is live or refused."""
     if case.story.state not in (State.DRAFT, State.PROCESSING):
         raise WrongState(case.story.state)
-    return vanish(case, now)
+    return discard(case, now)
 
 
-def vanish(case: Case, now: datetime, by: str | None = None) -> Verdict:
+def discard(case: StorySnapshot, now: datetime, by: str | None = None) -> StoryChange:
     """End a story that was never posted: it leaves no receipt, and gives its place back."""
-    ended = replace(_ended(case.story, How.VANISHED, now), by=by)
-    return Verdict(case.quota.release(case.story.slot), end=(ended,))
+    ended = replace(_ended(case.story, EndReason.VANISHED, now), by=by)
+    return StoryChange(case.quota.release(case.story.slot), end=(ended,))
 
 
-def delete(case: Case, *, by: str, series: bool, now: datetime, new_id: Callable[[], str], say: bool = True) -> Verdict:
+def delete(
+    case: StorySnapshot, *, by: str, series: bool, now: datetime, new_id: Callable[[], str], publish: bool = True
+) -> StoryChange:
     """End a story, or every part of its series; the place in the quota is free again with its last part."""
     if case.story.posted is None:
-        return vanish(case, now, by)
+        return discard(case, now, by)
     going = case.parts if series else (case.story,)
-    ended = tuple(replace(_ended(part, How.DELETED, now), by=by, fact_id=new_id()) for part in going)
-    return Verdict(_freed(case, len(going)), end=ended, say=say)
+    ended = tuple(replace(_ended(part, EndReason.DELETED, now), by=by, event_id=new_id()) for part in going)
+    return StoryChange(_release_slot(case, len(going)), end=ended, publish=publish)
 
 
-def expire(case: Case) -> Verdict:
+def expire(case: StorySnapshot) -> StoryChange:
     """End a live story whose time has passed; expiry has already said so."""
     posted = case.story.posted
     if posted is None:
-        return leave(case)
-    return Verdict(_freed(case, 1), end=(_ended(case.story, How.EXPIRED, posted.expires_at),))
+        return no_change(case)
+    return StoryChange(_release_slot(case, 1), end=(_ended(case.story, EndReason.EXPIRED, posted.expires_at),))
 
 
-def _ended(story: Story, how: How, at: datetime) -> Ended:
+def _ended(story: Story, how: EndReason, at: datetime) -> Ended:
     series_id = story.posted.series_id if story.posted else None
     return Ended(id=story.id, author_id=story.author_id, how=how, at=at, series_id=series_id)
 
 
-def _freed(case: Case, going: int) -> Quota:
+def _release_slot(case: StorySnapshot, going: int) -> Quota:
     return case.quota.release(case.story.slot) if going >= len(case.parts) else case.quota
 
 
-def _worked_on(case: Case, worker: str) -> Story:
+def _require_lease(case: StorySnapshot, worker: str) -> Story:
     story = case.story
     if story.state is not State.PROCESSING or story.job is None or story.job.worker != worker:
         raise LeaseLost(story.id)
     return story
 
 
-def _revised(part: Story, choices: Choices) -> Story:
+def _with_new_revision(part: Story, choices: StorySettings) -> Story:
     """The part with these choices and higher revisions; the very same part when nothing differs."""
     posted = part.posted
     if posted is None or choices == part.choices:
         return part
-    narrowing = any(getattr(choices, name) != getattr(part.choices, name) for name in NARROWING)
+    narrowing = any(getattr(choices, name) != getattr(part.choices, name) for name in ACCESS_FIELDS)
     revised = replace(
         posted, revision=posted.revision + 1, access_revision=posted.access_revision + (1 if narrowing else 0)
     )

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class PresignedPost:
     """A presigned POST: the client sends `fields`, then the file, before `expires_at`."""
 
     url: str
@@ -15,7 +15,7 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Uploading:
+class UploadPolicy:
     """The rules of uploads: how large in bytes, how long a form and a draft live, whether photos are taken."""
 
     max_bytes: int

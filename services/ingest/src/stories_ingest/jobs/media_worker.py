@@ -7,13 +7,13 @@ from stories_shared.runtime.logging import logger
 
 from stories_ingest.domain.errors import MachineFault
 from stories_ingest.metrics import IngestMetrics
-from stories_ingest.usecases.publish import WORK
-from stories_ingest.usecases.run_media_job import WorkOnMedia
-from stories_ingest.usecases.wakeups import Bell
+from stories_ingest.usecases.publish import JOBS_TOPIC
+from stories_ingest.usecases.run_media_job import RunMediaJob
+from stories_ingest.usecases.wakeups import Wakeups
 
 log = logger(__name__)
 
-LOOK_EVERY_S = 0.5
+POLL_EVERY_S = 0.5
 """How often an idle worker looks for jobs that another process was asked for, or has lost."""
 REST_S = 5.0
 """How long a worker rests whose machine has failed a job, before it looks whether there is room again."""
@@ -29,8 +29,8 @@ class ScratchDisk(Protocol):
         """Whether there is room again."""
 
 
-async def work_for_ever(
-    work: WorkOnMedia, scratch: ScratchDisk, bell: Bell, metrics: IngestMetrics, rest_s: float = REST_S
+async def run_worker(
+    work: RunMediaJob, scratch: ScratchDisk, bell: Wakeups, metrics: IngestMetrics, rest_s: float = REST_S
 ) -> None:
     """Do one job after the other; wait for the bell in between, and for the disk when it is full."""
     while True:
@@ -42,7 +42,7 @@ async def work_for_ever(
             await _rested(scratch, rest_s)
             continue
         if done is None:
-            await bell.wait(WORK, LOOK_EVERY_S)
+            await bell.wait(JOBS_TOPIC, POLL_EVERY_S)
             continue
         metrics.publishes.labels(done.result, done.reason).inc()
         if done.error is not None:

@@ -10,11 +10,11 @@ from stories_shared.clock import Clock
 
 from stories_ingest.metrics import IngestMetrics
 
-HOLD = timedelta(seconds=30)
+LEASE = timedelta(seconds=30)
 """A replica unheard for this long has lost its turn."""
 
 
-class Turns(Protocol):
+class Leases(Protocol):
     """Whose turn it is."""
 
     async def take(self, name: str, holder: str, now: datetime, hold: timedelta) -> bool:
@@ -27,7 +27,7 @@ class Turns(Protocol):
         """Remember where the work goes on, and hold the turn until then; False when it is another's by now."""
 
 
-class Waiting(Protocol):
+class QueueDepth(Protocol):
     """Jobs that wait for a worker."""
 
     async def waiting(self, now: datetime) -> int:
@@ -35,10 +35,10 @@ class Waiting(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class HeldPosition:
+class LeasedPosition:
     """How far a long sweep has come; each step renews the turn, so that no replica begins beside another."""
 
-    turns: Turns
+    turns: Leases
     name: str
     holder: str
     now: Clock
@@ -49,14 +49,14 @@ class HeldPosition:
 
     async def advance(self, position: str) -> bool:
         """Remember where to go on; False when another replica has taken over."""
-        return await self.turns.advance(self.name, self.holder, position, self.now() + HOLD)
+        return await self.turns.advance(self.name, self.holder, position, self.now() + LEASE)
 
 
 @dataclass(frozen=True, slots=True)
-class InTurn:
+class SingleReplica:
     """Makes a turn of a sweep something that only one replica does at a time."""
 
-    turns: Turns
+    turns: Leases
     holder: str
     now: Clock
 
@@ -64,26 +64,28 @@ class InTurn:
         """The same turn, passed over while another replica holds it."""
 
         async def in_turn() -> object:
-            return await turn() if await self.turns.take(name, self.holder, self.now(), HOLD) else None
+            return await turn() if await self.turns.take(name, self.holder, self.now(), LEASE) else None
 
         return in_turn
 
-    def resumed(self, name: str, turn: Callable[[HeldPosition], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+    def resumed(
+        self, name: str, turn: Callable[[LeasedPosition], Awaitable[object]]
+    ) -> Callable[[], Awaitable[object]]:
         """The same for a turn that goes on where the one before stopped, on whatever replica that was."""
-        return self.of(name, partial(turn, HeldPosition(self.turns, name, self.holder, self.now)))
+        return self.of(name, partial(turn, LeasedPosition(self.turns, name, self.holder, self.now)))
 
 
 @dataclass(frozen=True, slots=True)
-class CountWaiting:
+class QueueDepthGauge:
     """Shows how many jobs wait, where this replica is the one that tells; elsewhere none."""
 
-    in_turn: InTurn
-    jobs: Waiting
+    in_turn: SingleReplica
+    jobs: QueueDepth
     metrics: IngestMetrics
     now: Clock
 
     async def __call__(self) -> None:
         """One look."""
         gauge = self.metrics.media_jobs.labels("waiting")
-        mine = await self.in_turn.turns.take("count", self.in_turn.holder, self.now(), HOLD)
+        mine = await self.in_turn.turns.take("count", self.in_turn.holder, self.now(), LEASE)
         gauge.set(await self.jobs.waiting(self.now()) if mine else 0)

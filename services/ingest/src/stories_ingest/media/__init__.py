@@ -5,17 +5,17 @@ from pathlib import Path
 
 from stories_ingest.domain.errors import MachineFault, WorkerLost
 from stories_ingest.media.captions import NotWebVtt, cut_captions
-from stories_ingest.media.types import PHOTO_TYPES, VIDEO_TYPES, Bounds, Made, Reason, Refused
+from stories_ingest.media.types import PHOTO_TYPES, VIDEO_TYPES, MediaLimits, MediaRejected, OutputPart, Reason
 
 __all__ = [
     "PHOTO_TYPES",
     "VIDEO_TYPES",
-    "Bounds",
     "MachineFault",
-    "Made",
+    "MediaLimits",
+    "MediaRejected",
     "NotWebVtt",
+    "OutputPart",
     "Reason",
-    "Refused",
     "WorkerLost",
     "cut_captions",
     "make",
@@ -23,11 +23,11 @@ __all__ = [
 
 
 async def make(
-    source: Path, claimed: str, split: bool, bounds: Bounds, into: Path, progress: Callable[[float], None]
-) -> list[Made]:
-    """Turn the upload at `source` into final files in the folder `into`, one `Made` for each part in order.
+    source: Path, claimed: str, split: bool, bounds: MediaLimits, into: Path, progress: Callable[[float], None]
+) -> list[OutputPart]:
+    """Turn the upload at `source` into final files in the folder `into`, one `OutputPart` for each part in order.
 
-    `claimed` is the content type that was promised, `progress` is called with 0 to 1. Raises `Refused` with one of
+    `claimed` is the promised content type, `progress` is called with 0 to 1. Raises `MediaRejected` with one of
     the reasons of docs/http.md, `MachineFault` when the machine cannot work now, `WorkerLost` when the worker failed by
     a bug of ours or was killed. Whatever is raised, cancellation too, the worker is gone and `into` is as it was.
     """

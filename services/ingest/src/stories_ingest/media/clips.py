@@ -6,33 +6,33 @@ from pathlib import Path
 import av
 
 from stories_ingest.domain.errors import is_machine_fault
-from stories_ingest.media.output_probe import Unplayable, describe
+from stories_ingest.media.output_probe import Unplayable, probe_output
 from stories_ingest.media.planning import Span, plan
-from stories_ingest.media.probe import Survey, survey
+from stories_ingest.media.probe import ProbeResult, probe
 from stories_ingest.media.tracks import open_tracks
-from stories_ingest.media.truncation import require_whole
-from stories_ingest.media.types import Bounds, Container, Made, Refused
+from stories_ingest.media.truncation import reject_truncated
+from stories_ingest.media.types import Container, MediaLimits, MediaRejected, OutputPart
 from stories_ingest.media.writing import write_parts
 
 _SURVEYED, _WRITTEN = 0.4, 0.9  # of the work, for the progress that is shown
-_UNFIT = (av.FFmpegError, Unplayable, Refused)
+_UNFIT = (av.FFmpegError, Unplayable, MediaRejected)
 
 
 def make_clips(
-    source: Path, form: Container, split: bool, bounds: Bounds, into: Path, progress: Callable[[float], None]
-) -> list[Made]:
-    """Write `part-N.mp4` and `poster-N.jpg` into the folder. Raises `Refused`."""
-    require_whole(source, form)
+    source: Path, form: Container, split: bool, bounds: MediaLimits, into: Path, progress: Callable[[float], None]
+) -> list[OutputPart]:
+    """Write `part-N.mp4` and `poster-N.jpg` into the folder. Raises `MediaRejected`."""
+    reject_truncated(source, form)
     with open_tracks(source, form) as tracks:
-        found = survey(tracks, bounds, lambda fraction: progress(_SURVEYED * fraction))
+        found = probe(tracks, bounds, lambda fraction: progress(_SURVEYED * fraction))
     spans = plan(found, split, bounds)
     paths = [into / f"part-{number}.mp4" for number in range(1, len(spans) + 1)]
 
-    def write(spans: list[Span]) -> list[Made]:
+    def write(spans: list[Span]) -> list[OutputPart]:
         try:
             write_parts(source, form, found, spans, paths, lambda f: progress(_SURVEYED + (_WRITTEN - _SURVEYED) * f))
         except av.error.ExternalError as error:  # an encoder that does not start: there is no memory for it
-            raise Refused("too_large", f"cannot be encoded: {error!r}") from None
+            raise MediaRejected("too_large", f"cannot be encoded: {error!r}") from None
         return _described(found, spans, paths, progress)
 
     try:
@@ -44,12 +44,14 @@ def make_clips(
     return write([Span(span.start, span.end, None) for span in spans])
 
 
-def _described(found: Survey, spans: list[Span], paths: list[Path], progress: Callable[[float], None]) -> list[Made]:
+def _described(
+    found: ProbeResult, spans: list[Span], paths: list[Path], progress: Callable[[float], None]
+) -> list[OutputPart]:
     made = []
     for path, span in zip(paths, spans, strict=True):
         try:
-            made.append(describe(path, starts_ms=round((span.start - found.start) * 1000)))
-        except Refused as refused:
+            made.append(probe_output(path, starts_ms=round((span.start - found.start) * 1000)))
+        except MediaRejected as refused:
             raise Unplayable(str(refused)) from None
         progress(_WRITTEN + (1 - _WRITTEN) * len(made) / len(paths))
     return made

@@ -10,7 +10,7 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from stories_ingest.media.mp4_output import Sink
+from stories_ingest.media.mp4_output import Mp4Output
 from stories_ingest.media.tracks import codec, seconds
 
 # What a decoder wants to hear before the first sample that is played; the edit list hides it.
@@ -23,7 +23,7 @@ class PictureCopier:
     Of the packets only those numbered in `copied` are taken: the others hold what an edit list hides.
     """
 
-    def __init__(self, source: VideoStream, copied: range, sinks: Sequence[Sink]) -> None:
+    def __init__(self, source: VideoStream, copied: range, sinks: Sequence[Mp4Output]) -> None:
         self._sinks, self._source, self._copied = sinks, source, copied
         self._streams = [sink.container.add_stream_from_template(source, opaque=True) for sink in sinks]
         for stream in self._streams:
@@ -58,7 +58,7 @@ class PictureCopier:
 class SoundCopier:
     """Gives each packet to the part that holds its middle; what lies outside of the picture's time is left out."""
 
-    def __init__(self, source: AudioStream, sinks: Sequence[Sink]) -> None:
+    def __init__(self, source: AudioStream, sinks: Sequence[Mp4Output]) -> None:
         self._sinks, self._source = sinks, source
         self._streams = [sink.container.add_stream_from_template(source) for sink in sinks]
         assert source.time_base is not None

@@ -9,8 +9,8 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from stories_ingest.media.display import Look, look_of
-from stories_ingest.media.types import Refused
+from stories_ingest.media.display import DisplayFormat, display_format
+from stories_ingest.media.types import MediaRejected
 
 # Some 0.4 s of one core: all of 15 s at 360 x 640, the first two seconds at 1080 x 1920. What comes later is watched
 # at its key pictures, and the structure of every packet is looked at anyway.
@@ -23,7 +23,7 @@ _TOLERATED_SOUND = 0.1
 
 
 @dataclass(slots=True)
-class Watch:
+class DecodeCheck:
     """Counts what decodes and what does not. Packets must come in decoding order, none left out."""
 
     picture: VideoStream
@@ -38,7 +38,7 @@ class Watch:
     seen: int = 0
     heard: int = 0
     unheard: int = 0
-    look: Look | None = None
+    look: DisplayFormat | None = None
 
     def see(self, packet: Packet[VideoStream], whole: bool) -> None:
         """A packet of the picture track; `whole` is what its structure says."""
@@ -65,14 +65,14 @@ class Watch:
             self.unheard += 1
 
     def conclude(self) -> None:
-        """Raises `Refused("damaged")` when too much of what was tried did not decode."""
+        """Raises `MediaRejected("damaged")` when too much of what was tried did not decode."""
         self._decode(None)
         if self.broken > _TOLERATED * self.seen:
-            raise Refused("damaged", f"{self.broken} of {self.seen} pictures are broken")
+            raise MediaRejected("damaged", f"{self.broken} of {self.seen} pictures are broken")
         if self.sent - self.good > _TOLERATED * self.sent or not self.good:
-            raise Refused("damaged", f"{self.good} of {self.sent} pictures decode")
+            raise MediaRejected("damaged", f"{self.good} of {self.sent} pictures decode")
         if self.unheard > _TOLERATED_SOUND * (self.heard + self.unheard):
-            raise Refused("damaged", f"{self.unheard} of {self.heard + self.unheard} sound packets do not decode")
+            raise MediaRejected("damaged", f"{self.unheard} of {self.heard + self.unheard} sound packets do not decode")
 
     def _decode(self, packet: Packet[VideoStream] | None) -> None:
         try:
@@ -83,7 +83,7 @@ class Watch:
             return
         for frame in frames:
             if max(frame.width, frame.height) > self.max_side:
-                raise Refused("too_large", f"{frame.width} x {frame.height}")
-            self.look = self.look or look_of(frame, self.picture.sample_aspect_ratio)
+                raise MediaRejected("too_large", f"{frame.width} x {frame.height}")
+            self.look = self.look or display_format(frame, self.picture.sample_aspect_ratio)
             self.spent += frame.width * frame.height
             self.good += not frame.is_corrupt

@@ -14,7 +14,7 @@ Matrix = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class DisplayFormat:
     """What a first frame tells about a clip."""
 
     width: int
@@ -36,9 +36,9 @@ class Look:
         return (height, width) if self.turns else (width, height)
 
 
-def look_of(frame: VideoFrame, aspect: Fraction | None) -> Look:
+def display_format(frame: VideoFrame, aspect: Fraction | None) -> DisplayFormat:
     """The look of a decoded frame; `aspect` is the container's word on the pixels' shape."""
-    return Look(
+    return DisplayFormat(
         width=frame.width,
         height=frame.height,
         depth=max(component.bits for component in frame.format.components),

@@ -15,10 +15,10 @@ from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
-from stories_ingest.media.display import Look
-from stories_ingest.media.mp4_output import Sink
+from stories_ingest.media.display import DisplayFormat
+from stories_ingest.media.mp4_output import Mp4Output
 from stories_ingest.media.tracks import seconds
-from stories_ingest.media.types import Refused
+from stories_ingest.media.types import MediaRejected
 
 _THREADS = 2
 _LEAST = 0.95  # of the pictures must decode when all are tried
@@ -41,7 +41,7 @@ _HEVC = {
 class PictureEncoder:
     """Encodes each shown picture into the part that holds its time."""
 
-    def __init__(self, source: VideoStream, look: Look, pictures: int, sinks: Sequence[Sink]) -> None:
+    def __init__(self, source: VideoStream, look: DisplayFormat, pictures: int, sinks: Sequence[Mp4Output]) -> None:
         self._source, self._sinks, self._part = source, sinks, 0
         self._pictures, self._encoded = pictures, 0
         long = pictures * look.width * look.height > _LONG_PIXELS
@@ -52,7 +52,7 @@ class PictureEncoder:
         self._streams = deque(self._added(sink, look, options) for sink in sinks)
         self._stream = self._streams.popleft()
 
-    def _added(self, sink: Sink, look: Look, options: dict[str, str]) -> VideoStream:
+    def _added(self, sink: Mp4Output, look: DisplayFormat, options: dict[str, str]) -> VideoStream:
         rate = self._source.average_rate or Fraction(30)
         stream = sink.container.add_stream("libx265" if self._deep else "libx264", rate=rate, options=options)
         assert isinstance(stream, VideoStream)
@@ -75,12 +75,12 @@ class PictureEncoder:
             self._encode(frame)
 
     def finish(self) -> None:
-        """Raises `Refused("damaged")` when too few of the pictures could be decoded."""
+        """Raises `MediaRejected("damaged")` when too few of the pictures could be decoded."""
         for frame in decoded(self._source, None):
             self._encode(frame)
         self._flush()
         if self._encoded < _LEAST * self._pictures:
-            raise Refused("damaged", f"{self._encoded} of {self._pictures} pictures decode")
+            raise MediaRejected("damaged", f"{self._encoded} of {self._pictures} pictures decode")
 
     def _encode(self, frame: VideoFrame) -> None:
         if frame.pts is None:
@@ -113,7 +113,7 @@ class PictureEncoder:
 class SoundEncoder:
     """Turns any sound into AAC, in pieces of one AAC frame, each given to the part that holds its middle."""
 
-    def __init__(self, source: AudioStream, sinks: Sequence[Sink]) -> None:
+    def __init__(self, source: AudioStream, sinks: Sequence[Mp4Output]) -> None:
         self._source, self._sinks, self._part = source, sinks, 0
         channels = min(2, source.codec_context.channels)
         rate = source.codec_context.sample_rate

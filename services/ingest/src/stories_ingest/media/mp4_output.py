@@ -18,7 +18,7 @@ _OPTIONS = {"movflags": "+faststart", "strict": "unofficial"}  # unofficial: the
 
 
 @dataclass(slots=True)
-class Sink:
+class Mp4Output:
     """One part being written: its file and what of the original goes into it."""
 
     container: OutputContainer
@@ -42,11 +42,11 @@ class Writer(Protocol):
         """No more packets come."""
 
 
-def open_sinks(stack: ExitStack, spans: list[Span], paths: list[Path]) -> list[Sink]:
+def open_outputs(stack: ExitStack, spans: list[Span], paths: list[Path]) -> list[Mp4Output]:
     """A bare MP4 for each span: no tags, no times of making, the index in front. Closed with the stack."""
     sinks = []
     for span, path in zip(spans, paths, strict=True):
         container = stack.enter_context(av.open(str(path), "w", format="mp4", container_options=_OPTIONS))
         container.flags |= cast("int", Flags.bitexact.value)
-        sinks.append(Sink(container, span))
+        sinks.append(Mp4Output(container, span))
     return sinks

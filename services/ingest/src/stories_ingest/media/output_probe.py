@@ -8,17 +8,17 @@ from av.video.frame import VideoFrame
 from PIL import Image
 
 from stories_ingest.media.codecs import codecs_of
-from stories_ingest.media.display import Look, look_of
+from stories_ingest.media.display import DisplayFormat, display_format
 from stories_ingest.media.posters import POSTER_SIDE, save_poster
 from stories_ingest.media.probe import packets
-from stories_ingest.media.tone_mapping import in_plain_colours
+from stories_ingest.media.tone_mapping import to_srgb
 from stories_ingest.media.tracks import codec, open_tracks, seconds
-from stories_ingest.media.types import Made
+from stories_ingest.media.types import OutputPart
 
 _SEARCHED = Fraction(3)  # seconds from the beginning in which a picture worth showing is looked for
 _STEP = Fraction(1, 5)
 _DARK, _FLAT = 28, 16  # mean and spread of brightness, of 255
-_FIT = 255
+_GOOD_ENOUGH = 255
 
 
 class Unplayable(Exception):
@@ -35,16 +35,16 @@ class _Candidate:
 
     @property
     def settled(self) -> bool:
-        return self.light >= _FIT or (self.frame is not None and self.tried >= _SEARCHED)
+        return self.light >= _GOOD_ENOUGH or (self.frame is not None and self.tried >= _SEARCHED)
 
     def offer(self, frame: VideoFrame, at: Fraction) -> None:
         if self.frame is None or at >= self.tried + _STEP:
-            self.tried, light = at, _light(frame)
+            self.tried, light = at, _brightness(frame)
             if light > self.light:
                 self.frame, self.light = frame, light
 
 
-def describe(path: Path, starts_ms: int) -> Made:
+def probe_output(path: Path, starts_ms: int) -> OutputPart:
     """Measure the part at `path` and write its poster beside it. Raises `Unplayable`."""
     poster = path.with_name(path.name.replace("part", "poster")).with_suffix(".jpg")
     candidate, begins, ends, has_audio = _Candidate(), None, Fraction(0), False
@@ -66,10 +66,10 @@ def describe(path: Path, starts_ms: int) -> Made:
                 candidate.offer(frame, seconds(picture, frame.pts or 0))
         if candidate.frame is None or begins is None:
             raise Unplayable(f"no picture of {path.name} decodes")
-        look = look_of(candidate.frame, picture.sample_aspect_ratio)
-        save_poster(upright(candidate.frame, look), poster)
+        look = display_format(candidate.frame, picture.sample_aspect_ratio)
+        save_poster(rotated(candidate.frame, look), poster)
         codecs = codecs_of(path, [codec(stream) for stream in tracks.kept])
-    return Made(
+    return OutputPart(
         path=path,
         poster_path=poster,
         kind="video",
@@ -84,14 +84,14 @@ def describe(path: Path, starts_ms: int) -> Made:
     )
 
 
-def upright(frame: VideoFrame, look: Look) -> Image.Image:
+def rotated(frame: VideoFrame, look: DisplayFormat) -> Image.Image:
     """The frame as it is meant to be seen, not larger than a poster."""
     wide, high = max(1, round(look.width * look.aspect)), look.height
     scale = min(1.0, POSTER_SIDE / max(wide, high))
     image: Image.Image = frame.to_image(  # type: ignore[no-untyped-call]
         width=max(1, round(wide * scale)), height=max(1, round(high * scale))
     )
-    image = in_plain_colours(image, transfer=look.colours[2], primaries=look.colours[1])
+    image = to_srgb(image, transfer=look.colours[2], primaries=look.colours[1])
     if look.matrix is None:
         return image
     a, b, _, c, d = look.matrix[:5]
@@ -102,9 +102,9 @@ def upright(frame: VideoFrame, look: Look) -> Image.Image:
     return image.transpose(Image.Transpose.ROTATE_180) if a < 0 else image
 
 
-def _light(frame: VideoFrame) -> int:
-    """How fit for a poster: `_FIT` when neither dark nor flat, else its mean brightness."""
+def _brightness(frame: VideoFrame) -> int:
+    """How fit for a poster: `_GOOD_ENOUGH` when neither dark nor flat, else its mean brightness."""
     small = frame.reformat(32, 32, "gray")
     levels = bytes(small.planes[0])
     mean, spread = sum(levels) // len(levels), max(levels) - min(levels)
-    return _FIT if mean >= _DARK and spread >= _FLAT else mean
+    return _GOOD_ENOUGH if mean >= _DARK and spread >= _FLAT else mean

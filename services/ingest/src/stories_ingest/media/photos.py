@@ -11,8 +11,8 @@ from PIL import Image, ImageCms
 from stories_ingest.media.png_chunks import stripped
 from stories_ingest.media.posters import POSTER_SIDE, save_poster
 from stories_ingest.media.sniffing import PhotoFormat
-from stories_ingest.media.tone_mapping import in_plain_colours
-from stories_ingest.media.types import Bounds, Made, Refused
+from stories_ingest.media.tone_mapping import to_srgb
+from stories_ingest.media.types import MediaLimits, MediaRejected, OutputPart
 
 _JPEG_QUALITY, _WEBP_QUALITY = 90, 90
 # The encoders' own limits; only a panorama that is larger is made smaller.
@@ -34,8 +34,10 @@ _TURNS = {
 _ALPHA = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 
 
-def make_photo(source: Path, form: PhotoFormat, bounds: Bounds, into: Path, progress: Callable[[float], None]) -> Made:
-    """Write `part-1.jpg` (`.webp` where something shows through) and `poster-1.jpg`. Raises `Refused`."""
+def make_photo(
+    source: Path, form: PhotoFormat, bounds: MediaLimits, into: Path, progress: Callable[[float], None]
+) -> OutputPart:
+    """Write `part-1.jpg` (`.webp` where something shows through) and `poster-1.jpg`. Raises `MediaRejected`."""
     Image.MAX_IMAGE_PIXELS = bounds.max_pixels_photo
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     try:
@@ -44,20 +46,20 @@ def make_photo(source: Path, form: PhotoFormat, bounds: Bounds, into: Path, prog
         image.load()
         upright = _upright(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise Refused("too_large", str(error)) from None
-    except (Refused, MemoryError):
+        raise MediaRejected("too_large", str(error)) from None
+    except (MediaRejected, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001  (decoders raise what they like)
-        raise Refused("damaged", repr(error)[:500]) from None
+        raise MediaRejected("damaged", repr(error)[:500]) from None
     progress(0.4)
-    image = _bare(_in_srgb(upright))
+    image = _without_metadata(_in_srgb(upright))
     progress(0.6)
     path, content_type = _save(image, into)
     width, height = image.size
     progress(0.9)
     poster = into / "poster-1.jpg"
-    save_poster(_on_white(image), poster)
-    return Made(
+    save_poster(_flattened(image), poster)
+    return OutputPart(
         path=path,
         poster_path=poster,
         kind="photo",
@@ -111,7 +113,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
     if profile:
         image = _converted(image, profile)
     elif image.mode == "RGB" and (meant := image.info.get("nclx_profile")):  # what HEIC says in numbers instead
-        image = in_plain_colours(image, meant["transfer_characteristics"], meant["color_primaries"])
+        image = to_srgb(image, meant["transfer_characteristics"], meant["color_primaries"])
     if image.mode == "CMYK":
         image = image.convert("RGB")
     if alpha is not None and alpha.getextrema()[0] != 255:
@@ -133,7 +135,7 @@ def _converted(image: Image.Image, profile: bytes) -> Image.Image:
     return converted or image
 
 
-def _bare(image: Image.Image) -> Image.Image:
+def _without_metadata(image: Image.Image) -> Image.Image:
     """Without anything that an encoder might write down beside the picture."""
     image.info.clear()
     return image
@@ -157,7 +159,7 @@ def _save(image: Image.Image, into: Path) -> tuple[Path, str]:
     return path, "image/jpeg"
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def _flattened(image: Image.Image) -> Image.Image:
     """As a JPEG can hold it; small first, since a poster is."""
     image.thumbnail((2 * POSTER_SIDE, 2 * POSTER_SIDE))
     if image.mode != "RGBA":

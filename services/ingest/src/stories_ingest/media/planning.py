@@ -4,8 +4,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
 
-from stories_ingest.media.probe import Survey
-from stories_ingest.media.types import Bounds, Refused
+from stories_ingest.media.probe import ProbeResult
+from stories_ingest.media.types import MediaLimits, MediaRejected
 
 # How far from its ideal place a cut may be, so that the streams are copied untouched: phones set a key picture every
 # second or two. Copying keeps HDR and costs nothing; elsewhere the parts are encoded anew.
@@ -21,8 +21,8 @@ class Span:
     number: int | None
 
 
-def plan(survey: Survey, split: bool, bounds: Bounds) -> list[Span]:
-    """The parts in order; all of them are copied or none is. Raises `Refused("too_long")`."""
+def plan(survey: ProbeResult, split: bool, bounds: MediaLimits) -> list[Span]:
+    """The parts in order; all of them are copied or none is. Raises `MediaRejected("too_long")`."""
     count = _count(survey.duration_ms, split, bounds)
     if count == 1:
         return [Span(survey.start, survey.end, survey.copied.start if survey.copied else None)]
@@ -37,16 +37,16 @@ def plan(survey: Survey, split: bool, bounds: Bounds) -> list[Span]:
     return [Span(start, end, None) for start, end in zip(starts, [*starts[1:], survey.end], strict=True) if end > start]
 
 
-def _count(duration_ms: int, split: bool, bounds: Bounds) -> int:
+def _count(duration_ms: int, split: bool, bounds: MediaLimits) -> int:
     if duration_ms <= bounds.longest_clip_ms:
         return 1
     count = -(-duration_ms // bounds.max_clip_ms)
     if not split or count > bounds.max_parts:
-        raise Refused("too_long", f"{duration_ms} ms")
+        raise MediaRejected("too_long", f"{duration_ms} ms")
     return count
 
 
-def _key_pictures(survey: Survey, ideal: list[Fraction]) -> list[int] | None:
+def _key_pictures(survey: ProbeResult, ideal: list[Fraction]) -> list[int] | None:
     """For each ideal cut the nearest picture where the streams can be cut, or nothing if one has none near."""
     chosen: list[int] = []
     for at in ideal:
@@ -57,6 +57,6 @@ def _key_pictures(survey: Survey, ideal: list[Fraction]) -> list[int] | None:
     return chosen
 
 
-def _at_picture(survey: Survey, at: Fraction) -> Fraction:
+def _at_picture(survey: ProbeResult, at: Fraction) -> Fraction:
     """The time of the first picture not before `at`."""
     return survey.times[min(bisect_left(survey.times, at), len(survey.times) - 1)]

@@ -10,25 +10,25 @@ from typing import Any
 import av
 from av.packet import Packet
 
-from stories_ingest.media.decode_check import Watch
-from stories_ingest.media.display import Look
+from stories_ingest.media.decode_check import DecodeCheck
+from stories_ingest.media.display import DisplayFormat
 from stories_ingest.media.tracks import COPIED_CODECS, Tracks, codec, seconds
-from stories_ingest.media.truncation import unit_checker
-from stories_ingest.media.types import Bounds, Refused
+from stories_ingest.media.truncation import nal_checker
+from stories_ingest.media.types import MediaLimits, MediaRejected
 
 _FALLBACK_RATE = 30  # pictures a second, for a lone picture without a duration
 _RATE_SLACK = 1.02  # 240 fps as phones count them
 
 
 @dataclass(slots=True)
-class Survey:
+class ProbeResult:
     """What the packets of a clip say. Times in seconds from the container's zero, after edit lists."""
 
     start: Fraction
     end: Fraction
     cuts: dict[int, Fraction]  # number of a picture packet → its time, where the streams can be cut as they are
     copied: range | None  # the picture packets that can be copied as they are and are all that is shown
-    look: Look
+    look: DisplayFormat
     times: list[Fraction]  # of the shown pictures, rising
     sounding: tuple[Fraction, Fraction] | None  # from when to when there is sound
     hidden_sound: Fraction  # seconds of it that an edit list hides
@@ -69,7 +69,7 @@ class _Reading:
     def picture(self, packet: Packet[Any]) -> None:
         at = packet.pts if packet.pts is not None else packet.dts
         if at is None:
-            raise Refused("damaged", f"picture {self.number} has no time")
+            raise MediaRejected("damaged", f"picture {self.number} has no time")
         if packet.dts is None or (self.last_dts is not None and packet.dts <= self.last_dts):
             self.in_order = False
         self.last_dts = packet.dts
@@ -112,15 +112,15 @@ class _Reading:
                 yield group.number, group.at
 
 
-def survey(tracks: Tracks, bounds: Bounds, progress: Callable[[float], None]) -> Survey:
+def probe(tracks: Tracks, bounds: MediaLimits, progress: Callable[[float], None]) -> ProbeResult:
     """Read every packet of the kept tracks once, decode what the budget allows.
 
-    Raises `Refused`: `damaged`, `too_long` (for any number of parts), `too_large`, `unsupported` (too many pictures a
+    Raises `MediaRejected`: `damaged`, `too_long` (for any parts), `too_large`, `unsupported` (too many pictures a
     second).
     """
     _judge_header(tracks, bounds)
-    reading, whole = _Reading(), unit_checker(tracks.picture)
-    watch = Watch(tracks.picture, tracks.sound, bounds.max_side)
+    reading, whole = _Reading(), nal_checker(tracks.picture)
+    watch = DecodeCheck(tracks.picture, tracks.sound, bounds.max_side)
     size = max(1, tracks.container.size)
     for packet in packets(tracks):
         progress((packet.pos or 0) / size)
@@ -134,13 +134,13 @@ def survey(tracks: Tracks, bounds: Bounds, progress: Callable[[float], None]) ->
     watch.conclude()
     promised = len(tracks.picture.index_entries)
     if tracks.container.format.name.startswith("mov") and reading.number < promised:
-        raise Refused("damaged", f"{reading.number} of {promised} pictures are there")
+        raise MediaRejected("damaged", f"{reading.number} of {promised} pictures are there")
     assert watch.look is not None
     return _concluded(reading, watch.look, tracks, bounds)
 
 
 def packets(tracks: Tracks) -> Iterator[Packet[Any]]:
-    """The packets of the kept tracks, without the empty ones that mark the end. Raises `Refused("damaged")`."""
+    """The packets of the kept tracks, without the empty ones that mark the end. Raises `MediaRejected("damaged")`."""
     try:
         for packet in tracks.container.demux(tracks.kept):
             if packet.size:
@@ -148,46 +148,46 @@ def packets(tracks: Tracks) -> Iterator[Packet[Any]]:
     except MemoryError:
         raise
     except (av.FFmpegError, ValueError) as error:
-        raise Refused("damaged", f"cannot be read on: {error}") from None
+        raise MediaRejected("damaged", f"cannot be read on: {error}") from None
 
 
-def _judge_header(tracks: Tracks, bounds: Bounds) -> None:
+def _judge_header(tracks: Tracks, bounds: MediaLimits) -> None:
     """Refuse by the header what need not be read: pictures too large, films of an hour."""
     width, height = tracks.picture.codec_context.width, tracks.picture.codec_context.height
     if max(width, height) > bounds.max_side:
-        raise Refused("too_large", f"{width} x {height}")
+        raise MediaRejected("too_large", f"{width} x {height}")
     declared = seconds(tracks.picture, tracks.picture.duration or 0)
     if declared * 1000 > _most_ms(bounds) + 1000:
-        raise Refused("too_long", f"{float(declared):.1f} s")
+        raise MediaRejected("too_long", f"{float(declared):.1f} s")
 
 
-def _judge_length(reading: _Reading, tracks: Tracks, bounds: Bounds) -> None:
+def _judge_length(reading: _Reading, tracks: Tracks, bounds: MediaLimits) -> None:
     if reading.start is not None and seconds(tracks.picture, reading.end - reading.start) * 1000 > _most_ms(bounds):
-        raise Refused("too_long", f"over {_most_ms(bounds)} ms")
+        raise MediaRejected("too_long", f"over {_most_ms(bounds)} ms")
     if reading.number > bounds.max_fps * _RATE_SLACK * _most_ms(bounds) / 1000:
-        raise Refused("unsupported", f"over {reading.number} pictures")
+        raise MediaRejected("unsupported", f"over {reading.number} pictures")
 
 
-def _most_ms(bounds: Bounds) -> int:
+def _most_ms(bounds: MediaLimits) -> int:
     return bounds.max_parts * bounds.max_clip_ms + bounds.tolerance_ms
 
 
-def _concluded(reading: _Reading, look: Look, tracks: Tracks, bounds: Bounds) -> Survey:
+def _concluded(reading: _Reading, look: DisplayFormat, tracks: Tracks, bounds: MediaLimits) -> ProbeResult:
     picture = tracks.picture
     assert picture.time_base is not None
     if reading.start is None:
-        raise Refused("damaged", "no picture is ever shown")
+        raise MediaRejected("damaged", "no picture is ever shown")
     times = sorted(reading.times)
     if reading.end <= times[-1]:  # the container does not say how long the last one stays
         rate = picture.average_rate or Fraction(_FALLBACK_RATE)
         reading.end = times[-1] + max(1, round(1 / rate / picture.time_base))
     start, end = seconds(picture, reading.start), seconds(picture, reading.end)
     if len(times) > 2 and len(times) / (end - start) > bounds.max_fps * _RATE_SLACK:
-        raise Refused("unsupported", f"{float(len(times) / (end - start)):.0f} pictures a second")
+        raise MediaRejected("unsupported", f"{float(len(times) / (end - start)):.0f} pictures a second")
     sounding = None
     if tracks.sound is not None and reading.sounding is not None:
         sounding = seconds(tracks.sound, reading.sounding[0]), seconds(tracks.sound, reading.sounding[1])
-    return Survey(
+    return ProbeResult(
         start=start,
         end=end,
         cuts={number: seconds(picture, at) for number, at in reading.clean_cuts()},

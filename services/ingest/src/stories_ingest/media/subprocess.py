@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stories_ingest.domain.errors import MachineFault, WorkerLost
-from stories_ingest.media.types import Bounds, Made, Refused
+from stories_ingest.media.types import MediaLimits, MediaRejected, OutputPart
 
 _LINE_LIMIT = 64 * 1024
 _COMPLAINT_LIMIT = 2_000  # characters of standard error kept for the log
@@ -23,27 +23,29 @@ _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_P
 
 
 async def run(
-    source: Path, claimed: str, split: bool, bounds: Bounds, into: Path, progress: Callable[[float], None]
-) -> list[Made]:
+    source: Path, claimed: str, split: bool, bounds: MediaLimits, into: Path, progress: Callable[[float], None]
+) -> list[OutputPart]:
     """See `stories_ingest.media.make`."""
-    room = _room(into)
+    room = _output_folder(into)
     try:
-        order = _order(source, room) | {"claimed": claimed, "split": split, "bounds": asdict(bounds)}
-        made = await _converse(order, bounds, progress)
-        return [_moved(each, into) for each in made]
+        order = _job_spec(source, room) | {"claimed": claimed, "split": split, "bounds": asdict(bounds)}
+        made = await _run_worker(order, bounds, progress)
+        return [_move_out(each, into) for each in made]
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
 
-def _room(into: Path) -> Path:
+def _output_folder(into: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=".making-", dir=into.resolve()))
 
 
-def _order(source: Path, room: Path) -> dict[str, Any]:
+def _job_spec(source: Path, room: Path) -> dict[str, Any]:
     return {"source": str(source.resolve()), "into": str(room), "parent": os.getpid()}
 
 
-async def _converse(order: dict[str, Any], bounds: Bounds, progress: Callable[[float], None]) -> list[Made]:
+async def _run_worker(
+    order: dict[str, Any], bounds: MediaLimits, progress: Callable[[float], None]
+) -> list[OutputPart]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "stories_ingest.media.worker", json.dumps(order),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -53,22 +55,22 @@ async def _converse(order: dict[str, Any], bounds: Bounds, progress: Callable[[f
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stderr is not None
-    complaints = asyncio.create_task(_last_words(process.stderr))
+    complaints = asyncio.create_task(_stderr_tail(process.stderr))
     try:
         async with asyncio.timeout(bounds.wall_seconds):
-            verdict = await _verdict(process.stdout, progress)
+            verdict = await _read_result(process.stdout, progress)
             code = await process.wait()
     except TimeoutError:
-        raise Refused("too_large", f"not done after {bounds.wall_seconds} s") from None
+        raise MediaRejected("too_large", f"not done after {bounds.wall_seconds} s") from None
     finally:
         await _end(process)
         said = await complaints
     if verdict is not None:
         return _read(verdict)
-    raise _autopsy(code, said)
+    raise _error_for_exit_code(code, said)
 
 
-async def _verdict(lines: asyncio.StreamReader, progress: Callable[[float], None]) -> dict[str, Any] | None:
+async def _read_result(lines: asyncio.StreamReader, progress: Callable[[float], None]) -> dict[str, Any] | None:
     """The worker's last line, or nothing when it died without one."""
     async for line in lines:
         try:
@@ -81,7 +83,7 @@ async def _verdict(lines: asyncio.StreamReader, progress: Callable[[float], None
     return None
 
 
-async def _last_words(lines: asyncio.StreamReader) -> str:
+async def _stderr_tail(lines: asyncio.StreamReader) -> str:
     kept = b""
     while chunk := await lines.read(4096):
         kept = (kept + chunk)[-_COMPLAINT_LIMIT:]
@@ -99,32 +101,32 @@ async def _end(process: asyncio.subprocess.Process) -> None:
                 await asyncio.shield(waiting)
 
 
-def _read(verdict: dict[str, Any]) -> list[Made]:
+def _read(verdict: dict[str, Any]) -> list[OutputPart]:
     if "refused" in verdict:
-        raise Refused(verdict["refused"], verdict.get("detail", ""))
+        raise MediaRejected(verdict["refused"], verdict.get("detail", ""))
     if "machine" in verdict:
         raise MachineFault(verdict["machine"])
     if "lost" in verdict:
         raise WorkerLost(verdict["lost"])
     return [
-        Made(**each | {"path": Path(each["path"]), "poster_path": Path(each["poster_path"])})
+        OutputPart(**each | {"path": Path(each["path"]), "poster_path": Path(each["poster_path"])})
         for each in verdict["made"]
     ]
 
 
-def _autopsy(code: int, said: str) -> Exception:
+def _error_for_exit_code(code: int, said: str) -> Exception:
     """What a death without a verdict means: of a limit or of the file it is a refusal, of anything else nothing."""
     if code == -signal.SIGXCPU:
-        return Refused("too_large", "too much CPU time")
+        return MediaRejected("too_large", "too much CPU time")
     if "MemoryError" in said or "Cannot allocate memory" in said or "bad_alloc" in said:
-        return Refused("too_large", "out of memory")
+        return MediaRejected("too_large", "out of memory")
     if code in {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGABRT, -signal.SIGFPE, -signal.SIGILL}:
-        return Refused("damaged", f"the decoder died of signal {-code}: {said[-200:]}")
+        return MediaRejected("damaged", f"the decoder died of signal {-code}: {said[-200:]}")
     return WorkerLost(f"the worker ended with {code}: {said}")
 
 
-def _moved(made: Made, into: Path) -> Made:
+def _move_out(made: OutputPart, into: Path) -> OutputPart:
     changes = {"path": into / made.path.name, "poster_path": into / made.poster_path.name}
     made.path.rename(changes["path"])
     made.poster_path.rename(changes["poster_path"])
-    return Made(**asdict(made) | changes)
+    return OutputPart(**asdict(made) | changes)

@@ -22,7 +22,7 @@ _MATRICES: dict[int, tuple[Colour, Colour, Colour]] = {
 }
 
 
-def in_plain_colours(image: Image.Image, transfer: int, primaries: int) -> Image.Image:
+def to_srgb(image: Image.Image, transfer: int, primaries: int) -> Image.Image:
     """An RGB picture whose numbers mean `transfer` and `primaries`, in sRGB. The same one if it was nearly."""
     if transfer not in {_PQ, _HLG} and primaries not in _MATRICES:
         return image

@@ -11,7 +11,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from stories_ingest.media.types import Container, Refused
+from stories_ingest.media.types import Container, MediaRejected
 
 COPIED_CODECS = frozenset({"h264", "hevc", "vp9", "av1"})  # that MP4 takes and players find there
 PICTURE_CODECS = COPIED_CODECS | {"vp8"}  # which is encoded anew
@@ -45,7 +45,7 @@ class Tracks:
 def open_tracks(source: Path, form: Container) -> Tracks:
     """Open with exactly the demuxer that the bytes called for, which may read exactly this file.
 
-    Raises `Refused`: `damaged` when the demuxer can make nothing of it, `unsupported` for codecs that we do not take.
+    Raises `MediaRejected`: `damaged` when the demuxer fails, `unsupported` for codecs that are not accepted.
     """
     try:
         container = av.open(
@@ -58,9 +58,9 @@ def open_tracks(source: Path, form: Container) -> Tracks:
     except MemoryError:
         raise
     except (av.FFmpegError, ValueError) as error:
-        raise Refused("damaged", f"cannot be opened: {error}") from None
+        raise MediaRejected("damaged", f"cannot be opened: {error}") from None
     if len(container.streams) > _MAX_STREAMS:
-        raise Refused("unsupported", f"{len(container.streams)} tracks")
+        raise MediaRejected("unsupported", f"{len(container.streams)} tracks")
     tracks = Tracks(container, _picture(container), _sound(container))
     tracks.picture.codec_context.thread_count = _DECODER_THREADS
     tracks.picture.codec_context.thread_type = "SLICE"
@@ -89,10 +89,10 @@ def seconds(stream: VideoStream | AudioStream, ticks: int) -> Fraction:
 def _picture(container: InputContainer) -> VideoStream:
     moving = [stream for stream in container.streams.video if not stream.disposition & _NOT_THE_PICTURE]
     if not moving:
-        raise Refused("unsupported" if container.streams else "damaged", "no picture track")
+        raise MediaRejected("unsupported" if container.streams else "damaged", "no picture track")
     picture = min(moving, key=lambda stream: not stream.disposition & Disposition.default)
     if codec(picture) not in PICTURE_CODECS:
-        raise Refused("unsupported", f"picture in {codec(picture)}")
+        raise MediaRejected("unsupported", f"picture in {codec(picture)}")
     return picture
 
 
@@ -103,5 +103,5 @@ def _sound(container: InputContainer) -> AudioStream | None:
         if is_taken(stream):
             return stream
     if sounds:
-        raise Refused("unsupported", f"sound in {', '.join(codec(stream) for stream in sounds)}")
+        raise MediaRejected("unsupported", f"sound in {', '.join(codec(stream) for stream in sounds)}")
     return None

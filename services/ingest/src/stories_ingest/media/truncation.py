@@ -11,20 +11,20 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from stories_ingest.media.tracks import codec
-from stories_ingest.media.types import Container, Refused
+from stories_ingest.media.types import Container, MediaRejected
 
 _MAX_BOXES = 100_000  # top-level boxes; a fragmented file has two for each fragment
 _BOXES = frozenset(b"ftyp moov mdat moof mfra free skip wide uuid meta udta pnot pdin sidx ssix styp emsg prft".split())
 _SEGMENT = 0x18538067
 
 
-def require_whole(source: Path, form: Container) -> None:
-    """Raises `Refused("damaged")` when the outermost structure promises more bytes than there are."""
+def reject_truncated(source: Path, form: Container) -> None:
+    """Raises `MediaRejected("damaged")` when the outermost structure promises more bytes than there are."""
     with source.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
         reaches = _boxes(file, end) if form == "mov" else _segment(file, end)
     if reaches > end:
-        raise Refused("damaged", f"ends at {end}, should reach {reaches}")
+        raise MediaRejected("damaged", f"ends at {end}, should reach {reaches}")
 
 
 def _boxes(file: BinaryIO, end: int) -> int:
@@ -66,7 +66,7 @@ def _segment(file: BinaryIO, end: int) -> int:
     return end
 
 
-def unit_checker(picture: VideoStream) -> Callable[[Packet[VideoStream]], bool]:
+def nal_checker(picture: VideoStream) -> Callable[[Packet[VideoStream]], bool]:
     """A test of one packet's inner structure: do the lengths of its NAL units add up to its size?
 
     It costs microseconds, so that pictures that are not decoded are looked at too. H.264 and HEVC only.

@@ -15,7 +15,7 @@ PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/heic", 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class MediaLimits:
     """What a worker may take in and use up. Sizes in bytes, times in the unit of the name."""
 
     max_clip_ms: int = 15_000
@@ -37,7 +37,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class OutputPart:
     """One finished part (or the whole) as it lies on disk. Width and height are as displayed, after rotation."""
 
     path: Path
@@ -53,7 +53,7 @@ class Made:
     starts_ms: int  # where this part began in what was uploaded, for cutting captions
 
 
-class Refused(Exception):
+class MediaRejected(Exception):
     """The upload can never become a story. `reason` is one of those in docs/http.md, `detail` is for the log."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:

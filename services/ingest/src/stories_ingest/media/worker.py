@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from stories_ingest.domain.errors import is_machine_fault
-from stories_ingest.media.types import PHOTO_TYPES, VIDEO_TYPES, Bounds, Made, Refused
+from stories_ingest.media.types import PHOTO_TYPES, VIDEO_TYPES, MediaLimits, MediaRejected, OutputPart
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _OPEN_FILES = 64
 
-Say = Callable[[dict[str, Any]], None]
+Emit = Callable[[dict[str, Any]], None]
 
 
-def confine(bounds: Bounds, parent: int) -> None:
+def apply_limits(bounds: MediaLimits, parent: int) -> None:
     """Limits on time, memory, files and privileges; death with the parent. Called before anything is parsed."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -47,18 +47,18 @@ def confine(bounds: Bounds, parent: int) -> None:
         resource.setrlimit(limit, (soft, hard if limit == resource.RLIMIT_CPU else soft))
 
 
-def work(order: dict[str, Any], say: Say) -> list[Made]:
-    """Do what the order says. Raises `Refused`."""
+def work(order: dict[str, Any], publish: Emit) -> list[OutputPart]:
+    """Do what the order says. Raises `MediaRejected`."""
     from stories_ingest.media.sniffing import sniff
 
-    bounds, source, into = Bounds(**order["bounds"]), Path(order["source"]), Path(order["into"])
+    bounds, source, into = MediaLimits(**order["bounds"]), Path(order["source"]), Path(order["into"])
     if source.stat().st_size > bounds.max_bytes:
-        raise Refused("too_large", f"{source.stat().st_size} bytes")
+        raise MediaRejected("too_large", f"{source.stat().st_size} bytes")
     claimed = "video" if order["claimed"] in VIDEO_TYPES else "photo" if order["claimed"] in PHOTO_TYPES else None
-    form, progress = sniff(source), _Progress(say)
+    form, progress = sniff(source), _ThrottledProgress(publish)
     kind = "video" if form == "mov" or form == "matroska" else "photo"
     if kind != claimed:
-        raise Refused("type_mismatch", f"claimed {order['claimed']}, is {form}")
+        raise MediaRejected("type_mismatch", f"claimed {order['claimed']}, is {form}")
     if form == "mov" or form == "matroska":
         from stories_ingest.media.clips import make_clips
 
@@ -66,15 +66,15 @@ def work(order: dict[str, Any], say: Say) -> list[Made]:
     from stories_ingest.media.photos import make_photo
 
     if not bounds.still_images:
-        raise Refused("still_images_off")
+        raise MediaRejected("still_images_off")
     return [make_photo(source, form, bounds, into, progress)]
 
 
-class _Progress:
+class _ThrottledProgress:
     """Says a fraction when it has grown by a hundredth, so that the pipe stays quiet."""
 
-    def __init__(self, say: Say) -> None:
-        self._say, self._said = say, 0.0
+    def __init__(self, publish: Emit) -> None:
+        self._say, self._said = publish, 0.0
 
     def __call__(self, fraction: float) -> None:
         fraction = min(1.0, fraction)
@@ -87,26 +87,26 @@ def main() -> int:
     out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # libraries that print do not disturb the conversation
 
-    def say(line: dict[str, Any]) -> None:
+    def publish(line: dict[str, Any]) -> None:
         out.write(json.dumps(line) + "\n")
 
     order = json.loads(sys.argv[1])
-    confine(Bounds(**order["bounds"]), order["parent"])
+    apply_limits(MediaLimits(**order["bounds"]), order["parent"])
     try:
-        made = work(order, say)
-        say({"made": [{k: str(v) if isinstance(v, Path) else v for k, v in asdict(each).items()} for each in made]})
-    except Refused as refused:
-        say({"refused": refused.reason, "detail": refused.detail})
+        made = work(order, publish)
+        publish({"made": [{k: str(v) if isinstance(v, Path) else v for k, v in asdict(each).items()} for each in made]})
+    except MediaRejected as refused:
+        publish({"refused": refused.reason, "detail": refused.detail})
     except MemoryError:
         with contextlib.suppress(MemoryError):
-            say({"refused": "too_large", "detail": "out of memory"})
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is no verdict on the file: those are `Refused`)
+            publish({"refused": "too_large", "detail": "out of memory"})
+    except Exception as error:  # noqa: BLE001  (whatever it is, it is no verdict on the file: those are `MediaRejected`)
         if isinstance(error, OSError) and error.errno == errno.EFBIG:
-            say({"refused": "too_large", "detail": "grows beyond the largest file"})
+            publish({"refused": "too_large", "detail": "grows beyond the largest file"})
         elif is_machine_fault(error):
-            say({"machine": repr(error)[:500]})
+            publish({"machine": repr(error)[:500]})
         else:
-            say({"lost": traceback.format_exc()[-2000:]})
+            publish({"lost": traceback.format_exc()[-2000:]})
     out.flush()
     return 0
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from stories_ingest.media.copying import PRIMING, PictureCopier, SoundCopier
 from stories_ingest.media.encoding import PictureEncoder, SoundEncoder
-from stories_ingest.media.mp4_output import Sink, Writer, open_sinks
+from stories_ingest.media.mp4_output import Mp4Output, Writer, open_outputs
 from stories_ingest.media.planning import Span
-from stories_ingest.media.probe import Survey, packets
+from stories_ingest.media.probe import ProbeResult, packets
 from stories_ingest.media.tracks import SOUND_CODECS, Tracks, codec, open_tracks
 from stories_ingest.media.types import Container
 
@@ -16,14 +16,14 @@ from stories_ingest.media.types import Container
 def write_parts(
     source: Path,
     form: Container,
-    found: Survey,
+    found: ProbeResult,
     spans: list[Span],
     paths: list[Path],
     progress: Callable[[float], None],
 ) -> None:
     """Write each span into its path. Raises what libav raises when a muxer does not take a stream as it is."""
     with open_tracks(source, form) as tracks, ExitStack() as stack:
-        sinks = open_sinks(stack, spans, paths)
+        sinks = open_outputs(stack, spans, paths)
         picture: Writer
         if spans[0].number is not None and found.copied is not None:
             picture = PictureCopier(tracks.picture, found.copied, sinks)
@@ -42,7 +42,7 @@ def write_parts(
             sound.finish()
 
 
-def _sound(tracks: Tracks, found: Survey, sinks: list[Sink]) -> Writer | None:
+def _sound(tracks: Tracks, found: ProbeResult, sinks: list[Mp4Output]) -> Writer | None:
     """The writer of the sound, for those parts in whose time there is any."""
     if tracks.sound is None or found.sounding is None:
         return None

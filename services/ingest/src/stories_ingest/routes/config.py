@@ -5,7 +5,7 @@ from pydantic import BaseModel
 from stories_shared.http.bodies import StrictRoute
 
 
-class ConfigShape(BaseModel):
+class ConfigResponse(BaseModel):
     """The bounds and vocabularies of this installation."""
 
     lifetimes: list[str]
@@ -19,12 +19,12 @@ class ConfigShape(BaseModel):
     limits: dict[str, int]
 
 
-def config_route(config: ConfigShape) -> APIRouter:
+def config_route(config: ConfigResponse) -> APIRouter:
     """The one route that needs no token."""
     router = APIRouter(route_class=StrictRoute, tags=["About"])
 
     @router.get("/v1/config")
-    async def read_config() -> ConfigShape:
+    async def read_config() -> ConfigResponse:
         """Bounds, vocabularies and limits."""
         return config
 

@@ -5,36 +5,36 @@ from contextlib import suppress
 from datetime import timedelta
 
 from fastapi import APIRouter, Response
-from stories_shared.http.authentication import Who
+from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import StoryId
-from stories_shared.http.deadline import TimelyRoute
+from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.idempotency import Idempotent, run_once
 from stories_shared.http.openapi import problem_answer
 from stories_shared.http.problems import invalid
-from stories_shared.http.rate_limits import limited
-from stories_shared.mongo.idempotency import Claims
+from stories_shared.http.rate_limits import rate_limited
+from stories_shared.mongo.idempotency import IdempotencyStore
 from stories_shared.runtime.settings import duration, duration_text
 
 from stories_ingest.domain.errors import IngestError
-from stories_ingest.domain.story import Asker, State
-from stories_ingest.routes.errors import answering, asker_of
-from stories_ingest.routes.requests import StoryBody
-from stories_ingest.routes.responses import DraftShape, UploadShape, draft_shape, upload_shape
-from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm, Wanted
+from stories_ingest.domain.story import Requester, State
+from stories_ingest.routes.errors import requester_of, translate_errors
+from stories_ingest.routes.requests import StoryCreate
+from stories_ingest.routes.responses import DraftResponse, UploadResponse, draft_response, upload_response
+from stories_ingest.usecases.create import CreateStory, DraftRequest, RenewForm, UploadForm
 from stories_ingest.usecases.read import ReadStory
 
 
-def creating_routes(
+def draft_routes(
     create: CreateStory,
     renew: RenewForm,
     form: UploadForm,
     read: ReadStory,
-    claims: Claims,
+    claims: IdempotencyStore,
     lifetimes: Sequence[timedelta],
     new_id: Callable[[], str],
 ) -> APIRouter:
     """The routes that make drafts."""
-    router = APIRouter(route_class=TimelyRoute, tags=["Making stories"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Making stories"])
 
     def offered(asked: str | None) -> timedelta:
         if asked is None:
@@ -45,13 +45,13 @@ def creating_routes(
                 return lifetime
         raise invalid(f"must be one of {', '.join(map(duration_text, lifetimes))}", "body", "lifetime")
 
-    def wanted(body: StoryBody) -> Wanted:
+    def wanted(body: StoryCreate) -> DraftRequest:
         lifetime = offered(body.lifetime)
         try:
             words = body.words()
         except ValueError as error:
             raise invalid(str(error), "body", "layers") from error
-        return Wanted(
+        return DraftRequest(
             content_type=body.media.content_type,
             size=body.media.size,
             lifetime=lifetime,
@@ -63,10 +63,12 @@ def creating_routes(
     @router.post(
         "/v1/stories",
         status_code=201,
-        dependencies=[limited("create")],
+        dependencies=[rate_limited("create")],
         responses={409: problem_answer(409)},
     )
-    async def create_story(body: StoryBody, caller: Who, asked: Idempotent, response: Response) -> DraftShape:
+    async def create_story(
+        body: StoryCreate, caller: CurrentCaller, asked: Idempotent, response: Response
+    ) -> DraftResponse:
         """Ask for a story; the answer holds a form for its upload."""
         draft = wanted(body)
 
@@ -77,21 +79,21 @@ def creating_routes(
         async def again(story_id: str) -> str:
             return story_id
 
-        with answering():
+        with translate_errors():
             story_id = await run_once(claims, caller.user_id, asked, make, again, refusals=(IngestError,), ids=new_id)
-            own = await read(Asker(caller.user_id), story_id)
+            own = await read(Requester(caller.user_id), story_id)
             response.headers["Location"] = f"/v1/me/stories/{story_id}"
-            return draft_shape(own, form(own.story) if own.story.state is State.DRAFT else None)
+            return draft_response(own, form(own.story) if own.story.state is State.DRAFT else None)
 
     @router.post(
         "/v1/stories/{story_id}/upload",
         status_code=200,
-        dependencies=[limited("writes")],
+        dependencies=[rate_limited("writes")],
         responses={409: problem_answer(409)},
     )
-    async def renew_form(story_id: StoryId, caller: Who) -> UploadShape:
+    async def renew_form(story_id: StoryId, caller: CurrentCaller) -> UploadResponse:
         """A fresh form for a draft."""
-        with answering():
-            return upload_shape(await renew(asker_of(caller), story_id))
+        with translate_errors():
+            return upload_response(await renew(requester_of(caller), story_id))
 
     return router

@@ -9,18 +9,18 @@ from fastapi import Query
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from stories_shared.auth.tokens import Caller
-from stories_shared.http.deadline import TimelyRoute
+from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.problems import not_found, problem, too_many, wrong_state
 
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory, NothingUploaded, TooMany, WrongState
-from stories_ingest.domain.story import Asker
+from stories_ingest.domain.story import Requester
 
-LONGEST_HELD_S = 30
+MAX_WAIT_S = 30
 SLUGS = {"drafts": "too-many-drafts", "quota": "quota-reached"}
 
 
 @contextmanager
-def answering() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Around every call of a verb: its refusals become answers. Time is kept by the route."""
     try:
         yield
@@ -37,13 +37,13 @@ def answering() -> Iterator[None]:
 
 
 Wait = Annotated[
-    float, Query(ge=0, le=LONGEST_HELD_S, allow_inf_nan=False, description="seconds to hold the answer, at most 30")
+    float, Query(ge=0, le=MAX_WAIT_S, allow_inf_nan=False, description="seconds to hold the answer, at most 30")
 ]
 """The parameter `wait` of a held route."""
 read_wait = TypeAdapter(Wait).validate_python
 
 
-class HeldRoute(TimelyRoute):
+class LongPollRoute(DeadlineRoute):
     """A timely route whose answer the caller may wish to be held with ``?wait=``."""
 
     def patience_s(self, request: Request) -> float:
@@ -55,6 +55,6 @@ class HeldRoute(TimelyRoute):
         return super().patience_s(request) + held
 
 
-def asker_of(caller: Caller) -> Asker:
+def requester_of(caller: Caller) -> Requester:
     """Whoever calls, as the rules know them."""
-    return Asker(caller.user_id, caller.is_admin)
+    return Requester(caller.user_id, caller.is_admin)

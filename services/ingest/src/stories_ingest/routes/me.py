@@ -3,16 +3,16 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from stories_shared.http.authentication import Who
+from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import StoryId
-from stories_shared.http.deadline import TimelyRoute
-from stories_shared.http.paging import Cursors, Listing, Paged
-from stories_shared.http.rate_limits import limited
+from stories_shared.http.deadline import DeadlineRoute
+from stories_shared.http.paging import Cursors, Page, Paged
+from stories_shared.http.rate_limits import rate_limited
 
-from stories_ingest.domain.quota import Bounds
+from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import State
-from stories_ingest.routes.errors import answering, asker_of
-from stories_ingest.routes.responses import QuotaShape, StoryShape, story_shape
+from stories_ingest.routes.errors import requester_of, translate_errors
+from stories_ingest.routes.responses import QuotaResponse, StoryResponse, story_response
 from stories_ingest.usecases.read import ListStories, ReadQuota, ReadStory
 
 ByState = Annotated[
@@ -20,35 +20,35 @@ ByState = Annotated[
 ]
 
 
-def own_routes(
-    read: ReadStory, list_stories: ListStories, read_quota: ReadQuota, cursors: Cursors, bounds: Bounds
+def me_routes(
+    read: ReadStory, list_stories: ListStories, read_quota: ReadQuota, cursors: Cursors, bounds: QuotaLimits
 ) -> APIRouter:
     """The routes that show an author what is theirs."""
-    router = APIRouter(route_class=TimelyRoute, tags=["One's own stories"], dependencies=[limited("reads")])
+    router = APIRouter(route_class=DeadlineRoute, tags=["One's own stories"], dependencies=[rate_limited("reads")])
 
     @router.get("/v1/me/stories/{story_id}")
-    async def read_story(story_id: StoryId, caller: Who) -> StoryShape:
+    async def read_story(story_id: StoryId, caller: CurrentCaller) -> StoryResponse:
         """Everything of a story, in any state until it ends."""
-        with answering():
-            return story_shape(await read(asker_of(caller), story_id))
+        with translate_errors():
+            return story_response(await read(requester_of(caller), story_id))
 
     @router.get("/v1/me/stories")
-    async def list_own(caller: Who, page: Paged, state: ByState = None) -> Listing[StoryShape]:
+    async def list_own(caller: CurrentCaller, page: Paged, state: ByState = None) -> Page[StoryResponse]:
         """One's own stories, newest first."""
         route = f"me/stories?state={state}"
         position = cursors.position(route, caller.user_id, page, tuple[str])
         before = position[0] if position else None
-        with answering():
+        with translate_errors():
             found = await list_stories(caller.user_id, State(state) if state else None, before, page.limit)
         cursor = cursors.seal(route, caller.user_id, [found.stories[-1].story.id]) if found.more else None
-        return Listing(items=[story_shape(own) for own in found.stories], next_cursor=cursor)
+        return Page(items=[story_response(own) for own in found.stories], next_cursor=cursor)
 
     @router.get("/v1/me/quota")
-    async def quota(caller: Who) -> QuotaShape:
+    async def quota(caller: CurrentCaller) -> QuotaResponse:
         """How much may still be posted; only what went live counts."""
-        with answering():
+        with translate_errors():
             standing = await read_quota(caller.user_id)
-        return QuotaShape(
+        return QuotaResponse(
             live=standing.live,
             max_live=bounds.live,
             posted_24h=standing.posted_24h,

@@ -11,14 +11,14 @@ from stories_shared.events.ids import new_id
 from stories_shared.http.bodies import Body, Text, UserId
 from stories_shared.http.strict_json import is_clean
 
-from stories_ingest.domain.story import Audience, Choices, CommentsFrom, LayerKind, MediaType, Sound, Words
+from stories_ingest.domain.story import Audience, CommentsFrom, LayerKind, MediaType, Overlay, Sound, StorySettings
 
 MAX_LAYERS = 50  # contract
 MAX_HIDDEN = 1_000  # contract
 A_DAY_MS = 86_400_000
 
 
-def each_once(ids: list[str]) -> list[str]:
+def deduplicated(ids: list[str]) -> list[str]:
     """Every id once, in the order given."""
     return list(dict.fromkeys(ids))
 
@@ -35,7 +35,7 @@ def web_vtt(text: str) -> str:
     return text
 
 
-HideFrom = Annotated[list[UserId], Field(max_length=MAX_HIDDEN), AfterValidator(each_once)]
+HideFrom = Annotated[list[UserId], Field(max_length=MAX_HIDDEN), AfterValidator(deduplicated)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -51,14 +51,14 @@ def without_parameters(content_type: object) -> object:
     return content_type.partition(";")[0].strip().lower() if isinstance(content_type, str) else content_type
 
 
-class MediaBody(Body):
+class MediaRequest(Body):
     """What will be uploaded: exactly this type, whatever its parameters, and so many bytes."""
 
     content_type: Annotated[MediaType, BeforeValidator(without_parameters)]
     size: Annotated[int, Field(ge=1, le=2**53, description="bytes")]
 
 
-class SoundBody(Body):
+class SoundRequest(Body):
     """The sound a story is set to."""
 
     id: Annotated[str, Text(1, 128)]
@@ -68,7 +68,7 @@ class SoundBody(Body):
     length_ms: Annotated[int, Field(ge=0, le=A_DAY_MS)]
 
 
-class LayerBody(Body):
+class LayerRequest(Body):
     """Something laid over the media; a kind's own fields go beside these, at most 16 KiB in all."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
@@ -82,7 +82,7 @@ class LayerBody(Body):
     z: Annotated[int, Field(ge=-(2**31), lt=2**31)] = 0
 
 
-def stored_layer(layer: LayerBody) -> dict[str, Any]:
+def stored_layer(layer: LayerRequest) -> dict[str, Any]:
     """The layer with an id of ours.
 
     Raises ValueError for what is nested too deeply, has keys or numbers that stores refuse, or is too large.
@@ -120,7 +120,7 @@ class StoryChanges(Body):
         return sent_of(self, StoryChanges.model_fields)
 
 
-class StoryBody(Body):
+class StoryCreate(Body):
     """A story to be made. Only `media` is required; `lifetime` is one of `GET /v1/config`'s, by default its first."""
 
     audience: Audience = "everyone"
@@ -130,22 +130,22 @@ class StoryBody(Body):
     sharing: bool = True
     download: bool = False
     view_list: bool = True
-    media: MediaBody
+    media: MediaRequest
     lifetime: str | None = None
     caption: Annotated[str, Text(0, 2_200)] | None = None
     alt_text: Annotated[str, Text(0, 2_200)] | None = None
     captions_track: WebVtt | None = None
-    sound: SoundBody | None = None
-    layers: Annotated[list[LayerBody], Field(max_length=MAX_LAYERS, default_factory=list)]
+    sound: SoundRequest | None = None
+    layers: Annotated[list[LayerRequest], Field(max_length=MAX_LAYERS, default_factory=list)]
     split: bool = True
 
-    def choices(self) -> Choices:
+    def choices(self) -> StorySettings:
         """The choices as the domain keeps them."""
-        return Choices(**sent_of(self, StoryChanges.model_fields))
+        return StorySettings(**sent_of(self, StoryChanges.model_fields))
 
-    def words(self) -> Words:
+    def words(self) -> Overlay:
         """What lies over and beside the media. Raises ValueError for layers that cannot be kept."""
-        return Words(
+        return Overlay(
             caption=self.caption,
             alt_text=self.alt_text,
             captions_track=self.captions_track,

@@ -4,22 +4,22 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
-from stories_shared.clock import text
+from stories_shared.clock import rfc3339
 from stories_shared.runtime.settings import duration_text
 
 from stories_ingest.domain.story import Story
-from stories_ingest.domain.uploads import Form
-from stories_ingest.usecases.read import OwnStory
+from stories_ingest.domain.uploads import PresignedPost
+from stories_ingest.usecases.read import StoryWithParts
 
 
-class MediaShape(BaseModel):
+class MediaResponse(BaseModel):
     """What was promised to be uploaded."""
 
     content_type: str
     size: int
 
 
-class UploadShape(BaseModel):
+class UploadResponse(BaseModel):
     """A form to upload with: `fields` first, then `file`."""
 
     method: str = "POST"
@@ -28,7 +28,7 @@ class UploadShape(BaseModel):
     expires_at: str
 
 
-class SoundShape(BaseModel):
+class SoundResponse(BaseModel):
     """The sound a story is set to."""
 
     id: str
@@ -38,14 +38,14 @@ class SoundShape(BaseModel):
     length_ms: int
 
 
-class StoryShape(BaseModel):
+class StoryResponse(BaseModel):
     """A story as its author sees it; what its state does not have yet is null."""
 
     id: str
     state: str
     author_id: str
     created_at: str
-    media: MediaShape
+    media: MediaResponse
     lifetime: str
     audience: str
     hide_from: list[str]
@@ -57,7 +57,7 @@ class StoryShape(BaseModel):
     caption: str | None
     layers: list[dict[str, Any]]
     captions_track: str | None
-    sound: SoundShape | None
+    sound: SoundResponse | None
     split: bool
     alt_text: str | None
     progress: float | None
@@ -79,13 +79,13 @@ class StoryShape(BaseModel):
     part_ids: list[str]
 
 
-class DraftShape(StoryShape):
+class DraftResponse(StoryResponse):
     """A story just asked for; `upload` is null once it is past being a draft."""
 
-    upload: UploadShape | None
+    upload: UploadResponse | None
 
 
-class ProcessingShape(BaseModel):
+class ProcessingResponse(BaseModel):
     """How far the media work has come, 0 to 1."""
 
     id: str
@@ -93,7 +93,7 @@ class ProcessingShape(BaseModel):
     progress: float
 
 
-class QuotaShape(BaseModel):
+class QuotaResponse(BaseModel):
     """How much an author may still post."""
 
     live: int
@@ -103,27 +103,27 @@ class QuotaShape(BaseModel):
     retry_after_s: int
 
 
-def when(at: datetime | None) -> str | None:
+def timestamp_or_none(at: datetime | None) -> str | None:
     """A time for clients."""
-    return text(at) if at else None
+    return rfc3339(at) if at else None
 
 
-def upload_shape(form: Form) -> UploadShape:
+def upload_response(form: PresignedPost) -> UploadResponse:
     """A form for clients."""
-    return UploadShape(url=form.url, fields=dict(form.fields), expires_at=text(form.expires_at))
+    return UploadResponse(url=form.url, fields=dict(form.fields), expires_at=rfc3339(form.expires_at))
 
 
-def story_shape(own: OwnStory) -> StoryShape:
+def story_response(own: StoryWithParts) -> StoryResponse:
     """The author's shape."""
-    return StoryShape(**story_fields(own))
+    return StoryResponse(**story_fields(own))
 
 
-def draft_shape(own: OwnStory, form: Form | None) -> DraftShape:
+def draft_response(own: StoryWithParts, form: PresignedPost | None) -> DraftResponse:
     """The author's shape with the form to upload with."""
-    return DraftShape(**story_fields(own), upload=upload_shape(form) if form else None)
+    return DraftResponse(**story_fields(own), upload=upload_response(form) if form else None)
 
 
-def story_fields(own: OwnStory) -> dict[str, Any]:
+def story_fields(own: StoryWithParts) -> dict[str, Any]:
     """Every field of the author's shape."""
     story = own.story
     return {
@@ -131,7 +131,7 @@ def story_fields(own: OwnStory) -> dict[str, Any]:
         **_posted(story),
         "progress": round(story.job.progress, 3) if story.job else None,
         "reason": story.reason,
-        "vanishes_at": when(story.vanishes_at),
+        "vanishes_at": timestamp_or_none(story.vanishes_at),
         "part_ids": list(own.part_ids),
     }
 
@@ -142,8 +142,8 @@ def _asked(story: Story) -> dict[str, Any]:
         "id": story.id,
         "state": str(story.state),
         "author_id": story.author_id,
-        "created_at": text(story.created_at),
-        "media": MediaShape(content_type=story.content_type, size=story.size),
+        "created_at": rfc3339(story.created_at),
+        "media": MediaResponse(content_type=story.content_type, size=story.size),
         "lifetime": duration_text(story.lifetime),
         "audience": choices.audience,
         "hide_from": list(choices.hide_from),
@@ -155,7 +155,7 @@ def _asked(story: Story) -> dict[str, Any]:
         "caption": words.caption,
         "layers": [dict(layer) for layer in words.layers],
         "captions_track": words.captions_track,
-        "sound": SoundShape.model_validate(words.sound, from_attributes=True) if words.sound else None,
+        "sound": SoundResponse.model_validate(words.sound, from_attributes=True) if words.sound else None,
         "split": story.split,
         "alt_text": words.alt_text,
     }
@@ -165,8 +165,8 @@ def _posted(story: Story) -> dict[str, Any]:
     posted = story.posted
     media = posted.media if posted else None
     return {
-        "posted_at": when(posted.posted_at if posted else None),
-        "expires_at": when(posted.expires_at if posted else None),
+        "posted_at": timestamp_or_none(posted.posted_at if posted else None),
+        "expires_at": timestamp_or_none(posted.expires_at if posted else None),
         "kind": media.kind if media else None,
         "content_type": media.content_type if media else None,
         "size": media.size if media else None,

@@ -5,16 +5,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
-from stories_shared.http.authentication import Who
+from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import StoryId
 from stories_shared.http.openapi import problem_answer
-from stories_shared.http.rate_limits import limited
+from stories_shared.http.rate_limits import rate_limited
 
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.story import State
-from stories_ingest.routes.errors import HeldRoute, Wait, answering, asker_of
+from stories_ingest.routes.errors import LongPollRoute, Wait, requester_of, translate_errors
 from stories_ingest.routes.requests import StoryChanges
-from stories_ingest.routes.responses import ProcessingShape, StoryShape, story_shape
+from stories_ingest.routes.responses import ProcessingResponse, StoryResponse, story_response
 from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
 from stories_ingest.usecases.publish import PublishStory
@@ -23,46 +23,46 @@ from stories_ingest.usecases.read import ReadStory
 WholeSeries = Annotated[bool, Query(description="all parts of the series, not this one alone")]
 
 
-def living_routes(
+def story_routes(
     publish: PublishStory, cancel: CancelStory, change: ChangeStory, delete: DeleteStory, read: ReadStory
 ) -> APIRouter:
     """The routes that move a story on."""
-    router = APIRouter(route_class=HeldRoute, tags=["Making stories"], dependencies=[limited("writes")])
+    router = APIRouter(route_class=LongPollRoute, tags=["Making stories"], dependencies=[rate_limited("writes")])
 
     @router.post(
         "/v1/stories/{story_id}/publish",
-        responses={202: {"model": ProcessingShape}, 409: problem_answer(409)},
-        response_model=StoryShape,
+        responses={202: {"model": ProcessingResponse}, 409: problem_answer(409)},
+        response_model=StoryResponse,
     )
-    async def publish_story(story_id: StoryId, caller: Who, wait: Wait = 0) -> StoryShape | JSONResponse:
+    async def publish_story(story_id: StoryId, caller: CurrentCaller, wait: Wait = 0) -> StoryResponse | JSONResponse:
         """Post what was uploaded: 200 when it is live, 202 while it is worked on, 422 when it is refused."""
-        with answering():
-            story = await publish(asker_of(caller), story_id, timedelta(seconds=wait))
+        with translate_errors():
+            story = await publish(requester_of(caller), story_id, timedelta(seconds=wait))
             if story.state is State.REFUSED:
                 raise MediaRefused(story.reason or "damaged")
             if story.state is State.LIVE:
-                return story_shape(await read.with_parts(story))
-        progress = ProcessingShape(id=story.id, progress=round(story.job.progress, 3) if story.job else 0)
+                return story_response(await read.with_parts(story))
+        progress = ProcessingResponse(id=story.id, progress=round(story.job.progress, 3) if story.job else 0)
         return JSONResponse(progress.model_dump(), 202)
 
     @router.post("/v1/stories/{story_id}/cancel", status_code=204, responses={409: problem_answer(409)})
-    async def cancel_story(story_id: StoryId, caller: Who) -> Response:
+    async def cancel_story(story_id: StoryId, caller: CurrentCaller) -> Response:
         """Let a draft or a processing story vanish with its upload."""
-        with answering():
-            await cancel(asker_of(caller), story_id)
+        with translate_errors():
+            await cancel(requester_of(caller), story_id)
         return Response(status_code=204)
 
     @router.patch("/v1/stories/{story_id}", responses={409: problem_answer(409)})
-    async def change_story(story_id: StoryId, body: StoryChanges, caller: Who) -> StoryShape:
+    async def change_story(story_id: StoryId, body: StoryChanges, caller: CurrentCaller) -> StoryResponse:
         """Change who may see a story and what may be done with it; what is not sent stays as it is."""
-        with answering():
-            return story_shape(await change(asker_of(caller), story_id, body.changes()))
+        with translate_errors():
+            return story_response(await change(requester_of(caller), story_id, body.changes()))
 
     @router.delete("/v1/stories/{story_id}", status_code=204)
-    async def delete_story(story_id: StoryId, caller: Who, series: WholeSeries = False) -> Response:
+    async def delete_story(story_id: StoryId, caller: CurrentCaller, series: WholeSeries = False) -> Response:
         """End a story: durable, said, and its media gone when this answers."""
-        with answering():
-            await delete(asker_of(caller), story_id, series=series)
+        with translate_errors():
+            await delete(requester_of(caller), story_id, series=series)
         return Response(status_code=204)
 
     return router

@@ -7,11 +7,19 @@ The planner uses a partial index only where the query implies its filter. It und
 from datetime import UTC, datetime
 
 from pymongo import DESCENDING, IndexModel
-from stories_shared.clock import whole_ms
+from stories_shared.clock import truncate_to_ms
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.outbox import outbox_index
 
-from stories_ingest.store.documents import ENDED, ENDED_KEPT, ERASED_USERS, QUOTAS, STORIES, TURNS, WIDTHS
+from stories_ingest.store.documents import (
+    ENDED,
+    ENDED_RETENTION,
+    ERASED_USERS,
+    LEASES,
+    PARTITION_COUNTS,
+    QUOTAS,
+    STORIES,
+)
 from stories_ingest.store.jobs import PROCESSING
 
 A_TIME = {"$lt": datetime(9000, 1, 1, tzinfo=UTC)}
@@ -38,7 +46,7 @@ async def ensure(mongo: Mongo) -> None:
     )
     await mongo.ensure(
         ENDED,
-        IndexModel([("at", 1)], name="kept", expireAfterSeconds=int(ENDED_KEPT.total_seconds())),
+        IndexModel([("at", 1)], name="kept", expireAfterSeconds=int(ENDED_RETENTION.total_seconds())),
         IndexModel([("again_at", 1)], name="again", partialFilterExpression={"again_at": A_TIME}),
         IndexModel([("series_id", 1)], name="series", partialFilterExpression={"series_id": A_TEXT}),
         IndexModel([("author_id", 1)], name="author"),
@@ -47,14 +55,14 @@ async def ensure(mongo: Mongo) -> None:
     await mongo.ensure(QUOTAS, IndexModel([("lapses_at", 1)], name="lapses", expireAfterSeconds=0))
     await mongo.ensure(
         ERASED_USERS,
-        IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(ENDED_KEPT.total_seconds())),
+        IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(ENDED_RETENTION.total_seconds())),
         IndexModel([("again_at", 1)], name="again", partialFilterExpression={"again_at": A_TIME}),
     )
-    await mongo.ensure(TURNS)
-    await mongo.ensure(WIDTHS)
+    await mongo.ensure(LEASES)
+    await mongo.ensure(PARTITION_COUNTS)
 
 
 async def date_erasures(mongo: Mongo) -> None:
     """Give marks of an earlier release, which have none, a time of their own to be dropped by."""
     undated = {"marked_at": {"$exists": False}}
-    await mongo[ERASED_USERS].update_many(undated, {"$set": {"marked_at": whole_ms(mongo.now())}})
+    await mongo[ERASED_USERS].update_many(undated, {"$set": {"marked_at": truncate_to_ms(mongo.now())}})

@@ -9,7 +9,7 @@ from stories_shared.s3.objects import Objects, TooLarge
 
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.keys import final_prefix, staging_key
-from stories_ingest.domain.uploads import Form
+from stories_ingest.domain.uploads import PresignedPost
 
 ERASED_AT_ONCE = 6
 """Of 16 calls to the store at a time an erasure makes two: whatever is erased, others find some that are free."""
@@ -22,10 +22,10 @@ class Bucket:
     objects: Objects
     erasing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ERASED_AT_ONCE))
 
-    def form(self, key: str, content_type: str, size: int, until: datetime) -> Form:
+    def form(self, key: str, content_type: str, size: int, until: datetime) -> PresignedPost:
         """A form for exactly this key, type and size."""
         url, fields = self.objects.presign_post(key, content_type, size, until)
-        return Form(url, fields, until)
+        return PresignedPost(url, fields, until)
 
     async def etag(self, key: str) -> str | None:
         """The ETag of what lies there, None when nothing does."""

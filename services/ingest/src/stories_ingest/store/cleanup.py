@@ -13,16 +13,16 @@ from stories_ingest.store.documents import (
     CLAIMS,
     ENDED,
     ERASED_USERS,
+    LEASES,
     QUOTAS,
     STORIES,
-    TURNS,
     quota_document,
     quota_of,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class MongoCleaning:
+class MongoCleanup:
     """Drafts, endings and accounts that are over, and keys without a story."""
 
     mongo: Mongo
@@ -74,7 +74,7 @@ class MongoCleaning:
     async def forget(self, user_id: str, at: datetime) -> None:
         """Drop a user's claims and quota of before, and the name on ended stories that have been said."""
         await self.mongo[CLAIMS].delete_many({"user_id": user_id})
-        mine = {**_ended_until(user_id, at), "unsaid": {"$exists": False}}
+        mine = {**_ended_until(user_id, at), "pending": {"$exists": False}}
         await self.mongo[ENDED].update_many(mine, {"$unset": {"author_id": ""}})
 
         async def verb(session: Session) -> None:
@@ -127,7 +127,7 @@ def _ended_until(user_id: str, at: datetime) -> Document:
 
 
 @dataclass(frozen=True, slots=True)
-class MongoTurns:
+class MongoLeases:
     """Work that one replica at a time does for all, and how far it has come."""
 
     mongo: Mongo
@@ -136,7 +136,7 @@ class MongoTurns:
         """Whether it is this holder's turn, until `hold` has passed."""
         mine_or_nobodys = {"_id": name, "$or": [{"holder": holder}, {"until": {"$lte": now}}]}
         try:
-            await self.mongo[TURNS].update_one(
+            await self.mongo[LEASES].update_one(
                 mine_or_nobodys, {"$set": {"holder": holder, "until": now + hold}}, upsert=True
             )
         except DuplicateKeyError:
@@ -145,12 +145,12 @@ class MongoTurns:
 
     async def position(self, name: str) -> str:
         """Where the work goes on; empty for the beginning."""
-        turn = await self.mongo[TURNS].find_one({"_id": name}) or {}
+        turn = await self.mongo[LEASES].find_one({"_id": name}) or {}
         position: str = turn.get("position", "")
         return position
 
     async def advance(self, name: str, holder: str, position: str, until: datetime) -> bool:
         """Remember where the work goes on, and hold the turn until then; False when it is another's by now."""
         mine = {"_id": name, "holder": holder}
-        done = await self.mongo[TURNS].update_one(mine, {"$set": {"position": position, "until": until}})
+        done = await self.mongo[LEASES].update_one(mine, {"$set": {"position": position, "until": until}})
         return done.matched_count > 0

@@ -12,18 +12,29 @@ from typing import Any
 from stories_shared.mongo.client import Document
 
 from stories_ingest.domain.quota import Quota, Slot
-from stories_ingest.domain.story import Choices, Ended, How, Job, Media, Posted, Sound, State, Story, Words
+from stories_ingest.domain.story import (
+    Ended,
+    EndReason,
+    Job,
+    Media,
+    Overlay,
+    Posted,
+    Sound,
+    State,
+    Story,
+    StorySettings,
+)
 
 STORIES = "stories"
 ENDED = "ended"
 QUOTAS = "quotas"
 ERASED_USERS = "erased_users"
 CLAIMS = "claims"
-TURNS = "turns"
-WIDTHS = "widths"
+LEASES = "turns"
+PARTITION_COUNTS = "widths"
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-ENDED_KEPT = timedelta(days=30)
+ENDED_RETENTION = timedelta(days=30)
 """Longer than any record about a story can live in Kafka, so that no late one brings it back."""
 
 
@@ -58,8 +69,8 @@ def story_of(document: Document) -> Story:
         size=document["size"],
         lifetime=timedelta(milliseconds=document["lifetime_ms"]),
         split=document["split"],
-        choices=Choices(**_tuples(document["choices"])),
-        words=Words(
+        choices=StorySettings(**_tuples(document["choices"])),
+        words=Overlay(
             caption=words["caption"],
             alt_text=words["alt_text"],
             captions_track=words["captions_track"],
@@ -84,11 +95,11 @@ def ended_of(document: Document) -> Ended:
     return Ended(
         id=document["_id"],
         author_id=document.get("author_id"),
-        how=How(document["how"]),
+        how=EndReason(document["how"]),
         at=document["at"],
         series_id=document.get("series_id"),
         by=document.get("by"),
-        fact_id=document.get("fact_id"),
+        event_id=document.get("event_id"),
         erased_at=document.get("erased_at"),
     )
 

@@ -6,20 +6,20 @@ from datetime import datetime
 
 from stories_shared.mongo.client import Mongo
 
-from stories_ingest.store.documents import WIDTHS
+from stories_ingest.store.documents import PARTITION_COUNTS
 
 
 @dataclass(frozen=True, slots=True)
-class MongoWidths:
+class MongoPartitionCounts:
     """Remembers widths."""
 
     mongo: Mongo
 
     async def note(self, topic: str, width: int, at: datetime) -> None:
         """The topic has so many partitions now."""
-        await self.mongo[WIDTHS].update_one({"_id": topic}, {"$max": {f"last.{width}": at}}, upsert=True)
+        await self.mongo[PARTITION_COUNTS].update_one({"_id": topic}, {"$max": {f"last.{width}": at}}, upsert=True)
 
     async def since(self, topic: str, at: datetime) -> Collection[int]:
         """All numbers of partitions that it has had since then, as far as they were noted."""
-        found = await self.mongo[WIDTHS].find_one({"_id": topic}) or {}
+        found = await self.mongo[PARTITION_COUNTS].find_one({"_id": topic}) or {}
         return {int(width) for width, last in found.get("last", {}).items() if last >= at}

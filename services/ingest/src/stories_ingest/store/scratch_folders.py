@@ -13,7 +13,7 @@ from pathlib import Path
 from stories_ingest.domain.errors import MachineFault
 
 PREFIX = "stories-media-"
-LEFT_BEHIND_S = 3600.0
+ABANDONED_AFTER_S = 3600.0
 """No job takes so long: an older folder is what a killed process left."""
 LEAST_ROOM = 1024 * 1024
 
@@ -55,16 +55,16 @@ async def work_folder() -> AsyncIterator[Path]:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-async def remove_left_behind() -> int:
+async def remove_abandoned() -> int:
     """Remove folders of processes that were killed; how many there were."""
-    return await asyncio.to_thread(_remove_left_behind)
+    return await asyncio.to_thread(_remove_abandoned)
 
 
-def _remove_left_behind() -> int:
+def _remove_abandoned() -> int:
     removed = 0
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         try:
-            old = time.time() - folder.stat().st_mtime > LEFT_BEHIND_S
+            old = time.time() - folder.stat().st_mtime > ABANDONED_AFTER_S
         except FileNotFoundError:
             continue
         if old:

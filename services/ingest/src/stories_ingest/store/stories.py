@@ -8,14 +8,14 @@ from datetime import datetime
 from weakref import WeakValueDictionary
 
 from pymongo import DESCENDING
-from stories_shared.clock import Clock, whole_ms
-from stories_shared.mongo.client import Document, Loader, Mongo, Session
-from stories_shared.mongo.outbox import mark
+from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.mongo.client import DataLoader, Document, Mongo, Session
+from stories_shared.mongo.outbox import pending_mark
 
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.quota import Quota
-from stories_ingest.domain.story import Ended, How, State, Story
-from stories_ingest.domain.transitions import Case, Rule, Verdict
+from stories_ingest.domain.story import Ended, EndReason, State, Story
+from stories_ingest.domain.transitions import StoryChange, StorySnapshot, Transition
 from stories_ingest.store.documents import (
     ENDED,
     QUOTAS,
@@ -29,7 +29,7 @@ from stories_ingest.store.documents import (
 )
 
 
-class Lanes:
+class KeyedLock:
     """One at a time for each name within this process: who would only conflict with another waits a moment instead."""
 
     def __init__(self) -> None:
@@ -49,11 +49,11 @@ class MongoStories:
 
     mongo: Mongo
     now: Clock
-    authors: Lanes = field(default_factory=Lanes)
-    _glances: Loader = field(init=False)
+    authors: KeyedLock = field(default_factory=KeyedLock)
+    _glances: DataLoader = field(init=False)
 
     def __post_init__(self) -> None:
-        glances = Loader(self.mongo[STORIES], {"state": 1, "posted.revision": 1})
+        glances = DataLoader(self.mongo[STORIES], {"state": 1, "posted.revision": 1})
         object.__setattr__(self, "_glances", glances)
 
     async def find(self, story_id: str) -> Story | None:
@@ -128,13 +128,13 @@ class MongoStories:
         async with self.authors.of(draft.author_id):
             await self.mongo.transaction(verb)
 
-    async def decide(self, story_id: str, rule: Rule) -> Verdict:
+    async def decide(self, story_id: str, rule: Transition) -> StoryChange:
         """Ask the rule about the case as it stands and write its verdict, all in one transaction.
 
         The rule is asked again when somebody else wrote in between. Raises NoSuchStory, and what the rule raises.
         """
 
-        async def verb(session: Session) -> Verdict:
+        async def verb(session: Session) -> StoryChange:
             case = await self._case(story_id, session)
             verdict = rule(case)
             await self._write(case, verdict, session)
@@ -146,32 +146,32 @@ class MongoStories:
         async with self.authors.of(owner["author_id"]):
             return await self.mongo.transaction(verb)
 
-    async def _case(self, story_id: str, session: Session) -> Case:
+    async def _case(self, story_id: str, session: Session) -> StorySnapshot:
         document = await self.mongo[STORIES].find_one({"_id": story_id}, session=session)
         if document is None:
             raise NoSuchStory(story_id)
         story = story_of(document)
         quota = quota_of(await self.mongo[QUOTAS].find_one({"_id": story.author_id}, session=session))
         if story.posted is None or story.posted.series_id is None:
-            return Case(story, (story,), quota)
+            return StorySnapshot(story, (story,), quota)
         series = {"posted.series_id": story.posted.series_id}
         found = self.mongo[STORIES].find(series, sort=[("posted.part", 1)], session=session)
-        return Case(story, tuple(story_of(each) for each in await found.to_list(None)), quota)
+        return StorySnapshot(story, tuple(story_of(each) for each in await found.to_list(None)), quota)
 
-    async def _write(self, case: Case, verdict: Verdict, session: Session) -> None:
+    async def _write(self, case: StorySnapshot, verdict: StoryChange, session: Session) -> None:
         if not verdict.save and not verdict.end and verdict.quota == case.quota:
             return
         # Written even when it says the same: two verdicts about parts of one series must not pass each other by.
         await self._write_quota(case.story.author_id, verdict.quota, session)
         for story in verdict.save:
             fields = story_document(story)
-            if verdict.say and story.posted is not None:
-                fields["unsaid"] = mark(story.posted.revision, whole_ms(self.now()))
+            if verdict.publish and story.posted is not None:
+                fields["pending"] = pending_mark(story.posted.revision, truncate_to_ms(self.now()))
             await self.mongo[STORIES].update_one({"_id": story.id}, {"$set": fields}, upsert=True, session=session)
         for ended in verdict.end:
             document = ended_document(ended)
-            if verdict.say and ended.how is How.DELETED:
-                document["unsaid"] = mark(1, whole_ms(self.now()))
+            if verdict.publish and ended.how is EndReason.DELETED:
+                document["pending"] = pending_mark(1, truncate_to_ms(self.now()))
             await self.mongo[STORIES].delete_one({"_id": ended.id}, session=session)
             await self.mongo[ENDED].replace_one({"_id": ended.id}, document, upsert=True, session=session)
 

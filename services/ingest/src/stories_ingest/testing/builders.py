@@ -6,16 +6,16 @@ from typing import Any
 
 from stories_shared.events.ids import new_id
 
-from stories_ingest.domain.quota import Bounds
-from stories_ingest.domain.story import Choices, Job, Media, Posted, State, Story, Words
-from stories_ingest.domain.transitions import Part
+from stories_ingest.domain.quota import QuotaLimits
+from stories_ingest.domain.story import Job, Media, Overlay, Posted, State, Story, StorySettings
+from stories_ingest.domain.transitions import NewPart
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-BOUNDS = Bounds(drafts=10, live=100, posted_24h=200)
+BOUNDS = QuotaLimits(drafts=10, live=100, posted_24h=200)
 
 
 @dataclass(slots=True)
-class Hands:
+class FakeClock:
     """A clock whose hands a test moves."""
 
     at: datetime = NOW
@@ -34,7 +34,7 @@ class Hands:
 
 
 @dataclass(slots=True)
-class Numbers:
+class SequentialIds:
     """Ids that are fresh and in order."""
 
     given: list[str] = field(default_factory=list)
@@ -56,8 +56,8 @@ def draft(author_id: str = "ann", now: datetime = NOW, **fields: Any) -> Story:
         size=1_000,
         lifetime=timedelta(hours=24),
         split=True,
-        choices=Choices(),
-        words=Words(),
+        choices=StorySettings(),
+        words=Overlay(),
         vanishes_at=now + timedelta(hours=1),
     )
     return replace(story, **fields)
@@ -86,9 +86,9 @@ def media(story_id: str, name: str = "one") -> Media:
     )
 
 
-def part(story_id: str) -> Part:
+def part(story_id: str) -> NewPart:
     """One made part."""
-    return Part(id=story_id, media=media(story_id), captions_track=None)
+    return NewPart(id=story_id, media=media(story_id), captions_track=None)
 
 
 def live(

@@ -16,7 +16,7 @@ from stories_shared.events import Event
 
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.keys import final_prefix, staging_key
-from stories_ingest.domain.uploads import Form
+from stories_ingest.domain.uploads import PresignedPost
 from stories_ingest.testing.in_memory import MemoryStories
 
 
@@ -34,9 +34,9 @@ class MemoryBucket:
     at_once: int = 0
     most_at_once: int = 0
 
-    def form(self, key: str, content_type: str, size: int, until: datetime) -> Form:
+    def form(self, key: str, content_type: str, size: int, until: datetime) -> PresignedPost:
         """A form that nobody checks."""
-        return Form("http://bucket", {"key": key, "Content-Type": content_type, "size": str(size)}, until)
+        return PresignedPost("http://bucket", {"key": key, "Content-Type": content_type, "size": str(size)}, until)
 
     def upload(self, story_id: str, data: bytes = b"media") -> None:
         """What a client does with the form."""
@@ -117,14 +117,14 @@ class MemoryPosition:
 
 
 @dataclass(slots=True)
-class Heard:
+class RecordingPublisher:
     """What was said and forgotten, in order. While `down`, Kafka does not answer."""
 
     said: list[Event] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     down: bool = False
 
-    async def say(self, event: Event) -> None:
+    async def publish(self, event: Event) -> None:
         """Keep what was said."""
         if self.down:
             raise Unavailable("kafka")
@@ -148,12 +148,12 @@ class MemoryRelay:
     def wake(self) -> None:
         """Nobody sleeps here."""
 
-    async def say_now(self, _id: object) -> None:
+    async def publish_now(self, _id: object) -> None:
         """Say one mark."""
         if self.down:
             raise Unavailable("kafka")
-        if _id in self.stories.unsaid:
-            self.stories.unsaid.discard(str(_id))
+        if _id in self.stories.pending:
+            self.stories.pending.discard(str(_id))
             self.said.append(str(_id))
 
 
@@ -175,7 +175,7 @@ class MadePart:
 
 
 @dataclass(slots=True)
-class Kitchen:
+class FakeTranscoder:
     """A maker of media: so many parts, or a refusal, after whatever `before` does."""
 
     parts: int = 1

@@ -8,18 +8,18 @@ from datetime import datetime, timedelta
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.keys import story_of
 from stories_ingest.domain.quota import Quota
-from stories_ingest.domain.story import Ended, How, State, Story
-from stories_ingest.domain.transitions import Case, Rule, Verdict
+from stories_ingest.domain.story import Ended, EndReason, State, Story
+from stories_ingest.domain.transitions import StoryChange, StorySnapshot, Transition
 
 
 @dataclass(slots=True)
 class MemoryStories:
-    """Every store port of ingest; `unsaid` are the ids that are marked to be said."""
+    """Every store port of ingest; `pending` are the ids that are marked to be said."""
 
     stories: dict[str, Story] = field(default_factory=dict)
     endings: dict[str, Ended] = field(default_factory=dict)
     quotas: dict[str, Quota] = field(default_factory=dict)
-    unsaid: set[str] = field(default_factory=set)
+    pending: set[str] = field(default_factory=set)
     again: dict[str, datetime] = field(default_factory=dict)
     erased_users: dict[str, tuple[datetime, datetime | None]] = field(default_factory=dict)
     turns: dict[str, tuple[str, datetime]] = field(default_factory=dict)
@@ -87,25 +87,25 @@ class MemoryStories:
             self.quotas[draft.author_id] = admit(await self.quota(draft.author_id))
             self.stories[draft.id] = draft
 
-    async def decide(self, story_id: str, rule: Rule) -> Verdict:
+    async def decide(self, story_id: str, rule: Transition) -> StoryChange:
         """Ask the rule and write its verdict."""
         story = self.stories.get(story_id)
         if story is None:
             raise NoSuchStory(story_id)
         series_id = story.posted.series_id if story.posted else None
         parts = tuple(await self.parts(series_id)) if series_id else (story,)
-        verdict = rule(Case(story, parts, await self.quota(story.author_id)))
+        verdict = rule(StorySnapshot(story, parts, await self.quota(story.author_id)))
         self.quotas[story.author_id] = verdict.quota
         for saved in verdict.save:
             self.stories[saved.id] = deepcopy(saved)
-            if verdict.say and saved.posted is not None:
-                self.unsaid.add(saved.id)
+            if verdict.publish and saved.posted is not None:
+                self.pending.add(saved.id)
         for ended in verdict.end:
             self.stories.pop(ended.id, None)
             self.endings[ended.id] = ended
-            self.unsaid.discard(ended.id)
-            if verdict.say and ended.how is How.DELETED:
-                self.unsaid.add(ended.id)
+            self.pending.discard(ended.id)
+            if verdict.publish and ended.how is EndReason.DELETED:
+                self.pending.add(ended.id)
         return verdict
 
     async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
@@ -193,7 +193,7 @@ class MemoryStories:
         """Drop a user's quota of before, and the name on ended stories that have been said."""
         self.quotas[user_id] = (await self.quota(user_id)).forget(at)
         for ended in self._ended_until(user_id, at):
-            if ended.id not in self.unsaid:
+            if ended.id not in self.pending:
                 self.endings[ended.id] = replace(ended, author_id=None)
 
     def _ended_until(self, user_id: str, at: datetime) -> list[Ended]:

@@ -9,36 +9,36 @@ from stories_shared.clock import Clock
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
-from stories_ingest.domain.story import NARROWING, Asker
-from stories_ingest.domain.transitions import Case, Verdict
-from stories_ingest.usecases.ports import Relay, Stories
-from stories_ingest.usecases.read import OwnStory, ReadStory
+from stories_ingest.domain.story import ACCESS_FIELDS, Requester
+from stories_ingest.domain.transitions import StoryChange, StorySnapshot
+from stories_ingest.usecases.ports import OutboxRelay, StoryRepository
+from stories_ingest.usecases.read import ReadStory, StoryWithParts
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeStory:
     """Applies an author's changes to a draft or to every part of a live series."""
 
-    stories: Stories
+    stories: StoryRepository
     read: ReadStory
-    posted: Relay
+    posted: OutboxRelay
     now: Clock
 
-    async def __call__(self, asker: Asker, story_id: str, changes: Mapping[str, Any]) -> OwnStory:
+    async def __call__(self, asker: Requester, story_id: str, changes: Mapping[str, Any]) -> StoryWithParts:
         """The story as changed; a change of who may see or comment is said in Kafka by then.
 
         Raises NoSuchStory, WrongState, and Unavailable("kafka") with the change standing.
         """
 
-        def rule(case: Case) -> Verdict:
+        def rule(case: StorySnapshot) -> StoryChange:
             if not asker.owns(case.story.author_id):
                 raise NoSuchStory(story_id)
             return transitions.change(case, lambda choices: replace(choices, **changes), self.now())
 
         await self.stories.decide(story_id, rule)
         own = await self.read(asker, story_id)
-        if NARROWING & changes.keys():
-            await asyncio.gather(*(self.posted.say_now(part) for part in own.part_ids))
+        if ACCESS_FIELDS & changes.keys():
+            await asyncio.gather(*(self.posted.publish_now(part) for part in own.part_ids))
         else:
             self.posted.wake()
         return own

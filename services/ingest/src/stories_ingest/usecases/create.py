@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from stories_shared.clock import Clock, whole_ms
+from stories_shared.clock import Clock, truncate_to_ms
 
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory, WrongState
 from stories_ingest.domain.keys import staging_key
-from stories_ingest.domain.quota import Bounds, Quota
-from stories_ingest.domain.story import PHOTOS, Asker, Choices, State, Story, Words
-from stories_ingest.domain.uploads import Form, Uploading
-from stories_ingest.usecases.ports import Stories
+from stories_ingest.domain.quota import Quota, QuotaLimits
+from stories_ingest.domain.story import PHOTOS, Overlay, Requester, State, Story, StorySettings
+from stories_ingest.domain.uploads import PresignedPost, UploadPolicy
+from stories_ingest.usecases.ports import StoryRepository
 
 
-class Forms(Protocol):
+class UploadForms(Protocol):
     """Signs upload forms."""
 
-    def form(self, key: str, content_type: str, size: int, until: datetime) -> Form:
+    def form(self, key: str, content_type: str, size: int, until: datetime) -> PresignedPost:
         """A form for exactly this key, type and size."""
 
 
@@ -30,31 +30,31 @@ class Drafts(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class DraftRequest:
     """What an author asks for."""
 
     content_type: str
     size: int
     lifetime: timedelta
     split: bool
-    choices: Choices
-    words: Words
+    choices: StorySettings
+    words: Overlay
 
 
 @dataclass(frozen=True, slots=True)
 class UploadForm:
     """Signs the form for a draft's upload; it never outlives the draft."""
 
-    forms: Forms
-    rules: Uploading
+    forms: UploadForms
+    rules: UploadPolicy
     now: Clock
 
-    def __call__(self, draft: Story) -> Form:
+    def __call__(self, draft: Story) -> PresignedPost:
         """A fresh form for this draft."""
         until = self.now() + self.rules.form_ttl
         if draft.vanishes_at is not None:
             until = min(until, draft.vanishes_at)
-        return self.forms.form(staging_key(draft.id), draft.content_type, draft.size, whole_ms(until))
+        return self.forms.form(staging_key(draft.id), draft.content_type, draft.size, truncate_to_ms(until))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class CreateStory:
     """Makes a draft."""
 
     drafts: Drafts
-    rules: Uploading
-    bounds: Bounds
+    rules: UploadPolicy
+    bounds: QuotaLimits
     now: Clock
 
-    async def __call__(self, story_id: str, author_id: str, wanted: Wanted) -> Story:
+    async def __call__(self, story_id: str, author_id: str, wanted: DraftRequest) -> Story:
         """Make the draft; with an id that is there already nothing new is made.
 
         Raises MediaRefused for media that cannot be taken whatever is uploaded, TooMany for limits.
@@ -75,7 +75,7 @@ class CreateStory:
             raise MediaRefused("too_large")
         if wanted.content_type in PHOTOS and not self.rules.still_images:
             raise MediaRefused("still_images_off")
-        now = whole_ms(self.now())
+        now = truncate_to_ms(self.now())
         vanishes_at = now + self.rules.draft_ttl
         draft = Story(
             id=story_id,
@@ -98,11 +98,11 @@ class CreateStory:
 class RenewForm:
     """Gives a draft a fresh form."""
 
-    stories: Stories
+    stories: StoryRepository
     form: UploadForm
     now: Clock
 
-    async def __call__(self, asker: Asker, story_id: str) -> Form:
+    async def __call__(self, asker: Requester, story_id: str) -> PresignedPost:
         """A fresh form. Raises NoSuchStory, and WrongState for what is not a draft any more."""
         story = await self.stories.find(story_id)
         if story is None or not asker.owns(story.author_id) or story.over(self.now()):

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from stories_shared.clock import Clock, whole_ms
-from stories_shared.errors import Unacceptable
+from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.errors import InvalidMessage
 from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
-from stories_ingest.domain.transitions import Case, Verdict
-from stories_ingest.usecases.ports import News, Objects, Relay, Stories
+from stories_ingest.domain.transitions import StoryChange, StorySnapshot
+from stories_ingest.usecases.ports import EventPublisher, OutboxRelay, StoryObjects, StoryRepository
 
-EARLY = timedelta(seconds=5)
+MAX_CLOCK_SKEW = timedelta(seconds=5)
 """A `story-expired` further ahead of our clock than clocks may differ is nobody's honest news."""
-SECOND_LOOK = timedelta(seconds=60)
+RECHECK_AFTER = timedelta(seconds=60)
 """When erasure looks again: longer than any lease of a worker and any request."""
 
 
-class Marks(Protocol):
+class ErasureLog(Protocol):
     """What is noted of an ended story's erasure."""
 
     async def erased(self, story_id: str, at: datetime, again_at: datetime) -> None:
@@ -33,17 +33,17 @@ class Marks(Protocol):
 class EraseMedia:
     """Erases a story's objects, says so, and lets the log forget the story."""
 
-    objects: Objects
-    marks: Marks
-    news: News
+    objects: StoryObjects
+    marks: ErasureLog
+    news: EventPublisher
     now: Clock
 
     async def __call__(self, story_id: str) -> None:
         """Erase and say so, known story or not. Raises Unavailable."""
         await self.objects.erase(story_id)
-        at = whole_ms(self.now())
-        await self.marks.erased(story_id, at, at + SECOND_LOOK)
-        await self.news.say(StoryErased(story_id=story_id, store="media", erased_at=at))
+        at = truncate_to_ms(self.now())
+        await self.marks.erased(story_id, at, at + RECHECK_AFTER)
+        await self.news.publish(StoryErased(story_id=story_id, store="media", erased_at=at))
         await self.news.forget(StoryPosted, story_id)
 
 
@@ -51,7 +51,7 @@ class EraseMedia:
 class EndExpired:
     """A story's time is over."""
 
-    stories: Stories
+    stories: StoryRepository
     erase: EraseMedia
     now: Clock
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -66,17 +66,17 @@ class EndExpired:
             await self.stories.decide(event.story_id, self._expire)
         await self.erase(event.story_id)
 
-    def _expire(self, case: Case) -> Verdict:
+    def _expire(self, case: StorySnapshot) -> StoryChange:
         if case.story.posted is None:
-            raise Unacceptable("a story that was never posted cannot expire")
+            raise InvalidMessage("a story that was never posted cannot expire")
         if not case.story.over(self.now()):
-            raise Unacceptable("a story expires at its time and not before")
+            raise InvalidMessage("a story expires at its time and not before")
         return transitions.expire(case)
 
     async def _until(self, at: datetime) -> None:
         early = at - self.now()
-        if early > EARLY:
-            raise Unacceptable("a story expires at its time and not before")
+        if early > MAX_CLOCK_SKEW:
+            raise InvalidMessage("a story expires at its time and not before")
         while (left := (at - self.now()).total_seconds()) >= 0:
             await self.sleep(left + 0.001)
 
@@ -85,23 +85,28 @@ class EndExpired:
 class EndDeleted:
     """Somebody took a story back: this service itself, engagement for a report, or a moderation pipeline outside."""
 
-    stories: Stories
-    endings: Relay
+    stories: StoryRepository
+    endings: OutboxRelay
     erase: EraseMedia
     now: Clock
     new_id: Callable[[], str]
 
-    async def __call__(self, event: StoryDeleted, *, ours: bool) -> None:
+    async def __call__(self, event: StoryDeleted, *, is_internal: bool) -> None:
         """End the story and erase its media; what an outsider said of a living story is said again by us.
 
         Raises Unacceptable for an outsider who speaks for the author.
         """
-        if not ours and event.by != "admin":
-            raise Unacceptable("outside producers delete stories as admin only")
+        if not is_internal and event.by != "admin":
+            raise InvalidMessage("outside producers delete stories as admin only")
 
-        def rule(case: Case) -> Verdict:
+        def rule(case: StorySnapshot) -> StoryChange:
             return transitions.delete(
-                case, by=event.by, series=False, now=whole_ms(self.now()), new_id=self.new_id, say=not ours
+                case,
+                by=event.by,
+                series=False,
+                now=truncate_to_ms(self.now()),
+                new_id=self.new_id,
+                publish=not is_internal,
             )
 
         with suppress(NoSuchStory):

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from stories_shared.clock import Clock, whole_ms
+from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.events import UserDataErased
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
-from stories_ingest.domain.transitions import Case, Verdict
+from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.concurrency import for_each
-from stories_ingest.usecases.endings import SECOND_LOOK, Marks
-from stories_ingest.usecases.ports import News, Objects, Relay, Stories
+from stories_ingest.usecases.endings import RECHECK_AFTER, ErasureLog
+from stories_ingest.usecases.ports import EventPublisher, OutboxRelay, StoryObjects, StoryRepository
 
 PAGE = 100
 """How many stories are ended before the next are read."""
@@ -22,7 +22,7 @@ AT_ONCE = 4
 """How many stories of an account are erased at a time."""
 
 
-class Accounts(Marks, Protocol):
+class Accounts(ErasureLog, Protocol):
     """What is kept of users beside their stories."""
 
     async def mark_erased(self, user_id: str, at: datetime, marked_at: datetime, again_at: datetime) -> None:
@@ -49,16 +49,16 @@ class EraseAccount:
     """
 
     accounts: Accounts
-    stories: Stories
-    objects: Objects
-    endings: Relay
+    stories: StoryRepository
+    objects: StoryObjects
+    endings: OutboxRelay
     now: Clock
     new_id: Callable[[], str]
 
     async def __call__(self, user_id: str, at: datetime) -> None:
         """Erase the account now, and have it looked at again. Raises Unavailable."""
-        now = whole_ms(self.now())
-        await self.accounts.mark_erased(user_id, at, now, now + SECOND_LOOK)
+        now = truncate_to_ms(self.now())
+        await self.accounts.mark_erased(user_id, at, now, now + RECHECK_AFTER)
         await self.erase(user_id, at)
 
     async def erase(self, user_id: str, at: datetime) -> None:
@@ -71,17 +71,19 @@ class EraseAccount:
         await self.accounts.forget(user_id, at)
 
     async def _end(self, story_id: str) -> None:
-        def rule(case: Case) -> Verdict:
-            return transitions.delete(case, by="erasure", series=True, now=whole_ms(self.now()), new_id=self.new_id)
+        def rule(case: StorySnapshot) -> StoryChange:
+            return transitions.delete(
+                case, by="erasure", series=True, now=truncate_to_ms(self.now()), new_id=self.new_id
+            )
 
         with suppress(NoSuchStory):
             await self.stories.decide(story_id, rule)
 
     async def _erase(self, story_id: str) -> None:
-        await self.endings.say_now(story_id)
+        await self.endings.publish_now(story_id)
         await self.objects.erase(story_id)
-        at = whole_ms(self.now())
-        await self.accounts.erased(story_id, at, at + SECOND_LOOK)
+        at = truncate_to_ms(self.now())
+        await self.accounts.erased(story_id, at, at + RECHECK_AFTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,14 @@ class ForgetUser:
     """Hears that an account is to be erased."""
 
     erase: EraseAccount
-    news: News
+    news: EventPublisher
     now: Clock
 
     async def __call__(self, user_id: str, at: datetime, receipt_id: str) -> None:
         """Erase, then say so, every time. Raises Unavailable."""
         await self.erase(user_id, at)
-        await self.news.say(
-            UserDataErased(receipt_id=receipt_id, user_id=user_id, service="ingest", erased_at=whole_ms(self.now()))
+        await self.news.publish(
+            UserDataErased(
+                receipt_id=receipt_id, user_id=user_id, service="ingest", erased_at=truncate_to_ms(self.now())
+            )
         )

@@ -9,7 +9,7 @@ from typing import Protocol
 from stories_ingest.domain.story import Story
 
 
-class Piece(Protocol):
+class MediaPart(Protocol):
     """One part of what the media work made of an upload."""
 
     @property
@@ -57,7 +57,7 @@ class Piece(Protocol):
         """Where it begins in what was uploaded."""
 
 
-class Jobs(Protocol):
+class MediaQueue(Protocol):
     """Published stories that wait for a worker, or for a new one."""
 
     async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
@@ -70,7 +70,7 @@ class Jobs(Protocol):
         """Let another try begin at `until`; uncounted where the failure was the world's or we are stopping."""
 
 
-class Bucket(Protocol):
+class MediaBucket(Protocol):
     """Uploads in, final keys out."""
 
     async def fetch(self, key: str, etag: str, path: Path, most: int) -> None:
@@ -83,21 +83,21 @@ class Bucket(Protocol):
         """Remove objects; what is not there is not missed."""
 
 
-class Maker(Protocol):
+class Transcoder(Protocol):
     """Turns an upload into stories' media. Raises MediaRefused, MachineFault, WorkerLost."""
 
     async def __call__(
         self, source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
-    ) -> Sequence[Piece]:
+    ) -> Sequence[MediaPart]:
         """The finished parts, in order, written below `into`."""
 
 
-class Folder(Protocol):
+class ScratchFolder(Protocol):
     """Gives a job a folder on disk that is removed afterwards."""
 
     def __call__(self) -> AbstractAsyncContextManager[Path]:
         """The folder, while the context lasts."""
 
 
-Cutter = Callable[[str, int, int], str | None]
+CaptionSplitter = Callable[[str, int, int], str | None]
 """The part of a WebVTT text between two times in milliseconds."""

@@ -6,10 +6,10 @@ from typing import Protocol
 from stories_shared.events import Event
 
 from stories_ingest.domain.story import Ended, State, Story
-from stories_ingest.domain.transitions import Rule, Verdict
+from stories_ingest.domain.transitions import StoryChange, Transition
 
 
-class Stories(Protocol):
+class StoryRepository(Protocol):
     """Stories being made and posted, what remains of ended ones, and their authors' quota."""
 
     async def find(self, story_id: str) -> Story | None:
@@ -24,14 +24,14 @@ class Stories(Protocol):
     async def ended(self, story_id: str) -> Ended | None:
         """What remains of an ended story."""
 
-    async def decide(self, story_id: str, rule: Rule) -> Verdict:
+    async def decide(self, story_id: str, rule: Transition) -> StoryChange:
         """Ask the rule about the case as it stands and write its verdict, all at once.
 
         The rule may be asked several times. Raises NoSuchStory where there is none, and whatever the rule raises.
         """
 
 
-class Series(Protocol):
+class SeriesRepository(Protocol):
     """The stories that one long clip became."""
 
     async def part_ids(self, series_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
@@ -41,27 +41,27 @@ class Series(Protocol):
         """What remains of its ended parts."""
 
 
-class Objects(Protocol):
+class StoryObjects(Protocol):
     """Everything of a story in the bucket."""
 
     async def erase(self, *story_ids: str) -> None:
         """Remove the upload and the media of these stories; what is not there is not missed."""
 
 
-class Relay(Protocol):
+class OutboxRelay(Protocol):
     """Says what documents are marked to say."""
 
     def wake(self) -> None:
         """There may be something to say."""
 
-    async def say_now(self, _id: object) -> None:
+    async def publish_now(self, _id: object) -> None:
         """Return when this document's mark, if it has one, is said. Raises Unavailable("kafka") when it takes long."""
 
 
-class News(Protocol):
+class EventPublisher(Protocol):
     """Says facts that no document is marked with."""
 
-    async def say(self, event: Event) -> None:
+    async def publish(self, event: Event) -> None:
         """Return when Kafka has acknowledged it. Raises Unavailable("kafka")."""
 
     async def forget(self, event: type[Event], key: str) -> None:

@@ -4,23 +4,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from stories_shared.clock import Clock, whole_ms
+from stories_shared.clock import Clock, truncate_to_ms
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory, NothingUploaded
 from stories_ingest.domain.keys import staging_key
-from stories_ingest.domain.quota import Bounds
-from stories_ingest.domain.story import Asker, State, Story
-from stories_ingest.usecases.ports import Stories
-from stories_ingest.usecases.wakeups import Bell
+from stories_ingest.domain.quota import QuotaLimits
+from stories_ingest.domain.story import Requester, State, Story
+from stories_ingest.usecases.ports import StoryRepository
+from stories_ingest.usecases.wakeups import Wakeups
 
-WORK = "work"
+JOBS_TOPIC = "work"
 """The bell that media workers wait for."""
-LOOK_EVERY_S = 0.5
+POLL_EVERY_S = 0.5
 """How often waiting requests look, since a worker of another process may decide: together, to share queries."""
 
 
-class Staged(Protocol):
+class UploadStore(Protocol):
     """Uploads that clients have sent."""
 
     async def etag(self, key: str) -> str | None:
@@ -31,13 +31,13 @@ class Staged(Protocol):
 class PublishStory:
     """Starts the media work on a draft; asking again changes nothing."""
 
-    stories: Stories
-    staged: Staged
-    bell: Bell
-    bounds: Bounds
+    stories: StoryRepository
+    staged: UploadStore
+    bell: Wakeups
+    bounds: QuotaLimits
     now: Clock
 
-    async def __call__(self, asker: Asker, story_id: str, wait: timedelta) -> Story:
+    async def __call__(self, asker: Requester, story_id: str, wait: timedelta) -> Story:
         """The story as it is now: processing, live or refused; held up to `wait` while it is undecided and we stay.
 
         Raises NoSuchStory, NothingUploaded, and TooMany when the quota is exhausted.
@@ -47,23 +47,23 @@ class PublishStory:
             story = await self._start(asker, story_id)
         return await self._decided(asker, story, wait)
 
-    async def _start(self, asker: Asker, story_id: str) -> Story:
+    async def _start(self, asker: Requester, story_id: str) -> Story:
         etag = await self.staged.etag(staging_key(story_id))
         if etag is None:
             return await self._unless_draft(asker, story_id)
-        now = whole_ms(self.now())
+        now = truncate_to_ms(self.now())
         await self.stories.decide(story_id, lambda case: transitions.publish(case, etag, now, self.bounds))
-        self.bell.ring(WORK)
+        self.bell.ring(JOBS_TOPIC)
         return await self._own(asker, story_id)
 
-    async def _unless_draft(self, asker: Asker, story_id: str) -> Story:
+    async def _unless_draft(self, asker: Requester, story_id: str) -> Story:
         """Nothing is staged: because nothing was uploaded, or because it has been decided meanwhile."""
         story = await self._own(asker, story_id)
         if story.state is State.DRAFT:
             raise NothingUploaded(story_id)
         return story
 
-    async def _decided(self, asker: Asker, story: Story, wait: timedelta) -> Story:
+    async def _decided(self, asker: Requester, story: Story, wait: timedelta) -> Story:
         if not wait or story.state is not State.PROCESSING:
             return story
         until, state = self.now() + wait, await self.stories.state(story.id)
@@ -76,9 +76,9 @@ class PublishStory:
         return await self._own(asker, story.id)
 
     def _next_look(self) -> float:
-        return LOOK_EVERY_S - self.now().timestamp() % LOOK_EVERY_S
+        return POLL_EVERY_S - self.now().timestamp() % POLL_EVERY_S
 
-    async def _own(self, asker: Asker, story_id: str) -> Story:
+    async def _own(self, asker: Requester, story_id: str) -> Story:
         story = await self.stories.find(story_id)
         if story is None or not asker.owns(story.author_id) or story.over(self.now()):
             raise NoSuchStory(story_id)

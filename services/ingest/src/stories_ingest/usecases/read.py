@@ -8,20 +8,20 @@ from typing import Protocol
 from stories_shared.clock import Clock
 
 from stories_ingest.domain.errors import NoSuchStory
-from stories_ingest.domain.quota import Bounds, Quota
-from stories_ingest.domain.story import Asker, State, Story
-from stories_ingest.usecases.ports import Series, Stories
+from stories_ingest.domain.quota import Quota, QuotaLimits
+from stories_ingest.domain.story import Requester, State, Story
+from stories_ingest.usecases.ports import SeriesRepository, StoryRepository
 
 
 @dataclass(frozen=True, slots=True)
-class OwnStory:
+class StoryWithParts:
     """A story as its author sees it, with the ids of the live parts of its series."""
 
     story: Story
     part_ids: tuple[str, ...]
 
 
-class Shelf(Protocol):
+class StoriesByAuthor(Protocol):
     """An author's stories."""
 
     async def of(
@@ -30,7 +30,7 @@ class Shelf(Protocol):
         """The newest first, those older than the id `before`, without what is over."""
 
 
-class Quotas(Protocol):
+class QuotaRepository(Protocol):
     """Authors' quotas."""
 
     async def quota(self, author_id: str) -> Quota:
@@ -41,24 +41,24 @@ class Quotas(Protocol):
 class ReadStory:
     """Shows one story to its author, or to an admin, in any state until it ends."""
 
-    stories: Stories
-    series: Series
+    stories: StoryRepository
+    series: SeriesRepository
     now: Clock
 
-    async def __call__(self, asker: Asker, story_id: str) -> OwnStory:
+    async def __call__(self, asker: Requester, story_id: str) -> StoryWithParts:
         """Raises NoSuchStory."""
         story = await self.stories.find(story_id)
         if story is None or not asker.may_see(story.author_id) or story.over(self.now()):
             raise NoSuchStory(story_id)
         return await self.with_parts(story)
 
-    async def with_parts(self, story: Story) -> OwnStory:
+    async def with_parts(self, story: Story) -> StoryWithParts:
         """The story and its series' ids."""
         [own] = await with_parts(self.series, [story])
         return own
 
 
-async def with_parts(series: Series, stories: Sequence[Story]) -> list[OwnStory]:
+async def with_parts(series: SeriesRepository, stories: Sequence[Story]) -> list[StoryWithParts]:
     """Each of the stories with its series' ids, all of which are asked for at once."""
     series_ids = {story.posted.series_id for story in stories if story.posted and story.posted.series_id}
     parts = await series.part_ids(series_ids) if series_ids else {}
@@ -68,14 +68,14 @@ async def with_parts(series: Series, stories: Sequence[Story]) -> list[OwnStory]
             return ()
         return parts.get(story.posted.series_id, ()) if story.posted.series_id else (story.id,)
 
-    return [OwnStory(story, tuple(of(story))) for story in stories]
+    return [StoryWithParts(story, tuple(of(story))) for story in stories]
 
 
 @dataclass(frozen=True, slots=True)
 class StoryPage:
     """Stories of an author; `more` says whether there are older ones."""
 
-    stories: Sequence[OwnStory]
+    stories: Sequence[StoryWithParts]
     more: bool
 
 
@@ -83,8 +83,8 @@ class StoryPage:
 class ListStories:
     """Pages through an author's own stories, newest first."""
 
-    shelf: Shelf
-    series: Series
+    shelf: StoriesByAuthor
+    series: SeriesRepository
     now: Clock
 
     async def __call__(self, author_id: str, state: State | None, before: str | None, limit: int) -> StoryPage:
@@ -94,7 +94,7 @@ class ListStories:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QuotaUsage:
     """How much of the quota is used, and when one more story may be posted."""
 
     live: int
@@ -106,13 +106,13 @@ class Standing:
 class ReadQuota:
     """Shows an author's quota: only what went live counts as used."""
 
-    quotas: Quotas
-    bounds: Bounds
+    quotas: QuotaRepository
+    bounds: QuotaLimits
     now: Clock
 
-    async def __call__(self, author_id: str) -> Standing:
+    async def __call__(self, author_id: str) -> QuotaUsage:
         """The quota as it stands."""
         now = self.now()
         quota = (await self.quotas.quota(author_id)).at(now)
         wait = quota.wait(now, self.bounds).total_seconds()
-        return Standing(len(quota.live), len(quota.posted), int(-(-wait // 1)))
+        return QuotaUsage(len(quota.live), len(quota.posted), int(-(-wait // 1)))

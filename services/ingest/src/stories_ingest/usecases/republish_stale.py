@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from stories_shared.events import StoryPosted
 
 from stories_ingest.usecases.event_mapping import story_posted
-from stories_ingest.usecases.ports import News, Stories
+from stories_ingest.usecases.ports import EventPublisher, StoryRepository
 
 
 @dataclass(frozen=True, slots=True)
-class MendNews:
+class RepublishIfStale:
     """Hears what was said of our stories, by a relay that had stalled for instance."""
 
-    stories: Stories
-    news: News
+    stories: StoryRepository
+    news: EventPublisher
 
     async def __call__(self, event: StoryPosted) -> None:
         """Say the story again when a lower revision was said; let it be forgotten when its media are gone.
@@ -25,7 +25,7 @@ class MendNews:
             return
         story = await self.stories.find(event.story_id)
         if story is not None and story.posted is not None:
-            await self.news.say(story_posted(story))
+            await self.news.publish(story_posted(story))
             return
         ended = await self.stories.ended(event.story_id)
         if ended is None or ended.erased_at is not None:

@@ -6,18 +6,25 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from stories_shared.clock import Clock, whole_ms
-from stories_shared.errors import Unavailable, dependency_of
+from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.errors import Unavailable, failed_dependency
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import LeaseLost, MachineFault, MediaRefused, NoSuchStory, is_machine_fault
 from stories_ingest.domain.keys import final_key, staging_key
 from stories_ingest.domain.story import Media, State, Story
-from stories_ingest.domain.transitions import Part
+from stories_ingest.domain.transitions import NewPart
 from stories_ingest.usecases.concurrency import for_each
-from stories_ingest.usecases.media_ports import Bucket, Cutter, Folder, Jobs, Maker, Piece
-from stories_ingest.usecases.ports import Relay, Stories
-from stories_ingest.usecases.wakeups import Bell
+from stories_ingest.usecases.media_ports import (
+    CaptionSplitter,
+    MediaBucket,
+    MediaPart,
+    MediaQueue,
+    ScratchFolder,
+    Transcoder,
+)
+from stories_ingest.usecases.ports import OutboxRelay, StoryRepository
+from stories_ingest.usecases.wakeups import Wakeups
 
 LEASE = timedelta(seconds=15)
 """A worker unheard for this long is taken for dead; it renews every two seconds."""
@@ -30,15 +37,15 @@ MAX_DEATHS = 5
 """Claims of one job without a word from those who made them, after which its lease is as long as a rest would be."""
 ROOM = 3
 """Disk space that a job needs, in sizes of its upload: itself, its parts, and what encoding may add."""
-MADE = 0.9
+TRANSCODE_SHARE = 0.9
 """Which part of the work is done when the media are made and only the final keys are to be written."""
-WRITTEN_AT_ONCE = 4
+CONCURRENT_UPLOADS = 4
 """How many parts of a long clip are written to the bucket at a time."""
 SUFFIXES = {"video/mp4": ".mp4", "image/jpeg": ".jpg", "image/webp": ".webp"}
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class JobOutcome:
     """How a job went: `posted`, `refused` with its reason, `lost` or `failed`; and how long since it was published."""
 
     result: str
@@ -49,7 +56,7 @@ class Done:
 
 
 @dataclass(slots=True)
-class Hold:
+class ClaimedJob:
     """A claimed job: what is renewed while the work goes on."""
 
     story: Story
@@ -71,7 +78,7 @@ class Hold:
 
     def note(self, share: float) -> None:
         """How much of the media is made, 0 to 1."""
-        self.progress = max(self.progress, min(share, 1.0) * MADE)
+        self.progress = max(self.progress, min(share, 1.0) * TRANSCODE_SHARE)
 
 
 def rest(attempts: int) -> timedelta:
@@ -80,23 +87,23 @@ def rest(attempts: int) -> timedelta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkOnMedia:
+class RunMediaJob:
     """Does one job, from claim to posted or refused."""
 
     worker: str
-    jobs: Jobs
-    stories: Stories
-    bucket: Bucket
-    make: Maker
-    folder: Folder
-    cut: Cutter
-    posted: Relay
-    bell: Bell
+    jobs: MediaQueue
+    stories: StoryRepository
+    bucket: MediaBucket
+    make: Transcoder
+    folder: ScratchFolder
+    cut: CaptionSplitter
+    posted: OutboxRelay
+    bell: Wakeups
     now: Clock
     new_id: Callable[[], str]
     renew_every_s: float = RENEW_EVERY_S
 
-    async def __call__(self) -> Done | None:
+    async def __call__(self) -> JobOutcome | None:
         """Do the job that has waited longest; None when nothing waits.
 
         A job whose dependencies fail is handed back and the failure raised, MachineFault where it is this machine's;
@@ -109,19 +116,19 @@ class WorkOnMedia:
         if story is None:
             return None
         assert story.job is not None, "a claimed story has a job"
-        hold = Hold(story, attempt)
+        hold = ClaimedJob(story, attempt)
         error: Exception | None = None
         try:
             result, reason = await self._held(hold)
         except Exception as failure:
-            if dependency_of(failure) is not None or isinstance(failure, MachineFault):
+            if failed_dependency(failure) is not None or isinstance(failure, MachineFault):
                 raise
             result, reason, error = "failed", "", failure
         took = self.now() - story.job.since
         self.bell.ring(story.id)
-        return Done(result, "photo" if story.content_type.startswith("image/") else "video", took, reason, error)
+        return JobOutcome(result, "photo" if story.content_type.startswith("image/") else "video", took, reason, error)
 
-    async def _held(self, hold: Hold) -> tuple[str, str]:
+    async def _held(self, hold: ClaimedJob) -> tuple[str, str]:
         """Work while the lease is renewed beside it; stop at once when it is lost."""
         work = asyncio.ensure_future(self._work(hold))
         renewing = asyncio.ensure_future(self._renew(hold, work))
@@ -140,8 +147,8 @@ class WorkOnMedia:
             if is_machine_fault(error):
                 await self._abandon(hold, RETRY_AFTER, counted=False)
                 raise MachineFault(str(error), ROOM * hold.story.size) from error
-            ours = dependency_of(error) is None
-            await self._abandon(hold, rest(hold.attempts) if ours else RETRY_AFTER, counted=ours)
+            is_internal = failed_dependency(error) is None
+            await self._abandon(hold, rest(hold.attempts) if is_internal else RETRY_AFTER, counted=is_internal)
             raise
         finally:
             work.cancel()
@@ -149,7 +156,7 @@ class WorkOnMedia:
             with suppress(asyncio.CancelledError):
                 await renewing
 
-    async def _work(self, hold: Hold) -> tuple[str, str]:
+    async def _work(self, hold: ClaimedJob) -> tuple[str, str]:
         if hold.lease > LEASE:
             await self._keep(hold)
         try:
@@ -157,13 +164,13 @@ class WorkOnMedia:
         except MediaRefused as refused:
             reason = refused.reason
             await self.stories.decide(
-                hold.story.id, lambda case: transitions.refuse(case, hold.worker, reason, whole_ms(self.now()))
+                hold.story.id, lambda case: transitions.refuse(case, hold.worker, reason, truncate_to_ms(self.now()))
             )
             await self._clear(hold)
             return "refused", reason
         return "posted", ""
 
-    async def _post(self, hold: Hold) -> None:
+    async def _post(self, hold: ClaimedJob) -> None:
         story = hold.story
         assert story.job is not None, "a claimed story has a job"
         async with self.folder() as folder:
@@ -174,27 +181,27 @@ class WorkOnMedia:
             pieces = await self.make(upload, story.content_type, story.split, made, hold.note)
             parts = await self._write(hold, pieces)
         await self.stories.decide(
-            story.id, lambda case: transitions.go_live(case, hold.worker, parts, whole_ms(self.now()))
+            story.id, lambda case: transitions.go_live(case, hold.worker, parts, truncate_to_ms(self.now()))
         )
         self.posted.wake()
         self.bell.ring(story.id)
         with suppress(Unavailable):  # the story is live; a sweep removes what is left
             await self.bucket.remove(staging_key(story.id))
 
-    async def _write(self, hold: Hold, pieces: Sequence[Piece]) -> list[Part]:
+    async def _write(self, hold: ClaimedJob, pieces: Sequence[MediaPart]) -> list[NewPart]:
         """Write every part under its own story's folder, announced on the job first so that no sweep takes them."""
         story = hold.story
         hold.parts = [story.id, *(self.new_id() for _ in pieces[1:])]
         await self._keep(hold)
 
-        async def write(made: tuple[str, Piece]) -> Part:
+        async def write(made: tuple[str, MediaPart]) -> NewPart:
             part = await self._write_one(hold, *made)
-            hold.progress = max(hold.progress, MADE) + (1 - MADE) / (len(pieces) + 1)
+            hold.progress = max(hold.progress, TRANSCODE_SHARE) + (1 - TRANSCODE_SHARE) / (len(pieces) + 1)
             return part
 
-        return await for_each(zip(hold.parts, pieces, strict=True), write, WRITTEN_AT_ONCE)
+        return await for_each(zip(hold.parts, pieces, strict=True), write, CONCURRENT_UPLOADS)
 
-    async def _write_one(self, hold: Hold, part_id: str, piece: Piece) -> Part:
+    async def _write_one(self, hold: ClaimedJob, part_id: str, piece: MediaPart) -> NewPart:
         name = self.new_id()
         key = final_key(part_id, name, SUFFIXES[piece.content_type])
         poster_key = final_key(part_id, name, ".poster.jpg")
@@ -213,15 +220,15 @@ class WorkOnMedia:
             has_audio=piece.has_audio,
             codecs=piece.codecs,
         )
-        return Part(id=part_id, media=media, captions_track=self._captions(hold.story, piece, len(hold.parts)))
+        return NewPart(id=part_id, media=media, captions_track=self._captions(hold.story, piece, len(hold.parts)))
 
-    def _captions(self, story: Story, piece: Piece, parts: int) -> str | None:
+    def _captions(self, story: Story, piece: MediaPart, parts: int) -> str | None:
         track = story.words.captions_track
         if track is None or parts == 1 or piece.duration_ms is None:
             return track
         return self.cut(track, piece.starts_ms, piece.starts_ms + piece.duration_ms)
 
-    async def _renew(self, hold: Hold, work: "asyncio.Future[tuple[str, str]]") -> None:
+    async def _renew(self, hold: ClaimedJob, work: "asyncio.Future[tuple[str, str]]") -> None:
         while True:
             await asyncio.sleep(self.renew_every_s)
             try:
@@ -234,26 +241,26 @@ class WorkOnMedia:
             except Exception:  # noqa: BLE001, S112  (the work itself meets the same failure and tells of it)
                 continue
 
-    async def _keep(self, hold: Hold) -> None:
+    async def _keep(self, hold: ClaimedJob) -> None:
         until = self.now() + hold.lease
         if not await self.jobs.renew(hold.story.id, hold.worker, until, hold.progress, hold.parts):
             raise LeaseLost(hold.story.id)
 
-    async def _not_decided_by_us(self, hold: Hold) -> bool:
+    async def _not_decided_by_us(self, hold: ClaimedJob) -> bool:
         """A job is also gone from under the lease when this very worker has just decided it."""
         story = await self.stories.find(hold.story.id)
         if story is None or story.state is State.DRAFT or story.state is State.PROCESSING:
             return True
         return story.posted is not None and story.posted.media.key not in hold.keys
 
-    async def _clear(self, hold: Hold) -> None:
+    async def _clear(self, hold: ClaimedJob) -> None:
         """Remove what this attempt wrote, and the upload if nobody else works on it; sweeps look again."""
         with suppress(Exception):
             story = await self.stories.find(hold.story.id)
             staged = [] if story is not None and story.state is State.PROCESSING else [staging_key(hold.story.id)]
             await self.bucket.remove(*hold.keys, *staged)
 
-    async def _abandon(self, hold: Hold, pause: timedelta, *, counted: bool) -> None:
+    async def _abandon(self, hold: ClaimedJob, pause: timedelta, *, counted: bool) -> None:
         """Stopped or failed on the way: let another try begin after a pause, and leave nothing of this one."""
         with suppress(Exception):
             await self.jobs.hand_back(hold.story.id, hold.worker, self.now() + pause, counted=counted)

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from stories_shared.clock import Clock, whole_ms
+from stories_shared.clock import Clock, truncate_to_ms
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
-from stories_ingest.domain.transitions import Case, Verdict
+from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.endings import EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount
-from stories_ingest.usecases.ports import Objects, Stories
+from stories_ingest.usecases.ports import StoryObjects, StoryRepository
 
-UNHEARD_OF = timedelta(hours=1)
+EXPIRY_GRACE = timedelta(hours=1)
 """How long after a story's end its expiry may still be on its way."""
 PAGE = 40
 """How many stories or accounts one turn takes: with a store that answers each call only just in time, half a minute."""
@@ -24,11 +24,11 @@ AT_ONCE = 4
 """How many of them at a time: requests want the bucket too."""
 LISTED = 1_000
 """How many keys a page of the bucket has, as many as S3 lists at once."""
-WALK_FOR = timedelta(seconds=10)
+MAX_SWEEP_TIME = timedelta(seconds=10)
 """After how long a walk through the bucket rests, remembers where it is and lets itself be seen alive."""
 
 
-class Overdue(Protocol):
+class CleanupQueue(Protocol):
     """What is due to be cleaned up."""
 
     async def vanishing(self, now: datetime, limit: int) -> list[str]:
@@ -50,7 +50,7 @@ class Overdue(Protocol):
         """Its second look is done, unless one was asked for meanwhile that is due after `until`."""
 
 
-class Keys(Protocol):
+class ObjectListing(Protocol):
     """Keys in the bucket."""
 
     async def page(self, prefix: str, after: str, limit: int) -> list[str]:
@@ -70,7 +70,7 @@ class Position(Protocol):
         """Remember where to go on; False when another replica has taken over."""
 
 
-class Wanted(Protocol):
+class ReferencedKeys(Protocol):
     """Which keys stories have a right to."""
 
     def __call__(self, keys: Collection[str], /) -> Awaitable[Collection[str]]:
@@ -78,12 +78,12 @@ class Wanted(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class VanishOverdue:
+class DiscardOverdue:
     """Drafts not published in time and refused stories after their day vanish, with what was uploaded."""
 
-    overdue: Overdue
-    stories: Stories
-    objects: Objects
+    overdue: CleanupQueue
+    stories: StoryRepository
+    objects: StoryObjects
     now: Clock
 
     async def __call__(self) -> bool:
@@ -97,24 +97,24 @@ class VanishOverdue:
             if (await self.stories.decide(story_id, self._vanish)).end:
                 await self.objects.erase(story_id)
 
-    def _vanish(self, case: Case) -> Verdict:
+    def _vanish(self, case: StorySnapshot) -> StoryChange:
         if case.story.posted is not None or not case.story.over(self.now()):
-            return transitions.leave(case)
-        return transitions.vanish(case, whole_ms(self.now()))
+            return transitions.no_change(case)
+        return transitions.discard(case, truncate_to_ms(self.now()))
 
 
 @dataclass(frozen=True, slots=True)
-class EraseUnheardOf:
+class EraseMissedExpiries:
     """Media of a story whose end was never told do not stay: an hour after it they go all the same."""
 
-    overdue: Overdue
-    stories: Stories
+    overdue: CleanupQueue
+    stories: StoryRepository
     erase: EraseMedia
     now: Clock
 
     async def __call__(self) -> bool:
         """One page of them; whether there may be more."""
-        story_ids = await self.overdue.unheard_of(self.now() - UNHEARD_OF, PAGE)
+        story_ids = await self.overdue.unheard_of(self.now() - EXPIRY_GRACE, PAGE)
         await for_each(story_ids, self._end, AT_ONCE)
         return len(story_ids) == PAGE
 
@@ -139,16 +139,16 @@ class SweepObjects:
         rests: whether a turn that does not reach the end lets its loop pause all the same.
     """
 
-    bucket: Keys
+    bucket: ObjectListing
     prefix: str
-    wanted: Wanted
+    wanted: ReferencedKeys
     now: Clock
     pages: int
     rests: bool = False
 
     async def __call__(self, position: Position) -> bool:
         """Go on for a while; whether there is more that is to be looked at without a pause."""
-        after, until = await position.load(), self.now() + WALK_FOR
+        after, until = await position.load(), self.now() + MAX_SWEEP_TIME
         for _ in range(self.pages):
             page = await self.bucket.page(self.prefix, after, LISTED)
             kept = await self.wanted(page)
@@ -162,11 +162,11 @@ class SweepObjects:
 
 
 @dataclass(frozen=True, slots=True)
-class LookAgain:
+class RecheckErasures:
     """Erasure looks twice: what a stalled worker or request wrote after the first time goes with the second."""
 
-    overdue: Overdue
-    objects: Objects
+    overdue: CleanupQueue
+    objects: StoryObjects
     erase_account: EraseAccount
     now: Clock
 

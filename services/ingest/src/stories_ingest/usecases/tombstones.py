@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from stories_shared.clock import Clock, whole_ms
+from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.events import Event
 
 
-class Speaker(Protocol):
+class Publisher(Protocol):
     """Speaks to Kafka."""
 
-    async def say(self, event: Event) -> None:
+    async def publish(self, event: Event) -> None:
         """Return when Kafka has acknowledged it. Raises Unavailable("kafka")."""
 
     async def forget(self, event: type[Event], key: str, widths: Collection[int] = ()) -> None:
@@ -27,7 +27,7 @@ class Speaker(Protocol):
         """How many partitions the event's topic has. Raises Unavailable("kafka")."""
 
 
-class Widths(Protocol):
+class PartitionCounts(Protocol):
     """How many partitions topics have had."""
 
     async def note(self, topic: str, width: int, at: datetime) -> None:
@@ -38,17 +38,17 @@ class Widths(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class TombstonePublisher:
     """Says and forgets. `kept`: how long ago what is forgotten now may have been said."""
 
-    speaker: Speaker
-    widths: Widths
+    speaker: Publisher
+    widths: PartitionCounts
     kept: timedelta
     now: Clock
 
-    async def say(self, event: Event) -> None:
+    async def publish(self, event: Event) -> None:
         """Return when Kafka has acknowledged it. Raises Unavailable."""
-        await self.speaker.say(event)
+        await self.speaker.publish(event)
 
     async def forget(self, event: type[Event], key: str) -> None:
         """Say a tombstone wherever the key may lie. Raises Unavailable."""
@@ -56,4 +56,4 @@ class Telling:
 
     async def look(self, event: type[Event]) -> None:
         """Note how many partitions the event's topic has. Raises Unavailable."""
-        await self.widths.note(event.topic, await self.speaker.width(event), whole_ms(self.now()))
+        await self.widths.note(event.topic, await self.speaker.width(event), truncate_to_ms(self.now()))

@@ -8,7 +8,7 @@ from collections import defaultdict
 from contextlib import suppress
 
 
-class Bell:
+class Wakeups:
     """Rung when there may be something new; whoever waits looks for themselves."""
 
     def __init__(self) -> None:
