@@ -57,7 +57,10 @@ class Timed:
         rate, bare = number / statistics.median(self.wall[name]), beside_number / statistics.median(self.wall[beside])
         own = number / statistics.median(self.processor[name])
         bare_own = beside_number / statistics.median(self.processor[beside])
-        print(f"{name:40} {rate:10,.0f}/s {rate / bare:6.2f} of {beside} ({own / bare_own:.2f} by processor time)")
+        print(
+            f"{name:36} {rate:9,.0f}/s, {own:9,.0f} a processor second: "
+            f"{rate / bare:.2f} ({own / bare_own:.2f}) of {beside}"
+        )
 
 
 def views_of(stories: Sequence[str], number: int) -> list[ReceivedEvent[StoryViewed]]:

@@ -34,4 +34,4 @@ def epoch_ms(at: datetime) -> int:
 
 def from_epoch_ms(value: int) -> datetime:
     """The aware UTC time of so many milliseconds since 1970-01-01 UTC."""
-    return datetime.fromtimestamp(value / 1000, UTC)
+    return EPOCH + timedelta(milliseconds=value)

@@ -92,8 +92,8 @@ async def test_a_worker_dies_with_its_parent(slow: Path, into: Path) -> None:
     program = f"""
         import asyncio, pathlib
         from stories_ingest.media import MediaLimits, make
-        make_it = make(pathlib.Path({str(slow)!r}), "video/mp4", True, MediaLimits(), pathlib.Path({str(into)!r}), print)
-        asyncio.run(make_it)
+        slow, into = pathlib.Path({str(slow)!r}), pathlib.Path({str(into)!r})
+        asyncio.run(make(slow, "video/mp4", True, MediaLimits(), into, print))
     """
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", textwrap.dedent(program), stdout=-3)
     try:

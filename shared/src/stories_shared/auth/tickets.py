@@ -6,12 +6,13 @@ heard of the story itself.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 
 from stories_shared.auth.signed_text import BadSignature, Key, Signer
+from stories_shared.clock import epoch_ms, from_epoch_ms
 
 NO_GRACE = timedelta(0)
 Refusal = Literal["missing", "malformed", "forged", "foreign", "ended"]
@@ -114,14 +115,14 @@ def to_wire(ticket: Ticket) -> WireTicket:
         ticket.author_id,
         ticket.story_id,
         ticket.access_revision,
-        milliseconds(ticket.ends_at),
-        milliseconds(ticket.expires_at),
+        epoch_ms(ticket.ends_at),
+        epoch_ms(ticket.expires_at),
         ticket.comments,
         ticket.friend
         | ticket.reactions << 1
         | ticket.sharing << 2
         | ticket.download << 3
-        | ticket.view_list << 4,  # in the order of SWITCHES
+        | ticket.view_list << 4,  # in the order of FLAGS
         ticket.part,
         ticket.parts,
         ticket.series_id,
@@ -129,28 +130,21 @@ def to_wire(ticket: Ticket) -> WireTicket:
 
 
 def from_wire(sealed: WireTicket) -> Ticket:
+    switches = sealed.switches
     return Ticket(
         viewer_id=sealed.viewer_id,
         author_id=sealed.author_id,
         story_id=sealed.story_id,
         access_revision=sealed.access_revision,
-        ends_at=at(sealed.ends_ms),
-        expires_at=at(sealed.expires_ms),
+        ends_at=from_epoch_ms(sealed.ends_ms),
+        expires_at=from_epoch_ms(sealed.expires_ms),
         comments=sealed.comments,
         part=sealed.part,
         parts=sealed.parts,
         series_id=sealed.series_id,
-        **{name: bool(sealed.switches >> bit & 1) for bit, name in enumerate(FLAGS)},
+        friend=bool(switches & 1),
+        reactions=bool(switches & 2),
+        sharing=bool(switches & 4),
+        download=bool(switches & 8),
+        view_list=bool(switches & 16),
     )
-
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MILLISECOND = timedelta(milliseconds=1)
-
-
-def milliseconds(at: datetime) -> int:
-    return (at - EPOCH) // MILLISECOND
-
-
-def at(milliseconds: int) -> datetime:
-    return EPOCH + milliseconds * MILLISECOND

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import random
 import ssl
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -18,9 +20,22 @@ from stories_shared.runtime.settings import Settings
 REQUEST_TIMEOUT_MS = 10_000
 
 
+@lru_cache(maxsize=100_000)
+def bytes_hash(key: bytes) -> int:
+    """The hash of a key; murmur2 in Python takes as long as all else about a record, and keys come again."""
+    return int(murmur2(key)) & 0x7FFFFFFF
+
+
 def key_hash(key: str) -> int:
     """What Java's clients and ours hash a key to: its partition is this, modulo the number of partitions."""
-    return int(murmur2(key.encode())) & 0x7FFFFFFF
+    return bytes_hash(key.encode())
+
+
+def partition_of(key: bytes | None, every: list[int], available: list[int]) -> int:
+    """Where a record goes: by its key, else anywhere."""
+    if key is None:
+        return random.choice(available or every)  # noqa: S311
+    return every[bytes_hash(key) % len(every)]
 
 
 aiokafka_patches.patch_connection_errors()

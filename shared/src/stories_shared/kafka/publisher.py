@@ -21,7 +21,7 @@ from stories_shared.events import Event, encode
 from stories_shared.events.cloudevents import headers_of
 from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
-from stories_shared.kafka.client import Kafka, key_hash
+from stories_shared.kafka.client import Kafka, key_hash, partition_of
 from stories_shared.runtime.logging import logger
 
 log = logger(__name__)
@@ -223,6 +223,7 @@ class Publisher:
                     enable_idempotence=self.kafka.idempotent,
                     max_request_size=MAX_RECORD_BYTES,
                     max_batch_size=MAX_BATCH_BYTES,
+                    partitioner=partition_of,
                     linger_ms=0,
                     retry_backoff_ms=100,
                 )
