@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -20,6 +21,7 @@ def truncate_to_ms(at: datetime) -> datetime:
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
+@lru_cache(maxsize=16_384)
 def rfc3339(at: datetime) -> str:
     """The time as RFC 3339, UTC, with milliseconds and ``Z``: ``2026-11-22T00:00:00.123Z``."""
     if at.tzinfo is not UTC:

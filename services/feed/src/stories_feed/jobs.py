@@ -1,5 +1,6 @@
 """Loops: what reads the log into the live index, and what tidies up behind it."""
 
+import gc
 from datetime import timedelta
 
 from stories_shared.clock import Clock
@@ -33,6 +34,7 @@ class LiveIndexConsumer:
         self.index = LiveIndex(snapshot.forget)
         self.metrics = metrics
         self.now = now
+        self._frozen = False
         log = ApplyToIndex(self.index, longest, now, self._appeared)
         load = LoadIndex(self._committed(kafka), snapshot, log)
         self.tail = LogTail(kafka, [StoryPosted, StoryDeleted], log, INDEX, stale_after_s, load)
@@ -48,6 +50,9 @@ class LiveIndexConsumer:
 
     async def tidy(self) -> bool:
         """Let go of what is over and measure what is there; True while there is more to let go."""
+        if self.loaded and not self._frozen:
+            self._frozen = True
+            gc.freeze()  # the collector would go through every live story again and again
         swept = self.index.sweep(self.now(), MAX_EXPIRED_PER_RUN)
         self.metrics.live_authors.set(self.index.live_authors)
         self.metrics.live_stories.set(self.index.live_stories)

@@ -1,6 +1,6 @@
 """Who may see a story, and what they may do with it. One rule for tray, rings, reels, For You and single stories."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -85,7 +85,7 @@ class Ring:
         return not self.unseen, -self.latest_at.timestamp(), self.author_id
 
 
-def ring_of(author_id: str, stories: Iterable[LiveStory], seen: Collection[int]) -> Ring | None:
+def ring_of(author_id: str, stories: Sequence[LiveStory], seen: Collection[int]) -> Ring | None:
     """The ring of stories that the viewer may see, in the order of the reel. It ends when its last story does.
 
     Args:
@@ -93,10 +93,13 @@ def ring_of(author_id: str, stories: Iterable[LiveStory], seen: Collection[int])
         stories: with their seen keys, as far as anybody has seen them.
         seen: keys of what the viewer has seen.
     """
-    stories = list(stories)
     if not stories:
         return None
     latest = stories[-1]
-    unseen = sum(story.seen_key not in seen for story in stories)
-    expires_at = max(story.expires_at for story in stories)
+    unseen, expires_at = 0, latest.expires_at
+    for story in stories:
+        if story.seen_key not in seen:
+            unseen += 1
+        if story.expires_at > expires_at:
+            expires_at = story.expires_at
     return Ring(author_id, len(stories), unseen, latest.posted_at, expires_at, latest.story_id)

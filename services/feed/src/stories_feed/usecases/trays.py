@@ -1,9 +1,11 @@
 """Who has something new: the tray of those a viewer follows, and rings of anyone asked for."""
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Protocol
 
 from stories_feed.domain.live import Audience, LiveStory
@@ -95,12 +97,12 @@ class ReadTray:
             await self.sight.learn_keys(story for reel in reels.values() for story in reel)
         rings = {author: ring for author, reel in reels.items() if (ring := ring_of(author, reel, seen))}
         mine = rings.pop(viewer_id, None)
-        ranked = sorted(
-            (ring for ring in rings.values() if after is None or ring.rank > after), key=lambda ring: ring.rank
-        )
-        page = ranked[:limit]
-        wanted = [ring.author_id for ring in page] + ([viewer_id] if mine else [])
-        entries = await self._entries({author: reels[author] for author in wanted}, seen)
+        ranked = sorted((ring.rank, ring) for ring in rings.values())
+        if after is not None:
+            ranked = ranked[bisect_right(ranked, after, key=itemgetter(0)) :]
+        page = [ring for _, ring in ranked[:limit]]
+        wanted = {ring.author_id: ring for ring in (*page, *((mine,) if mine else ()))}
+        entries = await self._entries(wanted, reels, seen)
         own = entries.pop(viewer_id, None)
         return Tray(list(entries.values()), own, page[-1].rank if len(ranked) > limit else None)
 
@@ -112,16 +114,16 @@ class ReadTray:
         relations = {**dict.fromkeys(authors, FOLLOWS), **known, viewer_id: Relation(own=True)}
         return self.sight.visible_reels(viewer_id, relations)
 
-    async def _entries(self, reels: "Reels", seen: frozenset[int]) -> dict[str, TrayEntry]:
+    async def _entries(self, rings: Mapping[str, Ring], reels: "Reels", seen: frozenset[int]) -> dict[str, TrayEntry]:
         """The entries of authors, in their order, counting only stories whose documents are there.
 
         Where the log is not heard from, the index alone decides, and no poster is shown.
         """
-        there, cards, now = await with_documents(reels, self.sight, self.stories)
+        there, cards, now = await with_documents({author: reels[author] for author in rings}, self.sight, self.stories)
         return {
             author: self._entry(ring, cards.get(ring.latest_id), reel[-1], now)
             for author, reel in there.items()
-            if (ring := ring_of(author, reel, seen))
+            if (ring := rings[author] if len(reel) == len(reels[author]) else ring_of(author, reel, seen))
         }
 
     def _entry(self, ring: Ring, card: Preview | None, latest: LiveStory, now: datetime) -> TrayEntry:
