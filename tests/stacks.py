@@ -14,7 +14,7 @@ from .journeys.stack import TWO_OF_EACH, Stack
 from .journeys.world import World
 
 # Everybody polls here; the limits that journeys hit are the others.
-PATIENT = {"LIMIT_READS": "100000", "LIMIT_EDGES": "10000", "MEDIA_WORKERS": "2"}
+PATIENT = {"LIMIT_READS": "100000", "LIMIT_EDGES": "10000", "LIMIT_WRITES": "10000", "MEDIA_WORKERS": "2"}
 
 
 @pytest.fixture(scope="package")

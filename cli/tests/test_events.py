@@ -16,7 +16,7 @@ from stories_shared.events import UserFollowed, UserUnfollowed
 from stories_shared.events.cloudevents import decode_record
 
 pytestmark = pytest.mark.servers
-FOLLOW = {"user_id": "ann", "target_id": "bob", "at": "2026-01-01T00:00:00Z"}
+FOLLOW = {"user_id": "ann", "target_id": "bob", "at": "2026-01-01T00:00:00.000Z"}
 
 
 def test_an_event_is_said_as_an_outsider_with_key_and_headers(installation: Any) -> None:
@@ -100,7 +100,7 @@ def test_a_million_edges_would_be_imported_like_these_with_a_rate_and_the_bad_li
 def test_an_import_that_stopped_goes_on_at_a_line_with_the_time_that_it_had(installation: Any, tmp_path: Path) -> None:
     file = tmp_path / "edges.csv"
     file.write_text("".join(f"u{number},ann\n" for number in range(10)))
-    ran = installation.run("follows", "import", str(file), "--from-line", "8", "--at", "2026-01-01T00:00:00Z")
+    ran = installation.run("follows", "import", str(file), "--from-line", "8", "--at", "2026-01-01T00:00:00.000Z")
     assert ran.exit_code == 0, ran.output
     edges = [decode_record(record, UserFollowed).event for record in installation.records("user-followed")]
     assert sorted(edge.user_id for edge in edges) == ["u7", "u8", "u9"]
@@ -136,7 +136,7 @@ def test_an_import_that_is_interrupted_says_how_to_go_on(installation: Any, tmp_
     ("content", "edges", "wrong"),
     [
         (b'\xef\xbb\xbfuser_id,target_id\r\n"ann","bob"\r\n', 1, 0),  # as a spreadsheet writes it
-        (b"ann,bob,2026-01-01T00:00:00Z\n\n , \nann,eve,\n", 2, 0),
+        (b"ann,bob,2026-01-01T00:00:00.000Z\n\n , \nann,eve,\n", 2, 0),
         (b"ann,ann\nann\nann,bob,yesterday\n\xff\xfe,bob\nann,b\0b\n", 0, 5),
         (b'"ann,bob\n' + b"x" * 3_000_000 + b"\nann,eve\n", 2, 1),
         (b"".join(b"nobody,not a user!\n" for _ in range(1_000)), 0, 1_000),
@@ -146,7 +146,7 @@ def test_an_import_that_is_interrupted_says_how_to_go_on(installation: Any, tmp_
 def test_every_line_is_an_edge_or_is_left_out(content: bytes, edges: int, wrong: int, tmp_path: Path) -> None:
     file = tmp_path / "edges.csv"
     file.write_bytes(content)
-    work = Import(file, "2026-01-01T00:00:00Z")
+    work = Import(file, "2026-01-01T00:00:00.000Z")
     assert len(list(work.edges(1))) == edges
     assert work.invalid == wrong
     assert len(work.errors) == min(wrong, 20)

@@ -79,7 +79,7 @@ async def test_no_service_dead_letters_what_another_release_publishes(world: Wor
         await publisher.send([ProducerRecord(kafka.topic(topic), event.key.encode(), value, headers)])
         await publisher.stop()
     async with open_reader(kafka) as log, asyncio.timeout(A_WHILE):
-        await erasure_replay.heard(log, kafka, topics, [topic for topic, _ in said])
+        await erasure_replay.wait_until_handled(log, kafka, topics, [topic for topic, _ in said])
     assert await dead_letter(world) == before
 
 

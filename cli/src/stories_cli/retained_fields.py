@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-_OUTBOX = ("pending.n", "pending.since")
+_OUTBOX = ("pending.n", "pending.since", "pending.retry_at", "pending.tries")
 _CLAIM = ("_id", "user_id", "body", "resource_id", "at", "lease", "status")
 _SLOTS = ("drafts", "held", "live", "posted")
 
@@ -27,7 +27,6 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
     "stories_ingest.turns": frozenset({"_id", "holder", "until", "position"}),
     "stories_feed.stories": NOTHING,
     "stories_feed.ended": frozenset({"_id", "at", "how", "marked_at"}),
-    "stories_feed.seen": frozenset({"_id", "stories", "until"}),
     "stories_engagement.stories": NOTHING,
     "stories_engagement.views": frozenset(
         {"_id", "author_id", "expires_at", "viewers", "plays", "ended", "how", "since", "erase_at"}
@@ -43,9 +42,9 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
     "stories_expiry.stories": frozenset(
         {
             *("_id", "author_id", "author_erased", "posted_at", "expires_at", "due", "revision"),
-            *("ended", "ended_at", "by", "said.id", "said.at", "said.call", "times_said", "resay_at", *_OUTBOX),
+            *("ended", "ended_at", "by", "said.id", "said.at", "said.call", "send_count", "resend_at", *_OUTBOX),
             *("backing_off", "backoff_from", "expected"),
-            *("erased.media", "erased.feed", "erased.engagement", "waiting", "completed_at", "forget_at"),
+            *("erased.media", "erased.feed", "erased.engagement", "waiting", "completed_at", "delete_at"),
         }
     ),
 }

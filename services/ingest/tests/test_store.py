@@ -50,7 +50,7 @@ class InMongo:
 
     async def pending(self):
         found = [
-            await self.mongo[name].find({"pending.since": {"$exists": True}}).to_list(None)
+            await self.mongo[name].find({"pending.retry_at": {"$type": "null"}}).to_list(None)
             for name in ("stories", "ended")
         ]
         return {document["_id"] for documents in found for document in documents}

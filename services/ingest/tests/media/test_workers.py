@@ -132,7 +132,7 @@ async def test_a_bug_of_ours_says_nothing_about_the_upload(tmp_path: Path, into:
         await make(source, "video/mp4", True, MediaLimits(max_parts="ten"), into, lambda fraction: None)
     room = tmp_path / "room"
     (room / "poster-1.jpg").mkdir(parents=True)  # where a file is to be written
-    monkeypatch.setattr(subprocess, "_room", lambda into: room)
+    monkeypatch.setattr(subprocess, "_output_folder", lambda into: room)
     with pytest.raises(WorkerLost, match="IsADirectoryError"):
         await make(source, "video/mp4", True, MediaLimits(), into, lambda fraction: None)
     assert is_empty(into)
@@ -146,7 +146,7 @@ async def test_a_full_disk_is_the_machines_fault(tmp_path: Path, into: Path, mon
     room = tmp_path / "room"
     room.mkdir()
     (room / name).symlink_to("/dev/full")
-    monkeypatch.setattr(subprocess, "_room", lambda into: room)
+    monkeypatch.setattr(subprocess, "_output_folder", lambda into: room)
     with pytest.raises(MachineFault, match="No space left"):
         await make(source, "video/mp4" if video else "image/jpeg", True, MediaLimits(), into, lambda fraction: None)
     assert is_empty(into)

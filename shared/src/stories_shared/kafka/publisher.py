@@ -113,24 +113,24 @@ class Publisher:
         """
         await self.send([self.message(saying) for saying in sayings])
 
-    async def forget(self, event: type[Event], key: str, widths: Iterable[int] = ()) -> None:
-        """Say a tombstone: the topic forgets what it said under this key.
+    async def publish_tombstone(self, event: type[Event], key: str, partition_counts: Iterable[int] = ()) -> None:
+        """Publish a tombstone, so that compaction removes the records of this key.
 
         Args:
             event: whose topic.
             key: of what is forgotten.
-            widths: other numbers of partitions that the topic has had. Each may have put the key elsewhere, where the
-                same is said.
+            partition_counts: other partition counts that the topic has had; each may have put the key in another
+                partition, which gets a tombstone too.
 
         Raises:
             Unavailable: it was not acknowledged in time.
         """
         hashed, topic = key_hash(key), self.kafka.topic(event.topic)
-        places = {hashed % width for width in (*widths, await self.width(event))}
+        places = {hashed % count for count in (*partition_counts, await self.partition_count(event))}
         headers = (("ce_source", self.source.encode()),)
         await self.send([ProducerRecord(topic, key.encode(), None, headers, place) for place in sorted(places)])
 
-    async def width(self, event: type[Event]) -> int:
+    async def partition_count(self, event: type[Event]) -> int:
         """How many partitions the event's topic has, as far as this publisher knows.
 
         Raises:

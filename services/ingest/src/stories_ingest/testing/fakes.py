@@ -130,7 +130,7 @@ class RecordingPublisher:
             raise Unavailable("kafka")
         self.said.append(event)
 
-    async def forget(self, event: type[Event], key: str) -> None:
+    async def publish_tombstone(self, event: type[Event], key: str) -> None:
         """Keep what was forgotten."""
         if self.down:
             raise Unavailable("kafka")

@@ -44,7 +44,7 @@ class EraseMedia:
         at = truncate_to_ms(self.now())
         await self.marks.erased(story_id, at, at + RECHECK_AFTER)
         await self.news.publish(StoryErased(story_id=story_id, store="media", erased_at=at))
-        await self.news.forget(StoryPosted, story_id)
+        await self.news.publish_tombstone(StoryPosted, story_id)
 
 
 @dataclass(frozen=True, slots=True)

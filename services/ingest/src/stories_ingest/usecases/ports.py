@@ -64,5 +64,5 @@ class EventPublisher(Protocol):
     async def publish(self, event: Event) -> None:
         """Return when Kafka has acknowledged it. Raises Unavailable("kafka")."""
 
-    async def forget(self, event: type[Event], key: str) -> None:
+    async def publish_tombstone(self, event: type[Event], key: str) -> None:
         """Say a tombstone. Raises Unavailable("kafka")."""
