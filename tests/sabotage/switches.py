@@ -15,7 +15,7 @@ SABOTAGE = "STORIES_TEST_SABOTAGE"
 def acknowledge_first() -> None:
     """FastStream's default: the offset is committed whatever becomes of the record."""
     from faststream import AckPolicy
-    from stories_shared.kafka.client import subscriber
+    from stories_shared.kafka import subscriber
 
     class Policy:
         NACK_ON_ERROR = AckPolicy.ACK_FIRST
@@ -55,7 +55,7 @@ def views_without_transaction() -> None:
     async def bare(_mongo: Any, verb: Any) -> Any:
         return await verb(None)
 
-    views.settled = bare  # type: ignore[attr-defined]
+    views.transaction_retrying_duplicates = bare  # type: ignore[attr-defined]
 
 
 def no_overdue_look() -> None:
@@ -95,7 +95,7 @@ def ended_marks_ignored() -> None:
         return []
 
     MongoStories._ended_among = none_of_them  # type: ignore[method-assign,assignment]
-    MongoStories.ended_since = none_at_all  # type: ignore[method-assign]
+    MongoStories.deleted_since = none_at_all  # type: ignore[method-assign]
 
 
 def staleness_not_judged() -> None:

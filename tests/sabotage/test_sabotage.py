@@ -18,10 +18,10 @@ SHARED, ENGAGEMENT = "shared/tests", "services/engagement/tests"
 FEED, EXPIRY = "services/feed/tests", "services/expiry/tests"
 GUARDS: Mapping[str, Sequence[str]] = {
     "acknowledge_first": [
-        f"{SHARED}/test_consuming.py::test_what_was_not_finished_is_read_again_by_whoever_comes_next",
+        f"{SHARED}/test_subscriber.py::test_what_was_not_finished_is_read_again_by_whoever_comes_next",
     ],
     "framework_reads_headers": [
-        f"{SHARED}/test_consuming.py::test_headers_that_are_no_text_or_null_or_ask_for_a_reply_change_nothing",
+        f"{SHARED}/test_subscriber.py::test_headers_that_are_no_text_or_null_or_ask_for_a_reply_change_nothing",
     ],
     "mark_cleared_unconditionally": [
         f"{SHARED}/test_outbox.py::test_a_change_during_the_saying_is_said_too_and_last",

@@ -212,7 +212,7 @@ async def test_stories_that_came_due_while_nobody_ran_end_soon_after_the_start(w
 async def test_an_unanswered_ending_is_said_again_with_the_same_data_and_id(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stories_expiry.store.update_pipelines.FIRST_PATIENCE", timedelta(seconds=0.5))
+    monkeypatch.setattr("stories_expiry.store.update_pipelines.FIRST_RESEND_DELAY", timedelta(seconds=0.5))
     async with world.replica() as client:
         event_id = new_id()
         deleted = StoryDeleted(story_id=new_id(), author_id="ann", deleted_at=truncate_to_ms(system_now()), by="author")
@@ -269,6 +269,7 @@ async def test_open_endings_are_published_at_once_when_kafka_is_back(world: Worl
         ids = await backed_off(world, 120)
         soon = story_posted(truncate_to_ms(system_now()), lives=timedelta(seconds=4))
         await world.publish(soon)
+        await eventually(lambda: timer_in_store(world, soon.story_id))
         servers.kill(servers.kafka)
         await eventually(lambda: impaired(client), within_s=30)
         await eventually(lambda: ended_in_store(world, soon.story_id), within_s=30)
@@ -280,6 +281,14 @@ async def test_open_endings_are_published_at_once_when_kafka_is_back(world: Worl
 
 async def impaired(client: httpx.AsyncClient) -> bool:
     return "kafka" in (await client.get("/readyz")).json()["problems"]
+
+
+async def timer_in_store(world: World, story_id: str) -> bool:
+    mongo = Mongo.connect(world.realm["MONGO_URL"], world.realm["MONGO_DATABASE"])
+    try:
+        return await mongo["stories"].find_one({"_id": story_id}) is not None
+    finally:
+        await mongo.close()
 
 
 async def ended_in_store(world: World, story_id: str) -> bool:
