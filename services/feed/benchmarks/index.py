@@ -23,7 +23,7 @@ from stories_feed.store.seen import MongoSeenMarks
 from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import DAY, NOON, posted
 from stories_feed.testing.in_memory import FakeLogStatus, FakeSigner, MemoryEdges, MemorySeen, MemoryStories
-from stories_feed.usecases.stories import as_live
+from stories_feed.usecases.stories import live_story_from_event
 from stories_feed.usecases.trays import FollowList, ReadTray
 from stories_feed.usecases.visible_stories import VisibleStories
 from stories_shared.mongo.client import Mongo
@@ -90,7 +90,7 @@ async def with_mongodb(url: str, index: LiveIndex) -> None:
     for start in range(0, len(live), 1_000):
         await stories.put(live[start : start + 1_000])
     for story in live:
-        index.put(as_live(story), NOON)
+        index.put(live_story_from_event(story), NOON)
     try:
         for followees in FOLLOWEES:
             viewer = f"viewer-{followees}"

@@ -120,7 +120,7 @@ class Feed:
     def __init__(self, mongo: Mongo) -> None:
         self.now = HandClock(NOON)
         stories, self.edges = MongoStories(mongo, self.now), MongoEdges(mongo, self.now)
-        self.index = LiveIndex(stories.forget)
+        self.index = LiveIndex(stories.evict)
         seen, ttl_policy = MongoSeenMarks(mongo, MAX_LIFETIME), TtlPolicy(timedelta(hours=1), timedelta(minutes=5))
         user_data, media = MongoUserData(mongo, stories, self.now), FakeSigner()
         visible_stories = VisibleStories(self.index, self.edges, stories, FakeLogStatus(), self.now)
@@ -361,11 +361,11 @@ class OneReel(RuleBasedStateMachine):
     @invariant()
     def a_reel_shows_what_its_viewer_may_see(self) -> None:
         for viewer in self.names.values():
-            shown, more = self.run(self.feed.reel(viewer, self.ann, None, 100))
+            entries, more = self.run(self.feed.reel(viewer, self.ann, None, 100))
             expected = self.reel_stories(viewer)
             assert more is None
-            assert [each.item.id for each in shown] == [story.id for story in expected]
-            assert [each.item.seen for each in shown] == [viewer in story.seen_by for story in expected]
+            assert [entry.item.id for entry in entries] == [story.id for story in expected]
+            assert [entry.item.seen for entry in entries] == [viewer in story.seen_by for story in expected]
 
     @invariant()
     def a_story_is_readable_by_id_if_the_reel_shows_it(self) -> None:

@@ -28,8 +28,8 @@ def references(document) -> set[str]:
 
 @pytest.mark.parametrize("lifetimes", [(timedelta(hours=24),), (timedelta(days=7), timedelta(seconds=20))])
 def test_marks_outlive_every_record_that_could_be_replayed(lifetimes) -> None:
-    longest = max(topic.max_record_age for topic in Topics.of(lifetimes).of_service("feed").values())
-    assert min(edges.MARK_RETENTION, stories.MARK_RETENTION) > longest
+    max_record_age = max(topic.max_record_age for topic in Topics.of(lifetimes).of_service("feed").values())
+    assert min(edges.MARK_RETENTION, stories.MARK_RETENTION) > max_record_age
 
 
 def test_index_starts_at_the_committed_offsets_of_its_topics() -> None:

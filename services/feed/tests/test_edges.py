@@ -169,8 +169,8 @@ async def test_thousands_of_follows_are_consumed_in_seconds(feed, people) -> Non
         return await feed.mongo["edges"].count_documents({"target": {"$regex": f"^{people.bob}"}, "on": True}) == 3_000
 
     await eventually(complete, 30)
-    chosen = await feed.mongo["choices"].find_one({"_id": f"{people.ann}7"})
-    assert len(chosen["following"]) == len(set(chosen["following"])) == 60
+    follow_list = await feed.mongo["choices"].find_one({"_id": f"{people.ann}7"})
+    assert len(follow_list["following"]) == len(set(follow_list["following"])) == 60
 
 
 async def test_a_user_is_erased_and_each_delivery_is_confirmed(feed, people) -> None:

@@ -43,10 +43,10 @@ async def test_the_urls_open_the_media_for_whole_seconds(feed, people, tmp_path)
     await objects.put_file(story.media.key, file, "video/mp4")
     item = await item_of(feed, story, people.bob)
     async with httpx.AsyncClient() as client:
-        shown = await client.get(item["media_url"])
+        media = await client.get(item["media_url"])
         saved = await client.get(item["download_url"])
         forged = await client.get(item["media_url"].replace("max-age%3D900", "max-age%3D901"))
-    assert (shown.content, shown.headers["cache-control"]) == (b"moving pictures", "private, max-age=900")
+    assert (media.content, media.headers["cache-control"]) == (b"moving pictures", "private, max-age=900")
     assert saved.headers["content-disposition"].startswith("attachment")
     assert forged.status_code == 403
     left = datetime.fromisoformat(item["urls_expire_at"]) - system_now()
@@ -227,8 +227,8 @@ async def test_a_malformed_seen_body_is_422(feed, body, status) -> None:
 async def test_for_you_has_public_unseen_stories_of_unmuted_authors(feed, people) -> None:
     await feed.edit("PUT", f"/v1/muted/{people.cho}", people.bob)
     await feed.edit("PUT", f"/v1/blocked/{people.bob}", people.dee)
-    wanted = await feed.post(people.ann)
-    unwanted = [
+    expected = await feed.post(people.ann)
+    excluded = [
         await feed.post(people.ann, audience="followers"),
         await feed.post(people.bob),
         await feed.post(people.cho),
@@ -241,10 +241,10 @@ async def test_for_you_has_public_unseen_stories_of_unmuted_authors(feed, people
         cursor = page["next_cursor"]
         if cursor is None:
             break
-    assert found.count(wanted.story_id) == 1
-    assert not {story.story_id for story in unwanted} & set(found)
-    await feed.see(people.bob, people.ann, wanted.story_id)
-    assert wanted.story_id not in str(await feed.get("/v1/for-you", people.bob, params={"limit": 100}))
+    assert found.count(expected.story_id) == 1
+    assert not {story.story_id for story in excluded} & set(found)
+    await feed.see(people.bob, people.ann, expected.story_id)
+    assert expected.story_id not in str(await feed.get("/v1/for-you", people.bob, params={"limit": 100}))
 
 
 async def test_a_deleted_story_is_gone_everywhere_within_a_second(feed, people) -> None:

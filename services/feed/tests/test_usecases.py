@@ -304,22 +304,22 @@ async def test_the_newest_engagement_of_each_kind_is_kept(use_cases) -> None:
 
 
 async def test_for_you_skips_the_viewers_own_stories(use_cases) -> None:
-    wanted = posted("ann", NOON - 50 * SECOND)
-    await use_cases.live(wanted, *(posted("bob", NOON - number * SECOND) for number in range(30)))
+    expected = posted("ann", NOON - 50 * SECOND)
+    await use_cases.live(expected, *(posted("bob", NOON - number * SECOND) for number in range(30)))
     entries, position = await use_cases.for_you("bob", None, 1)
-    assert [entry.item.id for entry in entries] == [wanted.story_id]
+    assert [entry.item.id for entry in entries] == [expected.story_id]
     assert position is None or await use_cases.for_you("bob", position, 1) == ([], None)
 
 
 async def test_for_you_scans_a_bounded_number_of_stories(use_cases, monkeypatch) -> None:
     monkeypatch.setattr("stories_feed.usecases.reels.MAX_SCANNED", 10)
-    wanted = posted("ann", NOON - 50 * SECOND)
-    await use_cases.live(wanted, *(posted("bob", NOON - number * SECOND) for number in range(25)))
+    expected = posted("ann", NOON - 50 * SECOND)
+    await use_cases.live(expected, *(posted("bob", NOON - number * SECOND) for number in range(25)))
     found, position, pages = [], None, 0
     while pages == 0 or position is not None:
         entries, position = await use_cases.for_you("bob", position, 1)
         found, pages = found + [entry.item.id for entry in entries], pages + 1
-    assert found == [wanted.story_id]
+    assert found == [expected.story_id]
     assert pages >= 3
 
 
@@ -330,8 +330,8 @@ async def test_for_you_makes_a_bounded_number_of_store_queries(use_cases) -> Non
         await use_cases.edges.change(
             [block], lambda graph, block=block: graph.apply(block, EdgeChange(True, NOON)), publish=False
         )
-    wanted = posted("ann", NOON - 100 * SECOND)
-    await use_cases.live(wanted)
+    expected = posted("ann", NOON - 100 * SECOND)
+    await use_cases.live(expected)
     batches, relations = [], use_cases.edges.relations
 
     async def counted(viewer, authors):
@@ -345,7 +345,7 @@ async def test_for_you_makes_a_bounded_number_of_store_queries(use_cases) -> Non
     while position is not None:
         entries, position = await use_cases.for_you("bob", position, 1)
         found += [entry.item.id for entry in entries]
-    assert found == [wanted.story_id]
+    assert found == [expected.story_id]
 
 
 def heavy(author: str, at: datetime = NOON) -> StoryPosted:

@@ -35,9 +35,9 @@ class LiveIndexConsumer:
         self.metrics = metrics
         self.now = now
         self._frozen = False
-        log = ApplyToIndex(self.index, max_lifetime, now, self._on_new_story)
-        load = LoadIndex(self._committed(kafka), snapshot, log)
-        self.tail = LogTail(kafka, [StoryPosted, StoryDeleted], log, INDEX, stale_after_s, load)
+        apply = ApplyToIndex(self.index, max_lifetime, now, self._on_new_story)
+        load = LoadIndex(self._committed(kafka), snapshot, apply)
+        self.tail = LogTail(kafka, [StoryPosted, StoryDeleted], apply, INDEX, stale_after_s, load)
 
     @property
     def loaded(self) -> bool:

@@ -17,8 +17,9 @@ class FeedSettings(Settings, ObjectStoreSettings):
         "open",
         description="`open`: users follow through this API; `events`: only events of the host application make follows",
     )
-    ticket_ttl: Duration = Field(timedelta(hours=1), description="the longest life of a ticket")
+    ticket_ttl: Duration = Field(timedelta(hours=1), description="the maximum lifetime of a ticket")
     restricted_ttl: Duration = Field(
-        timedelta(minutes=5), description="the longest life of URLs and tickets of stories that not everyone may see"
+        timedelta(minutes=5),
+        description="the maximum lifetime of URLs and tickets of stories with a restricted audience",
     )
     limit_edges: int = Field(120, ge=1, description="changes of edges a user may make in a minute, on each replica")

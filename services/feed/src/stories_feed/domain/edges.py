@@ -147,7 +147,7 @@ class EdgeSet:
         return all(not block.on and block.at < change.at for block in blocks)
 
     def changes(self) -> "list[AppliedChange]":
-        """Every edge that was changed or may have gone into or out of force, in its present state."""
+        """Every edge that was changed, or whose force a block may have changed, in its present state."""
         return [
             AppliedChange(key, self.latest[key], was_in_force, self.in_force(key), key in self.created)
             for key, was_in_force in self.previous.items()

@@ -102,7 +102,7 @@ class LiveIndex:
         return current is None
 
     def end(self, story_id: str, forget_at: datetime) -> LiveStory | None:
-        """Drop a story and remember its id; until the mark goes, no event restores it, and after that it has expired.
+        """Drop a story and set its ended mark, so that no event restores it before it has expired.
 
         Args:
             story_id: the story.

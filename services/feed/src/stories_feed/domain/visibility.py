@@ -59,7 +59,7 @@ def may_see(viewer_id: str, relation: Relation, story: Access) -> bool:
 
 
 def may_comment(relation: Relation, comments: str) -> bool:
-    """Whether the viewer may comment: ``everyone``, ``friends`` (authors are their own) or ``nobody``."""
+    """Whether the viewer may comment. ``comments`` is ``everyone``, ``friends`` (and the author) or ``nobody``."""
     return comments == "everyone" or (comments == "friends" and (relation.own or relation.friend))
 
 

@@ -42,9 +42,9 @@ class ReadReel:
             return [], None
         reel = self.visible_stories.visible_reel(viewer_id, author_id, relations[author_id])
         remaining = [story for story in reel if after is None or story.reel_position > after]
-        chosen = bounded(remaining[:limit])
-        items = await self.build_items(viewer_id, relations, seen, chosen)
-        return items, chosen[-1].reel_position if len(remaining) > len(chosen) else None
+        selected = bounded(remaining[:limit])
+        items = await self.build_items(viewer_id, relations, seen, selected)
+        return items, selected[-1].reel_position if len(remaining) > len(selected) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,9 @@ class ReadReels:
         )
         visible = [reel[:FIRST_ITEMS] for reel in self.visible_stories.visible_reels(viewer_id, relations).values()]
         by_position = [story for stories in zip_longest(*visible) for story in stories if story is not None]
-        chosen = bounded(by_position, at_least=len(visible))
+        selected = bounded(by_position, at_least=len(visible))
         reels: dict[str, list[ItemWithAccess]] = {author: [] for author in authors}
-        for item in await self.build_items(viewer_id, relations, seen, chosen):
+        for item in await self.build_items(viewer_id, relations, seen, selected):
             reels[item.item.author_id].append(item)
         return reels
 
@@ -126,11 +126,13 @@ class ReadForYou:
         muted, seen = await asyncio.gather(
             self.mutes.muted(viewer_id), self.marks.seen(viewer_id, self.visible_stories.now())
         )
-        chosen: list[LiveStory] = []
+        selected: list[LiveStory] = []
         relations: dict[str, Relation] = {}
         scanned, rounds, at, more = 0, 0, before, True
-        while more and len(chosen) < limit and scanned < MAX_SCANNED and rounds < MAX_ROUNDS:
-            found, count, at, more = self._scan(viewer_id, at, muted, seen, limit - len(chosen), MAX_SCANNED - scanned)
+        while more and len(selected) < limit and scanned < MAX_SCANNED and rounds < MAX_ROUNDS:
+            found, count, at, more = self._scan(
+                viewer_id, at, muted, seen, limit - len(selected), MAX_SCANNED - scanned
+            )
             scanned, rounds = scanned + count, rounds + 1
             missing = {story.author_id for story in found} - relations.keys()
             loaded, _ = await asyncio.gather(
@@ -138,17 +140,17 @@ class ReadForYou:
                 self.visible_stories.load_seen_keys(found if seen else ()),
             )
             relations |= loaded
-            chosen += [
+            selected += [
                 story
                 for story in found
                 if story.seen_key not in seen and may_see(viewer_id, relations.get(story.author_id, NO_ACCESS), story)
             ]
-        page = bounded(chosen)
-        if len(page) < len(chosen):
-            chosen, at, more = page, page[-1].recency_key, True
-        fresh = [story for story in chosen if not self.visible_stories.log_status.stale(story.story_id)]
-        if chosen and not fresh:
-            self.visible_stories.require_fresh(story.story_id for story in chosen)
+        page = bounded(selected)
+        if len(page) < len(selected):
+            selected, at, more = page, page[-1].recency_key, True
+        fresh = [story for story in selected if not self.visible_stories.log_status.stale(story.story_id)]
+        if selected and not fresh:
+            self.visible_stories.require_fresh(story.story_id for story in selected)
         return await self.build_items(viewer_id, relations, seen, fresh), at if more else None
 
     def _scan(
