@@ -130,10 +130,8 @@ class Feed:
         self.end = EndStories(stories, RecordingPublisher(), self.now)
         self.mark_seen = MarkSeen(seen, stories, user_data, MAX_LIFETIME, self.now)
         self.mark_seen_up_to = MarkSeenUpTo(self.index, visible_stories, stories, seen, self.now)
-        self.reel, self.story = (
-            ReadReel(visible_stories, build_items, seen),
-            ReadStory(visible_stories, build_items, seen),
-        )
+        self.reel = ReadReel(visible_stories, build_items, seen)
+        self.story = ReadStory(visible_stories, build_items, seen)
         self.tray = ReadTray(visible_stories, self.edges, seen, stories, media, ttl_policy)
         self.rings = ReadRings(visible_stories, seen, stories)
         self.change_edge = ChangeEdge(self.edges, NoopRelay(), self.now)

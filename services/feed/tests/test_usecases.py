@@ -70,10 +70,8 @@ class UseCases:
         self.mark_seen = MarkSeen(self.seen, self.stories, self.user_data, DAY, self.now)
         self.tray = ReadTray(visible_stories, self.edges, self.seen, self.stories, media, ttl_policy)
         self.rings = ReadRings(visible_stories, self.seen, self.stories)
-        self.reel, self.story = (
-            ReadReel(visible_stories, build_items, self.seen),
-            ReadStory(visible_stories, build_items, self.seen),
-        )
+        self.reel = ReadReel(visible_stories, build_items, self.seen)
+        self.story = ReadStory(visible_stories, build_items, self.seen)
         self.reels = ReadReels(visible_stories, build_items, self.seen)
         self.for_you = ReadForYou(visible_stories, build_items, self.seen, self.edges)
         self.change_edge = ChangeEdge(self.edges, self.relay, self.now)

@@ -127,7 +127,7 @@ class MongoStories:
     async def contents(self, story_ids: Collection[str]) -> Mapping[str, StoredStory]:
         """The content of the stories that have a readable document."""
         found = await self._content_loader.get_many(story_ids)
-        stored = {story_id: self._stored(document) for story_id, document in found.items() if "body" in document}
+        stored = {story_id: self._decode(document) for story_id, document in found.items() if "body" in document}
         return {story_id: each for story_id, each in stored.items() if each is not None}
 
     async def recent_contents(self, stories: Mapping[str, int]) -> Mapping[str, StoredStory]:
@@ -239,7 +239,7 @@ class MongoStories:
         found = self._stories.find({"_id": {"$in": list(story_ids)}}, {"seen_key": 1, "expires_at": 1})
         return {each["_id"]: SeenKey(each["seen_key"], each["expires_at"]) async for each in found}
 
-    def _stored(self, document: Document) -> StoredStory | None:
+    def _decode(self, document: Document) -> StoredStory | None:
         """Decode and cache a document; None if that fails, so that one document never fails a whole page."""
         try:
             stored = StoredStory.of(decode(document["body"]), document["seen_key"])

@@ -65,11 +65,11 @@ class ReadReels:
             self.marks.seen(viewer_id, self.visible_stories.now()),
         )
         visible = [reel[:FIRST_ITEMS] for reel in self.visible_stories.visible_reels(viewer_id, relations).values()]
-        by_position = [story for stories in zip_longest(*visible) for story in stories if story is not None]
+        by_position = [story for rank in zip_longest(*visible) for story in rank if story is not None]
         selected = bounded(by_position, at_least=len(visible))
         reels: dict[str, list[ItemWithAccess]] = {author: [] for author in authors}
-        for item in await self.build_items(viewer_id, relations, seen, selected):
-            reels[item.item.author_id].append(item)
+        for entry in await self.build_items(viewer_id, relations, seen, selected):
+            reels[entry.item.author_id].append(entry)
         return reels
 
 
