@@ -1,11 +1,11 @@
-"""What a request to the feed's hot routes costs, beside a constant answer of the same bytes in the same run.
+"""The cost of requests to the feed's hot routes, compared with a constant response of the same bytes in the same run.
 
     python services/feed/benchmarks/hot_routes.py [--follows 50,200,1000,5000] [--granian PROGRAM] [NAME …]
 
-It starts Kafka, mongod and an object store of its own, one feed process, and beside it a bare ASGI application under
-granian (where its program is given or found) or uvicorn. wrk loads them in turn over 32 connections as 64 viewers. Two
-ratios are printed for each route: of requests a second, which other work on the machine disturbs, and of the
-processor's time for one request, which it hardly does.
+It starts its own Kafka, mongod and object store, one feed process, and a bare ASGI application under granian (if its
+program is given or found) or uvicorn. wrk loads them in turn over 32 connections as 64 viewers. Two ratios are printed
+for each route: requests per second, which other work on the machine disturbs, and CPU time per request, which it hardly
+disturbs.
 """
 
 import argparse
@@ -67,7 +67,7 @@ end
 
 @dataclass
 class Load:
-    """What wrk saw, and what the server used."""
+    """Results of wrk, and the server's CPU time."""
 
     a_second: float
     p50_ms: float
@@ -90,8 +90,8 @@ class Process:
         times = [each.cpu_times() for each in (found, *found.children(recursive=True))]
         return sum(each.user + each.system for each in times)
 
-    def rest(self, seconds: float = 5) -> None:
-        """Learn what it uses while nobody asks; that is no part of a request's cost."""
+    def measure_idle(self, seconds: float = 5) -> None:
+        """Measure its idle CPU usage, which is subtracted from the cost of requests."""
         before = self.cpu_s()
         time.sleep(seconds)
         self.idle = (self.cpu_s() - before) / seconds
@@ -100,21 +100,21 @@ class Process:
         """Load it with wrk."""
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script), self.url + path]
         before, began = self.cpu_s(), time.monotonic()
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         used = self.cpu_s() - before - self.idle * (time.monotonic() - began)
-        requests = int(re.search(r"(\d+) requests in", told)[1])  # type: ignore[index]
+        requests = int(re.search(r"(\d+) requests in", output)[1])  # type: ignore[index]
         if not requests:
-            raise RuntimeError(told)
-        failed = re.search(r"Non-2xx or 3xx responses: (\d+)", told)
+            raise RuntimeError(output)
+        failed = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
         return Load(
-            float(re.search(r"Requests/sec:\s+([\d.]+)", told)[1]),  # type: ignore[index]
-            *(milliseconds(re.search(rf"{share}%\s+([\d.]+)(us|ms|s)\b", told)) for share in (50, 99)),
+            float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1]),  # type: ignore[index]
+            *(milliseconds(re.search(rf"{share}%\s+([\d.]+)(us|ms|s)\b", output)) for share in (50, 99)),
             used / requests * 1e6,
             int(failed[1]) if failed else 0,
         )
 
     def stop(self) -> None:
-        """End it."""
+        """Terminate it."""
         self.popen.terminate()
         try:
             self.popen.wait(15)
@@ -123,21 +123,21 @@ class Process:
 
 
 def milliseconds(found: re.Match[str] | None) -> float:
-    """A time as wrk writes it."""
+    """A time in wrk's format, in milliseconds."""
     return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]] if found else float("nan")
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = 90) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 90) -> None:
     """Poll until it is true."""
     deadline = time.monotonic() + seconds
-    while not true():
+    while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(what)
         time.sleep(0.1)
 
 
 def get(url: str, token: str = "") -> bytes | None:
-    """The body, or None where it is no 200."""
+    """The body, or None if the status is not 200."""
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
@@ -153,15 +153,15 @@ async def prepare(realm: Realm, settings: FeedSettings, follows: list[int]) -> s
     await store.ensure(mongo)
     edges, now = MongoEdges(mongo, system_now), system_now()
     viewers = [(count, f"v{count}-{number}") for count in follows for number in range(VIEWERS)]
-    pairs = [EdgeKey(Kind.FOLLOW, viewer, f"live{n}") for _, viewer in viewers for n in range(RINGS)]
-    for start in range(0, len(pairs), 500):
+    keys = [EdgeKey(Kind.FOLLOW, viewer, f"live{n}") for _, viewer in viewers for n in range(RINGS)]
+    for start in range(0, len(keys), 500):
 
-        def decide(graph: EdgeSet, pairs: list[EdgeKey] = pairs[start : start + 500]) -> None:
-            for pair in pairs:
-                graph.hear(pair, EdgeChange(asked=True, at=now))
+        def update(graph: EdgeSet, keys: list[EdgeKey] = keys[start : start + 500]) -> None:
+            for key in keys:
+                graph.apply(key, EdgeChange(on=True, at=now))
 
-        await edges.change(pairs[start : start + 500], decide, say=False)
-    # Whom nobody ever sees needs no edges: a tray reads what was chosen.
+        await edges.change(keys[start : start + 500], update, publish=False)
+    # Authors without stories need no edges: a tray reads the follow list only.
     for count, viewer in viewers:
         others = [f"other{n}" for n in range(count - RINGS)]
         await mongo["choices"].update_one({"_id": viewer}, {"$push": {"following": {"$each": others}}})
@@ -178,7 +178,7 @@ async def prepare(realm: Realm, settings: FeedSettings, follows: list[int]) -> s
 
 @contextmanager
 def servers() -> Iterator[Servers]:
-    """Real ones, in a folder that goes."""
+    """Real servers in a temporary directory."""
     folder = Path(tempfile.mkdtemp(prefix="stories-bench-"))
     running = Servers(folder)
     try:
@@ -204,7 +204,7 @@ def routes(follows: list[int], story_id: str) -> dict[str, tuple[str, str]]:
 
 
 def bare_command(granian: str | None, folder: Path, port: int) -> list[str]:
-    """The constant application's server."""
+    """The command that serves the constant response."""
     if granian:
         return [
             granian,
@@ -232,7 +232,7 @@ def bare_command(granian: str | None, folder: Path, port: int) -> list[str]:
 
 
 def measure(given: argparse.Namespace, feed: Process, running: Servers, story_id: str) -> None:
-    """Each route in turn with its constant."""
+    """Load each route in turn, and its constant response."""
     folder = Path(tempfile.mkdtemp(prefix="stories-bare-"))
     print(
         f"{'route':12} {'req/s':>8} {'p50':>7} {'p99':>7} {'cpu us':>7}"
@@ -252,7 +252,7 @@ def measure(given: argparse.Namespace, feed: Process, running: Servers, story_id
         port = free_port(set())
         bare = Process(bare_command(given.granian, folder, port), port)
         try:
-            until(lambda bare=bare: get(bare.url + "/") is not None, "the constant does not answer")
+            wait_until(lambda bare=bare: get(bare.url + "/") is not None, "the bare application does not answer")
             for server in (feed, bare):
                 server.load(path, 2, script)
             rounds: list[tuple[Load, Load]] = [
@@ -266,7 +266,7 @@ def measure(given: argparse.Namespace, feed: Process, running: Servers, story_id
         ours, constant = (
             {
                 "a_second": median(each[side].a_second for each in rounds),
-                "cpu_us": min(each[side].cpu_us for each in rounds),  # the round that others disturbed least
+                "cpu_us": min(each[side].cpu_us for each in rounds),  # the least disturbed round
             }
             for side in (0, 1)
         )
@@ -281,7 +281,7 @@ def measure(given: argparse.Namespace, feed: Process, running: Servers, story_id
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seconds", type=int, default=4)
     arguments.add_argument("--rounds", type=int, default=3)
@@ -293,19 +293,19 @@ def main() -> None:
     with servers() as running:
         realm = Realm(running)
         port = free_port(set())
-        told: dict[str, Any] = {"LIMIT_READS": "100000000", "PORT": str(port), "HOST": "127.0.0.1"}
-        environment = {**realm, **told}
+        overrides: dict[str, Any] = {"LIMIT_READS": "100000000", "PORT": str(port), "HOST": "127.0.0.1"}
+        environment = {**realm, **overrides}
         settings = load(FeedSettings, {name.lower(): value for name, value in environment.items()})
         story_id = asyncio.run(prepare(realm, settings, given.follows))
         feed = Process([sys.executable, "-m", "stories_feed"], port, {**environment, "LOG_LEVEL": "WARNING"})
         try:
             url, token = f"{feed.url}/v1/stories/{story_id}", running.token("somebody")
-            until(lambda: get(f"{feed.url}/readyz") is not None, "the feed is not ready")
-            until(lambda: get(url, token) is not None, "no story appears")
+            wait_until(lambda: get(f"{feed.url}/readyz") is not None, "the feed is not ready")
+            wait_until(lambda: get(url, token) is not None, "no story appears")
             if given.spy:
                 spy = [given.spy, "record", "-p", str(feed.popen.pid), "-r", "200", "-d", "25", "-f", "raw"]
                 subprocess.Popen([*spy, "-o", "profile.txt"])
-            feed.rest()
+            feed.measure_idle()
             print(f"the feed alone uses {feed.idle:.1%} of a core")
             measure(given, feed, running, story_id)
         finally:

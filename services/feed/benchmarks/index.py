@@ -1,8 +1,8 @@
-"""What a tray costs with the live index, and what a post costs beside a row for each follower.
+"""The cost of a tray with the live index, and of a post compared with one row per follower.
 
     python services/feed/benchmarks/index.py [--mongo mongodb://…]
 
-Without MongoDB only what happens in memory is measured. It uses a database of its own, which it drops.
+Without MongoDB only the in-memory part is measured. It uses its own database and drops it.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from stories_feed.store.seen import MongoSeenMarks
 from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import DAY, NOON, posted
 from stories_feed.testing.in_memory import FakeLogStatus, FakeSigner, MemoryEdges, MemorySeen, MemoryStories
-from stories_feed.usecases.stories import as_live
+from stories_feed.usecases.stories import live_story_from_event
 from stories_feed.usecases.trays import FollowList, ReadTray
 from stories_feed.usecases.visible_stories import VisibleStories
 from stories_shared.mongo.client import Mongo
@@ -33,11 +33,11 @@ AUTHORS, LIVE = 1_000_000, 50_000  # five in a hundred authors are live at any m
 FOLLOWEES = (200, 5_000)
 FOLLOWERS = (1_000, 10_000)
 ROUNDS = 200
-LIVES = TtlPolicy(ticket=timedelta(hours=1), restricted=timedelta(minutes=5))
+TTL_POLICY = TtlPolicy(ticket=timedelta(hours=1), restricted=timedelta(minutes=5))
 
 
 async def timed(rounds: int, act: Callable[[int], Awaitable[object]]) -> float:
-    """The median of so many rounds, in milliseconds."""
+    """The median time over the rounds, in milliseconds."""
     took = []
     for number in range(rounds):
         began = time.perf_counter()
@@ -47,7 +47,7 @@ async def timed(rounds: int, act: Callable[[int], Awaitable[object]]) -> float:
 
 
 def filled() -> LiveIndex:
-    """An index with one story each of the live authors."""
+    """An index with one story of each live author."""
     index = LiveIndex()
     for number in range(LIVE):
         posted_at = NOON - timedelta(seconds=number % 80_000)
@@ -55,32 +55,32 @@ def filled() -> LiveIndex:
     return index
 
 
-class Chosen(MemoryEdges):
-    """Follows of one viewer, ready made."""
+class FixedFollows(MemoryEdges):
+    """The same follow list for every viewer."""
 
     def __init__(self, following: list[str]) -> None:
         super().__init__()
         self.following = following
 
-    async def choices(self, viewer_id: str) -> FollowList:  # noqa: ARG002
-        """The same for everyone."""
+    async def follow_list(self, viewer_id: str) -> FollowList:  # noqa: ARG002
+        """The fixed follow list."""
         return FollowList(self.following, frozenset())
 
 
 async def in_memory(index: LiveIndex) -> None:
-    """The tray without any store: finding, judging and ranking alone."""
+    """The tray without a store: filtering and ranking only."""
     now = HandClock(NOON)
     for followees in FOLLOWEES:
-        edges = Chosen([f"author-{number}" for number in random.sample(range(AUTHORS), followees)])
+        edges = FixedFollows([f"author-{number}" for number in random.sample(range(AUTHORS), followees)])
         stories = MemoryStories(now)
-        sight = VisibleStories(index, edges, stories, FakeLogStatus(), now)
-        tray = ReadTray(sight, edges, MemorySeen(), stories, FakeSigner(), LIVES)
+        visible_stories = VisibleStories(index, edges, stories, FakeLogStatus(), now)
+        tray = ReadTray(visible_stories, edges, MemorySeen(), stories, FakeSigner(), TTL_POLICY)
         took = await timed(ROUNDS, lambda _, tray=tray: tray("viewer", None, 20))
         print(f"tray in memory, {followees} followees, {LIVE} live authors: {took:.2f} ms")
 
 
 async def with_mongodb(url: str, index: LiveIndex) -> None:
-    """A whole tray, and a post beside a row for each follower."""
+    """A whole tray, and a post compared with one row per follower."""
     mongo = Mongo.connect(url, "stories_feed_benchmark")
     await mongo.client.drop_database("stories_feed_benchmark")
     await store.ensure(mongo)
@@ -90,13 +90,13 @@ async def with_mongodb(url: str, index: LiveIndex) -> None:
     for start in range(0, len(live), 1_000):
         await stories.put(live[start : start + 1_000])
     for story in live:
-        index.put(as_live(story), NOON)
+        index.put(live_story_from_event(story), NOON)
     try:
         for followees in FOLLOWEES:
             viewer = f"viewer-{followees}"
             await follow(edges, viewer, [f"author-{n}" for n in random.sample(range(AUTHORS // 10), followees)])
-            sight = VisibleStories(index, edges, stories, FakeLogStatus(), now)
-            tray = ReadTray(sight, edges, seen, stories, FakeSigner(), LIVES)
+            visible_stories = VisibleStories(index, edges, stories, FakeLogStatus(), now)
+            tray = ReadTray(visible_stories, edges, seen, stories, FakeSigner(), TTL_POLICY)
             took = await timed(ROUNDS, lambda _, tray=tray, viewer=viewer: tray(viewer, None, 20))
             print(f"whole tray, {followees} followees: {took:.2f} ms")
         took = await timed(20, lambda _: stories.put([posted("author-1", NOON)]))
@@ -111,26 +111,26 @@ async def with_mongodb(url: str, index: LiveIndex) -> None:
 
 
 async def follow(edges: MongoEdges, viewer: str, targets: list[str]) -> None:
-    """Have a viewer follow many, in batches as they are heard from the log."""
+    """Make a viewer follow many, in batches as a consumer applies them."""
     began = time.perf_counter()
     for start in range(0, len(targets), 500):
-        pairs = [EdgeKey(Kind.FOLLOW, viewer, target) for target in targets[start : start + 500]]
+        keys = [EdgeKey(Kind.FOLLOW, viewer, target) for target in targets[start : start + 500]]
 
-        def decide(graph: EdgeSet, pairs: list[EdgeKey] = pairs) -> None:
-            for pair in pairs:
-                graph.hear(pair, EdgeChange(asked=True, at=NOON))
+        def update(graph: EdgeSet, keys: list[EdgeKey] = keys) -> None:
+            for key in keys:
+                graph.apply(key, EdgeChange(on=True, at=NOON))
 
-        await edges.change(pairs, decide, say=False)
-    print(f"edges heard: {len(targets) / (time.perf_counter() - began):.0f}/s")
+        await edges.change(keys, update, publish=False)
+    print(f"edges applied: {len(targets) / (time.perf_counter() - began):.0f}/s")
 
 
 def rows_of(number: int, followers: int) -> list[dict[str, object]]:
-    """A row for each follower, as a feed that fans out on write has them."""
+    """One row per follower, as with fan-out on write."""
     return [{"viewer": f"v{n}", "author": "author-1", "story": f"{number}-{n}", "at": NOON} for n in range(followers)]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--mongo", help="a replica set to measure on")
     given = arguments.parse_args()

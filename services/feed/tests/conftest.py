@@ -1,4 +1,4 @@
-"""The feed on real servers: one service in this process, spoken to through its HTTP application and through Kafka."""
+"""The feed on real servers: one service in this process, used through its ASGI application and Kafka."""
 
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -30,13 +30,13 @@ DAY = timedelta(hours=24)
 
 
 class Feed:
-    """A running feed, and voices of those who speak to it."""
+    """A running feed, with publishers of ingest and of the host application."""
 
-    def __init__(self, realm: Realm, **given: Any) -> None:
+    def __init__(self, realm: Realm, **overrides: Any) -> None:
         self.realm = realm
         names = {name.lower(): value for name, value in realm.items()}
         settings = {"story_lifetimes": "24h,3s", "limit_reads": 100_000, "limit_edges": 100_000}
-        self.settings = load(FeedSettings, {**names, **settings, **given})
+        self.settings = load(FeedSettings, {**names, **settings, **overrides})
         self.kafka = Kafka.of(self.settings)
         self.ingest = Publisher(self.kafka, "ingest")
         self.host = Publisher(self.kafka, "ingest")
@@ -47,14 +47,14 @@ class Feed:
         self._stack = AsyncExitStack()
 
     async def start(self) -> None:
-        """Begin to serve, and wait until it is ready."""
+        """Start, and wait until it is ready."""
         await self._stack.enter_async_context(self.app.router.lifespan_context(self.app))
         await self.ingest.start()
         await self.host.start()
         await eventually(self.ready, 60)
 
     async def stop(self) -> None:
-        """Stop in good order."""
+        """Shut down gracefully."""
         await self._stack.aclose()
         await self.http.aclose()
         await self.ingest.stop()
@@ -62,7 +62,7 @@ class Feed:
         await self.mongo.close()
 
     async def ready(self) -> bool:
-        """Whether it takes traffic."""
+        """Whether `/readyz` is 200."""
         answer = await self.http.get("/readyz")
         assert answer.status_code == 200, answer.text
         return True
@@ -70,52 +70,52 @@ class Feed:
     async def call(
         self, method: str, path: str, user: str, roles: Sequence[str] = (), headers: Any = None, **options: Any
     ) -> httpx.Response:
-        """A request of a user."""
+        """Send a request as a user."""
         token = self.realm.servers.token(user, roles=roles)
         return await self.http.request(
             method, path, headers={"Authorization": f"Bearer {token}", **(headers or {})}, **options
         )
 
     async def get(self, path: str, user: str, **options: Any) -> Any:
-        """What a user is answered."""
+        """The JSON of a successful GET as a user."""
         answer = await self.call("GET", path, user, **options)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     async def edit(self, method: str, path: str, user: str, status: int = 204) -> httpx.Response:
-        """A change that a user makes."""
+        """Send a request without a body as a user, and check its status."""
         answer = await self.call(method, path, user)
         assert answer.status_code == status, answer.text
         return answer
 
     async def follow(self, user: str, *targets: str) -> None:
-        """Have a user follow others."""
+        """Make a user follow others."""
         for target in targets:
             await self.edit("PUT", f"/v1/following/{target}", user)
 
     async def publish(self, *events: Event) -> None:
-        """What ingest and its like say."""
+        """Publish as an internal service."""
         await self.ingest.publish_all([OutgoingEvent(event) for event in events])
 
-    async def tell(self, *events: Event) -> None:
-        """What the host application says."""
+    async def publish_as_host(self, *events: Event) -> None:
+        """Publish as the host application."""
         await self.host.publish_all([OutgoingEvent(event) for event in events])
 
     async def post(self, author: str, lifetime: timedelta = DAY, **fields: Any) -> StoryPosted:
-        """Have a story posted, and wait until its author sees it."""
+        """Publish a story, and wait until its author sees it."""
         story = posted(author, fields.pop("at", None) or system_now(), lifetime, **fields)
         await self.publish(story)
         await eventually(lambda: self.sees(author, story.story_id))
         return story
 
     async def sees(self, user: str, story_id: str) -> bool:
-        """Whether the user is shown the story when asking for it by id."""
+        """Whether the user can read the story by id."""
         answer = await self.call("GET", f"/v1/stories/{story_id}", user)
         assert answer.status_code in {200, 404}, answer.text
         return answer.status_code == 200
 
     async def reel(self, user: str, author: str) -> list[str]:
-        """The ids of an author's stories that a user is shown."""
+        """The ids of the stories in an author's reel for a user."""
         return [item["id"] for item in (await self.get(f"/v1/users/{author}/stories", user))["items"]]
 
     async def tray(self, user: str) -> dict[str, str]:
@@ -128,7 +128,7 @@ class Feed:
         return str(rings[author])
 
     async def see(self, user: str, author: str, story_id: str) -> None:
-        """Have a user see an author's stories up to one."""
+        """Mark an author's stories as seen by a user, up to one."""
         answer = await self.call("PUT", f"/v1/users/{author}/seen", user, json={"up_to": story_id})
         assert answer.status_code == 204, answer.text
 
@@ -153,8 +153,8 @@ class Feed:
         finally:
             await reader.stop()
 
-    async def said(self, event: type[Event], key: str) -> list[ReceivedEvent[Any]]:
-        """All facts of a topic that have this key."""
+    async def events_of(self, event: type[Event], key: str) -> list[ReceivedEvent[Any]]:
+        """All events of a topic that have this key."""
         records = await self.records(event.topic)
         return [decode_record(record, event) for record in records if record.value and record.key == key.encode()]
 
@@ -164,20 +164,20 @@ class Feed:
 
     @property
     def objects(self) -> Objects:
-        """The bucket that its URLs are of."""
+        """The bucket of its URLs."""
         realm = self.realm
         names = ("S3_ENDPOINT", "S3_PUBLIC_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_BUCKET")
         return Objects(*(realm[name] for name in names))
 
     @property
     def tickets(self) -> Any:
-        """Reads the tickets that it signs."""
+        """Reads its tickets."""
         return self.app.state.runtime.tickets
 
 
 @dataclass(frozen=True)
 class People:
-    """Users whom no other test knows."""
+    """Users of one test only."""
 
     ann: str
     bob: str
@@ -187,14 +187,14 @@ class People:
 
 @pytest.fixture
 def people() -> People:
-    """Four of them."""
-    mark = uuid.uuid4().hex[:8]
-    return People(*(f"{name}-{mark}" for name in ("ann", "bob", "cho", "dee")))
+    """Four users."""
+    suffix = uuid.uuid4().hex[:8]
+    return People(*(f"{name}-{suffix}" for name in ("ann", "bob", "cho", "dee")))
 
 
 @pytest_asyncio.fixture(scope="session")
 async def feed(servers: Servers) -> AsyncIterator[Feed]:
-    """A feed that all tests share; each has people of its own."""
+    """A feed that all tests share; each test has its own users."""
     realm = Realm(servers)
     running = Feed(realm)
     await init(running.settings)

@@ -1,4 +1,4 @@
-"""What the feed promises about itself: its document, its marks, its methods."""
+"""The contract of the feed: its OpenAPI document, retention of marks, methods and consumers."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ SERVED = {
 
 
 def references(document) -> set[str]:
-    """Every schema that a document points to."""
+    """Every schema that a document references."""
     if isinstance(document, dict):
         own = {document["$ref"]} if isinstance(document.get("$ref"), str) else set()
         return own.union(*(references(each) for each in document.values()))
@@ -27,17 +27,17 @@ def references(document) -> set[str]:
 
 
 @pytest.mark.parametrize("lifetimes", [(timedelta(hours=24),), (timedelta(days=7), timedelta(seconds=20))])
-def test_marks_are_kept_longer_than_any_record_that_they_guard_against(lifetimes) -> None:
-    longest = max(topic.max_record_age for topic in Topics.of(lifetimes).of_service("feed").values())
-    assert min(edges.MARK_RETENTION, stories.MARK_RETENTION) > longest
+def test_marks_outlive_every_record_that_could_be_replayed(lifetimes) -> None:
+    max_record_age = max(topic.max_record_age for topic in Topics.of(lifetimes).of_service("feed").values())
+    assert min(edges.MARK_RETENTION, stories.MARK_RETENTION) > max_record_age
 
 
-def test_the_index_starts_where_the_groups_of_its_topics_are() -> None:
+def test_index_starts_at_the_committed_offsets_of_its_topics() -> None:
     assert GROUPS == {"feed.story-posted": "story-posted", "feed.story-deleted": "story-deleted"}
 
 
 @pytest.mark.servers
-async def test_the_document_tells_every_route_and_every_shape(feed) -> None:
+async def test_openapi_document_has_every_route_and_schema(feed) -> None:
     document = (await feed.http.get("/openapi.json")).json()
     assert set(document["paths"]) == SERVED
     known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
@@ -48,14 +48,14 @@ async def test_the_document_tells_every_route_and_every_shape(feed) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"), [("POST", "/v1/tray", "GET"), ("PATCH", "/v1/muted/ann", "PUT")]
 )
-async def test_a_wrong_method_is_told_the_right_ones(feed, method, path, allowed) -> None:
+async def test_a_wrong_method_is_405_with_an_allow_header(feed, method, path, allowed) -> None:
     answer = await feed.call(method, path, "bob")
     assert answer.status_code == 405
     assert allowed in answer.headers["allow"]
 
 
 @pytest.mark.servers
-async def test_every_consumer_is_of_the_one_kind(feed) -> None:
+async def test_every_consumer_has_a_group_of_the_feed(feed) -> None:
     subscribers = feed.app.state.runtime.subscribers
     assert len(subscribers) == 14
     prefix = feed.settings.kafka_topic_prefix

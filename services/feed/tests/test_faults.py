@@ -1,4 +1,4 @@
-"""What the feed does while a server is frozen or down, after a restart, and with a second replica."""
+"""The feed while a server is frozen, after a restart, and with a second replica."""
 
 import asyncio
 import time
@@ -23,23 +23,23 @@ pytestmark = pytest.mark.servers
 
 @pytest_asyncio.fixture
 async def second(feed) -> AsyncIterator[Any]:
-    """Another replica of the shared feed, whose graph is the host's."""
+    """Another replica of the shared feed, with an external graph."""
     replica = type(feed)(feed.realm, follows="events")
     await replica.start()
     yield replica
     await replica.stop()
 
 
-async def test_while_kafka_is_frozen_items_are_withheld_and_trays_go_on(feed, people, servers) -> None:
+async def test_while_kafka_is_frozen_items_are_503_and_trays_continue(feed, people, servers) -> None:
     await feed.follow(people.bob, people.ann)
     story = await feed.post(people.ann)
     reel = f"/v1/users/{people.ann}/stories"
     with servers.frozen(servers.kafka):
 
-        async def withheld() -> bool:
+        async def unavailable() -> bool:
             return (await feed.call("GET", reel, people.bob)).status_code == 503
 
-        await eventually(withheld, 5)
+        await eventually(unavailable, 5)
         for path in (reel, f"/v1/stories/{story.story_id}", f"/v1/reels?user_ids={people.ann}"):
             answer = await feed.call("GET", path, people.bob)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -47,13 +47,13 @@ async def test_while_kafka_is_frozen_items_are_withheld_and_trays_go_on(feed, pe
         assert (ring["ring"], ring["poster_url"]) == ("unseen", None)
         assert await feed.ring(people.bob, people.ann) == "unseen"
 
-    async def back() -> bool:
+    async def recovered() -> bool:
         return (await feed.call("GET", reel, people.bob)).status_code == 200
 
-    await eventually(back, 20)
+    await eventually(recovered, 20)
 
 
-async def test_a_block_that_kafka_has_not_taken_is_answered_503_and_stands(feed, people, servers) -> None:
+async def test_a_block_that_kafka_has_not_acknowledged_is_503_and_stored(feed, people, servers) -> None:
     story = await feed.post(people.ann)
     with servers.frozen(servers.kafka):
         began = time.monotonic()
@@ -62,11 +62,11 @@ async def test_a_block_that_kafka_has_not_taken_is_answered_503_and_stands(feed,
         assert time.monotonic() - began < 3.5
     assert await feed.listed(people.ann, "blocked") == [people.bob]
     await feed.edit("PUT", f"/v1/blocked/{people.bob}", people.ann)
-    assert {fact.event.target_id for fact in await feed.said(UserBlocked, people.ann)} == {people.bob}
+    assert {record.event.target_id for record in await feed.events_of(UserBlocked, people.ann)} == {people.bob}
     await eventually(lambda: feed.sees(people.ann, story.story_id), 20)
 
 
-async def test_while_mongodb_is_frozen_every_read_is_answered_within_three_seconds(feed, people, servers) -> None:
+async def test_while_mongodb_is_frozen_every_read_is_503_in_time(feed, people, servers) -> None:
     await feed.post(people.ann)
     with servers.frozen(servers.mongod):
         for path in ("/v1/tray", f"/v1/users/{people.ann}/stories", f"/v1/rings?user_ids={people.ann}"):
@@ -75,13 +75,13 @@ async def test_while_mongodb_is_frozen_every_read_is_answered_within_three_secon
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
             assert time.monotonic() - began < 3.5
 
-    async def back() -> bool:
+    async def recovered() -> bool:
         return (await feed.call("GET", "/v1/tray", people.bob)).status_code == 200
 
-    await eventually(back, 20)
+    await eventually(recovered, 20)
 
 
-async def test_a_second_replica_knows_what_the_first_one_knows(feed, people, second) -> None:
+async def test_a_second_replica_shows_the_same_stories(feed, people, second) -> None:
     story = await feed.post(people.ann)
     await eventually(lambda: second.sees(people.bob, story.story_id))
     await feed.publish(StoryDeleted(story_id=story.story_id, deleted_at=system_now(), by="author"))
@@ -92,7 +92,7 @@ async def test_a_second_replica_knows_what_the_first_one_knows(feed, people, sec
     await eventually(gone, 2)
 
 
-async def test_a_replica_that_starts_later_has_what_lives_and_not_what_ended(feed, people) -> None:
+async def test_a_replica_started_later_has_live_stories_and_no_ended_ones(feed, people) -> None:
     kept, ended = await feed.post(people.ann), await feed.post(people.ann)
     await feed.publish(StoryDeleted(story_id=ended.story_id, deleted_at=system_now(), by="author"))
 
@@ -108,7 +108,7 @@ async def test_a_replica_that_starts_later_has_what_lives_and_not_what_ended(fee
         await late.stop()
 
 
-async def test_what_is_said_again_after_its_end_stays_gone_on_every_replica(feed, people) -> None:
+async def test_a_story_republished_after_its_end_stays_gone_everywhere(feed, people) -> None:
     story = await feed.post(people.ann)
     await feed.publish(StoryDeleted(story_id=story.story_id, deleted_at=system_now(), by="author"))
 
@@ -117,7 +117,7 @@ async def test_what_is_said_again_after_its_end_stays_gone_on_every_replica(feed
 
     await eventually(gone)
     await feed.publish(story)
-    await handled(feed)
+    await consumed(feed)
     late = type(feed)(feed.realm)
     await late.start()
     try:
@@ -127,32 +127,34 @@ async def test_what_is_said_again_after_its_end_stays_gone_on_every_replica(feed
         await late.stop()
 
 
-async def test_a_story_that_is_written_while_an_index_loads_is_in_it(feed, people) -> None:
+async def test_a_story_stored_while_an_index_loads_is_in_the_index(feed, people) -> None:
     stories: list[str] = []
 
-    class Written(MongoStories):
-        """The store, in which a story is written as soon as it was read."""
+    class StoringDuringLoad(MongoStories):
+        """A store to which a story is written right after the snapshot was read."""
 
         async def live(self, now):
             found = await super().live(now)
             stories.append((await feed.post(people.ann)).story_id)
-            await handled(feed)
+            await consumed(feed)
             return found
 
-    store = Written(feed.mongo, system_now)
-    reader = LiveIndexConsumer(feed.kafka, store, FeedMetrics(MetricsRegistry()), 2.0, timedelta(days=1), system_now)
-    reading = asyncio.create_task(reader.tail.run())
+    store = StoringDuringLoad(feed.mongo, system_now)
+    index_consumer = LiveIndexConsumer(
+        feed.kafka, store, FeedMetrics(MetricsRegistry()), 2.0, timedelta(days=1), system_now
+    )
+    task = asyncio.create_task(index_consumer.tail.run())
     try:
-        await eventually(lambda: reader.tail.ready)
-        await eventually(lambda: reader.index.get(stories[0], system_now()), 5)
+        await eventually(lambda: index_consumer.tail.ready)
+        await eventually(lambda: index_consumer.index.get(stories[0], system_now()), 5)
     finally:
-        reading.cancel()
+        task.cancel()
 
 
-async def handled(feed) -> None:
-    """Wait until the feed's groups have committed everything that its index also reads."""
+async def consumed(feed) -> None:
+    """Wait until the feed's groups have committed every record of the topics that its index reads."""
 
-    async def so() -> bool:
+    async def committed_all() -> bool:
         reader = feed.kafka.reader()
         await reader.start()
         try:
@@ -166,17 +168,17 @@ async def handled(feed) -> None:
             for partition, end in ends.items()
         )
 
-    await eventually(so)
+    await eventually(committed_all)
 
 
-async def test_where_the_graph_is_the_hosts_nobody_follows_here(people, second) -> None:
+async def test_with_an_external_graph_following_here_is_403(people, second) -> None:
     for method, path in [("PUT", "following"), ("DELETE", "following"), ("DELETE", "followers")]:
         answer = await second.call(method, f"/v1/{path}/{people.bob}", people.ann)
         assert (answer.status_code, answer.json()["type"]) == (403, "urn:stories:external-graph")
     await second.edit("PUT", f"/v1/muted/{people.bob}", people.ann)
 
 
-async def test_too_many_edits_are_refused(feed, people) -> None:
+async def test_too_many_edge_changes_are_429(feed, people) -> None:
     strict = type(feed)(feed.realm, limit_edges=2)
     try:
         answers = [await strict.call("PUT", f"/v1/following/{people.bob}", people.ann) for _ in range(3)]

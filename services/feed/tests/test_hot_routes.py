@@ -1,4 +1,4 @@
-"""Hot routes answer the same, whether a request takes the short way or the long one."""
+"""Hot routes return the same response on the fast path and on the slow path."""
 
 import re
 
@@ -10,7 +10,7 @@ UNKNOWN = "01a00000-0000-7000-8000-000000000000"
 
 @pytest.fixture
 async def paths(feed, people) -> dict[str, int]:
-    """Requests of all hot routes, and what they are answered with."""
+    """Requests to all hot routes, and their status codes."""
     await feed.follow(people.bob, people.ann)
     story = await feed.post(people.ann)
     return {
@@ -31,43 +31,43 @@ async def paths(feed, people) -> dict[str, int]:
     }
 
 
-def plain(answer) -> tuple:
-    """What of an answer does not change from one moment to the next."""
+def stable_part(answer) -> tuple:
+    """The parts of a response that do not change with time."""
     changing = re.compile(r'"ticket":"[^"]*"|[?&]X-Amz-[^"]*|"urls_expire_at":"[^"]*"')
     names = sorted(set(answer.headers) - {"etag", "ratelimit", "content-length"})
     return answer.status_code, names, answer.headers.get("cache-control"), changing.sub("", answer.text)
 
 
-async def test_both_ways_answer_the_same(feed, people, paths) -> None:
+async def test_fast_and_slow_path_return_the_same_response(feed, people, paths) -> None:
     for path, status in paths.items():
-        short = await feed.call("GET", path, people.bob)
-        long = await feed.call("GET", path, people.bob, content=b"x")
+        fast = await feed.call("GET", path, people.bob)
+        slow = await feed.call("GET", path, people.bob, content=b"x")
         head = await feed.call("HEAD", path, people.bob)
-        assert short.status_code == status, path
-        assert plain(short) == plain(long), path
-        assert (head.status_code, head.headers.get("cache-control")) == (status, short.headers.get("cache-control"))
+        assert fast.status_code == status, path
+        assert stable_part(fast) == stable_part(slow), path
+        assert (head.status_code, head.headers.get("cache-control")) == (status, fast.headers.get("cache-control"))
 
 
-async def test_other_methods_and_escaped_paths_are_refused_as_everywhere(feed, people) -> None:
+async def test_other_methods_and_escaped_paths_are_refused(feed, people) -> None:
     answer = await feed.call("POST", "/v1/tray", people.bob)
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
     answer = await feed.call("GET", f"/v1/users/{people.ann}%2Fx/stories", people.bob)
     assert answer.status_code == 404
 
 
-async def test_both_ways_are_counted_once_by_template(feed, people, paths) -> None:
-    async def counted() -> float:
+async def test_both_paths_are_counted_once_by_route_template(feed, people, paths) -> None:
+    async def count() -> float:
         page = (await feed.http.get("/metrics")).text
         lines = [line for line in page.splitlines() if line.startswith("stories_http_requests_total{")]
         return sum(float(line.rpartition(" ")[2]) for line in lines if 'route="/v1/stories/{story_id}"' in line)
 
-    before = await counted()
+    before = await count()
     await feed.call("GET", f"/v1/stories/{UNKNOWN}", people.bob)
     await feed.call("GET", f"/v1/stories/{UNKNOWN}", people.bob, content=b"x")
-    assert await counted() == before + 2
+    assert await count() == before + 2
 
 
-async def test_a_replica_whose_clock_is_off_refuses_on_both_ways(feed, people, monkeypatch) -> None:
+async def test_a_replica_whose_clock_is_off_is_503_on_both_paths(feed, people, monkeypatch) -> None:
     health = feed.app.state.runtime.health
     monkeypatch.setattr(type(health), "clock_is_off", property(lambda _: True))
     for content in (None, b"x"):

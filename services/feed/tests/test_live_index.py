@@ -1,4 +1,4 @@
-"""The live index against a model that is too slow to be wrong."""
+"""The live index compared with a simple model."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -11,65 +11,67 @@ from stories_feed.testing.builders import NOON
 
 AUTHORS = ["ann", "bob", "cho"]
 SECOND = timedelta(seconds=1)
-FOR_GOOD = NOON + timedelta(days=30)
+LATER = NOON + timedelta(days=30)
 
 
 def story(number: int, revision: int = 1, **fields) -> LiveStory:
-    """One of a few stories: the same number is the same story."""
+    """A story by number: the same number is the same story."""
     posted_at = NOON + timedelta(seconds=number % 5)
-    made = LiveStory(
+    base = LiveStory(
         story_id=f"s{number:02}",
         author_id=AUTHORS[number % 3],
         posted_at=posted_at,
         expires_at=posted_at + timedelta(seconds=5 + number),
         revision=revision,
     )
-    return replace(made, **fields)
+    return replace(base, **fields)
 
 
 class IndexAgainstModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.index, self.now = LiveIndex(), NOON
-        self.held: dict[str, LiveStory] = {}
+        self.stored: dict[str, LiveStory] = {}
         self.ended: set[str] = set()
 
     @rule(number=st.integers(0, 11), revision=st.integers(1, 4), audience=st.sampled_from(["everyone", "friends"]))
     def post(self, number: int, revision: int, audience: str) -> None:
-        told = story(number, revision, audience=audience)
-        before = self.held.get(told.story_id)
-        appeared = self.index.put(told, self.now)
-        taken = told.story_id not in self.ended and told.expires_at > self.now
-        taken = taken and (before is None or before.revision < revision)
-        assert appeared == (taken and before is None)
-        if taken:
-            self.held[told.story_id] = told
+        event = story(number, revision, audience=audience)
+        before = self.stored.get(event.story_id)
+        is_new = self.index.put(event, self.now)
+        stored = event.story_id not in self.ended and event.expires_at > self.now
+        stored = stored and (before is None or before.revision < revision)
+        assert is_new == (stored and before is None)
+        if stored:
+            self.stored[event.story_id] = event
 
     @rule(number=st.integers(0, 11))
     def end(self, number: int) -> None:
-        self.index.end(f"s{number:02}", FOR_GOOD)
+        self.index.end(f"s{number:02}", LATER)
         self.ended.add(f"s{number:02}")
-        self.held.pop(f"s{number:02}", None)
+        self.stored.pop(f"s{number:02}", None)
 
     @rule(seconds=st.integers(1, 4))
-    def let_time_pass(self, seconds: int) -> None:
+    def advance_time(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
     @rule()
     def sweep(self) -> None:
         self.index.sweep(self.now)
-        self.held = {key: each for key, each in self.held.items() if each.expires_at > self.now}
-        assert self.index.live_stories == len(self.held)
-        assert self.index.live_authors == len({each.author_id for each in self.held.values()})
+        self.stored = {key: each for key, each in self.stored.items() if each.expires_at > self.now}
+        assert self.index.live_stories == len(self.stored)
+        assert self.index.live_authors == len({each.author_id for each in self.stored.values()})
 
     @invariant()
     def shows_what_the_model_shows(self) -> None:
-        live = {key: each for key, each in self.held.items() if each.expires_at > self.now}
+        live = {key: each for key, each in self.stored.items() if each.expires_at > self.now}
         assert {key: self.index.get(key, self.now) for key in live} == live
         for author in AUTHORS:
-            reel = sorted((each for each in live.values() if each.author_id == author), key=lambda each: each.place)
+            reel = sorted(
+                (each for each in live.values() if each.author_id == author), key=lambda each: each.reel_position
+            )
             assert list(self.index.reel(author, self.now)) == reel
-        newest = sorted(live.values(), key=lambda each: each.freshness, reverse=True)
+        newest = sorted(live.values(), key=lambda each: each.recency_key, reverse=True)
         assert list(self.index.newest(None, self.now)) == newest
 
 
@@ -79,32 +81,32 @@ TestTheIndexAgainstAModel = IndexAgainstModel.TestCase
 
 def test_an_ended_story_does_not_come_back() -> None:
     index = LiveIndex()
-    index.end("s01", FOR_GOOD)
+    index.end("s01", LATER)
     assert not index.put(story(1), NOON)
     assert index.reel("bob", NOON) == ()
 
 
-def test_a_deleted_storys_mark_lasts_until_its_own_dates_refuse_it() -> None:
+def test_a_deleted_storys_mark_lasts_until_the_story_has_expired() -> None:
     index = LiveIndex()
     index.put(story(1), NOON)
-    index.end("s01", FOR_GOOD)
+    index.end("s01", LATER)
     assert not index.put(story(1, revision=2), NOON)
-    over = story(1).expires_at + EXPIRED_KEPT
-    index.sweep(over)
+    end = story(1).expires_at + EXPIRED_KEPT
+    index.sweep(end)
     assert index.ended_marks == 0
-    assert not index.put(story(1, revision=2), over)
+    assert not index.put(story(1, revision=2), end)
 
 
 def test_tombstones_of_expired_stories_leave_no_lasting_marks() -> None:
     index = LiveIndex()
     for number in range(12):
         index.put(story(number), NOON)
-    over = NOON + 30 * SECOND
-    index.sweep(over)
+    end = NOON + 30 * SECOND
+    index.sweep(end)
     for number in range(12):
-        index.end(f"s{number:02}", FOR_GOOD)
-        index.end(f"s{number:02}", FOR_GOOD + SECOND)
-    index.sweep(over + EXPIRED_KEPT)
+        index.end(f"s{number:02}", LATER)
+        index.end(f"s{number:02}", LATER + SECOND)
+    index.sweep(end + EXPIRED_KEPT)
     assert index.ended_marks == 0
 
 
@@ -123,14 +125,14 @@ def test_a_newer_revision_keeps_the_seen_key() -> None:
     assert index.get("s01", NOON).seen_key == 7
 
 
-def test_a_mark_is_forgotten_when_no_fact_can_bring_the_story_back() -> None:
+def test_a_mark_of_an_unknown_story_is_removed_at_its_given_time() -> None:
     index = LiveIndex()
     index.end("s01", NOON + SECOND)
     index.sweep(NOON + SECOND)
     assert index.put(story(1), NOON + SECOND)
 
 
-def test_the_parts_of_a_series_stand_in_their_order() -> None:
+def test_the_parts_of_a_series_are_in_order() -> None:
     index = LiveIndex()
     for part in (3, 1, 2):
         index.put(story(0, story_id=f"p{part}", series_id="p1", part=part), NOON)
@@ -138,22 +140,22 @@ def test_the_parts_of_a_series_stand_in_their_order() -> None:
     assert [each.part for each in index.newest(None, NOON)] == [1, 2, 3]
 
 
-def test_the_newest_go_on_below_a_place() -> None:
+def test_newest_continues_after_a_position() -> None:
     index = LiveIndex()
     for number in range(5):
         index.put(story(number), NOON)
     first, second, *rest = index.newest(None, NOON)
-    assert list(index.newest(second.freshness, NOON)) == rest
+    assert list(index.newest(second.recency_key, NOON)) == rest
     assert first.posted_at > second.posted_at
 
 
-def test_the_list_of_the_newest_holds_live_stories_alone() -> None:
+def test_the_newest_list_holds_only_live_stories() -> None:
     index = LiveIndex()
     for number in range(3_000):
         index.put(story(1, story_id=f"x{number}"), NOON)
         index.put(story(1, story_id=f"x{number}", revision=2, posted_at=NOON), NOON)
         if number % 2:
-            index.end(f"x{number}", FOR_GOOD)
+            index.end(f"x{number}", LATER)
     assert len(index._newest) == 1_500
     index.sweep(NOON + timedelta(minutes=1))
     assert len(index._newest) == 0

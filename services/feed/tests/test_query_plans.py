@@ -25,8 +25,8 @@ SECOND = timedelta(seconds=1)
 COLLECTIONS = {"stories", "ended", "edges", "choices", "seen", "erased"}
 
 
-class Published:
-    """A publisher to which everything gets through."""
+class AcceptingPublisher:
+    """A publisher that accepts everything."""
 
     def message(self, event) -> object:
         """Any record stands for the event."""
@@ -38,7 +38,7 @@ class Published:
 
 @pytest_asyncio.fixture
 async def recorded(servers) -> AsyncIterator[tuple[Mongo, CommandRecorder]]:
-    """An empty database of the feed, and what is sent to it."""
+    """An empty database of the feed, and the commands sent to it."""
     name, recorder = f"t{uuid.uuid4().hex[:10]}", CommandRecorder()
     mongo = Mongo.connect(servers.mongo_url, name, listeners=[recorder])
     await store.ensure(mongo)
@@ -51,40 +51,40 @@ async def test_every_query_has_an_index(recorded) -> None:
     mongo, recorder = recorded
     now = HandClock(NOON)
     stories, edges, seen = MongoStories(mongo, now), MongoEdges(mongo, now), MongoSeenMarks(mongo, DAY)
-    people = MongoUserData(mongo, stories, now)
+    user_data = MongoUserData(mongo, stories, now)
 
-    made = [posted(f"u{n % 40}", NOON - n * SECOND) for n in range(300)]
-    ids = [story.story_id for story in made]
-    await stories.put(made)
+    events = [posted(f"u{n % 40}", NOON - n * SECOND) for n in range(300)]
+    ids = [story.story_id for story in events]
+    await stories.put(events)
     await stories.put([posted(story_id=story_id, revision=2) for story_id in ids[:3]])
     await stories.end(
         [Ending(each, NOON, "expired" if number % 3 else "deleted") for number, each in enumerate(ids[200:])]
     )
     await stories.seen_keys({**dict.fromkeys(ids, NOON), posted().story_id: NOON})
     await stories.contents(ids)
-    await stories.cards(dict.fromkeys(ids, 1))
+    await stories.previews(dict.fromkeys(ids, 1))
     await stories.known_keys(ids)
     await stories.live(NOON)
     await stories.deleted_since(NOON - DAY)
-    await stories.keep([Engagement(ids[0], "reaction", 3, 1)])
+    await stories.save_engagement([Engagement(ids[0], "reaction", 3, 1)])
 
     kinds = list(Kind)
-    pairs = [EdgeKey(kinds[n % 4], f"u{n % 40}", f"v{n}") for n in range(300)]
-    pairs += [EdgeKey(Kind.FOLLOW, f"w{n}", "u1") for n in range(300)]
+    keys = [EdgeKey(kinds[n % 4], f"u{n % 40}", f"v{n}") for n in range(300)]
+    keys += [EdgeKey(Kind.FOLLOW, f"w{n}", "u1") for n in range(300)]
 
-    def decide(graph: EdgeSet) -> None:
-        for number, pair in enumerate(pairs):
-            graph.hear(pair, EdgeChange(True, NOON - number * SECOND))
+    def update(graph: EdgeSet) -> None:
+        for number, key in enumerate(keys):
+            graph.apply(key, EdgeChange(True, NOON - number * SECOND))
 
-    await edges.change(pairs, decide, publish=True)
+    await edges.change(keys, update, publish=True)
     for page in (None, (NOON - 20 * SECOND, "v20")):
         await edges.targets(Kind.FOLLOW, "u0", page, 20)
         await edges.users(Kind.FOLLOW, "u1", page, 20)
     await edges.relations("u0", {f"v{n}": list(Kind) for n in range(40)})
-    await edges.choices("u0")
+    await edges.follow_list("u0")
     await edges.muted("u1")
-    outbox = Outbox("edges", mongo["edges"], events_of, Published(), now)
-    await outbox.publish_now(str(pairs[0]))
+    outbox = Outbox("edges", mongo["edges"], events_of, AcceptingPublisher(), now)
+    await outbox.publish_now(str(keys[0]))
     await outbox.pending()
     await outbox.turn()
 
@@ -92,13 +92,13 @@ async def test_every_query_has_an_index(recorded) -> None:
     await seen.seen("u1", NOON)
 
     for number in range(300):
-        await people.begin_erasure(f"gone{number}", NOON)
-        await people.finish_erasure(f"gone{number}", NOON)
-    await people.erased(["gone1", "u1"])
+        await user_data.begin_erasure(f"gone{number}", NOON)
+        await user_data.finish_erasure(f"gone{number}", NOON)
+    await user_data.erased(["gone1", "u1"])
     now.forward(minutes=2)
-    await people.look_again()
-    assert await people.begin_erasure("u1", now())
-    while await people.erase("u1", now()):
+    await user_data.recheck()
+    assert await user_data.begin_erasure("u1", now())
+    while await user_data.erase("u1", now()):
         pass
 
     commands = recorder.commands

@@ -1,4 +1,4 @@
-"""Reels, single stories and For You: who is shown what, with URLs that open and tickets that hold."""
+"""Reels, single stories and For You: visibility, working URLs and valid tickets."""
 
 from datetime import datetime, timedelta
 
@@ -43,10 +43,10 @@ async def test_the_urls_open_the_media_for_whole_seconds(feed, people, tmp_path)
     await objects.put_file(story.media.key, file, "video/mp4")
     item = await item_of(feed, story, people.bob)
     async with httpx.AsyncClient() as client:
-        shown = await client.get(item["media_url"])
+        media = await client.get(item["media_url"])
         saved = await client.get(item["download_url"])
         forged = await client.get(item["media_url"].replace("max-age%3D900", "max-age%3D901"))
-    assert (shown.content, shown.headers["cache-control"]) == (b"moving pictures", "private, max-age=900")
+    assert (media.content, media.headers["cache-control"]) == (b"moving pictures", "private, max-age=900")
     assert saved.headers["content-disposition"].startswith("attachment")
     assert forged.status_code == 403
     left = datetime.fromisoformat(item["urls_expire_at"]) - system_now()
@@ -62,7 +62,7 @@ async def test_urls_are_reused_and_tickets_are_the_viewers_own(feed, people) -> 
     assert timedelta(minutes=59) < ticket.ends_at - system_now() <= timedelta(hours=1)
 
 
-async def test_urls_and_tickets_for_few_live_five_minutes(feed, people) -> None:
+async def test_urls_and_tickets_of_restricted_stories_live_five_minutes(feed, people) -> None:
     await feed.follow(people.bob, people.ann)
     story = await feed.post(people.ann, audience="followers")
     item = await item_of(feed, story, people.bob)
@@ -80,7 +80,7 @@ async def test_urls_and_tickets_for_few_live_five_minutes(feed, people) -> None:
         ("close_friends", {"ann", "dee"}),
     ],
 )
-async def test_an_audience_is_kept(feed, people, audience, seeing) -> None:
+async def test_only_the_audience_sees_a_story(feed, people, audience, seeing) -> None:
     await feed.follow(people.bob, people.ann)
     await feed.follow(people.ann, people.bob)
     await feed.follow(people.cho, people.ann)
@@ -92,7 +92,7 @@ async def test_an_audience_is_kept(feed, people, audience, seeing) -> None:
         assert await feed.reel(user, people.ann) == ([story.story_id] if name in seeing else [])
 
 
-async def test_a_narrowed_story_is_gone_for_those_left_out(feed, people) -> None:
+async def test_a_narrowed_story_disappears_for_excluded_viewers(feed, people) -> None:
     story = await feed.post(people.ann)
     assert await feed.sees(people.bob, story.story_id)
     fields = {"audience": "close_friends", "hide_from": (people.cho,), "revision": 2, "access_revision": 2}
@@ -110,7 +110,7 @@ async def test_a_narrowed_story_is_gone_for_those_left_out(feed, people) -> None
     )
 
 
-async def test_whom_a_story_is_hidden_from_finds_nothing(feed, people) -> None:
+async def test_a_story_is_invisible_to_users_it_is_hidden_from(feed, people) -> None:
     story = await feed.post(people.ann, hide_from=(people.bob,))
     assert not await feed.sees(people.bob, story.story_id)
     assert await feed.ring(people.bob, people.ann) == "none"
@@ -118,7 +118,7 @@ async def test_whom_a_story_is_hidden_from_finds_nothing(feed, people) -> None:
 
 
 @pytest.mark.parametrize("meta", [{"$ref": "a", "$id": "b"}, {"$oid": "x"}, {"a.b": {"": None}}, 2**63 - 1])
-async def test_a_layer_may_hold_anything_and_no_page_fails(feed, people, meta) -> None:
+async def test_a_layer_may_hold_any_json_and_no_page_fails(feed, people, meta) -> None:
     layer = {"kind": "text", "meta": meta, "$ref": "a", "$id": "b"}
     story = await feed.post(people.ann, layers=(layer,))
     reel = await feed.get(f"/v1/users/{people.ann}/stories", people.bob)
@@ -129,7 +129,7 @@ async def test_a_layer_may_hold_anything_and_no_page_fails(feed, people, meta) -
 
 
 @pytest.mark.parametrize("position", [[], [1], ["x", 2, 3], [True, "y", None, 1], [[], {}]])
-async def test_a_cursor_of_another_shape_is_refused_by_every_list(feed, people, position) -> None:
+async def test_every_list_refuses_a_cursor_with_another_position_type(feed, people, position) -> None:
     cursors = Cursors(feed.settings.ticket_secrets)
     lists = {
         "tray": "/v1/tray",
@@ -144,7 +144,7 @@ async def test_a_cursor_of_another_shape_is_refused_by_every_list(feed, people, 
         assert answer.status_code == 422, path
 
 
-async def test_an_admin_sees_any_live_story_by_id_and_no_other_way(feed, people) -> None:
+async def test_an_admin_sees_any_live_story_by_id_only(feed, people) -> None:
     story = await feed.post(people.ann, audience="close_friends")
     path = f"/v1/stories/{story.story_id}"
     assert (await feed.call("GET", path, people.bob, roles=["admin"])).status_code == 200
@@ -153,11 +153,11 @@ async def test_an_admin_sees_any_live_story_by_id_and_no_other_way(feed, people)
     assert reel.json()["items"] == []
 
 
-NOBODYS = "01a00000-0000-7000-8000-000000000000"
+UNKNOWN = "01a00000-0000-7000-8000-000000000000"
 
 
-@pytest.mark.parametrize("path", [f"/v1/stories/{NOBODYS}", "/v1/stories/x", "/v1/users/-/stories", "/v1/live"])
-async def test_what_is_not_there_is_not_found(feed, path) -> None:
+@pytest.mark.parametrize("path", [f"/v1/stories/{UNKNOWN}", "/v1/stories/x", "/v1/users/-/stories", "/v1/live"])
+async def test_an_unknown_resource_is_404(feed, path) -> None:
     answer = await feed.call("GET", path, "bob")
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:stories:not-found")
 
@@ -182,7 +182,7 @@ async def test_a_reel_has_pages_in_the_order_of_posting(feed, people) -> None:
     assert rest["next_cursor"] is None
 
 
-async def test_an_unchanged_reel_is_not_sent_again_but_a_seen_one_is(feed, people) -> None:
+async def test_an_unchanged_reel_is_304_until_a_story_is_seen(feed, people) -> None:
     story = await feed.post(people.ann)
     path = f"/v1/users/{people.ann}/stories"
     known = {"If-None-Match": f'"x", {(await feed.call("GET", path, people.bob)).headers["etag"]}'}
@@ -191,7 +191,7 @@ async def test_an_unchanged_reel_is_not_sent_again_but_a_seen_one_is(feed, peopl
     assert (await feed.call("GET", path, people.bob, headers=known)).status_code == 200
 
 
-async def test_several_reels_come_at_once(feed, people) -> None:
+async def test_several_reels_are_read_in_one_request(feed, people) -> None:
     ours, theirs = await feed.post(people.ann), await feed.post(people.bob, audience="followers")
     reels = (await feed.get(f"/v1/reels?user_ids={people.ann},{people.bob},{people.dee}", people.cho))["reels"]
     assert {author: [item["id"] for item in items] for author, items in reels.items()} == {
@@ -212,7 +212,7 @@ async def test_stories_are_seen_up_to_one(feed, people) -> None:
     assert [(item["id"], item["seen"]) for item in items] == [(first.story_id, True), (second.story_id, False)]
 
 
-async def test_seen_up_to_what_one_may_not_see_is_not_found(feed, people) -> None:
+async def test_marking_an_invisible_story_as_seen_is_404(feed, people) -> None:
     story = await feed.post(people.ann, audience="close_friends")
     for author in (people.ann, people.cho):
         answer = await feed.call("PUT", f"/v1/users/{author}/seen", people.bob, json={"up_to": story.story_id})
@@ -220,15 +220,15 @@ async def test_seen_up_to_what_one_may_not_see_is_not_found(feed, people) -> Non
 
 
 @pytest.mark.parametrize(("body", "status"), [({}, 422), ({"up_to": "x"}, 422), ({"up_to": new_id(), "n": 1}, 422)])
-async def test_seen_of_the_wrong_shape_is_refused(feed, body, status) -> None:
+async def test_a_malformed_seen_body_is_422(feed, body, status) -> None:
     assert (await feed.call("PUT", "/v1/users/ann/seen", "bob", json=body)).status_code == status
 
 
-async def test_for_you_is_what_is_public_new_and_wanted(feed, people) -> None:
+async def test_for_you_has_public_unseen_stories_of_unmuted_authors(feed, people) -> None:
     await feed.edit("PUT", f"/v1/muted/{people.cho}", people.bob)
     await feed.edit("PUT", f"/v1/blocked/{people.bob}", people.dee)
-    wanted = await feed.post(people.ann)
-    unwanted = [
+    expected = await feed.post(people.ann)
+    excluded = [
         await feed.post(people.ann, audience="followers"),
         await feed.post(people.bob),
         await feed.post(people.cho),
@@ -241,10 +241,10 @@ async def test_for_you_is_what_is_public_new_and_wanted(feed, people) -> None:
         cursor = page["next_cursor"]
         if cursor is None:
             break
-    assert found.count(wanted.story_id) == 1
-    assert not {story.story_id for story in unwanted} & set(found)
-    await feed.see(people.bob, people.ann, wanted.story_id)
-    assert wanted.story_id not in str(await feed.get("/v1/for-you", people.bob, params={"limit": 100}))
+    assert found.count(expected.story_id) == 1
+    assert not {story.story_id for story in excluded} & set(found)
+    await feed.see(people.bob, people.ann, expected.story_id)
+    assert expected.story_id not in str(await feed.get("/v1/for-you", people.bob, params={"limit": 100}))
 
 
 async def test_a_deleted_story_is_gone_everywhere_within_a_second(feed, people) -> None:
@@ -257,20 +257,20 @@ async def test_a_deleted_story_is_gone_everywhere_within_a_second(feed, people) 
         return not await feed.sees(people.ann, story.story_id) and await feed.tray(people.bob) == {}
 
     await eventually(gone, 1)
-    said = await eventually(lambda: said_erased(feed, story, 2))
-    assert all(fact.event.store == "feed" for fact in said)
+    erasures = await eventually(lambda: published_erasures(feed, story, 2))
+    assert all(record.event.store == "feed" for record in erasures)
     await feed.publish(posted(people.ann, story.posted_at, story_id=story.story_id, revision=7))
     later = await feed.post(people.ann)
     assert await feed.reel(people.bob, people.ann) == [later.story_id]
     assert await feed.mongo["stories"].find_one({"_id": story.story_id}) is None
 
 
-async def said_erased(feed, story, times: int):
-    said = await feed.said(StoryErased, story.story_id)
-    return said if len(said) >= times else None
+async def published_erasures(feed, story, times: int):
+    erasures = await feed.events_of(StoryErased, story.story_id)
+    return erasures if len(erasures) >= times else None
 
 
-async def test_a_story_is_gone_at_its_end_whoever_has_heard_of_it(feed, people) -> None:
+async def test_a_story_disappears_at_its_end_before_the_event_is_consumed(feed, people) -> None:
     story = await feed.post(people.ann, 3 * SECOND)
 
     async def gone() -> bool:
@@ -283,17 +283,17 @@ async def test_a_story_is_gone_at_its_end_whoever_has_heard_of_it(feed, people) 
         story_id=story.story_id, author_id=people.ann, expires_at=story.expires_at, expired_at=system_now()
     )
     await feed.publish(ended, ended)
-    await eventually(lambda: said_erased(feed, story, 2))
+    await eventually(lambda: published_erasures(feed, story, 2))
     assert await feed.mongo["stories"].find_one({"_id": story.story_id}) is None
 
 
-async def test_an_end_that_nobody_knew_is_said_too(feed, people) -> None:
+async def test_the_erasure_of_an_unknown_story_is_published_too(feed, people) -> None:
     story = posted(people.ann, system_now())
     await feed.publish(StoryDeleted(story_id=story.story_id, deleted_at=system_now(), by="admin"))
-    await eventually(lambda: said_erased(feed, story, 1))
+    await eventually(lambda: published_erasures(feed, story, 1))
 
 
-async def test_a_tombstone_takes_a_story_out_of_the_index(feed, people) -> None:
+async def test_a_tombstone_removes_a_story_from_the_index(feed, people) -> None:
     story = await feed.post(people.ann)
     await feed.ingest.forget(StoryPosted, story.story_id)
 
@@ -303,9 +303,9 @@ async def test_a_tombstone_takes_a_story_out_of_the_index(feed, people) -> None:
     await eventually(gone, 2)
 
 
-async def test_an_outsider_deletes_as_admin_only(feed, people) -> None:
+async def test_an_external_producer_may_delete_only_as_admin(feed, people) -> None:
     story, other = await feed.post(people.ann), await feed.post(people.ann)
-    await feed.tell(
+    await feed.publish_as_host(
         StoryDeleted(story_id=story.story_id, author_id=people.ann, deleted_at=system_now(), by="author"),
         StoryDeleted(story_id=other.story_id, deleted_at=system_now(), by="admin"),
     )

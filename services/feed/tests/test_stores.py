@@ -22,12 +22,12 @@ from stories_feed.store.edges import MongoEdges
 from stories_feed.store.erasure import MongoUserData
 from stories_feed.store.seen import MongoSeenMarks
 from stories_feed.store.stories import MongoStories
-from stories_feed.testing.builders import DAY, NOON, fact, posted
-from stories_feed.testing.in_memory import MemoryEdges, MemoryPeople, MemorySeen, MemoryStories
+from stories_feed.testing.builders import DAY, NOON, posted, received
+from stories_feed.testing.in_memory import MemoryEdges, MemorySeen, MemoryStories, MemoryUserData
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.items import StoryContent
 from stories_feed.usecases.seen import Engagement, MarkSeen, Seen
-from stories_feed.usecases.stories import as_live
+from stories_feed.usecases.stories import live_story_from_event
 from stories_shared.events import StoryPosted, StoryViewed
 from stories_shared.mongo.client import Mongo
 from stories_shared.testing import HandClock
@@ -48,33 +48,33 @@ class Commands(CommandListener):
             self.writes[event.command[event.command_name]] += 1
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
-        """Nothing to count."""
+        """Count nothing."""
 
     def failed(self, event: CommandFailedEvent) -> None:
-        """Nothing to count."""
+        """Count nothing."""
 
 
 @dataclass
 class Stores:
-    """All stores of the feed over one place."""
+    """All stores of the feed over one database."""
 
     stories: Any
     edges: Any
     seen: Any
-    people: Any
+    user_data: Any
 
-    async def hear(self, *facts: tuple[EdgeKey, bool, int]) -> None:
-        """Facts at seconds after noon, all at once."""
+    async def apply(self, *changes: tuple[EdgeKey, bool, int]) -> None:
+        """Apply changes at seconds after noon, in one batch."""
 
-        def decide(graph: EdgeSet) -> None:
-            for pair, on, second in facts:
-                graph.hear(pair, EdgeChange(on, NOON + second * SECOND))
+        def update(graph: EdgeSet) -> None:
+            for key, on, second in changes:
+                graph.apply(key, EdgeChange(on, NOON + second * SECOND))
 
-        await self.edges.change([pair for pair, _, _ in facts], decide, publish=False)
+        await self.edges.change([key for key, _, _ in changes], update, publish=False)
 
-    async def ask(self, pair: EdgeKey, *, on: bool) -> None:
-        """A wish at noon."""
-        await self.edges.change([pair], lambda graph: graph.ask(pair, on=on, now=NOON), publish=True)
+    async def request(self, key: EdgeKey, *, on: bool) -> None:
+        """Request a change at noon."""
+        await self.edges.change([key], lambda graph: graph.request(key, on=on, now=NOON), publish=True)
 
 
 @pytest_asyncio.fixture(params=["memory", "pymongo", "motor"])
@@ -82,7 +82,7 @@ async def stores(request):
     now = HandClock(NOON)
     if request.param == "memory":
         stories, edges, seen = MemoryStories(now), MemoryEdges(), MemorySeen()
-        yield Stores(stories, edges, seen, MemoryPeople(stories, edges, seen))
+        yield Stores(stories, edges, seen, MemoryUserData(stories, edges, seen))
         return
     servers = request.getfixturevalue("servers")
     name = f"t{uuid.uuid4().hex[:10]}"
@@ -100,19 +100,19 @@ async def content_of(stores: Stores, story: StoryPosted) -> StoryContent:
 
 
 def as_json(story: StoryPosted | StoryContent) -> Any:
-    """What a story says, however it is spelled."""
-    said = json.loads(msgspec.json.encode(story))
-    said["hide_from"].sort()
-    return said
+    """A story as decoded JSON, with ``hide_from`` sorted."""
+    decoded = json.loads(msgspec.json.encode(story))
+    decoded["hide_from"].sort()
+    return decoded
 
 
-async def test_a_story_comes_back_as_it_was_posted(stores) -> None:
+async def test_a_stored_story_is_read_back_unchanged(stores) -> None:
     story = posted(
         layers=({"kind": "text", "x": 0.5, "nested": {"deep": [1, None]}},), hide_from=("cho",), caption="first light"
     )
     await stores.stories.put([story])
     assert as_json(await content_of(stores, story)) == as_json(story)
-    assert await stores.stories.live(NOON) == [as_live(story)]
+    assert await stores.stories.live(NOON) == [live_story_from_event(story)]
 
 
 scalars = (
@@ -123,7 +123,7 @@ scalars = (
     | st.text(max_size=20)
     | st.sampled_from(["$numberLong", "1.2.840", "\u202e", "\U0001f600", "", "null"])
 )
-# Names that BSON, its extended JSON or a query language gives a meaning.
+# Names with a meaning in BSON, extended JSON or the query language.
 names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20) | st.sampled_from(
     ["$ref", "$id", "$db", "$oid", "$date", "$numberLong", "$binary", "$where", "$", "", ".", "a.b", "_id", "__proto__"]
 )
@@ -141,7 +141,7 @@ LOOK_ALIKES = [
 ]
 
 
-def stored_by_all(layer: dict[str, Any]) -> bool:
+def is_valid_layer(layer: dict[str, Any]) -> bool:
     try:
         posted(layers=(layer,))
     except ValueError:
@@ -152,30 +152,30 @@ def stored_by_all(layer: dict[str, Any]) -> bool:
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(st.lists(st.dictionaries(names, shapes, max_size=4).filter(stored_by_all), min_size=1, max_size=4))
+@given(st.lists(st.dictionaries(names, shapes, max_size=4).filter(is_valid_layer), min_size=1, max_size=4))
 @example(LOOK_ALIKES)
 @example([{"meta": each} for each in LOOK_ALIKES])
 @example([{"deep": {"b": {"c": {"d": {"e": {"f": [-(2**63), 2**63 - 1, 1e308, 5e-324]}}}}}}])
 @example([{"\U0010ffff" * 100: "\uffff\u0001"}])
-async def test_whatever_a_layer_holds_comes_back(stores, layers) -> None:
+async def test_any_layer_is_read_back_unchanged(stores, layers) -> None:
     story = posted(layers=tuple(layers))
     await stores.stories.put([story])
     assert msgspec.json.decode((await content_of(stores, story)).layers) == layers
-    assert await stores.stories.cards({story.story_id: 1})
+    assert await stores.stories.previews({story.story_id: 1})
     assert story.story_id in {live.story_id for live in await stores.stories.live(NOON)}
     await stores.stories.end([Ending(story.story_id, NOON, "deleted")])
 
 
-async def test_the_highest_revision_stays_whatever_comes_last(stores) -> None:
+async def test_the_highest_revision_stays_in_any_order(stores) -> None:
     old, new = posted(story_id=(story := posted()).story_id, revision=1), story
     new = posted(story_id=story.story_id, revision=3, audience="friends")
     await stores.stories.put([new, old])
     await stores.stories.put([old])
     assert as_json(await content_of(stores, story)) == as_json(new)
-    assert (await stores.stories.cards({story.story_id: 3}))[story.story_id].audience == "friends"
+    assert (await stores.stories.previews({story.story_id: 3}))[story.story_id].audience == "friends"
 
 
-async def test_writers_of_two_revisions_at_once_leave_the_higher_one(stores) -> None:
+async def test_concurrent_writers_leave_the_higher_revision(stores) -> None:
     ids = [posted().story_id for _ in range(20)]
     low = [posted(story_id=each, revision=1) for each in ids]
     high = [posted(story_id=each, revision=2) for each in ids]
@@ -183,10 +183,10 @@ async def test_writers_of_two_revisions_at_once_leave_the_higher_one(stores) -> 
     assert {stored.content.revision for stored in (await stores.stories.contents(ids)).values()} == {2}
 
 
-async def test_a_document_older_than_the_index_has_no_card(stores) -> None:
+async def test_a_document_older_than_the_index_has_no_preview(stores) -> None:
     story = posted(revision=1)
     await stores.stories.put([story])
-    assert await stores.stories.cards({story.story_id: 2}) == {}
+    assert await stores.stories.previews({story.story_id: 2}) == {}
 
 
 async def test_an_ended_story_stays_ended(stores) -> None:
@@ -195,17 +195,17 @@ async def test_an_ended_story_stays_ended(stores) -> None:
     await stores.stories.end([Ending(story.story_id, NOON, "deleted")])
     await stores.stories.put([posted(story_id=story.story_id, revision=9)])
     assert await stores.stories.contents([story.story_id]) == {}
-    assert await stores.stories.cards({story.story_id: 1}) == {}
+    assert await stores.stories.previews({story.story_id: 1}) == {}
 
 
-async def test_a_start_is_told_of_deletions_and_not_of_what_expired(stores) -> None:
+async def test_deleted_since_lists_deletions_and_no_expiries(stores) -> None:
     deleted, expired = posted(), posted()
     await stores.stories.end([Ending(deleted.story_id, NOON, "deleted"), Ending(expired.story_id, NOON, "expired")])
     assert [each for each, _ in await stores.stories.deleted_since(NOON)] == [deleted.story_id]
     assert await stores.stories.deleted_since(NOON + SECOND) == []
 
 
-async def test_a_post_and_its_end_at_once_leave_nothing(stores) -> None:
+async def test_a_concurrent_post_and_end_leave_nothing(stores) -> None:
     stories = [posted() for _ in range(50)]
     endings = [Ending(story.story_id, NOON, "deleted") for story in stories]
     await asyncio.gather(stores.stories.put(stories), stores.stories.end(endings), stores.stories.put(stories))
@@ -223,11 +223,11 @@ async def test_stories_have_seen_keys_and_ended_ones_have_none(stores) -> None:
     assert keys[live.story_id].key != keys[unknown.story_id].key
 
 
-async def test_a_seen_key_stays_whatever_is_consumed_later(stores) -> None:
+async def test_a_seen_key_never_changes(stores) -> None:
     story = posted()
     before = (await stores.stories.seen_keys({story.story_id: NOON}))[story.story_id]
     assert await stores.stories.contents([story.story_id]) == {}
-    assert await stores.stories.cards({story.story_id: 1}) == {}
+    assert await stores.stories.previews({story.story_id: 1}) == {}
     assert await stores.stories.live(NOON - SECOND) == []
     await stores.stories.put([story])
     await stores.stories.put([posted(story_id=story.story_id, revision=2)])
@@ -237,73 +237,73 @@ async def test_a_seen_key_stays_whatever_is_consumed_later(stores) -> None:
     assert (await stores.stories.contents([story.story_id]))[story.story_id].seen_key == before.key
 
 
-async def test_views_and_an_end_at_once_leave_no_key(stores) -> None:
+async def test_concurrent_views_and_an_end_leave_no_seen_key(stores) -> None:
     ids = [posted().story_id for _ in range(50)]
     views = [stores.stories.seen_keys(dict.fromkeys(ids, NOON + DAY)) for _ in range(3)]
     await asyncio.gather(views[0], stores.stories.end([Ending(each, NOON, "deleted") for each in ids]), *views[1:])
     assert await stores.stories.known_keys(ids) == {}
 
 
-async def test_engagement_is_kept_beside_the_story_and_does_not_disturb_it(stores) -> None:
+async def test_storing_engagement_leaves_the_story_unchanged(stores) -> None:
     story = posted()
     await stores.stories.put([story])
     for seq in (2, 1, 2):
-        await stores.stories.keep([Engagement(story.story_id, "reaction", seq * 10, seq)])
+        await stores.stories.save_engagement([Engagement(story.story_id, "reaction", seq * 10, seq)])
     await stores.stories.put([posted(story_id=story.story_id, revision=2)])
     assert (await content_of(stores, story)).revision == 2
 
 
-async def test_a_follow_is_listed_both_ways_and_chosen(stores) -> None:
-    await stores.ask(FOLLOW, on=True)
+async def test_a_follow_is_listed_both_ways_and_in_the_follow_list(stores) -> None:
+    await stores.request(FOLLOW, on=True)
     assert [each.user_id for each in await stores.edges.targets(Kind.FOLLOW, "ann", None, 10)] == ["bob"]
     assert [each.user_id for each in await stores.edges.users(Kind.FOLLOW, "bob", None, 10)] == ["ann"]
-    assert list((await stores.edges.choices("ann")).following) == ["bob"]
+    assert list((await stores.edges.follow_list("ann")).following) == ["bob"]
 
 
-async def test_lists_go_on_where_the_page_before_ended(stores) -> None:
-    await stores.hear(*((EdgeKey(Kind.FOLLOW, "ann", f"u{n}"), True, n // 2) for n in range(7)))
+async def test_a_page_continues_after_the_previous_one(stores) -> None:
+    await stores.apply(*((EdgeKey(Kind.FOLLOW, "ann", f"u{n}"), True, n // 2) for n in range(7)))
     listed, after = [], None
     while page := await stores.edges.targets(Kind.FOLLOW, "ann", after, 2):
         listed += [each.user_id for each in page]
-        after = page[-1].place
+        after = page[-1].position
     assert listed == ["u6", "u4", "u5", "u2", "u3", "u0", "u1"]
 
 
-async def test_a_block_takes_follows_out_of_lists_and_choices(stores) -> None:
-    await stores.hear((FOLLOW, True, 1), (FOLLOW.back, True, 1), (MUTE, True, 1))
-    await stores.hear((BLOCK, True, 2))
-    assert list((await stores.edges.choices("ann")).following) == []
-    assert (await stores.edges.choices("ann")).muted == {"bob"}
+async def test_a_block_removes_follows_from_every_list(stores) -> None:
+    await stores.apply((FOLLOW, True, 1), (FOLLOW.reversed, True, 1), (MUTE, True, 1))
+    await stores.apply((BLOCK, True, 2))
+    assert list((await stores.edges.follow_list("ann")).following) == []
+    assert (await stores.edges.follow_list("ann")).muted == {"bob"}
     assert await stores.edges.users(Kind.FOLLOW, "ann", None, 10) == []
     assert await stores.edges.relations("bob", {"ann": list(Kind)}) == {"ann": Relation(blocked=True)}
 
 
-async def test_facts_in_a_wrong_order_end_in_the_same_choices(stores) -> None:
-    await stores.hear((FOLLOW, True, 5))
-    await stores.hear((BLOCK, False, 3))
-    await stores.hear((BLOCK, True, 2))
-    await stores.hear((FOLLOW, False, 1))
-    assert list((await stores.edges.choices("ann")).following) == ["bob"]
+async def test_events_in_a_wrong_order_end_in_the_same_follow_list(stores) -> None:
+    await stores.apply((FOLLOW, True, 5))
+    await stores.apply((BLOCK, False, 3))
+    await stores.apply((BLOCK, True, 2))
+    await stores.apply((FOLLOW, False, 1))
+    assert list((await stores.edges.follow_list("ann")).following) == ["bob"]
 
 
-async def test_the_same_facts_twice_choose_once(stores) -> None:
+async def test_duplicate_events_are_listed_once(stores) -> None:
     for _ in range(2):
-        await stores.hear((FOLLOW, True, 1), (MUTE, True, 1))
-    assert list((await stores.edges.choices("ann")).following) == ["bob"]
+        await stores.apply((FOLLOW, True, 1), (MUTE, True, 1))
+    assert list((await stores.edges.follow_list("ann")).following) == ["bob"]
 
 
-async def test_a_follow_and_a_block_at_once_leave_no_follow(stores) -> None:
+async def test_a_concurrent_follow_and_block_leave_no_follow(stores) -> None:
     others = [f"u{n}" for n in range(5)]
-    follows = [stores.ask(EdgeKey(Kind.FOLLOW, other, "ann"), on=True) for other in others]
-    blocks = [stores.ask(EdgeKey(Kind.BLOCK, "ann", other), on=True) for other in others]
+    follows = [stores.request(EdgeKey(Kind.FOLLOW, other, "ann"), on=True) for other in others]
+    blocks = [stores.request(EdgeKey(Kind.BLOCK, "ann", other), on=True) for other in others]
     await asyncio.gather(*(each for pair in zip(follows, blocks, strict=True) for each in pair))
     assert await stores.edges.users(Kind.FOLLOW, "ann", None, 100) == []
-    assert all([not (await stores.edges.choices(other)).following for other in others])
+    assert all([not (await stores.edges.follow_list(other)).following for other in others])
 
 
-async def test_how_a_viewer_stands_to_authors(stores) -> None:
+async def test_relations_of_a_viewer_to_authors(stores) -> None:
     close = EdgeKey(Kind.CLOSE_FRIEND, "cho", "ann")
-    await stores.hear((FOLLOW, True, 1), (FOLLOW.back, True, 1), (close, True, 1))
+    await stores.apply((FOLLOW, True, 1), (FOLLOW.reversed, True, 1), (close, True, 1))
     relations = await stores.edges.relations("ann", dict.fromkeys(["bob", "cho", "dee"], tuple(Kind)))
     assert relations["bob"] == Relation(follows=True, followed=True)
     assert relations["cho"] == Relation(close=True)
@@ -323,27 +323,27 @@ async def test_seen_marks_are_set_once_and_end_with_their_stories(stores) -> Non
 async def test_an_erased_user_leaves_no_edge_mark_or_story(stores) -> None:
     story = posted("ann", NOON)
     await stores.stories.put([story])
-    await stores.hear((FOLLOW, True, 1), (FOLLOW.back, True, 1), (MUTE, True, 1))
+    await stores.apply((FOLLOW, True, 1), (FOLLOW.reversed, True, 1), (MUTE, True, 1))
     await stores.seen.mark([Seen("ann", 1, NOON + DAY)])
-    assert await stores.people.begin_erasure("ann", NOON + 2 * SECOND)
-    while await stores.people.erase("ann", NOON + 2 * SECOND):
+    assert await stores.user_data.begin_erasure("ann", NOON + 2 * SECOND)
+    while await stores.user_data.erase("ann", NOON + 2 * SECOND):
         pass
-    await stores.people.finish_erasure("ann", NOON + 2 * SECOND)
-    assert list((await stores.edges.choices("bob")).following) == []
+    await stores.user_data.finish_erasure("ann", NOON + 2 * SECOND)
+    assert list((await stores.edges.follow_list("bob")).following) == []
     assert await stores.edges.users(Kind.FOLLOW, "bob", None, 10) == []
     assert await stores.seen.seen("ann", NOON) == frozenset()
     assert await stores.stories.contents([story.story_id]) == {}
-    assert not await stores.people.begin_erasure("ann", NOON + SECOND)
+    assert not await stores.user_data.begin_erasure("ann", NOON + SECOND)
 
 
-async def test_what_an_erased_user_does_later_is_kept(stores) -> None:
-    await stores.people.begin_erasure("ann", NOON + 2 * SECOND)
-    await stores.hear((FOLLOW, True, 1), (MUTE, True, 3))
-    while await stores.people.erase("ann", NOON + 2 * SECOND):
+async def test_later_edges_of_an_erased_user_are_kept(stores) -> None:
+    await stores.user_data.begin_erasure("ann", NOON + 2 * SECOND)
+    await stores.apply((FOLLOW, True, 1), (MUTE, True, 3))
+    while await stores.user_data.erase("ann", NOON + 2 * SECOND):
         pass
-    choices = await stores.edges.choices("ann")
-    assert (list(choices.following), choices.muted) == ([], {"bob"})
-    assert await stores.people.erased(["ann", "bob"]) == {"ann": NOON + 2 * SECOND}
+    follow_list = await stores.edges.follow_list("ann")
+    assert (list(follow_list.following), follow_list.muted) == ([], {"bob"})
+    assert await stores.user_data.erased(["ann", "bob"]) == {"ann": NOON + 2 * SECOND}
 
 
 @pytest_asyncio.fixture
@@ -363,19 +363,19 @@ async def everything_in(mongo: Mongo) -> list[dict[str, Any]]:
     return [document for name in names for document in await mongo[name].find().to_list(None)]
 
 
-async def test_nobody_follows_and_mutes_more_than_a_document_holds(mongo) -> None:
-    edges = MongoEdges(mongo, HandClock(NOON), most=2)
+async def test_follows_and_mutes_are_limited_per_user(mongo) -> None:
+    edges = MongoEdges(mongo, HandClock(NOON), max_listed=2)
     stores = Stores(None, edges, None, None)
-    await stores.ask(FOLLOW, on=True)
-    await stores.ask(MUTE, on=True)
+    await stores.request(FOLLOW, on=True)
+    await stores.request(MUTE, on=True)
     with pytest.raises(TooManyEdges):
-        await stores.ask(EdgeKey(Kind.FOLLOW, "ann", "cho"), on=True)
-    await stores.ask(MUTE, on=False)
-    await stores.ask(EdgeKey(Kind.FOLLOW, "ann", "cho"), on=True)
-    assert set((await edges.choices("ann")).following) == {"bob", "cho"}
+        await stores.request(EdgeKey(Kind.FOLLOW, "ann", "cho"), on=True)
+    await stores.request(MUTE, on=False)
+    await stores.request(EdgeKey(Kind.FOLLOW, "ann", "cho"), on=True)
+    assert set((await edges.follow_list("ann")).following) == {"bob", "cho"}
 
 
-async def test_a_document_that_cannot_be_read_is_left_out_and_counted(mongo) -> None:
+async def test_an_unreadable_document_is_left_out_and_counted(mongo) -> None:
     counted: list[None] = []
     stories = MongoStories(mongo, HandClock(NOON), lambda: counted.append(None))
     good, bad = posted(), posted()
@@ -389,15 +389,15 @@ async def test_a_document_that_cannot_be_read_is_left_out_and_counted(mongo) -> 
 async def test_nothing_links_a_viewer_to_a_story_that_has_ended(mongo, how) -> None:
     now = HandClock(NOON)
     stories, seen = MongoStories(mongo, now), MongoSeenMarks(mongo, DAY)
-    people = MongoUserData(mongo, stories, now)
+    user_data = MongoUserData(mongo, stories, now)
     known, unknown, other = posted(), posted(), posted()
     await stories.put([known, other])
     views = [
-        fact(StoryViewed(story_id=story.story_id, viewer_id=viewer, viewed_at=NOON))
+        received(StoryViewed(story_id=story.story_id, viewer_id=viewer, viewed_at=NOON))
         for story in (known, unknown, other)
         for viewer in ("cho", "dee")
     ]
-    await MarkSeen(seen, stories, people, DAY, now)(views)
+    await MarkSeen(seen, stories, user_data, DAY, now)(views)
     keys = await stories.known_keys([known.story_id, unknown.story_id])
     assert set(keys.values()) < await seen.seen("cho", NOON)
 
@@ -408,45 +408,45 @@ async def test_nothing_links_a_viewer_to_a_story_that_has_ended(mongo, how) -> N
         of_viewer = "cho" in text or "dee" in text
         of_story = [story_id for story_id in keys if story_id in text]
         assert not (of_viewer and of_story)
-        if not of_viewer:  # what a viewer's document holds stands nowhere else
+        if not of_viewer:  # a seen key is in no other document
             assert not any(str(key) in text for key in keys.values())
     assert (await stories.known_keys([other.story_id]))[other.story_id] in await seen.seen("dee", NOON)
 
 
-async def test_what_came_in_while_a_user_was_being_erased_is_erased_later(mongo) -> None:
+async def test_writes_during_an_erasure_are_erased_later(mongo) -> None:
     now = HandClock(NOON)
     stories, edges, seen = MongoStories(mongo, now), MongoEdges(mongo, now), MongoSeenMarks(mongo, DAY)
-    people = MongoUserData(mongo, stories, now)
-    await people.begin_erasure("ann", NOON)
-    await people.finish_erasure("ann", NOON)
+    user_data = MongoUserData(mongo, stories, now)
+    await user_data.begin_erasure("ann", NOON)
+    await user_data.finish_erasure("ann", NOON)
     late = {"kind": "follow", "user": "bob", "target": "ann", "asked": True, "on": True, "at": NOON}
     await mongo["edges"].insert_one({"_id": "follow/bob/ann", **late})
     await mongo["choices"].insert_one({"_id": "bob", "following": ["ann", "cho"]})
     story = posted("ann", NOON)
     await stories.put([story])
     await seen.mark([Seen("ann", 1, NOON + DAY)])
-    assert not await people.look_again()
+    assert not await user_data.recheck()
     now.forward(minutes=2)
-    while await people.look_again():
+    while await user_data.recheck():
         pass
     assert await edges.users(Kind.FOLLOW, "ann", None, 10) == []
-    assert list((await edges.choices("bob")).following) == ["cho"]
+    assert list((await edges.follow_list("bob")).following) == ["cho"]
     assert await seen.seen("ann", NOON) == frozenset()
     assert await stories.contents([story.story_id]) == {}
     assert await mongo["erased"].find_one({"look_again_at": {"$exists": True}}) is None
 
 
-async def test_an_erasure_writes_the_choices_of_a_heavy_follower_once(servers, mongo) -> None:
+async def test_an_erasure_writes_a_long_follow_list_once(servers, mongo) -> None:
     recorder = Commands()
     watched = Mongo.connect(servers.mongo_url, mongo.database.name, listeners=[recorder])
     now = HandClock(NOON + 2 * SECOND)
     stores = Stores(None, MongoEdges(mongo, now), None, None)
-    await stores.hear(*((EdgeKey(Kind.FOLLOW, "ann", f"u{n}"), True, 1) for n in range(1_200)))
-    await stores.hear((EdgeKey(Kind.FOLLOW, "ann", "late"), True, 3))
-    people = MongoUserData(watched, MongoStories(watched, now), now)
-    while await people.erase("ann", NOON + 2 * SECOND):
+    await stores.apply(*((EdgeKey(Kind.FOLLOW, "ann", f"u{n}"), True, 1) for n in range(1_200)))
+    await stores.apply((EdgeKey(Kind.FOLLOW, "ann", "late"), True, 3))
+    user_data = MongoUserData(watched, MongoStories(watched, now), now)
+    while await user_data.erase("ann", NOON + 2 * SECOND):
         pass
-    assert list((await stores.edges.choices("ann")).following) == ["late"]
+    assert list((await stores.edges.follow_list("ann")).following) == ["late"]
     assert await mongo["edges"].count_documents({"user": "ann"}) == 1
     assert recorder.writes["choices"] == 1
     await watched.close()

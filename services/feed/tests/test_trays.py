@@ -1,4 +1,4 @@
-"""Tray and rings, as a viewer gets them."""
+"""Tray and rings over HTTP."""
 
 import asyncio
 from datetime import timedelta
@@ -22,7 +22,7 @@ async def test_a_posted_story_is_in_the_tray_of_a_follower(feed, people) -> None
     assert (tray["mine"], tray["next_cursor"]) == (None, None)
 
 
-async def test_the_poster_sees_their_own_story_beside_the_tray_within_two_seconds(feed, people) -> None:
+async def test_authors_see_their_own_ring_within_two_seconds(feed, people) -> None:
     async with asyncio.timeout(2):
         await feed.post(people.ann)
     tray = await feed.get("/v1/tray", people.ann)
@@ -58,7 +58,7 @@ async def test_a_tray_has_pages(feed, people) -> None:
     assert seen == authors[::-1]
 
 
-async def test_a_cursor_is_good_for_its_user_and_route_alone(feed, people) -> None:
+async def test_a_cursor_is_valid_only_for_its_user_and_route(feed, people) -> None:
     authors = [people.ann, people.cho]
     await feed.follow(people.bob, *authors)
     for author in authors:
@@ -106,7 +106,7 @@ async def test_a_story_watched_on_one_device_is_seen_on_the_other(feed, people) 
     assert item["seen"] is True
 
 
-async def test_rings_are_given_for_everyone_asked_for(feed, people) -> None:
+async def test_rings_are_returned_for_every_requested_user(feed, people) -> None:
     await feed.post(people.ann)
     rings = await feed.get("/v1/rings", people.bob, params={"user_ids": f"{people.ann},{people.cho},{people.ann}"})
     assert rings == {"rings": {people.ann: "unseen", people.cho: "none"}}
@@ -115,37 +115,37 @@ async def test_rings_are_given_for_everyone_asked_for(feed, people) -> None:
 @pytest.mark.parametrize(
     "query", ["", "user_ids=", "user_ids=a,,b", "user_ids=%2F", "user_ids=" + ",".join(f"u{n}" for n in range(101))]
 )
-async def test_rings_for_a_bad_list_of_users_are_refused(feed, query) -> None:
+async def test_an_invalid_user_ids_query_is_422(feed, query) -> None:
     answer = await feed.call("GET", f"/v1/rings?{query}", "bob")
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=x", "color=red", "limit=1&limit=1"])
-async def test_a_tray_for_a_bad_query_is_refused(feed, query) -> None:
+async def test_an_invalid_tray_query_is_422(feed, query) -> None:
     assert (await feed.call("GET", f"/v1/tray?{query}", "bob")).status_code == 422
 
 
 @pytest.mark.parametrize("path", ["tray", "rings?user_ids=a", "for-you", "users/a/stories", "blocked"])
-async def test_nothing_is_shown_without_a_token(feed, path) -> None:
+async def test_a_request_without_a_token_is_401(feed, path) -> None:
     answer = await feed.http.get(f"/v1/{path}")
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_an_unchanged_tray_is_not_sent_again(feed, people) -> None:
+async def test_an_unchanged_tray_is_304(feed, people) -> None:
     await feed.follow(people.bob, people.ann)
     await feed.post(people.ann)
     first = await feed.call("GET", "/v1/tray", people.bob)
     assert first.headers["cache-control"] == "private, no-cache"
-    known = {"If-None-Match": first.headers["etag"]}
-    again = await feed.call("GET", "/v1/tray", people.bob, headers=known)
+    tag = {"If-None-Match": first.headers["etag"]}
+    again = await feed.call("GET", "/v1/tray", people.bob, headers=tag)
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
     await feed.post(people.ann)
-    assert (await feed.call("GET", "/v1/tray", people.bob, headers=known)).status_code == 200
+    assert (await feed.call("GET", "/v1/tray", people.bob, headers=tag)).status_code == 200
 
 
-async def test_the_route_is_counted_by_its_template(feed, people) -> None:
+async def test_requests_are_counted_by_route_template(feed, people) -> None:
     await feed.get("/v1/tray", people.bob)
     page = (await feed.http.get("/metrics")).text
     routes = {line for line in page.splitlines() if line.startswith("stories_http_requests_total")}

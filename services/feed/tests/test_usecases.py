@@ -1,4 +1,4 @@
-"""The verbs over ports in memory: the order of a start, what is withheld, what is passed over."""
+"""Use cases over in-memory ports: the order of loading, what is unavailable, what is left out."""
 
 from datetime import datetime, timedelta
 
@@ -7,14 +7,14 @@ import pytest
 from stories_feed.domain.edges import EdgeChange, EdgeKey, Kind
 from stories_feed.domain.live import LiveIndex
 from stories_feed.domain.ttl import TtlPolicy
-from stories_feed.testing.builders import DAY, NOON, fact, posted
+from stories_feed.testing.builders import DAY, NOON, posted, received
 from stories_feed.testing.in_memory import (
     FakeLogStatus,
     FakeSigner,
     MemoryEdges,
-    MemoryPeople,
     MemorySeen,
     MemoryStories,
+    MemoryUserData,
     NoopRelay,
     RecordingPublisher,
 )
@@ -48,299 +48,302 @@ SECOND = timedelta(seconds=1)
 FOLLOW = EdgeKey(Kind.FOLLOW, "bob", "ann")
 
 
-class World:
-    """The feed's verbs over memory."""
+class UseCases:
+    """The feed's use cases over in-memory ports."""
 
     def __init__(self) -> None:
         self.now = HandClock(NOON)
-        self.index, self.log, self.said, self.relay = LiveIndex(), FakeLogStatus(), RecordingPublisher(), NoopRelay()
+        self.index, self.log_status = LiveIndex(), FakeLogStatus()
+        self.publisher, self.relay = RecordingPublisher(), NoopRelay()
         self.stories, self.edges, self.seen = MemoryStories(self.now), MemoryEdges(), MemorySeen()
-        self.people = MemoryPeople(self.stories, self.edges, self.seen)
-        lives = TtlPolicy(ticket=timedelta(hours=1), restricted=timedelta(minutes=5))
+        self.user_data = MemoryUserData(self.stories, self.edges, self.seen)
+        ttl_policy = TtlPolicy(ticket=timedelta(hours=1), restricted=timedelta(minutes=5))
         media, tickets = FakeSigner(), Tickets([("k1", b"0123456789abcdef")])
-        sight = VisibleStories(self.index, self.edges, self.stories, self.log, self.now)
-        show = BuildItems(sight, self.stories, media, tickets, lives)
-        self.appeared: list[str] = []
-        self.follow_log = ApplyToIndex(self.index, DAY, self.now, lambda story: self.appeared.append(story.story_id))
-        self.post = StoreStories(self.stories, self.people, self.now)
-        self.end = EndStories(self.stories, self.said, self.now)
-        self.mark_seen = MarkSeen(self.seen, self.stories, self.people, DAY, self.now)
-        self.tray = ReadTray(sight, self.edges, self.seen, self.stories, media, lives)
-        self.rings = ReadRings(sight, self.seen, self.stories)
-        self.reel, self.story = ReadReel(sight, show, self.seen), ReadStory(sight, show, self.seen)
-        self.reels = ReadReels(sight, show, self.seen)
-        self.for_you = ReadForYou(sight, show, self.seen, self.edges)
-        self.decide, self.hear = ChangeEdge(self.edges, self.relay, self.now), ApplyEdgeEvents(self.edges)
-        self.forget = EraseUser(self.people, self.said, self.now)
+        visible_stories = VisibleStories(self.index, self.edges, self.stories, self.log_status, self.now)
+        build_items = BuildItems(visible_stories, self.stories, media, tickets, ttl_policy)
+        self.new_stories: list[str] = []
+        self.apply_to_index = ApplyToIndex(
+            self.index, DAY, self.now, lambda story: self.new_stories.append(story.story_id)
+        )
+        self.store_stories = StoreStories(self.stories, self.user_data, self.now)
+        self.end = EndStories(self.stories, self.publisher, self.now)
+        self.mark_seen = MarkSeen(self.seen, self.stories, self.user_data, DAY, self.now)
+        self.tray = ReadTray(visible_stories, self.edges, self.seen, self.stories, media, ttl_policy)
+        self.rings = ReadRings(visible_stories, self.seen, self.stories)
+        self.reel = ReadReel(visible_stories, build_items, self.seen)
+        self.story = ReadStory(visible_stories, build_items, self.seen)
+        self.reels = ReadReels(visible_stories, build_items, self.seen)
+        self.for_you = ReadForYou(visible_stories, build_items, self.seen, self.edges)
+        self.change_edge = ChangeEdge(self.edges, self.relay, self.now)
+        self.apply_edge_events = ApplyEdgeEvents(self.edges)
+        self.erase_user = EraseUser(self.user_data, self.publisher, self.now)
 
     async def live(self, *stories: StoryPosted) -> None:
-        """Have stories in index and store."""
+        """Put stories into index and store."""
         for story in stories:
-            self.follow_log(fact(story))
-        await self.post([fact(story) for story in stories])
+            self.apply_to_index(received(story))
+        await self.store_stories([received(story) for story in stories])
 
-    async def shown(self, viewer: str = "bob", author: str = "ann") -> list[str]:
-        """The ids of a reel."""
-        return [shown.item.id for shown in (await self.reel(viewer, author, None, 20))[0]]
+    async def reel_ids(self, viewer: str = "bob", author: str = "ann") -> list[str]:
+        """The ids of the stories in a reel."""
+        return [entry.item.id for entry in (await self.reel(viewer, author, None, 20))[0]]
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def use_cases() -> UseCases:
+    return UseCases()
 
 
-async def test_a_start_asks_for_offsets_before_it_looks_at_the_store(world) -> None:
+async def test_loading_reads_offsets_before_the_snapshot(use_cases) -> None:
     order: list[str] = []
     story, ended = posted(), posted()
-    await world.stories.put([story])
-    await world.stories.end([Ending(ended.story_id, NOON, "deleted")])
+    await use_cases.stories.put([story])
+    await use_cases.stories.end([Ending(ended.story_id, NOON, "deleted")])
 
     class Snapshot:
         async def live(self, now):
             order.append("live")
-            return await world.stories.live(now)
+            return await use_cases.stories.live(now)
 
         async def deleted_since(self, since):
-            order.append("ended")
-            return await world.stories.deleted_since(since)
+            order.append("deleted")
+            return await use_cases.stories.deleted_since(since)
 
     async def committed():
         order.append("offsets")
         return {("story-posted", 0): 7}
 
-    assert await LoadIndex(committed, Snapshot(), world.follow_log)() == {("story-posted", 0): 7}
-    assert order == ["offsets", "live", "ended"]
-    world.follow_log(fact(ended))
-    assert world.index.live_stories == 1
+    assert await LoadIndex(committed, Snapshot(), use_cases.apply_to_index)() == {("story-posted", 0): 7}
+    assert order == ["offsets", "live", "deleted"]
+    use_cases.apply_to_index(received(ended))
+    assert use_cases.index.live_stories == 1
 
 
-async def test_a_story_is_shown_when_index_and_document_have_it(world) -> None:
+async def test_a_story_is_shown_when_index_and_document_have_it(use_cases) -> None:
     story = posted()
-    world.follow_log(fact(story))
-    assert await world.shown() == []
-    await world.post([fact(story)])
-    assert await world.shown() == [story.story_id]
+    use_cases.apply_to_index(received(story))
+    assert await use_cases.reel_ids() == []
+    await use_cases.store_stories([received(story)])
+    assert await use_cases.reel_ids() == [story.story_id]
 
 
-async def test_a_document_older_than_the_index_is_not_shown_yet(world) -> None:
+async def test_a_document_older_than_the_index_is_not_shown_yet(use_cases) -> None:
     story = posted()
-    await world.live(story)
-    world.follow_log(fact(posted(story_id=story.story_id, revision=2)))
-    assert await world.shown() == []
-    assert await world.rings("bob", ["ann"]) == {"ann": "none"}
+    await use_cases.live(story)
+    use_cases.apply_to_index(received(posted(story_id=story.story_id, revision=2)))
+    assert await use_cases.reel_ids() == []
+    assert await use_cases.rings("bob", ["ann"]) == {"ann": "none"}
 
 
-async def test_a_newer_document_narrows_what_the_index_would_still_show(world) -> None:
+async def test_a_newer_document_narrows_what_the_index_would_still_show(use_cases) -> None:
     story = posted()
-    await world.live(story)
-    await world.post([fact(posted(story_id=story.story_id, revision=2, hide_from=("bob",)))])
-    assert await world.shown("bob") == []
-    assert await world.shown("cho") == [story.story_id]
+    await use_cases.live(story)
+    await use_cases.store_stories([received(posted(story_id=story.story_id, revision=2, hide_from=("bob",)))])
+    assert await use_cases.reel_ids("bob") == []
+    assert await use_cases.reel_ids("cho") == [story.story_id]
 
 
 @pytest.mark.parametrize("left_s", [0.0, 0.9, 1.0])
-async def test_a_story_that_ends_while_its_document_is_read_is_shown_by_nobody_and_no_answer_fails(
-    world, left_s: float
-) -> None:
+async def test_a_story_that_ends_while_its_document_is_read_is_left_out(use_cases, left_s: float) -> None:
     story = posted()
-    await world.live(story)
-    await world.decide(FOLLOW, on=True)
-    cards, contents = world.stories.cards, world.stories.contents
-    before = world.now()
+    await use_cases.live(story)
+    await use_cases.change_edge(FOLLOW, on=True)
+    previews, contents = use_cases.stories.previews, use_cases.stories.contents
+    before = use_cases.now()
 
-    def slowly(read):
-        async def read_slowly(*wanted):
-            found = await read(*wanted)
-            world.now.at = story.expires_at - left_s * SECOND
+    def slow(read):
+        async def read_slowly(*arguments):
+            found = await read(*arguments)
+            use_cases.now.at = story.expires_at - left_s * SECOND
             return found
 
         return read_slowly
 
-    world.stories.cards, world.stories.contents = slowly(cards), slowly(contents)
-    lasting = left_s == 1.0
-    assert len((await world.tray("bob", None, 20)).entries) == lasting
-    world.now.at = before
-    assert await world.rings("bob", ["ann"]) == {"ann": "unseen" if lasting else "none"}
-    world.now.at = before
-    assert await world.shown() == [story.story_id] * lasting
+    use_cases.stories.previews, use_cases.stories.contents = slow(previews), slow(contents)
+    visible = left_s == 1.0
+    assert len((await use_cases.tray("bob", None, 20)).entries) == visible
+    use_cases.now.at = before
+    assert await use_cases.rings("bob", ["ann"]) == {"ann": "unseen" if visible else "none"}
+    use_cases.now.at = before
+    assert await use_cases.reel_ids() == [story.story_id] * visible
 
 
-async def test_while_the_index_loads_nobody_is_told_that_there_is_nothing(world) -> None:
+async def test_reads_are_unavailable_while_the_index_loads(use_cases) -> None:
     story = posted()
-    await world.live(story)
-    world.log.loaded = False
-    for reading in (
-        world.tray("bob", None, 20),
-        world.rings("bob", ["ann"]),
-        world.reel("bob", "ann", None, 20),
-        world.story("bob", story.story_id, admin=False),
-        world.for_you("bob", None, 20),
+    await use_cases.live(story)
+    use_cases.log_status.loaded = False
+    for read in (
+        use_cases.tray("bob", None, 20),
+        use_cases.rings("bob", ["ann"]),
+        use_cases.reel("bob", "ann", None, 20),
+        use_cases.story("bob", story.story_id, admin=False),
+        use_cases.for_you("bob", None, 20),
     ):
         with pytest.raises(Unavailable):
-            await reading
-    world.log.loaded = True
-    assert await world.shown() == [story.story_id]
+            await read
+    use_cases.log_status.loaded = True
+    assert await use_cases.reel_ids() == [story.story_id]
 
 
-async def test_what_the_log_does_not_vouch_for_is_withheld(world) -> None:
+async def test_stories_of_stale_partitions_are_unavailable(use_cases) -> None:
     story, other = posted("ann"), posted("cho")
-    await world.live(story, other)
-    world.log.silent = {story.story_id}
+    await use_cases.live(story, other)
+    use_cases.log_status.stale_ids = {story.story_id}
     with pytest.raises(Unavailable):
-        await world.shown()
+        await use_cases.reel_ids()
     with pytest.raises(Unavailable):
-        await world.story("bob", story.story_id, admin=True)
-    assert await world.shown("bob", "cho") == [other.story_id]
-    assert [shown.item.id for shown in (await world.for_you("bob", None, 20))[0]] == [other.story_id]
+        await use_cases.story("bob", story.story_id, admin=True)
+    assert await use_cases.reel_ids("bob", "cho") == [other.story_id]
+    assert [entry.item.id for entry in (await use_cases.for_you("bob", None, 20))[0]] == [other.story_id]
 
 
-async def test_a_ring_without_vouching_has_no_poster(world) -> None:
+async def test_the_ring_of_a_stale_story_has_no_poster(use_cases) -> None:
     story = posted()
-    await world.live(story)
-    await world.edges.change([FOLLOW], lambda graph: graph.hear(FOLLOW, EdgeChange(True, NOON)), publish=False)
-    (entry,) = (await world.tray("bob", None, 20)).entries
+    await use_cases.live(story)
+    await use_cases.edges.change([FOLLOW], lambda graph: graph.apply(FOLLOW, EdgeChange(True, NOON)), publish=False)
+    (entry,) = (await use_cases.tray("bob", None, 20)).entries
     assert entry.poster_url.startswith(f"s3://{story.media.poster_key}")
-    world.log.silent = {story.story_id}
-    (entry,) = (await world.tray("bob", None, 20)).entries
+    use_cases.log_status.stale_ids = {story.story_id}
+    (entry,) = (await use_cases.tray("bob", None, 20)).entries
     assert (entry.ring.state, entry.poster_url) == ("unseen", None)
 
 
-async def test_nothing_is_shown_in_its_last_second(world) -> None:
-    await world.live(posted(lifetime=10 * SECOND))
-    world.now.forward(seconds=9)
-    assert len(await world.shown()) == 1
-    world.now.forward(milliseconds=1)
-    assert await world.shown() == []
+async def test_a_story_is_not_shown_in_its_last_second(use_cases) -> None:
+    await use_cases.live(posted(lifetime=10 * SECOND))
+    use_cases.now.forward(seconds=9)
+    assert len(await use_cases.reel_ids()) == 1
+    use_cases.now.forward(milliseconds=1)
+    assert await use_cases.reel_ids() == []
 
 
-async def test_a_url_does_not_outlive_the_story(world) -> None:
-    await world.live(posted(lifetime=10 * SECOND))
-    world.now.forward(seconds=3, milliseconds=500)
-    ((shown,), _) = await world.reel("bob", "ann", None, 20)
-    assert shown.item.media_url.endswith("seconds=6")
+async def test_a_url_does_not_outlive_the_story(use_cases) -> None:
+    await use_cases.live(posted(lifetime=10 * SECOND))
+    use_cases.now.forward(seconds=3, milliseconds=500)
+    ((entry,), _) = await use_cases.reel("bob", "ann", None, 20)
+    assert entry.item.media_url.endswith("seconds=6")
 
 
-async def test_a_story_that_is_over_or_ended_is_not_kept(world) -> None:
+async def test_an_expired_or_ended_story_is_not_stored(use_cases) -> None:
     over, ended = posted(at=NOON - 2 * DAY), posted()
-    await world.end.deleted([fact(StoryDeleted(story_id=ended.story_id, deleted_at=NOON, by="author"))])
-    await world.live(over, ended)
-    assert world.stories.stories == {}
+    await use_cases.end.deleted([received(StoryDeleted(story_id=ended.story_id, deleted_at=NOON, by="author"))])
+    await use_cases.live(over, ended)
+    assert use_cases.stories.stories == {}
 
 
-async def test_a_story_of_somebody_erased_since_is_not_kept(world) -> None:
-    await world.forget(fact(UserErased(user_id="ann", at=NOON, receipt_id=new_id())))
+async def test_a_story_posted_before_its_authors_erasure_is_not_stored(use_cases) -> None:
+    await use_cases.erase_user(received(UserErased(user_id="ann", at=NOON, receipt_id=new_id())))
     before, after = posted("ann", NOON), posted("ann", NOON + SECOND)
-    world.now.forward(seconds=2)
-    await world.post([fact(before), fact(after)])
-    assert list(world.stories.stories) == [after.story_id]
+    use_cases.now.forward(seconds=2)
+    await use_cases.store_stories([received(before), received(after)])
+    assert list(use_cases.stories.stories) == [after.story_id]
 
 
-async def test_an_end_is_said_every_time_it_is_heard(world) -> None:
+async def test_an_erasure_is_published_on_every_delivery(use_cases) -> None:
     story = posted()
-    await world.live(story)
-    deleted = fact(StoryDeleted(story_id=story.story_id, deleted_at=NOON, by="author"))
+    await use_cases.live(story)
+    deleted = received(StoryDeleted(story_id=story.story_id, deleted_at=NOON, by="author"))
     for _ in range(2):
-        await world.end.deleted([deleted])
-    assert world.said.events == [StoryErased(story_id=story.story_id, store="feed", erased_at=NOON)] * 2
+        await use_cases.end.deleted([deleted])
+    assert use_cases.publisher.events == [StoryErased(story_id=story.story_id, store="feed", erased_at=NOON)] * 2
 
 
-async def test_nothing_is_erased_before_its_end_has_come(world) -> None:
+async def test_a_story_is_not_erased_before_its_end(use_cases) -> None:
     story = posted()
-    await world.live(story)
+    await use_cases.live(story)
     early = StoryExpired(story_id=story.story_id, author_id="ann", expires_at=story.expires_at, expired_at=NOON)
     with pytest.raises(InvalidMessage):
-        await world.end.expired([fact(early)])
-    assert story.story_id in world.stories.stories
+        await use_cases.end.expired([received(early)])
+    assert story.story_id in use_cases.stories.stories
 
 
-async def test_an_outsider_does_not_delete_in_the_authors_name(world) -> None:
+async def test_an_external_producer_cannot_delete_as_the_author(use_cases) -> None:
     story = posted()
-    await world.live(story)
-    slip = fact(StoryDeleted(story_id=story.story_id, deleted_at=NOON, by="author"), is_internal=False)
-    world.follow_log(slip)
+    await use_cases.live(story)
+    forged = received(StoryDeleted(story_id=story.story_id, deleted_at=NOON, by="author"), is_internal=False)
+    use_cases.apply_to_index(forged)
     with pytest.raises(InvalidMessage):
-        await world.end.deleted([slip])
-    assert await world.shown() == [story.story_id]
+        await use_cases.end.deleted([forged])
+    assert await use_cases.reel_ids() == [story.story_id]
 
 
-async def test_a_tombstone_ends_a_story(world) -> None:
+async def test_a_tombstone_ends_a_story(use_cases) -> None:
     story = posted()
-    await world.live(story)
-    world.follow_log(Tombstone("story-posted", story.story_id, 0, 1))
-    world.follow_log(fact(story))
-    assert await world.shown() == []
-    assert world.appeared == [story.story_id]
+    await use_cases.live(story)
+    use_cases.apply_to_index(Tombstone("story-posted", story.story_id, 0, 1))
+    use_cases.apply_to_index(received(story))
+    assert await use_cases.reel_ids() == []
+    assert use_cases.new_stories == [story.story_id]
 
 
-async def test_a_view_that_is_heard_before_its_story_counts_as_seen(world) -> None:
+async def test_a_view_consumed_before_its_story_counts_as_seen(use_cases) -> None:
     story = posted()
-    await world.mark_seen([fact(StoryViewed(story_id=story.story_id, viewer_id="bob", viewed_at=NOON))])
-    await world.live(story)
-    assert await world.rings("bob", ["ann"]) == {"ann": "seen"}
+    await use_cases.mark_seen([received(StoryViewed(story_id=story.story_id, viewer_id="bob", viewed_at=NOON))])
+    await use_cases.live(story)
+    assert await use_cases.rings("bob", ["ann"]) == {"ann": "seen"}
 
 
-async def test_a_view_of_an_ended_story_leaves_no_mark(world) -> None:
+async def test_a_view_of_an_ended_story_leaves_no_mark(use_cases) -> None:
     story = posted()
-    await world.end.deleted([fact(StoryDeleted(story_id=story.story_id, deleted_at=NOON, by="admin"))])
-    await world.mark_seen([fact(StoryViewed(story_id=story.story_id, viewer_id="bob", viewed_at=NOON))])
-    assert world.seen.marks == set()
+    await use_cases.end.deleted([received(StoryDeleted(story_id=story.story_id, deleted_at=NOON, by="admin"))])
+    await use_cases.mark_seen([received(StoryViewed(story_id=story.story_id, viewer_id="bob", viewed_at=NOON))])
+    assert use_cases.seen.marks == set()
 
 
-async def test_the_newest_engagement_of_each_kind_is_kept(world) -> None:
+async def test_the_newest_engagement_of_each_kind_is_kept(use_cases) -> None:
     story = posted()
-    await world.live(story)
-    told = [
+    await use_cases.live(story)
+    events = [
         StoryEngaged(story_id=story.story_id, author_id="ann", kind="reaction", total=seq * 2, seq=seq, at=NOON)
         for seq in (3, 1, 2)
     ]
     for _ in range(2):
-        await StoreEngagement(world.stories)([fact(each) for each in told])
-    assert world.stories.engaged[story.story_id, "reaction"].total == 6
+        await StoreEngagement(use_cases.stories)([received(event) for event in events])
+    assert use_cases.stories.engaged[story.story_id, "reaction"].total == 6
 
 
-async def test_for_you_goes_on_over_what_is_not_wanted(world) -> None:
-    wanted = posted("ann", NOON - 50 * SECOND)
-    await world.live(wanted, *(posted("bob", NOON - number * SECOND) for number in range(30)))
-    shown, place = await world.for_you("bob", None, 1)
-    assert [each.item.id for each in shown] == [wanted.story_id]
-    assert place is None or await world.for_you("bob", place, 1) == ([], None)
+async def test_for_you_skips_the_viewers_own_stories(use_cases) -> None:
+    expected = posted("ann", NOON - 50 * SECOND)
+    await use_cases.live(expected, *(posted("bob", NOON - number * SECOND) for number in range(30)))
+    entries, position = await use_cases.for_you("bob", None, 1)
+    assert [entry.item.id for entry in entries] == [expected.story_id]
+    assert position is None or await use_cases.for_you("bob", position, 1) == ([], None)
 
 
-async def test_for_you_looks_at_a_bounded_number_of_stories(world, monkeypatch) -> None:
+async def test_for_you_scans_a_bounded_number_of_stories(use_cases, monkeypatch) -> None:
     monkeypatch.setattr("stories_feed.usecases.reels.MAX_SCANNED", 10)
-    wanted = posted("ann", NOON - 50 * SECOND)
-    await world.live(wanted, *(posted("bob", NOON - number * SECOND) for number in range(25)))
-    found, place, pages = [], None, 0
-    while pages == 0 or place is not None:
-        shown, place = await world.for_you("bob", place, 1)
-        found, pages = found + [each.item.id for each in shown], pages + 1
-    assert found == [wanted.story_id]
+    expected = posted("ann", NOON - 50 * SECOND)
+    await use_cases.live(expected, *(posted("bob", NOON - number * SECOND) for number in range(25)))
+    found, position, pages = [], None, 0
+    while pages == 0 or position is not None:
+        entries, position = await use_cases.for_you("bob", position, 1)
+        found, pages = found + [entry.item.id for entry in entries], pages + 1
+    assert found == [expected.story_id]
     assert pages >= 3
 
 
-async def test_for_you_asks_the_store_a_bounded_number_of_times(world) -> None:
+async def test_for_you_makes_a_bounded_number_of_store_queries(use_cases) -> None:
     for number in range(60):
-        await world.live(posted(f"x{number}", NOON - number * SECOND))
+        await use_cases.live(posted(f"x{number}", NOON - number * SECOND))
         block = EdgeKey(Kind.BLOCK, f"x{number}", "bob")
-        await world.edges.change(
-            [block], lambda graph, block=block: graph.hear(block, EdgeChange(True, NOON)), publish=False
+        await use_cases.edges.change(
+            [block], lambda graph, block=block: graph.apply(block, EdgeChange(True, NOON)), publish=False
         )
-    wanted = posted("ann", NOON - 100 * SECOND)
-    await world.live(wanted)
-    asked, relations = [], world.edges.relations
+    expected = posted("ann", NOON - 100 * SECOND)
+    await use_cases.live(expected)
+    batches, relations = [], use_cases.edges.relations
 
     async def counted(viewer, authors):
-        asked.append(len(authors))
+        batches.append(len(authors))
         return await relations(viewer, authors)
 
-    world.edges.relations = counted
-    shown, place = await world.for_you("bob", None, 1)
-    assert (shown, len(asked) <= MAX_ROUNDS) == ([], True)
+    use_cases.edges.relations = counted
+    entries, position = await use_cases.for_you("bob", None, 1)
+    assert (entries, len(batches) <= MAX_ROUNDS) == ([], True)
     found = []
-    while place is not None:
-        shown, place = await world.for_you("bob", place, 1)
-        found += [each.item.id for each in shown]
-    assert found == [wanted.story_id]
+    while position is not None:
+        entries, position = await use_cases.for_you("bob", position, 1)
+        found += [entry.item.id for entry in entries]
+    assert found == [expected.story_id]
 
 
 def heavy(author: str, at: datetime = NOON) -> StoryPosted:
@@ -348,70 +351,70 @@ def heavy(author: str, at: datetime = NOON) -> StoryPosted:
     return posted(author, at, layers=tuple({"kind": "text", "text": "x" * 16_000} for _ in range(16)))
 
 
-async def test_a_page_of_for_you_or_a_reel_is_bounded_in_bytes(world) -> None:
+async def test_a_page_of_for_you_or_a_reel_is_bounded_in_bytes(use_cases) -> None:
     stories = [heavy("ann", NOON - number * SECOND) for number in range(10)]
-    await world.live(*stories)
+    await use_cases.live(*stories)
     for read, ids in [
-        (lambda place: world.for_you("bob", place, 100), [story.story_id for story in stories]),
-        (lambda place: world.reel("bob", "ann", place, 100), [story.story_id for story in reversed(stories)]),
+        (lambda position: use_cases.for_you("bob", position, 100), [story.story_id for story in stories]),
+        (lambda position: use_cases.reel("bob", "ann", position, 100), [story.story_id for story in reversed(stories)]),
     ]:
-        found, place, pages = [], None, 0
-        while pages == 0 or place is not None:
-            shown, place = await read(place)
-            assert 0 < len(msgspec.json.encode([each.item for each in shown])) < 1.1 * MAX_BYTES
-            found, pages = found + [each.item.id for each in shown], pages + 1
+        found, position, pages = [], None, 0
+        while pages == 0 or position is not None:
+            entries, position = await read(position)
+            assert 0 < len(msgspec.json.encode([entry.item for entry in entries])) < 1.1 * MAX_BYTES
+            found, pages = found + [entry.item.id for entry in entries], pages + 1
         assert (found, pages) == (ids, 3)
 
 
-async def test_many_reels_are_bounded_in_bytes_and_each_author_has_a_story(world) -> None:
+async def test_many_reels_are_bounded_in_bytes_and_each_author_has_a_story(use_cases) -> None:
     stories = [heavy(f"u{author}", NOON - number * SECOND) for author in range(10) for number in range(5)]
-    await world.live(*stories)
-    reels = await world.reels("bob", [f"u{author}" for author in range(10)])
+    await use_cases.live(*stories)
+    reels = await use_cases.reels("bob", [f"u{author}" for author in range(10)])
     assert [len(reel) for reel in reels.values()] == [1] * 10
-    light = await world.reels("bob", ["u0"])
+    light = await use_cases.reels("bob", ["u0"])
     assert [each.item.posted_at for each in light["u0"]] == sorted(each.item.posted_at for each in light["u0"])
     assert len(light["u0"]) == 4
 
 
-async def test_what_was_seen_is_not_in_for_you_before_its_key_is_known_here(world) -> None:
+async def test_a_seen_story_is_not_in_for_you_before_its_key_is_loaded(use_cases) -> None:
     seen, fresh = posted("ann"), posted("cho")
-    await world.live(seen, fresh)
-    await world.mark_seen([fact(StoryViewed(story_id=seen.story_id, viewer_id="bob", viewed_at=NOON))])
-    assert world.index.get(seen.story_id, NOON).seen_key is None
-    assert [shown.item.id for shown in (await world.for_you("bob", None, 20))[0]] == [fresh.story_id]
+    await use_cases.live(seen, fresh)
+    await use_cases.mark_seen([received(StoryViewed(story_id=seen.story_id, viewer_id="bob", viewed_at=NOON))])
+    assert use_cases.index.get(seen.story_id, NOON).seen_key is None
+    assert [entry.item.id for entry in (await use_cases.for_you("bob", None, 20))[0]] == [fresh.story_id]
 
 
-async def test_an_erased_storys_mark_is_kept_no_longer_than_its_life(world) -> None:
+async def test_an_expired_storys_mark_goes_within_a_minute(use_cases) -> None:
     stories = [posted(at=NOON - number * SECOND) for number in range(20)]
-    await world.live(*stories)
-    world.now.forward(hours=24)
-    world.index.sweep(world.now())
+    await use_cases.live(*stories)
+    use_cases.now.forward(hours=24)
+    use_cases.index.sweep(use_cases.now())
     for story in stories:
-        world.follow_log(Tombstone("story-posted", story.story_id, 0, 1))
-    world.now.forward(minutes=1)
-    world.index.sweep(world.now())
-    assert world.index.ended_marks == 0
+        use_cases.apply_to_index(Tombstone("story-posted", story.story_id, 0, 1))
+    use_cases.now.forward(minutes=1)
+    use_cases.index.sweep(use_cases.now())
+    assert use_cases.index.ended_marks == 0
 
 
-async def test_a_block_waits_until_it_is_said_and_a_mute_does_not(world) -> None:
+async def test_a_block_waits_for_its_publication_and_a_mute_does_not(use_cases) -> None:
     block, mute = EdgeKey(Kind.BLOCK, "ann", "bob"), EdgeKey(Kind.MUTE, "ann", "bob")
-    for pair in (block, mute):
-        await world.decide(pair, on=True)
-    assert world.relay.confirmed == [block]
+    for key in (block, mute):
+        await use_cases.change_edge(key, on=True)
+    assert use_cases.relay.confirmed == [str(block)]
 
 
-async def test_an_outsiders_time_ahead_is_cut_and_our_own_is_not(world) -> None:
+async def test_only_an_external_producers_future_time_is_clamped(use_cases) -> None:
     ahead = UserFollowed(user_id="bob", target_id="ann", at=NOON + DAY)
-    await world.hear([fact(ahead, is_internal=False, appended_at=NOON)])
-    assert world.edges.words[FOLLOW] == EdgeChange(True, NOON)
-    await world.hear([fact(ahead)])
-    assert world.edges.words[FOLLOW] == EdgeChange(True, NOON + DAY)
+    await use_cases.apply_edge_events([received(ahead, is_internal=False, appended_at=NOON)])
+    assert use_cases.edges.latest[FOLLOW] == EdgeChange(True, NOON)
+    await use_cases.apply_edge_events([received(ahead)])
+    assert use_cases.edges.latest[FOLLOW] == EdgeChange(True, NOON + DAY)
 
 
-async def test_an_outsiders_erasure_has_the_same_receipt_each_time(world) -> None:
-    erased = fact(UserErased(user_id="ann", at=NOON), is_internal=False)
+async def test_an_external_erasure_has_the_same_receipt_each_time(use_cases) -> None:
+    erased = received(UserErased(user_id="ann", at=NOON), is_internal=False)
     for _ in range(2):
-        await world.forget(erased)
-    first, second = world.said.events
+        await use_cases.erase_user(erased)
+    first, second = use_cases.publisher.events
     assert isinstance(first, UserDataErased)
     assert first == second

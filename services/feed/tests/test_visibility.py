@@ -1,4 +1,4 @@
-"""Who may see a story, how rings stand in a tray, and how long what is handed out lives."""
+"""Visibility, the order of rings in a tray, and lifetimes of URLs and tickets."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from stories_feed.domain.visibility import Relation, may_comment, may_see, ring_
 from stories_feed.testing.builders import NOON
 
 HOUR = timedelta(hours=1)
-LIVES = TtlPolicy(ticket=HOUR, restricted=timedelta(minutes=5))
+TTL_POLICY = TtlPolicy(ticket=HOUR, restricted=timedelta(minutes=5))
 
 
 def story(number: int = 1, **fields) -> LiveStory:
@@ -34,11 +34,11 @@ def story(number: int = 1, **fields) -> LiveStory:
         ("close_friends", Relation(own=True), True),
     ],
 )
-def test_an_audience_is_who_it_says(audience, relation, seen) -> None:
+def test_each_audience_admits_the_right_viewers(audience, relation, seen) -> None:
     assert may_see("bob", relation, story(audience=audience)) is seen
 
 
-def test_whom_a_story_is_hidden_from_does_not_see_it() -> None:
+def test_a_hidden_user_may_not_see_a_story() -> None:
     assert not may_see("bob", Relation(follows=True), story(hide_from=frozenset({"bob"})))
 
 
@@ -49,29 +49,33 @@ def test_comments_for_friends_are_for_friends_and_the_author() -> None:
     assert not may_comment(Relation(own=True), "nobody")
 
 
-def test_a_ring_is_unseen_until_all_is_seen() -> None:
+def test_a_ring_is_unseen_until_all_stories_are_seen() -> None:
     stories = [story(1), story(2)]
     assert ring_of("ann", stories, {1}).state == "unseen"
     assert ring_of("ann", stories, {1, 2}).state == "seen"
     assert ring_of("ann", [], set()) is None
 
 
-def test_unseen_rings_stand_first_and_newer_ones_before_older() -> None:
+def test_unseen_rings_rank_first_then_newer_ones() -> None:
     old, new = ring_of("old", [story(1)], set()), ring_of("new", [story(2)], set())
     seen = ring_of("seen", [story(3)], {3})
     assert sorted([seen, old, new], key=lambda ring: ring.rank) == [new, old, seen]
 
 
 def test_urls_and_tickets_of_restricted_stories_live_five_minutes() -> None:
-    assert LIVES.url_ttl("friends") == timedelta(minutes=5)
-    assert LIVES.ticket_end("friends", NOON + HOUR, NOON) == NOON + timedelta(minutes=5)
-    assert LIVES.ticket_end("everyone", NOON + timedelta(minutes=2), NOON) == NOON + timedelta(minutes=2)
+    assert TTL_POLICY.url_ttl("friends") == timedelta(minutes=5)
+    assert TTL_POLICY.ticket_end("friends", NOON + HOUR, NOON) == NOON + timedelta(minutes=5)
+    assert TTL_POLICY.ticket_end("everyone", NOON + timedelta(minutes=2), NOON) == NOON + timedelta(minutes=2)
 
 
-def test_a_window_is_half_of_the_shortest_life() -> None:
-    assert LIVES.window({"everyone"}, NOON) == LIVES.window({"everyone"}, NOON + timedelta(seconds=449))
-    assert LIVES.window({"everyone"}, NOON) != LIVES.window({"everyone"}, NOON + timedelta(seconds=450))
-    assert LIVES.window({"everyone", "friends"}, NOON) != LIVES.window(
+def test_a_cache_window_is_half_of_the_shortest_url_lifetime() -> None:
+    assert TTL_POLICY.cache_window({"everyone"}, NOON) == TTL_POLICY.cache_window(
+        {"everyone"}, NOON + timedelta(seconds=449)
+    )
+    assert TTL_POLICY.cache_window({"everyone"}, NOON) != TTL_POLICY.cache_window(
+        {"everyone"}, NOON + timedelta(seconds=450)
+    )
+    assert TTL_POLICY.cache_window({"everyone", "friends"}, NOON) != TTL_POLICY.cache_window(
         {"everyone", "friends"}, NOON + timedelta(seconds=150)
     )
 

@@ -1,4 +1,4 @@
-"""`python -m stories_feed` serves; `python -m stories_feed init` makes indexes and topics first."""
+"""`python -m stories_feed` serves; `python -m stories_feed init` creates its indexes and topics."""
 
 import sys
 
@@ -9,7 +9,7 @@ from stories_feed.settings import FeedSettings
 
 
 def main() -> int:
-    """Serve, or make what is this service's own."""
+    """Serve, or create the service's indexes and topics."""
     return cli.run("feed", FeedSettings, build_app, init)
 
 

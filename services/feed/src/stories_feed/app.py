@@ -1,4 +1,4 @@
-"""Where the feed is put together, by plain constructor calls."""
+"""The composition root of the feed: plain constructor calls."""
 
 from fastapi import FastAPI
 from stories_shared.clock import Clock, system_now
@@ -18,7 +18,7 @@ from stories_feed.jobs import EXPIRE_EVERY, RECHECK_EVERY, LiveIndexConsumer
 from stories_feed.metrics import FeedMetrics
 from stories_feed.routes import edge_routes, story_routes, tray_routes
 from stories_feed.settings import FeedSettings
-from stories_feed.store.edges import EDGES, EdgeRelay, MongoEdges, events_of
+from stories_feed.store.edges import EDGES, MongoEdges, events_of
 from stories_feed.store.erasure import MongoUserData
 from stories_feed.store.seen import MongoSeenMarks
 from stories_feed.store.signed_urls import SignedUrlCache
@@ -37,35 +37,37 @@ SERVICE = "feed"
 
 
 def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
-    """The whole service."""
+    """The feed service."""
     registry = MetricsRegistry()
     metrics = FeedMetrics(registry)
     runtime = ServiceRuntime(SERVICE, settings, registry, now)
-    longest = max(settings.story_lifetimes)
-    lives = TtlPolicy(ticket=settings.ticket_ttl, restricted=settings.restricted_ttl)
+    max_lifetime = max(settings.story_lifetimes)
+    ttl_policy = TtlPolicy(ticket=settings.ticket_ttl, restricted=settings.restricted_ttl)
 
     stories = MongoStories(runtime.mongo, now, metrics.unreadable.inc)
     edges = MongoEdges(runtime.mongo, now)
-    seen = MongoSeenMarks(runtime.mongo, longest)
-    people = MongoUserData(runtime.mongo, stories, now)
+    seen = MongoSeenMarks(runtime.mongo, max_lifetime)
+    user_data = MongoUserData(runtime.mongo, stories, now)
     objects = objects_of(settings, runtime)
     media = SignedUrlCache(objects)
 
     outbox = Outbox(EDGES, runtime.mongo[EDGES], events_of, runtime.publisher, now)
-    reader = LiveIndexConsumer(runtime.kafka, stories, metrics, settings.stale_after_ms / 1000, longest, now)
+    index_consumer = LiveIndexConsumer(
+        runtime.kafka, stories, metrics, settings.stale_after_ms / 1000, max_lifetime, now
+    )
     runtime.outbox(outbox)
-    runtime.tail(reader.tail)
-    runtime.periodic("index", EXPIRE_EVERY, reader.tidy)
-    runtime.periodic("erased-users", RECHECK_EVERY, people.look_again)
+    runtime.tail(index_consumer.tail)
+    runtime.periodic("index", EXPIRE_EVERY, index_consumer.expire)
+    runtime.periodic("erased-users", RECHECK_EVERY, user_data.recheck)
 
-    async def let_go() -> None:
+    async def close_objects() -> None:
         objects.close()
 
-    runtime.on_close(let_go)
+    runtime.on_close(close_objects)
 
-    sight = VisibleStories(reader.index, edges, stories, reader, now)
-    show = BuildItems(sight, stories, media, runtime.tickets, lives)
-    decide = ChangeEdge(edges, EdgeRelay(outbox), now)
+    visible_stories = VisibleStories(index_consumer.index, edges, stories, index_consumer, now)
+    build_items = BuildItems(visible_stories, stories, media, runtime.tickets, ttl_policy)
+    change_edge = ChangeEdge(edges, outbox, now)
     cursors = Cursors(settings.ticket_secrets)
     limits = RateLimits(
         {"reads": settings.limit_reads, "edges": settings.limit_edges},
@@ -75,35 +77,39 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     return runtime.app(
         "Stories feed",
         story_handlers(
-            StoreStories(stories, people, now),
+            StoreStories(stories, user_data, now),
             EndStories(stories, runtime.publisher, now),
-            MarkSeen(seen, stories, people, longest, now),
+            MarkSeen(seen, stories, user_data, max_lifetime, now),
             StoreEngagement(stories),
         ),
-        user_handlers(ApplyEdgeEvents(edges), EraseUser(people, runtime.publisher, now)),
+        user_handlers(ApplyEdgeEvents(edges), EraseUser(user_data, runtime.publisher, now)),
         tray_routes(
-            ReadTray(sight, edges, seen, stories, media, lives), ReadRings(sight, seen, stories), cursors, lives, now
-        ),
-        story_routes(
-            ReadReel(sight, show, seen),
-            ReadReels(sight, show, seen),
-            ReadStory(sight, show, seen),
-            ReadForYou(sight, show, seen, edges),
-            MarkSeenUpTo(reader.index, sight, stories, seen, now),
+            ReadTray(visible_stories, edges, seen, stories, media, ttl_policy),
+            ReadRings(visible_stories, seen, stories),
             cursors,
-            lives,
+            ttl_policy,
             now,
         ),
-        edge_routes(decide, edges, cursors, open_graph=settings.follows == "open"),
+        story_routes(
+            ReadReel(visible_stories, build_items, seen),
+            ReadReels(visible_stories, build_items, seen),
+            ReadStory(visible_stories, build_items, seen),
+            ReadForYou(visible_stories, build_items, seen, edges),
+            MarkSeenUpTo(index_consumer.index, visible_stories, stories, seen, now),
+            cursors,
+            ttl_policy,
+            now,
+        ),
+        edge_routes(change_edge, edges, cursors, open_graph=settings.follows == "open"),
         limits=limits,
     )
 
 
 def objects_of(settings: FeedSettings, runtime: ServiceRuntime) -> Objects:
-    """The bucket that URLs are signed for."""
+    """The bucket for which URLs are signed."""
     return Objects.of(settings, settings.ca_bundle, runtime.observe(S3))
 
 
 async def init(settings: FeedSettings, *, settle: bool = False) -> None:
-    """Make the collections and indexes that are the feed's own, and its topics; what is there already stays."""
+    """Create the feed's collections, indexes and topics where they do not exist."""
     await provision(SERVICE, settings, store.ensure, settle=settle)

@@ -1,4 +1,4 @@
-"""Kafka in: facts from other services and from outsiders become calls of one verb each."""
+"""Kafka consumers of the feed: each calls one use case."""
 
 from faststream.kafka import KafkaRouter
 from stories_shared.events import (
@@ -22,58 +22,58 @@ SERVICE = "feed"
 
 
 def story_handlers(
-    post: StoreStories, end: EndStories, mark_seen: MarkSeen, keep_engagement: StoreEngagement
+    store_stories: StoreStories, end: EndStories, mark_seen: MarkSeen, store_engagement: StoreEngagement
 ) -> KafkaRouter:
-    """What happens to stories."""
+    """Consumers of story events."""
     router = KafkaRouter()
 
     @subscribe(router, StoryPosted, SERVICE)
     async def on_story_posted(batch: Batch) -> None:
-        """Keep what stories show. Replays are harmless: a story is keyed by id and revision, and stays ended."""
-        await for_batch(batch, StoryPosted, post)
+        """Store each story. Redelivery is harmless: a story is keyed by id and revision, and stays ended."""
+        await for_batch(batch, StoryPosted, store_stories)
 
     @subscribe(router, StoryExpired, SERVICE)
     async def on_story_expired(batch: Batch) -> None:
-        """Erase expired stories. Replays are harmless: what is erased stays so, and is only said again."""
+        """Erase expired stories. Redelivery is harmless: an erasure is idempotent and is published again."""
         await for_batch(batch, StoryExpired, end.expired)
 
     @subscribe(router, StoryDeleted, SERVICE)
     async def on_story_deleted(batch: Batch) -> None:
-        """Erase deleted stories. Replays are harmless: what is erased stays so, and is only said again."""
+        """Erase deleted stories. Redelivery is harmless: an erasure is idempotent and is published again."""
         await for_batch(batch, StoryDeleted, end.deleted)
 
     @subscribe(router, StoryViewed, SERVICE)
     async def on_story_viewed(batch: Batch) -> None:
-        """Mark stories seen. Replays are harmless: a mark is set once, and none for a story that has ended."""
+        """Mark stories as seen. Redelivery is harmless: a mark is set once, and never for an ended story."""
         await for_batch(batch, StoryViewed, mark_seen)
 
     @subscribe(router, StoryEngaged, SERVICE)
     async def on_story_engaged(batch: Batch) -> None:
-        """Keep how much stories engage. Replays are harmless: the newest number of each kind stays."""
-        await for_batch(batch, StoryEngaged, keep_engagement)
+        """Store engagement totals. Redelivery is harmless: the newest total of each kind stays."""
+        await for_batch(batch, StoryEngaged, store_engagement)
 
     return router
 
 
-def user_handlers(hear: ApplyEdgeEvents, forget: EraseUser) -> KafkaRouter:
-    """What users decide about each other, and that they are to be forgotten."""
+def user_handlers(apply_edge_events: ApplyEdgeEvents, erase_user: EraseUser) -> KafkaRouter:
+    """Consumers of edge events and of erasures of users."""
     router = KafkaRouter()
 
     for event in EDGE_EVENTS.values():
-        subscribe_edge_event(router, event, hear)
+        subscribe_edge_event(router, event, apply_edge_events)
 
     @subscribe(router, UserErased, SERVICE)
     async def on_user_erased(batch: Batch) -> None:
-        """Forget users. Replays are harmless: an erasure is done once for its time, and only said again."""
-        await for_each_record(batch, UserErased, forget)
+        """Erase users. Redelivery is harmless: an erasure is done once for its time and is published again."""
+        await for_each_record(batch, UserErased, erase_user)
 
     return router
 
 
-def subscribe_edge_event(router: KafkaRouter, event: type[UserEdge], hear: ApplyEdgeEvents) -> None:
-    """Subscribe to one kind of decision."""
+def subscribe_edge_event(router: KafkaRouter, event: type[UserEdge], apply_edge_events: ApplyEdgeEvents) -> None:
+    """Subscribe to one type of edge event."""
 
     @subscribe(router, event, SERVICE)
     async def on_edge_event(batch: Batch) -> None:
-        """Keep decisions, a batch at once. Replays are harmless: of each edge only a later word changes anything."""
-        await for_batch(batch, event, hear)
+        """Apply edge events, a batch at a time. Redelivery is harmless: only a later change has an effect."""
+        await for_batch(batch, event, apply_edge_events)

@@ -1,4 +1,4 @@
-"""Loops: what reads the log into the live index, and what tidies up behind it."""
+"""Background tasks: the consumer that maintains the live index, and the sweep of expired stories."""
 
 import gc
 from datetime import timedelta
@@ -20,7 +20,7 @@ MAX_EXPIRED_PER_RUN = 10_000
 
 
 class LiveIndexConsumer:
-    """The log's reader of this replica, and the index that it keeps."""
+    """Maintains this replica's live index from the topics."""
 
     def __init__(
         self,
@@ -28,38 +28,38 @@ class LiveIndexConsumer:
         snapshot: Snapshot,
         metrics: FeedMetrics,
         stale_after_s: float,
-        longest: timedelta,
+        max_lifetime: timedelta,
         now: Clock,
     ) -> None:
-        self.index = LiveIndex(snapshot.forget)
+        self.index = LiveIndex(snapshot.evict)
         self.metrics = metrics
         self.now = now
         self._frozen = False
-        log = ApplyToIndex(self.index, longest, now, self._appeared)
-        load = LoadIndex(self._committed(kafka), snapshot, log)
-        self.tail = LogTail(kafka, [StoryPosted, StoryDeleted], log, INDEX, stale_after_s, load)
+        apply = ApplyToIndex(self.index, max_lifetime, now, self._on_new_story)
+        load = LoadIndex(self._committed(kafka), snapshot, apply)
+        self.tail = LogTail(kafka, [StoryPosted, StoryDeleted], apply, INDEX, stale_after_s, load)
 
     @property
     def loaded(self) -> bool:
-        """Whether the index has been filled and has caught up with the log once."""
+        """Whether the index is loaded and has reached the end of the topics once."""
         return self.tail.ready
 
     def stale(self, key: str) -> bool:
-        """Whether the log's partitions of this story have not been heard from in time."""
+        """Whether the partitions of this story have not been read in time."""
         return self.tail.stale(key)
 
-    async def tidy(self) -> bool:
-        """Let go of what is over and measure what is there; True while there is more to let go."""
+    async def expire(self) -> bool:
+        """Remove a bounded number of expired stories and update the gauges; True while there are more."""
         if self.loaded and not self._frozen:
             self._frozen = True
-            gc.freeze()  # the collector would go through every live story again and again
+            gc.freeze()  # otherwise every collection traverses all live stories
         swept = self.index.sweep(self.now(), MAX_EXPIRED_PER_RUN)
         self.metrics.live_authors.set(self.index.live_authors)
         self.metrics.live_stories.set(self.index.live_stories)
         self.metrics.index_load.set(self.tail.load_seconds)
         return swept >= MAX_EXPIRED_PER_RUN
 
-    def _appeared(self, story: LiveStory) -> None:
+    def _on_new_story(self, story: LiveStory) -> None:
         if self.tail.ready:
             self.metrics.visible.observe(max(0.0, (self.now() - story.posted_at).total_seconds()))
 

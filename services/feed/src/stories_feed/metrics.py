@@ -1,10 +1,10 @@
-"""Every metric that only the feed has, one sentence each."""
+"""The metrics of the feed, beside those of every service."""
 
 from stories_shared.runtime.metrics import MetricsRegistry
 
 
 class FeedMetrics:
-    """What the live index measures of itself."""
+    """Metrics of the live index."""
 
     def __init__(self, registry: MetricsRegistry) -> None:
         self.live_authors = registry.gauge("live_authors", "Authors with a live story in this replica's index.")

@@ -1,4 +1,4 @@
-"""What the feed reads from the environment, beside what every service does."""
+"""Settings of the feed, beside those of every service."""
 
 from datetime import timedelta
 from typing import Literal
@@ -14,10 +14,12 @@ class FeedSettings(Settings, ObjectStoreSettings):
         "stories_feed", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="the service's own database"
     )
     follows: Literal["open", "events"] = Field(
-        "open", description="`open`: whoever chooses to, follows; `events`: the host application says who follows whom"
+        "open",
+        description="`open`: users follow through this API; `events`: only events of the host application make follows",
     )
-    ticket_ttl: Duration = Field(timedelta(hours=1), description="the longest life of a ticket")
+    ticket_ttl: Duration = Field(timedelta(hours=1), description="the maximum lifetime of a ticket")
     restricted_ttl: Duration = Field(
-        timedelta(minutes=5), description="the longest life of URLs and tickets of stories that not everyone may see"
+        timedelta(minutes=5),
+        description="the maximum lifetime of URLs and tickets of stories with a restricted audience",
     )
-    limit_edges: int = Field(120, ge=1, description="graph edits a user may make in a minute, on each replica")
+    limit_edges: int = Field(120, ge=1, description="changes of edges a user may make in a minute, on each replica")

@@ -1,1 +1,1 @@
-"""What the feed knows without asking anybody: who is live, who may see what, how edges are ordered."""
+"""Pure rules of the feed: the live index, visibility, and the order of changes of edges."""

@@ -1,8 +1,8 @@
-"""Edges between two users: follow, block, mute, close friend. Who said what last counts, whatever arrives first.
+"""Edges between two users: follow, block, mute, close friend. The latest change counts, in whatever order they arrive.
 
-An edge remembers what was last asked and when. A follow or a close friend is in force only where no block of either
-side stands and the last word about one is older: so a block takes both follows and both close friends away, lifting
-it brings nothing back, and a follow made after that holds even if the news of it came before.
+An edge stores the latest change and its time. A follow or a close friend is in force only while neither user blocks the
+other and the latest change of both blocks is older. So a block removes both follows and both close friends, unblocking
+restores nothing, and a follow made after that is in force even if its event arrives first.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -10,38 +10,38 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-# Longer than any record of an edge can live in a topic, so that no replay finds its mark gone.
+# Longer than any record about an edge is retained in a topic, so that a replay always finds the mark.
 MARK_RETENTION = timedelta(days=30)
 MILLISECOND = timedelta(milliseconds=1)
-# Whom a viewer follows and has muted is one document, read for every tray; at this size it is some 7 MB at most.
+# A viewer's follows and mutes are one document, read for every tray; at this size it has about 7 MB at most.
 MAX_FOLLOWS_AND_MUTES = 50_000
 
 
 class TooManyEdges(Exception):
-    """A user would follow or mute more others than one document holds."""
+    """A user would follow or mute more users than one document holds."""
 
 
 class Kind(StrEnum):
-    """What a user may decide about another."""
+    """The kinds of edges from one user to another."""
 
     FOLLOW = "follow"
-    """Sees the other's stories for followers, and their ring in the tray."""
+    """Sees the target's stories for followers, and their ring in the tray."""
     BLOCK = "block"
-    """Each is hidden from the other, everywhere."""
+    """Hides each of the two from the other, everywhere."""
     MUTE = "mute"
-    """Does not want the other in tray and For You."""
+    """Hides the target from the user's tray and For You."""
     CLOSE_FRIEND = "close-friend"
-    """Lets the other see stories for close friends."""
+    """Lets the target see the user's stories for close friends."""
 
 
-# What wins where two facts have the same time: the one that shows less.
+# Which of two changes with the same time wins: the one that shows less.
 TIE_BREAK = {Kind.FOLLOW: False, Kind.BLOCK: True, Kind.MUTE: True, Kind.CLOSE_FRIEND: False}
 REMOVED_BY_BLOCK = (Kind.FOLLOW, Kind.CLOSE_FRIEND)
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeKey:
-    """An edge's name: its kind, who decided, and about whom. No user id holds a slash."""
+    """The identity of an edge: its kind, the user it belongs to, and the target. No user id contains a slash."""
 
     kind: Kind
     user: str
@@ -51,123 +51,125 @@ class EdgeKey:
         return f"{self.kind}/{self.user}/{self.target}"
 
     @property
-    def back(self) -> "EdgeKey":
-        """The same the other way round."""
+    def reversed(self) -> "EdgeKey":
+        """The same kind of edge from the target to the user."""
         return EdgeKey(self.kind, self.target, self.user)
 
     @property
-    def blocks(self) -> "tuple[EdgeKey, EdgeKey]":
+    def block_edges(self) -> "tuple[EdgeKey, EdgeKey]":
         """The blocks between the two, either way."""
         block = EdgeKey(Kind.BLOCK, self.user, self.target)
-        return block, block.back
+        return block, block.reversed
 
     @property
-    def needed(self) -> "frozenset[EdgeKey]":
-        """Every edge that must be known to decide about this one, itself among them."""
+    def dependencies(self) -> "frozenset[EdgeKey]":
+        """Every edge that must be loaded before this one is changed, including itself."""
         if self.kind is Kind.MUTE:
             return frozenset((self,))
         if self.kind is Kind.BLOCK:
-            return frozenset((self, self.back, *self.ended))
-        return frozenset((self, *self.blocks))
+            return frozenset((self, self.reversed, *self.removed_by_block))
+        return frozenset((self, *self.block_edges))
 
     @property
-    def ended(self) -> "tuple[EdgeKey, ...]":
-        """The edges that a block of this pair takes away."""
+    def removed_by_block(self) -> "tuple[EdgeKey, ...]":
+        """The edges that a block between the two removes."""
         own = [EdgeKey(kind, self.user, self.target) for kind in REMOVED_BY_BLOCK]
-        return *own, *(pair.back for pair in own)
+        return *own, *(key.reversed for key in own)
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeChange:
-    """What was asked of an edge, and when."""
+    """A change of an edge: switched on or off, and when."""
 
-    asked: bool
+    on: bool
     at: datetime
 
 
 @dataclass(slots=True)
 class EdgeSet:
-    """The known edges around some pairs, and what the facts heard change in them.
+    """The loaded edges around some keys, and what is changed in them.
 
     Args:
-        words: the last word on each edge.
-        erased: when users were erased; facts about them that are not later are ignored.
+        latest: the latest change of each edge.
+        erased: when users were erased; changes of their edges that are not later are ignored.
     """
 
-    words: dict[EdgeKey, EdgeChange]
+    latest: dict[EdgeKey, EdgeChange]
     erased: Mapping[str, datetime] = field(default_factory=dict)
-    before: dict[EdgeKey, bool] = field(default_factory=dict)
-    fresh: set[EdgeKey] = field(default_factory=set)
+    previous: dict[EdgeKey, bool] = field(default_factory=dict)
+    created: set[EdgeKey] = field(default_factory=set)
 
-    def hear(self, pair: EdgeKey, word: EdgeChange) -> None:
-        """Take a fact: the later word counts, on a tie the one that shows less, a repeated one changes nothing."""
-        if any(word.at <= self.erased[user] for user in (pair.user, pair.target) if user in self.erased):
+    def apply(self, key: EdgeKey, change: EdgeChange) -> None:
+        """Apply a change from an event. The later one wins, on a tie the one that shows less; duplicates do nothing."""
+        if any(change.at <= self.erased[user] for user in (key.user, key.target) if user in self.erased):
             return
-        held = self.words.get(pair)
-        if held is not None and (word.at, word.asked == TIE_BREAK[pair.kind]) <= (
-            held.at,
-            held.asked == TIE_BREAK[pair.kind],
+        current = self.latest.get(key)
+        if current is not None and (change.at, change.on == TIE_BREAK[key.kind]) <= (
+            current.at,
+            current.on == TIE_BREAK[key.kind],
         ):
             return
-        touched = (pair, *(each for each in pair.ended if each in self.words)) if pair.kind is Kind.BLOCK else (pair,)
-        if held is None:
-            self.fresh.add(pair)
-        for each in touched:
-            self.before.setdefault(each, self.stands(each))
-        self.words[pair] = word
+        affected = [key]
+        if key.kind is Kind.BLOCK:
+            affected += [removed for removed in key.removed_by_block if removed in self.latest]
+        if current is None:
+            self.created.add(key)
+        for edge in affected:
+            self.previous.setdefault(edge, self.in_force(edge))
+        self.latest[key] = change
 
-    def ask(self, pair: EdgeKey, *, on: bool, now: datetime) -> None:
-        """Take a wish made here and now, which is later than everything known. Wishing for what is so changes nothing.
+    def request(self, key: EdgeKey, *, on: bool, now: datetime) -> None:
+        """Apply a change requested now, later than every known change. Requesting the current state does nothing.
 
-        Following somebody, or making somebody a close friend, while a block stands is not kept.
+        A follow or a close friend is not stored while either user blocks the other.
         """
-        held = self.words.get(pair)
-        if on and (self.stands(pair) or (pair.kind in REMOVED_BY_BLOCK and self.blocked(pair))):
+        current = self.latest.get(key)
+        if on and (self.in_force(key) or (key.kind in REMOVED_BY_BLOCK and self.blocked(key))):
             return
-        if not on and (held is None or not held.asked):
+        if not on and (current is None or not current.on):
             return
-        known = [self.words[each].at for each in pair.needed if each in self.words]
-        known += [self.erased[user] for user in (pair.user, pair.target) if user in self.erased]
-        self.hear(pair, EdgeChange(on, max([now, *(at + MILLISECOND for at in known)])))
+        known = [self.latest[edge].at for edge in key.dependencies if edge in self.latest]
+        known += [self.erased[user] for user in (key.user, key.target) if user in self.erased]
+        self.apply(key, EdgeChange(on, max([now, *(at + MILLISECOND for at in known)])))
 
-    def blocked(self, pair: EdgeKey) -> bool:
+    def blocked(self, key: EdgeKey) -> bool:
         """Whether either of the two blocks the other."""
-        return any(self.words[block].asked for block in pair.blocks if block in self.words)
+        return any(self.latest[block].on for block in key.block_edges if block in self.latest)
 
-    def stands(self, pair: EdgeKey) -> bool:
+    def in_force(self, key: EdgeKey) -> bool:
         """Whether an edge is in force."""
-        word = self.words.get(pair)
-        if word is None or not word.asked:
+        change = self.latest.get(key)
+        if change is None or not change.on:
             return False
-        if pair.kind not in REMOVED_BY_BLOCK:
+        if key.kind not in REMOVED_BY_BLOCK:
             return True
-        blocks = [self.words[block] for block in pair.blocks if block in self.words]
-        return all(not block.asked and block.at < word.at for block in blocks)
+        blocks = [self.latest[block] for block in key.block_edges if block in self.latest]
+        return all(not block.on and block.at < change.at for block in blocks)
 
     def changes(self) -> "list[AppliedChange]":
-        """Every edge whose word or force is not what it was, as it is now."""
+        """Every edge that was changed, or whose force a block may have changed, in its present state."""
         return [
-            AppliedChange(pair, self.words[pair], was, self.stands(pair), pair in self.fresh)
-            for pair, was in self.before.items()
+            AppliedChange(key, self.latest[key], was_in_force, self.in_force(key), key in self.created)
+            for key, was_in_force in self.previous.items()
         ]
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedChange:
-    """An edge that is to be written: its last word, whether it was in force, whether it is, and whether it is new."""
+    """An edge to be written: its latest change, whether it was and is in force, and whether it is new."""
 
-    pair: EdgeKey
-    word: EdgeChange
-    was: bool
-    stands: bool
-    fresh: bool
+    key: EdgeKey
+    latest: EdgeChange
+    was_in_force: bool
+    in_force: bool
+    created: bool
 
     @property
-    def growth(self) -> int:
-        """By how much it makes the edges in force more."""
-        return int(self.stands) - int(self.was)
+    def delta(self) -> int:
+        """The change in the number of edges in force: -1, 0 or 1."""
+        return int(self.in_force) - int(self.was_in_force)
 
 
-def all_dependencies(pairs: Iterable[EdgeKey]) -> Collection[EdgeKey]:
-    """Every edge that must be known to decide about these."""
-    return {needed for pair in pairs for needed in pair.needed}
+def dependencies_of(keys: Iterable[EdgeKey]) -> Collection[EdgeKey]:
+    """Every edge that must be loaded before these are changed."""
+    return {dependency for key in keys for dependency in key.dependencies}

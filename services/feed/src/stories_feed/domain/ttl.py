@@ -1,4 +1,4 @@
-"""How long media URLs and tickets live: never longer than the story, and shorter where fewer may see it."""
+"""Lifetimes of media URLs and tickets: at most the story's, and shorter for restricted audiences."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,12 +9,12 @@ MIN_REMAINING = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class TtlPolicy:
-    """The longest lives of what is handed out.
+    """The maximum lifetimes of tickets and URLs.
 
     Args:
-        ticket: of a ticket.
-        restricted: of URLs and tickets of stories that not everyone may see.
-        url: of a URL.
+        ticket: of tickets.
+        restricted: of URLs and tickets of stories whose audience is not everyone.
+        url: of URLs.
     """
 
     ticket: timedelta
@@ -22,20 +22,20 @@ class TtlPolicy:
     url: timedelta = URL_TTL
 
     def url_ttl(self, audience: str) -> timedelta:
-        """The longest life of a URL of such a story."""
+        """The maximum lifetime of a URL of a story with this audience."""
         return self.url if audience == "everyone" else min(self.url, self.restricted)
 
     def ticket_end(self, audience: str, expires_at: datetime, now: datetime) -> datetime:
-        """When a ticket made now ends."""
-        life = self.ticket if audience == "everyone" else min(self.ticket, self.restricted)
-        return min(now + life, expires_at)
+        """The end of a ticket that is signed now."""
+        ttl = self.ticket if audience == "everyone" else min(self.ticket, self.restricted)
+        return min(now + ttl, expires_at)
 
-    def window(self, audiences: set[str], now: datetime) -> int:
-        """The number of the window of time of an answer with such stories: half of the shortest life of its URLs."""
+    def cache_window(self, audiences: set[str], now: datetime) -> int:
+        """The number of the current cache window, which is half of the shortest URL lifetime for these audiences."""
         ttl = min((self.url_ttl(audience) for audience in audiences), default=self.url)
         return int(now.timestamp() / (ttl.total_seconds() / 2))
 
 
 def has_time_left(expires_at: datetime, now: datetime) -> bool:
-    """Whether there is time enough left to hand a story out: a URL lives for whole seconds."""
+    """Whether at least a second is left: URL lifetimes are whole seconds."""
     return expires_at - now >= MIN_REMAINING

@@ -1,4 +1,4 @@
-"""Who may see a story, and what they may do with it. One rule for tray, rings, reels, For You and single stories."""
+"""Who may see a story and comment on it. One rule for tray, rings, reels, For You and single stories."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from stories_feed.domain.live import Audience, LiveStory
 
 
 class Access(Protocol):
-    """Who may see a story, as its author said."""
+    """The access settings of a story."""
 
     @property
     def audience(self) -> Audience:
-        """Those it is for."""
+        """The audience."""
         ...
 
     @property
     def hide_from(self) -> Collection[str]:
-        """Those it is not for all the same."""
+        """Users who may not see it although the audience includes them."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """How a viewer stands to an author."""
+    """The relation of a viewer to an author."""
 
     own: bool = False
     """The viewer is the author."""
@@ -33,11 +33,11 @@ class Relation:
     followed: bool = False
     """The author follows the viewer."""
     close: bool = False
-    """The author counts the viewer among their close friends."""
+    """The viewer is a close friend of the author."""
     blocked: bool = False
     """Either of them blocks the other."""
     muted: bool = False
-    """The viewer muted the author."""
+    """The viewer mutes the author."""
 
     @property
     def friend(self) -> bool:
@@ -46,7 +46,7 @@ class Relation:
 
 
 def may_see(viewer_id: str, relation: Relation, story: Access) -> bool:
-    """Whether the viewer may see the story, as long as it is live."""
+    """Whether the viewer may see the story while it is live."""
     if relation.own:
         return True
     if relation.blocked or viewer_id in story.hide_from:
@@ -59,13 +59,13 @@ def may_see(viewer_id: str, relation: Relation, story: Access) -> bool:
 
 
 def may_comment(relation: Relation, comments: str) -> bool:
-    """Whether comments are open to the viewer: to everyone, to friends, to the author, or to nobody."""
+    """Whether the viewer may comment. ``comments`` is ``everyone``, ``friends`` (and the author) or ``nobody``."""
     return comments == "everyone" or (comments == "friends" and (relation.own or relation.friend))
 
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """An author's state for one viewer; there is none without a story that the viewer may see."""
+    """The ring of an author for one viewer, who may see at least one of the author's stories."""
 
     author_id: str
     stories: int
@@ -76,22 +76,22 @@ class Ring:
 
     @property
     def state(self) -> str:
-        """``unseen`` while there is something new, ``seen`` after that."""
+        """``unseen`` while there is an unseen story, else ``seen``."""
         return "unseen" if self.unseen else "seen"
 
     @property
     def rank(self) -> tuple[bool, float, str]:
-        """Sorts rings as a tray shows them: unseen first, then newest."""
+        """The sort key of rings in a tray: unseen first, then newest."""
         return not self.unseen, -self.latest_at.timestamp(), self.author_id
 
 
 def ring_of(author_id: str, stories: Sequence[LiveStory], seen: Collection[int]) -> Ring | None:
-    """The ring of stories that the viewer may see, in the order of the reel. It ends when its last story does.
+    """The ring of stories that the viewer may see; it ends when the last of them does.
 
     Args:
-        author_id: whose.
-        stories: with their seen keys, as far as anybody has seen them.
-        seen: keys of what the viewer has seen.
+        author_id: the author.
+        stories: in the order of the reel, with their seen keys loaded.
+        seen: keys of the stories that the viewer has seen.
     """
     if not stories:
         return None

@@ -1,4 +1,4 @@
-"""HTTP in: what viewers see, and what they decide about each other."""
+"""HTTP routes of the feed."""
 
 from stories_feed.routes.edges import edge_routes
 from stories_feed.routes.stories import story_routes

@@ -1,4 +1,4 @@
-"""What users decide about each other: whom they follow, block, mute, and count as close friends."""
+"""Routes of edges: follows, blocks, mutes and close friends of the caller."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,29 +28,27 @@ PATHS = {
     Kind.MUTE: "muted",
     Kind.CLOSE_FRIEND: "close-friends",
 }
-
-
-LISTED: dict[str, Any] = {
+LIST_OPTIONS: dict[str, Any] = {
     "query": PAGING,
     "answers": {200: Edges},
     "limit": "reads",
 }
 
 
-def edge_routes(decide: ChangeEdge, lists: EdgeLists, cursors: Cursors, *, open_graph: bool) -> APIRouter:
-    """The edges of the caller.
+def edge_routes(change_edge: ChangeEdge, lists: EdgeLists, cursors: Cursors, *, open_graph: bool) -> APIRouter:
+    """Routes of the caller's edges.
 
     Args:
-        decide: the verb.
-        lists: of edges.
-        cursors: of lists.
-        open_graph: whether users may follow here, or the host application alone says who follows whom.
+        change_edge: the use case.
+        lists: the lists of edges.
+        cursors: encode positions in lists.
+        open_graph: whether users follow through this API; otherwise follows come only from the host application.
     """
     router = APIRouter(route_class=DeadlineRoute, tags=["edges"])
     for kind, name in PATHS.items():
-        add_edge_routes(router, kind, name, decide, lists, cursors, editable=open_graph or kind is not Kind.FOLLOW)
+        add_edge_routes(router, kind, name, change_edge, lists, cursors, editable=open_graph or kind is not Kind.FOLLOW)
 
-    @raw_route(router, "GET", "/v1/followers", summary="Who follows the caller, the newest first", **LISTED)
+    @raw_route(router, "GET", "/v1/followers", summary="The caller's followers, newest first", **LIST_OPTIONS)
     async def followers(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         page = read_page(query)
         after = cursors.position("followers", caller.user_id, page, tuple[datetime, str])
@@ -65,18 +63,25 @@ def edge_routes(decide: ChangeEdge, lists: EdgeLists, cursors: Cursors, *, open_
         response_model=None,
     )
     async def remove_follower(caller: CurrentCaller, user_id: UserId) -> Response:
-        """Make somebody follow the caller no more."""
-        await change(decide, EdgeKey(Kind.FOLLOW, user_id, caller.user_id), on=False, editable=open_graph)
+        """Remove a user from the caller's followers. Idempotent."""
+        await set_edge(change_edge, EdgeKey(Kind.FOLLOW, user_id, caller.user_id), on=False, editable=open_graph)
         return Response(status_code=204)
 
     return router
 
 
 def add_edge_routes(
-    router: APIRouter, kind: Kind, name: str, decide: ChangeEdge, lists: EdgeLists, cursors: Cursors, *, editable: bool
+    router: APIRouter,
+    kind: Kind,
+    name: str,
+    change_edge: ChangeEdge,
+    lists: EdgeLists,
+    cursors: Cursors,
+    *,
+    editable: bool,
 ) -> None:
-    """The routes of one kind of edge."""
-    edits: dict[str, Any] = {
+    """Add the routes of one kind of edge."""
+    edit_options: dict[str, Any] = {
         "path": f"/v1/{name}/{{user_id}}",
         "status_code": 204,
         "dependencies": [rate_limited("edges")],
@@ -84,16 +89,16 @@ def add_edge_routes(
         "response_model": None,
     }
 
-    @router.put(**edits, name=f"put-{name}")
+    @router.put(**edit_options, name=f"put-{name}", summary="Add a user to this list")
     async def put(caller: CurrentCaller, user_id: UserId) -> Response:
-        """Decide so about a user. Idempotent."""
-        await change(decide, EdgeKey(kind, caller.user_id, user_id), on=True, editable=editable)
+        """Add a user to this list. Idempotent."""
+        await set_edge(change_edge, EdgeKey(kind, caller.user_id, user_id), on=True, editable=editable)
         return Response(status_code=204)
 
-    @router.delete(**edits, name=f"delete-{name}")
+    @router.delete(**edit_options, name=f"delete-{name}", summary="Remove a user from this list")
     async def delete(caller: CurrentCaller, user_id: UserId) -> Response:
-        """Take the decision back. Idempotent."""
-        await change(decide, EdgeKey(kind, caller.user_id, user_id), on=False, editable=editable)
+        """Remove a user from this list. Idempotent."""
+        await set_edge(change_edge, EdgeKey(kind, caller.user_id, user_id), on=False, editable=editable)
         return Response(status_code=204)
 
     async def listed(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
@@ -103,27 +108,25 @@ def add_edge_routes(
         return listing(found, page, cursors, name, caller.user_id)
 
     listed.__name__ = f"list-{name}"
-    raw_route(router, "GET", f"/v1/{name}", summary="Users on this list of the caller, the newest first", **LISTED)(
-        listed
-    )
+    raw_route(router, "GET", f"/v1/{name}", summary="Users on this list, newest first", **LIST_OPTIONS)(listed)
 
 
-async def change(decide: ChangeEdge, pair: EdgeKey, *, on: bool, editable: bool) -> None:
-    """Decide, unless the graph is somebody else's or the user is the same."""
-    if pair.user == pair.target:
+async def set_edge(change_edge: ChangeEdge, key: EdgeKey, *, on: bool, editable: bool) -> None:
+    """Switch an edge on or off: 422 for the caller themselves, 403 if the host application owns the graph."""
+    if key.user == key.target:
         raise invalid("must not be yourself", "path", "user_id")
     if not editable:
         raise forbidden("external-graph")
     try:
-        await decide(pair, on=on)
+        await change_edge(key, on=on)
     except TooManyEdges as error:
         raise invalid(str(error), "path", "user_id") from error
 
 
 def listing(found: Sequence[EdgeListEntry], page: PageParams, cursors: Cursors, route: str, user_id: str) -> Response:
-    """A page of a list, from one entry more than it shows."""
-    shown = found[: page.limit]
-    last = shown[-1] if len(found) > page.limit else None
+    """A page of a list; ``found`` has one entry more if there is a next page."""
+    entries = found[: page.limit]
+    last = entries[-1] if len(found) > page.limit else None
     cursor = cursors.seal(route, user_id, (last.since, last.user_id)) if last else None
-    items = [Edge(user_id=each.user_id, since=rfc3339(each.since)) for each in shown]
+    items = [Edge(user_id=entry.user_id, since=rfc3339(entry.since)) for entry in entries]
     return as_json(Edges(items=items, next_cursor=cursor))

@@ -1,4 +1,4 @@
-"""What the feed's answers look like, and how they are made: ready bytes and entity tags."""
+"""Response schemas of the feed, encoded as bytes, with entity tags."""
 
 import hashlib
 import re
@@ -27,7 +27,7 @@ USER_IDS_QUERY = {
     }
 }
 
-# Of the release that made a tag: what another one shows of the same story may have more in it.
+# Part of every tag: another release may show more fields of the same story.
 FIELDS = Item.__struct_fields__
 encode = msgspec.json.Encoder().encode
 
@@ -46,7 +46,7 @@ class Reels(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RingResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """An author in the tray. ``poster_url`` is null while nobody can vouch for the story."""
+    """An author in the tray. ``poster_url`` is null while it is uncertain whether the story still exists."""
 
     author_id: str
     ring: str
@@ -58,7 +58,7 @@ class RingResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrayResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of the tray: unseen first, then newest; beside it the viewer's own ring."""
+    """A page of the tray: unseen first, then newest; and the viewer's own ring."""
 
     items: list[RingResponse]
     mine: RingResponse | None
@@ -72,7 +72,7 @@ class RingsResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody on a list, and since when."""
+    """A user on a list, and since when."""
 
     user_id: str
     since: str
@@ -85,41 +85,38 @@ class Edges(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-def as_json(answer: msgspec.Struct, *headers: tuple[bytes, bytes]) -> Response:
-    """An answer as bytes."""
-    return BytesResponse(encode(answer), [JSON, *headers])
+def as_json(response: msgspec.Struct, *headers: tuple[bytes, bytes]) -> Response:
+    """A JSON response."""
+    return BytesResponse(encode(response), [JSON, *headers])
 
 
-def conditional_response(request: Request, answer: msgspec.Struct, essence: Any, window: int) -> Response:
-    """The answer with its tag, or 304 where the client has one of the same essence and the same window of time."""
-    digest = hashlib.blake2b(encode((FIELDS, window, essence)), digest_size=12).hexdigest()
+def conditional_response(request: Request, response: msgspec.Struct, cacheable: Any, window: int) -> Response:
+    """The response with an entity tag, or 304 if the client has the same content of the same cache window."""
+    digest = hashlib.blake2b(encode((FIELDS, window, cacheable)), digest_size=12).hexdigest()
     headers = (b"etag", f'W/"{digest}"'.encode()), REVALIDATED
-    asked = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"if-none-match"]
-    if asked and digest in if_none_match(asked):
+    tags = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"if-none-match"]
+    if tags and digest in if_none_match(tags):
         return BytesResponse(b"", [*headers], 304)
-    return as_json(answer, *headers)
+    return as_json(response, *headers)
 
 
 def if_none_match(values: Iterable[str]) -> set[str]:
-    """The tags that a client names, without quotes; compared weakly (RFC 9110, 13.1.2)."""
+    """The tags in ``If-None-Match``, without quotes; compared weakly (RFC 9110, 13.1.2)."""
     tags = (tag.strip() for value in values for tag in value.split(","))
     return {tag.removeprefix("W/").strip('"') for tag in tags}
 
 
-def cacheable_part(shown: ItemWithAccess) -> tuple[Any, ...]:
-    """What of an item a client must be told of: all but its URLs and the ticket's text.
-
-    All the rest of it follows from the story's revision and from what is named here.
-    """
-    item = shown.item
-    return item.id, shown.revision, shown.access_revision, item.seen, item.can.comment
+def cacheable_part(entry: ItemWithAccess) -> tuple[Any, ...]:
+    """The part of an item that its tag covers: all but URLs and ticket. The story's revision implies the rest."""
+    item = entry.item
+    return item.id, entry.revision, entry.access_revision, item.seen, item.can.comment
 
 
-def user_ids_of(text: str | None, at_most: int) -> list[str]:
-    """The users named in a query, each once. 422 for none, too many or what is no user id."""
+def user_ids_of(text: str | None, limit: int) -> list[str]:
+    """The user ids in a query, without duplicates. 422 for none, too many, or an invalid one."""
     users = list(dict.fromkeys((text or "").split(",")))
-    if len(users) > at_most:
-        raise bad_user_ids(f"must be at most {at_most}")
+    if len(users) > limit:
+        raise bad_user_ids(f"must be at most {limit}")
     if not all(IS_USER_ID(user) for user in users):
         raise bad_user_ids("must be user ids, separated by commas")
     return users

@@ -1,4 +1,4 @@
-"""Reels, single stories, For You, and what was seen."""
+"""Routes of reels, single stories, For You, and seen marks."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -49,20 +49,20 @@ def story_routes(
     read_for_you: ReadForYou,
     mark_seen_up_to: MarkSeenUpTo,
     cursors: Cursors,
-    lives: TtlPolicy,
+    ttl_policy: TtlPolicy,
     now: Clock,
 ) -> APIRouter:
-    """What plays when somebody taps."""
+    """Routes of stories."""
     router = APIRouter(route_class=DeadlineRoute, tags=["stories"])
 
-    def window(shown: Sequence[ItemWithAccess]) -> int:
-        return lives.window({each.item.audience for each in shown}, now())
+    def window(entries: Sequence[ItemWithAccess]) -> int:
+        return ttl_policy.cache_window({entry.item.audience for entry in entries}, now())
 
     @raw_route(
         router,
         "GET",
         "/v1/users/{user_id}/stories",
-        summary="The reel of an author, as far as the caller may see it: oldest first",
+        summary="The stories of an author that the caller may see, oldest first",
         parameters={"user_id": USER_ID_SCHEMA},
         query=PAGING,
         answers={200: Reel, 304: None},
@@ -76,11 +76,11 @@ def story_routes(
         page = read_page(query)
         route = f"reel/{user_id}"
         after = cursors.position(route, caller.user_id, page, tuple[datetime, str, int])
-        shown, place = await read_reel(caller.user_id, user_id, after, page.limit)
-        cursor = cursors.seal(route, caller.user_id, place) if place else None
-        answer = Reel(items=[each.item for each in shown], next_cursor=cursor)
-        essence = [cacheable_part(each) for each in shown], cursor is not None, page.cursor
-        return conditional_response(request, answer, essence, window(shown))
+        entries, position = await read_reel(caller.user_id, user_id, after, page.limit)
+        cursor = cursors.seal(route, caller.user_id, position) if position else None
+        response = Reel(items=[entry.item for entry in entries], next_cursor=cursor)
+        cacheable = [cacheable_part(entry) for entry in entries], cursor is not None, page.cursor
+        return conditional_response(request, response, cacheable, window(entries))
 
     @raw_route(
         router,
@@ -95,15 +95,15 @@ def story_routes(
     )
     async def reels(request: Request, caller: Caller, query: dict[str, str]) -> Response:
         found = await read_reels(caller.user_id, user_ids_of(query.get("user_ids"), MAX_REELS))
-        answer = Reels(reels={author: [each.item for each in shown] for author, shown in found.items()})
-        essence = {author: [cacheable_part(each) for each in shown] for author, shown in found.items()}
-        return conditional_response(request, answer, essence, window(all_of(found)))
+        response = Reels(reels={author: [entry.item for entry in entries] for author, entries in found.items()})
+        cacheable = {author: [cacheable_part(entry) for entry in entries] for author, entries in found.items()}
+        return conditional_response(request, response, cacheable, window(all_entries(found)))
 
     @raw_route(
         router,
         "GET",
         "/v1/stories/{story_id}",
-        summary="One story for whoever may see it now, with fresh URLs and a fresh ticket; admins see any live one",
+        summary="One story that the caller may see, with new URLs and a new ticket; admins may see any live story",
         parameters={"story_id": {"type": "string", "pattern": STORY_ID}},
         answers={200: Item},
         limit="reads",
@@ -113,10 +113,10 @@ def story_routes(
         story_id = request.path_params["story_id"]
         if not IS_STORY_ID(story_id):
             raise not_found()
-        shown = await read_story(caller.user_id, story_id, admin=caller.is_admin)
-        if shown is None:
+        found = await read_story(caller.user_id, story_id, admin=caller.is_admin)
+        if found is None:
             raise not_found()
-        return as_json(shown.item)
+        return as_json(found.item)
 
     @raw_route(
         router,
@@ -131,13 +131,13 @@ def story_routes(
     async def for_you(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         page = read_page(query)
         before = cursors.position("for-you", caller.user_id, page, tuple[datetime, str, int, str])
-        shown, place = await read_for_you(caller.user_id, before, page.limit)
-        cursor = cursors.seal("for-you", caller.user_id, place) if place else None
-        return as_json(Reel(items=[each.item for each in shown], next_cursor=cursor))
+        entries, position = await read_for_you(caller.user_id, before, page.limit)
+        cursor = cursors.seal("for-you", caller.user_id, position) if position else None
+        return as_json(Reel(items=[entry.item for entry in entries], next_cursor=cursor))
 
     @router.put("/v1/users/{user_id}/seen", status_code=204, dependencies=[rate_limited("reads")], response_model=None)
     async def seen(caller: CurrentCaller, user_id: UserId, body: UpTo) -> Response:
-        """Mark an author's stories seen, up to one and with it, on every device; no view is counted."""
+        """Mark an author's stories as seen on every device, up to and including one; no view is counted."""
         if not await mark_seen_up_to(caller.user_id, user_id, body.up_to):
             raise not_found()
         return Response(status_code=204)
@@ -145,6 +145,6 @@ def story_routes(
     return router
 
 
-def all_of(reels: Mapping[str, Sequence[ItemWithAccess]]) -> list[ItemWithAccess]:
-    """The items of all reels."""
-    return [shown for reel in reels.values() for shown in reel]
+def all_entries(reels: Mapping[str, Sequence[ItemWithAccess]]) -> list[ItemWithAccess]:
+    """The entries of all reels."""
+    return [entry for reel in reels.values() for entry in reel]

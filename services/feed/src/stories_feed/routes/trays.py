@@ -1,4 +1,4 @@
-"""Tray and rings: hot routes with ready bytes."""
+"""Routes of tray and rings."""
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -23,16 +23,16 @@ from stories_feed.usecases.trays import MAX_RINGS, ReadRings, ReadTray, TrayEntr
 
 
 def tray_routes(
-    read_tray: ReadTray, read_rings: ReadRings, cursors: Cursors, lives: TtlPolicy, now: Clock
+    read_tray: ReadTray, read_rings: ReadRings, cursors: Cursors, ttl_policy: TtlPolicy, now: Clock
 ) -> APIRouter:
-    """Who has something new."""
+    """Routes of tray and rings."""
     router = APIRouter(tags=["tray"])
 
     @raw_route(
         router,
         "GET",
         "/v1/tray",
-        summary="The rings of those whom the caller follows: unseen first, then newest",
+        summary="The rings of the authors whom the caller follows: unseen first, then newest",
         query=PAGING,
         answers={200: TrayResponse, 304: None},
         limit="reads",
@@ -43,16 +43,16 @@ def tray_routes(
         page = read_page(query)
         after = cursors.position("tray", viewer, page, tuple[bool, float, str])
         found = await read_tray(viewer, after, page.limit)
-        items = [ring_answer(entry) for entry in found.entries]
-        mine = ring_answer(found.mine) if found.mine else None
+        items = [ring_response(entry) for entry in found.entries]
+        mine = ring_response(found.mine) if found.mine else None
         cursor = cursors.seal("tray", viewer, found.next) if found.next else None
         audiences = {entry.audience for entry in (*found.entries, *((found.mine,) if found.mine else ()))}
-        essence = [(*entry, bool(url)) for *entry, url in map(fields_of, [*items, *((mine,) if mine else ())])]
+        cacheable = [(*entry, bool(url)) for *entry, url in map(fields_of, [*items, *((mine,) if mine else ())])]
         return conditional_response(
             request,
             TrayResponse(items=items, mine=mine, next_cursor=cursor),
-            (essence, mine is not None, cursor is not None, page.cursor),
-            lives.window(audiences, now()),
+            (cacheable, mine is not None, cursor is not None, page.cursor),
+            ttl_policy.cache_window(audiences, now()),
         )
 
     @raw_route(
@@ -73,8 +73,8 @@ def tray_routes(
     return router
 
 
-def ring_answer(entry: TrayEntry) -> RingResponse:
-    """A ring as clients get it."""
+def ring_response(entry: TrayEntry) -> RingResponse:
+    """The response for a ring."""
     ring = entry.ring
     return RingResponse(
         author_id=ring.author_id,

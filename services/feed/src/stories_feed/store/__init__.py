@@ -1,4 +1,4 @@
-"""Where the feed keeps things: MongoDB, one document a story, one an edge, one a viewer; URLs of the object store."""
+"""Repositories of the feed in MongoDB, and signed URLs of the object store."""
 
 from stories_shared.mongo.client import Mongo
 
@@ -6,6 +6,6 @@ from stories_feed.store import edges, erasure, seen, stories
 
 
 async def ensure(mongo: Mongo) -> None:
-    """Make every collection and index; what is there already stays."""
+    """Create every collection and index that does not exist."""
     for part in (stories, edges, seen, erasure):
         await part.ensure(mongo)

@@ -1,8 +1,8 @@
-"""Edges in MongoDB: one document each, and beside them what a tray needs of them, one document a viewer.
+"""Edges in MongoDB: one document for each edge, and one follow list for each user, which is read for every tray.
 
-Both are written in the same transaction. It also counts up ``n`` in the documents of the users whose edges may
-contradict each other (a follow in its user's, a block in both), so that a block and a follow at the same moment
-conflict and one of them is decided again.
+Both are written in the same transaction. It also increments ``n`` in the follow lists of the users whose edges may
+contradict each other (of a follow its user's, of a block both), so that a concurrent block and follow conflict and one
+of the transactions is retried.
 """
 
 from collections import Counter, defaultdict
@@ -26,19 +26,19 @@ from stories_feed.domain.edges import (
     EdgeSet,
     Kind,
     TooManyEdges,
-    all_dependencies,
+    dependencies_of,
 )
 from stories_feed.domain.visibility import Relation
-from stories_feed.usecases.edges import EdgeListEntry, event_of
+from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, event_of
 from stories_feed.usecases.trays import FollowList
 
 EDGES, CHOICES, ERASED = "edges", "choices", "erased"
 LISTED_KINDS = {Kind.FOLLOW: "following", Kind.MUTE: "muted"}
-NOBODY = FollowList((), frozenset())
+EMPTY = FollowList((), frozenset())
 
 
 async def ensure(mongo: Mongo) -> None:
-    """Make the collections and their indexes."""
+    """Create the collections and their indexes."""
     await mongo.ensure(
         EDGES,
         IndexModel([("user", 1), ("kind", 1), ("on", 1), ("at", -1), ("target", 1)], name="chosen"),
@@ -50,89 +50,95 @@ async def ensure(mongo: Mongo) -> None:
 
 
 class MongoEdges:
-    """Edges, lists of them, and how a viewer stands to authors."""
+    """Edges, lists of them, and relations of viewers to authors.
 
-    def __init__(self, mongo: Mongo, now: Clock, most: int = MAX_FOLLOWS_AND_MUTES) -> None:
+    Args:
+        mongo: the client.
+        now: the clock.
+        max_listed: the limit of follows and mutes of one user.
+    """
+
+    def __init__(self, mongo: Mongo, now: Clock, max_listed: int = MAX_FOLLOWS_AND_MUTES) -> None:
         self._mongo = mongo
-        self._most = most
+        self._max_listed = max_listed
         self._edges = mongo[EDGES]
-        self._choices = mongo[CHOICES]
+        self._follow_lists = mongo[CHOICES]
         self._erased = mongo[ERASED]
         self._now = now
-        self._standing = DataLoader(self._edges, {"on": 1})
-        self._chosen = DataLoader(self._choices, {"following": 1, "muted": 1})
+        self._edge_loader = DataLoader(self._edges, {"on": 1})
+        self._follow_list_loader = DataLoader(self._follow_lists, {"following": 1, "muted": 1})
 
-    async def change(self, pairs: Collection[EdgeKey], decide: Callable[[EdgeSet], None], *, publish: bool) -> None:
-        """Let ``decide`` change what is known around the pairs, in one transaction; mark it to be said if asked to.
+    async def change(self, keys: Collection[EdgeKey], update: Callable[[EdgeSet], None], *, publish: bool) -> None:
+        """Load the edges around the keys, let ``update`` change them, and write them in one transaction.
 
         Raises:
-            TooManyChosen: nothing was changed, since somebody would follow or mute too many.
+            TooManyEdges: a user would exceed the limit of follows and mutes; nothing is written.
         """
 
-        async def verb(session: Session) -> None:
-            graph = await self._known(pairs, session)
-            decide(graph)
+        async def write(session: Session) -> None:
+            graph = await self._load(keys, session)
+            update(graph)
             changes = graph.changes()
             if changes:
-                await self._bound(changes, session)
+                await self._check_limit(changes, session)
                 now = self._now()
-                said = frozenset(pairs) if publish else frozenset[EdgeKey]()
+                published = frozenset(keys) if publish else frozenset[EdgeKey]()
                 await self._edges.bulk_write(
-                    [edge_write(change, publish=change.pair in said, now=now) for change in changes],
+                    [edge_write(change, publish=change.key in published, now=now) for change in changes],
                     ordered=False,
                     session=session,
                 )
-                await self._choices.bulk_write(list(follow_list_writes(changes)), session=session)
+                await self._follow_lists.bulk_write(list(follow_list_writes(changes)), session=session)
 
-        await self._mongo.transaction(verb)
+        await self._mongo.transaction(write)
 
-    async def _bound(self, changes: Iterable[AppliedChange], session: Session) -> None:
-        won = Counter(change.pair.user for change in changes if change.pair.kind in LISTED_KINDS and change.growth > 0)
-        if not won:
+    async def _check_limit(self, changes: Iterable[AppliedChange], session: Session) -> None:
+        added = Counter(change.key.user for change in changes if change.key.kind in LISTED_KINDS and change.delta > 0)
+        if not added:
             return
-        found = self._choices.find({"_id": {"$in": list(won)}}, {"size": 1}, session=session)
-        if any([document.get("size", 0) + won[document["_id"]] > self._most async for document in found]):
-            raise TooManyEdges(f"nobody follows and mutes more than {self._most}")
+        found = self._follow_lists.find({"_id": {"$in": list(added)}}, {"size": 1}, session=session)
+        if any([document.get("size", 0) + added[document["_id"]] > self._max_listed async for document in found]):
+            raise TooManyEdges(f"at most {self._max_listed} follows and mutes per user")
 
     async def relations(self, viewer_id: str, authors: Mapping[str, Collection[Kind]]) -> Mapping[str, Relation]:
-        """How a viewer stands to others, of the kinds of edges that matter; what is muted is left out."""
-        asked = [
+        """The viewer's relation to each author, by the given kinds of edges; ``muted`` is never set."""
+        ids = [
             edge_id
             for author, kinds in authors.items()
             for kind in kinds
             for edge_id in edge_ids(kind, viewer_id, author)
         ]
-        found = await self._standing.get_many(asked)
-        standing = {edge_id for edge_id, document in found.items() if document["on"]}
-        if not standing:
+        found = await self._edge_loader.get_many(ids)
+        in_force = {edge_id for edge_id, document in found.items() if document["on"]}
+        if not in_force:
             return dict.fromkeys(authors, Relation())
-        return {author: relation_of(viewer_id, author, standing) for author in authors}
+        return {author: relation_of(viewer_id, author, in_force) for author in authors}
 
-    async def choices(self, viewer_id: str) -> FollowList:
-        """Whom a viewer follows and whom they muted."""
-        document = await self._chosen.get(viewer_id)
+    async def follow_list(self, viewer_id: str) -> FollowList:
+        """The users whom a viewer follows and mutes."""
+        document = await self._follow_list_loader.get(viewer_id)
         if document is None:
-            return NOBODY
+            return EMPTY
         return FollowList(document.get("following", ()), frozenset(document.get("muted", ())))
 
     async def muted(self, viewer_id: str) -> frozenset[str]:
-        """Whom a viewer muted."""
-        return (await self.choices(viewer_id)).muted
+        """The users whom a viewer mutes."""
+        return (await self.follow_list(viewer_id)).muted
 
     async def targets(
-        self, kind: Kind, user: str, after: tuple[datetime, str] | None, limit: int
+        self, kind: Kind, user: str, after: EdgeListPosition | None, limit: int
     ) -> Sequence[EdgeListEntry]:
-        """Whom a user has decided about, the newest first."""
-        return await self._listed({"user": user, "kind": kind.value, "on": True}, "target", after, limit)
+        """The targets of a user's edges of this kind, newest first."""
+        return await self._page({"user": user, "kind": kind.value, "on": True}, "target", after, limit)
 
     async def users(
-        self, kind: Kind, target: str, after: tuple[datetime, str] | None, limit: int
+        self, kind: Kind, target: str, after: EdgeListPosition | None, limit: int
     ) -> Sequence[EdgeListEntry]:
-        """Who has decided so about a user, the newest first."""
-        return await self._listed({"target": target, "kind": kind.value, "on": True}, "user", after, limit)
+        """The users who have an edge of this kind to a target, newest first."""
+        return await self._page({"target": target, "kind": kind.value, "on": True}, "user", after, limit)
 
-    async def _listed(
-        self, query: Document, other: str, after: tuple[datetime, str] | None, limit: int
+    async def _page(
+        self, query: Document, other: str, after: EdgeListPosition | None, limit: int
     ) -> list[EdgeListEntry]:
         if after is not None:
             at, user = after
@@ -140,10 +146,10 @@ class MongoEdges:
         found = self._edges.find(query, {other: 1, "at": 1}, sort=[("at", -1), (other, 1)], limit=limit)
         return [EdgeListEntry(document[other], document["at"]) async for document in found]
 
-    async def _known(self, pairs: Collection[EdgeKey], session: Session) -> EdgeSet:
-        by_id = {str(pair): pair for pair in all_dependencies(pairs)}
-        people = {user for pair in pairs for user in (pair.user, pair.target)}
-        words = {
+    async def _load(self, keys: Collection[EdgeKey], session: Session) -> EdgeSet:
+        by_id = {str(key): key for key in dependencies_of(keys)}
+        users = {user for key in keys for user in (key.user, key.target)}
+        latest = {
             by_id[document["_id"]]: EdgeChange(document["asked"], document["at"])
             async for document in self._edges.find(
                 {"_id": {"$in": list(by_id)}}, {"asked": 1, "at": 1}, session=session
@@ -151,87 +157,72 @@ class MongoEdges:
         }
         erased = {
             document["_id"]: document["at"]
-            async for document in self._erased.find({"_id": {"$in": list(people)}}, {"at": 1}, session=session)
+            async for document in self._erased.find({"_id": {"$in": list(users)}}, {"at": 1}, session=session)
         }
-        return EdgeSet(words, erased)
+        return EdgeSet(latest, erased)
 
 
 def edge_ids(kind: Kind, viewer_id: str, author_id: str) -> tuple[str, ...]:
-    """The edges of a kind that make a relation: both ways, but close friends are the author's alone."""
-    back = f"{kind}/{author_id}/{viewer_id}"
-    return (back,) if kind is Kind.CLOSE_FRIEND else (f"{kind}/{viewer_id}/{author_id}", back)
+    """The ids of a kind's edges between viewer and author: both ways, but of close friends the author's alone."""
+    from_author = f"{kind}/{author_id}/{viewer_id}"
+    return (from_author,) if kind is Kind.CLOSE_FRIEND else (f"{kind}/{viewer_id}/{author_id}", from_author)
 
 
-def relation_of(viewer_id: str, author_id: str, standing: Collection[str]) -> Relation:
-    """The relation of a viewer to an author by the edges in force."""
-    follows, followed = (edge_id in standing for edge_id in edge_ids(Kind.FOLLOW, viewer_id, author_id))
+def relation_of(viewer_id: str, author_id: str, in_force: Collection[str]) -> Relation:
+    """The viewer's relation to an author, from the ids of the edges in force."""
+    follows, followed = (edge_id in in_force for edge_id in edge_ids(Kind.FOLLOW, viewer_id, author_id))
     return Relation(
         follows=follows,
         followed=followed,
-        close=any(edge_id in standing for edge_id in edge_ids(Kind.CLOSE_FRIEND, viewer_id, author_id)),
-        blocked=any(edge_id in standing for edge_id in edge_ids(Kind.BLOCK, viewer_id, author_id)),
+        close=any(edge_id in in_force for edge_id in edge_ids(Kind.CLOSE_FRIEND, viewer_id, author_id)),
+        blocked=any(edge_id in in_force for edge_id in edge_ids(Kind.BLOCK, viewer_id, author_id)),
     )
 
 
 def edge_write(change: AppliedChange, *, publish: bool, now: datetime) -> InsertOne[Document] | UpdateOne:
-    """The write of one edge, with what is to be said of it."""
-    pair, word = change.pair, change.word
+    """The write of one edge, with its pending event where it is to be published."""
+    key, latest = change.key, change.latest
     fields: Document = {
-        "kind": pair.kind.value,
-        "user": pair.user,
-        "target": pair.target,
-        "asked": word.asked,
-        "on": change.stands,
-        "at": word.at,
+        "kind": key.kind.value,
+        "user": key.user,
+        "target": key.target,
+        "asked": latest.on,
+        "on": change.in_force,
+        "at": latest.at,
     }
     if publish:
-        fields |= {outbox.FIELD: outbox.pending_mark(epoch_ms(word.at), now), "fact": new_id()}
-    if not change.stands:
+        fields |= {outbox.FIELD: outbox.pending_mark(epoch_ms(latest.at), now), "fact": new_id()}
+    if not change.in_force:
         fields["gone"] = now
-    if change.fresh:
-        return InsertOne({"_id": str(pair), **fields})
-    return UpdateOne({"_id": str(pair)}, {"$set": fields, **({"$unset": {"gone": ""}} if change.stands else {})})
+    if change.created:
+        return InsertOne({"_id": str(key), **fields})
+    return UpdateOne({"_id": str(key)}, {"$set": fields, **({"$unset": {"gone": ""}} if change.in_force else {})})
 
 
 def follow_list_writes(changes: Iterable[AppliedChange]) -> Iterable[UpdateOne]:
-    """The writes that keep viewers' documents in step, and that make what contradicts itself conflict."""
-    lost: dict[str, dict[str, list[str]]] = defaultdict(dict)
-    won: dict[str, dict[str, list[str]]] = defaultdict(dict)
-    touched: set[str] = set()
-    growth: Counter[str] = Counter()
+    """The updates of follow lists. Incrementing ``n`` makes concurrent contradictory changes conflict."""
+    removed: dict[str, dict[str, list[str]]] = defaultdict(dict)
+    added: dict[str, dict[str, list[str]]] = defaultdict(dict)
+    users: set[str] = set()
+    size_delta: Counter[str] = Counter()
     for change in changes:
-        pair = change.pair
-        touched |= {pair.user, pair.target} if pair.kind is Kind.BLOCK else {pair.user}
-        chosen = LISTED_KINDS.get(pair.kind)
-        if chosen and change.growth:
-            growth[pair.user] += change.growth
-            (won if change.stands else lost)[pair.user].setdefault(chosen, []).append(pair.target)
-    for user in sorted(touched):
-        update: dict[str, Any] = {"$inc": {"n": 1, "size": growth[user]}}
-        if user in won:
-            update["$push"] = {chosen: {"$each": targets} for chosen, targets in won[user].items()}
+        key = change.key
+        users |= {key.user, key.target} if key.kind is Kind.BLOCK else {key.user}
+        name = LISTED_KINDS.get(key.kind)
+        if name and change.delta:
+            size_delta[key.user] += change.delta
+            (added if change.in_force else removed)[key.user].setdefault(name, []).append(key.target)
+    for user in sorted(users):
+        update: dict[str, Any] = {"$inc": {"n": 1, "size": size_delta[user]}}
+        if user in added:
+            update["$push"] = {name: {"$each": targets} for name, targets in added[user].items()}
         yield UpdateOne({"_id": user}, update, upsert=True)
-        if user in lost:
-            yield UpdateOne({"_id": user}, {"$pullAll": dict(lost[user])})
+        if user in removed:
+            yield UpdateOne({"_id": user}, {"$pullAll": dict(removed[user])})
 
 
 def events_of(document: Document) -> list[OutgoingEvent]:
-    """What an edge's document says now."""
-    pair = EdgeKey(Kind(document["kind"]), document["user"], document["target"])
-    word = EdgeChange(document["asked"], document["at"])
-    return [OutgoingEvent(event_of(pair, word), document["fact"], word.at)]
-
-
-class EdgeRelay:
-    """Has decisions said."""
-
-    def __init__(self, relay: outbox.Outbox) -> None:
-        self._relay = relay
-
-    async def confirm(self, pair: EdgeKey) -> None:
-        """Return when Kafka has acknowledged what there is to say about this edge."""
-        await self._relay.publish_now(str(pair))
-
-    def wake(self) -> None:
-        """There is something to say."""
-        self._relay.wake()
+    """The event that reports the present state of an edge's document."""
+    key = EdgeKey(Kind(document["kind"]), document["user"], document["target"])
+    change = EdgeChange(document["asked"], document["at"])
+    return [OutgoingEvent(event_of(key, change), document["fact"], change.at)]

@@ -1,4 +1,4 @@
-"""What is kept about a user as a whole, so that it can be erased: edges both ways, seen marks, stories."""
+"""Erasure of everything that is stored about a user: edges both ways, seen marks, stories."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -14,12 +14,12 @@ from stories_feed.store.stories import STORIES, MongoStories
 from stories_feed.usecases.endings import Ending
 
 BATCH = 500
-# A decision that was under way when the erasure began is long done by then.
+# A write that was under way when the erasure began has ended by then.
 RECHECK_AFTER = timedelta(minutes=1)
 
 
 async def ensure(mongo: Mongo) -> None:
-    """Make the collection and its indexes."""
+    """Create the collection and its indexes."""
     await mongo.ensure(
         ERASED,
         IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(MARK_RETENTION.total_seconds())),
@@ -28,20 +28,20 @@ async def ensure(mongo: Mongo) -> None:
 
 
 class MongoUserData:
-    """Erases users, and remembers whom."""
+    """Erases users and records their erasure."""
 
     def __init__(self, mongo: Mongo, stories: MongoStories, now: Clock) -> None:
         self._mongo = mongo
         self._erased = mongo[ERASED]
         self._edges = mongo[EDGES]
-        self._choices = mongo[CHOICES]
+        self._follow_lists = mongo[CHOICES]
         self._seen = mongo[SEEN]
         self._documents = mongo[STORIES]
         self._stories = stories
         self._now = now
 
     async def erased(self, users: Collection[str]) -> Mapping[str, datetime]:
-        """The times at which those of the users were erased who were."""
+        """The times of erasure of those of the users who were erased."""
         found = self._erased.find({"_id": {"$in": list(users)}}, {"at": 1})
         return {mark["_id"]: mark["at"] async for mark in found}
 
@@ -55,10 +55,10 @@ class MongoUserData:
         return True
 
     async def erase(self, user_id: str, at: datetime) -> bool:
-        """Erase a bounded share of what there is from before the time; True while there may be more."""
+        """Erase one bounded batch of what is not later than ``at``; True while there may be more."""
         old = {"at": {"$lte": at}}
-        if own := await self._edges.find({"user": user_id, **old}, {"_id": 1}, limit=BATCH).to_list(None):
-            await self._edges.delete_many({"_id": {"$in": [edge["_id"] for edge in own]}, **old})
+        if own_edges := await self._edges.find({"user": user_id, **old}, {"_id": 1}, limit=BATCH).to_list(None):
+            await self._edges.delete_many({"_id": {"$in": [edge["_id"] for edge in own_edges]}, **old})
             return True
         if edges := await self._edges.find({"target": user_id, **old}, limit=BATCH).to_list(None):
             await self._erase_edges_of_others(edges, at)
@@ -70,16 +70,16 @@ class MongoUserData:
             return True
         # Every id of this viewer's documents begins with "user/", and 0 is the character after the slash.
         await self._seen.delete_many({"_id": {"$gte": f"{user_id}/", "$lt": f"{user_id}0"}})
-        await self._choose_again(user_id)
+        await self._rebuild_follow_list(user_id)
         return False
 
     async def finish_erasure(self, user_id: str, at: datetime) -> None:
-        """Note that nothing from before the time is left, but for what may just be coming in."""
+        """Mark the erasure as done, and schedule a second pass for concurrent writes."""
         fields = {"done": True, "look_again_at": self._now() + RECHECK_AFTER}
         await self._erased.update_one({"_id": user_id, "at": at}, {"$set": fields})
 
-    async def look_again(self) -> bool:
-        """Erase a share of what came in while users were being erased; True while there is more to do."""
+    async def recheck(self) -> bool:
+        """Erase one batch of what was written during an erasure; True while there may be more."""
         mark = await self._erased.find_one({"look_again_at": {"$lte": self._now()}})
         if mark is None:
             return False
@@ -88,39 +88,39 @@ class MongoUserData:
         return True
 
     async def _erase_edges_of_others(self, edges: Sequence[Document], at: datetime) -> None:
-        """Erase edges, and take their target out of what those users have chosen."""
+        """Erase edges of other users to this one, and remove it from their follow lists."""
 
-        async def verb(session: Session) -> None:
-            still = {"_id": {"$in": [edge["_id"] for edge in edges]}, "at": {"$lte": at}}
-            found = await self._edges.find(still, session=session).to_list(None)
+        async def write(session: Session) -> None:
+            remaining = {"_id": {"$in": [edge["_id"] for edge in edges]}, "at": {"$lte": at}}
+            found = await self._edges.find(remaining, session=session).to_list(None)
             await self._edges.delete_many({"_id": {"$in": [edge["_id"] for edge in found]}}, session=session)
-            lost = [change_to_nothing(edge) for edge in found if edge["on"] and Kind(edge["kind"]) in LISTED_KINDS]
-            if lost:
-                await self._choices.bulk_write(list(follow_list_writes(lost)), ordered=False, session=session)
+            removed = [removal_of(edge) for edge in found if edge["on"] and Kind(edge["kind"]) in LISTED_KINDS]
+            if removed:
+                await self._follow_lists.bulk_write(list(follow_list_writes(removed)), ordered=False, session=session)
 
-        await self._mongo.transaction(verb)
+        await self._mongo.transaction(write)
 
-    async def _choose_again(self, user_id: str) -> None:
-        """Write a user's choices anew from the edges that are left.
+    async def _rebuild_follow_list(self, user_id: str) -> None:
+        """Rebuild a user's follow list from the remaining edges.
 
-        Once for all that was erased: taking them out share by share rewrites a document of megabytes each time.
+        Once for the whole erasure: removing them batch by batch rewrites a document of megabytes each time.
         """
 
-        async def verb(session: Session) -> None:
-            chosen: dict[str, list[str]] = {name: [] for name in LISTED_KINDS.values()}
+        async def write(session: Session) -> None:
+            lists: dict[str, list[str]] = {name: [] for name in LISTED_KINDS.values()}
             for kind, name in LISTED_KINDS.items():
-                left = {"user": user_id, "kind": kind.value, "on": True}
-                chosen[name] = [edge["target"] async for edge in self._edges.find(left, {"target": 1}, session=session)]
-            if any(chosen.values()):
-                update = {"$set": {**chosen, "size": sum(map(len, chosen.values()))}, "$inc": {"n": 1}}
-                await self._choices.update_one({"_id": user_id}, update, session=session)
+                query = {"user": user_id, "kind": kind.value, "on": True}
+                lists[name] = [edge["target"] async for edge in self._edges.find(query, {"target": 1}, session=session)]
+            if any(lists.values()):
+                update = {"$set": {**lists, "size": sum(map(len, lists.values()))}, "$inc": {"n": 1}}
+                await self._follow_lists.update_one({"_id": user_id}, update, session=session)
             else:
-                await self._choices.delete_one({"_id": user_id}, session=session)
+                await self._follow_lists.delete_one({"_id": user_id}, session=session)
 
-        await self._mongo.transaction(verb)
+        await self._mongo.transaction(write)
 
 
-def change_to_nothing(edge: Document) -> AppliedChange:
-    """That an edge in force goes."""
-    pair = EdgeKey(Kind(edge["kind"]), edge["user"], edge["target"])
-    return AppliedChange(pair, EdgeChange(edge["asked"], edge["at"]), was=True, stands=False, fresh=False)
+def removal_of(edge: Document) -> AppliedChange:
+    """The change that removes an edge in force."""
+    key = EdgeKey(Kind(edge["kind"]), edge["user"], edge["target"])
+    return AppliedChange(key, EdgeChange(edge["asked"], edge["at"]), was_in_force=True, in_force=False, created=False)

@@ -1,7 +1,7 @@
-"""Seen marks in MongoDB: one document a viewer and six hours, which goes when the stories in it have ended.
+"""Seen marks in MongoDB: one document for each viewer and six-hour span, deleted when its stories have ended.
 
-It holds the keys of stories and not their ids. A story's key is in its document alone and goes with it, so that nothing
-here says what was seen of stories that have ended, however many viewers they had.
+It holds the seen keys of stories, not their ids. A story's key is stored only in the story's document and erased with
+it. After that no document says which viewers saw the story.
 """
 
 from collections import defaultdict
@@ -19,21 +19,21 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def ensure(mongo: Mongo) -> None:
-    """Make the collection and its index."""
+    """Create the collection and its index."""
     await mongo.ensure(SEEN, IndexModel([("until", 1)], name="kept", expireAfterSeconds=0))
 
 
 class MongoSeenMarks:
-    """What viewers have seen, as long as the stories live.
+    """The seen marks of live stories.
 
     Args:
-        mongo: where.
-        longest: the longest life of a story: how far ahead there can be marks.
+        mongo: the client.
+        max_lifetime: the maximum lifetime of a story, which bounds the spans to read.
     """
 
-    def __init__(self, mongo: Mongo, longest: timedelta) -> None:
+    def __init__(self, mongo: Mongo, max_lifetime: timedelta) -> None:
         self._seen = mongo[SEEN]
-        self._longest = longest
+        self._max_lifetime = max_lifetime
         self._loader = DataLoader(self._seen, {"keys": 1})
         self._spans = EPOCH, EPOCH
         self._span_names: Sequence[str] = ()
@@ -60,8 +60,8 @@ class MongoSeenMarks:
         return frozenset(key for document in found.values() for key in document.get("keys", ()))
 
     def _names(self, now: datetime) -> Sequence[str]:
-        """The names of the spans in which stories that are live now may end; they change a few times a day."""
-        first, last = span_end(now), span_end(now + self._longest)
+        """The names of the spans in which live stories may end. They change a few times a day."""
+        first, last = span_end(now), span_end(now + self._max_lifetime)
         if (first, last) != self._spans:
             self._spans = first, last
             self._span_names = [span_name(first + number * SPAN) for number in range((last - first) // SPAN + 1)]
@@ -69,15 +69,15 @@ class MongoSeenMarks:
 
 
 def span_end(until: datetime) -> datetime:
-    """The end of the span of time in which a story ends."""
+    """The end of the six-hour span in which a story ends."""
     return EPOCH + -((EPOCH - until) // SPAN) * SPAN
 
 
 def document_id(viewer_id: str, end: datetime) -> str:
-    """The id of a viewer's document for a span; no user id holds a slash."""
+    """The id of a viewer's document for a span. No user id contains a slash."""
     return f"{viewer_id}/{span_name(end)}"
 
 
 def span_name(end: datetime) -> str:
-    """Says when a span ends."""
+    """The name of a span: its end."""
     return f"{end:%Y%m%d%H}"

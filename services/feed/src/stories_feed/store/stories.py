@@ -1,4 +1,4 @@
-"""Stories in MongoDB: one document each while they live, an ended mark after that."""
+"""Stories in MongoDB: one document for each live story, and an ended mark after its end."""
 
 import asyncio
 import secrets
@@ -24,16 +24,16 @@ from stories_feed.usecases.trays import Preview
 log = logger(__name__)
 
 STORIES, ENDED = "stories", "ended"
-# Longer than any record about a story can live in a topic, so that no replay finds its mark gone.
+# Longer than any record about a story is retained in a topic, so that a replay always finds the mark.
 MARK_RETENTION = timedelta(days=30)
-# A document whose end was never heard goes by itself, as a last resort.
+# Fallback for a story whose end was never consumed.
 TTL_GRACE = timedelta(hours=1)
 MAX_CACHED_PREVIEWS = 100_000
-# Of what users wrote, in each replica: some 50,000 stories of usual size.
-READ_BYTES_HELD = 64 * 2**20
+# Of stored content, in each replica: about 50,000 stories of usual size.
+MAX_CACHED_CONTENT_BYTES = 64 * 2**20
 DUPLICATE_KEY = 11_000
-TRIES = 3
-INDEXED = {
+MAX_ATTEMPTS = 3
+LIVE_FIELDS = {
     "author_id": 1,
     "posted_at": 1,
     "expires_at": 1,
@@ -45,12 +45,12 @@ INDEXED = {
     "size": 1,
     "seen_key": 1,
 }
-CARD = {"revision": 1, "poster_key": 1, "audience": 1, "seen_key": 1}
+PREVIEW_FIELDS = {"revision": 1, "poster_key": 1, "audience": 1, "seen_key": 1}
 decode = msgspec.json.Decoder(StoryContent).decode
 
 
 async def ensure(mongo: Mongo) -> None:
-    """Make the collections and their indexes."""
+    """Create the collections and their indexes."""
     await mongo.ensure(
         STORIES,
         IndexModel([("expires_at", 1)], name="last_resort", expireAfterSeconds=int(TTL_GRACE.total_seconds())),
@@ -64,16 +64,16 @@ async def ensure(mongo: Mongo) -> None:
 
 
 class MongoStories:
-    """Documents of stories, ended marks, and what is kept of engagement.
+    """Stories, ended marks, and engagement totals.
 
-    A document holds the event as the bytes it was published as, since BSON gives some of what users may write a meaning
-    (a DBRef, say) or refuses it, and beside them what is asked for. A story that was viewed before its event was
-    consumed has its seen key alone.
+    A document holds the event as the published bytes, because BSON interprets or refuses some content that users may
+    write (a DBRef, for instance). Queried fields are stored beside it. A story that was viewed before its event was
+    consumed has a document with its seen key only.
 
     Args:
-        mongo: where.
+        mongo: the client.
         now: the clock.
-        on_unreadable: is called for each document that cannot be read and is left out.
+        on_unreadable: called for each document that cannot be decoded and is left out.
     """
 
     def __init__(self, mongo: Mongo, now: Clock, on_unreadable: Callable[[], None] = lambda: None) -> None:
@@ -81,142 +81,142 @@ class MongoStories:
         self._ended = mongo[ENDED]
         self._now = now
         self._on_unreadable = on_unreadable
-        self._contents = DataLoader(self._stories, {"body": 1, "seen_key": 1})
-        self._cards = DataLoader(self._stories, CARD)
-        self._known: OrderedDict[str, Preview] = OrderedDict()
-        self._read: OrderedDict[str, tuple[StoredStory, int]] = OrderedDict()
-        self._read_bytes = 0
+        self._content_loader = DataLoader(self._stories, {"body": 1, "seen_key": 1})
+        self._preview_loader = DataLoader(self._stories, PREVIEW_FIELDS)
+        self._preview_cache: OrderedDict[str, Preview] = OrderedDict()
+        self._content_cache: OrderedDict[str, tuple[StoredStory, int]] = OrderedDict()
+        self._content_cache_bytes = 0
 
     async def put(self, stories: Sequence[StoryPosted]) -> None:
-        """Keep each story, unless it has ended or is held in the same or a newer revision.
+        """Store each story, unless it has ended or the same or a newer revision is stored.
 
-        The ended marks are looked at again after the write: an end writes its mark first and erases then, so
-        whichever of the two comes second sees the other.
+        The ended marks are read again after the write: `end` writes its mark first and erases then, so the later of
+        the two always sees the other.
         """
         newest: dict[str, StoryPosted] = {}
         for story in stories:
-            held = newest.get(story.story_id)
-            if held is None or held.revision < story.revision:
+            known = newest.get(story.story_id)
+            if known is None or known.revision < story.revision:
                 newest[story.story_id] = story
-        ended, kept = await asyncio.gather(self._ended_among(newest), self._revisions_of(newest))
-        wanted = [s for s in newest.values() if s.story_id not in ended and kept.get(s.story_id, 0) < s.revision]
-        for story in wanted:
-            self.forget(story.story_id)
-        for _ in range(TRIES):
-            if not wanted:
+        ended, stored = await asyncio.gather(self._ended_among(newest), self._revisions_of(newest))
+        pending = [s for s in newest.values() if s.story_id not in ended and stored.get(s.story_id, 0) < s.revision]
+        for story in pending:
+            self.evict(story.story_id)
+        for _ in range(MAX_ATTEMPTS):
+            if not pending:
                 return
-            refused = await self._write(wanted)
-            ended = await self._ended_among([story.story_id for story in wanted])
+            refused = await self._write(pending)
+            ended = await self._ended_among([story.story_id for story in pending])
             if ended:
                 await self._stories.delete_many({"_id": {"$in": list(ended)}})
-            # A refusal means that it is held in a newer revision, or that another writer was there in between.
-            wanted = [story for story in refused if story.story_id not in ended]
+            # A write is refused if a newer revision is stored, or by a concurrent writer.
+            pending = [story for story in refused if story.story_id not in ended]
 
     async def end(self, endings: Sequence[Ending]) -> None:
-        """Leave the mark of each ending, the first one for good, and erase the documents."""
+        """Set the ended mark of each story, of which the first one stays, and erase the documents."""
         now = self._now()
         marks = {end.story_id: {"_id": end.story_id, "at": end.at, "how": end.how, "marked_at": now} for end in endings}
-        known = await self._ended_among(marks)
-        missing = [InsertOne(mark) for story_id, mark in marks.items() if story_id not in known]
+        marked = await self._ended_among(marks)
+        missing = [InsertOne(mark) for story_id, mark in marks.items() if story_id not in marked]
         if missing:
-            await bulk_but_duplicates(self._ended, missing)
+            await bulk_write_ignoring_duplicates(self._ended, missing)
         await self._stories.delete_many({"_id": {"$in": list(marks)}})
         for story_id in marks:
-            self.forget(story_id)
+            self.evict(story_id)
 
     async def contents(self, story_ids: Collection[str]) -> Mapping[str, StoredStory]:
-        """What those stories show whose documents are there and can be read."""
-        found = await self._contents.get_many(story_ids)
-        stored = {story_id: self._stored(document) for story_id, document in found.items() if "body" in document}
+        """The content of the stories that have a readable document."""
+        found = await self._content_loader.get_many(story_ids)
+        stored = {story_id: self._decode(document) for story_id, document in found.items() if "body" in document}
         return {story_id: each for story_id, each in stored.items() if each is not None}
 
     async def recent_contents(self, stories: Mapping[str, int]) -> Mapping[str, StoredStory]:
-        """What those stories show whose documents are there, at no older revision than the one given.
+        """The content of the stories that have a document of at least the given revision.
 
-        As for cards, what was once read is remembered until the index drops it: a revision never changes.
+        Content is cached until the index drops the story: a revision never changes.
         """
         found: dict[str, StoredStory] = {}
         for story_id, revision in stories.items():
-            read = self._read.get(story_id)
-            if read is not None and read[0].content.revision >= revision:
-                self._read.move_to_end(story_id)
-                found[story_id] = read[0]
+            cached = self._content_cache.get(story_id)
+            if cached is not None and cached[0].content.revision >= revision:
+                self._content_cache.move_to_end(story_id)
+                found[story_id] = cached[0]
         if len(found) == len(stories):
             return found
-        rest = await self.contents(stories.keys() - found.keys())
-        return found | {name: each for name, each in rest.items() if each.content.revision >= stories[name]}
+        missing = await self.contents(stories.keys() - found.keys())
+        return found | {name: each for name, each in missing.items() if each.content.revision >= stories[name]}
 
-    def forget(self, story_id: str) -> None:
-        """Keep nothing of a story in this process."""
-        self._known.pop(story_id, None)
-        if read := self._read.pop(story_id, None):
-            self._read_bytes -= read[1]
+    def evict(self, story_id: str) -> None:
+        """Drop a story from the caches of this process."""
+        self._preview_cache.pop(story_id, None)
+        if cached := self._content_cache.pop(story_id, None):
+            self._content_cache_bytes -= cached[1]
 
-    async def cards(self, stories: Mapping[str, int]) -> Mapping[str, Preview]:
-        """The cards of stories whose documents are there, at no older revision than the one given.
+    async def previews(self, stories: Mapping[str, int]) -> Mapping[str, Preview]:
+        """Previews of the stories that have a document of at least the given revision.
 
-        What was once seen is remembered: a document goes only when the story ends, which the index hears as well.
+        Previews are cached until the index drops the story.
         """
         found: dict[str, Preview] = {}
-        asking: list[str] = []
+        missing: list[str] = []
         for story_id, revision in stories.items():
-            card = self._known.get(story_id)
-            if card is not None and card.revision >= revision:
-                self._known.move_to_end(story_id)
-                found[story_id] = card
+            preview = self._preview_cache.get(story_id)
+            if preview is not None and preview.revision >= revision:
+                self._preview_cache.move_to_end(story_id)
+                found[story_id] = preview
             else:
-                asking.append(story_id)
-        for story_id, document in (await self._cards.get_many(asking)).items() if asking else ():
+                missing.append(story_id)
+        for story_id, document in (await self._preview_loader.get_many(missing)).items() if missing else ():
             if "revision" not in document:
                 continue
-            card = Preview(document["revision"], document["poster_key"], document["audience"])
-            self._remember(story_id, card)
-            if card.revision >= stories[story_id]:
-                found[story_id] = card
+            preview = Preview(document["revision"], document["poster_key"], document["audience"])
+            self._cache_preview(story_id, preview)
+            if preview.revision >= stories[story_id]:
+                found[story_id] = preview
         return found
 
     async def known_keys(self, story_ids: Collection[str]) -> Mapping[str, int]:
-        """The seen keys of those stories that have one."""
-        found = await self._cards.get_many(story_ids)
+        """The seen keys of the stories that have one."""
+        found = await self._preview_loader.get_many(story_ids)
         return {story_id: document["seen_key"] for story_id, document in found.items()}
 
     async def live(self, now: datetime) -> Sequence[LiveStory]:
-        """Every story that is not over."""
-        found = self._stories.find({"expires_at": {"$gt": now}}, INDEXED)
-        return [as_live(document) async for document in found if "revision" in document]
+        """Every story that has not expired."""
+        found = self._stories.find({"expires_at": {"$gt": now}}, LIVE_FIELDS)
+        return [live_story_from_document(document) async for document in found if "revision" in document]
 
     async def deleted_since(self, since: datetime) -> Sequence[tuple[str, datetime]]:
-        """Ids of stories that were deleted, and when that was marked, since a time."""
+        """Ids of stories that were deleted since a time, and when their ended marks were set."""
         found = self._ended.find({"how": "deleted", "marked_at": {"$gte": since}}, {"marked_at": 1})
         return [(mark["_id"], mark["marked_at"]) async for mark in found]
 
     async def seen_keys(self, ends: Mapping[str, datetime]) -> Mapping[str, SeenKey]:
-        """The keys of stories; of those not known yet one is made, for an end that is assumed. None of ended ones."""
+        """The keys of stories that have not ended; an unknown story gets a key with the given end."""
         found, ended = await asyncio.gather(self._keys_of(ends), self._ended_among(ends))
-        unknown = ends.keys() - found.keys() - ended
-        if unknown:
-            made = [
+        missing = ends.keys() - found.keys() - ended
+        if missing:
+            writes = [
                 UpdateOne(
                     {"_id": story_id},
                     {"$setOnInsert": {"seen_key": new_seen_key(), "expires_at": ends[story_id]}},
                     upsert=True,
                 )
-                for story_id in unknown
+                for story_id in missing
             ]
-            await bulk_but_duplicates(self._stories, made)
-            # As in `put`: an end that came in between has left its mark.
-            if ended := await self._ended_among(unknown):
+            await bulk_write_ignoring_duplicates(self._stories, writes)
+            # As in `put`: a concurrent end has set its mark.
+            if ended := await self._ended_among(missing):
                 await self._stories.delete_many({"_id": {"$in": list(ended)}})
-            found |= await self._keys_of(unknown - ended)
+            found |= await self._keys_of(missing - ended)
         return {story_id: key for story_id, key in found.items() if story_id not in ended}
 
-    async def keep(self, engagements: Collection[Engagement]) -> None:
-        """Keep each total with its story, unless a newer one is held or the story has ended."""
+    async def save_engagement(self, engagements: Collection[Engagement]) -> None:
+        """Store each total in its story's document, unless a newer one is stored or the story has ended."""
         if engagements:
             await self._stories.bulk_write([engagement_write(each) for each in engagements], ordered=False)
 
     async def _write(self, stories: Sequence[StoryPosted]) -> list[StoryPosted]:
-        """Write what is newer than what is held, and return what was refused."""
+        """Write stories that are newer than the stored revision, and return those that were refused."""
         writes = [
             UpdateOne(
                 {"_id": story.story_id, "revision": {"$not": {"$gte": story.revision}}},
@@ -225,7 +225,7 @@ class MongoStories:
             )
             for story in stories
         ]
-        return [stories[refused] for refused in await bulk_but_duplicates(self._stories, writes)]
+        return [stories[refused] for refused in await bulk_write_ignoring_duplicates(self._stories, writes)]
 
     async def _ended_among(self, story_ids: Collection[str]) -> set[str]:
         found = self._ended.find({"_id": {"$in": list(story_ids)}}, {"_id": 1})
@@ -239,39 +239,39 @@ class MongoStories:
         found = self._stories.find({"_id": {"$in": list(story_ids)}}, {"seen_key": 1, "expires_at": 1})
         return {each["_id"]: SeenKey(each["seen_key"], each["expires_at"]) async for each in found}
 
-    def _stored(self, document: Document) -> StoredStory | None:
-        """What a document shows; None where it cannot be read: one document never fails the pages that it is on."""
+    def _decode(self, document: Document) -> StoredStory | None:
+        """Decode and cache a document; None if that fails, so that one document never fails a whole page."""
         try:
             stored = StoredStory.of(decode(document["body"]), document["seen_key"])
         except (msgspec.MsgspecError, ValueError, TypeError) as error:
             self._on_unreadable()
             log.error("unreadable_story", story_id=document["_id"], error=str(error))
             return None
-        if before := self._read.pop(document["_id"], None):
-            self._read_bytes -= before[1]
-        self._read[document["_id"]] = stored, len(document["body"])
-        self._read_bytes += len(document["body"])
-        while self._read_bytes > READ_BYTES_HELD:
-            self._read_bytes -= self._read.popitem(last=False)[1][1]
+        if previous := self._content_cache.pop(document["_id"], None):
+            self._content_cache_bytes -= previous[1]
+        self._content_cache[document["_id"]] = stored, len(document["body"])
+        self._content_cache_bytes += len(document["body"])
+        while self._content_cache_bytes > MAX_CACHED_CONTENT_BYTES:
+            self._content_cache_bytes -= self._content_cache.popitem(last=False)[1][1]
         return stored
 
-    def _remember(self, story_id: str, card: Preview) -> None:
-        self._known[story_id] = card
-        self._known.move_to_end(story_id)
-        if len(self._known) > MAX_CACHED_PREVIEWS:
-            self._known.popitem(last=False)
+    def _cache_preview(self, story_id: str, preview: Preview) -> None:
+        self._preview_cache[story_id] = preview
+        self._preview_cache.move_to_end(story_id)
+        if len(self._preview_cache) > MAX_CACHED_PREVIEWS:
+            self._preview_cache.popitem(last=False)
 
 
 def new_seen_key() -> int:
-    """A key that nobody can guess and that MongoDB keeps in eight bytes: 1 to 2^63 - 1."""
+    """An unguessable key that fits into a BSON int64: 1 to 2^63 - 1."""
     return 1 + secrets.randbelow(2**63 - 1)
 
 
-async def bulk_but_duplicates(collection: Any, writes: Sequence[Any]) -> list[int]:
-    """Write in bulk and return the places of those that were refused because another document has their id.
+async def bulk_write_ignoring_duplicates(collection: Any, writes: Sequence[Any]) -> list[int]:
+    """Write in bulk, and return the indexes of the writes that failed with a duplicate key.
 
     Raises:
-        BulkWriteError: one was refused for another reason.
+        BulkWriteError: a write failed for another reason.
     """
     try:
         await collection.bulk_write(list(writes), ordered=False)
@@ -285,7 +285,7 @@ async def bulk_but_duplicates(collection: Any, writes: Sequence[Any]) -> list[in
 
 
 def engagement_write(engagement: Engagement) -> UpdateOne:
-    """The write of one total, if it is newer."""
+    """The update with a total, if it is newer than the stored one."""
     field = f"engaged.{engagement.kind}"
     older = {"$or": [{f"{field}.seq": {"$lt": engagement.seq}}, {field: {"$exists": False}}]}
     return UpdateOne(
@@ -294,7 +294,7 @@ def engagement_write(engagement: Engagement) -> UpdateOne:
 
 
 def as_document(story: StoryPosted) -> Document:
-    """The fields that a story's document has beside its id."""
+    """The fields of a story's document beside its id."""
     body = encode(story)
     return {
         "author_id": story.author_id,
@@ -311,8 +311,8 @@ def as_document(story: StoryPosted) -> Document:
     }
 
 
-def as_live(document: Document) -> LiveStory:
-    """What the index keeps of a story."""
+def live_story_from_document(document: Document) -> LiveStory:
+    """The index entry of a stored story."""
     return LiveStory(
         story_id=document["_id"],
         author_id=document["author_id"],

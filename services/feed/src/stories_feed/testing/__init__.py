@@ -1,1 +1,1 @@
-"""For tests only: stories, edges and people in memory, and builders of events. Shipped, imported by no room."""
+"""For tests only: in-memory stores, fakes, and builders of events."""

@@ -1,4 +1,4 @@
-"""Events as they come in real life, with only what a test is about spelled out."""
+"""Builders of events; a test spells out only what it is about."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 
 E = TypeVar("E", bound=Event)
-# Far ahead, so that no real server finds that what a test keeps is over.
+# Far in the future, so that no TTL index of a real server deletes what a test stores.
 NOON = datetime(2040, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(hours=24)
 
@@ -39,8 +39,8 @@ def posted(author_id: str = "ann", at: datetime = NOON, lifetime: timedelta = DA
     )
 
 
-def fact(event: E, *, is_internal: bool = True, appended_at: datetime = NOON, offset: int = 0) -> ReceivedEvent[E]:
-    """The event as it comes out of the log."""
+def received(event: E, *, is_internal: bool = True, appended_at: datetime = NOON, offset: int = 0) -> ReceivedEvent[E]:
+    """The event as a consumer receives it."""
     source = "/stories/ingest" if is_internal else "/host"
     return ReceivedEvent(
         event=event,

@@ -1,1 +1,1 @@
-"""What the feed does: one small class per verb, and the ports it needs."""
+"""The feed's use cases, one class each, and the ports they need."""

@@ -1,4 +1,4 @@
-"""Users decide about each other: over HTTP here and now, or by facts that somebody else states."""
+"""Changes of edges: requested over HTTP, or received as events."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -33,98 +33,99 @@ EDGE_EVENTS: dict[tuple[Kind, bool], type[UserEdge]] = {
     (Kind.CLOSE_FRIEND, True): UserCloseFriendAdded,
     (Kind.CLOSE_FRIEND, False): UserCloseFriendRemoved,
 }
-"""The event that says each decision."""
+"""The event of each change: kind of edge, and whether it was switched on."""
 
-DECISIONS = {event: decision for decision, event in EDGE_EVENTS.items()}
+CHANGE_OF_EVENT = {event: change for change, event in EDGE_EVENTS.items()}
 
 
 class Edges(Protocol):
-    """The kept edges."""
+    """The repository of edges."""
 
-    async def change(self, pairs: Collection[EdgeKey], decide: Callable[[EdgeSet], None], *, publish: bool) -> None:
-        """Let ``decide`` change what is known around the pairs, all at once, and mark it to be said if asked to.
+    async def change(self, keys: Collection[EdgeKey], update: Callable[[EdgeSet], None], *, publish: bool) -> None:
+        """Load the edges around the keys, let ``update`` change them, and write them atomically.
 
-        ``decide`` may be called several times, each time with what is then known.
+        Args:
+            keys: the edges to change.
+            update: may be called several times, each time with newly loaded edges.
+            publish: whether the changes of these keys are to be published.
         """
         ...
 
 
 class OutboxRelay(Protocol):
-    """Says what was decided."""
+    """Publishes pending changes."""
 
-    async def confirm(self, pair: EdgeKey) -> None:
-        """Return when Kafka has acknowledged what there is to say about this edge; Unavailable after 3 s."""
+    async def publish_now(self, document_id: str) -> None:
+        """Return when Kafka has acknowledged the pending event of this edge; Unavailable after 3 s."""
         ...
 
     def wake(self) -> None:
-        """There is something to say."""
+        """Start an iteration of the relay; an event is pending."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeEdge:
-    """A user decides about another."""
+    """Switch an edge of a user on or off."""
 
     edges: Edges
     relay: OutboxRelay
     now: Clock
 
-    async def __call__(self, pair: EdgeKey, *, on: bool) -> None:
-        """Keep the decision and have it said. A block is answered only when Kafka has it.
+    async def __call__(self, key: EdgeKey, *, on: bool) -> None:
+        """Store and publish the change. A new block returns only when Kafka has acknowledged it.
 
         Raises:
-            TooManyChosen: the user follows and mutes as many as they may.
-            Unavailable: MongoDB does not answer, or Kafka has not acknowledged a block; then the block stands.
+            TooManyEdges: the user has reached the limit of follows and mutes.
+            Unavailable: MongoDB does not answer, or Kafka has not acknowledged a block; then the block is stored.
         """
         now = truncate_to_ms(self.now())
-        await self.edges.change([pair], lambda graph: graph.ask(pair, on=on, now=now), publish=True)
-        if pair.kind is Kind.BLOCK and on:
-            await self.relay.confirm(pair)
+        await self.edges.change([key], lambda graph: graph.request(key, on=on, now=now), publish=True)
+        if key.kind is Kind.BLOCK and on:
+            await self.relay.publish_now(str(key))
         else:
             self.relay.wake()
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyEdgeEvents:
-    """What users decided, told by facts: of our own, which are known already, or of outsiders."""
+    """Apply edge events: our own, which are stored already, or those of external producers."""
 
     edges: Edges
 
-    async def __call__(self, facts: Sequence[ReceivedEvent[UserEdge]]) -> None:
-        """Take them all at once, each at its time, an outsider's at the latest when it was appended.
+    async def __call__(self, records: Sequence[ReceivedEvent[UserEdge]]) -> None:
+        """Apply a batch, each event at its time; an external producer's at the latest when it was appended.
 
         Raises:
-            Unacceptable: somebody decided about themselves, or follows or mutes too many.
+            InvalidMessage: a user has reached the limit of follows and mutes.
         """
-        heard = [(edge_key_of(fact.event), edge_change_of(fact)) for fact in facts]
+        changes = [(edge_key_of(record.event), edge_change_of(record)) for record in records]
 
-        def decide(graph: EdgeSet) -> None:
-            for pair, word in heard:
-                graph.hear(pair, word)
+        def update(graph: EdgeSet) -> None:
+            for key, change in changes:
+                graph.apply(key, change)
 
         try:
-            await self.edges.change({pair for pair, _ in heard}, decide, publish=False)
+            await self.edges.change({key for key, _ in changes}, update, publish=False)
         except TooManyEdges as error:
             raise InvalidMessage(str(error)) from error
 
 
 def edge_key_of(event: UserEdge) -> EdgeKey:
-    """The edge that a fact is about."""
-    if event.user_id == event.target_id:
-        raise InvalidMessage("nobody decides about themselves")
-    kind, _ = DECISIONS[type(event)]
+    """The edge that an event is about. The event's own validation refuses an edge from a user to themselves."""
+    kind, _ = CHANGE_OF_EVENT[type(event)]
     return EdgeKey(kind, event.user_id, event.target_id)
 
 
-def edge_change_of(fact: ReceivedEvent[UserEdge]) -> EdgeChange:
-    """What was decided and when it counts from."""
-    _, on = DECISIONS[type(fact.event)]
-    return EdgeChange(on, clamp_to_append_time(fact, fact.event.at))
+def edge_change_of(record: ReceivedEvent[UserEdge]) -> EdgeChange:
+    """The change, and the time from which it counts."""
+    _, on = CHANGE_OF_EVENT[type(record.event)]
+    return EdgeChange(on, clamp_to_append_time(record, record.event.at))
 
 
-def event_of(pair: EdgeKey, word: EdgeChange) -> UserEdge:
-    """The event that says a decision."""
-    return EDGE_EVENTS[pair.kind, word.asked](user_id=pair.user, target_id=pair.target, at=word.at)
+def event_of(key: EdgeKey, change: EdgeChange) -> UserEdge:
+    """The event that reports a change."""
+    return EDGE_EVENTS[key.kind, change.on](user_id=key.user, target_id=key.target, at=change.at)
 
 
 EdgeListPosition = tuple[datetime, str]
@@ -132,14 +133,14 @@ EdgeListPosition = tuple[datetime, str]
 
 @dataclass(frozen=True, slots=True)
 class EdgeListEntry:
-    """Somebody on a list of edges, and since when."""
+    """A user on a list of edges, and since when."""
 
     user_id: str
     since: datetime
 
     @property
-    def place(self) -> tuple[datetime, str]:
-        """Where the entry stands in its list."""
+    def position(self) -> EdgeListPosition:
+        """The entry's position in its list."""
         return self.since, self.user_id
 
 
@@ -147,13 +148,13 @@ class EdgeLists(Protocol):
     """Lists of edges that are in force, newest first."""
 
     async def targets(
-        self, kind: Kind, user: str, after: tuple[datetime, str] | None, limit: int
+        self, kind: Kind, user: str, after: EdgeListPosition | None, limit: int
     ) -> Sequence[EdgeListEntry]:
-        """Whom a user has decided about."""
+        """The targets of a user's edges of this kind."""
         ...
 
     async def users(
-        self, kind: Kind, target: str, after: tuple[datetime, str] | None, limit: int
+        self, kind: Kind, target: str, after: EdgeListPosition | None, limit: int
     ) -> Sequence[EdgeListEntry]:
-        """Who has decided so about a user."""
+        """The users who have an edge of this kind to a target."""
         ...

@@ -1,4 +1,4 @@
-"""Stories end: nothing of them stays but their id and when it was."""
+"""The end of stories: everything is erased except their id and the time of the end."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -14,13 +14,13 @@ from stories_shared.events.external_producers import is_authorized_deletion
 from stories_shared.events.outgoing import OutgoingEvent
 
 How = Literal["expired", "deleted"]
-# Clocks that are further apart than 2 s make a service step aside, so a later end is no difference of clocks.
+# A service with a clock that is more than 2 s off takes no traffic, so a larger difference is not clock skew.
 MAX_CLOCK_SKEW = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """That a story ended, when and how."""
+    """The end of a story."""
 
     story_id: str
     at: datetime
@@ -28,55 +28,55 @@ class Ending:
 
 
 class Endings(Protocol):
-    """Where stories end."""
+    """The repository of ended stories."""
 
     async def end(self, endings: Sequence[Ending]) -> None:
-        """Leave the mark of each, for good, and erase its document."""
+        """Set the permanent ended mark of each, and erase its document."""
         ...
 
 
 class EventPublisher(Protocol):
-    """What is said to the other services."""
+    """Publishes events."""
 
-    async def publish_all(self, sayings: Iterable[OutgoingEvent]) -> None:
-        """Return when all of it is acknowledged."""
+    async def publish_all(self, events: Iterable[OutgoingEvent]) -> None:
+        """Return when all of them are acknowledged."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class EndStories:
-    """Erase stories that ended, and say so every time it is heard, whether or not they were known."""
+    """Erase ended stories, known or not, and publish each erasure, also on redelivery."""
 
     endings: Endings
-    sayings: EventPublisher
+    publisher: EventPublisher
     now: Clock
 
-    async def expired(self, facts: Sequence[ReceivedEvent[StoryExpired]]) -> None:
-        """Erase expired stories, none before this clock has passed its end.
+    async def expired(self, records: Sequence[ReceivedEvent[StoryExpired]]) -> None:
+        """Erase expired stories, none before its ``expires_at`` by this clock.
 
         Raises:
-            Unacceptable: the end of one is so far ahead that it cannot have come.
+            InvalidMessage: an end is further ahead than any tolerated clock skew.
         """
         now = self.now()
-        ahead = max((fact.event.expires_at for fact in facts), default=now) - now
+        ahead = max((record.event.expires_at for record in records), default=now) - now
         if ahead > MAX_CLOCK_SKEW:
-            raise InvalidMessage("a story is said to have expired that has not")
+            raise InvalidMessage("story-expired arrived before the story's end")
         if ahead >= timedelta(0):
             await asyncio.sleep(ahead.total_seconds() + 0.001)
-        await self._end([Ending(fact.event.story_id, fact.event.expired_at, "expired") for fact in facts])
+        await self._end([Ending(record.event.story_id, record.event.expired_at, "expired") for record in records])
 
-    async def deleted(self, facts: Sequence[ReceivedEvent[StoryDeleted]]) -> None:
+    async def deleted(self, records: Sequence[ReceivedEvent[StoryDeleted]]) -> None:
         """Erase deleted stories.
 
         Raises:
-            Unacceptable: an outsider deletes in the author's name.
+            InvalidMessage: an external producer deletes in the author's name.
         """
-        if not all(is_authorized_deletion(fact) for fact in facts):
-            raise InvalidMessage("from outside a story is deleted by admin only")
-        await self._end([Ending(fact.event.story_id, fact.event.deleted_at, "deleted") for fact in facts])
+        if not all(is_authorized_deletion(record) for record in records):
+            raise InvalidMessage("external producers may delete stories only as admin")
+        await self._end([Ending(record.event.story_id, record.event.deleted_at, "deleted") for record in records])
 
     async def _end(self, endings: Sequence[Ending]) -> None:
         await self.endings.end(endings)
         at = truncate_to_ms(self.now())
-        said: list[Event] = [StoryErased(story_id=end.story_id, store="feed", erased_at=at) for end in endings]
-        await self.sayings.publish_all(OutgoingEvent(event) for event in said)
+        erased: list[Event] = [StoryErased(story_id=end.story_id, store="feed", erased_at=at) for end in endings]
+        await self.publisher.publish_all(OutgoingEvent(event) for event in erased)

@@ -1,4 +1,4 @@
-"""A user is forgotten: edges both ways, what they saw, what they posted."""
+"""Erasure of a user: edges both ways, seen marks, stories."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,45 +14,45 @@ from stories_feed.usecases.endings import EventPublisher
 
 
 class UserData(Protocol):
-    """All that is kept about users."""
+    """Everything that is stored about users."""
 
     async def begin_erasure(self, user_id: str, at: datetime) -> bool:
-        """Mark the user as erased at a time, from which facts that are not later are ignored.
+        """Mark the user as erased at a time; events that are not later are ignored from now on.
 
         Returns:
-            Whether anything is still to be erased: not where an erasure of that time or a later one was finished.
+            Whether there is anything to erase: False if an erasure at that time or later was finished.
         """
         ...
 
     async def erase(self, user_id: str, at: datetime) -> bool:
-        """Erase a bounded share of what the user has from before the time; True while there may be more."""
+        """Erase one bounded batch of what is not later than ``at``; True while there may be more."""
         ...
 
     async def finish_erasure(self, user_id: str, at: datetime) -> None:
-        """Note that nothing from before the time is left."""
+        """Mark the erasure as done."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class EraseUser:
-    """Erase a user, and say so every time it is heard."""
+    """Erase a user and publish the erasure, also on redelivery."""
 
-    people: UserData
-    sayings: EventPublisher
+    user_data: UserData
+    publisher: EventPublisher
     now: Clock
 
-    async def __call__(self, fact: ReceivedEvent[UserErased]) -> None:
-        """Erase everything that is not later than the erasure, which belongs to a new, empty user."""
-        event = fact.event
-        at = clamp_to_append_time(fact, event.at)
-        if await self.people.begin_erasure(event.user_id, at):
-            while await self.people.erase(event.user_id, at):
+    async def __call__(self, record: ReceivedEvent[UserErased]) -> None:
+        """Erase everything that is not later than the erasure. What is later belongs to a new, empty user."""
+        event = record.event
+        at = clamp_to_append_time(record, event.at)
+        if await self.user_data.begin_erasure(event.user_id, at):
+            while await self.user_data.erase(event.user_id, at):
                 pass
-            await self.people.finish_erasure(event.user_id, at)
+            await self.user_data.finish_erasure(event.user_id, at)
         erased = UserDataErased(
-            receipt_id=receipt_id_of(fact),
+            receipt_id=receipt_id_of(record),
             user_id=event.user_id,
             service="feed",
             erased_at=truncate_to_ms(self.now()),
         )
-        await self.sayings.publish_all([OutgoingEvent(erased)])
+        await self.publisher.publish_all([OutgoingEvent(erased)])

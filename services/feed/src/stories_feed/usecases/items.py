@@ -1,4 +1,4 @@
-"""A story as a viewer gets it: its content, URLs that live for minutes, and a ticket."""
+"""Items: a story's content for one viewer, with short-lived URLs and a ticket."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from stories_feed.domain.ttl import TtlPolicy, has_time_left
 from stories_feed.domain.visibility import Relation, may_comment, may_see
 from stories_feed.usecases.visible_stories import VisibleStories
 
-# Free-form JSON of the author's, handed through as it came.
+# Free-form JSON of the author, passed through unchanged.
 Layers = Annotated[
     msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "array", "items": {"type": "object"}, "maxItems": 50})
 ]
@@ -23,7 +23,7 @@ NO_LAYERS = msgspec.Raw(b"[]")
 
 
 class ContentMedia(msgspec.Struct, frozen=True):
-    """What an item shows of a story's media."""
+    """The fields of a story's media that an item shows."""
 
     key: str
     poster_key: str
@@ -37,10 +37,7 @@ class ContentMedia(msgspec.Struct, frozen=True):
 
 
 class StoryContent(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored `StoryPosted` as it is read.
-
-    Its bounds were checked when it was consumed and are not checked again.
-    """
+    """A stored `StoryPosted`. Its bounds were checked when it was consumed and are not checked again."""
 
     story_id: str
     author_id: str
@@ -87,7 +84,7 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A story as a viewer gets it. Times are texts, sizes bytes."""
+    """A story as a viewer gets it. Times are RFC 3339 strings, sizes are bytes."""
 
     id: str
     author_id: str
@@ -124,7 +121,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class StoredStory:
-    """A story's content, its times as text, and what stands for it in seen marks."""
+    """A story's content, its times as RFC 3339 strings, and its key in seen marks."""
 
     content: StoryContent
     seen_key: int
@@ -133,13 +130,13 @@ class StoredStory:
 
     @classmethod
     def of(cls, content: StoryContent, seen_key: int) -> "StoredStory":
-        """With its times as text."""
+        """Format the times."""
         return cls(content, seen_key, rfc3339(content.posted_at), rfc3339(content.expires_at))
 
 
 @dataclass(frozen=True, slots=True)
 class ItemWithAccess:
-    """An item, the revision that it shows, and the one of access that its ticket is bound to."""
+    """An item, the story's revision, and the access revision that its ticket is bound to."""
 
     item: Item
     revision: int
@@ -147,39 +144,39 @@ class ItemWithAccess:
 
 
 class Contents(Protocol):
-    """What stories show."""
+    """Reads the content of stories."""
 
     async def recent_contents(self, stories: Mapping[str, int]) -> Mapping[str, StoredStory]:
-        """Those whose documents are there and can be read, at no older revision than the one given."""
+        """The content of the stories that have a readable document of at least the given revision."""
         ...
 
-    def forget(self, story_id: str) -> None:
-        """Keep nothing of a story in this process."""
+    def evict(self, story_id: str) -> None:
+        """Drop a story from the caches of this process."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SignedUrl:
-    """A URL that opens an object until it ends."""
+    """A presigned URL, and when it ends."""
 
     url: str
     ends_at: datetime
 
 
 class Media(Protocol):
-    """Hands out URLs of media."""
+    """Signs URLs of media."""
 
     def url(
         self, key: str, ttl: timedelta, expires_at: datetime, now: datetime, download_as: str | None = None
     ) -> SignedUrl:
-        """A URL that lives for whole seconds, at most ``ttl`` and not past ``expires_at``; reused for half its life.
+        """A URL valid for whole seconds, at most ``ttl`` and not past ``expires_at``; reused for half its lifetime.
 
         Args:
             key: of the object.
-            ttl: the longest life.
+            ttl: the maximum lifetime.
             expires_at: the end of the story, at least a second away.
-            now: the moment by which that was judged; time goes on.
-            download_as: the file name, where it is to be saved rather than shown.
+            now: the time at which that was checked.
+            download_as: the file name, if the URL is to download the object.
         """
         ...
 
@@ -188,71 +185,71 @@ class TicketSigner(Protocol):
     """Signs tickets."""
 
     def sign(self, ticket: Ticket) -> str:
-        """The ticket's text."""
+        """The signed ticket."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class BuildItems:
-    """Makes items of stories that the index lets a viewer see."""
+    """Build the items of stories that the viewer may see according to the index."""
 
-    sight: VisibleStories
+    visible_stories: VisibleStories
     stories: Contents
     media: Media
     tickets: TicketSigner
-    lives: TtlPolicy
+    ttl_policy: TtlPolicy
 
     async def __call__(
         self,
         viewer_id: str,
         relations: Mapping[str, Relation],
         seen: Collection[int],
-        chosen: Sequence[LiveStory],
+        live_stories: Sequence[LiveStory],
         *,
         admin: bool = False,
     ) -> list[ItemWithAccess]:
-        """Items for the chosen stories, in their order.
+        """Items for the stories, in their order.
 
-        A story whose document is missing or older than the index is not visible yet and left out; so is one whose
-        newer document says that the viewer may not see it any more.
+        A story is left out while its document is missing or older than the index, and if its newer document forbids
+        the viewer to see it.
 
         Args:
-            viewer_id: for whom.
-            relations: how they stand to the authors.
-            seen: keys of what they have seen.
-            chosen: stories that the index shows to them.
-            admin: whether they may see every live story.
+            viewer_id: the viewer.
+            relations: the viewer's relations to the authors.
+            seen: keys of the stories that the viewer has seen.
+            live_stories: visible to the viewer according to the index.
+            admin: whether the viewer may see every live story.
 
         Raises:
-            Unavailable: one of the stories may be gone without our knowing it, or MongoDB does not answer.
+            Unavailable: partitions of a story are stale, so it may have ended, or MongoDB does not answer.
         """
-        if not chosen:
+        if not live_stories:
             return []
-        contents = await self.stories.recent_contents({story.story_id: story.revision for story in chosen})
-        self.sight.must_be_fresh(story.story_id for story in chosen)
-        now = self.sight.now()
-        shown = []
-        for live in chosen:
+        contents = await self.stories.recent_contents({story.story_id: story.revision for story in live_stories})
+        self.visible_stories.require_fresh(story.story_id for story in live_stories)
+        now = self.visible_stories.now()
+        items = []
+        for live in live_stories:
             stored = contents.get(live.story_id)
-            held = self.sight.index.get(live.story_id, now)
-            if held is None:
-                self.stories.forget(live.story_id)
+            current = self.visible_stories.index.get(live.story_id, now)
+            if current is None:
+                self.stories.evict(live.story_id)
                 continue
-            if stored is None or not has_time_left(held.expires_at, now):
+            if stored is None or not has_time_left(current.expires_at, now):
                 continue
             story = stored.content
-            if story.revision < held.revision:
+            if story.revision < current.revision:
                 continue
             relation = relations[live.author_id]
-            allowed = may_see(viewer_id, relation, held) and may_see(viewer_id, relation, story)
+            allowed = may_see(viewer_id, relation, current) and may_see(viewer_id, relation, story)
             if allowed or admin:
                 item = self._item(viewer_id, relation, stored, stored.seen_key in seen, now)
-                shown.append(ItemWithAccess(item, story.revision, story.access_revision))
-        return shown
+                items.append(ItemWithAccess(item, story.revision, story.access_revision))
+        return items
 
     def _item(self, viewer_id: str, relation: Relation, stored: StoredStory, seen: bool, now: datetime) -> Item:
         story = stored.content
-        ttl = self.lives.url_ttl(story.audience)
+        ttl = self.ttl_policy.url_ttl(story.audience)
         media = self.media.url(story.media.key, ttl, story.expires_at, now)
         poster = self.media.url(story.media.poster_key, ttl, story.expires_at, now)
         urls = [media, poster]
@@ -302,7 +299,7 @@ class BuildItems:
             author_id=story.author_id,
             story_id=story.story_id,
             access_revision=story.access_revision,
-            ends_at=self.lives.ticket_end(story.audience, story.expires_at, now),
+            ends_at=self.ttl_policy.ticket_end(story.audience, story.expires_at, now),
             expires_at=story.expires_at,
             comments=story.comments,
             friend=relation.friend,
@@ -317,6 +314,6 @@ class BuildItems:
 
 
 def extension(key: str) -> str:
-    """What stands behind the last dot of an object's key, or ``bin``."""
+    """The file name extension of an object's key, or ``bin``."""
     name = key.rsplit("/", 1)[-1]
     return name.rsplit(".", 1)[1] if "." in name else "bin"

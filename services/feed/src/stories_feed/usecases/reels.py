@@ -1,4 +1,4 @@
-"""Reading stories: an author's reel, several reels, one story, and what is new from anyone."""
+"""Reads of stories: an author's reel, several reels, one story, and For You."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,8 @@ from stories_feed.usecases.visible_stories import FRIENDSHIP, SeenBy, VisibleSto
 
 MAX_REELS = 20
 FIRST_ITEMS = 20
-# A page may be shorter than asked for and still have a next one. For You looks at so many stories for one page at most,
-# and asks the store so many times; all pages have so many bytes of content, but for one story that is larger alone.
+# A page may be shorter than its limit and still have a next one. A page of For You scans so many stories at most, in so
+# many round trips to the store. Every page has at most so many bytes of content, unless its only story is larger.
 MAX_SCANNED = 5_000
 MAX_ROUNDS = 10
 MAX_BYTES = 2**20
@@ -26,48 +26,50 @@ RecencyPosition = tuple[datetime, str, int, str]
 class ReadReel:
     """An author's live stories for a viewer, oldest first."""
 
-    sight: VisibleStories
-    show: BuildItems
+    visible_stories: VisibleStories
+    build_items: BuildItems
     marks: SeenBy
 
     async def __call__(
         self, viewer_id: str, author_id: str, after: ReelPosition | None, limit: int
     ) -> tuple[list[ItemWithAccess], ReelPosition | None]:
-        """A page of the reel and the place after which the next one begins, if there is one."""
+        """A page of the reel, and the position after which the next page begins, if any."""
         relations, seen = await asyncio.gather(
-            self.sight.relations(viewer_id, [author_id], FRIENDSHIP), self.marks.seen(viewer_id, self.sight.now())
+            self.visible_stories.relations(viewer_id, [author_id], FRIENDSHIP),
+            self.marks.seen(viewer_id, self.visible_stories.now()),
         )
         if author_id not in relations:
             return [], None
-        reel = self.sight.visible(viewer_id, author_id, relations[author_id])
-        rest = [story for story in reel if after is None or story.place > after]
-        chosen = bounded(rest[:limit])
-        shown = await self.show(viewer_id, relations, seen, chosen)
-        return shown, chosen[-1].place if len(rest) > len(chosen) else None
+        reel = self.visible_stories.visible_reel(viewer_id, author_id, relations[author_id])
+        remaining = [story for story in reel if after is None or story.reel_position > after]
+        selected = bounded(remaining[:limit])
+        items = await self.build_items(viewer_id, relations, seen, selected)
+        return items, selected[-1].reel_position if len(remaining) > len(selected) else None
 
 
 @dataclass(frozen=True, slots=True)
 class ReadReels:
     """The beginnings of several reels."""
 
-    sight: VisibleStories
-    show: BuildItems
+    visible_stories: VisibleStories
+    build_items: BuildItems
     marks: SeenBy
 
     async def __call__(self, viewer_id: str, authors: Sequence[str]) -> Mapping[str, list[ItemWithAccess]]:
-        """The first items of each author's reel; an empty list where the viewer sees none.
+        """The first items of each author's reel; an empty list where the viewer may see none.
 
-        Where not all of them go into an answer, every author's first goes before anybody's second.
+        If not all of them fit, every author's first item comes before any author's second.
         """
         relations, seen = await asyncio.gather(
-            self.sight.relations(viewer_id, authors, FRIENDSHIP), self.marks.seen(viewer_id, self.sight.now())
+            self.visible_stories.relations(viewer_id, authors, FRIENDSHIP),
+            self.marks.seen(viewer_id, self.visible_stories.now()),
         )
-        visible = [reel[:FIRST_ITEMS] for reel in self.sight.visible_reels(viewer_id, relations).values()]
-        by_place = [story for place in zip_longest(*visible) for story in place if story is not None]
-        chosen = bounded(by_place, at_least=len(visible))
+        visible = [reel[:FIRST_ITEMS] for reel in self.visible_stories.visible_reels(viewer_id, relations).values()]
+        by_position = [story for rank in zip_longest(*visible) for story in rank if story is not None]
+        selected = bounded(by_position, at_least=len(visible))
         reels: dict[str, list[ItemWithAccess]] = {author: [] for author in authors}
-        for shown in await self.show(viewer_id, relations, seen, chosen):
-            reels[shown.item.author_id].append(shown)
+        for entry in await self.build_items(viewer_id, relations, seen, selected):
+            reels[entry.item.author_id].append(entry)
         return reels
 
 
@@ -75,75 +77,81 @@ class ReadReels:
 class ReadStory:
     """One story by id."""
 
-    sight: VisibleStories
-    show: BuildItems
+    visible_stories: VisibleStories
+    build_items: BuildItems
     marks: SeenBy
 
     async def __call__(self, viewer_id: str, story_id: str, *, admin: bool) -> ItemWithAccess | None:
-        """The item for whoever may see it now; admins see any live story.
+        """The item, if the viewer may see the story now; admins may see any live story.
 
         Raises:
-            Unavailable: whether the story is still there cannot be told.
+            Unavailable: the story's partitions are stale, so it may have ended.
         """
-        self.sight.must_be_fresh([story_id])
-        story = self.sight.index.get(story_id, self.sight.now())
+        self.visible_stories.require_fresh([story_id])
+        story = self.visible_stories.index.get(story_id, self.visible_stories.now())
         if story is None:
             return None
         relations, seen = await asyncio.gather(
-            self.sight.relations(viewer_id, [story.author_id], FRIENDSHIP), self.marks.seen(viewer_id, self.sight.now())
+            self.visible_stories.relations(viewer_id, [story.author_id], FRIENDSHIP),
+            self.marks.seen(viewer_id, self.visible_stories.now()),
         )
         relation = relations.get(story.author_id)
         if relation is None or not (admin or may_see(viewer_id, relation, story)):
             return None
-        shown = await self.show(viewer_id, relations, seen, [story], admin=admin)
-        return shown[0] if shown else None
+        items = await self.build_items(viewer_id, relations, seen, [story], admin=admin)
+        return items[0] if items else None
 
 
 class MutedAuthors(Protocol):
-    """Whom viewers do not want to see."""
+    """Mutes of viewers."""
 
     async def muted(self, viewer_id: str) -> frozenset[str]:
-        """The authors that a viewer has muted."""
+        """The authors whom a viewer mutes."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ReadForYou:
-    """Public live stories of anyone, newest first, without those of blocked and muted authors, own and seen ones."""
+    """Public live stories, newest first, except seen ones and those of the viewer and of blocked or muted authors."""
 
-    sight: VisibleStories
-    show: BuildItems
+    visible_stories: VisibleStories
+    build_items: BuildItems
     marks: SeenBy
-    people: MutedAuthors
+    mutes: MutedAuthors
 
     async def __call__(
         self, viewer_id: str, before: RecencyPosition | None, limit: int
     ) -> tuple[list[ItemWithAccess], RecencyPosition | None]:
-        """A page, and the place from which the next one goes on; stories that cannot be vouched for are passed over."""
-        muted, seen = await asyncio.gather(self.people.muted(viewer_id), self.marks.seen(viewer_id, self.sight.now()))
-        chosen: list[LiveStory] = []
+        """A page, and the position after which the next page begins. Stories of stale partitions are skipped."""
+        muted, seen = await asyncio.gather(
+            self.mutes.muted(viewer_id), self.marks.seen(viewer_id, self.visible_stories.now())
+        )
+        selected: list[LiveStory] = []
         relations: dict[str, Relation] = {}
         scanned, rounds, at, more = 0, 0, before, True
-        while more and len(chosen) < limit and scanned < MAX_SCANNED and rounds < MAX_ROUNDS:
-            found, passed, at, more = self._scan(viewer_id, at, muted, seen, limit - len(chosen), MAX_SCANNED - scanned)
-            scanned, rounds = scanned + passed, rounds + 1
-            unknown = {story.author_id for story in found} - relations.keys()
-            learned, _ = await asyncio.gather(
-                self.sight.relations(viewer_id, unknown, FRIENDSHIP), self.sight.learn_keys(found if seen else ())
+        while more and len(selected) < limit and scanned < MAX_SCANNED and rounds < MAX_ROUNDS:
+            found, count, at, more = self._scan(
+                viewer_id, at, muted, seen, limit - len(selected), MAX_SCANNED - scanned
             )
-            relations |= learned
-            chosen += [
+            scanned, rounds = scanned + count, rounds + 1
+            missing = {story.author_id for story in found} - relations.keys()
+            loaded, _ = await asyncio.gather(
+                self.visible_stories.relations(viewer_id, missing, FRIENDSHIP),
+                self.visible_stories.load_seen_keys(found if seen else ()),
+            )
+            relations |= loaded
+            selected += [
                 story
                 for story in found
                 if story.seen_key not in seen and may_see(viewer_id, relations.get(story.author_id, NO_ACCESS), story)
             ]
-        page = bounded(chosen)
-        if len(page) < len(chosen):
-            chosen, at, more = page, page[-1].freshness, True
-        fresh = [story for story in chosen if not self.sight.log.stale(story.story_id)]
-        if chosen and not fresh:
-            self.sight.must_be_fresh(story.story_id for story in chosen)
-        return await self.show(viewer_id, relations, seen, fresh), at if more else None
+        page = bounded(selected)
+        if len(page) < len(selected):
+            selected, at, more = page, page[-1].recency_key, True
+        fresh = [story for story in selected if not self.visible_stories.log_status.stale(story.story_id)]
+        if selected and not fresh:
+            self.visible_stories.require_fresh(story.story_id for story in selected)
+        return await self.build_items(viewer_id, relations, seen, fresh), at if more else None
 
     def _scan(
         self,
@@ -151,15 +159,15 @@ class ReadForYou:
         before: RecencyPosition | None,
         muted: frozenset[str],
         seen: frozenset[int],
-        wanted: int,
-        at_most: int,
+        limit: int,
+        max_scanned: int,
     ) -> tuple[list[LiveStory], int, RecencyPosition | None, bool]:
         found: list[LiveStory] = []
-        passed, at = 0, before
-        for story in self.sight.index.newest(before, self.sight.now()):
-            if len(found) == wanted or passed == at_most:
-                return found, passed, at, True
-            passed, at = passed + 1, story.freshness
+        scanned, at = 0, before
+        for story in self.visible_stories.index.newest(before, self.visible_stories.now()):
+            if len(found) == limit or scanned == max_scanned:
+                return found, scanned, at, True
+            scanned, at = scanned + 1, story.recency_key
             if (
                 story.audience == "everyone"
                 and story.author_id != viewer_id
@@ -167,13 +175,13 @@ class ReadForYou:
                 and story.seen_key not in seen
             ):
                 found.append(story)
-        return found, passed, at, False
+        return found, scanned, at, False
 
 
 NO_ACCESS = Relation(blocked=True)
 
 
 def bounded(stories: list[LiveStory], at_least: int = 1) -> list[LiveStory]:
-    """As many of the first stories as one answer holds."""
+    """The first stories that fit into one response, but ``at_least`` so many."""
     sizes = accumulate(story.size for story in stories)
     return stories[: max(at_least, sum(size <= MAX_BYTES for size in sizes))]

@@ -1,4 +1,4 @@
-"""What a viewer has seen, on any device: by events of views, or up to a story by wish."""
+"""Seen marks of viewers, from view events or requested over HTTP; engagement totals of stories."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from stories_feed.usecases.stories import ErasedUsers
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """That a viewer has seen a story, under the story's key; the mark is kept until the story's planned end."""
+    """A viewer has seen the story with this key; the mark is kept until the story's planned end."""
 
     viewer_id: str
     seen_key: int
@@ -23,7 +23,7 @@ class Seen:
 
 
 class SeenMarks(Protocol):
-    """Marks of what was seen."""
+    """The repository of seen marks."""
 
     async def mark(self, marks: Collection[Seen]) -> None:
         """Set each mark, once."""
@@ -32,9 +32,9 @@ class SeenMarks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SeenKey:
-    """The random number that stands for a story in seen marks, and when the story ends.
+    """The random number that identifies a story in seen marks, and when the story ends.
 
-    It is kept with the story and erased with it, and then nothing tells any more what a mark was about.
+    It is stored in the story's document and erased with it. After that no mark can be linked to the story.
     """
 
     key: int
@@ -42,35 +42,41 @@ class SeenKey:
 
 
 class SeenKeys(Protocol):
-    """The keys of stories."""
+    """The repository of seen keys."""
 
     async def seen_keys(self, ends: Mapping[str, datetime]) -> Mapping[str, SeenKey]:
-        """The keys of stories; of those not known yet one is made, for an end that is assumed. None of ended ones."""
+        """The keys of stories that have not ended; an unknown story gets a key with the given end."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class MarkSeen:
-    """Views make stories seen, wherever they were watched."""
+    """Set seen marks from view events."""
 
     marks: SeenMarks
     stories: SeenKeys
     users: ErasedUsers
-    longest: timedelta
+    max_lifetime: timedelta
     now: Clock
 
-    async def __call__(self, facts: Sequence[ReceivedEvent[StoryViewed]]) -> None:
-        """Mark what was viewed, but for stories that are over and for viewers who were erased since.
+    async def __call__(self, records: Sequence[ReceivedEvent[StoryViewed]]) -> None:
+        """Mark viewed stories as seen, except expired stories and viewers who were erased after the view.
 
-        A view may be heard before its story; then the longest life that the story can still have is assumed.
+        A view may be consumed before its story; then the story's longest possible remaining lifetime is assumed.
         """
         now = self.now()
-        views = [fact.event for fact in facts if min(fact.event.viewed_at, fact.appended_at) + self.longest > now]
+        views = [
+            record.event
+            for record in records
+            if min(record.event.viewed_at, record.appended_at) + self.max_lifetime > now
+        ]
         if not views:
             return
         erased = await self.users.erased({view.viewer_id for view in views})
         views = [view for view in views if view.viewer_id not in erased or view.viewed_at > erased[view.viewer_id]]
-        found = await self.stories.seen_keys({view.story_id: min(view.viewed_at, now) + self.longest for view in views})
+        found = await self.stories.seen_keys(
+            {view.story_id: min(view.viewed_at, now) + self.max_lifetime for view in views}
+        )
         keys = {story_id: each for story_id, each in found.items() if each.until > now}
         marks = {
             Seen(view.viewer_id, keys[view.story_id].key, keys[view.story_id].until)
@@ -81,16 +87,16 @@ class MarkSeen:
 
 
 class VisibleReel(Protocol):
-    """What a viewer may see of an author."""
+    """The reel of an author for a viewer."""
 
     async def story_ids(self, viewer_id: str, author_id: str) -> Sequence[str]:
-        """Ids in the order of the reel."""
+        """Ids of the stories that the viewer may see, in the order of the reel."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class MarkSeenUpTo:
-    """A viewer has seen an author's stories up to one."""
+    """Mark an author's stories as seen, up to one and including it."""
 
     index: LiveIndex
     reel: VisibleReel
@@ -99,10 +105,10 @@ class MarkSeenUpTo:
     now: Clock
 
     async def __call__(self, viewer_id: str, author_id: str, up_to: str) -> bool:
-        """Mark them; no view is counted.
+        """Set the marks. No view is counted.
 
         Returns:
-            Whether the viewer may see such a story of this author.
+            Whether ``up_to`` is a story of this author that the viewer may see.
         """
         visible = await self.reel.story_ids(viewer_id, author_id)
         if up_to not in visible:
@@ -116,7 +122,7 @@ class MarkSeenUpTo:
 
 @dataclass(frozen=True, slots=True)
 class Engagement:
-    """How much of one kind of engagement a story has, as of a number that grows."""
+    """A story's total of one kind of engagement; ``seq`` grows with each change."""
 
     story_id: str
     kind: str
@@ -125,24 +131,24 @@ class Engagement:
 
 
 class Engagements(Protocol):
-    """What ranking knows of stories."""
+    """The repository of engagement totals."""
 
-    async def keep(self, engagements: Collection[Engagement]) -> None:
-        """Keep each with the story, unless a newer one is held or the story has ended."""
+    async def save_engagement(self, engagements: Collection[Engagement]) -> None:
+        """Store each with its story, unless a newer one is stored or the story has ended."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class StoreEngagement:
-    """Keep how much stories engage."""
+    """Store engagement totals of stories."""
 
     engagements: Engagements
 
-    async def __call__(self, facts: Sequence[ReceivedEvent[StoryEngaged]]) -> None:
-        """Keep the newest total of each story and kind."""
+    async def __call__(self, records: Sequence[ReceivedEvent[StoryEngaged]]) -> None:
+        """Store the newest total of each story and kind."""
         newest: dict[tuple[str, str], Engagement] = {}
-        for event in (fact.event for fact in facts):
-            held = newest.get((event.story_id, event.kind))
-            if held is None or held.seq < event.seq:
+        for event in (record.event for record in records):
+            known = newest.get((event.story_id, event.kind))
+            if known is None or known.seq < event.seq:
                 newest[event.story_id, event.kind] = Engagement(event.story_id, event.kind, event.total, event.seq)
-        await self.engagements.keep(list(newest.values()))
+        await self.engagements.save_engagement(list(newest.values()))

@@ -1,4 +1,4 @@
-"""Stories come: into the store by one member of the group, into the live index of every replica."""
+"""New and ended stories: stored once by the consumer group, applied to the live index on every replica."""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -13,40 +13,40 @@ from stories_shared.events.external_producers import is_authorized_deletion
 
 from stories_feed.domain.live import LiveIndex, LiveStory
 
-# A story was posted before it ended, give or take what clocks differ by, so its own dates refuse it after the longest
-# life from then on.
+# A story was posted before it ended, up to clock skew. So it has expired at the latest this long, and the maximum
+# lifetime, after its end.
 MAX_CLOCK_SKEW = timedelta(minutes=1)
 LOAD_BATCH = 1_000
 
 
 class Stories(Protocol):
-    """The documents of stories."""
+    """The repository of stories."""
 
     async def put(self, stories: Sequence[StoryPosted]) -> None:
-        """Keep each, unless it has ended or is held in the same or a newer revision."""
+        """Store each, unless it has ended or the same or a newer revision is stored."""
         ...
 
 
 class ErasedUsers(Protocol):
-    """Who was erased, and when."""
+    """The repository of erased users."""
 
     async def erased(self, users: Collection[str]) -> Mapping[str, datetime]:
-        """The times of those who were."""
+        """The times of erasure of those of the users who were erased."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class StoreStories:
-    """Keep what stories show, so that they can be shown."""
+    """Store the content of stories."""
 
     stories: Stories
     users: ErasedUsers
     now: Clock
 
-    async def __call__(self, facts: Sequence[ReceivedEvent[StoryPosted]]) -> None:
-        """Keep those that are not over, and whose author was not erased since."""
+    async def __call__(self, records: Sequence[ReceivedEvent[StoryPosted]]) -> None:
+        """Store the stories that have not expired and whose author was not erased after they were posted."""
         now = self.now()
-        live = [fact.event for fact in facts if fact.event.expires_at > now]
+        live = [record.event for record in records if record.event.expires_at > now]
         if not live:
             return
         erased = await self.users.erased({story.author_id for story in live})
@@ -55,39 +55,39 @@ class StoreStories:
 
 @dataclass(frozen=True, slots=True)
 class ApplyToIndex:
-    """Bring the live index up to date, fact by fact; it is called by the log's reader and never waits.
+    """Apply events to the live index, one at a time and without awaiting.
 
     Args:
         index: of this replica.
-        longest: the longest life of a story.
+        max_lifetime: the maximum lifetime of a story.
         now: the clock.
-        appeared: is told of each story that was not there before.
+        on_new_story: called with each story that was not in the index.
     """
 
     index: LiveIndex
-    longest: timedelta
+    max_lifetime: timedelta
     now: Clock
-    appeared: Callable[[LiveStory], None]
+    on_new_story: Callable[[LiveStory], None]
 
-    def __call__(self, fact: ReceivedEvent[Any] | Tombstone) -> None:
-        """Apply one fact. Replays are harmless: revisions only grow and the end leaves a mark."""
+    def __call__(self, record: ReceivedEvent[Any] | Tombstone) -> None:
+        """Apply one event or tombstone. Redelivery is harmless: older revisions and ended stories are ignored."""
         now = self.now()
-        if isinstance(fact, Tombstone):
-            self.end(fact.key, now)
-        elif isinstance(fact.event, StoryPosted):
-            story = as_live(fact.event)
+        if isinstance(record, Tombstone):
+            self.end(record.key, now)
+        elif isinstance(record.event, StoryPosted):
+            story = live_story_from_event(record.event)
             if self.index.put(story, now):
-                self.appeared(story)
-        elif isinstance(fact.event, StoryDeleted) and is_authorized_deletion(fact):
-            self.end(fact.event.story_id, now)
+                self.on_new_story(story)
+        elif isinstance(record.event, StoryDeleted) and is_authorized_deletion(record):
+            self.end(record.event.story_id, now)
 
     def end(self, story_id: str, at: datetime) -> None:
         """Drop a story for good."""
-        self.index.end(story_id, at + self.longest + MAX_CLOCK_SKEW)
+        self.index.end(story_id, at + self.max_lifetime + MAX_CLOCK_SKEW)
 
 
-def as_live(story: StoryPosted) -> LiveStory:
-    """What the index keeps of a posted story."""
+def live_story_from_event(story: StoryPosted) -> LiveStory:
+    """The index entry of a posted story."""
     return LiveStory(
         story_id=story.story_id,
         author_id=story.author_id,
@@ -103,18 +103,18 @@ def as_live(story: StoryPosted) -> LiveStory:
 
 
 class Snapshot(Protocol):
-    """What the store knows of live stories and of those that ended before their time."""
+    """The stored live stories, and those that were deleted."""
 
-    def forget(self, story_id: str) -> None:
-        """Keep nothing of a story in this process."""
+    def evict(self, story_id: str) -> None:
+        """Drop a story from the caches of this process."""
         ...
 
     async def live(self, now: datetime) -> Sequence[LiveStory]:
-        """Every story that is not over."""
+        """Every story that has not expired."""
         ...
 
     async def deleted_since(self, since: datetime) -> Sequence[tuple[str, datetime]]:
-        """Ids of stories that were deleted, and when, since a time. What expired is refused by its own dates."""
+        """Ids and times of deletions since a time. Expired stories need no mark: their ``expires_at`` refuses them."""
         ...
 
 
@@ -122,7 +122,7 @@ Offsets = Mapping[tuple[str, int], int]
 
 
 class Committed(Protocol):
-    """What the group that writes the documents has handled."""
+    """The committed offsets of the group that stores stories."""
 
     async def __call__(self) -> Offsets:
         """Offsets by topic and partition."""
@@ -131,27 +131,27 @@ class Committed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoadIndex:
-    """Fill the index from the store, and tell from where on the log must be read.
+    """Load the index from the store, and return the offsets from which the topics must be read.
 
-    The order is the point: offsets first, then the snapshot. What is handled after the offsets were asked for is read
-    again from the log; what was handled before is in the snapshot, its ends too. The other way round, a story written
-    in between would be in neither.
+    The order matters: offsets first, then the snapshot. What is committed after the offsets were read is read again
+    from the topics; what was committed before is in the snapshot. The other way round, a story stored in between would
+    be in neither.
     """
 
     committed: Committed
     snapshot: Snapshot
-    log: ApplyToIndex
+    apply: ApplyToIndex
 
     async def __call__(self) -> Offsets:
         """Load, and return the offsets."""
         offsets = await self.committed()
-        now = self.log.now()
+        now = self.apply.now()
         stories = await self.snapshot.live(now)
-        for story_id, at in await self.snapshot.deleted_since(now - self.log.longest - MAX_CLOCK_SKEW):
-            self.log.end(story_id, at)
-        # In the order of the index, so that none is put in between others; a million of them take seconds.
-        for number, story in enumerate(sorted(stories, key=lambda story: story.freshness)):
-            self.log.index.put(story, now)
+        for story_id, at in await self.snapshot.deleted_since(now - self.apply.max_lifetime - MAX_CLOCK_SKEW):
+            self.apply.end(story_id, at)
+        # In the order of the index, so that each is appended. A million stories take seconds.
+        for number, story in enumerate(sorted(stories, key=lambda story: story.recency_key)):
+            self.apply.index.put(story, now)
             if number % LOAD_BATCH == 0:
                 await asyncio.sleep(0)
         return offsets

@@ -1,4 +1,4 @@
-"""Who has something new: the tray of those a viewer follows, and rings of anyone asked for."""
+"""The tray of the authors whom a viewer follows, and rings of any authors."""
 
 import asyncio
 from bisect import bisect_right
@@ -16,30 +16,31 @@ from stories_feed.usecases.visible_stories import SeenBy, VisibleStories
 
 MAX_RINGS = 100
 FOLLOWS = Relation(follows=True)
-# Who these show to depends on more than following.
+# Audiences that a follow alone does not decide.
 RESTRICTED = frozenset({"friends", "close_friends"})
 Rank = tuple[bool, float, str]
+Reels = Mapping[str, Sequence[LiveStory]]
 
 
 @dataclass(frozen=True, slots=True)
 class FollowList:
-    """Whom a viewer follows, those apart whom they muted. A block has taken its follow away already."""
+    """The viewer's follows and mutes. Blocked authors are not in ``following``."""
 
     following: Sequence[str]
     muted: frozenset[str]
 
 
 class Follows(Protocol):
-    """Whom viewers follow."""
+    """Follow lists of viewers."""
 
-    async def choices(self, viewer_id: str) -> FollowList:
-        """All at once."""
+    async def follow_list(self, viewer_id: str) -> FollowList:
+        """The users whom a viewer follows and mutes."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """As much of a story's document as a ring shows."""
+    """The fields of a story's document that a tray shows."""
 
     revision: int
     poster_key: str
@@ -47,16 +48,16 @@ class Preview:
 
 
 class Previews(Protocol):
-    """The documents of stories, as much as rings show of them."""
+    """Reads previews of stories."""
 
-    async def cards(self, stories: Mapping[str, int]) -> Mapping[str, Preview]:
-        """The cards of stories whose documents are there, at no older revision than the one given."""
+    async def previews(self, stories: Mapping[str, int]) -> Mapping[str, Preview]:
+        """Previews of the stories that have a document of at least the given revision."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class TrayEntry:
-    """A ring with the poster of its newest story; none while it cannot be told whether that is still there."""
+    """A ring with the poster of its newest story, or without one while that story's partitions are stale."""
 
     ring: Ring
     poster_url: str | None
@@ -65,7 +66,7 @@ class TrayEntry:
 
 @dataclass(frozen=True, slots=True)
 class Tray:
-    """A page of rings, the viewer's own beside them, and where the next page begins."""
+    """A page of rings, the viewer's own ring, and the rank after which the next page begins."""
 
     entries: Sequence[TrayEntry]
     mine: TrayEntry | None
@@ -74,14 +75,14 @@ class Tray:
 
 @dataclass(frozen=True, slots=True)
 class ReadTray:
-    """The rings of those whom a viewer follows: unseen first, then newest."""
+    """The rings of the authors whom a viewer follows: unseen first, then newest."""
 
-    sight: VisibleStories
-    people: Follows
+    visible_stories: VisibleStories
+    follows: Follows
     marks: SeenBy
     stories: Previews
     media: Media
-    lives: TtlPolicy
+    ttl_policy: TtlPolicy
 
     async def __call__(self, viewer_id: str, after: Rank | None, limit: int) -> Tray:
         """A page of the tray. Muted and blocked authors never appear.
@@ -89,87 +90,89 @@ class ReadTray:
         Raises:
             Unavailable: MongoDB does not answer.
         """
-        choices, seen = await asyncio.gather(
-            self.people.choices(viewer_id), self.marks.seen(viewer_id, self.sight.now())
+        follow_list, seen = await asyncio.gather(
+            self.follows.follow_list(viewer_id), self.marks.seen(viewer_id, self.visible_stories.now())
         )
-        reels = await self._reels(viewer_id, choices)
+        reels = await self._reels(viewer_id, follow_list)
         if seen:
-            await self.sight.learn_keys(story for reel in reels.values() for story in reel)
+            await self.visible_stories.load_seen_keys(story for reel in reels.values() for story in reel)
         rings = {author: ring for author, reel in reels.items() if (ring := ring_of(author, reel, seen))}
         mine = rings.pop(viewer_id, None)
         ranked = sorted((ring.rank, ring) for ring in rings.values())
         if after is not None:
             ranked = ranked[bisect_right(ranked, after, key=itemgetter(0)) :]
         page = [ring for _, ring in ranked[:limit]]
-        wanted = {ring.author_id: ring for ring in (*page, *((mine,) if mine else ()))}
-        entries = await self._entries(wanted, reels, seen)
+        on_page = {ring.author_id: ring for ring in (*page, *((mine,) if mine else ()))}
+        entries = await self._entries(on_page, reels, seen)
         own = entries.pop(viewer_id, None)
         return Tray(list(entries.values()), own, page[-1].rank if len(ranked) > limit else None)
 
-    async def _reels(self, viewer_id: str, choices: FollowList) -> "Reels":
-        index = self.sight.index
-        authors = index.live_among(choices.following) - choices.muted
-        asking = {author for author in authors if any(story.audience in RESTRICTED for story in index.all_of(author))}
-        known = await self.sight.relations(viewer_id, asking) if asking else {}
-        relations = {**dict.fromkeys(authors, FOLLOWS), **known, viewer_id: Relation(own=True)}
-        return self.sight.visible_reels(viewer_id, relations)
+    async def _reels(self, viewer_id: str, follow_list: FollowList) -> Reels:
+        index = self.visible_stories.index
+        authors = index.live_among(follow_list.following) - follow_list.muted
+        restricted = {
+            author for author in authors if any(story.audience in RESTRICTED for story in index.reel_unfiltered(author))
+        }
+        loaded = await self.visible_stories.relations(viewer_id, restricted) if restricted else {}
+        relations = {**dict.fromkeys(authors, FOLLOWS), **loaded, viewer_id: Relation(own=True)}
+        return self.visible_stories.visible_reels(viewer_id, relations)
 
-    async def _entries(self, rings: Mapping[str, Ring], reels: "Reels", seen: frozenset[int]) -> dict[str, TrayEntry]:
-        """The entries of authors, in their order, counting only stories whose documents are there.
+    async def _entries(self, rings: Mapping[str, Ring], reels: Reels, seen: frozenset[int]) -> dict[str, TrayEntry]:
+        """The entries of authors, in their order, counting only stories that have documents.
 
-        Where the log is not heard from, the index alone decides, and no poster is shown.
+        Stories of stale partitions count without a document and show no poster.
         """
-        there, cards, now = await with_documents({author: reels[author] for author in rings}, self.sight, self.stories)
+        documented, previews, now = await with_documents(
+            {author: reels[author] for author in rings}, self.visible_stories, self.stories
+        )
         return {
-            author: self._entry(ring, cards.get(ring.latest_id), reel[-1], now)
-            for author, reel in there.items()
+            author: self._entry(ring, previews.get(ring.latest_id), reel[-1], now)
+            for author, reel in documented.items()
             if (ring := rings[author] if len(reel) == len(reels[author]) else ring_of(author, reel, seen))
         }
 
-    def _entry(self, ring: Ring, card: Preview | None, latest: LiveStory, now: datetime) -> TrayEntry:
-        if card is None:
+    def _entry(self, ring: Ring, preview: Preview | None, latest: LiveStory, now: datetime) -> TrayEntry:
+        if preview is None:
             return TrayEntry(ring, None)
-        ttl: timedelta = self.lives.url_ttl(card.audience)
-        return TrayEntry(ring, self.media.url(card.poster_key, ttl, latest.expires_at, now).url, card.audience)
+        ttl: timedelta = self.ttl_policy.url_ttl(preview.audience)
+        return TrayEntry(ring, self.media.url(preview.poster_key, ttl, latest.expires_at, now).url, preview.audience)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadRings:
-    """The rings of any authors, as a viewer sees them."""
+    """The rings of any authors for a viewer."""
 
-    sight: VisibleStories
+    visible_stories: VisibleStories
     marks: SeenBy
     stories: Previews
 
     async def __call__(self, viewer_id: str, authors: Collection[str]) -> Mapping[str, str]:
         """``unseen``, ``seen`` or ``none`` for each author."""
         reels, seen = await asyncio.gather(
-            self.sight.reels(viewer_id, authors), self.marks.seen(viewer_id, self.sight.now())
+            self.visible_stories.reels(viewer_id, authors), self.marks.seen(viewer_id, self.visible_stories.now())
         )
         if seen:
-            await self.sight.learn_keys(story for reel in reels.values() for story in reel)
-        there, _, _ = await with_documents(reels, self.sight, self.stories)
-        rings = {author: ring_of(author, reel, seen) for author, reel in there.items()}
+            await self.visible_stories.load_seen_keys(story for reel in reels.values() for story in reel)
+        documented, _, _ = await with_documents(reels, self.visible_stories, self.stories)
+        rings = {author: ring_of(author, reel, seen) for author, reel in documented.items()}
         return {author: ring.state if (ring := rings.get(author)) else "none" for author in authors}
 
 
-Reels = Mapping[str, Sequence[LiveStory]]
-
-
 async def with_documents(
-    reels: Reels, sight: VisibleStories, stories: Previews
+    reels: Reels, visible_stories: VisibleStories, stories: Previews
 ) -> tuple[Reels, Mapping[str, Preview], datetime]:
-    """The reels without stories whose documents are not there yet, the cards of the others, and by what moment.
+    """The reels without stories that have no document yet, the previews of the others, and the time of the check.
 
-    Stories that the log has not vouched for in time stay, without a card: of those the index alone decides. What came
-    to its end while the documents were read is left out.
+    Stories of stale partitions are kept, without a preview. Stories that expired while the documents were read are not.
     """
-    stale = {story.story_id for reel in reels.values() for story in reel if sight.log.stale(story.story_id)}
+    stale = {
+        story.story_id for reel in reels.values() for story in reel if visible_stories.log_status.stale(story.story_id)
+    }
     fresh = {s.story_id: s.revision for reel in reels.values() for s in reel if s.story_id not in stale}
-    cards = await stories.cards(fresh) if fresh else {}
-    kept, now = stale | cards.keys(), sight.now()
-    there = {
-        author: [s for s in reel if s.story_id in kept and has_time_left(s.expires_at, now)]
+    previews = await stories.previews(fresh) if fresh else {}
+    shown, now = stale | previews.keys(), visible_stories.now()
+    documented = {
+        author: [s for s in reel if s.story_id in shown and has_time_left(s.expires_at, now)]
         for author, reel in reels.items()
     }
-    return there, cards, now
+    return documented, previews, now

@@ -1,4 +1,4 @@
-"""What every reading verb shares: which stories a viewer may see now, and whether what is known of them is fresh."""
+"""Shared by every read: which stories a viewer may see now, and whether the index is fresh."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,130 +13,143 @@ from stories_feed.domain.live import LiveIndex, LiveStory
 from stories_feed.domain.ttl import MIN_REMAINING
 from stories_feed.domain.visibility import Relation, may_see
 
-Needed = Collection[Kind]
-DECIDING: Mapping[str, frozenset[Kind]] = {
+AUDIENCE_EDGES: Mapping[str, frozenset[Kind]] = {
     "everyone": frozenset((Kind.BLOCK,)),
     "followers": frozenset((Kind.BLOCK, Kind.FOLLOW)),
     "friends": frozenset((Kind.BLOCK, Kind.FOLLOW)),
     "close_friends": frozenset((Kind.BLOCK, Kind.CLOSE_FRIEND)),
 }
-"""What decides who may see a story, by its audience."""
+"""The kinds of edges that decide who may see a story, by its audience."""
 FRIENDSHIP = (Kind.FOLLOW,)
-"""What matters besides for an item: its ticket says whether the two are friends."""
+"""The kinds that items need in addition: a ticket says whether viewer and author are friends."""
 
 
 class Relations(Protocol):
-    """How a viewer stands to authors."""
+    """Relations of viewers to authors."""
 
     async def relations(self, viewer_id: str, authors: Mapping[str, Collection[Kind]]) -> Mapping[str, Relation]:
-        """One for each author, of the kinds of edges that matter; ``muted`` is left out."""
+        """The relation to each author, by the given kinds of edges; ``muted`` is never set."""
         ...
 
 
 class KnownKeys(Protocol):
-    """What stands for stories in seen marks."""
+    """The stored seen keys of stories."""
 
     async def known_keys(self, story_ids: Collection[str]) -> Mapping[str, int]:
-        """The keys of those stories that have one."""
+        """The keys of the stories that have one."""
         ...
 
 
-class Freshness(Protocol):
-    """What is known of the log."""
+class LogStatus(Protocol):
+    """How fresh the live index is."""
 
     @property
     def loaded(self) -> bool:
-        """Whether the index has been filled and has caught up with the log once."""
+        """Whether the index is loaded and has reached the end of the topics once."""
         ...
 
     def stale(self, key: str) -> bool:
-        """Whether the log's partitions of this story have not been heard from in time."""
+        """Whether the partitions of this story have not been read in time."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class VisibleStories:
-    """The live index with a viewer's eyes."""
+    """The live index, filtered by what a viewer may see.
 
-    whole: LiveIndex
-    people: Relations
+    Args:
+        raw_index: the index, which may still be loading.
+        edges: relations of viewers to authors.
+        keys: stored seen keys.
+        log_status: how fresh the index is.
+        now: the clock.
+    """
+
+    raw_index: LiveIndex
+    edges: Relations
     keys: KnownKeys
-    log: Freshness
+    log_status: LogStatus
     now: Clock
 
     @property
     def index(self) -> LiveIndex:
-        """The index, once it is one: while it loads nobody is told that there is nothing.
+        """The index, once it is loaded.
 
         Raises:
             Unavailable: this replica is still loading.
         """
-        if not self.log.loaded:
+        if not self.log_status.loaded:
             raise Unavailable(KAFKA, "the live index is still loading")
-        return self.whole
+        return self.raw_index
 
-    async def relations(self, viewer_id: str, authors: Iterable[str], needed: Needed = ()) -> Mapping[str, Relation]:
-        """How the viewer stands to those of the authors who are live, as far as it matters for their stories.
+    async def relations(
+        self, viewer_id: str, authors: Iterable[str], extra: Collection[Kind] = ()
+    ) -> Mapping[str, Relation]:
+        """The viewer's relations to those of the authors who have live stories.
 
         Args:
-            viewer_id: who looks.
-            authors: whose stories.
-            needed: kinds of edges that matter besides those that decide who may see the stories.
+            viewer_id: the viewer.
+            authors: the authors.
+            extra: kinds of edges to load beside those that decide who may see the stories.
         """
         live = self.index.live_among(authors)
-        others = {author: self._deciding(author).union(needed) for author in live if author != viewer_id}
-        known = await self.people.relations(viewer_id, others) if others else {}
-        return {**known, **({viewer_id: Relation(own=True)} if viewer_id in live else {})}
+        others = {author: self._audience_edges(author).union(extra) for author in live if author != viewer_id}
+        relations = await self.edges.relations(viewer_id, others) if others else {}
+        return {**relations, **({viewer_id: Relation(own=True)} if viewer_id in live else {})}
 
-    def _deciding(self, author_id: str) -> frozenset[Kind]:
+    def _audience_edges(self, author_id: str) -> frozenset[Kind]:
         """The kinds of edges that decide who may see an author's stories."""
-        audiences = {story.audience for story in self.index.all_of(author_id)}
-        return DECIDING["everyone"].union(*map(DECIDING.__getitem__, audiences))
+        audiences = {story.audience for story in self.index.reel_unfiltered(author_id)}
+        return AUDIENCE_EDGES["everyone"].union(*map(AUDIENCE_EDGES.__getitem__, audiences))
 
     async def reels(self, viewer_id: str, authors: Iterable[str]) -> Mapping[str, Sequence[LiveStory]]:
-        """What the viewer may see of each author now; authors of whom that is nothing are left out."""
+        """The stories of each author that the viewer may see now; authors without any are omitted."""
         relations = await self.relations(viewer_id, authors)
         return self.visible_reels(viewer_id, relations)
 
     def visible_reels(self, viewer_id: str, relations: Mapping[str, Relation]) -> Mapping[str, Sequence[LiveStory]]:
-        """What the viewer may see now of authors to whom they stand so; nothing is left out."""
+        """Visible stories of each author, by the given relations; authors without any are omitted."""
         horizon = self.now() + MIN_REMAINING
         reels: dict[str, Sequence[LiveStory]] = {}
         for author, relation in relations.items():
-            reel = [s for s in self.index.all_of(author) if s.expires_at >= horizon and may_see(viewer_id, relation, s)]
+            reel = [
+                s
+                for s in self.index.reel_unfiltered(author)
+                if s.expires_at >= horizon and may_see(viewer_id, relation, s)
+            ]
             if reel:
                 reels[author] = reel
         return reels
 
-    def visible(self, viewer_id: str, author_id: str, relation: Relation) -> Sequence[LiveStory]:
-        """What the viewer may see of one author now, in the order of the reel."""
+    def visible_reel(self, viewer_id: str, author_id: str, relation: Relation) -> Sequence[LiveStory]:
+        """The stories of one author that the viewer may see now, oldest first."""
         return self.visible_reels(viewer_id, {author_id: relation}).get(author_id, ())
 
     async def story_ids(self, viewer_id: str, author_id: str) -> Sequence[str]:
-        """The ids of an author's stories that the viewer may see, in the order of the reel."""
+        """The ids of an author's stories that the viewer may see, oldest first."""
         reels = await self.reels(viewer_id, [author_id])
         return [story.story_id for story in reels.get(author_id, ())]
 
-    async def learn_keys(self, stories: Iterable[LiveStory]) -> None:
-        """Learn the seen keys of stories. One without has no document yet, and nobody has seen it."""
-        unknown = {story.story_id: story for story in stories if story.seen_key is None}
-        if unknown:
-            for story_id, key in (await self.keys.known_keys(unknown)).items():
-                unknown[story_id].seen_key = key
+    async def load_seen_keys(self, stories: Iterable[LiveStory]) -> None:
+        """Load missing seen keys into the index. A story without one has no document yet, and nobody has seen it."""
+        missing = {story.story_id: story for story in stories if story.seen_key is None}
+        if missing:
+            for story_id, key in (await self.keys.known_keys(missing)).items():
+                missing[story_id].seen_key = key
 
-    def must_be_fresh(self, story_ids: Iterable[str]) -> None:
-        """Check that the log was heard from in time.
+    def require_fresh(self, story_ids: Iterable[str]) -> None:
+        """Check that the partitions of these stories were read in time.
 
         Raises:
-            Unavailable: one of these stories may be gone without our knowing it.
+            Unavailable: one of them was not, so its story may have ended.
         """
-        if any(self.log.stale(story_id) for story_id in story_ids):
-            raise Unavailable(KAFKA, "the log has not been heard from in time")
+        if any(self.log_status.stale(story_id) for story_id in story_ids):
+            raise Unavailable(KAFKA, "the log has not been read in time")
 
 
 class SeenBy(Protocol):
-    """What viewers have seen."""
+    """Reads seen marks."""
 
     async def seen(self, viewer_id: str, now: datetime) -> frozenset[int]:
-        """Keys of stories that may still be live."""
+        """Keys of the stories that the viewer has seen and that may still be live."""
         ...
