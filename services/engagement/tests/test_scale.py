@@ -8,8 +8,8 @@ from stories_engagement.store.comments import AT_ONCE
 from stories_engagement.store.stories import ERASED_AT_ONCE
 from stories_engagement.testing.harness import ServiceHarness
 from stories_engagement.testing.stores import in_mongo
+from stories_engagement.usecases.hidden_words import REHIDE_STEPS, ApplyHiddenWords
 from stories_engagement.usecases.stories import ERASE_STEPS
-from stories_engagement.usecases.users import REHIDE_STEPS, ApplyHiddenWords
 from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import StoryDeleted, StoryErased, StoryPosted
 from stories_shared.events.ids import new_id

@@ -16,8 +16,10 @@ from stories_engagement.usecases.access import CheckAccess, StoryAccess
 from stories_engagement.usecases.blocks import FindBlocked, ForgetStoredBlocks
 from stories_engagement.usecases.comments import ReadComments, WriteComment
 from stories_engagement.usecases.engagements import React, Share
+from stories_engagement.usecases.erasure import EraseUser
+from stories_engagement.usecases.hidden_words import ApplyHiddenWords, SetHiddenWords
+from stories_engagement.usecases.privacy import SetPrivacy
 from stories_engagement.usecases.stories import EndStories, StoreStories, live_story_of
-from stories_engagement.usecases.users import ApplyHiddenWords, EraseUser, SetHiddenWords, SetPrivacy
 from stories_engagement.usecases.views import CountViews, ListViewers, ReportedView, ReportViews, view_of
 from stories_shared.auth.tickets import Ticket, TicketRefused
 from stories_shared.errors import InvalidMessage, Unavailable

@@ -37,19 +37,13 @@ from stories_engagement.store.story_counters import CounterWriter, engagement_ev
 from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserErasure
 from stories_engagement.store.views import MongoViews
 from stories_engagement.usecases.access import CheckAccess
-from stories_engagement.usecases.blocks import FindBlocked, ForgetStoredBlocks
+from stories_engagement.usecases.blocks import FindBlocked, ForgetStoredBlocks, StoreBlock
 from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
 from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
+from stories_engagement.usecases.erasure import EraseUser
+from stories_engagement.usecases.hidden_words import ApplyHiddenWords, ReadHiddenWords, SetHiddenWords
+from stories_engagement.usecases.privacy import ReadPrivacy, SetPrivacy
 from stories_engagement.usecases.stories import EndStories, StoreStories
-from stories_engagement.usecases.users import (
-    ApplyHiddenWords,
-    EraseUser,
-    ReadHiddenWords,
-    ReadPrivacy,
-    SetHiddenWords,
-    SetPrivacy,
-    StoreBlock,
-)
 from stories_engagement.usecases.views import CountViews, ListViewers, ReportViews
 
 TITLE = "Stories: engagement"

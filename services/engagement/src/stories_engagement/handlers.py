@@ -16,8 +16,9 @@ from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.kafka.subscriber import Batch, for_batch, for_each_record, subscribe
 
 from stories_engagement.metrics import EngagementMetrics
+from stories_engagement.usecases.blocks import StoreBlock
+from stories_engagement.usecases.erasure import EraseUser
 from stories_engagement.usecases.stories import EndStories, StoreStories
-from stories_engagement.usecases.users import EraseUser, StoreBlock
 from stories_engagement.usecases.views import CountViews
 
 SERVICE = "engagement"

@@ -15,9 +15,9 @@ from stories_shared.runtime.wakeup import Wakeup
 
 from stories_engagement.domain.access_state import ENDED_RETENTION, AccessState, LiveStory
 from stories_engagement.metrics import EngagementMetrics
-from stories_engagement.usecases.blocks import ForgetStoredBlocks
+from stories_engagement.usecases.blocks import ForgetStoredBlocks, edge_of
+from stories_engagement.usecases.erasure import erased_until
 from stories_engagement.usecases.stories import live_story_of
-from stories_engagement.usecases.users import edge_of, erased_until
 
 ACCESS_EVENTS = (StoryPosted, StoryDeleted, StoryExpired, UserBlocked, UserUnblocked, UserErased)
 """What decides whether a ticket is good."""

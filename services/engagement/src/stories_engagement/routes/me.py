@@ -9,7 +9,8 @@ from stories_shared.http.bodies import Body, Text
 from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.rate_limits import rate_limited
 
-from stories_engagement.usecases.users import ReadHiddenWords, ReadPrivacy, SetHiddenWords, SetPrivacy
+from stories_engagement.usecases.hidden_words import ReadHiddenWords, SetHiddenWords
+from stories_engagement.usecases.privacy import ReadPrivacy, SetPrivacy
 
 MOST_WORDS = 500
 """Hidden words of an author: each comment is compared with all of them."""

@@ -16,7 +16,7 @@ from stories_engagement.store.story_counters import CounterWriter
 from stories_engagement.store.units import Key, Rows
 from stories_engagement.store.writes import RemoveRow
 from stories_engagement.usecases.comments import HasHidden, Position
-from stories_engagement.usecases.users import Hides, Rehiding
+from stories_engagement.usecases.hidden_words import Hides, Rehiding
 
 AT_ONCE = 500
 """Comments that one transaction goes through when words change."""

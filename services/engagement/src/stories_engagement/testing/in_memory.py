@@ -23,8 +23,8 @@ from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.comments import HasHidden
 from stories_engagement.usecases.comments import Position as CommentPosition
 from stories_engagement.usecases.engagements import Counts
+from stories_engagement.usecases.hidden_words import Hides, Rehiding
 from stories_engagement.usecases.stories import live_story_of
-from stories_engagement.usecases.users import Hides, Rehiding
 from stories_engagement.usecases.views import Position, Viewer, ViewerPage
 
 Key = tuple[str, str]

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stories_shared.clock import Clock
+from stories_shared.events import UserBlocked, UserUnblocked
+from stories_shared.events.cloudevents import ReceivedEvent
+from stories_shared.events.external_producers import clamp_to_append_time
 
 from stories_engagement.domain.access_state import AccessState, BlockState, Pair
 
@@ -13,6 +16,27 @@ AVOIDED_AT_MOST = 10_000
 
 COMPARED_AT_ONCE = 500
 """Blocks that are compared with MongoDB in one step."""
+
+
+class Blocks(Protocol):
+    """Keeps the newest word about each block."""
+
+    async def put(self, user_id: str, target_id: str, edge: BlockState) -> None: ...
+
+
+def edge_of(fact: ReceivedEvent[UserBlocked] | ReceivedEvent[UserUnblocked]) -> BlockState:
+    """The block as it counts: an outsider's time ahead of the log's is the log's (docs/events.md)."""
+    return BlockState(on=isinstance(fact.event, UserBlocked), at=clamp_to_append_time(fact, fact.event.at))
+
+
+@dataclass(frozen=True, slots=True)
+class StoreBlock:
+    """Keep a block or its lifting, unless a newer word is kept."""
+
+    blocks: Blocks
+
+    async def __call__(self, fact: ReceivedEvent[UserBlocked] | ReceivedEvent[UserUnblocked]) -> None:
+        await self.blocks.put(fact.event.user_id, fact.event.target_id, edge_of(fact))
 
 
 class StoredBlocks(Protocol):
