@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 from stories_embedded.testing import Realm, Servers
 from stories_engagement.domain.recent_plays import RecentPlays
 from stories_engagement.store.schema import ensure_schema
-from stories_engagement.testing.builders import NOON, a_fact, a_story
+from stories_engagement.testing.builders import NOON, a_record, a_story
 from stories_engagement.testing.stores import Stores, in_mongo
 from stories_engagement.usecases.stories import StoreStories
 from stories_engagement.usecases.views import CountViews
@@ -89,7 +89,7 @@ class World:
     erased: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.consumers = [CountViews(self.stores.ledger, RecentPlays(), lambda: LATER) for _ in range(2)]
+        self.consumers = [CountViews(self.stores.view_store, RecentPlays(), lambda: LATER) for _ in range(2)]
 
     async def act(self, action: Deliver | End | Erase) -> None:
         """Act as a consumer does: what the database is too busy for is tried again."""
@@ -122,14 +122,14 @@ class World:
         viewer = self.viewers[action.viewer]
         self.erased[viewer] = max(action.second, self.erased.get(viewer, -1))
         at = NOON + timedelta(seconds=action.second)
-        until = await self.stores.people.mark_erased(viewer, at, LATER)
-        await self.stores.people.forget(viewer, until)
+        until = await self.stores.erased_users.mark_erased(viewer, at, LATER)
+        await self.stores.erased_users.forget(viewer, until)
 
     def truth(self, story_id: str) -> tuple[int, int]:
         """Viewers and plays, if every batch was heard once: a play is of the time it was first told of."""
         plays: dict[tuple[str, str | None], int] = {}
-        for fact in [fact for batch in self.log for fact in batch]:
-            event, second = fact.event, int((fact.event.viewed_at - NOON).total_seconds())
+        for record in [record for batch in self.log for record in batch]:
+            event, second = record.event, int((record.event.viewed_at - NOON).total_seconds())
             if event.story_id == story_id and second > self.erased.get(event.viewer_id, -1):
                 plays.setdefault((event.viewer_id, event.play_id), second)
         return len({viewer for viewer, _ in plays}), len(plays)
@@ -137,7 +137,7 @@ class World:
     async def check(self) -> None:
         for story_id in self.stories:
             counts = await self.stores.counters.counts(story_id)
-            page = await self.stores.ledger.page(story_id, None, 100, frozenset())
+            page = await self.stores.view_store.page(story_id, None, 100, frozenset())
             listed = len(page.viewers), sum(viewer.plays for viewer in page.viewers)
             if story_id in self.ended:
                 frozen = self.ended[story_id] or (counts.viewers, counts.views)
@@ -158,7 +158,7 @@ async def test_counts_equal_the_truth_whatever_happens_at_once(
     at_of: dict[tuple[int, int, int], int] = {}
     log = [
         [
-            a_fact(
+            a_record(
                 StoryViewed(
                     story_id=stories[story].story_id,
                     viewer_id=viewers[viewer],
@@ -171,7 +171,7 @@ async def test_counts_equal_the_truth_whatever_happens_at_once(
         for batch in batches
     ]
     world = World(stores, log, [story.story_id for story in stories], viewers)
-    await StoreStories(stores.stories)([a_fact(story) for story in stories])
+    await StoreStories(stores.stories)([a_record(story) for story in stories])
     for some in rounds:
         await asyncio.gather(*(world.act(action) for action in some))
         await world.check()
@@ -188,21 +188,21 @@ CUTS, PEOPLE = 40, 20
 
 async def test_a_batch_that_is_cut_off_half_way_counts_once_when_it_is_read_again(stores: Stores) -> None:
     story = a_story(posted_at=NOON)
-    await StoreStories(stores.stories)([a_fact(story)])
+    await StoreStories(stores.stories)([a_record(story)])
 
     def batch() -> list[ReceivedEvent[StoryViewed]]:
         views = (
             StoryViewed(story_id=story.story_id, viewer_id=f"v-{new_id()}", play_id="play-0001", viewed_at=NOON)
             for _ in range(PEOPLE)
         )
-        return [a_fact(view) for view in views]
+        return [a_record(view) for view in views]
 
-    async def count(facts: list[ReceivedEvent[StoryViewed]]) -> None:
+    async def count(records: list[ReceivedEvent[StoryViewed]]) -> None:
         outcome: object = MONGODB
         while outcome == MONGODB:
             outcome = None
             try:
-                await CountViews(stores.ledger, RecentPlays(), lambda: LATER)(facts)
+                await CountViews(stores.view_store, RecentPlays(), lambda: LATER)(records)
             except PyMongoError as error:
                 outcome = failed_dependency(error) or error
         assert outcome is None
@@ -211,14 +211,14 @@ async def test_a_batch_that_is_cut_off_half_way_counts_once_when_it_is_read_agai
     await count(batch())
     whole = time.monotonic() - began
     for cut in range(CUTS):
-        facts = batch()
-        work = asyncio.ensure_future(count(facts))
+        records = batch()
+        work = asyncio.ensure_future(count(records))
         await asyncio.sleep(whole * cut / CUTS)
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await work
-        await count(facts)
+        await count(records)
     counts = await stores.counters.counts(story.story_id)
-    page = await stores.ledger.page(story.story_id, None, 1, frozenset())
+    page = await stores.view_store.page(story.story_id, None, 1, frozenset())
     truth = (CUTS + 1) * PEOPLE
     assert (counts.viewers, counts.views, page.total) == (truth, truth, truth)

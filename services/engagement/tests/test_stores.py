@@ -49,12 +49,12 @@ def posted(story_id: str, **changes: Any) -> StoryPosted:
     return a_story(story_id=story_id, posted_at=NOON, **{"expires_at": ENDS, **changes})
 
 
-def admitted(story_id: str, user_id: str, author_id: str = "ann") -> StoryAccess:
+def access(story_id: str, user_id: str, author_id: str = "ann") -> StoryAccess:
     return StoryAccess(story_id, user_id, author_id, "everyone", True, True, True, True)
 
 
 async def count(stores: Stores, *views: View, now: Any = LATER) -> CountingResult:
-    result: CountingResult = await stores.ledger.count(views, lambda scene: count_views(views, scene, now))
+    result: CountingResult = await stores.view_store.count(views, lambda context: count_views(views, context, now))
     return result
 
 
@@ -64,9 +64,9 @@ async def counts(stores: Stores, story_id: str) -> tuple[int, int]:
 
 
 async def comment(stores: Stores, story_id: str, text: str, reply_to: str | None = None, **more: Any) -> Comment:
-    wish = Comment(new_id(), story_id, more.pop("writer", "bob"), text, more.pop("at", NOON), reply_to)
+    new = Comment(new_id(), story_id, more.pop("writer", "bob"), text, more.pop("at", NOON), reply_to)
     visible = more.pop("visible", lambda _: True)
-    kept: Comment = await stores.comments.add(wish, "ann", lambda words: contains_hidden_word(words, text), visible)
+    kept: Comment = await stores.comments.add(new, "ann", lambda words: contains_hidden_word(words, text), visible)
     return kept
 
 
@@ -97,7 +97,7 @@ async def test_nothing_is_counted_after_the_end(stores: Stores, story: str) -> N
     assert (await count(stores, a_view(story, "eve"))).outcomes == {"late": 1}
     assert await stores.stories.erase(story, 1)
     assert await counts(stores, story) == (1, 1)
-    assert (await stores.ledger.page(story, None, 10, frozenset())).viewers == []
+    assert (await stores.view_store.page(story, None, 10, frozenset())).viewers == []
 
 
 async def test_a_story_that_ended_stays_ended(stores: Stores, story: str) -> None:
@@ -106,9 +106,9 @@ async def test_a_story_that_ended_stays_ended(stores: Stores, story: str) -> Non
     await stores.stories.put(posted(story))
     assert (await count(stores, a_view(story, "bob"))).outcomes == {"late": 1}
     with pytest.raises(NotFound):
-        await stores.reactions.put(admitted(story, "bob"), "❤️", NOON)
+        await stores.reactions.put(access(story, "bob"), "❤️", NOON)
     with pytest.raises(NotFound):
-        await stores.shares.put(admitted(story, "bob"), NOON)
+        await stores.shares.put(access(story, "bob"), NOON)
     with pytest.raises(NotFound):
         await comment(stores, story, "late")
 
@@ -132,8 +132,8 @@ async def test_a_block_drops_the_views_of_its_time_and_only_those(
 ) -> None:
     user, target = f"u{story}", f"t{story}"
     words = [BlockState(on=True, at=NOON), BlockState(on=False, at=LATER)]
-    for edge in reversed(words) if lifting_first else words:
-        await stores.blocks.put(user, target, edge)
+    for state in reversed(words) if lifting_first else words:
+        await stores.blocks.put(user, target, state)
     await stores.blocks.put(user, target, BlockState(on=True, at=NOON + timedelta(minutes=5)))
     times = (NOON - timedelta(seconds=1), NOON, LATER - timedelta(seconds=1), LATER)
     views = [a_view(story, target, f"play-000{n}", author_id=user, at=at) for n, at in enumerate(times)]
@@ -145,10 +145,10 @@ async def test_a_block_drops_the_views_of_its_time_and_only_those(
 async def test_viewers_page_newest_first_and_add_up(stores: Stores, story: str) -> None:
     at = [NOON, NOON, LATER, LATER, NOON]
     await count(stores, *(a_view(story, f"v{n}", at=at[n], listed=n != 4) for n in range(5)))
-    await stores.reactions.put(admitted(story, "v3"), "❤️", NOON)
-    first = await stores.ledger.page(story, None, 2, frozenset({"v2"}))
+    await stores.reactions.put(access(story, "v3"), "❤️", NOON)
+    first = await stores.view_store.page(story, None, 2, frozenset({"v2"}))
     assert [(v.viewer_id, v.plays, v.reaction) for v in first.viewers] == [("v3", 1, "❤️"), ("v1", 1, None)]
-    second = await stores.ledger.page(story, (NOON, "v1"), 2, frozenset({"v2"}))
+    second = await stores.view_store.page(story, (NOON, "v1"), 2, frozenset({"v2"}))
     assert [v.viewer_id for v in second.viewers] == ["v0"]
     assert (second.total, second.hidden) == (5, 2)
 
@@ -158,7 +158,7 @@ async def test_who_views_while_the_list_is_off_stays_hidden_when_it_is_on_again(
     await count(stores, a_view(story, "bob"))
     await stores.stories.put(posted(story, revision=2))
     await count(stores, a_view(story, "bob", "play-0002"), a_view(story, "eve"))
-    page = await stores.ledger.page(story, None, 5, frozenset())
+    page = await stores.view_store.page(story, None, 5, frozenset())
     assert ([viewer.viewer_id for viewer in page.viewers], page.total, page.hidden) == (["eve"], 2, 1)
 
 
@@ -166,19 +166,19 @@ async def test_unlisting_is_for_the_past_and_for_good(stores: Stores, story: str
     shy = f"shy{story}"
     await count(stores, a_view(story, shy))
     await stores.privacy.set_listed(shy, False, LATER)
-    await stores.ledger.unlist(shy, LATER)
+    await stores.view_store.unlist(shy, LATER)
     assert not await stores.privacy.listed(shy)
     await stores.privacy.set_listed(shy, True, LATER)
-    assert (await stores.ledger.page(story, None, 5, frozenset())).hidden == 1
+    assert (await stores.view_store.page(story, None, 5, frozenset())).hidden == 1
     other = new_id()
     await count(stores, a_view(other, shy, at=LATER + timedelta(seconds=1)), a_view(new_id(), shy, at=LATER))
-    assert (await stores.ledger.page(other, None, 5, frozenset())).hidden == 0
-    assert (await stores.ledger.marks([shy]))[1] == {shy: LATER}
+    assert (await stores.view_store.page(other, None, 5, frozenset())).hidden == 0
+    assert (await stores.view_store.marks([shy]))[1] == {shy: LATER}
 
 
 async def test_reactions_move_and_are_withdrawn(stores: Stores, story: str) -> None:
     for user, emoji in (("bob", "❤️"), ("eve", "❤️"), ("bob", "🔥"), ("bob", "🔥")):
-        await stores.reactions.put(admitted(story, user), emoji, NOON)
+        await stores.reactions.put(access(story, user), emoji, NOON)
     assert await stores.reactions.counts(story) == {"❤️": 1, "🔥": 1}
     assert await stores.reactions.withdraw(story, "bob", NOON)
     assert await stores.reactions.withdraw(story, "bob", NOON)
@@ -189,7 +189,7 @@ async def test_reactions_move_and_are_withdrawn(stores: Stores, story: str) -> N
 
 async def test_shares_count_once_per_person(stores: Stores, story: str) -> None:
     for user in ("bob", "bob", "eve"):
-        await stores.shares.put(admitted(story, user), NOON)
+        await stores.shares.put(access(story, user), NOON)
     assert (await stores.counters.counts(story)).shares == 2
 
 
@@ -262,18 +262,18 @@ async def test_an_erasure_left_for_later_is_claimed_by_one(stores: Stores, story
 
 async def test_stored_blocks_are_found_by_pair_and_by_person(stores: Stores, story: str) -> None:
     a, b, c = (f"{name}{story}" for name in "abc")
-    standing, lifted = BlockState(on=True, at=NOON), BlockState(on=False, at=LATER)
-    await stores.blocks.put(a, b, standing)
+    active, lifted = BlockState(on=True, at=NOON), BlockState(on=False, at=LATER)
+    await stores.blocks.put(a, b, active)
     await stores.blocks.put(c, a, BlockState(on=True, at=NOON))
     await stores.blocks.put(c, a, lifted)
-    assert await stores.blocks.edges([(a, b), (b, a), (c, a)]) == {(a, b): standing, (c, a): lifted}
-    assert await stores.blocks.edges_of(a, 10) == {(a, b): standing}
-    assert await stores.blocks.edges_of(b, 10) == {(a, b): standing}
+    assert await stores.blocks.block_states([(a, b), (b, a), (c, a)]) == {(a, b): active, (c, a): lifted}
+    assert await stores.blocks.block_states_of(a, 10) == {(a, b): active}
+    assert await stores.blocks.block_states_of(b, 10) == {(a, b): active}
     newer = BlockState(on=False, at=LATER)
-    asked = {(a, b): newer, (c, a): lifted, (b, c): standing}
-    assert await stores.blocks.outdated(asked) == {(c, a)}
-    await stores.people.mark_erased(b, LATER, LATER)
-    assert await stores.blocks.outdated(asked) == {(a, b), (b, c), (c, a)}
+    compared = {(a, b): newer, (c, a): lifted, (b, c): active}
+    assert await stores.blocks.outdated(compared) == {(c, a)}
+    await stores.erased_users.mark_erased(b, LATER, LATER)
+    assert await stores.blocks.outdated(compared) == {(a, b), (b, c), (c, a)}
 
 
 async def test_words_hide_what_they_stand_in_and_what_hangs_on_it(stores: Stores, story: str) -> None:
@@ -303,21 +303,21 @@ async def test_an_erased_person_takes_along_what_they_did_until_then(stores: Sto
     await count(stores, a_view(story, gone, "play-0001"), a_view(story, gone, "play-0002", at=after))
     await count(stores, a_view(story, "bob"))
     for user in (gone, "bob"):
-        await stores.reactions.put(admitted(story, user), "❤️", NOON)
-        await stores.shares.put(admitted(story, user), NOON)
+        await stores.reactions.put(access(story, user), "❤️", NOON)
+        await stores.shares.put(access(story, user), NOON)
         top = await comment(stores, story, "text", writer=user)
         await comment(stores, story, "reply", top.id, writer="bob")
     await comment(stores, story, "new", writer=gone, at=after)
     await stores.blocks.put("ann", gone, BlockState(on=True, at=NOON - timedelta(hours=1)))
-    until = await stores.people.mark_erased(gone, LATER, after)
+    until = await stores.erased_users.mark_erased(gone, LATER, after)
     await stores.blocks.put(gone, "bob", BlockState(on=True, at=NOON))
     for _ in range(2):
-        await stores.people.forget(gone, until)
+        await stores.erased_users.forget(gone, until)
         assert await stores.counters.counts(story) == Counts(2, 2, 1, 3, 1)
     assert (await count(stores, a_view(story, gone, "play-0001"))).outcomes == {"erased": 1}
     later = a_view(story, gone, "play-0003", at=after)
     assert (await count(stores, later, a_view(new_id(), "bob", author_id=gone))).outcomes == {"counted": 2}
-    assert await stores.people.mark_erased(gone, NOON, after) == LATER
-    assert (gone, LATER) in await stores.people.to_look_at_again(after, 100)
-    await stores.people.looked_again(gone, LATER)
-    assert (gone, LATER) not in await stores.people.to_look_at_again(after, 100)
+    assert await stores.erased_users.mark_erased(gone, NOON, after) == LATER
+    assert (gone, LATER) in await stores.erased_users.due_for_recheck(after, 100)
+    await stores.erased_users.mark_rechecked(gone, LATER)
+    assert (gone, LATER) not in await stores.erased_users.due_for_recheck(after, 100)

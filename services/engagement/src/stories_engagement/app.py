@@ -19,8 +19,8 @@ from stories_shared.runtime.service import ServiceRuntime
 
 from stories_engagement.domain.access_state import AccessState
 from stories_engagement.domain.recent_plays import RecentPlays
-from stories_engagement.handlers import people_handlers, story_handlers, view_handlers
-from stories_engagement.jobs import AccessReader, DeleteOrphanViews, PruneAccessState, WhenWoken
+from stories_engagement.handlers import story_handlers, user_handlers, view_handlers
+from stories_engagement.jobs import AccessReader, DeleteOrphanViews, PruneAccessState, WakeableSweep
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.routes.comments import comment_routes
 from stories_engagement.routes.dependencies import IdempotentExecution
@@ -54,21 +54,21 @@ ORPHAN_AFTER = timedelta(hours=24)
 """Longer than any story that was viewed may lag behind its own views, on top of the longest lifetime."""
 
 
-class Announcements:
+class EngagementPublisher:
     """Says engagement's facts that are not said from the outbox."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
 
-    async def say_views(self, views: Sequence[StoryViewed]) -> None:
+    async def publish_views(self, views: Sequence[StoryViewed]) -> None:
         """Returns when all are acknowledged."""
         await self._publisher.publish_all([OutgoingEvent(view) for view in views])
 
-    async def say_erased(self, event: StoryErased) -> None:
+    async def publish_erased(self, event: StoryErased) -> None:
         """Returns when it is acknowledged."""
         await self._publisher.publish(event)
 
-    async def say_data_erased(self, event: UserDataErased) -> None:
+    async def publish_data_erased(self, event: UserDataErased) -> None:
         """Returns when it is acknowledged."""
         await self._publisher.publish(event)
 
@@ -78,83 +78,88 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     registry = MetricsRegistry()
     metrics = EngagementMetrics(registry)
     runtime = ServiceRuntime("engagement", settings, registry, now)
-    mongo, announcements = runtime.mongo, Announcements(runtime.publisher)
+    mongo, publisher = runtime.mongo, EngagementPublisher(runtime.publisher)
 
     outbox = Outbox("engagements", mongo[ENGAGEMENTS], engagement_events, runtime.publisher, now)
-    book = CounterWriter(mongo, now, outbox.wake)
-    ledger, stories, blocks, privacy = (
+    counter_writer = CounterWriter(mongo, now, outbox.wake)
+    view_store, stories, blocks, privacy = (
         MongoViews(mongo, now),
         MongoStories(mongo, now),
         MongoBlocks(mongo),
         MongoPrivacy(mongo),
     )
     comments, reactions, shares, words = (
-        MongoComments(book),
-        MongoReactions(book),
-        MongoShares(book),
-        MongoHiddenWords(book),
+        MongoComments(counter_writer),
+        MongoReactions(counter_writer),
+        MongoShares(counter_writer),
+        MongoHiddenWords(counter_writer),
     )
-    mine = [each.forget for each in (book, privacy, words, blocks)]
-    people = MongoUserErasure(mongo, now, [ledger.forget_viewer, *mine])
+    forget_steps = [store.forget for store in (counter_writer, privacy, words, blocks)]
+    erased_users = MongoUserErasure(mongo, now, [view_store.forget_viewer, *forget_steps])
 
-    standing, recent = AccessState(), RecentPlays()
+    access_state, recent = AccessState(), RecentPlays()
     stale_after = timedelta(milliseconds=settings.stale_after_ms)
-    ear = AccessReader(runtime.kafka, standing, stories, stale_after, now)
-    blocked = FindBlocked(standing, blocks)
-    admit = CheckAccess(runtime.tickets, standing, blocked, ear, now)
+    access_reader = AccessReader(runtime.kafka, access_state, stories, stale_after, now)
+    blocked = FindBlocked(access_state, blocks)
+    check_access = CheckAccess(runtime.tickets, access_state, blocked, access_reader, now)
     cursors = Cursors(settings.ticket_secrets)
-    once_only = IdempotentExecution(IdempotencyStore(mongo[CLAIMS], now))
-    erase_user = EraseUser(people, announcements, now)
-    end_stories = EndStories(stories, announcements, now)
-    apply_words = WhenWoken(ApplyHiddenWords(words, now), A_SECOND)
+    idempotently = IdempotentExecution(IdempotencyStore(mongo[CLAIMS], now))
+    erase_user = EraseUser(erased_users, publisher, now)
+    end_stories = EndStories(stories, publisher, now)
+    apply_words = WakeableSweep(ApplyHiddenWords(words, now), A_SECOND)
     write = WriteComment(comments, blocked, now)
-    forget_unheard = DeleteOrphanViews(stories, max(settings.story_lifetimes) + ORPHAN_AFTER, now)
+    delete_orphans = DeleteOrphanViews(stories, max(settings.story_lifetimes) + ORPHAN_AFTER, now)
 
     leases = Leases(mongo, now)
 
     runtime.outbox(outbox)
-    runtime.tail(ear.tail)
-    runtime.periodic("look-again", timedelta(seconds=5), leases.exclusive("look-again", erase_user.look_again))
+    runtime.tail(access_reader.tail)
+    runtime.periodic("look-again", timedelta(seconds=5), leases.exclusive("look-again", erase_user.recheck))
     runtime.periodic("hidden-words", A_SECOND, apply_words)
     runtime.periodic("erase", A_SECOND, end_stories.continue_erasing)
-    runtime.periodic("unheard", timedelta(minutes=1), leases.exclusive("unheard", forget_unheard))
+    runtime.periodic("unheard", timedelta(minutes=1), leases.exclusive("unheard", delete_orphans))
     runtime.periodic(
-        "prune", A_SECOND * 5, PruneAccessState(standing, ForgetStoredBlocks(standing, blocks, now), metrics, now)
+        "prune",
+        A_SECOND * 5,
+        PruneAccessState(access_state, ForgetStoredBlocks(access_state, blocks, now), metrics, now),
     )
 
     app = runtime.app(
         TITLE,
         view_routes(
-            admit,
-            ReportViews(admit, blocked, privacy, announcements, now),
-            ListViewers(ledger, blocked),
+            check_access,
+            ReportViews(check_access, blocked, privacy, publisher, now),
+            ListViewers(view_store, blocked),
             cursors,
             metrics,
         ),
         reaction_routes(
-            admit, React(reactions, now), WithdrawReaction(reactions, admit, now), ReadReactions(reactions)
+            check_access,
+            React(reactions, now),
+            WithdrawReaction(reactions, check_access, now),
+            ReadReactions(reactions),
         ),
         comment_routes(
-            admit,
+            check_access,
             write,
             FindComment(comments),
             ReadComments(comments, words, blocked),
-            DeleteComment(comments, standing, now),
-            once_only,
+            DeleteComment(comments, access_state, now),
+            idempotently,
             cursors,
         ),
-        share_routes(admit, Share(shares, settings.share_link, now), once_only),
-        count_routes(admit, ReadCounts(book)),
+        share_routes(check_access, Share(shares, settings.share_link, now), idempotently),
+        count_routes(check_access, ReadCounts(counter_writer)),
         me_routes(
             ReadPrivacy(privacy),
-            SetPrivacy(privacy, ledger, now),
+            SetPrivacy(privacy, view_store, now),
             ReadHiddenWords(words),
             SetHiddenWords(words, now, apply_words.wake),
         ),
         story_handlers(StoreStories(stories), end_stories),
-        view_handlers(CountViews(ledger, recent, now), metrics),
-        people_handlers(StoreBlock(blocks), erase_user),
-        standing=standing,
+        view_handlers(CountViews(view_store, recent, now), metrics),
+        user_handlers(StoreBlock(blocks), erase_user),
+        access_state=access_state,
         recent=recent,
         limits=RateLimits(settings.quotas, lambda name: runtime.metrics.rate_limited.labels(name).inc(), now),
     )

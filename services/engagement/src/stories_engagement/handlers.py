@@ -55,19 +55,19 @@ def view_handlers(count: CountViews, metrics: EngagementMetrics) -> KafkaRouter:
     """Views, from our own clients and from players' telemetry."""
     router = KafkaRouter()
 
-    async def counted(facts: Sequence[ReceivedEvent[StoryViewed]]) -> None:
-        for outcome, number in (await count(facts)).items():
+    async def count_and_record(records: Sequence[ReceivedEvent[StoryViewed]]) -> None:
+        for outcome, number in (await count(records)).items():
             metrics.views.labels(outcome).inc(number)
 
     @subscribe(router, StoryViewed, SERVICE, max_records=VIEWS_AT_ONCE)
     async def on_story_viewed(batch: Batch) -> None:
         """Count views, a batch at a time. Replays are harmless: a row keeps each play and counts it once."""
-        await for_batch(batch, StoryViewed, counted)
+        await for_batch(batch, StoryViewed, count_and_record)
 
     return router
 
 
-def people_handlers(keep_block: StoreBlock, erase: EraseUser) -> KafkaRouter:
+def user_handlers(keep_block: StoreBlock, erase: EraseUser) -> KafkaRouter:
     """What people decide about each other, and their leaving."""
     router = KafkaRouter()
 

@@ -15,7 +15,7 @@ from stories_shared.runtime.wakeup import Wakeup
 
 from stories_engagement.domain.access_state import ENDED_RETENTION, AccessState, LiveStory
 from stories_engagement.metrics import EngagementMetrics
-from stories_engagement.usecases.blocks import ForgetStoredBlocks, edge_of
+from stories_engagement.usecases.blocks import ForgetStoredBlocks, block_state_of
 from stories_engagement.usecases.erasure import erased_until
 from stories_engagement.usecases.stories import live_story_of
 
@@ -37,40 +37,40 @@ class AccessReader:
     def __init__(
         self,
         kafka: Kafka,
-        standing: AccessState,
+        access_state: AccessState,
         stored: AccessSnapshot,
         stale_after: timedelta,
         now: Clock,
     ) -> None:
         self._kafka = kafka
-        self._standing = standing
+        self._access_state = access_state
         self._stored = stored
         self._now = now
         self.tail = LogTail(
-            kafka, ACCESS_EVENTS, self.hear, "engagement-standing", stale_after.total_seconds(), self.start
+            kafka, ACCESS_EVENTS, self.apply, "engagement-standing", stale_after.total_seconds(), self.start
         )
 
-    def lost(self, story_id: str, *user_ids: str) -> bool:
+    def is_stale(self, story_id: str, *user_ids: str) -> bool:
         """Whether something about this story or these people may have been said unheard."""
         return self.tail.any_stale() and any(self.tail.stale(key) for key in (story_id, *user_ids))
 
-    def hear(self, fact: ReceivedEvent[Any] | Tombstone) -> None:
+    def apply(self, record: ReceivedEvent[Any] | Tombstone) -> None:
         """Take one fact in. Topics come in any order: endings are for good, the rest has revisions or times."""
-        if isinstance(fact, Tombstone):
+        if isinstance(record, Tombstone):
             return
-        event = fact.event
+        event = record.event
         if isinstance(event, StoryPosted):
-            self._standing.post(event.story_id, live_story_of(event))
+            self._access_state.post(event.story_id, live_story_of(event))
         elif isinstance(event, StoryDeleted):
-            if is_authorized_deletion(fact):
-                self._standing.end(event.story_id, self._now())
+            if is_authorized_deletion(record):
+                self._access_state.end(event.story_id, self._now())
         elif isinstance(event, StoryExpired):
             if event.expires_at <= self._now():
-                self._standing.end(event.story_id, self._now())
+                self._access_state.end(event.story_id, self._now())
         elif isinstance(event, UserErased):
-            self._standing.erase(event.user_id, erased_until(fact), self._now())
+            self._access_state.erase(event.user_id, erased_until(record), self._now())
         else:
-            self._standing.block(event.user_id, event.target_id, edge_of(fact), self._now())
+            self._access_state.block(event.user_id, event.target_id, block_state_of(record), self._now())
 
     async def start(self) -> Mapping[tuple[str, int], int]:
         """First where the groups stand, then what they have stored by then at least; the log goes on from there.
@@ -80,17 +80,17 @@ class AccessReader:
         offsets = await committed_offsets(
             self._kafka, {f"engagement.{event.topic}": event.topic for event in ACCESS_EVENTS}
         )
-        async for story_id, heard_at in self._stored.ended_since(self._now() - ENDED_RETENTION):
-            self._standing.end(story_id, heard_at)
+        async for story_id, received_at in self._stored.ended_since(self._now() - ENDED_RETENTION):
+            self._access_state.end(story_id, received_at)
         async for story_id, known in self._stored.live():
-            self._standing.post(story_id, known)
+            self._access_state.post(story_id, known)
         return offsets
 
 
 class OrphanStore(Protocol):
     """Finds what was viewed and never posted."""
 
-    async def unheard(self, before: datetime, limit: int) -> list[str]: ...
+    async def find_orphans(self, before: datetime, limit: int) -> list[str]: ...
 
     async def end(self, story_id: str, how: str) -> None: ...
 
@@ -112,7 +112,7 @@ class DeleteOrphanViews:
     async def __call__(self) -> bool:
         """One turn; true while there may be more."""
         now = self._now()
-        found = await self._stories.unheard(now - self._after, AT_ONCE)
+        found = await self._stories.find_orphans(now - self._after, AT_ONCE)
         for story_id in found:
             await self._stories.end(story_id, "unheard")
             await self._stories.erase_later(story_id, now)
@@ -123,9 +123,9 @@ class PruneAccessState:
     """Forgets what can no longer matter in memory, in steps between which others run."""
 
     def __init__(
-        self, standing: AccessState, forget_blocks: ForgetStoredBlocks, metrics: EngagementMetrics, now: Clock
+        self, access_state: AccessState, forget_blocks: ForgetStoredBlocks, metrics: EngagementMetrics, now: Clock
     ) -> None:
-        self._standing = standing
+        self._access_state = access_state
         self._forget_blocks = forget_blocks
         self._metrics = metrics
         self._now = now
@@ -133,18 +133,18 @@ class PruneAccessState:
     async def __call__(self) -> bool:
         """One step; true while there may be more."""
         more = await self._forget_blocks()
-        more = self._standing.prune(self._now()) or more
-        for kind, size in self._standing.sizes().items():
+        more = self._access_state.prune(self._now()) or more
+        for kind, size in self._access_state.sizes().items():
             self._metrics.access_state.labels(kind).set(size)
         await asyncio.sleep(0)
         return more
 
 
-class WhenWoken:
+class WakeableSweep:
     """A sweep's turn that begins as soon as it is woken, at the latest when it would anyway."""
 
-    def __init__(self, turn: Callable[[], Awaitable[bool]], every: timedelta) -> None:
-        self._turn = turn
+    def __init__(self, sweep: Callable[[], Awaitable[bool]], every: timedelta) -> None:
+        self._sweep = sweep
         self._every_s = every.total_seconds()
         self._wakeup = Wakeup()
 
@@ -154,6 +154,6 @@ class WhenWoken:
 
     async def __call__(self) -> bool:
         """Work as long as there is something to do, then wait; there is always a next turn."""
-        if not await self._turn():
+        if not await self._sweep():
             await self._wakeup.wait(self._every_s)
         return True

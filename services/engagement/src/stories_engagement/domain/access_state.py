@@ -45,7 +45,7 @@ class BlockState:
     on: bool
     at: datetime
 
-    def outdone_by(self, other: "BlockState") -> bool:
+    def superseded_by(self, other: "BlockState") -> bool:
         """The newer wins; at the same time, the one that blocks: of two words the one that shows less."""
         return other.at > self.at or (other.at == self.at and other.on and not self.on)
 
@@ -64,7 +64,7 @@ class AccessState:
         self._stories: dict[str, LiveStory] = {}
         self._stories_until: dict[int, list[str]] = {}
         self._ended: OrderedDict[str, datetime] = OrderedDict()
-        self._edges: OrderedDict[Pair, tuple[BlockState, datetime]] = OrderedDict()
+        self._blocks: OrderedDict[Pair, tuple[BlockState, datetime]] = OrderedDict()
         self._pairs: defaultdict[str, set[Pair]] = defaultdict(set)
         self._erased: OrderedDict[str, tuple[datetime, datetime]] = OrderedDict()
 
@@ -77,30 +77,30 @@ class AccessState:
         if held is None or held.expires_at != known.expires_at:
             self._stories_until.setdefault(_hour(known.expires_at), []).append(story_id)
 
-    def end(self, story_id: str, heard_at: datetime) -> None:
+    def end(self, story_id: str, received_at: datetime) -> None:
         """A story has ended, for good."""
-        self._ended.setdefault(story_id, heard_at)
+        self._ended.setdefault(story_id, received_at)
         self._stories.pop(story_id, None)
 
-    def block(self, user_id: str, target_id: str, edge: BlockState, heard_at: datetime) -> None:
+    def block(self, user_id: str, target_id: str, state: BlockState, received_at: datetime) -> None:
         """A block was set or lifted; words about erased people from before their erasure are nobody's."""
         pair = user_id, target_id
-        held = self._edges.get(pair)
-        if held is not None and not held[0].outdone_by(edge):
+        held = self._blocks.get(pair)
+        if held is not None and not held[0].superseded_by(state):
             return
-        if any(edge.at <= self._erased[one][0] for one in pair if one in self._erased):
+        if any(state.at <= self._erased[one][0] for one in pair if one in self._erased):
             return
-        self._edges.pop(pair, None)
-        self._edges[pair] = edge, heard_at
+        self._blocks.pop(pair, None)
+        self._blocks[pair] = state, received_at
         for one in pair:
             self._pairs[one].add(pair)
 
-    def erase(self, user_id: str, until: datetime, heard_at: datetime) -> None:
+    def erase(self, user_id: str, until: datetime, received_at: datetime) -> None:
         """A person was erased: blocks set by or against them up to then are forgotten."""
         earlier = self._erased.pop(user_id, None)
         until = max(until, earlier[0]) if earlier else until
-        self._erased[user_id] = until, heard_at
-        for pair in [pair for pair in self._pairs.get(user_id, ()) if self._edges[pair][0].at <= until]:
+        self._erased[user_id] = until, received_at
+        for pair in [pair for pair in self._pairs.get(user_id, ()) if self._blocks[pair][0].at <= until]:
             self._drop(pair)
 
     def story(self, story_id: str, now: datetime) -> LiveStory | None:
@@ -108,46 +108,46 @@ class AccessState:
         known = self._stories.get(story_id)
         return known if known is not None and known.expires_at > now else None
 
-    def over(self, story_id: str, now: datetime) -> bool:
+    def has_ended(self, story_id: str, now: datetime) -> bool:
         """Whether the story is known to have ended, by word or by the clock."""
         if story_id in self._ended:
             return True
         known = self._stories.get(story_id)
         return known is not None and known.expires_at <= now
 
-    def edges(self, pairs: Iterable[Pair]) -> dict[Pair, BlockState]:
+    def block_states(self, pairs: Iterable[Pair]) -> dict[Pair, BlockState]:
         """The newest words about these pairs that are held here."""
-        return {pair: self._edges[pair][0] for pair in pairs if pair in self._edges}
+        return {pair: self._blocks[pair][0] for pair in pairs if pair in self._blocks}
 
-    def edges_of(self, user_id: str) -> dict[Pair, BlockState]:
+    def block_states_of(self, user_id: str) -> dict[Pair, BlockState]:
         """The newest words held here that a person has a part in."""
-        return self.edges(self._pairs.get(user_id, ()))
+        return self.block_states(self._pairs.get(user_id, ()))
 
-    def oldest_edges(self, now: datetime, limit: int) -> dict[Pair, BlockState]:
+    def oldest_block_states(self, now: datetime, limit: int) -> dict[Pair, BlockState]:
         """Some words that were heard long enough ago for MongoDB to have them, the oldest first."""
         found: dict[Pair, BlockState] = {}
-        for pair, (edge, heard_at) in self._edges.items():
-            if len(found) == limit or heard_at + BLOCK_RETENTION > now:
+        for pair, (state, received_at) in self._blocks.items():
+            if len(found) == limit or received_at + BLOCK_RETENTION > now:
                 break
-            found[pair] = edge
+            found[pair] = state
         return found
 
-    def stored(self, edges: dict[Pair, BlockState]) -> None:
+    def drop_stored(self, states: dict[Pair, BlockState]) -> None:
         """MongoDB has these words, so they need not be held here unless there are newer ones."""
-        for pair, edge in edges.items():
-            if self._edges.get(pair, (None,))[0] == edge:
+        for pair, state in states.items():
+            if self._blocks.get(pair, (None,))[0] == state:
                 self._drop(pair)
 
-    def not_stored(self, pairs: Iterable[Pair], now: datetime) -> None:
+    def defer_unstored(self, pairs: Iterable[Pair], now: datetime) -> None:
         """MongoDB does not have these words yet: they are compared again after the others."""
         for pair in pairs:
-            if pair in self._edges:
-                self._edges[pair] = self._edges[pair][0], now
-                self._edges.move_to_end(pair)
+            if pair in self._blocks:
+                self._blocks[pair] = self._blocks[pair][0], now
+                self._blocks.move_to_end(pair)
 
     def sizes(self) -> dict[str, int]:
         """How many entries of each kind are held."""
-        sizes = len(self._stories), len(self._ended), len(self._edges), len(self._erased)
+        sizes = len(self._stories), len(self._ended), len(self._blocks), len(self._erased)
         return dict(zip(KINDS, sizes, strict=True))
 
     def prune(self, now: datetime) -> bool:
@@ -172,7 +172,7 @@ class AccessState:
         return not left
 
     def _drop(self, pair: Pair) -> None:
-        del self._edges[pair]
+        del self._blocks[pair]
         for one in set(pair):
             self._pairs[one].discard(pair)
             if not self._pairs[one]:

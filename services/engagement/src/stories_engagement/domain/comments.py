@@ -21,17 +21,17 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads comments of a story: `avoids` are the people on the other side of a block, either way."""
+    """Who reads comments of a story: `blocked` are the people on the other side of a block, either way."""
 
     user_id: str
     is_author: bool = False
     wants_hidden: bool = False
-    avoids: Set[str] = frozenset()
+    blocked: Set[str] = frozenset()
 
     def may_see(self, comment: Comment) -> bool:
         """The writer always does; others not across a block, nor what is hidden, but for the author who asks for it."""
         if comment.writer_id == self.user_id:
             return True
-        if comment.writer_id in self.avoids:
+        if comment.writer_id in self.blocked:
             return False
         return not comment.hidden or (self.is_author and self.wants_hidden)

@@ -22,9 +22,9 @@ def normalize(text: str) -> str:
 
 
 def contains_hidden_word(words: Iterable[str], text: str) -> bool:
-    """Whether one of the words stands in the text."""
+    """Whether one of the words is in the text."""
     whole = normalize(text)
-    return any(_stands_in(word, whole) for word in _folded_words(tuple(words)))
+    return any(_contains(word, whole) for word in _folded_words(tuple(words)))
 
 
 @lru_cache(maxsize=1024)
@@ -32,23 +32,23 @@ def _folded_words(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(word for word in map(normalize, words) if word.strip())
 
 
-def _stands_in(word: str, text: str) -> bool:
+def _contains(word: str, text: str) -> bool:
     start = text.find(word)
     while start >= 0:
         end = start + len(word)
-        if _parts(text[start - 1 : start], word[0]) and _parts(text[end : end + 1], word[-1]):
+        if _is_boundary(text[start - 1 : start], word[0]) and _is_boundary(text[end : end + 1], word[-1]):
             return True
         start = text.find(word, start + 1)
     return False
 
 
-def _parts(neighbour: str, edge: str) -> bool:
-    """Whether a word may begin or end between its edge and its neighbour ('' where the text ends)."""
+def _is_boundary(neighbour: str, inner: str) -> bool:
+    """Whether a word may begin or end between its inner and its neighbour ('' where the text ends)."""
     if not neighbour:
         return True
     if unicodedata.category(neighbour)[0] == "M":
         return False
-    return not (_is_letter(neighbour) and _is_letter(edge))
+    return not (_is_letter(neighbour) and _is_letter(inner))
 
 
 def _is_letter(character: str) -> bool:

@@ -17,7 +17,7 @@ class RecentPlays:
         """Forget everything, as a new process would have."""
         self._plays.clear()
 
-    def adds_nothing(self, view: View) -> bool:
+    def is_replay(self, view: View) -> bool:
         """Whether everything this view says was counted here before."""
         known = self._plays.get((view.story_id, view.viewer_id, view.play_id))
         return known is not None and known.merged(view.play) == known

@@ -88,7 +88,7 @@ class Block:
     since: datetime
     until: datetime | None = None
 
-    def stood(self, at: datetime) -> bool:
+    def was_active(self, at: datetime) -> bool:
         return self.since <= at and (self.until is None or at < self.until)
 
 
@@ -96,7 +96,7 @@ class Block:
 class CountingContext:
     """All that a batch of views is judged by, read in one snapshot. What is absent does not exist."""
 
-    fences: Mapping[str, StoryCounter]
+    counters: Mapping[str, StoryCounter]
     rows: Mapping[tuple[str, str], ViewerRow]
     erased: Mapping[str, datetime]
     """When people were erased; their views up to then are nobody's."""
@@ -122,12 +122,12 @@ class CountingResult:
     outcomes: Counter[str] = field(default_factory=Counter)
     added: dict[tuple[str, str], ViewerRow] = field(default_factory=dict)
     plays: dict[tuple[str, str], dict[str, Play]] = field(default_factory=dict)
-    grown: Counter[tuple[str, str]] = field(default_factory=Counter)
+    added_plays: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By how many plays each existing row grows."""
     steps: dict[str, CounterStep] = field(default_factory=dict)
-    leftovers: set[str] = field(default_factory=set)
+    erased_with_rows: set[str] = field(default_factory=set)
     """Erased people of whom a row is still there."""
-    unlisting: set[str] = field(default_factory=set)
+    to_unlist: set[str] = field(default_factory=set)
     """People whose history is off and of whom a listed row is still there."""
 
     def step(self, view: View) -> CounterStep:
@@ -141,45 +141,45 @@ OUTCOMES = ("counted", "replayed", "refined", "capped", "own", "late", "erased",
 CountingRule = Callable[[CountingContext], CountingResult]
 
 
-def count_views(views: Sequence[View], scene: CountingContext, now: datetime) -> CountingResult:
+def count_views(views: Sequence[View], context: CountingContext, now: datetime) -> CountingResult:
     """Count a batch of views, in order, against what is known.
 
     Pure, so that a transaction can be run again from the start. Its outcomes: `counted`, `replayed` (nothing new),
     `refined` (a known play, now with greater figures), `capped` (over 100 plays), `own`, `late`, `erased`, `blocked`.
     """
     result = CountingResult()
-    rows = dict(scene.rows)
+    rows = dict(context.rows)
     for view in views:
-        outcome = _refusal(view, scene, now) or _count(view, scene, rows, result)
+        outcome = _rejection(view, context, now) or _count(view, context, rows, result)
         result.outcomes[outcome] += 1
-        if outcome == "erased" and view.key in scene.rows:
-            result.leftovers.add(view.viewer_id)
+        if outcome == "erased" and view.key in context.rows:
+            result.erased_with_rows.add(view.viewer_id)
     return result
 
 
-def _refusal(view: View, scene: CountingContext, now: datetime) -> str | None:
-    fence = scene.fences.get(view.story_id)
-    if fence is not None and (fence.ended or (fence.expires_at is not None and fence.expires_at <= now)):
+def _rejection(view: View, context: CountingContext, now: datetime) -> str | None:
+    counter = context.counters.get(view.story_id)
+    if counter is not None and (counter.ended or (counter.expires_at is not None and counter.expires_at <= now)):
         return "late"
-    author = (fence.author_id if fence else None) or view.author_id
+    author = (counter.author_id if counter else None) or view.author_id
     if author == view.viewer_id:
         return "own"
-    erased_at = scene.erased.get(view.viewer_id)
+    erased_at = context.erased.get(view.viewer_id)
     if erased_at is not None and view.play.at <= erased_at:
         return "erased"
-    if scene.blocks and author is not None:
-        sides = scene.blocks.get((author, view.viewer_id)), scene.blocks.get((view.viewer_id, author))
-        if any(block is not None and block.stood(view.play.at) for block in sides):
+    if context.blocks and author is not None:
+        sides = context.blocks.get((author, view.viewer_id)), context.blocks.get((view.viewer_id, author))
+        if any(block is not None and block.was_active(view.play.at) for block in sides):
             return "blocked"
     return None
 
 
-def _count(view: View, scene: CountingContext, rows: dict[tuple[str, str], ViewerRow], result: CountingResult) -> str:
-    unlisted_until = scene.unlisted_until.get(view.viewer_id)
+def _count(view: View, context: CountingContext, rows: dict[tuple[str, str], ViewerRow], result: CountingResult) -> str:
+    unlisted_until = context.unlisted_until.get(view.viewer_id)
     row = rows.get(view.key)
     if row is None:
-        fence = scene.fences.get(view.story_id)
-        listed = view.listed and (fence is None or fence.view_list)
+        counter = context.counters.get(view.story_id)
+        listed = view.listed and (counter is None or counter.view_list)
         listed = listed and (unlisted_until is None or view.play.at > unlisted_until)
         row = ViewerRow(view.story_id, view.viewer_id, view.play.at, listed, {view.play_id: view.play})
         rows[view.key] = result.added[view.key] = row
@@ -188,7 +188,7 @@ def _count(view: View, scene: CountingContext, rows: dict[tuple[str, str], Viewe
         step.plays += 1
         return "counted"
     if row.listed and unlisted_until is not None and row.viewed_at <= unlisted_until:
-        result.unlisting.add(view.viewer_id)
+        result.to_unlist.add(view.viewer_id)
     known = row.plays.get(view.play_id)
     if known is None and len(row.plays) >= MAX_PLAYS:
         return "capped"
@@ -205,7 +205,7 @@ def _count(view: View, scene: CountingContext, rows: dict[tuple[str, str], Viewe
         return "refined"
     result.step(view).plays += 1
     if not new:
-        result.grown[view.key] += 1
+        result.added_plays[view.key] += 1
     return "counted"
 
 

@@ -27,9 +27,11 @@ class IdempotentExecution:
         self,
         user_id: str,
         story_id: str,
-        asked: IdempotencyRequest | None,
+        idempotency: IdempotencyRequest | None,
         make: Callable[[str], Awaitable[T]],
-        again: Callable[[str], Awaitable[T]],
+        find: Callable[[str], Awaitable[T]],
     ) -> T:
-        """What `make` makes under a fresh id; for a key that did so before, what `again` finds under that id."""
-        return await run_once(self._claims, user_id, asked, make, again, refusals=DOMAIN_ERRORS, under=f"{story_id}/")
+        """What `make` makes under a fresh id; for a key that did so before, what `find` finds under that id."""
+        return await run_once(
+            self._claims, user_id, idempotency, make, find, refusals=DOMAIN_ERRORS, under=f"{story_id}/"
+        )

@@ -12,10 +12,10 @@ from stories_shared.http.rate_limits import rate_limited
 from stories_engagement.usecases.hidden_words import ReadHiddenWords, SetHiddenWords
 from stories_engagement.usecases.privacy import ReadPrivacy, SetPrivacy
 
-MOST_WORDS = 500
+MAX_WORDS = 500
 """Hidden words of an author: each comment is compared with all of them."""
 
-MOST_CHARACTERS = 100
+MAX_CHARACTERS = 100
 """Of a hidden word, which may be several words."""
 
 
@@ -34,7 +34,7 @@ class PrivacyResponse(BaseModel):
 class HiddenWordsRequest(Body):
     """Words that hide a comment. Case, accents' encoding and width do not matter."""
 
-    words: Annotated[list[Annotated[str, Text(1, MOST_CHARACTERS)]], Field(max_length=MOST_WORDS)]
+    words: Annotated[list[Annotated[str, Text(1, MAX_CHARACTERS)]], Field(max_length=MAX_WORDS)]
 
 
 class HiddenWordsResponse(BaseModel):

@@ -26,7 +26,7 @@ from stories_engagement.routes.dependencies import StoryTicket
 from stories_engagement.usecases.access import CheckAccess
 from stories_engagement.usecases.views import ListViewers, ReportedView, ReportViews
 
-MOST_ENTRIES = 100
+MAX_VIEWS = 100
 """Views in one request (docs/http.md)."""
 
 Count = Annotated[int, Meta(ge=0, le=10_000)]
@@ -53,7 +53,7 @@ class ViewRequest(Struct, frozen=True, forbid_unknown_fields=True):
 class ViewsRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of `POST /v1/views`."""
 
-    views: Annotated[list[ViewRequest], Meta(max_length=MOST_ENTRIES)]
+    views: Annotated[list[ViewRequest], Meta(max_length=MAX_VIEWS)]
 
 
 class Rejected(Struct, frozen=True):
@@ -110,7 +110,7 @@ class ViewersResponse(BaseModel):
 
 
 def view_routes(
-    admit: CheckAccess, take: ReportViews, viewers: ListViewers, cursors: Cursors, metrics: EngagementMetrics
+    check_access: CheckAccess, take: ReportViews, viewers: ListViewers, cursors: Cursors, metrics: EngagementMetrics
 ) -> APIRouter:
     """`POST /v1/views` and the list of viewers."""
     router = APIRouter(route_class=DeadlineRoute, tags=["views"])
@@ -137,9 +137,9 @@ def view_routes(
         story_id: StoryId, caller: CurrentCaller, page: Paged, ticket: StoryTicket = None
     ) -> ViewersResponse:
         """Who viewed a story, newest first. For its author only."""
-        admitted = await admit(caller.user_id, story_id, ticket)
+        access = await check_access(caller.user_id, story_id, ticket)
         name = f"viewers {story_id}"
-        found = await viewers(admitted, cursors.position(name, caller.user_id, page, tuple[datetime, str]), page.limit)
+        found = await viewers(access, cursors.position(name, caller.user_id, page, tuple[datetime, str]), page.limit)
         return ViewersResponse(
             items=[
                 ViewerResponse(
@@ -147,7 +147,7 @@ def view_routes(
                 )
                 for v in found.viewers
             ],
-            next_cursor=cursors.seal(name, caller.user_id, found.following) if found.following else None,
+            next_cursor=cursors.seal(name, caller.user_id, found.next_position) if found.next_position else None,
             total=found.total,
             hidden=found.hidden,
         )

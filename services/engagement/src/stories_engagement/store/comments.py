@@ -25,10 +25,10 @@ AT_ONCE = 500
 class MongoComments:
     """Keeps comments. `own`: the text itself has a hidden word; `hidden`: it has, or the one it hangs on has."""
 
-    def __init__(self, book: CounterWriter) -> None:
-        self._book = book
-        self._mongo = book.mongo
-        self._comments = book.mongo[COMMENTS]
+    def __init__(self, counter_writer: CounterWriter) -> None:
+        self._counter_writer = counter_writer
+        self._mongo = counter_writer.mongo
+        self._comments = counter_writer.mongo[COMMENTS]
 
     async def add(
         self, comment: Comment, author_id: str, hides: HasHidden, visible: Callable[[Comment], bool]
@@ -36,7 +36,7 @@ class MongoComments:
         """Keep a comment. Raises `NotFound` where the story has ended or its writer cannot see what it replies to."""
 
         write = WriteComment(comment, author_id, hides, visible)
-        return await self._book.write(comment.story_id, author_id, write)
+        return await self._counter_writer.write(comment.story_id, author_id, write)
 
     async def get(self, comment_id: str) -> Comment | None:
         """A comment by its id."""
@@ -52,18 +52,18 @@ class MongoComments:
         """Delete a comment and its replies; False where it is not there (any more)."""
 
         try:
-            return await self._book.remove(RemoveRow(COMMENT, comment.id, comment.story_id))
+            return await self._counter_writer.remove(RemoveRow(COMMENT, comment.id, comment.story_id))
         except NotFound:
             return False
 
     async def page(self, story_id: str, reply_to: str | None, after: Position | None, limit: int) -> list[Comment]:
         """Top comments newest first, or replies oldest first, whoever may see them."""
-        wanted: Document = {"story_id": story_id, "reply_to": reply_to}
+        query: Document = {"story_id": story_id, "reply_to": reply_to}
         way, beyond = (DESCENDING, "$lt") if reply_to is None else (ASCENDING, "$gt")
         if after is not None:
             at, comment_id = after
-            wanted["$or"] = [{"at": {beyond: at}}, {"at": at, "_id": {beyond: comment_id}}]
-        found = self._comments.find(wanted, sort=[("at", way), ("_id", way)], limit=limit)
+            query["$or"] = [{"at": {beyond: at}}, {"at": at, "_id": {beyond: comment_id}}]
+        found = self._comments.find(query, sort=[("at", way), ("_id", way)], limit=limit)
         return [comment_of(document) for document in await found.to_list(None)]
 
 
@@ -135,11 +135,11 @@ class MongoHiddenWords:
     can go on from there, and that who applies an older change stops.
     """
 
-    def __init__(self, book: CounterWriter) -> None:
-        self._book = book
-        self._mongo = book.mongo
-        self._words = book.mongo[HIDDEN_WORDS]
-        self._comments = book.mongo[COMMENTS]
+    def __init__(self, counter_writer: CounterWriter) -> None:
+        self._counter_writer = counter_writer
+        self._mongo = counter_writer.mongo
+        self._words = counter_writer.mongo[HIDDEN_WORDS]
+        self._comments = counter_writer.mongo[COMMENTS]
         self._loader = DataLoader(self._words, {"words": 1, "rehide": 1})
 
     async def words(self, author_id: str) -> tuple[str, ...]:
@@ -176,18 +176,18 @@ class MongoHiddenWords:
         """One step: some comments of the story it is at, or the way to the next story; None: nothing is left to do."""
         if work.story_id is not None:
             try:
-                judge = JudgeComments(work, work.story_id, hides, until)
-                at = await self._book.write(work.story_id, work.author_id, judge)
+                rule = RehideComments(work, work.story_id, hides, until)
+                at = await self._counter_writer.write(work.story_id, work.author_id, rule)
             except NotFound:
                 at = ""
             if at is None:
                 return None
             if at:
                 return replace(work, comment_id=at)
-        wanted: Document = {"author_id": work.author_id}
+        query: Document = {"author_id": work.author_id}
         if work.story_id is not None:
-            wanted["_id"] = {"$gt": work.story_id}
-        story = await self._mongo[STORIES].find_one(wanted, {"_id": 1}, sort=[("_id", ASCENDING)])
+            query["_id"] = {"$gt": work.story_id}
+        story = await self._mongo[STORIES].find_one(query, {"_id": 1}, sort=[("_id", ASCENDING)])
         if story is None:
             done = {"rehide": "", "story_id": "", "comment_id": ""}
             await self._words.update_one(named(work), {"$unset": done})
@@ -206,7 +206,7 @@ class MongoHiddenWords:
 
 
 @dataclass(slots=True)
-class JudgeComments:
+class RehideComments:
     """Judge some comments of a story by an author's words, and keep how far that is.
 
     Its outcome is the id of the last one, empty where the story is done, None where the words have changed since.
@@ -225,10 +225,10 @@ class JudgeComments:
 
     async def search(self, rows: Rows) -> None:
         """The comments that are next, and what they hang on."""
-        wanted: Document = {"story_id": self.story_id}
+        query: Document = {"story_id": self.story_id}
         if self.work.comment_id is not None:
-            wanted["_id"] = {"$gt": self.work.comment_id}
-        self.found = await rows.find(COMMENTS, wanted, AT_ONCE)
+            query["_id"] = {"$gt": self.work.comment_id}
+        self.found = await rows.find(COMMENTS, query, AT_ONCE)
         tops = [rows.document(COMMENTS, comment_id)["reply_to"] for comment_id in self.found]
         await rows.load((COMMENTS, top) for top in tops if top is not None)
 

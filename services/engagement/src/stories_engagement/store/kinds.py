@@ -26,7 +26,7 @@ class RowKind:
         total: the counter of the kind, which is also the kind in `story-engaged`.
         collection: where its rows are.
         person: the field that says whose a row is.
-        adds: what a row adds to the counters.
+        delta_of: what a row adds to the counters.
         breakdown: a map of counters beside the total, by what people chose; it leaves with the story.
         hangs_on: the field that says which other row of the kind a row hangs on, and leaves with.
         hanging: the field that counts the rows hanging on a row that count themselves.
@@ -35,48 +35,48 @@ class RowKind:
 
     total: str
     collection: str
-    person: str
-    adds: Callable[[Row], Delta]
+    user_field: str
+    delta_of: Callable[[Row], Delta]
     breakdown: str | None = None
-    hangs_on: str | None = None
-    hanging: str = ""
+    parent_field: str | None = None
+    child_count_field: str = ""
     indexes: tuple[IndexModel, ...] = ()
 
     def of_story(self, story_id: str) -> dict[str, Any]:
         """The rows of a story: those of one person and one story have both ids in `_id`, which needs no index."""
-        if self.hangs_on:
+        if self.parent_field:
             return {"story_id": story_id}
         return {"_id": {"$gte": f"{story_id}/", "$lt": f"{story_id}0"}}
 
 
-def reaction_adds(row: Row) -> Delta:
+def reaction_delta(row: Row) -> Delta:
     """A withdrawn reaction leaves its row, so that withdrawing can be repeated."""
     emoji = row["emoji"]
     return Counter({"reaction": 1, f"emoji.{emoji}": 1}) if emoji is not None else Counter()
 
 
-def comment_adds(row: Row) -> Delta:
+def comment_delta(row: Row) -> Delta:
     """Hidden comments count for nobody."""
     return Counter() if row["hidden"] else Counter({"comment": 1})
 
 
-def share_adds(_row: Row) -> Delta:
+def share_delta(_row: Row) -> Delta:
     return Counter({"share": 1})
 
 
-HANGING = [("story_id", ASCENDING), ("reply_to", ASCENDING), ("at", ASCENDING), ("_id", ASCENDING)]
+BY_PARENT = [("story_id", ASCENDING), ("reply_to", ASCENDING), ("at", ASCENDING), ("_id", ASCENDING)]
 
-REACTION = RowKind("reaction", REACTIONS, "viewer_id", reaction_adds, breakdown="emoji")
-SHARE = RowKind("share", SHARES, "viewer_id", share_adds)
+REACTION = RowKind("reaction", REACTIONS, "viewer_id", reaction_delta, breakdown="emoji")
+SHARE = RowKind("share", SHARES, "viewer_id", share_delta)
 COMMENT = RowKind(
     "comment",
     COMMENTS,
     "writer_id",
-    comment_adds,
-    hangs_on="reply_to",
-    hanging="replies",
+    comment_delta,
+    parent_field="reply_to",
+    child_count_field="replies",
     indexes=(
-        IndexModel(HANGING, name="hanging"),
+        IndexModel(BY_PARENT, name="hanging"),
         IndexModel([("story_id", ASCENDING), ("_id", ASCENDING)], name="story"),
     ),
 )

@@ -29,7 +29,7 @@ MARK_RETENTION = timedelta(days=30)
 """Ended marks, lifted blocks and erased-user marks: longer than any record of a topic can live."""
 
 DUPLICATE_KEY = 11000
-MOST_TRIES = 20
+MAX_ATTEMPTS = 20
 
 
 def row_id(story_id: str, user_id: str) -> str:
@@ -42,16 +42,16 @@ async def ensure_schema(mongo: Mongo) -> None:
     month = int(MARK_RETENTION.total_seconds())
     ended = IndexModel([("ended", ASCENDING)], name="ended", expireAfterSeconds=month)
     await mongo.ensure(STORIES, IndexModel([("author_id", ASCENDING), ("_id", ASCENDING)], name="author"))
-    unheard = IndexModel([("since", ASCENDING)], name="unheard", partialFilterExpression={"expires_at": None})
+    orphan = IndexModel([("since", ASCENDING)], name="unheard", partialFilterExpression={"expires_at": None})
     erase_at = IndexModel([("erase_at", ASCENDING)], name="erase_at", sparse=True)
-    await mongo.ensure(VIEWS, ended, unheard, erase_at)
+    await mongo.ensure(VIEWS, ended, orphan, erase_at)
     await mongo.ensure(ENGAGEMENTS, ended, outbox_index())
     newest = [("story_id", ASCENDING), ("listed", ASCENDING), ("at", DESCENDING), ("viewer_id", DESCENDING)]
-    by_person = IndexModel([("viewer_id", ASCENDING), ("_id", ASCENDING)], name="viewer")
-    await mongo.ensure(VIEWERS, IndexModel(newest, name="newest"), by_person)
+    by_viewer = IndexModel([("viewer_id", ASCENDING), ("_id", ASCENDING)], name="viewer")
+    await mongo.ensure(VIEWERS, IndexModel(newest, name="newest"), by_viewer)
     for kind in ROW_KINDS:
-        by_its_person = IndexModel([(kind.person, ASCENDING), ("_id", ASCENDING)], name=kind.person)
-        await mongo.ensure(kind.collection, by_its_person, *kind.indexes)
+        by_user = IndexModel([(kind.user_field, ASCENDING), ("_id", ASCENDING)], name=kind.user_field)
+        await mongo.ensure(kind.collection, by_user, *kind.indexes)
     await mongo.ensure(CLAIMS, *CLAIM_INDEXES, IndexModel([("resource_id", ASCENDING)], name="resource"))
     lifted = IndexModel([("lifted_at", ASCENDING)], name="lifted", expireAfterSeconds=month)
     sides = [IndexModel([(f"{side}_id", ASCENDING)], name=side) for side in ("user", "target")]
@@ -60,20 +60,20 @@ async def ensure_schema(mongo: Mongo) -> None:
     await Leases.ensure(mongo)
     rehide = IndexModel([("rehide", ASCENDING)], name="rehide", sparse=True)
     await mongo.ensure(HIDDEN_WORDS, rehide)
-    heard = IndexModel([("heard_at", ASCENDING)], name="heard", expireAfterSeconds=month)
-    again = IndexModel([("again_at", ASCENDING)], name="again", sparse=True)
-    await mongo.ensure(ERASED_USERS, heard, again)
+    received = IndexModel([("heard_at", ASCENDING)], name="heard", expireAfterSeconds=month)
+    recheck = IndexModel([("again_at", ASCENDING)], name="again", sparse=True)
+    await mongo.ensure(ERASED_USERS, received, recheck)
 
 
-async def transaction_retrying_duplicates(mongo: Mongo, verb: Callable[[Session], Awaitable[T]]) -> T:
+async def transaction_retrying_duplicates(mongo: Mongo, operation: Callable[[Session], Awaitable[T]]) -> T:
     """Run a verb in a transaction, again where another one made the same document first.
 
     Two transactions that both insert a document meet as a conflict, which the driver retries, or as a duplicate key,
     which it does not; here the second try reads what the first one made.
     """
-    for left in reversed(range(MOST_TRIES)):
+    for left in reversed(range(MAX_ATTEMPTS)):
         try:
-            return await mongo.transaction(verb)
+            return await mongo.transaction(operation)
         except (DuplicateKeyError, BulkWriteError) as error:
             if not is_duplicate(error) or not left:
                 raise

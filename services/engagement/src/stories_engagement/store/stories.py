@@ -42,17 +42,17 @@ class MongoStories:
         story_id, known = story.story_id, live_story_of(story)
         fields = asdict(known) | {name: getattr(story, name) for name in ("posted_at", "series_id", "part", "parts")}
 
-        async def verb(session: Session) -> None:
-            fence = await self._views.find_one({"_id": story_id}, {"ended": 1, "expires_at": 1}, session=session)
-            if fence is not None and fence["ended"]:
+        async def operation(session: Session) -> None:
+            counter = await self._views.find_one({"_id": story_id}, {"ended": 1, "expires_at": 1}, session=session)
+            if counter is not None and counter["ended"]:
                 return
-            if fence is not None and fence["expires_at"] is not None:
+            if counter is not None and counter["expires_at"] is not None:
                 older = {"_id": story_id, "revision": {"$lt": known.revision}}
                 await self._mongo[STORIES].replace_one(older, fields, session=session)
                 return
             await self._mongo[STORIES].insert_one({"_id": story_id, **fields}, session=session)
             heard = {"author_id": known.author_id, "expires_at": known.expires_at}
-            if fence is None:
+            if counter is None:
                 new = {"_id": story_id, "viewers": 0, "plays": 0, "ended": None, "since": truncate_to_ms(self._now())}
                 await self._views.insert_one(new | heard, session=session)
             else:
@@ -60,27 +60,27 @@ class MongoStories:
                 change = {"$set": heard, "$inc": {"viewers": -(own > 0), "plays": -own}}
                 await self._views.update_one({"_id": story_id}, change, session=session)
 
-        await transaction_retrying_duplicates(self._mongo, verb)
+        await transaction_retrying_duplicates(self._mongo, operation)
 
     async def end(self, story_id: str, how: str) -> None:
         """Mark a story as ended, once and for all. Its counts and times stay for as long as the mark."""
         now = truncate_to_ms(self._now())
 
-        async def verb(session: Session) -> None:
+        async def operation(session: Session) -> None:
             for name, nothing, over, gone in (
                 (VIEWS, NO_VIEWS, {"ended": now, "how": how}, {}),
                 (ENGAGEMENTS, NO_ENGAGEMENTS, {"ended": now}, dict.fromkeys(("pending", *BREAKDOWNS), "")),
             ):
-                fence = await self._mongo[name].find_one({"_id": story_id}, {"ended": 1}, session=session)
-                if fence is None:
+                counter = await self._mongo[name].find_one({"_id": story_id}, {"ended": 1}, session=session)
+                if counter is None:
                     await self._mongo[name].insert_one({"_id": story_id, **nothing, **over}, session=session)
-                elif fence["ended"] is None:
+                elif counter["ended"] is None:
                     await self._mongo[name].update_one(
                         {"_id": story_id}, {"$set": over, "$unset": gone}, session=session
                     )
             await self._mongo[STORIES].delete_one({"_id": story_id}, session=session)
 
-        await transaction_retrying_duplicates(self._mongo, verb)
+        await transaction_retrying_duplicates(self._mongo, operation)
 
     async def erase(self, story_id: str, steps: int) -> bool:
         """Delete the rows of a story in at most so many steps; whether all are gone.
@@ -116,10 +116,10 @@ class MongoStories:
         """Nothing is left to erase."""
         await self._views.update_one({"_id": story_id}, {"$unset": {"erase_at": ""}})
 
-    async def unheard(self, before: datetime, limit: int) -> list[str]:
+    async def find_orphans(self, before: datetime, limit: int) -> list[str]:
         """Stories that were viewed for the first time before then, and never heard of."""
-        wanted = {"expires_at": None, "ended": None, "since": {"$lt": before}}
-        return [fence["_id"] for fence in await self._views.find(wanted, {"_id": 1}, limit=limit).to_list(None)]
+        query = {"expires_at": None, "ended": None, "since": {"$lt": before}}
+        return [counter["_id"] for counter in await self._views.find(query, {"_id": 1}, limit=limit).to_list(None)]
 
     async def live(self) -> AsyncIterator[tuple[str, LiveStory]]:
         """All stories that are kept, a batch at a time."""
@@ -129,8 +129,8 @@ class MongoStories:
     async def ended_since(self, since: datetime) -> AsyncIterator[tuple[str, datetime]]:
         """Stories that ended since then and when that was heard, the oldest first."""
         found = self._views.find({"ended": {"$gte": since}}, {"ended": 1}, sort=[("ended", ASCENDING)])
-        async for fence in found:
-            yield fence["_id"], fence["ended"]
+        async for counter in found:
+            yield counter["_id"], counter["ended"]
 
     async def _forget_own(self, story_id: str, author_id: str, session: Session) -> int:
         """Take away the author's own views that came before anybody here knew whose story it is; how many plays."""

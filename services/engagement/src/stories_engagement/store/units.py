@@ -34,18 +34,18 @@ class Rows:
                 missing[key[0]].add(key[1])
         for collection, ids in missing.items():
             self._read |= dict.fromkeys((collection, _id) for _id in ids)
-            wanted = {"_id": {"$in": sorted(ids)}}
-            self._note(collection, await self._mongo[collection].find(wanted, session=self._session).to_list(None))
+            query = {"_id": {"$in": sorted(ids)}}
+            self._record(collection, await self._mongo[collection].find(query, session=self._session).to_list(None))
         return bool(missing)
 
-    async def find(self, collection: str, wanted: Mapping[str, Any], limit: int) -> list[str]:
+    async def find(self, collection: str, query: Mapping[str, Any], limit: int) -> list[str]:
         """Read the first documents by their ids that match; their ids."""
         found = (
             await self._mongo[collection]
-            .find(wanted, sort=[("_id", 1)], limit=limit, session=self._session)
+            .find(query, sort=[("_id", 1)], limit=limit, session=self._session)
             .to_list(None)
         )
-        self._note(collection, found)
+        self._record(collection, found)
         return [document["_id"] for document in found]
 
     def loaded(self, collection: str, _id: str) -> bool:
@@ -81,8 +81,8 @@ class Rows:
         for (collection, _id), after in self._now.items():
             kind, before = BY_COLLECTION.get(collection), self._read[collection, _id]
             if kind is not None:
-                delta.update(kind.adds(after) if after else {})
-                delta.subtract(kind.adds(before) if before else {})
+                delta.update(kind.delta_of(after) if after else {})
+                delta.subtract(kind.delta_of(before) if before else {})
         return Counter({path: by for path, by in delta.items() if by})
 
     async def write(self) -> None:
@@ -101,6 +101,6 @@ class Rows:
         for collection, some in writes.items():
             await self._mongo[collection].bulk_write(some, ordered=False, session=self._session)
 
-    def _note(self, collection: str, found: list[Document]) -> None:
+    def _record(self, collection: str, found: list[Document]) -> None:
         for document in found:
             self._read[collection, document["_id"]] = document

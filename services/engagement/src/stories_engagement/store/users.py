@@ -28,13 +28,13 @@ class MongoBlocks:
         self._blocks = mongo[BLOCKS]
         self._loader = DataLoader(self._blocks, {"on": 1, "at": 1})
 
-    async def edges(self, pairs: Iterable[Pair]) -> dict[Pair, BlockState]:
+    async def block_states(self, pairs: Iterable[Pair]) -> dict[Pair, BlockState]:
         """The words about these pairs; what is absent was never said or is long lifted."""
         ids = {row_id(*pair): pair for pair in pairs}
         found = await self._loader.get_many(ids)
         return {ids[_id]: BlockState(block["on"], block["at"]) for _id, block in found.items()}
 
-    async def edges_of(self, user_id: str, limit: int) -> dict[Pair, BlockState]:
+    async def block_states_of(self, user_id: str, limit: int) -> dict[Pair, BlockState]:
         """Blocks that stand and that a person has a part in, at most so many."""
         fields = {"user_id": 1, "target_id": 1, "at": 1}
         sides = await asyncio.gather(
@@ -45,42 +45,42 @@ class MongoBlocks:
         )
         return {(b["user_id"], b["target_id"]): BlockState(on=True, at=b["at"]) for side in sides for b in side}
 
-    async def outdated(self, edges: Mapping[Pair, BlockState]) -> set[Pair]:
+    async def outdated(self, states: Mapping[Pair, BlockState]) -> set[Pair]:
         """Which of these words are stored, or outdone by what is stored: by a newer word or by an erasure."""
-        people = sorted({user_id for pair in edges for user_id in pair})
+        people = sorted({user_id for pair in states for user_id in pair})
         erased = await self._mongo[ERASED_USERS].find({"_id": {"$in": people}}, {"at": 1}).to_list(None)
-        stored, until = await self.edges(edges), {mark["_id"]: mark["at"] for mark in erased}
+        stored, until = await self.block_states(states), {mark["_id"]: mark["at"] for mark in erased}
         return {
             pair
-            for pair, edge in edges.items()
-            if (pair in stored and not stored[pair].outdone_by(edge))
-            or any(user_id in until and edge.at <= until[user_id] for user_id in pair)
+            for pair, state in states.items()
+            if (pair in stored and not stored[pair].superseded_by(state))
+            or any(user_id in until and state.at <= until[user_id] for user_id in pair)
         }
 
-    async def put(self, user_id: str, target_id: str, edge: BlockState) -> None:
+    async def put(self, user_id: str, target_id: str, state: BlockState) -> None:
         """Keep a block or its lifting, unless a newer word is kept or one of the two was erased since.
 
         The two come by topics of their own: of a block heard after its lifting, it is kept since when it had stood.
         """
 
-        async def verb(session: Session) -> None:
+        async def operation(session: Session) -> None:
             key = {"_id": row_id(user_id, target_id)}
             held = await self._blocks.find_one(key, session=session)
-            nobodys = {"_id": {"$in": [user_id, target_id]}, "at": {"$gte": edge.at}}
+            nobodys = {"_id": {"$in": [user_id, target_id]}, "at": {"$gte": state.at}}
             if await self._mongo[ERASED_USERS].find_one(nobodys, session=session):
                 return
-            if held and not BlockState(held["on"], held["at"]).outdone_by(edge):
-                if edge.on and held.get("lifted_at") == held["since"] > edge.at:
-                    await self._blocks.update_one(key, {"$set": {"since": edge.at}}, session=session)
+            if held and not BlockState(held["on"], held["at"]).superseded_by(state):
+                if state.on and held.get("lifted_at") == held["since"] > state.at:
+                    await self._blocks.update_one(key, {"$set": {"since": state.at}}, session=session)
                 return
-            document = {"user_id": user_id, "target_id": target_id, "on": edge.on, "at": edge.at, "since": edge.at}
+            document = {"user_id": user_id, "target_id": target_id, "on": state.on, "at": state.at, "since": state.at}
             if held and held["on"]:
                 document["since"] = held["since"]
-            if not edge.on:
-                document["lifted_at"] = edge.at
+            if not state.on:
+                document["lifted_at"] = state.at
             await self._blocks.replace_one(key, document, upsert=True, session=session)
 
-        await transaction_retrying_duplicates(self._mongo, verb)
+        await transaction_retrying_duplicates(self._mongo, operation)
 
     async def forget(self, user_id: str, until: datetime) -> None:
         """Take away all blocks by and against a person up to a time."""
@@ -126,9 +126,9 @@ class MongoUserErasure:
         self._now = now
         self._forgets = forgets
 
-    async def mark_erased(self, user_id: str, at: datetime, again_at: datetime) -> datetime:
+    async def mark_erased(self, user_id: str, at: datetime, recheck_at: datetime) -> datetime:
         """Mark a person as erased up to a time, or the later one of an earlier mark, which is returned."""
-        change = {"$max": {"at": at}, "$set": {"again_at": again_at, "heard_at": truncate_to_ms(self._now())}}
+        change = {"$max": {"at": at}, "$set": {"again_at": recheck_at, "heard_at": truncate_to_ms(self._now())}}
         after = ReturnDocument.AFTER
         try:
             mark = await self._marks.find_one_and_update({"_id": user_id}, change, upsert=True, return_document=after)
@@ -142,11 +142,11 @@ class MongoUserErasure:
             await forget(user_id, until)
         await self._claims.delete_many({"user_id": user_id, "at": {"$lte": until}})
 
-    async def to_look_at_again(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
+    async def due_for_recheck(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
         """Whom to forget a second time by now."""
         found = self._marks.find({"again_at": {"$lte": now}}, {"at": 1}, limit=limit)
         return [(mark["_id"], mark["at"]) for mark in await found.to_list(None)]
 
-    async def looked_again(self, user_id: str, at: datetime) -> None:
+    async def mark_rechecked(self, user_id: str, at: datetime) -> None:
         """Note that this was done, unless the mark has changed since."""
         await self._marks.update_one({"_id": user_id, "at": at}, {"$unset": {"again_at": ""}})

@@ -69,42 +69,42 @@ class RemoveRow:
     row_id: str
     story_id: str
     until: datetime | None = None
-    hanging: list[str] = field(default_factory=list)
+    children: list[str] = field(default_factory=list)
 
     @property
     def alone(self) -> bool:
         """Whether rows may hang on it."""
-        return self.kind.hangs_on is not None
+        return self.kind.parent_field is not None
 
     def needs(self, rows: Rows) -> Iterable[Key]:
         """The row, and what it hangs on."""
         yield self.kind.collection, self.row_id
-        if self.kind.hangs_on and rows.loaded(self.kind.collection, self.row_id):
+        if self.kind.parent_field and rows.loaded(self.kind.collection, self.row_id):
             row = rows.get(self.kind.collection, self.row_id)
-            if row is not None and row[self.kind.hangs_on] is not None:
-                yield self.kind.collection, row[self.kind.hangs_on]
+            if row is not None and row[self.kind.parent_field] is not None:
+                yield self.kind.collection, row[self.kind.parent_field]
 
     async def search(self, rows: Rows) -> None:
         """The rows that hang on it."""
-        if self.kind.hangs_on:
-            wanted = {"story_id": self.story_id, self.kind.hangs_on: self.row_id}
-            self.hanging = await rows.find(self.kind.collection, wanted, REMOVED_AT_ONCE)
+        if self.kind.parent_field:
+            query = {"story_id": self.story_id, self.kind.parent_field: self.row_id}
+            self.children = await rows.find(self.kind.collection, query, REMOVED_AT_ONCE)
 
     def apply(self, rows: Rows) -> bool | None:
         """Delete them."""
         kind, row = self.kind, rows.get(self.kind.collection, self.row_id)
         if row is None or (self.until is not None and row["at"] > self.until):
             return False
-        hanging = [rows.document(kind.collection, row_id) for row_id in self.hanging]
-        for each in hanging:
-            rows.delete(kind.collection, each["_id"])
-        if len(hanging) == REMOVED_AT_ONCE:
-            counted = sum(bool(kind.adds(each)) for each in hanging)
-            rows.put(kind.collection, {**row, kind.hanging: row[kind.hanging] - counted})
+        children = [rows.document(kind.collection, row_id) for row_id in self.children]
+        for child in children:
+            rows.delete(kind.collection, child["_id"])
+        if len(children) == REMOVED_AT_ONCE:
+            counted = sum(bool(kind.delta_of(child)) for child in children)
+            rows.put(kind.collection, {**row, kind.child_count_field: row[kind.child_count_field] - counted})
             return None
         rows.delete(kind.collection, self.row_id)
-        top_id = row[kind.hangs_on] if kind.hangs_on else None
+        top_id = row[kind.parent_field] if kind.parent_field else None
         top = rows.get(kind.collection, top_id) if top_id is not None else None
-        if top is not None and kind.adds(row):
-            rows.put(kind.collection, {**top, kind.hanging: top[kind.hanging] - 1})
+        if top is not None and kind.delta_of(row):
+            rows.put(kind.collection, {**top, kind.child_count_field: top[kind.child_count_field] - 1})
         return True

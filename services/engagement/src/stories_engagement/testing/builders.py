@@ -67,7 +67,7 @@ def a_ticket(story: StoryPosted, viewer_id: str, **changes: Any) -> Ticket:
     return replace(ticket, **changes)
 
 
-def a_fact(
+def a_record(
     event: E, *, source: str = "/stories/engagement", at: datetime | None = None, event_id: str | None = None
 ) -> ReceivedEvent[E]:
     """A fact as a consumer gets it; `at` is when the log took it."""

@@ -53,7 +53,7 @@ class ServiceHarness:
     def token(self, user: str, *roles: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.realm.servers.token(user, roles=roles)}"}
 
-    async def ask(
+    async def request(
         self, method: str, path: str, user: str, ticket: Ticket | str | None = None, **more: Any
     ) -> httpx.Response:
         """One request as somebody; `ticket` is a ticket or its text."""
@@ -62,17 +62,17 @@ class ServiceHarness:
             headers["Story-Ticket"] = ticket if isinstance(ticket, str) else self.tickets.sign(ticket)
         return await self.client.request(method, path, headers=headers, **more)
 
-    async def post(self, author: str = "ann", *, heard: bool = True, **changes: Any) -> StoryPosted:
+    async def post(self, author: str = "ann", *, consumed: bool = True, **changes: Any) -> StoryPosted:
         """A story that this service has heard of."""
         story = a_story(author, **changes)
         await self.ingest.publish(story)
-        if heard:
-            await eventually(lambda: self.knows(story))
+        if consumed:
+            await eventually(lambda: self.has_consumed(story))
         return story
 
-    async def knows(self, story: StoryPosted) -> bool:
+    async def has_consumed(self, story: StoryPosted) -> bool:
         found = await self.mongo["stories"].find_one({"_id": story.story_id})
-        known = self.app.state.standing.story(story.story_id, story.posted_at)
+        known = self.app.state.access_state.story(story.story_id, story.posted_at)
         newest = known is not None and known.revision >= story.revision
         return newest and found is not None and found["revision"] >= story.revision
 
@@ -80,10 +80,10 @@ class ServiceHarness:
     def mongo(self) -> Any:
         return self.app.state.runtime.mongo
 
-    def listen(self, event: type[E]) -> Callable[[], Awaitable[list[E]]]:
+    def event_reader(self, event: type[E]) -> Callable[[], Awaitable[list[E]]]:
         """A function that gives every event of a type that was ever said here."""
 
-        async def heard() -> list[E]:
+        async def consumed() -> list[E]:
             reader = self.kafka.reader(auto_offset_reset="earliest")
             await reader.start()
             try:
@@ -98,7 +98,7 @@ class ServiceHarness:
             finally:
                 await reader.stop()
 
-        return heard
+        return consumed
 
     def metric(self, name: str, **labels: str) -> float:
         """What a metric of this process says now."""
@@ -108,32 +108,32 @@ class ServiceHarness:
     async def view(self, story: StoryPosted, viewer: str, **changes: Any) -> httpx.Response:
         """Report one view over HTTP."""
         ticket = changes.pop("ticket", None) or self.tickets.sign(a_ticket(story, viewer))
-        return await self.ask("POST", "/v1/views", viewer, json={"views": [{"ticket": ticket, **changes}]})
+        return await self.request("POST", "/v1/views", viewer, json={"views": [{"ticket": ticket, **changes}]})
 
     async def counts(self, story: StoryPosted) -> dict[str, int]:
-        answer = await self.ask("GET", f"/v1/stories/{story.story_id}/counts", story.author_id)
+        answer = await self.request("GET", f"/v1/stories/{story.story_id}/counts", story.author_id)
         assert answer.status_code == 200, answer.text
         found: dict[str, int] = answer.json()
         return found
 
     async def viewers(self, story: StoryPosted, **query: Any) -> dict[str, Any]:
-        answer = await self.ask("GET", f"/v1/stories/{story.story_id}/viewers", story.author_id, params=query)
+        answer = await self.request("GET", f"/v1/stories/{story.story_id}/viewers", story.author_id, params=query)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
 
-    async def counted(self, story: StoryPosted, **expected: int) -> dict[str, int]:
+    async def until_counted(self, story: StoryPosted, **expected: int) -> dict[str, int]:
         """Wait until the counts are so."""
 
-        async def so() -> dict[str, int]:
+        async def reached() -> dict[str, int]:
             found = await self.counts(story)
             assert {name: found[name] for name in expected} == expected
             return found
 
-        settled: dict[str, int] = await eventually(so)
-        return settled
+        counts: dict[str, int] = await eventually(reached)
+        return counts
 
-    async def drained(self, *events: type[Event]) -> None:
+    async def until_consumed(self, *events: type[Event]) -> None:
         """Wait until every record of these topics that is there now has been handled."""
         consumer_context = self.app.state.runtime.consumer_context
         ends: dict[TopicPartition, int] = {}
@@ -167,15 +167,15 @@ async def running(realm: TestEnvironment, **changes: Any) -> AsyncIterator[Servi
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://engagement") as client,
     ):
-        house = ServiceHarness(realm, settings, client, app)
-        await house.ingest.start()
-        await house.feed.start()
+        service = ServiceHarness(realm, settings, client, app)
+        await service.ingest.start()
+        await service.feed.start()
         await eventually(lambda: is_ready(client), within_s=30)
         try:
-            yield house
+            yield service
         finally:
-            await house.ingest.stop()
-            await house.feed.stop()
+            await service.ingest.stop()
+            await service.feed.stop()
 
 
 async def is_ready(client: httpx.AsyncClient) -> bool:

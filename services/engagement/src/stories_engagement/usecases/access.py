@@ -24,7 +24,7 @@ class TicketReader(Protocol):
 class Freshness(Protocol):
     """Knows whether this replica still hears what concerns a story and the two people."""
 
-    def lost(self, story_id: str, *user_ids: str) -> bool: ...
+    def is_stale(self, story_id: str, *user_ids: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +55,23 @@ class CheckAccess:
     """
 
     tickets: TicketReader
-    standing: AccessState
+    access_state: AccessState
     blocks: FindBlocked
-    hearing: Freshness
+    freshness: Freshness
     now: Clock
 
     async def __call__(self, user_id: str, story_id: str, text: str | None) -> StoryAccess:
         """Admit to everything but views; a ticket from before the access was narrowed is refused."""
         now = self.now()
-        known = self.standing.story(story_id, now)
+        known = self.access_state.story(story_id, now)
         if known is not None and known.author_id == user_id:
-            self._must_hear(story_id, user_id)
+            self._require_fresh(story_id, user_id)
             return StoryAccess(
                 story_id, user_id, user_id, known.comments, True, known.reactions, known.sharing, known.view_list
             )
         if text is None:
             if known is None:
-                self._must_hear(story_id, user_id)  # it may be the caller's own, and not heard of yet
+                self._require_fresh(story_id, user_id)  # it may be the caller's own, and not heard of yet
             raise AccessDenied("missing")
         ticket = self.ticket(user_id, text)
         if await self.blocks.among(user_id, [ticket.author_id]):
@@ -109,13 +109,13 @@ class CheckAccess:
             ticket = self.tickets.read(text, user_id, now, TICKET_READ_GRACE)
         except TicketRefused as refused:
             raise AccessDenied(refused.reason) from refused
-        if ticket.expires_at <= now or self.standing.over(ticket.story_id, now):
+        if ticket.expires_at <= now or self.access_state.has_ended(ticket.story_id, now):
             raise AccessDenied("ended")
         if ticket.ends_at <= now:
             raise AccessDenied("expired")
-        self._must_hear(ticket.story_id, user_id, ticket.author_id)
+        self._require_fresh(ticket.story_id, user_id, ticket.author_id)
         return ticket
 
-    def _must_hear(self, story_id: str, *user_ids: str) -> None:
-        if self.hearing.lost(story_id, *user_ids):
+    def _require_fresh(self, story_id: str, *user_ids: str) -> None:
+        if self.freshness.is_stale(story_id, *user_ids):
             raise ReplicaStale(story_id)

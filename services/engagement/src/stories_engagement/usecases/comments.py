@@ -20,7 +20,7 @@ HasHidden = Callable[[Sequence[str]], bool]
 Position = tuple[datetime, str]
 """Where a page of comments begins: after this time and id."""
 
-MOST_LOOKS = 10
+MAX_PAGE_READS = 10
 """Reads of the store for one page. A page among very many hidden comments may thus come out short, never unbounded."""
 
 
@@ -47,11 +47,11 @@ class HiddenWordsInForce(Protocol):
 
 
 async def reader_of(
-    admitted: StoryAccess, blocks: FindBlocked, comments: Sequence[Comment], *, wants_hidden: bool = False
+    access: StoryAccess, blocks: FindBlocked, comments: Sequence[Comment], *, wants_hidden: bool = False
 ) -> Reader:
     """How an admitted person reads these comments."""
-    avoids = await blocks.among(admitted.user_id, {comment.writer_id for comment in comments} - {admitted.user_id})
-    return Reader(admitted.user_id, admitted.is_author, wants_hidden, avoids)
+    blocked = await blocks.among(access.user_id, {comment.writer_id for comment in comments} - {access.user_id})
+    return Reader(access.user_id, access.is_author, wants_hidden, blocked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +62,28 @@ class WriteComment:
     blocks: FindBlocked
     now: Clock
 
-    def check(self, admitted: StoryAccess) -> None:
+    def check(self, access: StoryAccess) -> None:
         """Raises `FeatureDisabled` or `FriendsOnly` where the author does not want it from this person."""
-        if admitted.comments == "nobody":
+        if access.comments == "nobody":
             raise FeatureDisabled("comments")
-        if admitted.comments == "friends" and not (admitted.friend or admitted.is_author):
+        if access.comments == "friends" and not (access.friend or access.is_author):
             raise FriendsOnly
 
-    async def __call__(self, admitted: StoryAccess, comment_id: str, text: str, reply_to: str | None) -> Comment:
+    async def __call__(self, access: StoryAccess, comment_id: str, text: str, reply_to: str | None) -> Comment:
         """The comment as it is kept. Raises `NotFound` where the story or the comment replied to is not there."""
-        self.check(admitted)
+        self.check(access)
         comment = Comment(
             id=comment_id,
-            story_id=admitted.story_id,
-            writer_id=admitted.user_id,
+            story_id=access.story_id,
+            writer_id=access.user_id,
             text=text,
             created_at=truncate_to_ms(self.now()),
             reply_to=reply_to,
         )
         replied_to = await self.comments.get(reply_to) if reply_to is not None else None
-        reader = await reader_of(admitted, self.blocks, [replied_to] if replied_to else [], wants_hidden=True)
+        reader = await reader_of(access, self.blocks, [replied_to] if replied_to else [], wants_hidden=True)
         return await self.comments.add(
-            comment, admitted.author_id, lambda words: contains_hidden_word(words, text), reader.may_see
+            comment, access.author_id, lambda words: contains_hidden_word(words, text), reader.may_see
         )
 
 
@@ -114,36 +114,36 @@ class ReadComments:
     blocks: FindBlocked
 
     async def __call__(
-        self, admitted: StoryAccess, reply_to: str | None, after: Position | None, limit: int, *, wants_hidden: bool
+        self, access: StoryAccess, reply_to: str | None, after: Position | None, limit: int, *, wants_hidden: bool
     ) -> tuple[list[Comment], Position | None]:
         """Top ones newest first, or the replies to one oldest first; and where the next page begins, if there is one.
 
         Raises `NotFound` where the comment replied to is not there for this reader.
         """
-        words, top = await self.words.unapplied(admitted.author_id), None
+        words, top = await self.words.unapplied(access.author_id), None
         if reply_to is not None:
             top = await self.comments.get(reply_to)
-            if top is None or top.story_id != admitted.story_id:
+            if top is None or top.story_id != access.story_id:
                 raise NotFound
-            if not (await reader_of(admitted, self.blocks, [top], wants_hidden=True)).may_see(top):
+            if not (await reader_of(access, self.blocks, [top], wants_hidden=True)).may_see(top):
                 raise NotFound
         found: list[Comment] = []
-        for _ in range(MOST_LOOKS):
-            looked = await self.comments.page(admitted.story_id, reply_to, after, limit + 1)
-            reader = await reader_of(admitted, self.blocks, looked, wants_hidden=wants_hidden)
-            for kept in looked:
-                comment = kept if words is None else judged(kept, top, words)
+        for _ in range(MAX_PAGE_READS):
+            batch = await self.comments.page(access.story_id, reply_to, after, limit + 1)
+            reader = await reader_of(access, self.blocks, batch, wants_hidden=wants_hidden)
+            for kept in batch:
+                comment = kept if words is None else with_words_applied(kept, top, words)
                 if reader.may_see(comment):
                     if len(found) == limit:
                         return found, after
                     found.append(comment)
                 after = comment.created_at, comment.id
-            if len(looked) <= limit:
+            if len(batch) <= limit:
                 return found, None
         return found, after
 
 
-def judged(comment: Comment, top: Comment | None, words: Sequence[str]) -> Comment:
+def with_words_applied(comment: Comment, top: Comment | None, words: Sequence[str]) -> Comment:
     """The comment as the words make it, whatever was kept of it by earlier ones."""
     return replace(
         comment,
@@ -156,13 +156,13 @@ class DeleteComment:
     """Delete a comment with its replies: its writer, the story's author and admins may, without a ticket."""
 
     comments: Comments
-    standing: AccessState
+    access_state: AccessState
     now: Clock
 
     async def __call__(self, user_id: str, comment_id: str, *, is_admin: bool) -> None:
         """Raises `NotFound` where there is none, `AccessDenied` for anybody else."""
         comment = await self.comments.get(comment_id)
-        if comment is None or self.standing.over(comment.story_id, self.now()):
+        if comment is None or self.access_state.has_ended(comment.story_id, self.now()):
             raise NotFound
         if not is_admin and user_id != comment.writer_id and user_id != await self._author_of(comment.story_id):
             raise AccessDenied("comment")
@@ -170,5 +170,5 @@ class DeleteComment:
             raise NotFound
 
     async def _author_of(self, story_id: str) -> str | None:
-        known = self.standing.story(story_id, self.now())
+        known = self.access_state.story(story_id, self.now())
         return known.author_id if known is not None else await self.comments.author_of(story_id)

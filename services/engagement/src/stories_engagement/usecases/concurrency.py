@@ -10,13 +10,13 @@ AT_ONCE = 16
 """Verbs under way: enough to hide a round trip, few enough to leave connections to requests."""
 
 
-async def gather_limited(verb: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
+async def gather_limited(operation: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
     """Apply a verb to each item, in no order. All are tried, then the first failure is raised."""
     free = asyncio.Semaphore(AT_ONCE)
 
     async def one(item: T) -> None:
         async with free:
-            await verb(item)
+            await operation(item)
 
     for outcome in await asyncio.gather(*map(one, items), return_exceptions=True):
         if outcome is not None:

@@ -14,7 +14,7 @@ from stories_engagement.usecases.access import CheckAccess, StoryAccess
 class Reactions(Protocol):
     """Keeps one reaction per viewer and story, and how many there are of each."""
 
-    async def put(self, admitted: StoryAccess, emoji: str, at: datetime) -> None: ...
+    async def put(self, access: StoryAccess, emoji: str, at: datetime) -> None: ...
 
     async def withdraw(self, story_id: str, user_id: str, at: datetime) -> bool: ...
 
@@ -30,11 +30,11 @@ class React:
     reactions: Reactions
     now: Clock
 
-    async def __call__(self, admitted: StoryAccess, emoji: str) -> None:
+    async def __call__(self, access: StoryAccess, emoji: str) -> None:
         """Raises `FeatureDisabled` where the author wants none, `Gone` where the story ended just now."""
-        if not admitted.reactions:
+        if not access.reactions:
             raise FeatureDisabled("reactions")
-        await self.reactions.put(admitted, emoji, truncate_to_ms(self.now()))
+        await self.reactions.put(access, emoji, truncate_to_ms(self.now()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,15 @@ class WithdrawReaction:
     """Take one's reaction back. It needs no ticket, for it may be all that is left between the two."""
 
     reactions: Reactions
-    admit: CheckAccess
+    check_access: CheckAccess
     now: Clock
 
     async def __call__(self, user_id: str, story_id: str, ticket: str | None) -> None:
         """Done as well where there is none any more. Raises `AccessDenied` for who never reacted and has no ticket."""
-        if self.admit.standing.over(story_id, self.now()):
+        if self.check_access.access_state.has_ended(story_id, self.now()):
             raise AccessDenied("ended")
         if not await self.reactions.withdraw(story_id, user_id, truncate_to_ms(self.now())):
-            await self.admit(user_id, story_id, ticket)
+            await self.check_access(user_id, story_id, ticket)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,15 @@ class ReadReactions:
 
     reactions: Reactions
 
-    async def __call__(self, admitted: StoryAccess) -> tuple[Mapping[str, int], str | None]:
-        counts = await self.reactions.counts(admitted.story_id)
-        return counts, await self.reactions.mine(admitted.story_id, admitted.user_id)
+    async def __call__(self, access: StoryAccess) -> tuple[Mapping[str, int], str | None]:
+        counts = await self.reactions.counts(access.story_id)
+        return counts, await self.reactions.mine(access.story_id, access.user_id)
 
 
 class Shares(Protocol):
     """Keeps who shared a story."""
 
-    async def put(self, admitted: StoryAccess, at: datetime) -> None: ...
+    async def put(self, access: StoryAccess, at: datetime) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,12 @@ class Share:
     """The setting `SHARE_URL`, with `{id}` in it."""
     now: Clock
 
-    async def __call__(self, admitted: StoryAccess) -> str:
+    async def __call__(self, access: StoryAccess) -> str:
         """The link. Raises `FeatureDisabled` where sharing is off, `NotFound` where the story ended just now."""
-        if not admitted.sharing:
+        if not access.sharing:
             raise FeatureDisabled("sharing")
-        await self.shares.put(admitted, truncate_to_ms(self.now()))
-        return self.link(admitted.story_id)
+        await self.shares.put(access, truncate_to_ms(self.now()))
+        return self.link(access.story_id)
 
     def link(self, story_id: str) -> str:
         return self.url.replace("{id}", story_id)
@@ -113,5 +113,5 @@ class ReadCounts:
 
     counters: Counters
 
-    async def __call__(self, admitted: StoryAccess) -> Counts:
-        return await self.counters.counts(admitted.story_id)
+    async def __call__(self, access: StoryAccess) -> Counts:
+        return await self.counters.counts(access.story_id)

@@ -11,27 +11,27 @@ from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.external_producers import clamp_to_append_time, receipt_id_of
 
 
-class People(Protocol):
+class ErasedUsers(Protocol):
     """Keeps marks of erased people and takes away what was theirs."""
 
-    async def mark_erased(self, user_id: str, at: datetime, again_at: datetime) -> datetime: ...
+    async def mark_erased(self, user_id: str, at: datetime, recheck_at: datetime) -> datetime: ...
 
     async def forget(self, user_id: str, until: datetime) -> None: ...
 
-    async def to_look_at_again(self, now: datetime, limit: int) -> Sequence[tuple[str, datetime]]: ...
+    async def due_for_recheck(self, now: datetime, limit: int) -> Sequence[tuple[str, datetime]]: ...
 
-    async def looked_again(self, user_id: str, at: datetime) -> None: ...
+    async def mark_rechecked(self, user_id: str, at: datetime) -> None: ...
 
 
-class DataErasures(Protocol):
+class DataErasedPublisher(Protocol):
     """Says that a user is forgotten here."""
 
-    async def say_data_erased(self, event: UserDataErased) -> None: ...
+    async def publish_data_erased(self, event: UserDataErased) -> None: ...
 
 
-def erased_until(fact: ReceivedEvent[UserErased]) -> datetime:
+def erased_until(record: ReceivedEvent[UserErased]) -> datetime:
     """Up to when everything of the user is nobody's; an outsider's time ahead of the log's is the log's."""
-    return clamp_to_append_time(fact, fact.event.at)
+    return clamp_to_append_time(record, record.event.at)
 
 
 RECHECK_AFTER = timedelta(seconds=65)
@@ -48,25 +48,25 @@ class EraseUser:
     What a user did with live stories leaves the counts with it, so that a count stays equal to its list.
     """
 
-    people: People
-    erasures: DataErasures
+    users: ErasedUsers
+    publisher: DataErasedPublisher
     now: Clock
 
-    async def __call__(self, fact: ReceivedEvent[UserErased]) -> None:
-        event, at = fact.event, erased_until(fact)
-        until = await self.people.mark_erased(event.user_id, at, self.now() + RECHECK_AFTER)
-        await self.people.forget(event.user_id, until)
-        receipt_id = receipt_id_of(fact)
-        await self.erasures.say_data_erased(
+    async def __call__(self, record: ReceivedEvent[UserErased]) -> None:
+        event, at = record.event, erased_until(record)
+        until = await self.users.mark_erased(event.user_id, at, self.now() + RECHECK_AFTER)
+        await self.users.forget(event.user_id, until)
+        receipt_id = receipt_id_of(record)
+        await self.publisher.publish_data_erased(
             UserDataErased(
                 receipt_id=receipt_id, user_id=event.user_id, service="engagement", erased_at=truncate_to_ms(self.now())
             )
         )
 
-    async def look_again(self) -> int:
+    async def recheck(self) -> int:
         """Forget what was being written while users were erased; returns how many users were looked at."""
-        waiting = await self.people.to_look_at_again(self.now(), AT_ONCE)
+        waiting = await self.users.due_for_recheck(self.now(), AT_ONCE)
         for user_id, at in waiting:
-            await self.people.forget(user_id, at)
-            await self.people.looked_again(user_id, at)
+            await self.users.forget(user_id, at)
+            await self.users.mark_rechecked(user_id, at)
         return len(waiting)

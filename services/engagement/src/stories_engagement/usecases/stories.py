@@ -53,10 +53,10 @@ class Stories(Protocol):
         ...
 
 
-class Erasures(Protocol):
+class ErasurePublisher(Protocol):
     """Says that a story is erased here."""
 
-    async def say_erased(self, event: StoryErased) -> None: ...
+    async def publish_erased(self, event: StoryErased) -> None: ...
 
 
 def live_story_of(story: StoryPosted) -> LiveStory:
@@ -73,10 +73,10 @@ def live_story_of(story: StoryPosted) -> LiveStory:
     )
 
 
-def reject_unauthorized_deletion(fact: ReceivedEvent[StoryDeleted]) -> None:
+def reject_unauthorized_deletion(record: ReceivedEvent[StoryDeleted]) -> None:
     """Outsiders delete as admins only (docs/events.md). Raises `InvalidMessage`."""
-    if not is_authorized_deletion(fact):
-        raise InvalidMessage(f"an outside deletion by {fact.event.by}")
+    if not is_authorized_deletion(record):
+        raise InvalidMessage(f"an outside deletion by {record.event.by}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,12 @@ class StoreStories:
 
     stories: Stories
 
-    async def __call__(self, facts: Sequence[ReceivedEvent[StoryPosted]]) -> None:
+    async def __call__(self, records: Sequence[ReceivedEvent[StoryPosted]]) -> None:
         newest: dict[str, StoryPosted] = {}
-        for fact in facts:
-            held = newest.get(fact.event.story_id)
-            if held is None or held.revision < fact.event.revision:
-                newest[fact.event.story_id] = fact.event
+        for record in records:
+            held = newest.get(record.event.story_id)
+            if held is None or held.revision < record.event.revision:
+                newest[record.event.story_id] = record.event
         await gather_limited(self.stories.put, newest.values())
 
 
@@ -99,18 +99,18 @@ class EndStories:
     """End stories and erase everything that people did with them, then say so, known or not, every time."""
 
     stories: Stories
-    erasures: Erasures
+    publisher: ErasurePublisher
     now: Clock
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
-    async def expired(self, facts: Sequence[ReceivedEvent[StoryExpired]]) -> None:
+    async def expired(self, records: Sequence[ReceivedEvent[StoryExpired]]) -> None:
         """End them because their time is over, but not before this clock says so too: those that are over come first.
 
         Raises:
             Unavailable: one is not over for longer than this waits.
             Unacceptable: one is not over for a long time.
         """
-        now, expires = self.now(), {fact.event.story_id: fact.event.expires_at for fact in facts}
+        now, expires = self.now(), {record.event.story_id: record.event.expires_at for record in records}
         last = max(expires.values())
         if last - now > MAX_CLOCK_SKEW:
             raise InvalidMessage(f"expires only at {last}")
@@ -120,11 +120,11 @@ class EndStories:
             await self._until(last)
             await gather_limited(self._expire, early)
 
-    async def deleted(self, facts: Sequence[ReceivedEvent[StoryDeleted]]) -> None:
+    async def deleted(self, records: Sequence[ReceivedEvent[StoryDeleted]]) -> None:
         """End them because they were taken back. Raises `InvalidMessage` for a slip of an outsider."""
-        for fact in facts:
-            reject_unauthorized_deletion(fact)
-        await gather_limited(self._delete, {fact.event.story_id for fact in facts})
+        for record in records:
+            reject_unauthorized_deletion(record)
+        await gather_limited(self._delete, {record.event.story_id for record in records})
 
     async def continue_erasing(self) -> bool:
         """Go on with an erasure that was left for later, for a bounded number of steps; whether there was one."""
@@ -133,7 +133,7 @@ class EndStories:
         if story_id is None:
             return False
         if await self.stories.erase(story_id, ERASE_STEPS):
-            await self._say_erased(story_id)
+            await self._publish_erased(story_id)
             await self.stories.erased(story_id)
         else:
             await self.stories.erase_later(story_id, self.now())
@@ -155,9 +155,9 @@ class EndStories:
     async def _end(self, story_id: str, how: Literal["expired", "deleted"]) -> None:
         await self.stories.end(story_id, how)
         if await self.stories.erase(story_id, ERASE_STEPS):
-            await self._say_erased(story_id)
+            await self._publish_erased(story_id)
         else:
             await self.stories.erase_later(story_id, self.now())
 
-    async def _say_erased(self, story_id: str) -> None:
-        await self.erasures.say_erased(StoryErased(story_id=story_id, store="engagement", erased_at=self.now()))
+    async def _publish_erased(self, story_id: str) -> None:
+        await self.publisher.publish_erased(StoryErased(story_id=story_id, store="engagement", erased_at=self.now()))

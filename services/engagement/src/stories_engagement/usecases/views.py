@@ -30,7 +30,7 @@ class ViewHistorySettings(Protocol):
 class ViewPublisher(Protocol):
     """Says facts; returns when they are durable."""
 
-    async def say_views(self, views: Sequence[StoryViewed]) -> None: ...
+    async def publish_views(self, views: Sequence[StoryViewed]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ class ReportResult:
 class ReportViews:
     """Put reported views into the log, each keyed by its story. They count when they are consumed."""
 
-    admit: CheckAccess
+    check_access: CheckAccess
     blocks: FindBlocked
-    histories: ViewHistorySettings
-    log: ViewPublisher
+    view_history: ViewHistorySettings
+    publisher: ViewPublisher
     now: Clock
 
     async def __call__(self, viewer_id: str, entries: Sequence[ReportedView]) -> ReportResult:
@@ -74,7 +74,7 @@ class ReportViews:
         refusals: list[str] = []
         for index, entry in enumerate(entries):
             try:
-                ticket = self.admit.ticket(viewer_id, entry.ticket)
+                ticket = self.check_access.ticket(viewer_id, entry.ticket)
             except AccessDenied as refused:
                 rejected.append((index, "ended" if refused.reason == "ended" else "ticket"))
                 refusals.append(refused.reason)
@@ -85,10 +85,10 @@ class ReportViews:
             refused_now = [index for index, _, ticket in good if ticket.author_id in blocked]
             rejected = sorted([*rejected, *((index, "ticket") for index in refused_now)])
             refusals += ["blocked"] * len(refused_now)
-            good = [each for each in good if each[2].author_id not in blocked]
+            good = [entry for entry in good if entry[2].author_id not in blocked]
         if good:
-            listed, at = await self.histories.listed(viewer_id), truncate_to_ms(self.now())
-            await self.log.say_views(
+            listed, at = await self.view_history.listed(viewer_id), truncate_to_ms(self.now())
+            await self.publisher.publish_views(
                 [
                     StoryViewed(
                         story_id=ticket.story_id,
@@ -110,7 +110,7 @@ class ReportViews:
 class ViewRepository(Protocol):
     """The rows of viewers and the counters of stories."""
 
-    async def count(self, views: Sequence[View], judge: CountingRule) -> CountingResult: ...
+    async def count(self, views: Sequence[View], rule: CountingRule) -> CountingResult: ...
 
     async def marks(self, user_ids: Iterable[str]) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]: ...
 
@@ -127,26 +127,26 @@ class CountViews:
     committed after the mark's owner had cleaned up finds the mark now, or at the redelivery if the process dies here.
     """
 
-    ledger: ViewRepository
+    view_store: ViewRepository
     recent: RecentPlays
     now: Clock
 
-    async def __call__(self, facts: Sequence[ReceivedEvent[StoryViewed]]) -> Counter[str]:
+    async def __call__(self, records: Sequence[ReceivedEvent[StoryViewed]]) -> Counter[str]:
         """Count them and return how many had which outcome."""
-        views = [view_of(fact) for fact in facts]
-        fresh = [view for view in views if not self.recent.adds_nothing(view)]
+        views = [view_of(record) for record in records]
+        fresh = [view for view in views if not self.recent.is_replay(view)]
         outcomes = Counter({"replayed": len(views) - len(fresh)})
         if fresh:
-            result = await self.ledger.count(fresh, lambda scene: count_views(fresh, scene, self.now()))
-            await self._look_again(result)
+            result = await self.view_store.count(fresh, lambda context: count_views(fresh, context, self.now()))
+            await self._recheck(result)
             outcomes += result.outcomes
             self.recent.remember(fresh)
         return outcomes
 
-    async def _look_again(self, result: CountingResult) -> None:
+    async def _recheck(self, result: CountingResult) -> None:
         touched = {viewer_id for _, viewer_id in (*result.added, *result.plays)}
-        erased, unlisted_until = await self.ledger.marks(touched | result.leftovers | result.unlisting)
-        forget, unlist = set(result.leftovers), set(result.unlisting)
+        erased, unlisted_until = await self.view_store.marks(touched | result.erased_with_rows | result.to_unlist)
+        forget, unlist = set(result.erased_with_rows), set(result.to_unlist)
         for row in result.added.values():
             if row.listed and row.viewed_at <= unlisted_until.get(row.viewer_id, NEVER):
                 unlist.add(row.viewer_id)
@@ -156,19 +156,19 @@ class CountViews:
             if viewer_id in erased and any(play.at <= erased[viewer_id] for play in some):
                 forget.add(viewer_id)
         for viewer_id in forget & erased.keys():
-            await self.ledger.forget_viewer(viewer_id, erased[viewer_id])
+            await self.view_store.forget_viewer(viewer_id, erased[viewer_id])
         for viewer_id in unlist & unlisted_until.keys():
-            await self.ledger.unlist(viewer_id, unlisted_until[viewer_id])
+            await self.view_store.unlist(viewer_id, unlisted_until[viewer_id])
 
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 """Before anything."""
 
 
-def view_of(fact: ReceivedEvent[StoryViewed]) -> View:
+def view_of(record: ReceivedEvent[StoryViewed]) -> View:
     """The view that a fact tells of. Without a play's id, the fact's own identity makes one: redelivery adds none."""
-    event, taps = fact.event, fact.event.taps or Taps()
-    play_id = event.play_id or "~" + urlsafe_b64encode(hashlib.sha256(fact.identity.encode()).digest()[:16]).decode()
+    event, taps = record.event, record.event.taps or Taps()
+    play_id = event.play_id or "~" + urlsafe_b64encode(hashlib.sha256(record.identity.encode()).digest()[:16]).decode()
     return View(
         story_id=event.story_id,
         viewer_id=event.viewer_id,
@@ -176,7 +176,7 @@ def view_of(fact: ReceivedEvent[StoryViewed]) -> View:
         author_id=event.author_id,
         listed=event.listed is not False,
         play=Play(
-            at=min(event.viewed_at, fact.appended_at),
+            at=min(event.viewed_at, record.appended_at),
             watched_ms=event.watched_ms,
             completed=event.completed,
             forward=taps.forward,
@@ -207,14 +207,14 @@ class ViewerPage:
     viewers: Sequence[Viewer]
     total: int
     hidden: int
-    following: Position | None = None
+    next_position: Position | None = None
     """Where the next page begins, if there is one."""
 
 
 class Viewers(Protocol):
     """Reads who has viewed a story."""
 
-    async def page(self, story_id: str, after: Position | None, limit: int, avoid: Set[str]) -> ViewerPage: ...
+    async def page(self, story_id: str, after: Position | None, limit: int, excluded: Set[str]) -> ViewerPage: ...
 
     async def total(self, story_id: str) -> int: ...
 
@@ -226,17 +226,17 @@ class ListViewers:
     viewers: Viewers
     blocks: FindBlocked
 
-    async def __call__(self, admitted: StoryAccess, after: Position | None, limit: int) -> ViewerPage:
+    async def __call__(self, access: StoryAccess, after: Position | None, limit: int) -> ViewerPage:
         """A page of at most `limit`. Raises `AccessDenied` for anybody but the author."""
-        if not admitted.is_author:
+        if not access.is_author:
             raise AccessDenied("author")
-        if not admitted.view_list:
-            total = await self.viewers.total(admitted.story_id)
+        if not access.view_list:
+            total = await self.viewers.total(access.story_id)
             return ViewerPage((), total, total)
-        avoid = await self.blocks.of(admitted.author_id)
-        page = await self.viewers.page(admitted.story_id, after, limit + 1, avoid)
-        # Where the author is apart from more people than one lookup names, these may be among the others.
-        apart = await self.blocks.among(admitted.author_id, {viewer.viewer_id for viewer in page.viewers})
-        shown = [viewer for viewer in page.viewers[:limit] if viewer.viewer_id not in apart]
+        excluded = await self.blocks.of(access.author_id)
+        page = await self.viewers.page(access.story_id, after, limit + 1, excluded)
+        # Where the author is blocked from more people than one lookup names, these may be among the others.
+        blocked = await self.blocks.among(access.author_id, {viewer.viewer_id for viewer in page.viewers})
+        shown = [viewer for viewer in page.viewers[:limit] if viewer.viewer_id not in blocked]
         last = page.viewers[limit - 1] if len(page.viewers) > limit else None
-        return replace(page, viewers=shown, following=(last.viewed_at, last.viewer_id) if last else None)
+        return replace(page, viewers=shown, next_position=(last.viewed_at, last.viewer_id) if last else None)
