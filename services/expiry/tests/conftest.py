@@ -56,7 +56,7 @@ async def accounts(request: pytest.FixtureRequest, realm: Realm) -> AsyncIterato
 
 
 @pytest.fixture(params=["fake", "pymongo", "motor"])
-async def roster(request: pytest.FixtureRequest, realm: Realm) -> AsyncIterator[store.MongoReplicas | MemoryReplicas]:
+async def replicas(request: pytest.FixtureRequest, realm: Realm) -> AsyncIterator[store.MongoReplicas | MemoryReplicas]:
     """The roster of replicas: one suite runs over all of them."""
     if request.param == "fake":
         yield MemoryReplicas()

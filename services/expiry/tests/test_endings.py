@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from stories_expiry.testing import MemoryStories, fact
+from stories_expiry.testing import MemoryStories, record
 from stories_expiry.usecases.endings import AcceptAnswers, OutageDetector, RecordDeletion, ResendUnanswered
 from stories_expiry.usecases.receipts import ReadReceipt
 from stories_shared.errors import InvalidMessage
@@ -19,7 +19,7 @@ def deleted(clock: HandClock, by: str = "author") -> StoryDeleted:
 async def test_the_author_and_admins_read_the_receipt_and_nobody_else() -> None:
     clock, stories = HandClock(), MemoryStories()
     event = deleted(clock)
-    await RecordDeletion(stories, clock)(fact(event, clock()))
+    await RecordDeletion(stories, clock)(record(event, clock()))
     read = ReadReceipt(stories, timedelta(days=8))
     mine = await read(event.story_id, "ann", admin=False)
     assert mine is not None
@@ -35,14 +35,14 @@ async def test_the_author_and_admins_read_the_receipt_and_nobody_else() -> None:
 async def test_an_outsider_who_claims_to_be_the_author_is_refused(by: str) -> None:
     clock, stories = HandClock(), MemoryStories()
     with pytest.raises(InvalidMessage):
-        await RecordDeletion(stories, clock)(fact(deleted(clock, by), clock(), source=None))
+        await RecordDeletion(stories, clock)(record(deleted(clock, by), clock(), source=None))
     assert stories.rows == {}
 
 
 async def test_an_outsiders_author_is_not_believed_and_its_time_is_never_ahead() -> None:
     clock, stories = HandClock(), MemoryStories()
     event = StoryDeleted(story_id=new_id(), author_id="eve", deleted_at=clock() + timedelta(days=1), by="admin")
-    await RecordDeletion(stories, clock)(fact(event, clock(), source="/moderation"))
+    await RecordDeletion(stories, clock)(record(event, clock(), source="/moderation"))
     receipt = await stories.receipt(event.story_id)
     assert receipt is not None
     assert (receipt.author_id, receipt.ended_at) == (None, clock())
@@ -51,10 +51,10 @@ async def test_an_outsiders_author_is_not_believed_and_its_time_is_never_ahead()
 async def test_a_receipt_closes_with_the_last_store_and_new_answers_are_told_once() -> None:
     clock, stories = HandClock(), MemoryStories()
     event = deleted(clock)
-    await RecordDeletion(stories, clock)(fact(event, clock()))
+    await RecordDeletion(stories, clock)(record(event, clock()))
     clock.forward(seconds=3)
     answers = [
-        fact(StoryErased(story_id=event.story_id, store=store, erased_at=clock()), clock())  # type: ignore[arg-type]
+        record(StoryErased(story_id=event.story_id, store=store, erased_at=clock()), clock())  # type: ignore[arg-type]
         for store in ("media", "feed", "engagement")
     ]
     accept = AcceptAnswers(stories, ResendUnanswered(stories, clock, lambda: None), OutageDetector(clock), clock)
@@ -66,19 +66,19 @@ async def test_a_receipt_closes_with_the_last_store_and_new_answers_are_told_onc
 
 
 async def test_saying_again_wakes_the_outbox_only_where_something_is_late() -> None:
-    clock, stories, woken = HandClock(), MemoryStories(), []
-    await RecordDeletion(stories, clock)(fact(deleted(clock), clock()))
-    again = ResendUnanswered(stories, clock, lambda: woken.append(clock()))
+    clock, stories, wakeups = HandClock(), MemoryStories(), []
+    await RecordDeletion(stories, clock)(record(deleted(clock), clock()))
+    again = ResendUnanswered(stories, clock, lambda: wakeups.append(clock()))
     assert await again() == 0
     clock.forward(seconds=15)
     assert await again() == 1
-    assert woken == [clock()]
+    assert wakeups == [clock()]
 
 
 async def test_a_store_that_answers_after_a_silence_is_asked_at_once_for_what_is_open() -> None:
     clock, stories = HandClock(), MemoryStories()
     opened = deleted(clock)
-    await RecordDeletion(stories, clock)(fact(opened, clock()))
+    await RecordDeletion(stories, clock)(record(opened, clock()))
     again = ResendUnanswered(stories, clock, lambda: None)
     accept = AcceptAnswers(stories, again, OutageDetector(clock), clock)
     for seconds in (15, 30, 60):
@@ -86,7 +86,7 @@ async def test_a_store_that_answers_after_a_silence_is_asked_at_once_for_what_is
         assert await again() == 1
 
     async def answer() -> None:
-        await accept([fact(StoryErased(story_id=new_id(), store="feed", erased_at=clock()), clock())])
+        await accept([record(StoryErased(story_id=new_id(), store="feed", erased_at=clock()), clock())])
 
     await answer()
     assert await again() == 1

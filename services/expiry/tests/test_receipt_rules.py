@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from stories_expiry.app import clears_after
+from stories_expiry.app import content_record_age
 from stories_expiry.domain.accounts import SERVICES, AccountReceipt
 from stories_expiry.domain.endings import MARK_RETENTION, MAX_RESEND_DELAY, Receipt, log_clears_by, resend_delay
 from stories_shared.kafka.topics import Topics
@@ -20,13 +20,15 @@ def test_dead_letter_views_are_what_the_log_keeps_longest() -> None:
     topics = Topics.of([timedelta(hours=24)])
     dead_letter = topics["story-viewed.engagement.dlq"]
     assert (
-        clears_after(topics) == dead_letter.retention + dead_letter.segment + timedelta(minutes=5) > timedelta(days=7)
+        content_record_age(topics)
+        == dead_letter.retention + dead_letter.segment + timedelta(minutes=5)
+        > timedelta(days=7)
     )
 
 
 def test_stories_that_live_for_weeks_stay_in_the_log_for_weeks() -> None:
     topics = Topics.of([timedelta(days=14)])
-    assert clears_after(topics) > timedelta(days=15)
+    assert content_record_age(topics) > timedelta(days=15)
 
 
 def test_marks_outlive_every_record() -> None:

@@ -35,7 +35,7 @@ async def test_a_timer_is_due_at_its_time_and_fires_once(stories: Store, clock: 
     assert await stories.arm([set_]) == {set_.story_id}
     assert await stories.fire([set_.story_id], clock.forward(seconds=9.999)) == set()
     assert await stories.due(clock(), clock() + timedelta(seconds=1), 10) == [
-        Due(set_.expires_at, set_.story_id, heard=False)
+        Due(set_.expires_at, set_.story_id, local_only=False)
     ]
     assert await stories.fire([set_.story_id], clock.forward(milliseconds=1)) == {set_.story_id}
     assert await stories.fire([set_.story_id], clock()) == set()
@@ -162,9 +162,9 @@ async def test_an_outsiders_deletion_takes_its_author_from_our_own_record(storie
     ]
     assert authors == ["ann", None]
     await stories.arm([unknown])
-    told = await stories.receipt(unknown.story_id)
-    assert told is not None
-    assert told.author_id == "ann"
+    receipt = await stories.receipt(unknown.story_id)
+    assert receipt is not None
+    assert receipt.author_id == "ann"
 
 
 async def test_what_is_not_answered_in_time_is_said_again_ever_more_rarely(stories: Store, clock: HandClock) -> None:
@@ -243,7 +243,7 @@ def with_stores(stories: Store, *names: Any) -> Store:
 
 async def test_the_census_counts_what_runs_and_what_is_overdue(stories: Store, clock: HandClock) -> None:
     await stories.arm([timer(clock, lives_s=lives) for lives in (1, 2, 60)])
-    census = await stories.census(clock.forward(seconds=4))
+    census = await stories.count_timers(clock.forward(seconds=4))
     assert (census.timers, census.overdue, census.oldest_overdue_s) == (3, 2, 3.0)
 
 

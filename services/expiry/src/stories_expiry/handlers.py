@@ -40,8 +40,8 @@ def event_handlers(
     async def on_story_erased(batch: Batch) -> None:
         """Note what stores erased. Replays are harmless: a store's first answer stands."""
 
-        async def accept(facts: Sequence[ReceivedEvent[StoryErased]]) -> None:
-            for answered in await accept_answers(facts):
+        async def accept(records: Sequence[ReceivedEvent[StoryErased]]) -> None:
+            for answered in await accept_answers(records):
                 metrics.erasure_duration.labels(answered.store).observe(answered.after_s)
 
         await for_batch(batch, StoryErased, accept)

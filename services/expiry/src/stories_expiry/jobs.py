@@ -33,13 +33,13 @@ class FiringLoop:
         """Something may be due sooner than it was."""
         self._wakeup.set()
 
-    async def turn(self) -> bool:
+    async def run_once(self) -> bool:
         """Nap until something is due, at most a second, and fire it; there is always a next turn at once."""
-        await self._wakeup.wait(self._nap_s())
+        await self._wakeup.wait(self._sleep_s())
         record_fired(await self.fire(), self.outbox, self.metrics)
         return True
 
-    def _nap_s(self) -> float:
+    def _sleep_s(self) -> float:
         due = self.wheel.next_at()
         return min(MAX_SLEEP_S, max(0.0, (due - self.now()).total_seconds())) if due else MAX_SLEEP_S
 
@@ -52,7 +52,7 @@ class OverdueSweep:
         self.outbox = outbox
         self.metrics = metrics
 
-    async def turn(self) -> None:
+    async def run_once(self) -> None:
         """One look."""
         record_fired(await self.fire(), self.outbox, self.metrics)
 
@@ -89,7 +89,7 @@ class ResendSweep:
         # Whoever begins to do this does not know what happened before.
         self._was_impaired = True
 
-    async def turn(self) -> bool:
+    async def run_once(self) -> bool:
         """Mark what is due, of both kinds; true while there is more to make due."""
         if self.impaired():
             self._was_impaired = True
@@ -109,14 +109,14 @@ class Gauges:
         self.leases = leases
         self.metrics = metrics
 
-    async def turn(self) -> None:
+    async def run_once(self) -> None:
         """Count once, where this replica is the one that does."""
-        census, audit = TimerCounts(0, 0, 0.0), Audit(dict.fromkeys(STORES, 0), dict.fromkeys(STORES, 0.0))
+        counts, audit = TimerCounts(0, 0, 0.0), Audit(dict.fromkeys(STORES, 0), dict.fromkeys(STORES, 0.0))
         if await self.leases.acquire("count"):
-            census, audit = await self.timers(), await self.audit()
-        self.metrics.timers.set(census.timers)
-        self.metrics.timers_overdue.set(census.overdue)
-        self.metrics.oldest_overdue.set(census.oldest_overdue_s)
+            counts, audit = await self.timers(), await self.audit()
+        self.metrics.timers.set(counts.timers)
+        self.metrics.timers_overdue.set(counts.overdue)
+        self.metrics.oldest_overdue.set(counts.oldest_overdue_s)
         for store, number in audit.open.items():
             self.metrics.receipts_open.labels(store).set(number)
             self.metrics.oldest_receipt.labels(store).set(audit.oldest_s[store])

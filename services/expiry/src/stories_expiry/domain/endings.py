@@ -84,14 +84,14 @@ def resend_delay(send_count: int) -> timedelta:
     return min(FIRST_RESEND_DELAY * doubled, MAX_RESEND_DELAY)
 
 
-def log_clears_by(receipt: Receipt, clears_after: timedelta) -> datetime:
+def log_clears_by(receipt: Receipt, max_record_age: timedelta) -> datetime:
     """When at the latest Kafka has dropped the last record with the story's content or a viewer's id.
 
     Args:
         receipt: the last such record was appended by the last of its times: a store that has answered takes no more.
-        clears_after: how long the topic that keeps such records longest keeps one, dead-lettered ones included.
+        max_record_age: how long the topic that keeps such records longest keeps one, dead-lettered ones included.
     """
-    return max((receipt.ended_at, *receipt.erased.values())) + clears_after
+    return max((receipt.ended_at, *receipt.erased.values())) + max_record_age
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,13 +37,13 @@ class Due(NamedTuple):
 
     at: datetime
     story_id: str
-    heard: bool
+    local_only: bool
 
 
 class TimerWheel:
     """What is due soon, by second. Holding a story twice is harmless.
 
-    A second's entries are unpacked and sorted once, when it begins; what is due is then taken in bounded parts.
+    A second's entries are unpacked and sorted once, when it begins; what is due is then due in bounded parts.
 
     Args:
         capacity: the most entries it holds; further ones are refused.
@@ -54,12 +54,12 @@ class TimerWheel:
         self._buckets: dict[int, bytearray] = {}
         self._earliest: dict[int, int] = {}
         self._ready: list[tuple[int, bytes, bool]] = []
-        self._held = 0
+        self._size = 0
 
     def __len__(self) -> int:
-        return self._held
+        return self._size
 
-    def hold(self, story_id: str, at: datetime, *, heard: bool) -> bool:
+    def add(self, story_id: str, at: datetime, *, local_only: bool) -> bool:
         """Hold a story until it is due; False where there is no room.
 
         Args:
@@ -67,12 +67,12 @@ class TimerWheel:
             at: when it is due, aware; cut to milliseconds.
             heard: whether it was heard of here rather than read from the store, where every replica finds it.
         """
-        if self._held >= self.capacity:
+        if self._size >= self.capacity:
             return False
         second, ms = divmod(epoch_ms(at), 1000)
-        self._buckets.setdefault(second, bytearray()).extend(ENTRY.pack(UUID(story_id).bytes, ms, heard))
+        self._buckets.setdefault(second, bytearray()).extend(ENTRY.pack(UUID(story_id).bytes, ms, local_only))
         self._earliest[second] = min(ms, self._earliest.get(second, ms))
-        self._held += 1
+        self._size += 1
         return True
 
     def next_at(self) -> datetime | None:
@@ -83,22 +83,22 @@ class TimerWheel:
             times.append(second * 1000 + self._earliest[second])
         return from_epoch_ms(min(times)) if times else None
 
-    def take(self, now: datetime, most: int = CAPACITY) -> list[Due]:
+    def pop_due(self, now: datetime, limit: int = CAPACITY) -> list[Due]:
         """Take out what is due by now, earliest first, each story once.
 
         Args:
             now: aware.
-            most: take no more entries at once; the rest comes with the next call.
+            limit: take no more entries at once; the rest comes with the next call.
         """
         until = epoch_ms(now)
         self._unpack(until)
-        taken: dict[bytes, tuple[int, bool]] = {}
-        while self._ready and self._ready[-1][0] <= until and len(taken) < most:
-            at, packed, heard = self._ready.pop()
-            self._held -= 1
-            earlier = taken.get(packed)
-            taken[packed] = (earlier[0], heard or earlier[1]) if earlier else (at, heard)
-        return [Due(from_epoch_ms(ms), str(UUID(bytes=packed)), heard) for packed, (ms, heard) in taken.items()]
+        due: dict[bytes, tuple[int, bool]] = {}
+        while self._ready and self._ready[-1][0] <= until and len(due) < limit:
+            at, packed, local_only = self._ready.pop()
+            self._size -= 1
+            earlier = due.get(packed)
+            due[packed] = (earlier[0], local_only or earlier[1]) if earlier else (at, local_only)
+        return [Due(from_epoch_ms(ms), str(UUID(bytes=packed)), local_only) for packed, (ms, local_only) in due.items()]
 
     def _unpack(self, until: int) -> None:
         """Sort the entries of every second that has begun, the earliest last."""
@@ -106,7 +106,7 @@ class TimerWheel:
         for second in begun:
             start = second * 1000
             entries = ENTRY.iter_unpack(self._buckets.pop(second))
-            self._ready += [(start + ms, packed, heard) for packed, ms, heard in entries]
+            self._ready += [(start + ms, packed, local_only) for packed, ms, local_only in entries]
             del self._earliest[second]
         if begun:
             self._ready.sort(reverse=True)
@@ -123,13 +123,13 @@ class LiveReplicas:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_ordered", tuple(sorted({self.me, *self.replicas})))
 
-    def prefers(self, story_id: str) -> bool:
+    def is_first(self, story_id: str) -> bool:
         """Whether this replica fires the story first; exactly one does where all see the same crew."""
         return self._ordered[UUID(story_id).int % len(self._ordered)] == self.me
 
-    def mine(self, dues: list[Due]) -> list[Due]:
+    def own_share(self, dues: list[Due]) -> list[Due]:
         """Those that are not left to another replica."""
-        return [due for due in dues if due.heard or self.prefers(due.story_id)]
+        return [due for due in dues if due.local_only or self.is_first(due.story_id)]
 
 
 def epoch_ms(at: datetime) -> int:

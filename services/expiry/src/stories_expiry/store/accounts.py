@@ -1,4 +1,4 @@
-"""One document per demand to erase a user: what was demanded, who has answered, when to ask again."""
+"""One document per demand to erase a user: what was opened, who has answered, when to ask again."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -42,17 +42,17 @@ class MongoAccounts:
             *resending.indexes(),
         )
 
-    async def demand(self, erasure: ErasureRequest, now: datetime, *, said: bool) -> AccountReceipt:
+    async def open_receipt(self, erasure: ErasureRequest, now: datetime, *, published: bool) -> AccountReceipt:
         """Open the receipt unless it is open, marked to be said unless somebody said it; the receipt as it stands."""
-        fresh = {"$not": ["$at"]}
-        demanded = {
+        new = {"$not": ["$at"]}
+        opened = {
             "at": if_null("at", erasure.at),
             "user_id": if_null("user_id", erasure.user_id),
             "said": if_null("said", {"id": {"$literal": erasure.event_id}, "at": erasure.at}),
             "send_count": if_null("send_count", 1),
-            "pending": "$pending" if said else cond(fresh, pending_mark(1, now), "$pending"),
+            "pending": "$pending" if published else cond(new, pending_mark(1, now), "$pending"),
         }
-        await self._change(erasure.receipt_id, [{"$set": demanded}], now)
+        await self._change(erasure.receipt_id, [{"$set": opened}], now)
         document = await self.collection.find_one({"_id": erasure.receipt_id})
         return receipt_of(document or {"_id": erasure.receipt_id, "user_id": erasure.user_id, "at": erasure.at})
 
@@ -72,13 +72,13 @@ class MongoAccounts:
 
     async def latest(self, user_id: str) -> AccountReceipt | None:
         """The newest demand about the user, or None."""
-        wanted: dict[str, Any] = {"user_id": user_id, "at": {"$exists": True}}
-        document = await self.collection.find_one(wanted, sort=[("at", -1)])
+        query: dict[str, Any] = {"user_id": user_id, "at": {"$exists": True}}
+        document = await self.collection.find_one(query, sort=[("at", -1)])
         return receipt_of(document) if document else None
 
     async def _change(self, receipt_id: str, change: list[Stage], now: datetime) -> None:
-        settle = update_pipelines.recompute_waiting("$at", self.expected, now, self._kept)
-        await self.collection.update_one({"_id": receipt_id}, [*change, *settle], upsert=True)
+        recompute = update_pipelines.recompute_waiting("$at", self.expected, now, self._kept)
+        await self.collection.update_one({"_id": receipt_id}, [*change, *recompute], upsert=True)
 
 
 def receipt_of(document: Document) -> AccountReceipt:

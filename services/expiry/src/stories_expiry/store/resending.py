@@ -43,8 +43,8 @@ async def hasten(collection: Collection, now: datetime, limit: int, party: str |
         limit: the most documents.
         party: only those that wait for this one.
     """
-    wanted: Document = {"backing_off": True} | ({"waiting": party} if party else {})
-    found = await collection.find(wanted, {"_id": 1}, limit=limit).to_list(None)
+    query: Document = {"backing_off": True} | ({"waiting": party} if party else {})
+    found = await collection.find(query, {"_id": 1}, limit=limit).to_list(None)
     if not found:
         return 0
     anew = {"resend_at": now, "backoff_from": "$send_count", "backing_off": "$$REMOVE"}

@@ -79,7 +79,7 @@ class MongoStories:
         found = self.collection.find(
             {"due": {"$gte": since, "$lt": before}}, {"due": 1}, sort=[("due", 1)], limit=limit
         )
-        return [Due(document["due"], document["_id"], heard=False) async for document in found]
+        return [Due(document["due"], document["_id"], local_only=False) async for document in found]
 
     async def fire(self, story_ids: Sequence[str], now: datetime) -> set[str]:
         """End those whose timers are due by now, each with the mark to say so; the ids that this call ended.
@@ -90,7 +90,9 @@ class MongoStories:
             return set()
         call = new_id()
         due = {"_id": {"$in": list(story_ids)}, "due": {"$lte": now}}
-        result = await self.collection.update_many(due, [*update_pipelines.expire(call, now), *self._settle(now)])
+        result = await self.collection.update_many(
+            due, [*update_pipelines.expire(call, now), *self._recompute_waiting(now)]
+        )
         if result.modified_count == len(story_ids):
             return set(story_ids)
         won = {"_id": {"$in": list(story_ids)}, "said.call": call}
@@ -98,18 +100,20 @@ class MongoStories:
 
     async def delete(self, deletion: Deletion, now: datetime) -> None:
         """Stop the timer and open the receipt; an earlier ending stands."""
-        await self._change([(deletion.story_id, [*update_pipelines.delete(deletion), *self._settle(now)])])
+        await self._change([(deletion.story_id, [*update_pipelines.delete(deletion), *self._recompute_waiting(now)])])
 
     async def accept(self, answers: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:
         """Note first answers and close the receipts that are complete; what is new about ended stories."""
         if not answers:
             return []
-        wanted = {"_id": {"$in": list({given.story_id for given in answers})}, "ended": {"$exists": True}}
+        query = {"_id": {"$in": list({confirmation.story_id for confirmation in answers})}, "ended": {"$exists": True}}
         ended = {
-            document["_id"]: document async for document in self.collection.find(wanted, {"ended_at": 1, "erased": 1})
+            document["_id"]: document async for document in self.collection.find(query, {"ended_at": 1, "erased": 1})
         }
-        settle = self._settle(now)
-        await self._change((given.story_id, [*update_pipelines.answer(given), *settle]) for given in answers)
+        recompute = self._recompute_waiting(now)
+        await self._change(
+            (confirmation.story_id, [*update_pipelines.answer(confirmation), *recompute]) for confirmation in answers
+        )
         return list(first_answers(answers, ended))
 
     async def mark_for_resend(self, now: datetime, limit: int) -> int:
@@ -143,7 +147,7 @@ class MongoStories:
             oldest[store] = max(0.0, (now - first["ended_at"]).total_seconds()) if first else 0.0
         return Audit(counts, oldest)
 
-    async def census(self, now: datetime) -> TimerCounts:
+    async def count_timers(self, now: datetime) -> TimerCounts:
         """Count the timers that run and those that should have fired."""
         overdue = {"due": {"$gt": LONG_AGO, "$lt": now - OVERDUE_AFTER}}
         first = await self.collection.find_one(overdue, {"due": 1}, sort=[("due", 1)])
@@ -153,7 +157,7 @@ class MongoStories:
             oldest_overdue_s=(now - first["due"]).total_seconds() if first else 0.0,
         )
 
-    def _settle(self, now: datetime) -> list[update_pipelines.Stage]:
+    def _recompute_waiting(self, now: datetime) -> list[update_pipelines.Stage]:
         return update_pipelines.recompute_waiting("$ended", self.expected, now, self._kept)
 
     async def _insert(self, timers: Sequence[Timer]) -> list[Timer]:
@@ -166,9 +170,9 @@ class MongoStories:
                 await self.collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             refused = error.details["writeErrors"]
-            if any(each["code"] != DUPLICATE for each in refused):
+            if any(failure["code"] != DUPLICATE for failure in refused):
                 raise
-            again += [fresh[each["op"]["_id"]] for each in refused]
+            again += [fresh[failure["op"]["_id"]] for failure in refused]
         return again
 
     async def _change(self, changes: Iterable[tuple[str, list[update_pipelines.Stage]]]) -> None:
@@ -193,12 +197,18 @@ def document_of(timer: Timer) -> Document:
 def first_answers(answers: Sequence[ErasureConfirmation], ended: dict[str, Document]) -> Iterable[NewConfirmation]:
     """The answers that a story's record does not hold yet."""
     seen = set()
-    for given in answers:
-        document = ended.get(given.story_id)
-        if document is None or given.store in document.get("erased", {}) or (given.story_id, given.store) in seen:
+    for confirmation in answers:
+        document = ended.get(confirmation.story_id)
+        if (
+            document is None
+            or confirmation.store in document.get("erased", {})
+            or (confirmation.story_id, confirmation.store) in seen
+        ):
             continue
-        seen.add((given.story_id, given.store))
-        yield NewConfirmation(given.store, max(0.0, (given.erased_at - document["ended_at"]).total_seconds()))
+        seen.add((confirmation.story_id, confirmation.store))
+        yield NewConfirmation(
+            confirmation.store, max(0.0, (confirmation.erased_at - document["ended_at"]).total_seconds())
+        )
 
 
 def receipt_of(document: Document) -> Receipt:
@@ -216,14 +226,14 @@ def receipt_of(document: Document) -> Receipt:
 
 def endings(document: Document) -> list[OutgoingEvent]:
     """What a document says: its ending, under the id and with the data that it had the first time."""
-    said = document["said"]
+    original = document["said"]
     event: StoryExpired | StoryDeleted
     if document["ended"] == "expired":
         event = StoryExpired(
             story_id=document["_id"],
             author_id=document["author_id"],
             expires_at=document["ended_at"],
-            expired_at=said["at"],
+            expired_at=original["at"],
         )
     else:
         event = StoryDeleted(
@@ -232,4 +242,4 @@ def endings(document: Document) -> list[OutgoingEvent]:
             deleted_at=document["ended_at"],
             by=document["by"],
         )
-    return [OutgoingEvent(event, event_id=said["id"], at=said["at"])]
+    return [OutgoingEvent(event, event_id=original["id"], at=original["at"])]

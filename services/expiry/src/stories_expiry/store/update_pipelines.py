@@ -142,7 +142,7 @@ def delete(deletion: Deletion) -> list[Stage]:
     ]
 
 
-def answer(given: ErasureConfirmation) -> list[Stage]:
+def answer(confirmation: ErasureConfirmation) -> list[Stage]:
     """A store has erased its share; its first answer stands."""
-    field = f"erased.{given.store}"
-    return [{"$set": {field: if_null(field, given.erased_at)}}]
+    field = f"erased.{confirmation.store}"
+    return [{"$set": {field: if_null(field, confirmation.erased_at)}}]

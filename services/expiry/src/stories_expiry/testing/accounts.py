@@ -9,7 +9,7 @@ from stories_expiry.domain.endings import FIRST_RESEND_DELAY, resend_delay
 
 
 @dataclass
-class Demand:
+class Row:
     """What is known of one demand."""
 
     user_id: str
@@ -23,25 +23,25 @@ class Demand:
 
 
 class MemoryAccounts:
-    """Demands to erase users, in a dict."""
+    """Rows to erase users, in a dict."""
 
     def __init__(self, expected: Sequence[Service] = SERVICES) -> None:
-        self.rows: dict[str, Demand] = {}
+        self.rows: dict[str, Row] = {}
         self.expected = expected
 
-    async def demand(self, erasure: ErasureRequest, now: datetime, *, said: bool) -> AccountReceipt:
+    async def open_receipt(self, erasure: ErasureRequest, now: datetime, *, published: bool) -> AccountReceipt:
         """Open the receipt unless it is open, marked to be said unless somebody said it; the receipt as it stands."""
-        row = self.rows.setdefault(erasure.receipt_id, Demand(erasure.user_id))
+        row = self.rows.setdefault(erasure.receipt_id, Row(erasure.user_id))
         if row.at is None:
-            row.at, row.pending = erasure.at, not said
-        self._settle(row, now)
+            row.at, row.pending = erasure.at, not published
+        self._recompute_waiting(row, now)
         return receipt_of(erasure.receipt_id, row)
 
     async def accept(self, answer: ServiceAnswer, now: datetime) -> None:
         """Note the first answer of each service; the fourth closes the receipt."""
-        row = self.rows.setdefault(answer.receipt_id, Demand(answer.user_id))
+        row = self.rows.setdefault(answer.receipt_id, Row(answer.user_id))
         row.erased.setdefault(answer.service, answer.erased_at)
-        self._settle(row, now)
+        self._recompute_waiting(row, now)
 
     async def mark_for_resend(self, now: datetime, limit: int) -> int:
         """Mark unanswered demands to be said again; how many."""
@@ -67,14 +67,14 @@ class MemoryAccounts:
         _, receipt_id = max(theirs)
         return receipt_of(receipt_id, self.rows[receipt_id])
 
-    def _settle(self, row: Demand, now: datetime) -> None:
+    def _recompute_waiting(self, row: Row, now: datetime) -> None:
         if row.at:
             row.expected = row.expected or self.expected
         unanswered = any(service not in row.erased for service in row.expected)
         row.resend_at = (row.resend_at or now + FIRST_RESEND_DELAY) if unanswered else None
 
 
-def receipt_of(receipt_id: str, row: Demand) -> AccountReceipt:
+def receipt_of(receipt_id: str, row: Row) -> AccountReceipt:
     """The receipt that a demand is."""
     assert row.at
     return AccountReceipt(receipt_id, row.user_id, row.at, dict(row.erased), tuple(row.expected))

@@ -33,7 +33,7 @@ def story_posted(now: datetime, *, lives: timedelta = timedelta(hours=24), **giv
     return StoryPosted(**(filled | given))
 
 
-def fact(
+def record(
     event: E, at: datetime, *, source: str | None = "/stories/ingest", event_id: str | None = None
 ) -> ReceivedEvent[E]:
     """The event as if read from its topic; ``source=None`` is an outsider without headers."""

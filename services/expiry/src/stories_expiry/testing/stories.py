@@ -70,7 +70,7 @@ class MemoryStories:
 
     async def due(self, since: datetime, before: datetime, limit: int) -> list[Due]:
         """Timers due from ``since`` on and before ``before``, earliest first."""
-        running = [Due(row.due, story_id, heard=False) for story_id, row in self.rows.items() if row.due]
+        running = [Due(row.due, story_id, local_only=False) for story_id, row in self.rows.items() if row.due]
         return sorted(due for due in running if since <= due.at < before)[:limit]
 
     async def fire(self, story_ids: Sequence[str], now: datetime) -> set[str]:
@@ -81,7 +81,7 @@ class MemoryStories:
             if row and row.due and row.due <= now:
                 row.ended, row.ended_at, row.due = "expired", row.due, None
                 row.send_count, row.pending = 1, True
-                self._settle(row, now)
+                self._recompute_waiting(row, now)
                 fired.add(story_id)
         return fired
 
@@ -95,18 +95,22 @@ class MemoryStories:
         if not row.ended or before_expiry:
             row.ended, row.ended_at = "deleted", deletion.deleted_at
             row.send_count, row.pending, row.resend_at, row.backoff_from = 1, False, None, 0
-        self._settle(row, now)
+        self._recompute_waiting(row, now)
 
     async def accept(self, answers: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:
         """Note first answers and close the receipts that are complete; what is new about ended stories."""
         new = []
-        for given in answers:
-            row = self.rows.setdefault(given.story_id, Row())
-            if given.store not in row.erased:
-                row.erased[given.store] = given.erased_at
+        for confirmation in answers:
+            row = self.rows.setdefault(confirmation.story_id, Row())
+            if confirmation.store not in row.erased:
+                row.erased[confirmation.store] = confirmation.erased_at
                 if row.ended_at:
-                    new.append(NewConfirmation(given.store, max(0.0, (given.erased_at - row.ended_at).total_seconds())))
-            self._settle(row, now)
+                    new.append(
+                        NewConfirmation(
+                            confirmation.store, max(0.0, (confirmation.erased_at - row.ended_at).total_seconds())
+                        )
+                    )
+            self._recompute_waiting(row, now)
         return new
 
     async def mark_for_resend(self, now: datetime, limit: int) -> int:
@@ -154,13 +158,13 @@ class MemoryStories:
             {store: (now - min(found)).total_seconds() if found else 0.0 for store, found in ends.items()},
         )
 
-    async def census(self, now: datetime) -> TimerCounts:
+    async def count_timers(self, now: datetime) -> TimerCounts:
         """Count the timers that run and those that should have fired."""
         running = [row.due for row in self.rows.values() if row.due]
         overdue = [due for due in running if due < now - timedelta(seconds=1)]
         return TimerCounts(len(running), len(overdue), (now - min(overdue)).total_seconds() if overdue else 0.0)
 
-    def _settle(self, row: Row, now: datetime) -> None:
+    def _recompute_waiting(self, row: Row, now: datetime) -> None:
         if row.ended:
             row.expected = row.expected or self.expected
         if row.ended and not row.waiting:

@@ -18,7 +18,7 @@ from stories_expiry.usecases.endings import OutageDetector, ResendUnanswered
 class ErasureRequests(Protocol):
     """Records that a user is to be erased."""
 
-    async def demand(self, erasure: ErasureRequest, now: datetime, *, said: bool) -> AccountReceipt:
+    async def open_receipt(self, erasure: ErasureRequest, now: datetime, *, published: bool) -> AccountReceipt:
         """Open the receipt unless it is open, marked to be said unless somebody said it; the receipt as it stands."""
         ...
 
@@ -57,15 +57,17 @@ class PublishEvent(Protocol):
 class EraseAccount:
     """An admin has a user erased; ``woken`` wakes the outbox that says so."""
 
-    demands: ErasureRequests
+    requests: ErasureRequests
     now: Clock
-    woken: Callable[[], None]
+    notify: Callable[[], None]
 
     async def __call__(self, user_id: str, receipt_id: str) -> AccountReceipt:
         """Open the receipt, or find it open under this id. Answered when durable; the outbox says it to the others."""
         now = truncate_to_ms(self.now())
-        receipt = await self.demands.demand(ErasureRequest(receipt_id, user_id, now, new_id()), now, said=False)
-        self.woken()
+        receipt = await self.requests.open_receipt(
+            ErasureRequest(receipt_id, user_id, now, new_id()), now, published=False
+        )
+        self.notify()
         return receipt
 
 
@@ -73,22 +75,22 @@ class EraseAccount:
 class EraseUserData:
     """Expiry's own share of an erasure, and the receipt of demands that come from outside."""
 
-    demands: ErasureRequests
+    requests: ErasureRequests
     authors: Authors
     publish: PublishEvent
     now: Clock
 
-    async def __call__(self, fact: ReceivedEvent[UserErased]) -> None:
+    async def __call__(self, record: ReceivedEvent[UserErased]) -> None:
         """Open the receipt where it is not, forget the user here, and answer like every other service."""
-        said = fact.event
+        event = record.event
         erasure = ErasureRequest(
-            receipt_id=receipt_id_of(fact),
-            user_id=said.user_id,
-            at=clamp_to_append_time(fact, said.at),
-            event_id=fact.id or deterministic_id(fact.identity),
+            receipt_id=receipt_id_of(record),
+            user_id=event.user_id,
+            at=clamp_to_append_time(record, event.at),
+            event_id=record.id or deterministic_id(record.identity),
         )
         now = truncate_to_ms(self.now())
-        await self.demands.demand(erasure, now, said=True)
+        await self.requests.open_receipt(erasure, now, published=True)
         await self.authors.forget_author(erasure.user_id, erasure.at, now)
         answer = UserDataErased(receipt_id=erasure.receipt_id, user_id=erasure.user_id, service="expiry", erased_at=now)
         await self.publish(answer)
@@ -99,17 +101,17 @@ class AcceptServiceAnswer:
     """A service has forgotten the user. One that was silent is asked at once for what is open."""
 
     answers: ServiceAnswers
-    again: ResendUnanswered
-    silences: OutageDetector
+    resend: ResendUnanswered
+    outages: OutageDetector
     now: Clock
 
-    async def __call__(self, said: UserDataErased) -> None:
+    async def __call__(self, event: UserDataErased) -> None:
         """Note it in the receipt."""
         await self.answers.accept(
-            ServiceAnswer(said.receipt_id, said.user_id, said.service, said.erased_at), self.now()
+            ServiceAnswer(event.receipt_id, event.user_id, event.service, event.erased_at), self.now()
         )
-        for service in self.silences.ended_by([said.service]):
-            await self.again.hasten(service)
+        for service in self.outages.ended_by([event.service]):
+            await self.resend.hasten(service)
 
 
 @dataclass(frozen=True, slots=True)

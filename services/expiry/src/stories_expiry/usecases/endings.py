@@ -53,21 +53,21 @@ class RecordDeletion:
     deletions: Deletions
     now: Clock
 
-    async def __call__(self, fact: ReceivedEvent[StoryDeleted]) -> None:
+    async def __call__(self, record: ReceivedEvent[StoryDeleted]) -> None:
         """Open the receipt. From outside, the author is what our own record says and no time lies in the future.
 
         Raises:
             Unacceptable: an outsider claims to be the author or an erasure.
         """
-        said = fact.event
-        if not is_authorized_deletion(fact):
-            raise InvalidMessage(f"from outside only an admin deletes, not: {said.by}")
+        event = record.event
+        if not is_authorized_deletion(record):
+            raise InvalidMessage(f"from outside only an admin deletes, not: {event.by}")
         deletion = Deletion(
-            story_id=said.story_id,
-            author_id=said.author_id if fact.is_internal else None,
-            deleted_at=clamp_to_append_time(fact, said.deleted_at),
-            by=said.by,
-            event_id=fact.id or deterministic_id(fact.identity),
+            story_id=event.story_id,
+            author_id=event.author_id if record.is_internal else None,
+            deleted_at=clamp_to_append_time(record, event.deleted_at),
+            by=event.by,
+            event_id=record.id or deterministic_id(record.identity),
         )
         await self.deletions.delete(deletion, self.now())
 
@@ -78,13 +78,13 @@ class ResendUnanswered:
 
     unanswered: Unanswered
     now: Clock
-    woken: Callable[[], None]
+    notify: Callable[[], None]
 
     async def __call__(self) -> int:
         """Mark what is due to be said again; how many that were."""
         marked = await self.unanswered.mark_for_resend(self.now(), RESEND_BATCH)
         if marked:
-            self.woken()
+            self.notify()
         return marked
 
     async def hasten(self, party: str | None = None) -> bool:
@@ -118,14 +118,16 @@ class AcceptAnswers:
     """Stores answer; a receipt closes with the last of them. One that was silent is asked at once for what is open."""
 
     answers: Answers
-    again: ResendUnanswered
-    silences: OutageDetector
+    resend: ResendUnanswered
+    outages: OutageDetector
     now: Clock
 
-    async def __call__(self, facts: Sequence[ReceivedEvent[StoryErased]]) -> list[NewConfirmation]:
+    async def __call__(self, records: Sequence[ReceivedEvent[StoryErased]]) -> list[NewConfirmation]:
         """Note the answers; those that are new, for the metrics."""
-        said = [ErasureConfirmation(fact.event.story_id, fact.event.store, fact.event.erased_at) for fact in facts]
-        new = await self.answers.accept(said, self.now())
-        for store in self.silences.ended_by(answer.store for answer in said):
-            await self.again.hasten(store)
+        confirmations = [
+            ErasureConfirmation(record.event.story_id, record.event.store, record.event.erased_at) for record in records
+        ]
+        new = await self.answers.accept(confirmations, self.now())
+        for store in self.outages.ended_by(answer.store for answer in confirmations):
+            await self.resend.hasten(store)
         return new

@@ -22,7 +22,7 @@ class Audits(Protocol):
 
     async def audit(self, now: datetime) -> Audit: ...
 
-    async def census(self, now: datetime) -> TimerCounts: ...
+    async def count_timers(self, now: datetime) -> TimerCounts: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +66,4 @@ class CountTimers:
 
     async def __call__(self) -> TimerCounts:
         """The census as of now."""
-        return await self.audits.census(self.now())
+        return await self.audits.count_timers(self.now())

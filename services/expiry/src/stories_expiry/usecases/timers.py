@@ -19,17 +19,17 @@ from stories_expiry.domain.timers import Due, LiveReplicas, Timer, TimerWheel
 AHEAD = timedelta(seconds=75)
 LOAD_EVERY = timedelta(seconds=15)
 # An arrival may be due before the other replicas read it: who heard of it then fires it itself.
-HEARD_AHEAD = AHEAD + LOAD_EVERY
+LOCAL_AHEAD = AHEAD + LOAD_EVERY
 # A replica is given one second to fire what it prefers; then anyone does.
 GRACE = timedelta(seconds=1)
 
-TAKE_AT_ONCE = 10_000
+POP_BATCH = 10_000
 """Timers that leave the wheel at a time: naming them holds the event loop up for some hundredths of a second."""
-FIRE_AT_ONCE = 1_000
+FIRE_BATCH = 1_000
 """Stories ended by one command to the store: large enough to be fast, small enough to answer within its time-out."""
-LOOK_AT_ONCE = 4_000
+OVERDUE_BATCH = 4_000
 """Overdue timers read at a time: four commands' worth."""
-FIRE_PER_TURN = 40_000
+FIRE_LIMIT = 40_000
 """The most that one look for the overdue fires before it lets others run."""
 
 
@@ -63,7 +63,7 @@ class CurrentReplicas(Protocol):
     def __call__(self) -> LiveReplicas: ...
 
 
-class Replicas(Protocol):
+class ReplicaRegistry(Protocol):
     """The replicas that show signs of life."""
 
     async def beat(self, me: str, now: datetime) -> tuple[str, ...]:
@@ -83,21 +83,21 @@ class Fired:
 class Heartbeat:
     """Keeps the crew: who else fires. A replica that does not know of another only fires more than its share."""
 
-    replicas: Replicas
+    registry: ReplicaRegistry
     me: str
     now: Clock
-    crew: LiveReplicas = field(init=False)
+    replicas: LiveReplicas = field(init=False)
 
     def __post_init__(self) -> None:
-        self.crew = LiveReplicas(self.me, (self.me,))
+        self.replicas = LiveReplicas(self.me, (self.me,))
 
     async def __call__(self) -> None:
         """Show a sign of life and see who else does."""
-        self.crew = LiveReplicas(self.me, await self.replicas.beat(self.me, self.now()))
+        self.replicas = LiveReplicas(self.me, await self.registry.beat(self.me, self.now()))
 
     def current(self) -> LiveReplicas:
         """The crew as of the last call."""
-        return self.crew
+        return self.replicas
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +107,20 @@ class ArmTimers:
     timers: Timers
     wheel: TimerWheel
     now: Clock
-    woken: Callable[[], None]
+    notify: Callable[[], None]
 
-    async def __call__(self, facts: Sequence[ReceivedEvent[StoryPosted]]) -> None:
+    async def __call__(self, records: Sequence[ReceivedEvent[StoryPosted]]) -> None:
         """Set timers; those due soon, or already over, are held here, too."""
-        stories = [fact.event for fact in facts]
+        stories = [record.event for record in records]
         armed = await self.timers.arm([timer_of(story) for story in stories])
-        soon = self.now() + HEARD_AHEAD
+        soon = self.now() + LOCAL_AHEAD
         held = [
-            self.wheel.hold(story.story_id, story.expires_at, heard=True)
+            self.wheel.add(story.story_id, story.expires_at, local_only=True)
             for story in stories
             if story.story_id in armed and story.expires_at < soon
         ]
         if held:
-            self.woken()
+            self.notify()
 
 
 def timer_of(story: StoryPosted) -> Timer:
@@ -147,7 +147,7 @@ class LoadAhead:
             return 0
         dues = await self.timers.due(since, until, room)
         for due in dues:
-            self.wheel.hold(due.story_id, due.at, heard=False)
+            self.wheel.add(due.story_id, due.at, local_only=False)
         self.loaded_until = dues[-1].at if len(dues) == room else until
         return len(dues)
 
@@ -158,13 +158,13 @@ class FireDue:
 
     timers: Firing
     wheel: TimerWheel
-    crew: CurrentReplicas
+    replicas: CurrentReplicas
     now: Clock
 
     async def __call__(self) -> list[Fired]:
         """Those ended here, of a bounded part. What a failure leaves unfired is found by the look for the overdue."""
-        mine = self.crew().mine(self.wheel.take(self.now(), TAKE_AT_ONCE))
-        return await fire(self.timers, mine, self.now)
+        dues = self.replicas().own_share(self.wheel.pop_due(self.now(), POP_BATCH))
+        return await fire(self.timers, dues, self.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,20 +172,20 @@ class FireOverdue:
     """Ends whatever is overdue by a second, one's own share first."""
 
     timers: Firing
-    crew: CurrentReplicas
+    replicas: CurrentReplicas
     now: Clock
 
     async def __call__(self) -> list[Fired]:
         """Those ended here, at most ``FIRE_PER_TURN`` and one look more."""
         fired: list[Fired] = []
         since = self.now() - timedelta(days=36_500)
-        while len(fired) < FIRE_PER_TURN:
-            overdue = await self.timers.due(since, self.now() - GRACE, LOOK_AT_ONCE)
+        while len(fired) < FIRE_LIMIT:
+            overdue = await self.timers.due(since, self.now() - GRACE, OVERDUE_BATCH)
             if not overdue:
                 break
-            ended = await fire(self.timers, self.crew().mine(overdue) or overdue, self.now)
+            ended = await fire(self.timers, self.replicas().own_share(overdue) or overdue, self.now)
             fired.extend(ended)
-            if not ended and len(overdue) < LOOK_AT_ONCE:
+            if not ended and len(overdue) < OVERDUE_BATCH:
                 break
         return fired
 
@@ -193,8 +193,8 @@ class FireOverdue:
 async def fire(timers: Firing, dues: Sequence[Due], now: Clock) -> list[Fired]:
     """End the stories, many at a time, and tell how late each was."""
     fired: list[Fired] = []
-    for start in range(0, len(dues), FIRE_AT_ONCE):
-        part = dues[start : start + FIRE_AT_ONCE]
+    for start in range(0, len(dues), FIRE_BATCH):
+        part = dues[start : start + FIRE_BATCH]
         at = now()
         ended = await timers.fire([due.story_id for due in part], at)
         fired.extend(Fired(due.story_id, (at - due.at).total_seconds()) for due in part if due.story_id in ended)
