@@ -1,4 +1,4 @@
-"""The composition root: every part of engagement, wired by hand."""
+"""The composition root of engagement."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -51,30 +51,30 @@ TITLE = "Stories: engagement"
 A_SECOND = timedelta(seconds=1)
 
 ORPHAN_AFTER = timedelta(hours=24)
-"""Longer than any story that was viewed may lag behind its own views, on top of the longest lifetime."""
+"""Added to the longest lifetime: longer than `story-posted` may lag behind the views of its story."""
 
 
 class EngagementPublisher:
-    """Says engagement's facts that are not said from the outbox."""
+    """Publishes the events that do not go through the outbox."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
 
     async def publish_views(self, views: Sequence[StoryViewed]) -> None:
-        """Returns when all are acknowledged."""
+        """Publish views; return when all are acknowledged."""
         await self._publisher.publish_all([OutgoingEvent(view) for view in views])
 
     async def publish_erased(self, event: StoryErased) -> None:
-        """Returns when it is acknowledged."""
+        """Publish the confirmation; return when it is acknowledged."""
         await self._publisher.publish(event)
 
     async def publish_data_erased(self, event: UserDataErased) -> None:
-        """Returns when it is acknowledged."""
+        """Publish the confirmation; return when it is acknowledged."""
         await self._publisher.publish(event)
 
 
 def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
-    """One engagement process."""
+    """Build one engagement process."""
     registry = MetricsRegistry()
     metrics = EngagementMetrics(registry)
     runtime = ServiceRuntime("engagement", settings, registry, now)
@@ -114,10 +114,10 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
 
     runtime.outbox(outbox)
     runtime.tail(access_reader.tail)
-    runtime.periodic("look-again", timedelta(seconds=5), leases.exclusive("look-again", erase_user.recheck))
+    runtime.periodic("recheck-erasures", timedelta(seconds=5), leases.exclusive("recheck-erasures", erase_user.recheck))
     runtime.periodic("hidden-words", A_SECOND, apply_words)
     runtime.periodic("erase", A_SECOND, end_stories.continue_erasing)
-    runtime.periodic("unheard", timedelta(minutes=1), leases.exclusive("unheard", delete_orphans))
+    runtime.periodic("delete-orphans", timedelta(minutes=1), leases.exclusive("delete-orphans", delete_orphans))
     runtime.periodic(
         "prune",
         A_SECOND * 5,
@@ -168,5 +168,5 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
 
 
 async def init(settings: EngagementSettings, *, settle: bool = False) -> None:
-    """Make what engagement needs and owns: topics, collections, indexes. Idempotent."""
+    """Create topics, collections and indexes. Idempotent."""
     await provision("engagement", settings, ensure_schema, settle=settle)

@@ -1,4 +1,4 @@
-"""Loops: the ear that keeps this replica's standing, and sweeps that finish what was interrupted."""
+"""Background tasks: the reader of access events, deletion of orphans, pruning of the access state."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -20,11 +20,11 @@ from stories_engagement.usecases.erasure import erased_until
 from stories_engagement.usecases.stories import live_story_of
 
 ACCESS_EVENTS = (StoryPosted, StoryDeleted, StoryExpired, UserBlocked, UserUnblocked, UserErased)
-"""What decides whether a ticket is good."""
+"""The events that decide whether a ticket is valid."""
 
 
 class AccessSnapshot(Protocol):
-    """What the store knows of stories."""
+    """Reads the stored stories and endings."""
 
     def live(self) -> AsyncIterator[tuple[str, LiveStory]]: ...
 
@@ -32,7 +32,7 @@ class AccessSnapshot(Protocol):
 
 
 class AccessReader:
-    """Reads endings, blocks and access revisions on every replica, into its standing."""
+    """Reads endings, blocks and access revisions into the access state, on every replica."""
 
     def __init__(
         self,
@@ -51,11 +51,11 @@ class AccessReader:
         )
 
     def is_stale(self, story_id: str, *user_ids: str) -> bool:
-        """Whether something about this story or these people may have been said unheard."""
+        """Whether the partitions of this story or these users may have unread records."""
         return self.tail.any_stale() and any(self.tail.stale(key) for key in (story_id, *user_ids))
 
     def apply(self, record: ReceivedEvent[Any] | Tombstone) -> None:
-        """Take one fact in. Topics come in any order: endings are for good, the rest has revisions or times."""
+        """Apply one record. The order of topics does not matter: endings are final, the rest has revisions or times."""
         if isinstance(record, Tombstone):
             return
         event = record.event
@@ -73,9 +73,9 @@ class AccessReader:
             self._access_state.block(event.user_id, event.target_id, block_state_of(record), self._now())
 
     async def start(self) -> Mapping[tuple[str, int], int]:
-        """First where the groups stand, then what they have stored by then at least; the log goes on from there.
+        """Load the snapshot; return the offsets committed before it, from which to read the log.
 
-        Blocks are not among it: those from before are asked of MongoDB.
+        Blocks are not in the snapshot: stored ones are read from MongoDB.
         """
         offsets = await committed_offsets(
             self._kafka, {f"engagement.{event.topic}": event.topic for event in ACCESS_EVENTS}
@@ -88,7 +88,7 @@ class AccessReader:
 
 
 class OrphanStore(Protocol):
-    """Finds what was viewed and never posted."""
+    """Finds stories that were viewed and never posted."""
 
     async def find_orphans(self, before: datetime, limit: int) -> list[str]: ...
 
@@ -98,11 +98,11 @@ class OrphanStore(Protocol):
 
 
 AT_ONCE = 100
-"""Stories per turn of a sweep."""
+"""Stories per iteration of a sweep."""
 
 
 class DeleteOrphanViews:
-    """Takes away views of stories that nobody ever posted: telemetry can name any id."""
+    """Deletes views of stories that were never posted: telemetry can name any id."""
 
     def __init__(self, stories: OrphanStore, after: timedelta, now: Clock) -> None:
         self._stories = stories
@@ -110,7 +110,7 @@ class DeleteOrphanViews:
         self._now = now
 
     async def __call__(self) -> bool:
-        """One turn; true while there may be more."""
+        """One iteration; true while there may be more."""
         now = self._now()
         found = await self._stories.find_orphans(now - self._after, AT_ONCE)
         for story_id in found:
@@ -120,7 +120,7 @@ class DeleteOrphanViews:
 
 
 class PruneAccessState:
-    """Forgets what can no longer matter in memory, in steps between which others run."""
+    """Prunes the access state, in steps that yield to the event loop."""
 
     def __init__(
         self, access_state: AccessState, forget_blocks: ForgetStoredBlocks, metrics: EngagementMetrics, now: Clock
@@ -141,7 +141,7 @@ class PruneAccessState:
 
 
 class WakeableSweep:
-    """A sweep's turn that begins as soon as it is woken, at the latest when it would anyway."""
+    """A periodic sweep that can be started early."""
 
     def __init__(self, sweep: Callable[[], Awaitable[bool]], every: timedelta) -> None:
         self._sweep = sweep
@@ -149,11 +149,11 @@ class WakeableSweep:
         self._wakeup = Wakeup()
 
     def wake(self) -> None:
-        """There is work."""
+        """Start the next iteration now."""
         self._wakeup.set()
 
     async def __call__(self) -> bool:
-        """Work as long as there is something to do, then wait; there is always a next turn."""
+        """Run the sweep; if it had nothing to do, wait for `wake` or the next interval. Always true."""
         if not await self._sweep():
             await self._wakeup.wait(self._every_s)
         return True

@@ -1,4 +1,4 @@
-"""What engagement measures besides what every service does."""
+"""The metrics of engagement, besides those of every service."""
 
 from stories_shared.runtime.metrics import MetricsRegistry, preinitialize
 

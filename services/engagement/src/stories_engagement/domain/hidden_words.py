@@ -1,4 +1,4 @@
-"""Hidden words: whether a text has one of them, as a person reading it would say.
+"""Hidden words: whether a text contains one of them.
 
 Case, accents' encoding, width and invisible characters do not matter (compatibility caseless matching, Unicode §3.13
 D146). A word matches as a whole word; in scripts that are written without spaces it matches anywhere.
@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 UNSPACED = ("CJK ", "HIRAGANA ", "KATAKANA ", "THAI ", "LAO ", "KHMER ", "MYANMAR ")
-"""Beginnings of the Unicode names of characters of scripts that put no space between words."""
+"""Prefixes of the Unicode names of characters of scripts that put no space between words."""
 
 VARIATION_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
 
 
 def normalize(text: str) -> str:
-    """The text as it is compared: without case, compatibility forms and characters that cannot be seen."""
+    """The text in its form for comparison: without case, compatibility forms and invisible characters."""
     seen = "".join(c for c in text if c not in VARIATION_SELECTORS and unicodedata.category(c) != "Cf")
     once = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", seen).casefold())
     return unicodedata.normalize("NFKD", once.casefold())
@@ -43,7 +43,7 @@ def _contains(word: str, text: str) -> bool:
 
 
 def _is_boundary(neighbour: str, inner: str) -> bool:
-    """Whether a word may begin or end between its inner and its neighbour ('' where the text ends)."""
+    """Whether a word boundary lies between the word's first or last character and its neighbour ('' at an end)."""
     if not neighbour:
         return True
     if unicodedata.category(neighbour)[0] == "M":

@@ -11,7 +11,7 @@ MAX_PLAYS = 100
 
 
 class Play(NamedTuple):
-    """One play of a story, as far as it is known. A retry may refine it, never take back."""
+    """One play of a story. A later report may raise its figures, never lower them."""
 
     at: datetime
     watched_ms: int = 0
@@ -21,7 +21,7 @@ class Play(NamedTuple):
     exit: int = 0
 
     def merged(self, other: "Play") -> "Play":
-        """Both reports of the same play as one: the greatest figures, completed if either says so, the first time."""
+        """Two reports of the same play merged: the maximum of each figure, and the earlier report's time."""
         if self == other:
             return self
         return Play(
@@ -35,7 +35,7 @@ class Play(NamedTuple):
 
 
 class View(NamedTuple):
-    """A play that somebody reports. `author_id` is None where the reporter did not know it."""
+    """A reported play. `author_id` is None where the reporter did not know it."""
 
     story_id: str
     viewer_id: str
@@ -50,7 +50,7 @@ class View(NamedTuple):
 
 
 class ViewerRow(NamedTuple):
-    """Everything one viewer did with one story. `viewed_at` and `listed` are settled by the first view."""
+    """All plays of one story by one viewer. `viewed_at` and `listed` are set by the first view."""
 
     story_id: str
     viewer_id: str
@@ -63,7 +63,7 @@ class ViewerRow(NamedTuple):
         return self.story_id, self.viewer_id
 
     def without(self, until: datetime) -> "ViewerRow | None":
-        """What is left when all plays up to `until` (inclusive) are forgotten; None: nothing."""
+        """The row without all plays up to `until` (inclusive); None if no play is left."""
         left = {play_id: play for play_id, play in self.plays.items() if play.at > until}
         if not left:
             return None
@@ -72,18 +72,18 @@ class ViewerRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoryCounter:
-    """A story as its counter knows it. `expires_at` and `author_id` are None until the story is heard of."""
+    """A story's counter document. `expires_at` and `author_id` are None until `story-posted` is consumed."""
 
     author_id: str | None = None
     expires_at: datetime | None = None
     ended: bool = False
     view_list: bool = True
-    """Whether the author wants viewers to be listed now."""
+    """Whether the author has the list of viewers enabled now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The last time one person blocked another: from `since` until `until`, or still (None)."""
+    """The last block of one user by another: from `since` until `until`, or still on (None)."""
 
     since: datetime
     until: datetime | None = None
@@ -94,16 +94,16 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class CountingContext:
-    """All that a batch of views is judged by, read in one snapshot. What is absent does not exist."""
+    """All data needed to count a batch of views, read in one snapshot. What is absent does not exist."""
 
     counters: Mapping[str, StoryCounter]
     rows: Mapping[tuple[str, str], ViewerRow]
     erased: Mapping[str, datetime]
-    """When people were erased; their views up to then are nobody's."""
+    """When users were erased; their views up to then do not count."""
     blocks: Mapping[tuple[str, str], Block]
-    """By (who, whom)."""
+    """By (blocking user, blocked user)."""
     unlisted_until: Mapping[str, datetime]
-    """Until when people's view history was off (far ahead while it is)."""
+    """Until when the view history of users was off; in the far future while it is off."""
 
 
 @dataclass(slots=True)
@@ -117,18 +117,18 @@ class CounterStep:
 
 @dataclass(slots=True)
 class CountingResult:
-    """What a batch of views comes to: rows to add, plays to write into existing rows, counters to raise."""
+    """Effects of a batch of views: rows to insert, plays to write into existing rows, counters to increment."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     added: dict[tuple[str, str], ViewerRow] = field(default_factory=dict)
     plays: dict[tuple[str, str], dict[str, Play]] = field(default_factory=dict)
     added_plays: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By how many plays each existing row grows."""
+    """The number of plays added to each existing row."""
     steps: dict[str, CounterStep] = field(default_factory=dict)
     erased_with_rows: set[str] = field(default_factory=set)
-    """Erased people of whom a row is still there."""
+    """Erased users of whom a row still exists."""
     to_unlist: set[str] = field(default_factory=set)
-    """People whose history is off and of whom a listed row is still there."""
+    """Users whose view history is off and of whom a listed row still exists."""
 
     def step(self, view: View) -> CounterStep:
         step = self.steps.setdefault(view.story_id, CounterStep())
@@ -137,15 +137,15 @@ class CountingResult:
 
 
 OUTCOMES = ("counted", "replayed", "refined", "capped", "own", "late", "erased", "blocked")
-"""What may become of a view."""
+"""The outcomes of a view."""
 CountingRule = Callable[[CountingContext], CountingResult]
 
 
 def count_views(views: Sequence[View], context: CountingContext, now: datetime) -> CountingResult:
-    """Count a batch of views, in order, against what is known.
+    """Count a batch of views, in order.
 
-    Pure, so that a transaction can be run again from the start. Its outcomes: `counted`, `replayed` (nothing new),
-    `refined` (a known play, now with greater figures), `capped` (over 100 plays), `own`, `late`, `erased`, `blocked`.
+    A pure function, so that a transaction can be retried. Outcomes: `counted`, `replayed` (nothing new),
+    `refined` (a known play with higher figures), `capped` (over 100 plays), `own`, `late`, `erased`, `blocked`.
     """
     result = CountingResult()
     rows = dict(context.rows)
@@ -210,5 +210,5 @@ def _count(view: View, context: CountingContext, rows: dict[tuple[str, str], Vie
 
 
 def stories_of(views: Sequence[View]) -> list[str]:
-    """The stories that these views are of, each once."""
+    """The ids of the stories of these views, each once."""
     return list(dict.fromkeys(view.story_id for view in views))

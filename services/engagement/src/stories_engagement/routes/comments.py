@@ -54,7 +54,7 @@ class CommentResponse(BaseModel):
 
 
 def comment_response(comment: Comment, *, may_delete: bool) -> CommentResponse:
-    """A comment as an answer shows it."""
+    """The response for a comment."""
     return CommentResponse(
         id=comment.id,
         story_id=comment.story_id,

@@ -1,4 +1,4 @@
-"""What people set for themselves: whether they are listed as viewers, and words they do not want to see."""
+"""The caller's settings: view history and hidden words."""
 
 from typing import Annotated
 

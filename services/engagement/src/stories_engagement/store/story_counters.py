@@ -1,6 +1,6 @@
-"""The document of a story that fences and counts its reactions, comments and shares.
+"""The engagements document of a story: counters of reactions, comments and shares.
 
-Whoever changes a count marks the document as pending in the same write; the relay says `story-engaged` from it.
+An update of a counter marks the document as pending in the same write; the outbox relay publishes `story-engaged`.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ from stories_engagement.usecases.engagements import Counts
 T = TypeVar("T")
 
 MAX_WRITES_PER_TRANSACTION = 50
-"""Writes about one story that share a transaction. A commit costs as much for fifty as for one."""
+"""Writes to one story that share a transaction. A commit costs as much for fifty as for one."""
 
 FORGOTTEN_AT_ONCE = 500
-"""Rows of a person that are looked up at a time."""
+"""Rows of a user read at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PendingWrite:
-    """A write, whose story it is about, and who waits for it."""
+    """A write, the author of its story, and the future of its result."""
 
     write: Write[Any]
     author_id: str | None
@@ -43,7 +43,7 @@ class PendingWrite:
 
 
 class Unchanged(Exception):
-    """The writes of a transaction change nothing, so there is nothing to commit; what came of them."""
+    """The writes of a transaction change nothing, so there is nothing to commit."""
 
     def __init__(self, outcomes: list[Any]) -> None:
         super().__init__()
@@ -51,10 +51,10 @@ class Unchanged(Exception):
 
 
 class CounterWriter:
-    """The engagements of all stories: every change of rows goes through `write`.
+    """Group commit: every change of a story's rows goes through `write`.
 
-    What waits for the same story goes into one transaction, so that a story that all the world reacts to costs few
-    commits, and only replicas conflict with each other.
+    Writes that wait for the same story share one transaction, so that a popular story costs few commits, and only
+    replicas conflict with each other.
     """
 
     def __init__(self, mongo: Mongo, now: Clock, wake: Callable[[], None]) -> None:
@@ -68,10 +68,10 @@ class CounterWriter:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def write(self, story_id: str, author_id: str | None, write: Write[T]) -> T:
-        """Do a write and count what it changed, in one transaction that no ending can slip through.
+        """Apply a write and update the counters, in one transaction that conflicts with an ending.
 
         Raises:
-            Gone: the story has ended, or the write says so.
+            NotFound: the story has ended, or the write raises it.
         """
         pending = PendingWrite(write, author_id, asyncio.get_running_loop().create_future())
         if story_id in self._waiting:
@@ -85,17 +85,17 @@ class CounterWriter:
         return result
 
     async def remove(self, write: RemoveRow) -> bool:
-        """Delete a row and what hangs on it, in bounded steps; False where it is not there (any more).
+        """Delete a row and its children, in bounded steps; False where it does not exist (any more).
 
         Raises:
-            Gone: the story has ended.
+            NotFound: the story has ended.
         """
         while (removed := await self.write(write.story_id, None, write)) is None:
             continue
         return removed
 
     async def forget(self, user_id: str, until: datetime) -> None:
-        """Take away all rows of a person up to a time, of every kind that is counted. Endings take away the rest."""
+        """Delete all rows of a user up to a time, of every kind. Endings delete those of ended stories."""
         for kind in ROW_KINDS:
             by_user: Document = {kind.user_field: user_id, "at": {"$lte": until}}
             last = ""
@@ -126,7 +126,7 @@ class CounterWriter:
         )
 
     async def _drain(self, story_id: str) -> None:
-        """Do what waits for a story, together, until nothing does."""
+        """Commit the writes that wait for a story, until none is left."""
         waiting = self._waiting[story_id]
         while waiting:
             number = batch_size(waiting)
@@ -136,7 +136,7 @@ class CounterWriter:
         del self._waiting[story_id]
 
     async def _commit(self, story_id: str, batch: Sequence[PendingWrite]) -> None:
-        """Do some wishes; where they fail together and no dependency is down, one by one."""
+        """Commit a batch; if it fails and no dependency is down, commit one by one."""
         if not batch:
             return
         try:
@@ -145,7 +145,7 @@ class CounterWriter:
             )
         except Unchanged as unchanged:
             outcomes, marked = unchanged.outcomes, False
-        except Exception as error:  # noqa: BLE001  (it is handed to everyone who waits)
+        except Exception as error:  # noqa: BLE001  (every waiting caller gets it)
             if len(batch) > 1 and failed_dependency(error) is None:
                 for pending in batch:
                     await self._commit(story_id, [pending])
@@ -162,7 +162,7 @@ class CounterWriter:
                 pending.future.set_result(outcome)
 
     async def _write(self, story_id: str, batch: Sequence[PendingWrite], session: Session) -> tuple[list[Any], bool]:
-        """Fence first: from here on an ending and other replicas wait, and see what this transaction makes of it."""
+        """Write the counter document first: from here on, endings and other replicas conflict with this."""
         before = await self._documents.find_one_and_update({"_id": story_id}, {"$inc": {"seq": 1}}, session=session)
         if before is not None and before["ended"] is not None:
             raise Unchanged([NotFound() for _ in batch])
@@ -195,7 +195,7 @@ class CounterWriter:
 
 
 def batch_size(waiting: Sequence[PendingWrite]) -> int:
-    """How many of the first share a transaction."""
+    """The number of leading writes that share a transaction."""
     for number, pending in enumerate(waiting[:MAX_WRITES_PER_TRANSACTION]):
         if pending.write.alone:
             return max(1, number)
@@ -203,7 +203,7 @@ def batch_size(waiting: Sequence[PendingWrite]) -> int:
 
 
 def engagement_events(document: Document) -> list[OutgoingEvent]:
-    """What a marked document says now: the totals of the kinds that changed."""
+    """The events of a pending document: the current totals of the kinds that changed."""
     if document["ended"] is not None or document["author_id"] is None:
         return []
     return [
@@ -222,7 +222,7 @@ def engagement_events(document: Document) -> list[OutgoingEvent]:
 
 
 def counter_update(before: Document, delta: Delta, now: datetime) -> Document:
-    """The update of a story's document whose counters change so. Counters of a breakdown that come to nothing leave."""
+    """The update of a story's document for these increments. Counters of a breakdown that reach zero are removed."""
     emptied = {path: "" for path in delta if "." in path and counter_at(before, path) + delta[path] <= 0}
     update: Document = {"$set": {"at": now}, "$inc": {path: by for path, by in delta.items() if path not in emptied}}
     if emptied:
@@ -237,6 +237,6 @@ def counter_update(before: Document, delta: Delta, now: datetime) -> Document:
 
 
 def counter_at(document: Document, path: str) -> int:
-    """The counter at a path of two names."""
+    """The counter at a path of one or two names."""
     name, _, key = path.partition(".")
     return int(document.get(name, {}).get(key, 0))

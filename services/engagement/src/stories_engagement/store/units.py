@@ -1,7 +1,7 @@
-"""A unit of work: the rows of one story that some writes look at and change, in one transaction.
+"""A unit of work: the rows of one story that a transaction reads and changes.
 
-Rows are read with one `$in` for each collection, changed in memory, and written with one bulk for each collection; what
-that changes in the story's counters follows from the rows (see `kinds`).
+Rows are read with one `$in` a collection, changed in memory, and written with one bulk write a collection. The
+increments of the story's counters follow from the rows (see `kinds`).
 """
 
 from collections import Counter, defaultdict
@@ -18,7 +18,7 @@ Key = tuple[str, str]
 
 
 class Rows:
-    """What a transaction has read so far and means to write."""
+    """The rows that a transaction has read and will write."""
 
     def __init__(self, mongo: Mongo, session: Session) -> None:
         self._mongo = mongo
@@ -27,7 +27,7 @@ class Rows:
         self._now: dict[Key, Document | None] = {}
 
     async def load(self, keys: Iterable[Key]) -> bool:
-        """Read the documents that are not read yet, by one query for each collection; whether there were any."""
+        """Read the documents that are not loaded yet, by one query for each collection; whether there were any."""
         missing: dict[str, set[str]] = defaultdict(set)
         for key in keys:
             if key not in self._read:
@@ -49,21 +49,21 @@ class Rows:
         return [document["_id"] for document in found]
 
     def loaded(self, collection: str, _id: str) -> bool:
-        """Whether it is known whether there is such a document."""
+        """Whether the document was read, or found missing."""
         return (collection, _id) in self._read
 
     def get(self, collection: str, _id: str) -> Document | None:
-        """A document that is loaded, as it is by now. Do not change it."""
+        """A loaded document with the changes so far. Do not modify it."""
         return self._now.get((collection, _id), self._read[collection, _id])
 
     def document(self, collection: str, _id: str) -> Document:
-        """A document that is there."""
+        """A loaded document that exists."""
         found = self.get(collection, _id)
         assert found is not None
         return found
 
     def put(self, collection: str, document: Document) -> None:
-        """Write a document."""
+        """Insert or replace a document."""
         self._now[collection, document["_id"]] = document
 
     def delete(self, collection: str, _id: str) -> None:
@@ -76,7 +76,7 @@ class Rows:
         return any(after != self._read[key] for key, after in self._now.items())
 
     def delta(self) -> Delta:
-        """What the changes add to the story's counters."""
+        """The increments of the story's counters."""
         delta: Delta = Counter()
         for (collection, _id), after in self._now.items():
             kind, before = BY_COLLECTION.get(collection), self._read[collection, _id]

@@ -1,4 +1,4 @@
-"""Views: rows of viewers and their plays, counted in one transaction a batch, fenced by the story's views document."""
+"""Views: rows of viewers and their plays, and the views counter of each story; one transaction a batch."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -36,19 +36,19 @@ from stories_engagement.store.schema import (
 from stories_engagement.usecases.views import Position, Viewer, ViewerPage
 
 FAR = datetime.fromisoformat("9000-01-01T00:00:00+00:00")
-"""Until when a history is off that is off now."""
+"""Until when a view history is off that is off now."""
 
 
 class Outdated(Exception):
-    """A story has ended, or its author has become known, since the views were judged."""
+    """A story has ended, or its author has become known, since the context was read."""
 
 
 FORGOTTEN_AT_ONCE = 500
-"""Rows of a person that are looked up at a time."""
+"""Rows of a user read at a time."""
 
 
 class MongoViews:
-    """Counts views and keeps who viewed."""
+    """Counts views and stores who viewed."""
 
     def __init__(self, mongo: Mongo, now: Clock) -> None:
         self._mongo = mongo
@@ -57,11 +57,10 @@ class MongoViews:
         self._rows = mongo[VIEWERS]
 
     async def count(self, views: Sequence[View], rule: CountingRule) -> CountingResult:
-        """Read what the views are judged by, have them judged, and write what that comes to: all or nothing.
+        """Read the context, apply the counting rule, and write the result atomically.
 
-        New rows need no snapshot: a row that somebody else has made meanwhile, and a story that has ended or whose
-        author is known by now, refuse the transaction. What is refused so, and what changes rows that are there, is
-        judged by a snapshot of the transaction itself.
+        New rows need no snapshot: the transaction fails if a row was inserted meanwhile, or if a story has ended or got
+        its author. After such a failure, and for updates of existing rows, the context is read within the transaction.
         """
         context = await self._load_context(views, None)
         result = rule(context)
@@ -85,7 +84,7 @@ class MongoViews:
         return await transaction_retrying_duplicates(self._mongo, operation)
 
     async def marks(self, user_ids: Iterable[str]) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]:
-        """When those of these people who were erased were, and until when those who hid their history did."""
+        """The times of erasure of these users, and until when their view history was off."""
         query = {"_id": {"$in": sorted(set(user_ids))}}
         if not query["_id"]["$in"]:
             return {}, {}
@@ -96,7 +95,7 @@ class MongoViews:
         return _marks(erased, privacy)
 
     async def forget_viewer(self, user_id: str, until: datetime) -> None:
-        """Take away a person's plays up to a time, and the rows and counts that lived by them."""
+        """Delete a user's plays up to a time, the rows left without plays, and their counts."""
         last, found = "", [""]
         while found:
             query = {"viewer_id": user_id, "_id": {"$gt": last}}
@@ -107,12 +106,12 @@ class MongoViews:
             last = row_id(found[-1], user_id) if found else last
 
     async def unlist(self, user_id: str, until: datetime) -> None:
-        """Take a person off every list that a view up to a time put them on."""
+        """Unlist all rows of a user whose first view is up to a time."""
         stay_off = {"viewer_id": user_id, "listed": True, "at": {"$lte": until}}
         await self._rows.update_many(stay_off, {"$set": {"listed": False}})
 
     async def page(self, story_id: str, after: Position | None, limit: int, excluded: Set[str]) -> ViewerPage:
-        """Who is listed, newest first, without those to be avoided; and how many there are in all, of one moment."""
+        """Listed viewers, newest first, without excluded ones, and the totals, in one snapshot."""
 
         async def operation(session: Session) -> tuple[int, int, list[Document]]:
             counter = await self._views.find_one({"_id": story_id}, {"viewers": 1}, session=session)
@@ -146,7 +145,7 @@ class MongoViews:
         return int(counter["viewers"]) if counter else 0
 
     async def _load_context(self, views: Sequence[View], session: Session | None) -> CountingContext:
-        """All that the views are judged by: in a session one after the other, otherwise at once."""
+        """Read the context: in a session one query after the other, otherwise concurrently."""
 
         async def found(collection: str, ids: Iterable[str], *fields: str) -> list[Document]:
             query = {"_id": {"$in": list(ids)}}
@@ -191,7 +190,7 @@ class MongoViews:
         )
 
     async def _write(self, result: CountingResult, context: CountingContext, session: Session) -> None:
-        """Write it. Raises `Outdated`, or a duplicate key, where a story is another than it was judged to be."""
+        """Write the result. Raises `Outdated` or a duplicate key error where a story or row has changed since."""
         now = truncate_to_ms(self._now())
         counters: list[Any] = []
         for story_id, step in sorted(result.steps.items()):
@@ -236,12 +235,12 @@ class MongoViews:
 
 
 def fields_of(play: Play) -> list[Any]:
-    """A play as it is kept in its row."""
+    """A play as an array in its row."""
     return list(play)
 
 
 def document_of(row: ViewerRow) -> Document:
-    """A row as it is kept."""
+    """The document of a row."""
     return {
         "_id": row_id(*row.key),
         "story_id": row.story_id,
@@ -254,7 +253,7 @@ def document_of(row: ViewerRow) -> Document:
 
 
 def row_of(document: Document) -> ViewerRow:
-    """A row as it was kept."""
+    """The row in a document."""
     plays = {play_id: Play._make(fields) for play_id, fields in document["plays"].items()}
     return ViewerRow(document["story_id"], document["viewer_id"], document["at"], document["listed"], plays)
 

@@ -1,4 +1,4 @@
-"""Writes of rows as data: which documents they look at, and what they make of them."""
+"""Writes of rows as data: the documents that they read, and how they change them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,31 +13,31 @@ from stories_engagement.store.units import Key, Rows
 T_co = TypeVar("T_co", covariant=True)
 
 REMOVED_AT_ONCE = 500
-"""Rows hanging on a removed one that leave in one transaction."""
+"""Children of a removed row deleted in one transaction."""
 
 
 class Write(Protocol[T_co]):
-    """A write about one story. One that searches needs a transaction alone: a query finds no unwritten rows."""
+    """A write to one story. One that runs a query needs its own transaction: a query finds no unwritten rows."""
 
     @property
     def alone(self) -> bool: ...
 
     def needs(self, rows: Rows) -> Iterable[Key]:
-        """The documents it looks at, as far as is known by those that are loaded; asked until all are."""
+        """The documents that it reads, derived from those loaded so far; called until all are loaded."""
         ...
 
     async def search(self, rows: Rows) -> None:
-        """Load what only a query finds."""
+        """Load rows by a query."""
         ...
 
     def apply(self, rows: Rows) -> T_co:
-        """Change the rows. Raises `Gone` before it changes any."""
+        """Change the rows. Raises `NotFound` before it changes any."""
         ...
 
 
 @dataclass(slots=True)
 class PutRow:
-    """Set a row. One that differs in nothing but its time stays, and `once` leaves any that is there."""
+    """Insert or replace a row. An existing row stays if only the time differs, or with `once` in any case."""
 
     kind: RowKind
     row: Document
@@ -45,14 +45,14 @@ class PutRow:
     alone: bool = field(default=False, init=False)
 
     def needs(self, _rows: Rows) -> Iterable[Key]:
-        """The row that it replaces."""
+        """The row itself."""
         return [(self.kind.collection, self.row["_id"])]
 
     async def search(self, rows: Rows) -> None:
-        """Nothing."""
+        """No query is needed."""
 
     def apply(self, rows: Rows) -> None:
-        """Put it."""
+        """Write it."""
         old = rows.get(self.kind.collection, self.row["_id"])
         if old is None or (not self.once and {**old, "at": self.row["at"]} != self.row):
             rows.put(self.kind.collection, self.row)
@@ -60,9 +60,9 @@ class PutRow:
 
 @dataclass(slots=True)
 class RemoveRow:
-    """Delete a row, perhaps only one of a time, with those that hang on it: at most so many at once, the others first.
+    """Delete a row, if it is not later than `until`, after its children, in bounded steps.
 
-    Its outcome is whether the row was there, and None while some that hang on it are left.
+    The result is whether the row existed; None while children are left.
     """
 
     kind: RowKind
@@ -73,11 +73,11 @@ class RemoveRow:
 
     @property
     def alone(self) -> bool:
-        """Whether rows may hang on it."""
+        """Whether the row may have children."""
         return self.kind.parent_field is not None
 
     def needs(self, rows: Rows) -> Iterable[Key]:
-        """The row, and what it hangs on."""
+        """The row and its parent."""
         yield self.kind.collection, self.row_id
         if self.kind.parent_field and rows.loaded(self.kind.collection, self.row_id):
             row = rows.get(self.kind.collection, self.row_id)
@@ -85,7 +85,7 @@ class RemoveRow:
                 yield self.kind.collection, row[self.kind.parent_field]
 
     async def search(self, rows: Rows) -> None:
-        """The rows that hang on it."""
+        """Its children."""
         if self.kind.parent_field:
             query = {"story_id": self.story_id, self.kind.parent_field: self.row_id}
             self.children = await rows.find(self.kind.collection, query, REMOVED_AT_ONCE)

@@ -1,4 +1,4 @@
-"""A whole engagement service in one process, on real servers, and what a test does with it."""
+"""A harness that runs engagement in one process on real servers."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,7 +22,7 @@ E = TypeVar("E", bound=Event)
 
 
 class TestEnvironment(Protocol):
-    """Settings by their names, and who makes tokens that they accept."""
+    """Settings by name, and servers that issue tokens."""
 
     servers: Any
 
@@ -30,13 +30,13 @@ class TestEnvironment(Protocol):
 
 
 def settings_of(realm: TestEnvironment, **changes: Any) -> EngagementSettings:
-    """The settings of a realm."""
+    """The settings of an environment."""
     given = {name.lower(): value for name, value in realm.items()}
     return load(EngagementSettings, {**given, **changes})
 
 
 class ServiceHarness:
-    """A running engagement service, Kafka beside it, and what a test does with both."""
+    """A running engagement service, publishers of other services, and test operations."""
 
     def __init__(
         self, realm: TestEnvironment, settings: EngagementSettings, client: httpx.AsyncClient, app: Any
@@ -56,14 +56,14 @@ class ServiceHarness:
     async def request(
         self, method: str, path: str, user: str, ticket: Ticket | str | None = None, **more: Any
     ) -> httpx.Response:
-        """One request as somebody; `ticket` is a ticket or its text."""
+        """One request as a user; `ticket` is a ticket or its encoded form."""
         headers = self.token(user, *more.pop("roles", ())) | more.pop("headers", {})
         if ticket is not None:
             headers["Story-Ticket"] = ticket if isinstance(ticket, str) else self.tickets.sign(ticket)
         return await self.client.request(method, path, headers=headers, **more)
 
     async def post(self, author: str = "ann", *, consumed: bool = True, **changes: Any) -> StoryPosted:
-        """A story that this service has heard of."""
+        """Publish a story; wait until this service has consumed it."""
         story = a_story(author, **changes)
         await self.ingest.publish(story)
         if consumed:
@@ -81,7 +81,7 @@ class ServiceHarness:
         return self.app.state.runtime.mongo
 
     def event_reader(self, event: type[E]) -> Callable[[], Awaitable[list[E]]]:
-        """A function that gives every event of a type that was ever said here."""
+        """A function that reads all events of a topic."""
 
         async def consumed() -> list[E]:
             reader = self.kafka.reader(auto_offset_reset="earliest")
@@ -101,7 +101,7 @@ class ServiceHarness:
         return consumed
 
     def metric(self, name: str, **labels: str) -> float:
-        """What a metric of this process says now."""
+        """The current value of a metric of this process."""
         found = self.app.state.runtime.registry.registry.get_sample_value(name, labels)
         return found or 0.0
 
@@ -123,7 +123,7 @@ class ServiceHarness:
         return found
 
     async def until_counted(self, story: StoryPosted, **expected: int) -> dict[str, int]:
-        """Wait until the counts are so."""
+        """Wait until these counts are reached."""
 
         async def reached() -> dict[str, int]:
             found = await self.counts(story)
@@ -134,7 +134,7 @@ class ServiceHarness:
         return counts
 
     async def until_consumed(self, *events: type[Event]) -> None:
-        """Wait until every record of these topics that is there now has been handled."""
+        """Wait until every record now in these topics has been processed."""
         consumer_context = self.app.state.runtime.consumer_context
         ends: dict[TopicPartition, int] = {}
         reader = self.kafka.reader()
@@ -158,7 +158,7 @@ class ServiceHarness:
 
 @asynccontextmanager
 async def running(realm: TestEnvironment, **changes: Any) -> AsyncIterator[ServiceHarness]:
-    """A service that is ready."""
+    """Run a service; it is ready when yielded."""
     settings = settings_of(realm, **changes)
     await init(settings)
     app = build_app(settings)

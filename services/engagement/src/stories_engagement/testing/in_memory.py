@@ -1,4 +1,4 @@
-"""Every port of engagement, kept in memory: what use-case tests run on, held to the same suite as MongoDB."""
+"""In-memory fakes of all ports of engagement. One contract suite runs over them and over MongoDB."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
@@ -35,7 +35,7 @@ BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass
 class InMemoryDatabase:
-    """All that the ports below keep."""
+    """The data of all fakes."""
 
     counters: dict[str, StoryCounter] = field(default_factory=dict)
     viewers: Counter[str] = field(default_factory=Counter)
@@ -66,7 +66,7 @@ class InMemoryDatabase:
 
 @dataclass
 class MemoryViews:
-    """Counts views and keeps who viewed."""
+    """Counts views and stores who viewed."""
 
     database: InMemoryDatabase
 
@@ -133,7 +133,7 @@ class MemoryViews:
 
 @dataclass
 class MemoryStories:
-    """Keeps stories and ends them."""
+    """Stores and ends stories."""
 
     database: InMemoryDatabase
 
@@ -182,7 +182,7 @@ class MemoryStories:
 
 @dataclass
 class MemoryBlocks:
-    """Keeps blocks."""
+    """Stores blocks."""
 
     database: InMemoryDatabase
 
@@ -199,7 +199,7 @@ class MemoryBlocks:
             pair
             for pair, state in states.items()
             if (pair in kept and not kept[pair].superseded_by(state))
-            or any(one in erased and state.at <= erased[one] for one in pair)
+            or any(user in erased and state.at <= erased[user] for user in pair)
         }
 
     async def put(self, user_id: str, target_id: str, state: BlockState) -> None:
@@ -210,7 +210,7 @@ class MemoryBlocks:
             if state.on and stored.until == stored.since > state.at:
                 self.database.blocks[key] = Block(state.at, stored.until)
             return
-        if any(state.at <= self.database.erased.get(one, BEFORE_ALL) for one in key):
+        if any(state.at <= self.database.erased.get(user, BEFORE_ALL) for user in key):
             return
         since = self.database.blocks[key].since if held is not None and held.on else state.at
         self.database.block_states[key] = state
@@ -219,7 +219,7 @@ class MemoryBlocks:
 
 @dataclass
 class MemoryPrivacy:
-    """Keeps whether people are listed."""
+    """Stores privacy settings."""
 
     database: InMemoryDatabase
 
@@ -235,7 +235,7 @@ class MemoryPrivacy:
 
 @dataclass
 class MemoryReactions:
-    """Keeps reactions."""
+    """Stores reactions."""
 
     database: InMemoryDatabase
 
@@ -259,7 +259,7 @@ class MemoryReactions:
 
 @dataclass
 class MemoryShares:
-    """Keeps shares."""
+    """Stores shares."""
 
     database: InMemoryDatabase
 
@@ -270,7 +270,7 @@ class MemoryShares:
 
 @dataclass
 class MemoryComments:
-    """Keeps comments and hidden words."""
+    """Stores comments and hidden words."""
 
     database: InMemoryDatabase
 
@@ -376,7 +376,7 @@ class MemoryCounters:
 
 @dataclass
 class MemoryUserErasure:
-    """Keeps marks of erased people and takes away what was theirs."""
+    """Stores marks of erased users and deletes their data."""
 
     database: InMemoryDatabase
 

@@ -1,4 +1,4 @@
-"""The ports of engagement as one bundle, in memory or in MongoDB, so that one suite can hold both to the same."""
+"""All ports of engagement, in memory or on MongoDB, for one contract suite."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +28,7 @@ from stories_engagement.testing.in_memory import (
 
 @dataclass(frozen=True)
 class Stores:
-    """Every port, whatever is behind it."""
+    """Every port, fake or real."""
 
     view_store: Any
     stories: Any
@@ -43,7 +43,7 @@ class Stores:
 
 
 def in_memory() -> Stores:
-    """Fakes that share one shelf."""
+    """Fakes that share one in-memory database."""
     database = InMemoryDatabase()
     comments = MemoryComments(database)
     return Stores(
@@ -61,7 +61,7 @@ def in_memory() -> Stores:
 
 
 def in_mongo(mongo: Mongo, now: Clock) -> Stores:
-    """The real ones, on a database whose collections exist."""
+    """The real stores, on a database whose collections exist."""
     counter_writer = CounterWriter(mongo, now, lambda: None)
     view_store, comments, words = (
         MongoViews(mongo, now),

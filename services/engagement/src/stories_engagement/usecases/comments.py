@@ -1,4 +1,4 @@
-"""Comments: written, read as far as the reader may, and deleted together with their replies."""
+"""Comments: write, read as far as the reader may see them, delete with their replies."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,17 +15,17 @@ from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.blocks import FindBlocked
 
 HasHidden = Callable[[Sequence[str]], bool]
-"""Told an author's hidden words, says whether a text has one of them."""
+"""Whether a text contains one of the author's hidden words, which are its argument."""
 
 Position = tuple[datetime, str]
-"""Where a page of comments begins: after this time and id."""
+"""Where a page of comments starts: after this time and id."""
 
 MAX_PAGE_READS = 10
-"""Reads of the store for one page. A page among very many hidden comments may thus come out short, never unbounded."""
+"""Reads of the store for one page. A page among very many hidden comments may be short."""
 
 
 class Comments(Protocol):
-    """Keeps the comments of stories and how many are not hidden."""
+    """Stores comments and counts those that are not hidden."""
 
     async def add(
         self, comment: Comment, author_id: str, hides: HasHidden, visible: Callable[[Comment], bool]
@@ -41,7 +41,7 @@ class Comments(Protocol):
 
 
 class HiddenWordsInForce(Protocol):
-    """Knows an author's words while comments are still being gone through by them."""
+    """An author's words that are not applied to all comments yet."""
 
     async def unapplied(self, author_id: str) -> Sequence[str] | None: ...
 
@@ -49,28 +49,28 @@ class HiddenWordsInForce(Protocol):
 async def reader_of(
     access: StoryAccess, blocks: FindBlocked, comments: Sequence[Comment], *, wants_hidden: bool = False
 ) -> Reader:
-    """How an admitted person reads these comments."""
+    """The reader of these comments."""
     blocked = await blocks.among(access.user_id, {comment.writer_id for comment in comments} - {access.user_id})
     return Reader(access.user_id, access.is_author, wants_hidden, blocked)
 
 
 @dataclass(frozen=True, slots=True)
 class WriteComment:
-    """Comment on a story, or reply to a comment; a reply to a reply hangs on the top one."""
+    """Comment on a story, or reply to a comment. A reply to a reply belongs to the top-level comment."""
 
     comments: Comments
     blocks: FindBlocked
     now: Clock
 
     def check(self, access: StoryAccess) -> None:
-        """Raises `FeatureDisabled` or `FriendsOnly` where the author does not want it from this person."""
+        """Raises `FeatureDisabled` or `FriendsOnly` where the author does not allow it."""
         if access.comments == "nobody":
             raise FeatureDisabled("comments")
         if access.comments == "friends" and not (access.friend or access.is_author):
             raise FriendsOnly
 
     async def __call__(self, access: StoryAccess, comment_id: str, text: str, reply_to: str | None) -> Comment:
-        """The comment as it is kept. Raises `NotFound` where the story or the comment replied to is not there."""
+        """The stored comment. Raises `NotFound` where the story has ended or the parent does not exist."""
         self.check(access)
         comment = Comment(
             id=comment_id,
@@ -89,12 +89,12 @@ class WriteComment:
 
 @dataclass(frozen=True, slots=True)
 class FindComment:
-    """A comment that one wrote before, as it is now."""
+    """Find a comment by its id."""
 
     comments: Comments
 
     async def __call__(self, comment_id: str) -> Comment:
-        """Raises `NotFound` where it is not there any more."""
+        """Raises `NotFound` where it no longer exists."""
         comment = await self.comments.get(comment_id)
         if comment is None:
             raise NotFound
@@ -105,8 +105,8 @@ class FindComment:
 class ReadComments:
     """Read a page of comments, as far as the reader may see them.
 
-    While an author's new words are not applied to every comment yet, each comment is judged by them here, so that a
-    reader never sees what the author has hidden; counts follow once the words are applied.
+    While new hidden words are not applied to every comment yet, they are applied to each comment read here, so that a
+    reader never sees what the author has hidden. Counts follow in the background.
     """
 
     comments: Comments
@@ -116,9 +116,9 @@ class ReadComments:
     async def __call__(
         self, access: StoryAccess, reply_to: str | None, after: Position | None, limit: int, *, wants_hidden: bool
     ) -> tuple[list[Comment], Position | None]:
-        """Top ones newest first, or the replies to one oldest first; and where the next page begins, if there is one.
+        """Top-level comments newest first, or replies oldest first; and the next page's position, if there is one.
 
-        Raises `NotFound` where the comment replied to is not there for this reader.
+        Raises `NotFound` where the parent does not exist for this reader.
         """
         words, top = await self.words.unapplied(access.author_id), None
         if reply_to is not None:
@@ -144,7 +144,7 @@ class ReadComments:
 
 
 def with_words_applied(comment: Comment, top: Comment | None, words: Sequence[str]) -> Comment:
-    """The comment as the words make it, whatever was kept of it by earlier ones."""
+    """The comment with `hidden` computed by these words."""
     return replace(
         comment,
         hidden=contains_hidden_word(words, comment.text) or (top is not None and contains_hidden_word(words, top.text)),
@@ -153,14 +153,14 @@ def with_words_applied(comment: Comment, top: Comment | None, words: Sequence[st
 
 @dataclass(frozen=True, slots=True)
 class DeleteComment:
-    """Delete a comment with its replies: its writer, the story's author and admins may, without a ticket."""
+    """Delete a comment with its replies. Its writer, the story's author and admins may, without a ticket."""
 
     comments: Comments
     access_state: AccessState
     now: Clock
 
     async def __call__(self, user_id: str, comment_id: str, *, is_admin: bool) -> None:
-        """Raises `NotFound` where there is none, `AccessDenied` for anybody else."""
+        """Raises `NotFound` where it does not exist, `AccessDenied` for other callers."""
         comment = await self.comments.get(comment_id)
         if comment is None or self.access_state.has_ended(comment.story_id, self.now()):
             raise NotFound

@@ -1,4 +1,4 @@
-"""Doing the same to many at once, boundedly: waiting for the database one by one would be most of the time."""
+"""Bounded concurrency: hides the round trips of independent operations."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -7,11 +7,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 AT_ONCE = 16
-"""Verbs under way: enough to hide a round trip, few enough to leave connections to requests."""
+"""Concurrent operations: enough to hide a round trip, few enough to leave connections to requests."""
 
 
 async def gather_limited(operation: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
-    """Apply a verb to each item, in no order. All are tried, then the first failure is raised."""
+    """Apply an operation to each item, in any order. All are tried, then the first failure is raised."""
     free = asyncio.Semaphore(AT_ONCE)
 
     async def one(item: T) -> None:

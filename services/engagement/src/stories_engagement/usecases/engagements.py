@@ -1,4 +1,4 @@
-"""Reactions, shares and counts: what viewers do besides watching, each at most once per viewer and story."""
+"""Reactions, shares and counts; at most one reaction and one share per viewer and story."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from stories_engagement.usecases.access import CheckAccess, StoryAccess
 
 
 class Reactions(Protocol):
-    """Keeps one reaction per viewer and story, and how many there are of each."""
+    """Stores one reaction per viewer and story, and counts them by emoji."""
 
     async def put(self, access: StoryAccess, emoji: str, at: datetime) -> None: ...
 
@@ -25,13 +25,13 @@ class Reactions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class React:
-    """Set one's reaction to a story, in place of an earlier one."""
+    """Set the caller's reaction to a story, replacing an earlier one."""
 
     reactions: Reactions
     now: Clock
 
     async def __call__(self, access: StoryAccess, emoji: str) -> None:
-        """Raises `FeatureDisabled` where the author wants none, `Gone` where the story ended just now."""
+        """Raises `FeatureDisabled` where reactions are off, `NotFound` where the story has just ended."""
         if not access.reactions:
             raise FeatureDisabled("reactions")
         await self.reactions.put(access, emoji, truncate_to_ms(self.now()))
@@ -39,14 +39,14 @@ class React:
 
 @dataclass(frozen=True, slots=True)
 class WithdrawReaction:
-    """Take one's reaction back. It needs no ticket, for it may be all that is left between the two."""
+    """Withdraw the caller's reaction. No ticket needed: the viewer may have lost access since reacting."""
 
     reactions: Reactions
     check_access: CheckAccess
     now: Clock
 
     async def __call__(self, user_id: str, story_id: str, ticket: str | None) -> None:
-        """Done as well where there is none any more. Raises `AccessDenied` for who never reacted and has no ticket."""
+        """Idempotent. Raises `AccessDenied` where the caller never reacted and has no ticket."""
         if self.check_access.access_state.has_ended(story_id, self.now()):
             raise AccessDenied("ended")
         if not await self.reactions.withdraw(story_id, user_id, truncate_to_ms(self.now())):
@@ -55,7 +55,7 @@ class WithdrawReaction:
 
 @dataclass(frozen=True, slots=True)
 class ReadReactions:
-    """How many reactions of each kind a story has, and one's own."""
+    """The number of reactions of each kind, and the caller's own."""
 
     reactions: Reactions
 
@@ -65,7 +65,7 @@ class ReadReactions:
 
 
 class Shares(Protocol):
-    """Keeps who shared a story."""
+    """Stores who shared a story."""
 
     async def put(self, access: StoryAccess, at: datetime) -> None: ...
 
@@ -80,7 +80,7 @@ class Share:
     now: Clock
 
     async def __call__(self, access: StoryAccess) -> str:
-        """The link. Raises `FeatureDisabled` where sharing is off, `NotFound` where the story ended just now."""
+        """The link. Raises `FeatureDisabled` where sharing is off, `NotFound` where the story has just ended."""
         if not access.sharing:
             raise FeatureDisabled("sharing")
         await self.shares.put(access, truncate_to_ms(self.now()))
@@ -92,7 +92,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Everything that is counted of one story. `views` are plays; `comments` count replies and no hidden ones."""
+    """All counts of one story. `views` are plays; `comments` include replies and no hidden ones."""
 
     views: int = 0
     viewers: int = 0

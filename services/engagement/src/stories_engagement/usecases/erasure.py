@@ -12,7 +12,7 @@ from stories_shared.events.external_producers import clamp_to_append_time, recei
 
 
 class ErasedUsers(Protocol):
-    """Keeps marks of erased people and takes away what was theirs."""
+    """Stores marks of erased users and deletes their data."""
 
     async def mark_erased(self, user_id: str, at: datetime, recheck_at: datetime) -> datetime: ...
 
@@ -24,13 +24,13 @@ class ErasedUsers(Protocol):
 
 
 class DataErasedPublisher(Protocol):
-    """Says that a user is forgotten here."""
+    """Publishes `user-data-erased`."""
 
     async def publish_data_erased(self, event: UserDataErased) -> None: ...
 
 
 def erased_until(record: ReceivedEvent[UserErased]) -> datetime:
-    """Up to when everything of the user is nobody's; an outsider's time ahead of the log's is the log's."""
+    """Up to when the user's data is erased. External times are capped at the append time."""
     return clamp_to_append_time(record, record.event.at)
 
 
@@ -38,14 +38,14 @@ RECHECK_AFTER = timedelta(seconds=65)
 """Longer than any transaction or request that began before the mark can live (MongoDB ends transactions at 60 s)."""
 
 AT_ONCE = 100
-"""People per turn of the second look."""
+"""Users per iteration of the recheck."""
 
 
 @dataclass(frozen=True, slots=True)
 class EraseUser:
-    """Forget a user's views, comments, reactions, shares and settings up to a time, and say so, every time.
+    """Erase a user's views, comments, reactions, shares and settings up to a time, and confirm it every time.
 
-    What a user did with live stories leaves the counts with it, so that a count stays equal to its list.
+    Counts of live stories decrease with it, so that a count stays equal to its list.
     """
 
     users: ErasedUsers
@@ -64,7 +64,7 @@ class EraseUser:
         )
 
     async def recheck(self) -> int:
-        """Forget what was being written while users were erased; returns how many users were looked at."""
+        """Erase what was written while users were being erased; the number of users rechecked."""
         waiting = await self.users.due_for_recheck(self.now(), AT_ONCE)
         for user_id, at in waiting:
             await self.users.forget(user_id, at)

@@ -10,14 +10,15 @@ from stories_shared.clock import Clock, truncate_to_ms
 from stories_engagement.domain.hidden_words import contains_hidden_word, normalize
 
 Hides = Callable[[Sequence[str], str], bool]
-"""Whether one of the words stands in a text."""
+"""Whether a text contains one of the words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rehiding:
-    """A change of an author's words, and how far it is applied to the comments under their stories.
+    """A change of an author's words, and the progress of applying it to the comments on their stories.
 
-    `change` names it, so that whoever applies an older one notices. `story_id` and `comment_id` are the last ones done.
+    `change` is its id, so that a replica that applies an older change stops. `story_id` and `comment_id` are the last
+    ones done.
     """
 
     author_id: str
@@ -28,28 +29,28 @@ class Rehiding:
 
 
 class HiddenWords(Protocol):
-    """Keeps which words authors do not want to see under their stories, and hides comments by them."""
+    """Stores the hidden words of authors, and hides comments by them."""
 
     async def words(self, author_id: str) -> tuple[str, ...]: ...
 
     async def set_words(self, author_id: str, words: Sequence[str], at: datetime) -> None: ...
 
     async def claim(self, now: datetime, until: datetime) -> Rehiding | None:
-        """The change that has waited longest, for this replica alone until then."""
+        """Lease the oldest unapplied change until `until`."""
         ...
 
     async def apply_some(self, work: Rehiding, hides: Hides, until: datetime) -> Rehiding | None:
-        """One step of it, kept together with how far it is and until when it is ours; None: nothing is left to do."""
+        """Apply one step and store the progress and the lease; None: the change is applied or outdated."""
         ...
 
     async def give_back(self, work: Rehiding, now: datetime) -> None:
-        """Let whoever has waited longest come first."""
+        """Release the lease, behind the other changes."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ReadHiddenWords:
-    """One's hidden words, as one wrote them."""
+    """The caller's hidden words, as they wrote them."""
 
     hidden: HiddenWords
 
@@ -59,14 +60,14 @@ class ReadHiddenWords:
 
 @dataclass(frozen=True, slots=True)
 class SetHiddenWords:
-    """Change an author's hidden words; comments that are there already are hidden or shown by them in background."""
+    """Change an author's hidden words. Existing comments are hidden or shown in the background."""
 
     hidden: HiddenWords
     now: Clock
     changed: Callable[[], None]
 
     async def __call__(self, author_id: str, words: Sequence[str]) -> tuple[str, ...]:
-        """The words as they are kept: each once, however it was written."""
+        """The stored words, without duplicates under normalization."""
         once: dict[str, str] = {}
         for word in words:
             once.setdefault(normalize(word), word)
@@ -77,21 +78,21 @@ class SetHiddenWords:
 
 
 REHIDE_FOR = timedelta(seconds=30)
-"""How long a replica that does not go on keeps others from going on. Each step takes it anew."""
+"""The lease of a replica on a change. Each step renews it."""
 
 REHIDE_STEPS = 20
-"""Steps for one author before another one's turn."""
+"""Steps for one author before the next author."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyHiddenWords:
-    """Goes through the comments under an author's live stories after their words have changed."""
+    """Applies changed words to the comments on an author's live stories."""
 
     hidden: HiddenWords
     now: Clock
 
     async def __call__(self) -> bool:
-        """Go on with one author's change, for a bounded number of steps; whether there was one."""
+        """Apply one author's change for a bounded number of steps; whether there was one."""
         now = self.now()
         work = await self.hidden.claim(now, now + REHIDE_FOR)
         if work is None:

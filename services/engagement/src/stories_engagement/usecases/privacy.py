@@ -8,7 +8,7 @@ from stories_shared.clock import Clock, truncate_to_ms
 
 
 class Privacy(Protocol):
-    """Keeps whether people's views are listed."""
+    """Stores whether a user's views are listed."""
 
     async def listed(self, user_id: str) -> bool: ...
 
@@ -17,7 +17,7 @@ class Privacy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReadPrivacy:
-    """Whether one's views are listed from now on."""
+    """Whether the caller's views are listed from now on."""
 
     privacy: Privacy
 
@@ -26,14 +26,14 @@ class ReadPrivacy:
 
 
 class Unlisting(Protocol):
-    """Takes people off the lists they are on."""
+    """Removes a user from all lists of viewers."""
 
     async def unlist(self, user_id: str, until: datetime) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class SetPrivacy:
-    """Turn one's view history on or off. Off unlists at once, from every live story and for good."""
+    """Turn the caller's view history on or off. Off removes them from every list at once and for good."""
 
     privacy: Privacy
     unlisting: Unlisting

@@ -1,4 +1,4 @@
-"""Views: taken over HTTP into the log, counted from the log, shown to the author."""
+"""Views: published from HTTP, counted from Kafka, listed for the author."""
 
 import hashlib
 from base64 import urlsafe_b64encode
@@ -22,13 +22,13 @@ from stories_engagement.usecases.blocks import FindBlocked
 
 
 class ViewHistorySettings(Protocol):
-    """Whether people want to be listed as viewers."""
+    """Whether users are listed as viewers."""
 
     async def listed(self, user_id: str) -> bool: ...
 
 
 class ViewPublisher(Protocol):
-    """Says facts; returns when they are durable."""
+    """Publishes views; returns when they are acknowledged."""
 
     async def publish_views(self, views: Sequence[StoryViewed]) -> None: ...
 
@@ -45,12 +45,12 @@ class ReportedView:
 
 
 Rejection = tuple[int, Literal["ticket", "ended"]]
-"""Which view is not taken, and why."""
+"""The index of a rejected view, and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportResult:
-    """How many views are durable, and which are not taken; `refusals` for the metric."""
+    """The number of published views, and the rejected ones; `refusals` are for the metric."""
 
     accepted: int
     rejected: list[Rejection]
@@ -59,7 +59,7 @@ class ReportResult:
 
 @dataclass(frozen=True, slots=True)
 class ReportViews:
-    """Put reported views into the log, each keyed by its story. They count when they are consumed."""
+    """Publish reported views, each keyed by its story. They count when they are consumed."""
 
     check_access: CheckAccess
     blocks: FindBlocked
@@ -68,7 +68,7 @@ class ReportViews:
     now: Clock
 
     async def __call__(self, viewer_id: str, entries: Sequence[ReportedView]) -> ReportResult:
-        """Take what has a good ticket; a narrowed access takes no view back, since it has happened."""
+        """Accept views with a valid ticket. An older access revision is valid: the view has happened."""
         good: list[tuple[int, ReportedView, Ticket]] = []
         rejected: list[Rejection] = []
         refusals: list[str] = []
@@ -121,10 +121,10 @@ class ViewRepository(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CountViews:
-    """Count a batch of views in one transaction; afterwards look again for who was erased or unlisted meanwhile.
+    """Count a batch of views in one transaction, then recheck who was erased or unlisted meanwhile.
 
-    The second look closes the gap that snapshots leave: a batch that was judged before a mark was written and
-    committed after the mark's owner had cleaned up finds the mark now, or at the redelivery if the process dies here.
+    Snapshots leave a gap: a batch may be counted before a mark is written and committed after the mark's writer has
+    cleaned up. The recheck finds the mark; after a crash here the redelivery does.
     """
 
     view_store: ViewRepository
@@ -132,7 +132,7 @@ class CountViews:
     now: Clock
 
     async def __call__(self, records: Sequence[ReceivedEvent[StoryViewed]]) -> Counter[str]:
-        """Count them and return how many had which outcome."""
+        """The number of views by outcome."""
         views = [view_of(record) for record in records]
         fresh = [view for view in views if not self.recent.is_replay(view)]
         outcomes = Counter({"replayed": len(views) - len(fresh)})
@@ -162,11 +162,11 @@ class CountViews:
 
 
 NEVER = datetime.min.replace(tzinfo=UTC)
-"""Before anything."""
+"""Before any view."""
 
 
 def view_of(record: ReceivedEvent[StoryViewed]) -> View:
-    """The view that a fact tells of. Without a play's id, the fact's own identity makes one: redelivery adds none."""
+    """The view in an event. A missing play id is derived from the record's identity, so a redelivery adds nothing."""
     event, taps = record.event, record.event.taps or Taps()
     play_id = event.play_id or "~" + urlsafe_b64encode(hashlib.sha256(record.identity.encode()).digest()[:16]).decode()
     return View(
@@ -188,7 +188,7 @@ def view_of(record: ReceivedEvent[StoryViewed]) -> View:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """One viewer of a story as its author sees it."""
+    """One viewer, as shown to the author."""
 
     viewer_id: str
     viewed_at: datetime
@@ -197,18 +197,18 @@ class Viewer:
 
 
 Position = tuple[datetime, str]
-"""Where a page of viewers begins: after this time and viewer."""
+"""Where a page of viewers starts: after this time and viewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class ViewerPage:
-    """A page of viewers; `total` are all there are, `hidden` those of them that no page shows."""
+    """A page of viewers; `total` counts all, `hidden` those that no page shows."""
 
     viewers: Sequence[Viewer]
     total: int
     hidden: int
     next_position: Position | None = None
-    """Where the next page begins, if there is one."""
+    """The position of the next page, if there is one."""
 
 
 class Viewers(Protocol):
@@ -221,13 +221,13 @@ class Viewers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ListViewers:
-    """Show the author who viewed: newest first, without those who do not want it and across no block."""
+    """List viewers for the author, newest first, without unlisted users and users with a block."""
 
     viewers: Viewers
     blocks: FindBlocked
 
     async def __call__(self, access: StoryAccess, after: Position | None, limit: int) -> ViewerPage:
-        """A page of at most `limit`. Raises `AccessDenied` for anybody but the author."""
+        """A page of at most `limit`. Raises `AccessDenied` for callers other than the author."""
         if not access.is_author:
             raise AccessDenied("author")
         if not access.view_list:
@@ -235,7 +235,7 @@ class ListViewers:
             return ViewerPage((), total, total)
         excluded = await self.blocks.of(access.author_id)
         page = await self.viewers.page(access.story_id, after, limit + 1, excluded)
-        # Where the author is blocked from more people than one lookup names, these may be among the others.
+        # The lookup of all blocks is bounded, so the page itself is checked too.
         blocked = await self.blocks.among(access.author_id, {viewer.viewer_id for viewer in page.viewers})
         shown = [viewer for viewer in page.viewers[:limit] if viewer.viewer_id not in blocked]
         last = page.viewers[limit - 1] if len(page.viewers) > limit else None
