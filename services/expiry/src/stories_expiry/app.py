@@ -1,4 +1,4 @@
-"""Where expiry is put together, by hand."""
+"""The composition root of expiry."""
 
 from datetime import timedelta
 
@@ -30,12 +30,12 @@ from stories_expiry.usecases.receipts import AuditErasure, CountTimers, ReadRece
 from stories_expiry.usecases.timers import LOAD_EVERY, ArmTimers, FireDue, FireOverdue, Heartbeat, LoadAhead
 
 A_SECOND = timedelta(seconds=1)
-# Counting a million timers takes the store half a second.
+# Counting a million timers takes MongoDB half a second.
 COUNT_EVERY = timedelta(seconds=15)
 
 
 def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
-    """One expiry process: consumers, loops, outboxes and routes on one runtime."""
+    """Build one expiry process: consumers, background tasks, outboxes and routes."""
     registry = MetricsRegistry()
     metrics = ExpiryMetrics(registry)
     runtime = ServiceRuntime(SERVICE, settings, registry, now)
@@ -52,7 +52,7 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
     firing = FiringLoop(FireDue(stories, wheel, heartbeat.current, now), wheel, endings_outbox, metrics, now)
     overdue = OverdueSweep(FireOverdue(stories, heartbeat.current, now), endings_outbox, metrics)
     audit = AuditErasure(stories, now)
-    runtime.periodic("roll-call", A_SECOND, heartbeat)
+    runtime.periodic("heartbeat", A_SECOND, heartbeat)
     runtime.periodic("load-ahead", LOAD_EVERY, LoadAhead(stories, wheel, now))
     runtime.periodic("fire-due", A_SECOND, firing.run_once)
     runtime.periodic("fire-overdue", A_SECOND, overdue.run_once)
@@ -66,7 +66,7 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
         return not {"kafka", "mongodb"}.isdisjoint(runtime.health.problems())
 
     resending = ResendSweep(resend_endings, resend_accounts, metrics, impaired)
-    runtime.periodic("say-again", A_SECOND, leases.exclusive("say-again", resending.run_once))
+    runtime.periodic("resend", A_SECOND, leases.exclusive("resend", resending.run_once))
     runtime.periodic("count", COUNT_EVERY, Gauges(CountTimers(stories, now), audit, leases, metrics).run_once)
 
     handlers = event_handlers(
@@ -93,7 +93,7 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
 
 
 def content_record_age(topics: Topics) -> timedelta:
-    """How long at most a topic keeps a record with a story's content or a viewer's id, dead-lettered ones included."""
+    """The longest time that a topic keeps a story's content or a viewer's id, dead-letter topics included."""
     content_topics = [
         topic
         for topic in topics.values()
@@ -103,5 +103,5 @@ def content_record_age(topics: Topics) -> timedelta:
 
 
 async def init(settings: ExpirySettings, *, settle: bool = False) -> None:
-    """Make expiry's collections, indexes and topics where they are not there yet."""
+    """Create topics, collections and indexes. Idempotent."""
     await provision(SERVICE, settings, store.ensure, settle=settle)

@@ -1,4 +1,4 @@
-"""In-memory ports of expiry, and builders of what it hears."""
+"""In-memory ports of expiry, and builders of records."""
 
 from stories_expiry.testing.accounts import MemoryAccounts
 from stories_expiry.testing.builders import record, story_posted
