@@ -1,4 +1,4 @@
-"""What stands is the same in whatever order and however often its facts are heard."""
+"""The access state is the same for any order and repetition of events."""
 
 import time
 from datetime import timedelta
@@ -43,7 +43,7 @@ def state_after(records: list[tuple[object, ...]]) -> AccessState:
 
 
 def seen(access_state: AccessState) -> tuple[object, ...]:
-    blocks = [(person, blocked(person, access_state.block_states_of(person))) for person in PEOPLE]
+    blocks = [(user, blocked(user, access_state.block_states_of(user))) for user in PEOPLE]
     return (
         blocks,
         access_state.block_states((a, b) for a in PEOPLE for b in PEOPLE),
@@ -52,24 +52,24 @@ def seen(access_state: AccessState) -> tuple[object, ...]:
 
 
 @given(st.data())
-def test_order_and_repetition_do_not_matter(data: st.DataObject) -> None:
+def test_events_commute_and_are_idempotent(data: st.DataObject) -> None:
     records = data.draw(st.lists(st.one_of(blocks, erasures, posts, ends), max_size=12))
     other = data.draw(st.permutations(records + records))
     assert seen(state_after(records)) == seen(state_after(other))
 
 
-def test_a_block_is_between_two_whoever_set_it() -> None:
+def test_block_applies_in_both_directions() -> None:
     states = state_after([("block", "ann", "bob", BlockState(True, NOON))]).block_states_of("bob")
     assert (blocked("ann", states), blocked("bob", states)) == ({"bob"}, {"ann"})
 
 
 @pytest.mark.parametrize("words", [(True, False), (False, True)])
-def test_at_the_same_time_blocking_wins_in_whichever_order_it_is_heard(words: tuple[bool, bool]) -> None:
+def test_simultaneous_block_wins_over_unblock_in_any_order(words: tuple[bool, bool]) -> None:
     access_state = state_after([("block", "a", "b", BlockState(on, NOON)) for on in words])
     assert blocked("a", access_state.block_states_of("a")) == {"b"}
 
 
-def test_a_story_is_over_by_the_clock_too() -> None:
+def test_story_has_ended_after_its_expiry() -> None:
     access_state = state_after([("post", "s", 1)])
     assert access_state.story("s", NOON) == known(1)
     late = NOON + timedelta(hours=1)
@@ -80,7 +80,7 @@ def test_a_story_is_over_by_the_clock_too() -> None:
     )
 
 
-def test_what_can_no_longer_matter_is_forgotten() -> None:
+def test_prune_removes_outdated_entries() -> None:
     access_state = state_after(
         [("post", "s", 1), ("end", "t"), ("erase", "c", NOON), ("block", "a", "b", BlockState(True, NOON))]
     )
@@ -92,7 +92,7 @@ def test_what_can_no_longer_matter_is_forgotten() -> None:
     assert vars(access_state) == vars(AccessState())
 
 
-def test_a_block_that_changes_while_it_is_compared_stays() -> None:
+def test_block_that_changes_during_comparison_is_kept() -> None:
     access_state = state_after([("block", "a", "b", BlockState(True, NOON))])
     assert access_state.oldest_block_states(NOON + timedelta(seconds=1), 10) == {}
     compared = access_state.oldest_block_states(NOON + timedelta(minutes=1), 10)
@@ -107,7 +107,7 @@ def test_a_block_that_changes_while_it_is_compared_stays() -> None:
 MANY = 100_000
 
 
-def test_forgetting_and_erasing_never_hold_the_loop_up_for_long() -> None:
+def test_prune_and_erase_do_not_block_the_event_loop() -> None:
     access_state = AccessState()
     for n in range(MANY):
         access_state.post(f"s{n}", known(1))

@@ -1,4 +1,4 @@
-"""Comments through HTTP: written, hung on each other, hidden, deleted, counted."""
+"""Comments through HTTP: write, reply, hide, delete, count."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ async def texts(service: ServiceHarness, story: StoryPosted, user: str, **query:
     return [comment["text"] for comment in await read(service, story, user, **query)]
 
 
-async def test_a_comment_is_public_to_whoever_holds_a_ticket(service: ServiceHarness) -> None:
+async def test_comment_is_visible_to_every_ticket_holder(service: ServiceHarness) -> None:
     story = await service.post()
     comment = await write(service, story, "bob", "  first \u0065\u0301 ")
     assert comment == {
@@ -56,7 +56,7 @@ async def test_a_comment_is_public_to_whoever_holds_a_ticket(service: ServiceHar
     assert (await service.counts(story))["comments"] == 2
 
 
-async def test_a_reply_to_a_reply_hangs_on_the_top_one(service: ServiceHarness) -> None:
+async def test_reply_to_a_reply_belongs_to_the_top_level_comment(service: ServiceHarness) -> None:
     story = await service.post()
     top = await write(service, story, "bob", "top")
     reply = await write(service, story, "eve", "reply", reply_to=top["id"])
@@ -126,7 +126,7 @@ async def test_friends_only_means_friends_and_the_author(service: ServiceHarness
     assert await texts(service, story, "bob") == ["hi", "hi"]
 
 
-async def test_its_writer_the_author_and_admins_delete_a_comment_with_its_replies(service: ServiceHarness) -> None:
+async def test_writer_author_and_admins_delete_a_comment_with_replies(service: ServiceHarness) -> None:
     story = await service.post()
     for user, roles in (("bob", ()), ("ann", ()), ("root", ("admin",))):
         top = await write(service, story, "bob")
@@ -140,7 +140,7 @@ async def test_its_writer_the_author_and_admins_delete_a_comment_with_its_replie
         assert await service.mongo["comments"].find_one({"story_id": story.story_id}) is None
 
 
-async def test_deleting_a_reply_leaves_its_top_one_with_fewer(service: ServiceHarness) -> None:
+async def test_deleting_a_reply_decreases_the_reply_count(service: ServiceHarness) -> None:
     story = await service.post()
     top = await write(service, story, "bob")
     reply = await write(service, story, "eve", reply_to=top["id"])
@@ -148,7 +148,7 @@ async def test_deleting_a_reply_leaves_its_top_one_with_fewer(service: ServiceHa
     assert [(c["id"], c["replies"]) for c in await read(service, story, "bob")] == [(top["id"], 0)]
 
 
-async def test_a_hidden_word_hides_from_all_but_its_writer_and_the_author_who_asks(service: ServiceHarness) -> None:
+async def test_hidden_comment_is_shown_to_its_writer_and_author_only(service: ServiceHarness) -> None:
     story = await service.post("wendy")
     await service.request("PUT", "/v1/me/hidden-words", "wendy", json={"words": ["STRASSE"]})
     await write(service, story, "bob", "in der Straße!")
@@ -161,7 +161,7 @@ async def test_a_hidden_word_hides_from_all_but_its_writer_and_the_author_who_as
     assert (await service.counts(story))["comments"] == 1
 
 
-async def test_new_words_hide_and_show_what_is_there_already(service: ServiceHarness) -> None:
+async def test_new_words_hide_and_show_existing_comments(service: ServiceHarness) -> None:
     story = await service.post("willa")
     top = await write(service, story, "bob", "you clown")
     await write(service, story, "eve", "fine", reply_to=top["id"])
@@ -177,7 +177,7 @@ async def test_new_words_hide_and_show_what_is_there_already(service: ServiceHar
     assert [(c["text"], c["replies"]) for c in await read(service, story, "zoe")] == [("ok", 1), ("you clown", 1)]
 
 
-async def test_hidden_words_are_kept_once_each(service: ServiceHarness) -> None:
+async def test_hidden_words_are_deduplicated(service: ServiceHarness) -> None:
     words = {"words": ["Bad", "bad", " worse ", "ＢＡＤ"]}
     assert (await service.request("PUT", "/v1/me/hidden-words", "wim", json=words)).json() == {
         "words": ["Bad", "worse"]
@@ -186,7 +186,7 @@ async def test_hidden_words_are_kept_once_each(service: ServiceHarness) -> None:
     assert (await service.request("PUT", "/v1/me/hidden-words", "wim", json={"words": [""]})).status_code == 422
 
 
-async def test_a_block_hides_the_two_from_each_other_under_other_peoples_stories(service: ServiceHarness) -> None:
+async def test_block_hides_comments_on_other_authors_stories(service: ServiceHarness) -> None:
     story = await service.post()
     await write(service, story, "cain", "mine")
     await write(service, story, "abel", "yours")

@@ -1,4 +1,4 @@
-"""Reactions, shares and counts through HTTP, and what is said of them."""
+"""Reactions, shares and counts through HTTP, and their events."""
 
 import asyncio
 
@@ -33,7 +33,7 @@ async def test_a_viewer_has_one_reaction_which_may_change(service: ServiceHarnes
     assert (await service.viewers(story))["items"][0]["reaction"] == "🔥"
 
 
-async def test_withdrawing_needs_no_ticket_and_may_be_repeated(service: ServiceHarness) -> None:
+async def test_withdrawing_needs_no_ticket_and_is_idempotent(service: ServiceHarness) -> None:
     story = await service.post()
     path = f"/v1/stories/{story.story_id}/reaction"
     await react(service, story, "bob", "❤️")
@@ -50,7 +50,7 @@ async def test_only_one_whole_emoji_is_a_reaction(service: ServiceHarness) -> No
         assert await react(service, story, "bob", wrong) == 422, wrong
 
 
-async def test_what_the_author_switched_off_is_refused_in_its_own_words(service: ServiceHarness) -> None:
+async def test_disabled_feature_is_refused_with_its_own_problem(service: ServiceHarness) -> None:
     story = await service.post(reactions=False, sharing=False, comments="nobody")
     base, ticket = f"/v1/stories/{story.story_id}", a_ticket(story, "bob")
     for method, path, body, slug in (
@@ -62,7 +62,7 @@ async def test_what_the_author_switched_off_is_refused_in_its_own_words(service:
         assert (answer.status_code, answer.json()["type"]) == (409, f"urn:stories:{slug}")
 
 
-async def test_a_switch_in_an_older_ticket_does_not_count(service: ServiceHarness) -> None:
+async def test_current_settings_override_those_of_an_older_ticket(service: ServiceHarness) -> None:
     story = await service.post(reactions=False)
     ticket = a_ticket(story, "bob", reactions=True)
     path = f"/v1/stories/{story.story_id}/reaction"
@@ -83,7 +83,7 @@ async def test_a_share_counts_once_per_viewer_and_answers_with_the_link(service:
     assert (await service.counts(story))["shares"] == 2
 
 
-async def test_many_at_once_on_one_story_are_counted_exactly(service: ServiceHarness) -> None:
+async def test_concurrent_engagements_of_one_story_are_counted_exactly(service: ServiceHarness) -> None:
     story = await service.post()
     people = [f"user{n}" for n in range(40)]
     assert set(await asyncio.gather(*(react(service, story, user, "🎉") for user in people))) == {204}
@@ -92,7 +92,7 @@ async def test_many_at_once_on_one_story_are_counted_exactly(service: ServiceHar
     assert counts == {"🎉": 30, "❤️": 10}
 
 
-async def test_changes_are_said_with_a_total_and_a_growing_number(service: ServiceHarness) -> None:
+async def test_changes_are_published_with_a_total_and_a_growing_seq(service: ServiceHarness) -> None:
     story = await service.post()
     read_events = service.event_reader(StoryEngaged)
     await react(service, story, "bob", "❤️")
@@ -110,7 +110,7 @@ async def test_changes_are_said_with_a_total_and_a_growing_number(service: Servi
     assert (await eventually(newest))["share"] == 4
 
 
-async def test_a_reaction_by_an_unknown_route_or_method_is_refused_as_everywhere(service: ServiceHarness) -> None:
+async def test_unknown_route_or_method_is_refused(service: ServiceHarness) -> None:
     story = await service.post()
     assert (await service.request("GET", f"/v1/stories/{story.story_id}/insights", "ann")).status_code == 404
     assert (await service.request("POST", f"/v1/stories/{story.story_id}/counts", "ann")).status_code == 405

@@ -1,4 +1,4 @@
-"""Counts equal the truth, whatever is replayed, aborted, ended and erased while two consumers count the same views."""
+"""Counts are exact under replays, aborts, endings and erasures, with two consumers of the same views."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ async def stores(servers: Servers) -> AsyncIterator[Stores]:
 
 @dataclass(frozen=True)
 class Deliver:
-    """One batch to one consumer, perhaps aborted half-way."""
+    """Deliver one batch to one consumer, perhaps aborted."""
 
     consumer: int
     batch: int
@@ -56,7 +56,7 @@ class End:
 
 @dataclass(frozen=True)
 class Erase:
-    """A person is erased up to a second."""
+    """A user is erased up to a second."""
 
     viewer: int
     second: int
@@ -78,8 +78,8 @@ rounds = st.lists(st.lists(actions, min_size=1, max_size=6), min_size=1, max_siz
 
 
 @dataclass
-class World:
-    """Two consumers of one log, and the truth beside them."""
+class Model:
+    """Two consumers of one log, and a model of the expected counts."""
 
     stores: Stores
     log: list[list[ReceivedEvent[StoryViewed]]]
@@ -92,7 +92,7 @@ class World:
         self.consumers = [CountViews(self.stores.view_store, RecentPlays(), lambda: LATER) for _ in range(2)]
 
     async def act(self, action: Deliver | End | Erase) -> None:
-        """Act as a consumer does: what the database is too busy for is tried again."""
+        """Act as a consumer does: retry while MongoDB is unavailable."""
         while True:
             try:
                 return await self.try_(action)
@@ -123,10 +123,10 @@ class World:
         self.erased[viewer] = max(action.second, self.erased.get(viewer, -1))
         at = NOON + timedelta(seconds=action.second)
         until = await self.stores.erased_users.mark_erased(viewer, at, LATER)
-        await self.stores.erased_users.forget(viewer, until)
+        await self.stores.erased_users.erase_user(viewer, until)
 
-    def truth(self, story_id: str) -> tuple[int, int]:
-        """Viewers and plays, if every batch was heard once: a play is of the time it was first told of."""
+    def expected(self, story_id: str) -> tuple[int, int]:
+        """Viewers and plays expected after every batch; the first report sets the time of a play."""
         plays: dict[tuple[str, str | None], int] = {}
         for record in [record for batch in self.log for record in batch]:
             event, second = record.event, int((record.event.viewed_at - NOON).total_seconds())
@@ -150,7 +150,7 @@ class World:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(batches=batches, rounds=rounds)
-async def test_counts_equal_the_truth_whatever_happens_at_once(
+async def test_counts_are_exact_under_replays_aborts_endings_and_erasures(
     stores: Stores, batches: list[list[tuple[int, int, int, int]]], rounds: list[list[Deliver | End | Erase]]
 ) -> None:
     stories = [a_story(posted_at=NOON) for _ in range(STORIES)]
@@ -170,23 +170,23 @@ async def test_counts_equal_the_truth_whatever_happens_at_once(
         ]
         for batch in batches
     ]
-    world = World(stores, log, [story.story_id for story in stories], viewers)
+    model = Model(stores, log, [story.story_id for story in stories], viewers)
     await StoreStories(stores.stories)([a_record(story) for story in stories])
     for some in rounds:
-        await asyncio.gather(*(world.act(action) for action in some))
-        await world.check()
-    await asyncio.gather(*(world.act(Deliver(c, b, False)) for b in range(BATCHES) for c in range(2)))
-    await world.check()
-    for story_id in world.stories:
-        if story_id not in world.ended:
+        await asyncio.gather(*(model.act(action) for action in some))
+        await model.check()
+    await asyncio.gather(*(model.act(Deliver(c, b, False)) for b in range(BATCHES) for c in range(2)))
+    await model.check()
+    for story_id in model.stories:
+        if story_id not in model.ended:
             counts = await stores.counters.counts(story_id)
-            assert (counts.viewers, counts.views) == world.truth(story_id)
+            assert (counts.viewers, counts.views) == model.expected(story_id)
 
 
 CUTS, PEOPLE = 40, 20
 
 
-async def test_a_batch_that_is_cut_off_half_way_counts_once_when_it_is_read_again(stores: Stores) -> None:
+async def test_aborted_batch_counts_once_after_redelivery(stores: Stores) -> None:
     story = a_story(posted_at=NOON)
     await StoreStories(stores.stories)([a_record(story)])
 

@@ -33,7 +33,7 @@ async def write(stores: Stores, story_id: str, writer: str, text: str, reply_to:
 
 
 async def fill(stores: Stores) -> list[str]:
-    """Stories with viewers, reactions, shares and comments; blocks, settings and erasures of people."""
+    """Stories with viewers, reactions, shares and comments; blocks, settings and erasures of users."""
     ids = [new_id() for _ in range(STORIES)]
     for n, story_id in enumerate(ids):
         await stores.stories.put(a_story(story_id=story_id, posted_at=NOON, author_id="ann" if n % 2 else "amy"))
@@ -84,8 +84,8 @@ async def use(stores: Stores, ids: list[str]) -> None:
     assert await stores.blocks.outdated({("v1", "w1"): BlockState(on=True, at=NOON)})
     assert await stores.erased_users.due_for_recheck(LATER, 5)
     await stores.erased_users.mark_rechecked("x1", NOON)
-    await stores.erased_users.forget("v4", LATER)
-    await stores.erased_users.forget("y1", LATER)
+    await stores.erased_users.erase_user("v4", LATER)
+    await stores.erased_users.erase_user("y1", LATER)
     assert [known async for known in stores.stories.live()]
     await stores.view_store.count(
         [a_view(new_id(), "v1")], lambda context: count_views([a_view(new_id(), "v1")], context, LATER)
@@ -105,7 +105,7 @@ async def test_every_query_has_an_index(realm: Realm) -> None:
     await ensure_schema(mongo)
     stores = in_mongo(mongo, lambda: NOON)
     await use(stores, await fill(stores))
-    # A replica that starts reads all live stories: there is nothing to choose from.
+    # A starting replica reads all live stories, without a filter.
     whole = [command for command in recorder.commands if command.get("find") == "stories" and not command["filter"]]
     assert len(whole) == 1
     others = [command for command in recorder.commands if command not in whole]

@@ -1,11 +1,11 @@
-"""Background work on hundreds of times what other tests have: bounded steps, kept progress, nobody delayed."""
+"""Background work on large data: bounded steps, stored progress, no delay of other stories."""
 
 from datetime import timedelta
 from typing import Any
 
 from stories_engagement.domain.hidden_words import contains_hidden_word
-from stories_engagement.store.comments import AT_ONCE
-from stories_engagement.store.stories import ERASED_AT_ONCE
+from stories_engagement.store.comments import REHIDE_BATCH
+from stories_engagement.store.stories import DELETE_BATCH
 from stories_engagement.testing.harness import ServiceHarness
 from stories_engagement.testing.stores import in_mongo
 from stories_engagement.usecases.hidden_words import REHIDE_STEPS, ApplyHiddenWords
@@ -16,12 +16,12 @@ from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.testing import eventually
 
-MANY_COMMENTS = AT_ONCE * REHIDE_STEPS * 2
-MANY_VIEWERS = ERASED_AT_ONCE * ERASE_STEPS * 2
+MANY_COMMENTS = REHIDE_BATCH * REHIDE_STEPS * 2
+MANY_VIEWERS = DELETE_BATCH * ERASE_STEPS * 2
 
 
 async def comment_on(service: ServiceHarness, story: StoryPosted, number: int) -> None:
-    """So many comments, every other one with a bad word, each tenth a reply to the first."""
+    """Insert comments, every other one with a bad word, each tenth a reply to the first."""
     at = truncate_to_ms(system_now())
     rows: list[dict[str, Any]] = []
     for n in range(number):
@@ -34,7 +34,7 @@ async def comment_on(service: ServiceHarness, story: StoryPosted, number: int) -
     await service.mongo["engagements"].insert_one({"_id": story.story_id, "author_id": story.author_id, **counts})
 
 
-async def test_hidden_words_are_applied_to_very_many_comments_in_background(service: ServiceHarness) -> None:
+async def test_hidden_words_are_applied_to_many_comments_in_background(service: ServiceHarness) -> None:
     author = f"ann-{new_id()}"
     story, path = await service.post(author), "/v1/me/hidden-words"
     await comment_on(service, story, MANY_COMMENTS)
@@ -56,34 +56,34 @@ async def test_hidden_words_are_applied_to_very_many_comments_in_background(serv
     await eventually(shown_again, within_s=120)
 
 
-async def test_a_replica_goes_on_where_another_one_stopped(service: ServiceHarness) -> None:
+async def test_replica_continues_the_progress_of_another_one(service: ServiceHarness) -> None:
     author = f"ann-{new_id()}"
     story, now = await service.post(author), truncate_to_ms(system_now()) - timedelta(days=1)
-    await comment_on(service, story, AT_ONCE * 5)
+    await comment_on(service, story, REHIDE_BATCH * 5)
     stores = in_mongo(service.mongo, system_now)
     await stores.words.set_words(author, ["bad"], now + timedelta(days=2))
     first: Any = await claimed(stores.words, author, now + timedelta(days=2))
     for _ in range(4):
         first = await stores.words.apply_some(first, contains_hidden_word, now + timedelta(days=3))
     hidden = {"story_id": story.story_id, "hidden": True}
-    assert await service.mongo["comments"].count_documents(hidden) == AT_ONCE * 3 / 2
+    assert await service.mongo["comments"].count_documents(hidden) == REHIDE_BATCH * 3 / 2
     second: Any = await claimed(stores.words, author, now + timedelta(days=3))
     assert (second.story_id, second.comment_id) == (story.story_id, first.comment_id)
     await stores.words.set_words(author, ["good"], now + timedelta(days=4))
     assert await stores.words.apply_some(second, contains_hidden_word, now + timedelta(days=5)) is None
     apply = ApplyHiddenWords(stores.words, lambda: now + timedelta(days=4))
     assert await apply()
-    assert (await service.counts(story))["comments"] == AT_ONCE * 5 / 2
+    assert (await service.counts(story))["comments"] == REHIDE_BATCH * 5 / 2
 
 
 async def claimed(words: Any, author: str, at: Any) -> Any:
-    """The author's change; those of other tests are left to the service."""
+    """Lease the author's change."""
     work = await words.claim(at, at + timedelta(days=1))
     assert work.author_id == author
     return work
 
 
-async def test_the_erasure_of_a_very_large_story_delays_no_other(service: ServiceHarness) -> None:
+async def test_erasure_of_a_large_story_delays_no_other(service: ServiceHarness) -> None:
     large, small = await service.post(), await service.post()
     at = truncate_to_ms(system_now())
     rows = [

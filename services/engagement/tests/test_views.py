@@ -1,4 +1,4 @@
-"""Views from report to count to list, through HTTP and Kafka."""
+"""Views through HTTP and Kafka: report, count, list."""
 
 import asyncio
 from datetime import timedelta
@@ -38,7 +38,7 @@ async def test_the_same_viewer_twice_is_one_viewer_and_two_plays(service: Servic
     assert (await service.viewers(story))["items"][0]["plays"] == 2
 
 
-async def test_a_retried_play_is_one_play_and_keeps_the_greatest_figures(service: ServiceHarness) -> None:
+async def test_retried_play_counts_once_with_maximum_figures(service: ServiceHarness) -> None:
     story = await service.post()
     for watched_ms, completed, forward in ((900, False, 2), (700, True, 0), (900, False, 1)):
         taps = {"forward": forward, "back": 0, "exit": 0}
@@ -50,7 +50,7 @@ async def test_a_retried_play_is_one_play_and_keeps_the_greatest_figures(service
     assert row["plays"]["play-abc"][1:] == [900, True, 2, 0, 0]
 
 
-async def test_views_said_twice_count_once(service: ServiceHarness) -> None:
+async def test_redelivered_views_of_one_batch_count_once(service: ServiceHarness) -> None:
     story = await service.post()
     records = [OutgoingEvent(telemetry(story, f"v{n}", author_id="ann"), event_id=new_id()) for n in range(5)]
     for _ in range(2):
@@ -60,7 +60,7 @@ async def test_views_said_twice_count_once(service: ServiceHarness) -> None:
     await service.until_counted(story, views=5, viewers=5)
 
 
-async def test_views_said_twice_to_two_processes_count_once(service: ServiceHarness) -> None:
+async def test_views_redelivered_to_another_process_count_once(service: ServiceHarness) -> None:
     story = await service.post()
     records = [OutgoingEvent(telemetry(story, f"v{n}", play_id="play-0001")) for n in range(5)]
     await service.feed.publish_all(records)
@@ -79,7 +79,7 @@ async def test_the_authors_own_views_do_not_count(service: ServiceHarness) -> No
     await service.until_counted(story, views=1, viewers=1)
 
 
-async def test_views_may_be_heard_before_their_story(service: ServiceHarness) -> None:
+async def test_views_may_be_consumed_before_their_story(service: ServiceHarness) -> None:
     story = a_story()
     await service.feed.publish_all([OutgoingEvent(telemetry(story, viewer)) for viewer in ("ann", "bob")])
     await service.until_consumed(StoryViewed)
@@ -89,7 +89,7 @@ async def test_views_may_be_heard_before_their_story(service: ServiceHarness) ->
     assert [item["viewer_id"] for item in (await service.viewers(story))["items"]] == ["bob"]
 
 
-async def test_telemetry_may_leave_out_what_it_does_not_know(service: ServiceHarness) -> None:
+async def test_telemetry_may_omit_optional_fields(service: ServiceHarness) -> None:
     story = await service.post()
     outside = Publisher(service.kafka, "players")
     outside.source = "/players"
@@ -138,7 +138,7 @@ async def test_a_lifted_block_does_not_bring_its_views_back(service: ServiceHarn
     assert (await service.counts(story))["viewers"] == 0
 
 
-async def test_only_entries_with_good_tickets_are_taken(service: ServiceHarness) -> None:
+async def test_only_entries_with_valid_tickets_are_accepted(service: ServiceHarness) -> None:
     story, other = await service.post(), await service.post()
     good = service.tickets.sign(a_ticket(story, "bob"))
     foreign = service.tickets.sign(a_ticket(story, "eve"))
@@ -201,7 +201,7 @@ async def test_the_list_of_viewers_pages_newest_first_and_adds_up(service: Servi
     assert seen == ["v6", "v5", "v4", "v2", "v1", "v0"]
 
 
-async def test_nobody_but_the_author_sees_the_viewers(service: ServiceHarness) -> None:
+async def test_only_the_author_sees_the_viewers(service: ServiceHarness) -> None:
     story = await service.post()
     path = f"/v1/stories/{story.story_id}/viewers"
     assert (await service.request("GET", path, "bob")).status_code == 404
@@ -249,7 +249,7 @@ async def test_a_row_keeps_at_most_a_hundred_plays(service: ServiceHarness) -> N
     await service.until_counted(story, views=100, viewers=1)
 
 
-async def test_many_viewers_at_once_are_counted_exactly(service: ServiceHarness) -> None:
+async def test_concurrent_viewers_are_counted_exactly(service: ServiceHarness) -> None:
     stories = await asyncio.gather(*(service.post() for _ in range(3)))
     for start in range(0, 60, 10):
         people = [f"user{n}" for n in range(start, start + 10)]

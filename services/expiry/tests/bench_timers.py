@@ -29,7 +29,7 @@ async def main(url: str, number: int) -> None:
     await store.ensure(mongo)
     stories = store.MongoStories(mongo, timedelta(days=90))
     now = truncate_to_ms(system_now())
-    print(f"wheel: {wheel_rate(number):,.0f} held and taken a second")
+    print(f"wheel: {wheel_rate(number):,.0f} added and popped a second")
     began = time.perf_counter()
     for start in range(0, number, BATCH * SIDE_BY_SIDE):
         parts = [range(start + BATCH * n, min(start + BATCH * (n + 1), number)) for n in range(SIDE_BY_SIDE)]
@@ -39,8 +39,8 @@ async def main(url: str, number: int) -> None:
     counts = await stories.count_timers(now)
     report(f"counted {counts.timers:,}", number, began)
     began = time.perf_counter()
-    held = await LoadAhead(stories, TimerWheel(), lambda: now + timedelta(hours=12))()
-    report("read the next minute", held, began)
+    loaded = await LoadAhead(stories, TimerWheel(), lambda: now + timedelta(hours=12))()
+    report("read the next minute", loaded, began)
     began = time.perf_counter()
     after_all = now + timedelta(days=2)
     fire, fired = FireOverdue(stories, lambda: LiveReplicas("a", ("a",)), lambda: after_all), 0
@@ -58,7 +58,7 @@ def timer(index: int, number: int, now: datetime) -> Timer:
 
 
 def wheel_rate(number: int) -> float:
-    """Hold and take so many."""
+    """Add and pop timers; timers a second."""
     wheel, now, ids = TimerWheel(capacity=number), system_now(), [new_id() for _ in range(1_000)]
     began = time.perf_counter()
     for index in range(number):

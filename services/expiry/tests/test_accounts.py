@@ -1,4 +1,4 @@
-"""The verbs of account erasure, on fakes."""
+"""Use cases of account erasure, on fakes."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from stories_shared.testing import HandClock
 
 
 class Published:
-    """Collects what is said."""
+    """Collects published events."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -20,7 +20,7 @@ class Published:
         self.events.append(event)
 
 
-async def test_an_admins_demand_is_marked_to_be_said_and_its_echo_is_answered() -> None:
+async def test_requested_erasure_is_pending_and_confirmed_by_expiry() -> None:
     clock, accounts, published, wakeups = HandClock(), MemoryAccounts(), Published(), []
     receipt = await EraseAccount(accounts, clock, lambda: wakeups.append(1))("ann", new_id())
     assert accounts.rows[receipt.receipt_id].pending
@@ -34,7 +34,7 @@ async def test_an_admins_demand_is_marked_to_be_said_and_its_echo_is_answered() 
     assert len(accounts.rows) == 1
 
 
-async def test_an_outsiders_demand_without_receipt_gets_one_from_its_identity() -> None:
+async def test_external_erasure_derives_its_receipt_id() -> None:
     clock, accounts, published = HandClock(), MemoryAccounts(), Published()
     request = record(UserErased(user_id="ann", at=clock() + timedelta(days=1)), clock(), source=None)
     forget = EraseUserData(accounts, MemoryStories(), published, clock)
@@ -47,7 +47,7 @@ async def test_an_outsiders_demand_without_receipt_gets_one_from_its_identity() 
     assert len(accounts.rows) == 1
 
 
-async def test_the_receipt_closes_when_all_four_services_answered() -> None:
+async def test_receipt_completes_when_all_services_have_confirmed() -> None:
     clock, accounts = HandClock(), MemoryAccounts()
     receipt = await EraseAccount(accounts, clock, lambda: None)("ann", new_id())
     for service in ("ingest", "feed", "engagement", "expiry"):

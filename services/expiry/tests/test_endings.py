@@ -1,4 +1,4 @@
-"""The verbs of endings and receipts, on fakes."""
+"""Use cases of endings and receipts, on fakes."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ def deleted(clock: HandClock, by: str = "author") -> StoryDeleted:
     return StoryDeleted(story_id=new_id(), author_id="ann", deleted_at=clock(), by=by)  # type: ignore[arg-type]
 
 
-async def test_the_author_and_admins_read_the_receipt_and_nobody_else() -> None:
+async def test_only_the_author_and_admins_get_the_receipt() -> None:
     clock, stories = HandClock(), MemoryStories()
     event = deleted(clock)
     await RecordDeletion(stories, clock)(record(event, clock()))
@@ -32,14 +32,14 @@ async def test_the_author_and_admins_read_the_receipt_and_nobody_else() -> None:
 
 
 @pytest.mark.parametrize("by", ["author", "erasure"])
-async def test_an_outsider_who_claims_to_be_the_author_is_refused(by: str) -> None:
+async def test_external_deletion_as_author_or_erasure_is_refused(by: str) -> None:
     clock, stories = HandClock(), MemoryStories()
     with pytest.raises(InvalidMessage):
         await RecordDeletion(stories, clock)(record(deleted(clock, by), clock(), source=None))
     assert stories.rows == {}
 
 
-async def test_an_outsiders_author_is_not_believed_and_its_time_is_never_ahead() -> None:
+async def test_external_author_is_ignored_and_its_time_capped() -> None:
     clock, stories = HandClock(), MemoryStories()
     event = StoryDeleted(story_id=new_id(), author_id="eve", deleted_at=clock() + timedelta(days=1), by="admin")
     await RecordDeletion(stories, clock)(record(event, clock(), source="/moderation"))
@@ -48,7 +48,7 @@ async def test_an_outsiders_author_is_not_believed_and_its_time_is_never_ahead()
     assert (receipt.author_id, receipt.ended_at) == (None, clock())
 
 
-async def test_a_receipt_closes_with_the_last_store_and_new_answers_are_told_once() -> None:
+async def test_receipt_completes_with_the_last_store() -> None:
     clock, stories = HandClock(), MemoryStories()
     event = deleted(clock)
     await RecordDeletion(stories, clock)(record(event, clock()))
@@ -65,7 +65,7 @@ async def test_a_receipt_closes_with_the_last_store_and_new_answers_are_told_onc
     assert receipt.complete
 
 
-async def test_saying_again_wakes_the_outbox_only_where_something_is_late() -> None:
+async def test_resend_wakes_the_outbox_only_for_late_endings() -> None:
     clock, stories, wakeups = HandClock(), MemoryStories(), []
     await RecordDeletion(stories, clock)(record(deleted(clock), clock()))
     again = ResendUnanswered(stories, clock, lambda: wakeups.append(clock()))
@@ -75,7 +75,7 @@ async def test_saying_again_wakes_the_outbox_only_where_something_is_late() -> N
     assert wakeups == [clock()]
 
 
-async def test_a_store_that_answers_after_a_silence_is_asked_at_once_for_what_is_open() -> None:
+async def test_recovered_store_gets_open_endings_at_once() -> None:
     clock, stories = HandClock(), MemoryStories()
     opened = deleted(clock)
     await RecordDeletion(stories, clock)(record(opened, clock()))

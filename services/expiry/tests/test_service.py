@@ -1,4 +1,4 @@
-"""The whole service on real servers, through its public doors: Kafka and HTTP."""
+"""The whole service on real servers, through Kafka and HTTP."""
 
 import asyncio
 import time
@@ -45,7 +45,7 @@ STORES = ("media", "feed", "engagement")
 
 
 class Harness:
-    """What surrounds expiry: a publisher, a consumer of every topic, and as many replicas as a test starts."""
+    """A publisher, a consumer of every topic, and replicas of expiry."""
 
     def __init__(self, realm: Realm, settings: ExpirySettings, publisher: Publisher) -> None:
         self.realm = realm
@@ -58,11 +58,11 @@ class Harness:
             await self.publisher.publish(event, event_id=event_id)
 
     def events(self, event: type[Event]) -> list[ReceivedEvent[Any]]:
-        """Every fact of a topic so far."""
+        """Every record of a topic so far."""
         return [record for record in self.records if isinstance(record.event, event)]
 
     async def consume(self) -> None:
-        """Hear every topic from its beginning, for ever."""
+        """Consume every topic from its beginning, until cancelled."""
         kafka = self.publisher.kafka
         reader = kafka.reader()
         await reader.start()
@@ -79,7 +79,7 @@ class Harness:
 
     @asynccontextmanager
     async def replica(self) -> AsyncIterator[httpx.AsyncClient]:
-        """A replica that is ready, and a client of it."""
+        """Run a replica; yield a client once it is ready."""
         app: FastAPI = build_app(self.settings)
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
@@ -106,7 +106,7 @@ async def expiry(realm: Realm) -> AsyncIterator[Harness]:
     harness = Harness(realm, settings, publisher)
     consuming = asyncio.create_task(harness.consume())
     yield harness
-    abandon(consuming)  # a cancellation may be swallowed; nobody waits for it
+    abandon(consuming)  # aiokafka may swallow the cancellation
     await publisher.stop()
 
 
@@ -115,7 +115,7 @@ async def receipt_of(client: httpx.AsyncClient, story_id: str, headers: dict[str
     return answer.json() if answer.status_code == 200 else None
 
 
-async def test_a_story_expires_on_time_and_its_receipt_closes_with_the_last_store(expiry: Harness) -> None:
+async def test_story_expires_on_time_and_its_receipt_completes(expiry: Harness) -> None:
     async with expiry.replica() as client:
         story = story_posted(truncate_to_ms(system_now()), lives=timedelta(seconds=2))
         await expiry.publish(story, story)
@@ -143,7 +143,7 @@ async def complete_receipt(client: httpx.AsyncClient, story_id: str, expiry: Har
     return receipt if receipt and receipt["complete"] else None
 
 
-async def test_a_deleted_story_never_expires_and_a_replay_of_everything_changes_nothing(expiry: Harness) -> None:
+async def test_deleted_story_never_expires_and_replays_change_nothing(expiry: Harness) -> None:
     async with expiry.replica() as client:
         story = story_posted(truncate_to_ms(system_now()), lives=timedelta(seconds=3))
         deleted = StoryDeleted(
@@ -161,7 +161,7 @@ async def test_a_deleted_story_never_expires_and_a_replay_of_everything_changes_
         assert await receipt_of(client, story.story_id, expiry.as_user("ann")) == before
 
 
-async def test_of_two_replicas_one_ends_each_story_and_a_stopped_ones_share_is_ended_too(expiry: Harness) -> None:
+async def test_remaining_replica_ends_the_share_of_a_stopped_one(expiry: Harness) -> None:
     lives = timedelta(seconds=8)
     stories = [story_posted(truncate_to_ms(system_now()), lives=lives) for _ in range(40)]
     async with AsyncExitStack() as stack:
@@ -188,7 +188,7 @@ def at_least(expiry: Harness, event: type[Event], number: int) -> list[ReceivedE
     return records if len({record.event.key for record in records}) >= number else []
 
 
-async def test_endings_that_fall_into_an_outage_are_caught_up_with(expiry: Harness) -> None:
+async def test_stories_expired_during_an_outage_end_after_it(expiry: Harness) -> None:
     stories = [
         story_posted(truncate_to_ms(system_now()) - timedelta(hours=1), lives=timedelta(minutes=5)) for _ in range(30)
     ]
@@ -198,7 +198,7 @@ async def test_endings_that_fall_into_an_outage_are_caught_up_with(expiry: Harne
     assert len(records) == 30
 
 
-async def test_stories_that_came_due_while_nobody_ran_end_soon_after_the_start(expiry: Harness) -> None:
+async def test_overdue_stories_end_soon_after_start(expiry: Harness) -> None:
     mongo = Mongo.connect(expiry.realm["MONGO_URL"], expiry.realm["MONGO_DATABASE"])
     due = truncate_to_ms(system_now()) - timedelta(seconds=30)
     timers = [Timer(new_id(), "ann", due - timedelta(hours=1), due, 1) for _ in range(10)]
@@ -209,7 +209,7 @@ async def test_stories_that_came_due_while_nobody_ran_end_soon_after_the_start(e
     assert {record.event.story_id for record in records} == {timer.story_id for timer in timers}
 
 
-async def test_an_unanswered_ending_is_said_again_with_the_same_data_and_id(
+async def test_unconfirmed_ending_is_republished_with_the_same_id(
     expiry: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stories_expiry.store.update_pipelines.FIRST_RESEND_DELAY", timedelta(seconds=0.5))
@@ -230,7 +230,7 @@ async def test_an_unanswered_ending_is_said_again_with_the_same_data_and_id(
 
 
 async def backed_off(expiry: Harness, number: int) -> list[str]:
-    """Endings that were published in vain so often that the next time is minutes away."""
+    """Insert unconfirmed endings whose next resend is minutes away."""
     mongo = Mongo.connect(expiry.realm["MONGO_URL"], expiry.realm["MONGO_DATABASE"])
     stories, now = MongoStories(mongo, timedelta(days=90)), truncate_to_ms(system_now())
     ids = [new_id() for _ in range(number)]
@@ -243,26 +243,26 @@ async def backed_off(expiry: Harness, number: int) -> list[str]:
 
 
 async def begun(expiry: Harness) -> list[str]:
-    """Wait until a replica has published what waited when it began; that."""
+    """Wait until the first republication of a replica; the ids."""
     ids = await backed_off(expiry, 1)
     await eventually(lambda: published(expiry, ids) >= 1, within_s=30)
     return ids
 
 
 def published(expiry: Harness, ids: list[str]) -> int:
-    """How often the endings were published, the rarest of them."""
+    """The least number of publications of these endings."""
     counts = Counter(record.event.key for record in expiry.events(StoryDeleted))
     return min(counts[story_id] for story_id in ids)
 
 
 async def answer(expiry: Harness, ids: list[str]) -> None:
-    """All stores answer these endings."""
+    """Publish confirmations of all stores for these endings."""
     at = truncate_to_ms(system_now())
     answers = [StoryErased(story_id=story_id, store=store, erased_at=at) for story_id in ids for store in STORES]  # type: ignore[arg-type]
     await expiry.publisher.publish_all([OutgoingEvent(answer) for answer in answers])
 
 
-async def test_open_endings_are_published_at_once_when_kafka_is_back(expiry: Harness) -> None:
+async def test_open_endings_are_republished_when_kafka_recovers(expiry: Harness) -> None:
     servers = expiry.realm.servers
     async with expiry.replica() as client:
         before = await begun(expiry)
@@ -295,7 +295,7 @@ async def nothing_open(client: httpx.AsyncClient, expiry: Harness) -> bool:
     return answer.status_code == 200 and not any(answer.json()["open"].values())
 
 
-async def test_open_endings_are_published_at_once_when_a_store_is_back(expiry: Harness) -> None:
+async def test_open_endings_are_republished_when_a_store_recovers(expiry: Harness) -> None:
     async with expiry.replica():
         await begun(expiry)
         ids = await backed_off(expiry, 120)
@@ -308,7 +308,7 @@ def twice(expiry: Harness, event: type[Event]) -> list[ReceivedEvent[Any]]:
     return records if len(records) >= 2 else []
 
 
-async def test_an_account_is_erased_once_per_key_and_its_receipt_closes_with_the_fourth_service(
+async def test_account_erasure_is_idempotent_and_completes(
     expiry: Harness,
 ) -> None:
     async with expiry.replica() as client:
@@ -335,7 +335,7 @@ async def complete_account(client: httpx.AsyncClient, path: str, admin: dict[str
     return receipt if receipt["complete"] else None
 
 
-async def test_an_outside_demand_to_erase_a_user_gets_one_receipt_however_often_it_is_read(expiry: Harness) -> None:
+async def test_external_account_erasure_gets_one_receipt(expiry: Harness) -> None:
     outsider = Publisher(expiry.publisher.kafka, "ingest", system_now)
     outsider.source = "/accounts"
     await outsider.start()
@@ -351,7 +351,7 @@ async def test_an_outside_demand_to_erase_a_user_gets_one_receipt_however_often_
         assert answer.json()["receipt_id"] == own[0].event.receipt_id
 
 
-async def test_an_outsiders_deletion_by_the_author_is_dead_lettered(expiry: Harness) -> None:
+async def test_external_deletion_by_the_author_is_dead_lettered(expiry: Harness) -> None:
     outsider = Publisher(expiry.publisher.kafka, "ingest", system_now)
     outsider.source = "/moderation"
     await outsider.start()
@@ -372,14 +372,14 @@ async def dead_letter_one(client: httpx.AsyncClient) -> bool:
 
 
 @pytest.mark.parametrize("path", ["/v1/admin/erasure", "/v1/admin/users/ann/erasure", "/v1/stories/{id}/receipt"])
-async def test_nobody_is_answered_without_a_token_nor_shown_what_is_not_theirs(expiry: Harness, path: str) -> None:
+async def test_routes_require_a_token_and_hide_from_other_users(expiry: Harness, path: str) -> None:
     async with expiry.replica() as client:
         url = path.replace("{id}", new_id())
         assert (await client.get(url)).status_code == 401
         assert (await client.get(url, headers=expiry.as_user("eve"))).status_code == 404
 
 
-async def test_a_frozen_database_is_answered_with_503_within_three_seconds(expiry: Harness) -> None:
+async def test_frozen_mongodb_is_answered_with_503_in_time(expiry: Harness) -> None:
     async with expiry.replica() as client:
         servers = expiry.realm.servers
         with servers.frozen(servers.mongod):
@@ -398,7 +398,7 @@ async def test_reads_are_limited(realm: Realm, expiry: Harness) -> None:
         assert codes == [404, 404, 429]
 
 
-async def test_one_of_two_replicas_counts_what_is_in_the_store(expiry: Harness) -> None:
+async def test_gauges_are_set_by_one_of_two_replicas(expiry: Harness) -> None:
     async with expiry.replica() as one, expiry.replica() as other:
         await backed_off(expiry, 3)
 
@@ -423,7 +423,7 @@ async def test_erasures_are_limited_as_writes(expiry: Harness) -> None:
         assert (await client.get(path, headers=admin)).status_code == 200
 
 
-async def test_every_metric_of_the_catalogue_is_there_and_every_event_has_its_group(expiry: Harness) -> None:
+async def test_metrics_are_exposed_and_every_event_has_a_group(expiry: Harness) -> None:
     async with expiry.replica() as client:
         page = await eventually(lambda: counted_all(client))
         for name in ("timers_overdue", "timer_oldest_overdue_seconds", "expiry_lateness_seconds_bucket"):

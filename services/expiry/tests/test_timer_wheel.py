@@ -1,4 +1,4 @@
-"""The wheel: what is due soon, packed and in order."""
+"""The timer wheel, and the sharing of timers."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 IDS = [new_id() for _ in range(20)]
 
 
-def test_timers_come_out_in_the_order_they_are_due_and_not_before() -> None:
+def test_timers_are_popped_in_order_when_due() -> None:
     wheel = TimerWheel()
     for number, late in enumerate((1.5, 0.25, 1.75, 61.0)):
         wheel.add(IDS[number], NOW + timedelta(seconds=late), local_only=False)
@@ -23,7 +23,7 @@ def test_timers_come_out_in_the_order_they_are_due_and_not_before() -> None:
     assert len(wheel) == 2
 
 
-def test_a_story_held_twice_comes_out_once_and_as_heard_if_it_was_heard() -> None:
+def test_story_added_twice_is_popped_once_as_local() -> None:
     wheel = TimerWheel()
     wheel.add(IDS[0], NOW, local_only=False)
     wheel.add(IDS[0], NOW, local_only=True)
@@ -31,7 +31,7 @@ def test_a_story_held_twice_comes_out_once_and_as_heard_if_it_was_heard() -> Non
     assert wheel.pop_due(NOW) == []
 
 
-def test_a_full_wheel_refuses_and_has_room_again_once_something_is_taken() -> None:
+def test_full_wheel_refuses_until_a_timer_is_popped() -> None:
     wheel = TimerWheel(capacity=1)
     assert wheel.add(IDS[0], NOW, local_only=False)
     assert not wheel.add(IDS[1], NOW, local_only=False)
@@ -39,7 +39,7 @@ def test_a_full_wheel_refuses_and_has_room_again_once_something_is_taken() -> No
     assert wheel.add(IDS[1], NOW, local_only=False)
 
 
-def test_taking_is_bounded_and_leaves_the_rest_in_order() -> None:
+def test_pop_due_is_bounded_and_leaves_the_rest_in_order() -> None:
     wheel = TimerWheel()
     for number in range(10):
         wheel.add(IDS[number], NOW + timedelta(milliseconds=700 * (9 - number)), local_only=False)
@@ -49,7 +49,7 @@ def test_taking_is_bounded_and_leaves_the_rest_in_order() -> None:
     assert (len(wheel), wheel.next_at()) == (0, None)
 
 
-def test_what_is_held_in_a_second_that_has_begun_comes_out_in_order() -> None:
+def test_timer_added_to_the_current_second_is_popped_in_order() -> None:
     wheel = TimerWheel()
     wheel.add(IDS[0], NOW + timedelta(milliseconds=900), local_only=False)
     assert wheel.pop_due(NOW + timedelta(milliseconds=100)) == []
@@ -58,7 +58,7 @@ def test_what_is_held_in_a_second_that_has_begun_comes_out_in_order() -> None:
     assert [due.story_id for due in wheel.pop_due(NOW + timedelta(seconds=1))] == [IDS[1], IDS[0]]
 
 
-def test_a_full_wheel_due_in_one_second_holds_nobody_up_for_long() -> None:
+def test_full_bucket_does_not_block_the_event_loop() -> None:
     wheel, ids = TimerWheel(), [new_id() for _ in range(CAPACITY)]
     for number, story_id in enumerate(ids):
         wheel.add(story_id, NOW + timedelta(milliseconds=number % 1000), local_only=False)
@@ -74,7 +74,7 @@ def test_a_full_wheel_due_in_one_second_holds_nobody_up_for_long() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(IDS), st.integers(0, 5_000)), max_size=60), st.integers(0, 5_000))
-def test_whatever_is_held_comes_out_at_its_time_and_nothing_is_lost(held: list[tuple[str, int]], now_ms: int) -> None:
+def test_every_timer_is_popped_when_due(held: list[tuple[str, int]], now_ms: int) -> None:
     wheel = TimerWheel()
     for story_id, ms in held:
         wheel.add(story_id, NOW + timedelta(milliseconds=ms), local_only=False)
@@ -87,7 +87,7 @@ def test_whatever_is_held_comes_out_at_its_time_and_nothing_is_lost(held: list[t
     assert wheel.next_at() is None
 
 
-def test_each_story_is_preferred_by_exactly_one_replica_and_each_gets_its_share() -> None:
+def test_each_story_has_one_first_replica() -> None:
     replicas = ("a", "b", "c")
     ids = [new_id() for _ in range(900)]
     preferred = {me: {story_id for story_id in ids if LiveReplicas(me, replicas).is_first(story_id)} for me in replicas}
@@ -95,6 +95,6 @@ def test_each_story_is_preferred_by_exactly_one_replica_and_each_gets_its_share(
     assert all(len(share) > 200 for share in preferred.values())
 
 
-def test_what_a_replica_heard_itself_is_its_own_to_fire() -> None:
+def test_local_timers_are_in_the_own_share() -> None:
     dues = [Due(NOW, story_id, local_only=True) for story_id in IDS]
     assert LiveReplicas("a", ("a", "b")).own_share(dues) == dues

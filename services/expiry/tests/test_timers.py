@@ -1,4 +1,4 @@
-"""The verbs of timers, on fakes."""
+"""Use cases of timers, on fakes."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from stories_shared.testing import HandClock
 
 
 class Replica:
-    """One replica's part of the firing, over a store that all share."""
+    """The timer use cases of one replica, over a shared store."""
 
     def __init__(
         self, stories: MemoryStories, clock: HandClock, me: str = "a", replicas: tuple[str, ...] = ("a",)
@@ -38,7 +38,7 @@ async def test_a_story_ends_at_its_time() -> None:
     assert replica.wakeups == 1
 
 
-async def test_a_story_heard_of_after_its_time_ends_at_once() -> None:
+async def test_story_consumed_after_its_expiry_ends_at_once() -> None:
     clock, stories = HandClock(), MemoryStories()
     story = story_posted(clock(), lives=timedelta(seconds=20))
     clock.forward(seconds=120)
@@ -59,7 +59,7 @@ async def test_a_replayed_story_is_ended_once() -> None:
     assert await replica.fire_overdue() == []
 
 
-async def test_only_the_next_minute_is_in_memory_and_a_restart_loses_nothing() -> None:
+async def test_only_the_next_minute_of_timers_is_in_memory() -> None:
     clock, stories = HandClock(), MemoryStories()
     posting = Replica(stories, clock)
     lives = [timedelta(minutes=minutes) for minutes in range(2, 12)]
@@ -75,7 +75,7 @@ async def test_only_the_next_minute_is_in_memory_and_a_restart_loses_nothing() -
     assert ended == len(lives)
 
 
-async def test_of_two_replicas_each_ends_its_share_on_time_and_none_is_ended_twice() -> None:
+async def test_two_replicas_end_their_shares_once_and_on_time() -> None:
     clock, stories = HandClock(), MemoryStories()
     replicas = ("a", "b")
     both = [Replica(stories, clock, me, replicas) for me in replicas]
@@ -89,7 +89,7 @@ async def test_of_two_replicas_each_ends_its_share_on_time_and_none_is_ended_twi
     assert all(len(share) > 20 for share in shares)
 
 
-async def test_what_a_dead_replica_preferred_is_ended_by_another_a_second_late() -> None:
+async def test_share_of_a_dead_replica_ends_a_second_late() -> None:
     clock, stories = HandClock(), MemoryStories()
     alive = Replica(stories, clock, "a", ("a", "dead"))
     await alive.arm([record(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(50)])
@@ -103,7 +103,7 @@ async def test_what_a_dead_replica_preferred_is_ended_by_another_a_second_late()
     assert len(share) + len(await alive.fire_overdue()) == 50
 
 
-async def test_a_full_wheel_leaves_the_rest_to_the_store() -> None:
+async def test_timers_beyond_the_capacity_are_fired_as_overdue() -> None:
     clock, stories = HandClock(), MemoryStories()
     replica = Replica(stories, clock)
     await replica.arm([record(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(30)])
@@ -116,7 +116,7 @@ async def test_a_full_wheel_leaves_the_rest_to_the_store() -> None:
     assert len(await replica.fire_overdue()) == 20
 
 
-async def test_a_long_outage_is_caught_up_with_in_bounded_turns() -> None:
+async def test_overdue_sweep_fires_in_bounded_batches() -> None:
     clock, stories = HandClock(), MemoryStories()
     replica = Replica(stories, clock)
     posted = [
@@ -127,7 +127,7 @@ async def test_a_long_outage_is_caught_up_with_in_bounded_turns() -> None:
     assert len(await replica.fire_overdue()) == len(posted)
 
 
-async def test_the_crew_is_who_lately_showed_a_sign_of_life() -> None:
+async def test_live_replicas_are_those_with_a_recent_heartbeat() -> None:
     clock, replicas = HandClock(), MemoryReplicas()
     first, second = Heartbeat(replicas, "a", clock), Heartbeat(replicas, "b", clock)
     assert first.current() == LiveReplicas("a", ("a",))

@@ -37,7 +37,7 @@ from stories_engagement.store.story_counters import CounterWriter, engagement_ev
 from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserErasure
 from stories_engagement.store.views import MongoViews
 from stories_engagement.usecases.access import CheckAccess
-from stories_engagement.usecases.blocks import FindBlocked, ForgetStoredBlocks, StoreBlock
+from stories_engagement.usecases.blocks import DropStoredBlocks, FindBlocked, StoreBlock
 from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
 from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
 from stories_engagement.usecases.erasure import EraseUser
@@ -94,8 +94,8 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         MongoShares(counter_writer),
         MongoHiddenWords(counter_writer),
     )
-    forget_steps = [store.forget for store in (counter_writer, privacy, words, blocks)]
-    erased_users = MongoUserErasure(mongo, now, [view_store.forget_viewer, *forget_steps])
+    forget_steps = [store.erase_user for store in (counter_writer, privacy, words, blocks)]
+    erased_users = MongoUserErasure(mongo, now, [view_store.erase_viewer, *forget_steps])
 
     access_state, recent = AccessState(), RecentPlays()
     stale_after = timedelta(milliseconds=settings.stale_after_ms)
@@ -121,7 +121,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     runtime.periodic(
         "prune",
         A_SECOND * 5,
-        PruneAccessState(access_state, ForgetStoredBlocks(access_state, blocks, now), metrics, now),
+        PruneAccessState(access_state, DropStoredBlocks(access_state, blocks, now), metrics, now),
     )
 
     app = runtime.app(

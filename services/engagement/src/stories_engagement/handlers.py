@@ -22,10 +22,10 @@ from stories_engagement.usecases.stories import EndStories, StoreStories
 from stories_engagement.usecases.views import CountViews
 
 SERVICE = "engagement"
-VIEWS_AT_ONCE = 4_000
+VIEWS_BATCH = 4_000
 """Views in one transaction: the larger it is, the fewer round trips and counter updates a view costs. A row takes 300
 bytes, so a transaction stays at a tenth of MongoDB's limit of 16 MB."""
-ENDINGS_AT_ONCE = 100
+ENDINGS_BATCH = 100
 """Stories ended and erased in one batch, milliseconds each: a rebalance waits four seconds for the batch."""
 
 
@@ -38,12 +38,12 @@ def story_handlers(store: StoreStories, end: EndStories) -> KafkaRouter:
         """Store each story. Redelivery is harmless: only a higher revision of a live story is stored."""
         await for_batch(batch, StoryPosted, store)
 
-    @subscribe(router, StoryExpired, SERVICE, max_records=ENDINGS_AT_ONCE)
+    @subscribe(router, StoryExpired, SERVICE, max_records=ENDINGS_BATCH)
     async def on_story_expired(batch: Batch) -> None:
         """End and erase each story. Redelivery is harmless: an ended story stays ended and has no rows."""
         await for_batch(batch, StoryExpired, end.expired)
 
-    @subscribe(router, StoryDeleted, SERVICE, max_records=ENDINGS_AT_ONCE)
+    @subscribe(router, StoryDeleted, SERVICE, max_records=ENDINGS_BATCH)
     async def on_story_deleted(batch: Batch) -> None:
         """End and erase each story. Redelivery is harmless: an ended story stays ended and has no rows."""
         await for_batch(batch, StoryDeleted, end.deleted)
@@ -59,7 +59,7 @@ def view_handlers(count: CountViews, metrics: EngagementMetrics) -> KafkaRouter:
         for outcome, number in (await count(records)).items():
             metrics.views.labels(outcome).inc(number)
 
-    @subscribe(router, StoryViewed, SERVICE, max_records=VIEWS_AT_ONCE)
+    @subscribe(router, StoryViewed, SERVICE, max_records=VIEWS_BATCH)
     async def on_story_viewed(batch: Batch) -> None:
         """Count views, a batch at a time. Redelivery is harmless: a row keeps each play and counts it once."""
         await for_batch(batch, StoryViewed, count_and_record)

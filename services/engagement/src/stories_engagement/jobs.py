@@ -15,7 +15,7 @@ from stories_shared.runtime.wakeup import Wakeup
 
 from stories_engagement.domain.access_state import ENDED_RETENTION, AccessState, LiveStory
 from stories_engagement.metrics import EngagementMetrics
-from stories_engagement.usecases.blocks import ForgetStoredBlocks, block_state_of
+from stories_engagement.usecases.blocks import DropStoredBlocks, block_state_of
 from stories_engagement.usecases.erasure import erased_until
 from stories_engagement.usecases.stories import live_story_of
 
@@ -97,7 +97,7 @@ class OrphanStore(Protocol):
     async def erase_later(self, story_id: str, now: datetime) -> None: ...
 
 
-AT_ONCE = 100
+SWEEP_BATCH = 100
 """Stories per iteration of a sweep."""
 
 
@@ -112,27 +112,27 @@ class DeleteOrphanViews:
     async def __call__(self) -> bool:
         """One iteration; true while there may be more."""
         now = self._now()
-        found = await self._stories.find_orphans(now - self._after, AT_ONCE)
+        found = await self._stories.find_orphans(now - self._after, SWEEP_BATCH)
         for story_id in found:
             await self._stories.end(story_id, "unheard")
             await self._stories.erase_later(story_id, now)
-        return len(found) == AT_ONCE
+        return len(found) == SWEEP_BATCH
 
 
 class PruneAccessState:
     """Prunes the access state, in steps that yield to the event loop."""
 
     def __init__(
-        self, access_state: AccessState, forget_blocks: ForgetStoredBlocks, metrics: EngagementMetrics, now: Clock
+        self, access_state: AccessState, drop_blocks: DropStoredBlocks, metrics: EngagementMetrics, now: Clock
     ) -> None:
         self._access_state = access_state
-        self._forget_blocks = forget_blocks
+        self._drop_blocks = drop_blocks
         self._metrics = metrics
         self._now = now
 
     async def __call__(self) -> bool:
         """One step; true while there may be more."""
-        more = await self._forget_blocks()
+        more = await self._drop_blocks()
         more = self._access_state.prune(self._now()) or more
         for kind, size in self._access_state.sizes().items():
             self._metrics.access_state.labels(kind).set(size)

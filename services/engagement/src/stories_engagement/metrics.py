@@ -13,7 +13,7 @@ class EngagementMetrics:
     def __init__(self, registry: MetricsRegistry) -> None:
         self.views = registry.counter(
             "views",
-            "Views consumed, by what became of them; many late ones mean that consumers lag behind endings.",
+            "Views consumed, by outcome; many late ones mean that consumers lag behind endings.",
             ["outcome"],
         )
         self.tickets_refused = registry.counter(

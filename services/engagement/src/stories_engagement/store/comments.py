@@ -18,7 +18,7 @@ from stories_engagement.store.writes import RemoveRow
 from stories_engagement.usecases.comments import HasHidden, Position
 from stories_engagement.usecases.hidden_words import Hides, Rehiding
 
-AT_ONCE = 500
+REHIDE_BATCH = 500
 """Comments updated in one transaction when words change."""
 
 
@@ -200,7 +200,7 @@ class MongoHiddenWords:
         """Release the lease, behind the other changes."""
         await self._words.update_one(of_change(work), {"$set": {"rehide": now}})
 
-    async def forget(self, user_id: str, until: datetime) -> None:
+    async def erase_user(self, user_id: str, until: datetime) -> None:
         """Delete a user's words if they were set up to a time."""
         await self._words.delete_one({"_id": user_id, "at": {"$lte": until}})
 
@@ -228,7 +228,7 @@ class RehideComments:
         query: Document = {"story_id": self.story_id}
         if self.work.comment_id is not None:
             query["_id"] = {"$gt": self.work.comment_id}
-        self.found = await rows.find(COMMENTS, query, AT_ONCE)
+        self.found = await rows.find(COMMENTS, query, REHIDE_BATCH)
         tops = [rows.document(COMMENTS, comment_id)["reply_to"] for comment_id in self.found]
         await rows.load((COMMENTS, top) for top in tops if top is not None)
 
@@ -237,7 +237,7 @@ class RehideComments:
         stored = rows.get(HIDDEN_WORDS, self.work.author_id)
         if stored is None or stored["change"] != self.work.change:
             return None
-        last = self.found[-1] if len(self.found) == AT_ONCE else ""
+        last = self.found[-1] if len(self.found) == REHIDE_BATCH else ""
         rows.put(HIDDEN_WORDS, {**stored, "rehide": self.until, **({"comment_id": last} if last else {})})
         for comment_id in self.found:
             before = rows.document(COMMENTS, comment_id)

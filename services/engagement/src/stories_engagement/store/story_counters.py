@@ -29,7 +29,7 @@ T = TypeVar("T")
 MAX_WRITES_PER_TRANSACTION = 50
 """Writes to one story that share a transaction. A commit costs as much for fifty as for one."""
 
-FORGOTTEN_AT_ONCE = 500
+ERASE_BATCH = 500
 """Rows of a user read at a time."""
 
 
@@ -94,7 +94,7 @@ class CounterWriter:
             continue
         return removed
 
-    async def forget(self, user_id: str, until: datetime) -> None:
+    async def erase_user(self, user_id: str, until: datetime) -> None:
         """Delete all rows of a user up to a time, of every kind. Endings delete those of ended stories."""
         for kind in ROW_KINDS:
             by_user: Document = {kind.user_field: user_id, "at": {"$lte": until}}
@@ -103,13 +103,13 @@ class CounterWriter:
                 query = by_user | {"_id": {"$gt": last}}
                 found = (
                     await self.mongo[kind.collection]
-                    .find(query, {"story_id": 1}, sort=[("_id", 1)], limit=FORGOTTEN_AT_ONCE)
+                    .find(query, {"story_id": 1}, sort=[("_id", 1)], limit=ERASE_BATCH)
                     .to_list(None)
                 )
                 for row in found:
                     with contextlib.suppress(NotFound):
                         await self.remove(RemoveRow(kind, row["_id"], row["story_id"], until))
-                if len(found) < FORGOTTEN_AT_ONCE:
+                if len(found) < ERASE_BATCH:
                     break
                 last = found[-1]["_id"]
 

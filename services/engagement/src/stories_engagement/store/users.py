@@ -82,7 +82,7 @@ class MongoBlocks:
 
         await transaction_retrying_duplicates(self._mongo, operation)
 
-    async def forget(self, user_id: str, until: datetime) -> None:
+    async def erase_user(self, user_id: str, until: datetime) -> None:
         """Delete all blocks by and against a user up to a time."""
         for side in ("user_id", "target_id"):
             await self._blocks.delete_many({side: user_id, "at": {"$lte": until}})
@@ -109,22 +109,22 @@ class MongoPrivacy:
         back_on = {"$set": {"view_history": True, "at": at, "off_until": at}}
         await self._privacy.update_one({"_id": user_id, "view_history": False}, back_on)
 
-    async def forget(self, user_id: str, until: datetime) -> None:
+    async def erase_user(self, user_id: str, until: datetime) -> None:
         """Delete a user's setting if it was made up to a time."""
         await self._privacy.delete_one({"_id": user_id, "at": {"$lte": until}})
 
 
-Forget = Callable[[str, datetime], Awaitable[None]]
+EraseUserRows = Callable[[str, datetime], Awaitable[None]]
 
 
 class MongoUserErasure:
     """Marks of erased users, and the erasure of their data."""
 
-    def __init__(self, mongo: Mongo, now: Clock, forgets: Sequence[Forget]) -> None:
+    def __init__(self, mongo: Mongo, now: Clock, erasers: Sequence[EraseUserRows]) -> None:
         self._marks = mongo[ERASED_USERS]
         self._claims = mongo[CLAIMS]
         self._now = now
-        self._forgets = forgets
+        self._erasers = erasers
 
     async def mark_erased(self, user_id: str, at: datetime, recheck_at: datetime) -> datetime:
         """Mark a user as erased up to a time, at least that of an earlier mark; the time of the mark."""
@@ -136,10 +136,10 @@ class MongoUserErasure:
             mark = await self._marks.find_one_and_update({"_id": user_id}, change, upsert=True, return_document=after)
         return mark["at"] if mark else at
 
-    async def forget(self, user_id: str, until: datetime) -> None:
+    async def erase_user(self, user_id: str, until: datetime) -> None:
         """Delete all data of a user up to a time."""
-        for forget in self._forgets:
-            await forget(user_id, until)
+        for erase in self._erasers:
+            await erase(user_id, until)
         await self._claims.delete_many({"user_id": user_id, "at": {"$lte": until}})
 
     async def due_for_recheck(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:

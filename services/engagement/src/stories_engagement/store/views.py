@@ -43,7 +43,7 @@ class Outdated(Exception):
     """A story has ended, or its author has become known, since the context was read."""
 
 
-FORGOTTEN_AT_ONCE = 500
+ERASE_BATCH = 500
 """Rows of a user read at a time."""
 
 
@@ -94,12 +94,12 @@ class MongoViews:
         )
         return _marks(erased, privacy)
 
-    async def forget_viewer(self, user_id: str, until: datetime) -> None:
+    async def erase_viewer(self, user_id: str, until: datetime) -> None:
         """Delete a user's plays up to a time, the rows left without plays, and their counts."""
         last, found = "", [""]
         while found:
             query = {"viewer_id": user_id, "_id": {"$gt": last}}
-            rows = self._rows.find(query, {"story_id": 1}, sort=[("_id", ASCENDING)], limit=FORGOTTEN_AT_ONCE)
+            rows = self._rows.find(query, {"story_id": 1}, sort=[("_id", ASCENDING)], limit=ERASE_BATCH)
             found = [row["story_id"] for row in await rows.to_list(None)]
             for story_id in found:
                 await self._uncount(story_id, user_id, until)

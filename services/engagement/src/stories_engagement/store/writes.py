@@ -12,7 +12,7 @@ from stories_engagement.store.units import Key, Rows
 
 T_co = TypeVar("T_co", covariant=True)
 
-REMOVED_AT_ONCE = 500
+REMOVE_BATCH = 500
 """Children of a removed row deleted in one transaction."""
 
 
@@ -88,7 +88,7 @@ class RemoveRow:
         """Its children."""
         if self.kind.parent_field:
             query = {"story_id": self.story_id, self.kind.parent_field: self.row_id}
-            self.children = await rows.find(self.kind.collection, query, REMOVED_AT_ONCE)
+            self.children = await rows.find(self.kind.collection, query, REMOVE_BATCH)
 
     def apply(self, rows: Rows) -> bool | None:
         """Delete them."""
@@ -98,7 +98,7 @@ class RemoveRow:
         children = [rows.document(kind.collection, row_id) for row_id in self.children]
         for child in children:
             rows.delete(kind.collection, child["_id"])
-        if len(children) == REMOVED_AT_ONCE:
+        if len(children) == REMOVE_BATCH:
             counted = sum(bool(kind.delta_of(child)) for child in children)
             rows.put(kind.collection, {**row, kind.child_count_field: row[kind.child_count_field] - counted})
             return None

@@ -101,7 +101,7 @@ class MemoryViews:
                 unlisted[user_id] = until
         return {user_id: self.database.erased[user_id] for user_id in people & self.database.erased.keys()}, unlisted
 
-    async def forget_viewer(self, user_id: str, until: datetime) -> None:
+    async def erase_viewer(self, user_id: str, until: datetime) -> None:
         for key, row in [(key, row) for key, row in self.database.rows.items() if row.viewer_id == user_id]:
             left = row.without(until)
             self.database.plays[row.story_id] -= len(row.plays) - (len(left.plays) if left else 0)
@@ -385,9 +385,9 @@ class MemoryUserErasure:
         self.database.recheck_at[user_id] = recheck_at
         return self.database.erased[user_id]
 
-    async def forget(self, user_id: str, until: datetime) -> None:
+    async def erase_user(self, user_id: str, until: datetime) -> None:
         database = self.database
-        await MemoryViews(database).forget_viewer(user_id, until)
+        await MemoryViews(database).erase_viewer(user_id, until)
         written = [c for c in database.comments.values() if c.writer_id == user_id and c.created_at <= until]
         for comment in written:
             await MemoryComments(database).remove(comment)

@@ -74,7 +74,7 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         MongoPrivacy(mongo),
         MongoBlocks(mongo),
     )
-    forget_steps = [store.forget for store in (counter_writer, privacy, words, blocks)]
+    forget_steps = [store.erase_user for store in (counter_writer, privacy, words, blocks)]
     return Stores(
         view_store=view_store,
         stories=MongoStories(mongo, now),
@@ -85,5 +85,5 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         reactions=reactions,
         shares=shares,
         counters=counter_writer,
-        erased_users=MongoUserErasure(mongo, now, [view_store.forget_viewer, *forget_steps]),
+        erased_users=MongoUserErasure(mongo, now, [view_store.erase_viewer, *forget_steps]),
     )

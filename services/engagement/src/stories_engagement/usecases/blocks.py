@@ -91,7 +91,7 @@ def blocked(user_id: str, *sources: Mapping[Pair, BlockState]) -> frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetStoredBlocks:
+class DropStoredBlocks:
     """Drops blocks from memory once MongoDB has them."""
 
     access_state: AccessState

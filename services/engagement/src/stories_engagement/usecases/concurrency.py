@@ -6,13 +6,13 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-AT_ONCE = 16
+MAX_CONCURRENT = 16
 """Concurrent operations: enough to hide a round trip, few enough to leave connections to requests."""
 
 
 async def gather_limited(operation: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
     """Apply an operation to each item, in any order. All are tried, then the first failure is raised."""
-    free = asyncio.Semaphore(AT_ONCE)
+    free = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def one(item: T) -> None:
         async with free:

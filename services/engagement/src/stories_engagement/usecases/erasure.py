@@ -16,7 +16,7 @@ class ErasedUsers(Protocol):
 
     async def mark_erased(self, user_id: str, at: datetime, recheck_at: datetime) -> datetime: ...
 
-    async def forget(self, user_id: str, until: datetime) -> None: ...
+    async def erase_user(self, user_id: str, until: datetime) -> None: ...
 
     async def due_for_recheck(self, now: datetime, limit: int) -> Sequence[tuple[str, datetime]]: ...
 
@@ -37,7 +37,7 @@ def erased_until(record: ReceivedEvent[UserErased]) -> datetime:
 RECHECK_AFTER = timedelta(seconds=65)
 """Longer than any transaction or request that began before the mark can live (MongoDB ends transactions at 60 s)."""
 
-AT_ONCE = 100
+RECHECK_BATCH = 100
 """Users per iteration of the recheck."""
 
 
@@ -55,7 +55,7 @@ class EraseUser:
     async def __call__(self, record: ReceivedEvent[UserErased]) -> None:
         event, at = record.event, erased_until(record)
         until = await self.users.mark_erased(event.user_id, at, self.now() + RECHECK_AFTER)
-        await self.users.forget(event.user_id, until)
+        await self.users.erase_user(event.user_id, until)
         receipt_id = receipt_id_of(record)
         await self.publisher.publish_data_erased(
             UserDataErased(
@@ -65,8 +65,8 @@ class EraseUser:
 
     async def recheck(self) -> int:
         """Erase what was written while users were being erased; the number of users rechecked."""
-        waiting = await self.users.due_for_recheck(self.now(), AT_ONCE)
+        waiting = await self.users.due_for_recheck(self.now(), RECHECK_BATCH)
         for user_id, at in waiting:
-            await self.users.forget(user_id, at)
+            await self.users.erase_user(user_id, at)
             await self.users.mark_rechecked(user_id, at)
         return len(waiting)

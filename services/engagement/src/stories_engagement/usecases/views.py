@@ -114,7 +114,7 @@ class ViewRepository(Protocol):
 
     async def marks(self, user_ids: Iterable[str]) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]: ...
 
-    async def forget_viewer(self, user_id: str, until: datetime) -> None: ...
+    async def erase_viewer(self, user_id: str, until: datetime) -> None: ...
 
     async def unlist(self, user_id: str, until: datetime) -> None: ...
 
@@ -156,7 +156,7 @@ class CountViews:
             if viewer_id in erased and any(play.at <= erased[viewer_id] for play in some):
                 forget.add(viewer_id)
         for viewer_id in forget & erased.keys():
-            await self.view_store.forget_viewer(viewer_id, erased[viewer_id])
+            await self.view_store.erase_viewer(viewer_id, erased[viewer_id])
         for viewer_id in unlist & unlisted_until.keys():
             await self.view_store.unlist(viewer_id, unlisted_until[viewer_id])
 

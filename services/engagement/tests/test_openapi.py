@@ -1,4 +1,4 @@
-"""The OpenAPI document tells every route, what it takes and every refusal."""
+"""The OpenAPI document lists every route and its errors."""
 
 from stories_engagement.testing.harness import ServiceHarness
 
@@ -27,7 +27,7 @@ async def test_every_route_is_documented_with_its_refusals(service: ServiceHarne
     assert {"201", "403", "409"} <= written.keys()
 
 
-async def test_limits_are_told_and_kept(service: ServiceHarness) -> None:
+async def test_rate_limits_are_advertised_and_enforced(service: ServiceHarness) -> None:
     story = await service.post()
     answer = await service.request("GET", f"/v1/stories/{story.story_id}/counts", "ann")
     assert answer.headers["ratelimit-policy"] == '"reads";q=100000;w=60'

@@ -1,4 +1,4 @@
-"""Writes about one story that wait for each other: few commands, one by one in effect, and exact counts."""
+"""Group commit of writes to one story: few commands, exact counts."""
 
 import asyncio
 from collections import Counter
@@ -13,7 +13,7 @@ from stories_engagement.domain.errors import NotFound
 from stories_engagement.store.kinds import ROW_KINDS
 from stories_engagement.store.schema import ensure_schema
 from stories_engagement.store.story_counters import MAX_WRITES_PER_TRANSACTION
-from stories_engagement.store.writes import REMOVED_AT_ONCE
+from stories_engagement.store.writes import REMOVE_BATCH
 from stories_engagement.testing.builders import NOON
 from stories_engagement.testing.stores import Stores, in_mongo
 from stories_engagement.usecases.access import StoryAccess
@@ -62,7 +62,7 @@ async def comment(stores: Stores, story_id: str, reply_to: str | None = None, co
     return kept
 
 
-async def test_writes_that_wait_share_one_transaction_of_few_commands(mongo: Mongo, commands: Counting) -> None:
+async def test_waiting_writes_share_one_transaction(mongo: Mongo, commands: Counting) -> None:
     stores, story = in_mongo(mongo, lambda: NOON), new_id()
     await stores.reactions.put(access(story, "first"), EMOJI[0], NOON)
     commands.sent.clear()
@@ -76,7 +76,7 @@ async def test_writes_that_wait_share_one_transaction_of_few_commands(mongo: Mon
     assert (counts.reactions, counts.shares) == (MAX_WRITES_PER_TRANSACTION + 1, 10)
 
 
-async def test_what_changes_nothing_commits_nothing(mongo: Mongo, commands: Counting) -> None:
+async def test_unchanged_rows_commit_nothing(mongo: Mongo, commands: Counting) -> None:
     stores, story = in_mongo(mongo, lambda: NOON), new_id()
     await stores.reactions.put(access(story, "bob"), EMOJI[0], NOON)
     before = await mongo["engagements"].find_one({"_id": story})
@@ -86,7 +86,7 @@ async def test_what_changes_nothing_commits_nothing(mongo: Mongo, commands: Coun
     assert await mongo["engagements"].find_one({"_id": story}) == before
 
 
-async def test_counters_equal_the_rows_whatever_is_written_at_once(mongo: Mongo) -> None:
+async def test_counters_equal_the_rows_after_concurrent_writes(mongo: Mongo) -> None:
     replicas = [in_mongo(mongo, lambda: NOON) for _ in range(2)]
     story, first, tops = new_id(), replicas[0], [new_id() for _ in range(4)]
     for top in tops:
@@ -108,7 +108,7 @@ async def test_counters_equal_the_rows_whatever_is_written_at_once(mongo: Mongo)
             assert n % 4 == 9 % 4
 
     await asyncio.gather(*(write(n) for n in range(40)))
-    await first.erased_users.forget("v3", NOON)
+    await first.erased_users.erase_user("v3", NOON)
     document = await mongo["engagements"].find_one({"_id": story})
     assert document is not None
     for kind in ROW_KINDS:
@@ -125,11 +125,11 @@ async def test_counters_equal_the_rows_whatever_is_written_at_once(mongo: Mongo)
             assert children.keys() - {None} <= {row["_id"] for row in rows}
 
 
-async def test_a_comment_with_very_many_replies_leaves_in_steps(mongo: Mongo) -> None:
+async def test_comment_with_many_replies_is_deleted_in_steps(mongo: Mongo) -> None:
     stores, story = in_mongo(mongo, lambda: NOON), new_id()
     top, other = await comment(stores, story), await comment(stores, story)
     row = await mongo["comments"].find_one({"_id": top.id})
-    number = 2 * REMOVED_AT_ONCE + 100
+    number = 2 * REMOVE_BATCH + 100
     await mongo["comments"].insert_many([{**(row or {}), "_id": new_id(), "reply_to": top.id} for _ in range(number)])
     await mongo["comments"].update_one({"_id": top.id}, {"$set": {"replies": number}})
     await mongo["engagements"].update_one({"_id": story}, {"$inc": {"comment": number}})
