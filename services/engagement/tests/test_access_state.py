@@ -26,7 +26,7 @@ posts = st.tuples(st.just("post"), st.sampled_from("st"), st.integers(1, 3))
 ends = st.tuples(st.just("end"), st.sampled_from("st"))
 
 
-def known(revision: int) -> LiveStory:
+def live_story(revision: int) -> LiveStory:
     return LiveStory("ann", NOON + timedelta(hours=1), revision, revision, "everyone", True, True, True)
 
 
@@ -34,7 +34,7 @@ def state_after(records: list[tuple[object, ...]]) -> AccessState:
     access_state = AccessState()
     for kind, *rest in records:
         if kind == "post":
-            access_state.post(rest[0], known(rest[1]))  # type: ignore[arg-type]
+            access_state.post(rest[0], live_story(rest[1]))  # type: ignore[arg-type]
         elif kind == "end":
             access_state.end(rest[0], NOON)  # type: ignore[arg-type]
         else:
@@ -71,7 +71,7 @@ def test_simultaneous_block_wins_over_unblock_in_any_order(words: tuple[bool, bo
 
 def test_story_has_ended_after_its_expiry() -> None:
     access_state = state_after([("post", "s", 1)])
-    assert access_state.story("s", NOON) == known(1)
+    assert access_state.story("s", NOON) == live_story(1)
     late = NOON + timedelta(hours=1)
     assert (access_state.has_ended("s", late), access_state.story("s", late), access_state.has_ended("t", late)) == (
         True,
@@ -110,7 +110,7 @@ MANY = 100_000
 def test_prune_and_erase_do_not_block_the_event_loop() -> None:
     access_state = AccessState()
     for n in range(MANY):
-        access_state.post(f"s{n}", known(1))
+        access_state.post(f"s{n}", live_story(1))
         access_state.end(f"e{n}", NOON)
         access_state.block(f"u{n}", f"v{n}", BlockState(True, NOON), NOON)
     longest, steps, later = 0.0, 0, NOON + ENDED_RETENTION + timedelta(hours=3)

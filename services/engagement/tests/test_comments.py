@@ -207,5 +207,7 @@ async def test_the_same_key_and_body_write_one_comment(service: ServiceHarness) 
     assert (other.status_code, other.json()["type"]) == (422, "urn:stories:idempotency-reused")
     assert (await service.counts(story))["comments"] == 1
     await service.request("DELETE", f"/v1/comments/{first['id']}", "bob")
-    again = await service.request("POST", path, "bob", a_ticket(story, "bob"), json={"text": "once"}, headers=headers)
-    assert again.status_code == 404
+    repeated = await service.request(
+        "POST", path, "bob", a_ticket(story, "bob"), json={"text": "once"}, headers=headers
+    )
+    assert repeated.status_code == 404

@@ -61,18 +61,18 @@ async def test_a_deletion_leaves_only_ids_times_and_counts(service: ServiceHarne
     await engage(service, story, "bob", "eve")
     await service.ingest.publish(deletion(story))
     await eventually(lambda: confirmed(erased, story.story_id, 1))
-    kept = await documents_of(service, story.story_id)
+    documents = await documents_of(service, story.story_id)
     for trace in ("secret", "bob", "eve", "❤️", "body"):
-        assert trace not in kept, kept
+        assert trace not in documents, documents
     views = await service.mongo["views"].find_one({"_id": story.story_id})
     assert (views["viewers"], views["plays"], views["ended"] is not None) == (2, 2, True)
     assert (await service.mongo["views"].find_one({"_id": story.story_id}))["how"] == "deleted"
 
 
 async def confirmed(read_events: Any, story_id: str, times: int) -> bool:
-    mine = [event for event in await read_events() if event.story_id == story_id]
-    assert all(event.store == "engagement" for event in mine)
-    return len(mine) >= times
+    own = [event for event in await read_events() if event.story_id == story_id]
+    assert all(event.store == "engagement" for event in own)
+    return len(own) >= times
 
 
 async def test_redelivered_deletion_is_confirmed_again(service: ServiceHarness) -> None:
@@ -150,17 +150,17 @@ async def test_redelivered_expiry_and_blocks_change_nothing(service: ServiceHarn
     author, viewer = f"ann-{new_id()}", f"bob-{new_id()}"
     story, erased = await service.post(author), service.event_reader(StoryErased)
     at = truncate_to_ms(system_now())
-    over = StoryExpired(story_id=new_id(), author_id=author, expires_at=at, expired_at=at)
+    expired = StoryExpired(story_id=new_id(), author_id=author, expires_at=at, expired_at=at)
     blocked = UserBlocked(user_id=author, target_id=viewer, at=at)
     lifted = UserUnblocked(user_id=author, target_id=viewer, at=at + timedelta(milliseconds=1))
     for _ in range(2):
-        await service.ingest.publish_all([OutgoingEvent(over), OutgoingEvent(blocked), OutgoingEvent(lifted)])
-    await eventually(lambda: confirmed(erased, over.story_id, 2))
+        await service.ingest.publish_all([OutgoingEvent(expired), OutgoingEvent(blocked), OutgoingEvent(lifted)])
+    await eventually(lambda: confirmed(erased, expired.story_id, 2))
     await service.until_consumed(UserBlocked, UserUnblocked)
     block = await service.mongo["blocks"].find_one({"user_id": author})
     assert (block["on"], block["since"], block["lifted_at"]) == (False, at, lifted.at)
     assert not await refused(service, f"/v1/stories/{story.story_id}/counts", viewer, a_ticket(story, viewer))
-    assert (await service.mongo["views"].find_one({"_id": over.story_id}))["how"] == "expired"
+    assert (await service.mongo["views"].find_one({"_id": expired.story_id}))["how"] == "expired"
 
 
 @pytest.mark.parametrize("blocker", ["ann", "bob"])
@@ -208,14 +208,14 @@ async def test_invalid_tickets_get_404_and_are_counted_by_reason(service: Servic
     story, other = await service.post(), await service.post()
     path = f"/v1/stories/{story.story_id}/counts"
     good = service.tickets.sign(a_ticket(story, "bob"))
-    over = a_ticket(story, "bob", ends_at=system_now() - timedelta(seconds=1))
+    expired = a_ticket(story, "bob", ends_at=system_now() - timedelta(seconds=1))
     for reason, ticket in (
         ("missing", None),
         ("malformed", "nonsense"),
         ("forged", good[:-3] + ("abc" if not good.endswith("abc") else "xyz")),
         ("foreign", a_ticket(story, "eve")),
         ("story", a_ticket(other, "bob")),
-        ("expired", over),
+        ("expired", expired),
     ):
         before = service.metric("stories_tickets_refused_total", reason=reason)
         answer = await service.request("GET", path, "bob", ticket)
@@ -237,25 +237,28 @@ async def test_external_deletion_is_accepted_from_admins_only(service: ServiceHa
 
 
 async def test_erased_user_leaves_lists_and_counts_of_live_stories(service: ServiceHarness) -> None:
-    story, gone, stays = await service.post(), f"gone-{new_id()}", f"stays-{new_id()}"
+    story, erased_user, stays = await service.post(), f"gone-{new_id()}", f"stays-{new_id()}"
     published = service.event_reader(UserDataErased)
-    await engage(service, story, gone, stays)
-    await service.request("PUT", "/v1/me/hidden-words", gone, json={"words": ["x"]})
-    await service.request("PUT", "/v1/me/privacy", gone, json={"view_history": False})
-    event = UserErased(user_id=gone, at=system_now(), receipt_id=new_id())
+    await engage(service, story, erased_user, stays)
+    await service.request("PUT", "/v1/me/hidden-words", erased_user, json={"words": ["x"]})
+    await service.request("PUT", "/v1/me/privacy", erased_user, json={"view_history": False})
+    event = UserErased(user_id=erased_user, at=system_now(), receipt_id=new_id())
     for times in (1, 2):
         await service.ingest.publish(event)
 
         async def answered(times: int = times) -> bool:
-            mine = [e for e in await published() if e.receipt_id == event.receipt_id]
-            return len(mine) == times and mine[0].service == "engagement" and mine[0].user_id == gone
+            own = [e for e in await published() if e.receipt_id == event.receipt_id]
+            return len(own) == times and own[0].service == "engagement" and own[0].user_id == erased_user
 
         await eventually(answered)
         assert await service.counts(story) == {"views": 1, "viewers": 1, "reactions": 1, "comments": 1, "shares": 1}
     page = await service.viewers(story)
     assert ([item["viewer_id"] for item in page["items"]], page["total"], page["hidden"]) == ([stays], 1, 0)
-    kept = {name: await mentions(service, name, gone) for name in await service.mongo.database.list_collection_names()}
-    assert {name for name, found in kept.items() if found} == {"erased_users"}
+    documents = {
+        name: await mentions(service, name, erased_user)
+        for name in await service.mongo.database.list_collection_names()
+    }
+    assert {name for name, found in documents.items() if found} == {"erased_users"}
 
 
 async def mentions(service: ServiceHarness, name: str, user: str) -> bool:
@@ -263,15 +266,15 @@ async def mentions(service: ServiceHarness, name: str, user: str) -> bool:
 
 
 async def test_replayed_views_from_before_an_erasure_do_not_count(service: ServiceHarness) -> None:
-    story, gone = await service.post(), f"gone-{new_id()}"
+    story, erased_user = await service.post(), f"gone-{new_id()}"
     at = truncate_to_ms(system_now()) - timedelta(seconds=30)
-    old = StoryViewed(story_id=story.story_id, viewer_id=gone, viewed_at=at, play_id="play-old-1")
+    old = StoryViewed(story_id=story.story_id, viewer_id=erased_user, viewed_at=at, play_id="play-old-1")
     new = StoryViewed(
-        story_id=story.story_id, viewer_id=gone, viewed_at=at + timedelta(seconds=20), play_id="play-new-1"
+        story_id=story.story_id, viewer_id=erased_user, viewed_at=at + timedelta(seconds=20), play_id="play-new-1"
     )
     await service.feed.publish_all([OutgoingEvent(old), OutgoingEvent(new)])
     await service.until_counted(story, views=2, viewers=1)
-    await service.ingest.publish(UserErased(user_id=gone, at=at + timedelta(seconds=10), receipt_id=new_id()))
+    await service.ingest.publish(UserErased(user_id=erased_user, at=at + timedelta(seconds=10), receipt_id=new_id()))
     await service.until_counted(story, views=1, viewers=1)
     service.app.state.recent.clear()
     await service.feed.publish_all([OutgoingEvent(old), OutgoingEvent(new)])

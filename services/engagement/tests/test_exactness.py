@@ -172,8 +172,8 @@ async def test_counts_are_exact_under_replays_aborts_endings_and_erasures(
     ]
     model = Model(stores, log, [story.story_id for story in stories], viewers)
     await StoreStories(stores.stories)([a_record(story) for story in stories])
-    for some in rounds:
-        await asyncio.gather(*(model.act(action) for action in some))
+    for concurrent in rounds:
+        await asyncio.gather(*(model.act(action) for action in concurrent))
         await model.check()
     await asyncio.gather(*(model.act(Deliver(c, b, False)) for b in range(BATCHES) for c in range(2)))
     await model.check()
@@ -209,16 +209,16 @@ async def test_aborted_batch_counts_once_after_redelivery(stores: Stores) -> Non
 
     began = time.monotonic()
     await count(batch())
-    whole = time.monotonic() - began
+    duration = time.monotonic() - began
     for cut in range(CUTS):
         records = batch()
         work = asyncio.ensure_future(count(records))
-        await asyncio.sleep(whole * cut / CUTS)
+        await asyncio.sleep(duration * cut / CUTS)
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await work
         await count(records)
     counts = await stores.counters.counts(story.story_id)
     page = await stores.view_store.page(story.story_id, None, 1, frozenset())
-    truth = (CUTS + 1) * PEOPLE
-    assert (counts.viewers, counts.views, page.total) == (truth, truth, truth)
+    expected_count = (CUTS + 1) * PEOPLE
+    assert (counts.viewers, counts.views, page.total) == (expected_count, expected_count, expected_count)

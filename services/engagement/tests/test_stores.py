@@ -211,8 +211,8 @@ async def test_comments_nest_page_and_are_deleted_with_replies(stores: Stores, s
 
 async def test_adding_a_comment_is_idempotent_by_id(stores: Stores, story: str) -> None:
     first = await comment(stores, story, "once")
-    again = await stores.comments.add(first, "ann", lambda _: False, lambda _: True)
-    assert again == first
+    repeated = await stores.comments.add(first, "ann", lambda _: False, lambda _: True)
+    assert repeated == first
     assert (await stores.counters.counts(story)).comments == 1
 
 

@@ -113,11 +113,11 @@ async def test_counters_equal_the_rows_after_concurrent_writes(mongo: Mongo) -> 
     assert document is not None
     for kind in ROW_KINDS:
         rows = await mongo[kind.collection].find({"story_id": story}).to_list(None)
-        truth = sum((kind.delta_of(row) for row in rows), Counter[str]())
-        assert document[kind.total] == truth[kind.total]
+        expected = sum((kind.delta_of(row) for row in rows), Counter[str]())
+        assert document[kind.total] == expected[kind.total]
         if kind.breakdown:
             assert {f"{kind.breakdown}.{name}": n for name, n in document[kind.breakdown].items()} == {
-                path: by for path, by in truth.items() if "." in path
+                path: by for path, by in expected.items() if "." in path
             }
         if kind.parent_field:
             children = Counter(row[kind.parent_field] for row in rows)

@@ -135,11 +135,15 @@ async def test_accepted_views_are_published_with_ticket_data(ports: Ports) -> No
 
 async def test_missing_play_id_is_derived_from_the_record(ports: Ports) -> None:
     event = StoryViewed(story_id=ports.story.story_id, viewer_id="bob", viewed_at=NOON)
-    once, again, other = a_record(event, event_id="1"), a_record(event, event_id="1"), a_record(event, event_id="2")
-    assert view_of(once) == view_of(again) != view_of(other)
+    once, redelivered, other = (
+        a_record(event, event_id="1"),
+        a_record(event, event_id="1"),
+        a_record(event, event_id="2"),
+    )
+    assert view_of(once) == view_of(redelivered) != view_of(other)
     count = CountViews(ports.stores.view_store, RecentPlays(), ports.now)
-    assert await count([once, again, other]) == {"counted": 2, "replayed": 1}
-    assert await count([once, again, other]) == {"replayed": 3}
+    assert await count([once, redelivered, other]) == {"counted": 2, "replayed": 1}
+    assert await count([once, redelivered, other]) == {"replayed": 3}
 
 
 async def test_user_erased_during_a_batch_is_erased_after_it(ports: Ports) -> None:
@@ -296,16 +300,16 @@ async def test_readers_see_new_words_before_they_are_applied(ports: Ports) -> No
 
 
 async def test_stored_blocks_leave_memory_and_stay_in_force(ports: Ports) -> None:
-    stored, forget = ports.stores.blocks, DropStoredBlocks(ports.access_state, ports.stores.blocks, ports.now)
+    stored, drop = ports.stores.blocks, DropStoredBlocks(ports.access_state, ports.stores.blocks, ports.now)
     state = BlockState(True, NOON)
     ports.access_state.block("bob", "ann", state, NOON)
     for _ in range(3):
         ports.now.forward(minutes=1)
-        assert not await forget()
+        assert not await drop()
         assert ports.access_state.sizes()["blocks"] == 1
     await stored.put("bob", "ann", state)
     ports.now.forward(minutes=1)
-    assert not await forget()
+    assert not await drop()
     assert ports.access_state.sizes()["blocks"] == 0
     assert await ports.blocks.among("ann", ["bob", "eve"]) == await ports.blocks.of("ann") == {"bob"}
     lifted = BlockState(False, ports.now())

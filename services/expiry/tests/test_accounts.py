@@ -26,9 +26,9 @@ async def test_requested_erasure_is_pending_and_confirmed_by_expiry() -> None:
     assert accounts.rows[receipt.receipt_id].pending
     assert wakeups == [1]
     echo = UserErased(user_id="ann", at=receipt.at, receipt_id=receipt.receipt_id)
-    forget = EraseUserData(accounts, MemoryStories(), published, clock)
+    erase = EraseUserData(accounts, MemoryStories(), published, clock)
     for _ in range(2):
-        await forget(record(echo, clock(), source="/stories/expiry"))
+        await erase(record(echo, clock(), source="/stories/expiry"))
     answer = UserDataErased(receipt_id=receipt.receipt_id, user_id="ann", service="expiry", erased_at=clock())
     assert published.events == [answer, answer]
     assert len(accounts.rows) == 1
@@ -37,9 +37,9 @@ async def test_requested_erasure_is_pending_and_confirmed_by_expiry() -> None:
 async def test_external_erasure_derives_its_receipt_id() -> None:
     clock, accounts, published = HandClock(), MemoryAccounts(), Published()
     request = record(UserErased(user_id="ann", at=clock() + timedelta(days=1)), clock(), source=None)
-    forget = EraseUserData(accounts, MemoryStories(), published, clock)
-    await forget(request)
-    await forget(request)
+    erase = EraseUserData(accounts, MemoryStories(), published, clock)
+    await erase(request)
+    await erase(request)
     receipt = await ReadAccountReceipt(accounts)("ann")
     assert receipt is not None
     assert receipt.receipt_id == deterministic_id(request.identity)

@@ -21,12 +21,12 @@ async def test_only_the_author_and_admins_get_the_receipt() -> None:
     event = deleted(clock)
     await RecordDeletion(stories, clock)(record(event, clock()))
     read = ReadReceipt(stories, timedelta(days=8))
-    mine = await read(event.story_id, "ann", admin=False)
-    assert mine is not None
-    receipt, log_clears_by = mine
+    own = await read(event.story_id, "ann", admin=False)
+    assert own is not None
+    receipt, log_clears_by = own
     assert receipt.ended == "deleted"
     assert log_clears_by == clock() + timedelta(days=8)
-    assert await read(event.story_id, "eve", admin=True) == mine
+    assert await read(event.story_id, "eve", admin=True) == own
     assert await read(event.story_id, "eve", admin=False) is None
     assert await read(new_id(), "ann", admin=True) is None
 
@@ -68,10 +68,10 @@ async def test_receipt_completes_with_the_last_store() -> None:
 async def test_resend_wakes_the_outbox_only_for_late_endings() -> None:
     clock, stories, wakeups = HandClock(), MemoryStories(), []
     await RecordDeletion(stories, clock)(record(deleted(clock), clock()))
-    again = ResendUnanswered(stories, clock, lambda: wakeups.append(clock()))
-    assert await again() == 0
+    resend = ResendUnanswered(stories, clock, lambda: wakeups.append(clock()))
+    assert await resend() == 0
     clock.forward(seconds=15)
-    assert await again() == 1
+    assert await resend() == 1
     assert wakeups == [clock()]
 
 
@@ -79,23 +79,23 @@ async def test_recovered_store_gets_open_endings_at_once() -> None:
     clock, stories = HandClock(), MemoryStories()
     opened = deleted(clock)
     await RecordDeletion(stories, clock)(record(opened, clock()))
-    again = ResendUnanswered(stories, clock, lambda: None)
-    accept = AcceptAnswers(stories, again, OutageDetector(clock), clock)
+    resend = ResendUnanswered(stories, clock, lambda: None)
+    accept = AcceptAnswers(stories, resend, OutageDetector(clock), clock)
     for seconds in (15, 30, 60):
         clock.forward(seconds=seconds)
-        assert await again() == 1
+        assert await resend() == 1
 
     async def answer() -> None:
         await accept([record(StoryErased(story_id=new_id(), store="feed", erased_at=clock()), clock())])
 
     await answer()
-    assert await again() == 1
+    assert await resend() == 1
     clock.forward(seconds=15)
-    assert await again() == 1
+    assert await resend() == 1
     clock.forward(seconds=1)
     await answer()
-    assert await again() == 1
+    assert await resend() == 1
     clock.forward(seconds=15)
-    assert await again() == 1
+    assert await resend() == 1
     await answer()
-    assert await again() == 0
+    assert await resend() == 0

@@ -339,10 +339,10 @@ async def test_external_account_erasure_gets_one_receipt(expiry: Harness) -> Non
     outsider = Publisher(expiry.publisher.kafka, "ingest", system_now)
     outsider.source = "/accounts"
     await outsider.start()
-    demand = UserErased(user_id="bob", at=truncate_to_ms(system_now()))
+    erasure = UserErased(user_id="bob", at=truncate_to_ms(system_now()))
     event_id = new_id()
     for _ in range(2):
-        await outsider.publish(demand, event_id=event_id)
+        await outsider.publish(erasure, event_id=event_id)
     await outsider.stop()
     async with expiry.replica() as client:
         own = await eventually(lambda: twice(expiry, UserDataErased))

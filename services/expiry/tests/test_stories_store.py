@@ -173,12 +173,12 @@ async def test_unconfirmed_endings_are_resent_with_backoff(stories: Store, clock
 
 
 async def test_hasten_makes_long_delays_due_now(stories: Store, clock: HandClock) -> None:
-    waits, fresh, answered = new_id(), new_id(), new_id()
+    waits, recent, answered = new_id(), new_id(), new_id()
     for story_id in (waits, answered):
         await stories.delete(deletion(story_id, clock()), clock())
     for seconds in (15, 30, 60):
         assert await stories.mark_for_resend(clock.forward(seconds=seconds), 10) == 2
-    await stories.delete(deletion(fresh, clock()), clock())
+    await stories.delete(deletion(recent, clock()), clock())
     await stories.accept(answers(waits, clock())[:1], clock())
     await stories.accept(answers(answered, clock()), clock())
     assert await stories.hasten(clock(), 10, "media") == 0
@@ -202,17 +202,17 @@ async def test_new_store_reopens_no_receipt(stories: Store, clock: HandClock) ->
         await stories.delete(deletion(story_id, clock()), clock())
     await stories.accept([*answers(complete, clock()), *answers(still_open, clock())[:2]], clock())
     before = await stories.receipt(complete)
-    grown: Any = with_stores(stories, *STORES, "archive")
-    await grown.accept([*answers(complete, clock.forward(days=1)), answers(still_open, clock())[2]], clock())
-    await grown.delete(deletion(complete, clock()), clock())
-    assert await grown.receipt(complete) == before
+    larger: Any = with_stores(stories, *STORES, "archive")
+    await larger.accept([*answers(complete, clock.forward(days=1)), answers(still_open, clock())[2]], clock())
+    await larger.delete(deletion(complete, clock()), clock())
+    assert await larger.receipt(complete) == before
     assert before is not None
     assert before.complete
-    assert (await grown.receipt(still_open)).complete
-    await grown.delete(deletion(later, clock()), clock())
-    await grown.accept(answers(later, clock()), clock())
-    assert not (await grown.receipt(later)).complete
-    assert await grown.mark_for_resend(clock.forward(days=1), 10) == 1
+    assert (await larger.receipt(still_open)).complete
+    await larger.delete(deletion(later, clock()), clock())
+    await larger.accept(answers(later, clock()), clock())
+    assert not (await larger.receipt(later)).complete
+    assert await larger.mark_for_resend(clock.forward(days=1), 10) == 1
 
 
 async def test_receipts_without_expected_stores_stay_complete(mongo: Mongo, realm: Realm, clock: HandClock) -> None:
@@ -220,17 +220,17 @@ async def test_receipts_without_expected_stores_stay_complete(mongo: Mongo, real
     await stories.delete(deletion(story_id, clock()), clock())
     await stories.accept(answers(story_id, clock()), clock())
     await stories.collection.update_one({"_id": story_id}, {"$unset": {"expected": ""}})
-    grown: Any = with_stores(stories, *STORES, "archive")
-    await grown.accept(answers(story_id, clock.forward(days=1)), clock())
-    receipt = await grown.receipt(story_id)
+    larger: Any = with_stores(stories, *STORES, "archive")
+    await larger.accept(answers(story_id, clock.forward(days=1)), clock())
+    receipt = await larger.receipt(story_id)
     assert (receipt.complete, set(receipt.expected)) == (True, set(STORES))
 
 
 def with_stores(stories: Store, *names: Any) -> Store:
     """A store on the same documents with other expected stores."""
-    grown = copy.copy(stories)
-    grown.expected = names
-    return grown
+    larger = copy.copy(stories)
+    larger.expected = names
+    return larger
 
 
 async def test_pending_and_overdue_timers_are_counted(stories: Store, clock: HandClock) -> None:

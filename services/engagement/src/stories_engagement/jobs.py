@@ -82,8 +82,8 @@ class AccessReader:
         )
         async for story_id, received_at in self._stored.ended_since(self._now() - ENDED_RETENTION):
             self._access_state.end(story_id, received_at)
-        async for story_id, known in self._stored.live():
-            self._access_state.post(story_id, known)
+        async for story_id, story in self._stored.live():
+            self._access_state.post(story_id, story)
         return offsets
 
 

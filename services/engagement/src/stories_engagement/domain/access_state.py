@@ -151,24 +151,24 @@ class AccessState:
 
     def prune(self, now: datetime) -> bool:
         """Remove a bounded number of outdated entries; whether more may be left."""
-        left = PRUNE_BATCH
-        while left and self._ended and next(iter(self._ended.values())) + ENDED_RETENTION < now:
+        budget = PRUNE_BATCH
+        while budget and self._ended and next(iter(self._ended.values())) + ENDED_RETENTION < now:
             self._ended.popitem(last=False)
-            left -= 1
-        while left and self._erased and next(iter(self._erased.values()))[1] + ERASED_RETENTION < now:
+            budget -= 1
+        while budget and self._erased and next(iter(self._erased.values()))[1] + ERASED_RETENTION < now:
             self._erased.popitem(last=False)
-            left -= 1
+            budget -= 1
         for hour in [hour for hour in self._stories_until if hour < _hour(now - ENDED_RETENTION)]:
             ids = self._stories_until[hour]
-            while left and ids:
+            while budget and ids:
                 story_id = ids.pop()
                 known = self._stories.get(story_id)
                 if known is not None and _hour(known.expires_at) == hour:
                     del self._stories[story_id]
-                left -= 1
+                budget -= 1
             if not ids:
                 del self._stories_until[hour]
-        return not left
+        return not budget
 
     def _drop(self, pair: Pair) -> None:
         del self._blocks[pair]

@@ -16,15 +16,15 @@ VARIATION_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
 
 def normalize(text: str) -> str:
     """The text in its form for comparison: without case, compatibility forms and invisible characters."""
-    seen = "".join(c for c in text if c not in VARIATION_SELECTORS and unicodedata.category(c) != "Cf")
-    once = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", seen).casefold())
-    return unicodedata.normalize("NFKD", once.casefold())
+    visible = "".join(c for c in text if c not in VARIATION_SELECTORS and unicodedata.category(c) != "Cf")
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", visible).casefold())
+    return unicodedata.normalize("NFKD", folded.casefold())
 
 
 def contains_hidden_word(words: Iterable[str], text: str) -> bool:
     """Whether one of the words is in the text."""
-    whole = normalize(text)
-    return any(_contains(word, whole) for word in _folded_words(tuple(words)))
+    normalized = normalize(text)
+    return any(_contains(word, normalized) for word in _folded_words(tuple(words)))
 
 
 @lru_cache(maxsize=1024)

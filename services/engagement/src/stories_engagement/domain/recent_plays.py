@@ -19,14 +19,14 @@ class RecentPlays:
 
     def is_replay(self, view: View) -> bool:
         """Whether this view adds nothing to what was counted here before."""
-        known = self._plays.get((view.story_id, view.viewer_id, view.play_id))
-        return known is not None and known.merged(view.play) == known
+        counted = self._plays.get((view.story_id, view.viewer_id, view.play_id))
+        return counted is not None and counted.merged(view.play) == counted
 
     def remember(self, views: Iterable[View]) -> None:
         """Record views that are decided: counted or dropped."""
         for view in views:
             key = (view.story_id, view.viewer_id, view.play_id)
-            known = self._plays.pop(key, None)
-            self._plays[key] = view.play if known is None else known.merged(view.play)
+            counted = self._plays.pop(key, None)
+            self._plays[key] = view.play if counted is None else counted.merged(view.play)
         while len(self._plays) > self._bound:
             self._plays.popitem(last=False)

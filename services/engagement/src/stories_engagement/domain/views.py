@@ -64,10 +64,10 @@ class ViewerRow(NamedTuple):
 
     def without(self, until: datetime) -> "ViewerRow | None":
         """The row without all plays up to `until` (inclusive); None if no play is left."""
-        left = {play_id: play for play_id, play in self.plays.items() if play.at > until}
-        if not left:
+        remaining = {play_id: play for play_id, play in self.plays.items() if play.at > until}
+        if not remaining:
             return None
-        return self._replace(plays=left, viewed_at=min(play.at for play in left.values()))
+        return self._replace(plays=remaining, viewed_at=min(play.at for play in remaining.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +189,11 @@ def _count(view: View, context: CountingContext, rows: dict[tuple[str, str], Vie
         return "counted"
     if row.listed and unlisted_until is not None and row.viewed_at <= unlisted_until:
         result.to_unlist.add(view.viewer_id)
-    known = row.plays.get(view.play_id)
-    if known is None and len(row.plays) >= MAX_PLAYS:
+    existing = row.plays.get(view.play_id)
+    if existing is None and len(row.plays) >= MAX_PLAYS:
         return "capped"
-    play = view.play if known is None else known.merged(view.play)
-    if play == known:
+    play = view.play if existing is None else existing.merged(view.play)
+    if play == existing:
         return "replayed"
     rows[view.key] = row = row._replace(plays={**row.plays, view.play_id: play})
     new = view.key in result.added
@@ -201,7 +201,7 @@ def _count(view: View, context: CountingContext, rows: dict[tuple[str, str], Vie
         result.added[view.key] = row
     else:
         result.plays.setdefault(view.key, {})[view.play_id] = play
-    if known is not None:
+    if existing is not None:
         return "refined"
     result.step(view).plays += 1
     if not new:

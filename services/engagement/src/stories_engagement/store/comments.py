@@ -16,7 +16,7 @@ from stories_engagement.store.story_counters import CounterWriter
 from stories_engagement.store.units import Key, Rows
 from stories_engagement.store.writes import RemoveRow
 from stories_engagement.usecases.comments import HasHidden, Position
-from stories_engagement.usecases.hidden_words import Hides, Rehiding
+from stories_engagement.usecases.hidden_words import HasHiddenWord, Rehiding
 
 REHIDE_BATCH = 500
 """Comments updated in one transaction when words change."""
@@ -31,11 +31,11 @@ class MongoComments:
         self._comments = counter_writer.mongo[COMMENTS]
 
     async def add(
-        self, comment: Comment, author_id: str, hides: HasHidden, visible: Callable[[Comment], bool]
+        self, comment: Comment, author_id: str, has_hidden_word: HasHidden, visible: Callable[[Comment], bool]
     ) -> Comment:
         """Store a comment. Raises `NotFound` where the story has ended or its writer cannot see the parent."""
 
-        write = WriteComment(comment, author_id, hides, visible)
+        write = WriteComment(comment, author_id, has_hidden_word, visible)
         return await self._counter_writer.write(comment.story_id, author_id, write)
 
     async def get(self, comment_id: str) -> Comment | None:
@@ -73,7 +73,7 @@ class WriteComment:
 
     comment: Comment
     author_id: str
-    hides: HasHidden
+    has_hidden_word: HasHidden
     visible: Callable[[Comment], bool]
     alone: bool = field(default=False, init=False)
 
@@ -98,7 +98,7 @@ class WriteComment:
             return comment_of(existing)
         top = self._top(rows)
         words = rows.get(HIDDEN_WORDS, self.author_id)
-        own = self.hides(words["words"] if words else ())
+        own = self.has_hidden_word(words["words"] if words else ())
         document = {
             "_id": self.comment.id,
             "story_id": self.comment.story_id,
@@ -172,11 +172,11 @@ class MongoHiddenWords:
             comment_id=claimed.get("comment_id"),
         )
 
-    async def apply_some(self, work: Rehiding, hides: Hides, until: datetime) -> Rehiding | None:
+    async def apply_some(self, work: Rehiding, has_hidden_word: HasHiddenWord, until: datetime) -> Rehiding | None:
         """One step: a batch of comments of the current story, or the next story; None: applied or outdated."""
         if work.story_id is not None:
             try:
-                write = RehideComments(work, work.story_id, hides, until)
+                write = RehideComments(work, work.story_id, has_hidden_word, until)
                 last_id = await self._counter_writer.write(work.story_id, work.author_id, write)
             except NotFound:
                 last_id = ""
@@ -214,7 +214,7 @@ class RehideComments:
 
     work: Rehiding
     story_id: str
-    hides: Hides
+    has_hidden_word: HasHiddenWord
     until: datetime
     found: list[str] = field(default_factory=list)
     alone: bool = field(default=True, init=False)
@@ -242,8 +242,8 @@ class RehideComments:
         for comment_id in self.found:
             before = rows.document(COMMENTS, comment_id)
             top = rows.get(COMMENTS, before["reply_to"]) if before["reply_to"] is not None else None
-            own = self.hides(self.work.words, before["text"])
-            hidden = own or (top is not None and self.hides(self.work.words, top["text"]))
+            own = self.has_hidden_word(self.work.words, before["text"])
+            hidden = own or (top is not None and self.has_hidden_word(self.work.words, top["text"]))
             rows.put(COMMENTS, {**before, "own": own, "hidden": hidden})
             if top is not None and hidden != before["hidden"]:
                 rows.put(COMMENTS, {**top, "replies": top["replies"] + before["hidden"] - hidden})

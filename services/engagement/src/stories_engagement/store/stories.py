@@ -39,24 +39,26 @@ class MongoStories:
 
     async def put(self, story: StoryPosted) -> None:
         """Store a story, unless it has ended or the same or a higher revision is stored."""
-        story_id, known = story.story_id, live_story_of(story)
-        fields = asdict(known) | {name: getattr(story, name) for name in ("posted_at", "series_id", "part", "parts")}
+        story_id, live_story = story.story_id, live_story_of(story)
+        fields = asdict(live_story) | {
+            name: getattr(story, name) for name in ("posted_at", "series_id", "part", "parts")
+        }
 
         async def operation(session: Session) -> None:
             counter = await self._views.find_one({"_id": story_id}, {"ended": 1, "expires_at": 1}, session=session)
             if counter is not None and counter["ended"]:
                 return
             if counter is not None and counter["expires_at"] is not None:
-                older = {"_id": story_id, "revision": {"$lt": known.revision}}
+                older = {"_id": story_id, "revision": {"$lt": live_story.revision}}
                 await self._mongo[STORIES].replace_one(older, fields, session=session)
                 return
             await self._mongo[STORIES].insert_one({"_id": story_id, **fields}, session=session)
-            posted = {"author_id": known.author_id, "expires_at": known.expires_at}
+            posted = {"author_id": live_story.author_id, "expires_at": live_story.expires_at}
             if counter is None:
                 new = {"_id": story_id, "viewers": 0, "plays": 0, "ended": None, "since": truncate_to_ms(self._now())}
                 await self._views.insert_one(new | posted, session=session)
             else:
-                own = await self._delete_own_views(story_id, known.author_id, session)
+                own = await self._delete_own_views(story_id, live_story.author_id, session)
                 change = {"$set": posted, "$inc": {"viewers": -(own > 0), "plays": -own}}
                 await self._views.update_one({"_id": story_id}, change, session=session)
 
@@ -124,7 +126,7 @@ class MongoStories:
     async def live(self) -> AsyncIterator[tuple[str, LiveStory]]:
         """All stored stories."""
         async for story in self._mongo[STORIES].find({}, batch_size=SNAPSHOT_BATCH):
-            yield story["_id"], known_from(story)
+            yield story["_id"], live_story_from(story)
 
     async def ended_since(self, since: datetime) -> AsyncIterator[tuple[str, datetime]]:
         """Stories that ended since a time, and when that was recorded, the oldest first."""
@@ -141,7 +143,7 @@ class MongoStories:
 NO_VIEWS: Document = {"author_id": None, "expires_at": None, "viewers": 0, "plays": 0}
 
 
-def known_from(document: Document) -> LiveStory:
+def live_story_from(document: Document) -> LiveStory:
     """The story in a document."""
     return LiveStory(
         author_id=document["author_id"],

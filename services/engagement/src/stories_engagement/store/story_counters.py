@@ -176,8 +176,8 @@ class CounterWriter:
             await pending.write.search(rows)
             try:
                 outcomes.append(pending.write.apply(rows))
-            except NotFound as gone:
-                outcomes.append(gone)
+            except NotFound as not_found:
+                outcomes.append(not_found)
         if not rows.changed:
             raise Unchanged(outcomes)
         delta = rows.delta()

@@ -24,7 +24,7 @@ class Rows:
         self._mongo = mongo
         self._session = session
         self._read: dict[Key, Document | None] = {}
-        self._now: dict[Key, Document | None] = {}
+        self._changes: dict[Key, Document | None] = {}
 
     async def load(self, keys: Iterable[Key]) -> bool:
         """Read the documents that are not loaded yet, by one query for each collection; whether there were any."""
@@ -54,7 +54,7 @@ class Rows:
 
     def get(self, collection: str, _id: str) -> Document | None:
         """A loaded document with the changes so far. Do not modify it."""
-        return self._now.get((collection, _id), self._read[collection, _id])
+        return self._changes.get((collection, _id), self._read[collection, _id])
 
     def document(self, collection: str, _id: str) -> Document:
         """A loaded document that exists."""
@@ -64,21 +64,21 @@ class Rows:
 
     def put(self, collection: str, document: Document) -> None:
         """Insert or replace a document."""
-        self._now[collection, document["_id"]] = document
+        self._changes[collection, document["_id"]] = document
 
     def delete(self, collection: str, _id: str) -> None:
         """Delete a document."""
-        self._now[collection, _id] = None
+        self._changes[collection, _id] = None
 
     @property
     def changed(self) -> bool:
         """Whether there is anything to write."""
-        return any(after != self._read[key] for key, after in self._now.items())
+        return any(after != self._read[key] for key, after in self._changes.items())
 
     def delta(self) -> Delta:
         """The increments of the story's counters."""
         delta: Delta = Counter()
-        for (collection, _id), after in self._now.items():
+        for (collection, _id), after in self._changes.items():
             kind, before = BY_COLLECTION.get(collection), self._read[collection, _id]
             if kind is not None:
                 delta.update(kind.delta_of(after) if after else {})
@@ -88,7 +88,7 @@ class Rows:
     async def write(self) -> None:
         """Write the changes."""
         writes: dict[str, list[Any]] = defaultdict(list)
-        for key, after in self._now.items():
+        for key, after in self._changes.items():
             before, (collection, _id) = self._read[key], key
             if after == before:
                 continue
@@ -98,8 +98,8 @@ class Rows:
                 writes[collection].append(InsertOne(after))
             else:
                 writes[collection].append(ReplaceOne({"_id": _id}, after))
-        for collection, some in writes.items():
-            await self._mongo[collection].bulk_write(some, ordered=False, session=self._session)
+        for collection, operations in writes.items():
+            await self._mongo[collection].bulk_write(operations, ordered=False, session=self._session)
 
     def _record(self, collection: str, found: list[Document]) -> None:
         for document in found:

@@ -220,16 +220,16 @@ class MongoViews:
             if document is None:
                 return
             row = row_of(document)
-            left = row.without(until)
-            lost = len(row.plays) - (len(left.plays) if left else 0)
-            if not lost:
+            remaining = row.without(until)
+            removed = len(row.plays) - (len(remaining.plays) if remaining else 0)
+            if not removed:
                 return
-            fewer = {"viewers": 0 if left else -1, "plays": -lost}
+            fewer = {"viewers": 0 if remaining else -1, "plays": -removed}
             await self._views.update_one({"_id": story_id, "ended": None}, {"$inc": fewer}, session=session)
-            if left is None:
+            if remaining is None:
                 await self._rows.delete_one({"_id": document["_id"]}, session=session)
             else:
-                await self._rows.replace_one({"_id": document["_id"]}, document_of(left), session=session)
+                await self._rows.replace_one({"_id": document["_id"]}, document_of(remaining), session=session)
 
         await transaction_retrying_duplicates(self._mongo, operation)
 

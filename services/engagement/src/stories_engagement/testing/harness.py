@@ -72,8 +72,8 @@ class ServiceHarness:
 
     async def has_consumed(self, story: StoryPosted) -> bool:
         found = await self.mongo["stories"].find_one({"_id": story.story_id})
-        known = self.app.state.access_state.story(story.story_id, story.posted_at)
-        newest = known is not None and known.revision >= story.revision
+        in_memory = self.app.state.access_state.story(story.story_id, story.posted_at)
+        newest = in_memory is not None and in_memory.revision >= story.revision
         return newest and found is not None and found["revision"] >= story.revision
 
     @property

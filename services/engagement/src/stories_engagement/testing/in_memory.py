@@ -23,7 +23,7 @@ from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.comments import HasHidden
 from stories_engagement.usecases.comments import Position as CommentPosition
 from stories_engagement.usecases.engagements import Counts
-from stories_engagement.usecases.hidden_words import Hides, Rehiding
+from stories_engagement.usecases.hidden_words import HasHiddenWord, Rehiding
 from stories_engagement.usecases.stories import live_story_of
 from stories_engagement.usecases.views import Position, Viewer, ViewerPage
 
@@ -103,11 +103,11 @@ class MemoryViews:
 
     async def erase_viewer(self, user_id: str, until: datetime) -> None:
         for key, row in [(key, row) for key, row in self.database.rows.items() if row.viewer_id == user_id]:
-            left = row.without(until)
-            self.database.plays[row.story_id] -= len(row.plays) - (len(left.plays) if left else 0)
+            remaining = row.without(until)
+            self.database.plays[row.story_id] -= len(row.plays) - (len(remaining.plays) if remaining else 0)
             self.database.rows.pop(key)
-            if left:
-                self.database.rows[key] = left
+            if remaining:
+                self.database.rows[key] = remaining
             else:
                 self.database.viewers[row.story_id] -= 1
 
@@ -118,14 +118,14 @@ class MemoryViews:
 
     async def page(self, story_id: str, after: Position | None, limit: int, excluded: Set[str]) -> ViewerPage:
         rows = [row for row in self.database.rows.values() if row.story_id == story_id]
-        shown = [row for row in rows if row.listed and row.viewer_id not in excluded]
-        shown.sort(key=lambda row: (row.viewed_at, row.viewer_id), reverse=True)
-        beyond = [row for row in shown if after is None or (row.viewed_at, row.viewer_id) < after]
+        listed_rows = [row for row in rows if row.listed and row.viewer_id not in excluded]
+        listed_rows.sort(key=lambda row: (row.viewed_at, row.viewer_id), reverse=True)
+        beyond = [row for row in listed_rows if after is None or (row.viewed_at, row.viewer_id) < after]
         viewers = [
             Viewer(row.viewer_id, row.viewed_at, len(row.plays), self.database.reactions.get(row.key, (None, FAR))[0])
             for row in beyond[:limit]
         ]
-        return ViewerPage(viewers, self.database.viewers[story_id], len(rows) - len(shown))
+        return ViewerPage(viewers, self.database.viewers[story_id], len(rows) - len(listed_rows))
 
     async def total(self, story_id: str) -> int:
         return self.database.viewers[story_id]
@@ -138,13 +138,15 @@ class MemoryStories:
     database: InMemoryDatabase
 
     async def put(self, story: StoryPosted) -> None:
-        database, story_id, known = self.database, story.story_id, live_story_of(story)
-        held = database.stories.get(story_id)
-        if story_id in database.ended or (held and held.revision >= known.revision):
+        database, story_id, live_story = self.database, story.story_id, live_story_of(story)
+        existing = database.stories.get(story_id)
+        if story_id in database.ended or (existing and existing.revision >= live_story.revision):
             return
-        database.stories[story_id] = known
-        database.counters[story_id] = StoryCounter(known.author_id, known.expires_at, view_list=known.view_list)
-        own = database.rows.pop((story_id, known.author_id), None)
+        database.stories[story_id] = live_story
+        database.counters[story_id] = StoryCounter(
+            live_story.author_id, live_story.expires_at, view_list=live_story.view_list
+        )
+        own = database.rows.pop((story_id, live_story.author_id), None)
         if own is not None:
             database.viewers[story_id] -= 1
             database.plays[story_id] -= len(own.plays)
@@ -204,15 +206,15 @@ class MemoryBlocks:
 
     async def put(self, user_id: str, target_id: str, state: BlockState) -> None:
         key = user_id, target_id
-        held = self.database.block_states.get(key)
-        if held is not None and not held.superseded_by(state):
+        existing = self.database.block_states.get(key)
+        if existing is not None and not existing.superseded_by(state):
             stored = self.database.blocks[key]
             if state.on and stored.until == stored.since > state.at:
                 self.database.blocks[key] = Block(state.at, stored.until)
             return
         if any(state.at <= self.database.erased.get(user, BEFORE_ALL) for user in key):
             return
-        since = self.database.blocks[key].since if held is not None and held.on else state.at
+        since = self.database.blocks[key].since if existing is not None and existing.on else state.at
         self.database.block_states[key] = state
         self.database.blocks[key] = Block(since, None if state.on else state.at)
 
@@ -275,7 +277,7 @@ class MemoryComments:
     database: InMemoryDatabase
 
     async def add(
-        self, comment: Comment, author_id: str, hides: HasHidden, visible: Callable[[Comment], bool]
+        self, comment: Comment, author_id: str, has_hidden_word: HasHidden, visible: Callable[[Comment], bool]
     ) -> Comment:
         self.database.live(comment.story_id, author_id)
         if comment.id in self.database.comments:
@@ -286,7 +288,7 @@ class MemoryComments:
             if found is None or found.story_id != comment.story_id or not visible(found):
                 raise NotFound
             top = self.database.comments[found.reply_to] if found.reply_to else found
-        hidden = hides(self.database.words.get(author_id, ((), FAR))[0]) or bool(top and top.hidden)
+        hidden = has_hidden_word(self.database.words.get(author_id, ((), FAR))[0]) or bool(top and top.hidden)
         kept = replace(comment, reply_to=top.id if top else None, hidden=hidden)
         self.database.comments[kept.id] = kept
         self._recount(kept.reply_to)
@@ -336,13 +338,15 @@ class MemoryComments:
         words, at = self.database.words[author_id]
         return Rehiding(author_id, str(at), words)
 
-    async def apply_some(self, work: Rehiding, hides: Hides, until: datetime) -> Rehiding | None:
+    async def apply_some(self, work: Rehiding, has_hidden_word: HasHiddenWord, until: datetime) -> Rehiding | None:
         self.database.rehide[work.author_id] = until
-        mine = {story_id for story_id, known in self.database.stories.items() if known.author_id == work.author_id}
+        mine = {
+            story_id for story_id, live_story in self.database.stories.items() if live_story.author_id == work.author_id
+        }
         tops_first = sorted(self.database.comments.values(), key=lambda c: c.reply_to is not None)
         for comment in (c for c in tops_first if c.story_id in mine):
             top = self.database.comments[comment.reply_to] if comment.reply_to else None
-            hidden = hides(work.words, comment.text) or bool(top and top.hidden)
+            hidden = has_hidden_word(work.words, comment.text) or bool(top and top.hidden)
             self.database.comments[comment.id] = replace(self.database.comments[comment.id], hidden=hidden)
             self._recount(comment.reply_to)
         self.database.rehide.pop(work.author_id, None)

@@ -100,10 +100,10 @@ class DropStoredBlocks:
 
     async def __call__(self) -> bool:
         """Compare a batch; whether there may be more to drop."""
-        some = self.access_state.oldest_block_states(self.now(), COMPARE_BATCH)
-        if not some:
+        batch = self.access_state.oldest_block_states(self.now(), COMPARE_BATCH)
+        if not batch:
             return False
-        outdated = await self.stored.outdated(some)
-        self.access_state.drop_stored({pair: state for pair, state in some.items() if pair in outdated})
-        self.access_state.defer_unstored(some.keys() - outdated, self.now())
-        return len(some) == COMPARE_BATCH
+        outdated = await self.stored.outdated(batch)
+        self.access_state.drop_stored({pair: state for pair, state in batch.items() if pair in outdated})
+        self.access_state.defer_unstored(batch.keys() - outdated, self.now())
+        return len(batch) == COMPARE_BATCH

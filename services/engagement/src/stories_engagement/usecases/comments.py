@@ -28,7 +28,7 @@ class Comments(Protocol):
     """Stores comments and counts those that are not hidden."""
 
     async def add(
-        self, comment: Comment, author_id: str, hides: HasHidden, visible: Callable[[Comment], bool]
+        self, comment: Comment, author_id: str, has_hidden_word: HasHidden, visible: Callable[[Comment], bool]
     ) -> Comment: ...
 
     async def get(self, comment_id: str) -> Comment | None: ...

@@ -9,7 +9,7 @@ from stories_shared.clock import Clock, truncate_to_ms
 
 from stories_engagement.domain.hidden_words import contains_hidden_word, normalize
 
-Hides = Callable[[Sequence[str], str], bool]
+HasHiddenWord = Callable[[Sequence[str], str], bool]
 """Whether a text contains one of the words."""
 
 
@@ -39,7 +39,7 @@ class HiddenWords(Protocol):
         """Lease the oldest unapplied change until `until`."""
         ...
 
-    async def apply_some(self, work: Rehiding, hides: Hides, until: datetime) -> Rehiding | None:
+    async def apply_some(self, work: Rehiding, has_hidden_word: HasHiddenWord, until: datetime) -> Rehiding | None:
         """Apply one step and store the progress and the lease; None: the change is applied or outdated."""
         ...
 

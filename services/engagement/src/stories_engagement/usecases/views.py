@@ -69,7 +69,7 @@ class ReportViews:
 
     async def __call__(self, viewer_id: str, entries: Sequence[ReportedView]) -> ReportResult:
         """Accept views with a valid ticket. An older access revision is valid: the view has happened."""
-        good: list[tuple[int, ReportedView, Ticket]] = []
+        valid: list[tuple[int, ReportedView, Ticket]] = []
         rejected: list[Rejection] = []
         refusals: list[str] = []
         for index, entry in enumerate(entries):
@@ -79,14 +79,14 @@ class ReportViews:
                 rejected.append((index, "ended" if refused.reason == "ended" else "ticket"))
                 refusals.append(refused.reason)
                 continue
-            good.append((index, entry, ticket))
-        if good:
-            blocked = await self.blocks.among(viewer_id, {ticket.author_id for _, _, ticket in good})
-            refused_now = [index for index, _, ticket in good if ticket.author_id in blocked]
+            valid.append((index, entry, ticket))
+        if valid:
+            blocked = await self.blocks.among(viewer_id, {ticket.author_id for _, _, ticket in valid})
+            refused_now = [index for index, _, ticket in valid if ticket.author_id in blocked]
             rejected = sorted([*rejected, *((index, "ticket") for index in refused_now)])
             refusals += ["blocked"] * len(refused_now)
-            good = [entry for entry in good if entry[2].author_id not in blocked]
-        if good:
+            valid = [entry for entry in valid if entry[2].author_id not in blocked]
+        if valid:
             listed, at = await self.view_history.listed(viewer_id), truncate_to_ms(self.now())
             await self.publisher.publish_views(
                 [
@@ -101,10 +101,10 @@ class ReportViews:
                         taps=entry.taps,
                         listed=listed and ticket.view_list,
                     )
-                    for _, entry, ticket in good
+                    for _, entry, ticket in valid
                 ]
             )
-        return ReportResult(len(good), rejected, refusals)
+        return ReportResult(len(valid), rejected, refusals)
 
 
 class ViewRepository(Protocol):
@@ -134,13 +134,13 @@ class CountViews:
     async def __call__(self, records: Sequence[ReceivedEvent[StoryViewed]]) -> Counter[str]:
         """The number of views by outcome."""
         views = [view_of(record) for record in records]
-        fresh = [view for view in views if not self.recent.is_replay(view)]
-        outcomes = Counter({"replayed": len(views) - len(fresh)})
-        if fresh:
-            result = await self.view_store.count(fresh, lambda context: count_views(fresh, context, self.now()))
+        unseen = [view for view in views if not self.recent.is_replay(view)]
+        outcomes = Counter({"replayed": len(views) - len(unseen)})
+        if unseen:
+            result = await self.view_store.count(unseen, lambda context: count_views(unseen, context, self.now()))
             await self._recheck(result)
             outcomes += result.outcomes
-            self.recent.remember(fresh)
+            self.recent.remember(unseen)
         return outcomes
 
     async def _recheck(self, result: CountingResult) -> None:
@@ -237,6 +237,6 @@ class ListViewers:
         page = await self.viewers.page(access.story_id, after, limit + 1, excluded)
         # The lookup of all blocks is bounded, so the page itself is checked too.
         blocked = await self.blocks.among(access.author_id, {viewer.viewer_id for viewer in page.viewers})
-        shown = [viewer for viewer in page.viewers[:limit] if viewer.viewer_id not in blocked]
+        visible = [viewer for viewer in page.viewers[:limit] if viewer.viewer_id not in blocked]
         last = page.viewers[limit - 1] if len(page.viewers) > limit else None
-        return replace(page, viewers=shown, next_position=(last.viewed_at, last.viewer_id) if last else None)
+        return replace(page, viewers=visible, next_position=(last.viewed_at, last.viewer_id) if last else None)

@@ -69,8 +69,8 @@ class MongoStories:
 
     async def arm(self, timers: Sequence[Timer]) -> set[str]:
         """Set or move timers, except of ended stories and older revisions; the ids with a pending timer."""
-        known = await self._insert(timers)
-        await self._change((timer.story_id, update_pipelines.arm(timer)) for timer in known)
+        existing_timers = await self._insert(timers)
+        await self._change((timer.story_id, update_pipelines.arm(timer)) for timer in existing_timers)
         running = {"_id": {"$in": [timer.story_id for timer in timers]}, "due": {"$exists": True}}
         return {document["_id"] async for document in self.collection.find(running, {"_id": 1})}
 
@@ -127,10 +127,10 @@ class MongoStories:
     async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
         """Delete receipts of stories posted by ``at`` 30 days after they are complete, not later."""
         of_author = {"author_id": user_id, "posted_at": {"$not": {"$gt": at}}, "ended_at": {"$not": {"$gt": at}}}
-        sooner = {"author_erased": True, "delete_at": {"$min": ["$delete_at", now + MARK_RETENTION]}}
+        earlier = {"author_erased": True, "delete_at": {"$min": ["$delete_at", now + MARK_RETENTION]}}
         living = {"author_id": user_id, "posted_at": {"$lte": at}, "completed_at": {"$exists": False}}
         await self.collection.update_many(living, {"$set": {"author_erased": True}})
-        await self.collection.update_many(of_author | {"completed_at": {"$exists": True}}, [{"$set": sooner}])
+        await self.collection.update_many(of_author | {"completed_at": {"$exists": True}}, [{"$set": earlier}])
 
     async def receipt(self, story_id: str) -> Receipt | None:
         """The story's receipt; None where it is live or unknown."""

@@ -45,19 +45,19 @@ class MemoryAccounts:
 
     async def mark_for_resend(self, now: datetime, limit: int) -> int:
         """Mark due requests as pending; how many."""
-        late = [row for row in self.rows.values() if row.resend_at and row.resend_at <= now][:limit]
-        for row in late:
+        due = [row for row in self.rows.values() if row.resend_at and row.resend_at <= now][:limit]
+        for row in due:
             row.send_count += 1
             row.resend_at, row.pending = now + resend_delay(row.send_count - row.backoff_from), True
-        return len(late)
+        return len(due)
 
     async def hasten(self, now: datetime, limit: int, service: Service | None = None) -> int:
         """Make requests with a long delay due now, for one service or for any; how many."""
-        long = [row for row in self.rows.values() if row.resend_at and row.send_count - row.backoff_from > 1]
-        some = [row for row in long if service is None or service not in row.erased][:limit]
-        for row in some:
+        delayed = [row for row in self.rows.values() if row.resend_at and row.send_count - row.backoff_from > 1]
+        batch = [row for row in delayed if service is None or service not in row.erased][:limit]
+        for row in batch:
             row.resend_at, row.backoff_from = now, row.send_count
-        return len(some)
+        return len(batch)
 
     async def latest(self, user_id: str) -> AccountReceipt | None:
         """The receipt of the latest request for the user, or None."""

@@ -123,11 +123,11 @@ class MemoryStories:
 
     async def hasten(self, now: datetime, limit: int, store: Store | None = None) -> int:
         """Make endings with a long delay due now, for one store or for any; how many."""
-        long = [row for row in self.rows.values() if row.resend_at and row.send_count - row.backoff_from > 1]
-        some = [row for row in long if store is None or store in row.waiting][:limit]
-        for row in some:
+        delayed = [row for row in self.rows.values() if row.resend_at and row.send_count - row.backoff_from > 1]
+        batch = [row for row in delayed if store is None or store in row.waiting][:limit]
+        for row in batch:
             row.resend_at, row.backoff_from = now, row.send_count
-        return len(some)
+        return len(batch)
 
     async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
         """Delete receipts of stories posted by ``at`` 30 days after they are complete, not later."""
