@@ -64,7 +64,7 @@ class Rejected(Struct, frozen=True):
 
 
 class ViewsResponse(Struct, frozen=True):
-    """How many views are durable, and which are not result."""
+    """How many views are durable, and which are not taken."""
 
     accepted: int
     rejected: list[Rejected]
