@@ -52,8 +52,8 @@ def views_without_transaction() -> None:
     """A batch of views reads and writes outside of any transaction."""
     from stories_engagement.store import views
 
-    async def bare(_mongo: Any, verb: Any) -> Any:
-        return await verb(None)
+    async def bare(_mongo: Any, operation: Any) -> Any:
+        return await operation(None)
 
     views.transaction_retrying_duplicates = bare  # type: ignore[attr-defined]
 
@@ -65,7 +65,7 @@ def no_overdue_look() -> None:
     async def nothing(_self: Any) -> None:
         return None
 
-    OverdueSweep.turn = nothing  # type: ignore[method-assign]
+    OverdueSweep.run_once = nothing  # type: ignore[method-assign]
 
 
 def index_starts_after_its_snapshot() -> None:

@@ -27,10 +27,10 @@ GUARDS: Mapping[str, Sequence[str]] = {
         f"{SHARED}/test_outbox.py::test_a_change_during_the_saying_is_said_too_and_last",
     ],
     "views_without_transaction": [
-        f"{ENGAGEMENT}/test_exactness.py::test_a_batch_that_is_cut_off_half_way_counts_once_when_it_is_read_again",
+        f"{ENGAGEMENT}/test_exactness.py::test_aborted_batch_counts_once_after_redelivery",
     ],
     "no_overdue_look": [
-        f"{EXPIRY}/test_service.py::test_stories_that_came_due_while_nobody_ran_end_soon_after_the_start",
+        f"{EXPIRY}/test_service.py::test_overdue_stories_end_soon_after_start",
     ],
     "index_starts_after_its_snapshot": [
         f"{FEED}/test_faults.py::test_a_story_stored_while_an_index_loads_is_in_the_index",
@@ -40,7 +40,7 @@ GUARDS: Mapping[str, Sequence[str]] = {
     ],
     "staleness_not_judged": [
         f"{FEED}/test_faults.py::test_while_kafka_is_frozen_items_are_503_and_trays_continue",
-        f"{ENGAGEMENT}/test_replicas.py::test_a_silent_log_refuses_for_now_instead_of_answering_what_may_be_over",
+        f"{ENGAGEMENT}/test_replicas.py::test_stale_replica_responds_503",
     ],
 }
 """Which tests go red without which safeguard."""

@@ -8,9 +8,9 @@ from stories_engagement.testing.harness import ServiceHarness, running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def house(servers: Servers) -> AsyncIterator[ServiceHarness]:
+async def service(servers: Servers) -> AsyncIterator[ServiceHarness]:
     """The service that the tests of a module share; each uses stories of its own."""
     realm = Realm(servers)
-    async with running(realm, limit_views=1_000_000, limit_comments=10_000, limit_reads=100_000) as house:
-        yield house
+    async with running(realm, limit_views=1_000_000, limit_comments=10_000, limit_reads=100_000) as service:
+        yield service
     await realm.remove()

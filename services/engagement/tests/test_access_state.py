@@ -1,4 +1,4 @@
-"""What stands is the same in whatever order and however often its facts are heard."""
+"""The access state is the same for any order and repetition of events."""
 
 import time
 from datetime import timedelta
@@ -26,97 +26,103 @@ posts = st.tuples(st.just("post"), st.sampled_from("st"), st.integers(1, 3))
 ends = st.tuples(st.just("end"), st.sampled_from("st"))
 
 
-def known(revision: int) -> LiveStory:
+def live_story(revision: int) -> LiveStory:
     return LiveStory("ann", NOON + timedelta(hours=1), revision, revision, "everyone", True, True, True)
 
 
-def told(facts: list[tuple[object, ...]]) -> AccessState:
-    standing = AccessState()
-    for kind, *rest in facts:
+def state_after(records: list[tuple[object, ...]]) -> AccessState:
+    access_state = AccessState()
+    for kind, *rest in records:
         if kind == "post":
-            standing.post(rest[0], known(rest[1]))  # type: ignore[arg-type]
+            access_state.post(rest[0], live_story(rest[1]))  # type: ignore[arg-type]
         elif kind == "end":
-            standing.end(rest[0], NOON)  # type: ignore[arg-type]
+            access_state.end(rest[0], NOON)  # type: ignore[arg-type]
         else:
-            getattr(standing, str(kind))(*rest, NOON)
-    return standing
+            getattr(access_state, str(kind))(*rest, NOON)
+    return access_state
 
 
-def seen(standing: AccessState) -> tuple[object, ...]:
-    blocks = [(person, blocked(person, standing.edges_of(person))) for person in PEOPLE]
+def seen(access_state: AccessState) -> tuple[object, ...]:
+    blocks = [(user, blocked(user, access_state.block_states_of(user))) for user in PEOPLE]
     return (
         blocks,
-        standing.edges((a, b) for a in PEOPLE for b in PEOPLE),
-        [(s, standing.over(s, NOON), standing.story(s, NOON)) for s in "st"],
+        access_state.block_states((a, b) for a in PEOPLE for b in PEOPLE),
+        [(s, access_state.has_ended(s, NOON), access_state.story(s, NOON)) for s in "st"],
     )
 
 
 @given(st.data())
-def test_order_and_repetition_do_not_matter(data: st.DataObject) -> None:
-    facts = data.draw(st.lists(st.one_of(blocks, erasures, posts, ends), max_size=12))
-    other = data.draw(st.permutations(facts + facts))
-    assert seen(told(facts)) == seen(told(other))
+def test_events_commute_and_are_idempotent(data: st.DataObject) -> None:
+    records = data.draw(st.lists(st.one_of(blocks, erasures, posts, ends), max_size=12))
+    other = data.draw(st.permutations(records + records))
+    assert seen(state_after(records)) == seen(state_after(other))
 
 
-def test_a_block_is_between_two_whoever_set_it() -> None:
-    edges = told([("block", "ann", "bob", BlockState(True, NOON))]).edges_of("bob")
-    assert (blocked("ann", edges), blocked("bob", edges)) == ({"bob"}, {"ann"})
+def test_block_applies_in_both_directions() -> None:
+    states = state_after([("block", "ann", "bob", BlockState(True, NOON))]).block_states_of("bob")
+    assert (blocked("ann", states), blocked("bob", states)) == ({"bob"}, {"ann"})
 
 
 @pytest.mark.parametrize("words", [(True, False), (False, True)])
-def test_at_the_same_time_blocking_wins_in_whichever_order_it_is_heard(words: tuple[bool, bool]) -> None:
-    standing = told([("block", "a", "b", BlockState(on, NOON)) for on in words])
-    assert blocked("a", standing.edges_of("a")) == {"b"}
+def test_simultaneous_block_wins_over_unblock_in_any_order(words: tuple[bool, bool]) -> None:
+    access_state = state_after([("block", "a", "b", BlockState(on, NOON)) for on in words])
+    assert blocked("a", access_state.block_states_of("a")) == {"b"}
 
 
-def test_a_story_is_over_by_the_clock_too() -> None:
-    standing = told([("post", "s", 1)])
-    assert standing.story("s", NOON) == known(1)
+def test_story_has_ended_after_its_expiry() -> None:
+    access_state = state_after([("post", "s", 1)])
+    assert access_state.story("s", NOON) == live_story(1)
     late = NOON + timedelta(hours=1)
-    assert (standing.over("s", late), standing.story("s", late), standing.over("t", late)) == (True, None, False)
+    assert (access_state.has_ended("s", late), access_state.story("s", late), access_state.has_ended("t", late)) == (
+        True,
+        None,
+        False,
+    )
 
 
-def test_what_can_no_longer_matter_is_forgotten() -> None:
-    standing = told([("post", "s", 1), ("end", "t"), ("erase", "c", NOON), ("block", "a", "b", BlockState(True, NOON))])
-    standing.prune(NOON + ERASED_RETENTION + timedelta(seconds=1))
-    assert standing.sizes() == {"stories": 1, "endings": 1, "blocks": 1, "erasures": 0}
-    standing.prune(NOON + ENDED_RETENTION + timedelta(hours=3))
-    assert standing.sizes() == {"stories": 0, "endings": 0, "blocks": 1, "erasures": 0}
-    standing.stored(standing.oldest_edges(NOON + timedelta(minutes=1), 10))
-    assert vars(standing) == vars(AccessState())
+def test_prune_removes_outdated_entries() -> None:
+    access_state = state_after(
+        [("post", "s", 1), ("end", "t"), ("erase", "c", NOON), ("block", "a", "b", BlockState(True, NOON))]
+    )
+    access_state.prune(NOON + ERASED_RETENTION + timedelta(seconds=1))
+    assert access_state.sizes() == {"stories": 1, "endings": 1, "blocks": 1, "erasures": 0}
+    access_state.prune(NOON + ENDED_RETENTION + timedelta(hours=3))
+    assert access_state.sizes() == {"stories": 0, "endings": 0, "blocks": 1, "erasures": 0}
+    access_state.drop_stored(access_state.oldest_block_states(NOON + timedelta(minutes=1), 10))
+    assert vars(access_state) == vars(AccessState())
 
 
-def test_a_block_that_changes_while_it_is_compared_stays() -> None:
-    standing = told([("block", "a", "b", BlockState(True, NOON))])
-    assert standing.oldest_edges(NOON + timedelta(seconds=1), 10) == {}
-    compared = standing.oldest_edges(NOON + timedelta(minutes=1), 10)
+def test_block_that_changes_during_comparison_is_kept() -> None:
+    access_state = state_after([("block", "a", "b", BlockState(True, NOON))])
+    assert access_state.oldest_block_states(NOON + timedelta(seconds=1), 10) == {}
+    compared = access_state.oldest_block_states(NOON + timedelta(minutes=1), 10)
     lifted = BlockState(False, NOON + timedelta(minutes=1))
-    standing.block("a", "b", lifted, NOON + timedelta(minutes=1))
-    standing.stored(compared)
-    assert standing.edges_of("a") == {("a", "b"): lifted}
-    standing.not_stored([("a", "b")], NOON + timedelta(minutes=2))
-    assert standing.oldest_edges(NOON + timedelta(minutes=2), 10) == {}
+    access_state.block("a", "b", lifted, NOON + timedelta(minutes=1))
+    access_state.drop_stored(compared)
+    assert access_state.block_states_of("a") == {("a", "b"): lifted}
+    access_state.defer_unstored([("a", "b")], NOON + timedelta(minutes=2))
+    assert access_state.oldest_block_states(NOON + timedelta(minutes=2), 10) == {}
 
 
 MANY = 100_000
 
 
-def test_forgetting_and_erasing_never_hold_the_loop_up_for_long() -> None:
-    standing = AccessState()
+def test_prune_and_erase_do_not_block_the_event_loop() -> None:
+    access_state = AccessState()
     for n in range(MANY):
-        standing.post(f"s{n}", known(1))
-        standing.end(f"e{n}", NOON)
-        standing.block(f"u{n}", f"v{n}", BlockState(True, NOON), NOON)
+        access_state.post(f"s{n}", live_story(1))
+        access_state.end(f"e{n}", NOON)
+        access_state.block(f"u{n}", f"v{n}", BlockState(True, NOON), NOON)
     longest, steps, later = 0.0, 0, NOON + ENDED_RETENTION + timedelta(hours=3)
     more = True
     while more:
         began = time.thread_time()
-        more, steps = standing.prune(later), steps + 1
+        more, steps = access_state.prune(later), steps + 1
         longest = max(longest, time.thread_time() - began)
     began = time.thread_time()
     for n in range(1_000):
-        standing.erase(f"u{n}", NOON, NOON)
+        access_state.erase(f"u{n}", NOON, NOON)
     erasing = time.thread_time() - began
     assert (longest < 0.05, erasing < 0.5) == (True, True), (longest, erasing)
     assert steps >= 2 * MANY / PRUNE_BATCH
-    assert standing.sizes() == {"stories": 0, "endings": 0, "blocks": MANY - 1_000, "erasures": 1_000}
+    assert access_state.sizes() == {"stories": 0, "endings": 0, "blocks": MANY - 1_000, "erasures": 1_000}

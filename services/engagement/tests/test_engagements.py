@@ -1,4 +1,4 @@
-"""Reactions, shares and counts through HTTP, and what is said of them."""
+"""Reactions, shares and counts through HTTP, and their events."""
 
 import asyncio
 
@@ -9,99 +9,99 @@ from stories_shared.events.ids import new_id
 from stories_shared.testing import eventually
 
 
-async def react(house: ServiceHarness, story: StoryPosted, user: str, emoji: str) -> int:
+async def react(service: ServiceHarness, story: StoryPosted, user: str, emoji: str) -> int:
     ticket = a_ticket(story, user)
     path = f"/v1/stories/{story.story_id}/reaction"
-    return (await house.ask("PUT", path, user, ticket, json={"emoji": emoji})).status_code
+    return (await service.request("PUT", path, user, ticket, json={"emoji": emoji})).status_code
 
 
-async def reactions(house: ServiceHarness, story: StoryPosted, user: str) -> dict[str, object]:
-    answer = await house.ask("GET", f"/v1/stories/{story.story_id}/reactions", user, a_ticket(story, user))
+async def reactions(service: ServiceHarness, story: StoryPosted, user: str) -> dict[str, object]:
+    answer = await service.request("GET", f"/v1/stories/{story.story_id}/reactions", user, a_ticket(story, user))
     found: dict[str, object] = answer.json()
     return found
 
 
-async def test_a_viewer_has_one_reaction_which_may_change(house: ServiceHarness) -> None:
-    story = await house.post()
-    assert await react(house, story, "bob", "❤️") == 204
-    assert await react(house, story, "eve", "❤️") == 204
-    assert await react(house, story, "bob", "🔥") == 204
-    assert await reactions(house, story, "bob") == {"counts": {"❤️": 1, "🔥": 1}, "total": 2, "mine": "🔥"}
-    assert await reactions(house, story, "zoe") == {"counts": {"❤️": 1, "🔥": 1}, "total": 2, "mine": None}
-    await house.view(story, "bob")
-    await house.counted(story, viewers=1, reactions=2)
-    assert (await house.viewers(story))["items"][0]["reaction"] == "🔥"
+async def test_a_viewer_has_one_reaction_which_may_change(service: ServiceHarness) -> None:
+    story = await service.post()
+    assert await react(service, story, "bob", "❤️") == 204
+    assert await react(service, story, "eve", "❤️") == 204
+    assert await react(service, story, "bob", "🔥") == 204
+    assert await reactions(service, story, "bob") == {"counts": {"❤️": 1, "🔥": 1}, "total": 2, "mine": "🔥"}
+    assert await reactions(service, story, "zoe") == {"counts": {"❤️": 1, "🔥": 1}, "total": 2, "mine": None}
+    await service.view(story, "bob")
+    await service.until_counted(story, viewers=1, reactions=2)
+    assert (await service.viewers(story))["items"][0]["reaction"] == "🔥"
 
 
-async def test_withdrawing_needs_no_ticket_and_may_be_repeated(house: ServiceHarness) -> None:
-    story = await house.post()
+async def test_withdrawing_needs_no_ticket_and_is_idempotent(service: ServiceHarness) -> None:
+    story = await service.post()
     path = f"/v1/stories/{story.story_id}/reaction"
-    await react(house, story, "bob", "❤️")
+    await react(service, story, "bob", "❤️")
     for _ in range(2):
-        assert (await house.ask("DELETE", path, "bob")).status_code == 204
-    assert await reactions(house, story, "bob") == {"counts": {}, "total": 0, "mine": None}
-    assert (await house.ask("DELETE", path, "eve")).status_code == 404
-    assert (await house.ask("DELETE", path, "eve", a_ticket(story, "eve"))).status_code == 204
+        assert (await service.request("DELETE", path, "bob")).status_code == 204
+    assert await reactions(service, story, "bob") == {"counts": {}, "total": 0, "mine": None}
+    assert (await service.request("DELETE", path, "eve")).status_code == 404
+    assert (await service.request("DELETE", path, "eve", a_ticket(story, "eve"))).status_code == 204
 
 
-async def test_only_one_whole_emoji_is_a_reaction(house: ServiceHarness) -> None:
-    story = await house.post()
+async def test_only_one_whole_emoji_is_a_reaction(service: ServiceHarness) -> None:
+    story = await service.post()
     for wrong in ("a", "", "❤️❤️", "❤", " ❤️"):
-        assert await react(house, story, "bob", wrong) == 422, wrong
+        assert await react(service, story, "bob", wrong) == 422, wrong
 
 
-async def test_what_the_author_switched_off_is_refused_in_its_own_words(house: ServiceHarness) -> None:
-    story = await house.post(reactions=False, sharing=False, comments="nobody")
+async def test_disabled_feature_is_refused_with_its_own_problem(service: ServiceHarness) -> None:
+    story = await service.post(reactions=False, sharing=False, comments="nobody")
     base, ticket = f"/v1/stories/{story.story_id}", a_ticket(story, "bob")
     for method, path, body, slug in (
         ("PUT", "/reaction", {"emoji": "❤️"}, "reactions-off"),
         ("POST", "/shares", None, "sharing-off"),
         ("POST", "/comments", {"text": "hi"}, "comments-off"),
     ):
-        answer = await house.ask(method, base + path, "bob", ticket, json=body)
+        answer = await service.request(method, base + path, "bob", ticket, json=body)
         assert (answer.status_code, answer.json()["type"]) == (409, f"urn:stories:{slug}")
 
 
-async def test_a_switch_in_an_older_ticket_does_not_count(house: ServiceHarness) -> None:
-    story = await house.post(reactions=False)
+async def test_current_settings_override_those_of_an_older_ticket(service: ServiceHarness) -> None:
+    story = await service.post(reactions=False)
     ticket = a_ticket(story, "bob", reactions=True)
     path = f"/v1/stories/{story.story_id}/reaction"
-    assert (await house.ask("PUT", path, "bob", ticket, json={"emoji": "❤️"})).status_code == 409
+    assert (await service.request("PUT", path, "bob", ticket, json={"emoji": "❤️"})).status_code == 409
 
 
-async def test_a_share_counts_once_per_viewer_and_answers_with_the_link(house: ServiceHarness) -> None:
-    story = await house.post()
+async def test_a_share_counts_once_per_viewer_and_answers_with_the_link(service: ServiceHarness) -> None:
+    story = await service.post()
     path, ticket = f"/v1/stories/{story.story_id}/shares", a_ticket(story, "bob")
-    url = f"{house.settings.public_url}/s/{story.story_id}"
+    url = f"{service.settings.public_url}/s/{story.story_id}"
     for _ in range(2):
-        answer = await house.ask("POST", path, "bob", ticket)
+        answer = await service.request("POST", path, "bob", ticket)
         assert (answer.status_code, answer.json(), answer.headers["location"]) == (201, {"url": url}, url)
     keyed = {"Idempotency-Key": new_id()}
     for _ in range(2):
-        assert (await house.ask("POST", path, "bob", ticket, headers=keyed)).json() == {"url": url}
-    await house.ask("POST", path, "eve", a_ticket(story, "eve"))
-    assert (await house.counts(story))["shares"] == 2
+        assert (await service.request("POST", path, "bob", ticket, headers=keyed)).json() == {"url": url}
+    await service.request("POST", path, "eve", a_ticket(story, "eve"))
+    assert (await service.counts(story))["shares"] == 2
 
 
-async def test_many_at_once_on_one_story_are_counted_exactly(house: ServiceHarness) -> None:
-    story = await house.post()
+async def test_concurrent_engagements_of_one_story_are_counted_exactly(service: ServiceHarness) -> None:
+    story = await service.post()
     people = [f"user{n}" for n in range(40)]
-    assert set(await asyncio.gather(*(react(house, story, user, "🎉") for user in people))) == {204}
-    await asyncio.gather(*(react(house, story, user, "❤️") for user in people[:10]))
-    counts = (await reactions(house, story, "ann"))["counts"]
+    assert set(await asyncio.gather(*(react(service, story, user, "🎉") for user in people))) == {204}
+    await asyncio.gather(*(react(service, story, user, "❤️") for user in people[:10]))
+    counts = (await reactions(service, story, "ann"))["counts"]
     assert counts == {"🎉": 30, "❤️": 10}
 
 
-async def test_changes_are_said_with_a_total_and_a_growing_number(house: ServiceHarness) -> None:
-    story = await house.post()
-    heard = house.listen(StoryEngaged)
-    await react(house, story, "bob", "❤️")
-    await react(house, story, "eve", "❤️")
-    await house.ask("DELETE", f"/v1/stories/{story.story_id}/reaction", "bob")
-    await house.ask("POST", f"/v1/stories/{story.story_id}/shares", "bob", a_ticket(story, "bob"))
+async def test_changes_are_published_with_a_total_and_a_growing_seq(service: ServiceHarness) -> None:
+    story = await service.post()
+    read_events = service.event_reader(StoryEngaged)
+    await react(service, story, "bob", "❤️")
+    await react(service, story, "eve", "❤️")
+    await service.request("DELETE", f"/v1/stories/{story.story_id}/reaction", "bob")
+    await service.request("POST", f"/v1/stories/{story.story_id}/shares", "bob", a_ticket(story, "bob"))
 
     async def newest() -> dict[str, int]:
-        mine = [event for event in await heard() if event.story_id == story.story_id]
+        mine = [event for event in await read_events() if event.story_id == story.story_id]
         by_kind = {event.kind: event for event in sorted(mine, key=lambda event: event.seq)}
         assert {kind: event.total for kind, event in by_kind.items()} == {"reaction": 1, "share": 1}
         assert all(event.author_id == "ann" for event in mine)
@@ -110,9 +110,9 @@ async def test_changes_are_said_with_a_total_and_a_growing_number(house: Service
     assert (await eventually(newest))["share"] == 4
 
 
-async def test_a_reaction_by_an_unknown_route_or_method_is_refused_as_everywhere(house: ServiceHarness) -> None:
-    story = await house.post()
-    assert (await house.ask("GET", f"/v1/stories/{story.story_id}/insights", "ann")).status_code == 404
-    assert (await house.ask("POST", f"/v1/stories/{story.story_id}/counts", "ann")).status_code == 405
-    assert (await house.ask("GET", "/v1/stories/not-an-id/counts", "ann")).status_code == 404
-    assert (await house.client.get(f"/v1/stories/{story.story_id}/counts")).status_code == 401
+async def test_unknown_route_or_method_is_refused(service: ServiceHarness) -> None:
+    story = await service.post()
+    assert (await service.request("GET", f"/v1/stories/{story.story_id}/insights", "ann")).status_code == 404
+    assert (await service.request("POST", f"/v1/stories/{story.story_id}/counts", "ann")).status_code == 405
+    assert (await service.request("GET", "/v1/stories/not-an-id/counts", "ann")).status_code == 404
+    assert (await service.client.get(f"/v1/stories/{story.story_id}/counts")).status_code == 401

@@ -1,4 +1,4 @@
-"""Counts equal the truth, whatever is replayed, aborted, ended and erased while two consumers count the same views."""
+"""Counts are exact under replays, aborts, endings and erasures, with two consumers of the same views."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 from stories_embedded.testing import Realm, Servers
 from stories_engagement.domain.recent_plays import RecentPlays
 from stories_engagement.store.schema import ensure_schema
-from stories_engagement.testing.builders import NOON, a_fact, a_story
+from stories_engagement.testing.builders import NOON, a_record, a_story
 from stories_engagement.testing.stores import Stores, in_mongo
 from stories_engagement.usecases.stories import StoreStories
 from stories_engagement.usecases.views import CountViews
@@ -40,7 +40,7 @@ async def stores(servers: Servers) -> AsyncIterator[Stores]:
 
 @dataclass(frozen=True)
 class Deliver:
-    """One batch to one consumer, perhaps aborted half-way."""
+    """Deliver one batch to one consumer, perhaps aborted."""
 
     consumer: int
     batch: int
@@ -56,7 +56,7 @@ class End:
 
 @dataclass(frozen=True)
 class Erase:
-    """A person is erased up to a second."""
+    """A user is erased up to a second."""
 
     viewer: int
     second: int
@@ -78,8 +78,8 @@ rounds = st.lists(st.lists(actions, min_size=1, max_size=6), min_size=1, max_siz
 
 
 @dataclass
-class World:
-    """Two consumers of one log, and the truth beside them."""
+class Model:
+    """Two consumers of one log, and a model of the expected counts."""
 
     stores: Stores
     log: list[list[ReceivedEvent[StoryViewed]]]
@@ -89,10 +89,10 @@ class World:
     erased: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.consumers = [CountViews(self.stores.ledger, RecentPlays(), lambda: LATER) for _ in range(2)]
+        self.consumers = [CountViews(self.stores.view_store, RecentPlays(), lambda: LATER) for _ in range(2)]
 
     async def act(self, action: Deliver | End | Erase) -> None:
-        """Act as a consumer does: what the database is too busy for is tried again."""
+        """Act as a consumer does: retry while MongoDB is unavailable."""
         while True:
             try:
                 return await self.try_(action)
@@ -122,14 +122,14 @@ class World:
         viewer = self.viewers[action.viewer]
         self.erased[viewer] = max(action.second, self.erased.get(viewer, -1))
         at = NOON + timedelta(seconds=action.second)
-        until = await self.stores.people.mark_erased(viewer, at, LATER)
-        await self.stores.people.forget(viewer, until)
+        until = await self.stores.erased_users.mark_erased(viewer, at, LATER)
+        await self.stores.erased_users.erase_user(viewer, until)
 
-    def truth(self, story_id: str) -> tuple[int, int]:
-        """Viewers and plays, if every batch was heard once: a play is of the time it was first told of."""
+    def expected(self, story_id: str) -> tuple[int, int]:
+        """Viewers and plays expected after every batch; the first report sets the time of a play."""
         plays: dict[tuple[str, str | None], int] = {}
-        for fact in [fact for batch in self.log for fact in batch]:
-            event, second = fact.event, int((fact.event.viewed_at - NOON).total_seconds())
+        for record in [record for batch in self.log for record in batch]:
+            event, second = record.event, int((record.event.viewed_at - NOON).total_seconds())
             if event.story_id == story_id and second > self.erased.get(event.viewer_id, -1):
                 plays.setdefault((event.viewer_id, event.play_id), second)
         return len({viewer for viewer, _ in plays}), len(plays)
@@ -137,7 +137,7 @@ class World:
     async def check(self) -> None:
         for story_id in self.stories:
             counts = await self.stores.counters.counts(story_id)
-            page = await self.stores.ledger.page(story_id, None, 100, frozenset())
+            page = await self.stores.view_store.page(story_id, None, 100, frozenset())
             listed = len(page.viewers), sum(viewer.plays for viewer in page.viewers)
             if story_id in self.ended:
                 frozen = self.ended[story_id] or (counts.viewers, counts.views)
@@ -150,7 +150,7 @@ class World:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(batches=batches, rounds=rounds)
-async def test_counts_equal_the_truth_whatever_happens_at_once(
+async def test_counts_are_exact_under_replays_aborts_endings_and_erasures(
     stores: Stores, batches: list[list[tuple[int, int, int, int]]], rounds: list[list[Deliver | End | Erase]]
 ) -> None:
     stories = [a_story(posted_at=NOON) for _ in range(STORIES)]
@@ -158,7 +158,7 @@ async def test_counts_equal_the_truth_whatever_happens_at_once(
     at_of: dict[tuple[int, int, int], int] = {}
     log = [
         [
-            a_fact(
+            a_record(
                 StoryViewed(
                     story_id=stories[story].story_id,
                     viewer_id=viewers[viewer],
@@ -170,55 +170,55 @@ async def test_counts_equal_the_truth_whatever_happens_at_once(
         ]
         for batch in batches
     ]
-    world = World(stores, log, [story.story_id for story in stories], viewers)
-    await StoreStories(stores.stories)([a_fact(story) for story in stories])
-    for some in rounds:
-        await asyncio.gather(*(world.act(action) for action in some))
-        await world.check()
-    await asyncio.gather(*(world.act(Deliver(c, b, False)) for b in range(BATCHES) for c in range(2)))
-    await world.check()
-    for story_id in world.stories:
-        if story_id not in world.ended:
+    model = Model(stores, log, [story.story_id for story in stories], viewers)
+    await StoreStories(stores.stories)([a_record(story) for story in stories])
+    for concurrent in rounds:
+        await asyncio.gather(*(model.act(action) for action in concurrent))
+        await model.check()
+    await asyncio.gather(*(model.act(Deliver(c, b, False)) for b in range(BATCHES) for c in range(2)))
+    await model.check()
+    for story_id in model.stories:
+        if story_id not in model.ended:
             counts = await stores.counters.counts(story_id)
-            assert (counts.viewers, counts.views) == world.truth(story_id)
+            assert (counts.viewers, counts.views) == model.expected(story_id)
 
 
 CUTS, PEOPLE = 40, 20
 
 
-async def test_a_batch_that_is_cut_off_half_way_counts_once_when_it_is_read_again(stores: Stores) -> None:
+async def test_aborted_batch_counts_once_after_redelivery(stores: Stores) -> None:
     story = a_story(posted_at=NOON)
-    await StoreStories(stores.stories)([a_fact(story)])
+    await StoreStories(stores.stories)([a_record(story)])
 
     def batch() -> list[ReceivedEvent[StoryViewed]]:
         views = (
             StoryViewed(story_id=story.story_id, viewer_id=f"v-{new_id()}", play_id="play-0001", viewed_at=NOON)
             for _ in range(PEOPLE)
         )
-        return [a_fact(view) for view in views]
+        return [a_record(view) for view in views]
 
-    async def count(facts: list[ReceivedEvent[StoryViewed]]) -> None:
+    async def count(records: list[ReceivedEvent[StoryViewed]]) -> None:
         outcome: object = MONGODB
         while outcome == MONGODB:
             outcome = None
             try:
-                await CountViews(stores.ledger, RecentPlays(), lambda: LATER)(facts)
+                await CountViews(stores.view_store, RecentPlays(), lambda: LATER)(records)
             except PyMongoError as error:
                 outcome = failed_dependency(error) or error
         assert outcome is None
 
     began = time.monotonic()
     await count(batch())
-    whole = time.monotonic() - began
+    duration = time.monotonic() - began
     for cut in range(CUTS):
-        facts = batch()
-        work = asyncio.ensure_future(count(facts))
-        await asyncio.sleep(whole * cut / CUTS)
+        records = batch()
+        work = asyncio.ensure_future(count(records))
+        await asyncio.sleep(duration * cut / CUTS)
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await work
-        await count(facts)
+        await count(records)
     counts = await stores.counters.counts(story.story_id)
-    page = await stores.ledger.page(story.story_id, None, 1, frozenset())
-    truth = (CUTS + 1) * PEOPLE
-    assert (counts.viewers, counts.views, page.total) == (truth, truth, truth)
+    page = await stores.view_store.page(story.story_id, None, 1, frozenset())
+    expected_count = (CUTS + 1) * PEOPLE
+    assert (counts.viewers, counts.views, page.total) == (expected_count, expected_count, expected_count)

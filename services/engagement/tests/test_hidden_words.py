@@ -1,4 +1,4 @@
-"""Hidden words stand in a text as a person would say."""
+"""Matching of hidden words."""
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,7 @@ from stories_engagement.domain.hidden_words import contains_hidden_word
         ("bad", "notbad, bad"),
     ],
 )
-def test_a_word_stands_in_a_text(word: str, text: str) -> None:
+def test_word_is_found_in_a_text(word: str, text: str) -> None:
     assert contains_hidden_word([word], text)
 
 
@@ -45,16 +45,16 @@ def test_a_word_stands_in_a_text(word: str, text: str) -> None:
         ("x", ""),
     ],
 )
-def test_a_word_does_not_stand_in_another(word: str, text: str) -> None:
+def test_word_is_not_found_within_another_word(word: str, text: str) -> None:
     assert not contains_hidden_word([word], text)
 
 
 @given(st.lists(st.text(max_size=8), max_size=4), st.text(max_size=40))
-def test_any_text_can_be_asked(words: list[str], text: str) -> None:
+def test_any_words_and_text_are_accepted(words: list[str], text: str) -> None:
     assert contains_hidden_word(words, text) == any(contains_hidden_word([word], text) for word in words)
 
 
 @given(st.text(alphabet=st.characters(categories=["Lu", "Ll"]), min_size=1, max_size=8))
-def test_a_word_stands_in_itself_whatever_its_case(word: str) -> None:
+def test_word_matches_itself_in_any_case(word: str) -> None:
     assert contains_hidden_word([word], word.casefold())
     assert contains_hidden_word([word.casefold()], f"({word})")

@@ -1,4 +1,4 @@
-"""The series of engagement are there from the start, at zero."""
+"""Every series of engagement starts at zero."""
 
 from typing import get_args
 
@@ -9,7 +9,7 @@ from stories_shared.auth.tickets import Refusal
 from stories_shared.runtime.metrics import MetricsRegistry
 
 
-def test_every_reason_and_outcome_has_a_series_before_it_first_happens() -> None:
+def test_every_reason_and_outcome_starts_at_zero() -> None:
     registry = MetricsRegistry()
     EngagementMetrics(registry)
     page = registry.page().decode()

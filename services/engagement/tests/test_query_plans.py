@@ -20,7 +20,7 @@ LATER = NOON + timedelta(minutes=10)
 STORIES, PEOPLE = 30, 30
 
 
-def admitted(story_id: str, user_id: str) -> StoryAccess:
+def access(story_id: str, user_id: str) -> StoryAccess:
     return StoryAccess(story_id, user_id, "ann", "everyone", True, True, True, True)
 
 
@@ -33,21 +33,21 @@ async def write(stores: Stores, story_id: str, writer: str, text: str, reply_to:
 
 
 async def fill(stores: Stores) -> list[str]:
-    """Stories with viewers, reactions, shares and comments; blocks, settings and erasures of people."""
+    """Stories with viewers, reactions, shares and comments; blocks, settings and erasures of users."""
     ids = [new_id() for _ in range(STORIES)]
     for n, story_id in enumerate(ids):
         await stores.stories.put(a_story(story_id=story_id, posted_at=NOON, author_id="ann" if n % 2 else "amy"))
         views = [a_view(story_id, f"v{viewer}", listed=bool(viewer % 5)) for viewer in range(PEOPLE)]
-        await stores.ledger.count(views, lambda scene, views=views: count_views(views, scene, LATER))
+        await stores.view_store.count(views, lambda context, views=views: count_views(views, context, LATER))
         for viewer in range(5):
-            await stores.reactions.put(admitted(story_id, f"v{viewer}"), "❤️", NOON)
-            await stores.shares.put(admitted(story_id, f"v{viewer}"), NOON)
+            await stores.reactions.put(access(story_id, f"v{viewer}"), "❤️", NOON)
+            await stores.shares.put(access(story_id, f"v{viewer}"), NOON)
             top = await write(stores, story_id, f"v{viewer}", "a clown")
             await write(stores, story_id, "bob", "fine", top.id)
     for n in range(PEOPLE):
         await stores.blocks.put(f"v{n}", f"w{n}", BlockState(on=True, at=NOON))
         await stores.privacy.set_listed(f"w{n}", False, NOON)
-        await stores.people.mark_erased(f"x{n}", NOON, LATER)
+        await stores.erased_users.mark_erased(f"x{n}", NOON, LATER)
         await stores.words.set_words(f"y{n}", ["clown"], NOON)
     return ids
 
@@ -56,11 +56,11 @@ async def use(stores: Stores, ids: list[str]) -> None:
     """Every read and write that is not used to fill."""
     story, author = ids[0], "ann"
     await stores.stories.put(a_story(story_id=story, posted_at=NOON, revision=2))
-    page = await stores.ledger.page(story, (NOON, "v9"), 5, frozenset({"v3"}))
+    page = await stores.view_store.page(story, (NOON, "v9"), 5, frozenset({"v3"}))
     assert page.viewers
-    assert await stores.ledger.total(story) == PEOPLE
-    await stores.ledger.unlist("v7", LATER)
-    assert (await stores.ledger.marks(["x1", "w1"]))[0]
+    assert await stores.view_store.total(story) == PEOPLE
+    await stores.view_store.unlist("v7", LATER)
+    assert (await stores.view_store.marks(["x1", "w1"]))[0]
     assert await stores.privacy.listed("v1")
     await stores.privacy.set_listed("w1", True, NOON)
     (top, *_) = await stores.comments.page(story, None, (LATER, new_id()), 2)
@@ -80,17 +80,17 @@ async def use(stores: Stores, ids: list[str]) -> None:
         work = await stores.words.apply_some(work, contains_hidden_word, LATER)
     assert await stores.words.words(author) == ("clown",)
     assert await stores.words.unapplied(author) is None
-    assert await stores.blocks.edges_of("v1", 10)
+    assert await stores.blocks.block_states_of("v1", 10)
     assert await stores.blocks.outdated({("v1", "w1"): BlockState(on=True, at=NOON)})
-    assert await stores.people.to_look_at_again(LATER, 5)
-    await stores.people.looked_again("x1", NOON)
-    await stores.people.forget("v4", LATER)
-    await stores.people.forget("y1", LATER)
+    assert await stores.erased_users.due_for_recheck(LATER, 5)
+    await stores.erased_users.mark_rechecked("x1", NOON)
+    await stores.erased_users.erase_user("v4", LATER)
+    await stores.erased_users.erase_user("y1", LATER)
     assert [known async for known in stores.stories.live()]
-    await stores.ledger.count(
-        [a_view(new_id(), "v1")], lambda scene: count_views([a_view(new_id(), "v1")], scene, LATER)
+    await stores.view_store.count(
+        [a_view(new_id(), "v1")], lambda context: count_views([a_view(new_id(), "v1")], context, LATER)
     )
-    await stores.stories.unheard(LATER, 5)
+    await stores.stories.find_orphans(LATER, 5)
     await stores.stories.end(story, "deleted")
     assert [ended async for ended in stores.stories.ended_since(NOON - timedelta(days=1))]
     assert await stores.stories.erase(story, 5)
@@ -105,7 +105,7 @@ async def test_every_query_has_an_index(realm: Realm) -> None:
     await ensure_schema(mongo)
     stores = in_mongo(mongo, lambda: NOON)
     await use(stores, await fill(stores))
-    # A replica that starts reads all live stories: there is nothing to choose from.
+    # A starting replica reads all live stories, without a filter.
     whole = [command for command in recorder.commands if command.get("find") == "stories" and not command["filter"]]
     assert len(whole) == 1
     others = [command for command in recorder.commands if command not in whole]

@@ -1,4 +1,4 @@
-"""One suite that the fake and the real store keep alike, the real one on both drivers."""
+"""One contract suite over the fake and the real stores, the real ones on both drivers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -49,12 +49,12 @@ def posted(story_id: str, **changes: Any) -> StoryPosted:
     return a_story(story_id=story_id, posted_at=NOON, **{"expires_at": ENDS, **changes})
 
 
-def admitted(story_id: str, user_id: str, author_id: str = "ann") -> StoryAccess:
+def access(story_id: str, user_id: str, author_id: str = "ann") -> StoryAccess:
     return StoryAccess(story_id, user_id, author_id, "everyone", True, True, True, True)
 
 
 async def count(stores: Stores, *views: View, now: Any = LATER) -> CountingResult:
-    result: CountingResult = await stores.ledger.count(views, lambda scene: count_views(views, scene, now))
+    result: CountingResult = await stores.view_store.count(views, lambda context: count_views(views, context, now))
     return result
 
 
@@ -64,26 +64,26 @@ async def counts(stores: Stores, story_id: str) -> tuple[int, int]:
 
 
 async def comment(stores: Stores, story_id: str, text: str, reply_to: str | None = None, **more: Any) -> Comment:
-    wish = Comment(new_id(), story_id, more.pop("writer", "bob"), text, more.pop("at", NOON), reply_to)
+    new = Comment(new_id(), story_id, more.pop("writer", "bob"), text, more.pop("at", NOON), reply_to)
     visible = more.pop("visible", lambda _: True)
-    kept: Comment = await stores.comments.add(wish, "ann", lambda words: contains_hidden_word(words, text), visible)
+    kept: Comment = await stores.comments.add(new, "ann", lambda words: contains_hidden_word(words, text), visible)
     return kept
 
 
-async def test_views_count_once_however_often_they_are_said(stores: Stores, story: str) -> None:
+async def test_redelivered_views_count_once(stores: Stores, story: str) -> None:
     views = [a_view(story, f"v{n}", f"play-000{m}") for n in range(3) for m in range(2)]
     assert (await count(stores, *views)).outcomes == {"counted": 6}
     assert (await count(stores, *views)).outcomes == {"replayed": 6}
     assert await counts(stores, story) == (3, 6)
 
 
-async def test_batches_at_once_count_as_one(stores: Stores, story: str) -> None:
+async def test_concurrent_batches_count_each_view_once(stores: Stores, story: str) -> None:
     views = [a_view(story, f"v{n % 7}", f"play-{n:04}") for n in range(40)]
     await asyncio.gather(*(count(stores, *views[start : start + 20]) for start in (0, 5, 10, 20, 0)))
     assert await counts(stores, story) == (7, 40)
 
 
-async def test_a_play_told_again_keeps_the_greatest_figures(stores: Stores, story: str) -> None:
+async def test_repeated_play_keeps_the_maximum_of_each_figure(stores: Stores, story: str) -> None:
     await count(stores, a_view(story, "bob", watched_ms=5, forward=3))
     assert (await count(stores, a_view(story, "bob", watched_ms=9, completed=True))).outcomes == {"refined": 1}
     assert (await count(stores, a_view(story, "bob", watched_ms=9, forward=3))).outcomes == {"replayed": 1}
@@ -97,7 +97,7 @@ async def test_nothing_is_counted_after_the_end(stores: Stores, story: str) -> N
     assert (await count(stores, a_view(story, "eve"))).outcomes == {"late": 1}
     assert await stores.stories.erase(story, 1)
     assert await counts(stores, story) == (1, 1)
-    assert (await stores.ledger.page(story, None, 10, frozenset())).viewers == []
+    assert (await stores.view_store.page(story, None, 10, frozenset())).viewers == []
 
 
 async def test_a_story_that_ended_stays_ended(stores: Stores, story: str) -> None:
@@ -106,9 +106,9 @@ async def test_a_story_that_ended_stays_ended(stores: Stores, story: str) -> Non
     await stores.stories.put(posted(story))
     assert (await count(stores, a_view(story, "bob"))).outcomes == {"late": 1}
     with pytest.raises(NotFound):
-        await stores.reactions.put(admitted(story, "bob"), "❤️", NOON)
+        await stores.reactions.put(access(story, "bob"), "❤️", NOON)
     with pytest.raises(NotFound):
-        await stores.shares.put(admitted(story, "bob"), NOON)
+        await stores.shares.put(access(story, "bob"), NOON)
     with pytest.raises(NotFound):
         await comment(stores, story, "late")
 
@@ -119,7 +119,7 @@ async def test_an_older_revision_changes_nothing(stores: Stores, story: str) -> 
     assert (await count(stores, a_view(story, "bob"), now=LATER)).outcomes == {"late": 1}
 
 
-async def test_the_authors_view_goes_once_it_is_known_whose_story_it_is(stores: Stores, story: str) -> None:
+async def test_own_view_is_removed_once_the_author_is_known(stores: Stores, story: str) -> None:
     await count(stores, a_view(story, "ann", author_id=None), a_view(story, "bob", author_id=None))
     assert await counts(stores, story) == (2, 2)
     await stores.stories.put(posted(story))
@@ -127,13 +127,11 @@ async def test_the_authors_view_goes_once_it_is_known_whose_story_it_is(stores: 
 
 
 @pytest.mark.parametrize("lifting_first", [False, True])
-async def test_a_block_drops_the_views_of_its_time_and_only_those(
-    stores: Stores, story: str, lifting_first: bool
-) -> None:
+async def test_block_drops_only_views_of_its_time(stores: Stores, story: str, lifting_first: bool) -> None:
     user, target = f"u{story}", f"t{story}"
     words = [BlockState(on=True, at=NOON), BlockState(on=False, at=LATER)]
-    for edge in reversed(words) if lifting_first else words:
-        await stores.blocks.put(user, target, edge)
+    for state in reversed(words) if lifting_first else words:
+        await stores.blocks.put(user, target, state)
     await stores.blocks.put(user, target, BlockState(on=True, at=NOON + timedelta(minutes=5)))
     times = (NOON - timedelta(seconds=1), NOON, LATER - timedelta(seconds=1), LATER)
     views = [a_view(story, target, f"play-000{n}", author_id=user, at=at) for n, at in enumerate(times)]
@@ -145,40 +143,40 @@ async def test_a_block_drops_the_views_of_its_time_and_only_those(
 async def test_viewers_page_newest_first_and_add_up(stores: Stores, story: str) -> None:
     at = [NOON, NOON, LATER, LATER, NOON]
     await count(stores, *(a_view(story, f"v{n}", at=at[n], listed=n != 4) for n in range(5)))
-    await stores.reactions.put(admitted(story, "v3"), "❤️", NOON)
-    first = await stores.ledger.page(story, None, 2, frozenset({"v2"}))
+    await stores.reactions.put(access(story, "v3"), "❤️", NOON)
+    first = await stores.view_store.page(story, None, 2, frozenset({"v2"}))
     assert [(v.viewer_id, v.plays, v.reaction) for v in first.viewers] == [("v3", 1, "❤️"), ("v1", 1, None)]
-    second = await stores.ledger.page(story, (NOON, "v1"), 2, frozenset({"v2"}))
+    second = await stores.view_store.page(story, (NOON, "v1"), 2, frozenset({"v2"}))
     assert [v.viewer_id for v in second.viewers] == ["v0"]
     assert (second.total, second.hidden) == (5, 2)
 
 
-async def test_who_views_while_the_list_is_off_stays_hidden_when_it_is_on_again(stores: Stores, story: str) -> None:
+async def test_viewer_stays_hidden_after_the_list_is_on_again(stores: Stores, story: str) -> None:
     await stores.stories.put(posted(story, view_list=False))
     await count(stores, a_view(story, "bob"))
     await stores.stories.put(posted(story, revision=2))
     await count(stores, a_view(story, "bob", "play-0002"), a_view(story, "eve"))
-    page = await stores.ledger.page(story, None, 5, frozenset())
+    page = await stores.view_store.page(story, None, 5, frozenset())
     assert ([viewer.viewer_id for viewer in page.viewers], page.total, page.hidden) == (["eve"], 2, 1)
 
 
-async def test_unlisting_is_for_the_past_and_for_good(stores: Stores, story: str) -> None:
+async def test_unlisting_applies_to_past_views_permanently(stores: Stores, story: str) -> None:
     shy = f"shy{story}"
     await count(stores, a_view(story, shy))
     await stores.privacy.set_listed(shy, False, LATER)
-    await stores.ledger.unlist(shy, LATER)
+    await stores.view_store.unlist(shy, LATER)
     assert not await stores.privacy.listed(shy)
     await stores.privacy.set_listed(shy, True, LATER)
-    assert (await stores.ledger.page(story, None, 5, frozenset())).hidden == 1
+    assert (await stores.view_store.page(story, None, 5, frozenset())).hidden == 1
     other = new_id()
     await count(stores, a_view(other, shy, at=LATER + timedelta(seconds=1)), a_view(new_id(), shy, at=LATER))
-    assert (await stores.ledger.page(other, None, 5, frozenset())).hidden == 0
-    assert (await stores.ledger.marks([shy]))[1] == {shy: LATER}
+    assert (await stores.view_store.page(other, None, 5, frozenset())).hidden == 0
+    assert (await stores.view_store.marks([shy]))[1] == {shy: LATER}
 
 
 async def test_reactions_move_and_are_withdrawn(stores: Stores, story: str) -> None:
     for user, emoji in (("bob", "❤️"), ("eve", "❤️"), ("bob", "🔥"), ("bob", "🔥")):
-        await stores.reactions.put(admitted(story, user), emoji, NOON)
+        await stores.reactions.put(access(story, user), emoji, NOON)
     assert await stores.reactions.counts(story) == {"❤️": 1, "🔥": 1}
     assert await stores.reactions.withdraw(story, "bob", NOON)
     assert await stores.reactions.withdraw(story, "bob", NOON)
@@ -189,11 +187,11 @@ async def test_reactions_move_and_are_withdrawn(stores: Stores, story: str) -> N
 
 async def test_shares_count_once_per_person(stores: Stores, story: str) -> None:
     for user in ("bob", "bob", "eve"):
-        await stores.shares.put(admitted(story, user), NOON)
+        await stores.shares.put(access(story, user), NOON)
     assert (await stores.counters.counts(story)).shares == 2
 
 
-async def test_comments_hang_page_and_go_together(stores: Stores, story: str) -> None:
+async def test_comments_nest_page_and_are_deleted_with_replies(stores: Stores, story: str) -> None:
     top = await comment(stores, story, "top")
     reply = await comment(stores, story, "reply", top.id, at=NOON)
     deeper = await comment(stores, story, "deeper", reply.id, at=LATER)
@@ -211,14 +209,14 @@ async def test_comments_hang_page_and_go_together(stores: Stores, story: str) ->
     assert await stores.comments.author_of(story) == "ann"
 
 
-async def test_a_comment_written_again_under_its_id_is_the_same(stores: Stores, story: str) -> None:
+async def test_adding_a_comment_is_idempotent_by_id(stores: Stores, story: str) -> None:
     first = await comment(stores, story, "once")
-    again = await stores.comments.add(first, "ann", lambda _: False, lambda _: True)
-    assert again == first
+    repeated = await stores.comments.add(first, "ann", lambda _: False, lambda _: True)
+    assert repeated == first
     assert (await stores.counters.counts(story)).comments == 1
 
 
-async def test_what_one_cannot_see_one_cannot_reply_to(stores: Stores, story: str) -> None:
+async def test_reply_needs_a_visible_parent(stores: Stores, story: str) -> None:
     top = await comment(stores, story, "top")
     for reply_to, visible in ((top.id, lambda _: False), (new_id(), lambda _: True)):
         with pytest.raises(NotFound):
@@ -226,7 +224,7 @@ async def test_what_one_cannot_see_one_cannot_reply_to(stores: Stores, story: st
 
 
 async def apply_words(stores: Stores, author_id: str) -> None:
-    """Go on with changes of words, as each replica does, until this author's is applied."""
+    """Apply changes of words until this author's is applied."""
     until = LATER
     while await stores.words.unapplied(author_id) is not None:
         until += timedelta(hours=1)
@@ -235,7 +233,7 @@ async def apply_words(stores: Stores, author_id: str) -> None:
             work = await stores.words.apply_some(work, contains_hidden_word, until)
 
 
-async def test_a_change_of_words_is_one_replicas_at_a_time_and_stops_when_they_change_again(stores: Stores) -> None:
+async def test_change_of_words_is_leased_and_stops_when_outdated(stores: Stores) -> None:
     author, until = f"author-{new_id()}", LATER + timedelta(minutes=1)
     await stores.words.set_words(author, ["one"], NOON - timedelta(days=1))
     work = await stores.words.claim(LATER, until)
@@ -249,7 +247,7 @@ async def test_a_change_of_words_is_one_replicas_at_a_time_and_stops_when_they_c
     assert await stores.words.words(author) == ("two",)
 
 
-async def test_an_erasure_left_for_later_is_claimed_by_one(stores: Stores, story: str) -> None:
+async def test_pending_erasure_is_leased_by_one_replica(stores: Stores, story: str) -> None:
     await stores.stories.end(story, "deleted")
     assert not await stores.stories.erase(story, 0)
     await stores.stories.erase_later(story, NOON)
@@ -260,23 +258,23 @@ async def test_an_erasure_left_for_later_is_claimed_by_one(stores: Stores, story
     assert await stores.stories.claim_erasure(LATER, LATER) is None
 
 
-async def test_stored_blocks_are_found_by_pair_and_by_person(stores: Stores, story: str) -> None:
+async def test_stored_blocks_are_found_by_pair_and_by_user(stores: Stores, story: str) -> None:
     a, b, c = (f"{name}{story}" for name in "abc")
-    standing, lifted = BlockState(on=True, at=NOON), BlockState(on=False, at=LATER)
-    await stores.blocks.put(a, b, standing)
+    active, lifted = BlockState(on=True, at=NOON), BlockState(on=False, at=LATER)
+    await stores.blocks.put(a, b, active)
     await stores.blocks.put(c, a, BlockState(on=True, at=NOON))
     await stores.blocks.put(c, a, lifted)
-    assert await stores.blocks.edges([(a, b), (b, a), (c, a)]) == {(a, b): standing, (c, a): lifted}
-    assert await stores.blocks.edges_of(a, 10) == {(a, b): standing}
-    assert await stores.blocks.edges_of(b, 10) == {(a, b): standing}
+    assert await stores.blocks.block_states([(a, b), (b, a), (c, a)]) == {(a, b): active, (c, a): lifted}
+    assert await stores.blocks.block_states_of(a, 10) == {(a, b): active}
+    assert await stores.blocks.block_states_of(b, 10) == {(a, b): active}
     newer = BlockState(on=False, at=LATER)
-    asked = {(a, b): newer, (c, a): lifted, (b, c): standing}
-    assert await stores.blocks.outdated(asked) == {(c, a)}
-    await stores.people.mark_erased(b, LATER, LATER)
-    assert await stores.blocks.outdated(asked) == {(a, b), (b, c), (c, a)}
+    compared = {(a, b): newer, (c, a): lifted, (b, c): active}
+    assert await stores.blocks.outdated(compared) == {(c, a)}
+    await stores.erased_users.mark_erased(b, LATER, LATER)
+    assert await stores.blocks.outdated(compared) == {(a, b), (b, c), (c, a)}
 
 
-async def test_words_hide_what_they_stand_in_and_what_hangs_on_it(stores: Stores, story: str) -> None:
+async def test_hidden_words_hide_comments_and_their_replies(stores: Stores, story: str) -> None:
     await stores.stories.put(posted(story))
     top = await comment(stores, story, "a clown")
     reply = await comment(stores, story, "fine", top.id)
@@ -297,27 +295,27 @@ async def test_words_hide_what_they_stand_in_and_what_hangs_on_it(stores: Stores
     assert [(await stores.comments.get(c.id)).replies for c in (top, other)] == [1, 1]
 
 
-async def test_an_erased_person_takes_along_what_they_did_until_then(stores: Stores, story: str) -> None:
+async def test_erasure_deletes_a_users_data_up_to_its_time(stores: Stores, story: str) -> None:
     gone = f"gone{story}"
     after = LATER + timedelta(seconds=1)
     await count(stores, a_view(story, gone, "play-0001"), a_view(story, gone, "play-0002", at=after))
     await count(stores, a_view(story, "bob"))
     for user in (gone, "bob"):
-        await stores.reactions.put(admitted(story, user), "❤️", NOON)
-        await stores.shares.put(admitted(story, user), NOON)
+        await stores.reactions.put(access(story, user), "❤️", NOON)
+        await stores.shares.put(access(story, user), NOON)
         top = await comment(stores, story, "text", writer=user)
         await comment(stores, story, "reply", top.id, writer="bob")
     await comment(stores, story, "new", writer=gone, at=after)
     await stores.blocks.put("ann", gone, BlockState(on=True, at=NOON - timedelta(hours=1)))
-    until = await stores.people.mark_erased(gone, LATER, after)
+    until = await stores.erased_users.mark_erased(gone, LATER, after)
     await stores.blocks.put(gone, "bob", BlockState(on=True, at=NOON))
     for _ in range(2):
-        await stores.people.forget(gone, until)
+        await stores.erased_users.erase_user(gone, until)
         assert await stores.counters.counts(story) == Counts(2, 2, 1, 3, 1)
     assert (await count(stores, a_view(story, gone, "play-0001"))).outcomes == {"erased": 1}
     later = a_view(story, gone, "play-0003", at=after)
     assert (await count(stores, later, a_view(new_id(), "bob", author_id=gone))).outcomes == {"counted": 2}
-    assert await stores.people.mark_erased(gone, NOON, after) == LATER
-    assert (gone, LATER) in await stores.people.to_look_at_again(after, 100)
-    await stores.people.looked_again(gone, LATER)
-    assert (gone, LATER) not in await stores.people.to_look_at_again(after, 100)
+    assert await stores.erased_users.mark_erased(gone, NOON, after) == LATER
+    assert (gone, LATER) in await stores.erased_users.due_for_recheck(after, 100)
+    await stores.erased_users.mark_rechecked(gone, LATER)
+    assert (gone, LATER) not in await stores.erased_users.due_for_recheck(after, 100)

@@ -1,4 +1,4 @@
-"""The verbs by themselves, on ports in memory."""
+"""Use cases, on in-memory ports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,14 +10,16 @@ from stories_engagement.domain.access_state import AccessState, BlockState
 from stories_engagement.domain.errors import AccessDenied, FeatureDisabled, FriendsOnly, NotFound, ReplicaStale
 from stories_engagement.domain.recent_plays import RecentPlays
 from stories_engagement.domain.views import Play, ViewerRow, count_views
-from stories_engagement.testing.builders import NOON, OUTSIDE, a_fact, a_story, a_ticket, a_view
+from stories_engagement.testing.builders import NOON, OUTSIDE, a_record, a_story, a_ticket, a_view
 from stories_engagement.testing.stores import Stores, in_memory
 from stories_engagement.usecases.access import CheckAccess, StoryAccess
-from stories_engagement.usecases.blocks import FindBlocked, ForgetStoredBlocks
+from stories_engagement.usecases.blocks import DropStoredBlocks, FindBlocked
 from stories_engagement.usecases.comments import ReadComments, WriteComment
 from stories_engagement.usecases.engagements import React, Share
+from stories_engagement.usecases.erasure import EraseUser
+from stories_engagement.usecases.hidden_words import ApplyHiddenWords, SetHiddenWords
+from stories_engagement.usecases.privacy import SetPrivacy
 from stories_engagement.usecases.stories import EndStories, StoreStories, live_story_of
-from stories_engagement.usecases.users import ApplyHiddenWords, EraseUser, SetHiddenWords, SetPrivacy
 from stories_engagement.usecases.views import CountViews, ListViewers, ReportedView, ReportViews, view_of
 from stories_shared.auth.tickets import Ticket, TicketRefused
 from stories_shared.errors import InvalidMessage, Unavailable
@@ -27,94 +29,94 @@ from stories_shared.testing import HandClock
 
 
 @dataclass
-class Here:
-    """Everything that the verbs need, in memory."""
+class Ports:
+    """All ports, in memory."""
 
     stores: Stores = field(default_factory=in_memory)
-    standing: AccessState = field(default_factory=AccessState)
+    access_state: AccessState = field(default_factory=AccessState)
     now: HandClock = field(default_factory=lambda: HandClock(NOON))
-    said: list[Any] = field(default_factory=list)
-    deaf: bool = False
+    published: list[Any] = field(default_factory=list)
+    stale: bool = False
 
     def __post_init__(self) -> None:
         self.story = a_story(posted_at=NOON)
-        self.blocks = FindBlocked(self.standing, self.stores.blocks)
-        self.admit = CheckAccess(self, self.standing, self.blocks, self, self.now)
+        self.blocks = FindBlocked(self.access_state, self.stores.blocks)
+        self.check_access = CheckAccess(self, self.access_state, self.blocks, self, self.now)
 
     def read(self, text: str | None, viewer_id: str, now: datetime, grace: timedelta) -> Ticket:
-        """A ticket reader to whom every text is a good ticket of the one story, but `forged`."""
+        """A ticket reader that accepts every string except `forged`."""
         if text == "forged":
             raise TicketRefused("forged")
         return a_ticket(self.story, viewer_id, ends_at=NOON + timedelta(minutes=30))
 
-    def lost(self, story_id: str, *user_ids: str) -> bool:
-        return self.deaf
+    def is_stale(self, story_id: str, *user_ids: str) -> bool:
+        return self.stale
 
-    async def say_views(self, views: Sequence[StoryViewed]) -> None:
-        self.said += views
+    async def publish_views(self, views: Sequence[StoryViewed]) -> None:
+        self.published += views
 
-    async def say_erased(self, event: Any) -> None:
-        self.said.append(event)
+    async def publish_erased(self, event: Any) -> None:
+        self.published.append(event)
 
-    async def say_data_erased(self, event: Any) -> None:
-        self.said.append(event)
+    async def publish_data_erased(self, event: Any) -> None:
+        self.published.append(event)
 
-    def as_(self, user: str, **changes: Any) -> StoryAccess:
+    def access_of(self, user: str, **changes: Any) -> StoryAccess:
         fields = {"comments": "everyone", "friend": False, "reactions": True, "sharing": True, "view_list": True}
         return StoryAccess(self.story.story_id, user, "ann", **{**fields, **changes})
 
 
 @pytest.fixture
-def here() -> Here:
-    return Here()
+def ports() -> Ports:
+    return Ports()
 
 
-async def refusal(here: Here, user: str, text: str | None = "ticket", story_id: str | None = None) -> str:
+async def refusal(ports: Ports, user: str, ticket: str | None = "ticket", story_id: str | None = None) -> str:
     with pytest.raises(AccessDenied) as caught:
-        await here.admit(user, story_id or here.story.story_id, text)
+        await ports.check_access(user, story_id or ports.story.story_id, ticket)
     return caught.value.reason
 
 
-async def test_the_author_needs_no_ticket_once_the_story_is_heard_of(here: Here) -> None:
-    assert await refusal(here, "ann", None) == "missing"
-    here.standing.post(here.story.story_id, live_story_of(here.story))
-    assert (await here.admit("ann", here.story.story_id, None)).is_author
-    assert await refusal(here, "bob", None) == "missing"
+async def test_author_needs_no_ticket_for_a_known_story(ports: Ports) -> None:
+    assert await refusal(ports, "ann", None) == "missing"
+    ports.access_state.post(ports.story.story_id, live_story_of(ports.story))
+    assert (await ports.check_access("ann", ports.story.story_id, None)).is_author
+    assert await refusal(ports, "bob", None) == "missing"
 
 
-async def test_a_ticket_is_refused_for_each_reason_of_its_own(here: Here) -> None:
-    assert (await here.admit("bob", here.story.story_id, "ticket")).user_id == "bob"
-    assert await refusal(here, "bob", "forged") == "forged"
-    assert await refusal(here, "bob", story_id=new_id()) == "story"
-    narrowed = a_story(story_id=here.story.story_id, posted_at=NOON, access_revision=2)
-    here.standing.post(here.story.story_id, live_story_of(narrowed))
-    assert await refusal(here, "bob") == "revision"
-    here.standing.block("bob", "ann", BlockState(True, NOON), NOON)
-    assert await refusal(here, "bob") == "blocked"
-    here.now.forward(minutes=30)
-    assert await refusal(here, "bob") == "expired"
-    here.standing.end(here.story.story_id, NOON)
-    assert await refusal(here, "bob") == "ended"
+async def test_each_invalid_ticket_has_its_reason(ports: Ports) -> None:
+    assert (await ports.check_access("bob", ports.story.story_id, "ticket")).user_id == "bob"
+    assert await refusal(ports, "bob", "forged") == "forged"
+    assert await refusal(ports, "bob", story_id=new_id()) == "story"
+    narrowed = a_story(story_id=ports.story.story_id, posted_at=NOON, access_revision=2)
+    ports.access_state.post(ports.story.story_id, live_story_of(narrowed))
+    assert await refusal(ports, "bob") == "revision"
+    ports.access_state.block("bob", "ann", BlockState(True, NOON), NOON)
+    assert await refusal(ports, "bob") == "blocked"
+    ports.now.forward(minutes=30)
+    assert await refusal(ports, "bob") == "expired"
+    ports.access_state.end(ports.story.story_id, NOON)
+    assert await refusal(ports, "bob") == "ended"
 
 
-async def test_who_hears_nothing_admits_nobody(here: Here) -> None:
-    here.deaf = True
+async def test_stale_replica_refuses_every_caller(ports: Ports) -> None:
+    ports.stale = True
     with pytest.raises(ReplicaStale):
-        await here.admit("ann", here.story.story_id, None)
-    here.standing.post(here.story.story_id, live_story_of(here.story))
+        await ports.check_access("ann", ports.story.story_id, None)
+    ports.access_state.post(ports.story.story_id, live_story_of(ports.story))
     for user, ticket in (("ann", None), ("bob", "ticket")):
         with pytest.raises(ReplicaStale):
-            await here.admit(user, here.story.story_id, ticket)
+            await ports.check_access(user, ports.story.story_id, ticket)
 
 
-async def test_taken_views_are_said_with_what_is_known_of_them(here: Here) -> None:
-    take = ReportViews(here.admit, here.blocks, here.stores.privacy, here, here.now)
+async def test_accepted_views_are_published_with_ticket_data(ports: Ports) -> None:
+    take = ReportViews(ports.check_access, ports.blocks, ports.stores.privacy, ports, ports.now)
     entry = ReportedView("ticket", "play-0001", 900, True, Taps(exit=1))
     taken = await take("bob", [entry, ReportedView("forged", None, 0, False, Taps())])
     assert (taken.accepted, taken.rejected, taken.refusals) == (1, [(1, "ticket")], ["forged"])
-    assert here.said == [
+    assert ports.published == [
         StoryViewed(
-            story_id=here.story.story_id,
+            story_id=ports.story.story_id,
             author_id="ann",
             viewer_id="bob",
             play_id="play-0001",
@@ -125,228 +127,232 @@ async def test_taken_views_are_said_with_what_is_known_of_them(here: Here) -> No
             listed=True,
         )
     ]
-    await here.stores.privacy.set_listed("bob", False, NOON)
+    await ports.stores.privacy.set_listed("bob", False, NOON)
     await take("bob", [ReportedView("ticket", None, 0, False, Taps())])
-    assert here.said[-1].listed is False
-    assert here.said[-1].play_id
+    assert ports.published[-1].listed is False
+    assert ports.published[-1].play_id
 
 
-async def test_a_view_without_a_play_is_known_by_its_fact(here: Here) -> None:
-    event = StoryViewed(story_id=here.story.story_id, viewer_id="bob", viewed_at=NOON)
-    once, again, other = a_fact(event, event_id="1"), a_fact(event, event_id="1"), a_fact(event, event_id="2")
-    assert view_of(once) == view_of(again) != view_of(other)
-    count = CountViews(here.stores.ledger, RecentPlays(), here.now)
-    assert await count([once, again, other]) == {"counted": 2, "replayed": 1}
-    assert await count([once, again, other]) == {"replayed": 3}
+async def test_missing_play_id_is_derived_from_the_record(ports: Ports) -> None:
+    event = StoryViewed(story_id=ports.story.story_id, viewer_id="bob", viewed_at=NOON)
+    once, redelivered, other = (
+        a_record(event, event_id="1"),
+        a_record(event, event_id="1"),
+        a_record(event, event_id="2"),
+    )
+    assert view_of(once) == view_of(redelivered) != view_of(other)
+    count = CountViews(ports.stores.view_store, RecentPlays(), ports.now)
+    assert await count([once, redelivered, other]) == {"counted": 2, "replayed": 1}
+    assert await count([once, redelivered, other]) == {"replayed": 3}
 
 
-async def test_who_was_erased_while_a_batch_was_counted_is_forgotten_after_it(here: Here) -> None:
-    ledger = here.stores.ledger
-    fact = a_fact(StoryViewed(story_id=here.story.story_id, viewer_id="bob", viewed_at=NOON))
+async def test_user_erased_during_a_batch_is_erased_after_it(ports: Ports) -> None:
+    view_store = ports.stores.view_store
+    record = a_record(StoryViewed(story_id=ports.story.story_id, viewer_id="bob", viewed_at=NOON))
 
-    class Meanwhile(type(ledger)):  # type: ignore[misc]
-        async def count(self, views: Any, judge: Any) -> Any:
-            result = await super().count(views, judge)
-            await here.stores.people.mark_erased("bob", NOON, NOON)
+    class Meanwhile(type(view_store)):  # type: ignore[misc]
+        async def count(self, views: Any, rule: Any) -> Any:
+            result = await super().count(views, rule)
+            await ports.stores.erased_users.mark_erased("bob", NOON, NOON)
             return result
 
-    await CountViews(Meanwhile(ledger.shelf), RecentPlays(), here.now)([fact])
-    assert (await here.stores.counters.counts(here.story.story_id)).viewers == 0
+    await CountViews(Meanwhile(view_store.database), RecentPlays(), ports.now)([record])
+    assert (await ports.stores.counters.counts(ports.story.story_id)).viewers == 0
 
 
-async def test_who_turned_the_history_off_while_a_batch_was_counted_is_unlisted_after_it(here: Here) -> None:
-    ledger = here.stores.ledger
-    fact = a_fact(StoryViewed(story_id=here.story.story_id, viewer_id="bob", viewed_at=NOON))
+async def test_history_off_during_a_batch_unlists_after_it(ports: Ports) -> None:
+    view_store = ports.stores.view_store
+    record = a_record(StoryViewed(story_id=ports.story.story_id, viewer_id="bob", viewed_at=NOON))
 
-    class Meanwhile(type(ledger)):  # type: ignore[misc]
-        async def count(self, views: Any, judge: Any) -> Any:
-            result = await super().count(views, judge)
-            await SetPrivacy(here.stores.privacy, ledger, here.now)("bob", False)
-            ledger.shelf.rows[here.story.story_id, "bob"] = next(iter(result.added.values()))
+    class Meanwhile(type(view_store)):  # type: ignore[misc]
+        async def count(self, views: Any, rule: Any) -> Any:
+            result = await super().count(views, rule)
+            await SetPrivacy(ports.stores.privacy, view_store, ports.now)("bob", False)
+            view_store.database.rows[ports.story.story_id, "bob"] = next(iter(result.added.values()))
             return result
 
-    await CountViews(Meanwhile(ledger.shelf), RecentPlays(), here.now)([fact])
-    page = await ListViewers(ledger, here.blocks)(here.as_("ann"), None, 10)
+    await CountViews(Meanwhile(view_store.database), RecentPlays(), ports.now)([record])
+    page = await ListViewers(view_store, ports.blocks)(ports.access_of("ann"), None, 10)
     assert (page.viewers, page.total, page.hidden) == ([], 1, 1)
 
 
 def expiry(ahead: timedelta) -> Any:
     at = NOON + ahead
-    return a_fact(StoryExpired(story_id=new_id(), author_id="ann", expires_at=at, expired_at=at))
+    return a_record(StoryExpired(story_id=new_id(), author_id="ann", expires_at=at, expired_at=at))
 
 
-async def test_a_clock_that_is_behind_is_waited_for_and_nothing_is_done_twice(here: Here) -> None:
+async def test_expiry_waits_for_a_slow_clock_once(ports: Ports) -> None:
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
-        assert len(here.said) == 98
+        assert len(ports.published) == 98
         slept.append(seconds)
-        here.now.forward(seconds=seconds)
+        ports.now.forward(seconds=seconds)
 
     batch = [expiry(timedelta(milliseconds=n)) for n in range(-97, 3)]
-    await EndStories(here.stores.stories, here, here.now, sleep).expired(batch)
-    assert sorted(event.story_id for event in here.said) == sorted(fact.event.story_id for fact in batch)
+    await EndStories(ports.stores.stories, ports, ports.now, sleep).expired(batch)
+    assert sorted(event.story_id for event in ports.published) == sorted(record.event.story_id for record in batch)
     assert slept == [0.002]
 
 
 @pytest.mark.parametrize(
     ("ahead", "error"), [(timedelta(seconds=10), Unavailable), (timedelta(hours=1), InvalidMessage)]
 )
-async def test_an_expiry_far_ahead_is_not_waited_for(here: Here, ahead: timedelta, error: type[Exception]) -> None:
+async def test_expiry_far_ahead_is_refused(ports: Ports, ahead: timedelta, error: type[Exception]) -> None:
     with pytest.raises(error):
-        await EndStories(here.stores.stories, here, here.now).expired([expiry(ahead)])
-    assert here.said == []
+        await EndStories(ports.stores.stories, ports, ports.now).expired([expiry(ahead)])
+    assert ports.published == []
 
 
-async def test_an_outsiders_deletion_as_the_author_is_a_slip(here: Here) -> None:
-    event = StoryDeleted(story_id=here.story.story_id, deleted_at=NOON, by="author")
+async def test_external_deletion_as_the_author_is_invalid(ports: Ports) -> None:
+    event = StoryDeleted(story_id=ports.story.story_id, deleted_at=NOON, by="author")
     with pytest.raises(InvalidMessage):
-        await EndStories(here.stores.stories, here, here.now).deleted([a_fact(event, source=OUTSIDE)])
+        await EndStories(ports.stores.stories, ports, ports.now).deleted([a_record(event, source=OUTSIDE)])
 
 
-async def test_an_erasure_counts_from_when_the_log_heard_it_and_names_its_receipt(here: Here) -> None:
-    await StoreStories(here.stores.stories)([a_fact(here.story)])
-    views = [a_view(here.story.story_id, "bob")]
-    await here.stores.ledger.count(views, lambda scene: count_views(views, scene, here.now()))
+async def test_external_erasure_is_capped_and_names_its_receipt(ports: Ports) -> None:
+    await StoreStories(ports.stores.stories)([a_record(ports.story)])
+    views = [a_view(ports.story.story_id, "bob")]
+    await ports.stores.view_store.count(views, lambda context: count_views(views, context, ports.now()))
     event = UserErased(user_id="bob", at=NOON + timedelta(days=1))
-    fact = a_fact(event, source=OUTSIDE, at=NOON)
-    erase = EraseUser(here.stores.people, here, here.now)
+    record = a_record(event, source=OUTSIDE, at=NOON)
+    erase = EraseUser(ports.stores.erased_users, ports, ports.now)
     for _ in range(2):
-        await erase(fact)
-    assert {told.receipt_id for told in here.said} == {deterministic_id(fact.identity)}
-    assert await here.stores.ledger.marks(["bob"]) == ({"bob": NOON}, {})
-    assert (await here.stores.counters.counts(here.story.story_id)).views == 0
+        await erase(record)
+    assert {event.receipt_id for event in ports.published} == {deterministic_id(record.identity)}
+    assert await ports.stores.view_store.marks(["bob"]) == ({"bob": NOON}, {})
+    assert (await ports.stores.counters.counts(ports.story.story_id)).views == 0
 
 
-async def test_an_erasure_looks_twice(here: Here) -> None:
-    erase = EraseUser(here.stores.people, here, here.now)
-    await erase(a_fact(UserErased(user_id="bob", at=NOON, receipt_id=new_id())))
-    here.stores.ledger.shelf.shares[here.story.story_id, "bob"] = NOON
-    assert await erase.look_again() == 0
-    here.now.forward(minutes=2)
-    assert (await erase.look_again(), await erase.look_again()) == (1, 0)
-    assert here.stores.ledger.shelf.shares == {}
+async def test_erasure_is_rechecked_once(ports: Ports) -> None:
+    erase = EraseUser(ports.stores.erased_users, ports, ports.now)
+    await erase(a_record(UserErased(user_id="bob", at=NOON, receipt_id=new_id())))
+    ports.stores.view_store.database.shares[ports.story.story_id, "bob"] = NOON
+    assert await erase.recheck() == 0
+    ports.now.forward(minutes=2)
+    assert (await erase.recheck(), await erase.recheck()) == (1, 0)
+    assert ports.stores.view_store.database.shares == {}
 
 
-async def test_switches_are_minded(here: Here) -> None:
-    write = WriteComment(here.stores.comments, here.blocks, here.now)
-    for wish, error in (
-        (React(here.stores.reactions, here.now)(here.as_("bob", reactions=False), "❤️"), FeatureDisabled),
-        (Share(here.stores.shares, "x/{id}", here.now)(here.as_("bob", sharing=False)), FeatureDisabled),
-        (write(here.as_("bob", comments="nobody"), new_id(), "hi", None), FeatureDisabled),
-        (write(here.as_("ann", comments="nobody"), new_id(), "hi", None), FeatureDisabled),
-        (write(here.as_("bob", comments="friends"), new_id(), "hi", None), FriendsOnly),
+async def test_disabled_features_are_refused(ports: Ports) -> None:
+    write = WriteComment(ports.stores.comments, ports.blocks, ports.now)
+    for call, error in (
+        (React(ports.stores.reactions, ports.now)(ports.access_of("bob", reactions=False), "❤️"), FeatureDisabled),
+        (Share(ports.stores.shares, "x/{id}", ports.now)(ports.access_of("bob", sharing=False)), FeatureDisabled),
+        (write(ports.access_of("bob", comments="nobody"), new_id(), "hi", None), FeatureDisabled),
+        (write(ports.access_of("ann", comments="nobody"), new_id(), "hi", None), FeatureDisabled),
+        (write(ports.access_of("bob", comments="friends"), new_id(), "hi", None), FriendsOnly),
     ):
         with pytest.raises(error):
-            await wish
-    assert (await write(here.as_("ann", comments="friends"), new_id(), "hi", None)).text == "hi"
+            await call
+    assert (await write(ports.access_of("ann", comments="friends"), new_id(), "hi", None)).text == "hi"
 
 
-async def test_a_page_of_comments_is_full_even_among_hidden_ones(here: Here) -> None:
-    write = WriteComment(here.stores.comments, here.blocks, here.now)
-    await SetHiddenWords(here.stores.words, here.now, lambda: None)("ann", ["bad"])
+async def test_a_page_of_comments_is_full_even_among_hidden_ones(ports: Ports) -> None:
+    write = WriteComment(ports.stores.comments, ports.blocks, ports.now)
+    await SetHiddenWords(ports.stores.words, ports.now, lambda: None)("ann", ["bad"])
     for n in range(20):
-        here.now.forward(seconds=1)
-        await write(here.as_("bob"), new_id(), "bad" if n % 4 else f"good {n}", None)
-    read = ReadComments(here.stores.comments, here.stores.words, here.blocks)
-    first, after = await read(here.as_("eve"), None, None, 3, wants_hidden=False)
-    second, end = await read(here.as_("eve"), None, after, 3, wants_hidden=False)
+        ports.now.forward(seconds=1)
+        await write(ports.access_of("bob"), new_id(), "bad" if n % 4 else f"good {n}", None)
+    read = ReadComments(ports.stores.comments, ports.stores.words, ports.blocks)
+    first, after = await read(ports.access_of("eve"), None, None, 3, wants_hidden=False)
+    second, end = await read(ports.access_of("eve"), None, after, 3, wants_hidden=False)
     assert [c.text for c in first + second] == [f"good {n}" for n in (16, 12, 8, 4, 0)]
     assert end is None
 
 
-async def test_nobody_replies_to_or_opens_what_they_cannot_see(here: Here) -> None:
-    write = WriteComment(here.stores.comments, here.blocks, here.now)
-    read = ReadComments(here.stores.comments, here.stores.words, here.blocks)
-    top = await write(here.as_("bob"), new_id(), "hi", None)
-    here.standing.block("bob", "eve", BlockState(True, NOON), NOON)
+async def test_invisible_comment_cannot_be_replied_to_or_opened(ports: Ports) -> None:
+    write = WriteComment(ports.stores.comments, ports.blocks, ports.now)
+    read = ReadComments(ports.stores.comments, ports.stores.words, ports.blocks)
+    top = await write(ports.access_of("bob"), new_id(), "hi", None)
+    ports.access_state.block("bob", "eve", BlockState(True, NOON), NOON)
     with pytest.raises(NotFound):
-        await write(here.as_("eve"), new_id(), "reply", top.id)
+        await write(ports.access_of("eve"), new_id(), "reply", top.id)
     with pytest.raises(NotFound):
-        await read(here.as_("eve"), top.id, None, 5, wants_hidden=False)
-    assert await read(here.as_("zoe"), top.id, None, 5, wants_hidden=False) == ([], None)
+        await read(ports.access_of("eve"), top.id, None, 5, wants_hidden=False)
+    assert await read(ports.access_of("zoe"), top.id, None, 5, wants_hidden=False) == ([], None)
 
 
-async def test_new_words_are_in_force_for_readers_before_they_are_applied(here: Here) -> None:
-    words = here.stores.words
-    await StoreStories(here.stores.stories)([a_fact(here.story)])
-    write = WriteComment(here.stores.comments, here.blocks, here.now)
-    read = ReadComments(here.stores.comments, words, here.blocks)
-    top = await write(here.as_("bob"), new_id(), "you clown", None)
-    reply = await write(here.as_("bob"), new_id(), "fine", top.id)
+async def test_readers_see_new_words_before_they_are_applied(ports: Ports) -> None:
+    words = ports.stores.words
+    await StoreStories(ports.stores.stories)([a_record(ports.story)])
+    write = WriteComment(ports.stores.comments, ports.blocks, ports.now)
+    read = ReadComments(ports.stores.comments, words, ports.blocks)
+    top = await write(ports.access_of("bob"), new_id(), "you clown", None)
+    reply = await write(ports.access_of("bob"), new_id(), "fine", top.id)
     changes: list[str] = []
-    change = SetHiddenWords(words, here.now, lambda: changes.append("woken"))
+    change = SetHiddenWords(words, ports.now, lambda: changes.append("woken"))
 
     async def seen() -> list[int]:
-        pages = [await read(here.as_("eve"), at, None, 9, wants_hidden=False) for at in (None, top.id)]
+        pages = [await read(ports.access_of("eve"), at, None, 9, wants_hidden=False) for at in (None, top.id)]
         return [len(comments) for comments, _ in pages]
 
     for some, expected in ((["clown"], [0, 0]), ([], [1, 1]), (["fine"], [1, 0])):
         await change("ann", some)
         assert await seen() == expected
     assert changes == ["woken"] * 3
-    assert (await here.stores.comments.get(reply.id)).hidden is False
-    here.now.forward(seconds=1)
-    apply = ApplyHiddenWords(words, here.now)
+    assert (await ports.stores.comments.get(reply.id)).hidden is False
+    ports.now.forward(seconds=1)
+    apply = ApplyHiddenWords(words, ports.now)
     assert [await apply(), await apply()] == [True, False]
     assert await seen() == [1, 0]
-    assert (await here.stores.comments.get(reply.id)).hidden is True
+    assert (await ports.stores.comments.get(reply.id)).hidden is True
 
 
-async def test_blocks_leave_memory_once_they_are_stored_and_are_in_force_all_along(here: Here) -> None:
-    stored, forget = here.stores.blocks, ForgetStoredBlocks(here.standing, here.stores.blocks, here.now)
-    edge = BlockState(True, NOON)
-    here.standing.block("bob", "ann", edge, NOON)
+async def test_stored_blocks_leave_memory_and_stay_in_force(ports: Ports) -> None:
+    stored, drop = ports.stores.blocks, DropStoredBlocks(ports.access_state, ports.stores.blocks, ports.now)
+    state = BlockState(True, NOON)
+    ports.access_state.block("bob", "ann", state, NOON)
     for _ in range(3):
-        here.now.forward(minutes=1)
-        assert not await forget()
-        assert here.standing.sizes()["blocks"] == 1
-    await stored.put("bob", "ann", edge)
-    here.now.forward(minutes=1)
-    assert not await forget()
-    assert here.standing.sizes()["blocks"] == 0
-    assert await here.blocks.among("ann", ["bob", "eve"]) == await here.blocks.of("ann") == {"bob"}
-    lifted = BlockState(False, here.now())
-    here.standing.block("bob", "ann", lifted, here.now())
-    assert await here.blocks.among("ann", ["bob"]) == frozenset()
+        ports.now.forward(minutes=1)
+        assert not await drop()
+        assert ports.access_state.sizes()["blocks"] == 1
+    await stored.put("bob", "ann", state)
+    ports.now.forward(minutes=1)
+    assert not await drop()
+    assert ports.access_state.sizes()["blocks"] == 0
+    assert await ports.blocks.among("ann", ["bob", "eve"]) == await ports.blocks.of("ann") == {"bob"}
+    lifted = BlockState(False, ports.now())
+    ports.access_state.block("bob", "ann", lifted, ports.now())
+    assert await ports.blocks.among("ann", ["bob"]) == frozenset()
 
 
-async def test_a_block_that_is_dropped_while_it_is_asked_for_is_in_force(here: Here) -> None:
-    edge = BlockState(True, NOON)
-    here.standing.block("bob", "ann", edge, NOON)
+async def test_block_dropped_during_a_query_is_in_force(ports: Ports) -> None:
+    state = BlockState(True, NOON)
+    ports.access_state.block("bob", "ann", state, NOON)
 
-    class Slow(type(here.stores.blocks)):  # type: ignore[misc]
-        async def edges(self, pairs: Any) -> Any:
-            found = await super().edges(pairs)
-            await self.put("bob", "ann", edge)
-            here.standing.stored({("bob", "ann"): edge})
+    class Slow(type(ports.stores.blocks)):  # type: ignore[misc]
+        async def block_states(self, pairs: Any) -> Any:
+            found = await super().block_states(pairs)
+            await self.put("bob", "ann", state)
+            ports.access_state.drop_stored({("bob", "ann"): state})
             return found
 
-    blocks = FindBlocked(here.standing, Slow(here.stores.blocks.shelf))
+    blocks = FindBlocked(ports.access_state, Slow(ports.stores.blocks.database))
     assert await blocks.among("ann", ["bob"]) == {"bob"}
 
 
-async def test_an_erasure_that_takes_long_goes_on_in_background(here: Here) -> None:
-    stores = here.stores
+async def test_long_erasure_continues_in_background(ports: Ports) -> None:
+    stores = ports.stores
 
     class Large(type(stores.stories)):  # type: ignore[misc]
         left = 3
 
         async def erase(self, story_id: str, steps: int) -> bool:
-            if story_id == here.story.story_id and self.left:
+            if story_id == ports.story.story_id and self.left:
                 self.left -= 1
                 return False
             return bool(await super().erase(story_id, steps))
 
-    end, other = EndStories(Large(stores.stories.shelf), here, here.now), new_id()
-    events = [StoryDeleted(story_id=each, deleted_at=NOON, by="author") for each in (here.story.story_id, other)]
-    await end.deleted([a_fact(event) for event in events])
-    assert [event.story_id for event in here.said] == [other]
+    end, other = EndStories(Large(stores.stories.database), ports, ports.now), new_id()
+    events = [StoryDeleted(story_id=each, deleted_at=NOON, by="author") for each in (ports.story.story_id, other)]
+    await end.deleted([a_record(event) for event in events])
+    assert [event.story_id for event in ports.published] == [other]
     assert [await end.continue_erasing() for _ in range(4)] == [True, True, True, False]
-    assert [event.story_id for event in here.said] == [other, here.story.story_id]
+    assert [event.story_id for event in ports.published] == [other, ports.story.story_id]
 
 
-def test_a_row_forgets_the_plays_of_a_time(here: Here) -> None:
+def test_row_without_plays_up_to_a_time(ports: Ports) -> None:
     later = NOON + timedelta(seconds=1)
     row = ViewerRow("s", "bob", NOON, True, {"a": Play(NOON), "b": Play(later)})
     left = row.without(NOON)
@@ -355,10 +361,10 @@ def test_a_row_forgets_the_plays_of_a_time(here: Here) -> None:
     assert row.without(later) is None
 
 
-def test_recent_plays_are_bounded_and_know_a_refinement_from_a_replay() -> None:
+def test_recent_plays_are_bounded_and_detect_replays() -> None:
     recent = RecentPlays(bound=2)
     views = [a_view("s", f"v{n}", watched_ms=5) for n in range(3)]
     recent.remember(views)
-    assert [recent.adds_nothing(view) for view in views] == [False, True, True]
-    assert recent.adds_nothing(a_view("s", "v2", watched_ms=4))
-    assert not recent.adds_nothing(a_view("s", "v2", watched_ms=6))
+    assert [recent.is_replay(view) for view in views] == [False, True, True]
+    assert recent.is_replay(a_view("s", "v2", watched_ms=4))
+    assert not recent.is_replay(a_view("s", "v2", watched_ms=6))

@@ -29,24 +29,24 @@ async def main(url: str, number: int) -> None:
     await store.ensure(mongo)
     stories = store.MongoStories(mongo, timedelta(days=90))
     now = truncate_to_ms(system_now())
-    print(f"wheel: {wheel_rate(number):,.0f} held and taken a second")
+    print(f"wheel: {wheel_rate(number):,.0f} added and popped a second")
     began = time.perf_counter()
     for start in range(0, number, BATCH * SIDE_BY_SIDE):
         parts = [range(start + BATCH * n, min(start + BATCH * (n + 1), number)) for n in range(SIDE_BY_SIDE)]
         await asyncio.gather(*(stories.arm([timer(i, number, now) for i in part]) for part in parts if part))
-    told("set", number, began)
+    report("set", number, began)
     began = time.perf_counter()
-    census = await stories.census(now)
-    told(f"counted {census.timers:,}", number, began)
+    counts = await stories.count_timers(now)
+    report(f"counted {counts.timers:,}", number, began)
     began = time.perf_counter()
-    held = await LoadAhead(stories, TimerWheel(), lambda: now + timedelta(hours=12))()
-    told("read the next minute", held, began)
+    loaded = await LoadAhead(stories, TimerWheel(), lambda: now + timedelta(hours=12))()
+    report("read the next minute", loaded, began)
     began = time.perf_counter()
     after_all = now + timedelta(days=2)
     fire, fired = FireOverdue(stories, lambda: LiveReplicas("a", ("a",)), lambda: after_all), 0
     while part := await fire():
         fired += len(part)
-    told(f"fired {fired:,}", fired, began)
+    report(f"fired {fired:,}", fired, began)
     print(f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB at most")
     await mongo.client.drop_database("bench_expiry")
     await mongo.close()
@@ -58,16 +58,16 @@ def timer(index: int, number: int, now: datetime) -> Timer:
 
 
 def wheel_rate(number: int) -> float:
-    """Hold and take so many."""
+    """Add and pop timers; timers a second."""
     wheel, now, ids = TimerWheel(capacity=number), system_now(), [new_id() for _ in range(1_000)]
     began = time.perf_counter()
     for index in range(number):
-        wheel.hold(ids[index % 1_000], now + timedelta(milliseconds=index % 60_000), heard=False)
-    wheel.take(now + timedelta(minutes=2), most=number)
+        wheel.add(ids[index % 1_000], now + timedelta(milliseconds=index % 60_000), local_only=False)
+    wheel.pop_due(now + timedelta(minutes=2), limit=number)
     return number / (time.perf_counter() - began)
 
 
-def told(what: str, number: int, began: float) -> None:
+def report(what: str, number: int, began: float) -> None:
     """Print one figure."""
     took = time.perf_counter() - began
     print(f"{what}: {took:.2f} s, {number / took:,.0f} a second")

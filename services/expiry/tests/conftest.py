@@ -1,4 +1,4 @@
-"""Expiry's fixtures: a clock that is set by hand, and every store, fake and real, under one name."""
+"""Expiry's fixtures: a manual clock, and every store, fake and real, under one name."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -56,8 +56,8 @@ async def accounts(request: pytest.FixtureRequest, realm: Realm) -> AsyncIterato
 
 
 @pytest.fixture(params=["fake", "pymongo", "motor"])
-async def roster(request: pytest.FixtureRequest, realm: Realm) -> AsyncIterator[store.MongoReplicas | MemoryReplicas]:
-    """The roster of replicas: one suite runs over all of them."""
+async def replicas(request: pytest.FixtureRequest, realm: Realm) -> AsyncIterator[store.MongoReplicas | MemoryReplicas]:
+    """Heartbeats of replicas: one suite runs over all stores."""
     if request.param == "fake":
         yield MemoryReplicas()
         return

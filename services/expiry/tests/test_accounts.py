@@ -1,8 +1,8 @@
-"""The verbs of account erasure, on fakes."""
+"""Use cases of account erasure, on fakes."""
 
 from datetime import timedelta
 
-from stories_expiry.testing import MemoryAccounts, MemoryStories, fact
+from stories_expiry.testing import MemoryAccounts, MemoryStories, record
 from stories_expiry.usecases.accounts import AcceptServiceAnswer, EraseAccount, EraseUserData, ReadAccountReceipt
 from stories_expiry.usecases.endings import OutageDetector, ResendUnanswered
 from stories_shared.events import Event, UserDataErased, UserErased
@@ -10,8 +10,8 @@ from stories_shared.events.ids import deterministic_id, new_id
 from stories_shared.testing import HandClock
 
 
-class Said:
-    """Collects what is said."""
+class Published:
+    """Collects published events."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -20,44 +20,44 @@ class Said:
         self.events.append(event)
 
 
-async def test_an_admins_demand_is_marked_to_be_said_and_its_echo_is_answered() -> None:
-    clock, accounts, said, woken = HandClock(), MemoryAccounts(), Said(), []
-    receipt = await EraseAccount(accounts, clock, lambda: woken.append(1))("ann", new_id())
+async def test_requested_erasure_is_pending_and_confirmed_by_expiry() -> None:
+    clock, accounts, published, wakeups = HandClock(), MemoryAccounts(), Published(), []
+    receipt = await EraseAccount(accounts, clock, lambda: wakeups.append(1))("ann", new_id())
     assert accounts.rows[receipt.receipt_id].pending
-    assert woken == [1]
+    assert wakeups == [1]
     echo = UserErased(user_id="ann", at=receipt.at, receipt_id=receipt.receipt_id)
-    forget = EraseUserData(accounts, MemoryStories(), said, clock)
+    erase = EraseUserData(accounts, MemoryStories(), published, clock)
     for _ in range(2):
-        await forget(fact(echo, clock(), source="/stories/expiry"))
+        await erase(record(echo, clock(), source="/stories/expiry"))
     answer = UserDataErased(receipt_id=receipt.receipt_id, user_id="ann", service="expiry", erased_at=clock())
-    assert said.events == [answer, answer]
+    assert published.events == [answer, answer]
     assert len(accounts.rows) == 1
 
 
-async def test_an_outsiders_demand_without_receipt_gets_one_from_its_identity() -> None:
-    clock, accounts, said = HandClock(), MemoryAccounts(), Said()
-    demand = fact(UserErased(user_id="ann", at=clock() + timedelta(days=1)), clock(), source=None)
-    forget = EraseUserData(accounts, MemoryStories(), said, clock)
-    await forget(demand)
-    await forget(demand)
+async def test_external_erasure_derives_its_receipt_id() -> None:
+    clock, accounts, published = HandClock(), MemoryAccounts(), Published()
+    request = record(UserErased(user_id="ann", at=clock() + timedelta(days=1)), clock(), source=None)
+    erase = EraseUserData(accounts, MemoryStories(), published, clock)
+    await erase(request)
+    await erase(request)
     receipt = await ReadAccountReceipt(accounts)("ann")
     assert receipt is not None
-    assert receipt.receipt_id == deterministic_id(demand.identity)
+    assert receipt.receipt_id == deterministic_id(request.identity)
     assert receipt.at == clock()
     assert len(accounts.rows) == 1
 
 
-async def test_the_receipt_closes_when_all_four_services_answered() -> None:
+async def test_receipt_completes_when_all_services_have_confirmed() -> None:
     clock, accounts = HandClock(), MemoryAccounts()
     receipt = await EraseAccount(accounts, clock, lambda: None)("ann", new_id())
     for service in ("ingest", "feed", "engagement", "expiry"):
         open_still = await ReadAccountReceipt(accounts)("ann")
         assert open_still is not None
         assert not open_still.complete
-        said = UserDataErased(receipt_id=receipt.receipt_id, user_id="ann", service=service, erased_at=clock())  # type: ignore[arg-type]
+        published = UserDataErased(receipt_id=receipt.receipt_id, user_id="ann", service=service, erased_at=clock())  # type: ignore[arg-type]
         await AcceptServiceAnswer(
             accounts, ResendUnanswered(accounts, clock, lambda: None), OutageDetector(clock), clock
-        )(said)
+        )(published)
     closed = await ReadAccountReceipt(accounts)("ann")
     assert closed is not None
     assert closed.complete

@@ -13,9 +13,9 @@ pytestmark = pytest.mark.servers
 Store = MongoAccounts | MemoryAccounts
 
 
-async def test_a_demand_waits_for_four_services_and_closes_with_the_last(accounts: Store, clock: HandClock) -> None:
+async def test_erasure_request_completes_with_the_last_service(accounts: Store, clock: HandClock) -> None:
     erasure = ErasureRequest(new_id(), "ann", clock(), new_id())
-    receipt = await accounts.demand(erasure, clock(), said=False)
+    receipt = await accounts.open_receipt(erasure, clock(), published=False)
     assert (receipt.user_id, receipt.at, receipt.erased, receipt.complete) == ("ann", clock(), {}, False)
     for service in SERVICES:
         answer = ServiceAnswer(erasure.receipt_id, "ann", service, clock.forward(seconds=1))
@@ -27,35 +27,37 @@ async def test_a_demand_waits_for_four_services_and_closes_with_the_last(account
     assert closed.erased["ingest"] == erasure.at + timedelta(seconds=1)
 
 
-async def test_a_demand_repeated_changes_nothing(accounts: Store, clock: HandClock) -> None:
+async def test_repeated_erasure_request_changes_nothing(accounts: Store, clock: HandClock) -> None:
     erasure = ErasureRequest(new_id(), "ann", clock(), new_id())
-    first = await accounts.demand(erasure, clock(), said=True)
+    first = await accounts.open_receipt(erasure, clock(), published=True)
     later = ErasureRequest(erasure.receipt_id, "ann", clock.forward(seconds=9), new_id())
-    assert await accounts.demand(later, clock(), said=True) == first
+    assert await accounts.open_receipt(later, clock(), published=True) == first
 
 
-async def test_the_newest_demand_is_the_users_receipt(accounts: Store, clock: HandClock) -> None:
+async def test_latest_request_is_the_users_receipt(accounts: Store, clock: HandClock) -> None:
     assert await accounts.latest("ann") is None
-    await accounts.demand(ErasureRequest(new_id(), "ann", clock(), new_id()), clock(), said=True)
+    await accounts.open_receipt(ErasureRequest(new_id(), "ann", clock(), new_id()), clock(), published=True)
     newest = ErasureRequest(new_id(), "ann", clock.forward(days=1), new_id())
-    await accounts.demand(newest, clock(), said=True)
-    await accounts.demand(ErasureRequest(new_id(), "bob", clock.forward(days=1), new_id()), clock(), said=True)
+    await accounts.open_receipt(newest, clock(), published=True)
+    await accounts.open_receipt(
+        ErasureRequest(new_id(), "bob", clock.forward(days=1), new_id()), clock(), published=True
+    )
     receipt = await accounts.latest("ann")
     assert receipt is not None
     assert receipt.receipt_id == newest.receipt_id
 
 
-async def test_an_answer_that_comes_before_its_demand_counts(accounts: Store, clock: HandClock) -> None:
+async def test_confirmation_before_its_request_counts(accounts: Store, clock: HandClock) -> None:
     receipt_id = new_id()
     await accounts.accept(ServiceAnswer(receipt_id, "ann", "feed", clock()), clock())
     assert await accounts.latest("ann") is None
-    receipt = await accounts.demand(ErasureRequest(receipt_id, "ann", clock(), new_id()), clock(), said=True)
+    receipt = await accounts.open_receipt(ErasureRequest(receipt_id, "ann", clock(), new_id()), clock(), published=True)
     assert receipt.erased == {"feed": clock()}
 
 
-async def test_a_demand_is_said_again_until_all_answered(accounts: Store, clock: HandClock) -> None:
+async def test_erasure_request_is_resent_until_confirmed(accounts: Store, clock: HandClock) -> None:
     receipt_id = new_id()
-    await accounts.demand(ErasureRequest(receipt_id, "ann", clock(), new_id()), clock(), said=True)
+    await accounts.open_receipt(ErasureRequest(receipt_id, "ann", clock(), new_id()), clock(), published=True)
     assert await accounts.mark_for_resend(clock.forward(seconds=14), 10) == 0
     assert await accounts.mark_for_resend(clock.forward(seconds=1), 10) == 1
     assert await accounts.mark_for_resend(clock(), 10) == 0
@@ -64,9 +66,9 @@ async def test_a_demand_is_said_again_until_all_answered(accounts: Store, clock:
     assert await accounts.mark_for_resend(clock.forward(days=1), 10) == 0
 
 
-async def test_replicas_see_who_lately_showed_a_sign_of_life(
-    roster: MongoReplicas | MemoryReplicas, clock: HandClock
+async def test_replicas_with_a_recent_heartbeat_are_live(
+    replicas: MongoReplicas | MemoryReplicas, clock: HandClock
 ) -> None:
-    assert await roster.beat("b", clock()) == ("b",)
-    assert await roster.beat("a", clock.forward(seconds=3)) == ("a", "b")
-    assert await roster.beat("a", clock.forward(seconds=3)) == ("a",)
+    assert await replicas.beat("b", clock()) == ("b",)
+    assert await replicas.beat("a", clock.forward(seconds=3)) == ("a", "b")
+    assert await replicas.beat("a", clock.forward(seconds=3)) == ("a",)

@@ -1,9 +1,9 @@
-"""The verbs of endings and receipts, on fakes."""
+"""Use cases of endings and receipts, on fakes."""
 
 from datetime import timedelta
 
 import pytest
-from stories_expiry.testing import MemoryStories, fact
+from stories_expiry.testing import MemoryStories, record
 from stories_expiry.usecases.endings import AcceptAnswers, OutageDetector, RecordDeletion, ResendUnanswered
 from stories_expiry.usecases.receipts import ReadReceipt
 from stories_shared.errors import InvalidMessage
@@ -16,45 +16,45 @@ def deleted(clock: HandClock, by: str = "author") -> StoryDeleted:
     return StoryDeleted(story_id=new_id(), author_id="ann", deleted_at=clock(), by=by)  # type: ignore[arg-type]
 
 
-async def test_the_author_and_admins_read_the_receipt_and_nobody_else() -> None:
+async def test_only_the_author_and_admins_get_the_receipt() -> None:
     clock, stories = HandClock(), MemoryStories()
     event = deleted(clock)
-    await RecordDeletion(stories, clock)(fact(event, clock()))
+    await RecordDeletion(stories, clock)(record(event, clock()))
     read = ReadReceipt(stories, timedelta(days=8))
-    mine = await read(event.story_id, "ann", admin=False)
-    assert mine is not None
-    receipt, log_clears_by = mine
+    own = await read(event.story_id, "ann", admin=False)
+    assert own is not None
+    receipt, log_clears_by = own
     assert receipt.ended == "deleted"
     assert log_clears_by == clock() + timedelta(days=8)
-    assert await read(event.story_id, "eve", admin=True) == mine
+    assert await read(event.story_id, "eve", admin=True) == own
     assert await read(event.story_id, "eve", admin=False) is None
     assert await read(new_id(), "ann", admin=True) is None
 
 
 @pytest.mark.parametrize("by", ["author", "erasure"])
-async def test_an_outsider_who_claims_to_be_the_author_is_refused(by: str) -> None:
+async def test_external_deletion_as_author_or_erasure_is_refused(by: str) -> None:
     clock, stories = HandClock(), MemoryStories()
     with pytest.raises(InvalidMessage):
-        await RecordDeletion(stories, clock)(fact(deleted(clock, by), clock(), source=None))
+        await RecordDeletion(stories, clock)(record(deleted(clock, by), clock(), source=None))
     assert stories.rows == {}
 
 
-async def test_an_outsiders_author_is_not_believed_and_its_time_is_never_ahead() -> None:
+async def test_external_author_is_ignored_and_its_time_capped() -> None:
     clock, stories = HandClock(), MemoryStories()
     event = StoryDeleted(story_id=new_id(), author_id="eve", deleted_at=clock() + timedelta(days=1), by="admin")
-    await RecordDeletion(stories, clock)(fact(event, clock(), source="/moderation"))
+    await RecordDeletion(stories, clock)(record(event, clock(), source="/moderation"))
     receipt = await stories.receipt(event.story_id)
     assert receipt is not None
     assert (receipt.author_id, receipt.ended_at) == (None, clock())
 
 
-async def test_a_receipt_closes_with_the_last_store_and_new_answers_are_told_once() -> None:
+async def test_receipt_completes_with_the_last_store() -> None:
     clock, stories = HandClock(), MemoryStories()
     event = deleted(clock)
-    await RecordDeletion(stories, clock)(fact(event, clock()))
+    await RecordDeletion(stories, clock)(record(event, clock()))
     clock.forward(seconds=3)
     answers = [
-        fact(StoryErased(story_id=event.story_id, store=store, erased_at=clock()), clock())  # type: ignore[arg-type]
+        record(StoryErased(story_id=event.story_id, store=store, erased_at=clock()), clock())  # type: ignore[arg-type]
         for store in ("media", "feed", "engagement")
     ]
     accept = AcceptAnswers(stories, ResendUnanswered(stories, clock, lambda: None), OutageDetector(clock), clock)
@@ -65,37 +65,37 @@ async def test_a_receipt_closes_with_the_last_store_and_new_answers_are_told_onc
     assert receipt.complete
 
 
-async def test_saying_again_wakes_the_outbox_only_where_something_is_late() -> None:
-    clock, stories, woken = HandClock(), MemoryStories(), []
-    await RecordDeletion(stories, clock)(fact(deleted(clock), clock()))
-    again = ResendUnanswered(stories, clock, lambda: woken.append(clock()))
-    assert await again() == 0
+async def test_resend_wakes_the_outbox_only_for_late_endings() -> None:
+    clock, stories, wakeups = HandClock(), MemoryStories(), []
+    await RecordDeletion(stories, clock)(record(deleted(clock), clock()))
+    resend = ResendUnanswered(stories, clock, lambda: wakeups.append(clock()))
+    assert await resend() == 0
     clock.forward(seconds=15)
-    assert await again() == 1
-    assert woken == [clock()]
+    assert await resend() == 1
+    assert wakeups == [clock()]
 
 
-async def test_a_store_that_answers_after_a_silence_is_asked_at_once_for_what_is_open() -> None:
+async def test_recovered_store_gets_open_endings_at_once() -> None:
     clock, stories = HandClock(), MemoryStories()
     opened = deleted(clock)
-    await RecordDeletion(stories, clock)(fact(opened, clock()))
-    again = ResendUnanswered(stories, clock, lambda: None)
-    accept = AcceptAnswers(stories, again, OutageDetector(clock), clock)
+    await RecordDeletion(stories, clock)(record(opened, clock()))
+    resend = ResendUnanswered(stories, clock, lambda: None)
+    accept = AcceptAnswers(stories, resend, OutageDetector(clock), clock)
     for seconds in (15, 30, 60):
         clock.forward(seconds=seconds)
-        assert await again() == 1
+        assert await resend() == 1
 
     async def answer() -> None:
-        await accept([fact(StoryErased(story_id=new_id(), store="feed", erased_at=clock()), clock())])
+        await accept([record(StoryErased(story_id=new_id(), store="feed", erased_at=clock()), clock())])
 
     await answer()
-    assert await again() == 1
+    assert await resend() == 1
     clock.forward(seconds=15)
-    assert await again() == 1
+    assert await resend() == 1
     clock.forward(seconds=1)
     await answer()
-    assert await again() == 1
+    assert await resend() == 1
     clock.forward(seconds=15)
-    assert await again() == 1
+    assert await resend() == 1
     await answer()
-    assert await again() == 0
+    assert await resend() == 0

@@ -30,23 +30,23 @@ async def fill(
     for n, story_id in enumerate(ids[MANY : MANY + 50]):
         await stories.delete(Deletion(story_id, "ann", clock(), "author", new_id()), clock())
         await stories.accept([ErasureConfirmation(story_id, name, clock()) for name in STORES[: n % 4]], clock())
-    demands = [ErasureRequest(new_id(), f"user{n}", clock(), new_id()) for n in range(50)]
-    for n, erasure in enumerate(demands):
-        await accounts.demand(erasure, clock(), said=bool(n % 2))
+    requests = [ErasureRequest(new_id(), f"user{n}", clock(), new_id()) for n in range(50)]
+    for n, erasure in enumerate(requests):
+        await accounts.open_receipt(erasure, clock(), published=bool(n % 2))
         for service in SERVICES[: n % 5]:
             await accounts.accept(ServiceAnswer(erasure.receipt_id, erasure.user_id, service, clock()), clock())
     for seconds in (15, 30, 60):
         clock.forward(seconds=seconds)
         await stories.mark_for_resend(clock(), MANY - 50)
         await accounts.mark_for_resend(clock(), 40)
-    return ids, [erasure.receipt_id for erasure in demands]
+    return ids, [erasure.receipt_id for erasure in requests]
 
 
 async def test_every_query_has_an_index(realm: Realm, clock: HandClock) -> None:
     recorder = CommandRecorder()
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[recorder])
     await store.ensure(mongo)
-    stories, accounts, roster = (
+    stories, accounts, replicas = (
         store.MongoStories(mongo, KEPT),
         store.MongoAccounts(mongo, KEPT),
         store.MongoReplicas(mongo),
@@ -62,13 +62,13 @@ async def test_every_query_has_an_index(realm: Realm, clock: HandClock) -> None:
     await stories.forget_author("user1", clock(), clock())
     assert await stories.receipt(ids[0])
     assert (await stories.audit(clock())).open["media"]
-    assert (await stories.census(clock())).overdue
+    assert (await stories.count_timers(clock())).overdue
     assert await accounts.latest("user1")
     for _ in range(30):
-        await roster.beat(new_id(), clock.forward(seconds=1))
+        await replicas.beat(new_id(), clock.forward(seconds=1))
     assert await slow_plans(mongo, recorder.commands) == []
-    wanted = {"_id": {"$in": [ids[-1], ids[-MANY], ids[0]]}, "due": {"$lte": clock()}}
-    for filter_ in (wanted, {"_id": wanted["_id"]}, {"_id": wanted["_id"], "due": {"$exists": True}}):
+    query = {"_id": {"$in": [ids[-1], ids[-MANY], ids[0]]}, "due": {"$lte": clock()}}
+    for filter_ in (query, {"_id": query["_id"]}, {"_id": query["_id"], "due": {"$exists": True}}):
         find = {"explain": {"find": "stories", "filter": filter_}, "verbosity": "executionStats"}
         stats = (await mongo.database.command(find, codec_options=ANY_DATE))["executionStats"]
         assert stats["totalDocsExamined"] <= 3, filter_

@@ -1,8 +1,8 @@
-"""What receipts promise."""
+"""Rules of receipts and retention."""
 
 from datetime import UTC, datetime, timedelta
 
-from stories_expiry.app import clears_after
+from stories_expiry.app import content_record_age
 from stories_expiry.domain.accounts import SERVICES, AccountReceipt
 from stories_expiry.domain.endings import MARK_RETENTION, MAX_RESEND_DELAY, Receipt, log_clears_by, resend_delay
 from stories_shared.kafka.topics import Topics
@@ -10,23 +10,25 @@ from stories_shared.kafka.topics import Topics
 END = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
 
-def test_the_log_is_clear_when_the_topic_that_keeps_longest_has_dropped_the_last_record() -> None:
+def test_log_clears_by_the_longest_record_age() -> None:
     erased = {"media": END + timedelta(seconds=2), "feed": END + timedelta(seconds=5)}
     receipt = Receipt("s", "ann", "expired", END, erased)
     assert log_clears_by(receipt, timedelta(days=7)) == END + timedelta(seconds=5, days=7)
 
 
-def test_dead_letter_views_are_what_the_log_keeps_longest() -> None:
+def test_dead_letter_views_have_the_longest_record_age() -> None:
     topics = Topics.of([timedelta(hours=24)])
     dead_letter = topics["story-viewed.engagement.dlq"]
     assert (
-        clears_after(topics) == dead_letter.retention + dead_letter.segment + timedelta(minutes=5) > timedelta(days=7)
+        content_record_age(topics)
+        == dead_letter.retention + dead_letter.segment + timedelta(minutes=5)
+        > timedelta(days=7)
     )
 
 
-def test_stories_that_live_for_weeks_stay_in_the_log_for_weeks() -> None:
+def test_record_age_follows_the_longest_story_lifetime() -> None:
     topics = Topics.of([timedelta(days=14)])
-    assert clears_after(topics) > timedelta(days=15)
+    assert content_record_age(topics) > timedelta(days=15)
 
 
 def test_marks_outlive_every_record() -> None:
@@ -34,7 +36,7 @@ def test_marks_outlive_every_record() -> None:
     assert max(topic.max_record_age for topic in topics.values()) < MARK_RETENTION
 
 
-def test_waiting_for_answers_doubles_up_to_a_quarter_of_an_hour() -> None:
+def test_resend_delay_doubles_up_to_fifteen_minutes() -> None:
     assert [resend_delay(times).total_seconds() for times in (1, 2, 3, 4)] == [15, 30, 60, 120]
     assert resend_delay(1_000_000) == MAX_RESEND_DELAY
 
@@ -52,6 +54,6 @@ def test_only_the_author_and_admins_read_a_receipt() -> None:
     assert not Receipt("s", None, "deleted", END).may_read("", admin=False)
 
 
-def test_an_account_is_erased_when_all_four_services_answered() -> None:
+def test_account_receipt_needs_all_services() -> None:
     assert AccountReceipt("r", "ann", END, dict.fromkeys(SERVICES, END)).complete
     assert not AccountReceipt("r", "ann", END, dict.fromkeys(SERVICES[:3], END)).complete

@@ -1,4 +1,4 @@
-"""The whole service on real servers, through its public doors: Kafka and HTTP."""
+"""The whole service on real servers, through Kafka and HTTP."""
 
 import asyncio
 import time
@@ -44,25 +44,25 @@ pytestmark = pytest.mark.servers
 STORES = ("media", "feed", "engagement")
 
 
-class World:
-    """What surrounds expiry: other services' mouths, everybody's ears, and as many replicas as a test starts."""
+class Harness:
+    """A publisher, a consumer of every topic, and replicas of expiry."""
 
     def __init__(self, realm: Realm, settings: ExpirySettings, publisher: Publisher) -> None:
         self.realm = realm
         self.settings = settings
         self.publisher = publisher
-        self.facts: list[ReceivedEvent[Any]] = []
+        self.records: list[ReceivedEvent[Any]] = []
 
     async def publish(self, *events: Event, event_id: str | None = None) -> None:
         for event in events:
             await self.publisher.publish(event, event_id=event_id)
 
-    def heard(self, event: type[Event]) -> list[ReceivedEvent[Any]]:
-        """Every fact of a topic so far."""
-        return [fact for fact in self.facts if isinstance(fact.event, event)]
+    def events(self, event: type[Event]) -> list[ReceivedEvent[Any]]:
+        """Every record of a topic so far."""
+        return [record for record in self.records if isinstance(record.event, event)]
 
-    async def listen(self) -> None:
-        """Hear every topic from its beginning, for ever."""
+    async def consume(self) -> None:
+        """Consume every topic from its beginning, until cancelled."""
         kafka = self.publisher.kafka
         reader = kafka.reader()
         await reader.start()
@@ -73,13 +73,13 @@ class World:
             while True:
                 for partition, records in (await reader.getmany(timeout_ms=50)).items():
                     event = EVENTS[kafka.plain(partition.topic)]
-                    self.facts.extend(decode_record(record, event) for record in records)
+                    self.records.extend(decode_record(record, event) for record in records)
         finally:
             await reader.stop()
 
     @asynccontextmanager
     async def replica(self) -> AsyncIterator[httpx.AsyncClient]:
-        """A replica that is ready, and a client of it."""
+        """Run a replica; yield a client once it is ready."""
         app: FastAPI = build_app(self.settings)
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
@@ -96,17 +96,17 @@ async def ready(client: httpx.AsyncClient) -> bool:
 
 
 @pytest.fixture
-async def world(realm: Realm) -> AsyncIterator[World]:
+async def expiry(realm: Realm) -> AsyncIterator[Harness]:
     settings = load(ExpirySettings, {name.lower(): value for name, value in realm.items()})
     kafka = Kafka.of(settings)
     await init(settings)
     await ensure_topics(kafka, Topics.for_settings(settings), 3, 1)
     publisher = Publisher(kafka, "ingest", system_now)
     await publisher.start()
-    made = World(realm, settings, publisher)
-    ears = asyncio.create_task(made.listen())
-    yield made
-    abandon(ears)  # a cancellation may be swallowed; nobody waits for it
+    harness = Harness(realm, settings, publisher)
+    consuming = asyncio.create_task(harness.consume())
+    yield harness
+    abandon(consuming)  # aiokafka may swallow the cancellation
     await publisher.stop()
 
 
@@ -115,66 +115,66 @@ async def receipt_of(client: httpx.AsyncClient, story_id: str, headers: dict[str
     return answer.json() if answer.status_code == 200 else None
 
 
-async def test_a_story_expires_on_time_and_its_receipt_closes_with_the_last_store(world: World) -> None:
-    async with world.replica() as client:
+async def test_story_expires_on_time_and_its_receipt_completes(expiry: Harness) -> None:
+    async with expiry.replica() as client:
         story = story_posted(truncate_to_ms(system_now()), lives=timedelta(seconds=2))
-        await world.publish(story, story)
-        assert await receipt_of(client, story.story_id, world.as_user("ann")) is None
-        (fact,) = await eventually(lambda: world.heard(StoryExpired))
-        assert fact.source == "/stories/expiry"
-        assert fact.event.author_id == "ann"
-        assert story.expires_at <= fact.event.expired_at < story.expires_at + timedelta(milliseconds=500)
-        receipt = await receipt_of(client, story.story_id, world.as_user("ann"))
+        await expiry.publish(story, story)
+        assert await receipt_of(client, story.story_id, expiry.as_user("ann")) is None
+        (record,) = await eventually(lambda: expiry.events(StoryExpired))
+        assert record.source == "/stories/expiry"
+        assert record.event.author_id == "ann"
+        assert story.expires_at <= record.event.expired_at < story.expires_at + timedelta(milliseconds=500)
+        receipt = await receipt_of(client, story.story_id, expiry.as_user("ann"))
         assert receipt is not None
         assert (receipt["ended"], receipt["ended_at"]) == ("expired", rfc3339(story.expires_at))
         assert receipt["erased"] == {"media": None, "feed": None, "engagement": None}
         for store in STORES:
             answer = StoryErased(story_id=story.story_id, store=store, erased_at=system_now())  # type: ignore[arg-type]
-            await world.publish(answer, answer)
-        complete = await eventually(lambda: complete_receipt(client, story.story_id, world))
+            await expiry.publish(answer, answer)
+        complete = await eventually(lambda: complete_receipt(client, story.story_id, expiry))
         assert complete["log_clears_by"] > complete["completed_at"] > complete["ended_at"]
         assert complete["held"] is None
-        assert await receipt_of(client, story.story_id, world.as_user("eve")) is None
-        assert await receipt_of(client, story.story_id, world.as_user("root", "admin")) == complete
+        assert await receipt_of(client, story.story_id, expiry.as_user("eve")) is None
+        assert await receipt_of(client, story.story_id, expiry.as_user("root", "admin")) == complete
 
 
-async def complete_receipt(client: httpx.AsyncClient, story_id: str, world: World) -> dict[str, Any] | None:
-    receipt = await receipt_of(client, story_id, world.as_user("ann"))
+async def complete_receipt(client: httpx.AsyncClient, story_id: str, expiry: Harness) -> dict[str, Any] | None:
+    receipt = await receipt_of(client, story_id, expiry.as_user("ann"))
     return receipt if receipt and receipt["complete"] else None
 
 
-async def test_a_deleted_story_never_expires_and_a_replay_of_everything_changes_nothing(world: World) -> None:
-    async with world.replica() as client:
+async def test_deleted_story_never_expires_and_replays_change_nothing(expiry: Harness) -> None:
+    async with expiry.replica() as client:
         story = story_posted(truncate_to_ms(system_now()), lives=timedelta(seconds=3))
         deleted = StoryDeleted(
             story_id=story.story_id, author_id="ann", deleted_at=truncate_to_ms(system_now()), by="author"
         )
         answers = [StoryErased(story_id=story.story_id, store=s, erased_at=system_now()) for s in STORES]  # type: ignore[arg-type]
-        await world.publish(story, deleted, *answers)
-        before = await eventually(lambda: complete_receipt(client, story.story_id, world))
+        await expiry.publish(story, deleted, *answers)
+        before = await eventually(lambda: complete_receipt(client, story.story_id, expiry))
         assert before["ended"] == "deleted"
-        await world.publish(story, deleted, *answers)
+        await expiry.publish(story, deleted, *answers)
         other = story_posted(truncate_to_ms(system_now()), lives=timedelta(seconds=3))
-        await world.publish(other)
-        await eventually(lambda: world.heard(StoryExpired))
-        assert {fact.event.story_id for fact in world.heard(StoryExpired)} == {other.story_id}
-        assert await receipt_of(client, story.story_id, world.as_user("ann")) == before
+        await expiry.publish(other)
+        await eventually(lambda: expiry.events(StoryExpired))
+        assert {record.event.story_id for record in expiry.events(StoryExpired)} == {other.story_id}
+        assert await receipt_of(client, story.story_id, expiry.as_user("ann")) == before
 
 
-async def test_of_two_replicas_one_ends_each_story_and_a_stopped_ones_share_is_ended_too(world: World) -> None:
+async def test_remaining_replica_ends_the_share_of_a_stopped_one(expiry: Harness) -> None:
     lives = timedelta(seconds=8)
     stories = [story_posted(truncate_to_ms(system_now()), lives=lives) for _ in range(40)]
     async with AsyncExitStack() as stack:
-        survivor = await stack.enter_async_context(world.replica())
-        async with world.replica() as stopped:
-            await asyncio.gather(*(world.publish(story) for story in stories))
+        survivor = await stack.enter_async_context(expiry.replica())
+        async with expiry.replica() as stopped:
+            await asyncio.gather(*(expiry.publish(story) for story in stories))
             await eventually(lambda: all_handled(40, survivor, stopped))
-        facts = await eventually(lambda: heard_at_least(world, StoryExpired, 40), within_s=25)
-    said = {(fact.event.story_id, fact.id) for fact in facts}
-    assert {story_id for story_id, _ in said} == {story.story_id for story in stories}
-    assert len(said) == len(stories)
+        records = await eventually(lambda: at_least(expiry, StoryExpired, 40), within_s=25)
+    published_ids = {(record.event.story_id, record.id) for record in records}
+    assert {story_id for story_id, _ in published_ids} == {story.story_id for story in stories}
+    assert len(published_ids) == len(stories)
     ends = {story.story_id: story.expires_at for story in stories}
-    assert max(fact.event.expired_at - ends[fact.event.story_id] for fact in facts) < timedelta(seconds=4)
+    assert max(record.event.expired_at - ends[record.event.story_id] for record in records) < timedelta(seconds=4)
 
 
 async def all_handled(number: int, *clients: httpx.AsyncClient) -> bool:
@@ -183,55 +183,55 @@ async def all_handled(number: int, *clients: httpx.AsyncClient) -> bool:
     return sum(float(line.split()[-1]) for line in lines if "story-posted" in line) >= number
 
 
-def heard_at_least(world: World, event: type[Event], number: int) -> list[ReceivedEvent[Any]]:
-    facts = world.heard(event)
-    return facts if len({fact.event.key for fact in facts}) >= number else []
+def at_least(expiry: Harness, event: type[Event], number: int) -> list[ReceivedEvent[Any]]:
+    records = expiry.events(event)
+    return records if len({record.event.key for record in records}) >= number else []
 
 
-async def test_endings_that_fall_into_an_outage_are_caught_up_with(world: World) -> None:
+async def test_stories_expired_during_an_outage_end_after_it(expiry: Harness) -> None:
     stories = [
         story_posted(truncate_to_ms(system_now()) - timedelta(hours=1), lives=timedelta(minutes=5)) for _ in range(30)
     ]
-    await world.publish(*stories)
-    async with world.replica():
-        facts = await eventually(lambda: heard_at_least(world, StoryExpired, 30))
-    assert len(facts) == 30
+    await expiry.publish(*stories)
+    async with expiry.replica():
+        records = await eventually(lambda: at_least(expiry, StoryExpired, 30))
+    assert len(records) == 30
 
 
-async def test_stories_that_came_due_while_nobody_ran_end_soon_after_the_start(world: World) -> None:
-    mongo = Mongo.connect(world.realm["MONGO_URL"], world.realm["MONGO_DATABASE"])
+async def test_overdue_stories_end_soon_after_start(expiry: Harness) -> None:
+    mongo = Mongo.connect(expiry.realm["MONGO_URL"], expiry.realm["MONGO_DATABASE"])
     due = truncate_to_ms(system_now()) - timedelta(seconds=30)
     timers = [Timer(new_id(), "ann", due - timedelta(hours=1), due, 1) for _ in range(10)]
     await MongoStories(mongo, timedelta(days=90)).arm(timers)
     await mongo.close()
-    async with world.replica():
-        facts = await eventually(lambda: heard_at_least(world, StoryExpired, 10), within_s=8)
-    assert {fact.event.story_id for fact in facts} == {timer.story_id for timer in timers}
+    async with expiry.replica():
+        records = await eventually(lambda: at_least(expiry, StoryExpired, 10), within_s=8)
+    assert {record.event.story_id for record in records} == {timer.story_id for timer in timers}
 
 
-async def test_an_unanswered_ending_is_said_again_with_the_same_data_and_id(
-    world: World, monkeypatch: pytest.MonkeyPatch
+async def test_unconfirmed_ending_is_republished_with_the_same_id(
+    expiry: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stories_expiry.store.update_pipelines.FIRST_RESEND_DELAY", timedelta(seconds=0.5))
-    async with world.replica() as client:
+    async with expiry.replica() as client:
         event_id = new_id()
         deleted = StoryDeleted(story_id=new_id(), author_id="ann", deleted_at=truncate_to_ms(system_now()), by="author")
-        await world.publish(deleted, event_id=event_id)
+        await expiry.publish(deleted, event_id=event_id)
         expired = story_posted(truncate_to_ms(system_now()) - timedelta(hours=2), lives=timedelta(hours=1))
-        await world.publish(expired)
-        first, second = (await eventually(lambda: heard_twice(world, StoryDeleted)))[:2]
+        await expiry.publish(expired)
+        first, second = (await eventually(lambda: twice(expiry, StoryDeleted)))[:2]
         assert first.event == second.event == deleted
         assert first.id == second.id == event_id
-        first, second = (await eventually(lambda: heard_twice(world, StoryExpired)))[:2]
+        first, second = (await eventually(lambda: twice(expiry, StoryExpired)))[:2]
         assert (first.event, first.id) == (second.event, second.id)
-        audit = (await client.get("/v1/admin/erasure", headers=world.as_user("root", "admin"))).json()
+        audit = (await client.get("/v1/admin/erasure", headers=expiry.as_user("root", "admin"))).json()
         assert audit["open"] == {"media": 2, "feed": 2, "engagement": 2}
         assert audit["oldest_s"] >= 3600
 
 
-async def backed_off(world: World, number: int) -> list[str]:
-    """Endings that were published in vain so often that the next time is minutes away."""
-    mongo = Mongo.connect(world.realm["MONGO_URL"], world.realm["MONGO_DATABASE"])
+async def backed_off(expiry: Harness, number: int) -> list[str]:
+    """Insert unconfirmed endings whose next resend is minutes away."""
+    mongo = Mongo.connect(expiry.realm["MONGO_URL"], expiry.realm["MONGO_DATABASE"])
     stories, now = MongoStories(mongo, timedelta(days=90)), truncate_to_ms(system_now())
     ids = [new_id() for _ in range(number)]
     for story_id in ids:
@@ -242,97 +242,99 @@ async def backed_off(world: World, number: int) -> list[str]:
     return ids
 
 
-async def begun(world: World) -> list[str]:
-    """Wait until a replica has published what waited when it began; that."""
-    ids = await backed_off(world, 1)
-    await eventually(lambda: published(world, ids) >= 1, within_s=30)
+async def begun(expiry: Harness) -> list[str]:
+    """Wait until the first republication of a replica; the ids."""
+    ids = await backed_off(expiry, 1)
+    await eventually(lambda: published(expiry, ids) >= 1, within_s=30)
     return ids
 
 
-def published(world: World, ids: list[str]) -> int:
-    """How often the endings were published, the rarest of them."""
-    counts = Counter(fact.event.key for fact in world.heard(StoryDeleted))
+def published(expiry: Harness, ids: list[str]) -> int:
+    """The least number of publications of these endings."""
+    counts = Counter(record.event.key for record in expiry.events(StoryDeleted))
     return min(counts[story_id] for story_id in ids)
 
 
-async def answer(world: World, ids: list[str]) -> None:
-    """All stores answer these endings."""
+async def answer(expiry: Harness, ids: list[str]) -> None:
+    """Publish confirmations of all stores for these endings."""
     at = truncate_to_ms(system_now())
     answers = [StoryErased(story_id=story_id, store=store, erased_at=at) for story_id in ids for store in STORES]  # type: ignore[arg-type]
-    await world.publisher.publish_all([OutgoingEvent(answer) for answer in answers])
+    await expiry.publisher.publish_all([OutgoingEvent(answer) for answer in answers])
 
 
-async def test_open_endings_are_published_at_once_when_kafka_is_back(world: World) -> None:
-    servers = world.realm.servers
-    async with world.replica() as client:
-        before = await begun(world)
-        ids = await backed_off(world, 120)
+async def test_open_endings_are_republished_when_kafka_recovers(expiry: Harness) -> None:
+    servers = expiry.realm.servers
+    async with expiry.replica() as client:
+        before = await begun(expiry)
+        ids = await backed_off(expiry, 120)
         soon = story_posted(truncate_to_ms(system_now()), lives=timedelta(seconds=4))
-        await world.publish(soon)
-        await eventually(lambda: timer_in_store(world, soon.story_id))
+        await expiry.publish(soon)
+        await eventually(lambda: timer_in_store(expiry, soon.story_id))
         servers.kill(servers.kafka)
         await eventually(lambda: impaired(client), within_s=30)
-        await eventually(lambda: ended_in_store(world, soon.story_id), within_s=30)
+        await eventually(lambda: ended_in_store(expiry, soon.story_id), within_s=30)
         await asyncio.to_thread(servers.start, servers.kafka)
-        await eventually(lambda: published(world, ids) >= 1 and world.heard(StoryExpired), within_s=25)
-        await answer(world, [*before, *ids, soon.story_id])
-        await eventually(lambda: nothing_open(client, world), within_s=25)
+        await eventually(lambda: published(expiry, ids) >= 1 and expiry.events(StoryExpired), within_s=25)
+        await answer(expiry, [*before, *ids, soon.story_id])
+        await eventually(lambda: nothing_open(client, expiry), within_s=25)
 
 
 async def impaired(client: httpx.AsyncClient) -> bool:
     return "kafka" in (await client.get("/readyz")).json()["problems"]
 
 
-async def timer_in_store(world: World, story_id: str) -> bool:
-    mongo = Mongo.connect(world.realm["MONGO_URL"], world.realm["MONGO_DATABASE"])
+async def timer_in_store(expiry: Harness, story_id: str) -> bool:
+    mongo = Mongo.connect(expiry.realm["MONGO_URL"], expiry.realm["MONGO_DATABASE"])
     try:
         return await mongo["stories"].find_one({"_id": story_id}) is not None
     finally:
         await mongo.close()
 
 
-async def ended_in_store(world: World, story_id: str) -> bool:
-    mongo = Mongo.connect(world.realm["MONGO_URL"], world.realm["MONGO_DATABASE"])
+async def ended_in_store(expiry: Harness, story_id: str) -> bool:
+    mongo = Mongo.connect(expiry.realm["MONGO_URL"], expiry.realm["MONGO_DATABASE"])
     try:
         return await MongoStories(mongo, timedelta(days=90)).receipt(story_id) is not None
     finally:
         await mongo.close()
 
 
-async def nothing_open(client: httpx.AsyncClient, world: World) -> bool:
-    answer = await client.get("/v1/admin/erasure", headers=world.as_user("root", "admin"))
+async def nothing_open(client: httpx.AsyncClient, expiry: Harness) -> bool:
+    answer = await client.get("/v1/admin/erasure", headers=expiry.as_user("root", "admin"))
     return answer.status_code == 200 and not any(answer.json()["open"].values())
 
 
-async def test_open_endings_are_published_at_once_when_a_store_is_back(world: World) -> None:
-    async with world.replica():
-        await begun(world)
-        ids = await backed_off(world, 120)
-        await answer(world, [new_id()])
-        await eventually(lambda: published(world, ids) >= 1, within_s=30)
+async def test_open_endings_are_republished_when_a_store_recovers(expiry: Harness) -> None:
+    async with expiry.replica():
+        await begun(expiry)
+        ids = await backed_off(expiry, 120)
+        await answer(expiry, [new_id()])
+        await eventually(lambda: published(expiry, ids) >= 1, within_s=30)
 
 
-def heard_twice(world: World, event: type[Event]) -> list[ReceivedEvent[Any]]:
-    facts = world.heard(event)
-    return facts if len(facts) >= 2 else []
+def twice(expiry: Harness, event: type[Event]) -> list[ReceivedEvent[Any]]:
+    records = expiry.events(event)
+    return records if len(records) >= 2 else []
 
 
-async def test_an_account_is_erased_once_per_key_and_its_receipt_closes_with_the_fourth_service(world: World) -> None:
-    async with world.replica() as client:
-        admin = world.as_user("root", "admin")
+async def test_account_erasure_is_idempotent_and_completes(
+    expiry: Harness,
+) -> None:
+    async with expiry.replica() as client:
+        admin = expiry.as_user("root", "admin")
         path = "/v1/admin/users/ann/erasure"
         assert (await client.get(path, headers=admin)).status_code == 404
         answers = [await client.post(path, headers=admin | {"Idempotency-Key": "k1"}) for _ in range(2)]
         assert [answer.status_code for answer in answers] == [202, 202]
         receipt_id = answers[0].json()["receipt_id"]
         assert answers[1].json()["receipt_id"] == receipt_id
-        (fact,) = await eventually(lambda: world.heard(UserErased))
-        assert (fact.event.user_id, fact.event.receipt_id) == ("ann", receipt_id)
-        own = await eventually(lambda: world.heard(UserDataErased))
-        assert {said.event.service for said in own} == {"expiry"}
-        for service in ("ingest", "feed", "engagement"):
-            said = UserDataErased(receipt_id=receipt_id, user_id="ann", service=service, erased_at=system_now())  # type: ignore[arg-type]
-            await world.publish(said, said)
+        (record,) = await eventually(lambda: expiry.events(UserErased))
+        assert (record.event.user_id, record.event.receipt_id) == ("ann", receipt_id)
+        own = await eventually(lambda: expiry.events(UserDataErased))
+        assert {event.event.service for event in own} == {"expiry"}
+        for name in ("ingest", "feed", "engagement"):
+            answer = UserDataErased(receipt_id=receipt_id, user_id="ann", service=name, erased_at=system_now())  # type: ignore[arg-type]
+            await expiry.publish(answer, answer)
         receipt = await eventually(lambda: complete_account(client, path, admin))
         assert set(receipt["erased"]) == {"ingest", "feed", "engagement", "expiry"}
 
@@ -342,24 +344,24 @@ async def complete_account(client: httpx.AsyncClient, path: str, admin: dict[str
     return receipt if receipt["complete"] else None
 
 
-async def test_an_outside_demand_to_erase_a_user_gets_one_receipt_however_often_it_is_read(world: World) -> None:
-    outsider = Publisher(world.publisher.kafka, "ingest", system_now)
+async def test_external_account_erasure_gets_one_receipt(expiry: Harness) -> None:
+    outsider = Publisher(expiry.publisher.kafka, "ingest", system_now)
     outsider.source = "/accounts"
     await outsider.start()
-    demand = UserErased(user_id="bob", at=truncate_to_ms(system_now()))
+    erasure = UserErased(user_id="bob", at=truncate_to_ms(system_now()))
     event_id = new_id()
     for _ in range(2):
-        await outsider.publish(demand, event_id=event_id)
+        await outsider.publish(erasure, event_id=event_id)
     await outsider.stop()
-    async with world.replica() as client:
-        own = await eventually(lambda: heard_twice(world, UserDataErased))
-        assert len({said.event.receipt_id for said in own}) == 1
-        answer = await client.get("/v1/admin/users/bob/erasure", headers=world.as_user("root", "admin"))
+    async with expiry.replica() as client:
+        own = await eventually(lambda: twice(expiry, UserDataErased))
+        assert len({event.event.receipt_id for event in own}) == 1
+        answer = await client.get("/v1/admin/users/bob/erasure", headers=expiry.as_user("root", "admin"))
         assert answer.json()["receipt_id"] == own[0].event.receipt_id
 
 
-async def test_an_outsiders_deletion_by_the_author_is_dead_lettered(world: World) -> None:
-    outsider = Publisher(world.publisher.kafka, "ingest", system_now)
+async def test_external_deletion_by_the_author_is_dead_lettered(expiry: Harness) -> None:
+    outsider = Publisher(expiry.publisher.kafka, "ingest", system_now)
     outsider.source = "/moderation"
     await outsider.start()
     forged = StoryDeleted(story_id=new_id(), deleted_at=truncate_to_ms(system_now()), by="author")
@@ -367,8 +369,8 @@ async def test_an_outsiders_deletion_by_the_author_is_dead_lettered(world: World
     await outsider.publish(forged)
     await outsider.publish(honest)
     await outsider.stop()
-    async with world.replica() as client:
-        admin = world.as_user("root", "admin")
+    async with expiry.replica() as client:
+        admin = expiry.as_user("root", "admin")
         await eventually(lambda: receipt_of(client, honest.story_id, admin))
         await eventually(lambda: dead_letter_one(client))
         assert await receipt_of(client, forged.story_id, admin) is None
@@ -379,66 +381,66 @@ async def dead_letter_one(client: httpx.AsyncClient) -> bool:
 
 
 @pytest.mark.parametrize("path", ["/v1/admin/erasure", "/v1/admin/users/ann/erasure", "/v1/stories/{id}/receipt"])
-async def test_nobody_is_answered_without_a_token_nor_shown_what_is_not_theirs(world: World, path: str) -> None:
-    async with world.replica() as client:
-        asked = path.replace("{id}", new_id())
-        assert (await client.get(asked)).status_code == 401
-        assert (await client.get(asked, headers=world.as_user("eve"))).status_code == 404
+async def test_routes_require_a_token_and_hide_from_other_users(expiry: Harness, path: str) -> None:
+    async with expiry.replica() as client:
+        url = path.replace("{id}", new_id())
+        assert (await client.get(url)).status_code == 401
+        assert (await client.get(url, headers=expiry.as_user("eve"))).status_code == 404
 
 
-async def test_a_frozen_database_is_answered_with_503_within_three_seconds(world: World) -> None:
-    async with world.replica() as client:
-        servers = world.realm.servers
+async def test_frozen_mongodb_is_answered_with_503_in_time(expiry: Harness) -> None:
+    async with expiry.replica() as client:
+        servers = expiry.realm.servers
         with servers.frozen(servers.mongod):
             began = time.monotonic()
-            answer = await client.get(f"/v1/stories/{new_id()}/receipt", headers=world.as_user("ann"))
+            answer = await client.get(f"/v1/stories/{new_id()}/receipt", headers=expiry.as_user("ann"))
             assert (answer.status_code, answer.json()["type"]) == (503, "urn:stories:unavailable")
             assert "retry-after" in answer.headers
             assert time.monotonic() - began < 3
 
 
-async def test_reads_are_limited(realm: Realm, world: World) -> None:
-    world.settings = world.settings.model_copy(update={"limit_reads": 2})
-    async with world.replica() as client:
-        path, ann = f"/v1/stories/{new_id()}/receipt", world.as_user("ann")
+async def test_reads_are_limited(realm: Realm, expiry: Harness) -> None:
+    expiry.settings = expiry.settings.model_copy(update={"limit_reads": 2})
+    async with expiry.replica() as client:
+        path, ann = f"/v1/stories/{new_id()}/receipt", expiry.as_user("ann")
         codes = [(await client.get(path, headers=ann)).status_code for _ in range(3)]
         assert codes == [404, 404, 429]
 
 
-async def test_one_of_two_replicas_counts_what_is_in_the_store(world: World) -> None:
-    async with world.replica() as one, world.replica() as other:
-        await backed_off(world, 3)
+async def test_gauges_are_set_by_one_of_two_replicas(expiry: Harness) -> None:
+    async with expiry.replica() as one, expiry.replica() as other:
+        await backed_off(expiry, 3)
 
         async def open_receipts() -> list[float]:
             pages = [(await client.get("/metrics")).text for client in (one, other)]
             lines = [line for page in pages for line in page.splitlines() if 'receipts_open{store="feed"}' in line]
             return [float(line.split()[-1]) for line in lines]
 
-        async def one_tells() -> bool:
+        async def one_counts() -> bool:
             return sorted(await open_receipts()) == [0.0, 3.0]
 
-        await eventually(one_tells, within_s=60)
+        await eventually(one_counts, within_s=60)
 
 
-async def test_erasures_are_limited_as_writes(world: World) -> None:
-    world.settings = world.settings.model_copy(update={"limit_writes": 1})
-    async with world.replica() as client:
-        path, admin = "/v1/admin/users/ann/erasure", world.as_user("root", "admin")
+async def test_erasures_are_limited_as_writes(expiry: Harness) -> None:
+    expiry.settings = expiry.settings.model_copy(update={"limit_writes": 1})
+    async with expiry.replica() as client:
+        path, admin = "/v1/admin/users/ann/erasure", expiry.as_user("root", "admin")
         answers = [await client.post(path, headers=admin) for _ in range(2)]
         assert [answer.status_code for answer in answers] == [202, 429]
         assert answers[0].headers["ratelimit-policy"] == '"writes";q=1;w=60'
         assert (await client.get(path, headers=admin)).status_code == 200
 
 
-async def test_every_metric_of_the_catalogue_is_there_and_every_event_has_its_group(world: World) -> None:
-    async with world.replica() as client:
+async def test_metrics_are_exposed_and_every_event_has_a_group(expiry: Harness) -> None:
+    async with expiry.replica() as client:
         page = await eventually(lambda: counted_all(client))
         for name in ("timers_overdue", "timer_oldest_overdue_seconds", "expiry_lateness_seconds_bucket"):
             assert f"stories_{name}" in page
-    heard = {"story-posted", "story-deleted", "story-erased", "user-erased", "user-data-erased"}
-    groups = {subscriber.group_id for subscriber in build_app(world.settings).state.runtime.subscribers}
-    assert groups == {f"{world.realm.prefix}expiry.{topic}" for topic in heard}
-    assert heard <= EVENTS.keys()
+    topics = {"story-posted", "story-deleted", "story-erased", "user-erased", "user-data-erased"}
+    groups = {subscriber.group_id for subscriber in build_app(expiry.settings).state.runtime.subscribers}
+    assert groups == {f"{expiry.realm.prefix}expiry.{topic}" for topic in topics}
+    assert topics <= EVENTS.keys()
 
 
 async def counted_all(client: httpx.AsyncClient) -> str | None:

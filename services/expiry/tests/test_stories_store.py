@@ -35,16 +35,14 @@ async def test_a_timer_is_due_at_its_time_and_fires_once(stories: Store, clock: 
     assert await stories.arm([set_]) == {set_.story_id}
     assert await stories.fire([set_.story_id], clock.forward(seconds=9.999)) == set()
     assert await stories.due(clock(), clock() + timedelta(seconds=1), 10) == [
-        Due(set_.expires_at, set_.story_id, heard=False)
+        Due(set_.expires_at, set_.story_id, local_only=False)
     ]
     assert await stories.fire([set_.story_id], clock.forward(milliseconds=1)) == {set_.story_id}
     assert await stories.fire([set_.story_id], clock()) == set()
     assert await stories.due(clock() - timedelta(days=1), clock() + timedelta(days=1), 10) == []
 
 
-async def test_arming_again_changes_nothing_but_a_higher_revision_may_move_the_timer(
-    stories: Store, clock: HandClock
-) -> None:
+async def test_only_a_higher_revision_moves_the_timer(stories: Store, clock: HandClock) -> None:
     first = timer(clock, revision=2)
     await stories.arm([first, first])
     await stories.arm([timer(clock, first.story_id, revision=1, lives_s=99)])
@@ -65,7 +63,7 @@ async def test_an_ended_story_gets_no_timer_again(stories: Store, clock: HandClo
     assert await stories.due(clock() - timedelta(days=1), clock() + timedelta(days=1), 10) == []
 
 
-async def test_only_some_of_many_win_where_others_fired_before(stories: Store, clock: HandClock) -> None:
+async def test_fire_returns_only_stories_ended_by_this_call(stories: Store, clock: HandClock) -> None:
     timers = [timer(clock) for _ in range(20)]
     await stories.arm(timers)
     ids = [each.story_id for each in timers]
@@ -74,9 +72,7 @@ async def test_only_some_of_many_win_where_others_fired_before(stories: Store, c
     assert await stories.fire(ids, clock()) == set(ids[5:])
 
 
-async def test_a_living_story_has_no_receipt_and_an_ended_one_waits_for_three_stores(
-    stories: Store, clock: HandClock
-) -> None:
+async def test_ended_story_has_a_receipt_that_waits_for_three_stores(stories: Store, clock: HandClock) -> None:
     set_ = timer(clock)
     await stories.arm([set_])
     assert await stories.receipt(set_.story_id) is None
@@ -94,7 +90,7 @@ async def test_a_living_story_has_no_receipt_and_an_ended_one_waits_for_three_st
     assert audit.oldest_s["feed"] == 5.0
 
 
-async def test_the_last_answer_completes_a_receipt_and_first_answers_stand(stories: Store, clock: HandClock) -> None:
+async def test_last_confirmation_completes_and_first_ones_are_final(stories: Store, clock: HandClock) -> None:
     story_id, ended_at = new_id(), clock()
     await stories.delete(deletion(story_id, ended_at), clock())
     clock.forward(seconds=2)
@@ -116,7 +112,7 @@ async def test_the_last_answer_completes_a_receipt_and_first_answers_stand(stori
     assert set((await stories.audit(clock())).open.values()) == {0}
 
 
-async def test_answers_that_come_before_their_ending_count(stories: Store, clock: HandClock) -> None:
+async def test_confirmations_before_their_ending_count(stories: Store, clock: HandClock) -> None:
     story_id = new_id()
     assert await stories.accept(answers(story_id, clock()), clock()) == []
     assert await stories.receipt(story_id) is None
@@ -126,7 +122,7 @@ async def test_answers_that_come_before_their_ending_count(stories: Store, clock
     assert receipt.complete
 
 
-async def test_answers_do_not_stop_a_timer(stories: Store, clock: HandClock) -> None:
+async def test_confirmations_do_not_stop_a_timer(stories: Store, clock: HandClock) -> None:
     set_ = timer(clock)
     await stories.accept(answers(set_.story_id, clock())[:1], clock())
     assert await stories.arm([set_]) == {set_.story_id}
@@ -135,9 +131,7 @@ async def test_answers_do_not_stop_a_timer(stories: Store, clock: HandClock) -> 
     assert (await stories.audit(clock())).open == {"media": 0, "feed": 0, "engagement": 1}
 
 
-async def test_the_first_ending_stands_unless_the_deletion_was_before_the_expiry(
-    stories: Store, clock: HandClock
-) -> None:
+async def test_first_ending_is_final_unless_deleted_before_expiry(stories: Store, clock: HandClock) -> None:
     late, early = timer(clock), timer(clock)
     await stories.arm([late, early])
     clock.forward(seconds=12)
@@ -152,7 +146,7 @@ async def test_the_first_ending_stands_unless_the_deletion_was_before_the_expiry
     ]
 
 
-async def test_an_outsiders_deletion_takes_its_author_from_our_own_record(stories: Store, clock: HandClock) -> None:
+async def test_external_deletion_takes_its_author_from_the_timer(stories: Store, clock: HandClock) -> None:
     known, unknown = timer(clock), timer(clock)
     await stories.arm([known])
     for each in (known, unknown):
@@ -162,12 +156,12 @@ async def test_an_outsiders_deletion_takes_its_author_from_our_own_record(storie
     ]
     assert authors == ["ann", None]
     await stories.arm([unknown])
-    told = await stories.receipt(unknown.story_id)
-    assert told is not None
-    assert told.author_id == "ann"
+    receipt = await stories.receipt(unknown.story_id)
+    assert receipt is not None
+    assert receipt.author_id == "ann"
 
 
-async def test_what_is_not_answered_in_time_is_said_again_ever_more_rarely(stories: Store, clock: HandClock) -> None:
+async def test_unconfirmed_endings_are_resent_with_backoff(stories: Store, clock: HandClock) -> None:
     story_id = new_id()
     await stories.delete(deletion(story_id, clock()), clock())
     assert await stories.mark_for_resend(clock.forward(seconds=14), 10) == 0
@@ -178,13 +172,13 @@ async def test_what_is_not_answered_in_time_is_said_again_ever_more_rarely(stori
     assert await stories.mark_for_resend(clock.forward(days=1), 10) == 0
 
 
-async def test_what_waits_long_is_due_at_once_when_hastened(stories: Store, clock: HandClock) -> None:
-    waits, fresh, answered = new_id(), new_id(), new_id()
+async def test_hasten_makes_long_delays_due_now(stories: Store, clock: HandClock) -> None:
+    waits, recent, answered = new_id(), new_id(), new_id()
     for story_id in (waits, answered):
         await stories.delete(deletion(story_id, clock()), clock())
     for seconds in (15, 30, 60):
         assert await stories.mark_for_resend(clock.forward(seconds=seconds), 10) == 2
-    await stories.delete(deletion(fresh, clock()), clock())
+    await stories.delete(deletion(recent, clock()), clock())
     await stories.accept(answers(waits, clock())[:1], clock())
     await stories.accept(answers(answered, clock()), clock())
     assert await stories.hasten(clock(), 10, "media") == 0
@@ -194,7 +188,7 @@ async def test_what_waits_long_is_due_at_once_when_hastened(stories: Store, cloc
     assert await stories.mark_for_resend(clock.forward(seconds=15), 10) == 2
 
 
-async def test_hastening_is_bounded(stories: Store, clock: HandClock) -> None:
+async def test_hasten_is_bounded(stories: Store, clock: HandClock) -> None:
     for _ in range(5):
         await stories.delete(deletion(new_id(), clock()), clock())
     for seconds in (15, 30):
@@ -202,52 +196,50 @@ async def test_hastening_is_bounded(stories: Store, clock: HandClock) -> None:
     assert [await stories.hasten(clock(), 2) for _ in range(4)] == [2, 2, 1, 0]
 
 
-async def test_a_store_that_is_added_later_reopens_no_receipt(stories: Store, clock: HandClock) -> None:
+async def test_new_store_reopens_no_receipt(stories: Store, clock: HandClock) -> None:
     complete, still_open, later = new_id(), new_id(), new_id()
     for story_id in (complete, still_open):
         await stories.delete(deletion(story_id, clock()), clock())
     await stories.accept([*answers(complete, clock()), *answers(still_open, clock())[:2]], clock())
     before = await stories.receipt(complete)
-    grown: Any = with_stores(stories, *STORES, "archive")
-    await grown.accept([*answers(complete, clock.forward(days=1)), answers(still_open, clock())[2]], clock())
-    await grown.delete(deletion(complete, clock()), clock())
-    assert await grown.receipt(complete) == before
+    larger: Any = with_stores(stories, *STORES, "archive")
+    await larger.accept([*answers(complete, clock.forward(days=1)), answers(still_open, clock())[2]], clock())
+    await larger.delete(deletion(complete, clock()), clock())
+    assert await larger.receipt(complete) == before
     assert before is not None
     assert before.complete
-    assert (await grown.receipt(still_open)).complete
-    await grown.delete(deletion(later, clock()), clock())
-    await grown.accept(answers(later, clock()), clock())
-    assert not (await grown.receipt(later)).complete
-    assert await grown.mark_for_resend(clock.forward(days=1), 10) == 1
+    assert (await larger.receipt(still_open)).complete
+    await larger.delete(deletion(later, clock()), clock())
+    await larger.accept(answers(later, clock()), clock())
+    assert not (await larger.receipt(later)).complete
+    assert await larger.mark_for_resend(clock.forward(days=1), 10) == 1
 
 
-async def test_receipts_from_before_expected_stores_were_kept_stay_complete(
-    mongo: Mongo, realm: Realm, clock: HandClock
-) -> None:
+async def test_receipts_without_expected_stores_stay_complete(mongo: Mongo, realm: Realm, clock: HandClock) -> None:
     stories, story_id = MongoStories(mongo, timedelta(days=90)), new_id()
     await stories.delete(deletion(story_id, clock()), clock())
     await stories.accept(answers(story_id, clock()), clock())
     await stories.collection.update_one({"_id": story_id}, {"$unset": {"expected": ""}})
-    grown: Any = with_stores(stories, *STORES, "archive")
-    await grown.accept(answers(story_id, clock.forward(days=1)), clock())
-    receipt = await grown.receipt(story_id)
+    larger: Any = with_stores(stories, *STORES, "archive")
+    await larger.accept(answers(story_id, clock.forward(days=1)), clock())
+    receipt = await larger.receipt(story_id)
     assert (receipt.complete, set(receipt.expected)) == (True, set(STORES))
 
 
 def with_stores(stories: Store, *names: Any) -> Store:
-    """The same records, as a release sees them that has these stores."""
-    grown = copy.copy(stories)
-    grown.expected = names
-    return grown
+    """A store on the same documents with other expected stores."""
+    larger = copy.copy(stories)
+    larger.expected = names
+    return larger
 
 
-async def test_the_census_counts_what_runs_and_what_is_overdue(stories: Store, clock: HandClock) -> None:
+async def test_pending_and_overdue_timers_are_counted(stories: Store, clock: HandClock) -> None:
     await stories.arm([timer(clock, lives_s=lives) for lives in (1, 2, 60)])
-    census = await stories.census(clock.forward(seconds=4))
+    census = await stories.count_timers(clock.forward(seconds=4))
     assert (census.timers, census.overdue, census.oldest_overdue_s) == (3, 2, 3.0)
 
 
-async def test_an_erased_authors_receipts_stay_readable_but_not_for_as_long(stories: Store, clock: HandClock) -> None:
+async def test_receipts_of_an_erased_author_expire_sooner(stories: Store, clock: HandClock) -> None:
     before, after = timer(clock), timer(clock)
     await stories.arm([before])
     for each in (before, after):
@@ -267,7 +259,7 @@ async def test_an_erased_authors_receipts_stay_readable_but_not_for_as_long(stor
     assert receipt.may_read("ann", admin=False)
 
 
-async def test_a_story_deleted_by_an_erasure_is_forgotten_with_the_marks(stories: Store, clock: HandClock) -> None:
+async def test_story_deleted_by_an_erasure_expires_with_the_marks(stories: Store, clock: HandClock) -> None:
     story_id = new_id()
     await stories.delete(deletion(story_id, clock(), by="erasure"), clock())
     assert await forgotten_after(stories, story_id, clock()) is None
@@ -276,7 +268,7 @@ async def test_a_story_deleted_by_an_erasure_is_forgotten_with_the_marks(stories
 
 
 async def forgotten_after(stories: Store, story_id: str, now: datetime) -> timedelta | None:
-    """How long from now on the record stays, or None where it stays as long as it is open."""
+    """The remaining retention of a receipt, or None while it is open."""
     if isinstance(stories, MemoryStories):
         at = stories.rows[story_id].delete_at
     else:

@@ -1,54 +1,56 @@
-"""The verbs of timers, on fakes."""
+"""Use cases of timers, on fakes."""
 
 from datetime import timedelta
 
 from stories_expiry.domain.timers import LiveReplicas, TimerWheel
-from stories_expiry.testing import MemoryReplicas, MemoryStories, fact, story_posted
+from stories_expiry.testing import MemoryReplicas, MemoryStories, record, story_posted
 from stories_expiry.usecases import timers
 from stories_expiry.usecases.timers import ArmTimers, FireDue, FireOverdue, Heartbeat, LoadAhead
 from stories_shared.testing import HandClock
 
 
 class Replica:
-    """One replica's part of the firing, over a store that all share."""
+    """The timer use cases of one replica, over a shared store."""
 
-    def __init__(self, stories: MemoryStories, clock: HandClock, me: str = "a", crew: tuple[str, ...] = ("a",)) -> None:
+    def __init__(
+        self, stories: MemoryStories, clock: HandClock, me: str = "a", replicas: tuple[str, ...] = ("a",)
+    ) -> None:
         self.wheel = TimerWheel()
-        self.woken = 0
+        self.wakeups = 0
         self.arm = ArmTimers(stories, self.wheel, clock, self.wake)
         self.load = LoadAhead(stories, self.wheel, clock)
-        self.fire_due = FireDue(stories, self.wheel, lambda: LiveReplicas(me, crew), clock)
-        self.fire_overdue = FireOverdue(stories, lambda: LiveReplicas(me, crew), clock)
+        self.fire_due = FireDue(stories, self.wheel, lambda: LiveReplicas(me, replicas), clock)
+        self.fire_overdue = FireOverdue(stories, lambda: LiveReplicas(me, replicas), clock)
 
     def wake(self) -> None:
-        self.woken += 1
+        self.wakeups += 1
 
 
 async def test_a_story_ends_at_its_time() -> None:
     clock, stories = HandClock(), MemoryStories()
     replica = Replica(stories, clock)
     story = story_posted(clock(), lives=timedelta(seconds=20))
-    await replica.arm([fact(story, clock())])
+    await replica.arm([record(story, clock())])
     clock.forward(seconds=19.999)
     assert await replica.fire_due() == []
     clock.forward(milliseconds=1)
     assert [(fired.story_id, fired.late_s) for fired in await replica.fire_due()] == [(story.story_id, 0.0)]
-    assert replica.woken == 1
+    assert replica.wakeups == 1
 
 
-async def test_a_story_heard_of_after_its_time_ends_at_once() -> None:
+async def test_story_consumed_after_its_expiry_ends_at_once() -> None:
     clock, stories = HandClock(), MemoryStories()
     story = story_posted(clock(), lives=timedelta(seconds=20))
     clock.forward(seconds=120)
-    replica = Replica(stories, clock, crew=("a", "b", "c"))
-    await replica.arm([fact(story, clock())])
+    replica = Replica(stories, clock, replicas=("a", "b", "c"))
+    await replica.arm([record(story, clock())])
     assert [fired.late_s for fired in await replica.fire_due()] == [100.0]
 
 
 async def test_a_replayed_story_is_ended_once() -> None:
     clock, stories = HandClock(), MemoryStories()
     replica = Replica(stories, clock)
-    posted = fact(story_posted(clock(), lives=timedelta(seconds=20)), clock())
+    posted = record(story_posted(clock(), lives=timedelta(seconds=20)), clock())
     await replica.arm([posted, posted])
     clock.forward(seconds=20)
     assert len(await replica.fire_due()) == 1
@@ -57,11 +59,11 @@ async def test_a_replayed_story_is_ended_once() -> None:
     assert await replica.fire_overdue() == []
 
 
-async def test_only_the_next_minute_is_in_memory_and_a_restart_loses_nothing() -> None:
+async def test_only_the_next_minute_of_timers_is_in_memory() -> None:
     clock, stories = HandClock(), MemoryStories()
     posting = Replica(stories, clock)
     lives = [timedelta(minutes=minutes) for minutes in range(2, 12)]
-    await posting.arm([fact(story_posted(clock(), lives=each), clock()) for each in lives])
+    await posting.arm([record(story_posted(clock(), lives=each), clock()) for each in lives])
     assert len(posting.wheel) == 0
     restarted = Replica(stories, clock)
     ended = 0
@@ -73,11 +75,11 @@ async def test_only_the_next_minute_is_in_memory_and_a_restart_loses_nothing() -
     assert ended == len(lives)
 
 
-async def test_of_two_replicas_each_ends_its_share_on_time_and_none_is_ended_twice() -> None:
+async def test_two_replicas_end_their_shares_once_and_on_time() -> None:
     clock, stories = HandClock(), MemoryStories()
-    crew = ("a", "b")
-    both = [Replica(stories, clock, me, crew) for me in crew]
-    await both[0].arm([fact(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(100)])
+    replicas = ("a", "b")
+    both = [Replica(stories, clock, me, replicas) for me in replicas]
+    await both[0].arm([record(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(100)])
     clock.forward(seconds=570)
     for replica in both:
         assert await replica.load() == 100
@@ -87,10 +89,10 @@ async def test_of_two_replicas_each_ends_its_share_on_time_and_none_is_ended_twi
     assert all(len(share) > 20 for share in shares)
 
 
-async def test_what_a_dead_replica_preferred_is_ended_by_another_a_second_late() -> None:
+async def test_share_of_a_dead_replica_ends_a_second_late() -> None:
     clock, stories = HandClock(), MemoryStories()
     alive = Replica(stories, clock, "a", ("a", "dead"))
-    await alive.arm([fact(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(50)])
+    await alive.arm([record(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(50)])
     clock.forward(minutes=9, seconds=30)
     await alive.load()
     clock.forward(seconds=30)
@@ -101,10 +103,10 @@ async def test_what_a_dead_replica_preferred_is_ended_by_another_a_second_late()
     assert len(share) + len(await alive.fire_overdue()) == 50
 
 
-async def test_a_full_wheel_leaves_the_rest_to_the_store() -> None:
+async def test_timers_beyond_the_capacity_are_fired_as_overdue() -> None:
     clock, stories = HandClock(), MemoryStories()
     replica = Replica(stories, clock)
-    await replica.arm([fact(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(30)])
+    await replica.arm([record(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(30)])
     clock.forward(minutes=9, seconds=50)
     replica.wheel.capacity = 10
     assert await replica.load() == 10
@@ -114,18 +116,20 @@ async def test_a_full_wheel_leaves_the_rest_to_the_store() -> None:
     assert len(await replica.fire_overdue()) == 20
 
 
-async def test_a_long_outage_is_caught_up_with_in_bounded_turns() -> None:
+async def test_overdue_sweep_fires_in_bounded_batches() -> None:
     clock, stories = HandClock(), MemoryStories()
     replica = Replica(stories, clock)
-    posted = [fact(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(timers.LOOK_AT_ONCE + 5)]
+    posted = [
+        record(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(timers.OVERDUE_BATCH + 5)
+    ]
     await replica.arm(posted)
     clock.forward(days=1)
     assert len(await replica.fire_overdue()) == len(posted)
 
 
-async def test_the_crew_is_who_lately_showed_a_sign_of_life() -> None:
-    clock, roster = HandClock(), MemoryReplicas()
-    first, second = Heartbeat(roster, "a", clock), Heartbeat(roster, "b", clock)
+async def test_live_replicas_are_those_with_a_recent_heartbeat() -> None:
+    clock, replicas = HandClock(), MemoryReplicas()
+    first, second = Heartbeat(replicas, "a", clock), Heartbeat(replicas, "b", clock)
     assert first.current() == LiveReplicas("a", ("a",))
     await first()
     await second()

@@ -1,4 +1,4 @@
-"""`python -m stories_engagement` serves; `python -m stories_engagement init` makes topics and indexes first."""
+"""`python -m stories_engagement` serves; `python -m stories_engagement init` creates topics and indexes."""
 
 import sys
 
@@ -9,7 +9,7 @@ from stories_engagement.settings import EngagementSettings
 
 
 def main() -> int:
-    """Serve, or make what is this service's own."""
+    """Serve, or create topics and indexes."""
     return cli.run("engagement", EngagementSettings, build_app, init)
 
 

@@ -1,4 +1,4 @@
-"""The composition root: every part of engagement, wired by hand."""
+"""The composition root of engagement."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -19,8 +19,8 @@ from stories_shared.runtime.service import ServiceRuntime
 
 from stories_engagement.domain.access_state import AccessState
 from stories_engagement.domain.recent_plays import RecentPlays
-from stories_engagement.handlers import people_handlers, story_handlers, view_handlers
-from stories_engagement.jobs import AccessReader, DeleteOrphanViews, PruneAccessState, WhenWoken
+from stories_engagement.handlers import story_handlers, user_handlers, view_handlers
+from stories_engagement.jobs import AccessReader, DeleteOrphanViews, PruneAccessState, WakeableSweep
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.routes.comments import comment_routes
 from stories_engagement.routes.dependencies import IdempotentExecution
@@ -37,19 +37,13 @@ from stories_engagement.store.story_counters import CounterWriter, engagement_ev
 from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserErasure
 from stories_engagement.store.views import MongoViews
 from stories_engagement.usecases.access import CheckAccess
-from stories_engagement.usecases.blocks import FindBlocked, ForgetStoredBlocks
+from stories_engagement.usecases.blocks import DropStoredBlocks, FindBlocked, StoreBlock
 from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
 from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
+from stories_engagement.usecases.erasure import EraseUser
+from stories_engagement.usecases.hidden_words import ApplyHiddenWords, ReadHiddenWords, SetHiddenWords
+from stories_engagement.usecases.privacy import ReadPrivacy, SetPrivacy
 from stories_engagement.usecases.stories import EndStories, StoreStories
-from stories_engagement.usecases.users import (
-    ApplyHiddenWords,
-    EraseUser,
-    ReadHiddenWords,
-    ReadPrivacy,
-    SetHiddenWords,
-    SetPrivacy,
-    StoreBlock,
-)
 from stories_engagement.usecases.views import CountViews, ListViewers, ReportViews
 
 TITLE = "Stories: engagement"
@@ -57,110 +51,115 @@ TITLE = "Stories: engagement"
 A_SECOND = timedelta(seconds=1)
 
 ORPHAN_AFTER = timedelta(hours=24)
-"""Longer than any story that was viewed may lag behind its own views, on top of the longest lifetime."""
+"""Added to the longest lifetime: longer than `story-posted` may lag behind the views of its story."""
 
 
-class Announcements:
-    """Says engagement's facts that are not said from the outbox."""
+class EngagementPublisher:
+    """Publishes the events that do not go through the outbox."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
 
-    async def say_views(self, views: Sequence[StoryViewed]) -> None:
-        """Returns when all are acknowledged."""
+    async def publish_views(self, views: Sequence[StoryViewed]) -> None:
+        """Publish views; return when all are acknowledged."""
         await self._publisher.publish_all([OutgoingEvent(view) for view in views])
 
-    async def say_erased(self, event: StoryErased) -> None:
-        """Returns when it is acknowledged."""
+    async def publish_erased(self, event: StoryErased) -> None:
+        """Publish the confirmation; return when it is acknowledged."""
         await self._publisher.publish(event)
 
-    async def say_data_erased(self, event: UserDataErased) -> None:
-        """Returns when it is acknowledged."""
+    async def publish_data_erased(self, event: UserDataErased) -> None:
+        """Publish the confirmation; return when it is acknowledged."""
         await self._publisher.publish(event)
 
 
 def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
-    """One engagement process."""
+    """Build one engagement process."""
     registry = MetricsRegistry()
     metrics = EngagementMetrics(registry)
     runtime = ServiceRuntime("engagement", settings, registry, now)
-    mongo, announcements = runtime.mongo, Announcements(runtime.publisher)
+    mongo, publisher = runtime.mongo, EngagementPublisher(runtime.publisher)
 
     outbox = Outbox("engagements", mongo[ENGAGEMENTS], engagement_events, runtime.publisher, now)
-    book = CounterWriter(mongo, now, outbox.wake)
-    ledger, stories, blocks, privacy = (
+    counter_writer = CounterWriter(mongo, now, outbox.wake)
+    view_store, stories, blocks, privacy = (
         MongoViews(mongo, now),
         MongoStories(mongo, now),
         MongoBlocks(mongo),
         MongoPrivacy(mongo),
     )
     comments, reactions, shares, words = (
-        MongoComments(book),
-        MongoReactions(book),
-        MongoShares(book),
-        MongoHiddenWords(book),
+        MongoComments(counter_writer),
+        MongoReactions(counter_writer),
+        MongoShares(counter_writer),
+        MongoHiddenWords(counter_writer),
     )
-    mine = [each.forget for each in (book, privacy, words, blocks)]
-    people = MongoUserErasure(mongo, now, [ledger.forget_viewer, *mine])
+    forget_steps = [store.erase_user for store in (counter_writer, privacy, words, blocks)]
+    erased_users = MongoUserErasure(mongo, now, [view_store.erase_viewer, *forget_steps])
 
-    standing, recent = AccessState(), RecentPlays()
+    access_state, recent = AccessState(), RecentPlays()
     stale_after = timedelta(milliseconds=settings.stale_after_ms)
-    ear = AccessReader(runtime.kafka, standing, stories, stale_after, now)
-    blocked = FindBlocked(standing, blocks)
-    admit = CheckAccess(runtime.tickets, standing, blocked, ear, now)
+    access_reader = AccessReader(runtime.kafka, access_state, stories, stale_after, now)
+    blocked = FindBlocked(access_state, blocks)
+    check_access = CheckAccess(runtime.tickets, access_state, blocked, access_reader, now)
     cursors = Cursors(settings.ticket_secrets)
-    once_only = IdempotentExecution(IdempotencyStore(mongo[CLAIMS], now))
-    erase_user = EraseUser(people, announcements, now)
-    end_stories = EndStories(stories, announcements, now)
-    apply_words = WhenWoken(ApplyHiddenWords(words, now), A_SECOND)
+    idempotently = IdempotentExecution(IdempotencyStore(mongo[CLAIMS], now))
+    erase_user = EraseUser(erased_users, publisher, now)
+    end_stories = EndStories(stories, publisher, now)
+    apply_words = WakeableSweep(ApplyHiddenWords(words, now), A_SECOND)
     write = WriteComment(comments, blocked, now)
-    forget_unheard = DeleteOrphanViews(stories, max(settings.story_lifetimes) + ORPHAN_AFTER, now)
+    delete_orphans = DeleteOrphanViews(stories, max(settings.story_lifetimes) + ORPHAN_AFTER, now)
 
     leases = Leases(mongo, now)
 
     runtime.outbox(outbox)
-    runtime.tail(ear.tail)
-    runtime.periodic("look-again", timedelta(seconds=5), leases.exclusive("look-again", erase_user.look_again))
+    runtime.tail(access_reader.tail)
+    runtime.periodic("recheck-erasures", timedelta(seconds=5), leases.exclusive("recheck-erasures", erase_user.recheck))
     runtime.periodic("hidden-words", A_SECOND, apply_words)
     runtime.periodic("erase", A_SECOND, end_stories.continue_erasing)
-    runtime.periodic("unheard", timedelta(minutes=1), leases.exclusive("unheard", forget_unheard))
+    runtime.periodic("delete-orphans", timedelta(minutes=1), leases.exclusive("delete-orphans", delete_orphans))
     runtime.periodic(
-        "prune", A_SECOND * 5, PruneAccessState(standing, ForgetStoredBlocks(standing, blocks, now), metrics, now)
+        "prune",
+        A_SECOND * 5,
+        PruneAccessState(access_state, DropStoredBlocks(access_state, blocks, now), metrics, now),
     )
 
     app = runtime.app(
         TITLE,
         view_routes(
-            admit,
-            ReportViews(admit, blocked, privacy, announcements, now),
-            ListViewers(ledger, blocked),
+            check_access,
+            ReportViews(check_access, blocked, privacy, publisher, now),
+            ListViewers(view_store, blocked),
             cursors,
             metrics,
         ),
         reaction_routes(
-            admit, React(reactions, now), WithdrawReaction(reactions, admit, now), ReadReactions(reactions)
+            check_access,
+            React(reactions, now),
+            WithdrawReaction(reactions, check_access, now),
+            ReadReactions(reactions),
         ),
         comment_routes(
-            admit,
+            check_access,
             write,
             FindComment(comments),
             ReadComments(comments, words, blocked),
-            DeleteComment(comments, standing, now),
-            once_only,
+            DeleteComment(comments, access_state, now),
+            idempotently,
             cursors,
         ),
-        share_routes(admit, Share(shares, settings.share_link, now), once_only),
-        count_routes(admit, ReadCounts(book)),
+        share_routes(check_access, Share(shares, settings.share_link, now), idempotently),
+        count_routes(check_access, ReadCounts(counter_writer)),
         me_routes(
             ReadPrivacy(privacy),
-            SetPrivacy(privacy, ledger, now),
+            SetPrivacy(privacy, view_store, now),
             ReadHiddenWords(words),
             SetHiddenWords(words, now, apply_words.wake),
         ),
         story_handlers(StoreStories(stories), end_stories),
-        view_handlers(CountViews(ledger, recent, now), metrics),
-        people_handlers(StoreBlock(blocks), erase_user),
-        standing=standing,
+        view_handlers(CountViews(view_store, recent, now), metrics),
+        user_handlers(StoreBlock(blocks), erase_user),
+        access_state=access_state,
         recent=recent,
         limits=RateLimits(settings.quotas, lambda name: runtime.metrics.rate_limited.labels(name).inc(), now),
     )
@@ -169,5 +168,5 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
 
 
 async def init(settings: EngagementSettings, *, settle: bool = False) -> None:
-    """Make what engagement needs and owns: topics, collections, indexes. Idempotent."""
+    """Create topics, collections and indexes. Idempotent."""
     await provision("engagement", settings, ensure_schema, settle=settle)

@@ -1,4 +1,4 @@
-"""Loops: the ear that keeps this replica's standing, and sweeps that finish what was interrupted."""
+"""Background tasks: the reader of access events, deletion of orphans, pruning of the access state."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -15,16 +15,16 @@ from stories_shared.runtime.wakeup import Wakeup
 
 from stories_engagement.domain.access_state import ENDED_RETENTION, AccessState, LiveStory
 from stories_engagement.metrics import EngagementMetrics
-from stories_engagement.usecases.blocks import ForgetStoredBlocks
+from stories_engagement.usecases.blocks import DropStoredBlocks, block_state_of
+from stories_engagement.usecases.erasure import erased_until
 from stories_engagement.usecases.stories import live_story_of
-from stories_engagement.usecases.users import edge_of, erased_until
 
 ACCESS_EVENTS = (StoryPosted, StoryDeleted, StoryExpired, UserBlocked, UserUnblocked, UserErased)
-"""What decides whether a ticket is good."""
+"""The events that decide whether a ticket is valid."""
 
 
 class AccessSnapshot(Protocol):
-    """What the store knows of stories."""
+    """Reads the stored stories and endings."""
 
     def live(self) -> AsyncIterator[tuple[str, LiveStory]]: ...
 
@@ -32,77 +32,77 @@ class AccessSnapshot(Protocol):
 
 
 class AccessReader:
-    """Reads endings, blocks and access revisions on every replica, into its standing."""
+    """Reads endings, blocks and access revisions into the access state, on every replica."""
 
     def __init__(
         self,
         kafka: Kafka,
-        standing: AccessState,
+        access_state: AccessState,
         stored: AccessSnapshot,
         stale_after: timedelta,
         now: Clock,
     ) -> None:
         self._kafka = kafka
-        self._standing = standing
+        self._access_state = access_state
         self._stored = stored
         self._now = now
         self.tail = LogTail(
-            kafka, ACCESS_EVENTS, self.hear, "engagement-standing", stale_after.total_seconds(), self.start
+            kafka, ACCESS_EVENTS, self.apply, "engagement-standing", stale_after.total_seconds(), self.start
         )
 
-    def lost(self, story_id: str, *user_ids: str) -> bool:
-        """Whether something about this story or these people may have been said unheard."""
+    def is_stale(self, story_id: str, *user_ids: str) -> bool:
+        """Whether the partitions of this story or these users may have unread records."""
         return self.tail.any_stale() and any(self.tail.stale(key) for key in (story_id, *user_ids))
 
-    def hear(self, fact: ReceivedEvent[Any] | Tombstone) -> None:
-        """Take one fact in. Topics come in any order: endings are for good, the rest has revisions or times."""
-        if isinstance(fact, Tombstone):
+    def apply(self, record: ReceivedEvent[Any] | Tombstone) -> None:
+        """Apply one record. The order of topics does not matter: endings are final, the rest has revisions or times."""
+        if isinstance(record, Tombstone):
             return
-        event = fact.event
+        event = record.event
         if isinstance(event, StoryPosted):
-            self._standing.post(event.story_id, live_story_of(event))
+            self._access_state.post(event.story_id, live_story_of(event))
         elif isinstance(event, StoryDeleted):
-            if is_authorized_deletion(fact):
-                self._standing.end(event.story_id, self._now())
+            if is_authorized_deletion(record):
+                self._access_state.end(event.story_id, self._now())
         elif isinstance(event, StoryExpired):
             if event.expires_at <= self._now():
-                self._standing.end(event.story_id, self._now())
+                self._access_state.end(event.story_id, self._now())
         elif isinstance(event, UserErased):
-            self._standing.erase(event.user_id, erased_until(fact), self._now())
+            self._access_state.erase(event.user_id, erased_until(record), self._now())
         else:
-            self._standing.block(event.user_id, event.target_id, edge_of(fact), self._now())
+            self._access_state.block(event.user_id, event.target_id, block_state_of(record), self._now())
 
     async def start(self) -> Mapping[tuple[str, int], int]:
-        """First where the groups stand, then what they have stored by then at least; the log goes on from there.
+        """Load the snapshot; return the offsets committed before it, from which to read the log.
 
-        Blocks are not among it: those from before are asked of MongoDB.
+        Blocks are not in the snapshot: stored ones are read from MongoDB.
         """
         offsets = await committed_offsets(
             self._kafka, {f"engagement.{event.topic}": event.topic for event in ACCESS_EVENTS}
         )
-        async for story_id, heard_at in self._stored.ended_since(self._now() - ENDED_RETENTION):
-            self._standing.end(story_id, heard_at)
-        async for story_id, known in self._stored.live():
-            self._standing.post(story_id, known)
+        async for story_id, received_at in self._stored.ended_since(self._now() - ENDED_RETENTION):
+            self._access_state.end(story_id, received_at)
+        async for story_id, story in self._stored.live():
+            self._access_state.post(story_id, story)
         return offsets
 
 
 class OrphanStore(Protocol):
-    """Finds what was viewed and never posted."""
+    """Finds stories that were viewed and never posted."""
 
-    async def unheard(self, before: datetime, limit: int) -> list[str]: ...
+    async def find_orphans(self, before: datetime, limit: int) -> list[str]: ...
 
     async def end(self, story_id: str, how: str) -> None: ...
 
     async def erase_later(self, story_id: str, now: datetime) -> None: ...
 
 
-AT_ONCE = 100
-"""Stories per turn of a sweep."""
+SWEEP_BATCH = 100
+"""Stories per iteration of a sweep."""
 
 
 class DeleteOrphanViews:
-    """Takes away views of stories that nobody ever posted: telemetry can name any id."""
+    """Deletes views of stories that were never posted: telemetry can name any id."""
 
     def __init__(self, stories: OrphanStore, after: timedelta, now: Clock) -> None:
         self._stories = stories
@@ -110,50 +110,50 @@ class DeleteOrphanViews:
         self._now = now
 
     async def __call__(self) -> bool:
-        """One turn; true while there may be more."""
+        """One iteration; true while there may be more."""
         now = self._now()
-        found = await self._stories.unheard(now - self._after, AT_ONCE)
+        found = await self._stories.find_orphans(now - self._after, SWEEP_BATCH)
         for story_id in found:
             await self._stories.end(story_id, "unheard")
             await self._stories.erase_later(story_id, now)
-        return len(found) == AT_ONCE
+        return len(found) == SWEEP_BATCH
 
 
 class PruneAccessState:
-    """Forgets what can no longer matter in memory, in steps between which others run."""
+    """Prunes the access state, in steps that yield to the event loop."""
 
     def __init__(
-        self, standing: AccessState, forget_blocks: ForgetStoredBlocks, metrics: EngagementMetrics, now: Clock
+        self, access_state: AccessState, drop_blocks: DropStoredBlocks, metrics: EngagementMetrics, now: Clock
     ) -> None:
-        self._standing = standing
-        self._forget_blocks = forget_blocks
+        self._access_state = access_state
+        self._drop_blocks = drop_blocks
         self._metrics = metrics
         self._now = now
 
     async def __call__(self) -> bool:
         """One step; true while there may be more."""
-        more = await self._forget_blocks()
-        more = self._standing.prune(self._now()) or more
-        for kind, size in self._standing.sizes().items():
+        more = await self._drop_blocks()
+        more = self._access_state.prune(self._now()) or more
+        for kind, size in self._access_state.sizes().items():
             self._metrics.access_state.labels(kind).set(size)
         await asyncio.sleep(0)
         return more
 
 
-class WhenWoken:
-    """A sweep's turn that begins as soon as it is woken, at the latest when it would anyway."""
+class WakeableSweep:
+    """A periodic sweep that can be started early."""
 
-    def __init__(self, turn: Callable[[], Awaitable[bool]], every: timedelta) -> None:
-        self._turn = turn
+    def __init__(self, sweep: Callable[[], Awaitable[bool]], every: timedelta) -> None:
+        self._sweep = sweep
         self._every_s = every.total_seconds()
         self._wakeup = Wakeup()
 
     def wake(self) -> None:
-        """There is work."""
+        """Start the next iteration now."""
         self._wakeup.set()
 
     async def __call__(self) -> bool:
-        """Work as long as there is something to do, then wait; there is always a next turn."""
-        if not await self._turn():
+        """Run the sweep; if it had nothing to do, wait for `wake` or the next interval. Always true."""
+        if not await self._sweep():
             await self._wakeup.wait(self._every_s)
         return True

@@ -1,4 +1,4 @@
-"""What engagement measures besides what every service does."""
+"""The metrics of engagement, besides those of every service."""
 
 from stories_shared.runtime.metrics import MetricsRegistry, preinitialize
 
@@ -13,7 +13,7 @@ class EngagementMetrics:
     def __init__(self, registry: MetricsRegistry) -> None:
         self.views = registry.counter(
             "views",
-            "Views consumed, by what became of them; many late ones mean that consumers lag behind endings.",
+            "Views consumed, by outcome; many late ones mean that consumers lag behind endings.",
             ["outcome"],
         )
         self.tickets_refused = registry.counter(

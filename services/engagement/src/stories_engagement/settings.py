@@ -1,4 +1,4 @@
-"""What engagement reads from its environment besides the common settings."""
+"""The settings of engagement, besides those of every service."""
 
 from pydantic import Field
 from stories_shared.runtime.settings import Settings

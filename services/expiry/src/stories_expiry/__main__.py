@@ -1,4 +1,4 @@
-"""`python -m stories_expiry` serves; `python -m stories_expiry init` makes indexes and topics first."""
+"""`python -m stories_expiry` serves; `python -m stories_expiry init` creates topics and indexes."""
 
 import sys
 
@@ -9,7 +9,7 @@ from stories_expiry.settings import ExpirySettings
 
 
 def main() -> int:
-    """Serve, or make what is this service's own."""
+    """Serve, or create topics and indexes."""
     return cli.run("expiry", ExpirySettings, build_app, init)
 
 

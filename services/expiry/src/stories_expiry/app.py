@@ -1,4 +1,4 @@
-"""Where expiry is put together, by hand."""
+"""The composition root of expiry."""
 
 from datetime import timedelta
 
@@ -30,12 +30,12 @@ from stories_expiry.usecases.receipts import AuditErasure, CountTimers, ReadRece
 from stories_expiry.usecases.timers import LOAD_EVERY, ArmTimers, FireDue, FireOverdue, Heartbeat, LoadAhead
 
 A_SECOND = timedelta(seconds=1)
-# Counting a million timers takes the store half a second.
+# Counting a million timers takes MongoDB half a second.
 COUNT_EVERY = timedelta(seconds=15)
 
 
 def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
-    """One expiry process: consumers, loops, outboxes and routes on one runtime."""
+    """Build one expiry process: consumers, background tasks, outboxes and routes."""
     registry = MetricsRegistry()
     metrics = ExpiryMetrics(registry)
     runtime = ServiceRuntime(SERVICE, settings, registry, now)
@@ -48,16 +48,16 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
     runtime.outbox(accounts_outbox)
 
     wheel = TimerWheel()
-    roll_call = Heartbeat(store.MongoReplicas(runtime.mongo), new_id(), now)
-    firing = FiringLoop(FireDue(stories, wheel, roll_call.current, now), wheel, endings_outbox, metrics, now)
-    overdue = OverdueSweep(FireOverdue(stories, roll_call.current, now), endings_outbox, metrics)
+    heartbeat = Heartbeat(store.MongoReplicas(runtime.mongo), new_id(), now)
+    firing = FiringLoop(FireDue(stories, wheel, heartbeat.current, now), wheel, endings_outbox, metrics, now)
+    overdue = OverdueSweep(FireOverdue(stories, heartbeat.current, now), endings_outbox, metrics)
     audit = AuditErasure(stories, now)
-    runtime.periodic("roll-call", A_SECOND, roll_call)
+    runtime.periodic("heartbeat", A_SECOND, heartbeat)
     runtime.periodic("load-ahead", LOAD_EVERY, LoadAhead(stories, wheel, now))
-    runtime.periodic("fire-due", A_SECOND, firing.turn)
-    runtime.periodic("fire-overdue", A_SECOND, overdue.turn)
+    runtime.periodic("fire-due", A_SECOND, firing.run_once)
+    runtime.periodic("fire-overdue", A_SECOND, overdue.run_once)
     leases = Leases(runtime.mongo, now)
-    endings_again, accounts_again = (
+    resend_endings, resend_accounts = (
         ResendUnanswered(stories, now, endings_outbox.wake),
         ResendUnanswered(accounts, now, accounts_outbox.wake),
     )
@@ -65,20 +65,20 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
     def impaired() -> bool:
         return not {"kafka", "mongodb"}.isdisjoint(runtime.health.problems())
 
-    resending = ResendSweep(endings_again, accounts_again, metrics, impaired)
-    runtime.periodic("say-again", A_SECOND, leases.exclusive("say-again", resending.turn))
-    runtime.periodic("count", COUNT_EVERY, Gauges(CountTimers(stories, now), audit, leases, metrics).turn)
+    resending = ResendSweep(resend_endings, resend_accounts, metrics, impaired)
+    runtime.periodic("resend", A_SECOND, leases.exclusive("resend", resending.run_once))
+    runtime.periodic("count", COUNT_EVERY, Gauges(CountTimers(stories, now), audit, leases, metrics).run_once)
 
     handlers = event_handlers(
         ArmTimers(stories, wheel, now, firing.wake),
         RecordDeletion(stories, now),
-        AcceptAnswers(stories, endings_again, OutageDetector(now), now),
+        AcceptAnswers(stories, resend_endings, OutageDetector(now), now),
         EraseUserData(accounts, stories, runtime.publisher.publish, now),
-        AcceptServiceAnswer(accounts, accounts_again, OutageDetector(now), now),
+        AcceptServiceAnswer(accounts, resend_accounts, OutageDetector(now), now),
         metrics,
     )
     routes = http_routes(
-        ReadReceipt(stories, clears_after(Topics.for_settings(settings))),
+        ReadReceipt(stories, content_record_age(Topics.for_settings(settings))),
         audit,
         EraseAccount(accounts, now, accounts_outbox.wake),
         ReadAccountReceipt(accounts),
@@ -92,16 +92,16 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
     return runtime.app("Stories: expiry", handlers, routes, limits=limits)
 
 
-def clears_after(topics: Topics) -> timedelta:
-    """How long at most a topic keeps a record with a story's content or a viewer's id, dead-lettered ones included."""
-    telling = [
+def content_record_age(topics: Topics) -> timedelta:
+    """The longest time that a topic keeps a story's content or a viewer's id, dead-letter topics included."""
+    content_topics = [
         topic
         for topic in topics.values()
         if (topic.dead_letters_of[0] if topic.dead_letters_of else topic.name) in CONTENT_TOPICS
     ]
-    return max(topic.max_record_age for topic in telling)
+    return max(topic.max_record_age for topic in content_topics)
 
 
 async def init(settings: ExpirySettings, *, settle: bool = False) -> None:
-    """Make expiry's collections, indexes and topics where they are not there yet."""
+    """Create topics, collections and indexes. Idempotent."""
     await provision(SERVICE, settings, store.ensure, settle=settle)

@@ -1,4 +1,4 @@
-"""Kafka in: what other services say becomes calls of one verb each."""
+"""Kafka consumers of expiry. Each calls one use case."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def event_handlers(
     arm: ArmTimers,
     record_deletion: RecordDeletion,
     accept_answers: AcceptAnswers,
-    forget_user: EraseUserData,
+    erase_user_data: EraseUserData,
     accept_service_answer: AcceptServiceAnswer,
     metrics: ExpiryMetrics,
 ) -> KafkaRouter:
@@ -28,32 +28,32 @@ def event_handlers(
 
     @subscribe(router, StoryPosted, service=SERVICE)
     async def on_story_posted(batch: Batch) -> None:
-        """Set each story's timer. Replays are harmless: an ended story and a known revision get none."""
+        """Set each story's timer. Redelivery is harmless: an ended story or a known revision sets none."""
         await for_batch(batch, StoryPosted, arm)
 
     @subscribe(router, StoryDeleted, service=SERVICE)
     async def on_story_deleted(batch: Batch) -> None:
-        """Open a deleted story's receipt. Replays are harmless: the first ending stands."""
+        """Open a deleted story's receipt. Redelivery is harmless: the first ending is final."""
         await for_each_record(batch, StoryDeleted, record_deletion)
 
     @subscribe(router, StoryErased, service=SERVICE)
     async def on_story_erased(batch: Batch) -> None:
-        """Note what stores erased. Replays are harmless: a store's first answer stands."""
+        """Record stores' confirmations. Redelivery is harmless: a store's first confirmation is final."""
 
-        async def accept(facts: Sequence[ReceivedEvent[StoryErased]]) -> None:
-            for answered in await accept_answers(facts):
-                metrics.erasure_duration.labels(answered.store).observe(answered.after_s)
+        async def accept(records: Sequence[ReceivedEvent[StoryErased]]) -> None:
+            for confirmation in await accept_answers(records):
+                metrics.erasure_duration.labels(confirmation.store).observe(confirmation.after_s)
 
         await for_batch(batch, StoryErased, accept)
 
     @subscribe(router, UserErased, service=SERVICE)
     async def on_user_erased(batch: Batch) -> None:
-        """Forget a user and answer. Replays are harmless: nothing is left to forget, the same is answered."""
-        await for_each_record(batch, UserErased, forget_user)
+        """Erase a user's data and confirm it. Redelivery is harmless: the erasure is idempotent."""
+        await for_each_record(batch, UserErased, erase_user_data)
 
     @subscribe(router, UserDataErased, service=SERVICE)
     async def on_user_data_erased(batch: Batch) -> None:
-        """Note which services forgot a user. Replays are harmless: a service's first answer stands."""
+        """Record services' confirmations. Redelivery is harmless: a service's first confirmation is final."""
         await for_each_event(batch, UserDataErased, accept_service_answer)
 
     return router

@@ -1,4 +1,4 @@
-"""The loops: fire what is due, look for what is overdue, say again what was not answered, count."""
+"""Background tasks: fire due timers, fire overdue ones, republish unconfirmed events, update gauges."""
 
 from collections.abc import Callable
 
@@ -14,12 +14,12 @@ from stories_expiry.usecases.endings import ResendUnanswered
 from stories_expiry.usecases.receipts import AuditErasure, CountTimers
 from stories_expiry.usecases.timers import Fired, FireDue, FireOverdue
 
-# The longest nap of the firing loop: it shows that it is alive at least so often.
+# The longest sleep of the firing loop, so that its heartbeat is at least so frequent.
 MAX_SLEEP_S = 1.0
 
 
 class FiringLoop:
-    """Sleeps until the next held timer is due, fires, and wakes the outbox."""
+    """Sleeps until the next timer in memory is due, fires it, and wakes the outbox."""
 
     def __init__(self, fire: FireDue, wheel: TimerWheel, outbox: Outbox, metrics: ExpiryMetrics, now: Clock) -> None:
         self.fire = fire
@@ -30,35 +30,35 @@ class FiringLoop:
         self._wakeup = Wakeup()
 
     def wake(self) -> None:
-        """Something may be due sooner than it was."""
+        """Recompute the next due time."""
         self._wakeup.set()
 
-    async def turn(self) -> bool:
-        """Nap until something is due, at most a second, and fire it; there is always a next turn at once."""
-        await self._wakeup.wait(self._nap_s())
+    async def run_once(self) -> bool:
+        """Sleep until a timer is due, at most a second, and fire what is due. Always true: run again at once."""
+        await self._wakeup.wait(self._sleep_s())
         record_fired(await self.fire(), self.outbox, self.metrics)
         return True
 
-    def _nap_s(self) -> float:
+    def _sleep_s(self) -> float:
         due = self.wheel.next_at()
         return min(MAX_SLEEP_S, max(0.0, (due - self.now()).total_seconds())) if due else MAX_SLEEP_S
 
 
 class OverdueSweep:
-    """Ends what nobody ended in time, and wakes the outbox."""
+    """Fires timers that no replica fired in time, and wakes the outbox."""
 
     def __init__(self, fire: FireOverdue, outbox: Outbox, metrics: ExpiryMetrics) -> None:
         self.fire = fire
         self.outbox = outbox
         self.metrics = metrics
 
-    async def turn(self) -> None:
-        """One look."""
+    async def run_once(self) -> None:
+        """One iteration."""
         record_fired(await self.fire(), self.outbox, self.metrics)
 
 
 def record_fired(fired: list[Fired], outbox: Outbox, metrics: ExpiryMetrics) -> None:
-    """Tell the outbox and the metrics what was fired."""
+    """Wake the outbox and observe the lateness."""
     if fired:
         outbox.wake()
     for ended in fired:
@@ -66,13 +66,13 @@ def record_fired(fired: list[Fired], outbox: Outbox, metrics: ExpiryMetrics) -> 
 
 
 class ResendSweep:
-    """Says again what was not answered in time, and sooner once a dependency of everybody's is back.
+    """Republishes events that were not confirmed in time; at once when a shared dependency has recovered.
 
     Args:
         endings: of stories.
         accounts: of erased users.
-        metrics: count both.
-        impaired: whether Kafka or MongoDB is away, as far as this replica can tell.
+        metrics: counts both.
+        impaired: whether Kafka or MongoDB is down, as seen by this replica.
     """
 
     def __init__(
@@ -86,11 +86,11 @@ class ResendSweep:
         self.accounts = accounts
         self.metrics = metrics
         self.impaired = impaired
-        # Whoever begins to do this does not know what happened before.
+        # A new lease holder does not know about earlier outages.
         self._was_impaired = True
 
-    async def turn(self) -> bool:
-        """Mark what is due, of both kinds; true while there is more to make due."""
+    async def run_once(self) -> bool:
+        """Mark due documents of both kinds; true while a recovery still has more to make due."""
         if self.impaired():
             self._was_impaired = True
         elif self._was_impaired:
@@ -101,7 +101,7 @@ class ResendSweep:
 
 
 class Gauges:
-    """Counts what is in the store for those who watch, on one replica; the others say nothing is there."""
+    """Sets gauges from counts in MongoDB, on one replica; the others set zero."""
 
     def __init__(self, timers: CountTimers, audit: AuditErasure, leases: Leases, metrics: ExpiryMetrics) -> None:
         self.timers = timers
@@ -109,14 +109,14 @@ class Gauges:
         self.leases = leases
         self.metrics = metrics
 
-    async def turn(self) -> None:
-        """Count once, where this replica is the one that does."""
-        census, audit = TimerCounts(0, 0, 0.0), Audit(dict.fromkeys(STORES, 0), dict.fromkeys(STORES, 0.0))
+    async def run_once(self) -> None:
+        """Count once, if this replica holds the lease."""
+        counts, audit = TimerCounts(0, 0, 0.0), Audit(dict.fromkeys(STORES, 0), dict.fromkeys(STORES, 0.0))
         if await self.leases.acquire("count"):
-            census, audit = await self.timers(), await self.audit()
-        self.metrics.timers.set(census.timers)
-        self.metrics.timers_overdue.set(census.overdue)
-        self.metrics.oldest_overdue.set(census.oldest_overdue_s)
+            counts, audit = await self.timers(), await self.audit()
+        self.metrics.timers.set(counts.timers)
+        self.metrics.timers_overdue.set(counts.overdue)
+        self.metrics.oldest_overdue.set(counts.oldest_overdue_s)
         for store, number in audit.open.items():
             self.metrics.receipts_open.labels(store).set(number)
             self.metrics.oldest_receipt.labels(store).set(audit.oldest_s[store])

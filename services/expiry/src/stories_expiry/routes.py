@@ -1,4 +1,4 @@
-"""HTTP in: how far erasure has come, and the erasure of whole accounts."""
+"""HTTP routes: receipts of erased stories, erasure of accounts."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -86,13 +86,15 @@ def http_routes(
         response_model=AccountReceiptResponse,
         dependencies=[rate_limited("writes")],
     )
-    async def erase_user(user_id: UserId, caller: AdminCaller, once: Idempotent) -> dict[str, Any]:
+    async def erase_user(user_id: UserId, caller: AdminCaller, idempotency: Idempotent) -> dict[str, Any]:
         """Have every service forget a user as of now."""
 
         async def erase(receipt_id: str) -> AccountReceipt:
             return await erase_account(user_id, receipt_id)
 
-        return account_receipt_response(await run_once(claims, caller.user_id, once, erase, erase, status=ACCEPTED))
+        return account_receipt_response(
+            await run_once(claims, caller.user_id, idempotency, erase, erase, status=ACCEPTED)
+        )
 
     @router.get(
         "/v1/admin/users/{user_id}/erasure",
@@ -110,7 +112,7 @@ def http_routes(
 
 
 def receipt_response(receipt: Receipt, log_clears_by: datetime) -> dict[str, Any]:
-    """The receipt as clients see it."""
+    """The response for a receipt."""
     return {
         "story_id": receipt.story_id,
         "ended": receipt.ended,
@@ -124,7 +126,7 @@ def receipt_response(receipt: Receipt, log_clears_by: datetime) -> dict[str, Any
 
 
 def account_receipt_response(receipt: AccountReceipt) -> dict[str, Any]:
-    """The account's receipt as clients see it."""
+    """The response for an account's receipt."""
     return {
         "receipt_id": receipt.receipt_id,
         "user_id": receipt.user_id,

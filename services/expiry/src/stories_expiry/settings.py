@@ -1,4 +1,4 @@
-"""What expiry reads from the environment besides what every service reads."""
+"""The settings of expiry, besides those of every service."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -10,7 +10,7 @@ from stories_expiry.domain.endings import MARK_RETENTION
 
 
 def outlives_the_log(kept: timedelta) -> timedelta:
-    """Receipts are the ended marks, too, and those outlive every record that can still be read."""
+    """Validate that receipts, which are also the ended marks, outlive every record in Kafka."""
     if kept < MARK_RETENTION:
         raise ValueError(f"expected at least {MARK_RETENTION.days}d, longer than any record can be read again")
     return kept

@@ -1,1 +1,1 @@
-"""What engagement knows by itself: views and how they are counted, comments, endings, words. Standard library only."""
+"""Domain of engagement: access state, counting of views, comments, hidden words. Standard library only."""

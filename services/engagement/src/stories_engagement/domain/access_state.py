@@ -1,8 +1,7 @@
-"""The access state: what this replica holds in memory to judge tickets by.
+"""The access state: the data in memory by which a replica checks tickets.
 
-Live stories, the endings of the last day, and the blocks that MongoDB may not have yet. Everything else about blocks is
-asked of MongoDB (usecases/blocks.py), so that what is here is bounded by what happens in a day, however many blocks
-were ever set. Nothing here takes longer than a bounded step.
+It holds live stories, the endings of the last day, and blocks that MongoDB may not have stored yet. All other blocks
+are read from MongoDB (usecases/blocks.py), so memory is bounded by one day of events. Every method is a bounded step.
 """
 
 from collections import OrderedDict, defaultdict
@@ -11,22 +10,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 ENDED_RETENTION = timedelta(hours=25)
-"""How long an ending is remembered here: the longest life of a ticket and the day in which a story can be reported."""
+"""How long an ending is kept: the longest lifetime of a ticket plus the day in which a story can be reported."""
 
 ERASED_RETENTION = timedelta(hours=1)
-"""How long an erasure is remembered here, so that an older block heard after it does not stand. One that is heard later
-still stands only until it is compared with MongoDB."""
+"""How long an erasure is kept, so that an older block that arrives after it is ignored. One that arrives even later
+applies only until it is compared with MongoDB."""
 
 BLOCK_RETENTION = timedelta(seconds=30)
-"""A block set or lifted is held here for so long at least, then until MongoDB has it."""
+"""The least time that a change of a block is kept; then it is kept until MongoDB has it."""
 
 PRUNE_BATCH = 1_000
-"""Entries forgotten in one step: about a millisecond."""
+"""Entries removed in one step: about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveStory:
-    """A live story, as its author last set it."""
+    """A live story at its highest revision."""
 
     author_id: str
     expires_at: datetime
@@ -40,143 +39,143 @@ class LiveStory:
 
 @dataclass(frozen=True, slots=True)
 class BlockState:
-    """The newest word about a block: whether it is on, and since when."""
+    """The newest state of a block: whether it is on, and since when."""
 
     on: bool
     at: datetime
 
-    def outdone_by(self, other: "BlockState") -> bool:
-        """The newer wins; at the same time, the one that blocks: of two words the one that shows less."""
+    def superseded_by(self, other: "BlockState") -> bool:
+        """Whether the other state is newer, or of the same time and a block: a tie goes to the block."""
         return other.at > self.at or (other.at == self.at and other.on and not self.on)
 
 
 KINDS = ("stories", "endings", "blocks", "erasures")
-"""What is held."""
+"""The kinds of entries."""
 
 Pair = tuple[str, str]
-"""Who blocked whom."""
+"""A user and the user whom they blocked."""
 
 
 class AccessState:
-    """Pure data: the same facts in any order, any number of times, leave the same standing."""
+    """Order-independent and idempotent: the same events in any order and any number lead to the same state."""
 
     def __init__(self) -> None:
         self._stories: dict[str, LiveStory] = {}
         self._stories_until: dict[int, list[str]] = {}
         self._ended: OrderedDict[str, datetime] = OrderedDict()
-        self._edges: OrderedDict[Pair, tuple[BlockState, datetime]] = OrderedDict()
+        self._blocks: OrderedDict[Pair, tuple[BlockState, datetime]] = OrderedDict()
         self._pairs: defaultdict[str, set[Pair]] = defaultdict(set)
         self._erased: OrderedDict[str, tuple[datetime, datetime]] = OrderedDict()
 
-    def post(self, story_id: str, known: LiveStory) -> None:
-        """A story was posted or changed. Older revisions and ended stories change nothing."""
-        held = self._stories.get(story_id)
-        if story_id in self._ended or (held is not None and held.revision >= known.revision):
+    def post(self, story_id: str, story: LiveStory) -> None:
+        """Add or update a story. Older revisions and ended stories change nothing."""
+        existing = self._stories.get(story_id)
+        if story_id in self._ended or (existing is not None and existing.revision >= story.revision):
             return
-        self._stories[story_id] = known
-        if held is None or held.expires_at != known.expires_at:
-            self._stories_until.setdefault(_hour(known.expires_at), []).append(story_id)
+        self._stories[story_id] = story
+        if existing is None or existing.expires_at != story.expires_at:
+            self._stories_until.setdefault(_hour(story.expires_at), []).append(story_id)
 
-    def end(self, story_id: str, heard_at: datetime) -> None:
-        """A story has ended, for good."""
-        self._ended.setdefault(story_id, heard_at)
+    def end(self, story_id: str, received_at: datetime) -> None:
+        """Mark a story as ended. An ending is final."""
+        self._ended.setdefault(story_id, received_at)
         self._stories.pop(story_id, None)
 
-    def block(self, user_id: str, target_id: str, edge: BlockState, heard_at: datetime) -> None:
-        """A block was set or lifted; words about erased people from before their erasure are nobody's."""
+    def block(self, user_id: str, target_id: str, state: BlockState, received_at: datetime) -> None:
+        """Set or lift a block, unless it is older than the stored state or than the erasure of one of the two users."""
         pair = user_id, target_id
-        held = self._edges.get(pair)
-        if held is not None and not held[0].outdone_by(edge):
+        existing = self._blocks.get(pair)
+        if existing is not None and not existing[0].superseded_by(state):
             return
-        if any(edge.at <= self._erased[one][0] for one in pair if one in self._erased):
+        if any(state.at <= self._erased[user][0] for user in pair if user in self._erased):
             return
-        self._edges.pop(pair, None)
-        self._edges[pair] = edge, heard_at
-        for one in pair:
-            self._pairs[one].add(pair)
+        self._blocks.pop(pair, None)
+        self._blocks[pair] = state, received_at
+        for user in pair:
+            self._pairs[user].add(pair)
 
-    def erase(self, user_id: str, until: datetime, heard_at: datetime) -> None:
-        """A person was erased: blocks set by or against them up to then are forgotten."""
+    def erase(self, user_id: str, until: datetime, received_at: datetime) -> None:
+        """Remove all blocks by and against a user up to a time."""
         earlier = self._erased.pop(user_id, None)
         until = max(until, earlier[0]) if earlier else until
-        self._erased[user_id] = until, heard_at
-        for pair in [pair for pair in self._pairs.get(user_id, ()) if self._edges[pair][0].at <= until]:
+        self._erased[user_id] = until, received_at
+        for pair in [pair for pair in self._pairs.get(user_id, ()) if self._blocks[pair][0].at <= until]:
             self._drop(pair)
 
     def story(self, story_id: str, now: datetime) -> LiveStory | None:
-        """The story, if this replica has heard of it and it lives."""
+        """The story, if it is known here and has not expired."""
         known = self._stories.get(story_id)
         return known if known is not None and known.expires_at > now else None
 
-    def over(self, story_id: str, now: datetime) -> bool:
-        """Whether the story is known to have ended, by word or by the clock."""
+    def has_ended(self, story_id: str, now: datetime) -> bool:
+        """Whether the story is known to have ended, by an event or by its expiry."""
         if story_id in self._ended:
             return True
         known = self._stories.get(story_id)
         return known is not None and known.expires_at <= now
 
-    def edges(self, pairs: Iterable[Pair]) -> dict[Pair, BlockState]:
-        """The newest words about these pairs that are held here."""
-        return {pair: self._edges[pair][0] for pair in pairs if pair in self._edges}
+    def block_states(self, pairs: Iterable[Pair]) -> dict[Pair, BlockState]:
+        """The states of these pairs that are in memory."""
+        return {pair: self._blocks[pair][0] for pair in pairs if pair in self._blocks}
 
-    def edges_of(self, user_id: str) -> dict[Pair, BlockState]:
-        """The newest words held here that a person has a part in."""
-        return self.edges(self._pairs.get(user_id, ()))
+    def block_states_of(self, user_id: str) -> dict[Pair, BlockState]:
+        """The states in memory of all blocks by and against a user."""
+        return self.block_states(self._pairs.get(user_id, ()))
 
-    def oldest_edges(self, now: datetime, limit: int) -> dict[Pair, BlockState]:
-        """Some words that were heard long enough ago for MongoDB to have them, the oldest first."""
+    def oldest_block_states(self, now: datetime, limit: int) -> dict[Pair, BlockState]:
+        """States received at least `BLOCK_RETENTION` ago, the oldest first."""
         found: dict[Pair, BlockState] = {}
-        for pair, (edge, heard_at) in self._edges.items():
-            if len(found) == limit or heard_at + BLOCK_RETENTION > now:
+        for pair, (state, received_at) in self._blocks.items():
+            if len(found) == limit or received_at + BLOCK_RETENTION > now:
                 break
-            found[pair] = edge
+            found[pair] = state
         return found
 
-    def stored(self, edges: dict[Pair, BlockState]) -> None:
-        """MongoDB has these words, so they need not be held here unless there are newer ones."""
-        for pair, edge in edges.items():
-            if self._edges.get(pair, (None,))[0] == edge:
+    def drop_stored(self, states: dict[Pair, BlockState]) -> None:
+        """Remove states that MongoDB has stored, unless they have changed meanwhile."""
+        for pair, state in states.items():
+            if self._blocks.get(pair, (None,))[0] == state:
                 self._drop(pair)
 
-    def not_stored(self, pairs: Iterable[Pair], now: datetime) -> None:
-        """MongoDB does not have these words yet: they are compared again after the others."""
+    def defer_unstored(self, pairs: Iterable[Pair], now: datetime) -> None:
+        """Move states that MongoDB has not stored yet to the end of the queue."""
         for pair in pairs:
-            if pair in self._edges:
-                self._edges[pair] = self._edges[pair][0], now
-                self._edges.move_to_end(pair)
+            if pair in self._blocks:
+                self._blocks[pair] = self._blocks[pair][0], now
+                self._blocks.move_to_end(pair)
 
     def sizes(self) -> dict[str, int]:
-        """How many entries of each kind are held."""
-        sizes = len(self._stories), len(self._ended), len(self._edges), len(self._erased)
+        """The number of entries of each kind."""
+        sizes = len(self._stories), len(self._ended), len(self._blocks), len(self._erased)
         return dict(zip(KINDS, sizes, strict=True))
 
     def prune(self, now: datetime) -> bool:
-        """Forget some of what can no longer matter; whether there is more of it."""
-        left = PRUNE_BATCH
-        while left and self._ended and next(iter(self._ended.values())) + ENDED_RETENTION < now:
+        """Remove a bounded number of outdated entries; whether more may be left."""
+        budget = PRUNE_BATCH
+        while budget and self._ended and next(iter(self._ended.values())) + ENDED_RETENTION < now:
             self._ended.popitem(last=False)
-            left -= 1
-        while left and self._erased and next(iter(self._erased.values()))[1] + ERASED_RETENTION < now:
+            budget -= 1
+        while budget and self._erased and next(iter(self._erased.values()))[1] + ERASED_RETENTION < now:
             self._erased.popitem(last=False)
-            left -= 1
+            budget -= 1
         for hour in [hour for hour in self._stories_until if hour < _hour(now - ENDED_RETENTION)]:
             ids = self._stories_until[hour]
-            while left and ids:
+            while budget and ids:
                 story_id = ids.pop()
                 known = self._stories.get(story_id)
                 if known is not None and _hour(known.expires_at) == hour:
                     del self._stories[story_id]
-                left -= 1
+                budget -= 1
             if not ids:
                 del self._stories_until[hour]
-        return not left
+        return not budget
 
     def _drop(self, pair: Pair) -> None:
-        del self._edges[pair]
-        for one in set(pair):
-            self._pairs[one].discard(pair)
-            if not self._pairs[one]:
-                del self._pairs[one]
+        del self._blocks[pair]
+        for user in set(pair):
+            self._pairs[user].discard(pair)
+            if not self._pairs[user]:
+                del self._pairs[user]
 
 
 def _hour(at: datetime) -> int:

@@ -1,4 +1,4 @@
-"""Comments: what one is, and who gets to read it."""
+"""Comments and their visibility."""
 
 from collections.abc import Set
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment, or a reply to a top one. `hidden`: it, or what it hangs on, has one of the author's hidden words."""
+    """A top-level comment, or a reply to one. `hidden`: it or its parent contains a hidden word of the author."""
 
     id: str
     story_id: str
@@ -21,17 +21,17 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads comments of a story: `avoids` are the people on the other side of a block, either way."""
+    """A reader of a story's comments: `blocked` are users with a block in either direction."""
 
     user_id: str
     is_author: bool = False
     wants_hidden: bool = False
-    avoids: Set[str] = frozenset()
+    blocked: Set[str] = frozenset()
 
     def may_see(self, comment: Comment) -> bool:
-        """The writer always does; others not across a block, nor what is hidden, but for the author who asks for it."""
+        """Writers see their own comments; others none across a block, and hidden ones only as the author on request."""
         if comment.writer_id == self.user_id:
             return True
-        if comment.writer_id in self.avoids:
+        if comment.writer_id in self.blocked:
             return False
         return not comment.hidden or (self.is_author and self.wants_hidden)

@@ -1,14 +1,14 @@
-"""What can be wrong with a wish, in the words of the domain; the doors translate it."""
+"""Domain errors; routes map them to HTTP."""
 
 REASONS = (
     *("missing", "malformed", "forged", "foreign", "story", "expired"),
     *("ended", "blocked", "revision", "author", "comment"),
 )
-"""Why somebody has no right to a story."""
+"""Why access to a story is denied."""
 
 
 class AccessDenied(Exception):
-    """The caller has no right to this story now. To the outside it is the same as a story that never was.
+    """The caller may not access this story now. Clients get the same 404 as for a story that never existed.
 
     `reason`, one of `REASONS`, is for the metric alone: the ticket is `missing`, `malformed`, `forged`, `foreign`
     (another viewer's), another `story`'s, `expired`; the story has `ended`; `blocked`; the ticket's `revision`; the
@@ -21,11 +21,11 @@ class AccessDenied(Exception):
 
 
 class NotFound(Exception):
-    """The story has ended, or the comment is not there (any more)."""
+    """The story has ended, or the comment does not exist (any more)."""
 
 
 class FeatureDisabled(Exception):
-    """The author has switched this off: `comments`, `reactions` or `sharing`."""
+    """The author has disabled this: `comments`, `reactions` or `sharing`."""
 
     def __init__(self, what: str) -> None:
         super().__init__(what)
@@ -33,8 +33,8 @@ class FeatureDisabled(Exception):
 
 
 class FriendsOnly(Exception):
-    """Comments are for friends of the author, and the caller is none."""
+    """Comments are for friends of the author, and the caller is not one."""
 
 
 class ReplicaStale(Exception):
-    """This replica has not heard lately what may have ended or been forbidden, so it cannot tell."""
+    """This replica has fallen behind the log of access events, so it cannot decide."""

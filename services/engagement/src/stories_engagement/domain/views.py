@@ -11,7 +11,7 @@ MAX_PLAYS = 100
 
 
 class Play(NamedTuple):
-    """One play of a story, as far as it is known. A retry may refine it, never take back."""
+    """One play of a story. A later report may raise its figures, never lower them."""
 
     at: datetime
     watched_ms: int = 0
@@ -21,7 +21,7 @@ class Play(NamedTuple):
     exit: int = 0
 
     def merged(self, other: "Play") -> "Play":
-        """Both reports of the same play as one: the greatest figures, completed if either says so, the first time."""
+        """Two reports of the same play merged: the maximum of each figure, and the earlier report's time."""
         if self == other:
             return self
         return Play(
@@ -35,7 +35,7 @@ class Play(NamedTuple):
 
 
 class View(NamedTuple):
-    """A play that somebody reports. `author_id` is None where the reporter did not know it."""
+    """A reported play. `author_id` is None where the reporter did not know it."""
 
     story_id: str
     viewer_id: str
@@ -50,7 +50,7 @@ class View(NamedTuple):
 
 
 class ViewerRow(NamedTuple):
-    """Everything one viewer did with one story. `viewed_at` and `listed` are settled by the first view."""
+    """All plays of one story by one viewer. `viewed_at` and `listed` are set by the first view."""
 
     story_id: str
     viewer_id: str
@@ -63,47 +63,47 @@ class ViewerRow(NamedTuple):
         return self.story_id, self.viewer_id
 
     def without(self, until: datetime) -> "ViewerRow | None":
-        """What is left when all plays up to `until` (inclusive) are forgotten; None: nothing."""
-        left = {play_id: play for play_id, play in self.plays.items() if play.at > until}
-        if not left:
+        """The row without all plays up to `until` (inclusive); None if no play is left."""
+        remaining = {play_id: play for play_id, play in self.plays.items() if play.at > until}
+        if not remaining:
             return None
-        return self._replace(plays=left, viewed_at=min(play.at for play in left.values()))
+        return self._replace(plays=remaining, viewed_at=min(play.at for play in remaining.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class StoryCounter:
-    """A story as its counter knows it. `expires_at` and `author_id` are None until the story is heard of."""
+    """A story's counter document. `expires_at` and `author_id` are None until `story-posted` is consumed."""
 
     author_id: str | None = None
     expires_at: datetime | None = None
     ended: bool = False
     view_list: bool = True
-    """Whether the author wants viewers to be listed now."""
+    """Whether the author has the list of viewers enabled now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The last time one person blocked another: from `since` until `until`, or still (None)."""
+    """The last block of one user by another: from `since` until `until`, or still on (None)."""
 
     since: datetime
     until: datetime | None = None
 
-    def stood(self, at: datetime) -> bool:
+    def was_active(self, at: datetime) -> bool:
         return self.since <= at and (self.until is None or at < self.until)
 
 
 @dataclass(frozen=True, slots=True)
 class CountingContext:
-    """All that a batch of views is judged by, read in one snapshot. What is absent does not exist."""
+    """All data needed to count a batch of views, read in one snapshot. What is absent does not exist."""
 
-    fences: Mapping[str, StoryCounter]
+    counters: Mapping[str, StoryCounter]
     rows: Mapping[tuple[str, str], ViewerRow]
     erased: Mapping[str, datetime]
-    """When people were erased; their views up to then are nobody's."""
+    """When users were erased; their views up to then do not count."""
     blocks: Mapping[tuple[str, str], Block]
-    """By (who, whom)."""
+    """By (blocking user, blocked user)."""
     unlisted_until: Mapping[str, datetime]
-    """Until when people's view history was off (far ahead while it is)."""
+    """Until when the view history of users was off; in the far future while it is off."""
 
 
 @dataclass(slots=True)
@@ -117,18 +117,18 @@ class CounterStep:
 
 @dataclass(slots=True)
 class CountingResult:
-    """What a batch of views comes to: rows to add, plays to write into existing rows, counters to raise."""
+    """Effects of a batch of views: rows to insert, plays to write into existing rows, counters to increment."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     added: dict[tuple[str, str], ViewerRow] = field(default_factory=dict)
     plays: dict[tuple[str, str], dict[str, Play]] = field(default_factory=dict)
-    grown: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By how many plays each existing row grows."""
+    added_plays: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """The number of plays added to each existing row."""
     steps: dict[str, CounterStep] = field(default_factory=dict)
-    leftovers: set[str] = field(default_factory=set)
-    """Erased people of whom a row is still there."""
-    unlisting: set[str] = field(default_factory=set)
-    """People whose history is off and of whom a listed row is still there."""
+    erased_with_rows: set[str] = field(default_factory=set)
+    """Erased users of whom a row still exists."""
+    to_unlist: set[str] = field(default_factory=set)
+    """Users whose view history is off and of whom a listed row still exists."""
 
     def step(self, view: View) -> CounterStep:
         step = self.steps.setdefault(view.story_id, CounterStep())
@@ -137,49 +137,49 @@ class CountingResult:
 
 
 OUTCOMES = ("counted", "replayed", "refined", "capped", "own", "late", "erased", "blocked")
-"""What may become of a view."""
+"""The outcomes of a view."""
 CountingRule = Callable[[CountingContext], CountingResult]
 
 
-def count_views(views: Sequence[View], scene: CountingContext, now: datetime) -> CountingResult:
-    """Count a batch of views, in order, against what is known.
+def count_views(views: Sequence[View], context: CountingContext, now: datetime) -> CountingResult:
+    """Count a batch of views, in order.
 
-    Pure, so that a transaction can be run again from the start. Its outcomes: `counted`, `replayed` (nothing new),
-    `refined` (a known play, now with greater figures), `capped` (over 100 plays), `own`, `late`, `erased`, `blocked`.
+    A pure function, so that a transaction can be retried. Outcomes: `counted`, `replayed` (nothing new),
+    `refined` (a known play with higher figures), `capped` (over 100 plays), `own`, `late`, `erased`, `blocked`.
     """
     result = CountingResult()
-    rows = dict(scene.rows)
+    rows = dict(context.rows)
     for view in views:
-        outcome = _refusal(view, scene, now) or _count(view, scene, rows, result)
+        outcome = _rejection(view, context, now) or _count(view, context, rows, result)
         result.outcomes[outcome] += 1
-        if outcome == "erased" and view.key in scene.rows:
-            result.leftovers.add(view.viewer_id)
+        if outcome == "erased" and view.key in context.rows:
+            result.erased_with_rows.add(view.viewer_id)
     return result
 
 
-def _refusal(view: View, scene: CountingContext, now: datetime) -> str | None:
-    fence = scene.fences.get(view.story_id)
-    if fence is not None and (fence.ended or (fence.expires_at is not None and fence.expires_at <= now)):
+def _rejection(view: View, context: CountingContext, now: datetime) -> str | None:
+    counter = context.counters.get(view.story_id)
+    if counter is not None and (counter.ended or (counter.expires_at is not None and counter.expires_at <= now)):
         return "late"
-    author = (fence.author_id if fence else None) or view.author_id
+    author = (counter.author_id if counter else None) or view.author_id
     if author == view.viewer_id:
         return "own"
-    erased_at = scene.erased.get(view.viewer_id)
+    erased_at = context.erased.get(view.viewer_id)
     if erased_at is not None and view.play.at <= erased_at:
         return "erased"
-    if scene.blocks and author is not None:
-        sides = scene.blocks.get((author, view.viewer_id)), scene.blocks.get((view.viewer_id, author))
-        if any(block is not None and block.stood(view.play.at) for block in sides):
+    if context.blocks and author is not None:
+        sides = context.blocks.get((author, view.viewer_id)), context.blocks.get((view.viewer_id, author))
+        if any(block is not None and block.was_active(view.play.at) for block in sides):
             return "blocked"
     return None
 
 
-def _count(view: View, scene: CountingContext, rows: dict[tuple[str, str], ViewerRow], result: CountingResult) -> str:
-    unlisted_until = scene.unlisted_until.get(view.viewer_id)
+def _count(view: View, context: CountingContext, rows: dict[tuple[str, str], ViewerRow], result: CountingResult) -> str:
+    unlisted_until = context.unlisted_until.get(view.viewer_id)
     row = rows.get(view.key)
     if row is None:
-        fence = scene.fences.get(view.story_id)
-        listed = view.listed and (fence is None or fence.view_list)
+        counter = context.counters.get(view.story_id)
+        listed = view.listed and (counter is None or counter.view_list)
         listed = listed and (unlisted_until is None or view.play.at > unlisted_until)
         row = ViewerRow(view.story_id, view.viewer_id, view.play.at, listed, {view.play_id: view.play})
         rows[view.key] = result.added[view.key] = row
@@ -188,12 +188,12 @@ def _count(view: View, scene: CountingContext, rows: dict[tuple[str, str], Viewe
         step.plays += 1
         return "counted"
     if row.listed and unlisted_until is not None and row.viewed_at <= unlisted_until:
-        result.unlisting.add(view.viewer_id)
-    known = row.plays.get(view.play_id)
-    if known is None and len(row.plays) >= MAX_PLAYS:
+        result.to_unlist.add(view.viewer_id)
+    existing = row.plays.get(view.play_id)
+    if existing is None and len(row.plays) >= MAX_PLAYS:
         return "capped"
-    play = view.play if known is None else known.merged(view.play)
-    if play == known:
+    play = view.play if existing is None else existing.merged(view.play)
+    if play == existing:
         return "replayed"
     rows[view.key] = row = row._replace(plays={**row.plays, view.play_id: play})
     new = view.key in result.added
@@ -201,14 +201,14 @@ def _count(view: View, scene: CountingContext, rows: dict[tuple[str, str], Viewe
         result.added[view.key] = row
     else:
         result.plays.setdefault(view.key, {})[view.play_id] = play
-    if known is not None:
+    if existing is not None:
         return "refined"
     result.step(view).plays += 1
     if not new:
-        result.grown[view.key] += 1
+        result.added_plays[view.key] += 1
     return "counted"
 
 
 def stories_of(views: Sequence[View]) -> list[str]:
-    """The stories that these views are of, each once."""
+    """The ids of the stories of these views, each once."""
     return list(dict.fromkeys(view.story_id for view in views))

@@ -1,1 +1,1 @@
-"""HTTP in: each route lets the caller in, calls one verb and shapes the answer."""
+"""HTTP routes: each authenticates, calls one use case and builds the response."""

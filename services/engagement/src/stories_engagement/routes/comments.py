@@ -20,7 +20,7 @@ from stories_engagement.routes.dependencies import IdempotentExecution, StoryTic
 from stories_engagement.usecases.access import CheckAccess
 from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
 
-MOST_CHARACTERS = 500
+MAX_CHARACTERS = 500
 """Of a comment, in code points (docs/http.md)."""
 
 
@@ -30,7 +30,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {status: problem_answer(status) for 
 class CommentCreate(Body):
     """A comment, or a reply to one."""
 
-    text: Annotated[str, Text(1, MOST_CHARACTERS)]
+    text: Annotated[str, Text(1, MAX_CHARACTERS)]
     reply_to: StoryId | None = None
 
 
@@ -54,7 +54,7 @@ class CommentResponse(BaseModel):
 
 
 def comment_response(comment: Comment, *, may_delete: bool) -> CommentResponse:
-    """A comment as an answer shows it."""
+    """The response for a comment."""
     return CommentResponse(
         id=comment.id,
         story_id=comment.story_id,
@@ -68,12 +68,12 @@ def comment_response(comment: Comment, *, may_delete: bool) -> CommentResponse:
 
 
 def comment_routes(
-    admit: CheckAccess,
+    check_access: CheckAccess,
     write: WriteComment,
     find: FindComment,
     read: ReadComments,
     delete: DeleteComment,
-    once_only: IdempotentExecution,
+    idempotently: IdempotentExecution,
     cursors: Cursors,
 ) -> APIRouter:
     """Writing, reading and deleting comments."""
@@ -86,15 +86,19 @@ def comment_routes(
         responses=REFUSALS,
     )
     async def write_comment(
-        story_id: StoryId, body: CommentCreate, caller: CurrentCaller, asked: Idempotent, ticket: StoryTicket = None
+        story_id: StoryId,
+        body: CommentCreate,
+        caller: CurrentCaller,
+        idempotency: Idempotent,
+        ticket: StoryTicket = None,
     ) -> CommentResponse:
         """Comment on a story. A reply to a reply hangs on the top one."""
-        admitted = await admit(caller.user_id, story_id, ticket)
+        access = await check_access(caller.user_id, story_id, ticket)
 
         async def make(comment_id: str) -> Comment:
-            return await write(admitted, comment_id, body.text, body.reply_to)
+            return await write(access, comment_id, body.text, body.reply_to)
 
-        return comment_response(await once_only(caller.user_id, story_id, asked, make, find), may_delete=True)
+        return comment_response(await idempotently(caller.user_id, story_id, idempotency, make, find), may_delete=True)
 
     @router.get("/v1/stories/{story_id}/comments", dependencies=[rate_limited("reads")])
     async def read_comments(
@@ -106,14 +110,17 @@ def comment_routes(
         ticket: StoryTicket = None,
     ) -> Page[CommentResponse]:
         """Top comments, newest first, or the replies to one, oldest first."""
-        admitted = await admit(caller.user_id, story_id, ticket)
+        access = await check_access(caller.user_id, story_id, ticket)
         name = f"comments {story_id} {reply_to} {hidden}"
         after = cursors.position(name, caller.user_id, page, tuple[datetime, str])
-        found, following = await read(admitted, reply_to, after, page.limit, wants_hidden=hidden)
-        anyones = admitted.is_author or caller.is_admin
+        found, next_position = await read(access, reply_to, after, page.limit, wants_hidden=hidden)
+        may_delete_any = access.is_author or caller.is_admin
         return Page(
-            items=[comment_response(each, may_delete=anyones or each.writer_id == caller.user_id) for each in found],
-            next_cursor=cursors.seal(name, caller.user_id, following) if following else None,
+            items=[
+                comment_response(comment, may_delete=may_delete_any or comment.writer_id == caller.user_id)
+                for comment in found
+            ],
+            next_cursor=cursors.seal(name, caller.user_id, next_position) if next_position else None,
         )
 
     @router.delete("/v1/comments/{comment_id}", status_code=204, dependencies=[rate_limited("writes")])

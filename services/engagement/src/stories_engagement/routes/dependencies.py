@@ -1,4 +1,4 @@
-"""What several routes share: the ticket's header, doing a request with an idempotency key once."""
+"""Dependencies of several routes: the ticket header, idempotent execution."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
@@ -18,7 +18,7 @@ StoryTicket = Annotated[
 
 
 class IdempotentExecution:
-    """Makes something once per idempotency key. Claims are named by story, so that its erasure finds them."""
+    """Creates something once per idempotency key. Claims are named by story, so that its erasure finds them."""
 
     def __init__(self, claims: IdempotencyStore) -> None:
         self._claims = claims
@@ -27,9 +27,11 @@ class IdempotentExecution:
         self,
         user_id: str,
         story_id: str,
-        asked: IdempotencyRequest | None,
+        idempotency: IdempotencyRequest | None,
         make: Callable[[str], Awaitable[T]],
-        again: Callable[[str], Awaitable[T]],
+        find: Callable[[str], Awaitable[T]],
     ) -> T:
-        """What `make` makes under a fresh id; for a key that did so before, what `again` finds under that id."""
-        return await run_once(self._claims, user_id, asked, make, again, refusals=DOMAIN_ERRORS, under=f"{story_id}/")
+        """The result of `make` under a new id; for a repeated key, that of `find` under the first id."""
+        return await run_once(
+            self._claims, user_id, idempotency, make, find, refusals=DOMAIN_ERRORS, under=f"{story_id}/"
+        )

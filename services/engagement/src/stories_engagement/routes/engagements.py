@@ -49,7 +49,9 @@ class CountsResponse(BaseModel):
     shares: int
 
 
-def reaction_routes(admit: CheckAccess, react: React, withdraw: WithdrawReaction, read: ReadReactions) -> APIRouter:
+def reaction_routes(
+    check_access: CheckAccess, react: React, withdraw: WithdrawReaction, read: ReadReactions
+) -> APIRouter:
     """One's reaction to a story, and everybody's."""
     router = APIRouter(route_class=DeadlineRoute, tags=["reactions"])
 
@@ -60,7 +62,7 @@ def reaction_routes(admit: CheckAccess, react: React, withdraw: WithdrawReaction
         story_id: StoryId, body: ReactionRequest, caller: CurrentCaller, ticket: StoryTicket = None
     ) -> Response:
         """React to a story, in place of an earlier reaction."""
-        await react(await admit(caller.user_id, story_id, ticket), body.emoji)
+        await react(await check_access(caller.user_id, story_id, ticket), body.emoji)
         return Response(status_code=204)
 
     @router.delete("/v1/stories/{story_id}/reaction", status_code=204, dependencies=[rate_limited("reactions")])
@@ -72,13 +74,13 @@ def reaction_routes(admit: CheckAccess, react: React, withdraw: WithdrawReaction
     @router.get("/v1/stories/{story_id}/reactions", dependencies=[rate_limited("reads")])
     async def read_reactions(story_id: StoryId, caller: CurrentCaller, ticket: StoryTicket = None) -> ReactionsResponse:
         """How many reactions of each kind a story has."""
-        counts, mine = await read(await admit(caller.user_id, story_id, ticket))
+        counts, mine = await read(await check_access(caller.user_id, story_id, ticket))
         return ReactionsResponse(counts=dict(counts), total=sum(counts.values()), mine=mine)
 
     return router
 
 
-def share_routes(admit: CheckAccess, share: Share, once_only: IdempotentExecution) -> APIRouter:
+def share_routes(check_access: CheckAccess, share: Share, idempotently: IdempotentExecution) -> APIRouter:
     """Sharing a story."""
     router = APIRouter(route_class=DeadlineRoute, tags=["shares"])
 
@@ -86,29 +88,33 @@ def share_routes(admit: CheckAccess, share: Share, once_only: IdempotentExecutio
         "/v1/stories/{story_id}/shares", status_code=201, dependencies=[rate_limited("shares")], responses=REFUSALS
     )
     async def share_story(
-        story_id: StoryId, caller: CurrentCaller, asked: Idempotent, response: Response, ticket: StoryTicket = None
+        story_id: StoryId,
+        caller: CurrentCaller,
+        idempotency: Idempotent,
+        response: Response,
+        ticket: StoryTicket = None,
     ) -> ShareResponse:
         """A link to the story; counts once per viewer."""
-        admitted = await admit(caller.user_id, story_id, ticket)
+        access = await check_access(caller.user_id, story_id, ticket)
 
         async def make(_id: str) -> str:
-            return await share(admitted)
+            return await share(access)
 
-        url = await once_only(caller.user_id, story_id, asked, make, make)
+        url = await idempotently(caller.user_id, story_id, idempotency, make, make)
         response.headers["Location"] = url
         return ShareResponse(url=url)
 
     return router
 
 
-def count_routes(admit: CheckAccess, read: ReadCounts) -> APIRouter:
+def count_routes(check_access: CheckAccess, read: ReadCounts) -> APIRouter:
     """The counts of a story."""
     router = APIRouter(route_class=DeadlineRoute, tags=["counts"])
 
     @router.get("/v1/stories/{story_id}/counts", dependencies=[rate_limited("reads")])
     async def read_counts(story_id: StoryId, caller: CurrentCaller, ticket: StoryTicket = None) -> CountsResponse:
         """Everything that is counted of one story."""
-        counts = await read(await admit(caller.user_id, story_id, ticket))
+        counts = await read(await check_access(caller.user_id, story_id, ticket))
         return CountsResponse(
             views=counts.views,
             viewers=counts.viewers,

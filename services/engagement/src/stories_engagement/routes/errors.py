@@ -1,4 +1,4 @@
-"""What the domain refuses, in the words of HTTP."""
+"""Domain errors as HTTP problems."""
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -9,22 +9,22 @@ from stories_engagement.domain.errors import AccessDenied, FeatureDisabled, Frie
 from stories_engagement.metrics import EngagementMetrics
 
 DOMAIN_ERRORS = (AccessDenied, NotFound, FeatureDisabled, FriendsOnly)
-"""Nothing has happened when one of these is raised."""
+"""Errors raised before anything was changed."""
 
 
 def problem_from_error(error: Exception) -> Problem:
-    """The answer to a refusal."""
+    """The problem for a domain error."""
     if isinstance(error, FeatureDisabled):
         return conflict(f"{error.what}-off")
     if isinstance(error, FriendsOnly):
         return forbidden("comments-friends-only")
     if isinstance(error, ReplicaStale):
-        return unavailable("what may have ended is not heard of just now")
+        return unavailable("this replica is behind; retry shortly")
     return not_found()
 
 
 def install_error_handlers(app: FastAPI, metrics: EngagementMetrics) -> None:
-    """Answer the domain's refusals as problems, and count those of tickets."""
+    """Respond to domain errors with problems, and count refused tickets."""
 
     async def answer(_request: Request, error: Exception) -> Response:
         if isinstance(error, AccessDenied):

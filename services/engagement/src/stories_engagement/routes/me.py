@@ -1,4 +1,4 @@
-"""What people set for themselves: whether they are listed as viewers, and words they do not want to see."""
+"""The caller's settings: view history and hidden words."""
 
 from typing import Annotated
 
@@ -9,12 +9,13 @@ from stories_shared.http.bodies import Body, Text
 from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.rate_limits import rate_limited
 
-from stories_engagement.usecases.users import ReadHiddenWords, ReadPrivacy, SetHiddenWords, SetPrivacy
+from stories_engagement.usecases.hidden_words import ReadHiddenWords, SetHiddenWords
+from stories_engagement.usecases.privacy import ReadPrivacy, SetPrivacy
 
-MOST_WORDS = 500
+MAX_WORDS = 500
 """Hidden words of an author: each comment is compared with all of them."""
 
-MOST_CHARACTERS = 100
+MAX_CHARACTERS = 100
 """Of a hidden word, which may be several words."""
 
 
@@ -33,7 +34,7 @@ class PrivacyResponse(BaseModel):
 class HiddenWordsRequest(Body):
     """Words that hide a comment. Case, accents' encoding and width do not matter."""
 
-    words: Annotated[list[Annotated[str, Text(1, MOST_CHARACTERS)]], Field(max_length=MOST_WORDS)]
+    words: Annotated[list[Annotated[str, Text(1, MAX_CHARACTERS)]], Field(max_length=MAX_WORDS)]
 
 
 class HiddenWordsResponse(BaseModel):

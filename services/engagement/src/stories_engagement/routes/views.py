@@ -1,4 +1,4 @@
-"""Views in, viewers out. Taking views is hot, so it is a plain route with msgspec."""
+"""Views and viewers. `POST /v1/views` is a hot path, so it is a raw route with msgspec."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -26,7 +26,7 @@ from stories_engagement.routes.dependencies import StoryTicket
 from stories_engagement.usecases.access import CheckAccess
 from stories_engagement.usecases.views import ListViewers, ReportedView, ReportViews
 
-MOST_ENTRIES = 100
+MAX_VIEWS = 100
 """Views in one request (docs/http.md)."""
 
 Count = Annotated[int, Meta(ge=0, le=10_000)]
@@ -53,7 +53,7 @@ class ViewRequest(Struct, frozen=True, forbid_unknown_fields=True):
 class ViewsRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of `POST /v1/views`."""
 
-    views: Annotated[list[ViewRequest], Meta(max_length=MOST_ENTRIES)]
+    views: Annotated[list[ViewRequest], Meta(max_length=MAX_VIEWS)]
 
 
 class Rejected(Struct, frozen=True):
@@ -76,7 +76,7 @@ encode = msgspec.json.Encoder().encode
 def entries_of(document: Any) -> list[ReportedView]:
     """The views of a body. Raises the 422 problem for a wrong shape."""
     try:
-        given = msgspec.convert(document, ViewsRequest)
+        request = msgspec.convert(document, ViewsRequest)
     except msgspec.ValidationError as error:
         raise invalid(str(error), "body") from error
     return [
@@ -87,7 +87,7 @@ def entries_of(document: Any) -> list[ReportedView]:
             completed=view.completed,
             taps=Taps(forward=view.taps.forward, back=view.taps.back, exit=view.taps.exit),
         )
-        for view in given.views
+        for view in request.views
     ]
 
 
@@ -110,7 +110,7 @@ class ViewersResponse(BaseModel):
 
 
 def view_routes(
-    admit: CheckAccess, take: ReportViews, viewers: ListViewers, cursors: Cursors, metrics: EngagementMetrics
+    check_access: CheckAccess, report: ReportViews, viewers: ListViewers, cursors: Cursors, metrics: EngagementMetrics
 ) -> APIRouter:
     """`POST /v1/views` and the list of viewers."""
     router = APIRouter(route_class=DeadlineRoute, tags=["views"])
@@ -126,20 +126,20 @@ def view_routes(
     async def take_views(request: Request, caller: Caller, _query: dict[str, str]) -> Response:
         entries = entries_of(await read_document(request))
         consume(request, "views", caller.user_id, len(entries))
-        taken = await with_deadline(take(caller.user_id, entries))
-        for reason in taken.refusals:
+        result = await with_deadline(report(caller.user_id, entries))
+        for reason in result.refusals:
             metrics.tickets_refused.labels(reason).inc()
-        rejected = [Rejected(index, reason) for index, reason in taken.rejected]
-        return Response(encode(ViewsResponse(taken.accepted, rejected)), 202, media_type="application/json")
+        rejected = [Rejected(index, reason) for index, reason in result.rejected]
+        return Response(encode(ViewsResponse(result.accepted, rejected)), 202, media_type="application/json")
 
     @router.get("/v1/stories/{story_id}/viewers", dependencies=[rate_limited("reads")])
     async def list_viewers(
         story_id: StoryId, caller: CurrentCaller, page: Paged, ticket: StoryTicket = None
     ) -> ViewersResponse:
         """Who viewed a story, newest first. For its author only."""
-        admitted = await admit(caller.user_id, story_id, ticket)
+        access = await check_access(caller.user_id, story_id, ticket)
         name = f"viewers {story_id}"
-        found = await viewers(admitted, cursors.position(name, caller.user_id, page, tuple[datetime, str]), page.limit)
+        found = await viewers(access, cursors.position(name, caller.user_id, page, tuple[datetime, str]), page.limit)
         return ViewersResponse(
             items=[
                 ViewerResponse(
@@ -147,7 +147,7 @@ def view_routes(
                 )
                 for v in found.viewers
             ],
-            next_cursor=cursors.seal(name, caller.user_id, found.following) if found.following else None,
+            next_cursor=cursors.seal(name, caller.user_id, found.next_position) if found.next_position else None,
             total=found.total,
             hidden=found.hidden,
         )

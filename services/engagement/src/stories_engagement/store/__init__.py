@@ -1,1 +1,1 @@
-"""MongoDB: the shapes of documents, and every read and write of them."""
+"""MongoDB: the schema, and every query."""

@@ -1,4 +1,4 @@
-"""Reactions and shares: a row per viewer and story, counted by the story's document in the book."""
+"""Reactions and shares: a row per viewer and story, counted in the story's engagements document."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,18 +11,18 @@ from stories_engagement.usecases.access import StoryAccess
 
 
 class MongoReactions:
-    """One reaction per viewer and story. A withdrawn one leaves its row, so that withdrawing can be repeated."""
+    """One reaction per viewer and story. A withdrawn one leaves its row, so that withdrawing is idempotent."""
 
-    def __init__(self, book: CounterWriter) -> None:
-        self._book = book
-        self._rows = book.mongo[REACTIONS]
+    def __init__(self, counter_writer: CounterWriter) -> None:
+        self._counter_writer = counter_writer
+        self._rows = counter_writer.mongo[REACTIONS]
 
-    async def put(self, admitted: StoryAccess, emoji: str, at: datetime) -> None:
-        """Set a viewer's reaction. Raises `Gone`."""
-        await self._set(admitted.story_id, admitted.user_id, admitted.author_id, emoji, at)
+    async def put(self, access: StoryAccess, emoji: str, at: datetime) -> None:
+        """Set a viewer's reaction. Raises `NotFound`."""
+        await self._set(access.story_id, access.user_id, access.author_id, emoji, at)
 
     async def withdraw(self, story_id: str, user_id: str, at: datetime) -> bool:
-        """Take a viewer's reaction back; False if there never was one. Raises `Gone`."""
+        """Withdraw a viewer's reaction; False if there never was one. Raises `NotFound`."""
         row = await self._rows.find_one({"_id": row_id(story_id, user_id)})
         if row is None:
             return False
@@ -31,7 +31,7 @@ class MongoReactions:
 
     async def counts(self, story_id: str) -> Mapping[str, int]:
         """How many of each, most first."""
-        document = await self._book.mongo[ENGAGEMENTS].find_one({"_id": story_id}, {"emoji": 1})
+        document = await self._counter_writer.mongo[ENGAGEMENTS].find_one({"_id": story_id}, {"emoji": 1})
         emoji: Mapping[str, int] = (document or {}).get("emoji", {})
         return dict(sorted(emoji.items(), key=lambda item: (-item[1], item[0])))
 
@@ -42,17 +42,17 @@ class MongoReactions:
 
     async def _set(self, story_id: str, user_id: str, author_id: str | None, emoji: str | None, at: datetime) -> None:
         row = {"_id": row_id(story_id, user_id), "story_id": story_id, "viewer_id": user_id, "emoji": emoji, "at": at}
-        await self._book.write(story_id, author_id, PutRow(REACTION, row))
+        await self._counter_writer.write(story_id, author_id, PutRow(REACTION, row))
 
 
 class MongoShares:
     """Who shared a story, once each."""
 
-    def __init__(self, book: CounterWriter) -> None:
-        self._book = book
+    def __init__(self, counter_writer: CounterWriter) -> None:
+        self._counter_writer = counter_writer
 
-    async def put(self, admitted: StoryAccess, at: datetime) -> None:
-        """Count a viewer's share, the first time. Raises `Gone`."""
-        story_id, user_id = admitted.story_id, admitted.user_id
+    async def put(self, access: StoryAccess, at: datetime) -> None:
+        """Count a viewer's first share. Raises `NotFound`."""
+        story_id, user_id = access.story_id, access.user_id
         row = {"_id": row_id(story_id, user_id), "story_id": story_id, "viewer_id": user_id, "at": at}
-        await self._book.write(story_id, admitted.author_id, PutRow(SHARE, row, once=True))
+        await self._counter_writer.write(story_id, access.author_id, PutRow(SHARE, row, once=True))

@@ -1,7 +1,7 @@
-"""The kinds of rows that a story counts in its engagements document. A further counted kind is one more entry here.
+"""The registry of row kinds that a story counts in its engagements document. A new counted kind is one more entry.
 
-The entry drives the collection's indexes, what a row adds to the story's counters, what is published when they change,
-and how rows leave with their story, with their person or by themselves.
+An entry drives the indexes, the counters of a row, the events published when they change, and the deletion of rows with
+their story, with their user or one by one.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from pymongo import ASCENDING, IndexModel
 
 Row = Mapping[str, Any]
 Delta = Counter[str]
-"""By how much counters change, by their paths in the engagements document."""
+"""Increments of counters, by their paths in the engagements document."""
 
 REACTIONS, COMMENTS, SHARES = "reactions", "comments", "shares"
 
@@ -23,60 +23,60 @@ class RowKind:
     """One kind of rows.
 
     Args:
-        total: the counter of the kind, which is also the kind in `story-engaged`.
-        collection: where its rows are.
-        person: the field that says whose a row is.
-        adds: what a row adds to the counters.
-        breakdown: a map of counters beside the total, by what people chose; it leaves with the story.
-        hangs_on: the field that says which other row of the kind a row hangs on, and leaves with.
-        hanging: the field that counts the rows hanging on a row that count themselves.
-        indexes: besides the one by person.
+        total: the field of the counter, also the kind in `story-engaged`.
+        collection: of the rows.
+        user_field: the field with the user's id.
+        delta_of: the counters that a row increments.
+        breakdown: a map of counters by choice, beside the total; removed when the story ends.
+        parent_field: the field with the parent row's id; children are deleted with their parent.
+        child_count_field: the field with the number of counted children.
+        indexes: besides the one by user.
     """
 
     total: str
     collection: str
-    person: str
-    adds: Callable[[Row], Delta]
+    user_field: str
+    delta_of: Callable[[Row], Delta]
     breakdown: str | None = None
-    hangs_on: str | None = None
-    hanging: str = ""
+    parent_field: str | None = None
+    child_count_field: str = ""
     indexes: tuple[IndexModel, ...] = ()
 
     def of_story(self, story_id: str) -> dict[str, Any]:
-        """The rows of a story: those of one person and one story have both ids in `_id`, which needs no index."""
-        if self.hangs_on:
+        """Filter for the rows of a story. Those of one user and one story have both ids in `_id` and need no index."""
+        if self.parent_field:
             return {"story_id": story_id}
         return {"_id": {"$gte": f"{story_id}/", "$lt": f"{story_id}0"}}
 
 
-def reaction_adds(row: Row) -> Delta:
-    """A withdrawn reaction leaves its row, so that withdrawing can be repeated."""
+def reaction_delta(row: Row) -> Delta:
+    """A withdrawn reaction keeps its row and counts nothing."""
     emoji = row["emoji"]
     return Counter({"reaction": 1, f"emoji.{emoji}": 1}) if emoji is not None else Counter()
 
 
-def comment_adds(row: Row) -> Delta:
-    """Hidden comments count for nobody."""
+def comment_delta(row: Row) -> Delta:
+    """Hidden comments count nothing."""
     return Counter() if row["hidden"] else Counter({"comment": 1})
 
 
-def share_adds(_row: Row) -> Delta:
+def share_delta(_row: Row) -> Delta:
     return Counter({"share": 1})
 
 
-HANGING = [("story_id", ASCENDING), ("reply_to", ASCENDING), ("at", ASCENDING), ("_id", ASCENDING)]
+BY_PARENT = [("story_id", ASCENDING), ("reply_to", ASCENDING), ("at", ASCENDING), ("_id", ASCENDING)]
 
-REACTION = RowKind("reaction", REACTIONS, "viewer_id", reaction_adds, breakdown="emoji")
-SHARE = RowKind("share", SHARES, "viewer_id", share_adds)
+REACTION = RowKind("reaction", REACTIONS, "viewer_id", reaction_delta, breakdown="emoji")
+SHARE = RowKind("share", SHARES, "viewer_id", share_delta)
 COMMENT = RowKind(
     "comment",
     COMMENTS,
     "writer_id",
-    comment_adds,
-    hangs_on="reply_to",
-    hanging="replies",
+    comment_delta,
+    parent_field="reply_to",
+    child_count_field="replies",
     indexes=(
-        IndexModel(HANGING, name="hanging"),
+        IndexModel(BY_PARENT, name="hanging"),
         IndexModel([("story_id", ASCENDING), ("_id", ASCENDING)], name="story"),
     ),
 )
@@ -87,4 +87,4 @@ TOTALS = tuple(kind.total for kind in ROW_KINDS)
 BREAKDOWNS = tuple(kind.breakdown for kind in ROW_KINDS if kind.breakdown)
 
 NO_ENGAGEMENTS: dict[str, Any] = {"author_id": None, "seq": 0, **dict.fromkeys(TOTALS, 0)}
-"""The counters of a story that nobody has done anything with."""
+"""The counters of a story without engagements."""

@@ -1,9 +1,9 @@
-"""Collections, their indexes, and how long what is in them is kept.
+"""Collections, indexes and retention.
 
-Two documents of a story are its fences: `views` for the hot path of views, `engagements` for everything else. Whoever
-adds or takes away a row of a story writes its fence in the same transaction, and so does an ending: the two conflict,
-and one of them is run again and sees what the other did. Rows of one viewer and one story have the `_id`
-`<story>/<viewer>`; neither id can hold a slash.
+A story has two counter documents: `views` for the hot path of views, `engagements` for the rest. A transaction that
+inserts or deletes a row of a story also writes its counter document, and so does an ending: the two conflict, and the
+one that is retried sees the result of the other. Rows of one viewer and one story have the `_id` `<story>/<viewer>`;
+neither id can contain a slash.
 """
 
 from collections.abc import Awaitable, Callable
@@ -26,32 +26,32 @@ VIEWERS, CLAIMS = "viewers", "claims"
 BLOCKS, PRIVACY, HIDDEN_WORDS, ERASED_USERS = "blocks", "privacy", "hidden_words", "erased_users"
 
 MARK_RETENTION = timedelta(days=30)
-"""Ended marks, lifted blocks and erased-user marks: longer than any record of a topic can live."""
+"""Ended marks, lifted blocks and erased-user marks: longer than the retention of any topic."""
 
 DUPLICATE_KEY = 11000
-MOST_TRIES = 20
+MAX_ATTEMPTS = 20
 
 
 def row_id(story_id: str, user_id: str) -> str:
-    """The `_id` of what one person did with one story."""
+    """The `_id` of a row of one user and one story."""
     return f"{story_id}/{user_id}"
 
 
 async def ensure_schema(mongo: Mongo) -> None:
-    """Make every collection and index that is not there yet. Transactions need the collections to exist."""
+    """Create missing collections and indexes. Transactions need the collections to exist."""
     month = int(MARK_RETENTION.total_seconds())
     ended = IndexModel([("ended", ASCENDING)], name="ended", expireAfterSeconds=month)
     await mongo.ensure(STORIES, IndexModel([("author_id", ASCENDING), ("_id", ASCENDING)], name="author"))
-    unheard = IndexModel([("since", ASCENDING)], name="unheard", partialFilterExpression={"expires_at": None})
+    orphan = IndexModel([("since", ASCENDING)], name="unheard", partialFilterExpression={"expires_at": None})
     erase_at = IndexModel([("erase_at", ASCENDING)], name="erase_at", sparse=True)
-    await mongo.ensure(VIEWS, ended, unheard, erase_at)
+    await mongo.ensure(VIEWS, ended, orphan, erase_at)
     await mongo.ensure(ENGAGEMENTS, ended, outbox_index())
     newest = [("story_id", ASCENDING), ("listed", ASCENDING), ("at", DESCENDING), ("viewer_id", DESCENDING)]
-    by_person = IndexModel([("viewer_id", ASCENDING), ("_id", ASCENDING)], name="viewer")
-    await mongo.ensure(VIEWERS, IndexModel(newest, name="newest"), by_person)
+    by_viewer = IndexModel([("viewer_id", ASCENDING), ("_id", ASCENDING)], name="viewer")
+    await mongo.ensure(VIEWERS, IndexModel(newest, name="newest"), by_viewer)
     for kind in ROW_KINDS:
-        by_its_person = IndexModel([(kind.person, ASCENDING), ("_id", ASCENDING)], name=kind.person)
-        await mongo.ensure(kind.collection, by_its_person, *kind.indexes)
+        by_user = IndexModel([(kind.user_field, ASCENDING), ("_id", ASCENDING)], name=kind.user_field)
+        await mongo.ensure(kind.collection, by_user, *kind.indexes)
     await mongo.ensure(CLAIMS, *CLAIM_INDEXES, IndexModel([("resource_id", ASCENDING)], name="resource"))
     lifted = IndexModel([("lifted_at", ASCENDING)], name="lifted", expireAfterSeconds=month)
     sides = [IndexModel([(f"{side}_id", ASCENDING)], name=side) for side in ("user", "target")]
@@ -60,27 +60,27 @@ async def ensure_schema(mongo: Mongo) -> None:
     await Leases.ensure(mongo)
     rehide = IndexModel([("rehide", ASCENDING)], name="rehide", sparse=True)
     await mongo.ensure(HIDDEN_WORDS, rehide)
-    heard = IndexModel([("heard_at", ASCENDING)], name="heard", expireAfterSeconds=month)
-    again = IndexModel([("again_at", ASCENDING)], name="again", sparse=True)
-    await mongo.ensure(ERASED_USERS, heard, again)
+    received = IndexModel([("heard_at", ASCENDING)], name="heard", expireAfterSeconds=month)
+    recheck = IndexModel([("again_at", ASCENDING)], name="again", sparse=True)
+    await mongo.ensure(ERASED_USERS, received, recheck)
 
 
-async def transaction_retrying_duplicates(mongo: Mongo, verb: Callable[[Session], Awaitable[T]]) -> T:
-    """Run a verb in a transaction, again where another one made the same document first.
+async def transaction_retrying_duplicates(mongo: Mongo, operation: Callable[[Session], Awaitable[T]]) -> T:
+    """Run an operation in a transaction; retry it after a duplicate key.
 
-    Two transactions that both insert a document meet as a conflict, which the driver retries, or as a duplicate key,
-    which it does not; here the second try reads what the first one made.
+    Two transactions that insert the same document end in a write conflict, which the driver retries, or in a duplicate
+    key, which it does not. The retry reads the other's document.
     """
-    for left in reversed(range(MOST_TRIES)):
+    for attempts_left in reversed(range(MAX_ATTEMPTS)):
         try:
-            return await mongo.transaction(verb)
+            return await mongo.transaction(operation)
         except (DuplicateKeyError, BulkWriteError) as error:
-            if not is_duplicate(error) or not left:
+            if not is_duplicate(error) or not attempts_left:
                 raise
     raise AssertionError
 
 
 def is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:
-    """Whether somebody else has made the document."""
+    """Whether another transaction has inserted the document."""
     codes = {e.get("code") for e in (error.details or {}).get("writeErrors", ())} or {error.code}
     return DUPLICATE_KEY in codes

@@ -1,4 +1,4 @@
-"""Stories while they live, the marks of those that ended, and the erasure of what belonged to them."""
+"""Live stories, ended marks, and the erasure of a story's rows."""
 
 from collections.abc import AsyncIterator
 from dataclasses import asdict
@@ -22,15 +22,15 @@ from stories_engagement.store.schema import (
 )
 from stories_engagement.usecases.stories import live_story_of
 
-ERASED_AT_ONCE = 1_000
-"""Rows that one command deletes: some thirty milliseconds of the server."""
+DELETE_BATCH = 1_000
+"""Rows that one command deletes: about thirty milliseconds of the server."""
 
 SNAPSHOT_BATCH = 1_000
-"""Stories that a starting replica reads at a time."""
+"""Cursor batch of a starting replica."""
 
 
 class MongoStories:
-    """Keeps stories. An ended mark guards every later write."""
+    """Stores stories. An ended mark prevents every later write."""
 
     def __init__(self, mongo: Mongo, now: Clock) -> None:
         self._mongo = mongo
@@ -38,102 +38,104 @@ class MongoStories:
         self._views = mongo[VIEWS]
 
     async def put(self, story: StoryPosted) -> None:
-        """Keep a story, unless it has ended or as new a revision is kept."""
-        story_id, known = story.story_id, live_story_of(story)
-        fields = asdict(known) | {name: getattr(story, name) for name in ("posted_at", "series_id", "part", "parts")}
+        """Store a story, unless it has ended or the same or a higher revision is stored."""
+        story_id, live_story = story.story_id, live_story_of(story)
+        fields = asdict(live_story) | {
+            name: getattr(story, name) for name in ("posted_at", "series_id", "part", "parts")
+        }
 
-        async def verb(session: Session) -> None:
-            fence = await self._views.find_one({"_id": story_id}, {"ended": 1, "expires_at": 1}, session=session)
-            if fence is not None and fence["ended"]:
+        async def operation(session: Session) -> None:
+            counter = await self._views.find_one({"_id": story_id}, {"ended": 1, "expires_at": 1}, session=session)
+            if counter is not None and counter["ended"]:
                 return
-            if fence is not None and fence["expires_at"] is not None:
-                older = {"_id": story_id, "revision": {"$lt": known.revision}}
+            if counter is not None and counter["expires_at"] is not None:
+                older = {"_id": story_id, "revision": {"$lt": live_story.revision}}
                 await self._mongo[STORIES].replace_one(older, fields, session=session)
                 return
             await self._mongo[STORIES].insert_one({"_id": story_id, **fields}, session=session)
-            heard = {"author_id": known.author_id, "expires_at": known.expires_at}
-            if fence is None:
+            posted = {"author_id": live_story.author_id, "expires_at": live_story.expires_at}
+            if counter is None:
                 new = {"_id": story_id, "viewers": 0, "plays": 0, "ended": None, "since": truncate_to_ms(self._now())}
-                await self._views.insert_one(new | heard, session=session)
+                await self._views.insert_one(new | posted, session=session)
             else:
-                own = await self._forget_own(story_id, known.author_id, session)
-                change = {"$set": heard, "$inc": {"viewers": -(own > 0), "plays": -own}}
+                own = await self._delete_own_views(story_id, live_story.author_id, session)
+                change = {"$set": posted, "$inc": {"viewers": -(own > 0), "plays": -own}}
                 await self._views.update_one({"_id": story_id}, change, session=session)
 
-        await transaction_retrying_duplicates(self._mongo, verb)
+        await transaction_retrying_duplicates(self._mongo, operation)
 
     async def end(self, story_id: str, how: str) -> None:
-        """Mark a story as ended, once and for all. Its counts and times stay for as long as the mark."""
+        """Mark a story as ended. Its counts and times stay as long as the mark."""
         now = truncate_to_ms(self._now())
 
-        async def verb(session: Session) -> None:
-            for name, nothing, over, gone in (
+        async def operation(session: Session) -> None:
+            for name, empty, ended, unset in (
                 (VIEWS, NO_VIEWS, {"ended": now, "how": how}, {}),
                 (ENGAGEMENTS, NO_ENGAGEMENTS, {"ended": now}, dict.fromkeys(("pending", *BREAKDOWNS), "")),
             ):
-                fence = await self._mongo[name].find_one({"_id": story_id}, {"ended": 1}, session=session)
-                if fence is None:
-                    await self._mongo[name].insert_one({"_id": story_id, **nothing, **over}, session=session)
-                elif fence["ended"] is None:
+                counter = await self._mongo[name].find_one({"_id": story_id}, {"ended": 1}, session=session)
+                if counter is None:
+                    await self._mongo[name].insert_one({"_id": story_id, **empty, **ended}, session=session)
+                elif counter["ended"] is None:
                     await self._mongo[name].update_one(
-                        {"_id": story_id}, {"$set": over, "$unset": gone}, session=session
+                        {"_id": story_id}, {"$set": ended, "$unset": unset}, session=session
                     )
             await self._mongo[STORIES].delete_one({"_id": story_id}, session=session)
 
-        await transaction_retrying_duplicates(self._mongo, verb)
+        await transaction_retrying_duplicates(self._mongo, operation)
 
     async def erase(self, story_id: str, steps: int) -> bool:
-        """Delete the rows of a story in at most so many steps; whether all are gone.
+        """Delete the rows of a story in at most `steps` steps; whether none is left.
 
-        The fences let none be added after its end, so once is enough.
+        No row can be inserted after the ending, so one pass is enough.
         """
-        theirs = {"$gte": f"{story_id}/", "$lt": f"{story_id}0"}
+        of_story = {"$gte": f"{story_id}/", "$lt": f"{story_id}0"}
         counted = [(kind.collection, kind.of_story(story_id)) for kind in ROW_KINDS]
-        for name, rows in [(VIEWERS, {"_id": theirs}), *counted, (CLAIMS, {"resource_id": theirs})]:
+        for name, rows in [(VIEWERS, {"_id": of_story}), *counted, (CLAIMS, {"resource_id": of_story})]:
             while True:
                 if not steps:
                     return False
-                found = await self._mongo[name].find(rows, {"_id": 1}, limit=ERASED_AT_ONCE).to_list(None)
+                found = await self._mongo[name].find(rows, {"_id": 1}, limit=DELETE_BATCH).to_list(None)
                 if found:
                     await self._mongo[name].delete_many({"_id": {"$in": [row["_id"] for row in found]}})
-                if len(found) < ERASED_AT_ONCE:
+                if len(found) < DELETE_BATCH:
                     break
                 steps -= 1
         return True
 
     async def erase_later(self, story_id: str, now: datetime) -> None:
-        """Leave the rest of an erasure to whoever claims it."""
+        """Leave the rest of an erasure to the background task."""
         await self._views.update_one({"_id": story_id}, {"$set": {"erase_at": now}})
 
     async def claim_erasure(self, now: datetime, until: datetime) -> str | None:
-        """The erasure that has waited longest, for this replica alone until then."""
+        """Lease the oldest pending erasure until `until`."""
         claimed = await self._views.find_one_and_update(
             {"erase_at": {"$lte": now}}, {"$set": {"erase_at": until}}, {"_id": 1}, sort=[("erase_at", ASCENDING)]
         )
         return claimed["_id"] if claimed else None
 
     async def erased(self, story_id: str) -> None:
-        """Nothing is left to erase."""
+        """Mark the erasure as complete."""
         await self._views.update_one({"_id": story_id}, {"$unset": {"erase_at": ""}})
 
-    async def unheard(self, before: datetime, limit: int) -> list[str]:
-        """Stories that were viewed for the first time before then, and never heard of."""
-        wanted = {"expires_at": None, "ended": None, "since": {"$lt": before}}
-        return [fence["_id"] for fence in await self._views.find(wanted, {"_id": 1}, limit=limit).to_list(None)]
+    async def find_orphans(self, before: datetime, limit: int) -> list[str]:
+        """Stories first viewed before a time and never posted."""
+        query = {"expires_at": None, "ended": None, "since": {"$lt": before}}
+        return [counter["_id"] for counter in await self._views.find(query, {"_id": 1}, limit=limit).to_list(None)]
 
     async def live(self) -> AsyncIterator[tuple[str, LiveStory]]:
-        """All stories that are kept, a batch at a time."""
+        """All stored stories."""
         async for story in self._mongo[STORIES].find({}, batch_size=SNAPSHOT_BATCH):
-            yield story["_id"], known_from(story)
+            yield story["_id"], live_story_from(story)
 
     async def ended_since(self, since: datetime) -> AsyncIterator[tuple[str, datetime]]:
-        """Stories that ended since then and when that was heard, the oldest first."""
+        """Stories that ended since a time, and when that was recorded, the oldest first."""
         found = self._views.find({"ended": {"$gte": since}}, {"ended": 1}, sort=[("ended", ASCENDING)])
-        async for fence in found:
-            yield fence["_id"], fence["ended"]
+        async for counter in found:
+            yield counter["_id"], counter["ended"]
 
-    async def _forget_own(self, story_id: str, author_id: str, session: Session) -> int:
-        """Take away the author's own views that came before anybody here knew whose story it is; how many plays."""
+    async def _delete_own_views(self, story_id: str, author_id: str, session: Session) -> int:
+        """Delete the author's own views from before the author was known; the number of plays."""
         own = await self._mongo[VIEWERS].find_one_and_delete({"_id": row_id(story_id, author_id)}, session=session)
         return int(own["count"]) if own else 0
 
@@ -141,8 +143,8 @@ class MongoStories:
 NO_VIEWS: Document = {"author_id": None, "expires_at": None, "viewers": 0, "plays": 0}
 
 
-def known_from(document: Document) -> LiveStory:
-    """A story as it was kept."""
+def live_story_from(document: Document) -> LiveStory:
+    """The story in a document."""
     return LiveStory(
         author_id=document["author_id"],
         expires_at=document["expires_at"],

@@ -1,6 +1,6 @@
-"""The document of a story that fences and counts its reactions, comments and shares.
+"""The engagements document of a story: counters of reactions, comments and shares.
 
-Whoever changes a count marks the document as pending in the same write; the relay says `story-engaged` from it.
+An update of a counter marks the document as pending in the same write; the outbox relay publishes `story-engaged`.
 """
 
 import asyncio
@@ -27,23 +27,23 @@ from stories_engagement.usecases.engagements import Counts
 T = TypeVar("T")
 
 MAX_WRITES_PER_TRANSACTION = 50
-"""Writes about one story that share a transaction. A commit costs as much for fifty as for one."""
+"""Writes to one story that share a transaction. A commit costs as much for fifty as for one."""
 
-FORGOTTEN_AT_ONCE = 500
-"""Rows of a person that are looked up at a time."""
+ERASE_BATCH = 500
+"""Rows of a user read at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PendingWrite:
-    """A write, whose story it is about, and who waits for it."""
+    """A write, the author of its story, and the future of its result."""
 
     write: Write[Any]
     author_id: str | None
-    answer: asyncio.Future[Any]
+    future: asyncio.Future[Any]
 
 
 class Unchanged(Exception):
-    """The writes of a transaction change nothing, so there is nothing to commit; what came of them."""
+    """The writes of a transaction change nothing, so there is nothing to commit."""
 
     def __init__(self, outcomes: list[Any]) -> None:
         super().__init__()
@@ -51,10 +51,10 @@ class Unchanged(Exception):
 
 
 class CounterWriter:
-    """The engagements of all stories: every change of rows goes through `write`.
+    """Group commit: every change of a story's rows goes through `write`.
 
-    What waits for the same story goes into one transaction, so that a story that all the world reacts to costs few
-    commits, and only replicas conflict with each other.
+    Writes that wait for the same story share one transaction, so that a popular story costs few commits, and only
+    replicas conflict with each other.
     """
 
     def __init__(self, mongo: Mongo, now: Clock, wake: Callable[[], None]) -> None:
@@ -65,51 +65,51 @@ class CounterWriter:
         self._viewed = DataLoader(mongo[VIEWS], {"viewers": 1, "plays": 1})
         self._engaged = DataLoader(self._documents, dict.fromkeys(TOTALS, 1))
         self._waiting: dict[str, list[PendingWrite]] = {}
-        self._working: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def write(self, story_id: str, author_id: str | None, write: Write[T]) -> T:
-        """Do a write and count what it changed, in one transaction that no ending can slip through.
+        """Apply a write and update the counters, in one transaction that conflicts with an ending.
 
         Raises:
-            Gone: the story has ended, or the write says so.
+            NotFound: the story has ended, or the write raises it.
         """
-        wish = PendingWrite(write, author_id, asyncio.get_running_loop().create_future())
+        pending = PendingWrite(write, author_id, asyncio.get_running_loop().create_future())
         if story_id in self._waiting:
-            self._waiting[story_id].append(wish)
+            self._waiting[story_id].append(pending)
         else:
-            self._waiting[story_id] = [wish]
-            work = asyncio.create_task(self._work(story_id))
-            self._working.add(work)
-            work.add_done_callback(self._working.discard)
-        result: T = await wish.answer
+            self._waiting[story_id] = [pending]
+            work = asyncio.create_task(self._drain(story_id))
+            self._tasks.add(work)
+            work.add_done_callback(self._tasks.discard)
+        result: T = await pending.future
         return result
 
     async def remove(self, write: RemoveRow) -> bool:
-        """Delete a row and what hangs on it, in bounded steps; False where it is not there (any more).
+        """Delete a row and its children, in bounded steps; False where it does not exist (any more).
 
         Raises:
-            Gone: the story has ended.
+            NotFound: the story has ended.
         """
         while (removed := await self.write(write.story_id, None, write)) is None:
             continue
         return removed
 
-    async def forget(self, user_id: str, until: datetime) -> None:
-        """Take away all rows of a person up to a time, of every kind that is counted. Endings take away the rest."""
+    async def erase_user(self, user_id: str, until: datetime) -> None:
+        """Delete all rows of a user up to a time, of every kind. Endings delete those of ended stories."""
         for kind in ROW_KINDS:
-            mine: Document = {kind.person: user_id, "at": {"$lte": until}}
+            by_user: Document = {kind.user_field: user_id, "at": {"$lte": until}}
             last = ""
             while True:
-                wanted = mine | {"_id": {"$gt": last}}
+                query = by_user | {"_id": {"$gt": last}}
                 found = (
                     await self.mongo[kind.collection]
-                    .find(wanted, {"story_id": 1}, sort=[("_id", 1)], limit=FORGOTTEN_AT_ONCE)
+                    .find(query, {"story_id": 1}, sort=[("_id", 1)], limit=ERASE_BATCH)
                     .to_list(None)
                 )
                 for row in found:
                     with contextlib.suppress(NotFound):
                         await self.remove(RemoveRow(kind, row["_id"], row["story_id"], until))
-                if len(found) < FORGOTTEN_AT_ONCE:
+                if len(found) < ERASE_BATCH:
                     break
                 last = found[-1]["_id"]
 
@@ -125,59 +125,59 @@ class CounterWriter:
             shares=others.get("share", 0),
         )
 
-    async def _work(self, story_id: str) -> None:
-        """Do what waits for a story, together, until nothing does."""
+    async def _drain(self, story_id: str) -> None:
+        """Commit the writes that wait for a story, until none is left."""
         waiting = self._waiting[story_id]
         while waiting:
-            number = together(waiting)
-            wishes = [wish for wish in waiting[:number] if not wish.answer.done()]
+            number = batch_size(waiting)
+            batch = [pending for pending in waiting[:number] if not pending.future.done()]
             del waiting[:number]
-            await self._try(story_id, wishes)
+            await self._commit(story_id, batch)
         del self._waiting[story_id]
 
-    async def _try(self, story_id: str, wishes: Sequence[PendingWrite]) -> None:
-        """Do some wishes; where they fail together and no dependency is down, one by one."""
-        if not wishes:
+    async def _commit(self, story_id: str, batch: Sequence[PendingWrite]) -> None:
+        """Commit a batch; if it fails and no dependency is down, commit one by one."""
+        if not batch:
             return
         try:
-            outcomes, said = await transaction_retrying_duplicates(
-                self.mongo, lambda session: self._write(story_id, wishes, session)
+            outcomes, marked = await transaction_retrying_duplicates(
+                self.mongo, lambda session: self._write(story_id, batch, session)
             )
         except Unchanged as unchanged:
-            outcomes, said = unchanged.outcomes, False
-        except Exception as error:  # noqa: BLE001  (it is handed to everyone who waits)
-            if len(wishes) > 1 and failed_dependency(error) is None:
-                for wish in wishes:
-                    await self._try(story_id, [wish])
+            outcomes, marked = unchanged.outcomes, False
+        except Exception as error:  # noqa: BLE001  (every waiting caller gets it)
+            if len(batch) > 1 and failed_dependency(error) is None:
+                for pending in batch:
+                    await self._commit(story_id, [pending])
                 return
-            outcomes, said = [error] * len(wishes), False
-        if said:
+            outcomes, marked = [error] * len(batch), False
+        if marked:
             self._wake()
-        for wish, outcome in zip(wishes, outcomes, strict=True):
-            if wish.answer.done():
+        for pending, outcome in zip(batch, outcomes, strict=True):
+            if pending.future.done():
                 continue
             if isinstance(outcome, Exception):
-                wish.answer.set_exception(outcome)
+                pending.future.set_exception(outcome)
             else:
-                wish.answer.set_result(outcome)
+                pending.future.set_result(outcome)
 
-    async def _write(self, story_id: str, wishes: Sequence[PendingWrite], session: Session) -> tuple[list[Any], bool]:
-        """Fence first: from here on an ending and other replicas wait, and see what this transaction makes of it."""
+    async def _write(self, story_id: str, batch: Sequence[PendingWrite], session: Session) -> tuple[list[Any], bool]:
+        """Write the counter document first: from here on, endings and other replicas conflict with this."""
         before = await self._documents.find_one_and_update({"_id": story_id}, {"$inc": {"seq": 1}}, session=session)
         if before is not None and before["ended"] is not None:
-            raise Unchanged([NotFound() for _ in wishes])
+            raise Unchanged([NotFound() for _ in batch])
         rows = Rows(self.mongo, session)
-        while await rows.load(key for wish in wishes for key in wish.write.needs(rows)):
+        while await rows.load(key for pending in batch for key in pending.write.needs(rows)):
             continue
         outcomes: list[Any] = []
         author_id = before["author_id"] if before else None
-        for wish in wishes:
-            author_id = author_id or wish.author_id
-            await wish.write.search(rows)
+        for pending in batch:
+            author_id = author_id or pending.author_id
+            await pending.write.search(rows)
             try:
-                outcomes.append(wish.write.apply(rows))
-            except NotFound as gone:
-                outcomes.append(gone)
+                outcomes.append(pending.write.apply(rows))
+            except NotFound as not_found:
+                outcomes.append(not_found)
         if not rows.changed:
             raise Unchanged(outcomes)
         delta = rows.delta()
@@ -188,22 +188,22 @@ class CounterWriter:
             await self._documents.insert_one(
                 {"_id": story_id, **new, "author_id": author_id, "at": now}, session=session
             )
-        change = counted(before or NO_ENGAGEMENTS, delta, now)
+        change = counter_update(before or NO_ENGAGEMENTS, delta, now)
         change["$set"]["author_id"] = author_id
         await self._documents.update_one({"_id": story_id}, change, session=session)
         return outcomes, "pending" in change["$set"]
 
 
-def together(waiting: Sequence[PendingWrite]) -> int:
-    """How many of the first share a transaction."""
-    for number, wish in enumerate(waiting[:MAX_WRITES_PER_TRANSACTION]):
-        if wish.write.alone:
+def batch_size(waiting: Sequence[PendingWrite]) -> int:
+    """The number of leading writes that share a transaction."""
+    for number, pending in enumerate(waiting[:MAX_WRITES_PER_TRANSACTION]):
+        if pending.write.alone:
             return max(1, number)
     return min(len(waiting), MAX_WRITES_PER_TRANSACTION)
 
 
 def engagement_events(document: Document) -> list[OutgoingEvent]:
-    """What a marked document says now: the totals of the kinds that changed."""
+    """The events of a pending document: the current totals of the kinds that changed."""
     if document["ended"] is not None or document["author_id"] is None:
         return []
     return [
@@ -221,9 +221,9 @@ def engagement_events(document: Document) -> list[OutgoingEvent]:
     ]
 
 
-def counted(before: Document, delta: Delta, now: datetime) -> Document:
-    """The update of a story's document whose counters change so. Counters of a breakdown that come to nothing leave."""
-    emptied = {path: "" for path in delta if "." in path and at(before, path) + delta[path] <= 0}
+def counter_update(before: Document, delta: Delta, now: datetime) -> Document:
+    """The update of a story's document for these increments. Counters of a breakdown that reach zero are removed."""
+    emptied = {path: "" for path in delta if "." in path and counter_at(before, path) + delta[path] <= 0}
     update: Document = {"$set": {"at": now}, "$inc": {path: by for path, by in delta.items() if path not in emptied}}
     if emptied:
         update["$unset"] = emptied
@@ -236,7 +236,7 @@ def counted(before: Document, delta: Delta, now: datetime) -> Document:
     return update
 
 
-def at(document: Document, path: str) -> int:
-    """The counter at a path of two names."""
+def counter_at(document: Document, path: str) -> int:
+    """The counter at a path of one or two names."""
     name, _, key = path.partition(".")
     return int(document.get(name, {}).get(key, 0))

@@ -1,7 +1,7 @@
-"""A unit of work: the rows of one story that some writes look at and change, in one transaction.
+"""A unit of work: the rows of one story that a transaction reads and changes.
 
-Rows are read with one `$in` for each collection, changed in memory, and written with one bulk for each collection; what
-that changes in the story's counters follows from the rows (see `kinds`).
+Rows are read with one `$in` a collection, changed in memory, and written with one bulk write a collection. The
+increments of the story's counters follow from the rows (see `kinds`).
 """
 
 from collections import Counter, defaultdict
@@ -18,77 +18,77 @@ Key = tuple[str, str]
 
 
 class Rows:
-    """What a transaction has read so far and means to write."""
+    """The rows that a transaction has read and will write."""
 
     def __init__(self, mongo: Mongo, session: Session) -> None:
         self._mongo = mongo
         self._session = session
         self._read: dict[Key, Document | None] = {}
-        self._now: dict[Key, Document | None] = {}
+        self._changes: dict[Key, Document | None] = {}
 
     async def load(self, keys: Iterable[Key]) -> bool:
-        """Read the documents that are not read yet, by one query for each collection; whether there were any."""
+        """Read the documents that are not loaded yet, by one query for each collection; whether there were any."""
         missing: dict[str, set[str]] = defaultdict(set)
         for key in keys:
             if key not in self._read:
                 missing[key[0]].add(key[1])
         for collection, ids in missing.items():
             self._read |= dict.fromkeys((collection, _id) for _id in ids)
-            wanted = {"_id": {"$in": sorted(ids)}}
-            self._note(collection, await self._mongo[collection].find(wanted, session=self._session).to_list(None))
+            query = {"_id": {"$in": sorted(ids)}}
+            self._record(collection, await self._mongo[collection].find(query, session=self._session).to_list(None))
         return bool(missing)
 
-    async def find(self, collection: str, wanted: Mapping[str, Any], limit: int) -> list[str]:
+    async def find(self, collection: str, query: Mapping[str, Any], limit: int) -> list[str]:
         """Read the first documents by their ids that match; their ids."""
         found = (
             await self._mongo[collection]
-            .find(wanted, sort=[("_id", 1)], limit=limit, session=self._session)
+            .find(query, sort=[("_id", 1)], limit=limit, session=self._session)
             .to_list(None)
         )
-        self._note(collection, found)
+        self._record(collection, found)
         return [document["_id"] for document in found]
 
     def loaded(self, collection: str, _id: str) -> bool:
-        """Whether it is known whether there is such a document."""
+        """Whether the document was read, or found missing."""
         return (collection, _id) in self._read
 
     def get(self, collection: str, _id: str) -> Document | None:
-        """A document that is loaded, as it is by now. Do not change it."""
-        return self._now.get((collection, _id), self._read[collection, _id])
+        """A loaded document with the changes so far. Do not modify it."""
+        return self._changes.get((collection, _id), self._read[collection, _id])
 
     def document(self, collection: str, _id: str) -> Document:
-        """A document that is there."""
+        """A loaded document that exists."""
         found = self.get(collection, _id)
         assert found is not None
         return found
 
     def put(self, collection: str, document: Document) -> None:
-        """Write a document."""
-        self._now[collection, document["_id"]] = document
+        """Insert or replace a document."""
+        self._changes[collection, document["_id"]] = document
 
     def delete(self, collection: str, _id: str) -> None:
         """Delete a document."""
-        self._now[collection, _id] = None
+        self._changes[collection, _id] = None
 
     @property
     def changed(self) -> bool:
         """Whether there is anything to write."""
-        return any(after != self._read[key] for key, after in self._now.items())
+        return any(after != self._read[key] for key, after in self._changes.items())
 
     def delta(self) -> Delta:
-        """What the changes add to the story's counters."""
+        """The increments of the story's counters."""
         delta: Delta = Counter()
-        for (collection, _id), after in self._now.items():
+        for (collection, _id), after in self._changes.items():
             kind, before = BY_COLLECTION.get(collection), self._read[collection, _id]
             if kind is not None:
-                delta.update(kind.adds(after) if after else {})
-                delta.subtract(kind.adds(before) if before else {})
+                delta.update(kind.delta_of(after) if after else {})
+                delta.subtract(kind.delta_of(before) if before else {})
         return Counter({path: by for path, by in delta.items() if by})
 
     async def write(self) -> None:
         """Write the changes."""
         writes: dict[str, list[Any]] = defaultdict(list)
-        for key, after in self._now.items():
+        for key, after in self._changes.items():
             before, (collection, _id) = self._read[key], key
             if after == before:
                 continue
@@ -98,9 +98,9 @@ class Rows:
                 writes[collection].append(InsertOne(after))
             else:
                 writes[collection].append(ReplaceOne({"_id": _id}, after))
-        for collection, some in writes.items():
-            await self._mongo[collection].bulk_write(some, ordered=False, session=self._session)
+        for collection, operations in writes.items():
+            await self._mongo[collection].bulk_write(operations, ordered=False, session=self._session)
 
-    def _note(self, collection: str, found: list[Document]) -> None:
+    def _record(self, collection: str, found: list[Document]) -> None:
         for document in found:
             self._read[collection, document["_id"]] = document

@@ -1,4 +1,4 @@
-"""Blocks between people, whether their views are listed, and the marks of those who were erased."""
+"""Blocks, privacy settings, and marks of erased users."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -21,21 +21,21 @@ from stories_engagement.store.schema import (
 
 
 class MongoBlocks:
-    """The newest word about each block; of a lifted one also since when it had stood."""
+    """The newest state of each block; of a lifted one also since when it was on."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
         self._blocks = mongo[BLOCKS]
         self._loader = DataLoader(self._blocks, {"on": 1, "at": 1})
 
-    async def edges(self, pairs: Iterable[Pair]) -> dict[Pair, BlockState]:
-        """The words about these pairs; what is absent was never said or is long lifted."""
+    async def block_states(self, pairs: Iterable[Pair]) -> dict[Pair, BlockState]:
+        """The states of these pairs. Absent: never set, or lifted and expired."""
         ids = {row_id(*pair): pair for pair in pairs}
         found = await self._loader.get_many(ids)
         return {ids[_id]: BlockState(block["on"], block["at"]) for _id, block in found.items()}
 
-    async def edges_of(self, user_id: str, limit: int) -> dict[Pair, BlockState]:
-        """Blocks that stand and that a person has a part in, at most so many."""
+    async def block_states_of(self, user_id: str, limit: int) -> dict[Pair, BlockState]:
+        """Blocks in force by and against a user, at most `limit` in each direction."""
         fields = {"user_id": 1, "target_id": 1, "at": 1}
         sides = await asyncio.gather(
             *(
@@ -45,63 +45,63 @@ class MongoBlocks:
         )
         return {(b["user_id"], b["target_id"]): BlockState(on=True, at=b["at"]) for side in sides for b in side}
 
-    async def outdated(self, edges: Mapping[Pair, BlockState]) -> set[Pair]:
-        """Which of these words are stored, or outdone by what is stored: by a newer word or by an erasure."""
-        people = sorted({user_id for pair in edges for user_id in pair})
+    async def outdated(self, states: Mapping[Pair, BlockState]) -> set[Pair]:
+        """Which of these states are stored, or superseded by a stored state or an erasure."""
+        people = sorted({user_id for pair in states for user_id in pair})
         erased = await self._mongo[ERASED_USERS].find({"_id": {"$in": people}}, {"at": 1}).to_list(None)
-        stored, until = await self.edges(edges), {mark["_id"]: mark["at"] for mark in erased}
+        stored, until = await self.block_states(states), {mark["_id"]: mark["at"] for mark in erased}
         return {
             pair
-            for pair, edge in edges.items()
-            if (pair in stored and not stored[pair].outdone_by(edge))
-            or any(user_id in until and edge.at <= until[user_id] for user_id in pair)
+            for pair, state in states.items()
+            if (pair in stored and not stored[pair].superseded_by(state))
+            or any(user_id in until and state.at <= until[user_id] for user_id in pair)
         }
 
-    async def put(self, user_id: str, target_id: str, edge: BlockState) -> None:
-        """Keep a block or its lifting, unless a newer word is kept or one of the two was erased since.
+    async def put(self, user_id: str, target_id: str, state: BlockState) -> None:
+        """Store a block or its lifting, unless a newer state is stored or one of the two was erased since.
 
-        The two come by topics of their own: of a block heard after its lifting, it is kept since when it had stood.
+        The two have separate topics: a block that arrives after its lifting only moves `since` back.
         """
 
-        async def verb(session: Session) -> None:
+        async def operation(session: Session) -> None:
             key = {"_id": row_id(user_id, target_id)}
-            held = await self._blocks.find_one(key, session=session)
-            nobodys = {"_id": {"$in": [user_id, target_id]}, "at": {"$gte": edge.at}}
-            if await self._mongo[ERASED_USERS].find_one(nobodys, session=session):
+            existing = await self._blocks.find_one(key, session=session)
+            erased_since = {"_id": {"$in": [user_id, target_id]}, "at": {"$gte": state.at}}
+            if await self._mongo[ERASED_USERS].find_one(erased_since, session=session):
                 return
-            if held and not BlockState(held["on"], held["at"]).outdone_by(edge):
-                if edge.on and held.get("lifted_at") == held["since"] > edge.at:
-                    await self._blocks.update_one(key, {"$set": {"since": edge.at}}, session=session)
+            if existing and not BlockState(existing["on"], existing["at"]).superseded_by(state):
+                if state.on and existing.get("lifted_at") == existing["since"] > state.at:
+                    await self._blocks.update_one(key, {"$set": {"since": state.at}}, session=session)
                 return
-            document = {"user_id": user_id, "target_id": target_id, "on": edge.on, "at": edge.at, "since": edge.at}
-            if held and held["on"]:
-                document["since"] = held["since"]
-            if not edge.on:
-                document["lifted_at"] = edge.at
+            document = {"user_id": user_id, "target_id": target_id, "on": state.on, "at": state.at, "since": state.at}
+            if existing and existing["on"]:
+                document["since"] = existing["since"]
+            if not state.on:
+                document["lifted_at"] = state.at
             await self._blocks.replace_one(key, document, upsert=True, session=session)
 
-        await transaction_retrying_duplicates(self._mongo, verb)
+        await transaction_retrying_duplicates(self._mongo, operation)
 
-    async def forget(self, user_id: str, until: datetime) -> None:
-        """Take away all blocks by and against a person up to a time."""
+    async def erase_user(self, user_id: str, until: datetime) -> None:
+        """Delete all blocks by and against a user up to a time."""
         for side in ("user_id", "target_id"):
             await self._blocks.delete_many({side: user_id, "at": {"$lte": until}})
 
 
 class MongoPrivacy:
-    """Whether people's views are listed. `off_until`: the last moment at which they were not, if they are again."""
+    """Whether users' views are listed. `off_until`: when the history was turned on again."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._privacy = mongo[PRIVACY]
         self._loader = DataLoader(self._privacy, {"view_history": 1})
 
     async def listed(self, user_id: str) -> bool:
-        """Whether a person's views are listed from now on; so they are until somebody says otherwise."""
+        """Whether a user's views are listed from now on; the default is true."""
         document = await self._loader.get(user_id)
         return document is None or bool(document["view_history"])
 
     async def set_listed(self, user_id: str, listed: bool, at: datetime) -> None:
-        """Turn a person's history on or off."""
+        """Turn a user's view history on or off."""
         if not listed:
             off = {"$set": {"view_history": False, "at": at}, "$unset": {"off_until": ""}}
             await self._privacy.update_one({"_id": user_id}, off, upsert=True)
@@ -109,26 +109,26 @@ class MongoPrivacy:
         back_on = {"$set": {"view_history": True, "at": at, "off_until": at}}
         await self._privacy.update_one({"_id": user_id, "view_history": False}, back_on)
 
-    async def forget(self, user_id: str, until: datetime) -> None:
-        """Take away a person's setting, if it was made up to a time."""
+    async def erase_user(self, user_id: str, until: datetime) -> None:
+        """Delete a user's setting if it was made up to a time."""
         await self._privacy.delete_one({"_id": user_id, "at": {"$lte": until}})
 
 
-Forget = Callable[[str, datetime], Awaitable[None]]
+EraseUserRows = Callable[[str, datetime], Awaitable[None]]
 
 
 class MongoUserErasure:
-    """Marks of erased people, and what is to be taken away from whom."""
+    """Marks of erased users, and the erasure of their data."""
 
-    def __init__(self, mongo: Mongo, now: Clock, forgets: Sequence[Forget]) -> None:
+    def __init__(self, mongo: Mongo, now: Clock, erasers: Sequence[EraseUserRows]) -> None:
         self._marks = mongo[ERASED_USERS]
         self._claims = mongo[CLAIMS]
         self._now = now
-        self._forgets = forgets
+        self._erasers = erasers
 
-    async def mark_erased(self, user_id: str, at: datetime, again_at: datetime) -> datetime:
-        """Mark a person as erased up to a time, or the later one of an earlier mark, which is returned."""
-        change = {"$max": {"at": at}, "$set": {"again_at": again_at, "heard_at": truncate_to_ms(self._now())}}
+    async def mark_erased(self, user_id: str, at: datetime, recheck_at: datetime) -> datetime:
+        """Mark a user as erased up to a time, at least that of an earlier mark; the time of the mark."""
+        change = {"$max": {"at": at}, "$set": {"again_at": recheck_at, "heard_at": truncate_to_ms(self._now())}}
         after = ReturnDocument.AFTER
         try:
             mark = await self._marks.find_one_and_update({"_id": user_id}, change, upsert=True, return_document=after)
@@ -136,17 +136,17 @@ class MongoUserErasure:
             mark = await self._marks.find_one_and_update({"_id": user_id}, change, upsert=True, return_document=after)
         return mark["at"] if mark else at
 
-    async def forget(self, user_id: str, until: datetime) -> None:
-        """Take away everything a person did up to a time."""
-        for forget in self._forgets:
-            await forget(user_id, until)
+    async def erase_user(self, user_id: str, until: datetime) -> None:
+        """Delete all data of a user up to a time."""
+        for erase in self._erasers:
+            await erase(user_id, until)
         await self._claims.delete_many({"user_id": user_id, "at": {"$lte": until}})
 
-    async def to_look_at_again(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
-        """Whom to forget a second time by now."""
+    async def due_for_recheck(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
+        """Marks whose recheck is due."""
         found = self._marks.find({"again_at": {"$lte": now}}, {"at": 1}, limit=limit)
         return [(mark["_id"], mark["at"]) for mark in await found.to_list(None)]
 
-    async def looked_again(self, user_id: str, at: datetime) -> None:
-        """Note that this was done, unless the mark has changed since."""
+    async def mark_rechecked(self, user_id: str, at: datetime) -> None:
+        """Record that the recheck is done, unless the mark has changed since."""
         await self._marks.update_one({"_id": user_id, "at": at}, {"$unset": {"again_at": ""}})

@@ -1,4 +1,4 @@
-"""Views: rows of viewers and their plays, counted in one transaction a batch, fenced by the story's views document."""
+"""Views: rows of viewers and their plays, and the views counter of each story; one transaction a batch."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -36,19 +36,19 @@ from stories_engagement.store.schema import (
 from stories_engagement.usecases.views import Position, Viewer, ViewerPage
 
 FAR = datetime.fromisoformat("9000-01-01T00:00:00+00:00")
-"""Until when a history is off that is off now."""
+"""Until when a view history is off that is off now."""
 
 
 class Outdated(Exception):
-    """A story has ended, or its author has become known, since the views were judged."""
+    """A story has ended, or its author has become known, since the context was read."""
 
 
-FORGOTTEN_AT_ONCE = 500
-"""Rows of a person that are looked up at a time."""
+ERASE_BATCH = 500
+"""Rows of a user read at a time."""
 
 
 class MongoViews:
-    """Counts views and keeps who viewed."""
+    """Counts views and stores who viewed."""
 
     def __init__(self, mongo: Mongo, now: Clock) -> None:
         self._mongo = mongo
@@ -56,85 +56,84 @@ class MongoViews:
         self._views = mongo[VIEWS]
         self._rows = mongo[VIEWERS]
 
-    async def count(self, views: Sequence[View], judge: CountingRule) -> CountingResult:
-        """Read what the views are judged by, have them judged, and write what that comes to: all or nothing.
+    async def count(self, views: Sequence[View], rule: CountingRule) -> CountingResult:
+        """Read the context, apply the counting rule, and write the result atomically.
 
-        New rows need no snapshot: a row that somebody else has made meanwhile, and a story that has ended or whose
-        author is known by now, refuse the transaction. What is refused so, and what changes rows that are there, is
-        judged by a snapshot of the transaction itself.
+        New rows need no snapshot: the transaction fails if a row was inserted meanwhile, or if a story has ended or got
+        its author. After such a failure, and for updates of existing rows, the context is read within the transaction.
         """
-        scene = await self._scene(views, None)
-        result = judge(scene)
+        context = await self._load_context(views, None)
+        result = rule(context)
         if not (result.added or result.plays):
             return result
         if not result.plays:
             try:
-                await self._mongo.transaction(lambda session: self._write(result, scene, session))
+                await self._mongo.transaction(lambda session: self._write(result, context, session))
             except (Outdated, BulkWriteError, DuplicateKeyError) as error:
                 if not (isinstance(error, Outdated) or is_duplicate(error)):
                     raise
             else:
                 return result
 
-        async def verb(session: Session) -> CountingResult:
-            scene = await self._scene(views, session)
-            result = judge(scene)
-            await self._write(result, scene, session)
+        async def operation(session: Session) -> CountingResult:
+            context = await self._load_context(views, session)
+            result = rule(context)
+            await self._write(result, context, session)
             return result
 
-        return await transaction_retrying_duplicates(self._mongo, verb)
+        return await transaction_retrying_duplicates(self._mongo, operation)
 
     async def marks(self, user_ids: Iterable[str]) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]:
-        """When those of these people who were erased were, and until when those who hid their history did."""
-        wanted = {"_id": {"$in": sorted(set(user_ids))}}
-        if not wanted["_id"]["$in"]:
+        """The times of erasure of these users, and until when their view history was off."""
+        query = {"_id": {"$in": sorted(set(user_ids))}}
+        if not query["_id"]["$in"]:
             return {}, {}
         erased, privacy = await asyncio.gather(
-            self._mongo[ERASED_USERS].find(wanted, {"at": 1}).to_list(None),
-            self._mongo[PRIVACY].find(wanted, {"view_history": 1, "off_until": 1}).to_list(None),
+            self._mongo[ERASED_USERS].find(query, {"at": 1}).to_list(None),
+            self._mongo[PRIVACY].find(query, {"view_history": 1, "off_until": 1}).to_list(None),
         )
         return _marks(erased, privacy)
 
-    async def forget_viewer(self, user_id: str, until: datetime) -> None:
-        """Take away a person's plays up to a time, and the rows and counts that lived by them."""
+    async def erase_viewer(self, user_id: str, until: datetime) -> None:
+        """Delete a user's plays up to a time, the rows left without plays, and their counts."""
         last, found = "", [""]
         while found:
-            wanted = {"viewer_id": user_id, "_id": {"$gt": last}}
-            rows = self._rows.find(wanted, {"story_id": 1}, sort=[("_id", ASCENDING)], limit=FORGOTTEN_AT_ONCE)
+            query = {"viewer_id": user_id, "_id": {"$gt": last}}
+            rows = self._rows.find(query, {"story_id": 1}, sort=[("_id", ASCENDING)], limit=ERASE_BATCH)
             found = [row["story_id"] for row in await rows.to_list(None)]
             for story_id in found:
                 await self._uncount(story_id, user_id, until)
             last = row_id(found[-1], user_id) if found else last
 
     async def unlist(self, user_id: str, until: datetime) -> None:
-        """Take a person off every list that a view up to a time put them on."""
+        """Unlist all rows of a user whose first view is up to a time."""
         stay_off = {"viewer_id": user_id, "listed": True, "at": {"$lte": until}}
         await self._rows.update_many(stay_off, {"$set": {"listed": False}})
 
-    async def page(self, story_id: str, after: Position | None, limit: int, avoid: Set[str]) -> ViewerPage:
-        """Who is listed, newest first, without those to be avoided; and how many there are in all, of one moment."""
+    async def page(self, story_id: str, after: Position | None, limit: int, excluded: Set[str]) -> ViewerPage:
+        """Listed viewers, newest first, without excluded ones, and the totals, in one snapshot."""
 
-        async def verb(session: Session) -> tuple[int, int, list[Document]]:
-            fence = await self._views.find_one({"_id": story_id}, {"viewers": 1}, session=session)
+        async def operation(session: Session) -> tuple[int, int, list[Document]]:
+            counter = await self._views.find_one({"_id": story_id}, {"viewers": 1}, session=session)
             hidden = await self._rows.count_documents({"story_id": story_id, "listed": False}, session=session)
-            wanted: Document = {"story_id": story_id, "listed": True}
-            if avoid:
-                avoided = {"_id": {"$in": [row_id(story_id, user_id) for user_id in avoid]}, "listed": True}
-                hidden += await self._rows.count_documents(avoided, session=session)
-                wanted["viewer_id"] = {"$nin": sorted(avoid)}
+            query: Document = {"story_id": story_id, "listed": True}
+            if excluded:
+                excluded_rows = {"_id": {"$in": [row_id(story_id, user_id) for user_id in excluded]}, "listed": True}
+                hidden += await self._rows.count_documents(excluded_rows, session=session)
+                query["viewer_id"] = {"$nin": sorted(excluded)}
             if after is not None:
                 at, viewer_id = after
-                wanted["$or"] = [{"at": {"$lt": at}}, {"at": at, "viewer_id": {"$lt": viewer_id}}]
+                query["$or"] = [{"at": {"$lt": at}}, {"at": at, "viewer_id": {"$lt": viewer_id}}]
             found = self._rows.find(
-                wanted,
+                query,
                 {"viewer_id": 1, "at": 1, "count": 1},
                 sort=[("at", DESCENDING), ("viewer_id", DESCENDING)],
                 limit=limit,
                 session=session,
             )
-            return (fence or {}).get("viewers", 0), hidden, await found.to_list(None)
+            return (counter or {}).get("viewers", 0), hidden, await found.to_list(None)
 
-        total, hidden, rows = await self._mongo.transaction(verb)
+        total, hidden, rows = await self._mongo.transaction(operation)
         reactions = await self._mongo[REACTIONS].find({"_id": {"$in": [row["_id"] for row in rows]}}).to_list(None)
         emoji = {reaction["_id"]: reaction["emoji"] for reaction in reactions}
         viewers = [Viewer(row["viewer_id"], row["at"], row["count"], emoji.get(row["_id"])) for row in rows]
@@ -142,27 +141,27 @@ class MongoViews:
 
     async def total(self, story_id: str) -> int:
         """How many viewers a story has."""
-        fence = await self._views.find_one({"_id": story_id}, {"viewers": 1})
-        return int(fence["viewers"]) if fence else 0
+        counter = await self._views.find_one({"_id": story_id}, {"viewers": 1})
+        return int(counter["viewers"]) if counter else 0
 
-    async def _scene(self, views: Sequence[View], session: Session | None) -> CountingContext:
-        """All that the views are judged by: in a session one after the other, otherwise at once."""
+    async def _load_context(self, views: Sequence[View], session: Session | None) -> CountingContext:
+        """Read the context: in a session one query after the other, otherwise concurrently."""
 
         async def found(collection: str, ids: Iterable[str], *fields: str) -> list[Document]:
-            wanted = {"_id": {"$in": list(ids)}}
-            return await self._mongo[collection].find(wanted, dict.fromkeys(fields, 1), session=session).to_list(None)
+            query = {"_id": {"$in": list(ids)}}
+            return await self._mongo[collection].find(query, dict.fromkeys(fields, 1), session=session).to_list(None)
 
-        async def blocked(fences: Mapping[str, StoryCounter]) -> list[Document]:
+        async def blocked(counters: Mapping[str, StoryCounter]) -> list[Document]:
             sides: set[str] = set()
             for view in views:
-                fence = fences.get(view.story_id)
-                author = (fence.author_id if fence else None) or view.author_id
+                counter = counters.get(view.story_id)
+                author = (counter.author_id if counter else None) or view.author_id
                 if author is not None:
                     sides |= {row_id(author, view.viewer_id), row_id(view.viewer_id, author)}
             return await found(BLOCKS, sides, "user_id", "target_id", "since", "lifted_at")
 
         stories, viewers = stories_of(views), {view.viewer_id for view in views}
-        wanted: list[tuple[Any, ...]] = [
+        queries: list[tuple[Any, ...]] = [
             (STORIES, stories, "view_list"),
             (VIEWS, stories, "author_id", "expires_at", "ended"),
             (VIEWERS, {row_id(*view.key) for view in views}, "story_id", "viewer_id", "at", "listed", "plays"),
@@ -170,78 +169,78 @@ class MongoViews:
             (PRIVACY, viewers, "view_history", "off_until"),
         ]
         if session is None:
-            answers = await asyncio.gather(*(found(*each) for each in wanted))
+            answers = await asyncio.gather(*(found(*query) for query in queries))
         else:
-            answers = [await found(*each) for each in wanted]
-        lists, counters, rows, erased, privacy = answers
+            answers = [await found(*query) for query in queries]
+        lists, counter_documents, rows, erased, privacy = answers
         listing = {story["_id"]: story["view_list"] for story in lists}
-        fences = {
+        counters = {
             f["_id"]: StoryCounter(f["author_id"], f["expires_at"], f["ended"] is not None, listing.get(f["_id"], True))
-            for f in counters
+            for f in counter_documents
         }
         erased_at, unlisted_until = _marks(erased, privacy)
         return CountingContext(
-            fences=fences,
+            counters=counters,
             rows={(row["story_id"], row["viewer_id"]): row_of(row) for row in rows},
             erased=erased_at,
             blocks={
-                (b["user_id"], b["target_id"]): Block(b["since"], b.get("lifted_at")) for b in await blocked(fences)
+                (b["user_id"], b["target_id"]): Block(b["since"], b.get("lifted_at")) for b in await blocked(counters)
             },
             unlisted_until=unlisted_until,
         )
 
-    async def _write(self, result: CountingResult, scene: CountingContext, session: Session) -> None:
-        """Write it. Raises `Outdated`, or a duplicate key, where a story is another than it was judged to be."""
+    async def _write(self, result: CountingResult, context: CountingContext, session: Session) -> None:
+        """Write the result. Raises `Outdated` or a duplicate key error where a story or row has changed since."""
         now = truncate_to_ms(self._now())
-        fences: list[Any] = []
+        counters: list[Any] = []
         for story_id, step in sorted(result.steps.items()):
-            fence, more = scene.fences.get(story_id), {"viewers": step.viewers, "plays": step.plays}
-            if fence is not None:
-                as_judged = {"_id": story_id, "ended": None, "author_id": fence.author_id}
-                fences.append(UpdateOne(as_judged, {"$inc": more}))
+            counter, more = context.counters.get(story_id), {"viewers": step.viewers, "plays": step.plays}
+            if counter is not None:
+                as_counted = {"_id": story_id, "ended": None, "author_id": counter.author_id}
+                counters.append(UpdateOne(as_counted, {"$inc": more}))
             else:
                 new = {"author_id": step.author_id, "expires_at": None, "since": now, "ended": None}
-                fences.append(InsertOne({"_id": story_id, **more, **new}))
-        if fences:
-            written = await self._views.bulk_write(fences, session=session)
-            if written.matched_count + written.inserted_count < len(fences):
+                counters.append(InsertOne({"_id": story_id, **more, **new}))
+        if counters:
+            written = await self._views.bulk_write(counters, session=session)
+            if written.matched_count + written.inserted_count < len(counters):
                 raise Outdated
         writes: list[Any] = [InsertOne(document_of(row)) for row in result.added.values()]
         for key, plays in result.plays.items():
             change: Document = {"$set": {f"plays.{play_id}": fields_of(play) for play_id, play in plays.items()}}
-            if grown := result.grown[key]:
-                change["$inc"] = {"count": grown}
+            if added_plays := result.added_plays[key]:
+                change["$inc"] = {"count": added_plays}
             writes.append(UpdateOne({"_id": row_id(*key)}, change))
         if writes:
             await self._rows.bulk_write(writes, session=session)
 
     async def _uncount(self, story_id: str, user_id: str, until: datetime) -> None:
-        async def verb(session: Session) -> None:
+        async def operation(session: Session) -> None:
             document = await self._rows.find_one({"_id": row_id(story_id, user_id)}, session=session)
             if document is None:
                 return
             row = row_of(document)
-            left = row.without(until)
-            lost = len(row.plays) - (len(left.plays) if left else 0)
-            if not lost:
+            remaining = row.without(until)
+            removed = len(row.plays) - (len(remaining.plays) if remaining else 0)
+            if not removed:
                 return
-            fewer = {"viewers": 0 if left else -1, "plays": -lost}
+            fewer = {"viewers": 0 if remaining else -1, "plays": -removed}
             await self._views.update_one({"_id": story_id, "ended": None}, {"$inc": fewer}, session=session)
-            if left is None:
+            if remaining is None:
                 await self._rows.delete_one({"_id": document["_id"]}, session=session)
             else:
-                await self._rows.replace_one({"_id": document["_id"]}, document_of(left), session=session)
+                await self._rows.replace_one({"_id": document["_id"]}, document_of(remaining), session=session)
 
-        await transaction_retrying_duplicates(self._mongo, verb)
+        await transaction_retrying_duplicates(self._mongo, operation)
 
 
 def fields_of(play: Play) -> list[Any]:
-    """A play as it is kept in its row."""
+    """A play as an array in its row."""
     return list(play)
 
 
 def document_of(row: ViewerRow) -> Document:
-    """A row as it is kept."""
+    """The document of a row."""
     return {
         "_id": row_id(*row.key),
         "story_id": row.story_id,
@@ -254,7 +253,7 @@ def document_of(row: ViewerRow) -> Document:
 
 
 def row_of(document: Document) -> ViewerRow:
-    """A row as it was kept."""
+    """The row in a document."""
     plays = {play_id: Play._make(fields) for play_id, fields in document["plays"].items()}
     return ViewerRow(document["story_id"], document["viewer_id"], document["at"], document["listed"], plays)
 

@@ -1,4 +1,4 @@
-"""Writes of rows as data: which documents they look at, and what they make of them."""
+"""Writes of rows as data: the documents that they read, and how they change them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,32 +12,32 @@ from stories_engagement.store.units import Key, Rows
 
 T_co = TypeVar("T_co", covariant=True)
 
-REMOVED_AT_ONCE = 500
-"""Rows hanging on a removed one that leave in one transaction."""
+REMOVE_BATCH = 500
+"""Children of a removed row deleted in one transaction."""
 
 
 class Write(Protocol[T_co]):
-    """A write about one story. One that searches needs a transaction alone: a query finds no unwritten rows."""
+    """A write to one story. One that runs a query needs its own transaction: a query finds no unwritten rows."""
 
     @property
     def alone(self) -> bool: ...
 
     def needs(self, rows: Rows) -> Iterable[Key]:
-        """The documents it looks at, as far as is known by those that are loaded; asked until all are."""
+        """The documents that it reads, derived from those loaded so far; called until all are loaded."""
         ...
 
     async def search(self, rows: Rows) -> None:
-        """Load what only a query finds."""
+        """Load rows by a query."""
         ...
 
     def apply(self, rows: Rows) -> T_co:
-        """Change the rows. Raises `Gone` before it changes any."""
+        """Change the rows. Raises `NotFound` before it changes any."""
         ...
 
 
 @dataclass(slots=True)
 class PutRow:
-    """Set a row. One that differs in nothing but its time stays, and `once` leaves any that is there."""
+    """Insert or replace a row. An existing row stays if only the time differs, or with `once` in any case."""
 
     kind: RowKind
     row: Document
@@ -45,14 +45,14 @@ class PutRow:
     alone: bool = field(default=False, init=False)
 
     def needs(self, _rows: Rows) -> Iterable[Key]:
-        """The row that it replaces."""
+        """The row itself."""
         return [(self.kind.collection, self.row["_id"])]
 
     async def search(self, rows: Rows) -> None:
-        """Nothing."""
+        """No query is needed."""
 
     def apply(self, rows: Rows) -> None:
-        """Put it."""
+        """Write it."""
         old = rows.get(self.kind.collection, self.row["_id"])
         if old is None or (not self.once and {**old, "at": self.row["at"]} != self.row):
             rows.put(self.kind.collection, self.row)
@@ -60,51 +60,51 @@ class PutRow:
 
 @dataclass(slots=True)
 class RemoveRow:
-    """Delete a row, perhaps only one of a time, with those that hang on it: at most so many at once, the others first.
+    """Delete a row, if it is not later than `until`, after its children, in bounded steps.
 
-    Its outcome is whether the row was there, and None while some that hang on it are left.
+    The result is whether the row existed; None while children are left.
     """
 
     kind: RowKind
     row_id: str
     story_id: str
     until: datetime | None = None
-    hanging: list[str] = field(default_factory=list)
+    children: list[str] = field(default_factory=list)
 
     @property
     def alone(self) -> bool:
-        """Whether rows may hang on it."""
-        return self.kind.hangs_on is not None
+        """Whether the row may have children."""
+        return self.kind.parent_field is not None
 
     def needs(self, rows: Rows) -> Iterable[Key]:
-        """The row, and what it hangs on."""
+        """The row and its parent."""
         yield self.kind.collection, self.row_id
-        if self.kind.hangs_on and rows.loaded(self.kind.collection, self.row_id):
+        if self.kind.parent_field and rows.loaded(self.kind.collection, self.row_id):
             row = rows.get(self.kind.collection, self.row_id)
-            if row is not None and row[self.kind.hangs_on] is not None:
-                yield self.kind.collection, row[self.kind.hangs_on]
+            if row is not None and row[self.kind.parent_field] is not None:
+                yield self.kind.collection, row[self.kind.parent_field]
 
     async def search(self, rows: Rows) -> None:
-        """The rows that hang on it."""
-        if self.kind.hangs_on:
-            wanted = {"story_id": self.story_id, self.kind.hangs_on: self.row_id}
-            self.hanging = await rows.find(self.kind.collection, wanted, REMOVED_AT_ONCE)
+        """Its children."""
+        if self.kind.parent_field:
+            query = {"story_id": self.story_id, self.kind.parent_field: self.row_id}
+            self.children = await rows.find(self.kind.collection, query, REMOVE_BATCH)
 
     def apply(self, rows: Rows) -> bool | None:
         """Delete them."""
         kind, row = self.kind, rows.get(self.kind.collection, self.row_id)
         if row is None or (self.until is not None and row["at"] > self.until):
             return False
-        hanging = [rows.document(kind.collection, row_id) for row_id in self.hanging]
-        for each in hanging:
-            rows.delete(kind.collection, each["_id"])
-        if len(hanging) == REMOVED_AT_ONCE:
-            counted = sum(bool(kind.adds(each)) for each in hanging)
-            rows.put(kind.collection, {**row, kind.hanging: row[kind.hanging] - counted})
+        children = [rows.document(kind.collection, row_id) for row_id in self.children]
+        for child in children:
+            rows.delete(kind.collection, child["_id"])
+        if len(children) == REMOVE_BATCH:
+            counted = sum(bool(kind.delta_of(child)) for child in children)
+            rows.put(kind.collection, {**row, kind.child_count_field: row[kind.child_count_field] - counted})
             return None
         rows.delete(kind.collection, self.row_id)
-        top_id = row[kind.hangs_on] if kind.hangs_on else None
+        top_id = row[kind.parent_field] if kind.parent_field else None
         top = rows.get(kind.collection, top_id) if top_id is not None else None
-        if top is not None and kind.adds(row):
-            rows.put(kind.collection, {**top, kind.hanging: top[kind.hanging] - 1})
+        if top is not None and kind.delta_of(row):
+            rows.put(kind.collection, {**top, kind.child_count_field: top[kind.child_count_field] - 1})
         return True

@@ -1,1 +1,1 @@
-"""For tests only: builders of stories, tickets and facts, and ports kept in memory."""
+"""For tests only: builders of stories, tickets and records, in-memory ports, a service harness."""

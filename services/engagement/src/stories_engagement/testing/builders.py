@@ -1,4 +1,4 @@
-"""Stories, tickets, facts and views with everything filled in that a test does not care about."""
+"""Builders of stories, tickets, records and views, with defaults for everything."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from stories_engagement.domain.views import Play, View
 E = TypeVar("E", bound=Event)
 
 NOON = (system_now() - timedelta(hours=12)).replace(hour=12, minute=0, second=0, microsecond=0)
-"""The last one: MongoDB's own clock takes away what is older than marks are kept."""
+"""The latest noon: MongoDB's TTL indexes use its own clock."""
 
 OUTSIDE = "/players"
 
@@ -24,7 +24,7 @@ _offsets = count()
 
 
 def a_story(author_id: str = "ann", **changes: Any) -> StoryPosted:
-    """A story as ingest says it, posted now for an hour."""
+    """A story as ingest publishes it, posted now for an hour."""
     story_id = changes.pop("story_id", None) or new_id()
     posted_at = changes.pop("posted_at", None) or truncate_to_ms(system_now())
     fields: dict[str, Any] = {
@@ -46,7 +46,7 @@ def a_story(author_id: str = "ann", **changes: Any) -> StoryPosted:
 
 
 def a_ticket(story: StoryPosted, viewer_id: str, **changes: Any) -> Ticket:
-    """A ticket for a story as the feed hands it out."""
+    """A ticket for a story as the feed issues it."""
     ticket = Ticket(
         viewer_id=viewer_id,
         author_id=story.author_id,
@@ -67,10 +67,10 @@ def a_ticket(story: StoryPosted, viewer_id: str, **changes: Any) -> Ticket:
     return replace(ticket, **changes)
 
 
-def a_fact(
+def a_record(
     event: E, *, source: str = "/stories/engagement", at: datetime | None = None, event_id: str | None = None
 ) -> ReceivedEvent[E]:
-    """A fact as a consumer gets it; `at` is when the log took it."""
+    """A record as a consumer gets it; `at` is its append time."""
     return ReceivedEvent(
         event=event,
         key=event.key.encode(),

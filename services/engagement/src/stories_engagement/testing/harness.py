@@ -1,4 +1,4 @@
-"""A whole engagement service in one process, on real servers, and what a test does with it."""
+"""A harness that runs engagement in one process on real servers."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,7 +22,7 @@ E = TypeVar("E", bound=Event)
 
 
 class TestEnvironment(Protocol):
-    """Settings by their names, and who makes tokens that they accept."""
+    """Settings by name, and servers that issue tokens."""
 
     servers: Any
 
@@ -30,13 +30,13 @@ class TestEnvironment(Protocol):
 
 
 def settings_of(realm: TestEnvironment, **changes: Any) -> EngagementSettings:
-    """The settings of a realm."""
+    """The settings of an environment."""
     given = {name.lower(): value for name, value in realm.items()}
     return load(EngagementSettings, {**given, **changes})
 
 
 class ServiceHarness:
-    """A running engagement service, Kafka beside it, and what a test does with both."""
+    """A running engagement service, publishers of other services, and test operations."""
 
     def __init__(
         self, realm: TestEnvironment, settings: EngagementSettings, client: httpx.AsyncClient, app: Any
@@ -53,37 +53,37 @@ class ServiceHarness:
     def token(self, user: str, *roles: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.realm.servers.token(user, roles=roles)}"}
 
-    async def ask(
+    async def request(
         self, method: str, path: str, user: str, ticket: Ticket | str | None = None, **more: Any
     ) -> httpx.Response:
-        """One request as somebody; `ticket` is a ticket or its text."""
+        """One request as a user; `ticket` is a ticket or its encoded form."""
         headers = self.token(user, *more.pop("roles", ())) | more.pop("headers", {})
         if ticket is not None:
             headers["Story-Ticket"] = ticket if isinstance(ticket, str) else self.tickets.sign(ticket)
         return await self.client.request(method, path, headers=headers, **more)
 
-    async def post(self, author: str = "ann", *, heard: bool = True, **changes: Any) -> StoryPosted:
-        """A story that this service has heard of."""
+    async def post(self, author: str = "ann", *, consumed: bool = True, **changes: Any) -> StoryPosted:
+        """Publish a story; wait until this service has consumed it."""
         story = a_story(author, **changes)
         await self.ingest.publish(story)
-        if heard:
-            await eventually(lambda: self.knows(story))
+        if consumed:
+            await eventually(lambda: self.has_consumed(story))
         return story
 
-    async def knows(self, story: StoryPosted) -> bool:
+    async def has_consumed(self, story: StoryPosted) -> bool:
         found = await self.mongo["stories"].find_one({"_id": story.story_id})
-        known = self.app.state.standing.story(story.story_id, story.posted_at)
-        newest = known is not None and known.revision >= story.revision
+        in_memory = self.app.state.access_state.story(story.story_id, story.posted_at)
+        newest = in_memory is not None and in_memory.revision >= story.revision
         return newest and found is not None and found["revision"] >= story.revision
 
     @property
     def mongo(self) -> Any:
         return self.app.state.runtime.mongo
 
-    def listen(self, event: type[E]) -> Callable[[], Awaitable[list[E]]]:
-        """A function that gives every event of a type that was ever said here."""
+    def event_reader(self, event: type[E]) -> Callable[[], Awaitable[list[E]]]:
+        """A function that reads all events of a topic."""
 
-        async def heard() -> list[E]:
+        async def consumed() -> list[E]:
             reader = self.kafka.reader(auto_offset_reset="earliest")
             await reader.start()
             try:
@@ -98,43 +98,43 @@ class ServiceHarness:
             finally:
                 await reader.stop()
 
-        return heard
+        return consumed
 
     def metric(self, name: str, **labels: str) -> float:
-        """What a metric of this process says now."""
+        """The current value of a metric of this process."""
         found = self.app.state.runtime.registry.registry.get_sample_value(name, labels)
         return found or 0.0
 
     async def view(self, story: StoryPosted, viewer: str, **changes: Any) -> httpx.Response:
         """Report one view over HTTP."""
         ticket = changes.pop("ticket", None) or self.tickets.sign(a_ticket(story, viewer))
-        return await self.ask("POST", "/v1/views", viewer, json={"views": [{"ticket": ticket, **changes}]})
+        return await self.request("POST", "/v1/views", viewer, json={"views": [{"ticket": ticket, **changes}]})
 
     async def counts(self, story: StoryPosted) -> dict[str, int]:
-        answer = await self.ask("GET", f"/v1/stories/{story.story_id}/counts", story.author_id)
+        answer = await self.request("GET", f"/v1/stories/{story.story_id}/counts", story.author_id)
         assert answer.status_code == 200, answer.text
         found: dict[str, int] = answer.json()
         return found
 
     async def viewers(self, story: StoryPosted, **query: Any) -> dict[str, Any]:
-        answer = await self.ask("GET", f"/v1/stories/{story.story_id}/viewers", story.author_id, params=query)
+        answer = await self.request("GET", f"/v1/stories/{story.story_id}/viewers", story.author_id, params=query)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
 
-    async def counted(self, story: StoryPosted, **expected: int) -> dict[str, int]:
-        """Wait until the counts are so."""
+    async def until_counted(self, story: StoryPosted, **expected: int) -> dict[str, int]:
+        """Wait until these counts are reached."""
 
-        async def so() -> dict[str, int]:
+        async def reached() -> dict[str, int]:
             found = await self.counts(story)
             assert {name: found[name] for name in expected} == expected
             return found
 
-        settled: dict[str, int] = await eventually(so)
-        return settled
+        counts: dict[str, int] = await eventually(reached)
+        return counts
 
-    async def drained(self, *events: type[Event]) -> None:
-        """Wait until every record of these topics that is there now has been handled."""
+    async def until_consumed(self, *events: type[Event]) -> None:
+        """Wait until every record now in these topics has been processed."""
         consumer_context = self.app.state.runtime.consumer_context
         ends: dict[TopicPartition, int] = {}
         reader = self.kafka.reader()
@@ -158,7 +158,7 @@ class ServiceHarness:
 
 @asynccontextmanager
 async def running(realm: TestEnvironment, **changes: Any) -> AsyncIterator[ServiceHarness]:
-    """A service that is ready."""
+    """Run a service; it is ready when yielded."""
     settings = settings_of(realm, **changes)
     await init(settings)
     app = build_app(settings)
@@ -167,15 +167,15 @@ async def running(realm: TestEnvironment, **changes: Any) -> AsyncIterator[Servi
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://engagement") as client,
     ):
-        house = ServiceHarness(realm, settings, client, app)
-        await house.ingest.start()
-        await house.feed.start()
+        service = ServiceHarness(realm, settings, client, app)
+        await service.ingest.start()
+        await service.feed.start()
         await eventually(lambda: is_ready(client), within_s=30)
         try:
-            yield house
+            yield service
         finally:
-            await house.ingest.stop()
-            await house.feed.stop()
+            await service.ingest.stop()
+            await service.feed.stop()
 
 
 async def is_ready(client: httpx.AsyncClient) -> bool:

@@ -1,4 +1,4 @@
-"""Every port of engagement, kept in memory: what use-case tests run on, held to the same suite as MongoDB."""
+"""In-memory fakes of all ports of engagement. One contract suite runs over them and over MongoDB."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
@@ -23,8 +23,8 @@ from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.comments import HasHidden
 from stories_engagement.usecases.comments import Position as CommentPosition
 from stories_engagement.usecases.engagements import Counts
+from stories_engagement.usecases.hidden_words import HasHiddenWord, Rehiding
 from stories_engagement.usecases.stories import live_story_of
-from stories_engagement.usecases.users import Hides, Rehiding
 from stories_engagement.usecases.views import Position, Viewer, ViewerPage
 
 Key = tuple[str, str]
@@ -35,19 +35,19 @@ BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass
 class InMemoryDatabase:
-    """All that the ports below keep."""
+    """The data of all fakes."""
 
-    fences: dict[str, StoryCounter] = field(default_factory=dict)
+    counters: dict[str, StoryCounter] = field(default_factory=dict)
     viewers: Counter[str] = field(default_factory=Counter)
     plays: Counter[str] = field(default_factory=Counter)
     rows: dict[Key, ViewerRow] = field(default_factory=dict)
     stories: dict[str, LiveStory] = field(default_factory=dict)
     ended: dict[str, str] = field(default_factory=dict)
-    edges: dict[Key, BlockState] = field(default_factory=dict)
+    block_states: dict[Key, BlockState] = field(default_factory=dict)
     blocks: dict[Key, Block] = field(default_factory=dict)
     privacy: dict[str, tuple[bool, datetime, datetime | None]] = field(default_factory=dict)
     erased: dict[str, datetime] = field(default_factory=dict)
-    again: dict[str, datetime] = field(default_factory=dict)
+    recheck_at: dict[str, datetime] = field(default_factory=dict)
     reactions: dict[Key, tuple[str | None, datetime]] = field(default_factory=dict)
     shares: dict[Key, datetime] = field(default_factory=dict)
     comments: dict[str, Comment] = field(default_factory=dict)
@@ -66,250 +66,252 @@ class InMemoryDatabase:
 
 @dataclass
 class MemoryViews:
-    """Counts views and keeps who viewed."""
+    """Counts views and stores who viewed."""
 
-    shelf: InMemoryDatabase
+    database: InMemoryDatabase
 
-    async def count(self, views: Sequence[View], judge: CountingRule) -> CountingResult:
-        shelf = self.shelf
+    async def count(self, views: Sequence[View], rule: CountingRule) -> CountingResult:
+        database = self.database
         erased, unlisted_until = await self.marks(view.viewer_id for view in views)
-        result = judge(
+        result = rule(
             CountingContext(
-                fences={v.story_id: shelf.fences[v.story_id] for v in views if v.story_id in shelf.fences},
-                rows={view.key: shelf.rows[view.key] for view in views if view.key in shelf.rows},
+                counters={v.story_id: database.counters[v.story_id] for v in views if v.story_id in database.counters},
+                rows={view.key: database.rows[view.key] for view in views if view.key in database.rows},
                 erased=erased,
-                blocks=shelf.blocks,
+                blocks=database.blocks,
                 unlisted_until=unlisted_until,
             )
         )
         for story_id, step in result.steps.items():
-            shelf.fences.setdefault(story_id, StoryCounter(step.author_id))
-            shelf.viewers[story_id] += step.viewers
-            shelf.plays[story_id] += step.plays
-        shelf.rows |= result.added
+            database.counters.setdefault(story_id, StoryCounter(step.author_id))
+            database.viewers[story_id] += step.viewers
+            database.plays[story_id] += step.plays
+        database.rows |= result.added
         for key, plays in result.plays.items():
-            shelf.rows[key] = shelf.rows[key]._replace(plays={**shelf.rows[key].plays, **plays})
+            database.rows[key] = database.rows[key]._replace(plays={**database.rows[key].plays, **plays})
         return result
 
     async def marks(self, user_ids: Iterable[str]) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]:
         people = set(user_ids)
         unlisted: dict[str, datetime] = {}
-        for user_id in people & self.shelf.privacy.keys():
-            listed, _, off_until = self.shelf.privacy[user_id]
+        for user_id in people & self.database.privacy.keys():
+            listed, _, off_until = self.database.privacy[user_id]
             until = off_until if listed else FAR
             if until is not None:
                 unlisted[user_id] = until
-        return {user_id: self.shelf.erased[user_id] for user_id in people & self.shelf.erased.keys()}, unlisted
+        return {user_id: self.database.erased[user_id] for user_id in people & self.database.erased.keys()}, unlisted
 
-    async def forget_viewer(self, user_id: str, until: datetime) -> None:
-        for key, row in [(key, row) for key, row in self.shelf.rows.items() if row.viewer_id == user_id]:
-            left = row.without(until)
-            self.shelf.plays[row.story_id] -= len(row.plays) - (len(left.plays) if left else 0)
-            self.shelf.rows.pop(key)
-            if left:
-                self.shelf.rows[key] = left
+    async def erase_viewer(self, user_id: str, until: datetime) -> None:
+        for key, row in [(key, row) for key, row in self.database.rows.items() if row.viewer_id == user_id]:
+            remaining = row.without(until)
+            self.database.plays[row.story_id] -= len(row.plays) - (len(remaining.plays) if remaining else 0)
+            self.database.rows.pop(key)
+            if remaining:
+                self.database.rows[key] = remaining
             else:
-                self.shelf.viewers[row.story_id] -= 1
+                self.database.viewers[row.story_id] -= 1
 
     async def unlist(self, user_id: str, until: datetime) -> None:
-        for key, row in self.shelf.rows.items():
+        for key, row in self.database.rows.items():
             if row.viewer_id == user_id and row.viewed_at <= until:
-                self.shelf.rows[key] = row._replace(listed=False)
+                self.database.rows[key] = row._replace(listed=False)
 
-    async def page(self, story_id: str, after: Position | None, limit: int, avoid: Set[str]) -> ViewerPage:
-        rows = [row for row in self.shelf.rows.values() if row.story_id == story_id]
-        shown = [row for row in rows if row.listed and row.viewer_id not in avoid]
-        shown.sort(key=lambda row: (row.viewed_at, row.viewer_id), reverse=True)
-        beyond = [row for row in shown if after is None or (row.viewed_at, row.viewer_id) < after]
+    async def page(self, story_id: str, after: Position | None, limit: int, excluded: Set[str]) -> ViewerPage:
+        rows = [row for row in self.database.rows.values() if row.story_id == story_id]
+        listed_rows = [row for row in rows if row.listed and row.viewer_id not in excluded]
+        listed_rows.sort(key=lambda row: (row.viewed_at, row.viewer_id), reverse=True)
+        beyond = [row for row in listed_rows if after is None or (row.viewed_at, row.viewer_id) < after]
         viewers = [
-            Viewer(row.viewer_id, row.viewed_at, len(row.plays), self.shelf.reactions.get(row.key, (None, FAR))[0])
+            Viewer(row.viewer_id, row.viewed_at, len(row.plays), self.database.reactions.get(row.key, (None, FAR))[0])
             for row in beyond[:limit]
         ]
-        return ViewerPage(viewers, self.shelf.viewers[story_id], len(rows) - len(shown))
+        return ViewerPage(viewers, self.database.viewers[story_id], len(rows) - len(listed_rows))
 
     async def total(self, story_id: str) -> int:
-        return self.shelf.viewers[story_id]
+        return self.database.viewers[story_id]
 
 
 @dataclass
 class MemoryStories:
-    """Keeps stories and ends them."""
+    """Stores and ends stories."""
 
-    shelf: InMemoryDatabase
+    database: InMemoryDatabase
 
     async def put(self, story: StoryPosted) -> None:
-        shelf, story_id, known = self.shelf, story.story_id, live_story_of(story)
-        held = shelf.stories.get(story_id)
-        if story_id in shelf.ended or (held and held.revision >= known.revision):
+        database, story_id, live_story = self.database, story.story_id, live_story_of(story)
+        existing = database.stories.get(story_id)
+        if story_id in database.ended or (existing and existing.revision >= live_story.revision):
             return
-        shelf.stories[story_id] = known
-        shelf.fences[story_id] = StoryCounter(known.author_id, known.expires_at, view_list=known.view_list)
-        own = shelf.rows.pop((story_id, known.author_id), None)
+        database.stories[story_id] = live_story
+        database.counters[story_id] = StoryCounter(
+            live_story.author_id, live_story.expires_at, view_list=live_story.view_list
+        )
+        own = database.rows.pop((story_id, live_story.author_id), None)
         if own is not None:
-            shelf.viewers[story_id] -= 1
-            shelf.plays[story_id] -= len(own.plays)
+            database.viewers[story_id] -= 1
+            database.plays[story_id] -= len(own.plays)
 
     async def end(self, story_id: str, how: str) -> None:
-        fence = self.shelf.fences.get(story_id, StoryCounter())
-        self.shelf.fences[story_id] = replace(fence, ended=True)
-        self.shelf.ended.setdefault(story_id, how)
-        self.shelf.stories.pop(story_id, None)
+        counter = self.database.counters.get(story_id, StoryCounter())
+        self.database.counters[story_id] = replace(counter, ended=True)
+        self.database.ended.setdefault(story_id, how)
+        self.database.stories.pop(story_id, None)
 
     async def erase(self, story_id: str, steps: int) -> bool:
         if not steps:
             return False
-        shelf = self.shelf
-        shelf.rows = {key: row for key, row in shelf.rows.items() if row.story_id != story_id}
-        shelf.reactions = {key: kept for key, kept in shelf.reactions.items() if key[0] != story_id}
-        shelf.shares = {key: kept for key, kept in shelf.shares.items() if key[0] != story_id}
-        shelf.comments = {key: kept for key, kept in shelf.comments.items() if kept.story_id != story_id}
+        database = self.database
+        database.rows = {key: row for key, row in database.rows.items() if row.story_id != story_id}
+        database.reactions = {key: kept for key, kept in database.reactions.items() if key[0] != story_id}
+        database.shares = {key: kept for key, kept in database.shares.items() if key[0] != story_id}
+        database.comments = {key: kept for key, kept in database.comments.items() if kept.story_id != story_id}
         return True
 
     async def erase_later(self, story_id: str, now: datetime) -> None:
-        self.shelf.erase_at[story_id] = now
+        self.database.erase_at[story_id] = now
 
     async def claim_erasure(self, now: datetime, until: datetime) -> str | None:
-        waiting = sorted((at, story_id) for story_id, at in self.shelf.erase_at.items() if at <= now)
+        waiting = sorted((at, story_id) for story_id, at in self.database.erase_at.items() if at <= now)
         if not waiting:
             return None
         _, story_id = waiting[0]
-        self.shelf.erase_at[story_id] = until
+        self.database.erase_at[story_id] = until
         return story_id
 
     async def erased(self, story_id: str) -> None:
-        self.shelf.erase_at.pop(story_id, None)
+        self.database.erase_at.pop(story_id, None)
 
 
 @dataclass
 class MemoryBlocks:
-    """Keeps blocks."""
+    """Stores blocks."""
 
-    shelf: InMemoryDatabase
+    database: InMemoryDatabase
 
-    async def edges(self, pairs: Iterable[Pair]) -> dict[Pair, BlockState]:
-        return {pair: self.shelf.edges[pair] for pair in pairs if pair in self.shelf.edges}
+    async def block_states(self, pairs: Iterable[Pair]) -> dict[Pair, BlockState]:
+        return {pair: self.database.block_states[pair] for pair in pairs if pair in self.database.block_states}
 
-    async def edges_of(self, user_id: str, limit: int) -> dict[Pair, BlockState]:
-        mine = [(pair, edge) for pair, edge in self.shelf.edges.items() if user_id in pair and edge.on]
+    async def block_states_of(self, user_id: str, limit: int) -> dict[Pair, BlockState]:
+        mine = [(pair, state) for pair, state in self.database.block_states.items() if user_id in pair and state.on]
         return dict(mine[:limit])
 
-    async def outdated(self, edges: Mapping[Pair, BlockState]) -> set[Pair]:
-        kept, erased = self.shelf.edges, self.shelf.erased
+    async def outdated(self, states: Mapping[Pair, BlockState]) -> set[Pair]:
+        kept, erased = self.database.block_states, self.database.erased
         return {
             pair
-            for pair, edge in edges.items()
-            if (pair in kept and not kept[pair].outdone_by(edge))
-            or any(one in erased and edge.at <= erased[one] for one in pair)
+            for pair, state in states.items()
+            if (pair in kept and not kept[pair].superseded_by(state))
+            or any(user in erased and state.at <= erased[user] for user in pair)
         }
 
-    async def put(self, user_id: str, target_id: str, edge: BlockState) -> None:
+    async def put(self, user_id: str, target_id: str, state: BlockState) -> None:
         key = user_id, target_id
-        held = self.shelf.edges.get(key)
-        if held is not None and not held.outdone_by(edge):
-            stood = self.shelf.blocks[key]
-            if edge.on and stood.until == stood.since > edge.at:
-                self.shelf.blocks[key] = Block(edge.at, stood.until)
+        existing = self.database.block_states.get(key)
+        if existing is not None and not existing.superseded_by(state):
+            stored = self.database.blocks[key]
+            if state.on and stored.until == stored.since > state.at:
+                self.database.blocks[key] = Block(state.at, stored.until)
             return
-        if any(edge.at <= self.shelf.erased.get(one, BEFORE_ALL) for one in key):
+        if any(state.at <= self.database.erased.get(user, BEFORE_ALL) for user in key):
             return
-        since = self.shelf.blocks[key].since if held is not None and held.on else edge.at
-        self.shelf.edges[key] = edge
-        self.shelf.blocks[key] = Block(since, None if edge.on else edge.at)
+        since = self.database.blocks[key].since if existing is not None and existing.on else state.at
+        self.database.block_states[key] = state
+        self.database.blocks[key] = Block(since, None if state.on else state.at)
 
 
 @dataclass
 class MemoryPrivacy:
-    """Keeps whether people are listed."""
+    """Stores privacy settings."""
 
-    shelf: InMemoryDatabase
+    database: InMemoryDatabase
 
     async def listed(self, user_id: str) -> bool:
-        return self.shelf.privacy.get(user_id, (True, FAR, None))[0]
+        return self.database.privacy.get(user_id, (True, FAR, None))[0]
 
     async def set_listed(self, user_id: str, listed: bool, at: datetime) -> None:
         if not listed:
-            self.shelf.privacy[user_id] = (False, at, None)
+            self.database.privacy[user_id] = (False, at, None)
         elif not await self.listed(user_id):
-            self.shelf.privacy[user_id] = (True, at, at)
+            self.database.privacy[user_id] = (True, at, at)
 
 
 @dataclass
 class MemoryReactions:
-    """Keeps reactions."""
+    """Stores reactions."""
 
-    shelf: InMemoryDatabase
+    database: InMemoryDatabase
 
-    async def put(self, admitted: StoryAccess, emoji: str, at: datetime) -> None:
-        self.shelf.live(admitted.story_id, admitted.author_id)
-        self.shelf.reactions[admitted.story_id, admitted.user_id] = (emoji, at)
+    async def put(self, access: StoryAccess, emoji: str, at: datetime) -> None:
+        self.database.live(access.story_id, access.author_id)
+        self.database.reactions[access.story_id, access.user_id] = (emoji, at)
 
     async def withdraw(self, story_id: str, user_id: str, at: datetime) -> bool:
-        if (story_id, user_id) not in self.shelf.reactions:
+        if (story_id, user_id) not in self.database.reactions:
             return False
-        self.shelf.live(story_id)
-        self.shelf.reactions[story_id, user_id] = (None, at)
+        self.database.live(story_id)
+        self.database.reactions[story_id, user_id] = (None, at)
         return True
 
     async def counts(self, story_id: str) -> Mapping[str, int]:
-        return Counter(emoji for (s, _), (emoji, _) in self.shelf.reactions.items() if s == story_id and emoji)
+        return Counter(emoji for (s, _), (emoji, _) in self.database.reactions.items() if s == story_id and emoji)
 
     async def mine(self, story_id: str, user_id: str) -> str | None:
-        return self.shelf.reactions.get((story_id, user_id), (None, FAR))[0]
+        return self.database.reactions.get((story_id, user_id), (None, FAR))[0]
 
 
 @dataclass
 class MemoryShares:
-    """Keeps shares."""
+    """Stores shares."""
 
-    shelf: InMemoryDatabase
+    database: InMemoryDatabase
 
-    async def put(self, admitted: StoryAccess, at: datetime) -> None:
-        self.shelf.live(admitted.story_id, admitted.author_id)
-        self.shelf.shares.setdefault((admitted.story_id, admitted.user_id), at)
+    async def put(self, access: StoryAccess, at: datetime) -> None:
+        self.database.live(access.story_id, access.author_id)
+        self.database.shares.setdefault((access.story_id, access.user_id), at)
 
 
 @dataclass
 class MemoryComments:
-    """Keeps comments and hidden words."""
+    """Stores comments and hidden words."""
 
-    shelf: InMemoryDatabase
+    database: InMemoryDatabase
 
     async def add(
-        self, comment: Comment, author_id: str, hides: HasHidden, visible: Callable[[Comment], bool]
+        self, comment: Comment, author_id: str, has_hidden_word: HasHidden, visible: Callable[[Comment], bool]
     ) -> Comment:
-        self.shelf.live(comment.story_id, author_id)
-        if comment.id in self.shelf.comments:
-            return self.shelf.comments[comment.id]
+        self.database.live(comment.story_id, author_id)
+        if comment.id in self.database.comments:
+            return self.database.comments[comment.id]
         top = None
         if comment.reply_to is not None:
-            found = self.shelf.comments.get(comment.reply_to)
+            found = self.database.comments.get(comment.reply_to)
             if found is None or found.story_id != comment.story_id or not visible(found):
                 raise NotFound
-            top = self.shelf.comments[found.reply_to] if found.reply_to else found
-        hidden = hides(self.shelf.words.get(author_id, ((), FAR))[0]) or bool(top and top.hidden)
+            top = self.database.comments[found.reply_to] if found.reply_to else found
+        hidden = has_hidden_word(self.database.words.get(author_id, ((), FAR))[0]) or bool(top and top.hidden)
         kept = replace(comment, reply_to=top.id if top else None, hidden=hidden)
-        self.shelf.comments[kept.id] = kept
+        self.database.comments[kept.id] = kept
         self._recount(kept.reply_to)
         return kept
 
     async def get(self, comment_id: str) -> Comment | None:
-        return self.shelf.comments.get(comment_id)
+        return self.database.comments.get(comment_id)
 
     async def author_of(self, story_id: str) -> str | None:
-        return self.shelf.authors.get(story_id)
+        return self.database.authors.get(story_id)
 
     async def remove(self, comment: Comment) -> bool:
-        if comment.story_id in self.shelf.ended or self.shelf.comments.pop(comment.id, None) is None:
+        if comment.story_id in self.database.ended or self.database.comments.pop(comment.id, None) is None:
             return False
-        for reply in [reply for reply in self.shelf.comments.values() if reply.reply_to == comment.id]:
-            del self.shelf.comments[reply.id]
+        for reply in [reply for reply in self.database.comments.values() if reply.reply_to == comment.id]:
+            del self.database.comments[reply.id]
         self._recount(comment.reply_to)
         return True
 
     async def page(
         self, story_id: str, reply_to: str | None, after: CommentPosition | None, limit: int
     ) -> list[Comment]:
-        found = [c for c in self.shelf.comments.values() if c.story_id == story_id and c.reply_to == reply_to]
+        found = [c for c in self.database.comments.values() if c.story_id == story_id and c.reply_to == reply_to]
         newest_first = reply_to is None
         found.sort(key=lambda c: (c.created_at, c.id), reverse=newest_first)
         if after is not None:
@@ -318,91 +320,95 @@ class MemoryComments:
         return found[:limit]
 
     async def words(self, author_id: str) -> tuple[str, ...]:
-        return self.shelf.words.get(author_id, ((), FAR))[0]
+        return self.database.words.get(author_id, ((), FAR))[0]
 
     async def set_words(self, author_id: str, words: Sequence[str], at: datetime) -> None:
-        self.shelf.words[author_id] = (tuple(words), at)
-        self.shelf.rehide[author_id] = at
+        self.database.words[author_id] = (tuple(words), at)
+        self.database.rehide[author_id] = at
 
     async def unapplied(self, author_id: str) -> tuple[str, ...] | None:
-        return await self.words(author_id) if author_id in self.shelf.rehide else None
+        return await self.words(author_id) if author_id in self.database.rehide else None
 
     async def claim(self, now: datetime, until: datetime) -> Rehiding | None:
-        waiting = sorted((at, author_id) for author_id, at in self.shelf.rehide.items() if at <= now)
+        waiting = sorted((at, author_id) for author_id, at in self.database.rehide.items() if at <= now)
         if not waiting:
             return None
         _, author_id = waiting[0]
-        self.shelf.rehide[author_id] = until
-        words, at = self.shelf.words[author_id]
+        self.database.rehide[author_id] = until
+        words, at = self.database.words[author_id]
         return Rehiding(author_id, str(at), words)
 
-    async def apply_some(self, work: Rehiding, hides: Hides, until: datetime) -> Rehiding | None:
-        self.shelf.rehide[work.author_id] = until
-        mine = {story_id for story_id, known in self.shelf.stories.items() if known.author_id == work.author_id}
-        tops_first = sorted(self.shelf.comments.values(), key=lambda c: c.reply_to is not None)
+    async def apply_some(self, work: Rehiding, has_hidden_word: HasHiddenWord, until: datetime) -> Rehiding | None:
+        self.database.rehide[work.author_id] = until
+        mine = {
+            story_id for story_id, live_story in self.database.stories.items() if live_story.author_id == work.author_id
+        }
+        tops_first = sorted(self.database.comments.values(), key=lambda c: c.reply_to is not None)
         for comment in (c for c in tops_first if c.story_id in mine):
-            top = self.shelf.comments[comment.reply_to] if comment.reply_to else None
-            hidden = hides(work.words, comment.text) or bool(top and top.hidden)
-            self.shelf.comments[comment.id] = replace(self.shelf.comments[comment.id], hidden=hidden)
+            top = self.database.comments[comment.reply_to] if comment.reply_to else None
+            hidden = has_hidden_word(work.words, comment.text) or bool(top and top.hidden)
+            self.database.comments[comment.id] = replace(self.database.comments[comment.id], hidden=hidden)
             self._recount(comment.reply_to)
-        self.shelf.rehide.pop(work.author_id, None)
+        self.database.rehide.pop(work.author_id, None)
         return None
 
     async def give_back(self, work: Rehiding, now: datetime) -> None:
-        self.shelf.rehide[work.author_id] = now
+        self.database.rehide[work.author_id] = now
 
     def _recount(self, top_id: str | None) -> None:
-        if top_id in self.shelf.comments:
-            replies = sum(c.reply_to == top_id and not c.hidden for c in self.shelf.comments.values())
-            self.shelf.comments[top_id] = replace(self.shelf.comments[top_id], replies=replies)
+        if top_id in self.database.comments:
+            replies = sum(c.reply_to == top_id and not c.hidden for c in self.database.comments.values())
+            self.database.comments[top_id] = replace(self.database.comments[top_id], replies=replies)
 
 
 @dataclass
 class MemoryCounters:
     """Reads counts."""
 
-    shelf: InMemoryDatabase
+    database: InMemoryDatabase
 
     async def counts(self, story_id: str) -> Counts:
-        shelf = self.shelf
+        database = self.database
         return Counts(
-            views=shelf.plays[story_id],
-            viewers=shelf.viewers[story_id],
-            reactions=sum(s == story_id and emoji is not None for (s, _), (emoji, _) in shelf.reactions.items()),
-            comments=sum(c.story_id == story_id and not c.hidden for c in shelf.comments.values()),
-            shares=sum(s == story_id for s, _ in shelf.shares),
+            views=database.plays[story_id],
+            viewers=database.viewers[story_id],
+            reactions=sum(s == story_id and emoji is not None for (s, _), (emoji, _) in database.reactions.items()),
+            comments=sum(c.story_id == story_id and not c.hidden for c in database.comments.values()),
+            shares=sum(s == story_id for s, _ in database.shares),
         )
 
 
 @dataclass
-class MemoryPeople:
-    """Keeps marks of erased people and takes away what was theirs."""
+class MemoryUserErasure:
+    """Stores marks of erased users and deletes their data."""
 
-    shelf: InMemoryDatabase
+    database: InMemoryDatabase
 
-    async def mark_erased(self, user_id: str, at: datetime, again_at: datetime) -> datetime:
-        self.shelf.erased[user_id] = max(at, self.shelf.erased.get(user_id, BEFORE_ALL))
-        self.shelf.again[user_id] = again_at
-        return self.shelf.erased[user_id]
+    async def mark_erased(self, user_id: str, at: datetime, recheck_at: datetime) -> datetime:
+        self.database.erased[user_id] = max(at, self.database.erased.get(user_id, BEFORE_ALL))
+        self.database.recheck_at[user_id] = recheck_at
+        return self.database.erased[user_id]
 
-    async def forget(self, user_id: str, until: datetime) -> None:
-        shelf = self.shelf
-        await MemoryViews(shelf).forget_viewer(user_id, until)
-        written = [c for c in shelf.comments.values() if c.writer_id == user_id and c.created_at <= until]
+    async def erase_user(self, user_id: str, until: datetime) -> None:
+        database = self.database
+        await MemoryViews(database).erase_viewer(user_id, until)
+        written = [c for c in database.comments.values() if c.writer_id == user_id and c.created_at <= until]
         for comment in written:
-            await MemoryComments(shelf).remove(comment)
-        shelf.reactions = {k: kept for k, kept in shelf.reactions.items() if k[1] != user_id or kept[1] > until}
-        shelf.shares = {k: at for k, at in shelf.shares.items() if k[1] != user_id or at > until}
-        for pair in [pair for pair, edge in shelf.edges.items() if user_id in pair and edge.at <= until]:
-            del shelf.edges[pair], shelf.blocks[pair]
-        if user_id in shelf.privacy and shelf.privacy[user_id][1] <= until:
-            del shelf.privacy[user_id]
-        if user_id in shelf.words and shelf.words[user_id][1] <= until:
-            del shelf.words[user_id]
+            await MemoryComments(database).remove(comment)
+        database.reactions = {k: kept for k, kept in database.reactions.items() if k[1] != user_id or kept[1] > until}
+        database.shares = {k: at for k, at in database.shares.items() if k[1] != user_id or at > until}
+        for pair in [pair for pair, state in database.block_states.items() if user_id in pair and state.at <= until]:
+            del database.block_states[pair], database.blocks[pair]
+        if user_id in database.privacy and database.privacy[user_id][1] <= until:
+            del database.privacy[user_id]
+        if user_id in database.words and database.words[user_id][1] <= until:
+            del database.words[user_id]
 
-    async def to_look_at_again(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
-        return [(user_id, self.shelf.erased[user_id]) for user_id, at in self.shelf.again.items() if at <= now][:limit]
+    async def due_for_recheck(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
+        return [
+            (user_id, self.database.erased[user_id]) for user_id, at in self.database.recheck_at.items() if at <= now
+        ][:limit]
 
-    async def looked_again(self, user_id: str, at: datetime) -> None:
-        if self.shelf.erased.get(user_id) == at:
-            self.shelf.again.pop(user_id, None)
+    async def mark_rechecked(self, user_id: str, at: datetime) -> None:
+        if self.database.erased.get(user_id) == at:
+            self.database.recheck_at.pop(user_id, None)

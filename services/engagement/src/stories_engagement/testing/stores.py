@@ -1,4 +1,4 @@
-"""The ports of engagement as one bundle, in memory or in MongoDB, so that one suite can hold both to the same."""
+"""All ports of engagement, in memory or on MongoDB, for one contract suite."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,20 +17,20 @@ from stories_engagement.testing.in_memory import (
     MemoryBlocks,
     MemoryComments,
     MemoryCounters,
-    MemoryPeople,
     MemoryPrivacy,
     MemoryReactions,
     MemoryShares,
     MemoryStories,
+    MemoryUserErasure,
     MemoryViews,
 )
 
 
 @dataclass(frozen=True)
 class Stores:
-    """Every port, whatever is behind it."""
+    """Every port, fake or real."""
 
-    ledger: Any
+    view_store: Any
     stories: Any
     blocks: Any
     privacy: Any
@@ -39,40 +39,44 @@ class Stores:
     reactions: Any
     shares: Any
     counters: Any
-    people: Any
+    erased_users: Any
 
 
 def in_memory() -> Stores:
-    """Fakes that share one shelf."""
-    shelf = InMemoryDatabase()
-    comments = MemoryComments(shelf)
+    """Fakes that share one in-memory database."""
+    database = InMemoryDatabase()
+    comments = MemoryComments(database)
     return Stores(
-        ledger=MemoryViews(shelf),
-        stories=MemoryStories(shelf),
-        blocks=MemoryBlocks(shelf),
-        privacy=MemoryPrivacy(shelf),
+        view_store=MemoryViews(database),
+        stories=MemoryStories(database),
+        blocks=MemoryBlocks(database),
+        privacy=MemoryPrivacy(database),
         comments=comments,
         words=comments,
-        reactions=MemoryReactions(shelf),
-        shares=MemoryShares(shelf),
-        counters=MemoryCounters(shelf),
-        people=MemoryPeople(shelf),
+        reactions=MemoryReactions(database),
+        shares=MemoryShares(database),
+        counters=MemoryCounters(database),
+        erased_users=MemoryUserErasure(database),
     )
 
 
 def in_mongo(mongo: Mongo, now: Clock) -> Stores:
-    """The real ones, on a database whose collections exist."""
-    book = CounterWriter(mongo, now, lambda: None)
-    ledger, comments, words = MongoViews(mongo, now), MongoComments(book), MongoHiddenWords(book)
+    """The real stores, on a database whose collections exist."""
+    counter_writer = CounterWriter(mongo, now, lambda: None)
+    view_store, comments, words = (
+        MongoViews(mongo, now),
+        MongoComments(counter_writer),
+        MongoHiddenWords(counter_writer),
+    )
     reactions, shares, privacy, blocks = (
-        MongoReactions(book),
-        MongoShares(book),
+        MongoReactions(counter_writer),
+        MongoShares(counter_writer),
         MongoPrivacy(mongo),
         MongoBlocks(mongo),
     )
-    mine = [each.forget for each in (book, privacy, words, blocks)]
+    forget_steps = [store.erase_user for store in (counter_writer, privacy, words, blocks)]
     return Stores(
-        ledger=ledger,
+        view_store=view_store,
         stories=MongoStories(mongo, now),
         blocks=blocks,
         privacy=privacy,
@@ -80,6 +84,6 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         words=words,
         reactions=reactions,
         shares=shares,
-        counters=book,
-        people=MongoUserErasure(mongo, now, [ledger.forget_viewer, *mine]),
+        counters=counter_writer,
+        erased_users=MongoUserErasure(mongo, now, [view_store.erase_viewer, *forget_steps]),
     )

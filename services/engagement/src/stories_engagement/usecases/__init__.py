@@ -1,1 +1,1 @@
-"""One verb a class, with the ports it needs. What a caller wants arrives here from HTTP and Kafka alike."""
+"""Use cases, one a class, with the ports that they need. HTTP routes and Kafka handlers call them."""

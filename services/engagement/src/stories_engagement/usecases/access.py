@@ -1,4 +1,4 @@
-"""Admission: who may touch a story now, judged by its ticket and by what this replica has heard."""
+"""Access control: checks a ticket against the access state of this replica."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,24 +12,24 @@ from stories_engagement.domain.errors import AccessDenied, ReplicaStale
 from stories_engagement.usecases.blocks import FindBlocked
 
 TICKET_READ_GRACE = timedelta(days=30)
-"""How late a ticket is still read, only to tell the end of its story from its own."""
+"""How long after its expiry a ticket is still decoded, to tell `ended` from `expired`."""
 
 
 class TicketReader(Protocol):
-    """Knows a ticket from a forgery."""
+    """Verifies and decodes tickets."""
 
     def read(self, text: str | None, viewer_id: str, now: datetime, grace: timedelta) -> Ticket: ...
 
 
 class Freshness(Protocol):
-    """Knows whether this replica still hears what concerns a story and the two people."""
+    """Whether this replica is up to date about a story and users."""
 
-    def lost(self, story_id: str, *user_ids: str) -> bool: ...
+    def is_stale(self, story_id: str, *user_ids: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class StoryAccess:
-    """What somebody may do with a story now. `friend`: author and caller follow each other."""
+    """What a user may do with a story now. `friend`: author and caller follow each other."""
 
     story_id: str
     user_id: str
@@ -47,31 +47,31 @@ class StoryAccess:
 
 @dataclass(frozen=True, slots=True)
 class CheckAccess:
-    """Lets people at stories. The author needs no ticket; where a story is not heard of yet, the ticket alone decides.
+    """Checks access to stories. Authors need no ticket. The ticket alone decides while the story is unknown here.
 
     Raises:
-        Refused: with the reason that is counted; the caller learns only that there is nothing.
-        Unheard: this replica cannot tell.
+        AccessDenied: with the reason for the metric; clients get a plain 404.
+        ReplicaStale: this replica has fallen behind.
     """
 
     tickets: TicketReader
-    standing: AccessState
+    access_state: AccessState
     blocks: FindBlocked
-    hearing: Freshness
+    freshness: Freshness
     now: Clock
 
     async def __call__(self, user_id: str, story_id: str, text: str | None) -> StoryAccess:
-        """Admit to everything but views; a ticket from before the access was narrowed is refused."""
+        """Check access for everything but views. A ticket of an older access revision is refused."""
         now = self.now()
-        known = self.standing.story(story_id, now)
+        known = self.access_state.story(story_id, now)
         if known is not None and known.author_id == user_id:
-            self._must_hear(story_id, user_id)
+            self._require_fresh(story_id, user_id)
             return StoryAccess(
                 story_id, user_id, user_id, known.comments, True, known.reactions, known.sharing, known.view_list
             )
         if text is None:
             if known is None:
-                self._must_hear(story_id, user_id)  # it may be the caller's own, and not heard of yet
+                self._require_fresh(story_id, user_id)  # it may be the caller's own story, not consumed yet
             raise AccessDenied("missing")
         ticket = self.ticket(user_id, text)
         if await self.blocks.among(user_id, [ticket.author_id]):
@@ -103,19 +103,19 @@ class CheckAccess:
         )
 
     def ticket(self, user_id: str, text: str) -> Ticket:
-        """The ticket, if it is good for this caller and the story lives. Blocks are for the caller of this to check."""
+        """The ticket, if it is valid for this caller and the story is live. Does not check blocks."""
         now = self.now()
         try:
             ticket = self.tickets.read(text, user_id, now, TICKET_READ_GRACE)
         except TicketRefused as refused:
             raise AccessDenied(refused.reason) from refused
-        if ticket.expires_at <= now or self.standing.over(ticket.story_id, now):
+        if ticket.expires_at <= now or self.access_state.has_ended(ticket.story_id, now):
             raise AccessDenied("ended")
         if ticket.ends_at <= now:
             raise AccessDenied("expired")
-        self._must_hear(ticket.story_id, user_id, ticket.author_id)
+        self._require_fresh(ticket.story_id, user_id, ticket.author_id)
         return ticket
 
-    def _must_hear(self, story_id: str, *user_ids: str) -> None:
-        if self.hearing.lost(story_id, *user_ids):
+    def _require_fresh(self, story_id: str, *user_ids: str) -> None:
+        if self.freshness.is_stale(story_id, *user_ids):
             raise ReplicaStale(story_id)

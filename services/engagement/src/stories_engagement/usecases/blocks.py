@@ -1,85 +1,109 @@
-"""Blocks: who is on the other side of one, by what MongoDB has and what this replica has heard since."""
+"""Blocks: stored ones, merged with those that this replica has consumed since."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from stories_shared.clock import Clock
+from stories_shared.events import UserBlocked, UserUnblocked
+from stories_shared.events.cloudevents import ReceivedEvent
+from stories_shared.events.external_producers import clamp_to_append_time
 
 from stories_engagement.domain.access_state import AccessState, BlockState, Pair
 
-AVOIDED_AT_MOST = 10_000
-"""People whom one lookup of everybody on the other side of a block names."""
+MAX_BLOCKED_USERS = 10_000
+"""The most users that one lookup of all blocks of a user returns."""
 
-COMPARED_AT_ONCE = 500
-"""Blocks that are compared with MongoDB in one step."""
+COMPARE_BATCH = 500
+"""Blocks compared with MongoDB in one step."""
+
+
+class Blocks(Protocol):
+    """Stores the newest state of each block."""
+
+    async def put(self, user_id: str, target_id: str, state: BlockState) -> None: ...
+
+
+def block_state_of(record: ReceivedEvent[UserBlocked] | ReceivedEvent[UserUnblocked]) -> BlockState:
+    """The state that the event sets. External times are capped at the append time (docs/events.md)."""
+    return BlockState(on=isinstance(record.event, UserBlocked), at=clamp_to_append_time(record, record.event.at))
+
+
+@dataclass(frozen=True, slots=True)
+class StoreBlock:
+    """Store a block or its lifting, unless a newer state is stored."""
+
+    blocks: Blocks
+
+    async def __call__(self, record: ReceivedEvent[UserBlocked] | ReceivedEvent[UserUnblocked]) -> None:
+        await self.blocks.put(record.event.user_id, record.event.target_id, block_state_of(record))
 
 
 class StoredBlocks(Protocol):
-    """The newest word about each block, as the consumers have stored it."""
+    """Reads the newest state of each block, as the consumers have stored it."""
 
-    async def edges(self, pairs: Iterable[Pair]) -> Mapping[Pair, BlockState]:
-        """The words about these pairs; what is absent was never said or is long lifted."""
+    async def block_states(self, pairs: Iterable[Pair]) -> Mapping[Pair, BlockState]:
+        """The states of these pairs. Absent: never set, or lifted and expired."""
         ...
 
-    async def edges_of(self, user_id: str, limit: int) -> Mapping[Pair, BlockState]:
-        """Blocks that stand and that a person has a part in, at most so many."""
+    async def block_states_of(self, user_id: str, limit: int) -> Mapping[Pair, BlockState]:
+        """Blocks in force by and against a user, at most `limit` in each direction."""
         ...
 
-    async def outdated(self, edges: Mapping[Pair, BlockState]) -> set[Pair]:
-        """Which of these words are stored, or outdone by what is stored: by a newer word or by an erasure."""
+    async def outdated(self, states: Mapping[Pair, BlockState]) -> set[Pair]:
+        """Which of these states are stored, or superseded by a stored state or an erasure."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FindBlocked:
-    """Finds the people on the other side of a block, either way."""
+    """Finds users with a block between them and a user, in either direction."""
 
-    standing: AccessState
+    access_state: AccessState
     stored: StoredBlocks
 
     async def among(self, user_id: str, others: Collection[str]) -> frozenset[str]:
-        """Who of these people and the user are apart."""
+        """Those of these users with a block between them and the user."""
         pairs = [pair for other in others for pair in ((user_id, other), (other, user_id))]
         if not pairs:
             return frozenset()
-        # What was held before the question was asked may be stored and dropped before it is answered.
-        before = self.standing.edges(pairs)
-        stored = await self.stored.edges(pairs)
-        return blocked(user_id, before, stored, self.standing.edges(pairs))
+        # A state in memory may be stored and dropped while the query runs.
+        before = self.access_state.block_states(pairs)
+        stored = await self.stored.block_states(pairs)
+        return blocked(user_id, before, stored, self.access_state.block_states(pairs))
 
     async def of(self, user_id: str) -> frozenset[str]:
-        """Everybody who is apart from the user, at most `AVOIDED_AT_MOST` and who was heard of lately."""
-        before = self.standing.edges_of(user_id)
-        stored = await self.stored.edges_of(user_id, AVOIDED_AT_MOST)
-        return blocked(user_id, before, stored, self.standing.edges_of(user_id))
+        """Users with a block between them and the user, at most `MAX_BLOCKED_USERS` a direction."""
+        before = self.access_state.block_states_of(user_id)
+        stored = await self.stored.block_states_of(user_id, MAX_BLOCKED_USERS)
+        return blocked(user_id, before, stored, self.access_state.block_states_of(user_id))
 
 
-def blocked(user_id: str, *words: Mapping[Pair, BlockState]) -> frozenset[str]:
-    """Who is apart from the user by the newest of all words about each pair."""
+def blocked(user_id: str, *sources: Mapping[Pair, BlockState]) -> frozenset[str]:
+    """Users blocked by or blocking the user, by the newest state of each pair."""
     newest: dict[Pair, BlockState] = {}
-    for some in words:
-        for pair, edge in some.items():
-            held = newest.get(pair)
-            if held is None or held.outdone_by(edge):
-                newest[pair] = edge
-    return frozenset(other for pair, edge in newest.items() if edge.on for other in pair if other != user_id)
+    for states in sources:
+        for pair, state in states.items():
+            existing = newest.get(pair)
+            if existing is None or existing.superseded_by(state):
+                newest[pair] = state
+    return frozenset(other for pair, state in newest.items() if state.on for other in pair if other != user_id)
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetStoredBlocks:
+class DropStoredBlocks:
     """Drops blocks from memory once MongoDB has them."""
 
-    standing: AccessState
+    access_state: AccessState
     stored: StoredBlocks
     now: Clock
 
     async def __call__(self) -> bool:
-        """Compare some; whether there may be more to drop."""
-        some = self.standing.oldest_edges(self.now(), COMPARED_AT_ONCE)
-        if not some:
+        """Compare a batch; whether there may be more to drop."""
+        batch = self.access_state.oldest_block_states(self.now(), COMPARE_BATCH)
+        if not batch:
             return False
-        outdated = await self.stored.outdated(some)
-        self.standing.stored({pair: edge for pair, edge in some.items() if pair in outdated})
-        self.standing.not_stored(some.keys() - outdated, self.now())
-        return len(some) == COMPARED_AT_ONCE
+        outdated = await self.stored.outdated(batch)
+        self.access_state.drop_stored({pair: state for pair, state in batch.items() if pair in outdated})
+        self.access_state.defer_unstored(batch.keys() - outdated, self.now())
+        return len(batch) == COMPARE_BATCH

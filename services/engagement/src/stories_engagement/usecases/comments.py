@@ -1,4 +1,4 @@
-"""Comments: written, read as far as the reader may, and deleted together with their replies."""
+"""Comments: write, read as far as the reader may see them, delete with their replies."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,20 +15,20 @@ from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.blocks import FindBlocked
 
 HasHidden = Callable[[Sequence[str]], bool]
-"""Told an author's hidden words, says whether a text has one of them."""
+"""Whether a text contains one of the author's hidden words, which are its argument."""
 
 Position = tuple[datetime, str]
-"""Where a page of comments begins: after this time and id."""
+"""Where a page of comments starts: after this time and id."""
 
-MOST_LOOKS = 10
-"""Reads of the store for one page. A page among very many hidden comments may thus come out short, never unbounded."""
+MAX_PAGE_READS = 10
+"""Reads of the store for one page. A page among very many hidden comments may be short."""
 
 
 class Comments(Protocol):
-    """Keeps the comments of stories and how many are not hidden."""
+    """Stores comments and counts those that are not hidden."""
 
     async def add(
-        self, comment: Comment, author_id: str, hides: HasHidden, visible: Callable[[Comment], bool]
+        self, comment: Comment, author_id: str, has_hidden_word: HasHidden, visible: Callable[[Comment], bool]
     ) -> Comment: ...
 
     async def get(self, comment_id: str) -> Comment | None: ...
@@ -41,60 +41,60 @@ class Comments(Protocol):
 
 
 class HiddenWordsInForce(Protocol):
-    """Knows an author's words while comments are still being gone through by them."""
+    """An author's words that are not applied to all comments yet."""
 
     async def unapplied(self, author_id: str) -> Sequence[str] | None: ...
 
 
 async def reader_of(
-    admitted: StoryAccess, blocks: FindBlocked, comments: Sequence[Comment], *, wants_hidden: bool = False
+    access: StoryAccess, blocks: FindBlocked, comments: Sequence[Comment], *, wants_hidden: bool = False
 ) -> Reader:
-    """How an admitted person reads these comments."""
-    avoids = await blocks.among(admitted.user_id, {comment.writer_id for comment in comments} - {admitted.user_id})
-    return Reader(admitted.user_id, admitted.is_author, wants_hidden, avoids)
+    """The reader of these comments."""
+    blocked = await blocks.among(access.user_id, {comment.writer_id for comment in comments} - {access.user_id})
+    return Reader(access.user_id, access.is_author, wants_hidden, blocked)
 
 
 @dataclass(frozen=True, slots=True)
 class WriteComment:
-    """Comment on a story, or reply to a comment; a reply to a reply hangs on the top one."""
+    """Comment on a story, or reply to a comment. A reply to a reply belongs to the top-level comment."""
 
     comments: Comments
     blocks: FindBlocked
     now: Clock
 
-    def check(self, admitted: StoryAccess) -> None:
-        """Raises `FeatureDisabled` or `FriendsOnly` where the author does not want it from this person."""
-        if admitted.comments == "nobody":
+    def check(self, access: StoryAccess) -> None:
+        """Raises `FeatureDisabled` or `FriendsOnly` where the author does not allow it."""
+        if access.comments == "nobody":
             raise FeatureDisabled("comments")
-        if admitted.comments == "friends" and not (admitted.friend or admitted.is_author):
+        if access.comments == "friends" and not (access.friend or access.is_author):
             raise FriendsOnly
 
-    async def __call__(self, admitted: StoryAccess, comment_id: str, text: str, reply_to: str | None) -> Comment:
-        """The comment as it is kept. Raises `NotFound` where the story or the comment replied to is not there."""
-        self.check(admitted)
+    async def __call__(self, access: StoryAccess, comment_id: str, text: str, reply_to: str | None) -> Comment:
+        """The stored comment. Raises `NotFound` where the story has ended or the parent does not exist."""
+        self.check(access)
         comment = Comment(
             id=comment_id,
-            story_id=admitted.story_id,
-            writer_id=admitted.user_id,
+            story_id=access.story_id,
+            writer_id=access.user_id,
             text=text,
             created_at=truncate_to_ms(self.now()),
             reply_to=reply_to,
         )
         replied_to = await self.comments.get(reply_to) if reply_to is not None else None
-        reader = await reader_of(admitted, self.blocks, [replied_to] if replied_to else [], wants_hidden=True)
+        reader = await reader_of(access, self.blocks, [replied_to] if replied_to else [], wants_hidden=True)
         return await self.comments.add(
-            comment, admitted.author_id, lambda words: contains_hidden_word(words, text), reader.may_see
+            comment, access.author_id, lambda words: contains_hidden_word(words, text), reader.may_see
         )
 
 
 @dataclass(frozen=True, slots=True)
 class FindComment:
-    """A comment that one wrote before, as it is now."""
+    """Find a comment by its id."""
 
     comments: Comments
 
     async def __call__(self, comment_id: str) -> Comment:
-        """Raises `NotFound` where it is not there any more."""
+        """Raises `NotFound` where it no longer exists."""
         comment = await self.comments.get(comment_id)
         if comment is None:
             raise NotFound
@@ -105,8 +105,8 @@ class FindComment:
 class ReadComments:
     """Read a page of comments, as far as the reader may see them.
 
-    While an author's new words are not applied to every comment yet, each comment is judged by them here, so that a
-    reader never sees what the author has hidden; counts follow once the words are applied.
+    While new hidden words are not applied to every comment yet, they are applied to each comment read here, so that a
+    reader never sees what the author has hidden. Counts follow in the background.
     """
 
     comments: Comments
@@ -114,37 +114,37 @@ class ReadComments:
     blocks: FindBlocked
 
     async def __call__(
-        self, admitted: StoryAccess, reply_to: str | None, after: Position | None, limit: int, *, wants_hidden: bool
+        self, access: StoryAccess, reply_to: str | None, after: Position | None, limit: int, *, wants_hidden: bool
     ) -> tuple[list[Comment], Position | None]:
-        """Top ones newest first, or the replies to one oldest first; and where the next page begins, if there is one.
+        """Top-level comments newest first, or replies oldest first; and the next page's position, if there is one.
 
-        Raises `NotFound` where the comment replied to is not there for this reader.
+        Raises `NotFound` where the parent does not exist for this reader.
         """
-        words, top = await self.words.unapplied(admitted.author_id), None
+        words, top = await self.words.unapplied(access.author_id), None
         if reply_to is not None:
             top = await self.comments.get(reply_to)
-            if top is None or top.story_id != admitted.story_id:
+            if top is None or top.story_id != access.story_id:
                 raise NotFound
-            if not (await reader_of(admitted, self.blocks, [top], wants_hidden=True)).may_see(top):
+            if not (await reader_of(access, self.blocks, [top], wants_hidden=True)).may_see(top):
                 raise NotFound
         found: list[Comment] = []
-        for _ in range(MOST_LOOKS):
-            looked = await self.comments.page(admitted.story_id, reply_to, after, limit + 1)
-            reader = await reader_of(admitted, self.blocks, looked, wants_hidden=wants_hidden)
-            for kept in looked:
-                comment = kept if words is None else judged(kept, top, words)
+        for _ in range(MAX_PAGE_READS):
+            batch = await self.comments.page(access.story_id, reply_to, after, limit + 1)
+            reader = await reader_of(access, self.blocks, batch, wants_hidden=wants_hidden)
+            for kept in batch:
+                comment = kept if words is None else with_words_applied(kept, top, words)
                 if reader.may_see(comment):
                     if len(found) == limit:
                         return found, after
                     found.append(comment)
                 after = comment.created_at, comment.id
-            if len(looked) <= limit:
+            if len(batch) <= limit:
                 return found, None
         return found, after
 
 
-def judged(comment: Comment, top: Comment | None, words: Sequence[str]) -> Comment:
-    """The comment as the words make it, whatever was kept of it by earlier ones."""
+def with_words_applied(comment: Comment, top: Comment | None, words: Sequence[str]) -> Comment:
+    """The comment with `hidden` computed by these words."""
     return replace(
         comment,
         hidden=contains_hidden_word(words, comment.text) or (top is not None and contains_hidden_word(words, top.text)),
@@ -153,16 +153,16 @@ def judged(comment: Comment, top: Comment | None, words: Sequence[str]) -> Comme
 
 @dataclass(frozen=True, slots=True)
 class DeleteComment:
-    """Delete a comment with its replies: its writer, the story's author and admins may, without a ticket."""
+    """Delete a comment with its replies. Its writer, the story's author and admins may, without a ticket."""
 
     comments: Comments
-    standing: AccessState
+    access_state: AccessState
     now: Clock
 
     async def __call__(self, user_id: str, comment_id: str, *, is_admin: bool) -> None:
-        """Raises `NotFound` where there is none, `AccessDenied` for anybody else."""
+        """Raises `NotFound` where it does not exist, `AccessDenied` for other callers."""
         comment = await self.comments.get(comment_id)
-        if comment is None or self.standing.over(comment.story_id, self.now()):
+        if comment is None or self.access_state.has_ended(comment.story_id, self.now()):
             raise NotFound
         if not is_admin and user_id != comment.writer_id and user_id != await self._author_of(comment.story_id):
             raise AccessDenied("comment")
@@ -170,5 +170,5 @@ class DeleteComment:
             raise NotFound
 
     async def _author_of(self, story_id: str) -> str | None:
-        known = self.standing.story(story_id, self.now())
+        known = self.access_state.story(story_id, self.now())
         return known.author_id if known is not None else await self.comments.author_of(story_id)

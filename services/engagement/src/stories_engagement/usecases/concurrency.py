@@ -1,4 +1,4 @@
-"""Doing the same to many at once, boundedly: waiting for the database one by one would be most of the time."""
+"""Bounded concurrency: hides the round trips of independent operations."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -6,17 +6,17 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-AT_ONCE = 16
-"""Verbs under way: enough to hide a round trip, few enough to leave connections to requests."""
+MAX_CONCURRENT = 16
+"""Concurrent operations: enough to hide a round trip, few enough to leave connections to requests."""
 
 
-async def gather_limited(verb: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
-    """Apply a verb to each item, in no order. All are tried, then the first failure is raised."""
-    free = asyncio.Semaphore(AT_ONCE)
+async def gather_limited(operation: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
+    """Apply an operation to each item, in any order. All are tried, then the first failure is raised."""
+    free = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def one(item: T) -> None:
         async with free:
-            await verb(item)
+            await operation(item)
 
     for outcome in await asyncio.gather(*map(one, items), return_exceptions=True):
         if outcome is not None:

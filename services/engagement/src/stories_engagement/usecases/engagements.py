@@ -1,4 +1,4 @@
-"""Reactions, shares and counts: what viewers do besides watching, each at most once per viewer and story."""
+"""Reactions, shares and counts; at most one reaction and one share per viewer and story."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from stories_engagement.usecases.access import CheckAccess, StoryAccess
 
 
 class Reactions(Protocol):
-    """Keeps one reaction per viewer and story, and how many there are of each."""
+    """Stores one reaction per viewer and story, and counts them by emoji."""
 
-    async def put(self, admitted: StoryAccess, emoji: str, at: datetime) -> None: ...
+    async def put(self, access: StoryAccess, emoji: str, at: datetime) -> None: ...
 
     async def withdraw(self, story_id: str, user_id: str, at: datetime) -> bool: ...
 
@@ -25,49 +25,49 @@ class Reactions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class React:
-    """Set one's reaction to a story, in place of an earlier one."""
+    """Set the caller's reaction to a story, replacing an earlier one."""
 
     reactions: Reactions
     now: Clock
 
-    async def __call__(self, admitted: StoryAccess, emoji: str) -> None:
-        """Raises `FeatureDisabled` where the author wants none, `Gone` where the story ended just now."""
-        if not admitted.reactions:
+    async def __call__(self, access: StoryAccess, emoji: str) -> None:
+        """Raises `FeatureDisabled` where reactions are off, `NotFound` where the story has just ended."""
+        if not access.reactions:
             raise FeatureDisabled("reactions")
-        await self.reactions.put(admitted, emoji, truncate_to_ms(self.now()))
+        await self.reactions.put(access, emoji, truncate_to_ms(self.now()))
 
 
 @dataclass(frozen=True, slots=True)
 class WithdrawReaction:
-    """Take one's reaction back. It needs no ticket, for it may be all that is left between the two."""
+    """Withdraw the caller's reaction. No ticket needed: the viewer may have lost access since reacting."""
 
     reactions: Reactions
-    admit: CheckAccess
+    check_access: CheckAccess
     now: Clock
 
     async def __call__(self, user_id: str, story_id: str, ticket: str | None) -> None:
-        """Done as well where there is none any more. Raises `AccessDenied` for who never reacted and has no ticket."""
-        if self.admit.standing.over(story_id, self.now()):
+        """Idempotent. Raises `AccessDenied` where the caller never reacted and has no ticket."""
+        if self.check_access.access_state.has_ended(story_id, self.now()):
             raise AccessDenied("ended")
         if not await self.reactions.withdraw(story_id, user_id, truncate_to_ms(self.now())):
-            await self.admit(user_id, story_id, ticket)
+            await self.check_access(user_id, story_id, ticket)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadReactions:
-    """How many reactions of each kind a story has, and one's own."""
+    """The number of reactions of each kind, and the caller's own."""
 
     reactions: Reactions
 
-    async def __call__(self, admitted: StoryAccess) -> tuple[Mapping[str, int], str | None]:
-        counts = await self.reactions.counts(admitted.story_id)
-        return counts, await self.reactions.mine(admitted.story_id, admitted.user_id)
+    async def __call__(self, access: StoryAccess) -> tuple[Mapping[str, int], str | None]:
+        counts = await self.reactions.counts(access.story_id)
+        return counts, await self.reactions.mine(access.story_id, access.user_id)
 
 
 class Shares(Protocol):
-    """Keeps who shared a story."""
+    """Stores who shared a story."""
 
-    async def put(self, admitted: StoryAccess, at: datetime) -> None: ...
+    async def put(self, access: StoryAccess, at: datetime) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,12 @@ class Share:
     """The setting `SHARE_URL`, with `{id}` in it."""
     now: Clock
 
-    async def __call__(self, admitted: StoryAccess) -> str:
-        """The link. Raises `FeatureDisabled` where sharing is off, `NotFound` where the story ended just now."""
-        if not admitted.sharing:
+    async def __call__(self, access: StoryAccess) -> str:
+        """The link. Raises `FeatureDisabled` where sharing is off, `NotFound` where the story has just ended."""
+        if not access.sharing:
             raise FeatureDisabled("sharing")
-        await self.shares.put(admitted, truncate_to_ms(self.now()))
-        return self.link(admitted.story_id)
+        await self.shares.put(access, truncate_to_ms(self.now()))
+        return self.link(access.story_id)
 
     def link(self, story_id: str) -> str:
         return self.url.replace("{id}", story_id)
@@ -92,7 +92,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Everything that is counted of one story. `views` are plays; `comments` count replies and no hidden ones."""
+    """All counts of one story. `views` are plays; `comments` include replies and no hidden ones."""
 
     views: int = 0
     viewers: int = 0
@@ -113,5 +113,5 @@ class ReadCounts:
 
     counters: Counters
 
-    async def __call__(self, admitted: StoryAccess) -> Counts:
-        return await self.counters.counts(admitted.story_id)
+    async def __call__(self, access: StoryAccess) -> Counts:
+        return await self.counters.counts(access.story_id)

@@ -1,4 +1,4 @@
-"""Stories: kept while they live, so that tickets can be judged; ended once, and then erased."""
+"""Stories: stored while they are live, ended once, then erased."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,51 +16,51 @@ from stories_engagement.domain.access_state import LiveStory
 from stories_engagement.usecases.concurrency import gather_limited
 
 MAX_CLOCK_SKEW = timedelta(minutes=1)
-"""An expiry further ahead of this clock than any skew we run with is no expiry."""
+"""An expiry further in the future than the clock skew we tolerate is rejected."""
 
 WAIT_FOR_CLOCK = timedelta(seconds=5)
-"""How long a batch waits for this clock to agree; clocks of ready replicas are less than that apart."""
+"""How long a batch waits for the local clock to reach an expiry; clocks of ready replicas differ by less."""
 
 ERASE_STEPS = 10
-"""Steps of an erasure that are done at once. A story with more than that is erased in background, so that the endings
-of others do not wait for it."""
+"""Steps of an erasure done within the handler. A larger story is erased in the background, so that the endings of
+others do not wait for it."""
 
 ERASE_FOR = timedelta(seconds=30)
-"""How long a replica that does not go on with an erasure keeps others from going on. Each iteration takes it anew."""
+"""The lease of a replica on an erasure. Each iteration renews it."""
 
 
 class Stories(Protocol):
-    """Keeps live stories, ended marks and what belongs to a story."""
+    """Stores live stories, ended marks and the rows that belong to a story."""
 
     async def put(self, story: StoryPosted) -> None: ...
 
     async def end(self, story_id: str, how: str) -> None: ...
 
     async def erase(self, story_id: str, steps: int) -> bool:
-        """Delete what belongs to the story in at most so many steps; whether all of it is gone."""
+        """Delete the rows of the story in at most `steps` steps; whether none is left."""
         ...
 
     async def erase_later(self, story_id: str, now: datetime) -> None:
-        """Leave the rest of an erasure to whoever claims it."""
+        """Leave the rest of an erasure to the background task."""
         ...
 
     async def claim_erasure(self, now: datetime, until: datetime) -> str | None:
-        """The erasure that has waited longest, for this replica alone until then."""
+        """Lease the oldest pending erasure until `until`."""
         ...
 
     async def erased(self, story_id: str) -> None:
-        """Nothing is left to erase."""
+        """Mark the erasure as complete."""
         ...
 
 
-class Erasures(Protocol):
-    """Says that a story is erased here."""
+class ErasurePublisher(Protocol):
+    """Publishes `story-erased`."""
 
-    async def say_erased(self, event: StoryErased) -> None: ...
+    async def publish_erased(self, event: StoryErased) -> None: ...
 
 
 def live_story_of(story: StoryPosted) -> LiveStory:
-    """What admission needs of a posted story."""
+    """The part of a posted story that access checks need."""
     return LiveStory(
         author_id=story.author_id,
         expires_at=story.expires_at,
@@ -73,44 +73,44 @@ def live_story_of(story: StoryPosted) -> LiveStory:
     )
 
 
-def reject_unauthorized_deletion(fact: ReceivedEvent[StoryDeleted]) -> None:
-    """Outsiders delete as admins only (docs/events.md). Raises `InvalidMessage`."""
-    if not is_authorized_deletion(fact):
-        raise InvalidMessage(f"an outside deletion by {fact.event.by}")
+def reject_unauthorized_deletion(record: ReceivedEvent[StoryDeleted]) -> None:
+    """External producers may delete as admins only (docs/events.md). Raises `InvalidMessage`."""
+    if not is_authorized_deletion(record):
+        raise InvalidMessage(f"external deletion by {record.event.by}")
 
 
 @dataclass(frozen=True, slots=True)
 class StoreStories:
-    """Keep stories as their authors last set them, unless they have ended or a newer revision is kept."""
+    """Store the highest revision of each story, unless the story has ended."""
 
     stories: Stories
 
-    async def __call__(self, facts: Sequence[ReceivedEvent[StoryPosted]]) -> None:
+    async def __call__(self, records: Sequence[ReceivedEvent[StoryPosted]]) -> None:
         newest: dict[str, StoryPosted] = {}
-        for fact in facts:
-            held = newest.get(fact.event.story_id)
-            if held is None or held.revision < fact.event.revision:
-                newest[fact.event.story_id] = fact.event
+        for record in records:
+            existing = newest.get(record.event.story_id)
+            if existing is None or existing.revision < record.event.revision:
+                newest[record.event.story_id] = record.event
         await gather_limited(self.stories.put, newest.values())
 
 
 @dataclass(frozen=True, slots=True)
 class EndStories:
-    """End stories and erase everything that people did with them, then say so, known or not, every time."""
+    """End stories, erase their rows, and publish `story-erased` every time, for unknown stories too."""
 
     stories: Stories
-    erasures: Erasures
+    publisher: ErasurePublisher
     now: Clock
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
-    async def expired(self, facts: Sequence[ReceivedEvent[StoryExpired]]) -> None:
-        """End them because their time is over, but not before this clock says so too: those that are over come first.
+    async def expired(self, records: Sequence[ReceivedEvent[StoryExpired]]) -> None:
+        """End expired stories, but none before its expiry by the local clock; those that have expired come first.
 
         Raises:
-            Unavailable: one is not over for longer than this waits.
-            Unacceptable: one is not over for a long time.
+            Unavailable: an expiry lies further ahead than `WAIT_FOR_CLOCK`.
+            InvalidMessage: an expiry lies further ahead than `MAX_CLOCK_SKEW`.
         """
-        now, expires = self.now(), {fact.event.story_id: fact.event.expires_at for fact in facts}
+        now, expires = self.now(), {record.event.story_id: record.event.expires_at for record in records}
         last = max(expires.values())
         if last - now > MAX_CLOCK_SKEW:
             raise InvalidMessage(f"expires only at {last}")
@@ -120,20 +120,20 @@ class EndStories:
             await self._until(last)
             await gather_limited(self._expire, early)
 
-    async def deleted(self, facts: Sequence[ReceivedEvent[StoryDeleted]]) -> None:
-        """End them because they were taken back. Raises `InvalidMessage` for a slip of an outsider."""
-        for fact in facts:
-            reject_unauthorized_deletion(fact)
-        await gather_limited(self._delete, {fact.event.story_id for fact in facts})
+    async def deleted(self, records: Sequence[ReceivedEvent[StoryDeleted]]) -> None:
+        """End deleted stories. Raises `InvalidMessage` for an unauthorized external deletion."""
+        for record in records:
+            reject_unauthorized_deletion(record)
+        await gather_limited(self._delete, {record.event.story_id for record in records})
 
     async def continue_erasing(self) -> bool:
-        """Go on with an erasure that was left for later, for a bounded number of steps; whether there was one."""
+        """Continue a pending erasure for a bounded number of steps; whether there was one."""
         now = self.now()
         story_id = await self.stories.claim_erasure(now, now + ERASE_FOR)
         if story_id is None:
             return False
         if await self.stories.erase(story_id, ERASE_STEPS):
-            await self._say_erased(story_id)
+            await self._publish_erased(story_id)
             await self.stories.erased(story_id)
         else:
             await self.stories.erase_later(story_id, self.now())
@@ -155,9 +155,9 @@ class EndStories:
     async def _end(self, story_id: str, how: Literal["expired", "deleted"]) -> None:
         await self.stories.end(story_id, how)
         if await self.stories.erase(story_id, ERASE_STEPS):
-            await self._say_erased(story_id)
+            await self._publish_erased(story_id)
         else:
             await self.stories.erase_later(story_id, self.now())
 
-    async def _say_erased(self, story_id: str) -> None:
-        await self.erasures.say_erased(StoryErased(story_id=story_id, store="engagement", erased_at=self.now()))
+    async def _publish_erased(self, story_id: str) -> None:
+        await self.publisher.publish_erased(StoryErased(story_id=story_id, store="engagement", erased_at=self.now()))

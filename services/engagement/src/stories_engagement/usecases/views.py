@@ -1,4 +1,4 @@
-"""Views: taken over HTTP into the log, counted from the log, shown to the author."""
+"""Views: published from HTTP, counted from Kafka, listed for the author."""
 
 import hashlib
 from base64 import urlsafe_b64encode
@@ -22,15 +22,15 @@ from stories_engagement.usecases.blocks import FindBlocked
 
 
 class ViewHistorySettings(Protocol):
-    """Whether people want to be listed as viewers."""
+    """Whether users are listed as viewers."""
 
     async def listed(self, user_id: str) -> bool: ...
 
 
 class ViewPublisher(Protocol):
-    """Says facts; returns when they are durable."""
+    """Publishes views; returns when they are acknowledged."""
 
-    async def say_views(self, views: Sequence[StoryViewed]) -> None: ...
+    async def publish_views(self, views: Sequence[StoryViewed]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,12 @@ class ReportedView:
 
 
 Rejection = tuple[int, Literal["ticket", "ended"]]
-"""Which view is not taken, and why."""
+"""The index of a rejected view, and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportResult:
-    """How many views are durable, and which are not taken; `refusals` for the metric."""
+    """The number of published views, and the rejected ones; `refusals` are for the metric."""
 
     accepted: int
     rejected: list[Rejection]
@@ -59,36 +59,36 @@ class ReportResult:
 
 @dataclass(frozen=True, slots=True)
 class ReportViews:
-    """Put reported views into the log, each keyed by its story. They count when they are consumed."""
+    """Publish reported views, each keyed by its story. They count when they are consumed."""
 
-    admit: CheckAccess
+    check_access: CheckAccess
     blocks: FindBlocked
-    histories: ViewHistorySettings
-    log: ViewPublisher
+    view_history: ViewHistorySettings
+    publisher: ViewPublisher
     now: Clock
 
     async def __call__(self, viewer_id: str, entries: Sequence[ReportedView]) -> ReportResult:
-        """Take what has a good ticket; a narrowed access takes no view back, since it has happened."""
-        good: list[tuple[int, ReportedView, Ticket]] = []
+        """Accept views with a valid ticket. An older access revision is valid: the view has happened."""
+        valid: list[tuple[int, ReportedView, Ticket]] = []
         rejected: list[Rejection] = []
         refusals: list[str] = []
         for index, entry in enumerate(entries):
             try:
-                ticket = self.admit.ticket(viewer_id, entry.ticket)
+                ticket = self.check_access.ticket(viewer_id, entry.ticket)
             except AccessDenied as refused:
                 rejected.append((index, "ended" if refused.reason == "ended" else "ticket"))
                 refusals.append(refused.reason)
                 continue
-            good.append((index, entry, ticket))
-        if good:
-            blocked = await self.blocks.among(viewer_id, {ticket.author_id for _, _, ticket in good})
-            refused_now = [index for index, _, ticket in good if ticket.author_id in blocked]
+            valid.append((index, entry, ticket))
+        if valid:
+            blocked = await self.blocks.among(viewer_id, {ticket.author_id for _, _, ticket in valid})
+            refused_now = [index for index, _, ticket in valid if ticket.author_id in blocked]
             rejected = sorted([*rejected, *((index, "ticket") for index in refused_now)])
             refusals += ["blocked"] * len(refused_now)
-            good = [each for each in good if each[2].author_id not in blocked]
-        if good:
-            listed, at = await self.histories.listed(viewer_id), truncate_to_ms(self.now())
-            await self.log.say_views(
+            valid = [entry for entry in valid if entry[2].author_id not in blocked]
+        if valid:
+            listed, at = await self.view_history.listed(viewer_id), truncate_to_ms(self.now())
+            await self.publisher.publish_views(
                 [
                     StoryViewed(
                         story_id=ticket.story_id,
@@ -101,52 +101,52 @@ class ReportViews:
                         taps=entry.taps,
                         listed=listed and ticket.view_list,
                     )
-                    for _, entry, ticket in good
+                    for _, entry, ticket in valid
                 ]
             )
-        return ReportResult(len(good), rejected, refusals)
+        return ReportResult(len(valid), rejected, refusals)
 
 
 class ViewRepository(Protocol):
     """The rows of viewers and the counters of stories."""
 
-    async def count(self, views: Sequence[View], judge: CountingRule) -> CountingResult: ...
+    async def count(self, views: Sequence[View], rule: CountingRule) -> CountingResult: ...
 
     async def marks(self, user_ids: Iterable[str]) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]: ...
 
-    async def forget_viewer(self, user_id: str, until: datetime) -> None: ...
+    async def erase_viewer(self, user_id: str, until: datetime) -> None: ...
 
     async def unlist(self, user_id: str, until: datetime) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class CountViews:
-    """Count a batch of views in one transaction; afterwards look again for who was erased or unlisted meanwhile.
+    """Count a batch of views in one transaction, then recheck who was erased or unlisted meanwhile.
 
-    The second look closes the gap that snapshots leave: a batch that was judged before a mark was written and
-    committed after the mark's owner had cleaned up finds the mark now, or at the redelivery if the process dies here.
+    Snapshots leave a gap: a batch may be counted before a mark is written and committed after the mark's writer has
+    cleaned up. The recheck finds the mark; after a crash here the redelivery does.
     """
 
-    ledger: ViewRepository
+    view_store: ViewRepository
     recent: RecentPlays
     now: Clock
 
-    async def __call__(self, facts: Sequence[ReceivedEvent[StoryViewed]]) -> Counter[str]:
-        """Count them and return how many had which outcome."""
-        views = [view_of(fact) for fact in facts]
-        fresh = [view for view in views if not self.recent.adds_nothing(view)]
-        outcomes = Counter({"replayed": len(views) - len(fresh)})
-        if fresh:
-            result = await self.ledger.count(fresh, lambda scene: count_views(fresh, scene, self.now()))
-            await self._look_again(result)
+    async def __call__(self, records: Sequence[ReceivedEvent[StoryViewed]]) -> Counter[str]:
+        """The number of views by outcome."""
+        views = [view_of(record) for record in records]
+        unseen = [view for view in views if not self.recent.is_replay(view)]
+        outcomes = Counter({"replayed": len(views) - len(unseen)})
+        if unseen:
+            result = await self.view_store.count(unseen, lambda context: count_views(unseen, context, self.now()))
+            await self._recheck(result)
             outcomes += result.outcomes
-            self.recent.remember(fresh)
+            self.recent.remember(unseen)
         return outcomes
 
-    async def _look_again(self, result: CountingResult) -> None:
+    async def _recheck(self, result: CountingResult) -> None:
         touched = {viewer_id for _, viewer_id in (*result.added, *result.plays)}
-        erased, unlisted_until = await self.ledger.marks(touched | result.leftovers | result.unlisting)
-        forget, unlist = set(result.leftovers), set(result.unlisting)
+        erased, unlisted_until = await self.view_store.marks(touched | result.erased_with_rows | result.to_unlist)
+        forget, unlist = set(result.erased_with_rows), set(result.to_unlist)
         for row in result.added.values():
             if row.listed and row.viewed_at <= unlisted_until.get(row.viewer_id, NEVER):
                 unlist.add(row.viewer_id)
@@ -156,19 +156,19 @@ class CountViews:
             if viewer_id in erased and any(play.at <= erased[viewer_id] for play in some):
                 forget.add(viewer_id)
         for viewer_id in forget & erased.keys():
-            await self.ledger.forget_viewer(viewer_id, erased[viewer_id])
+            await self.view_store.erase_viewer(viewer_id, erased[viewer_id])
         for viewer_id in unlist & unlisted_until.keys():
-            await self.ledger.unlist(viewer_id, unlisted_until[viewer_id])
+            await self.view_store.unlist(viewer_id, unlisted_until[viewer_id])
 
 
 NEVER = datetime.min.replace(tzinfo=UTC)
-"""Before anything."""
+"""Before any view."""
 
 
-def view_of(fact: ReceivedEvent[StoryViewed]) -> View:
-    """The view that a fact tells of. Without a play's id, the fact's own identity makes one: redelivery adds none."""
-    event, taps = fact.event, fact.event.taps or Taps()
-    play_id = event.play_id or "~" + urlsafe_b64encode(hashlib.sha256(fact.identity.encode()).digest()[:16]).decode()
+def view_of(record: ReceivedEvent[StoryViewed]) -> View:
+    """The view in an event. A missing play id is derived from the record's identity, so a redelivery adds nothing."""
+    event, taps = record.event, record.event.taps or Taps()
+    play_id = event.play_id or "~" + urlsafe_b64encode(hashlib.sha256(record.identity.encode()).digest()[:16]).decode()
     return View(
         story_id=event.story_id,
         viewer_id=event.viewer_id,
@@ -176,7 +176,7 @@ def view_of(fact: ReceivedEvent[StoryViewed]) -> View:
         author_id=event.author_id,
         listed=event.listed is not False,
         play=Play(
-            at=min(event.viewed_at, fact.appended_at),
+            at=min(event.viewed_at, record.appended_at),
             watched_ms=event.watched_ms,
             completed=event.completed,
             forward=taps.forward,
@@ -188,7 +188,7 @@ def view_of(fact: ReceivedEvent[StoryViewed]) -> View:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """One viewer of a story as its author sees it."""
+    """One viewer, as shown to the author."""
 
     viewer_id: str
     viewed_at: datetime
@@ -197,46 +197,46 @@ class Viewer:
 
 
 Position = tuple[datetime, str]
-"""Where a page of viewers begins: after this time and viewer."""
+"""Where a page of viewers starts: after this time and viewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class ViewerPage:
-    """A page of viewers; `total` are all there are, `hidden` those of them that no page shows."""
+    """A page of viewers; `total` counts all, `hidden` those that no page shows."""
 
     viewers: Sequence[Viewer]
     total: int
     hidden: int
-    following: Position | None = None
-    """Where the next page begins, if there is one."""
+    next_position: Position | None = None
+    """The position of the next page, if there is one."""
 
 
 class Viewers(Protocol):
     """Reads who has viewed a story."""
 
-    async def page(self, story_id: str, after: Position | None, limit: int, avoid: Set[str]) -> ViewerPage: ...
+    async def page(self, story_id: str, after: Position | None, limit: int, excluded: Set[str]) -> ViewerPage: ...
 
     async def total(self, story_id: str) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ListViewers:
-    """Show the author who viewed: newest first, without those who do not want it and across no block."""
+    """List viewers for the author, newest first, without unlisted users and users with a block."""
 
     viewers: Viewers
     blocks: FindBlocked
 
-    async def __call__(self, admitted: StoryAccess, after: Position | None, limit: int) -> ViewerPage:
-        """A page of at most `limit`. Raises `AccessDenied` for anybody but the author."""
-        if not admitted.is_author:
+    async def __call__(self, access: StoryAccess, after: Position | None, limit: int) -> ViewerPage:
+        """A page of at most `limit`. Raises `AccessDenied` for callers other than the author."""
+        if not access.is_author:
             raise AccessDenied("author")
-        if not admitted.view_list:
-            total = await self.viewers.total(admitted.story_id)
+        if not access.view_list:
+            total = await self.viewers.total(access.story_id)
             return ViewerPage((), total, total)
-        avoid = await self.blocks.of(admitted.author_id)
-        page = await self.viewers.page(admitted.story_id, after, limit + 1, avoid)
-        # Where the author is apart from more people than one lookup names, these may be among the others.
-        apart = await self.blocks.among(admitted.author_id, {viewer.viewer_id for viewer in page.viewers})
-        shown = [viewer for viewer in page.viewers[:limit] if viewer.viewer_id not in apart]
+        excluded = await self.blocks.of(access.author_id)
+        page = await self.viewers.page(access.story_id, after, limit + 1, excluded)
+        # The lookup of all blocks is bounded, so the page itself is checked too.
+        blocked = await self.blocks.among(access.author_id, {viewer.viewer_id for viewer in page.viewers})
+        visible = [viewer for viewer in page.viewers[:limit] if viewer.viewer_id not in blocked]
         last = page.viewers[limit - 1] if len(page.viewers) > limit else None
-        return replace(page, viewers=shown, following=(last.viewed_at, last.viewer_id) if last else None)
+        return replace(page, viewers=visible, next_position=(last.viewed_at, last.viewer_id) if last else None)

@@ -1,1 +1,1 @@
-"""What expiry knows by itself: timers, endings, receipts and when the log forgets. Pure, standard library only."""
+"""Domain of expiry: timers, endings, receipts and retention. Standard library only."""

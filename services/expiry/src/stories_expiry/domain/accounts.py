@@ -1,4 +1,4 @@
-"""The erasure of a user's account: who must answer, and the receipt."""
+"""The erasure of a user's account: the services that must confirm, and the receipt."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ SERVICES: tuple[Service, ...] = ("ingest", "feed", "engagement", "expiry")
 
 @dataclass(frozen=True, slots=True)
 class ErasureRequest:
-    """A user is to be forgotten as of a time.
+    """A request to erase a user's data up to a time.
 
-    ``receipt_id`` names the demand wherever it is repeated, ``event_id`` is the ``ce_id`` under which it is said.
+    ``receipt_id`` identifies the request in every repetition, ``event_id`` is the ``ce_id`` of its event.
     """
 
     receipt_id: str
@@ -25,24 +25,24 @@ class ErasureRequest:
 
 @dataclass(frozen=True, slots=True)
 class AccountReceipt:
-    """Which services have forgotten the user, and when."""
+    """Which services have erased the user, and when."""
 
     receipt_id: str
     user_id: str
     at: datetime
     erased: Mapping[Service, datetime] = field(default_factory=dict)
     expected: Sequence[Service] = SERVICES
-    """Who had to answer when it was demanded."""
+    """The services that had to confirm at the time of the request."""
 
     @property
     def complete(self) -> bool:
-        """Whether every service that was expected to has answered."""
+        """Whether every expected service has confirmed."""
         return all(service in self.erased for service in self.expected)
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceAnswer:
-    """One service has forgotten a user."""
+    """The confirmation of one service."""
 
     receipt_id: str
     user_id: str

@@ -1,4 +1,4 @@
-"""How a story ended, what its stores answered, and what the receipt may promise."""
+"""Endings of stories, confirmations of stores, and receipts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,23 +11,23 @@ Store = Literal["media", "feed", "engagement"]
 
 STORES: tuple[Store, ...] = ("media", "feed", "engagement")
 
-# An ending is said again when a store has not answered by then: long enough for a slow erasure, short enough that a
-# lost answer is noticed before anybody asks. Each further time waits twice as long.
+# An ending is republished when a store has not confirmed by then: long enough for a slow erasure, short enough that a
+# lost confirmation is repaired soon. The delay doubles each time.
 FIRST_RESEND_DELAY = timedelta(seconds=15)
 MAX_RESEND_DELAY = timedelta(minutes=15)
 
-# The topics whose records hold a story's content or a viewer's id; what is dead-lettered of them does, too.
+# The topics whose records, dead-lettered ones included, contain a story's content or a viewer's id.
 CONTENT_TOPICS = frozenset({"story-posted", "story-viewed"})
 
-# Ended marks guard against every record that can still be read: none lives longer than 30 days.
+# Ended marks outlive every record that can still be read: no topic keeps one longer than 30 days.
 MARK_RETENTION = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """A story was taken back. ``event_id`` is the ``ce_id`` under which it was said.
+    """The deletion of a story. ``event_id`` is the ``ce_id`` of its event.
 
-    ``author_id`` is None where nobody we trust has told it.
+    ``author_id`` is None where no trusted producer has named the author.
     """
 
     story_id: str
@@ -39,7 +39,7 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class ErasureConfirmation:
-    """One store says that it holds nothing of a story any more but ids, times and counts."""
+    """One store has erased a story, except for ids, times and counts."""
 
     story_id: str
     store: Store
@@ -48,7 +48,7 @@ class ErasureConfirmation:
 
 @dataclass(frozen=True, slots=True)
 class NewConfirmation:
-    """A store answered for the first time, so many seconds after the end."""
+    """The first confirmation of a store, ``after_s`` seconds after the ending."""
 
     store: Store
     after_s: float
@@ -66,32 +66,32 @@ class Receipt:
     completed_at: datetime | None = None
     held: str | None = None
     expected: Sequence[Store] = STORES
-    """The stores that had to answer when the story ended."""
+    """The stores that had to confirm when the story ended."""
 
     @property
     def complete(self) -> bool:
-        """Whether every store has answered and nothing is held back for moderation."""
+        """Whether every store has confirmed and nothing is held for moderation."""
         return self.completed_at is not None and self.held is None
 
     def may_read(self, user_id: str, *, admin: bool) -> bool:
-        """The story's author and admins may."""
+        """Whether the user is the story's author or an admin."""
         return admin or (self.author_id is not None and self.author_id == user_id)
 
 
 def resend_delay(send_count: int) -> timedelta:
-    """How long to wait for answers after an ending was said so many times (1 or more)."""
+    """The delay after the ``send_count``-th publication (1 or more)."""
     doubled: int = 2 ** min(max(send_count - 1, 0), 16)
     return min(FIRST_RESEND_DELAY * doubled, MAX_RESEND_DELAY)
 
 
-def log_clears_by(receipt: Receipt, clears_after: timedelta) -> datetime:
-    """When at the latest Kafka has dropped the last record with the story's content or a viewer's id.
+def log_clears_by(receipt: Receipt, max_record_age: timedelta) -> datetime:
+    """The latest time by which Kafka has deleted the last record with the story's content or a viewer's id.
 
     Args:
-        receipt: the last such record was appended by the last of its times: a store that has answered takes no more.
-        clears_after: how long the topic that keeps such records longest keeps one, dead-lettered ones included.
+        receipt: the last such record was appended by the latest of its times.
+        max_record_age: of such records in any topic, dead-letter topics included.
     """
-    return max((receipt.ended_at, *receipt.erased.values())) + clears_after
+    return max((receipt.ended_at, *receipt.erased.values())) + max_record_age
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class TimerCounts:
-    """How many timers run, how many are overdue by more than a second, and the oldest of these in seconds."""
+    """The number of pending timers, of those overdue by more than a second, and the age of the oldest of these."""
 
     timers: int
     overdue: int

@@ -1,8 +1,7 @@
-"""Timers that are due soon, packed by the second they are due in.
+"""A timer wheel of the timers that are due soon, and the sharing of timers between replicas.
 
-A minute of them is all that is ever in memory; the rest lie in the store. A dict of second-buckets holding packed
-entries takes 19 bytes a timer and gives them up in order, where a heap of tuples takes 150 and is seventy times
-slower to drain.
+Only about a minute of timers is in memory; the rest is in MongoDB. A dict of second-buckets with packed entries takes
+19 bytes a timer; a heap of tuples takes 150 and is seventy times slower to drain.
 """
 
 import struct
@@ -14,16 +13,16 @@ from uuid import UUID
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ENTRY = struct.Struct("<16sH?")
 
-# About 5 MB. More than this due within a minute is left to the store and fires with the look for what is overdue.
+# About 5 MB. Timers beyond it stay in MongoDB and are fired by the overdue sweep.
 CAPACITY = 250_000
 
-# Five missed signs of life, one a second. Until then the share of a dead replica fires a second late.
+# Five missed heartbeats, one a second. Until then the share of a dead replica fires a second late.
 ALIVE_FOR = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """A live story and when it ends."""
+    """A live story and its expiry."""
 
     story_id: str
     author_id: str
@@ -33,20 +32,20 @@ class Timer:
 
 
 class Due(NamedTuple):
-    """A story whose time has come. ``heard``: this replica may be the only one that holds it."""
+    """A story that is due. ``local_only``: this replica may be the only one with the timer in memory."""
 
     at: datetime
     story_id: str
-    heard: bool
+    local_only: bool
 
 
 class TimerWheel:
-    """What is due soon, by second. Holding a story twice is harmless.
+    """Timers that are due soon, in buckets of a second. Adding a story twice is harmless.
 
-    A second's entries are unpacked and sorted once, when it begins; what is due is then taken in bounded parts.
+    The entries of a second are unpacked and sorted once, when it begins, then popped in bounded parts.
 
     Args:
-        capacity: the most entries it holds; further ones are refused.
+        capacity: the maximum of entries; further ones are rejected.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
@@ -54,51 +53,51 @@ class TimerWheel:
         self._buckets: dict[int, bytearray] = {}
         self._earliest: dict[int, int] = {}
         self._ready: list[tuple[int, bytes, bool]] = []
-        self._held = 0
+        self._size = 0
 
     def __len__(self) -> int:
-        return self._held
+        return self._size
 
-    def hold(self, story_id: str, at: datetime, *, heard: bool) -> bool:
-        """Hold a story until it is due; False where there is no room.
+    def add(self, story_id: str, at: datetime, *, local_only: bool) -> bool:
+        """Add a story; False if the wheel is full.
 
         Args:
             story_id: a UUID, written in lower case.
-            at: when it is due, aware; cut to milliseconds.
-            heard: whether it was heard of here rather than read from the store, where every replica finds it.
+            at: when it is due; aware, truncated to milliseconds.
+            local_only: whether it comes from a record consumed here, not from MongoDB, where every replica finds it.
         """
-        if self._held >= self.capacity:
+        if self._size >= self.capacity:
             return False
         second, ms = divmod(epoch_ms(at), 1000)
-        self._buckets.setdefault(second, bytearray()).extend(ENTRY.pack(UUID(story_id).bytes, ms, heard))
+        self._buckets.setdefault(second, bytearray()).extend(ENTRY.pack(UUID(story_id).bytes, ms, local_only))
         self._earliest[second] = min(ms, self._earliest.get(second, ms))
-        self._held += 1
+        self._size += 1
         return True
 
     def next_at(self) -> datetime | None:
-        """When the earliest is due, or None where nothing is held."""
+        """When the earliest is due, or None if the wheel is empty."""
         times = [self._ready[-1][0]] if self._ready else []
         if self._buckets:
             second = min(self._buckets)
             times.append(second * 1000 + self._earliest[second])
         return from_epoch_ms(min(times)) if times else None
 
-    def take(self, now: datetime, most: int = CAPACITY) -> list[Due]:
-        """Take out what is due by now, earliest first, each story once.
+    def pop_due(self, now: datetime, limit: int = CAPACITY) -> list[Due]:
+        """Remove and return what is due by now, earliest first, each story once.
 
         Args:
             now: aware.
-            most: take no more entries at once; the rest comes with the next call.
+            limit: the most entries; the rest comes with the next call.
         """
         until = epoch_ms(now)
         self._unpack(until)
-        taken: dict[bytes, tuple[int, bool]] = {}
-        while self._ready and self._ready[-1][0] <= until and len(taken) < most:
-            at, packed, heard = self._ready.pop()
-            self._held -= 1
-            earlier = taken.get(packed)
-            taken[packed] = (earlier[0], heard or earlier[1]) if earlier else (at, heard)
-        return [Due(from_epoch_ms(ms), str(UUID(bytes=packed)), heard) for packed, (ms, heard) in taken.items()]
+        due: dict[bytes, tuple[int, bool]] = {}
+        while self._ready and self._ready[-1][0] <= until and len(due) < limit:
+            at, packed, local_only = self._ready.pop()
+            self._size -= 1
+            earlier = due.get(packed)
+            due[packed] = (earlier[0], local_only or earlier[1]) if earlier else (at, local_only)
+        return [Due(from_epoch_ms(ms), str(UUID(bytes=packed)), local_only) for packed, (ms, local_only) in due.items()]
 
     def _unpack(self, until: int) -> None:
         """Sort the entries of every second that has begun, the earliest last."""
@@ -106,7 +105,7 @@ class TimerWheel:
         for second in begun:
             start = second * 1000
             entries = ENTRY.iter_unpack(self._buckets.pop(second))
-            self._ready += [(start + ms, packed, heard) for packed, ms, heard in entries]
+            self._ready += [(start + ms, packed, local_only) for packed, ms, local_only in entries]
             del self._earliest[second]
         if begun:
             self._ready.sort(reverse=True)
@@ -114,7 +113,7 @@ class TimerWheel:
 
 @dataclass(frozen=True, slots=True)
 class LiveReplicas:
-    """The replicas that share the firing, and which of them this one is."""
+    """The replicas that share the firing; ``me`` is this one."""
 
     me: str
     replicas: tuple[str, ...]
@@ -123,13 +122,13 @@ class LiveReplicas:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_ordered", tuple(sorted({self.me, *self.replicas})))
 
-    def prefers(self, story_id: str) -> bool:
-        """Whether this replica fires the story first; exactly one does where all see the same crew."""
+    def is_first(self, story_id: str) -> bool:
+        """Whether this replica fires the story first; exactly one does if all see the same replicas."""
         return self._ordered[UUID(story_id).int % len(self._ordered)] == self.me
 
-    def mine(self, dues: list[Due]) -> list[Due]:
-        """Those that are not left to another replica."""
-        return [due for due in dues if due.heard or self.prefers(due.story_id)]
+    def own_share(self, dues: list[Due]) -> list[Due]:
+        """Those that this replica fires first, and the local ones."""
+        return [due for due in dues if due.local_only or self.is_first(due.story_id)]
 
 
 def epoch_ms(at: datetime) -> int:
@@ -138,5 +137,5 @@ def epoch_ms(at: datetime) -> int:
 
 
 def from_epoch_ms(value: int) -> datetime:
-    """The aware UTC time of so many milliseconds since 1970."""
+    """The aware UTC time from milliseconds since 1970."""
     return EPOCH + timedelta(milliseconds=value)

@@ -1,8 +1,7 @@
-"""MongoDB: one document per story, from its timer to its receipt; one per demand to erase a user.
+"""MongoDB: one document per story, from its timer to its receipt; one per request to erase a user.
 
-The document *is* the timer while it has ``due``, and the erasure record once it has ``ended``; it is the ended mark
-that guards against whatever arrives late. So firing, deleting and answering are one update of one document each, and
-no transaction is needed.
+The document is the timer while it has ``due``, and the receipt once it has ``ended``. It is also the ended mark that
+prevents late writes. So firing, deleting and confirming are one update of one document each, without a transaction.
 """
 
 from stories_shared.mongo import idempotency
@@ -19,7 +18,7 @@ __all__ = ["CLAIMS", "MongoAccounts", "MongoReplicas", "MongoStories", "ensure"]
 
 
 async def ensure(mongo: Mongo) -> None:
-    """Make every collection and index; idempotent."""
+    """Create every collection and index. Idempotent."""
     await MongoStories.ensure(mongo)
     await MongoAccounts.ensure(mongo)
     await MongoReplicas.ensure(mongo)

@@ -1,4 +1,4 @@
-"""One document per demand to erase a user: what was demanded, who has answered, when to ask again."""
+"""One document per request to erase a user: the request, the confirmations, the next resend."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -18,12 +18,12 @@ NAME = "accounts"
 
 
 class MongoAccounts:
-    """The demands and their receipts; they are the erased-user marks, too.
+    """Erasure requests and their receipts.
 
     Args:
         mongo: expiry's database.
         receipts_kept: how long a complete receipt stays; at least 30 days.
-        expected: the services that must answer a demand.
+        expected: the services that must confirm.
     """
 
     def __init__(self, mongo: Mongo, receipts_kept: timedelta, expected: Sequence[Service] = SERVICES) -> None:
@@ -33,7 +33,7 @@ class MongoAccounts:
 
     @classmethod
     async def ensure(cls, mongo: Mongo) -> None:
-        """Make the collection and its indexes."""
+        """Create the collection and its indexes."""
         await mongo.ensure(
             NAME,
             IndexModel([("user_id", 1), ("at", -1)], name="user"),
@@ -42,47 +42,47 @@ class MongoAccounts:
             *resending.indexes(),
         )
 
-    async def demand(self, erasure: ErasureRequest, now: datetime, *, said: bool) -> AccountReceipt:
-        """Open the receipt unless it is open, marked to be said unless somebody said it; the receipt as it stands."""
-        fresh = {"$not": ["$at"]}
-        demanded = {
+    async def open_receipt(self, erasure: ErasureRequest, now: datetime, *, published: bool) -> AccountReceipt:
+        """Open the receipt unless it exists, pending unless the event was published; the current receipt."""
+        new = {"$not": ["$at"]}
+        opened = {
             "at": if_null("at", erasure.at),
             "user_id": if_null("user_id", erasure.user_id),
             "said": if_null("said", {"id": {"$literal": erasure.event_id}, "at": erasure.at}),
             "send_count": if_null("send_count", 1),
-            "pending": "$pending" if said else cond(fresh, pending_mark(1, now), "$pending"),
+            "pending": "$pending" if published else cond(new, pending_mark(1, now), "$pending"),
         }
-        await self._change(erasure.receipt_id, [{"$set": demanded}], now)
+        await self._change(erasure.receipt_id, [{"$set": opened}], now)
         document = await self.collection.find_one({"_id": erasure.receipt_id})
         return receipt_of(document or {"_id": erasure.receipt_id, "user_id": erasure.user_id, "at": erasure.at})
 
     async def accept(self, answer: ServiceAnswer, now: datetime) -> None:
-        """Note the first answer of each service; the fourth closes the receipt."""
+        """Record the first confirmation of each service; the last one completes the receipt."""
         field = f"erased.{answer.service}"
-        noted = {field: if_null(field, answer.erased_at), "user_id": if_null("user_id", answer.user_id)}
-        await self._change(answer.receipt_id, [{"$set": noted}], now)
+        changed = {field: if_null(field, answer.erased_at), "user_id": if_null("user_id", answer.user_id)}
+        await self._change(answer.receipt_id, [{"$set": changed}], now)
 
     async def mark_for_resend(self, now: datetime, limit: int) -> int:
-        """Mark unanswered demands to be said again, each once in all replicas; how many."""
+        """Mark due requests as pending, each once across replicas; how many."""
         return await resending.mark_for_resend(self.collection, now, limit)
 
     async def hasten(self, now: datetime, limit: int, service: Service | None = None) -> int:
-        """Make due now what waits out a long delay, for one service or for any; how many."""
+        """Make requests with a long delay due now, for one service or for any; how many."""
         return await resending.hasten(self.collection, now, limit, service)
 
     async def latest(self, user_id: str) -> AccountReceipt | None:
-        """The newest demand about the user, or None."""
-        wanted: dict[str, Any] = {"user_id": user_id, "at": {"$exists": True}}
-        document = await self.collection.find_one(wanted, sort=[("at", -1)])
+        """The receipt of the latest request for the user, or None."""
+        query: dict[str, Any] = {"user_id": user_id, "at": {"$exists": True}}
+        document = await self.collection.find_one(query, sort=[("at", -1)])
         return receipt_of(document) if document else None
 
     async def _change(self, receipt_id: str, change: list[Stage], now: datetime) -> None:
-        settle = update_pipelines.recompute_waiting("$at", self.expected, now, self._kept)
-        await self.collection.update_one({"_id": receipt_id}, [*change, *settle], upsert=True)
+        recompute = update_pipelines.recompute_waiting("$at", self.expected, now, self._kept)
+        await self.collection.update_one({"_id": receipt_id}, [*change, *recompute], upsert=True)
 
 
 def receipt_of(document: Document) -> AccountReceipt:
-    """The receipt that a document is."""
+    """The receipt in a document."""
     return AccountReceipt(
         receipt_id=document["_id"],
         user_id=document["user_id"],
@@ -93,6 +93,6 @@ def receipt_of(document: Document) -> AccountReceipt:
 
 
 def user_erased_events(document: Document) -> list[OutgoingEvent]:
-    """What a document says: that the user is to be erased, as it was said the first time."""
+    """The `user-erased` event of a document, with the id and data of its first publication."""
     event = UserErased(user_id=document["user_id"], at=document["at"], receipt_id=document["_id"])
     return [OutgoingEvent(event, event_id=document["said"]["id"], at=document["said"]["at"])]

@@ -1,8 +1,8 @@
-"""Unanswered documents, of endings and of account erasures alike: when each is published again.
+"""Republication of unconfirmed endings and account erasures.
 
 ``send_count`` counts how often a document was published, and ``resend_at`` is when it is due again. The delay doubles
 with each time after ``backoff_from``; ``backing_off`` marks those that wait longer than the first delay, which are made
-due at once when somebody who may have missed them is back.
+due at once after a recovery of a party that may have missed them.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ from stories_expiry.domain.endings import resend_delay
 
 
 def indexes() -> list[IndexModel]:
-    """Each holds only the documents that its reader looks for."""
+    """Partial indexes, each for one query."""
     backing_off = [("backing_off", 1), ("waiting", 1)]
     return [
         IndexModel(
@@ -27,7 +27,7 @@ def indexes() -> list[IndexModel]:
 
 
 async def mark_for_resend(collection: Collection, now: datetime, limit: int) -> int:
-    """Mark unanswered documents that are due to be published again, each once in all replicas; how many."""
+    """Mark due documents as pending, each once across replicas; how many."""
     fields = {"resend_at": 1, "send_count": 1, "backoff_from": 1}
     late = collection.find({"resend_at": {"$lte": now}}, fields, sort=[("resend_at", 1)], limit=limit)
     updates = [marked_for_resend(document, now) async for document in late]
@@ -35,32 +35,32 @@ async def mark_for_resend(collection: Collection, now: datetime, limit: int) -> 
 
 
 async def hasten(collection: Collection, now: datetime, limit: int, party: str | None = None) -> int:
-    """Make due now, at most so many, what waits out a long delay; how many. Their delays begin anew.
+    """Make documents with a long delay due now; how many. Their delays start anew.
 
     Args:
-        collection: of the documents.
+        collection: of endings or account erasures.
         now: aware.
         limit: the most documents.
-        party: only those that wait for this one.
+        party: only those that wait for this party.
     """
-    wanted: Document = {"backing_off": True} | ({"waiting": party} if party else {})
-    found = await collection.find(wanted, {"_id": 1}, limit=limit).to_list(None)
+    query: Document = {"backing_off": True} | ({"waiting": party} if party else {})
+    found = await collection.find(query, {"_id": 1}, limit=limit).to_list(None)
     if not found:
         return 0
-    anew = {"resend_at": now, "backoff_from": "$send_count", "backing_off": "$$REMOVE"}
-    still = {"_id": {"$in": [document["_id"] for document in found]}, "backing_off": True}
-    return (await collection.update_many(still, [{"$set": anew}])).modified_count
+    restarted = {"resend_at": now, "backoff_from": "$send_count", "backing_off": "$$REMOVE"}
+    unchanged = {"_id": {"$in": [document["_id"] for document in found]}, "backing_off": True}
+    return (await collection.update_many(unchanged, [{"$set": restarted}])).modified_count
 
 
 def marked_for_resend(document: Document, now: datetime) -> UpdateOne:
-    """Publish the document once more and wait longer, unless another replica has just seen to it."""
+    """The update that marks a document as pending with a longer delay, unless another replica has done so."""
     times = document["send_count"] + 1
     since = times - document.get("backoff_from", 0)
-    again: dict[str, Any] = {
+    change: dict[str, Any] = {
         "send_count": times,
         "resend_at": now + resend_delay(since),
         "pending": pending_mark(times, now),
     }
     if since > 1:
-        again["backing_off"] = True
-    return UpdateOne({"_id": document["_id"], "resend_at": document["resend_at"]}, {"$set": again})
+        change["backing_off"] = True
+    return UpdateOne({"_id": document["_id"], "resend_at": document["resend_at"]}, {"$set": change})

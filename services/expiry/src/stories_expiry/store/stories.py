@@ -1,4 +1,4 @@
-"""One document per story: its timer while it lives, its erasure record afterwards."""
+"""One document per story: its timer while it is live, its receipt afterwards."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -27,15 +27,15 @@ from stories_expiry.store import resending, update_pipelines
 
 NAME = "stories"
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-# A timer counts as overdue once every replica had its chance.
+# A timer counts as overdue after the grace of one second.
 OVERDUE_AFTER = timedelta(seconds=1)
-# Receipts that an audit counts one by one; more than this shows as this.
+# The most receipts that an audit counts.
 COUNTED = 100_000
 DUPLICATE = 11000
 
 
 def indexes() -> list[IndexModel]:
-    """Each holds only the documents that its reader looks for."""
+    """Indexes, most of them partial for one query."""
     return [
         IndexModel([("due", 1)], name="due", partialFilterExpression={"due": {"$exists": True}}),
         IndexModel(
@@ -49,12 +49,12 @@ def indexes() -> list[IndexModel]:
 
 
 class MongoStories:
-    """The timers, the endings and the receipts.
+    """Timers, endings and receipts.
 
     Args:
         mongo: expiry's database.
-        receipts_kept: how long a complete receipt stays; at least 30 days, since it is the ended mark, too.
-        expected: the stores that must answer an ending.
+        receipts_kept: how long a complete receipt stays; at least 30 days, since it is also the ended mark.
+        expected: the stores that must confirm an ending.
     """
 
     def __init__(self, mongo: Mongo, receipts_kept: timedelta, expected: Sequence[Store] = STORES) -> None:
@@ -64,77 +64,81 @@ class MongoStories:
 
     @classmethod
     async def ensure(cls, mongo: Mongo) -> None:
-        """Make the collection and its indexes. Not clustered: MongoDB 6 scans such a collection for `_id: {$in: …}`."""
+        """Create the collection and its indexes. Not clustered: MongoDB 6 scans a clustered one for `_id: {$in: …}`."""
         await mongo.ensure(NAME, *indexes())
 
     async def arm(self, timers: Sequence[Timer]) -> set[str]:
-        """Set or move timers, none of ended stories or older revisions; the ids of those that run now."""
-        known = await self._insert(timers)
-        await self._change((timer.story_id, update_pipelines.arm(timer)) for timer in known)
+        """Set or move timers, except of ended stories and older revisions; the ids with a pending timer."""
+        existing_timers = await self._insert(timers)
+        await self._change((timer.story_id, update_pipelines.arm(timer)) for timer in existing_timers)
         running = {"_id": {"$in": [timer.story_id for timer in timers]}, "due": {"$exists": True}}
         return {document["_id"] async for document in self.collection.find(running, {"_id": 1})}
 
     async def due(self, since: datetime, before: datetime, limit: int) -> list[Due]:
-        """Timers due from ``since`` on and before ``before``, earliest first."""
+        """Timers due in [``since``, ``before``), earliest first."""
         found = self.collection.find(
             {"due": {"$gte": since, "$lt": before}}, {"due": 1}, sort=[("due", 1)], limit=limit
         )
-        return [Due(document["due"], document["_id"], heard=False) async for document in found]
+        return [Due(document["due"], document["_id"], local_only=False) async for document in found]
 
     async def fire(self, story_ids: Sequence[str], now: datetime) -> set[str]:
-        """End those whose timers are due by now, each with the mark to say so; the ids that this call ended.
+        """End stories whose timers are due, each marked as pending; the ids that this call ended.
 
-        One command for all of them; each story is still one conditional update, with one winner.
+        One command; each story is still one conditional update, with one winner.
         """
         if not story_ids:
             return set()
         call = new_id()
         due = {"_id": {"$in": list(story_ids)}, "due": {"$lte": now}}
-        result = await self.collection.update_many(due, [*update_pipelines.expire(call, now), *self._settle(now)])
+        result = await self.collection.update_many(
+            due, [*update_pipelines.expire(call, now), *self._recompute_waiting(now)]
+        )
         if result.modified_count == len(story_ids):
             return set(story_ids)
         won = {"_id": {"$in": list(story_ids)}, "said.call": call}
         return {document["_id"] async for document in self.collection.find(won, {"_id": 1})}
 
     async def delete(self, deletion: Deletion, now: datetime) -> None:
-        """Stop the timer and open the receipt; an earlier ending stands."""
-        await self._change([(deletion.story_id, [*update_pipelines.delete(deletion), *self._settle(now)])])
+        """Remove the timer and open the receipt; an earlier ending is final."""
+        await self._change([(deletion.story_id, [*update_pipelines.delete(deletion), *self._recompute_waiting(now)])])
 
     async def accept(self, answers: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:
-        """Note first answers and close the receipts that are complete; what is new about ended stories."""
+        """Record first confirmations and complete receipts; the new confirmations of ended stories."""
         if not answers:
             return []
-        wanted = {"_id": {"$in": list({given.story_id for given in answers})}, "ended": {"$exists": True}}
+        query = {"_id": {"$in": list({confirmation.story_id for confirmation in answers})}, "ended": {"$exists": True}}
         ended = {
-            document["_id"]: document async for document in self.collection.find(wanted, {"ended_at": 1, "erased": 1})
+            document["_id"]: document async for document in self.collection.find(query, {"ended_at": 1, "erased": 1})
         }
-        settle = self._settle(now)
-        await self._change((given.story_id, [*update_pipelines.answer(given), *settle]) for given in answers)
+        recompute = self._recompute_waiting(now)
+        await self._change(
+            (confirmation.story_id, [*update_pipelines.answer(confirmation), *recompute]) for confirmation in answers
+        )
         return list(first_answers(answers, ended))
 
     async def mark_for_resend(self, now: datetime, limit: int) -> int:
-        """Mark unanswered endings to be said again, each once in all replicas; how many."""
+        """Mark due endings as pending, each once across replicas; how many."""
         return await resending.mark_for_resend(self.collection, now, limit)
 
     async def hasten(self, now: datetime, limit: int, store: Store | None = None) -> int:
-        """Make due now what waits out a long delay, for one store or for any; how many."""
+        """Make endings with a long delay due now, for one store or for any; how many."""
         return await resending.hasten(self.collection, now, limit, store)
 
     async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
-        """Let the records of stories posted by ``at`` go 30 days after they are complete, not later."""
-        theirs = {"author_id": user_id, "posted_at": {"$not": {"$gt": at}}, "ended_at": {"$not": {"$gt": at}}}
-        sooner = {"author_erased": True, "delete_at": {"$min": ["$delete_at", now + MARK_RETENTION]}}
+        """Delete receipts of stories posted by ``at`` 30 days after they are complete, not later."""
+        of_author = {"author_id": user_id, "posted_at": {"$not": {"$gt": at}}, "ended_at": {"$not": {"$gt": at}}}
+        earlier = {"author_erased": True, "delete_at": {"$min": ["$delete_at", now + MARK_RETENTION]}}
         living = {"author_id": user_id, "posted_at": {"$lte": at}, "completed_at": {"$exists": False}}
         await self.collection.update_many(living, {"$set": {"author_erased": True}})
-        await self.collection.update_many(theirs | {"completed_at": {"$exists": True}}, [{"$set": sooner}])
+        await self.collection.update_many(of_author | {"completed_at": {"$exists": True}}, [{"$set": earlier}])
 
     async def receipt(self, story_id: str) -> Receipt | None:
-        """The story's receipt; None where it lives or never was."""
+        """The story's receipt; None where it is live or unknown."""
         document = await self.collection.find_one({"_id": story_id, "ended": {"$exists": True}})
         return receipt_of(document) if document else None
 
     async def audit(self, now: datetime) -> Audit:
-        """Open receipts by the store that they wait for, and the age of the oldest."""
+        """The number of open receipts by store, and the age of the oldest."""
         counts = {}
         oldest = {}
         for store in STORES:
@@ -143,8 +147,8 @@ class MongoStories:
             oldest[store] = max(0.0, (now - first["ended_at"]).total_seconds()) if first else 0.0
         return Audit(counts, oldest)
 
-    async def census(self, now: datetime) -> TimerCounts:
-        """Count the timers that run and those that should have fired."""
+    async def count_timers(self, now: datetime) -> TimerCounts:
+        """Count pending and overdue timers."""
         overdue = {"due": {"$gt": LONG_AGO, "$lt": now - OVERDUE_AFTER}}
         first = await self.collection.find_one(overdue, {"due": 1}, sort=[("due", 1)])
         return TimerCounts(
@@ -153,33 +157,33 @@ class MongoStories:
             oldest_overdue_s=(now - first["due"]).total_seconds() if first else 0.0,
         )
 
-    def _settle(self, now: datetime) -> list[update_pipelines.Stage]:
+    def _recompute_waiting(self, now: datetime) -> list[update_pipelines.Stage]:
         return update_pipelines.recompute_waiting("$ended", self.expected, now, self._kept)
 
     async def _insert(self, timers: Sequence[Timer]) -> list[Timer]:
-        """Insert those that are new, which is nearly all of them, and return the others."""
-        fresh = {timer.story_id: timer for timer in reversed(timers)}
-        documents = [document_of(timer) for timer in fresh.values()]
-        again = [timer for timer in timers if fresh[timer.story_id] is not timer]
+        """Insert new timers, nearly all of them, and return the others."""
+        new = {timer.story_id: timer for timer in reversed(timers)}
+        documents = [document_of(timer) for timer in new.values()]
+        existing = [timer for timer in timers if new[timer.story_id] is not timer]
         try:
             if documents:
                 await self.collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             refused = error.details["writeErrors"]
-            if any(each["code"] != DUPLICATE for each in refused):
+            if any(failure["code"] != DUPLICATE for failure in refused):
                 raise
-            again += [fresh[each["op"]["_id"]] for each in refused]
-        return again
+            existing += [new[failure["op"]["_id"]] for failure in refused]
+        return existing
 
     async def _change(self, changes: Iterable[tuple[str, list[update_pipelines.Stage]]]) -> None:
-        """Apply each change to its story's document, making it where there is none."""
+        """Apply each change to its story's document, inserting it if it does not exist."""
         updates = [UpdateOne({"_id": story_id}, change, upsert=True) for story_id, change in changes]
         if updates:
             await self.collection.bulk_write(updates, ordered=False)
 
 
 def document_of(timer: Timer) -> Document:
-    """The document of a story that nothing is known of yet."""
+    """The document of a new story."""
     return {
         "_id": timer.story_id,
         "author_id": timer.author_id,
@@ -191,18 +195,24 @@ def document_of(timer: Timer) -> Document:
 
 
 def first_answers(answers: Sequence[ErasureConfirmation], ended: dict[str, Document]) -> Iterable[NewConfirmation]:
-    """The answers that a story's record does not hold yet."""
+    """The confirmations that a story's document does not contain yet."""
     seen = set()
-    for given in answers:
-        document = ended.get(given.story_id)
-        if document is None or given.store in document.get("erased", {}) or (given.story_id, given.store) in seen:
+    for confirmation in answers:
+        document = ended.get(confirmation.story_id)
+        if (
+            document is None
+            or confirmation.store in document.get("erased", {})
+            or (confirmation.story_id, confirmation.store) in seen
+        ):
             continue
-        seen.add((given.story_id, given.store))
-        yield NewConfirmation(given.store, max(0.0, (given.erased_at - document["ended_at"]).total_seconds()))
+        seen.add((confirmation.story_id, confirmation.store))
+        yield NewConfirmation(
+            confirmation.store, max(0.0, (confirmation.erased_at - document["ended_at"]).total_seconds())
+        )
 
 
 def receipt_of(document: Document) -> Receipt:
-    """The receipt that a document of an ended story is."""
+    """The receipt in the document of an ended story."""
     return Receipt(
         story_id=document["_id"],
         author_id=document.get("author_id"),
@@ -215,15 +225,15 @@ def receipt_of(document: Document) -> Receipt:
 
 
 def endings(document: Document) -> list[OutgoingEvent]:
-    """What a document says: its ending, under the id and with the data that it had the first time."""
-    said = document["said"]
+    """The event of an ending, with the id and data of its first publication."""
+    original = document["said"]
     event: StoryExpired | StoryDeleted
     if document["ended"] == "expired":
         event = StoryExpired(
             story_id=document["_id"],
             author_id=document["author_id"],
             expires_at=document["ended_at"],
-            expired_at=said["at"],
+            expired_at=original["at"],
         )
     else:
         event = StoryDeleted(
@@ -232,4 +242,4 @@ def endings(document: Document) -> list[OutgoingEvent]:
             deleted_at=document["ended_at"],
             by=document["by"],
         )
-    return [OutgoingEvent(event, event_id=said["id"], at=said["at"])]
+    return [OutgoingEvent(event, event_id=original["id"], at=original["at"])]

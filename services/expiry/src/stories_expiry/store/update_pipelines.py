@@ -1,7 +1,7 @@
-"""The stages of the updates that stories' documents go through, as aggregation expressions.
+"""Update pipelines for documents of stories and accounts.
 
-Every change is one update whose expressions read the document that they change, so that the order in which facts
-arrive does not matter: an answer before its ending, a timer after its deletion.
+Every change is one update whose expressions read the document that they change, so the order of events does not matter:
+a confirmation before its ending, a timer after its deletion.
 """
 
 from collections.abc import Sequence
@@ -18,51 +18,51 @@ REMOVE = "$$REMOVE"
 
 
 def cond(condition: object, then: object, otherwise: object) -> dict[str, Any]:
-    """``$cond``, shorter."""
+    """A ``$cond`` expression."""
     return {"$cond": [condition, then, otherwise]}
 
 
 def if_null(field: str, value: object) -> dict[str, Any]:
-    """What the field holds, else the value."""
+    """An ``$ifNull`` expression: the field, else the value."""
     return {"$ifNull": [f"${field}", value]}
 
 
-def answered_by() -> dict[str, Any]:
-    """Who has answered."""
+def confirmed_by() -> dict[str, Any]:
+    """The parties that have confirmed."""
     return {"$map": {"input": {"$objectToArray": if_null("erased", {})}, "in": "$$this.k"}}
 
 
 def recompute_waiting(begun: str, parties: Sequence[str], now: datetime, receipts_kept: timedelta) -> list[Stage]:
-    """Work out again whom a document waits for, when to say it again, and when to forget it.
+    """Recompute the parties that a document waits for, its next resend, and its deletion.
 
-    What has begun and waits for nobody is complete. Whom it waits for is decided when it begins and stays with it: a
-    store or service that is added later reopens nothing. A document that has not begun and is no timer (an answer
-    came first) is forgotten with the marks.
+    A document that has begun and waits for no party is complete. The expected parties are stored when it begins: a
+    store or service that is added later reopens nothing. A document that has not begun and is not a timer (a
+    confirmation came first) expires like a mark.
 
     Args:
-        begun: the field that is there once there is something to answer.
-        parties: who must answer what begins now.
+        begun: the field that exists once there is something to confirm.
+        parties: those that must confirm what begins now.
         now: aware.
-        receipts_kept: how long a complete document stays, unless its author is erased.
+        receipts_kept: retention of a complete document, unless its author is erased.
     """
     complete = {"$eq": ["$waiting", []]}
-    open_still = {"$gt": [{"$size": if_null("waiting", [])}, 0]}
+    still_open = {"$gt": [{"$size": if_null("waiting", [])}, 0]}
     kept_ms = cond({"$eq": ["$author_erased", True]}, milliseconds(MARK_RETENTION), milliseconds(receipts_kept))
-    # A record that was complete before expected parties were stored was complete with those that had answered.
-    expected = if_null("expected", cond("$completed_at", answered_by(), list(parties)))
+    # A document completed before expected parties were stored was complete with those that had confirmed.
+    expected = if_null("expected", cond("$completed_at", confirmed_by(), list(parties)))
     return [
         {"$set": {"expected": cond(begun, expected, REMOVE)}},
-        {"$set": {"waiting": cond(begun, {"$setDifference": ["$expected", answered_by()]}, REMOVE)}},
+        {"$set": {"waiting": cond(begun, {"$setDifference": ["$expected", confirmed_by()]}, REMOVE)}},
         {
             "$set": {
                 "waiting": cond(complete, REMOVE, "$waiting"),
                 "completed_at": cond(complete, if_null("completed_at", now), REMOVE),
-                "resend_at": cond(open_still, if_null("resend_at", now + FIRST_RESEND_DELAY), REMOVE),
-                "backing_off": cond(open_still, "$backing_off", REMOVE),
+                "resend_at": cond(still_open, if_null("resend_at", now + FIRST_RESEND_DELAY), REMOVE),
+                "backing_off": cond(still_open, "$backing_off", REMOVE),
                 "delete_at": cond(
                     complete,
                     cond("$completed_at", "$delete_at", {"$add": [now, kept_ms]}),
-                    cond({"$or": [open_still, "$due"]}, REMOVE, if_null("delete_at", now + MARK_RETENTION)),
+                    cond({"$or": [still_open, "$due"]}, REMOVE, if_null("delete_at", now + MARK_RETENTION)),
                 ),
             }
         },
@@ -75,7 +75,7 @@ def milliseconds(length: timedelta) -> int:
 
 
 def arm(timer: Timer) -> list[Stage]:
-    """The timer of a revision we have not seen, unless the story has ended; the author is noted in any case."""
+    """Set the timer if the revision is new and the story has not ended; store the author in any case."""
     newer = {"$and": [{"$not": ["$ended"]}, {"$gt": [timer.revision, if_null("revision", 0)]}]}
     return [
         {
@@ -92,9 +92,9 @@ def arm(timer: Timer) -> list[Stage]:
 
 
 def expire(call: str, now: datetime) -> list[Stage]:
-    """The story's time is over: the ending, and the mark to say it under an id that is the story's own.
+    """End an expired story and mark the document as pending; the event id is the story's id.
 
-    ``call`` tells the winner: only the command that ended the story left its own.
+    ``call`` identifies the command that ended the story.
     """
     return [
         {
@@ -111,11 +111,11 @@ def expire(call: str, now: datetime) -> list[Stage]:
 
 
 def delete(deletion: Deletion) -> list[Stage]:
-    """The story was taken back. The first ending stands, unless the deletion came before the expiry in time.
+    """Delete a story. The first ending is final, unless the deletion precedes the expiry in time.
 
-    It has been said by whoever deleted, so there is nothing to say until a store fails to answer.
+    Its producer has published the event, so there is nothing to publish until a store fails to confirm.
     """
-    takes = {
+    applies = {
         "$or": [
             {"$not": ["$ended"]},
             {"$and": [{"$eq": ["$ended", "expired"]}, {"$gt": ["$ended_at", deletion.deleted_at]}]},
@@ -136,13 +136,13 @@ def delete(deletion: Deletion) -> list[Stage]:
     erasure = cond({"$eq": [deletion.by, "erasure"]}, True, "$author_erased")
     return [
         {
-            "$set": {field: cond(takes, value, f"${field}") for field, value in new.items()}
+            "$set": {field: cond(applies, value, f"${field}") for field, value in new.items()}
             | {"author_id": author, "author_erased": erasure, "due": REMOVE}
         }
     ]
 
 
-def answer(given: ErasureConfirmation) -> list[Stage]:
-    """A store has erased its share; its first answer stands."""
-    field = f"erased.{given.store}"
-    return [{"$set": {field: if_null(field, given.erased_at)}}]
+def answer(confirmation: ErasureConfirmation) -> list[Stage]:
+    """Record a store's confirmation; its first one is final."""
+    field = f"erased.{confirmation.store}"
+    return [{"$set": {field: if_null(field, confirmation.erased_at)}}]

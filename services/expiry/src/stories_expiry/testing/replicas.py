@@ -1,4 +1,4 @@
-"""The replicas' roster in memory."""
+"""In-memory heartbeats of replicas."""
 
 from datetime import datetime
 
@@ -6,12 +6,12 @@ from stories_expiry.domain.timers import ALIVE_FOR
 
 
 class MemoryReplicas:
-    """Signs of life by name."""
+    """Heartbeats by name."""
 
     def __init__(self) -> None:
         self.seen: dict[str, datetime] = {}
 
     async def beat(self, me: str, now: datetime) -> tuple[str, ...]:
-        """Show a sign of life and return the names of all that lately did, sorted."""
+        """Record a heartbeat and return the names of all replicas with a recent one, sorted."""
         self.seen[me] = now
         return tuple(sorted(name for name, at in self.seen.items() if at >= now - ALIVE_FOR))

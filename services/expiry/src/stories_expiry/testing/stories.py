@@ -1,4 +1,4 @@
-"""The stories' store in memory: the same rules in plain words."""
+"""In-memory store of stories."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from stories_expiry.domain.timers import Due, Timer
 
 @dataclass
 class Row:
-    """What is known of one story."""
+    """One story."""
 
     author_id: str | None = None
     posted_at: datetime | None = None
@@ -43,7 +43,7 @@ class Row:
 
     @property
     def waiting(self) -> list[Store]:
-        """The stores that have not answered the ending."""
+        """The stores that have not confirmed the ending."""
         return [store for store in self.expected if store not in self.erased]
 
 
@@ -56,7 +56,7 @@ class MemoryStories:
         self._kept = receipts_kept
 
     async def arm(self, timers: Sequence[Timer]) -> set[str]:
-        """Set or move timers, none of ended stories or older revisions; the ids of those that run now."""
+        """Set or move timers, except of ended stories and older revisions; the ids with a pending timer."""
         for timer in timers:
             row = self.rows.setdefault(timer.story_id, Row())
             row.author_id = row.author_id or timer.author_id
@@ -69,24 +69,24 @@ class MemoryStories:
         return {timer.story_id for timer in timers if self.rows[timer.story_id].due}
 
     async def due(self, since: datetime, before: datetime, limit: int) -> list[Due]:
-        """Timers due from ``since`` on and before ``before``, earliest first."""
-        running = [Due(row.due, story_id, heard=False) for story_id, row in self.rows.items() if row.due]
+        """Timers due in [``since``, ``before``), earliest first."""
+        running = [Due(row.due, story_id, local_only=False) for story_id, row in self.rows.items() if row.due]
         return sorted(due for due in running if since <= due.at < before)[:limit]
 
     async def fire(self, story_ids: Sequence[str], now: datetime) -> set[str]:
-        """End those whose timers are due by now, each with the mark to say so; the ids that this call ended."""
+        """End stories whose timers are due, each marked as pending; the ids that this call ended."""
         fired = set()
         for story_id in story_ids:
             row = self.rows.get(story_id)
             if row and row.due and row.due <= now:
                 row.ended, row.ended_at, row.due = "expired", row.due, None
                 row.send_count, row.pending = 1, True
-                self._settle(row, now)
+                self._recompute_waiting(row, now)
                 fired.add(story_id)
         return fired
 
     async def delete(self, deletion: Deletion, now: datetime) -> None:
-        """Stop the timer and open the receipt; an earlier ending stands."""
+        """Remove the timer and open the receipt; an earlier ending is final."""
         row = self.rows.setdefault(deletion.story_id, Row())
         row.author_id = row.author_id or deletion.author_id
         row.author_erased = row.author_erased or deletion.by == "erasure"
@@ -95,22 +95,26 @@ class MemoryStories:
         if not row.ended or before_expiry:
             row.ended, row.ended_at = "deleted", deletion.deleted_at
             row.send_count, row.pending, row.resend_at, row.backoff_from = 1, False, None, 0
-        self._settle(row, now)
+        self._recompute_waiting(row, now)
 
     async def accept(self, answers: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:
-        """Note first answers and close the receipts that are complete; what is new about ended stories."""
+        """Record first confirmations and complete receipts; the new confirmations of ended stories."""
         new = []
-        for given in answers:
-            row = self.rows.setdefault(given.story_id, Row())
-            if given.store not in row.erased:
-                row.erased[given.store] = given.erased_at
+        for confirmation in answers:
+            row = self.rows.setdefault(confirmation.story_id, Row())
+            if confirmation.store not in row.erased:
+                row.erased[confirmation.store] = confirmation.erased_at
                 if row.ended_at:
-                    new.append(NewConfirmation(given.store, max(0.0, (given.erased_at - row.ended_at).total_seconds())))
-            self._settle(row, now)
+                    new.append(
+                        NewConfirmation(
+                            confirmation.store, max(0.0, (confirmation.erased_at - row.ended_at).total_seconds())
+                        )
+                    )
+            self._recompute_waiting(row, now)
         return new
 
     async def mark_for_resend(self, now: datetime, limit: int) -> int:
-        """Mark unanswered endings to be said again; how many."""
+        """Mark due endings as pending; how many."""
         late = [row for row in self.rows.values() if row.resend_at and row.resend_at <= now][:limit]
         for row in late:
             row.send_count += 1
@@ -118,15 +122,15 @@ class MemoryStories:
         return len(late)
 
     async def hasten(self, now: datetime, limit: int, store: Store | None = None) -> int:
-        """Make due now what waits out a long delay, for one store or for any; how many."""
-        long = [row for row in self.rows.values() if row.resend_at and row.send_count - row.backoff_from > 1]
-        some = [row for row in long if store is None or store in row.waiting][:limit]
-        for row in some:
+        """Make endings with a long delay due now, for one store or for any; how many."""
+        delayed = [row for row in self.rows.values() if row.resend_at and row.send_count - row.backoff_from > 1]
+        batch = [row for row in delayed if store is None or store in row.waiting][:limit]
+        for row in batch:
             row.resend_at, row.backoff_from = now, row.send_count
-        return len(some)
+        return len(batch)
 
     async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
-        """Let the records of stories posted by ``at`` go 30 days after they are complete, not later."""
+        """Delete receipts of stories posted by ``at`` 30 days after they are complete, not later."""
         for row in self.rows.values():
             if row.author_id != user_id or any(time and time > at for time in (row.posted_at, row.ended_at)):
                 continue
@@ -136,15 +140,15 @@ class MemoryStories:
                 row.delete_at = min(row.delete_at, now + MARK_RETENTION)
 
     async def receipt(self, story_id: str) -> Receipt | None:
-        """The story's receipt; None where it lives or never was."""
+        """The story's receipt; None where it is live or unknown."""
         row = self.rows.get(story_id)
         if row is None or row.ended is None or row.ended_at is None:
             return None
-        answered = dict(row.erased), row.completed_at
-        return Receipt(story_id, row.author_id, row.ended, row.ended_at, *answered, expected=tuple(row.expected))
+        erasure = dict(row.erased), row.completed_at
+        return Receipt(story_id, row.author_id, row.ended, row.ended_at, *erasure, expected=tuple(row.expected))
 
     async def audit(self, now: datetime) -> Audit:
-        """Open receipts by the store that they wait for, and the age of the oldest."""
+        """The number of open receipts by store, and the age of the oldest."""
         ends = {
             store: [row.ended_at for row in self.rows.values() if row.ended_at and store in row.waiting]
             for store in STORES
@@ -154,13 +158,13 @@ class MemoryStories:
             {store: (now - min(found)).total_seconds() if found else 0.0 for store, found in ends.items()},
         )
 
-    async def census(self, now: datetime) -> TimerCounts:
-        """Count the timers that run and those that should have fired."""
+    async def count_timers(self, now: datetime) -> TimerCounts:
+        """Count pending and overdue timers."""
         running = [row.due for row in self.rows.values() if row.due]
         overdue = [due for due in running if due < now - timedelta(seconds=1)]
         return TimerCounts(len(running), len(overdue), (now - min(overdue)).total_seconds() if overdue else 0.0)
 
-    def _settle(self, row: Row, now: datetime) -> None:
+    def _recompute_waiting(self, row: Row, now: datetime) -> None:
         if row.ended:
             row.expected = row.expected or self.expected
         if row.ended and not row.waiting:

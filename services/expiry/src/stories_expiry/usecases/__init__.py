@@ -1,1 +1,1 @@
-"""What expiry does: one small class per verb, and the ports that the verb needs."""
+"""Use cases, one a class, with the ports that they need."""

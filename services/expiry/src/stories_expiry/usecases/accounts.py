@@ -1,4 +1,4 @@
-"""Have every service forget a user, and keep the receipt."""
+"""Erasure of accounts: the request, confirmations of services, the receipt."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,79 +16,81 @@ from stories_expiry.usecases.endings import OutageDetector, ResendUnanswered
 
 
 class ErasureRequests(Protocol):
-    """Records that a user is to be erased."""
+    """Stores erasure requests."""
 
-    async def demand(self, erasure: ErasureRequest, now: datetime, *, said: bool) -> AccountReceipt:
-        """Open the receipt unless it is open, marked to be said unless somebody said it; the receipt as it stands."""
+    async def open_receipt(self, erasure: ErasureRequest, now: datetime, *, published: bool) -> AccountReceipt:
+        """Open the receipt unless it exists, pending unless the event was published; the current receipt."""
         ...
 
 
 class Authors(Protocol):
-    """The records of one author's stories."""
+    """The receipts of one author's stories."""
 
     async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
-        """Let the records of stories posted by ``at`` go 30 days after they are complete, not later."""
+        """Delete receipts of stories posted by ``at`` 30 days after they are complete, not later."""
         ...
 
 
 class ServiceAnswers(Protocol):
-    """Records which services have forgotten a user."""
+    """Stores confirmations of services."""
 
     async def accept(self, answer: ServiceAnswer, now: datetime) -> None:
-        """Note the first answer of each service; the fourth closes the receipt."""
+        """Record the first confirmation of each service; the last one completes the receipt."""
         ...
 
 
 class AccountReceipts(Protocol):
-    """The receipts of users' erasures."""
+    """Reads receipts of account erasures."""
 
     async def latest(self, user_id: str) -> AccountReceipt | None:
-        """The newest demand about the user, or None."""
+        """The receipt of the latest request for the user, or None."""
         ...
 
 
 class PublishEvent(Protocol):
-    """Says one event; returns when it is acknowledged."""
+    """Publishes one event; returns when it is acknowledged."""
 
     async def __call__(self, event: Event) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class EraseAccount:
-    """An admin has a user erased; ``woken`` wakes the outbox that says so."""
+    """Request the erasure of a user; ``notify`` wakes the outbox."""
 
-    demands: ErasureRequests
+    requests: ErasureRequests
     now: Clock
-    woken: Callable[[], None]
+    notify: Callable[[], None]
 
     async def __call__(self, user_id: str, receipt_id: str) -> AccountReceipt:
-        """Open the receipt, or find it open under this id. Answered when durable; the outbox says it to the others."""
+        """Open the receipt, or find it by this id. Returns when it is durable; the outbox publishes the event."""
         now = truncate_to_ms(self.now())
-        receipt = await self.demands.demand(ErasureRequest(receipt_id, user_id, now, new_id()), now, said=False)
-        self.woken()
+        receipt = await self.requests.open_receipt(
+            ErasureRequest(receipt_id, user_id, now, new_id()), now, published=False
+        )
+        self.notify()
         return receipt
 
 
 @dataclass(frozen=True, slots=True)
 class EraseUserData:
-    """Expiry's own share of an erasure, and the receipt of demands that come from outside."""
+    """Erase a user's data in expiry, and open the receipt of external requests."""
 
-    demands: ErasureRequests
+    requests: ErasureRequests
     authors: Authors
     publish: PublishEvent
     now: Clock
 
-    async def __call__(self, fact: ReceivedEvent[UserErased]) -> None:
-        """Open the receipt where it is not, forget the user here, and answer like every other service."""
-        said = fact.event
+    async def __call__(self, record: ReceivedEvent[UserErased]) -> None:
+        """Open the receipt if it does not exist, erase the data, and publish the confirmation."""
+        event = record.event
         erasure = ErasureRequest(
-            receipt_id=receipt_id_of(fact),
-            user_id=said.user_id,
-            at=clamp_to_append_time(fact, said.at),
-            event_id=fact.id or deterministic_id(fact.identity),
+            receipt_id=receipt_id_of(record),
+            user_id=event.user_id,
+            at=clamp_to_append_time(record, event.at),
+            event_id=record.id or deterministic_id(record.identity),
         )
         now = truncate_to_ms(self.now())
-        await self.demands.demand(erasure, now, said=True)
+        await self.requests.open_receipt(erasure, now, published=True)
         await self.authors.forget_author(erasure.user_id, erasure.at, now)
         answer = UserDataErased(receipt_id=erasure.receipt_id, user_id=erasure.user_id, service="expiry", erased_at=now)
         await self.publish(answer)
@@ -96,28 +98,28 @@ class EraseUserData:
 
 @dataclass(frozen=True, slots=True)
 class AcceptServiceAnswer:
-    """A service has forgotten the user. One that was silent is asked at once for what is open."""
+    """Record a service's confirmation. After an outage of the service its open requests are republished at once."""
 
     answers: ServiceAnswers
-    again: ResendUnanswered
-    silences: OutageDetector
+    resend: ResendUnanswered
+    outages: OutageDetector
     now: Clock
 
-    async def __call__(self, said: UserDataErased) -> None:
-        """Note it in the receipt."""
+    async def __call__(self, event: UserDataErased) -> None:
+        """Record it in the receipt."""
         await self.answers.accept(
-            ServiceAnswer(said.receipt_id, said.user_id, said.service, said.erased_at), self.now()
+            ServiceAnswer(event.receipt_id, event.user_id, event.service, event.erased_at), self.now()
         )
-        for service in self.silences.ended_by([said.service]):
-            await self.again.hasten(service)
+        for service in self.outages.ended_by([event.service]):
+            await self.resend.hasten(service)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadAccountReceipt:
-    """The receipt of a user's erasure."""
+    """Read the receipt of an account erasure."""
 
     receipts: AccountReceipts
 
     async def __call__(self, user_id: str) -> AccountReceipt | None:
-        """The newest demand about the user, or None."""
+        """The receipt of the latest request for the user, or None."""
         return await self.receipts.latest(user_id)

@@ -1,4 +1,4 @@
-"""Answer how far erasure has come."""
+"""Receipts of erasures, and their audit."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,35 +10,35 @@ from stories_expiry.domain.endings import Audit, Receipt, TimerCounts, log_clear
 
 
 class Receipts(Protocol):
-    """The erasure record of every ended story."""
+    """Reads receipts of ended stories."""
 
     async def receipt(self, story_id: str) -> Receipt | None:
-        """The story's receipt; None where it lives or never was."""
+        """The story's receipt; None where it is live or unknown."""
         ...
 
 
 class Audits(Protocol):
-    """Counts what is still open."""
+    """Counts open receipts and timers."""
 
     async def audit(self, now: datetime) -> Audit: ...
 
-    async def census(self, now: datetime) -> TimerCounts: ...
+    async def count_timers(self, now: datetime) -> TimerCounts: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ReadReceipt:
-    """The receipt, for the story's author and for admins.
+    """Read a receipt, for the story's author and for admins.
 
     Args:
-        receipts: where they are.
-        clears_after: how long at most a topic keeps a record with a story's content or a viewer's id.
+        receipts: of stories.
+        max_record_age: the longest time that a topic keeps a story's content or a viewer's id.
     """
 
     receipts: Receipts
     max_record_age: timedelta
 
     async def __call__(self, story_id: str, user_id: str, *, admin: bool) -> tuple[Receipt, datetime] | None:
-        """The receipt and when the log is clear; None where there is none for this user."""
+        """The receipt and ``log_clears_by``; None where this user may read none."""
         receipt = await self.receipts.receipt(story_id)
         if receipt is None or not receipt.may_read(user_id, admin=admin):
             return None
@@ -47,23 +47,23 @@ class ReadReceipt:
 
 @dataclass(frozen=True, slots=True)
 class AuditErasure:
-    """What is open, for each store."""
+    """Count open receipts for each store."""
 
     audits: Audits
     now: Clock
 
     async def __call__(self) -> Audit:
-        """Open receipts and their age."""
+        """The numbers and ages of open receipts."""
         return await self.audits.audit(self.now())
 
 
 @dataclass(frozen=True, slots=True)
 class CountTimers:
-    """How many timers run and are overdue."""
+    """Count pending and overdue timers."""
 
     audits: Audits
     now: Clock
 
     async def __call__(self) -> TimerCounts:
-        """The census as of now."""
-        return await self.audits.census(self.now())
+        """The counts as of now."""
+        return await self.audits.count_timers(self.now())

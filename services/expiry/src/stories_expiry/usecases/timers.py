@@ -1,7 +1,7 @@
-"""Hold a timer for every live story and end each when its time has come.
+"""One timer for every live story; firing it ends the story.
 
-Timers have no owner. Every replica holds what is due soon, fires what it prefers at once, and looks for whatever is
-overdue. Firing is one conditional update in the store, so it does not matter who comes first.
+Timers have no owner. Every replica loads what is due soon, fires its own share at once, and sweeps for overdue timers.
+Firing is one conditional update, so it does not matter which replica comes first.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,37 +15,37 @@ from stories_shared.events.cloudevents import ReceivedEvent
 
 from stories_expiry.domain.timers import Due, LiveReplicas, Timer, TimerWheel
 
-# What the wheel holds: the next minute, and what a refill every LOAD_EVERY may be late by.
+# The wheel contains the next minute, and a margin for a late refill every LOAD_EVERY.
 AHEAD = timedelta(seconds=75)
 LOAD_EVERY = timedelta(seconds=15)
-# An arrival may be due before the other replicas read it: who heard of it then fires it itself.
-HEARD_AHEAD = AHEAD + LOAD_EVERY
-# A replica is given one second to fire what it prefers; then anyone does.
+# A new timer may be due before other replicas load it: the consuming replica then fires it itself.
+LOCAL_AHEAD = AHEAD + LOAD_EVERY
+# A replica has one second to fire its share; then any replica does.
 GRACE = timedelta(seconds=1)
 
-TAKE_AT_ONCE = 10_000
-"""Timers that leave the wheel at a time: naming them holds the event loop up for some hundredths of a second."""
-FIRE_AT_ONCE = 1_000
-"""Stories ended by one command to the store: large enough to be fast, small enough to answer within its time-out."""
-LOOK_AT_ONCE = 4_000
-"""Overdue timers read at a time: four commands' worth."""
-FIRE_PER_TURN = 40_000
-"""The most that one look for the overdue fires before it lets others run."""
+POP_BATCH = 10_000
+"""Timers popped at a time: decoding them blocks the event loop for some hundredths of a second."""
+FIRE_BATCH = 1_000
+"""Stories ended by one command: large enough to be fast, small enough for its timeout."""
+OVERDUE_BATCH = 4_000
+"""Overdue timers read at a time: four commands."""
+FIRE_LIMIT = 40_000
+"""The most that one iteration of the overdue sweep fires."""
 
 
 class Timers(Protocol):
     """One timer for every live story."""
 
     async def arm(self, timers: Sequence[Timer]) -> set[str]:
-        """Set or move timers, none of ended stories or older revisions; the ids of those that run now."""
+        """Set or move timers, except of ended stories and older revisions; the ids with a pending timer."""
         ...
 
 
 class DueTimers(Protocol):
-    """The timers by when they are due."""
+    """Reads timers by due time."""
 
     async def due(self, since: datetime, before: datetime, limit: int) -> list[Due]:
-        """Those due from ``since`` on and before ``before``, earliest first."""
+        """Timers due in [``since``, ``before``), earliest first."""
         ...
 
 
@@ -53,27 +53,27 @@ class Firing(DueTimers, Protocol):
     """Ends stories."""
 
     async def fire(self, story_ids: Sequence[str], now: datetime) -> set[str]:
-        """End those whose timers are due by now, each with the mark to say so; the ids that this call ended."""
+        """End stories whose timers are due, each marked as pending; the ids that this call ended."""
         ...
 
 
 class CurrentReplicas(Protocol):
-    """Who shares the firing right now."""
+    """The replicas that share the firing now."""
 
     def __call__(self) -> LiveReplicas: ...
 
 
-class Replicas(Protocol):
-    """The replicas that show signs of life."""
+class ReplicaRegistry(Protocol):
+    """Stores heartbeats of replicas."""
 
     async def beat(self, me: str, now: datetime) -> tuple[str, ...]:
-        """Show a sign of life and return the names of all that lately did."""
+        """Record a heartbeat and return the names of all replicas with a recent one."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """A story that was ended here, and how late, in seconds."""
+    """A story ended by this replica, and its lateness in seconds."""
 
     story_id: str
     late_s: float
@@ -81,56 +81,56 @@ class Fired:
 
 @dataclass(slots=True)
 class Heartbeat:
-    """Keeps the crew: who else fires. A replica that does not know of another only fires more than its share."""
+    """Sends heartbeats and tracks live replicas. A replica that misses another one only fires more than its share."""
 
-    replicas: Replicas
+    registry: ReplicaRegistry
     me: str
     now: Clock
-    crew: LiveReplicas = field(init=False)
+    replicas: LiveReplicas = field(init=False)
 
     def __post_init__(self) -> None:
-        self.crew = LiveReplicas(self.me, (self.me,))
+        self.replicas = LiveReplicas(self.me, (self.me,))
 
     async def __call__(self) -> None:
-        """Show a sign of life and see who else does."""
-        self.crew = LiveReplicas(self.me, await self.replicas.beat(self.me, self.now()))
+        """Send a heartbeat and update the live replicas."""
+        self.replicas = LiveReplicas(self.me, await self.registry.beat(self.me, self.now()))
 
     def current(self) -> LiveReplicas:
-        """The crew as of the last call."""
-        return self.crew
+        """The live replicas as of the last call."""
+        return self.replicas
 
 
 @dataclass(frozen=True, slots=True)
 class ArmTimers:
-    """A posted story gets its timer. ``woken`` is called when something is due so soon that it is held here."""
+    """Set timers of posted stories. ``notify`` is called when one is due soon and was added to the wheel."""
 
     timers: Timers
     wheel: TimerWheel
     now: Clock
-    woken: Callable[[], None]
+    notify: Callable[[], None]
 
-    async def __call__(self, facts: Sequence[ReceivedEvent[StoryPosted]]) -> None:
-        """Set timers; those due soon, or already over, are held here, too."""
-        stories = [fact.event for fact in facts]
+    async def __call__(self, records: Sequence[ReceivedEvent[StoryPosted]]) -> None:
+        """Set timers; add those due soon, or overdue, to the wheel."""
+        stories = [record.event for record in records]
         armed = await self.timers.arm([timer_of(story) for story in stories])
-        soon = self.now() + HEARD_AHEAD
-        held = [
-            self.wheel.hold(story.story_id, story.expires_at, heard=True)
+        soon = self.now() + LOCAL_AHEAD
+        added = [
+            self.wheel.add(story.story_id, story.expires_at, local_only=True)
             for story in stories
             if story.story_id in armed and story.expires_at < soon
         ]
-        if held:
-            self.woken()
+        if added:
+            self.notify()
 
 
 def timer_of(story: StoryPosted) -> Timer:
-    """The timer that a posted story asks for."""
+    """The timer of a posted story."""
     return Timer(story.story_id, story.author_id, story.posted_at, story.expires_at, story.revision)
 
 
 @dataclass(slots=True)
 class LoadAhead:
-    """Reads the next minute into the wheel. What does not fit is read when there is room, or found overdue."""
+    """Loads the next minute into the wheel. What does not fit is loaded later, or fired by the overdue sweep."""
 
     timers: DueTimers
     wheel: TimerWheel
@@ -138,7 +138,7 @@ class LoadAhead:
     loaded_until: datetime | None = None
 
     async def __call__(self) -> int:
-        """Read what has come within reach since the last turn; how many that was."""
+        """Load timers that are due soon and not loaded yet; how many."""
         now = self.now()
         since = max(self.loaded_until or now - GRACE, now - GRACE)
         until = now + AHEAD
@@ -147,54 +147,54 @@ class LoadAhead:
             return 0
         dues = await self.timers.due(since, until, room)
         for due in dues:
-            self.wheel.hold(due.story_id, due.at, heard=False)
+            self.wheel.add(due.story_id, due.at, local_only=False)
         self.loaded_until = dues[-1].at if len(dues) == room else until
         return len(dues)
 
 
 @dataclass(frozen=True, slots=True)
 class FireDue:
-    """Ends the stories that are due by now and that this replica prefers or alone knows of."""
+    """Ends due stories of this replica's share, and local ones."""
 
     timers: Firing
     wheel: TimerWheel
-    crew: CurrentReplicas
+    replicas: CurrentReplicas
     now: Clock
 
     async def __call__(self) -> list[Fired]:
-        """Those ended here, of a bounded part. What a failure leaves unfired is found by the look for the overdue."""
-        mine = self.crew().mine(self.wheel.take(self.now(), TAKE_AT_ONCE))
-        return await fire(self.timers, mine, self.now)
+        """Fire a bounded number; those ended here. The overdue sweep fires what a failure leaves."""
+        dues = self.replicas().own_share(self.wheel.pop_due(self.now(), POP_BATCH))
+        return await fire(self.timers, dues, self.now)
 
 
 @dataclass(frozen=True, slots=True)
 class FireOverdue:
-    """Ends whatever is overdue by a second, one's own share first."""
+    """Ends stories that are overdue by a second, the own share first."""
 
     timers: Firing
-    crew: CurrentReplicas
+    replicas: CurrentReplicas
     now: Clock
 
     async def __call__(self) -> list[Fired]:
-        """Those ended here, at most ``FIRE_PER_TURN`` and one look more."""
+        """Those ended here, at most ``FIRE_LIMIT`` and one batch more."""
         fired: list[Fired] = []
         since = self.now() - timedelta(days=36_500)
-        while len(fired) < FIRE_PER_TURN:
-            overdue = await self.timers.due(since, self.now() - GRACE, LOOK_AT_ONCE)
+        while len(fired) < FIRE_LIMIT:
+            overdue = await self.timers.due(since, self.now() - GRACE, OVERDUE_BATCH)
             if not overdue:
                 break
-            ended = await fire(self.timers, self.crew().mine(overdue) or overdue, self.now)
+            ended = await fire(self.timers, self.replicas().own_share(overdue) or overdue, self.now)
             fired.extend(ended)
-            if not ended and len(overdue) < LOOK_AT_ONCE:
+            if not ended and len(overdue) < OVERDUE_BATCH:
                 break
         return fired
 
 
 async def fire(timers: Firing, dues: Sequence[Due], now: Clock) -> list[Fired]:
-    """End the stories, many at a time, and tell how late each was."""
+    """End the stories in batches; those ended here and their lateness."""
     fired: list[Fired] = []
-    for start in range(0, len(dues), FIRE_AT_ONCE):
-        part = dues[start : start + FIRE_AT_ONCE]
+    for start in range(0, len(dues), FIRE_BATCH):
+        part = dues[start : start + FIRE_BATCH]
         at = now()
         ended = await timers.fire([due.story_id for due in part], at)
         fired.extend(Fired(due.story_id, (at - due.at).total_seconds()) for due in part if due.story_id in ended)

@@ -1,10 +1,10 @@
-"""The OpenAPI document tells every route, what it takes and every refusal."""
+"""The OpenAPI document lists every route and its errors."""
 
 from stories_engagement.testing.harness import ServiceHarness
 
 
-async def test_every_route_is_documented_with_its_refusals(house: ServiceHarness) -> None:
-    paths = (await house.client.get("/openapi.json")).json()["paths"]
+async def test_every_route_is_documented_with_its_refusals(service: ServiceHarness) -> None:
+    paths = (await service.client.get("/openapi.json")).json()["paths"]
     assert {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods} == {
         "POST /v1/views",
         "GET /v1/stories/{story_id}/viewers",
@@ -27,17 +27,17 @@ async def test_every_route_is_documented_with_its_refusals(house: ServiceHarness
     assert {"201", "403", "409"} <= written.keys()
 
 
-async def test_limits_are_told_and_kept(house: ServiceHarness) -> None:
-    story = await house.post()
-    answer = await house.ask("GET", f"/v1/stories/{story.story_id}/counts", "ann")
+async def test_rate_limits_are_advertised_and_enforced(service: ServiceHarness) -> None:
+    story = await service.post()
+    answer = await service.request("GET", f"/v1/stories/{story.story_id}/counts", "ann")
     assert answer.headers["ratelimit-policy"] == '"reads";q=100000;w=60'
     assert answer.headers["cache-control"] == "private, no-store"
-    limits = house.app.state.limits
+    limits = service.app.state.limits
     quota, limits.quotas["reactions"] = limits.quotas["reactions"], 1
     try:
         path = f"/v1/stories/{story.story_id}/reaction"
-        statuses = [(await house.ask("PUT", path, "ann", json={"emoji": "❤️"})).status_code for _ in range(2)]
+        statuses = [(await service.request("PUT", path, "ann", json={"emoji": "❤️"})).status_code for _ in range(2)]
         assert statuses == [204, 429]
-        assert house.metric("stories_rate_limited_total", limit="reactions") == 1
+        assert service.metric("stories_rate_limited_total", limit="reactions") == 1
     finally:
         limits.quotas["reactions"] = quota

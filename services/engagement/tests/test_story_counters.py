@@ -1,4 +1,4 @@
-"""Writes about one story that wait for each other: few commands, one by one in effect, and exact counts."""
+"""Group commit of writes to one story: few commands, exact counts."""
 
 import asyncio
 from collections import Counter
@@ -13,7 +13,7 @@ from stories_engagement.domain.errors import NotFound
 from stories_engagement.store.kinds import ROW_KINDS
 from stories_engagement.store.schema import ensure_schema
 from stories_engagement.store.story_counters import MAX_WRITES_PER_TRANSACTION
-from stories_engagement.store.writes import REMOVED_AT_ONCE
+from stories_engagement.store.writes import REMOVE_BATCH
 from stories_engagement.testing.builders import NOON
 from stories_engagement.testing.stores import Stores, in_mongo
 from stories_engagement.usecases.access import StoryAccess
@@ -52,41 +52,41 @@ async def mongo(realm: Realm, commands: Counting) -> AsyncIterator[Mongo]:
     await connected.close()
 
 
-def admitted(story_id: str, user_id: str) -> StoryAccess:
+def access(story_id: str, user_id: str) -> StoryAccess:
     return StoryAccess(story_id, user_id, "ann", "everyone", True, True, True, True)
 
 
 async def comment(stores: Stores, story_id: str, reply_to: str | None = None, comment_id: str | None = None) -> Comment:
-    wish = Comment(comment_id or new_id(), story_id, "bob", "text", NOON, reply_to)
-    kept: Comment = await stores.comments.add(wish, "ann", lambda _: False, lambda _: True)
+    new = Comment(comment_id or new_id(), story_id, "bob", "text", NOON, reply_to)
+    kept: Comment = await stores.comments.add(new, "ann", lambda _: False, lambda _: True)
     return kept
 
 
-async def test_writes_that_wait_share_one_transaction_of_few_commands(mongo: Mongo, commands: Counting) -> None:
+async def test_waiting_writes_share_one_transaction(mongo: Mongo, commands: Counting) -> None:
     stores, story = in_mongo(mongo, lambda: NOON), new_id()
-    await stores.reactions.put(admitted(story, "first"), EMOJI[0], NOON)
+    await stores.reactions.put(access(story, "first"), EMOJI[0], NOON)
     commands.sent.clear()
     waiting = [
-        stores.reactions.put(admitted(story, f"v{n}"), EMOJI[n % 3], NOON) for n in range(MAX_WRITES_PER_TRANSACTION)
+        stores.reactions.put(access(story, f"v{n}"), EMOJI[n % 3], NOON) for n in range(MAX_WRITES_PER_TRANSACTION)
     ]
-    await asyncio.gather(*waiting, *(stores.shares.put(admitted(story, f"v{n}"), NOON) for n in range(10)))
+    await asyncio.gather(*waiting, *(stores.shares.put(access(story, f"v{n}"), NOON) for n in range(10)))
     assert commands.sent["commitTransaction"] == 2
     assert sum(commands.sent.values()) <= 16, commands.sent
     counts = await stores.counters.counts(story)
     assert (counts.reactions, counts.shares) == (MAX_WRITES_PER_TRANSACTION + 1, 10)
 
 
-async def test_what_changes_nothing_commits_nothing(mongo: Mongo, commands: Counting) -> None:
+async def test_unchanged_rows_commit_nothing(mongo: Mongo, commands: Counting) -> None:
     stores, story = in_mongo(mongo, lambda: NOON), new_id()
-    await stores.reactions.put(admitted(story, "bob"), EMOJI[0], NOON)
+    await stores.reactions.put(access(story, "bob"), EMOJI[0], NOON)
     before = await mongo["engagements"].find_one({"_id": story})
     commands.sent.clear()
-    await stores.reactions.put(admitted(story, "bob"), EMOJI[0], NOON)
+    await stores.reactions.put(access(story, "bob"), EMOJI[0], NOON)
     assert commands.sent["commitTransaction"] == 0
     assert await mongo["engagements"].find_one({"_id": story}) == before
 
 
-async def test_counters_equal_the_rows_whatever_is_written_at_once(mongo: Mongo) -> None:
+async def test_counters_equal_the_rows_after_concurrent_writes(mongo: Mongo) -> None:
     replicas = [in_mongo(mongo, lambda: NOON) for _ in range(2)]
     story, first, tops = new_id(), replicas[0], [new_id() for _ in range(4)]
     for top in tops:
@@ -95,8 +95,8 @@ async def test_counters_equal_the_rows_whatever_is_written_at_once(mongo: Mongo)
     async def write(n: int) -> None:
         stores, viewer, top = replicas[n % 2], f"v{n % 7}", tops[n % 4]
         try:
-            await stores.reactions.put(admitted(story, viewer), EMOJI[n % 3], NOON)
-            await stores.shares.put(admitted(story, viewer), NOON)
+            await stores.reactions.put(access(story, viewer), EMOJI[n % 3], NOON)
+            await stores.shares.put(access(story, viewer), NOON)
             reply = await comment(stores, story, top)
             if n % 3 == 0:
                 await stores.comments.remove(reply)
@@ -108,28 +108,28 @@ async def test_counters_equal_the_rows_whatever_is_written_at_once(mongo: Mongo)
             assert n % 4 == 9 % 4
 
     await asyncio.gather(*(write(n) for n in range(40)))
-    await first.people.forget("v3", NOON)
+    await first.erased_users.erase_user("v3", NOON)
     document = await mongo["engagements"].find_one({"_id": story})
     assert document is not None
     for kind in ROW_KINDS:
         rows = await mongo[kind.collection].find({"story_id": story}).to_list(None)
-        truth = sum((kind.adds(row) for row in rows), Counter[str]())
-        assert document[kind.total] == truth[kind.total]
+        expected = sum((kind.delta_of(row) for row in rows), Counter[str]())
+        assert document[kind.total] == expected[kind.total]
         if kind.breakdown:
             assert {f"{kind.breakdown}.{name}": n for name, n in document[kind.breakdown].items()} == {
-                path: by for path, by in truth.items() if "." in path
+                path: by for path, by in expected.items() if "." in path
             }
-        if kind.hangs_on:
-            hanging = Counter(row[kind.hangs_on] for row in rows)
-            assert all(row[kind.hanging] == hanging[row["_id"]] for row in rows)
-            assert hanging.keys() - {None} <= {row["_id"] for row in rows}
+        if kind.parent_field:
+            children = Counter(row[kind.parent_field] for row in rows)
+            assert all(row[kind.child_count_field] == children[row["_id"]] for row in rows)
+            assert children.keys() - {None} <= {row["_id"] for row in rows}
 
 
-async def test_a_comment_with_very_many_replies_leaves_in_steps(mongo: Mongo) -> None:
+async def test_comment_with_many_replies_is_deleted_in_steps(mongo: Mongo) -> None:
     stores, story = in_mongo(mongo, lambda: NOON), new_id()
     top, other = await comment(stores, story), await comment(stores, story)
     row = await mongo["comments"].find_one({"_id": top.id})
-    number = 2 * REMOVED_AT_ONCE + 100
+    number = 2 * REMOVE_BATCH + 100
     await mongo["comments"].insert_many([{**(row or {}), "_id": new_id(), "reply_to": top.id} for _ in range(number)])
     await mongo["comments"].update_one({"_id": top.id}, {"$set": {"replies": number}})
     await mongo["engagements"].update_one({"_id": story}, {"$inc": {"comment": number}})
