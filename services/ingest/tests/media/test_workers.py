@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from stories_ingest.domain.errors import MachineFault, WorkerLost
+from stories_ingest.domain.errors import MachineFault, WorkerCrashed
 from stories_ingest.media import MediaLimits, MediaRejected, make, subprocess
 from stories_ingest.testing.samples import sample_clip, sample_photo
 
@@ -49,20 +49,20 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-async def until(true, within: float = 10.0) -> None:
-    deadline = time.monotonic() + within
-    while not true():
+async def wait_until(condition, timeout_s: float = 10.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
 
 
-def busy(source: Path, into: Path) -> asyncio.Task:
+def start_work(source: Path, into: Path) -> asyncio.Task:
     return asyncio.create_task(make(source, "video/mp4", True, MediaLimits(), into, lambda fraction: None))
 
 
 async def test_a_cancelled_upload_ends_its_worker_and_leaves_nothing(slow: Path, into: Path) -> None:
-    task = busy(slow, into)
-    await until(lambda: workers(os.getpid()))
+    task = start_work(slow, into)
+    await wait_until(lambda: workers(os.getpid()))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -71,20 +71,20 @@ async def test_a_cancelled_upload_ends_its_worker_and_leaves_nothing(slow: Path,
 
 
 async def test_a_worker_killed_from_outside_is_lost_and_says_nothing_about_the_upload(slow: Path, into: Path) -> None:
-    task = busy(slow, into)
-    await until(lambda: workers(os.getpid()))
+    task = start_work(slow, into)
+    await wait_until(lambda: workers(os.getpid()))
     os.kill(workers(os.getpid())[0], signal.SIGKILL)
-    with pytest.raises(WorkerLost):
+    with pytest.raises(WorkerCrashed):
         await task
     assert is_empty(into)
 
 
-async def test_too_much_cpu_wall_time_or_memory_is_too_large(slow: Path, tmp_path: Path, refusing) -> None:
-    assert await refusing(slow, bounds=MediaLimits(cpu_seconds=1)) == "too_large"
-    assert await refusing(slow, bounds=MediaLimits(wall_seconds=0.8)) == "too_large"
+async def test_too_much_cpu_wall_time_or_memory_is_too_large(slow: Path, tmp_path: Path, rejection) -> None:
+    assert await rejection(slow, bounds=MediaLimits(cpu_seconds=1)) == "too_large"
+    assert await rejection(slow, bounds=MediaLimits(wall_seconds=0.8)) == "too_large"
     photo = tmp_path / "a.jpg"
     Image.new("RGB", (8000, 6000)).save(photo)
-    assert await refusing(photo, "image/jpeg", bounds=MediaLimits(memory_bytes=250_000_000)) == "too_large"
+    assert await rejection(photo, "image/jpeg", bounds=MediaLimits(memory_bytes=250_000_000)) == "too_large"
     assert workers(os.getpid()) == []
 
 
@@ -97,18 +97,18 @@ async def test_a_worker_dies_with_its_parent(slow: Path, into: Path) -> None:
     """
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", textwrap.dedent(program), stdout=-3)
     try:
-        await until(lambda: workers(parent.pid))
+        await wait_until(lambda: workers(parent.pid))
         [worker] = workers(parent.pid)
     finally:
         parent.kill()
         await parent.wait()
-    await until(lambda: is_gone(worker))
+    await wait_until(lambda: is_gone(worker))
 
 
 async def test_a_worker_knows_no_secret_of_the_service(slow: Path, into: Path, monkeypatch) -> None:
     monkeypatch.setenv("S3_SECRET_KEY", "hush")
-    task = busy(slow, into)
-    await until(lambda: workers(os.getpid()))
+    task = start_work(slow, into)
+    await wait_until(lambda: workers(os.getpid()))
     known = environment(workers(os.getpid())[0])
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -128,12 +128,12 @@ async def test_a_progress_that_raises_ends_the_work(slow: Path, into: Path) -> N
 
 async def test_a_bug_of_ours_says_nothing_about_the_upload(tmp_path: Path, into: Path, monkeypatch) -> None:
     source = sample_clip(tmp_path / "a.mp4", 1, width=64, height=64, fps=10)
-    with pytest.raises(WorkerLost, match="TypeError"):
+    with pytest.raises(WorkerCrashed, match="TypeError"):
         await make(source, "video/mp4", True, MediaLimits(max_parts="ten"), into, lambda fraction: None)
-    room = tmp_path / "room"
-    (room / "poster-1.jpg").mkdir(parents=True)  # where a file is to be written
-    monkeypatch.setattr(subprocess, "_room", lambda into: room)
-    with pytest.raises(WorkerLost, match="IsADirectoryError"):
+    output_dir = tmp_path / "room"
+    (output_dir / "poster-1.jpg").mkdir(parents=True)  # where a file is to be written
+    monkeypatch.setattr(subprocess, "_output_dir", lambda into: output_dir)
+    with pytest.raises(WorkerCrashed, match="IsADirectoryError"):
         await make(source, "video/mp4", True, MediaLimits(), into, lambda fraction: None)
     assert is_empty(into)
 
@@ -143,18 +143,18 @@ async def test_a_full_disk_is_the_machines_fault(tmp_path: Path, into: Path, mon
     """Each file that is written lies in turn on the device that is always full."""
     video = name != "part-1.jpg"
     source = sample_clip(tmp_path / "a.mp4", 1) if video else sample_photo(tmp_path / "a.jpg")
-    room = tmp_path / "room"
-    room.mkdir()
-    (room / name).symlink_to("/dev/full")
-    monkeypatch.setattr(subprocess, "_room", lambda into: room)
+    output_dir = tmp_path / "room"
+    output_dir.mkdir()
+    (output_dir / name).symlink_to("/dev/full")
+    monkeypatch.setattr(subprocess, "_output_dir", lambda into: output_dir)
     with pytest.raises(MachineFault, match="No space left"):
         await make(source, "video/mp4" if video else "image/jpeg", True, MediaLimits(), into, lambda fraction: None)
     assert is_empty(into)
 
 
 async def test_a_decoder_that_dies_of_a_signal_refuses_the_upload(slow: Path, into: Path) -> None:
-    task = busy(slow, into)
-    await until(lambda: workers(os.getpid()))
+    task = start_work(slow, into)
+    await wait_until(lambda: workers(os.getpid()))
     os.kill(workers(os.getpid())[0], signal.SIGSEGV)
     with pytest.raises(MediaRejected) as refused:
         await task

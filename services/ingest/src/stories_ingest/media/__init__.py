@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from stories_ingest.domain.errors import MachineFault, WorkerLost
+from stories_ingest.domain.errors import MachineFault, WorkerCrashed
 from stories_ingest.media.captions import NotWebVtt, cut_captions
 from stories_ingest.media.types import PHOTO_TYPES, VIDEO_TYPES, MediaLimits, MediaRejected, OutputPart, Reason
 
@@ -16,7 +16,7 @@ __all__ = [
     "NotWebVtt",
     "OutputPart",
     "Reason",
-    "WorkerLost",
+    "WorkerCrashed",
     "cut_captions",
     "make",
 ]

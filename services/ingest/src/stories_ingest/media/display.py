@@ -25,7 +25,7 @@ class DisplayFormat:
     colours: tuple[int, int, int, int]  # range, primaries, transfer, matrix
 
     @property
-    def turns(self) -> bool:
+    def is_rotated(self) -> bool:
         """Whether width and height change places on display."""
         return self.matrix is not None and abs(self.matrix[1]) > abs(self.matrix[0])
 
@@ -33,7 +33,7 @@ class DisplayFormat:
     def displayed(self) -> tuple[int, int]:
         """Width and height as seen: wide pixels make it wider, then it is turned."""
         width, height = max(1, round(self.width * self.aspect)), self.height
-        return (height, width) if self.turns else (width, height)
+        return (height, width) if self.is_rotated else (width, height)
 
 
 def display_format(frame: VideoFrame, aspect: Fraction | None) -> DisplayFormat:
@@ -49,8 +49,8 @@ def display_format(frame: VideoFrame, aspect: Fraction | None) -> DisplayFormat:
 
 
 def _matrix(frame: VideoFrame) -> Matrix | None:
-    held: Any = cast("Mapping[SideDataType, Any]", frame.side_data).get(SideDataType.DISPLAYMATRIX)
-    if held is None:
+    side_data: Any = cast("Mapping[SideDataType, Any]", frame.side_data).get(SideDataType.DISPLAYMATRIX)
+    if side_data is None:
         return None
-    matrix = struct.unpack("=9i", bytes(held))
+    matrix = struct.unpack("=9i", bytes(side_data))
     return None if matrix[:2] == (_ONE, 0) and matrix[3:5] == (0, _ONE) else matrix

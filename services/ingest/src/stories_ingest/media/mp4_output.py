@@ -25,7 +25,7 @@ class Mp4Output:
     span: Span
     writers: int = 0  # that have not finished with it
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """A writer has given all it has. The last one closes the file, so that its encoders' memory is free early."""
         self.writers -= 1
         if not self.writers:
@@ -44,9 +44,9 @@ class Writer(Protocol):
 
 def open_outputs(stack: ExitStack, spans: list[Span], paths: list[Path]) -> list[Mp4Output]:
     """A bare MP4 for each span: no tags, no times of making, the index in front. Closed with the stack."""
-    sinks = []
+    outputs = []
     for span, path in zip(spans, paths, strict=True):
         container = stack.enter_context(av.open(str(path), "w", format="mp4", container_options=_OPTIONS))
         container.flags |= cast("int", Flags.bitexact.value)
-        sinks.append(Mp4Output(container, span))
-    return sinks
+        outputs.append(Mp4Output(container, span))
+    return outputs

@@ -30,18 +30,18 @@ class _Candidate:
     """The best picture so far, and when the last one was looked at."""
 
     frame: VideoFrame | None = None
-    light: int = -1
-    tried: Fraction = -_STEP
+    brightness: int = -1
+    sampled_at: Fraction = -_STEP
 
     @property
-    def settled(self) -> bool:
-        return self.light >= _GOOD_ENOUGH or (self.frame is not None and self.tried >= _SEARCHED)
+    def is_final(self) -> bool:
+        return self.brightness >= _GOOD_ENOUGH or (self.frame is not None and self.sampled_at >= _SEARCHED)
 
     def offer(self, frame: VideoFrame, at: Fraction) -> None:
-        if self.frame is None or at >= self.tried + _STEP:
-            self.tried, light = at, _brightness(frame)
-            if light > self.light:
-                self.frame, self.light = frame, light
+        if self.frame is None or at >= self.sampled_at + _STEP:
+            self.sampled_at, brightness = at, _brightness(frame)
+            if brightness > self.brightness:
+                self.frame, self.brightness = frame, brightness
 
 
 def probe_output(path: Path, starts_ms: int) -> OutputPart:
@@ -58,7 +58,7 @@ def probe_output(path: Path, starts_ms: int) -> OutputPart:
                 at = seconds(picture, packet.pts)
                 begins = at if begins is None else min(begins, at)
                 ends = max(ends, at + seconds(picture, packet.duration or 0))
-            if not candidate.settled:
+            if not candidate.is_final:
                 for frame in picture.decode(packet):
                     candidate.offer(frame, seconds(picture, frame.pts or 0))
         if candidate.frame is None:  # a decoder may hold back all there is
@@ -66,8 +66,8 @@ def probe_output(path: Path, starts_ms: int) -> OutputPart:
                 candidate.offer(frame, seconds(picture, frame.pts or 0))
         if candidate.frame is None or begins is None:
             raise Unplayable(f"no picture of {path.name} decodes")
-        look = display_format(candidate.frame, picture.sample_aspect_ratio)
-        save_poster(rotated(candidate.frame, look), poster)
+        display = display_format(candidate.frame, picture.sample_aspect_ratio)
+        save_poster(rotated(candidate.frame, display), poster)
         codecs = codecs_of(path, [codec(stream) for stream in tracks.kept])
     return OutputPart(
         path=path,
@@ -75,8 +75,8 @@ def probe_output(path: Path, starts_ms: int) -> OutputPart:
         kind="video",
         content_type="video/mp4",
         size=path.stat().st_size,
-        width=look.displayed[0],
-        height=look.displayed[1],
+        width=display.displayed[0],
+        height=display.displayed[1],
         duration_ms=round((ends - begins) * 1000),
         has_audio=has_audio,
         codecs=codecs,
@@ -84,17 +84,17 @@ def probe_output(path: Path, starts_ms: int) -> OutputPart:
     )
 
 
-def rotated(frame: VideoFrame, look: DisplayFormat) -> Image.Image:
+def rotated(frame: VideoFrame, display: DisplayFormat) -> Image.Image:
     """The frame as it is meant to be seen, not larger than a poster."""
-    wide, high = max(1, round(look.width * look.aspect)), look.height
+    wide, high = max(1, round(display.width * display.aspect)), display.height
     scale = min(1.0, POSTER_SIDE / max(wide, high))
     image: Image.Image = frame.to_image(  # type: ignore[no-untyped-call]
         width=max(1, round(wide * scale)), height=max(1, round(high * scale))
     )
-    image = to_srgb(image, transfer=look.colours[2], primaries=look.colours[1])
-    if look.matrix is None:
+    image = to_srgb(image, transfer=display.colours[2], primaries=display.colours[1])
+    if display.matrix is None:
         return image
-    a, b, _, c, d = look.matrix[:5]
+    a, b, _, c, d = display.matrix[:5]
     if a * d - b * c < 0:  # mirrored: turn what is left after a flip
         image, a, b = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), -a, -b
     if abs(b) > abs(a):

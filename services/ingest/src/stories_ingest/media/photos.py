@@ -22,7 +22,7 @@ _WEBP_PIXELS = 50_000_000  # more overflow its first partition, whatever they sh
 _SMALLER_TRIES = 3
 _PLUGINS = {"JPEG": ("JPEG", "MPO"), "PNG": ("PNG",), "WEBP": ("WEBP",), "AVIF": ("AVIF",), "HEIF": ("HEIF",)}
 _ORIENTATION = 0x0112  # the tag
-_TURNS = {
+_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -90,10 +90,10 @@ def _open(source: Path, form: PhotoFormat) -> Image.Image:
 def _upright(image: Image.Image) -> Image.Image:
     """Turned as its EXIF says. Of the EXIF only this tag is read: what is wrong with the others is nobody's loss."""
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+        transpose = _TRANSPOSES.get(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # noqa: BLE001  (parsers of hostile EXIF raise what they like)
-        turn = None
-    return image if turn is None else image.transpose(turn)
+        transpose = None
+    return image if transpose is None else image.transpose(transpose)
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
@@ -112,8 +112,8 @@ def _in_srgb(image: Image.Image) -> Image.Image:
         image = image.convert("L" if image.mode in {"1", "LA", "La"} else "RGB")
     if profile:
         image = _converted(image, profile)
-    elif image.mode == "RGB" and (meant := image.info.get("nclx_profile")):  # what HEIC says in numbers instead
-        image = to_srgb(image, meant["transfer_characteristics"], meant["color_primaries"])
+    elif image.mode == "RGB" and (nclx := image.info.get("nclx_profile")):  # HEIC without an ICC profile
+        image = to_srgb(image, nclx["transfer_characteristics"], nclx["color_primaries"])
     if image.mode == "CMYK":
         image = image.convert("RGB")
     if alpha is not None and alpha.getextrema()[0] != 255:
@@ -125,9 +125,9 @@ def _in_srgb(image: Image.Image) -> Image.Image:
 def _converted(image: Image.Image, profile: bytes) -> Image.Image:
     """The colours as the profile means them; as they are if it is broken or for another kind of picture."""
     try:
-        meant = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         converted = ImageCms.profileToProfile(
-            image, meant, ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB",
+            image, source, ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB",
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )  # fmt: skip
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
@@ -164,6 +164,6 @@ def _flattened(image: Image.Image) -> Image.Image:
     image.thumbnail((2 * POSTER_SIDE, 2 * POSTER_SIDE))
     if image.mode != "RGBA":
         return image
-    ground = Image.new("RGB", image.size, "white")
-    ground.paste(image, mask=image.getchannel("A"))
-    return ground
+    background = Image.new("RGB", image.size, "white")
+    background.paste(image, mask=image.getchannel("A"))
+    return background

@@ -16,14 +16,14 @@ _MAX_INFLATED = 4 * 1024 * 1024
 _MAX_PROFILE = 1024 * 1024  # what Pillow takes; a larger one is dropped
 _MAX_CHUNKS = 200_000
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-_IDAT_ROOM = 64 * 1024
+_IDAT_SLACK = 64 * 1024
 
 
 def stripped(source: Path) -> io.BytesIO:
     """The same picture with only the chunks that show. Raises `MediaRejected`: `too_large` for a bomb, `damaged`."""
     out = io.BytesIO()
     out.write(_SIGNATURE)
-    inflated, packed, most_packed = 0, 0, 0
+    inflated, packed, max_packed = 0, 0, 0
     with source.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(len(_SIGNATURE))
@@ -36,7 +36,7 @@ def stripped(source: Path) -> io.BytesIO:
                 raise MediaRejected("damaged", f"ends within {name!r}")
             body = file.read(length + 4)
             if name == b"IHDR":
-                most_packed = _raw_size(body)
+                max_packed = _raw_size(body)
             if name == b"IDAT":
                 packed += length
             if name in _COMPRESSED:
@@ -52,8 +52,8 @@ def stripped(source: Path) -> io.BytesIO:
                 break
         else:
             raise MediaRejected("too_large", f"over {_MAX_CHUNKS} chunks")
-    if packed > most_packed + _IDAT_ROOM:
-        raise MediaRejected("too_large", f"{packed} packed bytes for a picture of {most_packed}")
+    if packed > max_packed + _IDAT_SLACK:
+        raise MediaRejected("too_large", f"{packed} packed bytes for a picture of {max_packed}")
     out.seek(0)
     return out
 

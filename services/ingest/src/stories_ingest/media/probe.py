@@ -26,12 +26,12 @@ class ProbeResult:
 
     start: Fraction
     end: Fraction
-    cuts: dict[int, Fraction]  # number of a picture packet → its time, where the streams can be cut as they are
+    cut_points: dict[int, Fraction]  # number of a picture packet → its time, where the streams can be cut as they are
     copied: range | None  # the picture packets that can be copied as they are and are all that is shown
-    look: DisplayFormat
+    display: DisplayFormat
     times: list[Fraction]  # of the shown pictures, rising
-    sounding: tuple[Fraction, Fraction] | None  # from when to when there is sound
-    hidden_sound: Fraction  # seconds of it that an edit list hides
+    audio_span: tuple[Fraction, Fraction] | None  # from when to when there is sound
+    hidden_audio: Fraction  # seconds of it that an edit list hides
     last_shown: Fraction  # how long the last picture stays
 
     @property
@@ -50,7 +50,7 @@ class _Group:
 
 
 @dataclass(slots=True)
-class _Reading:
+class _PacketStats:
     """What has been read so far, in ticks of the picture track."""
 
     number: int = 0
@@ -62,8 +62,8 @@ class _Reading:
     in_order: bool = True
     shown: range | None = None  # from the first packet that is shown to the last, in decoding order
     hidden: list[int] = field(default_factory=list)  # packets that are not
-    hidden_sound: int = 0
-    sounding: tuple[int, int] | None = None
+    hidden_audio: int = 0
+    audio_span: tuple[int, int] | None = None
     groups: list[_Group] = field(default_factory=list)
 
     def picture(self, packet: Packet[Any]) -> None:
@@ -91,11 +91,11 @@ class _Reading:
     def sound(self, packet: Packet[Any]) -> None:
         at = packet.pts if packet.pts is not None else packet.dts
         if packet.is_discard:
-            self.hidden_sound += packet.duration or 0
+            self.hidden_audio += packet.duration or 0
         elif at is not None:
             ends = at + (packet.duration or 0)
-            self.sounding = (
-                (at, ends) if self.sounding is None else (min(self.sounding[0], at), max(self.sounding[1], ends))
+            self.audio_span = (
+                (at, ends) if self.audio_span is None else (min(self.audio_span[0], at), max(self.audio_span[1], ends))
             )
 
     def copied(self) -> range | None:
@@ -118,25 +118,25 @@ def probe(tracks: Tracks, bounds: MediaLimits, progress: Callable[[float], None]
     Raises `MediaRejected`: `damaged`, `too_long` (for any parts), `too_large`, `unsupported` (too many pictures a
     second).
     """
-    _judge_header(tracks, bounds)
-    reading, whole = _Reading(), nal_checker(tracks.picture)
-    watch = DecodeCheck(tracks.picture, tracks.sound, bounds.max_side)
+    _check_header(tracks, bounds)
+    stats, is_intact = _PacketStats(), nal_checker(tracks.picture)
+    check = DecodeCheck(tracks.picture, tracks.sound, bounds.max_side)
     size = max(1, tracks.container.size)
     for packet in packets(tracks):
         progress((packet.pos or 0) / size)
         if tracks.sound is not None and packet.stream_index == tracks.sound.index:
-            reading.sound(packet)
-            watch.hear(packet)
+            stats.sound(packet)
+            check.audio(packet)
             continue
-        reading.picture(packet)
-        watch.see(packet, whole(packet) and not packet.is_corrupt)
-        _judge_length(reading, tracks, bounds)
-    watch.conclude()
-    promised = len(tracks.picture.index_entries)
-    if tracks.container.format.name.startswith("mov") and reading.number < promised:
-        raise MediaRejected("damaged", f"{reading.number} of {promised} pictures are there")
-    assert watch.look is not None
-    return _concluded(reading, watch.look, tracks, bounds)
+        stats.picture(packet)
+        check.video(packet, is_intact(packet) and not packet.is_corrupt)
+        _check_length(stats, tracks, bounds)
+    check.finish()
+    declared_count = len(tracks.picture.index_entries)
+    if tracks.container.format.name.startswith("mov") and stats.number < declared_count:
+        raise MediaRejected("damaged", f"{stats.number} of {declared_count} pictures are there")
+    assert check.display is not None
+    return _result(stats, check.display, tracks, bounds)
 
 
 def packets(tracks: Tracks) -> Iterator[Packet[Any]]:
@@ -151,50 +151,50 @@ def packets(tracks: Tracks) -> Iterator[Packet[Any]]:
         raise MediaRejected("damaged", f"cannot be read on: {error}") from None
 
 
-def _judge_header(tracks: Tracks, bounds: MediaLimits) -> None:
+def _check_header(tracks: Tracks, bounds: MediaLimits) -> None:
     """Refuse by the header what need not be read: pictures too large, films of an hour."""
     width, height = tracks.picture.codec_context.width, tracks.picture.codec_context.height
     if max(width, height) > bounds.max_side:
         raise MediaRejected("too_large", f"{width} x {height}")
     declared = seconds(tracks.picture, tracks.picture.duration or 0)
-    if declared * 1000 > _most_ms(bounds) + 1000:
+    if declared * 1000 > _max_ms(bounds) + 1000:
         raise MediaRejected("too_long", f"{float(declared):.1f} s")
 
 
-def _judge_length(reading: _Reading, tracks: Tracks, bounds: MediaLimits) -> None:
-    if reading.start is not None and seconds(tracks.picture, reading.end - reading.start) * 1000 > _most_ms(bounds):
-        raise MediaRejected("too_long", f"over {_most_ms(bounds)} ms")
-    if reading.number > bounds.max_fps * _RATE_SLACK * _most_ms(bounds) / 1000:
-        raise MediaRejected("unsupported", f"over {reading.number} pictures")
+def _check_length(stats: _PacketStats, tracks: Tracks, bounds: MediaLimits) -> None:
+    if stats.start is not None and seconds(tracks.picture, stats.end - stats.start) * 1000 > _max_ms(bounds):
+        raise MediaRejected("too_long", f"over {_max_ms(bounds)} ms")
+    if stats.number > bounds.max_fps * _RATE_SLACK * _max_ms(bounds) / 1000:
+        raise MediaRejected("unsupported", f"over {stats.number} pictures")
 
 
-def _most_ms(bounds: MediaLimits) -> int:
+def _max_ms(bounds: MediaLimits) -> int:
     return bounds.max_parts * bounds.max_clip_ms + bounds.tolerance_ms
 
 
-def _concluded(reading: _Reading, look: DisplayFormat, tracks: Tracks, bounds: MediaLimits) -> ProbeResult:
+def _result(stats: _PacketStats, display: DisplayFormat, tracks: Tracks, bounds: MediaLimits) -> ProbeResult:
     picture = tracks.picture
     assert picture.time_base is not None
-    if reading.start is None:
+    if stats.start is None:
         raise MediaRejected("damaged", "no picture is ever shown")
-    times = sorted(reading.times)
-    if reading.end <= times[-1]:  # the container does not say how long the last one stays
+    times = sorted(stats.times)
+    if stats.end <= times[-1]:  # the container does not say how long the last one stays
         rate = picture.average_rate or Fraction(_FALLBACK_RATE)
-        reading.end = times[-1] + max(1, round(1 / rate / picture.time_base))
-    start, end = seconds(picture, reading.start), seconds(picture, reading.end)
+        stats.end = times[-1] + max(1, round(1 / rate / picture.time_base))
+    start, end = seconds(picture, stats.start), seconds(picture, stats.end)
     if len(times) > 2 and len(times) / (end - start) > bounds.max_fps * _RATE_SLACK:
         raise MediaRejected("unsupported", f"{float(len(times) / (end - start)):.0f} pictures a second")
-    sounding = None
-    if tracks.sound is not None and reading.sounding is not None:
-        sounding = seconds(tracks.sound, reading.sounding[0]), seconds(tracks.sound, reading.sounding[1])
+    audio_span = None
+    if tracks.sound is not None and stats.audio_span is not None:
+        audio_span = seconds(tracks.sound, stats.audio_span[0]), seconds(tracks.sound, stats.audio_span[1])
     return ProbeResult(
         start=start,
         end=end,
-        cuts={number: seconds(picture, at) for number, at in reading.clean_cuts()},
-        copied=reading.copied() if codec(picture) in COPIED_CODECS else None,
-        look=look,
+        cut_points={number: seconds(picture, at) for number, at in stats.clean_cuts()},
+        copied=stats.copied() if codec(picture) in COPIED_CODECS else None,
+        display=display,
         times=[seconds(picture, at) for at in times],
-        sounding=sounding,
-        hidden_sound=seconds(tracks.sound, reading.hidden_sound) if tracks.sound is not None else Fraction(0),
+        audio_span=audio_span,
+        hidden_audio=seconds(tracks.sound, stats.hidden_audio) if tracks.sound is not None else Fraction(0),
         last_shown=end - seconds(picture, times[-1]),
     )

@@ -22,12 +22,12 @@ def reject_truncated(source: Path, form: Container) -> None:
     """Raises `MediaRejected("damaged")` when the outermost structure promises more bytes than there are."""
     with source.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
-        reaches = _boxes(file, end) if form == "mov" else _segment(file, end)
-    if reaches > end:
-        raise MediaRejected("damaged", f"ends at {end}, should reach {reaches}")
+        declared_end = _end_of_boxes(file, end) if form == "mov" else _end_of_segment(file, end)
+    if declared_end > end:
+        raise MediaRejected("damaged", f"ends at {end}, should reach {declared_end}")
 
 
-def _boxes(file: BinaryIO, end: int) -> int:
+def _end_of_boxes(file: BinaryIO, end: int) -> int:
     at = 0
     for _ in range(_MAX_BOXES):
         if at + 8 > end:
@@ -45,7 +45,7 @@ def _boxes(file: BinaryIO, end: int) -> int:
     return at
 
 
-def _segment(file: BinaryIO, end: int) -> int:
+def _end_of_segment(file: BinaryIO, end: int) -> int:
     """The end of the first segment, where its size is known (a live recording's is not)."""
     at = 0
     for _ in range(8):  # the header, perhaps some padding, the segment
@@ -77,7 +77,7 @@ def nal_checker(picture: VideoStream) -> Callable[[Packet[VideoStream]], bool]:
         return lambda packet: packet.size > 0
     width = (extra[4 if name == "h264" else 21] & 3) + 1
 
-    def whole(packet: Packet[VideoStream]) -> bool:
+    def is_intact(packet: Packet[VideoStream]) -> bool:
         at, units = 0, 0
         content = memoryview(packet)
         while at + width < len(content):
@@ -88,4 +88,4 @@ def nal_checker(picture: VideoStream) -> Callable[[Packet[VideoStream]], bool]:
             at += width + length
         return units > 0 and at <= len(content)
 
-    return whole
+    return is_intact

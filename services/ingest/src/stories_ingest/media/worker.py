@@ -47,22 +47,22 @@ def apply_limits(bounds: MediaLimits, parent: int) -> None:
         resource.setrlimit(limit, (soft, hard if limit == resource.RLIMIT_CPU else soft))
 
 
-def work(order: dict[str, Any], publish: Emit) -> list[OutputPart]:
+def run(job: dict[str, Any], emit: Emit) -> list[OutputPart]:
     """Do what the order says. Raises `MediaRejected`."""
     from stories_ingest.media.sniffing import sniff
 
-    bounds, source, into = MediaLimits(**order["bounds"]), Path(order["source"]), Path(order["into"])
+    bounds, source, into = MediaLimits(**job["bounds"]), Path(job["source"]), Path(job["into"])
     if source.stat().st_size > bounds.max_bytes:
         raise MediaRejected("too_large", f"{source.stat().st_size} bytes")
-    claimed = "video" if order["claimed"] in VIDEO_TYPES else "photo" if order["claimed"] in PHOTO_TYPES else None
-    form, progress = sniff(source), _ThrottledProgress(publish)
+    claimed = "video" if job["claimed"] in VIDEO_TYPES else "photo" if job["claimed"] in PHOTO_TYPES else None
+    form, progress = sniff(source), _ThrottledProgress(emit)
     kind = "video" if form == "mov" or form == "matroska" else "photo"
     if kind != claimed:
-        raise MediaRejected("type_mismatch", f"claimed {order['claimed']}, is {form}")
+        raise MediaRejected("type_mismatch", f"claimed {job['claimed']}, is {form}")
     if form == "mov" or form == "matroska":
         from stories_ingest.media.clips import make_clips
 
-        return make_clips(source, form, order["split"], bounds, into, progress)
+        return make_clips(source, form, job["split"], bounds, into, progress)
     from stories_ingest.media.photos import make_photo
 
     if not bounds.still_images:
@@ -73,40 +73,40 @@ def work(order: dict[str, Any], publish: Emit) -> list[OutputPart]:
 class _ThrottledProgress:
     """Says a fraction when it has grown by a hundredth, so that the pipe stays quiet."""
 
-    def __init__(self, publish: Emit) -> None:
-        self._say, self._said = publish, 0.0
+    def __init__(self, emit: Emit) -> None:
+        self._emit, self._reported = emit, 0.0
 
     def __call__(self, fraction: float) -> None:
         fraction = min(1.0, fraction)
-        if fraction >= self._said + 0.01:
-            self._said = fraction
-            self._say({"progress": round(fraction, 3)})
+        if fraction >= self._reported + 0.01:
+            self._reported = fraction
+            self._emit({"progress": round(fraction, 3)})
 
 
 def main() -> int:
     out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # libraries that print do not disturb the conversation
 
-    def publish(line: dict[str, Any]) -> None:
+    def emit(line: dict[str, Any]) -> None:
         out.write(json.dumps(line) + "\n")
 
-    order = json.loads(sys.argv[1])
-    apply_limits(MediaLimits(**order["bounds"]), order["parent"])
+    job = json.loads(sys.argv[1])
+    apply_limits(MediaLimits(**job["bounds"]), job["parent"])
     try:
-        made = work(order, publish)
-        publish({"made": [{k: str(v) if isinstance(v, Path) else v for k, v in asdict(each).items()} for each in made]})
-    except MediaRejected as refused:
-        publish({"refused": refused.reason, "detail": refused.detail})
+        made = run(job, emit)
+        emit({"made": [{k: str(v) if isinstance(v, Path) else v for k, v in asdict(part).items()} for part in made]})
+    except MediaRejected as error:
+        emit({"refused": error.reason, "detail": error.detail})
     except MemoryError:
         with contextlib.suppress(MemoryError):
-            publish({"refused": "too_large", "detail": "out of memory"})
+            emit({"refused": "too_large", "detail": "out of memory"})
     except Exception as error:  # noqa: BLE001  (whatever it is, it is no verdict on the file: those are `MediaRejected`)
         if isinstance(error, OSError) and error.errno == errno.EFBIG:
-            publish({"refused": "too_large", "detail": "grows beyond the largest file"})
+            emit({"refused": "too_large", "detail": "grows beyond the largest file"})
         elif is_machine_fault(error):
-            publish({"machine": repr(error)[:500]})
+            emit({"machine": repr(error)[:500]})
         else:
-            publish({"lost": traceback.format_exc()[-2000:]})
+            emit({"lost": traceback.format_exc()[-2000:]})
     out.flush()
     return 0
 

@@ -88,15 +88,15 @@ def sample_clip(
                 container.mux(picture.encode(frame))
             container.mux(picture.encode(None))
             if sound is not None:
-                for heard in _tone(audio_seconds or seconds, sound):
-                    container.mux(sound.encode(heard))
+                for samples in _tone(audio_seconds or seconds, sound):
+                    container.mux(sound.encode(samples))
                 container.mux(sound.encode(None))
 
     # Started by root, the AV1 encoder gives the calling thread the highest real-time priority, and whatever that thread
     # starts inherits it: a server started later would starve the machine. A thread of its own takes it to the grave.
     if codec == "av1":
-        with ThreadPoolExecutor(1) as apart:
-            apart.submit(write).result()
+        with ThreadPoolExecutor(1) as executor:
+            executor.submit(write).result()
     else:
         write()
     return path
