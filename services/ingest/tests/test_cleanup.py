@@ -67,7 +67,7 @@ async def test_every_stray_upload_of_a_large_bucket_goes(start, tmp_path):
         async def swept():
             return await ingest.keys() == [f"staging/{draft['id']}"]
 
-        await eventually(swept, within=60)
+        await eventually(swept, timeout_s=60)
 
 
 async def test_a_killed_workers_job_is_taken_over(start, realm, tmp_path):
@@ -84,7 +84,7 @@ async def test_a_killed_workers_job_is_taken_over(start, realm, tmp_path):
             return document["job"]["worker"]
 
         try:
-            await eventually(working, within=60)
+            await eventually(working, timeout_s=60)
         finally:
             worker.kill()
             await worker.wait()
@@ -105,5 +105,5 @@ async def test_two_replicas_share_the_work_and_make_every_story_once(start):
         authors = [replica.author(f"user{number}") for number, replica in enumerate((one, two) * 3)]
         stories = [await author.post() for author in authors]
         for story in stories:
-            assert {news["revision"] for news in await one.of("story-posted", story["id"])} == {1}
+            assert {event["revision"] for event in await one.events_of("story-posted", story["id"])} == {1}
         assert len(await one.keys()) == 2 * len(stories)

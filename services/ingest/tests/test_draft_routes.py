@@ -12,12 +12,12 @@ MEDIA = {"content_type": "video/mp4", "size": 1000}
 LAYER = {"kind": "text", "x": 0.1, "y": 0.2, "w": 0.5, "h": 0.1, "rotation": -12.5, "z": 3, "text": "hi"}
 
 
-async def asked(author, **body):
+async def create(author, **body):
     return await author.http.post("/v1/stories", json={"media": MEDIA, **body})
 
 
 async def test_only_media_is_required_and_everything_has_its_default(ann):
-    answer = await asked(ann)
+    answer = await create(ann)
     draft = answer.json()
     assert answer.status_code == 201
     assert answer.headers["location"] == f"/v1/me/stories/{draft['id']}"
@@ -56,7 +56,7 @@ async def test_what_was_asked_comes_back(ann):
         "sound": {"id": "s1", "title": "T", "artist": "A", "start_ms": 0, "length_ms": 1000},
         "layers": [LAYER],
     }
-    draft = (await asked(ann, **body)).json()
+    draft = (await create(ann, **body)).json()
     assert (draft["hide_from"], draft["caption"], draft["sound"]) == (["bob", "cat"], "café", body["sound"])
     (layer,) = draft["layers"]
     assert {name: value for name, value in layer.items() if name != "id"} == LAYER
@@ -106,14 +106,14 @@ async def test_parameters_of_a_content_type_are_ignored(ann, sent):
     ],
 )
 async def test_a_wrong_shape_is_refused_with_its_place(ann, body):
-    answer = await asked(ann, **body)
+    answer = await create(ann, **body)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert answer.json()["type"] == "urn:stories:invalid"
     assert answer.json()["errors"][0]["loc"]
 
 
 async def test_what_can_never_be_a_story_is_refused_with_its_reason(ann):
-    answer = await asked(ann, media={"content_type": "video/mp4", "size": 2**40})
+    answer = await create(ann, media={"content_type": "video/mp4", "size": 2**40})
     assert (answer.status_code, answer.json()["type"], answer.json()["reason"]) == (
         422,
         "urn:stories:media-refused",
@@ -229,10 +229,10 @@ async def test_edits_of_a_story_have_one_limit_in_common(start, call):
         assert (await author.show(path.rsplit("/", 1)[1])).json()["state"] == "draft"
 
 
-@pytest.mark.parametrize("asked", ["60s", "1m", "60000ms", "60", "0.0166666666666666667h"])
-async def test_a_lifetime_is_compared_however_it_is_spelled(start, asked):
+@pytest.mark.parametrize("lifetime", ["60s", "1m", "60000ms", "60", "0.0166666666666666667h"])
+async def test_a_lifetime_is_compared_however_it_is_spelled(start, lifetime):
     async with start(story_lifetimes="24h,60s") as ingest:
-        draft = await ingest.author().create(lifetime=asked)
+        draft = await ingest.author().create(lifetime=lifetime)
         assert (draft.status_code, draft.json()["lifetime"]) == (201, "1m")
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import get_args
 
-from stories_ingest.app.background import counted
+from stories_ingest.app.background import counted_scratch_folder
 from stories_ingest.domain.errors import REASONS
 from stories_ingest.jobs.media_worker import run_worker
 from stories_ingest.media.types import Reason
@@ -35,6 +35,6 @@ async def test_a_worker_that_looks_for_a_job_has_none_running():
     await looking.wait()
     assert running._value.get() == 0
     idle.cancel()
-    async with counted(metrics):
+    async with counted_scratch_folder(metrics):
         assert running._value.get() == 1
     assert running._value.get() == 0

@@ -23,7 +23,7 @@ WAITING = 200
 SECONDS = 2
 
 
-class Finds(CommandListener):
+class FindCounter(CommandListener):
     """Counts queries, those for whole documents apart."""
 
     def __init__(self):
@@ -41,20 +41,20 @@ class Finds(CommandListener):
 
 
 @pytest.fixture
-async def held(realm):
+async def setup(realm):
     """Stories that nobody works on, their use case, its bell, and the queries so far."""
-    finds = Finds()
+    finds = FindCounter()
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[finds])
     stories = [processing(now=system_now()) for _ in range(WAITING)]
     await mongo[STORIES].insert_many([{"_id": story.id, **story_document(story)} for story in stories])
-    bell = Wakeups()
-    publish = PublishStory(MongoStories(mongo, system_now), MemoryBucket(), bell, BOUNDS, system_now)
-    yield stories, publish, bell, finds.counted, mongo
+    wakeups = Wakeups()
+    publish = PublishStory(MongoStories(mongo, system_now), MemoryBucket(), wakeups, BOUNDS, system_now)
+    yield stories, publish, wakeups, finds.counted, mongo
     await mongo.close()
 
 
-async def test_many_held_requests_look_together_and_at_states_alone(held):
-    stories, publish, _, counted, _ = held
+async def test_many_held_requests_look_together_and_at_states_alone(setup):
+    stories, publish, _, counted, _ = setup
     answers = await asyncio.gather(
         *(publish(Requester("ann"), story.id, timedelta(seconds=SECONDS)) for story in stories)
     )
@@ -63,14 +63,14 @@ async def test_many_held_requests_look_together_and_at_states_alone(held):
     assert counted["parts"] < WAITING
 
 
-async def test_a_held_request_is_woken_by_a_decision_of_its_own_process(held):
-    stories, publish, bell, counted, mongo = held
+async def test_a_held_request_is_woken_by_a_decision_of_its_own_process(setup):
+    stories, publish, wakeups, counted, mongo = setup
     waiting = asyncio.ensure_future(publish(Requester("ann"), stories[0].id, timedelta(seconds=30)))
 
-    async def looked():
+    async def queried():
         return counted["parts"]
 
-    await eventually(looked)
+    await eventually(queried)
     await mongo[STORIES].update_one({"_id": stories[0].id}, {"$set": {"state": "refused", "job": None}})
-    bell.ring(stories[0].id)
+    wakeups.notify(stories[0].id)
     assert (await asyncio.wait_for(waiting, 10)).state is State.REFUSED

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from stories_ingest.domain.errors import MachineFault, WorkerLost
+from stories_ingest.domain.errors import MachineFault, WorkerCrashed
 from stories_ingest.jobs.media_worker import run_worker
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.store.scratch_folders import Scratch
@@ -19,12 +19,12 @@ from stories_shared.runtime.metrics import MetricsRegistry
 
 async def test_there_is_no_room_until_there_is_as_much_as_the_job_needs():
     scratch = Scratch()
-    assert await scratch.works()
-    scratch.failed(MachineFault("full", room=1 << 60))  # more than any disk has
-    assert not await scratch.works()
+    assert await scratch.is_usable()
+    scratch.failed(MachineFault("full", needed_bytes=1 << 60))  # more than any disk has
+    assert not await scratch.is_usable()
     assert "scratch disk" in scratch.fault
-    scratch.failed(MachineFault("full", room=5_000))
-    assert await scratch.works()
+    scratch.failed(MachineFault("full", needed_bytes=5_000))
+    assert await scratch.is_usable()
     assert scratch.fault is None
 
 
@@ -32,38 +32,38 @@ async def test_there_is_no_room_until_there_is_as_much_as_the_job_needs():
 class FullDisk:
     """Without room for some looks."""
 
-    looks: int
+    checks: int
     faults: list[MachineFault] = field(default_factory=list)
 
     def failed(self, fault: MachineFault) -> None:
         self.faults.append(fault)
 
-    async def works(self) -> bool:
-        self.looks -= 1
-        return self.looks <= 0
+    async def is_usable(self) -> bool:
+        self.checks -= 1
+        return self.checks <= 0
 
 
 async def test_a_worker_claims_nothing_while_its_disk_is_full():
-    disk, looks_left, again = FullDisk(looks=3), [], asyncio.Event()
+    disk, checks_left, again = FullDisk(checks=3), [], asyncio.Event()
 
     async def work():
-        looks_left.append(disk.looks)
-        if len(looks_left) == 1:
+        checks_left.append(disk.checks)
+        if len(checks_left) == 1:
             raise MachineFault("full")
         again.set()
 
     metrics = IngestMetrics(MetricsRegistry())
-    running = asyncio.ensure_future(run_worker(work, disk, Wakeups(), metrics, rest_s=0.001))
+    running = asyncio.ensure_future(run_worker(work, disk, Wakeups(), metrics, disk_retry_s=0.001))
     await asyncio.wait_for(again.wait(), 10)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    assert looks_left[:2] == [3, 0]
+    assert checks_left[:2] == [3, 0]
     assert len(disk.faults) == 1
 
 
 async def test_a_failed_job_is_counted_and_the_next_one_done():
     registry, second = MetricsRegistry(), asyncio.Event()
-    done = iter([JobOutcome("failed", "video", timedelta(seconds=1), error=WorkerLost("a traceback"))])
+    done = iter([JobOutcome("failed", "video", timedelta(seconds=1), error=WorkerCrashed("a traceback"))])
 
     async def work():
         if found := next(done, None):

@@ -49,7 +49,7 @@ async def test_a_whole_series_goes_at_one_wish(ingest, ann, long_clip):
     assert (await ann.http.delete(f"/v1/stories/{last}", params={"series": "true"})).status_code == 204
     for part_id in story["part_ids"]:
         assert (await ann.show(part_id)).status_code == 404
-        assert (await ingest.of("story-deleted", part_id))[0]["by"] == "author"
+        assert (await ingest.events_of("story-deleted", part_id))[0]["by"] == "author"
     assert not [key for key in await ingest.keys() if any(part_id in key for part_id in story["part_ids"])]
 
 
@@ -57,8 +57,8 @@ async def test_a_change_of_one_part_is_a_change_of_all(ingest, ann, long_clip):
     story = await posted(ann, long_clip)
     await ann.http.patch(f"/v1/stories/{story['part_ids'][1]}", json={"audience": "close_friends"})
     for part_id in story["part_ids"]:
-        news = (await ingest.of("story-posted", part_id))[-1]
-        assert (news["audience"], news["access_revision"]) == ("close_friends", 2)
+        event = (await ingest.events_of("story-posted", part_id))[-1]
+        assert (event["audience"], event["access_revision"]) == ("close_friends", 2)
 
 
 async def test_a_long_clip_that_may_not_be_split_is_too_long(ann, long_clip):

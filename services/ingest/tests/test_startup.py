@@ -28,11 +28,11 @@ async def run(realm):
         sys.executable, "-m", "stories_ingest", env=environment, stderr=asyncio.subprocess.PIPE
     )
     try:
-        _, words_said = await asyncio.wait_for(process.communicate(), 120)
+        _, stderr_output = await asyncio.wait_for(process.communicate(), 120)
     finally:
         if process.returncode is None:
             process.kill()
-    return process.returncode, words_said.decode().strip()
+    return process.returncode, stderr_output.decode().strip()
 
 
 async def test_preparing_may_be_repeated(realm):
@@ -47,18 +47,18 @@ async def test_a_versioned_bucket_stops_the_start_with_one_line(realm):
         realm["S3_ENDPOINT"], realm["S3_ACCESS_KEY"], realm["S3_SECRET_KEY"], secure=False, region="us-east-1"
     )
     client.set_bucket_versioning(realm["S3_BUCKET"], VersioningConfig(ENABLED))
-    status, said = await run(realm)
-    assert (status, said.startswith("S3_BUCKET: "), "\n" in said) == (1, True, False)
+    status, stderr = await run(realm)
+    assert (status, stderr.startswith("S3_BUCKET: "), "\n" in stderr) == (1, True, False)
 
 
 @pytest.mark.parametrize("changed", [{"role": "both"}, {"still_images": "maybe"}, {"max_parts": "0"}])
 def test_a_wrong_setting_stops_the_start_with_one_line(realm, capsys, changed):
-    given = {name.lower(): value for name, value in realm.items()}
+    values = {name.lower(): value for name, value in realm.items()}
     with pytest.raises(SystemExit) as stopped:
-        load(IngestSettings, given | changed)
-    said = capsys.readouterr().err
-    assert (stopped.value.code, said.count("\n")) == (2, 1)
-    assert said.startswith(f"{next(iter(changed)).upper()}: ")
+        load(IngestSettings, values | changed)
+    stderr = capsys.readouterr().err
+    assert (stopped.value.code, stderr.count("\n")) == (2, 1)
+    assert stderr.startswith(f"{next(iter(changed)).upper()}: ")
 
 
 async def test_every_subscriber_is_of_the_one_kind(realm):
@@ -83,7 +83,7 @@ async def test_the_other_driver_tells_the_same_story(start):
         assert (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
 
         async def forgotten():
-            return (await ingest.of("story-posted", story["id"]))[-1] is None
+            return (await ingest.events_of("story-posted", story["id"]))[-1] is None
 
         await eventually(forgotten)
 

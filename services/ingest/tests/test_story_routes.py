@@ -18,13 +18,13 @@ async def test_a_photo_goes_from_draft_to_live_and_is_said(ingest, ann):
     assert (story["state"], story["kind"], story["part_ids"]) == ("live", "photo", [story["id"]])
     assert (story["series_id"], story["part"], story["parts"], story["duration_ms"]) == (None, 1, 1, None)
 
-    async def said():
-        return await ingest.of("story-posted", story["id"])
+    async def published():
+        return await ingest.events_of("story-posted", story["id"])
 
-    (news,) = await eventually(said)
-    assert (news["caption"], news["audience"], news["revision"]) == ("first light", "followers", 1)
+    (event,) = await eventually(published)
+    assert (event["caption"], event["audience"], event["revision"]) == ("first light", "followers", 1)
     kept = {key for key in await ingest.keys() if story["id"] in key}
-    assert kept == {news["media"]["key"], news["media"]["poster_key"]}
+    assert kept == {event["media"]["key"], event["media"]["poster_key"]}
 
 
 async def test_publishing_is_idempotent(ann):
@@ -86,8 +86,8 @@ async def test_a_narrowed_audience_is_said_when_it_is_answered(ingest, ann):
     changes = {"audience": "friends", "hide_from": ["bob"]}
     answer = await ann.http.patch(f"/v1/stories/{story['id']}", json=changes)
     assert (answer.status_code, answer.json()["audience"], answer.json()["hide_from"]) == (200, "friends", ["bob"])
-    news = (await ingest.of("story-posted", story["id"]))[-1]
-    assert (news["revision"], news["access_revision"], news["audience"], news["hide_from"]) == (
+    event = (await ingest.events_of("story-posted", story["id"]))[-1]
+    assert (event["revision"], event["access_revision"], event["audience"], event["hide_from"]) == (
         2,
         2,
         "friends",
@@ -99,12 +99,12 @@ async def test_switches_raise_the_revision_alone(ingest, ann):
     story = await ann.post()
     await ann.http.patch(f"/v1/stories/{story['id']}", json={"reactions": False})
 
-    async def said():
-        return (await ingest.of("story-posted", story["id"]))[-1]["revision"] == 2
+    async def published():
+        return (await ingest.events_of("story-posted", story["id"]))[-1]["revision"] == 2
 
-    await eventually(said)
-    news = (await ingest.of("story-posted", story["id"]))[-1]
-    assert (news["access_revision"], news["reactions"]) == (1, False)
+    await eventually(published)
+    event = (await ingest.events_of("story-posted", story["id"]))[-1]
+    assert (event["access_revision"], event["reactions"]) == (1, False)
 
 
 async def test_a_draft_is_changed_before_anybody_hears_of_it(ingest, ann):
@@ -140,15 +140,15 @@ async def test_a_change_of_nothing_changes_nothing(ingest, ann):
     story = await ann.post()
     answer = await ann.http.patch(f"/v1/stories/{story['id']}", json={})
     assert (answer.status_code, answer.json()) == (200, story)
-    assert [news["revision"] for news in await ingest.of("story-posted", story["id"])] == [1]
+    assert [event["revision"] for event in await ingest.events_of("story-posted", story["id"])] == [1]
 
 
 async def test_a_deletion_is_said_and_the_media_gone_when_it_is_answered(ingest, ann):
     story = await ann.post()
     assert (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
     assert not [key for key in await ingest.keys() if story["id"] in key]
-    said = (await ingest.of("story-deleted", story["id"]))[0]
-    assert (said["author_id"], said["by"]) == (ann.user_id, "author")
+    published = (await ingest.events_of("story-deleted", story["id"]))[0]
+    assert (published["author_id"], published["by"]) == (ann.user_id, "author")
     assert (await ann.show(story["id"])).status_code == 404
     assert (await ann.publish(story["id"])).status_code == 404
 
@@ -158,8 +158,10 @@ async def test_a_deletion_is_confirmed_again_but_to_the_author_alone(ingest, ann
     answers = [await ann.http.delete(f"/v1/stories/{story['id']}") for _ in range(3)]
     stranger = await ingest.author("bob").http.delete(f"/v1/stories/{story['id']}")
     assert [answer.status_code for answer in [*answers, stranger]] == [204, 204, 204, 404]
-    facts = {headers["ce_id"] for key, _, headers in await ingest.said("story-deleted") if key == story["id"]}
-    assert len(facts) == 1
+    event_ids = {
+        headers["ce_id"] for key, _, headers in await ingest.topic_records("story-deleted") if key == story["id"]
+    }
+    assert len(event_ids) == 1
 
 
 async def test_a_deleted_story_is_answered_for_and_forgotten(ingest, ann):
@@ -167,11 +169,11 @@ async def test_a_deleted_story_is_answered_for_and_forgotten(ingest, ann):
     await ann.http.delete(f"/v1/stories/{story['id']}")
 
     async def forgotten():
-        return (await ingest.of("story-posted", story["id"]))[-1] is None
+        return (await ingest.events_of("story-posted", story["id"]))[-1] is None
 
     await eventually(forgotten)
-    erased = await ingest.of("story-erased", story["id"])
-    assert {news["store"] for news in erased} == {"media"}
+    erased = await ingest.events_of("story-erased", story["id"])
+    assert {event["store"] for event in erased} == {"media"}
 
 
 async def test_drafts_and_refused_stories_are_deleted_without_a_word(ingest, ann):
@@ -180,7 +182,7 @@ async def test_drafts_and_refused_stories_are_deleted_without_a_word(ingest, ann
     for story in (draft, refused):
         for _ in range(2):
             assert (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
-        assert await ingest.of("story-deleted", story["id"]) == []
+        assert await ingest.events_of("story-deleted", story["id"]) == []
 
 
 async def test_an_admin_reads_and_deletes_but_does_not_publish(ingest, ann):
@@ -189,7 +191,7 @@ async def test_an_admin_reads_and_deletes_but_does_not_publish(ingest, ann):
     assert (await admin.show(story["id"])).json()["author_id"] == ann.user_id
     assert (await admin.publish(story["id"])).status_code == 404
     assert (await admin.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
-    assert (await ingest.of("story-deleted", story["id"]))[0]["by"] == "admin"
+    assert (await ingest.events_of("story-deleted", story["id"]))[0]["by"] == "admin"
 
 
 async def test_the_quota_counts_what_went_live(ann):
@@ -230,9 +232,9 @@ async def test_a_page_of_stories_costs_as_many_queries_as_one(start, realm):
 
         async def queries(limit):
             before = (await ingest.mongo.client.admin.command("serverStatus"))["opcounters"]["query"]
-            listed = (await ann.http.get("/v1/me/stories", params={"limit": limit})).json()["items"]
+            items = (await ann.http.get("/v1/me/stories", params={"limit": limit})).json()["items"]
             after = (await ingest.mongo.client.admin.command("serverStatus"))["opcounters"]["query"]
-            return after - before, [item["part_ids"] for item in listed]
+            return after - before, [item["part_ids"] for item in items]
 
         many, shown = min([await queries(30) for _ in range(10)])
         assert many < 10
@@ -244,8 +246,8 @@ async def test_a_page_of_stories_costs_as_many_queries_as_one(start, realm):
 async def test_stories_are_listed_by_state(ann):
     await ann.create()
     live = (await ann.post())["id"]
-    listed = (await ann.http.get("/v1/me/stories", params={"state": "live"})).json()["items"]
-    assert [item["id"] for item in listed] == [live]
+    items = (await ann.http.get("/v1/me/stories", params={"state": "live"})).json()["items"]
+    assert [item["id"] for item in items] == [live]
     assert (await ann.http.get("/v1/me/stories", params={"state": "ended"})).status_code == 422
 
 

@@ -11,11 +11,13 @@ from stories_ingest.usecases.erasure import ForgetUser
 from stories_ingest.usecases.republish_stale import RepublishIfStale
 
 SERVICE = "ingest"
-LANES = 8
+CONCURRENCY = 8
 """How many facts are handled at a time: each waits for MongoDB, the bucket and Kafka, and a night ends thousands."""
 
 
-def event_handlers(expire: EndExpired, delete: EndDeleted, mend: RepublishIfStale, forget: ForgetUser) -> KafkaRouter:
+def event_handlers(
+    expire: EndExpired, delete: EndDeleted, republish: RepublishIfStale, forget: ForgetUser
+) -> KafkaRouter:
     """Everything that ingest hears."""
     router = KafkaRouter()
 
@@ -23,36 +25,38 @@ def event_handlers(expire: EndExpired, delete: EndDeleted, mend: RepublishIfStal
     async def on_story_posted(batch: Batch) -> None:
         """Answer old news with the truth. Replays are harmless: they are old news."""
 
-        async def mended(fact: ReceivedEvent[StoryPosted]) -> None:
-            await mend(fact.event)
+        async def handle(received: ReceivedEvent[StoryPosted]) -> None:
+            await republish(received.event)
 
-        await for_each_record(batch, StoryPosted, mended, concurrency=LANES)
+        await for_each_record(batch, StoryPosted, handle, concurrency=CONCURRENCY)
 
     @subscribe(router, StoryExpired, service=SERVICE)
     async def on_story_expired(batch: Batch) -> None:
         """Erase the media of ended stories and say so. Replays are harmless: there is nothing left to erase."""
 
-        async def ended(fact: ReceivedEvent[StoryExpired]) -> None:
-            await expire(fact.event)
+        async def handle(received: ReceivedEvent[StoryExpired]) -> None:
+            await expire(received.event)
 
-        await for_each_record(batch, StoryExpired, ended, concurrency=LANES)
+        await for_each_record(batch, StoryExpired, handle, concurrency=CONCURRENCY)
 
     @subscribe(router, StoryDeleted, service=SERVICE)
     async def on_story_deleted(batch: Batch) -> None:
         """End stories, erase their media and say so. Replays are harmless: an ended story does not end again."""
 
-        async def ended(fact: ReceivedEvent[StoryDeleted]) -> None:
-            await delete(fact.event, is_internal=fact.is_internal)
+        async def handle(received: ReceivedEvent[StoryDeleted]) -> None:
+            await delete(received.event, is_internal=received.is_internal)
 
-        await for_each_record(batch, StoryDeleted, ended, concurrency=LANES)
+        await for_each_record(batch, StoryDeleted, handle, concurrency=CONCURRENCY)
 
     @subscribe(router, UserErased, service=SERVICE)
     async def on_user_erased(batch: Batch) -> None:
         """Forget a user's stories until `at`. Replays are harmless: what was made later is somebody new's."""
 
-        async def erased(fact: ReceivedEvent[UserErased]) -> None:
-            await forget(fact.event.user_id, clamp_to_append_time(fact, fact.event.at), receipt_id_of(fact))
+        async def handle(received: ReceivedEvent[UserErased]) -> None:
+            await forget(
+                received.event.user_id, clamp_to_append_time(received, received.event.at), receipt_id_of(received)
+            )
 
-        await for_each_record(batch, UserErased, erased)
+        await for_each_record(batch, UserErased, handle)
 
     return router

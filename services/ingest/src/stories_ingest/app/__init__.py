@@ -48,7 +48,7 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
         start_sweeps(runtime, parts, metrics, sweep_every)
         routers = [*http_routes(settings, parts), handlers(parts)]
     watch_bucket(runtime, parts)
-    runtime.on_stop(parts.bell.close)
+    runtime.on_stop(parts.wakeups.close)
     runtime.on_close(parts.close)
     limits = RateLimits(settings.own_limits, lambda name: runtime.metrics.rate_limited.labels(name).inc(), now)
     return runtime.app("Stories: ingest", *routers, limits=limits)

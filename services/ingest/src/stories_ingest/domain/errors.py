@@ -40,10 +40,10 @@ class LeaseLost(IngestError):
 class TooMany(IngestError):
     """A limit on how much an author may have at a time; `wait` is when to ask again at the earliest."""
 
-    def __init__(self, what: str, wait: timedelta) -> None:
-        super().__init__(what)
-        self.what = what
-        self.wait = wait
+    def __init__(self, limit: str, retry_after: timedelta) -> None:
+        super().__init__(limit)
+        self.limit = limit
+        self.retry_after = retry_after
 
 
 class MediaRefused(IngestError):
@@ -54,7 +54,7 @@ class MediaRefused(IngestError):
         self.reason = reason
 
 
-class WorkerLost(Exception):
+class WorkerCrashed(Exception):
     """The media worker ended without a verdict: by a bug of ours, or killed. It says nothing about the upload."""
 
 
@@ -64,9 +64,9 @@ class MachineFault(Exception):
     `room` is how many bytes the job that failed needs.
     """
 
-    def __init__(self, detail: str, room: int = 0) -> None:
+    def __init__(self, detail: str, needed_bytes: int = 0) -> None:
         super().__init__(detail)
-        self.room = room
+        self.needed_bytes = needed_bytes
 
 
 def is_machine_fault(error: Exception) -> bool:

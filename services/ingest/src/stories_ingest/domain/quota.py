@@ -39,18 +39,18 @@ class Quota:
     live: Slots = ()
     posted: Slots = ()
 
-    def at(self, now: datetime) -> "Quota":
+    def pruned(self, now: datetime) -> "Quota":
         """The same quota without what has lapsed."""
-        kept = {name: _active(slots, now) for name, slots in self.named()}
+        kept = {name: _active(slots, now) for name, slots in self.by_kind()}
         return Quota(**kept)
 
-    def named(self) -> tuple[tuple[str, Slots], ...]:
+    def by_kind(self) -> tuple[tuple[str, Slots], ...]:
         """Each kind of slot with its name, for storing."""
         return (("drafts", self.drafts), ("held", self.held), ("live", self.live), ("posted", self.posted))
 
-    def wait(self, now: datetime, bounds: QuotaLimits) -> timedelta:
+    def retry_after(self, now: datetime, bounds: QuotaLimits) -> timedelta:
         """How long until one more story could be posted; zero when it can be now."""
-        quota = self.at(now)
+        quota = self.pruned(now)
         return max(
             _time_until_below(quota.live + quota.held, bounds.live, now),
             _time_until_below(quota.posted + quota.held, bounds.posted_24h, now),
@@ -58,23 +58,23 @@ class Quota:
 
     def draft(self, story: str, until: datetime, now: datetime, bounds: QuotaLimits) -> "Quota":
         """Take a place for a new draft. Raises TooMany for the tenth-and-one draft or an exhausted quota."""
-        quota = self.at(now)
-        if wait := quota.wait(now, bounds):
+        quota = self.pruned(now)
+        if wait := quota.retry_after(now, bounds):
             raise TooMany("quota", wait)
         if wait := _time_until_below(quota.drafts, bounds.drafts, now):
             raise TooMany("drafts", wait)
         return replace(quota, drafts=(*quota.drafts, Slot(story, until)))
 
-    def hold(self, story: str, now: datetime, bounds: QuotaLimits) -> "Quota":
+    def reserve(self, story: str, now: datetime, bounds: QuotaLimits) -> "Quota":
         """Turn a draft's place into that of a story being processed. Raises TooMany when the quota is exhausted."""
-        quota = self.release(story).at(now)
-        if wait := quota.wait(now, bounds):
+        quota = self.release(story).pruned(now)
+        if wait := quota.retry_after(now, bounds):
             raise TooMany("quota", wait)
         return replace(quota, held=(*quota.held, Slot(story, now + RESERVATION_TTL)))
 
-    def confirm(self, story: str, posted_at: datetime, expires_at: datetime) -> "Quota":
+    def commit(self, story: str, posted_at: datetime, expires_at: datetime) -> "Quota":
         """The story went live: it counts until it ends, and as posted for 24 hours."""
-        quota = self.release(story).at(posted_at)
+        quota = self.release(story).pruned(posted_at)
         return replace(
             quota,
             live=(*quota.live, Slot(story, expires_at)),
@@ -97,7 +97,7 @@ class Quota:
     @property
     def empty(self) -> bool:
         """Whether nothing is left that is worth storing."""
-        return not any(slots for _, slots in self.named())
+        return not any(slots for _, slots in self.by_kind())
 
 
 def _active(slots: Slots, now: datetime) -> Slots:
@@ -108,9 +108,9 @@ def _without(slots: Slots, story: str) -> Slots:
     return tuple(slot for slot in slots if slot.story != story)
 
 
-def _time_until_below(slots: Slots, most: int, now: datetime) -> timedelta:
+def _time_until_below(slots: Slots, limit: int, now: datetime) -> timedelta:
     """Until fewer than `most` of these slots stand."""
-    over = len(slots) - most
+    over = len(slots) - limit
     if over < 0:
         return timedelta(0)
     ends = sorted(slot.until for slot in slots)

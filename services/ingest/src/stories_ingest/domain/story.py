@@ -27,7 +27,7 @@ class EndReason(StrEnum):
     """Its lifetime was over."""
     DELETED = "deleted"
     """Somebody ended it before its time."""
-    VANISHED = "vanished"
+    DISCARDED = "vanished"
     """It had never been posted: a draft cancelled, deleted or left alone, or a refused one."""
 
 
@@ -162,21 +162,21 @@ class Story:
     size: int
     lifetime: timedelta
     split: bool
-    choices: StorySettings
-    words: Overlay
+    settings: StorySettings
+    overlay: Overlay
     vanishes_at: datetime | None = None
     job: Job | None = None
     reason: str | None = None
     posted: Posted | None = None
 
-    def over(self, now: datetime) -> bool:
+    def is_over(self, now: datetime) -> bool:
         """Whether its time has passed, whatever has been heard of it: readers are answered as if it had ended."""
         if self.posted is not None:
             return self.posted.expires_at <= now
         return self.vanishes_at is not None and self.vanishes_at <= now
 
     @property
-    def slot(self) -> str:
+    def quota_key(self) -> str:
         """The name under which the quota counts it: a series counts as one."""
         return (self.posted.series_id if self.posted else None) or self.id
 

@@ -17,7 +17,7 @@ LEASE = timedelta(seconds=30)
 class Leases(Protocol):
     """Whose turn it is."""
 
-    async def take(self, name: str, holder: str, now: datetime, hold: timedelta) -> bool:
+    async def take(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
         """Whether it is this holder's turn."""
 
     async def position(self, name: str) -> str:
@@ -38,48 +38,48 @@ class QueueDepth(Protocol):
 class LeasedPosition:
     """How far a long sweep has come; each step renews the turn, so that no replica begins beside another."""
 
-    turns: Leases
+    leases: Leases
     name: str
     holder: str
     now: Clock
 
     async def load(self) -> str:
         """Where to go on."""
-        return await self.turns.position(self.name)
+        return await self.leases.position(self.name)
 
     async def advance(self, position: str) -> bool:
         """Remember where to go on; False when another replica has taken over."""
-        return await self.turns.advance(self.name, self.holder, position, self.now() + LEASE)
+        return await self.leases.advance(self.name, self.holder, position, self.now() + LEASE)
 
 
 @dataclass(frozen=True, slots=True)
 class SingleReplica:
     """Makes a turn of a sweep something that only one replica does at a time."""
 
-    turns: Leases
+    leases: Leases
     holder: str
     now: Clock
 
-    def of(self, name: str, turn: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+    def guarded(self, name: str, sweep: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
         """The same turn, passed over while another replica holds it."""
 
-        async def in_turn() -> object:
-            return await turn() if await self.turns.take(name, self.holder, self.now(), LEASE) else None
+        async def run_if_leader() -> object:
+            return await sweep() if await self.leases.take(name, self.holder, self.now(), LEASE) else None
 
-        return in_turn
+        return run_if_leader
 
-    def resumed(
-        self, name: str, turn: Callable[[LeasedPosition], Awaitable[object]]
+    def resumable(
+        self, name: str, sweep: Callable[[LeasedPosition], Awaitable[object]]
     ) -> Callable[[], Awaitable[object]]:
         """The same for a turn that goes on where the one before stopped, on whatever replica that was."""
-        return self.of(name, partial(turn, LeasedPosition(self.turns, name, self.holder, self.now)))
+        return self.guarded(name, partial(sweep, LeasedPosition(self.leases, name, self.holder, self.now)))
 
 
 @dataclass(frozen=True, slots=True)
 class QueueDepthGauge:
     """Shows how many jobs wait, where this replica is the one that tells; elsewhere none."""
 
-    in_turn: SingleReplica
+    single_replica: SingleReplica
     jobs: QueueDepth
     metrics: IngestMetrics
     now: Clock
@@ -87,5 +87,5 @@ class QueueDepthGauge:
     async def __call__(self) -> None:
         """One look."""
         gauge = self.metrics.media_jobs.labels("waiting")
-        mine = await self.in_turn.turns.take("count", self.in_turn.holder, self.now(), LEASE)
-        gauge.set(await self.jobs.waiting(self.now()) if mine else 0)
+        is_holder = await self.single_replica.leases.take("count", self.single_replica.holder, self.now(), LEASE)
+        gauge.set(await self.jobs.waiting(self.now()) if is_holder else 0)

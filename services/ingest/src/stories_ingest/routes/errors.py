@@ -33,7 +33,7 @@ def translate_errors() -> Iterator[None]:
     except MediaRefused as error:
         raise problem("media-refused", error.reason, reason=error.reason) from error
     except TooMany as error:
-        raise too_many(math.ceil(error.wait.total_seconds()), SLUGS[error.what]) from error
+        raise too_many(math.ceil(error.retry_after.total_seconds()), SLUGS[error.limit]) from error
 
 
 Wait = Annotated[
@@ -49,10 +49,10 @@ class LongPollRoute(DeadlineRoute):
     def patience_s(self, request: Request) -> float:
         """What every route may take, and what the caller is ready to wait."""
         try:
-            held = read_wait(request.query_params.get("wait", "0"))
+            wait_s = read_wait(request.query_params.get("wait", "0"))
         except ValidationError:
-            held = 0.0  # the route is about to refuse it
-        return super().patience_s(request) + held
+            wait_s = 0.0  # the route is about to refuse it
+        return super().patience_s(request) + wait_s
 
 
 def requester_of(caller: Caller) -> Requester:

@@ -47,13 +47,13 @@ def me_routes(
     async def quota(caller: CurrentCaller) -> QuotaResponse:
         """How much may still be posted; only what went live counts."""
         with translate_errors():
-            standing = await read_quota(caller.user_id)
+            usage = await read_quota(caller.user_id)
         return QuotaResponse(
-            live=standing.live,
+            live=usage.live,
             max_live=bounds.live,
-            posted_24h=standing.posted_24h,
+            posted_24h=usage.posted_24h,
             max_posted_24h=bounds.posted_24h,
-            retry_after_s=standing.retry_after_s,
+            retry_after_s=usage.retry_after_s,
         )
 
     return router

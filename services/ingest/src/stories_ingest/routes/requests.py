@@ -94,7 +94,7 @@ def stored_layer(layer: LayerRequest) -> dict[str, Any]:
     return stored
 
 
-def sent_of(body: Body, names: Iterable[str]) -> dict[str, Any]:
+def sent_fields(body: Body, names: Iterable[str]) -> dict[str, Any]:
     """Those of the fields that were sent, as the domain keeps them."""
     sent = body.model_dump(include=set(names), exclude_unset=True)
     return {name: tuple(value) if isinstance(value, list) else value for name, value in sent.items()}
@@ -117,7 +117,7 @@ class StoryChanges(Body):
 
     def changes(self) -> dict[str, Any]:
         """Only what was sent."""
-        return sent_of(self, StoryChanges.model_fields)
+        return sent_fields(self, StoryChanges.model_fields)
 
 
 class StoryCreate(Body):
@@ -139,11 +139,11 @@ class StoryCreate(Body):
     layers: Annotated[list[LayerRequest], Field(max_length=MAX_LAYERS, default_factory=list)]
     split: bool = True
 
-    def choices(self) -> StorySettings:
+    def settings(self) -> StorySettings:
         """The choices as the domain keeps them."""
-        return StorySettings(**sent_of(self, StoryChanges.model_fields))
+        return StorySettings(**sent_fields(self, StoryChanges.model_fields))
 
-    def words(self) -> Overlay:
+    def overlay(self) -> Overlay:
         """What lies over and beside the media. Raises ValueError for layers that cannot be kept."""
         return Overlay(
             caption=self.caption,

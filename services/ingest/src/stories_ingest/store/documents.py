@@ -48,8 +48,8 @@ def story_document(story: Story) -> Document:
         "size": story.size,
         "lifetime_ms": story.lifetime // timedelta(milliseconds=1),
         "split": story.split,
-        "choices": _lists(asdict(story.choices)),
-        "words": {**asdict(story.words), "layers": json.dumps(story.words.layers, ensure_ascii=False)},
+        "choices": _lists(asdict(story.settings)),
+        "words": {**asdict(story.overlay), "layers": json.dumps(story.overlay.layers, ensure_ascii=False)},
         "vanishes_at": story.vanishes_at,
         "job": _lists(asdict(story.job)) if story.job else None,
         "reason": story.reason,
@@ -59,7 +59,7 @@ def story_document(story: Story) -> Document:
 
 def story_of(document: Document) -> Story:
     """The story that a document holds."""
-    words = document["words"]
+    overlay = document["words"]
     return Story(
         id=document["_id"],
         author_id=document["author_id"],
@@ -69,13 +69,13 @@ def story_of(document: Document) -> Story:
         size=document["size"],
         lifetime=timedelta(milliseconds=document["lifetime_ms"]),
         split=document["split"],
-        choices=StorySettings(**_tuples(document["choices"])),
-        words=Overlay(
-            caption=words["caption"],
-            alt_text=words["alt_text"],
-            captions_track=words["captions_track"],
-            sound=Sound(**words["sound"]) if words["sound"] else None,
-            layers=tuple(json.loads(words["layers"])),
+        settings=StorySettings(**_tuples(document["choices"])),
+        overlay=Overlay(
+            caption=overlay["caption"],
+            alt_text=overlay["alt_text"],
+            captions_track=overlay["captions_track"],
+            sound=Sound(**overlay["sound"]) if overlay["sound"] else None,
+            layers=tuple(json.loads(overlay["layers"])),
         ),
         vanishes_at=document["vanishes_at"],
         job=Job(**_tuples(document["job"])) if document["job"] else None,
@@ -106,8 +106,11 @@ def ended_of(document: Document) -> Ended:
 
 def quota_document(quota: Quota) -> Document:
     """An author's slots; when the last of them lapses at `lapses_at`, MongoDB drops the document."""
-    slots = {name: [asdict(slot) for slot in slots] for name, slots in quota.named()}
-    return {**slots, "lapses_at": max((slot.until for _, each in quota.named() for slot in each), default=LONG_AGO)}
+    slots = {name: [asdict(slot) for slot in slots] for name, slots in quota.by_kind()}
+    return {
+        **slots,
+        "lapses_at": max((slot.until for _, kind_slots in quota.by_kind() for slot in kind_slots), default=LONG_AGO),
+    }
 
 
 def quota_of(document: Document | None) -> Quota:

@@ -47,8 +47,8 @@ class MongoJobs:
         return await self.mongo[STORIES].count_documents(_waiting(now), limit=10_000)
 
     async def _update(self, story_id: str, worker: str, change: dict[str, Any]) -> bool:
-        mine = {"_id": story_id, **PROCESSING, "job.worker": worker}
-        return (await self.mongo[STORIES].update_one(mine, change)).matched_count > 0
+        own = {"_id": story_id, **PROCESSING, "job.worker": worker}
+        return (await self.mongo[STORIES].update_one(own, change)).matched_count > 0
 
 
 def _waiting(now: datetime) -> Document:

@@ -15,11 +15,11 @@ class MongoPartitionCounts:
 
     mongo: Mongo
 
-    async def note(self, topic: str, width: int, at: datetime) -> None:
+    async def note(self, topic: str, count: int, at: datetime) -> None:
         """The topic has so many partitions now."""
-        await self.mongo[PARTITION_COUNTS].update_one({"_id": topic}, {"$max": {f"last.{width}": at}}, upsert=True)
+        await self.mongo[PARTITION_COUNTS].update_one({"_id": topic}, {"$max": {f"last.{count}": at}}, upsert=True)
 
     async def since(self, topic: str, at: datetime) -> Collection[int]:
         """All numbers of partitions that it has had since then, as far as they were noted."""
         found = await self.mongo[PARTITION_COUNTS].find_one({"_id": topic}) or {}
-        return {int(width) for width, last in found.get("last", {}).items() if last >= at}
+        return {int(count) for count, last in found.get("last", {}).items() if last >= at}

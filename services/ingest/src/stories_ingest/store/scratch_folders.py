@@ -15,7 +15,7 @@ from stories_ingest.domain.errors import MachineFault
 PREFIX = "stories-media-"
 ABANDONED_AFTER_S = 3600.0
 """No job takes so long: an older folder is what a killed process left."""
-LEAST_ROOM = 1024 * 1024
+MIN_FREE_BYTES = 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -23,23 +23,23 @@ class Scratch:
     """Whether the disk that media work is done on can be used, as the last job and looks since then found it."""
 
     fault: str | None = None
-    room: int = LEAST_ROOM
+    needed_bytes: int = MIN_FREE_BYTES
 
     def failed(self, fault: MachineFault) -> None:
         """A job has failed for want of it."""
-        self.fault, self.room = f"scratch disk: {fault}", max(LEAST_ROOM, fault.room)
+        self.fault, self.needed_bytes = f"scratch disk: {fault}", max(MIN_FREE_BYTES, fault.needed_bytes)
 
-    async def works(self) -> bool:
+    async def is_usable(self) -> bool:
         """Look again: is there as much room as that job needs?"""
         if self.fault is not None:
-            self.fault = await asyncio.to_thread(_missing, self.room)
+            self.fault = await asyncio.to_thread(_allocation_error, self.needed_bytes)
         return self.fault is None
 
 
-def _missing(room: int) -> str | None:
+def _allocation_error(needed_bytes: int) -> str | None:
     try:
         with tempfile.TemporaryFile(prefix=PREFIX) as file:
-            os.posix_fallocate(file.fileno(), 0, room)
+            os.posix_fallocate(file.fileno(), 0, needed_bytes)
     except OSError as error:
         return f"scratch disk: {error}"
     return None

@@ -37,12 +37,12 @@ class FakeClock:
 class SequentialIds:
     """Ids that are fresh and in order."""
 
-    given: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
 
     def __call__(self) -> str:
         """The next."""
-        self.given.append(new_id())
-        return self.given[-1]
+        self.ids.append(new_id())
+        return self.ids[-1]
 
 
 def draft(author_id: str = "ann", now: datetime = NOW, **fields: Any) -> Story:
@@ -56,8 +56,8 @@ def draft(author_id: str = "ann", now: datetime = NOW, **fields: Any) -> Story:
         size=1_000,
         lifetime=timedelta(hours=24),
         split=True,
-        choices=StorySettings(),
-        words=Overlay(),
+        settings=StorySettings(),
+        overlay=Overlay(),
         vanishes_at=now + timedelta(hours=1),
     )
     return replace(story, **fields)

@@ -31,8 +31,8 @@ class MemoryBucket:
     objects: dict[str, bytes] = field(default_factory=dict)
     down: bool = False
     stuck: str | None = None
-    at_once: int = 0
-    most_at_once: int = 0
+    concurrent: int = 0
+    max_concurrent: int = 0
 
     def form(self, key: str, content_type: str, size: int, until: datetime) -> PresignedPost:
         """A form that nobody checks."""
@@ -84,12 +84,12 @@ class MemoryBucket:
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.concurrent += 1
+        self.max_concurrent = max(self.max_concurrent, self.concurrent)
         try:
             yield
         finally:
-            self.at_once -= 1
+            self.concurrent -= 1
 
     def _answer(self) -> None:
         if self.down:
@@ -120,21 +120,21 @@ class MemoryPosition:
 class RecordingPublisher:
     """What was said and forgotten, in order. While `down`, Kafka does not answer."""
 
-    said: list[Event] = field(default_factory=list)
-    forgotten: list[str] = field(default_factory=list)
+    published: list[Event] = field(default_factory=list)
+    tombstones: list[str] = field(default_factory=list)
     down: bool = False
 
     async def publish(self, event: Event) -> None:
         """Keep what was said."""
         if self.down:
             raise Unavailable("kafka")
-        self.said.append(event)
+        self.published.append(event)
 
     async def forget(self, event: type[Event], key: str) -> None:
         """Keep what was forgotten."""
         if self.down:
             raise Unavailable("kafka")
-        self.forgotten.append(f"{event.topic}/{key}")
+        self.tombstones.append(f"{event.topic}/{key}")
 
 
 @dataclass(slots=True)
@@ -142,7 +142,7 @@ class MemoryRelay:
     """Says marks into a list of ids, when asked."""
 
     stories: MemoryStories
-    said: list[str] = field(default_factory=list)
+    published: list[str] = field(default_factory=list)
     down: bool = False
 
     def wake(self) -> None:
@@ -154,7 +154,7 @@ class MemoryRelay:
             raise Unavailable("kafka")
         if _id in self.stories.pending:
             self.stories.pending.discard(str(_id))
-            self.said.append(str(_id))
+            self.published.append(str(_id))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +179,7 @@ class FakeTranscoder:
     """A maker of media: so many parts, or a refusal, after whatever `before` does."""
 
     parts: int = 1
-    refusal: str | None = None
+    rejection: str | None = None
     before: Callable[[], object] = lambda: None
 
     async def __call__(
@@ -188,8 +188,8 @@ class FakeTranscoder:
         """Write the parts."""
         self.before()
         progress(0.5)
-        if self.refusal:
-            raise MediaRefused(self.refusal)
+        if self.rejection:
+            raise MediaRefused(self.rejection)
         made = []
         for number in range(self.parts):
             path, poster = into / f"{number}.mp4", into / f"{number}.jpg"

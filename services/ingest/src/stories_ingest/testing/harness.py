@@ -26,12 +26,12 @@ def photo(width: int = 320, height: int = 480, color: str = "teal") -> bytes:
     return file.getvalue()
 
 
-async def eventually(look: Callable[[], Awaitable[Any]], within: float = 15.0) -> Any:
+async def eventually(probe: Callable[[], Awaitable[Any]], timeout_s: float = 15.0) -> Any:
     """What `look` finds, as soon as it finds something; AssertionErrors count as nothing found yet."""
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + timeout_s
     while True:
         try:
-            if found := await look():
+            if found := await probe():
                 return found
         except AssertionError:
             if time.monotonic() > deadline:
@@ -49,8 +49,8 @@ class Author:
 
     async def create(self, media: bytes = b"", content_type: str = "image/jpeg", **body: Any) -> httpx.Response:
         headers = {"Idempotency-Key": body.pop("key")} if "key" in body else {}
-        asked = {"media": {"content_type": content_type, "size": len(media) or 100}, **body}
-        return await self.http.post("/v1/stories", json=asked, headers=headers)
+        request = {"media": {"content_type": content_type, "size": len(media) or 100}, **body}
+        return await self.http.post("/v1/stories", json=request, headers=headers)
 
     async def drafted(self, media: bytes, content_type: str = "image/jpeg", **body: Any) -> dict[str, Any]:
         """A draft whose media is uploaded."""
@@ -114,7 +114,7 @@ class Ingest:
     async def keys(self, prefix: str = "") -> list[str]:
         return [found.key async for found in self.objects.walk(prefix)]
 
-    async def said(self, topic: str) -> list[tuple[str, dict[str, Any] | None, dict[str, str]]]:
+    async def topic_records(self, topic: str) -> list[tuple[str, dict[str, Any] | None, dict[str, str]]]:
         """Every record of a topic: key, value (None for a tombstone), headers."""
         return [
             (
@@ -132,24 +132,24 @@ class Ingest:
         await consumer.start()
         try:
             cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001  (no public way asks the broker anew)
-            partitions = [TopicPartition(name, each) for each in cluster.partitions_for_topic(name) or ()]
+            partitions = [TopicPartition(name, partition) for partition in cluster.partitions_for_topic(name) or ()]
             ends = await consumer.end_offsets(partitions)
             consumer.assign(partitions)
             await consumer.seek_to_beginning()
             records = []
-            while any([await consumer.position(each) < ends[each] for each in partitions]):
-                for some in (await consumer.getmany(timeout_ms=200)).values():
-                    records += some
+            while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
+                for batch in (await consumer.getmany(timeout_ms=200)).values():
+                    records += batch
         finally:
             await consumer.stop()
         found = sorted(records, key=lambda record: record.timestamp)
         return [record for record in found if key is None or (record.key or b"").decode() == key]
 
-    async def of(self, topic: str, story_id: str) -> list[dict[str, Any] | None]:
+    async def events_of(self, topic: str, story_id: str) -> list[dict[str, Any] | None]:
         """What a topic says of one story (or user), in order."""
-        return [value for key, value, _ in await self.said(topic) if key == story_id]
+        return [value for key, value, _ in await self.topic_records(topic) if key == story_id]
 
-    async def tell(self, topic: str, key: str, value: dict[str, Any] | None, **headers: str) -> None:
+    async def produce(self, topic: str, key: str, value: dict[str, Any] | None, **headers: str) -> None:
         """Say something as a producer of one's own."""
         producer = AIOKafkaProducer(bootstrap_servers=self.realm["KAFKA_BOOTSTRAP_SERVERS"])
         await producer.start()
@@ -162,8 +162,8 @@ class Ingest:
 
 
 def settings_of(realm: Any, **changed: Any) -> IngestSettings:
-    given = {name.lower(): value for name, value in realm.items()}
-    return IngestSettings(**{"limit_create": 10_000, "limit_writes": 10_000, **given, **changed})
+    values = {name.lower(): value for name, value in realm.items()}
+    return IngestSettings(**{"limit_create": 10_000, "limit_writes": 10_000, **values, **changed})
 
 
 @asynccontextmanager
@@ -184,7 +184,7 @@ async def running(
     ):
         ingest = Ingest(realm, settings, app, http, objects, mongo, transport)
         try:
-            await eventually(ingest.ready, within=60)
+            await eventually(ingest.ready, timeout_s=60)
             yield ingest
         finally:
             objects.close()

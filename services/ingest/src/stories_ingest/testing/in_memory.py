@@ -20,9 +20,9 @@ class MemoryStories:
     endings: dict[str, Ended] = field(default_factory=dict)
     quotas: dict[str, Quota] = field(default_factory=dict)
     pending: set[str] = field(default_factory=set)
-    again: dict[str, datetime] = field(default_factory=dict)
+    rechecks: dict[str, datetime] = field(default_factory=dict)
     erased_users: dict[str, tuple[datetime, datetime | None]] = field(default_factory=dict)
-    turns: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    leases: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     positions: dict[str, str] = field(default_factory=dict)
 
     def add(self, *stories: Story) -> None:
@@ -61,7 +61,7 @@ class MemoryStories:
         """What remains of a series' ended parts."""
         return [ended for ended in self.endings.values() if ended.series_id == series_id]
 
-    async def of(
+    async def page(
         self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
     ) -> list[Story]:
         """An author's stories, newest first."""
@@ -69,7 +69,7 @@ class MemoryStories:
             story
             for story in self.stories.values()
             if story.author_id == author_id
-            and not story.over(now)
+            and not story.is_over(now)
             and (state is None or story.state is state)
             and (before is None or story.id < before)
         ]
@@ -87,26 +87,26 @@ class MemoryStories:
             self.quotas[draft.author_id] = admit(await self.quota(draft.author_id))
             self.stories[draft.id] = draft
 
-    async def decide(self, story_id: str, rule: Transition) -> StoryChange:
+    async def transact(self, story_id: str, transition: Transition) -> StoryChange:
         """Ask the rule and write its verdict."""
         story = self.stories.get(story_id)
         if story is None:
             raise NoSuchStory(story_id)
         series_id = story.posted.series_id if story.posted else None
         parts = tuple(await self.parts(series_id)) if series_id else (story,)
-        verdict = rule(StorySnapshot(story, parts, await self.quota(story.author_id)))
-        self.quotas[story.author_id] = verdict.quota
-        for saved in verdict.save:
+        changes = transition(StorySnapshot(story, parts, await self.quota(story.author_id)))
+        self.quotas[story.author_id] = changes.quota
+        for saved in changes.upserts:
             self.stories[saved.id] = deepcopy(saved)
-            if verdict.publish and saved.posted is not None:
+            if changes.publish and saved.posted is not None:
                 self.pending.add(saved.id)
-        for ended in verdict.end:
+        for ended in changes.ended:
             self.stories.pop(ended.id, None)
             self.endings[ended.id] = ended
             self.pending.discard(ended.id)
-            if verdict.publish and ended.how is EndReason.DELETED:
+            if changes.publish and ended.how is EndReason.DELETED:
                 self.pending.add(ended.id)
-        return verdict
+        return changes
 
     async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
         """The job that has waited longest and that nobody holds."""
@@ -140,50 +140,50 @@ class MemoryStories:
         """How many jobs nobody holds."""
         return sum(story.job is not None and story.job.lease_until <= now for story in self.stories.values())
 
-    async def vanishing(self, now: datetime, limit: int) -> list[str]:
+    async def discardable(self, now: datetime, limit: int) -> list[str]:
         """Drafts and refused stories whose time is over."""
         over = [story.id for story in self.stories.values() if story.vanishes_at and story.vanishes_at <= now]
         return over[:limit]
 
-    async def unheard_of(self, before: datetime, limit: int) -> list[str]:
+    async def missed_expiries(self, before: datetime, limit: int) -> list[str]:
         """Live stories whose time was over before then."""
         over = [story.id for story in self.stories.values() if story.posted and story.posted.expires_at <= before]
         return over[:limit]
 
-    async def erased(self, story_id: str, at: datetime, again_at: datetime) -> None:
+    async def erased(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
         """Note an erasure."""
         if story_id in self.endings:
             self.endings[story_id] = replace(self.endings[story_id], erased_at=at)
-            self.again[story_id] = again_at
+            self.rechecks[story_id] = recheck_at
 
-    async def to_look_at_again(self, now: datetime, limit: int) -> list[str]:
+    async def due_rechecks(self, now: datetime, limit: int) -> list[str]:
         """Ended stories whose objects are to be erased a second time."""
-        return [story_id for story_id, at in self.again.items() if at <= now][:limit]
+        return [story_id for story_id, at in self.rechecks.items() if at <= now][:limit]
 
-    async def looked_again(self, story_id: str) -> None:
+    async def clear_recheck(self, story_id: str) -> None:
         """Its second look is done."""
-        self.again.pop(story_id, None)
+        self.rechecks.pop(story_id, None)
 
-    async def accounts_to_look_at_again(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
+    async def due_account_rechecks(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
         """Erased users to look at again."""
-        due = [(user, at) for user, (at, again_at) in self.erased_users.items() if again_at and again_at <= now]
+        due = [(user, at) for user, (at, recheck_at) in self.erased_users.items() if recheck_at and recheck_at <= now]
         return due[:limit]
 
-    async def account_looked_at_again(self, user_id: str, until: datetime) -> None:
+    async def clear_account_recheck(self, user_id: str, until: datetime) -> None:
         """Its second look is done."""
-        at, again_at = self.erased_users[user_id]
-        if again_at is not None and again_at <= until:
+        at, recheck_at = self.erased_users[user_id]
+        if recheck_at is not None and recheck_at <= until:
             self.erased_users[user_id] = (at, None)
 
-    async def mark_erased(self, user_id: str, at: datetime, marked_at: datetime, again_at: datetime) -> None:  # noqa: ARG002
+    async def mark_erased(self, user_id: str, at: datetime, marked_at: datetime, recheck_at: datetime) -> None:  # noqa: ARG002
         """Note until when what a user had is to be erased."""
         before = self.erased_users.get(user_id, (at, None))[0]
-        self.erased_users[user_id] = (max(at, before), again_at)
+        self.erased_users[user_id] = (max(at, before), recheck_at)
 
-    async def made_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
+    async def created_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
         """Ids of a user's stories created not later than `at`."""
-        mine = [story.id for story in self.stories.values() if story.author_id == user_id and story.created_at <= at]
-        return mine[:limit]
+        own = [story.id for story in self.stories.values() if story.author_id == user_id and story.created_at <= at]
+        return own[:limit]
 
     async def unerased(self, user_id: str, at: datetime, limit: int) -> list[str]:
         """Ids of a user's ended stories whose media are not yet erased."""
@@ -197,26 +197,26 @@ class MemoryStories:
                 self.endings[ended.id] = replace(ended, author_id=None)
 
     def _ended_until(self, user_id: str, at: datetime) -> list[Ended]:
-        mine = [ended for ended in self.endings.values() if ended.author_id == user_id]
-        return [ended for ended in mine if ended.by == "erasure" or ended.at <= at]
+        own = [ended for ended in self.endings.values() if ended.author_id == user_id]
+        return [ended for ended in own if ended.by == "erasure" or ended.at <= at]
 
-    async def uploads_wanted(self, keys: Collection[str]) -> set[str]:
+    async def referenced_uploads(self, keys: Collection[str]) -> set[str]:
         """Those of the staging keys whose stories are drafts or being processed."""
-        making = {story.id for story in self.stories.values() if story.state in (State.DRAFT, State.PROCESSING)}
-        return {key for key in keys if story_of(key) in making}
+        unfinished = {story.id for story in self.stories.values() if story.state in (State.DRAFT, State.PROCESSING)}
+        return {key for key in keys if story_of(key) in unfinished}
 
-    async def rightful(self, keys: Collection[str]) -> set[str]:
+    async def referenced_keys(self, keys: Collection[str]) -> set[str]:
         """Those of the final keys that a live story shows or a running job may be writing."""
-        shown = {key for story in self.stories.values() if story.posted for key in story.posted.media.keys}
-        running = {each for story in self.stories.values() if story.job for each in (story.id, *story.job.parts)}
-        return {key for key in keys if key in shown or story_of(key) in running}
+        referenced = {key for story in self.stories.values() if story.posted for key in story.posted.media.keys}
+        running = {folder for story in self.stories.values() if story.job for folder in (story.id, *story.job.parts)}
+        return {key for key in keys if key in referenced or story_of(key) in running}
 
-    async def take(self, name: str, holder: str, now: datetime, hold: timedelta) -> bool:
+    async def take(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
         """Whether it is this holder's turn."""
-        current, until = self.turns.get(name, (holder, now))
+        current, until = self.leases.get(name, (holder, now))
         if current != holder and until > now:
             return False
-        self.turns[name] = (holder, now + hold)
+        self.leases[name] = (holder, now + ttl)
         return True
 
     async def position(self, name: str) -> str:
@@ -225,7 +225,7 @@ class MemoryStories:
 
     async def advance(self, name: str, holder: str, position: str, until: datetime) -> bool:
         """Remember where the work goes on."""
-        if self.turns.get(name, (None,))[0] != holder:
+        if self.leases.get(name, (None,))[0] != holder:
             return False
-        self.turns[name], self.positions[name] = (holder, until), position
+        self.leases[name], self.positions[name] = (holder, until), position
         return True

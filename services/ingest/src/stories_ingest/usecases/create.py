@@ -37,8 +37,8 @@ class DraftRequest:
     size: int
     lifetime: timedelta
     split: bool
-    choices: StorySettings
-    words: Overlay
+    settings: StorySettings
+    overlay: Overlay
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class UploadForm:
     """Signs the form for a draft's upload; it never outlives the draft."""
 
     forms: UploadForms
-    rules: UploadPolicy
+    policy: UploadPolicy
     now: Clock
 
     def __call__(self, draft: Story) -> PresignedPost:
         """A fresh form for this draft."""
-        until = self.now() + self.rules.form_ttl
+        until = self.now() + self.policy.form_ttl
         if draft.vanishes_at is not None:
             until = min(until, draft.vanishes_at)
         return self.forms.form(staging_key(draft.id), draft.content_type, draft.size, truncate_to_ms(until))
@@ -62,32 +62,32 @@ class CreateStory:
     """Makes a draft."""
 
     drafts: Drafts
-    rules: UploadPolicy
+    policy: UploadPolicy
     bounds: QuotaLimits
     now: Clock
 
-    async def __call__(self, story_id: str, author_id: str, wanted: DraftRequest) -> Story:
+    async def __call__(self, story_id: str, author_id: str, request: DraftRequest) -> Story:
         """Make the draft; with an id that is there already nothing new is made.
 
         Raises MediaRefused for media that cannot be taken whatever is uploaded, TooMany for limits.
         """
-        if wanted.size > self.rules.max_bytes:
+        if request.size > self.policy.max_bytes:
             raise MediaRefused("too_large")
-        if wanted.content_type in PHOTOS and not self.rules.still_images:
+        if request.content_type in PHOTOS and not self.policy.still_images:
             raise MediaRefused("still_images_off")
         now = truncate_to_ms(self.now())
-        vanishes_at = now + self.rules.draft_ttl
+        vanishes_at = now + self.policy.draft_ttl
         draft = Story(
             id=story_id,
             author_id=author_id,
             state=State.DRAFT,
             created_at=now,
-            content_type=wanted.content_type,
-            size=wanted.size,
-            lifetime=wanted.lifetime,
-            split=wanted.split,
-            choices=wanted.choices,
-            words=wanted.words,
+            content_type=request.content_type,
+            size=request.size,
+            lifetime=request.lifetime,
+            split=request.split,
+            settings=request.settings,
+            overlay=request.overlay,
             vanishes_at=vanishes_at,
         )
         await self.drafts.create(draft, lambda quota: quota.draft(story_id, vanishes_at, now, self.bounds))
@@ -102,10 +102,10 @@ class RenewForm:
     form: UploadForm
     now: Clock
 
-    async def __call__(self, asker: Requester, story_id: str) -> PresignedPost:
+    async def __call__(self, requester: Requester, story_id: str) -> PresignedPost:
         """A fresh form. Raises NoSuchStory, and WrongState for what is not a draft any more."""
         story = await self.stories.find(story_id)
-        if story is None or not asker.owns(story.author_id) or story.over(self.now()):
+        if story is None or not requester.owns(story.author_id) or story.is_over(self.now()):
             raise NoSuchStory(story_id)
         if story.state is not State.DRAFT:
             raise WrongState(story.state)

@@ -25,7 +25,7 @@ RECHECK_AFTER = timedelta(seconds=60)
 class ErasureLog(Protocol):
     """What is noted of an ended story's erasure."""
 
-    async def erased(self, story_id: str, at: datetime, again_at: datetime) -> None:
+    async def erased(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
         """Note when its media were erased, and when to look again."""
 
 
@@ -34,17 +34,17 @@ class EraseMedia:
     """Erases a story's objects, says so, and lets the log forget the story."""
 
     objects: StoryObjects
-    marks: ErasureLog
-    news: EventPublisher
+    erasure_log: ErasureLog
+    publisher: EventPublisher
     now: Clock
 
     async def __call__(self, story_id: str) -> None:
         """Erase and say so, known story or not. Raises Unavailable."""
         await self.objects.erase(story_id)
         at = truncate_to_ms(self.now())
-        await self.marks.erased(story_id, at, at + RECHECK_AFTER)
-        await self.news.publish(StoryErased(story_id=story_id, store="media", erased_at=at))
-        await self.news.forget(StoryPosted, story_id)
+        await self.erasure_log.erased(story_id, at, at + RECHECK_AFTER)
+        await self.publisher.publish(StoryErased(story_id=story_id, store="media", erased_at=at))
+        await self.publisher.forget(StoryPosted, story_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +61,24 @@ class EndExpired:
 
         Raises Unacceptable for the expiry of what was never posted, or is far from its end.
         """
-        await self._until(event.expires_at)
+        await self._sleep_until(event.expires_at)
         with suppress(NoSuchStory):
-            await self.stories.decide(event.story_id, self._expire)
+            await self.stories.transact(event.story_id, self._expire)
         await self.erase(event.story_id)
 
-    def _expire(self, case: StorySnapshot) -> StoryChange:
-        if case.story.posted is None:
+    def _expire(self, snapshot: StorySnapshot) -> StoryChange:
+        if snapshot.story.posted is None:
             raise InvalidMessage("a story that was never posted cannot expire")
-        if not case.story.over(self.now()):
+        if not snapshot.story.is_over(self.now()):
             raise InvalidMessage("a story expires at its time and not before")
-        return transitions.expire(case)
+        return transitions.expire(snapshot)
 
-    async def _until(self, at: datetime) -> None:
-        early = at - self.now()
-        if early > MAX_CLOCK_SKEW:
+    async def _sleep_until(self, at: datetime) -> None:
+        skew = at - self.now()
+        if skew > MAX_CLOCK_SKEW:
             raise InvalidMessage("a story expires at its time and not before")
-        while (left := (at - self.now()).total_seconds()) >= 0:
-            await self.sleep(left + 0.001)
+        while (remaining := (at - self.now()).total_seconds()) >= 0:
+            await self.sleep(remaining + 0.001)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +99,9 @@ class EndDeleted:
         if not is_internal and event.by != "admin":
             raise InvalidMessage("outside producers delete stories as admin only")
 
-        def rule(case: StorySnapshot) -> StoryChange:
+        def transition(snapshot: StorySnapshot) -> StoryChange:
             return transitions.delete(
-                case,
+                snapshot,
                 by=event.by,
                 series=False,
                 now=truncate_to_ms(self.now()),
@@ -110,6 +110,6 @@ class EndDeleted:
             )
 
         with suppress(NoSuchStory):
-            await self.stories.decide(event.story_id, rule)
+            await self.stories.transact(event.story_id, transition)
             self.endings.wake()
         await self.erase(event.story_id)

@@ -18,20 +18,20 @@ from stories_ingest.usecases.ports import EventPublisher, OutboxRelay, StoryObje
 
 PAGE = 100
 """How many stories are ended before the next are read."""
-AT_ONCE = 4
+CONCURRENCY = 4
 """How many stories of an account are erased at a time."""
 
 
 class Accounts(ErasureLog, Protocol):
     """What is kept of users beside their stories."""
 
-    async def mark_erased(self, user_id: str, at: datetime, marked_at: datetime, again_at: datetime) -> None:
+    async def mark_erased(self, user_id: str, at: datetime, marked_at: datetime, recheck_at: datetime) -> None:
         """Note that what the user had until `at` is to be erased, when we learned of it, and when to look again.
 
         The mark is dropped a while after `marked_at`, since `at` may be any time that an outsider names.
         """
 
-    async def made_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
+    async def created_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
         """Ids of the user's stories, in any state, created not later than `at`."""
 
     async def unerased(self, user_id: str, at: datetime, limit: int) -> list[str]:
@@ -63,21 +63,21 @@ class EraseAccount:
 
     async def erase(self, user_id: str, at: datetime) -> None:
         """End every story made until `at`, each deletion said, its media gone. Raises Unavailable."""
-        while story_ids := await self.accounts.made_until(user_id, at, PAGE):
+        while story_ids := await self.accounts.created_until(user_id, at, PAGE):
             for story_id in story_ids:
-                await self._end(story_id)
+                await self._delete_series(story_id)
         while story_ids := await self.accounts.unerased(user_id, at, PAGE):
-            await for_each(story_ids, self._erase, AT_ONCE)
+            await for_each(story_ids, self._erase, CONCURRENCY)
         await self.accounts.forget(user_id, at)
 
-    async def _end(self, story_id: str) -> None:
-        def rule(case: StorySnapshot) -> StoryChange:
+    async def _delete_series(self, story_id: str) -> None:
+        def transition(snapshot: StorySnapshot) -> StoryChange:
             return transitions.delete(
-                case, by="erasure", series=True, now=truncate_to_ms(self.now()), new_id=self.new_id
+                snapshot, by="erasure", series=True, now=truncate_to_ms(self.now()), new_id=self.new_id
             )
 
         with suppress(NoSuchStory):
-            await self.stories.decide(story_id, rule)
+            await self.stories.transact(story_id, transition)
 
     async def _erase(self, story_id: str) -> None:
         await self.endings.publish_now(story_id)
@@ -91,13 +91,13 @@ class ForgetUser:
     """Hears that an account is to be erased."""
 
     erase: EraseAccount
-    news: EventPublisher
+    publisher: EventPublisher
     now: Clock
 
     async def __call__(self, user_id: str, at: datetime, receipt_id: str) -> None:
         """Erase, then say so, every time. Raises Unavailable."""
         await self.erase(user_id, at)
-        await self.news.publish(
+        await self.publisher.publish(
             UserDataErased(
                 receipt_id=receipt_id, user_id=user_id, service="ingest", erased_at=truncate_to_ms(self.now())
             )

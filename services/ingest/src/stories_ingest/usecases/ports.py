@@ -24,7 +24,7 @@ class StoryRepository(Protocol):
     async def ended(self, story_id: str) -> Ended | None:
         """What remains of an ended story."""
 
-    async def decide(self, story_id: str, rule: Transition) -> StoryChange:
+    async def transact(self, story_id: str, transition: Transition) -> StoryChange:
         """Ask the rule about the case as it stands and write its verdict, all at once.
 
         The rule may be asked several times. Raises NoSuchStory where there is none, and whatever the rule raises.

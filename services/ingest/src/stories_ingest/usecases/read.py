@@ -24,7 +24,7 @@ class StoryWithParts:
 class StoriesByAuthor(Protocol):
     """An author's stories."""
 
-    async def of(
+    async def page(
         self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
     ) -> list[Story]:
         """The newest first, those older than the id `before`, without what is over."""
@@ -45,10 +45,10 @@ class ReadStory:
     series: SeriesRepository
     now: Clock
 
-    async def __call__(self, asker: Requester, story_id: str) -> StoryWithParts:
+    async def __call__(self, requester: Requester, story_id: str) -> StoryWithParts:
         """Raises NoSuchStory."""
         story = await self.stories.find(story_id)
-        if story is None or not asker.may_see(story.author_id) or story.over(self.now()):
+        if story is None or not requester.may_see(story.author_id) or story.is_over(self.now()):
             raise NoSuchStory(story_id)
         return await self.with_parts(story)
 
@@ -63,12 +63,12 @@ async def with_parts(series: SeriesRepository, stories: Sequence[Story]) -> list
     series_ids = {story.posted.series_id for story in stories if story.posted and story.posted.series_id}
     parts = await series.part_ids(series_ids) if series_ids else {}
 
-    def of(story: Story) -> Sequence[str]:
+    def page(story: Story) -> Sequence[str]:
         if story.posted is None:
             return ()
         return parts.get(story.posted.series_id, ()) if story.posted.series_id else (story.id,)
 
-    return [StoryWithParts(story, tuple(of(story))) for story in stories]
+    return [StoryWithParts(story, tuple(page(story))) for story in stories]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +83,13 @@ class StoryPage:
 class ListStories:
     """Pages through an author's own stories, newest first."""
 
-    shelf: StoriesByAuthor
+    stories: StoriesByAuthor
     series: SeriesRepository
     now: Clock
 
     async def __call__(self, author_id: str, state: State | None, before: str | None, limit: int) -> StoryPage:
         """At most `limit` stories."""
-        found = await self.shelf.of(author_id, state, before, self.now(), limit + 1)
+        found = await self.stories.page(author_id, state, before, self.now(), limit + 1)
         return StoryPage(await with_parts(self.series, found[:limit]), len(found) > limit)
 
 
@@ -113,6 +113,6 @@ class ReadQuota:
     async def __call__(self, author_id: str) -> QuotaUsage:
         """The quota as it stands."""
         now = self.now()
-        quota = (await self.quotas.quota(author_id)).at(now)
-        wait = quota.wait(now, self.bounds).total_seconds()
+        quota = (await self.quotas.quota(author_id)).pruned(now)
+        wait = quota.retry_after(now, self.bounds).total_seconds()
         return QuotaUsage(len(quota.live), len(quota.posted), int(-(-wait // 1)))

@@ -13,7 +13,7 @@ class RepublishIfStale:
     """Hears what was said of our stories, by a relay that had stalled for instance."""
 
     stories: StoryRepository
-    news: EventPublisher
+    publisher: EventPublisher
 
     async def __call__(self, event: StoryPosted) -> None:
         """Say the story again when a lower revision was said; let it be forgotten when its media are gone.
@@ -25,8 +25,8 @@ class RepublishIfStale:
             return
         story = await self.stories.find(event.story_id)
         if story is not None and story.posted is not None:
-            await self.news.publish(story_posted(story))
+            await self.publisher.publish(story_posted(story))
             return
         ended = await self.stories.ended(event.story_id)
         if ended is None or ended.erased_at is not None:
-            await self.news.forget(StoryPosted, event.story_id)
+            await self.publisher.forget(StoryPosted, event.story_id)

@@ -20,9 +20,9 @@ EXPIRY_GRACE = timedelta(hours=1)
 """How long after a story's end its expiry may still be on its way."""
 PAGE = 40
 """How many stories or accounts one turn takes: with a store that answers each call only just in time, half a minute."""
-AT_ONCE = 4
+CONCURRENCY = 4
 """How many of them at a time: requests want the bucket too."""
-LISTED = 1_000
+KEYS_PER_PAGE = 1_000
 """How many keys a page of the bucket has, as many as S3 lists at once."""
 MAX_SWEEP_TIME = timedelta(seconds=10)
 """After how long a walk through the bucket rests, remembers where it is and lets itself be seen alive."""
@@ -31,22 +31,22 @@ MAX_SWEEP_TIME = timedelta(seconds=10)
 class CleanupQueue(Protocol):
     """What is due to be cleaned up."""
 
-    async def vanishing(self, now: datetime, limit: int) -> list[str]:
+    async def discardable(self, now: datetime, limit: int) -> list[str]:
         """Drafts and refused stories whose time is over."""
 
-    async def unheard_of(self, before: datetime, limit: int) -> list[str]:
+    async def missed_expiries(self, before: datetime, limit: int) -> list[str]:
         """Live stories whose time was over before then, and whose end nobody has told us."""
 
-    async def to_look_at_again(self, now: datetime, limit: int) -> list[str]:
+    async def due_rechecks(self, now: datetime, limit: int) -> list[str]:
         """Ended stories whose objects are to be erased a second time."""
 
-    async def looked_again(self, story_id: str) -> None:
+    async def clear_recheck(self, story_id: str) -> None:
         """Its second look is done."""
 
-    async def accounts_to_look_at_again(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
+    async def due_account_rechecks(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
         """Erased users, and until when what they had is to go."""
 
-    async def account_looked_at_again(self, user_id: str, until: datetime) -> None:
+    async def clear_account_recheck(self, user_id: str, until: datetime) -> None:
         """Its second look is done, unless one was asked for meanwhile that is due after `until`."""
 
 
@@ -81,46 +81,46 @@ class ReferencedKeys(Protocol):
 class DiscardOverdue:
     """Drafts not published in time and refused stories after their day vanish, with what was uploaded."""
 
-    overdue: CleanupQueue
+    cleanup: CleanupQueue
     stories: StoryRepository
     objects: StoryObjects
     now: Clock
 
     async def __call__(self) -> bool:
         """One page of them; whether there may be more."""
-        story_ids = await self.overdue.vanishing(self.now(), PAGE)
-        await for_each(story_ids, self._end, AT_ONCE)
+        story_ids = await self.cleanup.discardable(self.now(), PAGE)
+        await for_each(story_ids, self._end, CONCURRENCY)
         return len(story_ids) == PAGE
 
     async def _end(self, story_id: str) -> None:
         with suppress(NoSuchStory):
-            if (await self.stories.decide(story_id, self._vanish)).end:
+            if (await self.stories.transact(story_id, self._discard)).ended:
                 await self.objects.erase(story_id)
 
-    def _vanish(self, case: StorySnapshot) -> StoryChange:
-        if case.story.posted is not None or not case.story.over(self.now()):
-            return transitions.no_change(case)
-        return transitions.discard(case, truncate_to_ms(self.now()))
+    def _discard(self, snapshot: StorySnapshot) -> StoryChange:
+        if snapshot.story.posted is not None or not snapshot.story.is_over(self.now()):
+            return transitions.no_change(snapshot)
+        return transitions.discard(snapshot, truncate_to_ms(self.now()))
 
 
 @dataclass(frozen=True, slots=True)
 class EraseMissedExpiries:
     """Media of a story whose end was never told do not stay: an hour after it they go all the same."""
 
-    overdue: CleanupQueue
+    cleanup: CleanupQueue
     stories: StoryRepository
     erase: EraseMedia
     now: Clock
 
     async def __call__(self) -> bool:
         """One page of them; whether there may be more."""
-        story_ids = await self.overdue.unheard_of(self.now() - EXPIRY_GRACE, PAGE)
-        await for_each(story_ids, self._end, AT_ONCE)
+        story_ids = await self.cleanup.missed_expiries(self.now() - EXPIRY_GRACE, PAGE)
+        await for_each(story_ids, self._end, CONCURRENCY)
         return len(story_ids) == PAGE
 
     async def _end(self, story_id: str) -> None:
         with suppress(NoSuchStory):
-            await self.stories.decide(story_id, transitions.expire)
+            await self.stories.transact(story_id, transitions.expire)
             await self.erase(story_id)
 
 
@@ -141,31 +141,31 @@ class SweepObjects:
 
     bucket: ObjectListing
     prefix: str
-    wanted: ReferencedKeys
+    referenced: ReferencedKeys
     now: Clock
     pages: int
-    rests: bool = False
+    always_pause: bool = False
 
     async def __call__(self, position: Position) -> bool:
         """Go on for a while; whether there is more that is to be looked at without a pause."""
         after, until = await position.load(), self.now() + MAX_SWEEP_TIME
         for _ in range(self.pages):
-            page = await self.bucket.page(self.prefix, after, LISTED)
-            kept = await self.wanted(page)
+            page = await self.bucket.page(self.prefix, after, KEYS_PER_PAGE)
+            kept = await self.referenced(page)
             await self.bucket.remove(*(key for key in page if key not in kept))
-            after = page[-1] if len(page) == LISTED else ""
+            after = page[-1] if len(page) == KEYS_PER_PAGE else ""
             if not await position.advance(after):
                 return False
             if not after or self.now() >= until:
                 break
-        return bool(after) and not self.rests
+        return bool(after) and not self.always_pause
 
 
 @dataclass(frozen=True, slots=True)
 class RecheckErasures:
     """Erasure looks twice: what a stalled worker or request wrote after the first time goes with the second."""
 
-    overdue: CleanupQueue
+    cleanup: CleanupQueue
     objects: StoryObjects
     erase_account: EraseAccount
     now: Clock
@@ -173,16 +173,16 @@ class RecheckErasures:
     async def __call__(self) -> bool:
         """One page of stories and one of accounts; whether there may be more."""
         now = self.now()
-        story_ids = await self.overdue.to_look_at_again(now, PAGE)
-        await for_each(story_ids, self._story, AT_ONCE)
-        accounts = await self.overdue.accounts_to_look_at_again(now, PAGE)
-        await for_each(accounts, lambda account: self._account(*account, now), AT_ONCE)
+        story_ids = await self.cleanup.due_rechecks(now, PAGE)
+        await for_each(story_ids, self._recheck_story, CONCURRENCY)
+        accounts = await self.cleanup.due_account_rechecks(now, PAGE)
+        await for_each(accounts, lambda account: self._recheck_account(*account, now), CONCURRENCY)
         return PAGE in (len(story_ids), len(accounts))
 
-    async def _story(self, story_id: str) -> None:
+    async def _recheck_story(self, story_id: str) -> None:
         await self.objects.erase(story_id)
-        await self.overdue.looked_again(story_id)
+        await self.cleanup.clear_recheck(story_id)
 
-    async def _account(self, user_id: str, at: datetime, until: datetime) -> None:
+    async def _recheck_account(self, user_id: str, at: datetime, until: datetime) -> None:
         await self.erase_account.erase(user_id, at)
-        await self.overdue.account_looked_at_again(user_id, until)
+        await self.cleanup.clear_account_recheck(user_id, until)

@@ -20,7 +20,7 @@ class Publisher(Protocol):
     async def publish(self, event: Event) -> None:
         """Return when Kafka has acknowledged it. Raises Unavailable("kafka")."""
 
-    async def forget(self, event: type[Event], key: str, widths: Collection[int] = ()) -> None:
+    async def forget(self, event: type[Event], key: str, partition_counts: Collection[int] = ()) -> None:
         """Say tombstones. Raises Unavailable("kafka")."""
 
     async def width(self, event: type[Event]) -> int:
@@ -41,19 +41,21 @@ class PartitionCounts(Protocol):
 class TombstonePublisher:
     """Says and forgets. `kept`: how long ago what is forgotten now may have been said."""
 
-    speaker: Publisher
-    widths: PartitionCounts
-    kept: timedelta
+    publisher: Publisher
+    partition_counts: PartitionCounts
+    retention: timedelta
     now: Clock
 
     async def publish(self, event: Event) -> None:
         """Return when Kafka has acknowledged it. Raises Unavailable."""
-        await self.speaker.publish(event)
+        await self.publisher.publish(event)
 
     async def forget(self, event: type[Event], key: str) -> None:
         """Say a tombstone wherever the key may lie. Raises Unavailable."""
-        await self.speaker.forget(event, key, await self.widths.since(event.topic, self.now() - self.kept))
+        await self.publisher.forget(
+            event, key, await self.partition_counts.since(event.topic, self.now() - self.retention)
+        )
 
-    async def look(self, event: type[Event]) -> None:
+    async def record_partition_count(self, event: type[Event]) -> None:
         """Note how many partitions the event's topic has. Raises Unavailable."""
-        await self.widths.note(event.topic, await self.speaker.width(event), truncate_to_ms(self.now()))
+        await self.partition_counts.note(event.topic, await self.publisher.width(event), truncate_to_ms(self.now()))

@@ -13,18 +13,18 @@ class Wakeups:
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
-        self.closing = False
+        self.closed = False
 
-    def ring(self, name: str) -> None:
+    def notify(self, name: str) -> None:
         """Wake everyone who waits under this name."""
         for event in self._waiting.get(name, ()):
             event.set()
 
     def close(self) -> None:
         """The house closes: wake everyone, and let nobody be held who could go."""
-        self.closing = True
+        self.closed = True
         for name in list(self._waiting):
-            self.ring(name)
+            self.notify(name)
 
     async def wait(self, name: str, seconds: float) -> None:
         """Return when it rings, or after so many seconds."""
