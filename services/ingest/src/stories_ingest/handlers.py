@@ -1,4 +1,4 @@
-"""Kafka in: facts become calls of one verb each."""
+"""Kafka consumers: each event calls one use case."""
 
 from faststream.kafka import KafkaRouter
 from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserErased
@@ -12,18 +12,18 @@ from stories_ingest.usecases.republish_stale import RepublishIfStale
 
 SERVICE = "ingest"
 CONCURRENCY = 8
-"""How many facts are handled at a time: each waits for MongoDB, the bucket and Kafka, and a night ends thousands."""
+"""Events handled concurrently: each waits for MongoDB, S3 and Kafka, and thousands of stories may expire together."""
 
 
 def event_handlers(
     expire: EndExpired, delete: EndDeleted, republish: RepublishIfStale, forget: ForgetUser
 ) -> KafkaRouter:
-    """Everything that ingest hears."""
+    """All subscribers of ingest."""
     router = KafkaRouter()
 
     @subscribe(router, StoryPosted, service=SERVICE)
     async def on_story_posted(batch: Batch) -> None:
-        """Answer old news with the truth. Replays are harmless: they are old news."""
+        """Correct stale records. Redelivery is harmless: a stale record is corrected again."""
 
         async def handle(received: ReceivedEvent[StoryPosted]) -> None:
             await republish(received.event)
@@ -32,7 +32,7 @@ def event_handlers(
 
     @subscribe(router, StoryExpired, service=SERVICE)
     async def on_story_expired(batch: Batch) -> None:
-        """Erase the media of ended stories and say so. Replays are harmless: there is nothing left to erase."""
+        """Erase media of expired stories and publish that. Redelivery is harmless: erasing is idempotent."""
 
         async def handle(received: ReceivedEvent[StoryExpired]) -> None:
             await expire(received.event)
@@ -41,7 +41,7 @@ def event_handlers(
 
     @subscribe(router, StoryDeleted, service=SERVICE)
     async def on_story_deleted(batch: Batch) -> None:
-        """End stories, erase their media and say so. Replays are harmless: an ended story does not end again."""
+        """End stories, erase their media and publish that. Redelivery is harmless: an ended story stays ended."""
 
         async def handle(received: ReceivedEvent[StoryDeleted]) -> None:
             await delete(received.event, is_internal=received.is_internal)
@@ -50,7 +50,7 @@ def event_handlers(
 
     @subscribe(router, UserErased, service=SERVICE)
     async def on_user_erased(batch: Batch) -> None:
-        """Forget a user's stories until `at`. Replays are harmless: what was made later is somebody new's."""
+        """Erase a user's data until `at`. Redelivery is harmless: later stories are not affected."""
 
         async def handle(received: ReceivedEvent[UserErased]) -> None:
             await forget(

@@ -1,4 +1,4 @@
-"""Media workers and sweeps, wired to their verbs."""
+"""Wiring of media workers and sweeps."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -25,21 +25,21 @@ from stories_ingest.usecases.run_media_job import RunMediaJob
 from stories_ingest.usecases.sweeps import DiscardOverdue, EraseMissedExpiries, RecheckErasures, SweepObjects
 
 PARTITION_COUNTS_EVERY = timedelta(seconds=30)
-"""How often the number of partitions is noted: topics seldom get some, and what was said before counts for days."""
+"""Interval of recording partition counts; they seldom change, and old counts matter for days."""
 
 UPLOAD_PAGES = 100
-"""Pages of uploads that one turn looks at; the next follows at once until all were seen."""
+"""Pages of uploads per iteration; the next iteration follows without a pause until the end."""
 MEDIA_PAGES = 10
-"""Pages of media that one turn looks at: a million stories in about an hour, without asking the store all the time."""
+"""Pages of media per iteration: a million stories in about an hour, with little load on the store."""
 
 
 def start_workers(settings: IngestSettings, runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics) -> None:
-    """The media workers of this process."""
+    """Start the media workers of this process."""
     metrics.media_workers.set(settings.media_workers)
     scratch = Scratch()
     if settings.role == "worker":
         runtime.readiness_check("scratch", lambda: scratch.fault)
-    else:  # the API beside it needs no disk
+    else:  # the API in the same process needs no disk
         runtime.degraded_check("scratch", lambda: scratch.fault)
     for number in range(1, settings.media_workers + 1):
         work = RunMediaJob(
@@ -61,14 +61,14 @@ def start_workers(settings: IngestSettings, runtime: ServiceRuntime, parts: Part
 
 @asynccontextmanager
 async def counted_scratch_folder(metrics: IngestMetrics) -> AsyncIterator[Path]:
-    """The folder of a job, which runs for as long as it has one; a worker that finds no job has none."""
+    """A job's folder; the gauge counts the job as running while the folder exists."""
     with metrics.media_jobs.labels("running").track_inprogress():
         async with work_folder() as scratch:
             yield scratch
 
 
 def transcoder(settings: IngestSettings) -> Transcoder:
-    """The media work within this installation's bounds."""
+    """The transcoder with this installation's limits."""
     bounds = media.MediaLimits(
         max_clip_ms=settings.max_clip_ms,
         max_parts=settings.max_parts,
@@ -88,10 +88,12 @@ def transcoder(settings: IngestSettings) -> Transcoder:
 
 
 def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, sweep_every: timedelta) -> None:
-    """What one replica at a time cleans up for all; every upload is looked at within a minute of its appearing."""
+    """Start the sweeps, each on one replica at a time; every upload is checked within a minute."""
     discard = DiscardOverdue(parts.cleanup, parts.stories, parts.bucket, parts.now)
     uploads = SweepObjects(parts.bucket, STAGING, parts.cleanup.referenced_uploads, parts.now, UPLOAD_PAGES)
-    media_objects = SweepObjects(parts.bucket, FINAL, parts.cleanup.referenced_keys, parts.now, MEDIA_PAGES, always_pause=True)
+    media_objects = SweepObjects(
+        parts.bucket, FINAL, parts.cleanup.referenced_keys, parts.now, MEDIA_PAGES, always_pause=True
+    )
     recheck = RecheckErasures(parts.cleanup, parts.bucket, parts.erase_account, parts.now)
     missed_expiries = EraseMissedExpiries(parts.cleanup, parts.stories, parts.erase, parts.now)
     guarded = parts.single_replica.guarded
@@ -108,7 +110,7 @@ def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, 
 
 
 def watch_bucket(runtime: ServiceRuntime, parts: Parts) -> None:
-    """Be unready while the bucket is not there; while the store does not answer at all, most things still work."""
+    """Report unready while the bucket does not exist, and degraded while S3 does not respond."""
     exists, unreachable = True, False
 
     async def check() -> None:

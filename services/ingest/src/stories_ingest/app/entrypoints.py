@@ -1,4 +1,4 @@
-"""HTTP and Kafka doors, wired to their verbs."""
+"""Wiring of HTTP routes and Kafka handlers."""
 
 from fastapi import APIRouter
 from faststream.kafka import KafkaRouter
@@ -24,7 +24,7 @@ from stories_ingest.usecases.republish_stale import RepublishIfStale
 
 
 def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
-    """Everything that ingest answers."""
+    """All HTTP routes of ingest."""
     form = UploadForm(parts.bucket, parts.policy, parts.now)
     draft_router = draft_routes(
         CreateStory(parts.stories, parts.policy, parts.bounds, parts.now),
@@ -53,7 +53,7 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
 
 
 def config_of(settings: IngestSettings) -> ConfigResponse:
-    """What clients may know of the settings."""
+    """The settings that clients may read."""
     return ConfigResponse(
         lifetimes=[duration_text(lifetime) for lifetime in settings.story_lifetimes],
         max_clip_ms=settings.max_clip_ms,
@@ -68,7 +68,7 @@ def config_of(settings: IngestSettings) -> ConfigResponse:
 
 
 def handlers(parts: Parts) -> KafkaRouter:
-    """Everything that ingest hears."""
+    """All Kafka handlers of ingest."""
     return event_handlers(
         EndExpired(parts.stories, parts.erase, parts.now),
         EndDeleted(parts.stories, parts.endings, parts.erase, parts.now, new_id),

@@ -1,4 +1,4 @@
-"""What the verbs of ingest are made of."""
+"""Dependencies of the use cases."""
 
 from collections.abc import Callable, Sequence
 
@@ -34,7 +34,7 @@ Observe = Callable[[str, float, str], None]
 
 
 class Parts:
-    """What verbs are made of, and the verbs that several doors use."""
+    """Dependencies of use cases, and the use cases that several entry points share."""
 
     def __init__(self, settings: IngestSettings, runtime: ServiceRuntime, now: Clock) -> None:
         self.now = now
@@ -65,22 +65,22 @@ class Parts:
         self.single_replica = SingleReplica(MongoLeases(runtime.mongo), new_id(), now)
 
     async def close(self) -> None:
-        """Let go of the bucket's threads."""
+        """Stop the threads of the S3 client."""
         self.objects.close()
 
 
 def posted_events(document: Document) -> Sequence[OutgoingEvent]:
-    """What a story's document says now."""
+    """The event of a story's document."""
     story = story_of(document)
     return [OutgoingEvent(story_posted(story))] if story.posted else []
 
 
 def deleted_events(document: Document) -> Sequence[OutgoingEvent]:
-    """What an ended story's document says: the same fact each time."""
+    """The event of an ended story's document; its id and time are the same on each retry."""
     ended = ended_of(document)
     return [OutgoingEvent(story_deleted(ended), event_id=ended.event_id, at=ended.at)]
 
 
 def objects_of(settings: IngestSettings, observe: Observe = lambda *_: None) -> Objects:
-    """The bucket's client."""
+    """The S3 client."""
     return Objects.of(settings, settings.ca_bundle, observe)

@@ -1,4 +1,4 @@
-"""The rules of a story's states: each takes the case as it stands and says what is to be written, all at once or not.
+"""State transitions of stories: pure functions from a snapshot to the changes, which are written in one transaction.
 
 draft → processing → live → ended, processing → refused → ended, and from draft and processing straight to the end.
 """
@@ -12,15 +12,15 @@ from stories_ingest.domain.quota import Quota, QuotaLimits
 from stories_ingest.domain.story import ACCESS_FIELDS, Ended, EndReason, Job, Media, Posted, State, Story, StorySettings
 
 REFUSED_RETENTION = timedelta(hours=24)
-"""How long an author can read why a story was refused."""
+"""How long an author can read the reason of a refusal."""
 
 PROCESSING_RETENTION = timedelta(hours=24)
-"""How long its media work may be tried, should it fail by a fault of ours, before the story vanishes."""
+"""How long a failing media job is retried before the story is discarded."""
 
 
 @dataclass(frozen=True, slots=True)
 class StorySnapshot:
-    """Everything a rule may look at: the story, all live parts of its series (itself among them), the quota."""
+    """The input of a transition: the story, all live parts of its series including itself, the author's quota."""
 
     story: Story
     parts: tuple[Story, ...]
@@ -29,9 +29,9 @@ class StorySnapshot:
 
 @dataclass(frozen=True, slots=True)
 class StoryChange:
-    """What is to be written in one transaction: stories as they are now, stories that ended, the quota.
+    """What one transaction writes: new versions of stories, records of ended stories, the quota.
 
-    With `say`, every story saved and every one that ended after being posted is marked to be said.
+    With `publish`, events are pending for each posted story in `upserts` and each deleted one in `ended`.
     """
 
     quota: Quota
@@ -45,7 +45,7 @@ Transition = Callable[[StorySnapshot], StoryChange]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPart:
-    """One part of a story as the media work made it; `captions_track` is cut to its time."""
+    """One part of a story from the media job; `captions_track` is cut to its time span."""
 
     id: str
     media: Media
@@ -58,9 +58,9 @@ def no_change(snapshot: StorySnapshot) -> StoryChange:
 
 
 def publish(snapshot: StorySnapshot, etag: str, now: datetime, bounds: QuotaLimits) -> StoryChange:
-    """Hand a draft's upload to the media work; a story that is past being a draft stays as it is.
+    """Queue a media job for a draft; stories in other states do not change.
 
-    Raises TooMany when the quota is exhausted.
+    Raises TooMany when the quota is reached.
     """
     story = snapshot.story
     if story.state is not State.DRAFT:
@@ -72,7 +72,7 @@ def publish(snapshot: StorySnapshot, etag: str, now: datetime, bounds: QuotaLimi
 
 
 def go_live(snapshot: StorySnapshot, worker: str, parts: Sequence[NewPart], now: datetime) -> StoryChange:
-    """Post every part at one moment. Raises LeaseLost when the work is not this worker's any more."""
+    """Post all parts at the same time. Raises LeaseLost when this worker no longer holds the lease."""
     story = _require_lease(snapshot, worker)
     expires_at = now + story.lifetime
     series_id = story.id if len(parts) > 1 else None
@@ -99,14 +99,14 @@ def go_live(snapshot: StorySnapshot, worker: str, parts: Sequence[NewPart], now:
 
 
 def refuse(snapshot: StorySnapshot, worker: str, reason: str, now: datetime) -> StoryChange:
-    """Keep the story for a day with the reason why it could not be posted. Raises LeaseLost as `go_live` does."""
+    """Refuse the story and keep its reason for a day. Raises LeaseLost as `go_live` does."""
     story = _require_lease(snapshot, worker)
     kept = replace(story, state=State.REFUSED, job=None, reason=reason, vanishes_at=now + REFUSED_RETENTION)
     return StoryChange(snapshot.quota.release(story.id), upserts=(kept,))
 
 
 def change(snapshot: StorySnapshot, settings: Callable[[StorySettings], StorySettings], now: datetime) -> StoryChange:
-    """Apply the author's changes: to a draft alone, or to every live part of its series, each with a new revision.
+    """Change the settings of a draft, or of every live part of the series, each with a new revision.
 
     Raises NoSuchStory when its time has passed, WrongState for a refused story.
     """
@@ -124,14 +124,14 @@ def change(snapshot: StorySnapshot, settings: Callable[[StorySettings], StorySet
 
 
 def cancel(snapshot: StorySnapshot, now: datetime) -> StoryChange:
-    """Let a draft or a processing story vanish. Raises WrongState when it is live or refused."""
+    """Discard a draft or a processing story. Raises WrongState when it is live or refused."""
     if snapshot.story.state not in (State.DRAFT, State.PROCESSING):
         raise WrongState(snapshot.story.state)
     return discard(snapshot, now)
 
 
 def discard(snapshot: StorySnapshot, now: datetime, by: str | None = None) -> StoryChange:
-    """End a story that was never posted: it leaves no receipt, and gives its place back."""
+    """End a story that was never posted and release its slot; there is no receipt."""
     ended = replace(_ended(snapshot.story, EndReason.DISCARDED, now), by=by)
     return StoryChange(snapshot.quota.release(snapshot.story.quota_key), ended=(ended,))
 
@@ -139,7 +139,7 @@ def discard(snapshot: StorySnapshot, now: datetime, by: str | None = None) -> St
 def delete(
     snapshot: StorySnapshot, *, by: str, series: bool, now: datetime, new_id: Callable[[], str], publish: bool = True
 ) -> StoryChange:
-    """End a story, or every part of its series; the place in the quota is free again with its last part."""
+    """End a story, or every part of its series; the last part releases the slot of the series."""
     if snapshot.story.posted is None:
         return discard(snapshot, now, by)
     removed = snapshot.parts if series else (snapshot.story,)
@@ -148,7 +148,7 @@ def delete(
 
 
 def expire(snapshot: StorySnapshot) -> StoryChange:
-    """End a live story whose time has passed; expiry has already said so."""
+    """End a live story whose time has passed; its `story-expired` is already published."""
     posted = snapshot.story.posted
     if posted is None:
         return no_change(snapshot)
@@ -174,7 +174,7 @@ def _require_lease(snapshot: StorySnapshot, worker: str) -> Story:
 
 
 def _with_new_revision(part: Story, settings: StorySettings) -> Story:
-    """The part with these choices and higher revisions; the very same part when nothing differs."""
+    """The part with these settings and higher revisions; the same object when nothing differs."""
     posted = part.posted
     if posted is None or settings == part.settings:
         return part

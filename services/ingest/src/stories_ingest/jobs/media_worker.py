@@ -1,4 +1,4 @@
-"""Media workers: one loop for each job that this process may do at a time."""
+"""Media workers: one loop per concurrent job of this process."""
 
 import asyncio
 from typing import Protocol
@@ -14,19 +14,19 @@ from stories_ingest.usecases.wakeups import Wakeups
 log = logger(__name__)
 
 POLL_EVERY_S = 0.5
-"""How often an idle worker looks for jobs that another process was asked for, or has lost."""
+"""Poll interval of an idle worker, for jobs that another process queued or lost."""
 DISK_RETRY_S = 5.0
-"""How long a worker rests whose machine has failed a job, before it looks whether there is room again."""
+"""Interval between checks of the disk after a machine fault."""
 
 
 class ScratchDisk(Protocol):
-    """The disk that media work is done on."""
+    """The disk of the jobs' temporary folders."""
 
     def failed(self, fault: MachineFault) -> None:
-        """A job has failed for want of it."""
+        """Record that a job failed because of the disk."""
 
     async def is_usable(self) -> bool:
-        """Whether there is room again."""
+        """Whether there is enough free space."""
 
 
 async def run_worker(
@@ -36,7 +36,7 @@ async def run_worker(
     metrics: IngestMetrics,
     disk_retry_s: float = DISK_RETRY_S,
 ) -> None:
-    """Do one job after the other; wait for the bell in between, and for the disk when it is full."""
+    """Run jobs one after another; wait for notifications in between, and for the disk when it is full."""
     while True:
         try:
             outcome = await run_job()
@@ -56,7 +56,7 @@ async def run_worker(
 
 
 async def _wait_for_disk(scratch: ScratchDisk, disk_retry_s: float) -> None:
-    """Return when the disk works again, at the earliest after one rest."""
+    """Return when the disk is usable, after one interval at the earliest."""
     while True:
         await asyncio.sleep(disk_retry_s)
         if await scratch.is_usable():

@@ -1,4 +1,4 @@
-"""From an uploaded clip to finished parts: survey, plan, write, describe."""
+"""Transcode a clip: probe, plan the parts, write them, probe the output."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ from stories_ingest.media.truncation import reject_truncated
 from stories_ingest.media.types import Container, MediaLimits, MediaRejected, OutputPart
 from stories_ingest.media.writing import write_parts
 
-_PROBED, _WRITTEN = 0.4, 0.9  # of the work, for the progress that is shown
+_PROBED, _WRITTEN = 0.4, 0.9  # share of the progress
 _UNUSABLE = (av.FFmpegError, Unplayable, MediaRejected)
 
 
@@ -31,14 +31,14 @@ def make_clips(
     def write(spans: list[Span]) -> list[OutputPart]:
         try:
             write_parts(source, form, probed, spans, paths, lambda f: progress(_PROBED + (_WRITTEN - _PROBED) * f))
-        except av.error.ExternalError as error:  # an encoder that does not start: there is no memory for it
+        except av.error.ExternalError as error:  # an encoder that does not start: not enough memory
             raise MediaRejected("too_large", f"cannot be encoded: {error!r}") from None
         return _probe_outputs(probed, spans, paths, progress)
 
     try:
         return write(spans)
     except _UNUSABLE as error:
-        # A muxer that does not take the streams as they are, or makes of them what does not play, is no damage yet.
+        # Copying may fail or give an unplayable file although the input is fine: encode instead.
         if spans[0].number is None or isinstance(error, MemoryError) or is_machine_fault(error):
             raise
     return write([Span(span.start, span.end, None) for span in spans])

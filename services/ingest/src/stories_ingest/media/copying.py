@@ -1,4 +1,4 @@
-"""Streams that MP4 takes as they are: the same packets, shifted to begin at zero."""
+"""Stream copy: the same packets, with timestamps shifted to start at zero."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from av.video.stream import VideoStream
 from stories_ingest.media.mp4_output import Mp4Output
 from stories_ingest.media.tracks import codec, seconds
 
-# What a decoder wants to hear before the first sample that is played; the edit list hides it.
+# Decoder priming before the first sample that is played; the edit list hides it.
 PRIMING = Fraction(1, 10)
 
 
 class VideoCopier:
-    """Cuts between packets: each span begins at a key picture behind which nothing earlier comes.
+    """Cuts between packets: each span starts at a key frame of a closed GOP.
 
-    Of the packets only those numbered in `copied` are taken: the others hold what an edit list hides.
+    Only packets numbered in `copied` are written: an edit list hides the others.
     """
 
     def __init__(self, source: VideoStream, copied: range, outputs: Sequence[Mp4Output]) -> None:
@@ -28,7 +28,7 @@ class VideoCopier:
         self._streams = [output.container.add_stream_from_template(source, opaque=True) for output in outputs]
         for stream in self._streams:
             if codec(source) == "hevc":
-                stream.codec_context.codec_tag = "hvc1"  # the only one that Apple's players take
+                stream.codec_context.codec_tag = "hvc1"  # the only tag that Apple's players accept
         self._number, self._part = 0, 0
         assert source.time_base is not None
         self._shifts = [int(output.span.start / source.time_base) for output in outputs]
@@ -36,7 +36,7 @@ class VideoCopier:
         for output in outputs:
             output.writers += 1
 
-    def take(self, packet: Packet[Any]) -> None:
+    def write(self, packet: Packet[Any]) -> None:
         if self._part + 1 < len(self._outputs) and self._number == self._outputs[self._part + 1].span.number:
             self._outputs[self._part].release()
             self._part += 1
@@ -45,7 +45,7 @@ class VideoCopier:
             return
         at = packet.pts if packet.pts is not None else packet.dts
         assert at is not None
-        if not packet.duration:  # only the last one's matters: the muxer takes the others from the next one's time
+        if not packet.duration:  # only the last one matters: the muxer derives the others from the next timestamp
             packet.duration = max(1, self._last - at)
         _shift(packet, self._shifts[self._part])
         packet.stream = self._streams[self._part]
@@ -56,7 +56,7 @@ class VideoCopier:
 
 
 class AudioCopier:
-    """Gives each packet to the part that holds its middle; what lies outside of the picture's time is left out."""
+    """Writes each packet to the part that contains its midpoint; packets outside the video's time are dropped."""
 
     def __init__(self, source: AudioStream, outputs: Sequence[Mp4Output]) -> None:
         self._outputs, self._source = outputs, source
@@ -67,7 +67,7 @@ class AudioCopier:
         for output in outputs:
             output.writers += 1
 
-    def take(self, packet: Packet[Any]) -> None:
+    def write(self, packet: Packet[Any]) -> None:
         at = packet.pts if packet.pts is not None else packet.dts
         if at is None:
             return

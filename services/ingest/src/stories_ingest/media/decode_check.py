@@ -1,4 +1,4 @@
-"""Decoding as a proof: pictures while the budget lasts, then key pictures alone; all of the sound."""
+"""Decode to verify: frames within a budget, then key frames only; all of the audio."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from av.video.stream import VideoStream
 from stories_ingest.media.display import DisplayFormat, display_format
 from stories_ingest.media.types import MediaRejected
 
-# Some 0.4 s of one core: all of 15 s at 360 x 640, the first two seconds at 1080 x 1920. What comes later is watched
-# at its key pictures, and the structure of every packet is looked at anyway.
+# About 0.4 s of one core: all of 15 s at 360 x 640, the first two seconds at 1080 x 1920. Of later frames only key
+# frames are decoded; the structure of every packet is checked anyway.
 _BUDGET_PIXELS = 120_000_000
-_MAX_KEYS = 32  # decoded beyond the budget, not more than one in `_KEY_STEP` pictures
+_MAX_KEYS = 32  # decoded beyond the budget, at most one in `_KEY_STEP` frames
 _KEY_STEP = 10
-# A stray error is heard or seen as a flaw, not as damage: players conceal it, and so did the author's own.
+# Players conceal occasional decode errors, so they do not count as damage.
 _TOLERATED = 0.02
 _TOLERATED_AUDIO = 0.1
 
 
 @dataclass(slots=True)
 class DecodeCheck:
-    """Counts what decodes and what does not. Packets must come in decoding order, none left out."""
+    """Counts decoded and undecodable frames. Needs every packet, in decoding order."""
 
-    picture: VideoStream
-    sound: AudioStream | None
+    video_stream: VideoStream
+    audio_stream: AudioStream | None
     max_side: int
     sent: int = 0
     decoded: int = 0
@@ -41,7 +41,7 @@ class DecodeCheck:
     display: DisplayFormat | None = None
 
     def video(self, packet: Packet[VideoStream], intact: bool) -> None:
-        """A packet of the picture track; `whole` is what its structure says."""
+        """Check a video packet; `intact` is the result of its structure check."""
         self.packets += 1
         self.since_key += 1
         self.malformed += not intact
@@ -55,30 +55,30 @@ class DecodeCheck:
         self._decode(packet)
 
     def audio(self, packet: Packet[AudioStream]) -> None:
-        """A packet of the sound track."""
-        assert self.sound is not None
+        """Check an audio packet."""
+        assert self.audio_stream is not None
         try:
-            self.audio_frames += len(self.sound.decode(packet))
+            self.audio_frames += len(self.audio_stream.decode(packet))
         except MemoryError:
             raise
         except (av.FFmpegError, ValueError):
             self.audio_errors += 1
 
     def finish(self) -> None:
-        """Raises `MediaRejected("damaged")` when too much of what was tried did not decode."""
+        """Flush. Raises `MediaRejected("damaged")` when too many frames did not decode."""
         self._decode(None)
         if self.malformed > _TOLERATED * self.packets:
-            raise MediaRejected("damaged", f"{self.malformed} of {self.packets} pictures are broken")
+            raise MediaRejected("damaged", f"{self.malformed} of {self.packets} frames are malformed")
         if self.sent - self.decoded > _TOLERATED * self.sent or not self.decoded:
-            raise MediaRejected("damaged", f"{self.decoded} of {self.sent} pictures decode")
+            raise MediaRejected("damaged", f"{self.decoded} of {self.sent} frames decode")
         if self.audio_errors > _TOLERATED_AUDIO * (self.audio_frames + self.audio_errors):
             raise MediaRejected(
-                "damaged", f"{self.audio_errors} of {self.audio_frames + self.audio_errors} sound packets do not decode"
+                "damaged", f"{self.audio_errors} of {self.audio_frames + self.audio_errors} audio packets do not decode"
             )
 
     def _decode(self, packet: Packet[VideoStream] | None) -> None:
         try:
-            frames = self.picture.decode(packet)
+            frames = self.video_stream.decode(packet)
         except MemoryError:
             raise
         except (av.FFmpegError, ValueError):
@@ -86,6 +86,6 @@ class DecodeCheck:
         for frame in frames:
             if max(frame.width, frame.height) > self.max_side:
                 raise MediaRejected("too_large", f"{frame.width} x {frame.height}")
-            self.display = self.display or display_format(frame, self.picture.sample_aspect_ratio)
+            self.display = self.display or display_format(frame, self.video_stream.sample_aspect_ratio)
             self.pixels_decoded += frame.width * frame.height
             self.decoded += not frame.is_corrupt

@@ -1,4 +1,4 @@
-"""Streams that cannot be copied: decoded, cut at the exact picture or sample, and encoded anew."""
+"""Encode streams that cannot be copied, cut at the exact frame or sample."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from stories_ingest.media.tracks import seconds
 from stories_ingest.media.types import MediaRejected
 
 _THREADS = 2
-_MIN_DECODED = 0.95  # of the pictures must decode when all are tried
-_KEY_SECONDS = 2  # between key pictures, so that a player can jump
+_MIN_DECODED = 0.95  # share of frames that must decode
+_KEY_SECONDS = 2  # between key frames, for seeking
 _AAC_FRAME = 1024  # samples
 _AAC_RATE = 48_000
-_AAC_BITS = {1: 96_000, 2: 160_000}  # a second, by channels
-# Eight bits go to H.264, which everything plays; more mean HDR, which H.264 players do not know, so to HEVC.
+_AAC_BITS = {1: 96_000, 2: 160_000}  # bits per second by channels
+# 8 bits: H.264, which every player supports. More bits mean HDR: HEVC, since H.264 players do not support it.
 # Fast presets: an author waits for this. The faster one costs twice the bytes for half the time.
 _H264 = {"preset": "veryfast", "crf": "20"}
 _H264_LONG = {"preset": "ultrafast", "crf": "22"}
-_LONG_PIXELS = 1_500_000_000  # 25 s at 1080 x 1920 and 30 pictures a second
+_LONG_PIXELS = 1_500_000_000  # 25 s at 1080 x 1920 and 30 fps
 _HEVC = {
     "preset": "ultrafast",
     "crf": "22",
@@ -39,16 +39,14 @@ _HEVC = {
 
 
 class VideoEncoder:
-    """Encodes each shown picture into the part that holds its time."""
+    """Encodes each displayed frame into the part that contains its time."""
 
-    def __init__(
-        self, source: VideoStream, display: DisplayFormat, pictures: int, outputs: Sequence[Mp4Output]
-    ) -> None:
+    def __init__(self, source: VideoStream, display: DisplayFormat, frames: int, outputs: Sequence[Mp4Output]) -> None:
         self._source, self._outputs, self._part = source, outputs, 0
-        self._pictures, self._encoded = pictures, 0
-        long = pictures * display.width * display.height > _LONG_PIXELS
+        self._frames, self._encoded = frames, 0
+        long = frames * display.width * display.height > _LONG_PIXELS
         self._deep = display.depth > 8
-        self._width, self._height = display.width & ~1, display.height & ~1  # 4:2:0 knows no odd sizes
+        self._width, self._height = display.width & ~1, display.height & ~1  # 4:2:0 needs even sizes
         self._format = "yuv420p10le" if self._deep else "yuv420p"
         options = _HEVC if self._deep else _H264_LONG if long else _H264
         self._streams = deque(self._add_stream(output, display, options) for output in outputs)
@@ -72,17 +70,17 @@ class VideoEncoder:
         output.writers += 1
         return stream
 
-    def take(self, packet: Packet[Any]) -> None:
+    def write(self, packet: Packet[Any]) -> None:
         for frame in decoded(self._source, packet):
             self._encode(frame)
 
     def finish(self) -> None:
-        """Raises `MediaRejected("damaged")` when too few of the pictures could be decoded."""
+        """Raises `MediaRejected("damaged")` when too few frames could be decoded."""
         for frame in decoded(self._source, None):
             self._encode(frame)
         self._flush()
-        if self._encoded < _MIN_DECODED * self._pictures:
-            raise MediaRejected("damaged", f"{self._encoded} of {self._pictures} pictures decode")
+        if self._encoded < _MIN_DECODED * self._frames:
+            raise MediaRejected("damaged", f"{self._encoded} of {self._frames} frames decode")
 
     def _encode(self, frame: VideoFrame) -> None:
         if frame.pts is None:
@@ -113,7 +111,7 @@ class VideoEncoder:
 
 
 class AudioEncoder:
-    """Turns any sound into AAC, in pieces of one AAC frame, each given to the part that holds its middle."""
+    """Encodes audio to AAC, one AAC frame at a time, into the part that contains the frame's midpoint."""
 
     def __init__(self, source: AudioStream, outputs: Sequence[Mp4Output]) -> None:
         self._source, self._outputs, self._part = source, outputs, 0
@@ -131,7 +129,7 @@ class AudioEncoder:
             self._streams.append(stream)
             output.writers += 1
 
-    def take(self, packet: Packet[Any]) -> None:
+    def write(self, packet: Packet[Any]) -> None:
         for frame in decoded(self._source, packet):
             self._resample(frame)
 
@@ -165,7 +163,7 @@ class AudioEncoder:
 
 
 def decoded(source: VideoStream | AudioStream, packet: Packet[Any] | None) -> list[Any]:
-    """The frames of a packet, none if it does not decode."""
+    """The frames of a packet, empty if it does not decode."""
     try:
         return list(source.decode(packet))
     except MemoryError:

@@ -1,4 +1,4 @@
-"""One worker process for each upload: started with nothing it does not need, heard, timed, and always ended."""
+"""Run one worker process per upload: minimal environment, timeout, always terminated."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from stories_ingest.media.types import MediaLimits, MediaRejected, OutputPart
 
 _LINE_LIMIT = 64 * 1024
 _STDERR_LIMIT = 2_000  # characters of standard error kept for the log
-# What a Python needs to start. No secret of the service reaches the process that parses uploads.
+# Variables that Python needs to start. The process that parses uploads gets no secrets.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ")
 
 
@@ -69,7 +69,7 @@ async def _run_worker(job: dict[str, Any], bounds: MediaLimits, progress: Callab
 
 
 async def _read_result(lines: asyncio.StreamReader, progress: Callable[[float], None]) -> dict[str, Any] | None:
-    """The worker's last line, or nothing when it died without one."""
+    """The worker's result line, None if it ended without one."""
     async for line in lines:
         try:
             stderr = json.loads(line)
@@ -89,7 +89,7 @@ async def _stderr_tail(lines: asyncio.StreamReader) -> str:
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:
-    """Kill the whole session and wait, whatever happened and however often we are cancelled."""
+    """Kill the process group and wait for its end, even when cancelled repeatedly."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -113,13 +113,13 @@ def _parse_result(result: dict[str, Any]) -> list[OutputPart]:
 
 
 def _error_for_exit_code(code: int, stderr: str) -> Exception:
-    """What a death without a verdict means: of a limit or of the file it is a refusal, of anything else nothing."""
+    """Map the exit code of a worker without a result: limits and decoder crashes reject the upload, others are bugs."""
     if code == -signal.SIGXCPU:
         return MediaRejected("too_large", "too much CPU time")
     if "MemoryError" in stderr or "Cannot allocate memory" in stderr or "bad_alloc" in stderr:
         return MediaRejected("too_large", "out of memory")
     if code in {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGABRT, -signal.SIGFPE, -signal.SIGILL}:
-        return MediaRejected("damaged", f"the decoder died of signal {-code}: {stderr[-200:]}")
+        return MediaRejected("damaged", f"the decoder was killed by signal {-code}: {stderr[-200:]}")
     return WorkerCrashed(f"the worker ended with {code}: {stderr}")
 
 

@@ -1,6 +1,6 @@
-"""Pictures in wide or high-dynamic-range colours as an ordinary screen shows them, by a table of colours.
+"""Tone mapping of wide-gamut and HDR images to sRGB, by a 3D lookup table.
 
-libswscale can do it too, and takes five seconds for every picture.
+libswscale can do this too, but takes five seconds per image.
 """
 
 import math
@@ -11,8 +11,8 @@ from PIL import Image, ImageFilter
 _PQ, _HLG = 16, 18  # transfer characteristics, by their numbers in ITU-T H.273
 _BT2020, _P3 = 9, 12  # colour primaries, the same
 _WHITE = 203.0  # cd/m² of paper white (ITU-R BT.2408)
-_KNEE = 0.6  # of paper white: what is brighter is compressed towards it
-_POINTS = 25  # of the table along each axis
+_KNEE = 0.6  # of paper white: brighter values are compressed
+_POINTS = 25  # of the lookup table along each axis
 
 Colour = tuple[float, float, float]
 # Linear light to BT.709's primaries (ITU-R BT.2087, SMPTE EG 432-1).
@@ -23,7 +23,7 @@ _MATRICES: dict[int, tuple[Colour, Colour, Colour]] = {
 
 
 def to_srgb(image: Image.Image, transfer: int, primaries: int) -> Image.Image:
-    """An RGB picture whose numbers mean `transfer` and `primaries`, in sRGB. The same one if it was nearly."""
+    """Convert an RGB image with this `transfer` and `primaries` (ITU-T H.273) to sRGB; unchanged for other codes."""
     if transfer not in {_PQ, _HLG} and primaries not in _MATRICES:
         return image
     to_linear = {_PQ: _from_pq, _HLG: _from_hlg}.get(transfer, _from_srgb)
@@ -41,7 +41,7 @@ def to_srgb(image: Image.Image, transfer: int, primaries: int) -> Image.Image:
 
 
 def _compressed(colour: Colour) -> Colour:
-    """Highlights above the knee bent below white, with their hue kept."""
+    """Compress highlights above the knee below white, keeping the hue."""
     top = max(colour)
     if top <= _KNEE:
         return colour

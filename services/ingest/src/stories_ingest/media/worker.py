@@ -1,6 +1,6 @@
-"""The process that touches uploads: `python -m stories_ingest.media.worker ORDER`, an order as JSON.
+"""The process that parses uploads: `python -m stories_ingest.media.worker JOB`, a job as JSON.
 
-It binds itself before it looks at a single byte, says what it does as JSON lines on standard output, and ends.
+It limits its own resources before it reads the upload, and writes progress and result as JSON lines to standard output.
 """
 
 import contextlib
@@ -27,13 +27,13 @@ Emit = Callable[[dict[str, Any]], None]
 
 
 def apply_limits(bounds: MediaLimits, parent: int) -> None:
-    """Limits on time, memory, files and privileges; death with the parent. Called before anything is parsed."""
+    """Limit time, memory, files and privileges, and end with the parent. Called before anything is parsed."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if os.getppid() != parent:  # it died before we could ask to be told
+    if os.getppid() != parent:  # the parent ended before PR_SET_PDEATHSIG was set
         os._exit(1)
-    written = 4 * bounds.max_bytes + 64 * 1024 * 1024  # per file; a part that is encoded anew may grow
+    written = 4 * bounds.max_bytes + 64 * 1024 * 1024  # per file; an encoded part may be larger
     for limit, value in (
         (resource.RLIMIT_CPU, bounds.cpu_seconds),
         (resource.RLIMIT_AS, bounds.memory_bytes),
@@ -43,12 +43,12 @@ def apply_limits(bounds: MediaLimits, parent: int) -> None:
     ):
         hard = resource.getrlimit(limit)[1]
         soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        # the hard limit stays where it was: it is the signal of the soft one that tells what happened
+        # keep the hard CPU limit: only the soft one sends SIGXCPU, which identifies the cause
         resource.setrlimit(limit, (soft, hard if limit == resource.RLIMIT_CPU else soft))
 
 
 def run(job: dict[str, Any], emit: Emit) -> list[OutputPart]:
-    """Do what the order says. Raises `MediaRejected`."""
+    """Run the job. Raises `MediaRejected`."""
     from stories_ingest.media.sniffing import sniff
 
     bounds, source, into = MediaLimits(**job["bounds"]), Path(job["source"]), Path(job["into"])
@@ -71,7 +71,7 @@ def run(job: dict[str, Any], emit: Emit) -> list[OutputPart]:
 
 
 class _ThrottledProgress:
-    """Says a fraction when it has grown by a hundredth, so that the pipe stays quiet."""
+    """Emits progress in steps of at least one percent."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit, self._reported = emit, 0.0
@@ -85,7 +85,7 @@ class _ThrottledProgress:
 
 def main() -> int:
     out = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # libraries that print do not disturb the conversation
+    os.dup2(2, 1)  # output of libraries goes to standard error
 
     def emit(line: dict[str, Any]) -> None:
         out.write(json.dumps(line) + "\n")
@@ -100,7 +100,7 @@ def main() -> int:
     except MemoryError:
         with contextlib.suppress(MemoryError):
             emit({"refused": "too_large", "detail": "out of memory"})
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is no verdict on the file: those are `MediaRejected`)
+    except Exception as error:  # noqa: BLE001  (any other exception does not reject the upload)
         if isinstance(error, OSError) and error.errno == errno.EFBIG:
             emit({"refused": "too_large", "detail": "grows beyond the largest file"})
         elif is_machine_fault(error):
@@ -113,4 +113,4 @@ def main() -> int:
 
 if __name__ == "__main__":
     sys.stdout.flush()
-    os._exit(main())  # no teardown: everything is on disk, and decoder threads need no goodbye
+    os._exit(main())  # skip teardown: the output is on disk, and decoder threads need not be joined

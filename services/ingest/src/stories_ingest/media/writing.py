@@ -1,4 +1,4 @@
-"""One reading of the original into the files of all its parts."""
+"""Write all parts in one pass over the source."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -9,7 +9,7 @@ from stories_ingest.media.encoding import AudioEncoder, VideoEncoder
 from stories_ingest.media.mp4_output import Mp4Output, Writer, open_outputs
 from stories_ingest.media.planning import Span
 from stories_ingest.media.probe import ProbeResult, packets
-from stories_ingest.media.tracks import SOUND_CODECS, Tracks, codec, open_tracks
+from stories_ingest.media.tracks import AUDIO_CODECS, Tracks, codec, open_tracks
 from stories_ingest.media.types import Container
 
 
@@ -21,35 +21,35 @@ def write_parts(
     paths: list[Path],
     progress: Callable[[float], None],
 ) -> None:
-    """Write each span into its path. Raises what libav raises when a muxer does not take a stream as it is."""
+    """Write each span to its path. Raises libav's error when a muxer does not accept a stream."""
     with open_tracks(source, form) as tracks, ExitStack() as stack:
         outputs = open_outputs(stack, spans, paths)
-        picture: Writer
+        video: Writer
         if spans[0].number is not None and probed.copied is not None:
-            picture = VideoCopier(tracks.picture, probed.copied, outputs)
+            video = VideoCopier(tracks.video, probed.copied, outputs)
         else:
-            picture = VideoEncoder(tracks.picture, probed.display, len(probed.times), outputs)
-        sound = _sound(tracks, probed, outputs)
+            video = VideoEncoder(tracks.video, probed.display, len(probed.times), outputs)
+        audio = _audio(tracks, probed, outputs)
         size = max(1, tracks.container.size)
         for packet in packets(tracks):
             progress((packet.pos or 0) / size)
-            if packet.stream_index == tracks.picture.index:
-                picture.take(packet)
-            elif sound is not None:
-                sound.take(packet)
-        picture.finish()
-        if sound is not None:
-            sound.finish()
+            if packet.stream_index == tracks.video.index:
+                video.write(packet)
+            elif audio is not None:
+                audio.write(packet)
+        video.finish()
+        if audio is not None:
+            audio.finish()
 
 
-def _sound(tracks: Tracks, probed: ProbeResult, outputs: list[Mp4Output]) -> Writer | None:
-    """The writer of the sound, for those parts in whose time there is any."""
-    if tracks.sound is None or probed.audio_span is None:
+def _audio(tracks: Tracks, probed: ProbeResult, outputs: list[Mp4Output]) -> Writer | None:
+    """The audio writer, for the parts whose time span has audio."""
+    if tracks.audio is None or probed.audio_span is None:
         return None
     begins, ends = probed.audio_span
     audible = [output for output in outputs if begins < output.span.end and ends > output.span.start]
     if not audible:
         return None
-    # More hidden than a decoder needs to get going was cut away by somebody.
-    copied = codec(tracks.sound) in SOUND_CODECS and probed.hidden_audio <= PRIMING
-    return (AudioCopier if copied else AudioEncoder)(tracks.sound, audible)
+    # More hidden audio than decoder priming was cut deliberately.
+    copied = codec(tracks.audio) in AUDIO_CODECS and probed.hidden_audio <= PRIMING
+    return (AudioCopier if copied else AudioEncoder)(tracks.audio, audible)

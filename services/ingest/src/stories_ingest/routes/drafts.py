@@ -1,4 +1,4 @@
-"""Asking for a story and for a form to upload with."""
+"""Create drafts and renew their upload forms."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -33,7 +33,7 @@ def draft_routes(
     lifetimes: Sequence[timedelta],
     new_id: Callable[[], str],
 ) -> APIRouter:
-    """The routes that make drafts."""
+    """The routes of drafts."""
     router = APIRouter(route_class=DeadlineRoute, tags=["Making stories"])
 
     def lifetime_of(text: str | None) -> timedelta:

@@ -1,4 +1,4 @@
-"""Reading one's own stories and quota."""
+"""Read one's own stories and quota."""
 
 from typing import Annotated, Literal
 
@@ -23,7 +23,7 @@ ByState = Annotated[
 def me_routes(
     read: ReadStory, list_stories: ListStories, read_quota: ReadQuota, cursors: Cursors, bounds: QuotaLimits
 ) -> APIRouter:
-    """The routes that show an author what is theirs."""
+    """The routes of the caller's own stories and quota."""
     router = APIRouter(route_class=DeadlineRoute, tags=["One's own stories"], dependencies=[rate_limited("reads")])
 
     @router.get("/v1/me/stories/{story_id}")

@@ -1,4 +1,4 @@
-"""What clients get."""
+"""Response bodies."""
 
 from datetime import datetime
 from typing import Any
@@ -104,27 +104,27 @@ class QuotaResponse(BaseModel):
 
 
 def timestamp_or_none(at: datetime | None) -> str | None:
-    """A time for clients."""
+    """The time in RFC 3339, or None."""
     return rfc3339(at) if at else None
 
 
 def upload_response(form: PresignedPost) -> UploadResponse:
-    """A form for clients."""
+    """The response for an upload form."""
     return UploadResponse(url=form.url, fields=dict(form.fields), expires_at=rfc3339(form.expires_at))
 
 
 def story_response(own: StoryWithParts) -> StoryResponse:
-    """The author's shape."""
+    """The response for a story of the author."""
     return StoryResponse(**story_fields(own))
 
 
 def draft_response(own: StoryWithParts, form: PresignedPost | None) -> DraftResponse:
-    """The author's shape with the form to upload with."""
+    """The response for a draft, with its upload form."""
     return DraftResponse(**story_fields(own), upload=upload_response(form) if form else None)
 
 
 def story_fields(own: StoryWithParts) -> dict[str, Any]:
-    """Every field of the author's shape."""
+    """The fields of `StoryResponse`."""
     story = own.story
     return {
         **_request_fields(story),

@@ -1,7 +1,7 @@
-"""The shapes of this service's documents, and stories in and out of them.
+"""MongoDB documents of this service, and their conversion.
 
-`stories` holds what is being made and what is live, `ended` what remains (ids and times), `quotas` an author's slots.
-Layers are kept as JSON text: they are the client's words, and MongoDB is not asked to have an opinion about them.
+`stories` holds drafts to live stories, `ended` records of ended ones (ids and times), `quotas` an author's slots.
+Layers are stored as JSON text: their keys come from clients and may not be valid MongoDB field names.
 """
 
 import json
@@ -35,11 +35,11 @@ PARTITION_COUNTS = "widths"
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 ENDED_RETENTION = timedelta(days=30)
-"""Longer than any record about a story can live in Kafka, so that no late one brings it back."""
+"""Longer than Kafka retains any record about a story, so that no late record can restore it."""
 
 
 def story_document(story: Story) -> Document:
-    """Everything of a story but its id."""
+    """The document of a story, without its id."""
     return {
         "author_id": story.author_id,
         "state": str(story.state),
@@ -58,7 +58,7 @@ def story_document(story: Story) -> Document:
 
 
 def story_of(document: Document) -> Story:
-    """The story that a document holds."""
+    """The story of a document."""
     overlay = document["words"]
     return Story(
         id=document["_id"],
@@ -85,13 +85,13 @@ def story_of(document: Document) -> Story:
 
 
 def ended_document(ended: Ended) -> Document:
-    """What remains of a story."""
+    """The document of an ended story."""
     document = asdict(ended)
     return {"_id": document.pop("id"), **document, "how": str(ended.how)}
 
 
 def ended_of(document: Document) -> Ended:
-    """What a document says of an ended story."""
+    """The ended story of a document."""
     return Ended(
         id=document["_id"],
         author_id=document.get("author_id"),
@@ -105,7 +105,7 @@ def ended_of(document: Document) -> Ended:
 
 
 def quota_document(quota: Quota) -> Document:
-    """An author's slots; when the last of them lapses at `lapses_at`, MongoDB drops the document."""
+    """The document of a quota; a TTL index deletes it at `lapses_at`, when its last slot expires."""
     slots = {name: [asdict(slot) for slot in slots] for name, slots in quota.by_kind()}
     return {
         **slots,
@@ -114,7 +114,7 @@ def quota_document(quota: Quota) -> Document:
 
 
 def quota_of(document: Document | None) -> Quota:
-    """An author's quota; nobody's document is an empty one."""
+    """The quota of a document; empty without one."""
     if document is None:
         return Quota()
     names = ("drafts", "held", "live", "posted")

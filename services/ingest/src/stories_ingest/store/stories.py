@@ -1,4 +1,4 @@
-"""Stories, what remains of them, and quotas in MongoDB: every verdict of a rule is one transaction."""
+"""Stories, records of ended ones, and quotas in MongoDB: each transition is one transaction."""
 
 import asyncio
 from collections.abc import Callable
@@ -30,13 +30,13 @@ from stories_ingest.store.documents import (
 
 
 class KeyedLock:
-    """One at a time for each name within this process: who would only conflict with another waits a moment instead."""
+    """A lock per name within this process, which avoids transaction conflicts between its requests."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def of(self, name: str) -> asyncio.Lock:
-        """The lane of this name; it lasts while somebody is in it."""
+        """The lock of this name; it exists while it is in use."""
         lock = self._locks.get(name)
         if lock is None:
             lock = self._locks[name] = asyncio.Lock()
@@ -45,7 +45,7 @@ class KeyedLock:
 
 @dataclass(frozen=True, slots=True)
 class MongoStories:
-    """The stories of all authors. What is decided about one author's is decided one by one."""
+    """Story repository. Transactions on stories of one author are serialized."""
 
     mongo: Mongo
     now: Clock
@@ -57,12 +57,12 @@ class MongoStories:
         object.__setattr__(self, "_states", states)
 
     async def find(self, story_id: str) -> Story | None:
-        """The story, in any state but ended."""
+        """The story, unless it has ended."""
         document = await self.mongo[STORIES].find_one({"_id": story_id})
         return story_of(document) if document else None
 
     async def state(self, story_id: str) -> State | None:
-        """Its state alone, None when it has ended."""
+        """Only its state, None when it has ended."""
         document = await self._states.get(story_id)
         return State(document["state"]) if document else None
 
@@ -72,7 +72,7 @@ class MongoStories:
         return posted["revision"] if posted else None
 
     async def ended(self, story_id: str) -> Ended | None:
-        """What remains of an ended story."""
+        """The record of an ended story."""
         document = await self.mongo[ENDED].find_one({"_id": story_id})
         return ended_of(document) if document else None
 
@@ -86,14 +86,14 @@ class MongoStories:
         return found
 
     async def ended_parts(self, series_id: str) -> list[Ended]:
-        """What remains of a series' ended parts."""
+        """The records of a series' ended parts."""
         found = self.mongo[ENDED].find({"series_id": series_id})
         return [ended_of(document) for document in await found.to_list(None)]
 
     async def page(
         self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
     ) -> list[Story]:
-        """An author's stories, newest first, those older than the id `before`, without what is over."""
+        """An author's stories, newest first, older than the id `before`, without expired ones."""
         query: Document = {
             "author_id": author_id,
             "posted.expires_at": {"$not": {"$lte": now}},
@@ -107,11 +107,11 @@ class MongoStories:
         return [story_of(document) for document in await found.to_list(None)]
 
     async def quota(self, author_id: str) -> Quota:
-        """The author's quota, lapsed slots included."""
+        """The author's quota, including expired slots."""
         return quota_of(await self.mongo[QUOTAS].find_one({"_id": author_id}))
 
     async def create(self, draft: Story, admit: Callable[[Quota], Quota]) -> None:
-        """Store a draft and what `admit` makes of its author's quota, both or neither; one that is there stays.
+        """Store a draft and the quota that `admit` returns in one transaction; an existing draft is kept.
 
         Raises NoSuchStory for the id of an ended story, and whatever `admit` raises.
         """
@@ -129,9 +129,9 @@ class MongoStories:
             await self.mongo.transaction(write)
 
     async def transact(self, story_id: str, transition: Transition) -> StoryChange:
-        """Ask the rule about the case as it stands and write its verdict, all in one transaction.
+        """Apply the transition to the current snapshot and write its changes in one transaction.
 
-        The rule is asked again when somebody else wrote in between. Raises NoSuchStory, and what the rule raises.
+        The transition is called again after a write conflict. Raises NoSuchStory, and what the transition raises.
         """
 
         async def write(session: Session) -> StoryChange:
@@ -161,7 +161,7 @@ class MongoStories:
     async def _write(self, snapshot: StorySnapshot, changes: StoryChange, session: Session) -> None:
         if not changes.upserts and not changes.ended and changes.quota == snapshot.quota:
             return
-        # Written even when it says the same: two verdicts about parts of one series must not pass each other by.
+        # Written even when unchanged, so that concurrent transactions on parts of one series conflict.
         await self._write_quota(snapshot.story.author_id, changes.quota, session)
         for story in changes.upserts:
             fields = story_document(story)

@@ -1,4 +1,4 @@
-"""Ingest on real servers, for tests: the whole application in this process, its authors, its bucket and topics."""
+"""Ingest on real servers, for tests: the application in this process, its authors, bucket and topics."""
 
 import asyncio
 import io
@@ -27,7 +27,7 @@ def photo(width: int = 320, height: int = 480, color: str = "teal") -> bytes:
 
 
 async def eventually(probe: Callable[[], Awaitable[Any]], timeout_s: float = 15.0) -> Any:
-    """What `look` finds, as soon as it finds something; AssertionErrors count as nothing found yet."""
+    """Poll `probe` until its result is truthy and return that; an AssertionError counts as falsy."""
     deadline = time.monotonic() + timeout_s
     while True:
         try:
@@ -36,13 +36,13 @@ async def eventually(probe: Callable[[], Awaitable[Any]], timeout_s: float = 15.
         except AssertionError:
             if time.monotonic() > deadline:
                 raise
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "timed out"
         await asyncio.sleep(0.05)
 
 
 @dataclass
 class Author:
-    """A user who calls ingest."""
+    """A user of the HTTP API."""
 
     http: httpx.AsyncClient
     user_id: str
@@ -81,14 +81,14 @@ class Author:
 
 
 async def upload(form: dict[str, Any], media: bytes) -> httpx.Response:
-    """What a client does with an upload form."""
+    """Upload with a presigned form."""
     async with httpx.AsyncClient() as client:
         return await client.request(form["method"], form["url"], data=form["fields"], files={"file": ("f", media)})
 
 
 @dataclass
 class Ingest:
-    """A running ingest and what lies around it."""
+    """A running replica of ingest with clients for its servers."""
 
     realm: Any
     settings: IngestSettings
@@ -126,12 +126,12 @@ class Ingest:
         ]
 
     async def records(self, topic: str, key: str | None = None) -> list[Any]:
-        """Every record of a topic, or those of a key, as the client gives them, in the order of their times."""
+        """The consumed records of a topic, or of one key, ordered by timestamp."""
         name = self.realm.prefix + topic
         consumer = AIOKafkaConsumer(bootstrap_servers=self.realm["KAFKA_BOOTSTRAP_SERVERS"])
         await consumer.start()
         try:
-            cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001  (no public way asks the broker anew)
+            cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001  (there is no public way to refresh the metadata)
             partitions = [TopicPartition(name, partition) for partition in cluster.partitions_for_topic(name) or ()]
             ends = await consumer.end_offsets(partitions)
             consumer.assign(partitions)
@@ -146,11 +146,11 @@ class Ingest:
         return [record for record in found if key is None or (record.key or b"").decode() == key]
 
     async def events_of(self, topic: str, story_id: str) -> list[dict[str, Any] | None]:
-        """What a topic says of one story (or user), in order."""
+        """The values of a topic for one story (or user), in order."""
         return [value for key, value, _ in await self.topic_records(topic) if key == story_id]
 
     async def produce(self, topic: str, key: str, value: dict[str, Any] | None, **headers: str) -> None:
-        """Say something as a producer of one's own."""
+        """Produce one record as an external producer."""
         producer = AIOKafkaProducer(bootstrap_servers=self.realm["KAFKA_BOOTSTRAP_SERVERS"])
         await producer.start()
         try:
@@ -170,7 +170,7 @@ def settings_of(realm: Any, **changed: Any) -> IngestSettings:
 async def running(
     realm: Any, sweep_every: timedelta = SWEEP_EVERY, *, prepare: bool = True, **changed: Any
 ) -> AsyncIterator[Ingest]:
-    """One replica of ingest; `prepare` makes topics, bucket and indexes first."""
+    """One replica of ingest; `prepare` creates topics, bucket and indexes first."""
     settings = settings_of(realm, **changed)
     if prepare:
         await init(settings)

@@ -1,4 +1,4 @@
-"""Changing who may see a story and what may be done with it."""
+"""Change a story's settings."""
 
 import asyncio
 from collections.abc import Mapping
@@ -25,9 +25,9 @@ class ChangeStory:
     now: Clock
 
     async def __call__(self, requester: Requester, story_id: str, changes: Mapping[str, Any]) -> StoryWithParts:
-        """The story as changed; a change of who may see or comment is said in Kafka by then.
+        """Return the changed story; a change of an access field is published before this returns.
 
-        Raises NoSuchStory, WrongState, and Unavailable("kafka") with the change standing.
+        Raises NoSuchStory, WrongState, and Unavailable("kafka"), after which the change is kept.
         """
 
         def transition(snapshot: StorySnapshot) -> StoryChange:

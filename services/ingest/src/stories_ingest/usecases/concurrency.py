@@ -1,4 +1,4 @@
-"""Doing the same for many, a few at a time."""
+"""Bounded concurrency."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -9,9 +9,9 @@ R = TypeVar("R")
 
 
 async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], limit: int) -> list[R]:
-    """Do the work for every item, at most `at_once` at a time; the results in the order of the items.
+    """Call `work` for every item, at most `limit` at a time; results are in the order of the items.
 
-    Every item is tried, so that one that fails keeps no other from its turn; the first failure is raised afterwards.
+    Every item is processed even if another fails; the first error is raised afterwards.
     """
     semaphore = asyncio.Semaphore(limit)
 

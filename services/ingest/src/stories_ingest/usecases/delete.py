@@ -1,4 +1,4 @@
-"""Ending a story at its author's or an admin's wish."""
+"""Cancel and delete stories."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from stories_ingest.usecases.ports import OutboxRelay, SeriesRepository, StoryOb
 
 @dataclass(frozen=True, slots=True)
 class CancelStory:
-    """Lets a draft or a processing story vanish with its upload."""
+    """Discards a draft or a processing story and its upload."""
 
     stories: StoryRepository
     objects: StoryObjects
@@ -24,7 +24,7 @@ class CancelStory:
     now: Clock
 
     async def __call__(self, requester: Requester, story_id: str) -> None:
-        """Raises NoSuchStory, WrongState when it is live or refused, and Unavailable("s3") until its upload is gone."""
+        """Raises NoSuchStory, WrongState if it is live or refused, and Unavailable("s3") until its upload is erased."""
 
         def transition(snapshot: StorySnapshot) -> StoryChange:
             if not requester.owns(snapshot.story.author_id) or snapshot.story.is_over(self.now()):
@@ -40,7 +40,7 @@ class CancelStory:
         await self.erasure_log.erased(story_id, at, at + RECHECK_AFTER)
 
     async def _require_unfinished(self, requester: Requester, story_id: str) -> None:
-        """Asked again after its upload could not be reached: the rest is done now. Else raises NoSuchStory."""
+        """Allow a retry after the upload could not be erased. Raises NoSuchStory otherwise."""
         ended = await self.stories.ended(story_id)
         unfinished = ended is not None and ended.how is EndReason.DISCARDED and ended.erased_at is None
         if ended is None or not unfinished or not requester.owns(ended.author_id):
@@ -49,7 +49,7 @@ class CancelStory:
 
 @dataclass(frozen=True, slots=True)
 class DeleteStory:
-    """Ends a story for good, and confirms it only when it is durable, said, and its media are gone."""
+    """Deletes a story; returns only when that is durable, published, and the media are erased."""
 
     stories: StoryRepository
     series: SeriesRepository
@@ -59,16 +59,16 @@ class DeleteStory:
     new_id: Callable[[], str]
 
     async def __call__(self, requester: Requester, story_id: str, *, series: bool) -> None:
-        """End it, in whatever state; asking again for what the author once had is confirmed again.
+        """End the story in any state. Repeating it succeeds again.
 
-        Raises NoSuchStory, and Unavailable where it cannot be confirmed; the deletion stands, whoever stops waiting.
+        Raises NoSuchStory, and Unavailable when the deletion cannot be confirmed; it is kept all the same.
         """
         ended = await self._end(requester, story_id, series=series)
         await asyncio.gather(*(self.endings.publish_now(story.id) for story in ended if story.how is EndReason.DELETED))
         await self.objects.erase(*(story.id for story in ended))
 
     async def _end(self, requester: Requester, story_id: str, *, series: bool) -> tuple[Ended, ...]:
-        """Everything that this deletion is about, ended now or before."""
+        """The stories that this deletion covers, ended now or earlier."""
         try:
             return await self._delete(requester, story_id, series=series)
         except NoSuchStory:

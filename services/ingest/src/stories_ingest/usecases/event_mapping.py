@@ -1,4 +1,4 @@
-"""Stories as the facts that other services hear."""
+"""Map stories to the events that other services consume."""
 
 from dataclasses import asdict
 
@@ -9,9 +9,9 @@ from stories_ingest.domain.story import Ended, Story
 
 
 def story_posted(story: Story) -> StoryPosted:
-    """What is true of a live story now."""
+    """The event for the current version of a live story."""
     posted, overlay = story.posted, story.overlay
-    assert posted is not None, "only a live story is said"
+    assert posted is not None, "only a live story has an event"
     fields = {
         **asdict(story.settings),
         "story_id": story.id,
@@ -35,6 +35,6 @@ def story_posted(story: Story) -> StoryPosted:
 
 
 def story_deleted(ended: Ended) -> StoryDeleted:
-    """That a story was taken back."""
+    """The event for a deleted story."""
     fields = {"story_id": ended.id, "author_id": ended.author_id, "deleted_at": ended.at, "by": ended.by}
     return msgspec.convert(fields, StoryDeleted)

@@ -1,4 +1,4 @@
-"""Publishing: a draft's upload goes to the media work, and whoever asked may wait for what becomes of it."""
+"""Publish a draft: queue its media job and optionally wait for the result."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,21 +15,21 @@ from stories_ingest.usecases.ports import StoryRepository
 from stories_ingest.usecases.wakeups import Wakeups
 
 JOBS_TOPIC = "work"
-"""The bell that media workers wait for."""
+"""The wake-up topic of media workers."""
 POLL_EVERY_S = 0.5
-"""How often waiting requests look, since a worker of another process may decide: together, to share queries."""
+"""Poll interval of waiting requests, aligned to the clock so that they share queries."""
 
 
 class UploadStore(Protocol):
-    """Uploads that clients have sent."""
+    """Uploads of clients."""
 
     async def etag(self, key: str) -> str | None:
-        """The ETag of what lies there, None when nothing does."""
+        """The ETag of the object, None when it does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishStory:
-    """Starts the media work on a draft; asking again changes nothing."""
+    """Starts the media job of a draft. Idempotent."""
 
     stories: StoryRepository
     uploads: UploadStore
@@ -38,9 +38,9 @@ class PublishStory:
     now: Clock
 
     async def __call__(self, requester: Requester, story_id: str, wait: timedelta) -> Story:
-        """The story as it is now: processing, live or refused; held up to `wait` while it is undecided and we stay.
+        """The story: processing, live or refused. Waits up to `wait` while it is processing, unless the process stops.
 
-        Raises NoSuchStory, NothingUploaded, and TooMany when the quota is exhausted.
+        Raises NoSuchStory, NothingUploaded, and TooMany when the quota is reached.
         """
         story = await self._find_own(requester, story_id)
         if story.state is State.DRAFT:
@@ -57,7 +57,7 @@ class PublishStory:
         return await self._find_own(requester, story_id)
 
     async def _reload_or_nothing_uploaded(self, requester: Requester, story_id: str) -> Story:
-        """Nothing is staged: because nothing was uploaded, or because it has been decided meanwhile."""
+        """There is no upload: nothing was sent yet, or the job has already finished."""
         story = await self._find_own(requester, story_id)
         if story.state is State.DRAFT:
             raise NothingUploaded(story_id)

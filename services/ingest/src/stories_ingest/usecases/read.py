@@ -1,4 +1,4 @@
-"""Reading one's own stories and quota."""
+"""Read one's own stories and quota."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,19 +27,19 @@ class StoriesByAuthor(Protocol):
     async def page(
         self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
     ) -> list[Story]:
-        """The newest first, those older than the id `before`, without what is over."""
+        """Newest first, older than the id `before`, without expired stories."""
 
 
 class QuotaRepository(Protocol):
     """Authors' quotas."""
 
     async def quota(self, author_id: str) -> Quota:
-        """The author's quota, lapsed slots included."""
+        """The author's quota, including expired slots."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadStory:
-    """Shows one story to its author, or to an admin, in any state until it ends."""
+    """Returns one story to its author or an admin, in any state until it ends."""
 
     stories: StoryRepository
     series: SeriesRepository
@@ -53,13 +53,13 @@ class ReadStory:
         return await self.with_parts(story)
 
     async def with_parts(self, story: Story) -> StoryWithParts:
-        """The story and its series' ids."""
+        """The story with the ids of its series."""
         [own] = await with_parts(self.series, [story])
         return own
 
 
 async def with_parts(series: SeriesRepository, stories: Sequence[Story]) -> list[StoryWithParts]:
-    """Each of the stories with its series' ids, all of which are asked for at once."""
+    """Each story with the ids of its series; one query for all."""
     series_ids = {story.posted.series_id for story in stories if story.posted and story.posted.series_id}
     parts = await series.part_ids(series_ids) if series_ids else {}
 
@@ -73,7 +73,7 @@ async def with_parts(series: SeriesRepository, stories: Sequence[Story]) -> list
 
 @dataclass(frozen=True, slots=True)
 class StoryPage:
-    """Stories of an author; `more` says whether there are older ones."""
+    """Stories of an author; `more` is whether older ones exist."""
 
     stories: Sequence[StoryWithParts]
     more: bool
@@ -95,7 +95,7 @@ class ListStories:
 
 @dataclass(frozen=True, slots=True)
 class QuotaUsage:
-    """How much of the quota is used, and when one more story may be posted."""
+    """Usage of the quota, and in how many seconds one more story may be posted."""
 
     live: int
     posted_24h: int
@@ -104,14 +104,14 @@ class QuotaUsage:
 
 @dataclass(frozen=True, slots=True)
 class ReadQuota:
-    """Shows an author's quota: only what went live counts as used."""
+    """Returns an author's quota usage; only stories that went live count."""
 
     quotas: QuotaRepository
     bounds: QuotaLimits
     now: Clock
 
     async def __call__(self, author_id: str) -> QuotaUsage:
-        """The quota as it stands."""
+        """The current usage."""
         now = self.now()
         quota = (await self.quotas.quota(author_id)).pruned(now)
         wait = quota.retry_after(now, self.bounds).total_seconds()

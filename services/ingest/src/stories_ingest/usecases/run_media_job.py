@@ -1,4 +1,4 @@
-"""Media work: claim a published story by lease, make its media, write the final keys, post it."""
+"""Media jobs: claim a published story with a lease, transcode it, write the final keys, post it."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -27,26 +27,26 @@ from stories_ingest.usecases.ports import OutboxRelay, StoryRepository
 from stories_ingest.usecases.wakeups import Wakeups
 
 LEASE = timedelta(seconds=15)
-"""A worker unheard for this long is taken for dead; it renews every two seconds."""
+"""A worker that has not renewed for this long is considered dead; it renews every two seconds."""
 RENEW_EVERY_S = 2.0
 RETRY_AFTER = timedelta(seconds=2)
-"""How long a job rests when a dependency or this machine failed, and after its first failure of ours."""
+"""Delay after a failure of a dependency or this machine, and initial backoff after a bug."""
 MAX_BACKOFF = timedelta(hours=1)
-"""The longest rest, so that a release that mends the failure is met within an hour."""
+"""Maximum backoff, so that a release with the fix takes effect within an hour."""
 MAX_CRASHES = 5
-"""Claims of one job without a word from those who made them, after which its lease is as long as a rest would be."""
+"""Claims of one job that ended without a release, after which its lease is as long as the backoff."""
 SPACE_FACTOR = 3
-"""Disk space that a job needs, in sizes of its upload: itself, its parts, and what encoding may add."""
+"""Disk space per job in sizes of its upload: the upload, its parts, and growth by encoding."""
 TRANSCODE_SHARE = 0.9
-"""Which part of the work is done when the media are made and only the final keys are to be written."""
+"""Progress when transcoding is done and only the final keys remain to be written."""
 CONCURRENT_UPLOADS = 4
-"""How many parts of a long clip are written to the bucket at a time."""
+"""Parts of a long clip that are uploaded concurrently."""
 SUFFIXES = {"video/mp4": ".mp4", "image/jpeg": ".jpg", "image/webp": ".webp"}
 
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
-    """How a job went: `posted`, `refused` with its reason, `lost` or `failed`; and how long since it was published."""
+    """Result of a job: `posted`, `refused` with a reason, `lost` or `failed`; and the time since it was published."""
 
     result: str
     kind: str
@@ -57,7 +57,7 @@ class JobOutcome:
 
 @dataclass(slots=True)
 class ClaimedJob:
-    """A claimed job: what is renewed while the work goes on."""
+    """A claimed job, and the state that its lease renewals report."""
 
     story: Story
     worker: str
@@ -68,27 +68,27 @@ class ClaimedJob:
 
     @property
     def attempts(self) -> int:
-        """Claims so far that did not end in a verdict, this one among them."""
+        """Claims so far without a result, including this one."""
         return self.story.job.attempts if self.story.job else 0
 
     @property
     def lease(self) -> timedelta:
-        """What kills whole processes keeps none of them for long: the next try waits as if the last had failed."""
+        """The duration of the lease; after repeated crashes of workers it is as long as the backoff."""
         return LEASE if self.attempts <= MAX_CRASHES else max(LEASE, backoff(self.attempts))
 
     def set_progress(self, share: float) -> None:
-        """How much of the media is made, 0 to 1."""
+        """Report how much is transcoded, 0 to 1."""
         self.progress = max(self.progress, min(share, 1.0) * TRANSCODE_SHARE)
 
 
 def backoff(attempts: int) -> timedelta:
-    """How long a job waits that has failed so often: 2 s, 4 s, … one hour."""
+    """Exponential backoff: 2 s, 4 s, … one hour."""
     return min(RETRY_AFTER * (1 << min(attempts - 1, 30)), MAX_BACKOFF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunMediaJob:
-    """Does one job, from claim to posted or refused."""
+    """Runs one job, from claim to posted or refused."""
 
     worker: str
     jobs: MediaQueue
@@ -104,11 +104,11 @@ class RunMediaJob:
     renew_every_s: float = RENEW_EVERY_S
 
     async def __call__(self) -> JobOutcome | None:
-        """Do the job that has waited longest; None when nothing waits.
+        """Run the oldest waiting job; None when the queue is empty.
 
-        A job whose dependencies fail is handed back and the failure raised, MachineFault where it is this machine's;
-        one that fails by a bug of ours is `failed`, and tried again after a rest that grows. One that is cancelled,
-        ended or taken over meanwhile is `lost`. What it wrote is removed.
+        When a dependency fails the job is released and the error raised, as MachineFault if this machine is at fault.
+        A job that fails by a bug is `failed` and retried with exponential backoff. One that was cancelled, ended or
+        taken over meanwhile is `lost`. The objects that it wrote are removed.
         """
         now = self.now()
         attempt = f"{self.worker}/{self.new_id()}"
@@ -131,7 +131,7 @@ class RunMediaJob:
         )
 
     async def _run_under_lease(self, claimed: ClaimedJob) -> tuple[str, str]:
-        """Work while the lease is renewed beside it; stop at once when it is lost."""
+        """Run the job while renewing its lease; stop immediately when the lease is lost."""
         work = asyncio.ensure_future(self._run(claimed))
         renewing = asyncio.ensure_future(self._renew_periodically(claimed, work))
         try:
@@ -192,7 +192,7 @@ class RunMediaJob:
             await self.bucket.remove(staging_key(story.id))
 
     async def _write(self, claimed: ClaimedJob, outputs: Sequence[MediaPart]) -> list[NewPart]:
-        """Write every part under its own story's folder, announced on the job first so that no sweep takes them."""
+        """Write every part under its own story's prefix; the job names them first so that no sweep removes them."""
         story = claimed.story
         claimed.parts = [story.id, *(self.new_id() for _ in outputs[1:])]
         await self._renew_lease(claimed)
@@ -243,7 +243,7 @@ class RunMediaJob:
                 if claimed.lease_lost:
                     work.cancel()
                 return
-            except Exception:  # noqa: BLE001, S112  (the work itself meets the same failure and tells of it)
+            except Exception:  # noqa: BLE001, S112  (the job itself gets the same error and reports it)
                 continue
 
     async def _renew_lease(self, claimed: ClaimedJob) -> None:
@@ -252,21 +252,21 @@ class RunMediaJob:
             raise LeaseLost(claimed.story.id)
 
     async def _lease_was_taken(self, claimed: ClaimedJob) -> bool:
-        """A job is also gone from under the lease when this very worker has just decided it."""
+        """Whether somebody else ended the lease; this worker's own result ends it too."""
         story = await self.stories.find(claimed.story.id)
         if story is None or story.state is State.DRAFT or story.state is State.PROCESSING:
             return True
         return story.posted is not None and story.posted.media.key not in claimed.keys
 
     async def _delete_written(self, claimed: ClaimedJob) -> None:
-        """Remove what this attempt wrote, and the upload if nobody else works on it; sweeps look again."""
+        """Remove the objects of this attempt, and the upload unless another worker needs it; sweeps remove the rest."""
         with suppress(Exception):
             story = await self.stories.find(claimed.story.id)
             staged = [] if story is not None and story.state is State.PROCESSING else [staging_key(claimed.story.id)]
             await self.bucket.remove(*claimed.keys, *staged)
 
     async def _release(self, claimed: ClaimedJob, delay: timedelta, *, counted: bool) -> None:
-        """Stopped or failed on the way: let another try begin after a pause, and leave nothing of this one."""
+        """Release the job for a retry after the delay, and remove the objects of this attempt."""
         with suppress(Exception):
             await self.jobs.hand_back(claimed.story.id, claimed.worker, self.now() + delay, counted=counted)
             story = await self.stories.find(claimed.story.id)
@@ -275,6 +275,6 @@ class RunMediaJob:
 
 
 def _is_stopping() -> bool:
-    """Whether it is this very task that is being cancelled, and not only the work it waits for."""
+    """Whether this task itself is being cancelled, not only the job that it awaits."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
