@@ -1,4 +1,4 @@
-"""Whatever is asked in whatever order: quota, endings and what is to be said stay true to the stories there are."""
+"""Stateful test: quota, ended stories and pending events stay consistent under any order of operations."""
 
 import asyncio
 from dataclasses import replace
@@ -18,7 +18,7 @@ FEW = QuotaLimits(drafts=3, live=3, posted_24h=6)
 
 
 class AuthorMachine(RuleBasedStateMachine):
-    """An author who does anything at any time."""
+    """An author's operations in any order."""
 
     stories = Bundle("stories")
 
@@ -87,7 +87,7 @@ class AuthorMachine(RuleBasedStateMachine):
             )
 
     @invariant()
-    def the_quota_counts_what_is_there(self):
+    def quota_matches_the_stories(self):
         quota = asyncio.run(self.store.quota("ann")).pruned(self.now())
         stories = self.store.stories.values()
         by_state = {state: {story.quota_key for story in stories if story.state is state} for state in State}
@@ -98,17 +98,17 @@ class AuthorMachine(RuleBasedStateMachine):
         assert len(quota.posted) <= min(FEW.posted_24h, self.posted)
 
     @invariant()
-    def what_has_ended_stays_ended(self):
+    def no_story_is_both_live_and_ended(self):
         assert not self.store.stories.keys() & self.store.endings.keys()
 
     @invariant()
-    def only_what_was_posted_is_said(self):
+    def only_posted_stories_have_pending_events(self):
         for story_id in self.store.pending:
             ended, story = self.store.endings.get(story_id), self.store.stories.get(story_id)
             assert (story and story.posted) or (ended and ended.how is EndReason.DELETED)
 
     @invariant()
-    def the_parts_of_a_series_agree(self):
+    def parts_of_a_series_are_equal(self):
         for story in self.store.stories.values():
             if story.posted and story.posted.series_id:
                 parts = asyncio.run(self.store.parts(story.posted.series_id))

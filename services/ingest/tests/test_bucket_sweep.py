@@ -1,4 +1,4 @@
-"""The walk through the bucket at a size that no single turn may look at."""
+"""Sweep of a bucket that is too large for one iteration."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ SECONDS = 3
 
 @dataclass
 class SlowBucket(MemoryBucket):
-    """One that takes three seconds to list a page."""
+    """A bucket that takes three seconds to list a page."""
 
     now: FakeClock = field(default_factory=FakeClock)
 
@@ -42,7 +42,7 @@ def walk(bucket, **options):
     return SweepObjects(bucket, "staging/", all_but_strays, bucket.now, **{"pages": 100, **options})
 
 
-async def test_each_turn_of_a_walk_is_short_and_the_next_goes_on(bucket):
+async def test_each_iteration_is_short_and_the_next_resumes(bucket):
     position, sweep, leases, longest = MemoryPosition(), walk(bucket), 0, 0.0
     more = True
     while more:
@@ -54,7 +54,7 @@ async def test_each_turn_of_a_walk_is_short_and_the_next_goes_on(bucket):
     assert len(bucket.objects) == MANY * 9 // 10
 
 
-async def test_a_walk_that_was_cut_off_goes_on_elsewhere(bucket):
+async def test_interrupted_sweep_resumes_on_another_replica(bucket):
     position = MemoryPosition()
     assert await walk(bucket)(position)
     seen = position.position
@@ -63,18 +63,18 @@ async def test_a_walk_that_was_cut_off_goes_on_elsewhere(bucket):
     assert all(key > position.position for key in strays(bucket))
 
 
-async def test_a_walk_ends_when_another_replica_has_taken_over(bucket):
+async def test_sweep_stops_when_another_replica_takes_the_lease(bucket):
     assert not await walk(bucket)(MemoryPosition(taken_over=True))
     assert len(strays(bucket)) == (MANY - KEYS_PER_PAGE) // 10
 
 
-async def test_a_resting_walk_looks_at_so_many_pages_in_a_turn(bucket):
+async def test_pausing_sweep_lists_a_fixed_number_of_pages(bucket):
     position = MemoryPosition()
     assert not await walk(bucket, pages=2, always_pause=True)(position)
     assert position.advances == 2
 
 
-async def test_no_replica_walks_beside_another_however_long_it_takes(bucket):
+async def test_only_one_replica_sweeps_however_long_it_takes(bucket):
     leases, elsewhere = MemoryStories(), []
 
     async def begins(_position):

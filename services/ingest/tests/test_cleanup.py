@@ -1,4 +1,4 @@
-"""What nobody asks for: drafts left alone, strays in the bucket, workers that die."""
+"""Cleanup: abandoned drafts, orphaned objects, killed workers."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from stories_shared.events.ids import new_id
 pytestmark = pytest.mark.servers
 
 
-async def test_a_draft_left_alone_vanishes_with_its_upload(start):
+async def test_abandoned_draft_is_discarded_with_its_upload(start):
     async with start(draft_ttl="2s") as ingest:
         ann = ingest.author()
         draft = await ann.drafted(photo())
@@ -28,7 +28,7 @@ async def test_a_draft_left_alone_vanishes_with_its_upload(start):
         assert (await ann.publish(draft["id"])).status_code == 404
 
 
-async def test_a_form_used_again_after_the_end_leaves_nothing_for_long(start):
+async def test_upload_with_a_used_form_is_removed_by_a_sweep(start):
     async with start(sweep_every=timedelta(seconds=1)) as ingest:
         ann, media = ingest.author(), photo()
         draft = await ann.drafted(media)
@@ -42,7 +42,7 @@ async def test_a_form_used_again_after_the_end_leaves_nothing_for_long(start):
             await eventually(swept)
 
 
-async def test_a_stray_under_the_final_keys_is_removed(start, tmp_path):
+async def test_orphaned_final_objects_are_removed(start, tmp_path):
     async with start(sweep_every=timedelta(seconds=1)) as ingest:
         story = await ingest.author().post()
         stray = tmp_path / "stray"
@@ -56,7 +56,7 @@ async def test_a_stray_under_the_final_keys_is_removed(start, tmp_path):
         await eventually(swept)
 
 
-async def test_every_stray_upload_of_a_large_bucket_goes(start, tmp_path):
+async def test_orphaned_uploads_of_a_large_bucket_are_removed(start, tmp_path):
     stray = tmp_path / "stray"
     stray.write_bytes(b"stray")
     async with start(role="api", sweep_every=timedelta(seconds=1)) as ingest:
@@ -70,7 +70,7 @@ async def test_every_stray_upload_of_a_large_bucket_goes(start, tmp_path):
         await eventually(swept, timeout_s=60)
 
 
-async def test_a_killed_workers_job_is_taken_over(start, realm, tmp_path):
+async def test_job_of_a_killed_worker_is_taken_over(start, realm, tmp_path):
     clip = sample_clip(tmp_path / "long.mp4", 31, key_seconds=100, width=180, height=320, fps=15)
     async with start(role="api", sweep_every=timedelta(seconds=1)) as api:
         ann = api.author()
@@ -100,7 +100,7 @@ async def test_a_killed_workers_job_is_taken_over(start, realm, tmp_path):
         await eventually(swept)
 
 
-async def test_two_replicas_share_the_work_and_make_every_story_once(start):
+async def test_two_replicas_share_the_jobs_and_post_each_story_once(start):
     async with start() as one, start() as two:
         authors = [replica.author(f"user{number}") for number, replica in enumerate((one, two) * 3)]
         stories = [await author.post() for author in authors]

@@ -1,4 +1,4 @@
-"""Endings, erasure and old news, with everything around them in memory."""
+"""Ended stories, erasure and stale records, with in-memory fakes."""
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -76,7 +76,7 @@ def deleted(story_id, by="author"):
     return StoryDeleted(story_id=story_id, author_id=None, deleted_at=NOW, by=by)
 
 
-async def test_an_expired_story_is_erased_and_the_log_forgets_it(env):
+async def test_expired_story_is_erased_and_gets_a_tombstone(env):
     story = env.add(live())
     env.now.at = story.posted.expires_at + timedelta(seconds=1)
     await env.expire(expired(story))
@@ -87,7 +87,7 @@ async def test_an_expired_story_is_erased_and_the_log_forgets_it(env):
     )
 
 
-async def test_every_ending_heard_is_answered_known_or_not(env):
+async def test_expiry_of_an_unknown_story_is_acknowledged_each_time(env):
     stranger = live()
     env.now.at = stranger.posted.expires_at + timedelta(seconds=1)
     for _ in range(2):
@@ -95,7 +95,7 @@ async def test_every_ending_heard_is_answered_known_or_not(env):
     assert env.published_erasures() == [("StoryErased", stranger.id)] * 2
 
 
-async def test_nothing_is_erased_before_our_own_clock_agrees(env):
+async def test_nothing_is_erased_before_the_local_clock_reaches_the_end(env):
     story = env.add(live())
     env.now.at = story.posted.expires_at - timedelta(seconds=1.5)
     await env.expire(expired(story))
@@ -103,7 +103,7 @@ async def test_nothing_is_erased_before_our_own_clock_agrees(env):
     assert env.now() > story.posted.expires_at
 
 
-async def test_an_expiry_far_ahead_of_its_time_is_nobodys_honest_news(env):
+async def test_expiry_far_ahead_of_the_end_is_invalid(env):
     story = env.add(live())
     with pytest.raises(InvalidMessage):
         await env.expire(expired(story, expires_at=NOW - timedelta(days=1)))
@@ -116,13 +116,13 @@ async def test_a_draft_cannot_expire(env):
         await env.expire(expired(replace(live(), id=story.id), expires_at=NOW - timedelta(days=1)))
 
 
-async def test_a_deletion_said_by_us_ends_what_still_lives_in_silence(env):
+async def test_internal_deletion_event_is_not_published_again(env):
     story = env.add(live())
     await env.deleted(deleted(story.id, by="admin"), is_internal=True)
     assert (env.stories.pending, env.bucket.objects) == (set(), {})
 
 
-async def test_a_deletion_from_outside_is_said_again_by_us(env):
+async def test_external_deletion_is_published_again(env):
     story = env.add(live())
     await env.deleted(deleted(story.id, by="admin"), is_internal=False)
     ended = await env.stories.ended(story.id)
@@ -131,19 +131,19 @@ async def test_a_deletion_from_outside_is_said_again_by_us(env):
     assert await env.stories.ended(story.id) == replace(ended, erased_at=ended.erased_at)
 
 
-async def test_an_outsider_cannot_speak_for_the_author(env):
+async def test_external_deletion_by_the_author_is_invalid(env):
     story = env.add(live())
     with pytest.raises(InvalidMessage):
         await env.deleted(deleted(story.id, by="author"), is_internal=False)
 
 
-async def test_a_deletion_is_said_and_its_media_gone_when_it_is_confirmed(env):
+async def test_deletion_is_published_and_media_erased_on_return(env):
     story = env.add(live())
     await env.delete(ANN, story.id, series=False)
     assert (env.endings.published, env.bucket.objects) == ([story.id], {})
 
 
-async def test_a_deletion_may_be_asked_for_again_and_again(env):
+async def test_deletion_is_idempotent(env):
     story = env.add(live())
     await env.delete(ANN, story.id, series=False)
     await env.delete(ANN, story.id, series=False)
@@ -151,7 +151,7 @@ async def test_a_deletion_may_be_asked_for_again_and_again(env):
     assert env.endings.published == [story.id]
 
 
-async def test_nobody_else_deletes_or_learns_that_there_was_anything(env):
+async def test_other_users_deletion_is_not_found(env):
     story = env.add(live())
     for _ in range(2):
         with pytest.raises(NoSuchStory):
@@ -159,13 +159,13 @@ async def test_nobody_else_deletes_or_learns_that_there_was_anything(env):
         await env.delete(ANN, story.id, series=False)
 
 
-async def test_an_admin_deletes_as_admin(env):
+async def test_deletion_by_an_admin_is_recorded_as_admin(env):
     story = env.add(live())
     await env.delete(ADMIN, story.id, series=False)
     assert (await env.stories.ended(story.id)).by == "admin"
 
 
-async def test_a_deletion_that_kafka_does_not_take_stands_and_is_confirmed_later(env):
+async def test_deletion_without_kafka_is_kept_and_confirmed_later(env):
     story = env.add(live())
     env.endings.down = True
     with pytest.raises(Unavailable):
@@ -176,7 +176,7 @@ async def test_a_deletion_that_kafka_does_not_take_stands_and_is_confirmed_later
     assert (env.endings.published, env.bucket.objects) == ([story.id], {})
 
 
-async def test_a_deletion_whose_media_cannot_be_reached_is_not_confirmed(env):
+async def test_deletion_without_s3_is_not_confirmed(env):
     story = env.add(live())
     env.bucket.down = True
     with pytest.raises(Unavailable):
@@ -184,7 +184,7 @@ async def test_a_deletion_whose_media_cannot_be_reached_is_not_confirmed(env):
     assert env.endings.published == [story.id]
 
 
-async def test_the_rest_of_a_series_goes_when_a_part_is_already_gone(env):
+async def test_series_deletion_works_after_one_part_was_deleted(env):
     first = live(part=1, parts=2)
     first = env.add(replace(first, posted=replace(first.posted, series_id=first.id)))
     second = env.add(live(series_id=first.id, part=2, parts=2))
@@ -193,7 +193,7 @@ async def test_the_rest_of_a_series_goes_when_a_part_is_already_gone(env):
     assert set(env.endings.published) == {first.id, second.id}
 
 
-async def test_a_cancelled_draft_vanishes_with_its_upload(env):
+async def test_cancelled_draft_is_discarded_with_its_upload(env):
     story = env.add(draft())
     await env.cancel(ANN, story.id)
     assert (env.stories.stories, env.bucket.objects, env.stories.pending) == ({}, {}, set())
@@ -201,7 +201,7 @@ async def test_a_cancelled_draft_vanishes_with_its_upload(env):
         await env.cancel(ANN, story.id)
 
 
-async def test_a_cancel_that_could_not_reach_the_upload_is_finished_when_asked_again(env):
+async def test_cancel_without_s3_is_completed_by_a_retry(env):
     story = env.add(draft())
     env.bucket.down = True
     with pytest.raises(Unavailable):
@@ -219,7 +219,7 @@ async def test_a_live_story_is_not_cancelled(env):
         await env.cancel(ANN, story.id)
 
 
-async def test_a_lower_revision_is_answered_with_the_present_one(env):
+async def test_lower_revision_is_corrected_by_the_current_one(env):
     story = env.add(live())
     event = story_posted(story)
     env.stories.add(replace(story, posted=replace(story.posted, revision=2)))
@@ -227,13 +227,13 @@ async def test_a_lower_revision_is_answered_with_the_present_one(env):
     assert [event.revision for event in env.publisher.published] == [2]
 
 
-async def test_present_news_is_left_alone(env):
+async def test_current_revision_is_not_republished(env):
     story = env.add(live())
     await env.republish(story_posted(story))
     assert (env.publisher.published, env.publisher.tombstones) == ([], [])
 
 
-async def test_news_of_an_erased_story_is_forgotten_again(env):
+async def test_stale_record_of_an_erased_story_gets_a_tombstone(env):
     story = env.add(live())
     event = story_posted(story)
     await env.deleted(deleted(story.id), is_internal=True)
@@ -242,7 +242,7 @@ async def test_news_of_an_erased_story_is_forgotten_again(env):
     assert env.publisher.tombstones == [f"story-posted/{story.id}"]
 
 
-async def test_news_of_an_ended_story_waits_for_its_erasure(env):
+async def test_stale_record_of_an_unerased_story_gets_no_tombstone(env):
     story = env.add(live())
     env.bucket.down = True
     with pytest.raises(Unavailable):
@@ -251,7 +251,7 @@ async def test_news_of_an_ended_story_waits_for_its_erasure(env):
     assert env.publisher.tombstones == []
 
 
-async def test_an_account_is_erased_until_its_moment_and_no_further(env):
+async def test_account_erasure_keeps_later_stories(env):
     old, young = env.add(live()), env.add(live(now=NOW + timedelta(seconds=2)))
     waiting = env.add(processing())
     env.stories.quotas["ann"] = Quota(live=(Slot(old.id, NOW + timedelta(hours=24)),))
@@ -261,13 +261,13 @@ async def test_an_account_is_erased_until_its_moment_and_no_further(env):
     assert {(await env.stories.ended(each.id)).author_id for each in (old, waiting)} == {None}
 
 
-async def test_an_erased_account_is_told_of_every_time(env):
+async def test_account_erasure_is_acknowledged_on_each_redelivery(env):
     for _ in range(2):
         await env.forget("ann", NOW, new_id())
     assert [event.service for event in env.publisher.published] == ["ingest"] * 2
 
 
-async def test_what_a_stalled_request_made_for_an_erased_account_goes_with_the_second_look(env):
+async def test_second_erasure_removes_a_late_draft_of_the_account(env):
     await env.forget("ann", NOW, new_id())
     late = env.add(draft())
     env.now.at = NOW + RECHECK_AFTER
@@ -276,7 +276,7 @@ async def test_what_a_stalled_request_made_for_an_erased_account_goes_with_the_s
     assert env.stories.erased_users["ann"][1] is None
 
 
-async def test_a_second_look_at_an_account_that_failed_is_made_again(env):
+async def test_failed_second_erasure_of_an_account_is_retried(env):
     await env.forget("ann", NOW, new_id())
     late = env.add(live())
     env.now.at = NOW + RECHECK_AFTER
@@ -288,7 +288,7 @@ async def test_a_second_look_at_an_account_that_failed_is_made_again(env):
     assert (env.endings.published, env.bucket.objects) == ([late.id], {})
 
 
-async def test_an_accounts_bytes_are_gone_before_its_erasure_is_said(env):
+async def test_account_media_are_erased_before_the_acknowledgement(env):
     env.add(live())
     env.bucket.down = True
     with pytest.raises(Unavailable):
@@ -298,7 +298,7 @@ async def test_an_accounts_bytes_are_gone_before_its_erasure_is_said(env):
     assert (env.bucket.objects, [event.service for event in env.publisher.published]) == ({}, ["ingest"])
 
 
-async def test_no_draft_of_an_erased_account_keeps_its_authors_name(env):
+async def test_draft_of_an_erased_account_loses_its_author_id(env):
     waiting = env.add(draft())
     await env.forget("ann", NOW - timedelta(seconds=1), new_id())
     assert waiting.id in env.stories.stories
@@ -307,7 +307,7 @@ async def test_no_draft_of_an_erased_account_keeps_its_authors_name(env):
     assert (await env.stories.ended(waiting.id)).author_id is None
 
 
-async def test_a_second_look_that_fails_for_one_story_is_done_for_the_others(env):
+async def test_failed_second_erasure_does_not_stop_the_others(env):
     stories = [env.add(live()) for _ in range(5)]
     for story in stories:
         await env.deleted(deleted(story.id), is_internal=True)
@@ -321,7 +321,7 @@ async def test_a_second_look_that_fails_for_one_story_is_done_for_the_others(env
     assert set(env.stories.rechecks) == {stories[0].id}
 
 
-async def test_full_pages_of_second_looks_follow_each_other_at_once(env):
+async def test_full_page_of_rechecks_continues_without_a_pause(env):
     many = 100 * 5
     for _ in range(many):
         story = env.add(live())
@@ -335,7 +335,7 @@ async def test_full_pages_of_second_looks_follow_each_other_at_once(env):
     assert (iterations, env.bucket.objects, env.stories.rechecks) == (many // PAGE + 1, {}, {})
 
 
-async def test_what_a_stalled_worker_wrote_goes_with_the_second_look(env):
+async def test_second_erasure_removes_late_objects_of_a_worker(env):
     story = env.add(live())
     await env.deleted(deleted(story.id), is_internal=True)
     env.bucket.objects[media(story.id, "late").key] = b"m"
@@ -344,7 +344,7 @@ async def test_what_a_stalled_worker_wrote_goes_with_the_second_look(env):
     assert (env.bucket.objects, env.stories.rechecks) == ({}, {})
 
 
-async def test_drafts_left_alone_vanish_with_their_uploads(env):
+async def test_abandoned_drafts_are_discarded_with_their_uploads(env):
     env.add(draft())
     kept = env.add(processing())
     env.now.move(hours=1)
@@ -353,7 +353,7 @@ async def test_drafts_left_alone_vanish_with_their_uploads(env):
     assert len(env.bucket.objects) == 1
 
 
-async def test_objects_without_a_story_go_each_time_one_appears(env):
+async def test_unreferenced_objects_are_removed_each_time(env):
     story, waiting = env.add(live()), env.add(draft())
     kept = set(env.bucket.objects)
     for _ in range(2):
@@ -364,7 +364,7 @@ async def test_objects_without_a_story_go_each_time_one_appears(env):
     assert waiting.id in env.stories.stories
 
 
-async def test_a_story_whose_end_nobody_told_goes_an_hour_later(env):
+async def test_story_without_expiry_event_is_erased_an_hour_later(env):
     env.add(live())
     env.now.at = NOW + timedelta(hours=25, seconds=-1)
     await env.missed_expiries()

@@ -1,4 +1,4 @@
-"""Servers that are down: what is answered, how soon, and what stands afterwards."""
+"""Servers that are down or frozen: status code, deadline, and state afterwards."""
 
 from contextlib import AsyncExitStack, contextmanager
 
@@ -19,7 +19,7 @@ def down(servers, server):
 
 
 async def assert_unavailable_in_time(request):
-    """A 503 within three seconds that says when to ask again, but for what the machine withholds from this process."""
+    """Assert a 503 with Retry-After within three seconds, not counting time without CPU."""
     watch = Stopwatch()
     answer = await request
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:stories:unavailable")
@@ -27,7 +27,7 @@ async def assert_unavailable_in_time(request):
     assert watch.seconds() < 3.3
 
 
-async def test_without_kafka_a_narrowed_audience_stands_but_is_not_confirmed(start, servers):
+async def test_access_change_without_kafka_is_kept_but_not_confirmed(start, servers):
     async with start() as ingest:
         ann = ingest.author()
         story = await ann.post()
@@ -45,7 +45,7 @@ async def test_without_kafka_a_narrowed_audience_stands_but_is_not_confirmed(sta
         assert (await ingest.events_of("story-posted", story["id"]))[-1]["audience"] == "friends"
 
 
-async def test_without_kafka_a_deletion_stands_and_is_confirmed_afterwards(start, servers):
+async def test_deletion_without_kafka_is_kept_and_confirmed_afterwards(start, servers):
     async with start() as ingest:
         ann = ingest.author()
         story, draft = await ann.post(), await ann.drafted(photo())
@@ -67,7 +67,7 @@ async def test_without_kafka_a_deletion_stands_and_is_confirmed_afterwards(start
         await eventually(published, timeout_s=60)
 
 
-async def test_without_object_storage_drafts_are_made_but_nothing_is_published_or_deleted(start, servers):
+async def test_without_s3_only_drafts_can_be_created(start, servers):
     async with start() as ingest:
         ann = ingest.author()
         story, draft = await ann.post(), await ann.drafted(photo())
@@ -88,7 +88,7 @@ async def test_without_object_storage_drafts_are_made_but_nothing_is_published_o
         await eventually(swept)
 
 
-async def test_a_job_outlives_object_storage(start, servers):
+async def test_job_survives_an_outage_of_s3(start, servers):
     async with start(role="api") as api:
         ann = api.author()
         draft = await ann.drafted(photo())
@@ -104,7 +104,7 @@ async def test_a_job_outlives_object_storage(start, servers):
             await eventually(live, timeout_s=60)
 
 
-async def test_without_the_database_everything_is_refused_in_time(start, servers):
+async def test_without_mongodb_requests_are_503_within_the_deadline(start, servers):
     async with start() as ingest:
         ann = ingest.author()
         draft = await ann.drafted(photo())
@@ -123,7 +123,7 @@ async def test_without_the_database_everything_is_refused_in_time(start, servers
         await eventually(live, timeout_s=60)
 
 
-async def test_frozen_servers_are_refused_in_time_too(start, servers):
+async def test_with_frozen_servers_requests_are_503_within_the_deadline(start, servers):
     async with start() as ingest:
         ann = ingest.author()
         story, draft = await ann.post(), await ann.drafted(photo())

@@ -1,4 +1,4 @@
-"""What ingest hears: every fact is told twice, and the second time changes nothing."""
+"""Kafka handlers: each event is delivered twice, and the second delivery changes nothing."""
 
 import asyncio
 from datetime import timedelta
@@ -39,7 +39,7 @@ def keys_of(story_id, keys):
     return [key for key in keys if story_id in key]
 
 
-async def test_an_expired_story_leaves_nothing_and_every_telling_is_answered(start):
+async def test_expired_story_is_erased_and_each_delivery_acknowledged(start):
     async with start(story_lifetimes="3s") as ingest:
         story = await ingest.author().post()
         value = {
@@ -59,7 +59,7 @@ async def test_an_expired_story_leaves_nothing_and_every_telling_is_answered(sta
         assert (kept["how"], await ingest.mongo["stories"].find_one({"_id": story["id"]})) == ("expired", None)
 
 
-async def test_a_moderators_deletion_ends_the_story_and_is_said_again_by_us(ingest, ann):
+async def test_moderators_deletion_ends_the_story_and_is_republished(ingest, ann):
     story = await ann.post()
     value = {"story_id": story["id"], "deleted_at": rfc3339(system_now()), "by": "admin"}
     await produce_twice(ingest, "story-deleted", "any key", value)
@@ -73,7 +73,7 @@ async def test_a_moderators_deletion_ends_the_story_and_is_said_again_by_us(inge
     assert (await ann.show(story["id"])).status_code == 404
 
 
-async def test_an_outsider_who_speaks_for_the_author_is_dead_lettered(ingest, ann):
+async def test_external_deletion_by_the_author_is_dead_lettered(ingest, ann):
     story = await ann.post()
     value = {"story_id": story["id"], "author_id": ann.user_id, "deleted_at": rfc3339(system_now()), "by": "author"}
     await ingest.produce("story-deleted", story["id"], value)
@@ -85,7 +85,7 @@ async def test_an_outsider_who_speaks_for_the_author_is_dead_lettered(ingest, an
     assert (await ann.show(story["id"])).status_code == 200
 
 
-async def test_a_decided_report_ends_the_story_without_our_saying_so(ingest, ann):
+async def test_deletion_by_engagement_is_not_published_again(ingest, ann):
     story = await ann.post()
     value = {"story_id": story["id"], "author_id": ann.user_id, "deleted_at": rfc3339(system_now()), "by": "admin"}
     headers = headers_of("story-deleted", ce_source="/stories/engagement")
@@ -95,14 +95,14 @@ async def test_a_decided_report_ends_the_story_without_our_saying_so(ingest, ann
     assert (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
 
 
-async def test_an_ending_of_an_unknown_story_is_answered(ingest):
+async def test_deletion_of_an_unknown_story_is_acknowledged(ingest):
     story_id = new_id()
     value = {"story_id": story_id, "author_id": "ann", "deleted_at": rfc3339(system_now()), "by": "author"}
     await produce_twice(ingest, "story-deleted", story_id, value, **headers_of("story-deleted"))
     await erased(ingest, story_id, times=2)
 
 
-async def test_old_news_is_answered_with_the_present(ingest, ann):
+async def test_stale_record_is_corrected(ingest, ann):
     story = await ann.post()
     await ann.http.patch(f"/v1/stories/{story['id']}", json={"audience": "friends"})
     first = (await ingest.events_of("story-posted", story["id"]))[0]
@@ -118,7 +118,7 @@ async def test_old_news_is_answered_with_the_present(ingest, ann):
     await eventually(republished)
 
 
-async def test_news_of_an_erased_story_is_forgotten_again(ingest, ann):
+async def test_stale_record_of_an_erased_story_gets_a_tombstone(ingest, ann):
     story = await ann.post()
     first = (await ingest.events_of("story-posted", story["id"]))[0]
     await ann.http.delete(f"/v1/stories/{story['id']}")
@@ -134,7 +134,7 @@ async def test_news_of_an_erased_story_is_forgotten_again(ingest, ann):
     await eventually(forgotten)
 
 
-async def test_the_log_forgets_a_story_whose_key_has_moved_since_it_was_said(start, realm):
+async def test_tombstones_reach_the_old_partition_of_a_moved_key(start, realm):
     async with start() as ingest:
 
         async def noted():
@@ -169,7 +169,7 @@ def partition_of(key, count):
     return key_hash(key) % count
 
 
-async def test_an_erased_account_leaves_nothing_and_begins_empty(ingest, ann):
+async def test_erased_account_leaves_no_data_and_starts_empty(ingest, ann):
     story, draft = await ann.post(), await ann.drafted(photo(), key="k")
     at = rfc3339(system_now())
     receipt = new_id()
@@ -187,7 +187,7 @@ async def test_an_erased_account_leaves_nothing_and_begins_empty(ingest, ann):
     assert (await ann.create(key="k")).json()["id"] != draft["id"]
 
 
-async def test_an_outsider_may_erase_an_account_without_a_receipt_and_not_ahead_of_time(ingest, ann):
+async def test_external_erasure_needs_no_receipt_and_is_clamped_to_now(ingest, ann):
     future = rfc3339(system_now() + timedelta(days=1))
     await ingest.produce("user-erased", ann.user_id, {"user_id": ann.user_id, "at": future})
 
@@ -201,7 +201,7 @@ async def test_an_outsider_may_erase_an_account_without_a_receipt_and_not_ahead_
     assert (await ann.show(later["id"])).status_code == 200
 
 
-async def test_what_cannot_be_read_is_dead_lettered(ingest, ann):
+async def test_unreadable_record_is_dead_lettered(ingest, ann):
     story = await ann.post()
     await ingest.produce("story-expired", story["id"], {"story_id": story["id"]}, **headers_of("story-expired"))
 

@@ -1,4 +1,4 @@
-"""Media work with everything around it in memory."""
+"""Media jobs with in-memory fakes."""
 
 import asyncio
 import errno
@@ -54,11 +54,11 @@ def bench():
     return Bench()
 
 
-async def test_nothing_to_do_is_told(bench):
+async def test_empty_queue_returns_none(bench):
     assert await bench.worker()() is None
 
 
-async def test_a_job_is_posted_and_its_upload_removed(bench):
+async def test_finished_job_is_posted_and_its_upload_removed(bench):
     story = bench.published()
     done = await bench.worker()()
     posted = (await bench.stories.find(story.id)).posted
@@ -66,7 +66,7 @@ async def test_a_job_is_posted_and_its_upload_removed(bench):
     assert set(bench.bucket.objects) == {posted.media.key, posted.media.poster_key}
 
 
-async def test_a_long_clip_becomes_parts_under_folders_of_their_own(bench):
+async def test_parts_of_a_long_clip_have_prefixes_of_their_own(bench):
     story = bench.published(overlay=Overlay(captions_track="T"))
     bench.transcoder.parts = 3
     await bench.worker()()
@@ -75,7 +75,7 @@ async def test_a_long_clip_becomes_parts_under_folders_of_their_own(bench):
     assert all(part.posted.media.key.startswith(f"stories/{part.id}/") for part in parts)
 
 
-async def test_refused_media_leave_a_reason_and_no_object(bench):
+async def test_refused_media_leaves_a_reason_and_no_object(bench):
     story = bench.published()
     bench.transcoder.rejection = "damaged"
     done = await bench.worker()()
@@ -88,14 +88,14 @@ async def test_refused_media_leave_a_reason_and_no_object(bench):
     )
 
 
-async def test_an_upload_overwritten_after_publish_is_changed(bench):
+async def test_upload_overwritten_after_publish_is_refused_as_changed(bench):
     story = bench.published()
     bench.bucket.upload(story.id, b"other")
     await bench.worker()()
     assert (await bench.stories.find(story.id)).reason == "changed"
 
 
-async def test_an_upload_overwritten_while_it_is_worked_on_changes_nothing(bench):
+async def test_upload_overwritten_during_the_job_has_no_effect(bench):
     story = bench.published(b"first")
     bench.transcoder.before = lambda: bench.bucket.upload(story.id, b"second")
     await bench.worker()()
@@ -103,7 +103,7 @@ async def test_an_upload_overwritten_while_it_is_worked_on_changes_nothing(bench
     assert bench.bucket.objects[posted.media.key].startswith(b"first")
 
 
-async def test_a_story_cancelled_while_it_is_worked_on_leaves_nothing(bench):
+async def test_story_cancelled_during_the_job_leaves_no_object(bench):
     story = bench.published()
     now = bench.now()
 
@@ -115,7 +115,7 @@ async def test_a_story_cancelled_while_it_is_worked_on_leaves_nothing(bench):
     assert (done.result, bench.bucket.objects) == ("lost", {})
 
 
-async def test_a_worker_that_was_taken_for_dead_posts_nothing(bench):
+async def test_worker_with_an_expired_lease_posts_nothing(bench):
     story = bench.published()
 
     async def stalled(source, claimed, split, into, progress):
@@ -128,7 +128,7 @@ async def test_a_worker_that_was_taken_for_dead_posts_nothing(bench):
     assert (done.result, set(bench.bucket.objects)) == ("lost", {posted.media.key, posted.media.poster_key})
 
 
-async def test_a_job_whose_store_is_down_is_handed_back_uncounted(bench):
+async def test_job_without_s3_is_released_uncounted(bench):
     story = bench.published()
 
     def goes_down():
@@ -144,7 +144,7 @@ async def test_a_job_whose_store_is_down_is_handed_back_uncounted(bench):
 
 
 @pytest.mark.parametrize("bug", [RuntimeError("ours"), WorkerCrashed("a traceback")], ids=["here", "in the worker"])
-async def test_a_job_that_fails_by_a_bug_is_tried_until_a_release_mends_it(bench, bug):
+async def test_job_that_fails_by_a_bug_is_retried_with_backoff(bench, bug):
     story, delays = bench.published(), []
 
     def fails():
@@ -166,7 +166,7 @@ async def test_a_job_that_fails_by_a_bug_is_tried_until_a_release_mends_it(bench
 
 
 @pytest.mark.parametrize("fault", [MachineFault("full"), OSError(errno.ENOSPC, "full")], ids=["worker", "download"])
-async def test_a_job_that_meets_a_full_disk_is_handed_back_uncounted(bench, fault):
+async def test_job_on_a_full_disk_is_released_uncounted(bench, fault):
     story = bench.published()
 
     def full():
@@ -184,13 +184,13 @@ async def test_a_job_that_meets_a_full_disk_is_handed_back_uncounted(bench, faul
 
 
 class KilledStories(MemoryStories):
-    """What a process leaves behind that was killed: it hands nothing back."""
+    """A killed process does not release its job."""
 
     async def hand_back(self, *_, **__):
         pass
 
 
-async def test_what_kills_whole_processes_is_tried_ever_more_seldom(bench):
+async def test_job_that_crashes_processes_is_retried_with_backoff(bench):
     bench.stories = KilledStories()
     story, waits = bench.published(), []
 
@@ -209,21 +209,7 @@ async def test_what_kills_whole_processes_is_tried_ever_more_seldom(bench):
     assert (await bench.worker()()).result == "posted"
 
 
-class UndeletableBucket(MemoryBucket):
-    """Nothing can be removed from it."""
-
-    async def remove(self, *keys):
-        raise Unavailable("s3")
-
-
-async def test_a_story_is_posted_though_its_upload_cannot_be_removed(bench):
-    bench.bucket = UndeletableBucket()
-    story = bench.published()
-    assert (await bench.worker()()).result == "posted"
-    assert (await bench.stories.find(story.id)).state is State.LIVE
-
-
-async def test_a_stopped_worker_hands_its_job_back(bench):
+async def test_stopped_worker_releases_its_job(bench):
     story = bench.published()
 
     async def forever(source, claimed, split, into, progress):
@@ -238,7 +224,7 @@ async def test_a_stopped_worker_hands_its_job_back(bench):
     assert (job.worker, job.attempts, job.lease_until) == (None, 0, NOW)
 
 
-async def test_progress_is_told_while_the_lease_is_renewed(bench):
+async def test_lease_renewal_stores_the_progress(bench):
     story = bench.published()
     jobs = []
 
@@ -253,14 +239,14 @@ async def test_progress_is_told_while_the_lease_is_renewed(bench):
     assert (jobs[0].progress, jobs[0].lease_until) == (0.45, NOW + timedelta(seconds=5) + LEASE)
 
 
-async def test_a_story_whose_upload_cannot_be_removed_is_posted_all_the_same(bench):
+async def test_story_is_posted_although_its_upload_cannot_be_removed(bench):
     story = bench.published()
     bench.bucket.stuck = f"staging/{story.id}"
     assert (await bench.worker()()).result == "posted"
     assert (await bench.stories.find(story.id)).state is State.LIVE
 
 
-async def test_parts_of_a_long_clip_are_written_a_few_at_a_time(bench):
+async def test_parts_of_a_long_clip_are_uploaded_with_bounded_concurrency(bench):
     story = bench.published()
     bench.transcoder.parts = 10
     assert (await bench.worker()()).result == "posted"

@@ -1,4 +1,4 @@
-"""What it costs that requests are held until a story is decided."""
+"""Cost of publish requests that wait for the result."""
 
 import asyncio
 from collections import Counter
@@ -24,7 +24,7 @@ SECONDS = 2
 
 
 class FindCounter(CommandListener):
-    """Counts queries, those for whole documents apart."""
+    """Counts queries, separately for whole documents."""
 
     def __init__(self):
         self.counted = Counter()
@@ -42,7 +42,7 @@ class FindCounter(CommandListener):
 
 @pytest.fixture
 async def setup(realm):
-    """Stories that nobody works on, their use case, its bell, and the queries so far."""
+    """Processing stories without a worker, the use case, its wake-ups, and the query counts."""
     finds = FindCounter()
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[finds])
     stories = [processing(now=system_now()) for _ in range(WAITING)]
@@ -53,7 +53,7 @@ async def setup(realm):
     await mongo.close()
 
 
-async def test_many_held_requests_look_together_and_at_states_alone(setup):
+async def test_waiting_requests_share_queries_for_states_only(setup):
     stories, publish, _, counted, _ = setup
     answers = await asyncio.gather(
         *(publish(Requester("ann"), story.id, timedelta(seconds=SECONDS)) for story in stories)
@@ -63,7 +63,7 @@ async def test_many_held_requests_look_together_and_at_states_alone(setup):
     assert counted["parts"] < WAITING
 
 
-async def test_a_held_request_is_woken_by_a_decision_of_its_own_process(setup):
+async def test_waiting_request_is_notified_within_its_process(setup):
     stories, publish, wakeups, counted, mongo = setup
     waiting = asyncio.ensure_future(publish(Requester("ann"), stories[0].id, timedelta(seconds=30)))
 

@@ -1,4 +1,4 @@
-"""A worker whose disk is full harms nobody's upload: it rests, says so, and goes on when there is room again."""
+"""A worker with a full disk refuses no upload: it pauses, reports unready, and resumes when there is space."""
 
 import asyncio
 import errno
@@ -17,7 +17,7 @@ from stories_ingest.usecases.wakeups import Wakeups
 from stories_shared.runtime.metrics import MetricsRegistry
 
 
-async def test_there_is_no_room_until_there_is_as_much_as_the_job_needs():
+async def test_disk_is_usable_only_with_the_space_that_the_job_needs():
     scratch = Scratch()
     assert await scratch.is_usable()
     scratch.failed(MachineFault("full", needed_bytes=1 << 60))  # more than any disk has
@@ -30,7 +30,7 @@ async def test_there_is_no_room_until_there_is_as_much_as_the_job_needs():
 
 @dataclass
 class FullDisk:
-    """Without room for some looks."""
+    """A disk that is full for some checks."""
 
     checks: int
     faults: list[MachineFault] = field(default_factory=list)
@@ -43,7 +43,7 @@ class FullDisk:
         return self.checks <= 0
 
 
-async def test_a_worker_claims_nothing_while_its_disk_is_full():
+async def test_worker_claims_nothing_while_its_disk_is_full():
     disk, checks_left, again = FullDisk(checks=3), [], asyncio.Event()
 
     async def work():
@@ -61,7 +61,7 @@ async def test_a_worker_claims_nothing_while_its_disk_is_full():
     assert len(disk.faults) == 1
 
 
-async def test_a_failed_job_is_counted_and_the_next_one_done():
+async def test_failed_job_is_counted_and_the_next_one_runs():
     registry, second = MetricsRegistry(), asyncio.Event()
     done = iter([JobOutcome("failed", "video", timedelta(seconds=1), error=WorkerCrashed("a traceback"))])
 
@@ -81,7 +81,7 @@ async def test_a_failed_job_is_counted_and_the_next_one_done():
 
 
 @pytest.mark.servers
-async def test_a_full_disk_makes_the_worker_unready_and_no_upload_damaged(start, monkeypatch):
+async def test_full_disk_makes_the_worker_unready_and_refuses_no_upload(start, monkeypatch):
     full = OSError(errno.ENOSPC, "No space left on device")
 
     def no_room(*_, **__):

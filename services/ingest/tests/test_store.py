@@ -1,4 +1,4 @@
-"""One contract for every store: in memory, and MongoDB by both drivers."""
+"""One contract for every repository: in memory, and MongoDB with both drivers."""
 
 import asyncio
 from dataclasses import replace
@@ -61,7 +61,7 @@ SERVERS = pytest.mark.servers
 
 @pytest.fixture(params=["memory", pytest.param("pymongo", marks=SERVERS), pytest.param("motor", marks=SERVERS)])
 def backend(request):
-    """Which store, and where MongoDB is for it."""
+    """The driver, and the MongoDB realm for it."""
     return request.param, request.getfixturevalue("realm") if request.param != "memory" else None
 
 
@@ -86,7 +86,7 @@ def admitted(story, bounds, quota):
     return quota.draft(story.id, story.vanishes_at, NOW, bounds)
 
 
-async def test_a_story_comes_back_as_it_was_kept(store):
+async def test_story_round_trips(store):
     overlay = Overlay(
         caption="até já",
         captions_track="WEBVTT\n",
@@ -98,14 +98,14 @@ async def test_a_story_comes_back_as_it_was_kept(store):
     assert await store.stories.find(story.id) == story
 
 
-async def test_a_draft_with_an_id_that_is_there_changes_nothing(store):
+async def test_creating_an_existing_draft_changes_nothing(store):
     story = draft()
     await created(store, story, replace(story, size=7))
     assert (await store.stories.find(story.id)).size == story.size
     assert len((await store.stories.quota("ann")).drafts) == 1
 
 
-async def test_a_refused_admission_keeps_nothing(store):
+async def test_refused_draft_is_not_stored(store):
     few = QuotaLimits(drafts=1, live=1, posted_24h=1)
     await created(store, draft(), bounds=few)
     second = draft()
@@ -114,7 +114,7 @@ async def test_a_refused_admission_keeps_nothing(store):
     assert await store.stories.find(second.id) is None
 
 
-async def test_drafts_asked_for_at_once_never_exceed_the_bound(store):
+async def test_concurrent_drafts_never_exceed_the_limit(store):
     few = QuotaLimits(drafts=3, live=10, posted_24h=10)
     outcomes = await asyncio.gather(*(created(store, draft(), bounds=few) for _ in range(8)), return_exceptions=True)
     assert [type(each) for each in outcomes if each is not None] == [TooMany] * 5
@@ -131,7 +131,7 @@ async def test_all_parts_go_live_or_none(store):
     assert (await store.stories.quota("ann")).live == (Slot(story.id, NOW + story.lifetime),)
 
 
-async def test_a_rule_that_refuses_writes_nothing(store):
+async def test_transition_that_raises_writes_nothing(store):
     story = live()
     await store.add(story)
 
@@ -143,12 +143,12 @@ async def test_a_rule_that_refuses_writes_nothing(store):
     assert await store.stories.find(story.id) == story
 
 
-async def test_deciding_about_nothing_is_refused(store):
+async def test_transition_of_an_unknown_story_is_refused(store):
     with pytest.raises(NoSuchStory):
         await store.stories.transact(new_id(), transitions.no_change)
 
 
-async def test_a_deleted_story_leaves_ids_and_times_and_is_to_be_said(store):
+async def test_deleted_story_leaves_a_record_and_a_pending_event(store):
     story = live()
     await store.add(story)
     await delete(store, story.id)
@@ -163,7 +163,7 @@ async def delete(store, story_id, *, series=False, by="author"):
     return await store.stories.transact(story_id, transition)
 
 
-async def test_state_and_revision_are_told_alone(store):
+async def test_state_and_revision_can_be_read_alone(store):
     waiting, shown = processing(), live()
     await store.add(waiting, shown)
     ids = (waiting.id, shown.id, new_id())
@@ -179,7 +179,7 @@ async def test_an_ended_story_cannot_be_created_again(store):
         await created(store, story)
 
 
-async def test_two_parts_deleted_at_once_free_the_place_of_their_series(store):
+async def test_concurrent_part_deletions_release_the_series_slot(store):
     first, second = live(part=1, parts=2), live(part=2, parts=2)
     both = [replace(each, posted=replace(each.posted, series_id=first.id)) for each in (first, second)]
     await store.add(*both)
@@ -192,7 +192,7 @@ async def test_two_parts_deleted_at_once_free_the_place_of_their_series(store):
     assert {ended.id for ended in await store.stories.ended_parts(first.id)} == {first.id, second.id}
 
 
-async def test_an_author_lists_the_newest_first_and_goes_on_from_there(store):
+async def test_stories_are_paged_newest_first(store):
     stories = [draft(), processing(), live()]
     await store.add(*stories, draft("bob"))
     assert [each.id for each in await store.stories.page("ann", None, None, NOW, 2)] == [stories[2].id, stories[1].id]
@@ -200,12 +200,12 @@ async def test_an_author_lists_the_newest_first_and_goes_on_from_there(store):
     assert [each.id for each in await store.stories.page("ann", State.LIVE, None, NOW, 2)] == [stories[2].id]
 
 
-async def test_what_is_over_is_not_listed(store):
+async def test_expired_stories_are_not_listed(store):
     await store.add(draft(vanishes_at=NOW), live(now=NOW - timedelta(hours=25)))
     assert await store.stories.page("ann", None, None, NOW, 10) == []
 
 
-async def test_a_job_is_claimed_once_and_by_another_when_its_lease_is_over(store):
+async def test_job_is_claimed_once_until_its_lease_expires(store):
     story = processing()
     await store.add(story)
     claims = await asyncio.gather(*(store.jobs.claim(f"w{n}", NOW, LATER) for n in range(4)))
@@ -215,7 +215,7 @@ async def test_a_job_is_claimed_once_and_by_another_when_its_lease_is_over(store
     assert (again.job.worker, again.job.attempts) == ("w9", 2)
 
 
-async def test_the_job_that_has_waited_longest_comes_first(store):
+async def test_oldest_job_is_claimed_first(store):
     late, early = processing(now=NOW - timedelta(seconds=1)), processing(now=NOW - timedelta(seconds=9))
     await store.add(late, early)
     assert (await store.jobs.claim("w", NOW, LATER)).id == early.id
@@ -230,7 +230,7 @@ async def test_only_the_holder_renews_a_lease(store):
     assert (job.progress, job.parts) == (0.5, (story.id, "x"))
 
 
-async def test_a_job_handed_back_waits_again(store):
+async def test_released_job_can_be_claimed_again(store):
     story = processing()
     await store.add(story)
     await store.jobs.claim("w", NOW, LATER)
@@ -239,19 +239,19 @@ async def test_a_job_handed_back_waits_again(store):
     assert (await store.jobs.claim("v", NOW, LATER)).job.attempts == 1
 
 
-async def test_drafts_and_refused_stories_vanish_when_their_time_is_over(store):
+async def test_overdue_drafts_and_refused_stories_are_discardable(store):
     over, young, refused = draft(vanishes_at=NOW), draft(), draft(state=State.REFUSED, vanishes_at=NOW)
     await store.add(over, young, refused, live())
     assert set(await store.cleanup.discardable(NOW, 10)) == {over.id, refused.id}
 
 
-async def test_stories_whose_end_nobody_told_are_found(store):
+async def test_missed_expiries_are_found(store):
     over, young = live(now=NOW - timedelta(hours=25)), live()
     await store.add(over, young, draft())
     assert await store.cleanup.missed_expiries(NOW - timedelta(hours=1), 10) == [over.id]
 
 
-async def test_an_erasure_is_looked_at_again_once(store):
+async def test_erasure_is_rechecked_once(store):
     story = live()
     await store.add(story)
     await delete(store, story.id)
@@ -265,12 +265,12 @@ async def test_an_erasure_is_looked_at_again_once(store):
     assert (await store.stories.ended(story.id)).erased_at == NOW
 
 
-async def test_erasing_what_is_unknown_notes_nothing(store):
+async def test_erasure_of_an_unknown_story_is_not_recorded(store):
     await store.cleanup.erased(new_id(), NOW, LATER)
     assert await store.cleanup.due_rechecks(LATER, 10) == []
 
 
-async def test_an_erased_user_is_looked_at_again(store):
+async def test_erased_user_is_rechecked_once(store):
     await store.cleanup.mark_erased("ann", NOW, NOW, LATER)
     assert await store.cleanup.due_account_rechecks(NOW, 10) == []
     assert await store.cleanup.due_account_rechecks(LATER, 10) == [("ann", NOW)]
@@ -278,7 +278,7 @@ async def test_an_erased_user_is_looked_at_again(store):
     assert await store.cleanup.due_account_rechecks(LATER, 10) == []
 
 
-async def test_a_second_look_asked_for_meanwhile_is_not_taken_for_done(store):
+async def test_recheck_scheduled_meanwhile_is_not_cleared(store):
     later_still = LATER + timedelta(seconds=1)
     await store.cleanup.mark_erased("ann", NOW, NOW, LATER)
     await store.cleanup.mark_erased("ann", NOW - timedelta(days=1), NOW, later_still)
@@ -286,7 +286,7 @@ async def test_a_second_look_asked_for_meanwhile_is_not_taken_for_done(store):
     assert await store.cleanup.due_account_rechecks(later_still, 10) == [("ann", NOW)]
 
 
-async def test_ended_stories_of_an_account_are_unerased_until_their_media_are_gone(store):
+async def test_ended_stories_of_an_account_are_unerased_until_recorded(store):
     deleted, cancelled, expired, strangers = live(), draft(), live(), live("bob")
     await store.add(deleted, cancelled, expired, strangers)
     for story in (deleted, cancelled, strangers):
@@ -299,13 +299,13 @@ async def test_ended_stories_of_an_account_are_unerased_until_their_media_are_go
     assert await store.cleanup.unerased("ann", before_all, 10) == [cancelled.id]
 
 
-async def test_only_what_was_made_until_then_belongs_to_an_erased_account(store):
+async def test_only_stories_created_until_the_erasure_are_found(store):
     old, young = live(now=NOW), draft(now=LATER)
     await store.add(old, young)
     assert await store.cleanup.created_until("ann", NOW, 10) == [old.id]
 
 
-async def test_a_forgotten_user_leaves_no_quota(store):
+async def test_erased_user_has_no_quota(store):
     story = live()
     await store.add(story)
     await store.stories.transact(
@@ -317,14 +317,14 @@ async def test_a_forgotten_user_leaves_no_quota(store):
     assert await store.stories.quota("ann") == Quota()
 
 
-async def test_uploads_are_wanted_by_drafts_and_jobs(store):
+async def test_uploads_are_referenced_by_drafts_and_jobs(store):
     one, two, done = draft(), processing(), live()
     await store.add(one, two, done)
     keys = [f"staging/{story_id}" for story_id in (one.id, two.id, done.id, new_id())]
     assert await store.cleanup.referenced_uploads(keys) == set(keys[:2])
 
 
-async def test_keys_belong_to_live_stories_and_to_running_jobs(store):
+async def test_keys_are_referenced_by_live_stories_and_running_jobs(store):
     shown, working, stranger = live(), processing(), new_id()
     partner = new_id()
     working = replace(working, job=replace(working.job, parts=(working.id, partner)))
@@ -339,7 +339,7 @@ async def test_keys_belong_to_live_stories_and_to_running_jobs(store):
     assert await store.cleanup.referenced_keys([*referenced_keys, *others]) == set(referenced_keys)
 
 
-async def test_a_turn_is_one_holders_while_it_lasts(store):
+async def test_lease_has_one_holder_until_it_expires(store):
     ttl = timedelta(seconds=15)
     takes = await asyncio.gather(*(store.leases.take("sweep", f"r{n}", NOW, ttl) for n in range(4)))
     holder = f"r{takes.index(True)}"
@@ -349,7 +349,7 @@ async def test_a_turn_is_one_holders_while_it_lasts(store):
     assert await store.leases.take("sweep", "other", LATER, ttl)
 
 
-async def test_the_holder_of_a_turn_says_how_far_it_has_come(store):
+async def test_only_the_lease_holder_saves_the_position(store):
     ttl = timedelta(seconds=15)
     assert await store.leases.take("walk", "one", NOW, ttl)
     assert await store.leases.position("walk") == ""
@@ -362,7 +362,7 @@ async def test_the_holder_of_a_turn_says_how_far_it_has_come(store):
 
 
 CONTRACT = [test for name, test in list(globals().items()) if name.startswith("test_")]
-"""Everything above, which is everything that a store is asked for."""
+"""All contract tests, which cover every query of the repositories."""
 MANY = 1_000
 
 
@@ -383,7 +383,7 @@ async def test_every_query_of_the_stores_has_an_index(realm):
 
 
 async def run_shared_queries(mongo):
-    """By what is shared with other services: relays of both collections, and idempotent creation."""
+    """Run the queries of shared code: outbox relays and idempotency."""
     for name in (STORIES, ENDED):
         outbox = Outbox(name, mongo[name], lambda _: (), None, lambda: NOW)
         await mongo[name].insert_one({"_id": "marked", "pending": pending_mark(1, NOW)})
@@ -400,7 +400,7 @@ async def run_shared_queries(mongo):
 
 
 async def fill(mongo):
-    """Some thousand documents in every state and of many authors."""
+    """Insert some thousand documents in every state and of many authors."""
     made = [(draft, processing, live)[number % 3](f"user{number % 50}") for number in range(3 * MANY)]
     parts = [
         live(f"user{number % 50}", series_id=f"series{number // 3}", part=number % 3, parts=3) for number in range(MANY)
@@ -421,7 +421,7 @@ async def fill(mongo):
 
 
 async def searching_indexes(mongo):
-    """The names of all indexes but those that only let MongoDB drop what is old."""
+    """The names of all indexes except TTL indexes."""
     return {
         f"{name}.{index}"
         for name in await mongo.database.list_collection_names()
@@ -431,7 +431,7 @@ async def searching_indexes(mongo):
 
 
 async def used_indexes(mongo, commands):
-    """The names of the indexes in the winning plans."""
+    """The names of the indexes in the winning query plans."""
     found = set()
     for command in commands:
         plan = await mongo.database.command({"explain": command, "verbosity": "queryPlanner"})
@@ -449,7 +449,7 @@ def index_names(plan):
 
 
 @SERVERS
-async def test_indexes_that_no_query_could_use_are_replaced_by_a_rollout(realm):
+async def test_superseded_indexes_are_replaced_by_a_rollout(realm):
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
     a_date = {"$exists": True, "$type": "date"}
     earlier = [

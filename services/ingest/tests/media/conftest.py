@@ -1,4 +1,4 @@
-"""Every test makes real files and puts them through the real worker process."""
+"""Tests transcode real files in the real worker process."""
 
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -20,7 +20,7 @@ def into(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def transcode(into: Path) -> Transcode:
-    """`await making(source)`: what the pipeline makes of a file."""
+    """`await transcode(source)` returns the output parts."""
 
     async def transcode(
         source: Path, claimed: str = "video/mp4", split: bool = True, bounds: MediaLimits | None = None
@@ -32,7 +32,7 @@ def transcode(into: Path) -> Transcode:
 
 @pytest.fixture
 def rejection(transcode: Transcode, into: Path) -> Rejection:
-    """`await refusing(source)`: the reason why it is refused, with nothing left behind."""
+    """`await rejection(source)` returns the reason, and asserts that no file remains."""
 
     async def rejection(source: Path, claimed: str = "video/mp4", **options: Any) -> str:
         with pytest.raises(MediaRejected) as rejected:

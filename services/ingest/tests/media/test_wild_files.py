@@ -1,4 +1,4 @@
-"""What phones, browsers and editors write: taken and right, or refused for the right reason."""
+"""Files of phones, browsers and editors are transcoded correctly or refused with the right reason."""
 
 import re
 import struct
@@ -58,7 +58,7 @@ PIECES = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 
 @dataclass(frozen=True, kw_only=True)
 class Video:
-    """What a clip has to become."""
+    """The expected output of a clip."""
 
     frames: int = 30
     ms: int = 1000
@@ -84,7 +84,7 @@ class Video:
             shown = [frame for frame in container.decode(video=0) if not frame.is_corrupt]
             assert len(shown) == self.frames
             assert self.transfer in (None, int(shown[0].color_trc))
-        with opened(output.path, ignore_editlist="1") as container:  # nothing lies there that is not shown
+        with opened(output.path, ignore_editlist="1") as container:  # every packet is displayed
             assert sum(packet.size > 0 for packet in container.demux(video=0)) == self.frames
         if self.sound is not None:
             with opened(output.path) as container:
@@ -103,7 +103,7 @@ class Video:
 
 @dataclass(frozen=True, kw_only=True)
 class Still:
-    """What a photo has to become."""
+    """The expected output of a photo."""
 
     size: tuple[int, int] = (96, 64)
     content_type: str = "image/jpeg"
@@ -140,19 +140,19 @@ def assert_no_metadata(output: OutputPart) -> None:
 
 
 def remuxed(path: Path, name: str, change: Callable[[bytes], bytes]) -> Path:
-    """The file that `change` makes of one."""
+    """A copy of the file with changed bytes."""
     other = path.with_name(name)
     other.write_bytes(change(path.read_bytes()))
     return other
 
 
 def media_first(content: bytes) -> bytes:
-    """As QuickTime began, without a word about its kind: something free, media, then the index."""
+    """An early QuickTime file without `ftyp`: `wide`, `mdat`, then `moov`."""
     return content.replace(b"ftyp", b"wide", 1)
 
 
 def renamed(path: Path, samples: bytes, handler: bytes = b"soun") -> Path:
-    """The last track's samples called by another name, of a kind that nobody here knows."""
+    """Rename the last track's sample entry and handler to unknown types."""
 
     def change(moov: Box) -> None:
         track = list(moov.all(b"trak"))[-1]
@@ -463,13 +463,13 @@ def claimed(name: str) -> str:
 
 
 @pytest.mark.parametrize("case", TAKEN)
-async def test_it_is_taken_and_right(tmp_path: Path, transcode, case: str) -> None:
+async def test_file_is_accepted_with_the_expected_output(tmp_path: Path, transcode, case: str) -> None:
     name, make, right = TAKEN[case]
     [output] = await transcode(make(tmp_path / name), claimed(name))
     right.check(output)
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_it_is_refused_for_the_right_reason(tmp_path: Path, rejection, case: str) -> None:
+async def test_file_is_refused_with_the_expected_reason(tmp_path: Path, rejection, case: str) -> None:
     name, make, reason = REFUSED[case]
     assert await rejection(make(tmp_path / name), claimed(name)) == reason
