@@ -313,7 +313,7 @@ async def test_failed_second_erasure_does_not_stop_the_others(env):
         await env.deleted(deleted(story.id), is_internal=True)
     stuck, *others = [media(story.id, "late").key for story in stories]
     env.bucket.objects |= dict.fromkeys([stuck, *others], b"m")
-    env.bucket.stuck = stuck
+    env.bucket.undeletable = stuck
     env.now.at = NOW + RECHECK_AFTER
     with pytest.raises(Unavailable):
         await env.recheck()

@@ -186,7 +186,7 @@ async def test_job_on_a_full_disk_is_released_uncounted(bench, fault):
 class KilledStories(MemoryStories):
     """A killed process does not release its job."""
 
-    async def hand_back(self, *_, **__):
+    async def release(self, *_, **__):
         pass
 
 
@@ -241,7 +241,7 @@ async def test_lease_renewal_stores_the_progress(bench):
 
 async def test_story_is_posted_although_its_upload_cannot_be_removed(bench):
     story = bench.published()
-    bench.bucket.stuck = f"staging/{story.id}"
+    bench.bucket.undeletable = f"staging/{story.id}"
     assert (await bench.worker()()).result == "posted"
     assert (await bench.stories.find(story.id)).state is State.LIVE
 

@@ -41,7 +41,7 @@ class FindCounter(CommandListener):
 
 
 @pytest.fixture
-async def setup(realm):
+async def publishing(realm):
     """Processing stories without a worker, the use case, its wake-ups, and the query counts."""
     finds = FindCounter()
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[finds])
@@ -53,8 +53,8 @@ async def setup(realm):
     await mongo.close()
 
 
-async def test_waiting_requests_share_queries_for_states_only(setup):
-    stories, publish, _, counted, _ = setup
+async def test_waiting_requests_share_queries_for_states_only(publishing):
+    stories, publish, _, counted, _ = publishing
     answers = await asyncio.gather(
         *(publish(Requester("ann"), story.id, timedelta(seconds=SECONDS)) for story in stories)
     )
@@ -63,8 +63,8 @@ async def test_waiting_requests_share_queries_for_states_only(setup):
     assert counted["parts"] < WAITING
 
 
-async def test_waiting_request_is_notified_within_its_process(setup):
-    stories, publish, wakeups, counted, mongo = setup
+async def test_waiting_request_is_notified_within_its_process(publishing):
+    stories, publish, wakeups, counted, mongo = publishing
     waiting = asyncio.ensure_future(publish(Requester("ann"), stories[0].id, timedelta(seconds=30)))
 
     async def queried():

@@ -234,7 +234,7 @@ async def test_released_job_can_be_claimed_again(store):
     story = processing()
     await store.add(story)
     await store.jobs.claim("w", NOW, LATER)
-    await store.jobs.hand_back(story.id, "w", NOW, counted=False)
+    await store.jobs.release(story.id, "w", NOW, counted=False)
     assert await store.jobs.waiting(NOW) == 1
     assert (await store.jobs.claim("v", NOW, LATER)).job.attempts == 1
 
@@ -255,7 +255,7 @@ async def test_erasure_is_rechecked_once(store):
     story = live()
     await store.add(story)
     await delete(store, story.id)
-    await store.cleanup.erased(story.id, NOW, LATER)
+    await store.cleanup.record_erasure(story.id, NOW, LATER)
     assert (await store.cleanup.due_rechecks(NOW, 10), await store.cleanup.due_rechecks(LATER, 10)) == (
         [],
         [story.id],
@@ -266,12 +266,12 @@ async def test_erasure_is_rechecked_once(store):
 
 
 async def test_erasure_of_an_unknown_story_is_not_recorded(store):
-    await store.cleanup.erased(new_id(), NOW, LATER)
+    await store.cleanup.record_erasure(new_id(), NOW, LATER)
     assert await store.cleanup.due_rechecks(LATER, 10) == []
 
 
 async def test_erased_user_is_rechecked_once(store):
-    await store.cleanup.mark_erased("ann", NOW, NOW, LATER)
+    await store.cleanup.record_account_erasure("ann", NOW, NOW, LATER)
     assert await store.cleanup.due_account_rechecks(NOW, 10) == []
     assert await store.cleanup.due_account_rechecks(LATER, 10) == [("ann", NOW)]
     await store.cleanup.clear_account_recheck("ann", LATER)
@@ -280,8 +280,8 @@ async def test_erased_user_is_rechecked_once(store):
 
 async def test_recheck_scheduled_meanwhile_is_not_cleared(store):
     later_still = LATER + timedelta(seconds=1)
-    await store.cleanup.mark_erased("ann", NOW, NOW, LATER)
-    await store.cleanup.mark_erased("ann", NOW - timedelta(days=1), NOW, later_still)
+    await store.cleanup.record_account_erasure("ann", NOW, NOW, LATER)
+    await store.cleanup.record_account_erasure("ann", NOW - timedelta(days=1), NOW, later_still)
     await store.cleanup.clear_account_recheck("ann", LATER)
     assert await store.cleanup.due_account_rechecks(later_still, 10) == [("ann", NOW)]
 
@@ -295,7 +295,7 @@ async def test_ended_stories_of_an_account_are_unerased_until_recorded(store):
     before_all = NOW - timedelta(days=1)
     assert set(await store.cleanup.unerased("ann", before_all, 10)) == {deleted.id, cancelled.id}
     assert len(await store.cleanup.unerased("ann", expired.posted.expires_at, 10)) == 3
-    await store.cleanup.erased(deleted.id, NOW, LATER)
+    await store.cleanup.record_erasure(deleted.id, NOW, LATER)
     assert await store.cleanup.unerased("ann", before_all, 10) == [cancelled.id]
 
 
@@ -313,7 +313,7 @@ async def test_erased_user_has_no_quota(store):
         lambda snapshot: transitions.StoryChange(Quota().commit(story.id, NOW, LATER), upserts=(snapshot.story,)),
     )
     await delete(store, story.id, by="erasure")
-    await store.cleanup.forget("ann", NOW)
+    await store.cleanup.delete_user_records("ann", NOW)
     assert await store.stories.quota("ann") == Quota()
 
 
@@ -341,21 +341,21 @@ async def test_keys_are_referenced_by_live_stories_and_running_jobs(store):
 
 async def test_lease_has_one_holder_until_it_expires(store):
     ttl = timedelta(seconds=15)
-    takes = await asyncio.gather(*(store.leases.take("sweep", f"r{n}", NOW, ttl) for n in range(4)))
+    takes = await asyncio.gather(*(store.leases.acquire("sweep", f"r{n}", NOW, ttl) for n in range(4)))
     holder = f"r{takes.index(True)}"
     assert takes.count(True) == 1
-    assert await store.leases.take("sweep", holder, NOW, ttl)
-    assert not await store.leases.take("sweep", "other", NOW, ttl)
-    assert await store.leases.take("sweep", "other", LATER, ttl)
+    assert await store.leases.acquire("sweep", holder, NOW, ttl)
+    assert not await store.leases.acquire("sweep", "other", NOW, ttl)
+    assert await store.leases.acquire("sweep", "other", LATER, ttl)
 
 
 async def test_only_the_lease_holder_saves_the_position(store):
     ttl = timedelta(seconds=15)
-    assert await store.leases.take("walk", "one", NOW, ttl)
+    assert await store.leases.acquire("walk", "one", NOW, ttl)
     assert await store.leases.position("walk") == ""
     assert await store.leases.advance("walk", "one", "m", LATER + ttl)
-    assert not await store.leases.take("walk", "other", LATER, ttl)
-    assert await store.leases.take("walk", "other", LATER + ttl, ttl)
+    assert not await store.leases.acquire("walk", "other", LATER, ttl)
+    assert await store.leases.acquire("walk", "other", LATER + ttl, ttl)
     assert await store.leases.position("walk") == "m"
     assert not await store.leases.advance("walk", "one", "z", LATER + ttl)
     assert await store.leases.position("walk") == "m"

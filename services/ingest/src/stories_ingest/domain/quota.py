@@ -90,7 +90,7 @@ class Quota:
             live=_without(self.live, story),
         )
 
-    def forget(self, before: datetime) -> "Quota":
+    def posted_after(self, before: datetime) -> "Quota":
         """The quota after the account was erased: only stories posted after `before` count."""
         return replace(self, posted=tuple(slot for slot in self.posted if slot.until - DAY > before))
 

@@ -17,7 +17,7 @@ LEASE = timedelta(seconds=30)
 class Leases(Protocol):
     """Leases with a position."""
 
-    async def take(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
+    async def acquire(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
         """Take or renew the lease for `ttl`; False when another holder has it."""
 
     async def position(self, name: str) -> str:
@@ -64,7 +64,7 @@ class SingleReplica:
         """The sweep, skipped while another replica holds the lease `name`."""
 
         async def run_if_leader() -> object:
-            return await sweep() if await self.leases.take(name, self.holder, self.now(), LEASE) else None
+            return await sweep() if await self.leases.acquire(name, self.holder, self.now(), LEASE) else None
 
         return run_if_leader
 
@@ -87,5 +87,5 @@ class QueueDepthGauge:
     async def __call__(self) -> None:
         """Update the gauge."""
         gauge = self.metrics.media_jobs.labels("waiting")
-        is_holder = await self.single_replica.leases.take("count", self.single_replica.holder, self.now(), LEASE)
+        is_holder = await self.single_replica.leases.acquire("count", self.single_replica.holder, self.now(), LEASE)
         gauge.set(await self.jobs.waiting(self.now()) if is_holder else 0)

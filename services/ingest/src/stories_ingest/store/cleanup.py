@@ -35,7 +35,7 @@ class MongoCleanup:
         """Ids of live stories that should have expired before `before`."""
         return await self._ids(STORIES, {"posted.expires_at": {"$lte": before}}, limit)
 
-    async def erased(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
+    async def record_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
         """Record when an ended story's media were erased, and when to erase again."""
         update = {"$set": {"erased_at": at, "again_at": recheck_at}}
         await self.mongo[ENDED].update_one({"_id": story_id}, update)
@@ -58,7 +58,9 @@ class MongoCleanup:
         found = self.mongo[ERASED_USERS].find({"again_at": {"$lte": now}}, limit=limit)
         return [(document["_id"], document["at"]) for document in await found.to_list(None)]
 
-    async def mark_erased(self, user_id: str, at: datetime, marked_at: datetime, recheck_at: datetime) -> None:
+    async def record_account_erasure(
+        self, user_id: str, at: datetime, marked_at: datetime, recheck_at: datetime
+    ) -> None:
         """Record until when a user's data must be erased, when that was received, and when to erase again."""
         update = {"$max": {"at": at}, "$set": {"marked_at": marked_at, "again_at": recheck_at}}
         await self.mongo[ERASED_USERS].update_one({"_id": user_id}, update, upsert=True)
@@ -71,7 +73,7 @@ class MongoCleanup:
         """Ids of a user's ended stories whose media are not yet erased."""
         return await self._ids(ENDED, {**_ended_until(user_id, at), "erased_at": None}, limit)
 
-    async def forget(self, user_id: str, at: datetime) -> None:
+    async def delete_user_records(self, user_id: str, at: datetime) -> None:
         """Delete a user's claims, the quota until `at`, and the author id of ended stories that are published."""
         await self.mongo[CLAIMS].delete_many({"user_id": user_id})
         own = {**_ended_until(user_id, at), "pending": {"$exists": False}}
@@ -79,7 +81,7 @@ class MongoCleanup:
 
         async def write(session: Session) -> None:
             quotas = self.mongo[QUOTAS]
-            quota = quota_of(await quotas.find_one({"_id": user_id}, session=session)).forget(at)
+            quota = quota_of(await quotas.find_one({"_id": user_id}, session=session)).posted_after(at)
             if quota.empty:
                 await quotas.delete_one({"_id": user_id}, session=session)
             else:
@@ -132,7 +134,7 @@ class MongoLeases:
 
     mongo: Mongo
 
-    async def take(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
+    async def acquire(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
         """Take or renew the lease for `ttl`; False when another holder has it."""
         own_or_expired = {"_id": name, "$or": [{"holder": holder}, {"until": {"$lte": now}}]}
         try:

@@ -35,7 +35,7 @@ class MongoJobs:
         fields = {"job.lease_until": until, "job.progress": progress, "job.parts": list(parts)}
         return await self._update(story_id, worker, {"$set": fields})
 
-    async def hand_back(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
+    async def release(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
         """Release the job for a retry at `until`; an uncounted attempt is subtracted."""
         fields: Document = {"$set": {"job.worker": None, "job.lease_until": until, "job.progress": 0.0}}
         if not counted:

@@ -15,7 +15,7 @@ class MongoPartitionCounts:
 
     mongo: Mongo
 
-    async def note(self, topic: str, count: int, at: datetime) -> None:
+    async def record(self, topic: str, count: int, at: datetime) -> None:
         """Record the current partition count."""
         await self.mongo[PARTITION_COUNTS].update_one({"_id": topic}, {"$max": {f"last.{count}": at}}, upsert=True)
 

@@ -24,12 +24,12 @@ from stories_ingest.testing.in_memory import MemoryStories
 class MemoryBucket:
     """A bucket: keys with bytes. While `down`, every call raises Unavailable.
 
-    The key `stuck` cannot be removed. `max_concurrent` is the maximum number of concurrent writes or erasures.
+    The key `undeletable` cannot be removed. `max_concurrent` is the maximum number of concurrent writes or erasures.
     """
 
     objects: dict[str, bytes] = field(default_factory=dict)
     down: bool = False
-    stuck: str | None = None
+    undeletable: str | None = None
     concurrent: int = 0
     max_concurrent: int = 0
 
@@ -63,7 +63,7 @@ class MemoryBucket:
     async def remove(self, *keys: str) -> None:
         """Remove objects."""
         self._answer()
-        if self.stuck in keys:
+        if self.undeletable in keys:
             raise Unavailable("s3")
         for key in keys:
             self.objects.pop(key, None)

@@ -128,7 +128,7 @@ class MemoryStories:
         self.stories[story_id] = replace(story, job=job)
         return True
 
-    async def hand_back(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
+    async def release(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
         """Release the job for a retry at `until`."""
         story = self.stories.get(story_id)
         if story is not None and story.job is not None and story.job.worker == worker:
@@ -150,7 +150,7 @@ class MemoryStories:
         over = [story.id for story in self.stories.values() if story.posted and story.posted.expires_at <= before]
         return over[:limit]
 
-    async def erased(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
+    async def record_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
         """Record an erasure."""
         if story_id in self.endings:
             self.endings[story_id] = replace(self.endings[story_id], erased_at=at)
@@ -175,7 +175,13 @@ class MemoryStories:
         if recheck_at is not None and recheck_at <= until:
             self.erased_users[user_id] = (at, None)
 
-    async def mark_erased(self, user_id: str, at: datetime, marked_at: datetime, recheck_at: datetime) -> None:  # noqa: ARG002
+    async def record_account_erasure(
+        self,
+        user_id: str,
+        at: datetime,
+        marked_at: datetime,  # noqa: ARG002
+        recheck_at: datetime,
+    ) -> None:
         """Record until when a user's data must be erased."""
         before = self.erased_users.get(user_id, (at, None))[0]
         self.erased_users[user_id] = (max(at, before), recheck_at)
@@ -189,9 +195,9 @@ class MemoryStories:
         """Ids of a user's ended stories whose media are not yet erased."""
         return [ended.id for ended in self._ended_until(user_id, at) if ended.erased_at is None][:limit]
 
-    async def forget(self, user_id: str, at: datetime) -> None:
+    async def delete_user_records(self, user_id: str, at: datetime) -> None:
         """Delete a user's quota until `at`, and the author id of ended stories that are published."""
-        self.quotas[user_id] = (await self.quota(user_id)).forget(at)
+        self.quotas[user_id] = (await self.quota(user_id)).posted_after(at)
         for ended in self._ended_until(user_id, at):
             if ended.id not in self.pending:
                 self.endings[ended.id] = replace(ended, author_id=None)
@@ -211,7 +217,7 @@ class MemoryStories:
         running = {folder for story in self.stories.values() if story.job for folder in (story.id, *story.job.parts)}
         return {key for key in keys if key in referenced or story_of(key) in running}
 
-    async def take(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
+    async def acquire(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
         """Take or renew the lease; False when another holder has it."""
         current, until = self.leases.get(name, (holder, now))
         if current != holder and until > now:

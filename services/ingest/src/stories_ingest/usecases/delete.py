@@ -37,7 +37,7 @@ class CancelStory:
             await self._require_unfinished(requester, story_id)
         await self.objects.erase(story_id)
         at = truncate_to_ms(self.now())
-        await self.erasure_log.erased(story_id, at, at + RECHECK_AFTER)
+        await self.erasure_log.record_erasure(story_id, at, at + RECHECK_AFTER)
 
     async def _require_unfinished(self, requester: Requester, story_id: str) -> None:
         """Allow a retry after the upload could not be erased. Raises NoSuchStory otherwise."""

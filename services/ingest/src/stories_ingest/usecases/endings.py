@@ -25,7 +25,7 @@ RECHECK_AFTER = timedelta(seconds=60)
 class ErasureLog(Protocol):
     """Records of erasures."""
 
-    async def erased(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
+    async def record_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
         """Record when the media were erased, and when to erase again."""
 
 
@@ -42,7 +42,7 @@ class EraseMedia:
         """Erase and publish, even if the story is unknown. Raises Unavailable."""
         await self.objects.erase(story_id)
         at = truncate_to_ms(self.now())
-        await self.erasure_log.erased(story_id, at, at + RECHECK_AFTER)
+        await self.erasure_log.record_erasure(story_id, at, at + RECHECK_AFTER)
         await self.publisher.publish(StoryErased(story_id=story_id, store="media", erased_at=at))
         await self.publisher.forget(StoryPosted, story_id)
 

@@ -25,7 +25,9 @@ CONCURRENCY = 4
 class Accounts(ErasureLog, Protocol):
     """Records of users besides their stories."""
 
-    async def mark_erased(self, user_id: str, at: datetime, marked_at: datetime, recheck_at: datetime) -> None:
+    async def record_account_erasure(
+        self, user_id: str, at: datetime, marked_at: datetime, recheck_at: datetime
+    ) -> None:
         """Record that the user's data until `at` must be erased, when that was received, and when to erase again.
 
         The record expires relative to `marked_at`, since `at` may be any time that an external producer names.
@@ -37,7 +39,7 @@ class Accounts(ErasureLog, Protocol):
     async def unerased(self, user_id: str, at: datetime, limit: int) -> list[str]:
         """Ids of the user's ended stories, ended until `at` or by the erasure, whose media are not yet erased."""
 
-    async def forget(self, user_id: str, at: datetime) -> None:
+    async def delete_user_records(self, user_id: str, at: datetime) -> None:
         """Delete idempotency claims, the quota until `at`, and the author id of ended stories that are published."""
 
 
@@ -58,7 +60,7 @@ class EraseAccount:
     async def __call__(self, user_id: str, at: datetime) -> None:
         """Erase the account now and schedule a second erasure. Raises Unavailable."""
         now = truncate_to_ms(self.now())
-        await self.accounts.mark_erased(user_id, at, now, now + RECHECK_AFTER)
+        await self.accounts.record_account_erasure(user_id, at, now, now + RECHECK_AFTER)
         await self.erase(user_id, at)
 
     async def erase(self, user_id: str, at: datetime) -> None:
@@ -68,7 +70,7 @@ class EraseAccount:
                 await self._delete_series(story_id)
         while story_ids := await self.accounts.unerased(user_id, at, PAGE):
             await for_each(story_ids, self._erase, CONCURRENCY)
-        await self.accounts.forget(user_id, at)
+        await self.accounts.delete_user_records(user_id, at)
 
     async def _delete_series(self, story_id: str) -> None:
         def transition(snapshot: StorySnapshot) -> StoryChange:
@@ -83,7 +85,7 @@ class EraseAccount:
         await self.endings.publish_now(story_id)
         await self.objects.erase(story_id)
         at = truncate_to_ms(self.now())
-        await self.accounts.erased(story_id, at, at + RECHECK_AFTER)
+        await self.accounts.record_erasure(story_id, at, at + RECHECK_AFTER)
 
 
 @dataclass(frozen=True, slots=True)

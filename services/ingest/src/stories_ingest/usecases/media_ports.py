@@ -66,7 +66,7 @@ class MediaQueue(Protocol):
     async def renew(self, story_id: str, worker: str, until: datetime, progress: float, parts: Sequence[str]) -> bool:
         """Renew the lease; False when this worker no longer holds it."""
 
-    async def hand_back(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
+    async def release(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
         """Release the job for a retry at `until`; `counted` is False if the worker stopped or a dependency failed."""
 
 

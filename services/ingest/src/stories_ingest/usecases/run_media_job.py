@@ -268,7 +268,7 @@ class RunMediaJob:
     async def _release(self, claimed: ClaimedJob, delay: timedelta, *, counted: bool) -> None:
         """Release the job for a retry after the delay, and remove the objects of this attempt."""
         with suppress(Exception):
-            await self.jobs.hand_back(claimed.story.id, claimed.worker, self.now() + delay, counted=counted)
+            await self.jobs.release(claimed.story.id, claimed.worker, self.now() + delay, counted=counted)
             story = await self.stories.find(claimed.story.id)
             if story is None or story.state is State.PROCESSING:
                 await self.bucket.remove(*claimed.keys)

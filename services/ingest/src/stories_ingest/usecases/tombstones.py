@@ -30,7 +30,7 @@ class Publisher(Protocol):
 class PartitionCounts(Protocol):
     """History of topics' partition counts."""
 
-    async def note(self, topic: str, width: int, at: datetime) -> None:
+    async def record(self, topic: str, count: int, at: datetime) -> None:
         """Record the current partition count."""
 
     async def since(self, topic: str, at: datetime) -> Collection[int]:
@@ -58,4 +58,4 @@ class TombstonePublisher:
 
     async def record_partition_count(self, event: type[Event]) -> None:
         """Record how many partitions the event's topic has. Raises Unavailable."""
-        await self.partition_counts.note(event.topic, await self.publisher.width(event), truncate_to_ms(self.now()))
+        await self.partition_counts.record(event.topic, await self.publisher.width(event), truncate_to_ms(self.now()))
