@@ -17,7 +17,7 @@ def start(realm: Any) -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 async def ingest(servers: Any) -> AsyncIterator[Ingest]:
-    """One replica of ingest, ready, for all tests whose users are their own."""
+    """One ready replica for all tests with users of their own."""
     realm = Realm(servers)
     async with running(realm) as replica:
         yield replica
@@ -26,5 +26,5 @@ async def ingest(servers: Any) -> AsyncIterator[Ingest]:
 
 @pytest.fixture
 def ann(ingest: Ingest) -> Author:
-    """An author whom no other test knows."""
+    """An author of its own for each test."""
     return ingest.author(f"ann-{new_id()}")

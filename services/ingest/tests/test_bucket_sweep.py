@@ -1,4 +1,4 @@
-"""The walk through the bucket at a size that no single turn may look at."""
+"""Sweep of a bucket that is too large for one iteration."""
 
 from dataclasses import dataclass, field
 
@@ -7,15 +7,15 @@ from stories_ingest.jobs.single_replica import LEASE, SingleReplica
 from stories_ingest.testing.builders import FakeClock
 from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition
 from stories_ingest.testing.in_memory import MemoryStories
-from stories_ingest.usecases.sweeps import LISTED, MAX_SWEEP_TIME, SweepObjects
+from stories_ingest.usecases.sweeps import KEYS_PER_PAGE, MAX_SWEEP_TIME, SweepObjects
 
-MANY = 30 * LISTED
+MANY = 30 * KEYS_PER_PAGE
 SECONDS = 3
 
 
 @dataclass
 class SlowBucket(MemoryBucket):
-    """One that takes three seconds to list a page."""
+    """A bucket that takes three seconds to list a page."""
 
     now: FakeClock = field(default_factory=FakeClock)
 
@@ -42,19 +42,19 @@ def walk(bucket, **options):
     return SweepObjects(bucket, "staging/", all_but_strays, bucket.now, **{"pages": 100, **options})
 
 
-async def test_each_turn_of_a_walk_is_short_and_the_next_goes_on(bucket):
-    position, sweep, turns, longest = MemoryPosition(), walk(bucket), 0, 0.0
+async def test_each_iteration_is_short_and_the_next_resumes(bucket):
+    position, sweep, leases, longest = MemoryPosition(), walk(bucket), 0, 0.0
     more = True
     while more:
         began = bucket.now()
         more = await sweep(position)
-        longest, turns = max(longest, (bucket.now() - began).total_seconds()), turns + 1
+        longest, leases = max(longest, (bucket.now() - began).total_seconds()), leases + 1
     assert longest <= MAX_SWEEP_TIME.total_seconds() + SECONDS
-    assert (turns > 5, position.position, strays(bucket)) == (True, "", [])
+    assert (leases > 5, position.position, strays(bucket)) == (True, "", [])
     assert len(bucket.objects) == MANY * 9 // 10
 
 
-async def test_a_walk_that_was_cut_off_goes_on_elsewhere(bucket):
+async def test_interrupted_sweep_resumes_on_another_replica(bucket):
     position = MemoryPosition()
     assert await walk(bucket)(position)
     seen = position.position
@@ -63,31 +63,31 @@ async def test_a_walk_that_was_cut_off_goes_on_elsewhere(bucket):
     assert all(key > position.position for key in strays(bucket))
 
 
-async def test_a_walk_ends_when_another_replica_has_taken_over(bucket):
+async def test_sweep_stops_when_another_replica_takes_the_lease(bucket):
     assert not await walk(bucket)(MemoryPosition(taken_over=True))
-    assert len(strays(bucket)) == (MANY - LISTED) // 10
+    assert len(strays(bucket)) == (MANY - KEYS_PER_PAGE) // 10
 
 
-async def test_a_resting_walk_looks_at_so_many_pages_in_a_turn(bucket):
+async def test_pausing_sweep_lists_a_fixed_number_of_pages(bucket):
     position = MemoryPosition()
-    assert not await walk(bucket, pages=2, rests=True)(position)
+    assert not await walk(bucket, pages=2, always_pause=True)(position)
     assert position.advances == 2
 
 
-async def test_no_replica_walks_beside_another_however_long_it_takes(bucket):
-    turns, elsewhere = MemoryStories(), []
+async def test_only_one_replica_sweeps_however_long_it_takes(bucket):
+    leases, elsewhere = MemoryStories(), []
 
     async def begins(_position):
         elsewhere.append(bucket.now())
 
-    other = SingleReplica(turns, "two", bucket.now).resumed("walk", begins)
+    other = SingleReplica(leases, "two", bucket.now).resumable("walk", begins)
 
-    async def wanted(keys):
+    async def referenced(keys):
         await other()
         return await all_but_strays(keys)
 
-    sweep = SweepObjects(bucket, "staging/", wanted, bucket.now, 100)
-    one = SingleReplica(turns, "one", bucket.now).resumed("walk", sweep)
+    sweep = SweepObjects(bucket, "staging/", referenced, bucket.now, 100)
+    one = SingleReplica(leases, "one", bucket.now).resumable("walk", sweep)
     began = bucket.now()
     while await one():
         pass

@@ -1,4 +1,4 @@
-"""What nobody asks for: drafts left alone, strays in the bucket, workers that die."""
+"""Cleanup: abandoned drafts, orphaned objects, killed workers."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from stories_shared.events.ids import new_id
 pytestmark = pytest.mark.servers
 
 
-async def test_a_draft_left_alone_vanishes_with_its_upload(start):
+async def test_abandoned_draft_is_discarded_with_its_upload(start):
     async with start(draft_ttl="2s") as ingest:
         ann = ingest.author()
         draft = await ann.drafted(photo())
@@ -28,7 +28,7 @@ async def test_a_draft_left_alone_vanishes_with_its_upload(start):
         assert (await ann.publish(draft["id"])).status_code == 404
 
 
-async def test_a_form_used_again_after_the_end_leaves_nothing_for_long(start):
+async def test_upload_with_a_used_form_is_removed_by_a_sweep(start):
     async with start(sweep_every=timedelta(seconds=1)) as ingest:
         ann, media = ingest.author(), photo()
         draft = await ann.drafted(media)
@@ -42,7 +42,7 @@ async def test_a_form_used_again_after_the_end_leaves_nothing_for_long(start):
             await eventually(swept)
 
 
-async def test_a_stray_under_the_final_keys_is_removed(start, tmp_path):
+async def test_orphaned_final_objects_are_removed(start, tmp_path):
     async with start(sweep_every=timedelta(seconds=1)) as ingest:
         story = await ingest.author().post()
         stray = tmp_path / "stray"
@@ -56,7 +56,7 @@ async def test_a_stray_under_the_final_keys_is_removed(start, tmp_path):
         await eventually(swept)
 
 
-async def test_every_stray_upload_of_a_large_bucket_goes(start, tmp_path):
+async def test_orphaned_uploads_of_a_large_bucket_are_removed(start, tmp_path):
     stray = tmp_path / "stray"
     stray.write_bytes(b"stray")
     async with start(role="api", sweep_every=timedelta(seconds=1)) as ingest:
@@ -67,10 +67,10 @@ async def test_every_stray_upload_of_a_large_bucket_goes(start, tmp_path):
         async def swept():
             return await ingest.keys() == [f"staging/{draft['id']}"]
 
-        await eventually(swept, within=60)
+        await eventually(swept, timeout_s=60)
 
 
-async def test_a_killed_workers_job_is_taken_over(start, realm, tmp_path):
+async def test_job_of_a_killed_worker_is_taken_over(start, realm, tmp_path):
     clip = sample_clip(tmp_path / "long.mp4", 31, key_seconds=100, width=180, height=320, fps=15)
     async with start(role="api", sweep_every=timedelta(seconds=1)) as api:
         ann = api.author()
@@ -84,7 +84,7 @@ async def test_a_killed_workers_job_is_taken_over(start, realm, tmp_path):
             return document["job"]["worker"]
 
         try:
-            await eventually(working, within=60)
+            await eventually(working, timeout_s=60)
         finally:
             worker.kill()
             await worker.wait()
@@ -100,10 +100,10 @@ async def test_a_killed_workers_job_is_taken_over(start, realm, tmp_path):
         await eventually(swept)
 
 
-async def test_two_replicas_share_the_work_and_make_every_story_once(start):
+async def test_two_replicas_share_the_jobs_and_post_each_story_once(start):
     async with start() as one, start() as two:
         authors = [replica.author(f"user{number}") for number, replica in enumerate((one, two) * 3)]
         stories = [await author.post() for author in authors]
         for story in stories:
-            assert {news["revision"] for news in await one.of("story-posted", story["id"])} == {1}
+            assert {event["revision"] for event in await one.events_of("story-posted", story["id"])} == {1}
         assert len(await one.keys()) == 2 * len(stories)

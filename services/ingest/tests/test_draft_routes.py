@@ -1,4 +1,4 @@
-"""Asking for stories over HTTP."""
+"""Create drafts over HTTP."""
 
 import asyncio
 import re
@@ -12,12 +12,12 @@ MEDIA = {"content_type": "video/mp4", "size": 1000}
 LAYER = {"kind": "text", "x": 0.1, "y": 0.2, "w": 0.5, "h": 0.1, "rotation": -12.5, "z": 3, "text": "hi"}
 
 
-async def asked(author, **body):
+async def create(author, **body):
     return await author.http.post("/v1/stories", json={"media": MEDIA, **body})
 
 
-async def test_only_media_is_required_and_everything_has_its_default(ann):
-    answer = await asked(ann)
+async def test_only_media_is_required(ann):
+    answer = await create(ann)
     draft = answer.json()
     assert answer.status_code == 201
     assert answer.headers["location"] == f"/v1/me/stories/{draft['id']}"
@@ -46,7 +46,7 @@ async def test_only_media_is_required_and_everything_has_its_default(ann):
     assert set(draft["upload"]) == {"method", "url", "fields", "expires_at"}
 
 
-async def test_what_was_asked_comes_back(ann):
+async def test_created_draft_returns_its_fields(ann):
     body = {
         "audience": "close_friends",
         "hide_from": ["bob", "cat", "bob"],
@@ -56,7 +56,7 @@ async def test_what_was_asked_comes_back(ann):
         "sound": {"id": "s1", "title": "T", "artist": "A", "start_ms": 0, "length_ms": 1000},
         "layers": [LAYER],
     }
-    draft = (await asked(ann, **body)).json()
+    draft = (await create(ann, **body)).json()
     assert (draft["hide_from"], draft["caption"], draft["sound"]) == (["bob", "cat"], "café", body["sound"])
     (layer,) = draft["layers"]
     assert {name: value for name, value in layer.items() if name != "id"} == LAYER
@@ -65,7 +65,7 @@ async def test_what_was_asked_comes_back(ann):
 
 @pytest.mark.parametrize("sent", ["video/webm;codecs=vp8,opus", 'Video/WebM; codecs="vp9"', "video/webm"])
 async def test_parameters_of_a_content_type_are_ignored(ann, sent):
-    """As a browser's recorder calls its file."""
+    """Content types of browser recordings."""
     answer = await ann.create(b"x" * 10, sent)
     assert answer.status_code == 201
     assert answer.json()["media"]["content_type"] == "video/webm"
@@ -105,15 +105,15 @@ async def test_parameters_of_a_content_type_are_ignored(ann, sent):
         {"unknown": 1},
     ],
 )
-async def test_a_wrong_shape_is_refused_with_its_place(ann, body):
-    answer = await asked(ann, **body)
+async def test_invalid_body_is_refused_with_its_location(ann, body):
+    answer = await create(ann, **body)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert answer.json()["type"] == "urn:stories:invalid"
     assert answer.json()["errors"][0]["loc"]
 
 
-async def test_what_can_never_be_a_story_is_refused_with_its_reason(ann):
-    answer = await asked(ann, media={"content_type": "video/mp4", "size": 2**40})
+async def test_unacceptable_media_is_refused_with_its_reason(ann):
+    answer = await create(ann, media={"content_type": "video/mp4", "size": 2**40})
     assert (answer.status_code, answer.json()["type"], answer.json()["reason"]) == (
         422,
         "urn:stories:media-refused",
@@ -121,12 +121,12 @@ async def test_what_can_never_be_a_story_is_refused_with_its_reason(ann):
     )
 
 
-async def test_without_a_token_nothing_is_asked_for(ingest):
+async def test_creating_without_a_token_is_401(ingest):
     answer = await ingest.http.post("/v1/stories", json={"media": MEDIA})
     assert (answer.status_code, answer.json()["type"]) == (401, "urn:stories:unauthenticated")
 
 
-async def test_the_same_key_and_body_make_one_draft(ann):
+async def test_same_idempotency_key_and_body_create_one_draft(ann):
     first, second = [await ann.create(key="k1", caption="a") for _ in range(2)]
     assert (first.status_code, second.status_code, first.json()["id"]) == (201, 201, second.json()["id"])
     assert second.json()["upload"]["fields"]["key"] == first.json()["upload"]["fields"]["key"]
@@ -134,19 +134,19 @@ async def test_the_same_key_and_body_make_one_draft(ann):
     assert (other.status_code, other.json()["type"]) == (422, "urn:stories:idempotency-reused")
 
 
-async def test_a_key_asked_at_once_makes_one_draft(ann):
+async def test_concurrent_requests_with_one_key_create_one_draft(ann):
     answers = await asyncio.gather(*(ann.create(key="k2") for _ in range(6)))
     made = {answer.json()["id"] for answer in answers if answer.status_code == 201}
     assert (len(made), {answer.status_code for answer in answers} <= {201, 409}) == (1, True)
 
 
-async def test_the_key_of_a_draft_that_is_gone_finds_nothing(ann):
+async def test_key_of_a_deleted_draft_is_not_found(ann):
     draft = (await ann.create(key="k3")).json()
     await ann.http.post(f"/v1/stories/{draft['id']}/cancel")
     assert (await ann.create(key="k3")).status_code == 404
 
 
-async def test_a_refused_request_leaves_its_key_free(ann):
+async def test_refused_request_releases_its_key(ann):
     for _ in range(10):
         await ann.create()
     assert (await ann.create(key="k4")).status_code == 429
@@ -154,7 +154,7 @@ async def test_a_refused_request_leaves_its_key_free(ann):
     assert (await ann.create(key="k4")).status_code == 201
 
 
-async def test_one_draft_too_many_is_refused_for_a_while(ann):
+async def test_draft_above_the_limit_is_refused_with_retry_after(ann):
     answers = await asyncio.gather(*(ann.create() for _ in range(12)))
     refused = [answer for answer in answers if answer.status_code == 429]
     assert len(refused) == 2
@@ -162,7 +162,7 @@ async def test_one_draft_too_many_is_refused_for_a_while(ann):
     assert 0 < int(refused[0].headers["retry-after"]) <= 3600
 
 
-async def test_a_form_takes_exactly_what_was_promised(ann):
+async def test_form_accepts_exactly_the_declared_upload(ann):
     media = photo()
     form = (await ann.create(media)).json()["upload"]
     assert (await upload(form, media + b"x")).status_code == 400
@@ -171,7 +171,7 @@ async def test_a_form_takes_exactly_what_was_promised(ann):
     assert (await upload(form, media)).status_code in (200, 204)
 
 
-async def test_a_fresh_form_serves_a_draft_and_nothing_later(ann):
+async def test_form_is_renewed_only_for_a_draft(ann):
     media = photo()
     draft = (await ann.create(media)).json()
     renewed = await ann.http.post(f"/v1/stories/{draft['id']}/upload")
@@ -182,7 +182,7 @@ async def test_a_fresh_form_serves_a_draft_and_nothing_later(ann):
     assert (late.status_code, late.json()["type"]) == (409, "urn:stories:wrong-state")
 
 
-async def test_a_strangers_story_looks_like_no_story(ingest, ann):
+async def test_another_users_story_is_not_found(ingest, ann):
     draft = (await ann.create()).json()
     bob = ingest.author("bob")
     for verb, path in (
@@ -201,7 +201,7 @@ async def test_a_strangers_story_looks_like_no_story(ingest, ann):
         assert theirs.json() == nobodys.json() == malformed.json()
 
 
-async def test_limits_are_told_and_kept(start):
+async def test_rate_limits_are_reported_and_enforced(start):
     async with start(limit_create=2) as ingest:
         author = ingest.author()
         answers = [await author.create() for _ in range(3)]
@@ -211,7 +211,7 @@ async def test_limits_are_told_and_kept(start):
 
 
 @pytest.mark.parametrize("call", ["upload", "publish", "cancel", "change", "delete"])
-async def test_edits_of_a_story_have_one_limit_in_common(start, call):
+async def test_writes_to_a_story_share_one_rate_limit(start, call):
     async with start(limit_writes=2) as ingest:
         author = ingest.author()
         path = f"/v1/stories/{(await author.create()).json()['id']}"
@@ -229,14 +229,14 @@ async def test_edits_of_a_story_have_one_limit_in_common(start, call):
         assert (await author.show(path.rsplit("/", 1)[1])).json()["state"] == "draft"
 
 
-@pytest.mark.parametrize("asked", ["60s", "1m", "60000ms", "60", "0.0166666666666666667h"])
-async def test_a_lifetime_is_compared_however_it_is_spelled(start, asked):
+@pytest.mark.parametrize("lifetime", ["60s", "1m", "60000ms", "60", "0.0166666666666666667h"])
+async def test_lifetime_is_accepted_in_any_notation(start, lifetime):
     async with start(story_lifetimes="24h,60s") as ingest:
-        draft = await ingest.author().create(lifetime=asked)
+        draft = await ingest.author().create(lifetime=lifetime)
         assert (draft.status_code, draft.json()["lifetime"]) == (201, "1m")
 
 
-async def test_anybody_may_read_the_bounds(ingest):
+async def test_config_needs_no_token(ingest):
     config = (await ingest.http.get("/v1/config")).json()
     assert (config["lifetimes"], config["max_clip_ms"], config["max_parts"]) == (["24h"], 15_000, 10)
     assert (config["limits"]["create"], config["limits"]["comments"]) == (10_000, 30)

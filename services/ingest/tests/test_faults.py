@@ -1,4 +1,4 @@
-"""Servers that are down: what is answered, how soon, and what stands afterwards."""
+"""Servers that are down or frozen: status code, deadline, and state afterwards."""
 
 from contextlib import AsyncExitStack, contextmanager
 
@@ -18,8 +18,8 @@ def down(servers, server):
         servers.start(server)
 
 
-async def refused_in_time(request):
-    """A 503 within three seconds that says when to ask again, but for what the machine withholds from this process."""
+async def assert_unavailable_in_time(request):
+    """Assert a 503 with Retry-After within three seconds, not counting time without CPU."""
     watch = Stopwatch()
     answer = await request
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:stories:unavailable")
@@ -27,30 +27,30 @@ async def refused_in_time(request):
     assert watch.seconds() < 3.3
 
 
-async def test_without_kafka_a_narrowed_audience_stands_but_is_not_confirmed(start, servers):
+async def test_access_change_without_kafka_is_kept_but_not_confirmed(start, servers):
     async with start() as ingest:
         ann = ingest.author()
         story = await ann.post()
         path, change = f"/v1/stories/{story['id']}", {"audience": "friends"}
         with down(servers, servers.kafka):
-            await refused_in_time(ann.http.patch(path, json=change))
-            await refused_in_time(ann.http.patch(path, json=change))
+            await assert_unavailable_in_time(ann.http.patch(path, json=change))
+            await assert_unavailable_in_time(ann.http.patch(path, json=change))
             assert (await ann.show(story["id"])).json()["audience"] == "friends"
             assert (await ann.http.patch(path, json={"reactions": False})).status_code == 200
 
         async def confirmed():
             return (await ann.http.patch(path, json=change)).status_code == 200
 
-        await eventually(confirmed, within=60)
-        assert (await ingest.of("story-posted", story["id"]))[-1]["audience"] == "friends"
+        await eventually(confirmed, timeout_s=60)
+        assert (await ingest.events_of("story-posted", story["id"]))[-1]["audience"] == "friends"
 
 
-async def test_without_kafka_a_deletion_stands_and_is_confirmed_afterwards(start, servers):
+async def test_deletion_without_kafka_is_kept_and_confirmed_afterwards(start, servers):
     async with start() as ingest:
         ann = ingest.author()
         story, draft = await ann.post(), await ann.drafted(photo())
         with down(servers, servers.kafka):
-            await refused_in_time(ann.http.delete(f"/v1/stories/{story['id']}"))
+            await assert_unavailable_in_time(ann.http.delete(f"/v1/stories/{story['id']}"))
             assert (await ann.show(story["id"])).status_code == 404
             assert (await ann.http.delete(f"/v1/stories/{draft['id']}")).status_code == 204
             posted = await ann.post()
@@ -58,29 +58,29 @@ async def test_without_kafka_a_deletion_stands_and_is_confirmed_afterwards(start
         async def confirmed():
             return (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
 
-        await eventually(confirmed, within=60)
-        assert (await ingest.of("story-deleted", story["id"]))[0]["by"] == "author"
+        await eventually(confirmed, timeout_s=60)
+        assert (await ingest.events_of("story-deleted", story["id"]))[0]["by"] == "author"
 
-        async def said():
-            return await ingest.of("story-posted", posted["id"])
+        async def published():
+            return await ingest.events_of("story-posted", posted["id"])
 
-        await eventually(said, within=60)
+        await eventually(published, timeout_s=60)
 
 
-async def test_without_object_storage_drafts_are_made_but_nothing_is_published_or_deleted(start, servers):
+async def test_without_s3_only_drafts_can_be_created(start, servers):
     async with start() as ingest:
         ann = ingest.author()
         story, draft = await ann.post(), await ann.drafted(photo())
         with down(servers, servers.s3):
             assert (await ann.create()).status_code == 201
-            await refused_in_time(ann.publish(draft["id"]))
-            await refused_in_time(ann.http.delete(f"/v1/stories/{story['id']}"))
-            await refused_in_time(ann.http.post(f"/v1/stories/{draft['id']}/cancel"))
+            await assert_unavailable_in_time(ann.publish(draft["id"]))
+            await assert_unavailable_in_time(ann.http.delete(f"/v1/stories/{story['id']}"))
+            await assert_unavailable_in_time(ann.http.post(f"/v1/stories/{draft['id']}/cancel"))
 
         async def confirmed():
             return (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
 
-        await eventually(confirmed, within=60)
+        await eventually(confirmed, timeout_s=60)
 
         async def swept():
             return not [key for key in await ingest.keys() if story["id"] in key]
@@ -88,7 +88,7 @@ async def test_without_object_storage_drafts_are_made_but_nothing_is_published_o
         await eventually(swept)
 
 
-async def test_a_job_outlives_object_storage(start, servers):
+async def test_job_survives_an_outage_of_s3(start, servers):
     async with start(role="api") as api:
         ann = api.author()
         draft = await ann.drafted(photo())
@@ -101,44 +101,44 @@ async def test_a_job_outlives_object_storage(start, servers):
             async def live():
                 return (await ann.publish(draft["id"])).status_code == 200
 
-            await eventually(live, within=60)
+            await eventually(live, timeout_s=60)
 
 
-async def test_without_the_database_everything_is_refused_in_time(start, servers):
+async def test_without_mongodb_requests_are_503_within_the_deadline(start, servers):
     async with start() as ingest:
         ann = ingest.author()
         draft = await ann.drafted(photo())
         with down(servers, servers.mongod):
-            await refused_in_time(ann.create())
-            await refused_in_time(ann.create(key="k"))
-            await refused_in_time(ann.show(draft["id"]))
-            await refused_in_time(ann.publish(draft["id"]))
-            await refused_in_time(ann.http.delete(f"/v1/stories/{draft['id']}"))
-            await refused_in_time(ann.http.get("/v1/me/quota"))
+            await assert_unavailable_in_time(ann.create())
+            await assert_unavailable_in_time(ann.create(key="k"))
+            await assert_unavailable_in_time(ann.show(draft["id"]))
+            await assert_unavailable_in_time(ann.publish(draft["id"]))
+            await assert_unavailable_in_time(ann.http.delete(f"/v1/stories/{draft['id']}"))
+            await assert_unavailable_in_time(ann.http.get("/v1/me/quota"))
             assert (await ingest.http.get("/v1/config")).status_code == 200
 
         async def live():
             return (await ann.publish(draft["id"])).status_code == 200
 
-        await eventually(live, within=60)
+        await eventually(live, timeout_s=60)
 
 
-async def test_frozen_servers_are_refused_in_time_too(start, servers):
+async def test_with_frozen_servers_requests_are_503_within_the_deadline(start, servers):
     async with start() as ingest:
         ann = ingest.author()
         story, draft = await ann.post(), await ann.drafted(photo())
         path = f"/v1/stories/{story['id']}"
         with servers.frozen(servers.kafka):
-            await refused_in_time(ann.http.patch(path, json={"comments": "nobody"}))
+            await assert_unavailable_in_time(ann.http.patch(path, json={"comments": "nobody"}))
         with servers.frozen(servers.s3):
-            await refused_in_time(ann.publish(draft["id"]))
-            await refused_in_time(ann.http.delete(path))
+            await assert_unavailable_in_time(ann.publish(draft["id"]))
+            await assert_unavailable_in_time(ann.http.delete(path))
         with servers.frozen(servers.mongod):
-            await refused_in_time(ann.show(draft["id"]))
-            await refused_in_time(ann.create())
-            await refused_in_time(ann.http.delete(f"/v1/stories/{draft['id']}"))
+            await assert_unavailable_in_time(ann.show(draft["id"]))
+            await assert_unavailable_in_time(ann.create())
+            await assert_unavailable_in_time(ann.http.delete(f"/v1/stories/{draft['id']}"))
 
         async def deleted():
             return (await ann.http.delete(path)).status_code == 204
 
-        await eventually(deleted, within=60)
+        await eventually(deleted, timeout_s=60)

@@ -1,4 +1,4 @@
-"""What ingest hears: every fact is told twice, and the second time changes nothing."""
+"""Kafka handlers: each event is delivered twice, and the second delivery changes nothing."""
 
 import asyncio
 from datetime import timedelta
@@ -12,123 +12,129 @@ from stories_shared.kafka.client import Kafka, key_hash
 
 pytestmark = pytest.mark.servers
 
-OURS = {"ce_specversion": "1.0", "ce_source": "/stories/expiry"}
+INTERNAL = {"ce_specversion": "1.0", "ce_source": "/stories/expiry"}
 
 
-def of(kind, **headers):
-    return {**OURS, "ce_id": new_id(), "ce_type": f"stories.{kind}.v1", "ce_time": rfc3339(system_now()), **headers}
+def headers_of(kind, **headers):
+    return {**INTERNAL, "ce_id": new_id(), "ce_type": f"stories.{kind}.v1", "ce_time": rfc3339(system_now()), **headers}
 
 
-async def tell_twice(ingest, topic, key, value, **headers):
+async def produce_twice(ingest, topic, key, value, **headers):
     for _ in range(2):
-        await ingest.tell(topic, key, value, **headers)
+        await ingest.produce(topic, key, value, **headers)
 
 
 async def dead_letter(ingest, topic, story_id):
-    return [value for _, value, _ in await ingest.said(f"{topic}.ingest.dlq") if value["story_id"] == story_id]
+    return [value for _, value, _ in await ingest.topic_records(f"{topic}.ingest.dlq") if value["story_id"] == story_id]
 
 
 async def erased(ingest, story_id, times=1):
-    async def look():
-        return len(await ingest.of("story-erased", story_id)) >= times
+    async def probe():
+        return len(await ingest.events_of("story-erased", story_id)) >= times
 
-    await eventually(look)
+    await eventually(probe)
 
 
 def keys_of(story_id, keys):
     return [key for key in keys if story_id in key]
 
 
-async def test_an_expired_story_leaves_nothing_and_every_telling_is_answered(start):
+async def test_expired_story_is_erased_and_each_delivery_acknowledged(start):
     async with start(story_lifetimes="3s") as ingest:
         story = await ingest.author().post()
-        fact = {
+        value = {
             "story_id": story["id"],
             "author_id": "ann",
             "expires_at": story["expires_at"],
             "expired_at": story["expires_at"],
         }
-        await tell_twice(ingest, "story-expired", story["id"], fact, **of("story-expired"))
+        await produce_twice(ingest, "story-expired", story["id"], value, **headers_of("story-expired"))
         await erased(ingest, story["id"], times=2)
-        assert all(news["erased_at"] > story["expires_at"] for news in await ingest.of("story-erased", story["id"]))
+        assert all(
+            event["erased_at"] > story["expires_at"] for event in await ingest.events_of("story-erased", story["id"])
+        )
         assert keys_of(story["id"], await ingest.keys()) == []
-        assert (await ingest.of("story-posted", story["id"]))[-1] is None
+        assert (await ingest.events_of("story-posted", story["id"]))[-1] is None
         kept = await ingest.mongo["ended"].find_one({"_id": story["id"]})
         assert (kept["how"], await ingest.mongo["stories"].find_one({"_id": story["id"]})) == ("expired", None)
 
 
-async def test_a_moderators_deletion_ends_the_story_and_is_said_again_by_us(ingest, ann):
+async def test_moderators_deletion_ends_the_story_and_is_republished(ingest, ann):
     story = await ann.post()
-    fact = {"story_id": story["id"], "deleted_at": rfc3339(system_now()), "by": "admin"}
-    await tell_twice(ingest, "story-deleted", "any key", fact)
+    value = {"story_id": story["id"], "deleted_at": rfc3339(system_now()), "by": "admin"}
+    await produce_twice(ingest, "story-deleted", "any key", value)
     await erased(ingest, story["id"], times=2)
 
-    async def said():
-        return await ingest.of("story-deleted", story["id"])
+    async def topic_records():
+        return await ingest.events_of("story-deleted", story["id"])
 
-    assert {(news["author_id"], news["by"]) for news in await eventually(said)} == {(ann.user_id, "admin")}
+    assert {(event["author_id"], event["by"]) for event in await eventually(topic_records)} == {(ann.user_id, "admin")}
     assert keys_of(story["id"], await ingest.keys()) == []
     assert (await ann.show(story["id"])).status_code == 404
 
 
-async def test_an_outsider_who_speaks_for_the_author_is_dead_lettered(ingest, ann):
+async def test_external_deletion_by_the_author_is_dead_lettered(ingest, ann):
     story = await ann.post()
-    fact = {"story_id": story["id"], "author_id": ann.user_id, "deleted_at": rfc3339(system_now()), "by": "author"}
-    await ingest.tell("story-deleted", story["id"], fact)
+    value = {"story_id": story["id"], "author_id": ann.user_id, "deleted_at": rfc3339(system_now()), "by": "author"}
+    await ingest.produce("story-deleted", story["id"], value)
 
-    async def look():
+    async def probe():
         return await dead_letter(ingest, "story-deleted", story["id"])
 
-    assert await eventually(look) == [fact]
+    assert await eventually(probe) == [value]
     assert (await ann.show(story["id"])).status_code == 200
 
 
-async def test_a_decided_report_ends_the_story_without_our_saying_so(ingest, ann):
+async def test_deletion_by_engagement_is_not_published_again(ingest, ann):
     story = await ann.post()
-    fact = {"story_id": story["id"], "author_id": ann.user_id, "deleted_at": rfc3339(system_now()), "by": "admin"}
-    headers = of("story-deleted", ce_source="/stories/engagement")
-    await tell_twice(ingest, "story-deleted", story["id"], fact, **headers)
+    value = {"story_id": story["id"], "author_id": ann.user_id, "deleted_at": rfc3339(system_now()), "by": "admin"}
+    headers = headers_of("story-deleted", ce_source="/stories/engagement")
+    await produce_twice(ingest, "story-deleted", story["id"], value, **headers)
     await erased(ingest, story["id"], times=2)
-    assert len(await ingest.of("story-deleted", story["id"])) == 2
+    assert len(await ingest.events_of("story-deleted", story["id"])) == 2
     assert (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
 
 
-async def test_an_ending_of_an_unknown_story_is_answered(ingest):
+async def test_deletion_of_an_unknown_story_is_acknowledged(ingest):
     story_id = new_id()
-    fact = {"story_id": story_id, "author_id": "ann", "deleted_at": rfc3339(system_now()), "by": "author"}
-    await tell_twice(ingest, "story-deleted", story_id, fact, **of("story-deleted"))
+    value = {"story_id": story_id, "author_id": "ann", "deleted_at": rfc3339(system_now()), "by": "author"}
+    await produce_twice(ingest, "story-deleted", story_id, value, **headers_of("story-deleted"))
     await erased(ingest, story_id, times=2)
 
 
-async def test_old_news_is_answered_with_the_present(ingest, ann):
+async def test_stale_record_is_corrected(ingest, ann):
     story = await ann.post()
     await ann.http.patch(f"/v1/stories/{story['id']}", json={"audience": "friends"})
-    first = (await ingest.of("story-posted", story["id"]))[0]
+    first = (await ingest.events_of("story-posted", story["id"]))[0]
     assert first["revision"] == 1
-    await tell_twice(ingest, "story-posted", story["id"], first, **of("story-posted", ce_source="/stories/ingest"))
+    await produce_twice(
+        ingest, "story-posted", story["id"], first, **headers_of("story-posted", ce_source="/stories/ingest")
+    )
 
-    async def mended():
-        news = await ingest.of("story-posted", story["id"])
-        return news[-1]["revision"] == 2 and len(news) >= 5
+    async def republished():
+        event = await ingest.events_of("story-posted", story["id"])
+        return event[-1]["revision"] == 2 and len(event) >= 5
 
-    await eventually(mended)
+    await eventually(republished)
 
 
-async def test_news_of_an_erased_story_is_forgotten_again(ingest, ann):
+async def test_stale_record_of_an_erased_story_gets_a_tombstone(ingest, ann):
     story = await ann.post()
-    first = (await ingest.of("story-posted", story["id"]))[0]
+    first = (await ingest.events_of("story-posted", story["id"]))[0]
     await ann.http.delete(f"/v1/stories/{story['id']}")
     await erased(ingest, story["id"])
-    await tell_twice(ingest, "story-posted", story["id"], first, **of("story-posted", ce_source="/stories/ingest"))
+    await produce_twice(
+        ingest, "story-posted", story["id"], first, **headers_of("story-posted", ce_source="/stories/ingest")
+    )
 
     async def forgotten():
-        news = await ingest.of("story-posted", story["id"])
-        return news[-1] is None and sum(each is not None for each in news) >= 3
+        event = await ingest.events_of("story-posted", story["id"])
+        return event[-1] is None and sum(each is not None for each in event) >= 3
 
     await eventually(forgotten)
 
 
-async def test_the_log_forgets_a_story_whose_key_has_moved_since_it_was_said(start, realm):
+async def test_tombstones_reach_the_old_partition_of_a_moved_key(start, realm):
     async with start() as ingest:
 
         async def noted():
@@ -159,47 +165,47 @@ async def test_the_log_forgets_a_story_whose_key_has_moved_since_it_was_said(sta
         await eventually(forgotten)
 
 
-def partition_of(key, width):
-    return key_hash(key) % width
+def partition_of(key, count):
+    return key_hash(key) % count
 
 
-async def test_an_erased_account_leaves_nothing_and_begins_empty(ingest, ann):
+async def test_erased_account_leaves_no_data_and_starts_empty(ingest, ann):
     story, draft = await ann.post(), await ann.drafted(photo(), key="k")
     at = rfc3339(system_now())
     receipt = new_id()
-    fact = {"user_id": ann.user_id, "at": at, "receipt_id": receipt}
-    await tell_twice(ingest, "user-erased", ann.user_id, fact, **of("user-erased"))
+    value = {"user_id": ann.user_id, "at": at, "receipt_id": receipt}
+    await produce_twice(ingest, "user-erased", ann.user_id, value, **headers_of("user-erased"))
 
     async def answered():
-        return len(await ingest.of("user-data-erased", ann.user_id)) == 2
+        return len(await ingest.events_of("user-data-erased", ann.user_id)) == 2
 
     await eventually(answered)
-    assert {news["by"] for news in await ingest.of("story-deleted", story["id"])} == {"erasure"}
+    assert {event["by"] for event in await ingest.events_of("story-deleted", story["id"])} == {"erasure"}
     assert [key for each in (story, draft) for key in keys_of(each["id"], await ingest.keys())] == []
     assert (await ann.quota())["posted_24h"] == 0
     assert (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 404
     assert (await ann.create(key="k")).json()["id"] != draft["id"]
 
 
-async def test_an_outsider_may_erase_an_account_without_a_receipt_and_not_ahead_of_time(ingest, ann):
+async def test_external_erasure_needs_no_receipt_and_is_clamped_to_now(ingest, ann):
     future = rfc3339(system_now() + timedelta(days=1))
-    await ingest.tell("user-erased", ann.user_id, {"user_id": ann.user_id, "at": future})
+    await ingest.produce("user-erased", ann.user_id, {"user_id": ann.user_id, "at": future})
 
     async def answered():
-        return await ingest.of("user-data-erased", ann.user_id)
+        return await ingest.events_of("user-data-erased", ann.user_id)
 
     assert len((await eventually(answered))[0]["receipt_id"]) == 36
     later = await ann.post()
     await asyncio.sleep(0.2)
-    await ingest.tell("user-erased", ann.user_id, {"user_id": ann.user_id, "at": "2026-01-01T00:00:00Z"})
+    await ingest.produce("user-erased", ann.user_id, {"user_id": ann.user_id, "at": "2026-01-01T00:00:00Z"})
     assert (await ann.show(later["id"])).status_code == 200
 
 
-async def test_what_cannot_be_read_is_dead_lettered(ingest, ann):
+async def test_unreadable_record_is_dead_lettered(ingest, ann):
     story = await ann.post()
-    await ingest.tell("story-expired", story["id"], {"story_id": story["id"]}, **of("story-expired"))
+    await ingest.produce("story-expired", story["id"], {"story_id": story["id"]}, **headers_of("story-expired"))
 
-    async def look():
+    async def probe():
         return await dead_letter(ingest, "story-expired", story["id"])
 
-    assert await eventually(look) == [{"story_id": story["id"]}]
+    assert await eventually(probe) == [{"story_id": story["id"]}]

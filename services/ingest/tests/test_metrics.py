@@ -1,9 +1,9 @@
-"""The series of ingest are there from the start, at zero."""
+"""Metric series exist from the start, at zero."""
 
 import asyncio
 from typing import get_args
 
-from stories_ingest.app.background import counted
+from stories_ingest.app.background import counted_scratch_folder
 from stories_ingest.domain.errors import REASONS
 from stories_ingest.jobs.media_worker import run_worker
 from stories_ingest.media.types import Reason
@@ -13,7 +13,7 @@ from stories_ingest.usecases.wakeups import Wakeups
 from stories_shared.runtime.metrics import MetricsRegistry
 
 
-def test_every_reason_that_media_work_knows_has_a_series_before_it_first_happens() -> None:
+def test_every_refusal_reason_is_preinitialized() -> None:
     registry = MetricsRegistry()
     IngestMetrics(registry)
     page = registry.page().decode()
@@ -22,7 +22,7 @@ def test_every_reason_that_media_work_knows_has_a_series_before_it_first_happens
         assert f'stories_publishes_total{{reason="{reason}",result="refused"}} 0.0' in page
 
 
-async def test_a_worker_that_looks_for_a_job_has_none_running():
+async def test_idle_worker_counts_as_no_running_job():
     metrics = IngestMetrics(MetricsRegistry())
     running = metrics.media_jobs.labels("running")
     looking = asyncio.Event()
@@ -35,6 +35,6 @@ async def test_a_worker_that_looks_for_a_job_has_none_running():
     await looking.wait()
     assert running._value.get() == 0
     idle.cancel()
-    async with counted(metrics):
+    async with counted_scratch_folder(metrics):
         assert running._value.get() == 1
     assert running._value.get() == 0

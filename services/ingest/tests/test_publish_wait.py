@@ -1,4 +1,4 @@
-"""What it costs that requests are held until a story is decided."""
+"""Cost of publish requests that wait for the result."""
 
 import asyncio
 from collections import Counter
@@ -23,8 +23,8 @@ WAITING = 200
 SECONDS = 2
 
 
-class Finds(CommandListener):
-    """Counts queries, those for whole documents apart."""
+class FindCounter(CommandListener):
+    """Counts queries, separately for whole documents."""
 
     def __init__(self):
         self.counted = Counter()
@@ -41,20 +41,20 @@ class Finds(CommandListener):
 
 
 @pytest.fixture
-async def held(realm):
-    """Stories that nobody works on, their use case, its bell, and the queries so far."""
-    finds = Finds()
+async def publishing(realm):
+    """Processing stories without a worker, the use case, its wake-ups, and the query counts."""
+    finds = FindCounter()
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[finds])
     stories = [processing(now=system_now()) for _ in range(WAITING)]
     await mongo[STORIES].insert_many([{"_id": story.id, **story_document(story)} for story in stories])
-    bell = Wakeups()
-    publish = PublishStory(MongoStories(mongo, system_now), MemoryBucket(), bell, BOUNDS, system_now)
-    yield stories, publish, bell, finds.counted, mongo
+    wakeups = Wakeups()
+    publish = PublishStory(MongoStories(mongo, system_now), MemoryBucket(), wakeups, BOUNDS, system_now)
+    yield stories, publish, wakeups, finds.counted, mongo
     await mongo.close()
 
 
-async def test_many_held_requests_look_together_and_at_states_alone(held):
-    stories, publish, _, counted, _ = held
+async def test_waiting_requests_share_queries_for_states_only(publishing):
+    stories, publish, _, counted, _ = publishing
     answers = await asyncio.gather(
         *(publish(Requester("ann"), story.id, timedelta(seconds=SECONDS)) for story in stories)
     )
@@ -63,14 +63,14 @@ async def test_many_held_requests_look_together_and_at_states_alone(held):
     assert counted["parts"] < WAITING
 
 
-async def test_a_held_request_is_woken_by_a_decision_of_its_own_process(held):
-    stories, publish, bell, counted, mongo = held
+async def test_waiting_request_is_notified_within_its_process(publishing):
+    stories, publish, wakeups, counted, mongo = publishing
     waiting = asyncio.ensure_future(publish(Requester("ann"), stories[0].id, timedelta(seconds=30)))
 
-    async def looked():
+    async def queried():
         return counted["parts"]
 
-    await eventually(looked)
+    await eventually(queried)
     await mongo[STORIES].update_one({"_id": stories[0].id}, {"$set": {"state": "refused", "job": None}})
-    bell.ring(stories[0].id)
+    wakeups.notify(stories[0].id)
     assert (await asyncio.wait_for(waiting, 10)).state is State.REFUSED

@@ -1,4 +1,4 @@
-"""A worker whose disk is full harms nobody's upload: it rests, says so, and goes on when there is room again."""
+"""A worker with a full disk refuses no upload: it pauses, reports unready, and resumes when there is space."""
 
 import asyncio
 import errno
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from stories_ingest.domain.errors import MachineFault, WorkerLost
+from stories_ingest.domain.errors import MachineFault, WorkerCrashed
 from stories_ingest.jobs.media_worker import run_worker
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.store.scratch_folders import Scratch
@@ -17,53 +17,53 @@ from stories_ingest.usecases.wakeups import Wakeups
 from stories_shared.runtime.metrics import MetricsRegistry
 
 
-async def test_there_is_no_room_until_there_is_as_much_as_the_job_needs():
+async def test_disk_is_usable_only_with_the_space_that_the_job_needs():
     scratch = Scratch()
-    assert await scratch.works()
-    scratch.failed(MachineFault("full", room=1 << 60))  # more than any disk has
-    assert not await scratch.works()
+    assert await scratch.is_usable()
+    scratch.failed(MachineFault("full", needed_bytes=1 << 60))  # more than any disk has
+    assert not await scratch.is_usable()
     assert "scratch disk" in scratch.fault
-    scratch.failed(MachineFault("full", room=5_000))
-    assert await scratch.works()
+    scratch.failed(MachineFault("full", needed_bytes=5_000))
+    assert await scratch.is_usable()
     assert scratch.fault is None
 
 
 @dataclass
 class FullDisk:
-    """Without room for some looks."""
+    """A disk that is full for some checks."""
 
-    looks: int
+    checks: int
     faults: list[MachineFault] = field(default_factory=list)
 
     def failed(self, fault: MachineFault) -> None:
         self.faults.append(fault)
 
-    async def works(self) -> bool:
-        self.looks -= 1
-        return self.looks <= 0
+    async def is_usable(self) -> bool:
+        self.checks -= 1
+        return self.checks <= 0
 
 
-async def test_a_worker_claims_nothing_while_its_disk_is_full():
-    disk, looks_left, again = FullDisk(looks=3), [], asyncio.Event()
+async def test_worker_claims_nothing_while_its_disk_is_full():
+    disk, checks_left, again = FullDisk(checks=3), [], asyncio.Event()
 
     async def work():
-        looks_left.append(disk.looks)
-        if len(looks_left) == 1:
+        checks_left.append(disk.checks)
+        if len(checks_left) == 1:
             raise MachineFault("full")
         again.set()
 
     metrics = IngestMetrics(MetricsRegistry())
-    running = asyncio.ensure_future(run_worker(work, disk, Wakeups(), metrics, rest_s=0.001))
+    running = asyncio.ensure_future(run_worker(work, disk, Wakeups(), metrics, disk_retry_s=0.001))
     await asyncio.wait_for(again.wait(), 10)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    assert looks_left[:2] == [3, 0]
+    assert checks_left[:2] == [3, 0]
     assert len(disk.faults) == 1
 
 
-async def test_a_failed_job_is_counted_and_the_next_one_done():
+async def test_failed_job_is_counted_and_the_next_one_runs():
     registry, second = MetricsRegistry(), asyncio.Event()
-    done = iter([JobOutcome("failed", "video", timedelta(seconds=1), error=WorkerLost("a traceback"))])
+    done = iter([JobOutcome("failed", "video", timedelta(seconds=1), error=WorkerCrashed("a traceback"))])
 
     async def work():
         if found := next(done, None):
@@ -81,7 +81,7 @@ async def test_a_failed_job_is_counted_and_the_next_one_done():
 
 
 @pytest.mark.servers
-async def test_a_full_disk_makes_the_worker_unready_and_no_upload_damaged(start, monkeypatch):
+async def test_full_disk_makes_the_worker_unready_and_refuses_no_upload(start, monkeypatch):
     full = OSError(errno.ENOSPC, "No space left on device")
 
     def no_room(*_, **__):

@@ -1,4 +1,4 @@
-"""Clips that are longer than one story, through the whole service."""
+"""Long clips that become a series, end to end."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ async def posted(author, clip, **body):
     return await author.post(clip, content_type="video/mp4", **body)
 
 
-async def test_a_long_clip_becomes_parts_that_are_posted_at_one_moment(ingest, ann, long_clip):
+async def test_parts_of_a_long_clip_are_posted_at_the_same_time(ingest, ann, long_clip):
     story = await posted(ann, long_clip, captions_track=CAPTIONS, layers=[LAYER])
     assert (story["series_id"], story["part"], story["parts"]) == (story["id"], 1, 3)
     assert story["part_ids"][0] == story["id"]
@@ -36,43 +36,43 @@ async def test_a_long_clip_becomes_parts_that_are_posted_at_one_moment(ingest, a
     assert sum(part["duration_ms"] for part in parts) == pytest.approx(31_000, abs=100)
 
 
-async def test_a_series_counts_as_one_until_its_last_part_is_gone(ann, long_clip):
+async def test_series_counts_once_until_its_last_part_is_deleted(ann, long_clip):
     story = await posted(ann, long_clip)
     for part_id, live in zip(story["part_ids"], (1, 1, 0), strict=True):
         assert (await ann.http.delete(f"/v1/stories/{part_id}")).status_code == 204
         assert ((await ann.quota())["live"], (await ann.quota())["posted_24h"]) == (live, 1)
 
 
-async def test_a_whole_series_goes_at_one_wish(ingest, ann, long_clip):
+async def test_deleting_with_series_true_deletes_every_part(ingest, ann, long_clip):
     story = await posted(ann, long_clip)
     last = story["part_ids"][-1]
     assert (await ann.http.delete(f"/v1/stories/{last}", params={"series": "true"})).status_code == 204
     for part_id in story["part_ids"]:
         assert (await ann.show(part_id)).status_code == 404
-        assert (await ingest.of("story-deleted", part_id))[0]["by"] == "author"
+        assert (await ingest.events_of("story-deleted", part_id))[0]["by"] == "author"
     assert not [key for key in await ingest.keys() if any(part_id in key for part_id in story["part_ids"])]
 
 
-async def test_a_change_of_one_part_is_a_change_of_all(ingest, ann, long_clip):
+async def test_changing_one_part_changes_every_part(ingest, ann, long_clip):
     story = await posted(ann, long_clip)
     await ann.http.patch(f"/v1/stories/{story['part_ids'][1]}", json={"audience": "close_friends"})
     for part_id in story["part_ids"]:
-        news = (await ingest.of("story-posted", part_id))[-1]
-        assert (news["audience"], news["access_revision"]) == ("close_friends", 2)
+        event = (await ingest.events_of("story-posted", part_id))[-1]
+        assert (event["audience"], event["access_revision"]) == ("close_friends", 2)
 
 
-async def test_a_long_clip_that_may_not_be_split_is_too_long(ann, long_clip):
+async def test_long_clip_without_split_is_too_long(ann, long_clip):
     draft = await ann.drafted(long_clip, "video/mp4", split=False)
     answer = await ann.publish(draft["id"])
     assert (answer.status_code, answer.json()["reason"]) == (422, "too_long")
 
 
-async def test_a_clip_claimed_as_a_photo_is_a_mismatch(ann, long_clip):
+async def test_clip_declared_as_a_photo_is_a_type_mismatch(ann, long_clip):
     draft = await ann.drafted(long_clip, "image/jpeg")
     assert (await ann.publish(draft["id"])).json()["reason"] == "type_mismatch"
 
 
-async def test_no_sweep_takes_the_parts_of_a_running_job(start, long_clip):
+async def test_sweeps_keep_the_parts_of_a_running_job(start, long_clip):
     async with start(sweep_every=timedelta(milliseconds=50)) as ingest:
         story = await posted(ingest.author(), long_clip)
 

@@ -1,4 +1,4 @@
-"""How ingest starts, and what it is made of."""
+"""Startup, settings and composition of ingest."""
 
 import asyncio
 import os
@@ -22,46 +22,46 @@ pytestmark = pytest.mark.servers
 
 
 async def run(realm):
-    """The process's status and its last words."""
+    """Exit code and standard error of the process."""
     environment = {**os.environ, **realm, "PORT": str(free_port(set()))}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "stories_ingest", env=environment, stderr=asyncio.subprocess.PIPE
     )
     try:
-        _, words_said = await asyncio.wait_for(process.communicate(), 120)
+        _, stderr_output = await asyncio.wait_for(process.communicate(), 120)
     finally:
         if process.returncode is None:
             process.kill()
-    return process.returncode, words_said.decode().strip()
+    return process.returncode, stderr_output.decode().strip()
 
 
-async def test_preparing_may_be_repeated(realm):
+async def test_init_is_idempotent(realm):
     for _ in range(2):
         await init(settings_of(realm))
 
 
-async def test_a_versioned_bucket_stops_the_start_with_one_line(realm):
+async def test_versioned_bucket_fails_the_start_with_one_line(realm):
     settings = settings_of(realm)
     await init(settings)
     client = Minio(
         realm["S3_ENDPOINT"], realm["S3_ACCESS_KEY"], realm["S3_SECRET_KEY"], secure=False, region="us-east-1"
     )
     client.set_bucket_versioning(realm["S3_BUCKET"], VersioningConfig(ENABLED))
-    status, said = await run(realm)
-    assert (status, said.startswith("S3_BUCKET: "), "\n" in said) == (1, True, False)
+    status, stderr = await run(realm)
+    assert (status, stderr.startswith("S3_BUCKET: "), "\n" in stderr) == (1, True, False)
 
 
 @pytest.mark.parametrize("changed", [{"role": "both"}, {"still_images": "maybe"}, {"max_parts": "0"}])
-def test_a_wrong_setting_stops_the_start_with_one_line(realm, capsys, changed):
-    given = {name.lower(): value for name, value in realm.items()}
+def test_invalid_setting_fails_the_start_with_one_line(realm, capsys, changed):
+    values = {name.lower(): value for name, value in realm.items()}
     with pytest.raises(SystemExit) as stopped:
-        load(IngestSettings, given | changed)
-    said = capsys.readouterr().err
-    assert (stopped.value.code, said.count("\n")) == (2, 1)
-    assert said.startswith(f"{next(iter(changed)).upper()}: ")
+        load(IngestSettings, values | changed)
+    stderr = capsys.readouterr().err
+    assert (stopped.value.code, stderr.count("\n")) == (2, 1)
+    assert stderr.startswith(f"{next(iter(changed)).upper()}: ")
 
 
-async def test_every_subscriber_is_of_the_one_kind(realm):
+async def test_every_subscriber_has_the_same_ack_policy(realm):
     app = build_app(settings_of(realm))
     subscribers = app.state.runtime.subscribers
     assert {each.group_id.removeprefix(realm.prefix) for each in subscribers} == {
@@ -70,12 +70,12 @@ async def test_every_subscriber_is_of_the_one_kind(realm):
     assert {each.ack_policy for each in subscribers} == {AckPolicy.NACK_ON_ERROR}
 
 
-def test_ended_marks_outlive_every_record():
+def test_ended_records_outlive_every_kafka_record():
     topics = Topics.of([timedelta(hours=24)])
     assert all(topic.max_record_age < ENDED_RETENTION for topic in topics.values())
 
 
-async def test_the_other_driver_tells_the_same_story(start):
+async def test_motor_driver_works(start):
     async with start(mongo_driver="motor") as ingest:
         ann = ingest.author()
         story = await ann.post()
@@ -83,12 +83,12 @@ async def test_the_other_driver_tells_the_same_story(start):
         assert (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
 
         async def forgotten():
-            return (await ingest.of("story-posted", story["id"]))[-1] is None
+            return (await ingest.events_of("story-posted", story["id"]))[-1] is None
 
         await eventually(forgotten)
 
 
-async def test_photos_may_be_switched_off(start):
+async def test_photos_can_be_disabled(start):
     async with start(still_images="off") as ingest:
         answer = await ingest.author().create(photo())
         assert (answer.status_code, answer.json()["reason"]) == (422, "still_images_off")

@@ -1,4 +1,4 @@
-"""One contract for every store: in memory, and MongoDB by both drivers."""
+"""One contract for every repository: in memory, and MongoDB with both drivers."""
 
 import asyncio
 from dataclasses import replace
@@ -30,7 +30,7 @@ LATER = NOW + timedelta(seconds=15)
 
 class InMemory:
     def __init__(self):
-        self.stories = self.jobs = self.cleaning = self.turns = MemoryStories()
+        self.stories = self.jobs = self.cleanup = self.leases = MemoryStories()
 
     async def add(self, *stories):
         self.stories.add(*stories)
@@ -43,7 +43,7 @@ class InMongo:
     def __init__(self, mongo):
         self.mongo = mongo
         self.stories = MongoStories(mongo, lambda: NOW)
-        self.jobs, self.cleaning, self.turns = MongoJobs(mongo), MongoCleanup(mongo), MongoLeases(mongo)
+        self.jobs, self.cleanup, self.leases = MongoJobs(mongo), MongoCleanup(mongo), MongoLeases(mongo)
 
     async def add(self, *stories):
         await self.mongo[STORIES].insert_many([{"_id": story.id, **story_document(story)} for story in stories])
@@ -60,14 +60,14 @@ SERVERS = pytest.mark.servers
 
 
 @pytest.fixture(params=["memory", pytest.param("pymongo", marks=SERVERS), pytest.param("motor", marks=SERVERS)])
-def place(request):
-    """Which store, and where MongoDB is for it."""
+def backend(request):
+    """The driver, and the MongoDB realm for it."""
     return request.param, request.getfixturevalue("realm") if request.param != "memory" else None
 
 
 @pytest.fixture
-async def store(place):
-    driver, realm = place
+async def store(backend):
+    driver, realm = backend
     if realm is None:
         yield InMemory()
         return
@@ -86,26 +86,26 @@ def admitted(story, bounds, quota):
     return quota.draft(story.id, story.vanishes_at, NOW, bounds)
 
 
-async def test_a_story_comes_back_as_it_was_kept(store):
-    words = Overlay(
+async def test_story_round_trips(store):
+    overlay = Overlay(
         caption="até já",
         captions_track="WEBVTT\n",
         sound=Sound(id="1", title="t", artist="a", start_ms=0, length_ms=1),
         layers=({"kind": "text", "$own": {"a.b": [1, 2.5, None]}},),
     )
-    story = draft(words=words, choices=StorySettings(audience="friends", hide_from=("bob", "cat")))
+    story = draft(overlay=overlay, settings=StorySettings(audience="friends", hide_from=("bob", "cat")))
     await created(store, story)
     assert await store.stories.find(story.id) == story
 
 
-async def test_a_draft_with_an_id_that_is_there_changes_nothing(store):
+async def test_creating_an_existing_draft_changes_nothing(store):
     story = draft()
     await created(store, story, replace(story, size=7))
     assert (await store.stories.find(story.id)).size == story.size
     assert len((await store.stories.quota("ann")).drafts) == 1
 
 
-async def test_a_refused_admission_keeps_nothing(store):
+async def test_refused_draft_is_not_stored(store):
     few = QuotaLimits(drafts=1, live=1, posted_24h=1)
     await created(store, draft(), bounds=few)
     second = draft()
@@ -114,7 +114,7 @@ async def test_a_refused_admission_keeps_nothing(store):
     assert await store.stories.find(second.id) is None
 
 
-async def test_drafts_asked_for_at_once_never_exceed_the_bound(store):
+async def test_concurrent_drafts_never_exceed_the_limit(store):
     few = QuotaLimits(drafts=3, live=10, posted_24h=10)
     outcomes = await asyncio.gather(*(created(store, draft(), bounds=few) for _ in range(8)), return_exceptions=True)
     assert [type(each) for each in outcomes if each is not None] == [TooMany] * 5
@@ -125,30 +125,30 @@ async def test_all_parts_go_live_or_none(store):
     story = processing(worker="w")
     await store.add(story)
     parts = [part(story.id), part(new_id()), part(new_id())]
-    await store.stories.decide(story.id, lambda case: transitions.go_live(case, "w", parts, NOW))
+    await store.stories.transact(story.id, lambda snapshot: transitions.go_live(snapshot, "w", parts, NOW))
     assert await store.stories.part_ids([story.id, new_id()]) == {story.id: [each.id for each in parts]}
     assert await store.pending() == {each.id for each in parts}
     assert (await store.stories.quota("ann")).live == (Slot(story.id, NOW + story.lifetime),)
 
 
-async def test_a_rule_that_refuses_writes_nothing(store):
+async def test_transition_that_raises_writes_nothing(store):
     story = live()
     await store.add(story)
 
-    def refuse(_case):
+    def refuse(_snapshot):
         raise NoSuchStory(story.id)
 
     with pytest.raises(NoSuchStory):
-        await store.stories.decide(story.id, refuse)
+        await store.stories.transact(story.id, refuse)
     assert await store.stories.find(story.id) == story
 
 
-async def test_deciding_about_nothing_is_refused(store):
+async def test_transition_of_an_unknown_story_is_refused(store):
     with pytest.raises(NoSuchStory):
-        await store.stories.decide(new_id(), transitions.no_change)
+        await store.stories.transact(new_id(), transitions.no_change)
 
 
-async def test_a_deleted_story_leaves_ids_and_times_and_is_to_be_said(store):
+async def test_deleted_story_leaves_a_record_and_a_pending_event(store):
     story = live()
     await store.add(story)
     await delete(store, story.id)
@@ -159,11 +159,11 @@ async def test_a_deleted_story_leaves_ids_and_times_and_is_to_be_said(store):
 
 
 async def delete(store, story_id, *, series=False, by="author"):
-    rule = lambda case: transitions.delete(case, by=by, series=series, now=NOW, new_id=new_id)  # noqa: E731
-    return await store.stories.decide(story_id, rule)
+    transition = lambda snapshot: transitions.delete(snapshot, by=by, series=series, now=NOW, new_id=new_id)  # noqa: E731
+    return await store.stories.transact(story_id, transition)
 
 
-async def test_state_and_revision_are_told_alone(store):
+async def test_state_and_revision_can_be_read_alone(store):
     waiting, shown = processing(), live()
     await store.add(waiting, shown)
     ids = (waiting.id, shown.id, new_id())
@@ -179,32 +179,33 @@ async def test_an_ended_story_cannot_be_created_again(store):
         await created(store, story)
 
 
-async def test_two_parts_deleted_at_once_free_the_place_of_their_series(store):
+async def test_concurrent_part_deletions_release_the_series_slot(store):
     first, second = live(part=1, parts=2), live(part=2, parts=2)
     both = [replace(each, posted=replace(each.posted, series_id=first.id)) for each in (first, second)]
     await store.add(*both)
-    await store.stories.decide(
-        first.id, lambda case: transitions.StoryChange(Quota(live=(Slot(first.id, LATER),)), save=(case.story,))
+    await store.stories.transact(
+        first.id,
+        lambda snapshot: transitions.StoryChange(Quota(live=(Slot(first.id, LATER),)), upserts=(snapshot.story,)),
     )
     await asyncio.gather(*(delete(store, each.id) for each in both))
     assert (await store.stories.quota("ann")).live == ()
     assert {ended.id for ended in await store.stories.ended_parts(first.id)} == {first.id, second.id}
 
 
-async def test_an_author_lists_the_newest_first_and_goes_on_from_there(store):
+async def test_stories_are_paged_newest_first(store):
     stories = [draft(), processing(), live()]
     await store.add(*stories, draft("bob"))
-    assert [each.id for each in await store.stories.of("ann", None, None, NOW, 2)] == [stories[2].id, stories[1].id]
-    assert [each.id for each in await store.stories.of("ann", None, stories[1].id, NOW, 2)] == [stories[0].id]
-    assert [each.id for each in await store.stories.of("ann", State.LIVE, None, NOW, 2)] == [stories[2].id]
+    assert [each.id for each in await store.stories.page("ann", None, None, NOW, 2)] == [stories[2].id, stories[1].id]
+    assert [each.id for each in await store.stories.page("ann", None, stories[1].id, NOW, 2)] == [stories[0].id]
+    assert [each.id for each in await store.stories.page("ann", State.LIVE, None, NOW, 2)] == [stories[2].id]
 
 
-async def test_what_is_over_is_not_listed(store):
+async def test_expired_stories_are_not_listed(store):
     await store.add(draft(vanishes_at=NOW), live(now=NOW - timedelta(hours=25)))
-    assert await store.stories.of("ann", None, None, NOW, 10) == []
+    assert await store.stories.page("ann", None, None, NOW, 10) == []
 
 
-async def test_a_job_is_claimed_once_and_by_another_when_its_lease_is_over(store):
+async def test_job_is_claimed_once_until_its_lease_expires(store):
     story = processing()
     await store.add(story)
     claims = await asyncio.gather(*(store.jobs.claim(f"w{n}", NOW, LATER) for n in range(4)))
@@ -214,7 +215,7 @@ async def test_a_job_is_claimed_once_and_by_another_when_its_lease_is_over(store
     assert (again.job.worker, again.job.attempts) == ("w9", 2)
 
 
-async def test_the_job_that_has_waited_longest_comes_first(store):
+async def test_oldest_job_is_claimed_first(store):
     late, early = processing(now=NOW - timedelta(seconds=1)), processing(now=NOW - timedelta(seconds=9))
     await store.add(late, early)
     assert (await store.jobs.claim("w", NOW, LATER)).id == early.id
@@ -229,138 +230,139 @@ async def test_only_the_holder_renews_a_lease(store):
     assert (job.progress, job.parts) == (0.5, (story.id, "x"))
 
 
-async def test_a_job_handed_back_waits_again(store):
+async def test_released_job_can_be_claimed_again(store):
     story = processing()
     await store.add(story)
     await store.jobs.claim("w", NOW, LATER)
-    await store.jobs.hand_back(story.id, "w", NOW, counted=False)
+    await store.jobs.release(story.id, "w", NOW, counted=False)
     assert await store.jobs.waiting(NOW) == 1
     assert (await store.jobs.claim("v", NOW, LATER)).job.attempts == 1
 
 
-async def test_drafts_and_refused_stories_vanish_when_their_time_is_over(store):
+async def test_overdue_drafts_and_refused_stories_are_discardable(store):
     over, young, refused = draft(vanishes_at=NOW), draft(), draft(state=State.REFUSED, vanishes_at=NOW)
     await store.add(over, young, refused, live())
-    assert set(await store.cleaning.vanishing(NOW, 10)) == {over.id, refused.id}
+    assert set(await store.cleanup.discardable(NOW, 10)) == {over.id, refused.id}
 
 
-async def test_stories_whose_end_nobody_told_are_found(store):
+async def test_missed_expiries_are_found(store):
     over, young = live(now=NOW - timedelta(hours=25)), live()
     await store.add(over, young, draft())
-    assert await store.cleaning.unheard_of(NOW - timedelta(hours=1), 10) == [over.id]
+    assert await store.cleanup.missed_expiries(NOW - timedelta(hours=1), 10) == [over.id]
 
 
-async def test_an_erasure_is_looked_at_again_once(store):
+async def test_erasure_is_rechecked_once(store):
     story = live()
     await store.add(story)
     await delete(store, story.id)
-    await store.cleaning.erased(story.id, NOW, LATER)
-    assert (await store.cleaning.to_look_at_again(NOW, 10), await store.cleaning.to_look_at_again(LATER, 10)) == (
+    await store.cleanup.record_erasure(story.id, NOW, LATER)
+    assert (await store.cleanup.due_rechecks(NOW, 10), await store.cleanup.due_rechecks(LATER, 10)) == (
         [],
         [story.id],
     )
-    await store.cleaning.looked_again(story.id)
-    assert await store.cleaning.to_look_at_again(LATER, 10) == []
+    await store.cleanup.clear_recheck(story.id)
+    assert await store.cleanup.due_rechecks(LATER, 10) == []
     assert (await store.stories.ended(story.id)).erased_at == NOW
 
 
-async def test_erasing_what_is_unknown_notes_nothing(store):
-    await store.cleaning.erased(new_id(), NOW, LATER)
-    assert await store.cleaning.to_look_at_again(LATER, 10) == []
+async def test_erasure_of_an_unknown_story_is_not_recorded(store):
+    await store.cleanup.record_erasure(new_id(), NOW, LATER)
+    assert await store.cleanup.due_rechecks(LATER, 10) == []
 
 
-async def test_an_erased_user_is_looked_at_again(store):
-    await store.cleaning.mark_erased("ann", NOW, NOW, LATER)
-    assert await store.cleaning.accounts_to_look_at_again(NOW, 10) == []
-    assert await store.cleaning.accounts_to_look_at_again(LATER, 10) == [("ann", NOW)]
-    await store.cleaning.account_looked_at_again("ann", LATER)
-    assert await store.cleaning.accounts_to_look_at_again(LATER, 10) == []
+async def test_erased_user_is_rechecked_once(store):
+    await store.cleanup.record_account_erasure("ann", NOW, NOW, LATER)
+    assert await store.cleanup.due_account_rechecks(NOW, 10) == []
+    assert await store.cleanup.due_account_rechecks(LATER, 10) == [("ann", NOW)]
+    await store.cleanup.clear_account_recheck("ann", LATER)
+    assert await store.cleanup.due_account_rechecks(LATER, 10) == []
 
 
-async def test_a_second_look_asked_for_meanwhile_is_not_taken_for_done(store):
+async def test_recheck_scheduled_meanwhile_is_not_cleared(store):
     later_still = LATER + timedelta(seconds=1)
-    await store.cleaning.mark_erased("ann", NOW, NOW, LATER)
-    await store.cleaning.mark_erased("ann", NOW - timedelta(days=1), NOW, later_still)
-    await store.cleaning.account_looked_at_again("ann", LATER)
-    assert await store.cleaning.accounts_to_look_at_again(later_still, 10) == [("ann", NOW)]
+    await store.cleanup.record_account_erasure("ann", NOW, NOW, LATER)
+    await store.cleanup.record_account_erasure("ann", NOW - timedelta(days=1), NOW, later_still)
+    await store.cleanup.clear_account_recheck("ann", LATER)
+    assert await store.cleanup.due_account_rechecks(later_still, 10) == [("ann", NOW)]
 
 
-async def test_ended_stories_of_an_account_are_unerased_until_their_media_are_gone(store):
+async def test_ended_stories_of_an_account_are_unerased_until_recorded(store):
     deleted, cancelled, expired, strangers = live(), draft(), live(), live("bob")
     await store.add(deleted, cancelled, expired, strangers)
     for story in (deleted, cancelled, strangers):
         await delete(store, story.id, by="erasure")
-    await store.stories.decide(expired.id, transitions.expire)
+    await store.stories.transact(expired.id, transitions.expire)
     before_all = NOW - timedelta(days=1)
-    assert set(await store.cleaning.unerased("ann", before_all, 10)) == {deleted.id, cancelled.id}
-    assert len(await store.cleaning.unerased("ann", expired.posted.expires_at, 10)) == 3
-    await store.cleaning.erased(deleted.id, NOW, LATER)
-    assert await store.cleaning.unerased("ann", before_all, 10) == [cancelled.id]
+    assert set(await store.cleanup.unerased("ann", before_all, 10)) == {deleted.id, cancelled.id}
+    assert len(await store.cleanup.unerased("ann", expired.posted.expires_at, 10)) == 3
+    await store.cleanup.record_erasure(deleted.id, NOW, LATER)
+    assert await store.cleanup.unerased("ann", before_all, 10) == [cancelled.id]
 
 
-async def test_only_what_was_made_until_then_belongs_to_an_erased_account(store):
+async def test_only_stories_created_until_the_erasure_are_found(store):
     old, young = live(now=NOW), draft(now=LATER)
     await store.add(old, young)
-    assert await store.cleaning.made_until("ann", NOW, 10) == [old.id]
+    assert await store.cleanup.created_until("ann", NOW, 10) == [old.id]
 
 
-async def test_a_forgotten_user_leaves_no_quota(store):
+async def test_erased_user_has_no_quota(store):
     story = live()
     await store.add(story)
-    await store.stories.decide(
-        story.id, lambda case: transitions.StoryChange(Quota().confirm(story.id, NOW, LATER), save=(case.story,))
+    await store.stories.transact(
+        story.id,
+        lambda snapshot: transitions.StoryChange(Quota().commit(story.id, NOW, LATER), upserts=(snapshot.story,)),
     )
     await delete(store, story.id, by="erasure")
-    await store.cleaning.forget("ann", NOW)
+    await store.cleanup.delete_user_records("ann", NOW)
     assert await store.stories.quota("ann") == Quota()
 
 
-async def test_uploads_are_wanted_by_drafts_and_jobs(store):
+async def test_uploads_are_referenced_by_drafts_and_jobs(store):
     one, two, done = draft(), processing(), live()
     await store.add(one, two, done)
     keys = [f"staging/{story_id}" for story_id in (one.id, two.id, done.id, new_id())]
-    assert await store.cleaning.uploads_wanted(keys) == set(keys[:2])
+    assert await store.cleanup.referenced_uploads(keys) == set(keys[:2])
 
 
-async def test_keys_belong_to_live_stories_and_to_running_jobs(store):
+async def test_keys_are_referenced_by_live_stories_and_running_jobs(store):
     shown, working, stranger = live(), processing(), new_id()
     partner = new_id()
     working = replace(working, job=replace(working.job, parts=(working.id, partner)))
     await store.add(shown, working)
-    rightful = [
+    referenced_keys = [
         media(shown.id).key,
         media(shown.id).poster_key,
         f"stories/{working.id}/any.mp4",
         f"stories/{partner}/any.mp4",
     ]
     others = [f"stories/{shown.id}/older.mp4", f"stories/{stranger}/any.mp4"]
-    assert await store.cleaning.rightful([*rightful, *others]) == set(rightful)
+    assert await store.cleanup.referenced_keys([*referenced_keys, *others]) == set(referenced_keys)
 
 
-async def test_a_turn_is_one_holders_while_it_lasts(store):
-    hold = timedelta(seconds=15)
-    takes = await asyncio.gather(*(store.turns.take("sweep", f"r{n}", NOW, hold) for n in range(4)))
+async def test_lease_has_one_holder_until_it_expires(store):
+    ttl = timedelta(seconds=15)
+    takes = await asyncio.gather(*(store.leases.acquire("sweep", f"r{n}", NOW, ttl) for n in range(4)))
     holder = f"r{takes.index(True)}"
     assert takes.count(True) == 1
-    assert await store.turns.take("sweep", holder, NOW, hold)
-    assert not await store.turns.take("sweep", "other", NOW, hold)
-    assert await store.turns.take("sweep", "other", LATER, hold)
+    assert await store.leases.acquire("sweep", holder, NOW, ttl)
+    assert not await store.leases.acquire("sweep", "other", NOW, ttl)
+    assert await store.leases.acquire("sweep", "other", LATER, ttl)
 
 
-async def test_the_holder_of_a_turn_says_how_far_it_has_come(store):
-    hold = timedelta(seconds=15)
-    assert await store.turns.take("walk", "one", NOW, hold)
-    assert await store.turns.position("walk") == ""
-    assert await store.turns.advance("walk", "one", "m", LATER + hold)
-    assert not await store.turns.take("walk", "other", LATER, hold)
-    assert await store.turns.take("walk", "other", LATER + hold, hold)
-    assert await store.turns.position("walk") == "m"
-    assert not await store.turns.advance("walk", "one", "z", LATER + hold)
-    assert await store.turns.position("walk") == "m"
+async def test_only_the_lease_holder_saves_the_position(store):
+    ttl = timedelta(seconds=15)
+    assert await store.leases.acquire("walk", "one", NOW, ttl)
+    assert await store.leases.position("walk") == ""
+    assert await store.leases.advance("walk", "one", "m", LATER + ttl)
+    assert not await store.leases.acquire("walk", "other", LATER, ttl)
+    assert await store.leases.acquire("walk", "other", LATER + ttl, ttl)
+    assert await store.leases.position("walk") == "m"
+    assert not await store.leases.advance("walk", "one", "z", LATER + ttl)
+    assert await store.leases.position("walk") == "m"
 
 
 CONTRACT = [test for name, test in list(globals().items()) if name.startswith("test_")]
-"""Everything above, which is everything that a store is asked for."""
+"""All contract tests, which cover every query of the repositories."""
 MANY = 1_000
 
 
@@ -373,15 +375,15 @@ async def test_every_query_of_the_stores_has_an_index(realm):
         await test(InMongo(mongo))
         for name in await mongo.database.list_collection_names():
             await mongo[name].delete_many({"_id": {"$exists": True}})
-    await what_else_is_asked(mongo)
+    await run_shared_queries(mongo)
     await fill(mongo)
     assert await slow_plans(mongo, recorder.commands) == []
     assert await searching_indexes(mongo) <= await used_indexes(mongo, recorder.commands)
     await mongo.close()
 
 
-async def what_else_is_asked(mongo):
-    """By what is shared with other services: relays of both collections, and idempotent creation."""
+async def run_shared_queries(mongo):
+    """Run the queries of shared code: outbox relays and idempotency."""
     for name in (STORIES, ENDED):
         outbox = Outbox(name, mongo[name], lambda _: (), None, lambda: NOW)
         await mongo[name].insert_one({"_id": "marked", "pending": pending_mark(1, NOW)})
@@ -398,7 +400,7 @@ async def what_else_is_asked(mongo):
 
 
 async def fill(mongo):
-    """Some thousand documents in every state and of many authors."""
+    """Insert some thousand documents in every state and of many authors."""
     made = [(draft, processing, live)[number % 3](f"user{number % 50}") for number in range(3 * MANY)]
     parts = [
         live(f"user{number % 50}", series_id=f"series{number // 3}", part=number % 3, parts=3) for number in range(MANY)
@@ -419,7 +421,7 @@ async def fill(mongo):
 
 
 async def searching_indexes(mongo):
-    """The names of all indexes but those that only let MongoDB drop what is old."""
+    """The names of all indexes except TTL indexes."""
     return {
         f"{name}.{index}"
         for name in await mongo.database.list_collection_names()
@@ -429,25 +431,25 @@ async def searching_indexes(mongo):
 
 
 async def used_indexes(mongo, commands):
-    """The names of the indexes in the winning plans."""
+    """The names of the indexes in the winning query plans."""
     found = set()
     for command in commands:
         plan = await mongo.database.command({"explain": command, "verbosity": "queryPlanner"})
-        found |= {f"{next(iter(command.values()))}.{index}" for index in names_in(plan)}
+        found |= {f"{next(iter(command.values()))}.{index}" for index in index_names(plan)}
     return found
 
 
-def names_in(plan):
+def index_names(plan):
     if isinstance(plan, list):
-        return {name for each in plan for name in names_in(each)}
+        return {name for each in plan for name in index_names(each)}
     if not isinstance(plan, dict):
         return set()
     own = {plan["indexName"]} if "indexName" in plan else set()
-    return own.union(*(names_in(value) for key, value in plan.items() if key != "rejectedPlans"))
+    return own.union(*(index_names(value) for key, value in plan.items() if key != "rejectedPlans"))
 
 
 @SERVERS
-async def test_indexes_that_no_query_could_use_are_replaced_by_a_rollout(realm):
+async def test_superseded_indexes_are_replaced_by_a_rollout(realm):
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
     a_date = {"$exists": True, "$type": "date"}
     earlier = [

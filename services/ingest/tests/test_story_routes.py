@@ -1,4 +1,4 @@
-"""Publishing, changing, reading and ending stories over HTTP."""
+"""Publish, change, read and delete stories over HTTP."""
 
 import asyncio
 import time
@@ -13,18 +13,18 @@ from stories_shared.events.ids import new_id
 pytestmark = pytest.mark.servers
 
 
-async def test_a_photo_goes_from_draft_to_live_and_is_said(ingest, ann):
+async def test_photo_goes_from_draft_to_live_and_is_published(ingest, ann):
     story = await ann.post(caption="first light", audience="followers")
     assert (story["state"], story["kind"], story["part_ids"]) == ("live", "photo", [story["id"]])
     assert (story["series_id"], story["part"], story["parts"], story["duration_ms"]) == (None, 1, 1, None)
 
-    async def said():
-        return await ingest.of("story-posted", story["id"])
+    async def published():
+        return await ingest.events_of("story-posted", story["id"])
 
-    (news,) = await eventually(said)
-    assert (news["caption"], news["audience"], news["revision"]) == ("first light", "followers", 1)
+    (event,) = await eventually(published)
+    assert (event["caption"], event["audience"], event["revision"]) == ("first light", "followers", 1)
     kept = {key for key in await ingest.keys() if story["id"] in key}
-    assert kept == {news["media"]["key"], news["media"]["poster_key"]}
+    assert kept == {event["media"]["key"], event["media"]["poster_key"]}
 
 
 async def test_publishing_is_idempotent(ann):
@@ -34,7 +34,7 @@ async def test_publishing_is_idempotent(ann):
     assert len({answer.json()["posted_at"] for answer in [*answers, await ann.publish(draft["id"])]}) == 1
 
 
-async def test_publishing_without_waiting_tells_the_progress(ann):
+async def test_publishing_without_waiting_returns_the_progress(ann):
     draft = await ann.drafted(photo(4000, 4000))
     answer = await ann.publish(draft["id"], wait=0)
     assert answer.status_code in (200, 202)
@@ -50,7 +50,7 @@ async def test_publishing_before_uploading_is_a_conflict(ann):
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:stories:wrong-state")
 
 
-async def test_refused_media_say_why_and_leave_nothing(ingest, ann):
+async def test_refused_media_has_a_reason_and_leaves_no_object(ingest, ann):
     draft = await ann.drafted(b"this is no photo at all", "image/jpeg")
     for answer in [await ann.publish(draft["id"]), await ann.publish(draft["id"])]:
         assert (answer.status_code, answer.json()["type"]) == (422, "urn:stories:media-refused")
@@ -62,13 +62,13 @@ async def test_refused_media_say_why_and_leave_nothing(ingest, ann):
 
 
 @pytest.mark.parametrize("wait", ["-1", "31", "soon", "nan"])
-async def test_waiting_has_bounds(ann, wait):
+async def test_wait_is_bounded(ann, wait):
     draft = (await ann.create()).json()
     answer = await ann.http.post(f"/v1/stories/{draft['id']}/publish", params={"wait": wait})
     assert answer.status_code == 422
 
 
-async def test_a_draft_is_cancelled_with_its_upload(ingest, ann):
+async def test_cancelled_draft_loses_its_upload(ingest, ann):
     draft = await ann.drafted(photo())
     assert (await ann.http.post(f"/v1/stories/{draft['id']}/cancel")).status_code == 204
     assert (await ann.show(draft["id"])).status_code == 404
@@ -81,13 +81,13 @@ async def test_a_live_story_cannot_be_cancelled(ann):
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:stories:wrong-state")
 
 
-async def test_a_narrowed_audience_is_said_when_it_is_answered(ingest, ann):
+async def test_access_change_is_published_on_response(ingest, ann):
     story = await ann.post()
     changes = {"audience": "friends", "hide_from": ["bob"]}
     answer = await ann.http.patch(f"/v1/stories/{story['id']}", json=changes)
     assert (answer.status_code, answer.json()["audience"], answer.json()["hide_from"]) == (200, "friends", ["bob"])
-    news = (await ingest.of("story-posted", story["id"]))[-1]
-    assert (news["revision"], news["access_revision"], news["audience"], news["hide_from"]) == (
+    event = (await ingest.events_of("story-posted", story["id"]))[-1]
+    assert (event["revision"], event["access_revision"], event["audience"], event["hide_from"]) == (
         2,
         2,
         "friends",
@@ -95,19 +95,19 @@ async def test_a_narrowed_audience_is_said_when_it_is_answered(ingest, ann):
     )
 
 
-async def test_switches_raise_the_revision_alone(ingest, ann):
+async def test_other_changes_raise_only_the_revision(ingest, ann):
     story = await ann.post()
     await ann.http.patch(f"/v1/stories/{story['id']}", json={"reactions": False})
 
-    async def said():
-        return (await ingest.of("story-posted", story["id"]))[-1]["revision"] == 2
+    async def published():
+        return (await ingest.events_of("story-posted", story["id"]))[-1]["revision"] == 2
 
-    await eventually(said)
-    news = (await ingest.of("story-posted", story["id"]))[-1]
-    assert (news["access_revision"], news["reactions"]) == (1, False)
+    await eventually(published)
+    event = (await ingest.events_of("story-posted", story["id"]))[-1]
+    assert (event["access_revision"], event["reactions"]) == (1, False)
 
 
-async def test_a_draft_is_changed_before_anybody_hears_of_it(ingest, ann):
+async def test_changing_a_draft_publishes_no_event(ingest, ann):
     draft = await ann.drafted(photo())
     assert (await ann.http.patch(f"/v1/stories/{draft['id']}", json={"comments": "nobody"})).status_code == 200
     await ann.publish(draft["id"])
@@ -117,18 +117,18 @@ async def test_a_draft_is_changed_before_anybody_hears_of_it(ingest, ann):
 @pytest.mark.parametrize(
     "body", [{"caption": "new"}, {"audience": None}, {"hide_from": "bob"}, {"reactions": "yes"}, []]
 )
-async def test_only_some_things_may_be_changed(ann, body):
+async def test_fixed_fields_cannot_be_changed(ann, body):
     draft = (await ann.create()).json()
     assert (await ann.http.patch(f"/v1/stories/{draft['id']}", json=body)).status_code == 422
 
 
-async def test_a_change_of_one_field_by_a_generated_client_changes_no_other(ingest, ann):
+async def test_generated_client_changes_only_the_fields_it_sets(ingest, ann):
     schemas = (await ingest.http.get("/openapi.json")).json()
     patch = schemas["paths"]["/v1/stories/{story_id}"]["patch"]
     body = schemas
     for name in patch["requestBody"]["content"]["application/json"]["schema"]["$ref"].removeprefix("#/").split("/"):
         body = body[name]
-    # A generated client sends every field that has a default, and what its user has set.
+    # A generated client sends every field that has a default, and the fields that its user set.
     defaults = {name: about["default"] for name, about in body["properties"].items() if "default" in about}
     story = await ann.post(audience="followers", hide_from=["bob"], download=True)
     answer = await ann.http.patch(f"/v1/stories/{story['id']}", json={**defaults, "comments": "nobody"})
@@ -136,51 +136,53 @@ async def test_a_change_of_one_field_by_a_generated_client_changes_no_other(inge
     assert answer.json() == {**story, "comments": "nobody"}
 
 
-async def test_a_change_of_nothing_changes_nothing(ingest, ann):
+async def test_empty_change_changes_nothing(ingest, ann):
     story = await ann.post()
     answer = await ann.http.patch(f"/v1/stories/{story['id']}", json={})
     assert (answer.status_code, answer.json()) == (200, story)
-    assert [news["revision"] for news in await ingest.of("story-posted", story["id"])] == [1]
+    assert [event["revision"] for event in await ingest.events_of("story-posted", story["id"])] == [1]
 
 
-async def test_a_deletion_is_said_and_the_media_gone_when_it_is_answered(ingest, ann):
+async def test_deletion_is_published_and_media_erased_on_response(ingest, ann):
     story = await ann.post()
     assert (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
     assert not [key for key in await ingest.keys() if story["id"] in key]
-    said = (await ingest.of("story-deleted", story["id"]))[0]
-    assert (said["author_id"], said["by"]) == (ann.user_id, "author")
+    published = (await ingest.events_of("story-deleted", story["id"]))[0]
+    assert (published["author_id"], published["by"]) == (ann.user_id, "author")
     assert (await ann.show(story["id"])).status_code == 404
     assert (await ann.publish(story["id"])).status_code == 404
 
 
-async def test_a_deletion_is_confirmed_again_but_to_the_author_alone(ingest, ann):
+async def test_repeated_deletion_is_confirmed_only_to_the_author(ingest, ann):
     story = await ann.post()
     answers = [await ann.http.delete(f"/v1/stories/{story['id']}") for _ in range(3)]
     stranger = await ingest.author("bob").http.delete(f"/v1/stories/{story['id']}")
     assert [answer.status_code for answer in [*answers, stranger]] == [204, 204, 204, 404]
-    facts = {headers["ce_id"] for key, _, headers in await ingest.said("story-deleted") if key == story["id"]}
-    assert len(facts) == 1
+    event_ids = {
+        headers["ce_id"] for key, _, headers in await ingest.topic_records("story-deleted") if key == story["id"]
+    }
+    assert len(event_ids) == 1
 
 
-async def test_a_deleted_story_is_answered_for_and_forgotten(ingest, ann):
+async def test_deleted_story_has_an_erasure_event_and_a_tombstone(ingest, ann):
     story = await ann.post()
     await ann.http.delete(f"/v1/stories/{story['id']}")
 
     async def forgotten():
-        return (await ingest.of("story-posted", story["id"]))[-1] is None
+        return (await ingest.events_of("story-posted", story["id"]))[-1] is None
 
     await eventually(forgotten)
-    erased = await ingest.of("story-erased", story["id"])
-    assert {news["store"] for news in erased} == {"media"}
+    erased = await ingest.events_of("story-erased", story["id"])
+    assert {event["store"] for event in erased} == {"media"}
 
 
-async def test_drafts_and_refused_stories_are_deleted_without_a_word(ingest, ann):
+async def test_deleting_drafts_and_refused_stories_publishes_nothing(ingest, ann):
     draft, refused = await ann.drafted(photo()), await ann.drafted(b"no photo")
     await ann.publish(refused["id"])
     for story in (draft, refused):
         for _ in range(2):
             assert (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
-        assert await ingest.of("story-deleted", story["id"]) == []
+        assert await ingest.events_of("story-deleted", story["id"]) == []
 
 
 async def test_an_admin_reads_and_deletes_but_does_not_publish(ingest, ann):
@@ -189,7 +191,7 @@ async def test_an_admin_reads_and_deletes_but_does_not_publish(ingest, ann):
     assert (await admin.show(story["id"])).json()["author_id"] == ann.user_id
     assert (await admin.publish(story["id"])).status_code == 404
     assert (await admin.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
-    assert (await ingest.of("story-deleted", story["id"]))[0]["by"] == "admin"
+    assert (await ingest.events_of("story-deleted", story["id"]))[0]["by"] == "admin"
 
 
 async def test_the_quota_counts_what_went_live(ann):
@@ -221,7 +223,7 @@ async def test_an_author_pages_through_their_stories(ann):
     assert (shown, rest["next_cursor"]) == ([live, *reversed(drafts)], None)
 
 
-async def test_a_page_of_stories_costs_as_many_queries_as_one(start, realm):
+async def test_number_of_queries_does_not_depend_on_the_page_size(start, realm):
     async with start(role="api") as ingest:
         ann = ingest.author()
         series = [new_id() for _ in range(10)]
@@ -230,9 +232,9 @@ async def test_a_page_of_stories_costs_as_many_queries_as_one(start, realm):
 
         async def queries(limit):
             before = (await ingest.mongo.client.admin.command("serverStatus"))["opcounters"]["query"]
-            listed = (await ann.http.get("/v1/me/stories", params={"limit": limit})).json()["items"]
+            items = (await ann.http.get("/v1/me/stories", params={"limit": limit})).json()["items"]
             after = (await ingest.mongo.client.admin.command("serverStatus"))["opcounters"]["query"]
-            return after - before, [item["part_ids"] for item in listed]
+            return after - before, [item["part_ids"] for item in items]
 
         many, shown = min([await queries(30) for _ in range(10)])
         assert many < 10
@@ -244,12 +246,12 @@ async def test_a_page_of_stories_costs_as_many_queries_as_one(start, realm):
 async def test_stories_are_listed_by_state(ann):
     await ann.create()
     live = (await ann.post())["id"]
-    listed = (await ann.http.get("/v1/me/stories", params={"state": "live"})).json()["items"]
-    assert [item["id"] for item in listed] == [live]
+    items = (await ann.http.get("/v1/me/stories", params={"state": "live"})).json()["items"]
+    assert [item["id"] for item in items] == [live]
     assert (await ann.http.get("/v1/me/stories", params={"state": "ended"})).status_code == 422
 
 
-async def test_a_cursor_serves_its_user_and_its_list_alone(ingest, ann):
+async def test_cursor_is_valid_only_for_its_user_and_list(ingest, ann):
     for _ in range(2):
         await ann.create()
     cursor = (await ann.http.get("/v1/me/stories", params={"limit": 1})).json()["next_cursor"]
@@ -258,7 +260,7 @@ async def test_a_cursor_serves_its_user_and_its_list_alone(ingest, ann):
     assert (await ingest.author("bob").http.get("/v1/me/stories", params={"cursor": cursor})).status_code == 422
 
 
-async def test_a_story_is_no_longer_shown_when_its_time_is_over(start):
+async def test_expired_story_is_not_found(start):
     async with start(story_lifetimes="2s") as ingest:
         ann = ingest.author()
         story = await ann.post()
@@ -273,7 +275,7 @@ async def test_a_story_is_no_longer_shown_when_its_time_is_over(start):
         assert (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
 
 
-async def test_a_waiting_answer_comes_when_another_process_decides(start):
+async def test_waiting_publish_returns_when_another_process_finishes(start):
     async with start(role="api") as api:
         ann = api.author()
         draft = await ann.drafted(photo())
@@ -284,7 +286,7 @@ async def test_a_waiting_answer_comes_when_another_process_decides(start):
             assert (await worker.http.get("/v1/config")).status_code == 404
 
 
-async def test_waiting_ends_with_its_time(start):
+async def test_waiting_publish_returns_after_its_timeout(start):
     async with start(role="api") as api:
         ann = api.author()
         draft = await ann.drafted(photo())

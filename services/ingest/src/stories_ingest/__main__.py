@@ -1,4 +1,4 @@
-"""`python -m stories_ingest` serves; `python -m stories_ingest init` makes indexes, topics and the bucket first."""
+"""`python -m stories_ingest` serves; `python -m stories_ingest init` creates indexes, topics and the bucket first."""
 
 import sys
 
@@ -9,7 +9,7 @@ from stories_ingest.settings import IngestSettings
 
 
 def main() -> int:
-    """Serve, or make what is this service's own."""
+    """Serve, or provision this service's indexes, topics and bucket."""
     return cli.run("ingest", IngestSettings, build_app, init, check)
 
 

@@ -1,4 +1,4 @@
-"""Kafka in: facts become calls of one verb each."""
+"""Kafka consumers: each event calls one use case."""
 
 from faststream.kafka import KafkaRouter
 from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserErased
@@ -11,48 +11,52 @@ from stories_ingest.usecases.erasure import ForgetUser
 from stories_ingest.usecases.republish_stale import RepublishIfStale
 
 SERVICE = "ingest"
-LANES = 8
-"""How many facts are handled at a time: each waits for MongoDB, the bucket and Kafka, and a night ends thousands."""
+CONCURRENCY = 8
+"""Events handled concurrently: each waits for MongoDB, S3 and Kafka, and thousands of stories may expire together."""
 
 
-def event_handlers(expire: EndExpired, delete: EndDeleted, mend: RepublishIfStale, forget: ForgetUser) -> KafkaRouter:
-    """Everything that ingest hears."""
+def event_handlers(
+    expire: EndExpired, delete: EndDeleted, republish: RepublishIfStale, forget: ForgetUser
+) -> KafkaRouter:
+    """All subscribers of ingest."""
     router = KafkaRouter()
 
     @subscribe(router, StoryPosted, service=SERVICE)
     async def on_story_posted(batch: Batch) -> None:
-        """Answer old news with the truth. Replays are harmless: they are old news."""
+        """Correct stale records. Redelivery is harmless: a stale record is corrected again."""
 
-        async def mended(fact: ReceivedEvent[StoryPosted]) -> None:
-            await mend(fact.event)
+        async def handle(received: ReceivedEvent[StoryPosted]) -> None:
+            await republish(received.event)
 
-        await for_each_record(batch, StoryPosted, mended, concurrency=LANES)
+        await for_each_record(batch, StoryPosted, handle, concurrency=CONCURRENCY)
 
     @subscribe(router, StoryExpired, service=SERVICE)
     async def on_story_expired(batch: Batch) -> None:
-        """Erase the media of ended stories and say so. Replays are harmless: there is nothing left to erase."""
+        """Erase media of expired stories and publish that. Redelivery is harmless: erasing is idempotent."""
 
-        async def ended(fact: ReceivedEvent[StoryExpired]) -> None:
-            await expire(fact.event)
+        async def handle(received: ReceivedEvent[StoryExpired]) -> None:
+            await expire(received.event)
 
-        await for_each_record(batch, StoryExpired, ended, concurrency=LANES)
+        await for_each_record(batch, StoryExpired, handle, concurrency=CONCURRENCY)
 
     @subscribe(router, StoryDeleted, service=SERVICE)
     async def on_story_deleted(batch: Batch) -> None:
-        """End stories, erase their media and say so. Replays are harmless: an ended story does not end again."""
+        """End stories, erase their media and publish that. Redelivery is harmless: an ended story stays ended."""
 
-        async def ended(fact: ReceivedEvent[StoryDeleted]) -> None:
-            await delete(fact.event, is_internal=fact.is_internal)
+        async def handle(received: ReceivedEvent[StoryDeleted]) -> None:
+            await delete(received.event, is_internal=received.is_internal)
 
-        await for_each_record(batch, StoryDeleted, ended, concurrency=LANES)
+        await for_each_record(batch, StoryDeleted, handle, concurrency=CONCURRENCY)
 
     @subscribe(router, UserErased, service=SERVICE)
     async def on_user_erased(batch: Batch) -> None:
-        """Forget a user's stories until `at`. Replays are harmless: what was made later is somebody new's."""
+        """Erase a user's data until `at`. Redelivery is harmless: later stories are not affected."""
 
-        async def erased(fact: ReceivedEvent[UserErased]) -> None:
-            await forget(fact.event.user_id, clamp_to_append_time(fact, fact.event.at), receipt_id_of(fact))
+        async def handle(received: ReceivedEvent[UserErased]) -> None:
+            await forget(
+                received.event.user_id, clamp_to_append_time(received, received.event.at), receipt_id_of(received)
+            )
 
-        await for_each_record(batch, UserErased, erased)
+        await for_each_record(batch, UserErased, handle)
 
     return router

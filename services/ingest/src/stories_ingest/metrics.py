@@ -1,4 +1,4 @@
-"""Every metric of ingest, with the sentence that an operator reads."""
+"""The metrics of ingest."""
 
 from stories_shared.runtime.metrics import MetricsRegistry, preinitialize
 
@@ -6,7 +6,7 @@ from stories_ingest.domain.errors import REASONS
 
 
 class IngestMetrics:
-    """What ingest counts beside the common metrics."""
+    """Metrics of ingest besides the common ones."""
 
     def __init__(self, registry: MetricsRegistry) -> None:
         self.publishes = registry.counter(

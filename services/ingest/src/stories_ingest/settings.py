@@ -1,4 +1,4 @@
-"""The settings that only ingest reads."""
+"""Settings of ingest."""
 
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -8,7 +8,7 @@ from stories_shared.runtime.settings import Duration, ObjectStoreSettings, Setti
 
 
 def on_or_off(value: object) -> object:
-    """`on` and `off` beside what else means true and false."""
+    """Accept `on` and `off` besides the other spellings of a boolean."""
     return {"on": True, "off": False}.get(value.lower(), value) if isinstance(value, str) else value
 
 
@@ -46,12 +46,12 @@ class IngestSettings(ObjectStoreSettings, Settings):
 
     @property
     def own_limits(self) -> dict[str, int]:
-        """Requests a minute by the name of the limit, where ingest counts them."""
+        """Requests per minute by limit, for the limits that ingest enforces."""
         return {"create": self.limit_create, "writes": self.limit_writes, "reads": self.limit_reads}
 
     @property
     def all_limits(self) -> dict[str, int]:
-        """Requests a minute by the name of the limit, of all services."""
+        """Requests per minute by limit, of all services."""
         return self.own_limits | {
             "comments": self.limit_comments,
             "reactions": self.limit_reactions,

@@ -1,4 +1,4 @@
-"""Every test makes real files and puts them through the real worker process."""
+"""Tests transcode real files in the real worker process."""
 
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from stories_ingest.media import MediaLimits, MediaRejected, OutputPart, make
 
-Making = Callable[..., Coroutine[Any, Any, list[OutputPart]]]
-Refusing = Callable[..., Coroutine[Any, Any, str]]
+Transcode = Callable[..., Coroutine[Any, Any, list[OutputPart]]]
+Rejection = Callable[..., Coroutine[Any, Any, str]]
 
 
 @pytest.fixture
@@ -19,29 +19,29 @@ def into(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def making(into: Path) -> Making:
-    """`await making(source)`: what the pipeline makes of a file."""
+def transcode(into: Path) -> Transcode:
+    """`await transcode(source)` returns the output parts."""
 
-    async def making(
+    async def transcode(
         source: Path, claimed: str = "video/mp4", split: bool = True, bounds: MediaLimits | None = None
     ) -> list[OutputPart]:
         return await make(source, claimed, split, bounds or MediaLimits(), into, lambda fraction: None)
 
-    return making
+    return transcode
 
 
 @pytest.fixture
-def refusing(making: Making, into: Path) -> Refusing:
-    """`await refusing(source)`: the reason why it is refused, with nothing left behind."""
+def rejection(transcode: Transcode, into: Path) -> Rejection:
+    """`await rejection(source)` returns the reason, and asserts that no file remains."""
 
-    async def refusing(source: Path, claimed: str = "video/mp4", **how: Any) -> str:
-        with pytest.raises(MediaRejected) as refused:
-            await making(source, claimed, **how)
-        assert list_of(into) == []
-        return refused.value.reason
+    async def rejection(source: Path, claimed: str = "video/mp4", **options: Any) -> str:
+        with pytest.raises(MediaRejected) as rejected:
+            await transcode(source, claimed, **options)
+        assert names_in(into) == []
+        return rejected.value.reason
 
-    return refusing
+    return rejection
 
 
-def list_of(folder: Path) -> list[str]:
+def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())

@@ -1,4 +1,4 @@
-"""What phones, browsers and editors write: taken and right, or refused for the right reason."""
+"""Files of phones, browsers and editors are transcoded correctly or refused with the right reason."""
 
 import re
 import struct
@@ -45,7 +45,7 @@ from stories_ingest.testing.wild_photos import (
     tailed,
 )
 
-Make = Callable[[Path], Path]
+Writer = Callable[[Path], Path]
 PLACED = PLACE.encode()
 MARKS = (PLACED, b"Apple", b"iPhone", b"holiday", b"a chapter", b"Exif\0")
 X264, X265 = "libx264", "libx265"
@@ -58,7 +58,7 @@ PIECES = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 
 @dataclass(frozen=True, kw_only=True)
 class Video:
-    """What a clip has to become."""
+    """The expected output of a clip."""
 
     frames: int = 30
     ms: int = 1000
@@ -69,85 +69,90 @@ class Video:
     transfer: int | None = None
     within: int = 40  # ms
 
-    def holds(self, made: OutputPart) -> None:
-        assert (made.kind, made.content_type) == ("video", "video/mp4")
-        assert (made.width, made.height) == self.size
-        assert abs(made.duration_ms - self.ms) <= self.within
-        assert made.has_audio == (self.sound is not None)
-        wanted = self.codecs if self.sound is None or "," in self.codecs else f"{self.codecs},{AAC}"
-        assert re.fullmatch(wanted, made.codecs)
-        with opened(made.path) as container:
+    def check(self, output: OutputPart) -> None:
+        assert (output.kind, output.content_type) == ("video", "video/mp4")
+        assert (output.width, output.height) == self.size
+        assert abs(output.duration_ms - self.ms) <= self.within
+        assert output.has_audio == (self.sound is not None)
+        pattern = self.codecs if self.sound is None or "," in self.codecs else f"{self.codecs},{AAC}"
+        assert re.fullmatch(pattern, output.codecs)
+        with opened(output.path) as container:
             assert {stream.type for stream in container.streams} <= {"video", "audio"}
-            assert len(container.streams) == 1 + made.has_audio
+            assert len(container.streams) == 1 + output.has_audio
             assert container.metadata.keys() <= {"major_brand", "minor_version", "compatible_brands"}
             assert not container.chapters()
             shown = [frame for frame in container.decode(video=0) if not frame.is_corrupt]
             assert len(shown) == self.frames
             assert self.transfer in (None, int(shown[0].color_trc))
-        with opened(made.path, ignore_editlist="1") as container:  # nothing lies there that is not shown
+        with opened(output.path, ignore_editlist="1") as container:  # every packet is displayed
             assert sum(packet.size > 0 for packet in container.demux(video=0)) == self.frames
         if self.sound is not None:
-            with opened(made.path) as container:
+            with opened(output.path) as container:
                 rate = container.streams.audio[0].codec_context.sample_rate
                 assert sum(frame.samples for frame in container.decode(audio=0)) / rate == pytest.approx(
                     self.sound, abs=0.06
                 )
-        poster = Image.open(made.poster_path).convert("RGB")
+        poster = Image.open(output.poster_path).convert("RGB")
         assert poster.size == self.size
         if self.red is not None:
             x, y = {"left": (0.2, 0.5), "right": (0.8, 0.5), "top": (0.5, 0.2), "bottom": (0.5, 0.8)}[self.red]
             colour = poster.getpixel((int(x * poster.width), int(y * poster.height)))
             assert colour[0] > 120 > colour[2]
-        unmarked(made)
+        assert_no_metadata(output)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Still:
-    """What a photo has to become."""
+    """The expected output of a photo."""
 
     size: tuple[int, int] = (96, 64)
     content_type: str = "image/jpeg"
     red: tuple[int, int, int] | None = RED
     by: int = 12
 
-    def holds(self, made: OutputPart) -> None:
-        assert (made.kind, made.content_type, made.duration_ms, made.codecs) == ("photo", self.content_type, None, None)
-        assert (made.width, made.height) == self.size
-        for path in (made.path, made.poster_path):
+    def check(self, output: OutputPart) -> None:
+        assert (output.kind, output.content_type, output.duration_ms, output.codecs) == (
+            "photo",
+            self.content_type,
+            None,
+            None,
+        )
+        assert (output.width, output.height) == self.size
+        for path in (output.path, output.poster_path):
             image = Image.open(path)
             assert image.size == self.size
             assert not image.getexif()
             assert "icc_profile" not in image.info
             if self.red:
-                seen = image.convert("RGB").getpixel((image.width // 5, image.height // 5))
-                assert max(abs(a - b) for a, b in zip(seen, self.red, strict=True)) <= self.by
-        unmarked(made)
+                pixel = image.convert("RGB").getpixel((image.width // 5, image.height // 5))
+                assert max(abs(a - b) for a, b in zip(pixel, self.red, strict=True)) <= self.by
+        assert_no_metadata(output)
 
 
 def opened(path: Path, **options: str) -> InputContainer:
     return av.open(str(path), container_options=options)
 
 
-def unmarked(made: OutputPart) -> None:
-    for path in (made.path, made.poster_path):
+def assert_no_metadata(output: OutputPart) -> None:
+    for path in (output.path, output.poster_path):
         content = path.read_bytes()
         assert not [mark for mark in MARKS if mark in content]
 
 
 def remuxed(path: Path, name: str, change: Callable[[bytes], bytes]) -> Path:
-    """The file that `change` makes of one."""
+    """A copy of the file with changed bytes."""
     other = path.with_name(name)
     other.write_bytes(change(path.read_bytes()))
     return other
 
 
 def media_first(content: bytes) -> bytes:
-    """As QuickTime began, without a word about its kind: something free, media, then the index."""
+    """An early QuickTime file without `ftyp`: `wide`, `mdat`, then `moov`."""
     return content.replace(b"ftyp", b"wide", 1)
 
 
 def renamed(path: Path, samples: bytes, handler: bytes = b"soun") -> Path:
-    """The last track's samples called by another name, of a kind that nobody here knows."""
+    """Rename the last track's sample entry and handler to unknown types."""
 
     def change(moov: Box) -> None:
         track = list(moov.all(b"trak"))[-1]
@@ -162,7 +167,7 @@ TRIMMED = partial(clip, picture=Picture(frames=90, gop=30, options=OPEN_GROUPS),
 CARD = Picture(frames=30)
 STILLS = "image/jpeg"
 
-TAKEN: dict[str, tuple[str, Make, Video | Still]] = {
+TAKEN: dict[str, tuple[str, Writer, Video | Still]] = {
     # phones
     "iphone portrait": (
         "a.mov",
@@ -384,7 +389,7 @@ TAKEN: dict[str, tuple[str, Make, Video | Still]] = {
     "a strip": ("a.jpg", lambda p: saved(Image.new("RGB", (3, 900), RED), p, quality=95), Still(size=(3, 900))),
 }
 
-REFUSED: dict[str, tuple[str, Make, str]] = {
+REFUSED: dict[str, tuple[str, Writer, str]] = {
     "half an upload": ("a.mp4", lambda p: cut_off(clip(p), 0.5), "damaged"),
     "half an upload with its index": ("a.mp4", lambda p: cut_off(clip(p, movflags="faststart"), 0.5), "damaged"),
     "an upload whose rest is zeros": (
@@ -458,13 +463,13 @@ def claimed(name: str) -> str:
 
 
 @pytest.mark.parametrize("case", TAKEN)
-async def test_it_is_taken_and_right(tmp_path: Path, making, case: str) -> None:
+async def test_file_is_accepted_with_the_expected_output(tmp_path: Path, transcode, case: str) -> None:
     name, make, right = TAKEN[case]
-    [made] = await making(make(tmp_path / name), claimed(name))
-    right.holds(made)
+    [output] = await transcode(make(tmp_path / name), claimed(name))
+    right.check(output)
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_it_is_refused_for_the_right_reason(tmp_path: Path, refusing, case: str) -> None:
+async def test_file_is_refused_with_the_expected_reason(tmp_path: Path, rejection, case: str) -> None:
     name, make, reason = REFUSED[case]
-    assert await refusing(make(tmp_path / name), claimed(name)) == reason
+    assert await rejection(make(tmp_path / name), claimed(name)) == reason

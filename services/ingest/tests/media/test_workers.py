@@ -1,4 +1,4 @@
-"""The process that touches uploads is bounded, and gone when it should be."""
+"""The worker process has limits and always ends."""
 
 import asyncio
 import os
@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from stories_ingest.domain.errors import MachineFault, WorkerLost
+from stories_ingest.domain.errors import MachineFault, WorkerCrashed
 from stories_ingest.media import MediaLimits, MediaRejected, make, subprocess
 from stories_ingest.testing.samples import sample_clip, sample_photo
 
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Path:
-    """A clip that takes some seconds: it must be encoded anew."""
+    """A clip that takes some seconds, since it must be encoded."""
     return sample_clip(tmp_path / "slow.mp4", 60, width=360, height=640, fps=20, key_seconds=100, audio=None)
 
 
 def workers(parent: int) -> list[int]:
-    """The living media workers that a process started."""
+    """The running media workers of a process."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -49,20 +49,20 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-async def until(true, within: float = 10.0) -> None:
-    deadline = time.monotonic() + within
-    while not true():
+async def wait_until(condition, timeout_s: float = 10.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
 
 
-def busy(source: Path, into: Path) -> asyncio.Task:
+def start_work(source: Path, into: Path) -> asyncio.Task:
     return asyncio.create_task(make(source, "video/mp4", True, MediaLimits(), into, lambda fraction: None))
 
 
-async def test_a_cancelled_upload_ends_its_worker_and_leaves_nothing(slow: Path, into: Path) -> None:
-    task = busy(slow, into)
-    await until(lambda: workers(os.getpid()))
+async def test_cancellation_ends_the_worker_and_leaves_no_file(slow: Path, into: Path) -> None:
+    task = start_work(slow, into)
+    await wait_until(lambda: workers(os.getpid()))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -70,25 +70,25 @@ async def test_a_cancelled_upload_ends_its_worker_and_leaves_nothing(slow: Path,
     assert is_empty(into)
 
 
-async def test_a_worker_killed_from_outside_is_lost_and_says_nothing_about_the_upload(slow: Path, into: Path) -> None:
-    task = busy(slow, into)
-    await until(lambda: workers(os.getpid()))
+async def test_killed_worker_is_a_crash_and_no_refusal(slow: Path, into: Path) -> None:
+    task = start_work(slow, into)
+    await wait_until(lambda: workers(os.getpid()))
     os.kill(workers(os.getpid())[0], signal.SIGKILL)
-    with pytest.raises(WorkerLost):
+    with pytest.raises(WorkerCrashed):
         await task
     assert is_empty(into)
 
 
-async def test_too_much_cpu_wall_time_or_memory_is_too_large(slow: Path, tmp_path: Path, refusing) -> None:
-    assert await refusing(slow, bounds=MediaLimits(cpu_seconds=1)) == "too_large"
-    assert await refusing(slow, bounds=MediaLimits(wall_seconds=0.8)) == "too_large"
+async def test_exceeding_cpu_wall_time_or_memory_is_too_large(slow: Path, tmp_path: Path, rejection) -> None:
+    assert await rejection(slow, bounds=MediaLimits(cpu_seconds=1)) == "too_large"
+    assert await rejection(slow, bounds=MediaLimits(wall_seconds=0.8)) == "too_large"
     photo = tmp_path / "a.jpg"
     Image.new("RGB", (8000, 6000)).save(photo)
-    assert await refusing(photo, "image/jpeg", bounds=MediaLimits(memory_bytes=250_000_000)) == "too_large"
+    assert await rejection(photo, "image/jpeg", bounds=MediaLimits(memory_bytes=250_000_000)) == "too_large"
     assert workers(os.getpid()) == []
 
 
-async def test_a_worker_dies_with_its_parent(slow: Path, into: Path) -> None:
+async def test_worker_ends_with_its_parent(slow: Path, into: Path) -> None:
     program = f"""
         import asyncio, pathlib
         from stories_ingest.media import MediaLimits, make
@@ -97,18 +97,18 @@ async def test_a_worker_dies_with_its_parent(slow: Path, into: Path) -> None:
     """
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", textwrap.dedent(program), stdout=-3)
     try:
-        await until(lambda: workers(parent.pid))
+        await wait_until(lambda: workers(parent.pid))
         [worker] = workers(parent.pid)
     finally:
         parent.kill()
         await parent.wait()
-    await until(lambda: is_gone(worker))
+    await wait_until(lambda: is_gone(worker))
 
 
-async def test_a_worker_knows_no_secret_of_the_service(slow: Path, into: Path, monkeypatch) -> None:
+async def test_worker_gets_no_secrets(slow: Path, into: Path, monkeypatch) -> None:
     monkeypatch.setenv("S3_SECRET_KEY", "hush")
-    task = busy(slow, into)
-    await until(lambda: workers(os.getpid()))
+    task = start_work(slow, into)
+    await wait_until(lambda: workers(os.getpid()))
     known = environment(workers(os.getpid())[0])
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -116,7 +116,7 @@ async def test_a_worker_knows_no_secret_of_the_service(slow: Path, into: Path, m
     assert b"hush" not in known
 
 
-async def test_a_progress_that_raises_ends_the_work(slow: Path, into: Path) -> None:
+async def test_exception_in_the_progress_callback_ends_the_worker(slow: Path, into: Path) -> None:
     def stop(fraction: float) -> None:
         raise LookupError("the lease is lost")
 
@@ -126,35 +126,35 @@ async def test_a_progress_that_raises_ends_the_work(slow: Path, into: Path) -> N
     assert is_empty(into)
 
 
-async def test_a_bug_of_ours_says_nothing_about_the_upload(tmp_path: Path, into: Path, monkeypatch) -> None:
+async def test_bug_in_the_worker_is_a_crash_and_no_refusal(tmp_path: Path, into: Path, monkeypatch) -> None:
     source = sample_clip(tmp_path / "a.mp4", 1, width=64, height=64, fps=10)
-    with pytest.raises(WorkerLost, match="TypeError"):
+    with pytest.raises(WorkerCrashed, match="TypeError"):
         await make(source, "video/mp4", True, MediaLimits(max_parts="ten"), into, lambda fraction: None)
-    room = tmp_path / "room"
-    (room / "poster-1.jpg").mkdir(parents=True)  # where a file is to be written
-    monkeypatch.setattr(subprocess, "_output_folder", lambda into: room)
-    with pytest.raises(WorkerLost, match="IsADirectoryError"):
+    output_dir = tmp_path / "room"
+    (output_dir / "poster-1.jpg").mkdir(parents=True)  # at the path of an output file
+    monkeypatch.setattr(subprocess, "_output_dir", lambda into: output_dir)
+    with pytest.raises(WorkerCrashed, match="IsADirectoryError"):
         await make(source, "video/mp4", True, MediaLimits(), into, lambda fraction: None)
     assert is_empty(into)
 
 
 @pytest.mark.parametrize("name", ["part-1.mp4", "poster-1.jpg", "part-1.jpg"])
-async def test_a_full_disk_is_the_machines_fault(tmp_path: Path, into: Path, monkeypatch, name: str) -> None:
-    """Each file that is written lies in turn on the device that is always full."""
+async def test_full_disk_is_a_machine_fault(tmp_path: Path, into: Path, monkeypatch, name: str) -> None:
+    """Each output file in turn is on a full device."""
     video = name != "part-1.jpg"
     source = sample_clip(tmp_path / "a.mp4", 1) if video else sample_photo(tmp_path / "a.jpg")
-    room = tmp_path / "room"
-    room.mkdir()
-    (room / name).symlink_to("/dev/full")
-    monkeypatch.setattr(subprocess, "_output_folder", lambda into: room)
+    output_dir = tmp_path / "room"
+    output_dir.mkdir()
+    (output_dir / name).symlink_to("/dev/full")
+    monkeypatch.setattr(subprocess, "_output_dir", lambda into: output_dir)
     with pytest.raises(MachineFault, match="No space left"):
         await make(source, "video/mp4" if video else "image/jpeg", True, MediaLimits(), into, lambda fraction: None)
     assert is_empty(into)
 
 
-async def test_a_decoder_that_dies_of_a_signal_refuses_the_upload(slow: Path, into: Path) -> None:
-    task = busy(slow, into)
-    await until(lambda: workers(os.getpid()))
+async def test_decoder_killed_by_a_signal_refuses_the_upload(slow: Path, into: Path) -> None:
+    task = start_work(slow, into)
+    await wait_until(lambda: workers(os.getpid()))
     os.kill(workers(os.getpid())[0], signal.SIGSEGV)
     with pytest.raises(MediaRejected) as refused:
         await task

@@ -27,14 +27,14 @@ from stories_ingest.settings import IngestSettings
 from stories_ingest.store.documents import CLAIMS
 
 SWEEP_EVERY = timedelta(seconds=20)
-"""How long the looks through the bucket rest; stray uploads go within a minute, as docs/http.md promises."""
+"""Interval of the bucket sweeps; orphaned uploads are removed within a minute, as docs/http.md promises."""
 A_DAY = timedelta(days=1)
 MISSED_FOR_DAYS = 30
-"""How long media may outlive their story while everything that erases them stands still: as long as ended marks do."""
+"""Days until the bucket's lifecycle rule deletes media that was never erased; ended records are kept as long."""
 
 
 def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: timedelta = SWEEP_EVERY) -> FastAPI:
-    """Ingest as one application: HTTP, consumers, media workers and sweeps, as its ROLE wants them."""
+    """The ingest application: HTTP, consumers, media workers and sweeps, depending on ROLE."""
     registry = MetricsRegistry()
     metrics = IngestMetrics(registry)
     runtime = ServiceRuntime(SERVICE, settings, registry, now)
@@ -48,14 +48,14 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
         start_sweeps(runtime, parts, metrics, sweep_every)
         routers = [*http_routes(settings, parts), handlers(parts)]
     watch_bucket(runtime, parts)
-    runtime.on_stop(parts.bell.close)
+    runtime.on_stop(parts.wakeups.close)
     runtime.on_close(parts.close)
     limits = RateLimits(settings.own_limits, lambda name: runtime.metrics.rate_limited.labels(name).inc(), now)
     return runtime.app("Stories: ingest", *routers, limits=limits)
 
 
 async def init(settings: IngestSettings, *, settle: bool = False) -> None:
-    """Make the bucket, the collections with their indexes, and the topics; safe to repeat."""
+    """Create the bucket, collections, indexes and topics. Idempotent."""
     objects = objects_of(settings)
     try:
         await objects.ensure_bucket()
@@ -67,7 +67,7 @@ async def init(settings: IngestSettings, *, settle: bool = False) -> None:
 
 
 def backstop(settings: IngestSettings) -> dict[str, int]:
-    """After how many days the bucket drops what no sweep found, by prefix: long after all of them should have."""
+    """Days per prefix after which the bucket's lifecycle rule deletes objects that no sweep removed."""
     return {
         STAGING: math.ceil(settings.draft_ttl / A_DAY) + 1,
         FINAL: math.ceil(max(settings.story_lifetimes) / A_DAY) + MISSED_FOR_DAYS,
@@ -75,16 +75,16 @@ def backstop(settings: IngestSettings) -> dict[str, int]:
 
 
 async def ensure(mongo: Mongo) -> None:
-    """Make every collection and index of ingest."""
+    """Create the collections and indexes of ingest."""
     await store.ensure(mongo)
     await store.date_erasures(mongo)
     await mongo.ensure(CLAIMS, *CLAIM_INDEXES)
 
 
 async def check(settings: IngestSettings) -> None:
-    """Look at the bucket before serving; one that is not there yet, or does not answer, is waited for later.
+    """Validate the bucket before serving; a missing or unreachable bucket makes the service unready instead.
 
-    Raises ValueError with the name of the setting for a bucket that is versioned or open to anybody.
+    Raises ValueError with the name of the setting for a versioned or public bucket.
     """
     objects = objects_of(settings)
     try:

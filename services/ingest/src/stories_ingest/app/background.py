@@ -1,4 +1,4 @@
-"""Media workers and sweeps, wired to their verbs."""
+"""Wiring of media workers and sweeps."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -25,21 +25,21 @@ from stories_ingest.usecases.run_media_job import RunMediaJob
 from stories_ingest.usecases.sweeps import DiscardOverdue, EraseMissedExpiries, RecheckErasures, SweepObjects
 
 PARTITION_COUNTS_EVERY = timedelta(seconds=30)
-"""How often the number of partitions is noted: topics seldom get some, and what was said before counts for days."""
+"""Interval of recording partition counts; they seldom change, and old counts matter for days."""
 
 UPLOAD_PAGES = 100
-"""Pages of uploads that one turn looks at; the next follows at once until all were seen."""
+"""Pages of uploads per iteration; the next iteration follows without a pause until the end."""
 MEDIA_PAGES = 10
-"""Pages of media that one turn looks at: a million stories in about an hour, without asking the store all the time."""
+"""Pages of media per iteration: a million stories in about an hour, with little load on the store."""
 
 
 def start_workers(settings: IngestSettings, runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics) -> None:
-    """The media workers of this process."""
+    """Start the media workers of this process."""
     metrics.media_workers.set(settings.media_workers)
     scratch = Scratch()
     if settings.role == "worker":
         runtime.readiness_check("scratch", lambda: scratch.fault)
-    else:  # the API beside it needs no disk
+    else:  # the API in the same process needs no disk
         runtime.degraded_check("scratch", lambda: scratch.fault)
     for number in range(1, settings.media_workers + 1):
         work = RunMediaJob(
@@ -47,28 +47,28 @@ def start_workers(settings: IngestSettings, runtime: ServiceRuntime, parts: Part
             jobs=parts.jobs,
             stories=parts.stories,
             bucket=parts.bucket,
-            make=maker(settings),
-            folder=partial(counted, metrics),
-            cut=media.cut_captions,
+            transcode=transcoder(settings),
+            scratch=partial(counted_scratch_folder, metrics),
+            split_captions=media.cut_captions,
             posted=parts.posted,
-            bell=parts.bell,
+            wakeups=parts.wakeups,
             now=parts.now,
             new_id=new_id,
         )
-        runtime.background_task(f"media-{number}", partial(run_worker, work, scratch, parts.bell, metrics))
+        runtime.background_task(f"media-{number}", partial(run_worker, work, scratch, parts.wakeups, metrics))
     runtime.periodic("left-behind", timedelta(minutes=10), remove_abandoned)
 
 
 @asynccontextmanager
-async def counted(metrics: IngestMetrics) -> AsyncIterator[Path]:
-    """The folder of a job, which runs for as long as it has one; a worker that finds no job has none."""
+async def counted_scratch_folder(metrics: IngestMetrics) -> AsyncIterator[Path]:
+    """A job's folder; the gauge counts the job as running while the folder exists."""
     with metrics.media_jobs.labels("running").track_inprogress():
-        async with work_folder() as folder:
-            yield folder
+        async with work_folder() as scratch:
+            yield scratch
 
 
-def maker(settings: IngestSettings) -> Transcoder:
-    """The media work within this installation's bounds."""
+def transcoder(settings: IngestSettings) -> Transcoder:
+    """The transcoder with this installation's limits."""
     bounds = media.MediaLimits(
         max_clip_ms=settings.max_clip_ms,
         max_parts=settings.max_parts,
@@ -76,46 +76,50 @@ def maker(settings: IngestSettings) -> Transcoder:
         still_images=settings.still_images,
     )
 
-    async def make(
+    async def transcode(
         source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
     ) -> Sequence[MediaPart]:
         try:
             return await media.make(source, claimed, split, bounds, into, progress)
-        except media.MediaRejected as refused:
-            raise MediaRefused(refused.reason) from refused
+        except media.MediaRejected as error:
+            raise MediaRefused(error.reason) from error
 
-    return make
+    return transcode
 
 
 def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, sweep_every: timedelta) -> None:
-    """What one replica at a time cleans up for all; every upload is looked at within a minute of its appearing."""
-    vanish = DiscardOverdue(parts.cleaning, parts.stories, parts.bucket, parts.now)
-    uploads = SweepObjects(parts.bucket, STAGING, parts.cleaning.uploads_wanted, parts.now, UPLOAD_PAGES)
-    shown = SweepObjects(parts.bucket, FINAL, parts.cleaning.rightful, parts.now, MEDIA_PAGES, rests=True)
-    again = RecheckErasures(parts.cleaning, parts.bucket, parts.erase_account, parts.now)
-    unheard_of = EraseMissedExpiries(parts.cleaning, parts.stories, parts.erase, parts.now)
-    turn = parts.in_turn.of
-    runtime.periodic("vanish", timedelta(seconds=5), turn("vanish", vanish))
-    runtime.periodic("uploads", sweep_every, parts.in_turn.resumed("uploads", uploads))
-    runtime.periodic("objects", sweep_every, parts.in_turn.resumed("objects", shown))
-    runtime.periodic("unfinished-uploads", sweep_every, turn("unfinished-uploads", parts.bucket.abort_uploads))
-    runtime.periodic("unheard-of", timedelta(seconds=60), turn("unheard-of", unheard_of))
-    runtime.periodic("look-again", timedelta(seconds=5), turn("look-again", again))
-    runtime.periodic("widths", PARTITION_COUNTS_EVERY, partial(parts.news.look, StoryPosted))
-    runtime.periodic("count-jobs", timedelta(seconds=5), QueueDepthGauge(parts.in_turn, parts.jobs, metrics, parts.now))
+    """Start the sweeps, each on one replica at a time; every upload is checked within a minute."""
+    discard = DiscardOverdue(parts.cleanup, parts.stories, parts.bucket, parts.now)
+    uploads = SweepObjects(parts.bucket, STAGING, parts.cleanup.referenced_uploads, parts.now, UPLOAD_PAGES)
+    media_objects = SweepObjects(
+        parts.bucket, FINAL, parts.cleanup.referenced_keys, parts.now, MEDIA_PAGES, always_pause=True
+    )
+    recheck = RecheckErasures(parts.cleanup, parts.bucket, parts.erase_account, parts.now)
+    missed_expiries = EraseMissedExpiries(parts.cleanup, parts.stories, parts.erase, parts.now)
+    guarded = parts.single_replica.guarded
+    runtime.periodic("vanish", timedelta(seconds=5), guarded("vanish", discard))
+    runtime.periodic("uploads", sweep_every, parts.single_replica.resumable("uploads", uploads))
+    runtime.periodic("objects", sweep_every, parts.single_replica.resumable("objects", media_objects))
+    runtime.periodic("unfinished-uploads", sweep_every, guarded("unfinished-uploads", parts.bucket.abort_uploads))
+    runtime.periodic("unheard-of", timedelta(seconds=60), guarded("unheard-of", missed_expiries))
+    runtime.periodic("look-again", timedelta(seconds=5), guarded("look-again", recheck))
+    runtime.periodic("widths", PARTITION_COUNTS_EVERY, partial(parts.publisher.record_partition_count, StoryPosted))
+    runtime.periodic(
+        "count-jobs", timedelta(seconds=5), QueueDepthGauge(parts.single_replica, parts.jobs, metrics, parts.now)
+    )
 
 
 def watch_bucket(runtime: ServiceRuntime, parts: Parts) -> None:
-    """Be unready while the bucket is not there; while the store does not answer at all, most things still work."""
-    there, silent = True, False
+    """Report unready while the bucket does not exist, and degraded while S3 does not respond."""
+    exists, unreachable = True, False
 
-    async def look() -> None:
-        nonlocal there, silent
+    async def check() -> None:
+        nonlocal exists, unreachable
         try:
-            there, silent = await parts.objects.ready(), False
+            exists, unreachable = await parts.objects.ready(), False
         except Unavailable:
-            silent = True
+            unreachable = True
 
-    runtime.periodic("bucket", timedelta(seconds=2), look)
-    runtime.degraded_check(S3, lambda: "no answer" if silent else None)
-    runtime.readiness_check("bucket", lambda: None if there else f"missing bucket: {parts.objects.bucket}")
+    runtime.periodic("bucket", timedelta(seconds=2), check)
+    runtime.degraded_check(S3, lambda: "no answer" if unreachable else None)
+    runtime.readiness_check("bucket", lambda: None if exists else f"missing bucket: {parts.objects.bucket}")

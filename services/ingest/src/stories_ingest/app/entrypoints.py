@@ -1,4 +1,4 @@
-"""HTTP and Kafka doors, wired to their verbs."""
+"""Wiring of HTTP routes and Kafka handlers."""
 
 from fastapi import APIRouter
 from faststream.kafka import KafkaRouter
@@ -24,10 +24,10 @@ from stories_ingest.usecases.republish_stale import RepublishIfStale
 
 
 def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
-    """Everything that ingest answers."""
-    form = UploadForm(parts.bucket, parts.rules, parts.now)
-    creating = draft_routes(
-        CreateStory(parts.stories, parts.rules, parts.bounds, parts.now),
+    """All HTTP routes of ingest."""
+    form = UploadForm(parts.bucket, parts.policy, parts.now)
+    draft_router = draft_routes(
+        CreateStory(parts.stories, parts.policy, parts.bounds, parts.now),
         RenewForm(parts.stories, form, parts.now),
         form,
         parts.read,
@@ -35,25 +35,25 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
         settings.story_lifetimes,
         new_id,
     )
-    living = story_routes(
-        PublishStory(parts.stories, parts.bucket, parts.bell, parts.bounds, parts.now),
-        CancelStory(parts.stories, parts.bucket, parts.cleaning, parts.now),
+    story_router = story_routes(
+        PublishStory(parts.stories, parts.bucket, parts.wakeups, parts.bounds, parts.now),
+        CancelStory(parts.stories, parts.bucket, parts.cleanup, parts.now),
         ChangeStory(parts.stories, parts.read, parts.posted, parts.now),
         DeleteStory(parts.stories, parts.stories, parts.bucket, parts.endings, parts.now, new_id),
         parts.read,
     )
-    own = me_routes(
+    me_router = me_routes(
         parts.read,
         ListStories(parts.stories, parts.stories, parts.now),
         ReadQuota(parts.stories, parts.bounds, parts.now),
         parts.cursors,
         parts.bounds,
     )
-    return [creating, living, own, config_route(config_of(settings))]
+    return [draft_router, story_router, me_router, config_route(config_of(settings))]
 
 
 def config_of(settings: IngestSettings) -> ConfigResponse:
-    """What clients may know of the settings."""
+    """The settings that clients may read."""
     return ConfigResponse(
         lifetimes=[duration_text(lifetime) for lifetime in settings.story_lifetimes],
         max_clip_ms=settings.max_clip_ms,
@@ -68,10 +68,10 @@ def config_of(settings: IngestSettings) -> ConfigResponse:
 
 
 def handlers(parts: Parts) -> KafkaRouter:
-    """Everything that ingest hears."""
+    """All Kafka handlers of ingest."""
     return event_handlers(
         EndExpired(parts.stories, parts.erase, parts.now),
         EndDeleted(parts.stories, parts.endings, parts.erase, parts.now, new_id),
-        RepublishIfStale(parts.stories, parts.news),
-        ForgetUser(parts.erase_account, parts.news, parts.now),
+        RepublishIfStale(parts.stories, parts.publisher),
+        ForgetUser(parts.erase_account, parts.publisher, parts.now),
     )

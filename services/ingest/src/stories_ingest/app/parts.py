@@ -1,4 +1,4 @@
-"""What the verbs of ingest are made of."""
+"""Dependencies of the use cases."""
 
 from collections.abc import Callable, Sequence
 
@@ -34,14 +34,14 @@ Observe = Callable[[str, float, str], None]
 
 
 class Parts:
-    """What verbs are made of, and the verbs that several doors use."""
+    """Dependencies of use cases, and the use cases that several entry points share."""
 
     def __init__(self, settings: IngestSettings, runtime: ServiceRuntime, now: Clock) -> None:
         self.now = now
         self.bounds = QuotaLimits(
             drafts=settings.max_drafts, live=settings.max_live, posted_24h=settings.max_posted_24h
         )
-        self.rules = UploadPolicy(
+        self.policy = UploadPolicy(
             max_bytes=settings.max_upload_bytes,
             form_ttl=settings.upload_ttl,
             draft_ttl=settings.draft_ttl,
@@ -51,36 +51,36 @@ class Parts:
         self.bucket = Bucket(self.objects)
         self.stories = MongoStories(runtime.mongo, now)
         self.jobs = MongoJobs(runtime.mongo)
-        self.cleaning = MongoCleanup(runtime.mongo)
+        self.cleanup = MongoCleanup(runtime.mongo)
         self.claims = IdempotencyStore(runtime.mongo[CLAIMS], now)
         self.cursors = Cursors(settings.ticket_secrets)
-        self.bell = Wakeups()
-        self.posted = Outbox("story-posted", runtime.mongo[STORIES], say_posted, runtime.publisher, now)
-        self.endings = Outbox("story-deleted", runtime.mongo[ENDED], say_deleted, runtime.publisher, now)
-        kept = max(settings.story_lifetimes) + RETENTION_AFTER_LIFETIME
-        self.news = TombstonePublisher(runtime.publisher, MongoPartitionCounts(runtime.mongo), kept, now)
+        self.wakeups = Wakeups()
+        self.posted = Outbox("story-posted", runtime.mongo[STORIES], posted_events, runtime.publisher, now)
+        self.endings = Outbox("story-deleted", runtime.mongo[ENDED], deleted_events, runtime.publisher, now)
+        retention = max(settings.story_lifetimes) + RETENTION_AFTER_LIFETIME
+        self.publisher = TombstonePublisher(runtime.publisher, MongoPartitionCounts(runtime.mongo), retention, now)
         self.read = ReadStory(self.stories, self.stories, now)
-        self.erase = EraseMedia(self.bucket, self.cleaning, self.news, now)
-        self.erase_account = EraseAccount(self.cleaning, self.stories, self.bucket, self.endings, now, new_id)
-        self.in_turn = SingleReplica(MongoLeases(runtime.mongo), new_id(), now)
+        self.erase = EraseMedia(self.bucket, self.cleanup, self.publisher, now)
+        self.erase_account = EraseAccount(self.cleanup, self.stories, self.bucket, self.endings, now, new_id)
+        self.single_replica = SingleReplica(MongoLeases(runtime.mongo), new_id(), now)
 
     async def close(self) -> None:
-        """Let go of the bucket's threads."""
+        """Stop the threads of the S3 client."""
         self.objects.close()
 
 
-def say_posted(document: Document) -> Sequence[OutgoingEvent]:
-    """What a story's document says now."""
+def posted_events(document: Document) -> Sequence[OutgoingEvent]:
+    """The event of a story's document."""
     story = story_of(document)
     return [OutgoingEvent(story_posted(story))] if story.posted else []
 
 
-def say_deleted(document: Document) -> Sequence[OutgoingEvent]:
-    """What an ended story's document says: the same fact each time."""
+def deleted_events(document: Document) -> Sequence[OutgoingEvent]:
+    """The event of an ended story's document; its id and time are the same on each retry."""
     ended = ended_of(document)
     return [OutgoingEvent(story_deleted(ended), event_id=ended.event_id, at=ended.at)]
 
 
 def objects_of(settings: IngestSettings, observe: Observe = lambda *_: None) -> Objects:
-    """The bucket's client."""
+    """The S3 client."""
     return Objects.of(settings, settings.ca_bundle, observe)

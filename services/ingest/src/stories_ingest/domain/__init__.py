@@ -1,1 +1,1 @@
-"""What a story is while it is made and posted, and the rules of its states. Standard library only."""
+"""Stories, their states and transitions, and quotas. Standard library only."""

@@ -1,28 +1,28 @@
-"""What the rules refuse, as the callers of a verb see it."""
+"""The errors that use cases raise."""
 
 import errno
 from datetime import timedelta
 
 MACHINE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})
-"""What the operating system answers when the machine, and no upload, is at fault."""
+"""Errors of the operating system that blame this machine, not the upload."""
 
 REASONS = (
     *("not_media", "type_mismatch", "unsupported", "damaged"),
     *("too_long", "too_large", "still_images_off", "changed"),
 )
-"""Why media cannot become a story."""
+"""Why media is refused."""
 
 
 class IngestError(Exception):
-    """Anything that a rule of this service refuses."""
+    """Base class of the errors of this service's rules."""
 
 
 class NoSuchStory(IngestError):
-    """Malformed, another's, ended or never there: callers cannot tell these apart."""
+    """The id is malformed, unknown or ended, or belongs to somebody else; callers cannot tell which."""
 
 
 class WrongState(IngestError):
-    """The story is in a state in which this cannot be done."""
+    """The operation is not allowed in the story's state."""
 
     def __init__(self, state: str) -> None:
         super().__init__(f"the story is {state}")
@@ -30,20 +30,20 @@ class WrongState(IngestError):
 
 
 class NothingUploaded(IngestError):
-    """Publish was asked for before anything had been uploaded."""
+    """Publish was called before the upload."""
 
 
 class LeaseLost(IngestError):
-    """The job is no longer this worker's: cancelled, ended or taken over."""
+    """This worker no longer holds the job's lease: it was cancelled, ended or taken over."""
 
 
 class TooMany(IngestError):
-    """A limit on how much an author may have at a time; `wait` is when to ask again at the earliest."""
+    """The author has reached a limit, `drafts` or `quota`; retry after `retry_after` at the earliest."""
 
-    def __init__(self, what: str, wait: timedelta) -> None:
-        super().__init__(what)
-        self.what = what
-        self.wait = wait
+    def __init__(self, limit: str, retry_after: timedelta) -> None:
+        super().__init__(limit)
+        self.limit = limit
+        self.retry_after = retry_after
 
 
 class MediaRefused(IngestError):
@@ -54,21 +54,21 @@ class MediaRefused(IngestError):
         self.reason = reason
 
 
-class WorkerLost(Exception):
-    """The media worker ended without a verdict: by a bug of ours, or killed. It says nothing about the upload."""
+class WorkerCrashed(Exception):
+    """The media worker ended without a result, by a bug or killed. The upload is not at fault."""
 
 
 class MachineFault(Exception):
-    """This machine cannot do media work now, its disk is full for example; another can.
+    """This machine cannot process media now, for example because its disk is full; another machine can.
 
-    `room` is how many bytes the job that failed needs.
+    `needed_bytes` is the disk space that the failed job needs.
     """
 
-    def __init__(self, detail: str, room: int = 0) -> None:
+    def __init__(self, detail: str, needed_bytes: int = 0) -> None:
         super().__init__(detail)
-        self.room = room
+        self.needed_bytes = needed_bytes
 
 
 def is_machine_fault(error: Exception) -> bool:
-    """Whether an error blames the machine."""
+    """Whether this machine caused the error."""
     return isinstance(error, MachineFault) or (isinstance(error, OSError) and error.errno in MACHINE_ERRNOS)

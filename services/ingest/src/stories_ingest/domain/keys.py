@@ -1,7 +1,7 @@
-"""Where bytes lie in the bucket: one staging key for each upload, final keys under the story's own folder.
+"""Object keys: one staging key for each upload, final keys under the story's own prefix.
 
-Clients get forms for staging keys only. Final keys carry a name that is new for every attempt of a worker, so that a
-worker that lost its lease can never write over what another has made.
+Clients get presigned forms for staging keys only. Final keys have a new name for each attempt, so that a worker that
+lost its lease cannot overwrite the output of another.
 """
 
 STAGING = "staging/"
@@ -9,17 +9,17 @@ FINAL = "stories/"
 
 
 def staging_key(story_id: str) -> str:
-    """The one key that the upload form of a story allows."""
+    """The only key that the upload form of a story allows."""
     return f"{STAGING}{story_id}"
 
 
 def final_prefix(story_id: str) -> str:
-    """The folder that holds everything of a posted story."""
+    """The prefix of all objects of a posted story."""
     return f"{FINAL}{story_id}/"
 
 
 def final_key(story_id: str, attempt: str, suffix: str) -> str:
-    """A key that only one attempt of one worker writes; `suffix` begins with its dot."""
+    """A key that only one attempt writes; `suffix` starts with a dot."""
     return f"{final_prefix(story_id)}{attempt}{suffix}"
 
 

@@ -1,4 +1,4 @@
-"""How much an author may have: slots that lapse by time, so that nothing has to be counted back after a crash."""
+"""Quotas per author: slots that expire by themselves, so that no counter needs repair after a crash."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -7,12 +7,12 @@ from stories_ingest.domain.errors import TooMany
 
 DAY = timedelta(hours=24)
 RESERVATION_TTL = DAY
-"""Every way out of processing gives the held slot back; this bounds what a restored backup may leave behind."""
+"""Bounds reservations that a restored backup left behind; every end of processing releases its slot."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaLimits:
-    """What one author may have at a time: drafts, live stories, and stories posted within 24 hours."""
+    """Limits per author: drafts, live stories, and stories posted within 24 hours."""
 
     drafts: int
     live: int
@@ -21,7 +21,7 @@ class QuotaLimits:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One story's place (a series takes one, by its `series_id`), counting until it lapses."""
+    """The slot of one story (a series has one, by its `series_id`), which counts until `until`."""
 
     story: str
     until: datetime
@@ -32,49 +32,49 @@ Slots = tuple[Slot, ...]
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """An author's slots. Only what went live counts as posted; what is being processed holds a place meanwhile."""
+    """An author's slots. Only live stories count as posted; a story in processing has a reservation in `held`."""
 
     drafts: Slots = ()
     held: Slots = ()
     live: Slots = ()
     posted: Slots = ()
 
-    def at(self, now: datetime) -> "Quota":
-        """The same quota without what has lapsed."""
-        kept = {name: _active(slots, now) for name, slots in self.named()}
+    def pruned(self, now: datetime) -> "Quota":
+        """The quota without expired slots."""
+        kept = {name: _active(slots, now) for name, slots in self.by_kind()}
         return Quota(**kept)
 
-    def named(self) -> tuple[tuple[str, Slots], ...]:
-        """Each kind of slot with its name, for storing."""
+    def by_kind(self) -> tuple[tuple[str, Slots], ...]:
+        """Slots by kind, for storage."""
         return (("drafts", self.drafts), ("held", self.held), ("live", self.live), ("posted", self.posted))
 
-    def wait(self, now: datetime, bounds: QuotaLimits) -> timedelta:
-        """How long until one more story could be posted; zero when it can be now."""
-        quota = self.at(now)
+    def retry_after(self, now: datetime, bounds: QuotaLimits) -> timedelta:
+        """How long until one more story may be posted; zero if it may be now."""
+        quota = self.pruned(now)
         return max(
             _time_until_below(quota.live + quota.held, bounds.live, now),
             _time_until_below(quota.posted + quota.held, bounds.posted_24h, now),
         )
 
     def draft(self, story: str, until: datetime, now: datetime, bounds: QuotaLimits) -> "Quota":
-        """Take a place for a new draft. Raises TooMany for the tenth-and-one draft or an exhausted quota."""
-        quota = self.at(now)
-        if wait := quota.wait(now, bounds):
+        """Add a draft's slot. Raises TooMany when the draft limit or the quota is reached."""
+        quota = self.pruned(now)
+        if wait := quota.retry_after(now, bounds):
             raise TooMany("quota", wait)
         if wait := _time_until_below(quota.drafts, bounds.drafts, now):
             raise TooMany("drafts", wait)
         return replace(quota, drafts=(*quota.drafts, Slot(story, until)))
 
-    def hold(self, story: str, now: datetime, bounds: QuotaLimits) -> "Quota":
-        """Turn a draft's place into that of a story being processed. Raises TooMany when the quota is exhausted."""
-        quota = self.release(story).at(now)
-        if wait := quota.wait(now, bounds):
+    def reserve(self, story: str, now: datetime, bounds: QuotaLimits) -> "Quota":
+        """Replace a draft's slot by a reservation for processing. Raises TooMany when the quota is reached."""
+        quota = self.release(story).pruned(now)
+        if wait := quota.retry_after(now, bounds):
             raise TooMany("quota", wait)
         return replace(quota, held=(*quota.held, Slot(story, now + RESERVATION_TTL)))
 
-    def confirm(self, story: str, posted_at: datetime, expires_at: datetime) -> "Quota":
-        """The story went live: it counts until it ends, and as posted for 24 hours."""
-        quota = self.release(story).at(posted_at)
+    def commit(self, story: str, posted_at: datetime, expires_at: datetime) -> "Quota":
+        """Count a story that went live until it ends, and as posted for 24 hours."""
+        quota = self.release(story).pruned(posted_at)
         return replace(
             quota,
             live=(*quota.live, Slot(story, expires_at)),
@@ -82,7 +82,7 @@ class Quota:
         )
 
     def release(self, story: str) -> "Quota":
-        """Give back whatever place the story has, but that it was posted."""
+        """Release every slot of the story except its entry in `posted`."""
         return replace(
             self,
             drafts=_without(self.drafts, story),
@@ -90,14 +90,14 @@ class Quota:
             live=_without(self.live, story),
         )
 
-    def forget(self, before: datetime) -> "Quota":
-        """The quota of the new, empty user that an erased account leaves: only what was posted later counts."""
+    def posted_after(self, before: datetime) -> "Quota":
+        """The quota after the account was erased: only stories posted after `before` count."""
         return replace(self, posted=tuple(slot for slot in self.posted if slot.until - DAY > before))
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is left that is worth storing."""
-        return not any(slots for _, slots in self.named())
+        """Whether there are no slots."""
+        return not any(slots for _, slots in self.by_kind())
 
 
 def _active(slots: Slots, now: datetime) -> Slots:
@@ -108,9 +108,9 @@ def _without(slots: Slots, story: str) -> Slots:
     return tuple(slot for slot in slots if slot.story != story)
 
 
-def _time_until_below(slots: Slots, most: int, now: datetime) -> timedelta:
-    """Until fewer than `most` of these slots stand."""
-    over = len(slots) - most
+def _time_until_below(slots: Slots, limit: int, now: datetime) -> timedelta:
+    """Time until fewer than `limit` of these slots are active."""
+    over = len(slots) - limit
     if over < 0:
         return timedelta(0)
     ends = sorted(slot.until for slot in slots)

@@ -1,4 +1,4 @@
-"""A story while it is made, and what remains of it after its end."""
+"""Stories, and the records of ended stories."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,27 +8,27 @@ from typing import Any, Literal, get_args
 
 
 class State(StrEnum):
-    """Where a story is on its way. After the last of them it is ended, which is a record of its own."""
+    """The state of a story. An ended story has a record of its own, `Ended`."""
 
     DRAFT = "draft"
-    """Asked for; its upload may or may not be there."""
+    """Created; its upload may or may not exist."""
     PROCESSING = "processing"
-    """Published; a media worker has it or will have it."""
+    """Published; its media job is queued or running."""
     LIVE = "live"
     """Posted, until it expires or is deleted."""
     REFUSED = "refused"
-    """Its media could not be taken; kept for a day so that the author can read why."""
+    """Its media was refused; kept for a day so that the author can read the reason."""
 
 
 class EndReason(StrEnum):
     """How a story ended."""
 
     EXPIRED = "expired"
-    """Its lifetime was over."""
+    """Its lifetime ended."""
     DELETED = "deleted"
-    """Somebody ended it before its time."""
-    VANISHED = "vanished"
-    """It had never been posted: a draft cancelled, deleted or left alone, or a refused one."""
+    """The author, an admin or an account erasure ended it before its lifetime."""
+    DISCARDED = "vanished"
+    """It was never posted: a cancelled, deleted or abandoned draft, or a refused story."""
 
 
 Audience = Literal["everyone", "followers", "friends", "close_friends"]
@@ -58,12 +58,12 @@ VIDEOS: tuple[str, ...] = get_args(VideoType)
 PHOTOS: tuple[str, ...] = get_args(PhotoType)
 
 ACCESS_FIELDS = frozenset({"audience", "hide_from", "comments"})
-"""The choices that decide who may see and say what: changing one makes tickets of older access revisions void."""
+"""Settings that decide who may see and comment; a change makes tickets of older access revisions void."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorySettings:
-    """What an author may change for as long as the story lives."""
+    """What an author may change until the story ends."""
 
     audience: str = "everyone"
     hide_from: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ class StorySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sound:
-    """The sound a story is set to, as the client names it."""
+    """The sound of a story, as the client names it."""
 
     id: str
     title: str
@@ -87,7 +87,7 @@ class Sound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlay:
-    """What lies over and beside the media; fixed once asked for."""
+    """Caption, layers, sound and captions track; fixed when the story is created."""
 
     caption: str | None = None
     alt_text: str | None = None
@@ -98,9 +98,9 @@ class Overlay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Media work on a story: which upload, who does it, until when they have promised to be alive.
+    """The media job of a story: the upload's ETag, the worker, and the end of its lease.
 
-    `parts` are the stories under whose folders the work writes; they exist only once it is done.
+    `parts` are the ids of the stories that the job writes; they exist only after it has finished.
     """
 
     etag: str
@@ -114,9 +114,9 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
-    """What was validated and written to the final keys. Sizes in bytes, durations in milliseconds.
+    """Validated media at its final keys. Sizes in bytes, durations in milliseconds.
 
-    `codecs` is None for photos, and for clips posted before it was noted.
+    `codecs` is None for photos, and for clips posted before the field existed.
     """
 
     kind: str
@@ -132,13 +132,13 @@ class Media:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Every object of it in the bucket."""
+        """The keys of its objects."""
         return self.key, self.poster_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """What a story has from the moment it is live."""
+    """The fields that a story has once it is live."""
 
     media: Media
     posted_at: datetime
@@ -152,7 +152,7 @@ class Posted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """One story in whatever state; `vanishes_at` is set until it is live."""
+    """A story in any state; `vanishes_at` is set until it is live."""
 
     id: str
     author_id: str
@@ -162,48 +162,47 @@ class Story:
     size: int
     lifetime: timedelta
     split: bool
-    choices: StorySettings
-    words: Overlay
+    settings: StorySettings
+    overlay: Overlay
     vanishes_at: datetime | None = None
     job: Job | None = None
     reason: str | None = None
     posted: Posted | None = None
 
-    def over(self, now: datetime) -> bool:
-        """Whether its time has passed, whatever has been heard of it: readers are answered as if it had ended."""
+    def is_over(self, now: datetime) -> bool:
+        """Whether its time has passed. Readers then get the response for an ended story, processed or not."""
         if self.posted is not None:
             return self.posted.expires_at <= now
         return self.vanishes_at is not None and self.vanishes_at <= now
 
     @property
-    def slot(self) -> str:
-        """The name under which the quota counts it: a series counts as one."""
+    def quota_key(self) -> str:
+        """The id under which the quota counts it; a series counts once."""
         return (self.posted.series_id if self.posted else None) or self.id
 
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asks: their own stories are theirs; an admin may read and end anyone's."""
+    """The caller. Users may read and change their own stories; an admin may read and end any."""
 
     user_id: str
     is_admin: bool = False
 
     def owns(self, author_id: str | None) -> bool:
-        """Whether a story of this author is the asker's own."""
+        """Whether the requester is this author."""
         return author_id == self.user_id
 
     def may_see(self, author_id: str | None) -> bool:
-        """Whether a story of this author may be read and ended by the asker."""
+        """Whether the requester may read and end stories of this author."""
         return self.is_admin or self.owns(author_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """What remains of a story: ids and times. `by` says who took it back: author, admin or erasure.
+    """The record of an ended story: ids and times.
 
-    `by` and `event_id` are for saying the deletion, again if need be.
-
-    `author_id` is None once the author's account has been erased.
+    `by` is who deleted it: author, admin or erasure. `by` and `event_id` serve to publish the deletion, repeatedly if
+    necessary. `author_id` is None after the author's account was erased.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The rules of a story's states: each takes the case as it stands and says what is to be written, all at once or not.
+"""State transitions of stories: pure functions from a snapshot to the changes, which are written in one transaction.
 
 draft → processing → live → ended, processing → refused → ended, and from draft and processing straight to the end.
 """
@@ -12,15 +12,15 @@ from stories_ingest.domain.quota import Quota, QuotaLimits
 from stories_ingest.domain.story import ACCESS_FIELDS, Ended, EndReason, Job, Media, Posted, State, Story, StorySettings
 
 REFUSED_RETENTION = timedelta(hours=24)
-"""How long an author can read why a story was refused."""
+"""How long an author can read the reason of a refusal."""
 
-PROCESSING_KEPT = timedelta(hours=24)
-"""How long its media work may be tried, should it fail by a fault of ours, before the story vanishes."""
+PROCESSING_RETENTION = timedelta(hours=24)
+"""How long a failing media job is retried before the story is discarded."""
 
 
 @dataclass(frozen=True, slots=True)
 class StorySnapshot:
-    """Everything a rule may look at: the story, all live parts of its series (itself among them), the quota."""
+    """The input of a transition: the story, all live parts of its series including itself, the author's quota."""
 
     story: Story
     parts: tuple[Story, ...]
@@ -29,14 +29,14 @@ class StorySnapshot:
 
 @dataclass(frozen=True, slots=True)
 class StoryChange:
-    """What is to be written in one transaction: stories as they are now, stories that ended, the quota.
+    """What one transaction writes: new versions of stories, records of ended stories, the quota.
 
-    With `say`, every story saved and every one that ended after being posted is marked to be said.
+    With `publish`, events are pending for each posted story in `upserts` and each deleted one in `ended`.
     """
 
     quota: Quota
-    save: tuple[Story, ...] = ()
-    end: tuple[Ended, ...] = ()
+    upserts: tuple[Story, ...] = ()
+    ended: tuple[Ended, ...] = ()
     publish: bool = False
 
 
@@ -45,35 +45,35 @@ Transition = Callable[[StorySnapshot], StoryChange]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPart:
-    """One part of a story as the media work made it; `captions_track` is cut to its time."""
+    """One part of a story from the media job; `captions_track` is cut to its time span."""
 
     id: str
     media: Media
     captions_track: str | None
 
 
-def no_change(case: StorySnapshot) -> StoryChange:
+def no_change(snapshot: StorySnapshot) -> StoryChange:
     """Write nothing."""
-    return StoryChange(case.quota)
+    return StoryChange(snapshot.quota)
 
 
-def publish(case: StorySnapshot, etag: str, now: datetime, bounds: QuotaLimits) -> StoryChange:
-    """Hand a draft's upload to the media work; a story that is past being a draft stays as it is.
+def publish(snapshot: StorySnapshot, etag: str, now: datetime, bounds: QuotaLimits) -> StoryChange:
+    """Queue a media job for a draft; stories in other states do not change.
 
-    Raises TooMany when the quota is exhausted.
+    Raises TooMany when the quota is reached.
     """
-    story = case.story
+    story = snapshot.story
     if story.state is not State.DRAFT:
-        return no_change(case)
-    quota = case.quota.hold(story.id, now, bounds)
+        return no_change(snapshot)
+    quota = snapshot.quota.reserve(story.id, now, bounds)
     job = Job(etag=etag, since=now, lease_until=now)
-    processing = replace(story, state=State.PROCESSING, vanishes_at=now + PROCESSING_KEPT, job=job)
-    return StoryChange(quota, save=(processing,))
+    processing = replace(story, state=State.PROCESSING, vanishes_at=now + PROCESSING_RETENTION, job=job)
+    return StoryChange(quota, upserts=(processing,))
 
 
-def go_live(case: StorySnapshot, worker: str, parts: Sequence[NewPart], now: datetime) -> StoryChange:
-    """Post every part at one moment. Raises LeaseLost when the work is not this worker's any more."""
-    story = _require_lease(case, worker)
+def go_live(snapshot: StorySnapshot, worker: str, parts: Sequence[NewPart], now: datetime) -> StoryChange:
+    """Post all parts at the same time. Raises LeaseLost when this worker no longer holds the lease."""
+    story = _require_lease(snapshot, worker)
     expires_at = now + story.lifetime
     series_id = story.id if len(parts) > 1 else None
     live = tuple(
@@ -83,7 +83,7 @@ def go_live(case: StorySnapshot, worker: str, parts: Sequence[NewPart], now: dat
             state=State.LIVE,
             vanishes_at=None,
             job=None,
-            words=replace(story.words, captions_track=part.captions_track),
+            overlay=replace(story.overlay, captions_track=part.captions_track),
             posted=Posted(
                 media=part.media,
                 posted_at=now,
@@ -95,87 +95,91 @@ def go_live(case: StorySnapshot, worker: str, parts: Sequence[NewPart], now: dat
         )
         for number, part in enumerate(parts, 1)
     )
-    return StoryChange(case.quota.confirm(story.id, now, expires_at), save=live, publish=True)
+    return StoryChange(snapshot.quota.commit(story.id, now, expires_at), upserts=live, publish=True)
 
 
-def refuse(case: StorySnapshot, worker: str, reason: str, now: datetime) -> StoryChange:
-    """Keep the story for a day with the reason why it could not be posted. Raises LeaseLost as `go_live` does."""
-    story = _require_lease(case, worker)
+def refuse(snapshot: StorySnapshot, worker: str, reason: str, now: datetime) -> StoryChange:
+    """Refuse the story and keep its reason for a day. Raises LeaseLost as `go_live` does."""
+    story = _require_lease(snapshot, worker)
     kept = replace(story, state=State.REFUSED, job=None, reason=reason, vanishes_at=now + REFUSED_RETENTION)
-    return StoryChange(case.quota.release(story.id), save=(kept,))
+    return StoryChange(snapshot.quota.release(story.id), upserts=(kept,))
 
 
-def change(case: StorySnapshot, choices: Callable[[StorySettings], StorySettings], now: datetime) -> StoryChange:
-    """Apply the author's changes: to a draft alone, or to every live part of its series, each with a new revision.
+def change(snapshot: StorySnapshot, settings: Callable[[StorySettings], StorySettings], now: datetime) -> StoryChange:
+    """Change the settings of a draft, or of every live part of the series, each with a new revision.
 
     Raises NoSuchStory when its time has passed, WrongState for a refused story.
     """
-    story = case.story
-    if story.over(now):
+    story = snapshot.story
+    if story.is_over(now):
         raise NoSuchStory(story.id)
     if story.state is State.REFUSED:
         raise WrongState(story.state)
     if story.posted is None:
-        return StoryChange(case.quota, save=(replace(story, choices=choices(story.choices)),))
-    changed = tuple(_with_new_revision(part, choices(part.choices)) for part in case.parts)
-    return StoryChange(case.quota, save=tuple(part for part in changed if part not in case.parts), publish=True)
+        return StoryChange(snapshot.quota, upserts=(replace(story, settings=settings(story.settings)),))
+    changed = tuple(_with_new_revision(part, settings(part.settings)) for part in snapshot.parts)
+    return StoryChange(
+        snapshot.quota, upserts=tuple(part for part in changed if part not in snapshot.parts), publish=True
+    )
 
 
-def cancel(case: StorySnapshot, now: datetime) -> StoryChange:
-    """Let a draft or a processing story vanish. Raises WrongState when it is live or refused."""
-    if case.story.state not in (State.DRAFT, State.PROCESSING):
-        raise WrongState(case.story.state)
-    return discard(case, now)
+def cancel(snapshot: StorySnapshot, now: datetime) -> StoryChange:
+    """Discard a draft or a processing story. Raises WrongState when it is live or refused."""
+    if snapshot.story.state not in (State.DRAFT, State.PROCESSING):
+        raise WrongState(snapshot.story.state)
+    return discard(snapshot, now)
 
 
-def discard(case: StorySnapshot, now: datetime, by: str | None = None) -> StoryChange:
-    """End a story that was never posted: it leaves no receipt, and gives its place back."""
-    ended = replace(_ended(case.story, EndReason.VANISHED, now), by=by)
-    return StoryChange(case.quota.release(case.story.slot), end=(ended,))
+def discard(snapshot: StorySnapshot, now: datetime, by: str | None = None) -> StoryChange:
+    """End a story that was never posted and release its slot; there is no receipt."""
+    ended = replace(_ended(snapshot.story, EndReason.DISCARDED, now), by=by)
+    return StoryChange(snapshot.quota.release(snapshot.story.quota_key), ended=(ended,))
 
 
 def delete(
-    case: StorySnapshot, *, by: str, series: bool, now: datetime, new_id: Callable[[], str], publish: bool = True
+    snapshot: StorySnapshot, *, by: str, series: bool, now: datetime, new_id: Callable[[], str], publish: bool = True
 ) -> StoryChange:
-    """End a story, or every part of its series; the place in the quota is free again with its last part."""
-    if case.story.posted is None:
-        return discard(case, now, by)
-    going = case.parts if series else (case.story,)
-    ended = tuple(replace(_ended(part, EndReason.DELETED, now), by=by, event_id=new_id()) for part in going)
-    return StoryChange(_release_slot(case, len(going)), end=ended, publish=publish)
+    """End a story, or every part of its series; the last part releases the slot of the series."""
+    if snapshot.story.posted is None:
+        return discard(snapshot, now, by)
+    removed = snapshot.parts if series else (snapshot.story,)
+    ended = tuple(replace(_ended(part, EndReason.DELETED, now), by=by, event_id=new_id()) for part in removed)
+    return StoryChange(_release_slot(snapshot, len(removed)), ended=ended, publish=publish)
 
 
-def expire(case: StorySnapshot) -> StoryChange:
-    """End a live story whose time has passed; expiry has already said so."""
-    posted = case.story.posted
+def expire(snapshot: StorySnapshot) -> StoryChange:
+    """End a live story whose time has passed; its `story-expired` is already published."""
+    posted = snapshot.story.posted
     if posted is None:
-        return no_change(case)
-    return StoryChange(_release_slot(case, 1), end=(_ended(case.story, EndReason.EXPIRED, posted.expires_at),))
+        return no_change(snapshot)
+    return StoryChange(
+        _release_slot(snapshot, 1), ended=(_ended(snapshot.story, EndReason.EXPIRED, posted.expires_at),)
+    )
 
 
-def _ended(story: Story, how: EndReason, at: datetime) -> Ended:
+def _ended(story: Story, reason: EndReason, at: datetime) -> Ended:
     series_id = story.posted.series_id if story.posted else None
-    return Ended(id=story.id, author_id=story.author_id, how=how, at=at, series_id=series_id)
+    return Ended(id=story.id, author_id=story.author_id, how=reason, at=at, series_id=series_id)
 
 
-def _release_slot(case: StorySnapshot, going: int) -> Quota:
-    return case.quota.release(case.story.slot) if going >= len(case.parts) else case.quota
+def _release_slot(snapshot: StorySnapshot, removed: int) -> Quota:
+    return snapshot.quota.release(snapshot.story.quota_key) if removed >= len(snapshot.parts) else snapshot.quota
 
 
-def _require_lease(case: StorySnapshot, worker: str) -> Story:
-    story = case.story
+def _require_lease(snapshot: StorySnapshot, worker: str) -> Story:
+    story = snapshot.story
     if story.state is not State.PROCESSING or story.job is None or story.job.worker != worker:
         raise LeaseLost(story.id)
     return story
 
 
-def _with_new_revision(part: Story, choices: StorySettings) -> Story:
-    """The part with these choices and higher revisions; the very same part when nothing differs."""
+def _with_new_revision(part: Story, settings: StorySettings) -> Story:
+    """The part with these settings and higher revisions; the same object when nothing differs."""
     posted = part.posted
-    if posted is None or choices == part.choices:
+    if posted is None or settings == part.settings:
         return part
-    narrowing = any(getattr(choices, name) != getattr(part.choices, name) for name in ACCESS_FIELDS)
+    changes_access = any(getattr(settings, name) != getattr(part.settings, name) for name in ACCESS_FIELDS)
     revised = replace(
-        posted, revision=posted.revision + 1, access_revision=posted.access_revision + (1 if narrowing else 0)
+        posted, revision=posted.revision + 1, access_revision=posted.access_revision + (1 if changes_access else 0)
     )
-    return replace(part, choices=choices, posted=revised)
+    return replace(part, settings=settings, posted=revised)

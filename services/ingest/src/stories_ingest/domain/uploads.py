@@ -1,4 +1,4 @@
-"""How an upload is asked for and bounded."""
+"""Presigned upload forms and their limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class PresignedPost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadPolicy:
-    """The rules of uploads: how large in bytes, how long a form and a draft live, whether photos are taken."""
+    """Limits of uploads: size in bytes, lifetime of forms and drafts, whether photos are accepted."""
 
     max_bytes: int
     form_ttl: timedelta

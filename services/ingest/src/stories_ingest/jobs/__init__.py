@@ -1,1 +1,1 @@
-"""Loops: media workers and sweeps, each with a budget per turn."""
+"""Background tasks: media workers and sweeps, each bounded per iteration."""

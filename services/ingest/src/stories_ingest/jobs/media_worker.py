@@ -1,4 +1,4 @@
-"""Media workers: one loop for each job that this process may do at a time."""
+"""Media workers: one loop per concurrent job of this process."""
 
 import asyncio
 from typing import Protocol
@@ -14,46 +14,50 @@ from stories_ingest.usecases.wakeups import Wakeups
 log = logger(__name__)
 
 POLL_EVERY_S = 0.5
-"""How often an idle worker looks for jobs that another process was asked for, or has lost."""
-REST_S = 5.0
-"""How long a worker rests whose machine has failed a job, before it looks whether there is room again."""
+"""Poll interval of an idle worker, for jobs that another process queued or lost."""
+DISK_RETRY_S = 5.0
+"""Interval between checks of the disk after a machine fault."""
 
 
 class ScratchDisk(Protocol):
-    """The disk that media work is done on."""
+    """The disk of the jobs' temporary folders."""
 
     def failed(self, fault: MachineFault) -> None:
-        """A job has failed for want of it."""
+        """Record that a job failed because of the disk."""
 
-    async def works(self) -> bool:
-        """Whether there is room again."""
+    async def is_usable(self) -> bool:
+        """Whether there is enough free space."""
 
 
 async def run_worker(
-    work: RunMediaJob, scratch: ScratchDisk, bell: Wakeups, metrics: IngestMetrics, rest_s: float = REST_S
+    run_job: RunMediaJob,
+    scratch: ScratchDisk,
+    wakeups: Wakeups,
+    metrics: IngestMetrics,
+    disk_retry_s: float = DISK_RETRY_S,
 ) -> None:
-    """Do one job after the other; wait for the bell in between, and for the disk when it is full."""
+    """Run jobs one after another; wait for notifications in between, and for the disk when it is full."""
     while True:
         try:
-            done = await work()
+            outcome = await run_job()
         except MachineFault as fault:
             scratch.failed(fault)
-            log.warning("media_machine_fault", error=str(fault), room=fault.room)
-            await _rested(scratch, rest_s)
+            log.warning("media_machine_fault", error=str(fault), needed_bytes=fault.needed_bytes)
+            await _wait_for_disk(scratch, disk_retry_s)
             continue
-        if done is None:
-            await bell.wait(JOBS_TOPIC, POLL_EVERY_S)
+        if outcome is None:
+            await wakeups.wait(JOBS_TOPIC, POLL_EVERY_S)
             continue
-        metrics.publishes.labels(done.result, done.reason).inc()
-        if done.error is not None:
-            log.error("media_job_failed", exc_info=done.error)
-        if done.result in {"posted", "refused"}:
-            metrics.publish_duration.labels(done.kind).observe(done.took.total_seconds())
+        metrics.publishes.labels(outcome.result, outcome.reason).inc()
+        if outcome.error is not None:
+            log.error("media_job_failed", exc_info=outcome.error)
+        if outcome.result in {"posted", "refused"}:
+            metrics.publish_duration.labels(outcome.kind).observe(outcome.duration.total_seconds())
 
 
-async def _rested(scratch: ScratchDisk, rest_s: float) -> None:
-    """Return when the disk works again, at the earliest after one rest."""
+async def _wait_for_disk(scratch: ScratchDisk, disk_retry_s: float) -> None:
+    """Return when the disk is usable, after one interval at the earliest."""
     while True:
-        await asyncio.sleep(rest_s)
-        if await scratch.works():
+        await asyncio.sleep(disk_retry_s)
+        if await scratch.is_usable():
             return

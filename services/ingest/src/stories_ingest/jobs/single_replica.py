@@ -1,4 +1,4 @@
-"""Sweeps: one replica at a time does them for all; whoever's turn it is goes on while it lives."""
+"""Sweeps run on one replica at a time, the holder of a lease."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,81 +11,81 @@ from stories_shared.clock import Clock
 from stories_ingest.metrics import IngestMetrics
 
 LEASE = timedelta(seconds=30)
-"""A replica unheard for this long has lost its turn."""
+"""A replica that has not renewed for this long loses its lease."""
 
 
 class Leases(Protocol):
-    """Whose turn it is."""
+    """Leases with a position."""
 
-    async def take(self, name: str, holder: str, now: datetime, hold: timedelta) -> bool:
-        """Whether it is this holder's turn."""
+    async def acquire(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
+        """Take or renew the lease for `ttl`; False when another holder has it."""
 
     async def position(self, name: str) -> str:
-        """Where the work goes on; empty for the beginning."""
+        """The saved position; empty for the beginning."""
 
     async def advance(self, name: str, holder: str, position: str, until: datetime) -> bool:
-        """Remember where the work goes on, and hold the turn until then; False when it is another's by now."""
+        """Save the position and extend the lease until `until`; False when another holder has it."""
 
 
 class QueueDepth(Protocol):
-    """Jobs that wait for a worker."""
+    """The queue of media jobs."""
 
     async def waiting(self, now: datetime) -> int:
-        """How many."""
+        """Number of waiting jobs."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeasedPosition:
-    """How far a long sweep has come; each step renews the turn, so that no replica begins beside another."""
+    """The position of a long sweep. Saving it renews the lease, so that no second replica starts."""
 
-    turns: Leases
+    leases: Leases
     name: str
     holder: str
     now: Clock
 
     async def load(self) -> str:
-        """Where to go on."""
-        return await self.turns.position(self.name)
+        """The saved position."""
+        return await self.leases.position(self.name)
 
     async def advance(self, position: str) -> bool:
-        """Remember where to go on; False when another replica has taken over."""
-        return await self.turns.advance(self.name, self.holder, position, self.now() + LEASE)
+        """Save the position; False when another replica has taken the lease."""
+        return await self.leases.advance(self.name, self.holder, position, self.now() + LEASE)
 
 
 @dataclass(frozen=True, slots=True)
 class SingleReplica:
-    """Makes a turn of a sweep something that only one replica does at a time."""
+    """Restricts a sweep to one replica at a time."""
 
-    turns: Leases
+    leases: Leases
     holder: str
     now: Clock
 
-    def of(self, name: str, turn: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
-        """The same turn, passed over while another replica holds it."""
+    def guarded(self, name: str, sweep: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+        """The sweep, skipped while another replica holds the lease `name`."""
 
-        async def in_turn() -> object:
-            return await turn() if await self.turns.take(name, self.holder, self.now(), LEASE) else None
+        async def run_if_leader() -> object:
+            return await sweep() if await self.leases.acquire(name, self.holder, self.now(), LEASE) else None
 
-        return in_turn
+        return run_if_leader
 
-    def resumed(
-        self, name: str, turn: Callable[[LeasedPosition], Awaitable[object]]
+    def resumable(
+        self, name: str, sweep: Callable[[LeasedPosition], Awaitable[object]]
     ) -> Callable[[], Awaitable[object]]:
-        """The same for a turn that goes on where the one before stopped, on whatever replica that was."""
-        return self.of(name, partial(turn, LeasedPosition(self.turns, name, self.holder, self.now)))
+        """The same for a sweep that resumes at the saved position, on any replica."""
+        return self.guarded(name, partial(sweep, LeasedPosition(self.leases, name, self.holder, self.now)))
 
 
 @dataclass(frozen=True, slots=True)
 class QueueDepthGauge:
-    """Shows how many jobs wait, where this replica is the one that tells; elsewhere none."""
+    """Sets the gauge of waiting jobs on the replica that holds the lease; 0 on the others."""
 
-    in_turn: SingleReplica
+    single_replica: SingleReplica
     jobs: QueueDepth
     metrics: IngestMetrics
     now: Clock
 
     async def __call__(self) -> None:
-        """One look."""
+        """Update the gauge."""
         gauge = self.metrics.media_jobs.labels("waiting")
-        mine = await self.in_turn.turns.take("count", self.in_turn.holder, self.now(), LEASE)
-        gauge.set(await self.jobs.waiting(self.now()) if mine else 0)
+        is_holder = await self.single_replica.leases.acquire("count", self.single_replica.holder, self.now(), LEASE)
+        gauge.set(await self.jobs.waiting(self.now()) if is_holder else 0)

@@ -1,4 +1,4 @@
-"""Captions are inline WebVTT, cut when their clip is split."""
+"""Cut inline WebVTT captions when their clip is split."""
 
 import re
 
@@ -9,14 +9,14 @@ _KEPT = ("STYLE", "REGION")
 
 
 class NotWebVtt(ValueError):
-    """The text does not begin as WebVTT does."""
+    """The text does not start with a WebVTT header."""
 
 
 def cut_captions(vtt: str, start_ms: int, end_ms: int) -> str | None:
-    """The cues shown between two times, cut to them and shifted to begin at zero; None if there are none.
+    """The cues between two times, clipped and shifted to start at zero; None if there are none.
 
-    Styles and regions stay, comments go, and so does whatever is no cue: players pass over it, as their specification
-    (W3C WebVTT, section 6.1) tells them to. Raises `NotWebVtt`.
+    Styles and regions are kept. Comments and invalid blocks are dropped: players ignore them (W3C WebVTT, section 6.1).
+    Raises `NotWebVtt`.
     """
     text = vtt.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     header, _, body = text.partition("\n")
@@ -33,7 +33,7 @@ def cut_captions(vtt: str, start_ms: int, end_ms: int) -> str | None:
 
 
 def _cut(block: str, start_ms: int, end_ms: int) -> str | None:
-    """The cue in a block, if there is one (a name may stand before its timing) and it shows in that time."""
+    """The clipped cue of a block, or None; an identifier line may precede the timing line."""
     lines = block.split("\n")
     at = next((number for number, line in enumerate(lines) if "-->" in line), len(lines))
     timing = _TIMING.match(lines[at]) if at < len(lines) else None

@@ -1,4 +1,4 @@
-"""From an uploaded clip to finished parts: survey, plan, write, describe."""
+"""Transcode a clip: probe, plan the parts, write them, probe the output."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +14,8 @@ from stories_ingest.media.truncation import reject_truncated
 from stories_ingest.media.types import Container, MediaLimits, MediaRejected, OutputPart
 from stories_ingest.media.writing import write_parts
 
-_SURVEYED, _WRITTEN = 0.4, 0.9  # of the work, for the progress that is shown
-_UNFIT = (av.FFmpegError, Unplayable, MediaRejected)
+_PROBED, _WRITTEN = 0.4, 0.9  # share of the progress
+_UNUSABLE = (av.FFmpegError, Unplayable, MediaRejected)
 
 
 def make_clips(
@@ -24,34 +24,34 @@ def make_clips(
     """Write `part-N.mp4` and `poster-N.jpg` into the folder. Raises `MediaRejected`."""
     reject_truncated(source, form)
     with open_tracks(source, form) as tracks:
-        found = probe(tracks, bounds, lambda fraction: progress(_SURVEYED * fraction))
-    spans = plan(found, split, bounds)
+        probed = probe(tracks, bounds, lambda fraction: progress(_PROBED * fraction))
+    spans = plan(probed, split, bounds)
     paths = [into / f"part-{number}.mp4" for number in range(1, len(spans) + 1)]
 
     def write(spans: list[Span]) -> list[OutputPart]:
         try:
-            write_parts(source, form, found, spans, paths, lambda f: progress(_SURVEYED + (_WRITTEN - _SURVEYED) * f))
-        except av.error.ExternalError as error:  # an encoder that does not start: there is no memory for it
+            write_parts(source, form, probed, spans, paths, lambda f: progress(_PROBED + (_WRITTEN - _PROBED) * f))
+        except av.error.ExternalError as error:  # an encoder that does not start: not enough memory
             raise MediaRejected("too_large", f"cannot be encoded: {error!r}") from None
-        return _described(found, spans, paths, progress)
+        return _probe_outputs(probed, spans, paths, progress)
 
     try:
         return write(spans)
-    except _UNFIT as error:
-        # A muxer that does not take the streams as they are, or makes of them what does not play, is no damage yet.
+    except _UNUSABLE as error:
+        # Copying may fail or give an unplayable file although the input is fine: encode instead.
         if spans[0].number is None or isinstance(error, MemoryError) or is_machine_fault(error):
             raise
     return write([Span(span.start, span.end, None) for span in spans])
 
 
-def _described(
-    found: ProbeResult, spans: list[Span], paths: list[Path], progress: Callable[[float], None]
+def _probe_outputs(
+    probed: ProbeResult, spans: list[Span], paths: list[Path], progress: Callable[[float], None]
 ) -> list[OutputPart]:
-    made = []
+    parts = []
     for path, span in zip(paths, spans, strict=True):
         try:
-            made.append(probe_output(path, starts_ms=round((span.start - found.start) * 1000)))
-        except MediaRejected as refused:
-            raise Unplayable(str(refused)) from None
-        progress(_WRITTEN + (1 - _WRITTEN) * len(made) / len(paths))
-    return made
+            parts.append(probe_output(path, starts_ms=round((span.start - probed.start) * 1000)))
+        except MediaRejected as error:
+            raise Unplayable(str(error)) from None
+        progress(_WRITTEN + (1 - _WRITTEN) * len(parts) / len(paths))
+    return parts

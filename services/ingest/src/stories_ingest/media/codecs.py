@@ -1,4 +1,4 @@
-"""The `codecs` parameter of a finished MP4 (RFC 6381), read from the boxes that configure its decoders."""
+"""The `codecs` parameter of a finished MP4 (RFC 6381), read from its decoder configuration boxes."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ _AV1_TIERS = "MH"
 
 
 def codecs_of(path: Path, names: Sequence[str]) -> str:
-    """Each track's codec with profile and level, e.g. `avc1.640028,mp4a.40.2`; the index lies in front of the media.
+    """Each track's codec with profile and level, e.g. `avc1.640028,mp4a.40.2`; `moov` must precede `mdat`.
 
     `names` are the canonical names of the tracks' codecs in order.
     """
@@ -20,26 +20,26 @@ def codecs_of(path: Path, names: Sequence[str]) -> str:
             head = file.read(8)
             length, name = int.from_bytes(head[:4], "big"), head[4:]
             if length < 8:
-                raise ValueError(f"there is no index in {path.name}")
+                raise ValueError(f"there is no moov box in {path.name}")
         index = file.read(length - 8)
     return ",".join(_NAMED[name](index) for name in names)
 
 
 def _config(index: bytes, box: bytes) -> bytes:
-    """What follows the name of a box in the index."""
+    """The bytes after the name of a box in `moov`."""
     at = index.find(box)
     if at < 0:
-        raise ValueError(f"there is no {box!r} in the index")
+        raise ValueError(f"there is no {box!r} in moov")
     return index[at + len(box) :]
 
 
 def _h264(index: bytes) -> str:
-    """ISO/IEC 14496-15, annex E: profile, compatibility and level, as the configuration holds them."""
+    """ISO/IEC 14496-15, annex E: profile, compatibility and level, as stored in `avcC`."""
     return f"avc1.{_config(index, b'avcC')[1:4].hex().upper()}"
 
 
 def _hevc(index: bytes) -> str:
-    """The same annex: profile, its compatibility flags the other way round, tier and level, constraint bytes."""
+    """The same annex: profile, compatibility flags in reverse bit order, tier and level, constraint bytes."""
     config = _config(index, b"hvcC")
     space, tier, profile = config[1] >> 6, config[1] >> 5 & 1, config[1] & 31
     flags = int(f"{int.from_bytes(config[2:6], 'big'):032b}"[::-1], 2)

@@ -1,4 +1,4 @@
-"""Streams that MP4 takes as they are: the same packets, shifted to begin at zero."""
+"""Stream copy: the same packets, with timestamps shifted to start at zero."""
 
 from __future__ import annotations
 
@@ -13,79 +13,79 @@ from av.video.stream import VideoStream
 from stories_ingest.media.mp4_output import Mp4Output
 from stories_ingest.media.tracks import codec, seconds
 
-# What a decoder wants to hear before the first sample that is played; the edit list hides it.
+# Decoder priming before the first sample that is played; the edit list hides it.
 PRIMING = Fraction(1, 10)
 
 
-class PictureCopier:
-    """Cuts between packets: each span begins at a key picture behind which nothing earlier comes.
+class VideoCopier:
+    """Cuts between packets: each span starts at a key frame of a closed GOP.
 
-    Of the packets only those numbered in `copied` are taken: the others hold what an edit list hides.
+    Only packets numbered in `copied` are written: an edit list hides the others.
     """
 
-    def __init__(self, source: VideoStream, copied: range, sinks: Sequence[Mp4Output]) -> None:
-        self._sinks, self._source, self._copied = sinks, source, copied
-        self._streams = [sink.container.add_stream_from_template(source, opaque=True) for sink in sinks]
+    def __init__(self, source: VideoStream, copied: range, outputs: Sequence[Mp4Output]) -> None:
+        self._outputs, self._source, self._copied = outputs, source, copied
+        self._streams = [output.container.add_stream_from_template(source, opaque=True) for output in outputs]
         for stream in self._streams:
             if codec(source) == "hevc":
-                stream.codec_context.codec_tag = "hvc1"  # the only one that Apple's players take
+                stream.codec_context.codec_tag = "hvc1"  # the only tag that Apple's players accept
         self._number, self._part = 0, 0
         assert source.time_base is not None
-        self._shifts = [int(sink.span.start / source.time_base) for sink in sinks]
-        self._last = int(sinks[-1].span.end / source.time_base)
-        for sink in sinks:
-            sink.writers += 1
+        self._shifts = [int(output.span.start / source.time_base) for output in outputs]
+        self._last = int(outputs[-1].span.end / source.time_base)
+        for output in outputs:
+            output.writers += 1
 
-    def take(self, packet: Packet[Any]) -> None:
-        if self._part + 1 < len(self._sinks) and self._number == self._sinks[self._part + 1].span.number:
-            self._sinks[self._part].leave()
+    def write(self, packet: Packet[Any]) -> None:
+        if self._part + 1 < len(self._outputs) and self._number == self._outputs[self._part + 1].span.number:
+            self._outputs[self._part].release()
             self._part += 1
         self._number += 1
         if self._number - 1 not in self._copied:
             return
         at = packet.pts if packet.pts is not None else packet.dts
         assert at is not None
-        if not packet.duration:  # only the last one's matters: the muxer takes the others from the next one's time
+        if not packet.duration:  # only the last one matters: the muxer derives the others from the next timestamp
             packet.duration = max(1, self._last - at)
         _shift(packet, self._shifts[self._part])
         packet.stream = self._streams[self._part]
-        self._sinks[self._part].container.mux_one(packet)
+        self._outputs[self._part].container.mux_one(packet)
 
     def finish(self) -> None:
-        self._sinks[self._part].leave()
+        self._outputs[self._part].release()
 
 
-class SoundCopier:
-    """Gives each packet to the part that holds its middle; what lies outside of the picture's time is left out."""
+class AudioCopier:
+    """Writes each packet to the part that contains its midpoint; packets outside the video's time are dropped."""
 
-    def __init__(self, source: AudioStream, sinks: Sequence[Mp4Output]) -> None:
-        self._sinks, self._source = sinks, source
-        self._streams = [sink.container.add_stream_from_template(source) for sink in sinks]
+    def __init__(self, source: AudioStream, outputs: Sequence[Mp4Output]) -> None:
+        self._outputs, self._source = outputs, source
+        self._streams = [output.container.add_stream_from_template(source) for output in outputs]
         assert source.time_base is not None
-        self._shifts = [round(sink.span.start / source.time_base) for sink in sinks]
+        self._shifts = [round(output.span.start / source.time_base) for output in outputs]
         self._part = 0
-        for sink in sinks:
-            sink.writers += 1
+        for output in outputs:
+            output.writers += 1
 
-    def take(self, packet: Packet[Any]) -> None:
+    def write(self, packet: Packet[Any]) -> None:
         at = packet.pts if packet.pts is not None else packet.dts
         if at is None:
             return
         middle = seconds(self._source, at) + seconds(self._source, packet.duration or 0) / 2
-        while self._part < len(self._sinks) and middle >= self._sinks[self._part].span.end:
-            self._sinks[self._part].leave()
+        while self._part < len(self._outputs) and middle >= self._outputs[self._part].span.end:
+            self._outputs[self._part].release()
             self._part += 1
-        if self._part == len(self._sinks):
+        if self._part == len(self._outputs):
             return
-        sink = self._sinks[self._part]
-        if middle >= sink.span.start - (PRIMING if self._part == 0 else 0):
+        output = self._outputs[self._part]
+        if middle >= output.span.start - (PRIMING if self._part == 0 else 0):
             _shift(packet, self._shifts[self._part])
             packet.stream = self._streams[self._part]
-            sink.container.mux_one(packet)
+            output.container.mux_one(packet)
 
     def finish(self) -> None:
-        for sink in self._sinks[self._part :]:
-            sink.leave()
+        for output in self._outputs[self._part :]:
+            output.release()
 
 
 def _shift(packet: Packet[Any], by: int) -> None:

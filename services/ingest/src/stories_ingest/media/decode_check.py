@@ -1,4 +1,4 @@
-"""Decoding as a proof: pictures while the budget lasts, then key pictures alone; all of the sound."""
+"""Decode to verify: frames within a budget, then key frames only; all of the audio."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from av.video.stream import VideoStream
 from stories_ingest.media.display import DisplayFormat, display_format
 from stories_ingest.media.types import MediaRejected
 
-# Some 0.4 s of one core: all of 15 s at 360 x 640, the first two seconds at 1080 x 1920. What comes later is watched
-# at its key pictures, and the structure of every packet is looked at anyway.
+# About 0.4 s of one core: all of 15 s at 360 x 640, the first two seconds at 1080 x 1920. Of later frames only key
+# frames are decoded; the structure of every packet is checked anyway.
 _BUDGET_PIXELS = 120_000_000
-_MAX_KEYS = 32  # decoded beyond the budget, not more than one in `_KEY_STEP` pictures
+_MAX_KEYS = 32  # decoded beyond the budget, at most one in `_KEY_STEP` frames
 _KEY_STEP = 10
-# A stray error is heard or seen as a flaw, not as damage: players conceal it, and so did the author's own.
+# Players conceal occasional decode errors, so they do not count as damage.
 _TOLERATED = 0.02
-_TOLERATED_SOUND = 0.1
+_TOLERATED_AUDIO = 0.1
 
 
 @dataclass(slots=True)
 class DecodeCheck:
-    """Counts what decodes and what does not. Packets must come in decoding order, none left out."""
+    """Counts decoded and undecodable frames. Needs every packet, in decoding order."""
 
-    picture: VideoStream
-    sound: AudioStream | None
+    video_stream: VideoStream
+    audio_stream: AudioStream | None
     max_side: int
     sent: int = 0
-    good: int = 0
+    decoded: int = 0
     keys_left: int = _MAX_KEYS
-    spent: int = 0
+    pixels_decoded: int = 0
     since_key: int = 0
-    broken: int = 0  # packets whose structure is wrong
-    seen: int = 0
-    heard: int = 0
-    unheard: int = 0
-    look: DisplayFormat | None = None
+    malformed: int = 0  # packets whose structure is wrong
+    packets: int = 0
+    audio_frames: int = 0
+    audio_errors: int = 0
+    display: DisplayFormat | None = None
 
-    def see(self, packet: Packet[VideoStream], whole: bool) -> None:
-        """A packet of the picture track; `whole` is what its structure says."""
-        self.seen += 1
+    def video(self, packet: Packet[VideoStream], intact: bool) -> None:
+        """Check a video packet; `intact` is the result of its structure check."""
+        self.packets += 1
         self.since_key += 1
-        self.broken += not whole
-        if self.spent >= _BUDGET_PIXELS:
+        self.malformed += not intact
+        if self.pixels_decoded >= _BUDGET_PIXELS:
             if not packet.is_keyframe or not self.keys_left or self.since_key < _KEY_STEP:
                 return
             self.keys_left -= 1
@@ -54,29 +54,31 @@ class DecodeCheck:
         self.sent += not packet.is_discard
         self._decode(packet)
 
-    def hear(self, packet: Packet[AudioStream]) -> None:
-        """A packet of the sound track."""
-        assert self.sound is not None
+    def audio(self, packet: Packet[AudioStream]) -> None:
+        """Check an audio packet."""
+        assert self.audio_stream is not None
         try:
-            self.heard += len(self.sound.decode(packet))
+            self.audio_frames += len(self.audio_stream.decode(packet))
         except MemoryError:
             raise
         except (av.FFmpegError, ValueError):
-            self.unheard += 1
+            self.audio_errors += 1
 
-    def conclude(self) -> None:
-        """Raises `MediaRejected("damaged")` when too much of what was tried did not decode."""
+    def finish(self) -> None:
+        """Flush. Raises `MediaRejected("damaged")` when too many frames did not decode."""
         self._decode(None)
-        if self.broken > _TOLERATED * self.seen:
-            raise MediaRejected("damaged", f"{self.broken} of {self.seen} pictures are broken")
-        if self.sent - self.good > _TOLERATED * self.sent or not self.good:
-            raise MediaRejected("damaged", f"{self.good} of {self.sent} pictures decode")
-        if self.unheard > _TOLERATED_SOUND * (self.heard + self.unheard):
-            raise MediaRejected("damaged", f"{self.unheard} of {self.heard + self.unheard} sound packets do not decode")
+        if self.malformed > _TOLERATED * self.packets:
+            raise MediaRejected("damaged", f"{self.malformed} of {self.packets} frames are malformed")
+        if self.sent - self.decoded > _TOLERATED * self.sent or not self.decoded:
+            raise MediaRejected("damaged", f"{self.decoded} of {self.sent} frames decode")
+        if self.audio_errors > _TOLERATED_AUDIO * (self.audio_frames + self.audio_errors):
+            raise MediaRejected(
+                "damaged", f"{self.audio_errors} of {self.audio_frames + self.audio_errors} audio packets do not decode"
+            )
 
     def _decode(self, packet: Packet[VideoStream] | None) -> None:
         try:
-            frames = self.picture.decode(packet)
+            frames = self.video_stream.decode(packet)
         except MemoryError:
             raise
         except (av.FFmpegError, ValueError):
@@ -84,6 +86,6 @@ class DecodeCheck:
         for frame in frames:
             if max(frame.width, frame.height) > self.max_side:
                 raise MediaRejected("too_large", f"{frame.width} x {frame.height}")
-            self.look = self.look or display_format(frame, self.picture.sample_aspect_ratio)
-            self.spent += frame.width * frame.height
-            self.good += not frame.is_corrupt
+            self.display = self.display or display_format(frame, self.video_stream.sample_aspect_ratio)
+            self.pixels_decoded += frame.width * frame.height
+            self.decoded += not frame.is_corrupt

@@ -1,4 +1,4 @@
-"""How a picture is meant to be seen: its turn, its pixels' shape, its depth and colours."""
+"""Display properties of a video: rotation, pixel aspect ratio, bit depth and colours."""
 
 import struct
 from collections.abc import Mapping
@@ -15,29 +15,29 @@ Matrix = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class DisplayFormat:
-    """What a first frame tells about a clip."""
+    """Display properties of the first frame."""
 
     width: int
     height: int
-    depth: int  # bits of a sample
+    depth: int  # bits per sample
     matrix: Matrix | None
     aspect: Fraction  # of a pixel
     colours: tuple[int, int, int, int]  # range, primaries, transfer, matrix
 
     @property
-    def turns(self) -> bool:
-        """Whether width and height change places on display."""
+    def is_rotated(self) -> bool:
+        """Whether rotation swaps width and height."""
         return self.matrix is not None and abs(self.matrix[1]) > abs(self.matrix[0])
 
     @property
     def displayed(self) -> tuple[int, int]:
-        """Width and height as seen: wide pixels make it wider, then it is turned."""
+        """Width and height as displayed: after the pixel aspect ratio and rotation."""
         width, height = max(1, round(self.width * self.aspect)), self.height
-        return (height, width) if self.turns else (width, height)
+        return (height, width) if self.is_rotated else (width, height)
 
 
 def display_format(frame: VideoFrame, aspect: Fraction | None) -> DisplayFormat:
-    """The look of a decoded frame; `aspect` is the container's word on the pixels' shape."""
+    """The display properties of a decoded frame; `aspect` is the container's pixel aspect ratio."""
     return DisplayFormat(
         width=frame.width,
         height=frame.height,
@@ -49,8 +49,8 @@ def display_format(frame: VideoFrame, aspect: Fraction | None) -> DisplayFormat:
 
 
 def _matrix(frame: VideoFrame) -> Matrix | None:
-    held: Any = cast("Mapping[SideDataType, Any]", frame.side_data).get(SideDataType.DISPLAYMATRIX)
-    if held is None:
+    side_data: Any = cast("Mapping[SideDataType, Any]", frame.side_data).get(SideDataType.DISPLAYMATRIX)
+    if side_data is None:
         return None
-    matrix = struct.unpack("=9i", bytes(held))
+    matrix = struct.unpack("=9i", bytes(side_data))
     return None if matrix[:2] == (_ONE, 0) and matrix[3:5] == (0, _ONE) else matrix

@@ -1,4 +1,4 @@
-"""Streams that cannot be copied: decoded, cut at the exact picture or sample, and encoded anew."""
+"""Encode streams that cannot be copied, cut at the exact frame or sample."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from stories_ingest.media.tracks import seconds
 from stories_ingest.media.types import MediaRejected
 
 _THREADS = 2
-_LEAST = 0.95  # of the pictures must decode when all are tried
-_KEY_SECONDS = 2  # between key pictures, so that a player can jump
+_MIN_DECODED = 0.95  # share of frames that must decode
+_KEY_SECONDS = 2  # between key frames, for seeking
 _AAC_FRAME = 1024  # samples
 _AAC_RATE = 48_000
-_AAC_BITS = {1: 96_000, 2: 160_000}  # a second, by channels
-# Eight bits go to H.264, which everything plays; more mean HDR, which H.264 players do not know, so to HEVC.
+_AAC_BITS = {1: 96_000, 2: 160_000}  # bits per second by channels
+# 8 bits: H.264, which every player supports. More bits mean HDR: HEVC, since H.264 players do not support it.
 # Fast presets: an author waits for this. The faster one costs twice the bytes for half the time.
 _H264 = {"preset": "veryfast", "crf": "20"}
 _H264_LONG = {"preset": "ultrafast", "crf": "22"}
-_LONG_PIXELS = 1_500_000_000  # 25 s at 1080 x 1920 and 30 pictures a second
+_LONG_PIXELS = 1_500_000_000  # 25 s at 1080 x 1920 and 30 fps
 _HEVC = {
     "preset": "ultrafast",
     "crf": "22",
@@ -38,98 +38,98 @@ _HEVC = {
 }
 
 
-class PictureEncoder:
-    """Encodes each shown picture into the part that holds its time."""
+class VideoEncoder:
+    """Encodes each displayed frame into the part that contains its time."""
 
-    def __init__(self, source: VideoStream, look: DisplayFormat, pictures: int, sinks: Sequence[Mp4Output]) -> None:
-        self._source, self._sinks, self._part = source, sinks, 0
-        self._pictures, self._encoded = pictures, 0
-        long = pictures * look.width * look.height > _LONG_PIXELS
-        self._deep = look.depth > 8
-        self._width, self._height = look.width & ~1, look.height & ~1  # 4:2:0 knows no odd sizes
+    def __init__(self, source: VideoStream, display: DisplayFormat, frames: int, outputs: Sequence[Mp4Output]) -> None:
+        self._source, self._outputs, self._part = source, outputs, 0
+        self._frames, self._encoded = frames, 0
+        long = frames * display.width * display.height > _LONG_PIXELS
+        self._deep = display.depth > 8
+        self._width, self._height = display.width & ~1, display.height & ~1  # 4:2:0 needs even sizes
         self._format = "yuv420p10le" if self._deep else "yuv420p"
         options = _HEVC if self._deep else _H264_LONG if long else _H264
-        self._streams = deque(self._added(sink, look, options) for sink in sinks)
+        self._streams = deque(self._add_stream(output, display, options) for output in outputs)
         self._stream = self._streams.popleft()
 
-    def _added(self, sink: Mp4Output, look: DisplayFormat, options: dict[str, str]) -> VideoStream:
+    def _add_stream(self, output: Mp4Output, display: DisplayFormat, options: dict[str, str]) -> VideoStream:
         rate = self._source.average_rate or Fraction(30)
-        stream = sink.container.add_stream("libx265" if self._deep else "libx264", rate=rate, options=options)
+        stream = output.container.add_stream("libx265" if self._deep else "libx264", rate=rate, options=options)
         assert isinstance(stream, VideoStream)
         assert self._source.time_base is not None
         context = stream.codec_context
         context.width, context.height, context.pix_fmt = self._width, self._height, self._format
         context.time_base = self._source.time_base
-        context.sample_aspect_ratio = look.aspect
+        context.sample_aspect_ratio = display.aspect
         context.gop_size = max(1, round(rate * _KEY_SECONDS))
         context.thread_count = _THREADS
-        context.color_range, context.color_primaries, context.color_trc, context.colorspace = look.colours
+        context.color_range, context.color_primaries, context.color_trc, context.colorspace = display.colours
         if self._deep:
             context.codec_tag = "hvc1"
-        stream.set_display_matrix(look.matrix)
-        sink.writers += 1
+        stream.set_display_matrix(display.matrix)
+        output.writers += 1
         return stream
 
-    def take(self, packet: Packet[Any]) -> None:
+    def write(self, packet: Packet[Any]) -> None:
         for frame in decoded(self._source, packet):
             self._encode(frame)
 
     def finish(self) -> None:
-        """Raises `MediaRejected("damaged")` when too few of the pictures could be decoded."""
+        """Raises `MediaRejected("damaged")` when too few frames could be decoded."""
         for frame in decoded(self._source, None):
             self._encode(frame)
         self._flush()
-        if self._encoded < _LEAST * self._pictures:
-            raise MediaRejected("damaged", f"{self._encoded} of {self._pictures} pictures decode")
+        if self._encoded < _MIN_DECODED * self._frames:
+            raise MediaRejected("damaged", f"{self._encoded} of {self._frames} frames decode")
 
     def _encode(self, frame: VideoFrame) -> None:
         if frame.pts is None:
             return
         at = seconds(self._source, frame.pts)
-        while at >= self._sinks[self._part].span.end:
-            if self._part + 1 == len(self._sinks):
+        while at >= self._outputs[self._part].span.end:
+            if self._part + 1 == len(self._outputs):
                 return
             self._flush()
             self._part += 1
             self._stream = self._streams.popleft()
-        sink = self._sinks[self._part]
-        if at < sink.span.start:
+        output = self._outputs[self._part]
+        if at < output.span.start:
             return
         if (frame.width, frame.height, frame.format.name) != (self._width, self._height, self._format):
-            frame = _kept_time(frame, frame.reformat(self._width, self._height, self._format))
+            frame = _with_timing(frame, frame.reformat(self._width, self._height, self._format))
         assert self._source.time_base is not None
         assert frame.pts is not None
-        frame.pts -= int(sink.span.start / self._source.time_base)
+        frame.pts -= int(output.span.start / self._source.time_base)
         frame.pict_type = PictureType.NONE
         self._encoded += 1
-        sink.container.mux(self._stream.encode(frame))
+        output.container.mux(self._stream.encode(frame))
 
     def _flush(self) -> None:
-        sink = self._sinks[self._part]
-        sink.container.mux(self._stream.encode(None))
-        sink.leave()
+        output = self._outputs[self._part]
+        output.container.mux(self._stream.encode(None))
+        output.release()
 
 
-class SoundEncoder:
-    """Turns any sound into AAC, in pieces of one AAC frame, each given to the part that holds its middle."""
+class AudioEncoder:
+    """Encodes audio to AAC, one AAC frame at a time, into the part that contains the frame's midpoint."""
 
-    def __init__(self, source: AudioStream, sinks: Sequence[Mp4Output]) -> None:
-        self._source, self._sinks, self._part = source, sinks, 0
+    def __init__(self, source: AudioStream, outputs: Sequence[Mp4Output]) -> None:
+        self._source, self._outputs, self._part = source, outputs, 0
         channels = min(2, source.codec_context.channels)
         rate = source.codec_context.sample_rate
         self._rate = rate if rate in {44_100, 48_000} else _AAC_RATE
         layout = "mono" if channels == 1 else "stereo"
         self._resampler = AudioResampler("fltp", layout, self._rate, frame_size=_AAC_FRAME)
         self._streams = []
-        for sink in sinks:
-            stream = sink.container.add_stream("aac", rate=self._rate)
+        for output in outputs:
+            stream = output.container.add_stream("aac", rate=self._rate)
             assert isinstance(stream, AudioStream)
             stream.codec_context.layout = layout
             stream.codec_context.bit_rate = _AAC_BITS[channels]
             self._streams.append(stream)
-            sink.writers += 1
+            output.writers += 1
 
-    def take(self, packet: Packet[Any]) -> None:
+    def write(self, packet: Packet[Any]) -> None:
         for frame in decoded(self._source, packet):
             self._resample(frame)
 
@@ -137,33 +137,33 @@ class SoundEncoder:
         for frame in decoded(self._source, None):
             self._resample(frame)
         self._resample(None)
-        while self._part < len(self._sinks):
-            self._leave()
+        while self._part < len(self._outputs):
+            self._finish_part()
 
     def _resample(self, frame: AudioFrame | None) -> None:
-        for piece in self._resampler.resample(frame):
-            if piece.pts is not None and piece.time_base is not None:
-                self._encode(piece, piece.pts * piece.time_base)
+        for chunk in self._resampler.resample(frame):
+            if chunk.pts is not None and chunk.time_base is not None:
+                self._encode(chunk, chunk.pts * chunk.time_base)
 
-    def _encode(self, piece: AudioFrame, begins: Fraction) -> None:
-        middle = begins + Fraction(piece.samples, 2 * self._rate)
-        while self._part < len(self._sinks) and middle >= self._sinks[self._part].span.end:
-            self._leave()
-        if self._part < len(self._sinks) and middle >= self._sinks[self._part].span.start:
-            sink = self._sinks[self._part]
-            piece.pts = max(0, round((begins - sink.span.start) * self._rate))
-            piece.time_base = Fraction(1, self._rate)
-            sink.container.mux(self._streams[self._part].encode(piece))
+    def _encode(self, chunk: AudioFrame, start: Fraction) -> None:
+        middle = start + Fraction(chunk.samples, 2 * self._rate)
+        while self._part < len(self._outputs) and middle >= self._outputs[self._part].span.end:
+            self._finish_part()
+        if self._part < len(self._outputs) and middle >= self._outputs[self._part].span.start:
+            output = self._outputs[self._part]
+            chunk.pts = max(0, round((start - output.span.start) * self._rate))
+            chunk.time_base = Fraction(1, self._rate)
+            output.container.mux(self._streams[self._part].encode(chunk))
 
-    def _leave(self) -> None:
-        sink = self._sinks[self._part]
-        sink.container.mux(self._streams[self._part].encode(None))
-        sink.leave()
+    def _finish_part(self) -> None:
+        output = self._outputs[self._part]
+        output.container.mux(self._streams[self._part].encode(None))
+        output.release()
         self._part += 1
 
 
 def decoded(source: VideoStream | AudioStream, packet: Packet[Any] | None) -> list[Any]:
-    """The frames of a packet, none if it does not decode."""
+    """The frames of a packet, empty if it does not decode."""
     try:
         return list(source.decode(packet))
     except MemoryError:
@@ -172,6 +172,6 @@ def decoded(source: VideoStream | AudioStream, packet: Packet[Any] | None) -> li
         return []
 
 
-def _kept_time(old: VideoFrame, new: VideoFrame) -> VideoFrame:
+def _with_timing(old: VideoFrame, new: VideoFrame) -> VideoFrame:
     new.pts, new.time_base, new.duration = old.pts, old.time_base, old.duration
     return new

@@ -1,4 +1,4 @@
-"""The MP4 files of the parts, as they are written."""
+"""MP4 output files of the parts."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from av.packet import Packet
 
 from stories_ingest.media.planning import Span
 
-_OPTIONS = {"movflags": "+faststart", "strict": "unofficial"}  # unofficial: the box of Dolby Vision
+_OPTIONS = {"movflags": "+faststart", "strict": "unofficial"}  # unofficial: for the Dolby Vision box
 
 
 @dataclass(slots=True)
 class Mp4Output:
-    """One part being written: its file and what of the original goes into it."""
+    """The output file of one part, and its time span in the source."""
 
     container: OutputContainer
     span: Span
-    writers: int = 0  # that have not finished with it
+    writers: int = 0  # that are not finished
 
-    def leave(self) -> None:
-        """A writer has given all it has. The last one closes the file, so that its encoders' memory is free early."""
+    def release(self) -> None:
+        """Called by each writer when it is finished. The last call closes the file and frees the encoders' memory."""
         self.writers -= 1
         if not self.writers:
             self.container.close()
 
 
 class Writer(Protocol):
-    """One track of the original on its way into the parts. Its making adds a stream to every sink, itself as writer."""
+    """Writes one source track to the parts. Its constructor adds a stream to each output and registers as a writer."""
 
-    def take(self, packet: Packet[Any]) -> None:
-        """A packet of the original, in decoding order."""
+    def write(self, packet: Packet[Any]) -> None:
+        """Write a source packet; packets come in decoding order."""
 
     def finish(self) -> None:
-        """No more packets come."""
+        """Flush; no more packets follow."""
 
 
 def open_outputs(stack: ExitStack, spans: list[Span], paths: list[Path]) -> list[Mp4Output]:
-    """A bare MP4 for each span: no tags, no times of making, the index in front. Closed with the stack."""
-    sinks = []
+    """Open an MP4 per span: no metadata, no creation time, `moov` first. The stack closes them."""
+    outputs = []
     for span, path in zip(spans, paths, strict=True):
         container = stack.enter_context(av.open(str(path), "w", format="mp4", container_options=_OPTIONS))
         container.flags |= cast("int", Flags.bitexact.value)
-        sinks.append(Mp4Output(container, span))
-    return sinks
+        outputs.append(Mp4Output(container, span))
+    return outputs

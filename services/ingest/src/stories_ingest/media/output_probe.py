@@ -1,4 +1,4 @@
-"""What a finished part is, read from the file itself; its poster is an early picture, upright and not black."""
+"""Probe a finished part and write its poster: an early frame, rotated for display and not black."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,33 +15,33 @@ from stories_ingest.media.tone_mapping import to_srgb
 from stories_ingest.media.tracks import codec, open_tracks, seconds
 from stories_ingest.media.types import OutputPart
 
-_SEARCHED = Fraction(3)  # seconds from the beginning in which a picture worth showing is looked for
+_SEARCHED = Fraction(3)  # seconds from the start in which a poster frame is searched
 _STEP = Fraction(1, 5)
 _DARK, _FLAT = 28, 16  # mean and spread of brightness, of 255
 _GOOD_ENOUGH = 255
 
 
 class Unplayable(Exception):
-    """What was made does not play."""
+    """The output file is not playable."""
 
 
 @dataclass(slots=True)
 class _Candidate:
-    """The best picture so far, and when the last one was looked at."""
+    """The best poster frame so far, and the time of the last sample."""
 
     frame: VideoFrame | None = None
-    light: int = -1
-    tried: Fraction = -_STEP
+    brightness: int = -1
+    sampled_at: Fraction = -_STEP
 
     @property
-    def settled(self) -> bool:
-        return self.light >= _GOOD_ENOUGH or (self.frame is not None and self.tried >= _SEARCHED)
+    def is_final(self) -> bool:
+        return self.brightness >= _GOOD_ENOUGH or (self.frame is not None and self.sampled_at >= _SEARCHED)
 
     def offer(self, frame: VideoFrame, at: Fraction) -> None:
-        if self.frame is None or at >= self.tried + _STEP:
-            self.tried, light = at, _brightness(frame)
-            if light > self.light:
-                self.frame, self.light = frame, light
+        if self.frame is None or at >= self.sampled_at + _STEP:
+            self.sampled_at, brightness = at, _brightness(frame)
+            if brightness > self.brightness:
+                self.frame, self.brightness = frame, brightness
 
 
 def probe_output(path: Path, starts_ms: int) -> OutputPart:
@@ -49,25 +49,25 @@ def probe_output(path: Path, starts_ms: int) -> OutputPart:
     poster = path.with_name(path.name.replace("part", "poster")).with_suffix(".jpg")
     candidate, begins, ends, has_audio = _Candidate(), None, Fraction(0), False
     with open_tracks(path, "mov") as tracks:
-        picture = tracks.picture
+        video = tracks.video
         for packet in packets(tracks):
-            if packet.stream_index != picture.index:
+            if packet.stream_index != video.index:
                 has_audio = True
                 continue
             if packet.pts is not None and not packet.is_discard:
-                at = seconds(picture, packet.pts)
+                at = seconds(video, packet.pts)
                 begins = at if begins is None else min(begins, at)
-                ends = max(ends, at + seconds(picture, packet.duration or 0))
-            if not candidate.settled:
-                for frame in picture.decode(packet):
-                    candidate.offer(frame, seconds(picture, frame.pts or 0))
-        if candidate.frame is None:  # a decoder may hold back all there is
-            for frame in picture.decode(None):
-                candidate.offer(frame, seconds(picture, frame.pts or 0))
+                ends = max(ends, at + seconds(video, packet.duration or 0))
+            if not candidate.is_final:
+                for frame in video.decode(packet):
+                    candidate.offer(frame, seconds(video, frame.pts or 0))
+        if candidate.frame is None:  # the decoder may have buffered every frame
+            for frame in video.decode(None):
+                candidate.offer(frame, seconds(video, frame.pts or 0))
         if candidate.frame is None or begins is None:
-            raise Unplayable(f"no picture of {path.name} decodes")
-        look = display_format(candidate.frame, picture.sample_aspect_ratio)
-        save_poster(rotated(candidate.frame, look), poster)
+            raise Unplayable(f"no frame of {path.name} decodes")
+        display = display_format(candidate.frame, video.sample_aspect_ratio)
+        save_poster(rotated(candidate.frame, display), poster)
         codecs = codecs_of(path, [codec(stream) for stream in tracks.kept])
     return OutputPart(
         path=path,
@@ -75,8 +75,8 @@ def probe_output(path: Path, starts_ms: int) -> OutputPart:
         kind="video",
         content_type="video/mp4",
         size=path.stat().st_size,
-        width=look.displayed[0],
-        height=look.displayed[1],
+        width=display.displayed[0],
+        height=display.displayed[1],
         duration_ms=round((ends - begins) * 1000),
         has_audio=has_audio,
         codecs=codecs,
@@ -84,18 +84,18 @@ def probe_output(path: Path, starts_ms: int) -> OutputPart:
     )
 
 
-def rotated(frame: VideoFrame, look: DisplayFormat) -> Image.Image:
-    """The frame as it is meant to be seen, not larger than a poster."""
-    wide, high = max(1, round(look.width * look.aspect)), look.height
+def rotated(frame: VideoFrame, display: DisplayFormat) -> Image.Image:
+    """The frame as displayed, at most as large as a poster."""
+    wide, high = max(1, round(display.width * display.aspect)), display.height
     scale = min(1.0, POSTER_SIDE / max(wide, high))
     image: Image.Image = frame.to_image(  # type: ignore[no-untyped-call]
         width=max(1, round(wide * scale)), height=max(1, round(high * scale))
     )
-    image = to_srgb(image, transfer=look.colours[2], primaries=look.colours[1])
-    if look.matrix is None:
+    image = to_srgb(image, transfer=display.colours[2], primaries=display.colours[1])
+    if display.matrix is None:
         return image
-    a, b, _, c, d = look.matrix[:5]
-    if a * d - b * c < 0:  # mirrored: turn what is left after a flip
+    a, b, _, c, d = display.matrix[:5]
+    if a * d - b * c < 0:  # mirrored: flip first, then rotate
         image, a, b = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), -a, -b
     if abs(b) > abs(a):
         return image.transpose(Image.Transpose.ROTATE_270 if b > 0 else Image.Transpose.ROTATE_90)
@@ -103,7 +103,7 @@ def rotated(frame: VideoFrame, look: DisplayFormat) -> Image.Image:
 
 
 def _brightness(frame: VideoFrame) -> int:
-    """How fit for a poster: `_GOOD_ENOUGH` when neither dark nor flat, else its mean brightness."""
+    """Poster score: `_GOOD_ENOUGH` if neither dark nor flat, else the mean brightness."""
     small = frame.reformat(32, 32, "gray")
     levels = bytes(small.planes[0])
     mean, spread = sum(levels) // len(levels), max(levels) - min(levels)

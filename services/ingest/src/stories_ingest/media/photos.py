@@ -1,4 +1,4 @@
-"""From an uploaded photo to a bare one: first picture, upright, in sRGB, encoded anew, with a poster."""
+"""Transcode a photo: first image, EXIF rotation applied, sRGB, without metadata, with a poster."""
 
 import contextlib
 import io
@@ -15,14 +15,14 @@ from stories_ingest.media.tone_mapping import to_srgb
 from stories_ingest.media.types import MediaLimits, MediaRejected, OutputPart
 
 _JPEG_QUALITY, _WEBP_QUALITY = 90, 90
-# The encoders' own limits; only a panorama that is larger is made smaller.
+# The encoders' limits; larger images are downscaled.
 _JPEG_SIDE, _WEBP_SIDE = 65_500, 16_383
-_FAST_WEBP_PIXELS = 8_000_000  # above, less effort: five times as fast for a few percent more bytes
-_WEBP_PIXELS = 50_000_000  # more overflow its first partition, whatever they show
+_FAST_WEBP_PIXELS = 8_000_000  # above: method 1, five times as fast for a few percent more bytes
+_WEBP_PIXELS = 50_000_000  # more may overflow the first partition
 _SMALLER_TRIES = 3
 _PLUGINS = {"JPEG": ("JPEG", "MPO"), "PNG": ("PNG",), "WEBP": ("WEBP",), "AVIF": ("AVIF",), "HEIF": ("HEIF",)}
 _ORIENTATION = 0x0112  # the tag
-_TURNS = {
+_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -37,7 +37,7 @@ _ALPHA = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 def make_photo(
     source: Path, form: PhotoFormat, bounds: MediaLimits, into: Path, progress: Callable[[float], None]
 ) -> OutputPart:
-    """Write `part-1.jpg` (`.webp` where something shows through) and `poster-1.jpg`. Raises `MediaRejected`."""
+    """Write `part-1.jpg` (`.webp` with transparency) and `poster-1.jpg`. Raises `MediaRejected`."""
     Image.MAX_IMAGE_PIXELS = bounds.max_pixels_photo
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     try:
@@ -49,7 +49,7 @@ def make_photo(
         raise MediaRejected("too_large", str(error)) from None
     except (MediaRejected, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001  (decoders raise what they like)
+    except Exception as error:  # noqa: BLE001  (decoders raise arbitrary exceptions)
         raise MediaRejected("damaged", repr(error)[:500]) from None
     progress(0.4)
     image = _without_metadata(_in_srgb(upright))
@@ -75,9 +75,9 @@ def make_photo(
 
 
 def _open(source: Path, form: PhotoFormat) -> Image.Image:
-    """Read the header with the one decoder that the bytes called for. It is checked against `MAX_IMAGE_PIXELS`."""
+    """Read the header with the sniffed format's decoder, which checks `MAX_IMAGE_PIXELS`."""
     if form == "HEIF":
-        import pillow_heif  # 50 ms that other photos need not wait for
+        import pillow_heif  # takes 50 ms, only needed here
 
         pillow_heif.options.DECODE_THREADS = 2
         pillow_heif.options.THUMBNAILS = False
@@ -88,16 +88,16 @@ def _open(source: Path, form: PhotoFormat) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF says. Of the EXIF only this tag is read: what is wrong with the others is nobody's loss."""
+    """Apply the EXIF orientation. Other EXIF tags are ignored, valid or not."""
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # noqa: BLE001  (parsers of hostile EXIF raise what they like)
-        turn = None
-    return image if turn is None else image.transpose(turn)
+        transpose = _TRANSPOSES.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001  (EXIF parsers raise arbitrary exceptions)
+        transpose = None
+    return image if transpose is None else image.transpose(transpose)
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
-    """Eight bits of RGB (or RGBA, or grey without a profile), colours converted by the embedded profile."""
+    """Convert to 8-bit sRGB (or RGBA, or grey without a profile) with the embedded ICC profile."""
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I") or image.mode == "F":
         image = (
@@ -112,8 +112,8 @@ def _in_srgb(image: Image.Image) -> Image.Image:
         image = image.convert("L" if image.mode in {"1", "LA", "La"} else "RGB")
     if profile:
         image = _converted(image, profile)
-    elif image.mode == "RGB" and (meant := image.info.get("nclx_profile")):  # what HEIC says in numbers instead
-        image = to_srgb(image, meant["transfer_characteristics"], meant["color_primaries"])
+    elif image.mode == "RGB" and (nclx := image.info.get("nclx_profile")):  # HEIC without an ICC profile
+        image = to_srgb(image, nclx["transfer_characteristics"], nclx["color_primaries"])
     if image.mode == "CMYK":
         image = image.convert("RGB")
     if alpha is not None and alpha.getextrema()[0] != 255:
@@ -123,11 +123,11 @@ def _in_srgb(image: Image.Image) -> Image.Image:
 
 
 def _converted(image: Image.Image, profile: bytes) -> Image.Image:
-    """The colours as the profile means them; as they are if it is broken or for another kind of picture."""
+    """Convert from the ICC profile to sRGB; unchanged if the profile is broken or does not fit the mode."""
     try:
-        meant = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         converted = ImageCms.profileToProfile(
-            image, meant, ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB",
+            image, source, ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB",
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )  # fmt: skip
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
@@ -136,7 +136,7 @@ def _converted(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def _without_metadata(image: Image.Image) -> Image.Image:
-    """Without anything that an encoder might write down beside the picture."""
+    """Remove all metadata that an encoder might write."""
     image.info.clear()
     return image
 
@@ -148,7 +148,7 @@ def _save(image: Image.Image, into: Path) -> tuple[Path, str]:
         path = into / "part-1.webp"
         effort = 4 if image.width * image.height <= _FAST_WEBP_PIXELS else 1
         for _ in range(_SMALLER_TRIES):
-            with contextlib.suppress(ValueError):  # or it overflows nevertheless
+            with contextlib.suppress(ValueError):  # it may still overflow
                 image.save(path, "WEBP", quality=_WEBP_QUALITY, method=effort)
                 break
             image.thumbnail((image.width * 3 // 4, image.height * 3 // 4))
@@ -160,10 +160,10 @@ def _save(image: Image.Image, into: Path) -> tuple[Path, str]:
 
 
 def _flattened(image: Image.Image) -> Image.Image:
-    """As a JPEG can hold it; small first, since a poster is."""
+    """Flatten onto white for a JPEG poster; downscaled first."""
     image.thumbnail((2 * POSTER_SIDE, 2 * POSTER_SIDE))
     if image.mode != "RGBA":
         return image
-    ground = Image.new("RGB", image.size, "white")
-    ground.paste(image, mask=image.getchannel("A"))
-    return ground
+    background = Image.new("RGB", image.size, "white")
+    background.paste(image, mask=image.getchannel("A"))
+    return background

@@ -1,4 +1,4 @@
-"""PNG files are read chunk by chunk before any decoder sees them: text is dropped, and bombs in it are found."""
+"""Filter the chunks of PNG files before decoding: drop text, detect decompression bombs."""
 
 import io
 import os
@@ -11,19 +11,19 @@ from stories_ingest.media.types import MediaRejected
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEPT = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"iCCP", b"sRGB", b"eXIf"})
 _COMPRESSED = frozenset({b"zTXt", b"iTXt", b"iCCP"})
-# Text and colour profiles of real files stay below a megabyte or two; a bomb inflates to hundreds.
+# Text and colour profiles of real files inflate to a megabyte or two, a bomb to hundreds.
 _MAX_INFLATED = 4 * 1024 * 1024
-_MAX_PROFILE = 1024 * 1024  # what Pillow takes; a larger one is dropped
+_MAX_PROFILE = 1024 * 1024  # Pillow's limit; a larger profile is dropped
 _MAX_CHUNKS = 200_000
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-_IDAT_ROOM = 64 * 1024
+_IDAT_SLACK = 64 * 1024
 
 
 def stripped(source: Path) -> io.BytesIO:
-    """The same picture with only the chunks that show. Raises `MediaRejected`: `too_large` for a bomb, `damaged`."""
+    """The image with only the chunks that affect display. Raises `MediaRejected`: `too_large` (bomb), `damaged`."""
     out = io.BytesIO()
     out.write(_SIGNATURE)
-    inflated, packed, most_packed = 0, 0, 0
+    inflated, packed, max_packed = 0, 0, 0
     with source.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(len(_SIGNATURE))
@@ -36,7 +36,7 @@ def stripped(source: Path) -> io.BytesIO:
                 raise MediaRejected("damaged", f"ends within {name!r}")
             body = file.read(length + 4)
             if name == b"IHDR":
-                most_packed = _raw_size(body)
+                max_packed = _raw_size(body)
             if name == b"IDAT":
                 packed += length
             if name in _COMPRESSED:
@@ -52,24 +52,24 @@ def stripped(source: Path) -> io.BytesIO:
                 break
         else:
             raise MediaRejected("too_large", f"over {_MAX_CHUNKS} chunks")
-    if packed > most_packed + _IDAT_ROOM:
-        raise MediaRejected("too_large", f"{packed} packed bytes for a picture of {most_packed}")
+    if packed > max_packed + _IDAT_SLACK:
+        raise MediaRejected("too_large", f"{packed} compressed bytes for an image of {max_packed}")
     out.seek(0)
     return out
 
 
 def _raw_size(header: bytes) -> int:
-    """Bytes of the picture before packing, from its header, with slack for rows of filters and interlacing."""
+    """Uncompressed size in bytes from the header, with slack for filter bytes and interlacing."""
     width, height, depth, colour = struct.unpack(">IIBB", header[:10])
     return int(height * (width * _CHANNELS.get(colour, 4) * depth // 8 + 2) * 1.25)
 
 
 def _inflated_size(name: bytes, body: bytes, limit: int) -> int:
-    """How large the packed part of a chunk is when unpacked, counted up to the limit. Broken ones count nothing."""
+    """Inflated size of a chunk's compressed part, counted up to the limit; 0 for invalid chunks."""
     start = body.find(b"\0")
     if start < 0:
         return 0
-    start += 2  # the method of packing follows the keyword
+    start += 2  # the compression method follows the keyword
     if name == b"iTXt":
         if body[start - 1 : start] != b"\1":
             return 0

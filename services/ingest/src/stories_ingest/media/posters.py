@@ -1,4 +1,4 @@
-"""Posters of clips and photos alike. Knows nothing of libav, so that photos start faster."""
+"""Posters of clips and photos. Does not import libav, so that photo jobs start faster."""
 
 from pathlib import Path
 

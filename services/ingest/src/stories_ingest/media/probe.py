@@ -1,4 +1,4 @@
-"""Measuring a clip packet by packet: when it is shown, where it may be cut, whether all of it is there."""
+"""Probe a clip packet by packet: its times, its possible cut points, whether it is complete."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from stories_ingest.media.tracks import COPIED_CODECS, Tracks, codec, seconds
 from stories_ingest.media.truncation import nal_checker
 from stories_ingest.media.types import MediaLimits, MediaRejected
 
-_FALLBACK_RATE = 30  # pictures a second, for a lone picture without a duration
-_RATE_SLACK = 1.02  # 240 fps as phones count them
+_FALLBACK_RATE = 30  # frames per second, for a single frame without a duration
+_RATE_SLACK = 1.02  # tolerance: phones record slightly more than 240 fps
 
 
 @dataclass(slots=True)
 class ProbeResult:
-    """What the packets of a clip say. Times in seconds from the container's zero, after edit lists."""
+    """Result of probing a clip. Times in seconds from the container's zero, after edit lists."""
 
     start: Fraction
     end: Fraction
-    cuts: dict[int, Fraction]  # number of a picture packet → its time, where the streams can be cut as they are
-    copied: range | None  # the picture packets that can be copied as they are and are all that is shown
-    look: DisplayFormat
-    times: list[Fraction]  # of the shown pictures, rising
-    sounding: tuple[Fraction, Fraction] | None  # from when to when there is sound
-    hidden_sound: Fraction  # seconds of it that an edit list hides
-    last_shown: Fraction  # how long the last picture stays
+    cut_points: dict[int, Fraction]  # number of a video packet → its time, where stream copy can cut
+    copied: range | None  # the video packets to copy, if they are exactly what is displayed
+    display: DisplayFormat
+    times: list[Fraction]  # of the displayed frames, ascending
+    audio_span: tuple[Fraction, Fraction] | None  # start and end of the audio
+    hidden_audio: Fraction  # seconds of audio that an edit list hides
+    last_shown: Fraction  # display duration of the last frame
 
     @property
     def duration_ms(self) -> int:
@@ -41,35 +41,35 @@ class ProbeResult:
 
 @dataclass(slots=True)
 class _Group:
-    """A key picture and those that follow up to the next."""
+    """A GOP: a key frame and the frames up to the next one."""
 
     number: int
     at: int
-    reached: int  # the latest time of any picture before it in decoding order
-    first: int  # the earliest in it
+    reached: int  # the latest time of any frame before it in decoding order
+    first: int  # the earliest time in it
 
 
 @dataclass(slots=True)
-class _Reading:
-    """What has been read so far, in ticks of the picture track."""
+class _PacketStats:
+    """Statistics of the packets so far, in ticks of the video track."""
 
     number: int = 0
-    times: list[int] = field(default_factory=list)  # of the shown pictures
+    times: list[int] = field(default_factory=list)  # of the displayed frames
     start: int | None = None
     end: int = 0
     latest: int | None = None
     last_dts: int | None = None
     in_order: bool = True
-    shown: range | None = None  # from the first packet that is shown to the last, in decoding order
-    hidden: list[int] = field(default_factory=list)  # packets that are not
-    hidden_sound: int = 0
-    sounding: tuple[int, int] | None = None
+    shown: range | None = None  # from the first displayed packet to the last, in decoding order
+    hidden: list[int] = field(default_factory=list)  # packets that are not displayed
+    hidden_audio: int = 0
+    audio_span: tuple[int, int] | None = None
     groups: list[_Group] = field(default_factory=list)
 
-    def picture(self, packet: Packet[Any]) -> None:
+    def video(self, packet: Packet[Any]) -> None:
         at = packet.pts if packet.pts is not None else packet.dts
         if at is None:
-            raise MediaRejected("damaged", f"picture {self.number} has no time")
+            raise MediaRejected("damaged", f"frame {self.number} has no timestamp")
         if packet.dts is None or (self.last_dts is not None and packet.dts <= self.last_dts):
             self.in_order = False
         self.last_dts = packet.dts
@@ -88,59 +88,58 @@ class _Reading:
             self.times.append(at)
         self.number += 1
 
-    def sound(self, packet: Packet[Any]) -> None:
+    def audio(self, packet: Packet[Any]) -> None:
         at = packet.pts if packet.pts is not None else packet.dts
         if packet.is_discard:
-            self.hidden_sound += packet.duration or 0
+            self.hidden_audio += packet.duration or 0
         elif at is not None:
             ends = at + (packet.duration or 0)
-            self.sounding = (
-                (at, ends) if self.sounding is None else (min(self.sounding[0], at), max(self.sounding[1], ends))
+            self.audio_span = (
+                (at, ends) if self.audio_span is None else (min(self.audio_span[0], at), max(self.audio_span[1], ends))
             )
 
     def copied(self) -> range | None:
-        """What can be copied: all that is shown, from a key picture on, with nothing hidden in between."""
+        """The packets to copy: all displayed ones, if they start at a key frame and none in between is hidden."""
         shown = self.shown
         if shown is None or not self.in_order or any(number in shown for number in self.hidden):
             return None
         return shown if any(group.number == shown.start for group in self.groups) else None
 
     def clean_cuts(self) -> Iterator[tuple[int, int]]:
-        """Key pictures with everything earlier before them and nothing earlier behind them (closed groups)."""
+        """Key frames of closed GOPs: no later packet is displayed before them, no earlier one after them."""
         for group in self.groups:
             if self.start is not None and group.first >= group.at > group.reached and group.at >= self.start:
                 yield group.number, group.at
 
 
 def probe(tracks: Tracks, bounds: MediaLimits, progress: Callable[[float], None]) -> ProbeResult:
-    """Read every packet of the kept tracks once, decode what the budget allows.
+    """Read every packet of the selected tracks once and decode within the budget.
 
-    Raises `MediaRejected`: `damaged`, `too_long` (for any parts), `too_large`, `unsupported` (too many pictures a
-    second).
+    Raises `MediaRejected`: `damaged`, `too_long` (even for several parts), `too_large`, `unsupported` (frame rate).
     """
-    _judge_header(tracks, bounds)
-    reading, whole = _Reading(), nal_checker(tracks.picture)
-    watch = DecodeCheck(tracks.picture, tracks.sound, bounds.max_side)
+    _check_header(tracks, bounds)
+    stats, is_intact = _PacketStats(), nal_checker(tracks.video)
+    check = DecodeCheck(tracks.video, tracks.audio, bounds.max_side)
     size = max(1, tracks.container.size)
     for packet in packets(tracks):
         progress((packet.pos or 0) / size)
-        if tracks.sound is not None and packet.stream_index == tracks.sound.index:
-            reading.sound(packet)
-            watch.hear(packet)
+        if tracks.audio is not None and packet.stream_index == tracks.audio.index:
+            stats.audio(packet)
+            check.audio(packet)
             continue
-        reading.picture(packet)
-        watch.see(packet, whole(packet) and not packet.is_corrupt)
-        _judge_length(reading, tracks, bounds)
-    watch.conclude()
-    promised = len(tracks.picture.index_entries)
-    if tracks.container.format.name.startswith("mov") and reading.number < promised:
-        raise MediaRejected("damaged", f"{reading.number} of {promised} pictures are there")
-    assert watch.look is not None
-    return _concluded(reading, watch.look, tracks, bounds)
+        stats.video(packet)
+        check.video(packet, is_intact(packet) and not packet.is_corrupt)
+        _check_length(stats, tracks, bounds)
+    check.finish()
+    declared_count = len(tracks.video.index_entries)
+    if tracks.container.format.name.startswith("mov") and stats.number < declared_count:
+        raise MediaRejected("damaged", f"{stats.number} of {declared_count} frames exist")
+    assert check.display is not None
+    return _result(stats, check.display, tracks, bounds)
 
 
 def packets(tracks: Tracks) -> Iterator[Packet[Any]]:
-    """The packets of the kept tracks, without the empty ones that mark the end. Raises `MediaRejected("damaged")`."""
+    """The packets of the selected tracks, without the empty flush packets. Raises `MediaRejected("damaged")`."""
     try:
         for packet in tracks.container.demux(tracks.kept):
             if packet.size:
@@ -148,53 +147,53 @@ def packets(tracks: Tracks) -> Iterator[Packet[Any]]:
     except MemoryError:
         raise
     except (av.FFmpegError, ValueError) as error:
-        raise MediaRejected("damaged", f"cannot be read on: {error}") from None
+        raise MediaRejected("damaged", f"cannot be demuxed: {error}") from None
 
 
-def _judge_header(tracks: Tracks, bounds: MediaLimits) -> None:
-    """Refuse by the header what need not be read: pictures too large, films of an hour."""
-    width, height = tracks.picture.codec_context.width, tracks.picture.codec_context.height
+def _check_header(tracks: Tracks, bounds: MediaLimits) -> None:
+    """Reject by the header alone: frames too large, duration far too long."""
+    width, height = tracks.video.codec_context.width, tracks.video.codec_context.height
     if max(width, height) > bounds.max_side:
         raise MediaRejected("too_large", f"{width} x {height}")
-    declared = seconds(tracks.picture, tracks.picture.duration or 0)
-    if declared * 1000 > _most_ms(bounds) + 1000:
+    declared = seconds(tracks.video, tracks.video.duration or 0)
+    if declared * 1000 > _max_ms(bounds) + 1000:
         raise MediaRejected("too_long", f"{float(declared):.1f} s")
 
 
-def _judge_length(reading: _Reading, tracks: Tracks, bounds: MediaLimits) -> None:
-    if reading.start is not None and seconds(tracks.picture, reading.end - reading.start) * 1000 > _most_ms(bounds):
-        raise MediaRejected("too_long", f"over {_most_ms(bounds)} ms")
-    if reading.number > bounds.max_fps * _RATE_SLACK * _most_ms(bounds) / 1000:
-        raise MediaRejected("unsupported", f"over {reading.number} pictures")
+def _check_length(stats: _PacketStats, tracks: Tracks, bounds: MediaLimits) -> None:
+    if stats.start is not None and seconds(tracks.video, stats.end - stats.start) * 1000 > _max_ms(bounds):
+        raise MediaRejected("too_long", f"over {_max_ms(bounds)} ms")
+    if stats.number > bounds.max_fps * _RATE_SLACK * _max_ms(bounds) / 1000:
+        raise MediaRejected("unsupported", f"over {stats.number} frames")
 
 
-def _most_ms(bounds: MediaLimits) -> int:
+def _max_ms(bounds: MediaLimits) -> int:
     return bounds.max_parts * bounds.max_clip_ms + bounds.tolerance_ms
 
 
-def _concluded(reading: _Reading, look: DisplayFormat, tracks: Tracks, bounds: MediaLimits) -> ProbeResult:
-    picture = tracks.picture
-    assert picture.time_base is not None
-    if reading.start is None:
-        raise MediaRejected("damaged", "no picture is ever shown")
-    times = sorted(reading.times)
-    if reading.end <= times[-1]:  # the container does not say how long the last one stays
-        rate = picture.average_rate or Fraction(_FALLBACK_RATE)
-        reading.end = times[-1] + max(1, round(1 / rate / picture.time_base))
-    start, end = seconds(picture, reading.start), seconds(picture, reading.end)
+def _result(stats: _PacketStats, display: DisplayFormat, tracks: Tracks, bounds: MediaLimits) -> ProbeResult:
+    video = tracks.video
+    assert video.time_base is not None
+    if stats.start is None:
+        raise MediaRejected("damaged", "no frame is displayed")
+    times = sorted(stats.times)
+    if stats.end <= times[-1]:  # the container has no duration for the last frame
+        rate = video.average_rate or Fraction(_FALLBACK_RATE)
+        stats.end = times[-1] + max(1, round(1 / rate / video.time_base))
+    start, end = seconds(video, stats.start), seconds(video, stats.end)
     if len(times) > 2 and len(times) / (end - start) > bounds.max_fps * _RATE_SLACK:
-        raise MediaRejected("unsupported", f"{float(len(times) / (end - start)):.0f} pictures a second")
-    sounding = None
-    if tracks.sound is not None and reading.sounding is not None:
-        sounding = seconds(tracks.sound, reading.sounding[0]), seconds(tracks.sound, reading.sounding[1])
+        raise MediaRejected("unsupported", f"{float(len(times) / (end - start)):.0f} fps")
+    audio_span = None
+    if tracks.audio is not None and stats.audio_span is not None:
+        audio_span = seconds(tracks.audio, stats.audio_span[0]), seconds(tracks.audio, stats.audio_span[1])
     return ProbeResult(
         start=start,
         end=end,
-        cuts={number: seconds(picture, at) for number, at in reading.clean_cuts()},
-        copied=reading.copied() if codec(picture) in COPIED_CODECS else None,
-        look=look,
-        times=[seconds(picture, at) for at in times],
-        sounding=sounding,
-        hidden_sound=seconds(tracks.sound, reading.hidden_sound) if tracks.sound is not None else Fraction(0),
-        last_shown=end - seconds(picture, times[-1]),
+        cut_points={number: seconds(video, at) for number, at in stats.clean_cuts()},
+        copied=stats.copied() if codec(video) in COPIED_CODECS else None,
+        display=display,
+        times=[seconds(video, at) for at in times],
+        audio_span=audio_span,
+        hidden_audio=seconds(tracks.audio, stats.hidden_audio) if tracks.audio is not None else Fraction(0),
+        last_shown=end - seconds(video, times[-1]),
     )

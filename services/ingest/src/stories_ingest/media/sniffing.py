@@ -1,4 +1,4 @@
-"""What the bytes are, from their beginning alone. Names and claims are not asked."""
+"""Detect the format from the first bytes. File names and declared types are ignored."""
 
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,7 @@ _HEIF_BRANDS = frozenset(
 )
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _MOV_ATOMS = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof"})
-# Media all right, but none that we take: an honest "unsupported" rather than "not media".
+# Media formats that are not accepted: "unsupported" rather than "not_media".
 _FOREIGN = (
     b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*", b"FLV", b"OggS", b"fLaC", b"ID3", b"8BPS", b"\x00\x00\x01\xba",
     b"\x00\x00\x01\xb3", b"\x30\x26\xb2\x75", b"\xff\x0a", b"\x00\x00\x00\x0cJXL ", b"\x00\x00\x00\x0cjP  ",
@@ -37,7 +37,7 @@ def sniff(source: Path) -> Container | PhotoFormat:
     if head[4:8] in _MOV_ATOMS:
         return "mov"
     if head.startswith(_FOREIGN) or (head[:4] == b"RIFF" and head[8:12] in {b"AVI ", b"WAVE"}) or _transport(head):
-        raise MediaRejected("unsupported", f"a format we do not take: {head[:12]!r}")
+        raise MediaRejected("unsupported", f"format not accepted: {head[:12]!r}")
     raise MediaRejected("not_media", f"begins with {head[:12]!r}")
 
 

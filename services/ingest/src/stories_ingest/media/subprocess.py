@@ -1,4 +1,4 @@
-"""One worker process for each upload: started with nothing it does not need, heard, timed, and always ended."""
+"""Run one worker process per upload: minimal environment, timeout, always terminated."""
 
 import asyncio
 import contextlib
@@ -13,12 +13,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stories_ingest.domain.errors import MachineFault, WorkerLost
+from stories_ingest.domain.errors import MachineFault, WorkerCrashed
 from stories_ingest.media.types import MediaLimits, MediaRejected, OutputPart
 
 _LINE_LIMIT = 64 * 1024
-_COMPLAINT_LIMIT = 2_000  # characters of standard error kept for the log
-# What a Python needs to start. No secret of the service reaches the process that parses uploads.
+_STDERR_LIMIT = 2_000  # characters of standard error kept for the log
+# Variables that Python needs to start. The process that parses uploads gets no secrets.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ")
 
 
@@ -26,72 +26,70 @@ async def run(
     source: Path, claimed: str, split: bool, bounds: MediaLimits, into: Path, progress: Callable[[float], None]
 ) -> list[OutputPart]:
     """See `stories_ingest.media.make`."""
-    room = _output_folder(into)
+    output_dir = _output_dir(into)
     try:
-        order = _job_spec(source, room) | {"claimed": claimed, "split": split, "bounds": asdict(bounds)}
-        made = await _run_worker(order, bounds, progress)
-        return [_move_out(each, into) for each in made]
+        job = _job_spec(source, output_dir) | {"claimed": claimed, "split": split, "bounds": asdict(bounds)}
+        made = await _run_worker(job, bounds, progress)
+        return [_move_out(part, into) for part in made]
     finally:
-        shutil.rmtree(room, ignore_errors=True)
+        shutil.rmtree(output_dir, ignore_errors=True)
 
 
-def _output_folder(into: Path) -> Path:
+def _output_dir(into: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=".making-", dir=into.resolve()))
 
 
-def _job_spec(source: Path, room: Path) -> dict[str, Any]:
-    return {"source": str(source.resolve()), "into": str(room), "parent": os.getpid()}
+def _job_spec(source: Path, output_dir: Path) -> dict[str, Any]:
+    return {"source": str(source.resolve()), "into": str(output_dir), "parent": os.getpid()}
 
 
-async def _run_worker(
-    order: dict[str, Any], bounds: MediaLimits, progress: Callable[[float], None]
-) -> list[OutputPart]:
+async def _run_worker(job: dict[str, Any], bounds: MediaLimits, progress: Callable[[float], None]) -> list[OutputPart]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "stories_ingest.media.worker", json.dumps(order),
+        sys.executable, "-m", "stories_ingest.media.worker", json.dumps(job),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        limit=_LINE_LIMIT, start_new_session=True, cwd=order["into"],
+        limit=_LINE_LIMIT, start_new_session=True, cwd=job["into"],
         env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        | {"MALLOC_ARENA_MAX": "2", "TMPDIR": order["into"]},
+        | {"MALLOC_ARENA_MAX": "2", "TMPDIR": job["into"]},
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stderr is not None
-    complaints = asyncio.create_task(_stderr_tail(process.stderr))
+    stderr_tail = asyncio.create_task(_stderr_tail(process.stderr))
     try:
         async with asyncio.timeout(bounds.wall_seconds):
-            verdict = await _read_result(process.stdout, progress)
+            result = await _read_result(process.stdout, progress)
             code = await process.wait()
     except TimeoutError:
         raise MediaRejected("too_large", f"not done after {bounds.wall_seconds} s") from None
     finally:
-        await _end(process)
-        said = await complaints
-    if verdict is not None:
-        return _read(verdict)
-    raise _error_for_exit_code(code, said)
+        await _kill(process)
+        stderr = await stderr_tail
+    if result is not None:
+        return _parse_result(result)
+    raise _error_for_exit_code(code, stderr)
 
 
 async def _read_result(lines: asyncio.StreamReader, progress: Callable[[float], None]) -> dict[str, Any] | None:
-    """The worker's last line, or nothing when it died without one."""
+    """The worker's result line, None if it ended without one."""
     async for line in lines:
         try:
-            said = json.loads(line)
+            stderr = json.loads(line)
         except ValueError:
             return None
-        if "progress" not in said:
-            return dict(said)
-        progress(float(said["progress"]))
+        if "progress" not in stderr:
+            return dict(stderr)
+        progress(float(stderr["progress"]))
     return None
 
 
 async def _stderr_tail(lines: asyncio.StreamReader) -> str:
-    kept = b""
+    tail = b""
     while chunk := await lines.read(4096):
-        kept = (kept + chunk)[-_COMPLAINT_LIMIT:]
-    return kept.decode(errors="replace").strip()
+        tail = (tail + chunk)[-_STDERR_LIMIT:]
+    return tail.decode(errors="replace").strip()
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill the whole session and wait, whatever happened and however often we are cancelled."""
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill the process group and wait for its end, even when cancelled repeatedly."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -101,28 +99,28 @@ async def _end(process: asyncio.subprocess.Process) -> None:
                 await asyncio.shield(waiting)
 
 
-def _read(verdict: dict[str, Any]) -> list[OutputPart]:
-    if "refused" in verdict:
-        raise MediaRejected(verdict["refused"], verdict.get("detail", ""))
-    if "machine" in verdict:
-        raise MachineFault(verdict["machine"])
-    if "lost" in verdict:
-        raise WorkerLost(verdict["lost"])
+def _parse_result(result: dict[str, Any]) -> list[OutputPart]:
+    if "refused" in result:
+        raise MediaRejected(result["refused"], result.get("detail", ""))
+    if "machine" in result:
+        raise MachineFault(result["machine"])
+    if "lost" in result:
+        raise WorkerCrashed(result["lost"])
     return [
-        OutputPart(**each | {"path": Path(each["path"]), "poster_path": Path(each["poster_path"])})
-        for each in verdict["made"]
+        OutputPart(**part | {"path": Path(part["path"]), "poster_path": Path(part["poster_path"])})
+        for part in result["made"]
     ]
 
 
-def _error_for_exit_code(code: int, said: str) -> Exception:
-    """What a death without a verdict means: of a limit or of the file it is a refusal, of anything else nothing."""
+def _error_for_exit_code(code: int, stderr: str) -> Exception:
+    """Map the exit code of a worker without a result: limits and decoder crashes reject the upload, others are bugs."""
     if code == -signal.SIGXCPU:
         return MediaRejected("too_large", "too much CPU time")
-    if "MemoryError" in said or "Cannot allocate memory" in said or "bad_alloc" in said:
+    if "MemoryError" in stderr or "Cannot allocate memory" in stderr or "bad_alloc" in stderr:
         return MediaRejected("too_large", "out of memory")
     if code in {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGABRT, -signal.SIGFPE, -signal.SIGILL}:
-        return MediaRejected("damaged", f"the decoder died of signal {-code}: {said[-200:]}")
-    return WorkerLost(f"the worker ended with {code}: {said}")
+        return MediaRejected("damaged", f"the decoder was killed by signal {-code}: {stderr[-200:]}")
+    return WorkerCrashed(f"the worker ended with {code}: {stderr}")
 
 
 def _move_out(made: OutputPart, into: Path) -> OutputPart:

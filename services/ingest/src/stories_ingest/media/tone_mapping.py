@@ -1,6 +1,6 @@
-"""Pictures in wide or high-dynamic-range colours as an ordinary screen shows them, by a table of colours.
+"""Tone mapping of wide-gamut and HDR images to sRGB, by a 3D lookup table.
 
-libswscale can do it too, and takes five seconds for every picture.
+libswscale can do this too, but takes five seconds per image.
 """
 
 import math
@@ -11,8 +11,8 @@ from PIL import Image, ImageFilter
 _PQ, _HLG = 16, 18  # transfer characteristics, by their numbers in ITU-T H.273
 _BT2020, _P3 = 9, 12  # colour primaries, the same
 _WHITE = 203.0  # cd/m² of paper white (ITU-R BT.2408)
-_KNEE = 0.6  # of paper white: what is brighter is compressed towards it
-_POINTS = 25  # of the table along each axis
+_KNEE = 0.6  # of paper white: brighter values are compressed
+_POINTS = 25  # of the lookup table along each axis
 
 Colour = tuple[float, float, float]
 # Linear light to BT.709's primaries (ITU-R BT.2087, SMPTE EG 432-1).
@@ -23,13 +23,13 @@ _MATRICES: dict[int, tuple[Colour, Colour, Colour]] = {
 
 
 def to_srgb(image: Image.Image, transfer: int, primaries: int) -> Image.Image:
-    """An RGB picture whose numbers mean `transfer` and `primaries`, in sRGB. The same one if it was nearly."""
+    """Convert an RGB image with this `transfer` and `primaries` (ITU-T H.273) to sRGB; unchanged for other codes."""
     if transfer not in {_PQ, _HLG} and primaries not in _MATRICES:
         return image
-    light = {_PQ: _from_pq, _HLG: _from_hlg}.get(transfer, _from_srgb)
+    to_linear = {_PQ: _from_pq, _HLG: _from_hlg}.get(transfer, _from_srgb)
 
-    def shown(r: float, g: float, b: float) -> Colour:
-        red, green, blue = light((r, g, b))
+    def tone_map(r: float, g: float, b: float) -> Colour:
+        red, green, blue = to_linear((r, g, b))
         if transfer in {_PQ, _HLG}:
             red, green, blue = _compressed((red, green, blue))
         rows = _MATRICES.get(primaries)
@@ -37,11 +37,11 @@ def to_srgb(image: Image.Image, transfer: int, primaries: int) -> Image.Image:
             red, green, blue = (row[0] * red + row[1] * green + row[2] * blue for row in rows)
         return _to_srgb(red), _to_srgb(green), _to_srgb(blue)
 
-    return image.filter(ImageFilter.Color3DLUT.generate(_POINTS, shown))
+    return image.filter(ImageFilter.Color3DLUT.generate(_POINTS, tone_map))
 
 
 def _compressed(colour: Colour) -> Colour:
-    """Highlights above the knee bent below white, with their hue kept."""
+    """Compress highlights above the knee below white, keeping the hue."""
     top = max(colour)
     if top <= _KNEE:
         return colour
@@ -53,12 +53,12 @@ def _compressed(colour: Colour) -> Colour:
 def _from_pq(colour: Colour) -> Colour:
     """SMPTE ST 2084, relative to paper white."""
 
-    def light(signal: float) -> float:
+    def to_linear(signal: float) -> float:
         powered = signal ** (1 / 78.84375)
         share = max(0.0, powered - 0.8359375) / (18.8515625 - 18.6875 * powered)
         return float(share ** (1 / 0.1593017578125)) * 10_000 / _WHITE
 
-    return _each(light, colour)
+    return _per_channel(to_linear, colour)
 
 
 def _from_hlg(colour: Colour) -> Colour:
@@ -67,13 +67,16 @@ def _from_hlg(colour: Colour) -> Colour:
     def scene(signal: float) -> float:
         return signal**2 / 3 if signal <= 0.5 else (math.exp((signal - 0.55991073) / 0.17883277) + 0.28466892) / 12
 
-    red, green, blue = _each(scene, colour)
+    red, green, blue = _per_channel(scene, colour)
     gain = (0.2627 * red + 0.6780 * green + 0.0593 * blue) ** 0.2 * 1000 / _WHITE
     return red * gain, green * gain, blue * gain
 
 
 def _from_srgb(colour: Colour) -> Colour:
-    return _each(lambda signal: signal / 12.92 if signal <= 0.04045 else ((signal + 0.055) / 1.055) ** 2.4, colour)
+    def linear(signal: float) -> float:
+        return signal / 12.92 if signal <= 0.04045 else float(((signal + 0.055) / 1.055) ** 2.4)
+
+    return _per_channel(linear, colour)
 
 
 def _to_srgb(light: float) -> float:
@@ -81,5 +84,5 @@ def _to_srgb(light: float) -> float:
     return light * 12.92 if light <= 0.0031308 else float(1.055 * light ** (1 / 2.4)) - 0.055
 
 
-def _each(change: Callable[[float], float], colour: Colour) -> Colour:
+def _per_channel(change: Callable[[float], float], colour: Colour) -> Colour:
     return change(colour[0]), change(colour[1]), change(colour[2])

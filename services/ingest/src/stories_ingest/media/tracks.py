@@ -1,4 +1,4 @@
-"""Opening a clip without trusting it, and choosing the one picture and the one sound track that are kept."""
+"""Open an untrusted clip and select its video and audio track."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,23 +13,23 @@ from av.video.stream import VideoStream
 
 from stories_ingest.media.types import Container, MediaRejected
 
-COPIED_CODECS = frozenset({"h264", "hevc", "vp9", "av1"})  # that MP4 takes and players find there
-PICTURE_CODECS = COPIED_CODECS | {"vp8"}  # which is encoded anew
-SOUND_CODECS = frozenset({"aac", "opus", "alac"})  # and PCM of every kind, which is encoded anew
-_NOT_THE_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
+COPIED_CODECS = frozenset({"h264", "hevc", "vp9", "av1"})  # that MP4 and its players support
+VIDEO_CODECS = COPIED_CODECS | {"vp8"}  # which is transcoded
+AUDIO_CODECS = frozenset({"aac", "opus", "alac"})  # and PCM of every kind, which is transcoded
+_NOT_MAIN_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
 _MAX_STREAMS = 64  # a phone writes five to ten
-_DECODER_THREADS = 1  # with more, libavcodec forgets to mark the pictures it had to conceal
+_DECODER_THREADS = 1  # with more, libavcodec does not mark concealed frames as corrupt
 
 av.logging.set_level(None)
 
 
 @dataclass(frozen=True, slots=True)
 class Tracks:
-    """What is kept of a container."""
+    """The selected tracks of a container."""
 
     container: InputContainer
-    picture: VideoStream
-    sound: AudioStream | None
+    video: VideoStream
+    audio: AudioStream | None
 
     def __enter__(self) -> Self:
         return self
@@ -39,11 +39,11 @@ class Tracks:
 
     @property
     def kept(self) -> list[VideoStream | AudioStream]:
-        return [self.picture] if self.sound is None else [self.picture, self.sound]
+        return [self.video] if self.audio is None else [self.video, self.audio]
 
 
 def open_tracks(source: Path, form: Container) -> Tracks:
-    """Open with exactly the demuxer that the bytes called for, which may read exactly this file.
+    """Open with the sniffed demuxer only, restricted to this file.
 
     Raises `MediaRejected`: `damaged` when the demuxer fails, `unsupported` for codecs that are not accepted.
     """
@@ -61,9 +61,9 @@ def open_tracks(source: Path, form: Container) -> Tracks:
         raise MediaRejected("damaged", f"cannot be opened: {error}") from None
     if len(container.streams) > _MAX_STREAMS:
         raise MediaRejected("unsupported", f"{len(container.streams)} tracks")
-    tracks = Tracks(container, _picture(container), _sound(container))
-    tracks.picture.codec_context.thread_count = _DECODER_THREADS
-    tracks.picture.codec_context.thread_type = "SLICE"
+    tracks = Tracks(container, _video(container), _audio(container))
+    tracks.video.codec_context.thread_count = _DECODER_THREADS
+    tracks.video.codec_context.thread_type = "SLICE"
     for stream in container.streams:
         if stream not in tracks.kept:
             stream.discard = Discard.all
@@ -71,14 +71,14 @@ def open_tracks(source: Path, form: Container) -> Tracks:
 
 
 def codec(stream: VideoStream | AudioStream) -> str:
-    """The codec's own name, whichever library decodes it."""
+    """The canonical name of the codec, independent of the decoder."""
     context = stream.codec_context
     return context.codec.canonical_name if context is not None else "unknown"
 
 
-def is_taken(stream: AudioStream) -> bool:
+def is_supported(stream: AudioStream) -> bool:
     name = codec(stream)
-    return name in SOUND_CODECS or name.startswith("pcm_")
+    return name in AUDIO_CODECS or name.startswith("pcm_")
 
 
 def seconds(stream: VideoStream | AudioStream, ticks: int) -> Fraction:
@@ -86,22 +86,22 @@ def seconds(stream: VideoStream | AudioStream, ticks: int) -> Fraction:
     return ticks * stream.time_base
 
 
-def _picture(container: InputContainer) -> VideoStream:
-    moving = [stream for stream in container.streams.video if not stream.disposition & _NOT_THE_PICTURE]
-    if not moving:
-        raise MediaRejected("unsupported" if container.streams else "damaged", "no picture track")
-    picture = min(moving, key=lambda stream: not stream.disposition & Disposition.default)
-    if codec(picture) not in PICTURE_CODECS:
-        raise MediaRejected("unsupported", f"picture in {codec(picture)}")
-    return picture
+def _video(container: InputContainer) -> VideoStream:
+    streams = [stream for stream in container.streams.video if not stream.disposition & _NOT_MAIN_VIDEO]
+    if not streams:
+        raise MediaRejected("unsupported" if container.streams else "damaged", "no video track")
+    video = min(streams, key=lambda stream: not stream.disposition & Disposition.default)
+    if codec(video) not in VIDEO_CODECS:
+        raise MediaRejected("unsupported", f"video in {codec(video)}")
+    return video
 
 
-def _sound(container: InputContainer) -> AudioStream | None:
-    """The default track if we take it, else the first that we do: phones add a second one for spatial sound."""
-    sounds = sorted(container.streams.audio, key=lambda stream: not stream.disposition & Disposition.default)
-    for stream in sounds:
-        if is_taken(stream):
+def _audio(container: InputContainer) -> AudioStream | None:
+    """The default track if supported, else the first supported one: phones add a second one for spatial audio."""
+    streams = sorted(container.streams.audio, key=lambda stream: not stream.disposition & Disposition.default)
+    for stream in streams:
+        if is_supported(stream):
             return stream
-    if sounds:
-        raise MediaRejected("unsupported", f"sound in {', '.join(codec(stream) for stream in sounds)}")
+    if streams:
+        raise MediaRejected("unsupported", f"audio in {', '.join(codec(stream) for stream in streams)}")
     return None

@@ -1,4 +1,4 @@
-"""Is all of the file there? Cheap looks at its structure, which find what a lenient demuxer passes over."""
+"""Detect truncated files by cheap structure checks; lenient demuxers accept them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _SEGMENT = 0x18538067
 
 
 def reject_truncated(source: Path, form: Container) -> None:
-    """Raises `MediaRejected("damaged")` when the outermost structure promises more bytes than there are."""
+    """Raises `MediaRejected("damaged")` when the top-level structure declares more bytes than the file has."""
     with source.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
-        reaches = _boxes(file, end) if form == "mov" else _segment(file, end)
-    if reaches > end:
-        raise MediaRejected("damaged", f"ends at {end}, should reach {reaches}")
+        declared_end = _end_of_boxes(file, end) if form == "mov" else _end_of_segment(file, end)
+    if declared_end > end:
+        raise MediaRejected("damaged", f"ends at {end}, should reach {declared_end}")
 
 
-def _boxes(file: BinaryIO, end: int) -> int:
+def _end_of_boxes(file: BinaryIO, end: int) -> int:
     at = 0
     for _ in range(_MAX_BOXES):
         if at + 8 > end:
@@ -39,14 +39,14 @@ def _boxes(file: BinaryIO, end: int) -> int:
             size = int.from_bytes(head[8:16], "big")
         if size == 0:  # to the end of the file
             return end
-        if size < 8 or head[4:8] not in _BOXES:  # padding, or a trailer that some phone leaves: the demuxer will judge
+        if size < 8 or head[4:8] not in _BOXES:  # padding, or a trailer of some phones: left to the demuxer
             return at
         at += size
     return at
 
 
-def _segment(file: BinaryIO, end: int) -> int:
-    """The end of the first segment, where its size is known (a live recording's is not)."""
+def _end_of_segment(file: BinaryIO, end: int) -> int:
+    """The end of the first segment if its size is known; a live recording's is not."""
     at = 0
     for _ in range(8):  # the header, perhaps some padding, the segment
         file.seek(at)
@@ -66,18 +66,18 @@ def _segment(file: BinaryIO, end: int) -> int:
     return end
 
 
-def nal_checker(picture: VideoStream) -> Callable[[Packet[VideoStream]], bool]:
-    """A test of one packet's inner structure: do the lengths of its NAL units add up to its size?
+def nal_checker(video: VideoStream) -> Callable[[Packet[VideoStream]], bool]:
+    """A check whether the lengths of a packet's NAL units add up to its size; H.264 and HEVC only.
 
-    It costs microseconds, so that pictures that are not decoded are looked at too. H.264 and HEVC only.
+    It takes microseconds, so that frames that are not decoded are checked too.
     """
-    extra = picture.codec_context.extradata or b""
-    name = codec(picture)
+    extra = video.codec_context.extradata or b""
+    name = codec(video)
     if extra[:1] != b"\x01" or name not in {"h264", "hevc"} or len(extra) < (7 if name == "h264" else 23):
         return lambda packet: packet.size > 0
     width = (extra[4 if name == "h264" else 21] & 3) + 1
 
-    def whole(packet: Packet[VideoStream]) -> bool:
+    def is_intact(packet: Packet[VideoStream]) -> bool:
         at, units = 0, 0
         content = memoryview(packet)
         while at + width < len(content):
@@ -88,4 +88,4 @@ def nal_checker(picture: VideoStream) -> Callable[[Packet[VideoStream]], bool]:
             at += width + length
         return units > 0 and at <= len(content)
 
-    return whole
+    return is_intact

@@ -1,4 +1,4 @@
-"""The words between the service and its media worker: what is asked, what comes back, why it is refused."""
+"""Types shared by the service and its media worker: limits, output, rejection."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +16,17 @@ PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/heic", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaLimits:
-    """What a worker may take in and use up. Sizes in bytes, times in the unit of the name."""
+    """Limits of a worker. Sizes in bytes, times in the unit of the name."""
 
     max_clip_ms: int = 15_000
     tolerance_ms: int = 500  # containers round, encoders pad: a clip this much longer is still one clip
     max_parts: int = 10
     max_bytes: int = 512 * 1024 * 1024
     max_pixels_photo: int = 100_000_000
-    max_side: int = 4096  # of a video's picture, as coded
+    max_side: int = 4096  # of a video frame, as coded
     max_fps: int = 240
     still_images: bool = True
-    cpu_seconds: int = 600  # encoding 150 s anew takes about 400 at 1080p and 60 pictures a second
+    cpu_seconds: int = 600  # encoding 150 s takes about 400 at 1080p60
     memory_bytes: int = 3 * 1024 * 1024 * 1024  # address space: 100 MP with transparency and 4K HDR need 2.4 GB
     wall_seconds: float = 900.0
 
@@ -38,7 +38,7 @@ class MediaLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputPart:
-    """One finished part (or the whole) as it lies on disk. Width and height are as displayed, after rotation."""
+    """One finished part on disk. Width and height are as displayed, after rotation."""
 
     path: Path
     poster_path: Path
@@ -50,7 +50,7 @@ class OutputPart:
     duration_ms: int | None
     has_audio: bool
     codecs: str | None  # after RFC 6381, None for a photo
-    starts_ms: int  # where this part began in what was uploaded, for cutting captions
+    starts_ms: int  # start within the upload, for cutting captions
 
 
 class MediaRejected(Exception):

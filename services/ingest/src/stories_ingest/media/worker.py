@@ -1,6 +1,6 @@
-"""The process that touches uploads: `python -m stories_ingest.media.worker ORDER`, an order as JSON.
+"""The process that parses uploads: `python -m stories_ingest.media.worker JOB`, a job as JSON.
 
-It binds itself before it looks at a single byte, says what it does as JSON lines on standard output, and ends.
+It limits its own resources before it reads the upload, and writes progress and result as JSON lines to standard output.
 """
 
 import contextlib
@@ -27,13 +27,13 @@ Emit = Callable[[dict[str, Any]], None]
 
 
 def apply_limits(bounds: MediaLimits, parent: int) -> None:
-    """Limits on time, memory, files and privileges; death with the parent. Called before anything is parsed."""
+    """Limit time, memory, files and privileges, and end with the parent. Called before anything is parsed."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if os.getppid() != parent:  # it died before we could ask to be told
+    if os.getppid() != parent:  # the parent ended before PR_SET_PDEATHSIG was set
         os._exit(1)
-    written = 4 * bounds.max_bytes + 64 * 1024 * 1024  # per file; a part that is encoded anew may grow
+    written = 4 * bounds.max_bytes + 64 * 1024 * 1024  # per file; an encoded part may be larger
     for limit, value in (
         (resource.RLIMIT_CPU, bounds.cpu_seconds),
         (resource.RLIMIT_AS, bounds.memory_bytes),
@@ -43,26 +43,26 @@ def apply_limits(bounds: MediaLimits, parent: int) -> None:
     ):
         hard = resource.getrlimit(limit)[1]
         soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        # the hard limit stays where it was: it is the signal of the soft one that tells what happened
+        # keep the hard CPU limit: only the soft one sends SIGXCPU, which identifies the cause
         resource.setrlimit(limit, (soft, hard if limit == resource.RLIMIT_CPU else soft))
 
 
-def work(order: dict[str, Any], publish: Emit) -> list[OutputPart]:
-    """Do what the order says. Raises `MediaRejected`."""
+def run(job: dict[str, Any], emit: Emit) -> list[OutputPart]:
+    """Run the job. Raises `MediaRejected`."""
     from stories_ingest.media.sniffing import sniff
 
-    bounds, source, into = MediaLimits(**order["bounds"]), Path(order["source"]), Path(order["into"])
+    bounds, source, into = MediaLimits(**job["bounds"]), Path(job["source"]), Path(job["into"])
     if source.stat().st_size > bounds.max_bytes:
         raise MediaRejected("too_large", f"{source.stat().st_size} bytes")
-    claimed = "video" if order["claimed"] in VIDEO_TYPES else "photo" if order["claimed"] in PHOTO_TYPES else None
-    form, progress = sniff(source), _ThrottledProgress(publish)
+    claimed = "video" if job["claimed"] in VIDEO_TYPES else "photo" if job["claimed"] in PHOTO_TYPES else None
+    form, progress = sniff(source), _ThrottledProgress(emit)
     kind = "video" if form == "mov" or form == "matroska" else "photo"
     if kind != claimed:
-        raise MediaRejected("type_mismatch", f"claimed {order['claimed']}, is {form}")
+        raise MediaRejected("type_mismatch", f"claimed {job['claimed']}, is {form}")
     if form == "mov" or form == "matroska":
         from stories_ingest.media.clips import make_clips
 
-        return make_clips(source, form, order["split"], bounds, into, progress)
+        return make_clips(source, form, job["split"], bounds, into, progress)
     from stories_ingest.media.photos import make_photo
 
     if not bounds.still_images:
@@ -71,46 +71,46 @@ def work(order: dict[str, Any], publish: Emit) -> list[OutputPart]:
 
 
 class _ThrottledProgress:
-    """Says a fraction when it has grown by a hundredth, so that the pipe stays quiet."""
+    """Emits progress in steps of at least one percent."""
 
-    def __init__(self, publish: Emit) -> None:
-        self._say, self._said = publish, 0.0
+    def __init__(self, emit: Emit) -> None:
+        self._emit, self._reported = emit, 0.0
 
     def __call__(self, fraction: float) -> None:
         fraction = min(1.0, fraction)
-        if fraction >= self._said + 0.01:
-            self._said = fraction
-            self._say({"progress": round(fraction, 3)})
+        if fraction >= self._reported + 0.01:
+            self._reported = fraction
+            self._emit({"progress": round(fraction, 3)})
 
 
 def main() -> int:
     out = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # libraries that print do not disturb the conversation
+    os.dup2(2, 1)  # output of libraries goes to standard error
 
-    def publish(line: dict[str, Any]) -> None:
+    def emit(line: dict[str, Any]) -> None:
         out.write(json.dumps(line) + "\n")
 
-    order = json.loads(sys.argv[1])
-    apply_limits(MediaLimits(**order["bounds"]), order["parent"])
+    job = json.loads(sys.argv[1])
+    apply_limits(MediaLimits(**job["bounds"]), job["parent"])
     try:
-        made = work(order, publish)
-        publish({"made": [{k: str(v) if isinstance(v, Path) else v for k, v in asdict(each).items()} for each in made]})
-    except MediaRejected as refused:
-        publish({"refused": refused.reason, "detail": refused.detail})
+        made = run(job, emit)
+        emit({"made": [{k: str(v) if isinstance(v, Path) else v for k, v in asdict(part).items()} for part in made]})
+    except MediaRejected as error:
+        emit({"refused": error.reason, "detail": error.detail})
     except MemoryError:
         with contextlib.suppress(MemoryError):
-            publish({"refused": "too_large", "detail": "out of memory"})
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is no verdict on the file: those are `MediaRejected`)
+            emit({"refused": "too_large", "detail": "out of memory"})
+    except Exception as error:  # noqa: BLE001  (any other exception does not reject the upload)
         if isinstance(error, OSError) and error.errno == errno.EFBIG:
-            publish({"refused": "too_large", "detail": "grows beyond the largest file"})
+            emit({"refused": "too_large", "detail": "grows beyond the largest file"})
         elif is_machine_fault(error):
-            publish({"machine": repr(error)[:500]})
+            emit({"machine": repr(error)[:500]})
         else:
-            publish({"lost": traceback.format_exc()[-2000:]})
+            emit({"lost": traceback.format_exc()[-2000:]})
     out.flush()
     return 0
 
 
 if __name__ == "__main__":
     sys.stdout.flush()
-    os._exit(main())  # no teardown: everything is on disk, and decoder threads need no goodbye
+    os._exit(main())  # skip teardown: the output is on disk, and decoder threads need not be joined

@@ -1,55 +1,55 @@
-"""One reading of the original into the files of all its parts."""
+"""Write all parts in one pass over the source."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from stories_ingest.media.copying import PRIMING, PictureCopier, SoundCopier
-from stories_ingest.media.encoding import PictureEncoder, SoundEncoder
+from stories_ingest.media.copying import PRIMING, AudioCopier, VideoCopier
+from stories_ingest.media.encoding import AudioEncoder, VideoEncoder
 from stories_ingest.media.mp4_output import Mp4Output, Writer, open_outputs
 from stories_ingest.media.planning import Span
 from stories_ingest.media.probe import ProbeResult, packets
-from stories_ingest.media.tracks import SOUND_CODECS, Tracks, codec, open_tracks
+from stories_ingest.media.tracks import AUDIO_CODECS, Tracks, codec, open_tracks
 from stories_ingest.media.types import Container
 
 
 def write_parts(
     source: Path,
     form: Container,
-    found: ProbeResult,
+    probed: ProbeResult,
     spans: list[Span],
     paths: list[Path],
     progress: Callable[[float], None],
 ) -> None:
-    """Write each span into its path. Raises what libav raises when a muxer does not take a stream as it is."""
+    """Write each span to its path. Raises libav's error when a muxer does not accept a stream."""
     with open_tracks(source, form) as tracks, ExitStack() as stack:
-        sinks = open_outputs(stack, spans, paths)
-        picture: Writer
-        if spans[0].number is not None and found.copied is not None:
-            picture = PictureCopier(tracks.picture, found.copied, sinks)
+        outputs = open_outputs(stack, spans, paths)
+        video: Writer
+        if spans[0].number is not None and probed.copied is not None:
+            video = VideoCopier(tracks.video, probed.copied, outputs)
         else:
-            picture = PictureEncoder(tracks.picture, found.look, len(found.times), sinks)
-        sound = _sound(tracks, found, sinks)
+            video = VideoEncoder(tracks.video, probed.display, len(probed.times), outputs)
+        audio = _audio(tracks, probed, outputs)
         size = max(1, tracks.container.size)
         for packet in packets(tracks):
             progress((packet.pos or 0) / size)
-            if packet.stream_index == tracks.picture.index:
-                picture.take(packet)
-            elif sound is not None:
-                sound.take(packet)
-        picture.finish()
-        if sound is not None:
-            sound.finish()
+            if packet.stream_index == tracks.video.index:
+                video.write(packet)
+            elif audio is not None:
+                audio.write(packet)
+        video.finish()
+        if audio is not None:
+            audio.finish()
 
 
-def _sound(tracks: Tracks, found: ProbeResult, sinks: list[Mp4Output]) -> Writer | None:
-    """The writer of the sound, for those parts in whose time there is any."""
-    if tracks.sound is None or found.sounding is None:
+def _audio(tracks: Tracks, probed: ProbeResult, outputs: list[Mp4Output]) -> Writer | None:
+    """The audio writer, for the parts whose time span has audio."""
+    if tracks.audio is None or probed.audio_span is None:
         return None
-    begins, ends = found.sounding
-    heard = [sink for sink in sinks if begins < sink.span.end and ends > sink.span.start]
-    if not heard:
+    begins, ends = probed.audio_span
+    audible = [output for output in outputs if begins < output.span.end and ends > output.span.start]
+    if not audible:
         return None
-    # More hidden than a decoder needs to get going was cut away by somebody.
-    copied = codec(tracks.sound) in SOUND_CODECS and found.hidden_sound <= PRIMING
-    return (SoundCopier if copied else SoundEncoder)(tracks.sound, heard)
+    # More hidden audio than decoder priming was cut deliberately.
+    copied = codec(tracks.audio) in AUDIO_CODECS and probed.hidden_audio <= PRIMING
+    return (AudioCopier if copied else AudioEncoder)(tracks.audio, audible)

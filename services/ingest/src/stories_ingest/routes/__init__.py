@@ -1,1 +1,1 @@
-"""HTTP in: requests become calls of one verb each."""
+"""HTTP routes: each request calls one use case."""

@@ -1,4 +1,4 @@
-"""What clients need to know before they ask for anything."""
+"""The public configuration."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -20,7 +20,7 @@ class ConfigResponse(BaseModel):
 
 
 def config_route(config: ConfigResponse) -> APIRouter:
-    """The one route that needs no token."""
+    """The route that needs no token."""
     router = APIRouter(route_class=StrictRoute, tags=["About"])
 
     @router.get("/v1/config")

@@ -1,4 +1,4 @@
-"""Asking for a story and for a form to upload with."""
+"""Create drafts and renew their upload forms."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -33,22 +33,22 @@ def draft_routes(
     lifetimes: Sequence[timedelta],
     new_id: Callable[[], str],
 ) -> APIRouter:
-    """The routes that make drafts."""
+    """The routes of drafts."""
     router = APIRouter(route_class=DeadlineRoute, tags=["Making stories"])
 
-    def offered(asked: str | None) -> timedelta:
-        if asked is None:
+    def lifetime_of(text: str | None) -> timedelta:
+        if text is None:
             return lifetimes[0]
         with suppress(ValueError, OverflowError):
-            lifetime: timedelta = duration(asked)
+            lifetime: timedelta = duration(text)
             if lifetime in lifetimes:
                 return lifetime
         raise invalid(f"must be one of {', '.join(map(duration_text, lifetimes))}", "body", "lifetime")
 
-    def wanted(body: StoryCreate) -> DraftRequest:
-        lifetime = offered(body.lifetime)
+    def draft_request(body: StoryCreate) -> DraftRequest:
+        lifetime = lifetime_of(body.lifetime)
         try:
-            words = body.words()
+            overlay = body.overlay()
         except ValueError as error:
             raise invalid(str(error), "body", "layers") from error
         return DraftRequest(
@@ -56,8 +56,8 @@ def draft_routes(
             size=body.media.size,
             lifetime=lifetime,
             split=body.split,
-            choices=body.choices(),
-            words=words,
+            settings=body.settings(),
+            overlay=overlay,
         )
 
     @router.post(
@@ -67,20 +67,22 @@ def draft_routes(
         responses={409: problem_answer(409)},
     )
     async def create_story(
-        body: StoryCreate, caller: CurrentCaller, asked: Idempotent, response: Response
+        body: StoryCreate, caller: CurrentCaller, idempotency: Idempotent, response: Response
     ) -> DraftResponse:
         """Ask for a story; the answer holds a form for its upload."""
-        draft = wanted(body)
+        draft = draft_request(body)
 
         async def make(story_id: str) -> str:
             await create(story_id, caller.user_id, draft)
             return story_id
 
-        async def again(story_id: str) -> str:
+        async def replay(story_id: str) -> str:
             return story_id
 
         with translate_errors():
-            story_id = await run_once(claims, caller.user_id, asked, make, again, refusals=(IngestError,), ids=new_id)
+            story_id = await run_once(
+                claims, caller.user_id, idempotency, make, replay, refusals=(IngestError,), ids=new_id
+            )
             own = await read(Requester(caller.user_id), story_id)
             response.headers["Location"] = f"/v1/me/stories/{story_id}"
             return draft_response(own, form(own.story) if own.story.state is State.DRAFT else None)

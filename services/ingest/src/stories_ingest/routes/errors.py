@@ -1,4 +1,4 @@
-"""What the rules refuse, as problem documents."""
+"""Domain errors as problem documents (RFC 9457)."""
 
 import math
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ SLUGS = {"drafts": "too-many-drafts", "quota": "quota-reached"}
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Around every call of a verb: its refusals become answers. Time is kept by the route."""
+    """Translate the errors of a use case to HTTP responses. Timeouts are up to the route."""
     try:
         yield
     except NoSuchStory as error:
@@ -33,28 +33,28 @@ def translate_errors() -> Iterator[None]:
     except MediaRefused as error:
         raise problem("media-refused", error.reason, reason=error.reason) from error
     except TooMany as error:
-        raise too_many(math.ceil(error.wait.total_seconds()), SLUGS[error.what]) from error
+        raise too_many(math.ceil(error.retry_after.total_seconds()), SLUGS[error.limit]) from error
 
 
 Wait = Annotated[
     float, Query(ge=0, le=MAX_WAIT_S, allow_inf_nan=False, description="seconds to hold the answer, at most 30")
 ]
-"""The parameter `wait` of a held route."""
+"""The query parameter `wait` of a long-poll route."""
 read_wait = TypeAdapter(Wait).validate_python
 
 
 class LongPollRoute(DeadlineRoute):
-    """A timely route whose answer the caller may wish to be held with ``?wait=``."""
+    """A route with a deadline that the caller may extend with ``?wait=``."""
 
     def patience_s(self, request: Request) -> float:
-        """What every route may take, and what the caller is ready to wait."""
+        """The default deadline plus the caller's `wait`, in seconds."""
         try:
-            held = read_wait(request.query_params.get("wait", "0"))
+            wait_s = read_wait(request.query_params.get("wait", "0"))
         except ValidationError:
-            held = 0.0  # the route is about to refuse it
-        return super().patience_s(request) + held
+            wait_s = 0.0  # the route's validation responds with 422
+        return super().patience_s(request) + wait_s
 
 
 def requester_of(caller: Caller) -> Requester:
-    """Whoever calls, as the rules know them."""
+    """The caller as the use cases know it."""
     return Requester(caller.user_id, caller.is_admin)

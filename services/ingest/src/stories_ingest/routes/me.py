@@ -1,4 +1,4 @@
-"""Reading one's own stories and quota."""
+"""Read one's own stories and quota."""
 
 from typing import Annotated, Literal
 
@@ -23,7 +23,7 @@ ByState = Annotated[
 def me_routes(
     read: ReadStory, list_stories: ListStories, read_quota: ReadQuota, cursors: Cursors, bounds: QuotaLimits
 ) -> APIRouter:
-    """The routes that show an author what is theirs."""
+    """The routes of the caller's own stories and quota."""
     router = APIRouter(route_class=DeadlineRoute, tags=["One's own stories"], dependencies=[rate_limited("reads")])
 
     @router.get("/v1/me/stories/{story_id}")
@@ -47,13 +47,13 @@ def me_routes(
     async def quota(caller: CurrentCaller) -> QuotaResponse:
         """How much may still be posted; only what went live counts."""
         with translate_errors():
-            standing = await read_quota(caller.user_id)
+            usage = await read_quota(caller.user_id)
         return QuotaResponse(
-            live=standing.live,
+            live=usage.live,
             max_live=bounds.live,
-            posted_24h=standing.posted_24h,
+            posted_24h=usage.posted_24h,
             max_posted_24h=bounds.posted_24h,
-            retry_after_s=standing.retry_after_s,
+            retry_after_s=usage.retry_after_s,
         )
 
     return router

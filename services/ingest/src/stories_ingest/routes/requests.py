@@ -1,4 +1,4 @@
-"""What clients send."""
+"""Request bodies."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ A_DAY_MS = 86_400_000
 
 
 def deduplicated(ids: list[str]) -> list[str]:
-    """Every id once, in the order given."""
+    """The ids without duplicates, in order."""
     return list(dict.fromkeys(ids))
 
 
@@ -83,9 +83,9 @@ class LayerRequest(Body):
 
 
 def stored_layer(layer: LayerRequest) -> dict[str, Any]:
-    """The layer with an id of ours.
+    """The layer with a new id.
 
-    Raises ValueError for what is nested too deeply, has keys or numbers that stores refuse, or is too large.
+    Raises ValueError when it is nested too deeply, has keys or numbers that cannot be stored, or is too large.
     """
     stored = {**layer.model_dump(), "id": new_id()}
     bounded_json(stored)
@@ -94,14 +94,14 @@ def stored_layer(layer: LayerRequest) -> dict[str, Any]:
     return stored
 
 
-def sent_of(body: Body, names: Iterable[str]) -> dict[str, Any]:
-    """Those of the fields that were sent, as the domain keeps them."""
+def sent_fields(body: Body, names: Iterable[str]) -> dict[str, Any]:
+    """The fields that were sent, as domain values."""
     sent = body.model_dump(include=set(names), exclude_unset=True)
     return {name: tuple(value) if isinstance(value, list) else value for name, value in sent.items()}
 
 
 NOT_SENT: Any = Field(default_factory=lambda: None)
-"""A field that may be left out and has no default, in the documents either: a client made from them sends defaults."""
+"""An optional field without a default, in OpenAPI too: generated clients would send the default."""
 
 
 class StoryChanges(Body):
@@ -116,8 +116,8 @@ class StoryChanges(Body):
     view_list: bool = NOT_SENT
 
     def changes(self) -> dict[str, Any]:
-        """Only what was sent."""
-        return sent_of(self, StoryChanges.model_fields)
+        """Only the fields that were sent."""
+        return sent_fields(self, StoryChanges.model_fields)
 
 
 class StoryCreate(Body):
@@ -139,12 +139,12 @@ class StoryCreate(Body):
     layers: Annotated[list[LayerRequest], Field(max_length=MAX_LAYERS, default_factory=list)]
     split: bool = True
 
-    def choices(self) -> StorySettings:
-        """The choices as the domain keeps them."""
-        return StorySettings(**sent_of(self, StoryChanges.model_fields))
+    def settings(self) -> StorySettings:
+        """The settings as a domain value."""
+        return StorySettings(**sent_fields(self, StoryChanges.model_fields))
 
-    def words(self) -> Overlay:
-        """What lies over and beside the media. Raises ValueError for layers that cannot be kept."""
+    def overlay(self) -> Overlay:
+        """The overlay as a domain value. Raises ValueError for layers that cannot be stored."""
         return Overlay(
             caption=self.caption,
             alt_text=self.alt_text,

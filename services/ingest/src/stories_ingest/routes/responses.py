@@ -1,4 +1,4 @@
-"""What clients get."""
+"""Response bodies."""
 
 from datetime import datetime
 from typing import Any
@@ -104,31 +104,31 @@ class QuotaResponse(BaseModel):
 
 
 def timestamp_or_none(at: datetime | None) -> str | None:
-    """A time for clients."""
+    """The time in RFC 3339, or None."""
     return rfc3339(at) if at else None
 
 
 def upload_response(form: PresignedPost) -> UploadResponse:
-    """A form for clients."""
+    """The response for an upload form."""
     return UploadResponse(url=form.url, fields=dict(form.fields), expires_at=rfc3339(form.expires_at))
 
 
 def story_response(own: StoryWithParts) -> StoryResponse:
-    """The author's shape."""
+    """The response for a story of the author."""
     return StoryResponse(**story_fields(own))
 
 
 def draft_response(own: StoryWithParts, form: PresignedPost | None) -> DraftResponse:
-    """The author's shape with the form to upload with."""
+    """The response for a draft, with its upload form."""
     return DraftResponse(**story_fields(own), upload=upload_response(form) if form else None)
 
 
 def story_fields(own: StoryWithParts) -> dict[str, Any]:
-    """Every field of the author's shape."""
+    """The fields of `StoryResponse`."""
     story = own.story
     return {
-        **_asked(story),
-        **_posted(story),
+        **_request_fields(story),
+        **_posted_fields(story),
         "progress": round(story.job.progress, 3) if story.job else None,
         "reason": story.reason,
         "vanishes_at": timestamp_or_none(story.vanishes_at),
@@ -136,8 +136,8 @@ def story_fields(own: StoryWithParts) -> dict[str, Any]:
     }
 
 
-def _asked(story: Story) -> dict[str, Any]:
-    choices, words = story.choices, story.words
+def _request_fields(story: Story) -> dict[str, Any]:
+    settings, overlay = story.settings, story.overlay
     return {
         "id": story.id,
         "state": str(story.state),
@@ -145,23 +145,23 @@ def _asked(story: Story) -> dict[str, Any]:
         "created_at": rfc3339(story.created_at),
         "media": MediaResponse(content_type=story.content_type, size=story.size),
         "lifetime": duration_text(story.lifetime),
-        "audience": choices.audience,
-        "hide_from": list(choices.hide_from),
-        "comments": choices.comments,
-        "reactions": choices.reactions,
-        "sharing": choices.sharing,
-        "download": choices.download,
-        "view_list": choices.view_list,
-        "caption": words.caption,
-        "layers": [dict(layer) for layer in words.layers],
-        "captions_track": words.captions_track,
-        "sound": SoundResponse.model_validate(words.sound, from_attributes=True) if words.sound else None,
+        "audience": settings.audience,
+        "hide_from": list(settings.hide_from),
+        "comments": settings.comments,
+        "reactions": settings.reactions,
+        "sharing": settings.sharing,
+        "download": settings.download,
+        "view_list": settings.view_list,
+        "caption": overlay.caption,
+        "layers": [dict(layer) for layer in overlay.layers],
+        "captions_track": overlay.captions_track,
+        "sound": SoundResponse.model_validate(overlay.sound, from_attributes=True) if overlay.sound else None,
         "split": story.split,
-        "alt_text": words.alt_text,
+        "alt_text": overlay.alt_text,
     }
 
 
-def _posted(story: Story) -> dict[str, Any]:
+def _posted_fields(story: Story) -> dict[str, Any]:
     posted = story.posted
     media = posted.media if posted else None
     return {

@@ -1,4 +1,4 @@
-"""Publishing, changing and ending stories."""
+"""Publish, cancel, change and delete stories."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -26,7 +26,7 @@ WholeSeries = Annotated[bool, Query(description="all parts of the series, not th
 def story_routes(
     publish: PublishStory, cancel: CancelStory, change: ChangeStory, delete: DeleteStory, read: ReadStory
 ) -> APIRouter:
-    """The routes that move a story on."""
+    """The routes that change a story."""
     router = APIRouter(route_class=LongPollRoute, tags=["Making stories"], dependencies=[rate_limited("writes")])
 
     @router.post(

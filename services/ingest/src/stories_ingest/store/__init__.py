@@ -1,7 +1,7 @@
-"""MongoDB and object storage: shapes of documents, indexes, and how the ports of the use cases are met.
+"""MongoDB and S3: documents, indexes, and adapters of the use cases' ports.
 
-The planner uses a partial index only where the query implies its filter. It understands equality, comparison and
-`$exists` there, and nothing of `$type`: a filter with `$type` makes an index that no query uses.
+The planner uses a partial index only where the query implies its filter. It supports equality, comparison and
+`$exists` there, but not `$type`: no query uses an index whose filter has `$type`.
 """
 
 from datetime import UTC, datetime
@@ -23,13 +23,13 @@ from stories_ingest.store.documents import (
 from stories_ingest.store.jobs import PROCESSING
 
 A_TIME = {"$lt": datetime(9000, 1, 1, tzinfo=UTC)}
-"""For partial indexes of documents with a time there, nulls left out; implied by `$lte` of any time before."""
+"""Filter of partial indexes for non-null times; implied by `$lte` of any time before."""
 A_TEXT = {"$gt": ""}
-"""The same for ids; implied by equality and `$in`."""
+"""Filter of partial indexes for ids; implied by equality and `$in`."""
 
 
 async def ensure(mongo: Mongo) -> None:
-    """Make every collection and index that is missing. Safe to repeat."""
+    """Create missing collections and indexes. Idempotent."""
     await mongo.ensure(
         STORIES,
         IndexModel([("author_id", 1), ("_id", DESCENDING)], name="shelf"),
@@ -63,6 +63,6 @@ async def ensure(mongo: Mongo) -> None:
 
 
 async def date_erasures(mongo: Mongo) -> None:
-    """Give marks of an earlier release, which have none, a time of their own to be dropped by."""
+    """Set `marked_at` on documents of an earlier release, so that the TTL index deletes them."""
     undated = {"marked_at": {"$exists": False}}
     await mongo[ERASED_USERS].update_many(undated, {"$set": {"marked_at": truncate_to_ms(mongo.now())}})

@@ -1,4 +1,4 @@
-"""The bucket behind the ports of the use cases."""
+"""S3 adapter of the use cases' ports."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from stories_ingest.domain.keys import final_prefix, staging_key
 from stories_ingest.domain.uploads import PresignedPost
 
 ERASED_AT_ONCE = 6
-"""Of 16 calls to the store at a time an erasure makes two: whatever is erased, others find some that are free."""
+"""Concurrent erasures. Each makes two of the client's 16 concurrent calls, so some stay free for requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Bucket:
         return PresignedPost(url, fields, until)
 
     async def etag(self, key: str) -> str | None:
-        """The ETag of what lies there, None when nothing does."""
+        """The ETag of the object, None when it does not exist."""
         found = await self.objects.stat(key)
         return found.etag if found else None
 
     async def fetch(self, key: str, etag: str, path: Path, most: int) -> None:
-        """Download what was published. Raises MediaRefused when it is not there as it was, or more than promised."""
+        """Download the published upload. Raises MediaRefused when it is missing, changed, or larger than declared."""
         try:
             found = await self.objects.get_file(key, path, most)
         except TooLarge as error:
@@ -42,11 +42,11 @@ class Bucket:
             raise MediaRefused("changed")
 
     async def put(self, key: str, path: Path, content_type: str) -> None:
-        """Write one object, whole or not at all."""
+        """Write one object atomically."""
         await self.objects.put_file(key, path, content_type)
 
     async def remove(self, *keys: str) -> None:
-        """Remove objects; what is not there is not missed."""
+        """Remove objects; missing ones are ignored."""
         if keys:
             await self.objects.remove(*keys)
 
@@ -60,9 +60,9 @@ class Bucket:
             await asyncio.gather(self.objects.remove(upload), self.objects.remove_prefix(media))
 
     async def page(self, prefix: str, after: str, limit: int) -> list[str]:
-        """The first keys below a prefix that come after this one, in order."""
+        """The first keys with this prefix after `after`, in order."""
         return [found.key for found in await self.objects.page(prefix, after, limit)]
 
     async def abort_uploads(self) -> None:
-        """Drop unfinished multipart uploads."""
+        """Abort incomplete multipart uploads."""
         await self.objects.abort_uploads()

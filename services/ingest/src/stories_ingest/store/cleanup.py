@@ -1,6 +1,6 @@
-"""What is due to be cleaned up, who may do it, and what is noted of it."""
+"""Cleanup queries, account erasure and leases in MongoDB."""
 
-from collections.abc import Collection as Several
+from collections.abc import Collection as Keys
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,88 +23,90 @@ from stories_ingest.store.documents import (
 
 @dataclass(frozen=True, slots=True)
 class MongoCleanup:
-    """Drafts, endings and accounts that are over, and keys without a story."""
+    """Cleanup of drafts, ended stories, accounts and unreferenced keys."""
 
     mongo: Mongo
 
-    async def vanishing(self, now: datetime, limit: int) -> list[str]:
-        """Drafts and refused stories whose time is over."""
+    async def discardable(self, now: datetime, limit: int) -> list[str]:
+        """Ids of drafts and refused stories whose `vanishes_at` has passed."""
         return await self._ids(STORIES, {"vanishes_at": {"$lte": now}}, limit)
 
-    async def unheard_of(self, before: datetime, limit: int) -> list[str]:
-        """Live stories whose time was over before then."""
+    async def missed_expiries(self, before: datetime, limit: int) -> list[str]:
+        """Ids of live stories that should have expired before `before`."""
         return await self._ids(STORIES, {"posted.expires_at": {"$lte": before}}, limit)
 
-    async def erased(self, story_id: str, at: datetime, again_at: datetime) -> None:
-        """Note when an ended story's media were erased, and when to look again."""
-        noted = {"$set": {"erased_at": at, "again_at": again_at}}
-        await self.mongo[ENDED].update_one({"_id": story_id}, noted)
+    async def record_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
+        """Record when an ended story's media were erased, and when to erase again."""
+        update = {"$set": {"erased_at": at, "again_at": recheck_at}}
+        await self.mongo[ENDED].update_one({"_id": story_id}, update)
 
-    async def to_look_at_again(self, now: datetime, limit: int) -> list[str]:
-        """Ended stories whose objects are to be erased a second time."""
+    async def due_rechecks(self, now: datetime, limit: int) -> list[str]:
+        """Ids of ended stories whose second erasure is due."""
         return await self._ids(ENDED, {"again_at": {"$lte": now}}, limit)
 
-    async def looked_again(self, story_id: str) -> None:
-        """Its second look is done."""
+    async def clear_recheck(self, story_id: str) -> None:
+        """Record that the second erasure is done."""
         await self.mongo[ENDED].update_one({"_id": story_id}, {"$unset": {"again_at": ""}})
 
-    async def account_looked_at_again(self, user_id: str, until: datetime) -> None:
-        """Its second look is done, unless one was asked for meanwhile that is due after `until`."""
+    async def clear_account_recheck(self, user_id: str, until: datetime) -> None:
+        """Record that the second erasure is done, unless a later one was scheduled that is due after `until`."""
         due = {"_id": user_id, "again_at": {"$lte": until}}
         await self.mongo[ERASED_USERS].update_one(due, {"$unset": {"again_at": ""}})
 
-    async def accounts_to_look_at_again(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
-        """Erased users, and until when what they had is to go."""
+    async def due_account_rechecks(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
+        """Erased users whose second erasure is due, with the time until which their data is erased."""
         found = self.mongo[ERASED_USERS].find({"again_at": {"$lte": now}}, limit=limit)
         return [(document["_id"], document["at"]) for document in await found.to_list(None)]
 
-    async def mark_erased(self, user_id: str, at: datetime, marked_at: datetime, again_at: datetime) -> None:
-        """Note until when what a user had is to be erased, since when that is known, and when to look again."""
-        noted = {"$max": {"at": at}, "$set": {"marked_at": marked_at, "again_at": again_at}}
-        await self.mongo[ERASED_USERS].update_one({"_id": user_id}, noted, upsert=True)
+    async def record_account_erasure(
+        self, user_id: str, at: datetime, marked_at: datetime, recheck_at: datetime
+    ) -> None:
+        """Record until when a user's data must be erased, when that was received, and when to erase again."""
+        update = {"$max": {"at": at}, "$set": {"marked_at": marked_at, "again_at": recheck_at}}
+        await self.mongo[ERASED_USERS].update_one({"_id": user_id}, update, upsert=True)
 
-    async def made_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
-        """Ids of a user's stories created not later than `at`."""
+    async def created_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
+        """Ids of a user's stories created no later than `at`."""
         return await self._ids(STORIES, {"author_id": user_id, "created_at": {"$lte": at}}, limit)
 
     async def unerased(self, user_id: str, at: datetime, limit: int) -> list[str]:
         """Ids of a user's ended stories whose media are not yet erased."""
         return await self._ids(ENDED, {**_ended_until(user_id, at), "erased_at": None}, limit)
 
-    async def forget(self, user_id: str, at: datetime) -> None:
-        """Drop a user's claims and quota of before, and the name on ended stories that have been said."""
+    async def delete_user_records(self, user_id: str, at: datetime) -> None:
+        """Delete a user's claims, the quota until `at`, and the author id of ended stories that are published."""
         await self.mongo[CLAIMS].delete_many({"user_id": user_id})
-        mine = {**_ended_until(user_id, at), "pending": {"$exists": False}}
-        await self.mongo[ENDED].update_many(mine, {"$unset": {"author_id": ""}})
+        own = {**_ended_until(user_id, at), "pending": {"$exists": False}}
+        await self.mongo[ENDED].update_many(own, {"$unset": {"author_id": ""}})
 
-        async def verb(session: Session) -> None:
+        async def write(session: Session) -> None:
             quotas = self.mongo[QUOTAS]
-            quota = quota_of(await quotas.find_one({"_id": user_id}, session=session)).forget(at)
+            quota = quota_of(await quotas.find_one({"_id": user_id}, session=session)).posted_after(at)
             if quota.empty:
                 await quotas.delete_one({"_id": user_id}, session=session)
             else:
                 await quotas.update_one({"_id": user_id}, {"$set": quota_document(quota)}, session=session)
 
-        await self.mongo.transaction(verb)
+        await self.mongo.transaction(write)
 
-    async def uploads_wanted(self, keys: Several[str]) -> set[str]:
-        """Those of the staging keys whose stories are drafts or being processed."""
+    async def referenced_uploads(self, keys: Keys[str]) -> set[str]:
+        """The staging keys whose stories are drafts or in processing."""
         story_ids = list({story_of(key) for key in keys})
         making = {"_id": {"$in": story_ids}, "state": {"$in": [str(State.DRAFT), str(State.PROCESSING)]}}
         return {staging_key(story_id) for story_id in await self._ids(STORIES, making, 0)}
 
-    async def rightful(self, keys: Several[str]) -> set[str]:
-        """Those of the final keys that a live story shows or a running job may be writing.
+    async def referenced_keys(self, keys: Keys[str]) -> set[str]:
+        """The final keys that a live story references or a running job may be writing.
 
-        Jobs are read before stories: a job that is posted in between then counts as running.
+        Jobs are read before stories, so that a job that is posted in between counts as running.
         """
         folders = list({story_of(key) for key in keys})
         running = await self._being_written(folders)
         live = self.mongo[STORIES].find({"_id": {"$in": folders}, "state": str(State.LIVE)}, {"posted.media": 1})
-        shown: set[str] = set()
+        referenced: set[str] = set()
         async for document in live:
-            shown.update(Media(**document["posted"]["media"]).keys)
-        return {key for key in keys if key in shown or story_of(key) in running}
+            referenced.update(Media(**document["posted"]["media"]).keys)
+        return {key for key in keys if key in referenced or story_of(key) in running}
 
     async def _being_written(self, folders: list[str]) -> set[str]:
         jobs = {
@@ -116,41 +118,41 @@ class MongoCleanup:
             running |= {document["_id"], *document["job"]["parts"]}
         return running
 
-    async def _ids(self, collection: str, wanted: Document, limit: int) -> list[str]:
-        found = self.mongo[collection].find(wanted, {"_id": 1}, limit=limit)
+    async def _ids(self, collection: str, query: Document, limit: int) -> list[str]:
+        found = self.mongo[collection].find(query, {"_id": 1}, limit=limit)
         return [document["_id"] for document in await found.to_list(None)]
 
 
 def _ended_until(user_id: str, at: datetime) -> Document:
-    """What remains of a user's stories that ended until then, or by the erasure of the account."""
+    """Filter for a user's stories that ended until `at`, or by the erasure of the account."""
     return {"author_id": user_id, "$or": [{"by": "erasure"}, {"at": {"$lte": at}}]}
 
 
 @dataclass(frozen=True, slots=True)
 class MongoLeases:
-    """Work that one replica at a time does for all, and how far it has come."""
+    """Leases for work that one replica does at a time, and its position."""
 
     mongo: Mongo
 
-    async def take(self, name: str, holder: str, now: datetime, hold: timedelta) -> bool:
-        """Whether it is this holder's turn, until `hold` has passed."""
-        mine_or_nobodys = {"_id": name, "$or": [{"holder": holder}, {"until": {"$lte": now}}]}
+    async def acquire(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
+        """Take or renew the lease for `ttl`; False when another holder has it."""
+        own_or_expired = {"_id": name, "$or": [{"holder": holder}, {"until": {"$lte": now}}]}
         try:
             await self.mongo[LEASES].update_one(
-                mine_or_nobodys, {"$set": {"holder": holder, "until": now + hold}}, upsert=True
+                own_or_expired, {"$set": {"holder": holder, "until": now + ttl}}, upsert=True
             )
         except DuplicateKeyError:
             return False
         return True
 
     async def position(self, name: str) -> str:
-        """Where the work goes on; empty for the beginning."""
-        turn = await self.mongo[LEASES].find_one({"_id": name}) or {}
-        position: str = turn.get("position", "")
+        """The saved position; empty for the beginning."""
+        lease = await self.mongo[LEASES].find_one({"_id": name}) or {}
+        position: str = lease.get("position", "")
         return position
 
     async def advance(self, name: str, holder: str, position: str, until: datetime) -> bool:
-        """Remember where the work goes on, and hold the turn until then; False when it is another's by now."""
-        mine = {"_id": name, "holder": holder}
-        done = await self.mongo[LEASES].update_one(mine, {"$set": {"position": position, "until": until}})
+        """Save the position and extend the lease until `until`; False when another holder has it."""
+        own = {"_id": name, "holder": holder}
+        done = await self.mongo[LEASES].update_one(own, {"$set": {"position": position, "until": until}})
         return done.matched_count > 0

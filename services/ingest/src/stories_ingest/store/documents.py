@@ -1,7 +1,7 @@
-"""The shapes of this service's documents, and stories in and out of them.
+"""MongoDB documents of this service, and their conversion.
 
-`stories` holds what is being made and what is live, `ended` what remains (ids and times), `quotas` an author's slots.
-Layers are kept as JSON text: they are the client's words, and MongoDB is not asked to have an opinion about them.
+`stories` holds drafts to live stories, `ended` records of ended ones (ids and times), `quotas` an author's slots.
+Layers are stored as JSON text: their keys come from clients and may not be valid MongoDB field names.
 """
 
 import json
@@ -35,11 +35,11 @@ PARTITION_COUNTS = "widths"
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 ENDED_RETENTION = timedelta(days=30)
-"""Longer than any record about a story can live in Kafka, so that no late one brings it back."""
+"""Longer than Kafka retains any record about a story, so that no late record can restore it."""
 
 
 def story_document(story: Story) -> Document:
-    """Everything of a story but its id."""
+    """The document of a story, without its id."""
     return {
         "author_id": story.author_id,
         "state": str(story.state),
@@ -48,8 +48,8 @@ def story_document(story: Story) -> Document:
         "size": story.size,
         "lifetime_ms": story.lifetime // timedelta(milliseconds=1),
         "split": story.split,
-        "choices": _lists(asdict(story.choices)),
-        "words": {**asdict(story.words), "layers": json.dumps(story.words.layers, ensure_ascii=False)},
+        "choices": _lists(asdict(story.settings)),
+        "words": {**asdict(story.overlay), "layers": json.dumps(story.overlay.layers, ensure_ascii=False)},
         "vanishes_at": story.vanishes_at,
         "job": _lists(asdict(story.job)) if story.job else None,
         "reason": story.reason,
@@ -58,8 +58,8 @@ def story_document(story: Story) -> Document:
 
 
 def story_of(document: Document) -> Story:
-    """The story that a document holds."""
-    words = document["words"]
+    """The story of a document."""
+    overlay = document["words"]
     return Story(
         id=document["_id"],
         author_id=document["author_id"],
@@ -69,13 +69,13 @@ def story_of(document: Document) -> Story:
         size=document["size"],
         lifetime=timedelta(milliseconds=document["lifetime_ms"]),
         split=document["split"],
-        choices=StorySettings(**_tuples(document["choices"])),
-        words=Overlay(
-            caption=words["caption"],
-            alt_text=words["alt_text"],
-            captions_track=words["captions_track"],
-            sound=Sound(**words["sound"]) if words["sound"] else None,
-            layers=tuple(json.loads(words["layers"])),
+        settings=StorySettings(**_tuples(document["choices"])),
+        overlay=Overlay(
+            caption=overlay["caption"],
+            alt_text=overlay["alt_text"],
+            captions_track=overlay["captions_track"],
+            sound=Sound(**overlay["sound"]) if overlay["sound"] else None,
+            layers=tuple(json.loads(overlay["layers"])),
         ),
         vanishes_at=document["vanishes_at"],
         job=Job(**_tuples(document["job"])) if document["job"] else None,
@@ -85,13 +85,13 @@ def story_of(document: Document) -> Story:
 
 
 def ended_document(ended: Ended) -> Document:
-    """What remains of a story."""
+    """The document of an ended story."""
     document = asdict(ended)
     return {"_id": document.pop("id"), **document, "how": str(ended.how)}
 
 
 def ended_of(document: Document) -> Ended:
-    """What a document says of an ended story."""
+    """The ended story of a document."""
     return Ended(
         id=document["_id"],
         author_id=document.get("author_id"),
@@ -105,13 +105,16 @@ def ended_of(document: Document) -> Ended:
 
 
 def quota_document(quota: Quota) -> Document:
-    """An author's slots; when the last of them lapses at `lapses_at`, MongoDB drops the document."""
-    slots = {name: [asdict(slot) for slot in slots] for name, slots in quota.named()}
-    return {**slots, "lapses_at": max((slot.until for _, each in quota.named() for slot in each), default=LONG_AGO)}
+    """The document of a quota; a TTL index deletes it at `lapses_at`, when its last slot expires."""
+    slots = {name: [asdict(slot) for slot in slots] for name, slots in quota.by_kind()}
+    return {
+        **slots,
+        "lapses_at": max((slot.until for _, kind_slots in quota.by_kind() for slot in kind_slots), default=LONG_AGO),
+    }
 
 
 def quota_of(document: Document | None) -> Quota:
-    """An author's quota; nobody's document is an empty one."""
+    """The quota of a document; empty without one."""
     if document is None:
         return Quota()
     names = ("drafts", "held", "live", "posted")

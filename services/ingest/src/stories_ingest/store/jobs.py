@@ -1,4 +1,4 @@
-"""Media jobs in MongoDB: they live in their story's document, and are claimed by lease."""
+"""Media jobs in MongoDB: fields of their story's document, claimed with a lease."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ PROCESSING = {"state": str(State.PROCESSING)}
 
 @dataclass(frozen=True, slots=True)
 class MongoJobs:
-    """The media work of all authors."""
+    """The queue of media jobs."""
 
     mongo: Mongo
 
     async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
-        """The job that has waited longest and that nobody holds, leased to this worker."""
+        """The oldest job without an active lease, leased to this worker."""
         document = await self.mongo[STORIES].find_one_and_update(
             _waiting(now),
             {"$set": {"job.worker": worker, "job.lease_until": until}, "$inc": {"job.attempts": 1}},
@@ -31,26 +31,26 @@ class MongoJobs:
         return story_of(document) if document else None
 
     async def renew(self, story_id: str, worker: str, until: datetime, progress: float, parts: Sequence[str]) -> bool:
-        """Go on holding the job; False when it is not this worker's any more."""
+        """Renew the lease; False when this worker no longer holds it."""
         fields = {"job.lease_until": until, "job.progress": progress, "job.parts": list(parts)}
         return await self._update(story_id, worker, {"$set": fields})
 
-    async def hand_back(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
-        """Let another try begin at `until`; an uncounted one is as if it had not been made."""
+    async def release(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
+        """Release the job for a retry at `until`; an uncounted attempt is subtracted."""
         fields: Document = {"$set": {"job.worker": None, "job.lease_until": until, "job.progress": 0.0}}
         if not counted:
             fields["$inc"] = {"job.attempts": -1}
         await self._update(story_id, worker, fields)
 
     async def waiting(self, now: datetime) -> int:
-        """How many jobs nobody holds, counted to 10,000."""
+        """Number of jobs without an active lease, at most 10,000."""
         return await self.mongo[STORIES].count_documents(_waiting(now), limit=10_000)
 
     async def _update(self, story_id: str, worker: str, change: dict[str, Any]) -> bool:
-        mine = {"_id": story_id, **PROCESSING, "job.worker": worker}
-        return (await self.mongo[STORIES].update_one(mine, change)).matched_count > 0
+        own = {"_id": story_id, **PROCESSING, "job.worker": worker}
+        return (await self.mongo[STORIES].update_one(own, change)).matched_count > 0
 
 
 def _waiting(now: datetime) -> Document:
-    """Jobs that nobody holds. A job's lease never ends before its `since`, which is named for the index alone."""
+    """Filter for jobs without an active lease. `since` is only there for the index: no lease ends before it."""
     return {**PROCESSING, "job.since": {"$lte": now}, "job.lease_until": {"$lte": now}}

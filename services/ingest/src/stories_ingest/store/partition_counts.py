@@ -1,4 +1,4 @@
-"""How many partitions topics have had: a document a topic, in it the last time of each number."""
+"""History of partition counts: a document per topic with the last time of each count."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from stories_ingest.store.documents import PARTITION_COUNTS
 
 @dataclass(frozen=True, slots=True)
 class MongoPartitionCounts:
-    """Remembers widths."""
+    """Partition counts in MongoDB."""
 
     mongo: Mongo
 
-    async def note(self, topic: str, width: int, at: datetime) -> None:
-        """The topic has so many partitions now."""
-        await self.mongo[PARTITION_COUNTS].update_one({"_id": topic}, {"$max": {f"last.{width}": at}}, upsert=True)
+    async def record(self, topic: str, count: int, at: datetime) -> None:
+        """Record the current partition count."""
+        await self.mongo[PARTITION_COUNTS].update_one({"_id": topic}, {"$max": {f"last.{count}": at}}, upsert=True)
 
     async def since(self, topic: str, at: datetime) -> Collection[int]:
-        """All numbers of partitions that it has had since then, as far as they were noted."""
+        """All recorded partition counts since `at`."""
         found = await self.mongo[PARTITION_COUNTS].find_one({"_id": topic}) or {}
-        return {int(width) for width, last in found.get("last", {}).items() if last >= at}
+        return {int(count) for count, last in found.get("last", {}).items() if last >= at}

@@ -1,4 +1,4 @@
-"""Folders on this machine's disk that media work is done in."""
+"""Temporary folders of media jobs, and the health of their disk."""
 
 import asyncio
 import os
@@ -14,32 +14,32 @@ from stories_ingest.domain.errors import MachineFault
 
 PREFIX = "stories-media-"
 ABANDONED_AFTER_S = 3600.0
-"""No job takes so long: an older folder is what a killed process left."""
-LEAST_ROOM = 1024 * 1024
+"""No job takes that long: a killed process left an older folder."""
+MIN_FREE_BYTES = 1024 * 1024
 
 
 @dataclass(slots=True)
 class Scratch:
-    """Whether the disk that media work is done on can be used, as the last job and looks since then found it."""
+    """Health of the scratch disk, from the last job and later checks."""
 
     fault: str | None = None
-    room: int = LEAST_ROOM
+    needed_bytes: int = MIN_FREE_BYTES
 
     def failed(self, fault: MachineFault) -> None:
-        """A job has failed for want of it."""
-        self.fault, self.room = f"scratch disk: {fault}", max(LEAST_ROOM, fault.room)
+        """Record that a job failed because of the disk."""
+        self.fault, self.needed_bytes = f"scratch disk: {fault}", max(MIN_FREE_BYTES, fault.needed_bytes)
 
-    async def works(self) -> bool:
-        """Look again: is there as much room as that job needs?"""
+    async def is_usable(self) -> bool:
+        """Whether the disk has the space that the failed job needs; checked again after a fault."""
         if self.fault is not None:
-            self.fault = await asyncio.to_thread(_missing, self.room)
+            self.fault = await asyncio.to_thread(_allocation_error, self.needed_bytes)
         return self.fault is None
 
 
-def _missing(room: int) -> str | None:
+def _allocation_error(needed_bytes: int) -> str | None:
     try:
         with tempfile.TemporaryFile(prefix=PREFIX) as file:
-            os.posix_fallocate(file.fileno(), 0, room)
+            os.posix_fallocate(file.fileno(), 0, needed_bytes)
     except OSError as error:
         return f"scratch disk: {error}"
     return None
@@ -47,7 +47,7 @@ def _missing(room: int) -> str | None:
 
 @asynccontextmanager
 async def work_folder() -> AsyncIterator[Path]:
-    """A folder of one's own, removed afterwards."""
+    """A temporary folder, removed on exit."""
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=PREFIX))
     try:
         yield folder
@@ -56,7 +56,7 @@ async def work_folder() -> AsyncIterator[Path]:
 
 
 async def remove_abandoned() -> int:
-    """Remove folders of processes that were killed; how many there were."""
+    """Remove folders of killed processes; return their number."""
     return await asyncio.to_thread(_remove_abandoned)
 
 

@@ -1,8 +1,8 @@
-"""Stories, what remains of them, and quotas in MongoDB: every verdict of a rule is one transaction."""
+"""Stories, records of ended ones, and quotas in MongoDB: each transition is one transaction."""
 
 import asyncio
 from collections.abc import Callable
-from collections.abc import Collection as Several
+from collections.abc import Collection as Ids
 from dataclasses import dataclass, field
 from datetime import datetime
 from weakref import WeakValueDictionary
@@ -30,13 +30,13 @@ from stories_ingest.store.documents import (
 
 
 class KeyedLock:
-    """One at a time for each name within this process: who would only conflict with another waits a moment instead."""
+    """A lock per name within this process, which avoids transaction conflicts between its requests."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def of(self, name: str) -> asyncio.Lock:
-        """The lane of this name; it lasts while somebody is in it."""
+        """The lock of this name; it exists while it is in use."""
         lock = self._locks.get(name)
         if lock is None:
             lock = self._locks[name] = asyncio.Lock()
@@ -45,78 +45,78 @@ class KeyedLock:
 
 @dataclass(frozen=True, slots=True)
 class MongoStories:
-    """The stories of all authors. What is decided about one author's is decided one by one."""
+    """Story repository. Transactions on stories of one author are serialized."""
 
     mongo: Mongo
     now: Clock
     authors: KeyedLock = field(default_factory=KeyedLock)
-    _glances: DataLoader = field(init=False)
+    _states: DataLoader = field(init=False)
 
     def __post_init__(self) -> None:
-        glances = DataLoader(self.mongo[STORIES], {"state": 1, "posted.revision": 1})
-        object.__setattr__(self, "_glances", glances)
+        states = DataLoader(self.mongo[STORIES], {"state": 1, "posted.revision": 1})
+        object.__setattr__(self, "_states", states)
 
     async def find(self, story_id: str) -> Story | None:
-        """The story, in any state but ended."""
+        """The story, unless it has ended."""
         document = await self.mongo[STORIES].find_one({"_id": story_id})
         return story_of(document) if document else None
 
     async def state(self, story_id: str) -> State | None:
-        """Its state alone, None when it has ended."""
-        document = await self._glances.get(story_id)
+        """Only its state, None when it has ended."""
+        document = await self._states.get(story_id)
         return State(document["state"]) if document else None
 
     async def revision(self, story_id: str) -> int | None:
         """The revision of a live story."""
-        posted = (await self._glances.get(story_id) or {}).get("posted")
+        posted = (await self._states.get(story_id) or {}).get("posted")
         return posted["revision"] if posted else None
 
     async def ended(self, story_id: str) -> Ended | None:
-        """What remains of an ended story."""
+        """The record of an ended story."""
         document = await self.mongo[ENDED].find_one({"_id": story_id})
         return ended_of(document) if document else None
 
-    async def part_ids(self, series_ids: Several[str]) -> dict[str, list[str]]:
+    async def part_ids(self, series_ids: Ids[str]) -> dict[str, list[str]]:
         """The ids of the live parts of each series, in order."""
-        wanted = {"posted.series_id": {"$in": list(series_ids)}}
+        query = {"posted.series_id": {"$in": list(series_ids)}}
         in_order = [("posted.series_id", 1), ("posted.part", 1)]
         found: dict[str, list[str]] = {}
-        async for part in self.mongo[STORIES].find(wanted, {"posted.series_id": 1}, sort=in_order):
+        async for part in self.mongo[STORIES].find(query, {"posted.series_id": 1}, sort=in_order):
             found.setdefault(part["posted"]["series_id"], []).append(part["_id"])
         return found
 
     async def ended_parts(self, series_id: str) -> list[Ended]:
-        """What remains of a series' ended parts."""
+        """The records of a series' ended parts."""
         found = self.mongo[ENDED].find({"series_id": series_id})
         return [ended_of(document) for document in await found.to_list(None)]
 
-    async def of(
+    async def page(
         self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
     ) -> list[Story]:
-        """An author's stories, newest first, those older than the id `before`, without what is over."""
-        wanted: Document = {
+        """An author's stories, newest first, older than the id `before`, without expired ones."""
+        query: Document = {
             "author_id": author_id,
             "posted.expires_at": {"$not": {"$lte": now}},
             "vanishes_at": {"$not": {"$lte": now}},
         }
         if state is not None:
-            wanted["state"] = str(state)
+            query["state"] = str(state)
         if before is not None:
-            wanted["_id"] = {"$lt": before}
-        found = self.mongo[STORIES].find(wanted, sort=[("_id", DESCENDING)], limit=limit)
+            query["_id"] = {"$lt": before}
+        found = self.mongo[STORIES].find(query, sort=[("_id", DESCENDING)], limit=limit)
         return [story_of(document) for document in await found.to_list(None)]
 
     async def quota(self, author_id: str) -> Quota:
-        """The author's quota, lapsed slots included."""
+        """The author's quota, including expired slots."""
         return quota_of(await self.mongo[QUOTAS].find_one({"_id": author_id}))
 
     async def create(self, draft: Story, admit: Callable[[Quota], Quota]) -> None:
-        """Store a draft and what `admit` makes of its author's quota, both or neither; one that is there stays.
+        """Store a draft and the quota that `admit` returns in one transaction; an existing draft is kept.
 
         Raises NoSuchStory for the id of an ended story, and whatever `admit` raises.
         """
 
-        async def verb(session: Session) -> None:
+        async def write(session: Session) -> None:
             if await self.mongo[ENDED].find_one({"_id": draft.id}, {"_id": 1}, session=session):
                 raise NoSuchStory(draft.id)
             if await self.mongo[STORIES].find_one({"_id": draft.id}, {"_id": 1}, session=session):
@@ -126,27 +126,27 @@ class MongoStories:
             await self.mongo[STORIES].insert_one({"_id": draft.id, **story_document(draft)}, session=session)
 
         async with self.authors.of(draft.author_id):
-            await self.mongo.transaction(verb)
+            await self.mongo.transaction(write)
 
-    async def decide(self, story_id: str, rule: Transition) -> StoryChange:
-        """Ask the rule about the case as it stands and write its verdict, all in one transaction.
+    async def transact(self, story_id: str, transition: Transition) -> StoryChange:
+        """Apply the transition to the current snapshot and write its changes in one transaction.
 
-        The rule is asked again when somebody else wrote in between. Raises NoSuchStory, and what the rule raises.
+        The transition is called again after a write conflict. Raises NoSuchStory, and what the transition raises.
         """
 
-        async def verb(session: Session) -> StoryChange:
-            case = await self._case(story_id, session)
-            verdict = rule(case)
-            await self._write(case, verdict, session)
-            return verdict
+        async def write(session: Session) -> StoryChange:
+            snapshot = await self._snapshot(story_id, session)
+            changes = transition(snapshot)
+            await self._write(snapshot, changes, session)
+            return changes
 
         owner = await self.mongo[STORIES].find_one({"_id": story_id}, {"author_id": 1})
         if owner is None:
             raise NoSuchStory(story_id)
         async with self.authors.of(owner["author_id"]):
-            return await self.mongo.transaction(verb)
+            return await self.mongo.transaction(write)
 
-    async def _case(self, story_id: str, session: Session) -> StorySnapshot:
+    async def _snapshot(self, story_id: str, session: Session) -> StorySnapshot:
         document = await self.mongo[STORIES].find_one({"_id": story_id}, session=session)
         if document is None:
             raise NoSuchStory(story_id)
@@ -156,21 +156,21 @@ class MongoStories:
             return StorySnapshot(story, (story,), quota)
         series = {"posted.series_id": story.posted.series_id}
         found = self.mongo[STORIES].find(series, sort=[("posted.part", 1)], session=session)
-        return StorySnapshot(story, tuple(story_of(each) for each in await found.to_list(None)), quota)
+        return StorySnapshot(story, tuple(story_of(part) for part in await found.to_list(None)), quota)
 
-    async def _write(self, case: StorySnapshot, verdict: StoryChange, session: Session) -> None:
-        if not verdict.save and not verdict.end and verdict.quota == case.quota:
+    async def _write(self, snapshot: StorySnapshot, changes: StoryChange, session: Session) -> None:
+        if not changes.upserts and not changes.ended and changes.quota == snapshot.quota:
             return
-        # Written even when it says the same: two verdicts about parts of one series must not pass each other by.
-        await self._write_quota(case.story.author_id, verdict.quota, session)
-        for story in verdict.save:
+        # Written even when unchanged, so that concurrent transactions on parts of one series conflict.
+        await self._write_quota(snapshot.story.author_id, changes.quota, session)
+        for story in changes.upserts:
             fields = story_document(story)
-            if verdict.publish and story.posted is not None:
+            if changes.publish and story.posted is not None:
                 fields["pending"] = pending_mark(story.posted.revision, truncate_to_ms(self.now()))
             await self.mongo[STORIES].update_one({"_id": story.id}, {"$set": fields}, upsert=True, session=session)
-        for ended in verdict.end:
+        for ended in changes.ended:
             document = ended_document(ended)
-            if verdict.publish and ended.how is EndReason.DELETED:
+            if changes.publish and ended.how is EndReason.DELETED:
                 document["pending"] = pending_mark(1, truncate_to_ms(self.now()))
             await self.mongo[STORIES].delete_one({"_id": ended.id}, session=session)
             await self.mongo[ENDED].replace_one({"_id": ended.id}, document, upsert=True, session=session)

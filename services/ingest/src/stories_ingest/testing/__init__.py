@@ -1,1 +1,1 @@
-"""In-memory ports and builders, for tests of ingest and of whoever builds on it."""
+"""In-memory ports, builders and a harness for tests."""

@@ -1,4 +1,4 @@
-"""MP4 files taken apart into boxes, changed as phones and editors leave them, and put together again."""
+"""Parse, edit and write MP4 boxes, to imitate files of phones and editors."""
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -10,19 +10,19 @@ _PARENTS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts"})
 
 @dataclass(slots=True)
 class Box:
-    """A box: its content, or the boxes in it."""
+    """A box: its content, or its child boxes."""
 
     name: bytes
     content: bytes = b""
     inner: list["Box"] = field(default_factory=list)
 
     def __bytes__(self) -> bytes:
-        """As it lies in a file."""
+        """The serialized box."""
         content = b"".join(map(bytes, self.inner)) if self.name in _PARENTS else self.content
         return struct.pack(">I4s", 8 + len(content), self.name) + content
 
     def all(self, name: bytes) -> Iterator["Box"]:
-        """Every box of that name in it, in order."""
+        """All descendants of that name, in order."""
         for box in self.inner:
             if box.name == name:
                 yield box
@@ -30,7 +30,7 @@ class Box:
 
 
 def edited(path: Path, change: Callable[[Box], object]) -> Path:
-    """Change the index of a file, which has to lie behind the media, so that no offset moves. Returns `path`."""
+    """Edit the `moov` box of a file; it must follow `mdat`, so that offsets stay valid. Returns `path`."""
     boxes = parsed(path.read_bytes())
     names = [box.name for box in boxes]
     assert names.index(b"moov") > names.index(b"mdat"), names
@@ -40,7 +40,7 @@ def edited(path: Path, change: Callable[[Box], object]) -> Path:
 
 
 def parsed(content: bytes) -> list[Box]:
-    """The boxes that lie one after the other."""
+    """The boxes of a byte string."""
     boxes, at = [], 0
     while at + 8 <= len(content):
         size, name = struct.unpack_from(">I4s", content, at)
@@ -55,7 +55,7 @@ def parsed(content: bytes) -> list[Box]:
 
 
 def with_edits(path: Path, edits: Sequence[tuple[float, float | None]]) -> Path:
-    """Give every track this edit list: how many seconds of it are shown, from which on; None for a pause."""
+    """Give every track this edit list: (duration, start) in seconds; start None is an empty edit."""
 
     def change(moov: Box) -> None:
         (film_scale,) = struct.unpack_from(">I", next(moov.all(b"mvhd")).content, 12)
@@ -72,12 +72,12 @@ def with_edits(path: Path, edits: Sequence[tuple[float, float | None]]) -> Path:
 
 
 def with_user_data(path: Path, content: bytes) -> Path:
-    """Add what cameras know: place, maker, serial number."""
+    """Add a `udta` box, where cameras write location, maker and serial number."""
     return edited(path, lambda moov: moov.inner.append(Box(b"udta", content)))
 
 
 def in_sample_entry(path: Path, box: Box) -> Path:
-    """Add a box to the description of the first track's samples."""
+    """Add a box to the sample entry of the first track."""
 
     def change(moov: Box) -> None:
         table = next(moov.all(b"stsd"))

@@ -1,4 +1,4 @@
-"""Stories, quotas and media with everything that a test does not care about filled in."""
+"""Builders of stories, quotas and media with defaults; a fake clock and ids."""
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,33 +16,33 @@ BOUNDS = QuotaLimits(drafts=10, live=100, posted_24h=200)
 
 @dataclass(slots=True)
 class FakeClock:
-    """A clock whose hands a test moves."""
+    """A clock that tests advance."""
 
     at: datetime = NOW
 
     def __call__(self) -> datetime:
-        """What time it is."""
+        """The current time."""
         return self.at
 
     def move(self, **by: float) -> None:
-        """Move on, by `seconds=…`, `hours=…`."""
+        """Advance by `seconds=…`, `hours=…`."""
         self.at += timedelta(**by)
 
     async def sleep(self, seconds: float) -> None:
-        """Sleeping moves the hands."""
+        """Advance instead of sleeping."""
         self.move(seconds=seconds)
 
 
 @dataclass(slots=True)
 class SequentialIds:
-    """Ids that are fresh and in order."""
+    """New ids in ascending order; `ids` records them."""
 
-    given: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
 
     def __call__(self) -> str:
-        """The next."""
-        self.given.append(new_id())
-        return self.given[-1]
+        """The next id."""
+        self.ids.append(new_id())
+        return self.ids[-1]
 
 
 def draft(author_id: str = "ann", now: datetime = NOW, **fields: Any) -> Story:
@@ -56,15 +56,15 @@ def draft(author_id: str = "ann", now: datetime = NOW, **fields: Any) -> Story:
         size=1_000,
         lifetime=timedelta(hours=24),
         split=True,
-        choices=StorySettings(),
-        words=Overlay(),
+        settings=StorySettings(),
+        overlay=Overlay(),
         vanishes_at=now + timedelta(hours=1),
     )
     return replace(story, **fields)
 
 
 def processing(author_id: str = "ann", now: datetime = NOW, worker: str | None = None, **fields: Any) -> Story:
-    """A published story, held by a worker if one is named."""
+    """A published story, leased to `worker` if given."""
     lease = now + timedelta(seconds=15) if worker else now
     job = Job(etag="etag", since=now, lease_until=lease, worker=worker, attempts=1 if worker else 0)
     return draft(author_id, now, state=State.PROCESSING, vanishes_at=None, job=job, **fields)
@@ -87,7 +87,7 @@ def media(story_id: str, name: str = "one") -> Media:
 
 
 def part(story_id: str) -> NewPart:
-    """One made part."""
+    """One transcoded part."""
     return NewPart(id=story_id, media=media(story_id), captions_track=None)
 
 

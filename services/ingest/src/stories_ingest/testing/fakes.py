@@ -1,4 +1,4 @@
-"""What lies around the use cases, in memory: the bucket, what is said, and what relays do."""
+"""In-memory fakes of the bucket, publisher, relay and transcoder."""
 
 # ruff: noqa: ASYNC240, ARG002  (small files on a test machine; ports have parameters that fakes do not need)
 
@@ -22,33 +22,32 @@ from stories_ingest.testing.in_memory import MemoryStories
 
 @dataclass(slots=True)
 class MemoryBucket:
-    """A bucket: keys with bytes. While `down`, every call fails as a store that does not answer.
+    """A bucket: keys with bytes. While `down`, every call raises Unavailable.
 
-    The key that is `stuck` cannot be removed. `most_at_once` is how many objects were written, or stories
-    erased, at a time.
+    The key `undeletable` cannot be removed. `max_concurrent` is the maximum number of concurrent writes or erasures.
     """
 
     objects: dict[str, bytes] = field(default_factory=dict)
     down: bool = False
-    stuck: str | None = None
-    at_once: int = 0
-    most_at_once: int = 0
+    undeletable: str | None = None
+    concurrent: int = 0
+    max_concurrent: int = 0
 
     def form(self, key: str, content_type: str, size: int, until: datetime) -> PresignedPost:
-        """A form that nobody checks."""
+        """A form without a signature."""
         return PresignedPost("http://bucket", {"key": key, "Content-Type": content_type, "size": str(size)}, until)
 
     def upload(self, story_id: str, data: bytes = b"media") -> None:
-        """What a client does with the form."""
+        """Upload as a client does with the form."""
         self.objects[staging_key(story_id)] = data
 
     async def etag(self, key: str) -> str | None:
-        """The ETag is what lies there."""
+        """The ETag is the content."""
         self._answer()
         return self.objects[key].decode() if key in self.objects else None
 
     async def fetch(self, key: str, etag: str, path: Path, most: int) -> None:
-        """Download what was published."""
+        """Download the published upload."""
         self._answer()
         if self.objects.get(key) != etag.encode():
             raise MediaRefused("changed")
@@ -64,13 +63,13 @@ class MemoryBucket:
     async def remove(self, *keys: str) -> None:
         """Remove objects."""
         self._answer()
-        if self.stuck in keys:
+        if self.undeletable in keys:
             raise Unavailable("s3")
         for key in keys:
             self.objects.pop(key, None)
 
     async def erase(self, *story_ids: str) -> None:
-        """Remove everything of these stories."""
+        """Remove all objects of these stories."""
         with self._counted():
             await asyncio.sleep(0)
             for story_id in story_ids:
@@ -78,18 +77,18 @@ class MemoryBucket:
                 await self.remove(staging_key(story_id), *of_story)
 
     async def page(self, prefix: str, after: str, limit: int) -> list[str]:
-        """The first keys below a prefix that come after this one."""
+        """The first keys with this prefix after `after`."""
         self._answer()
         return heapq.nsmallest(limit, (key for key in self.objects if key.startswith(prefix) and key > after))
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.concurrent += 1
+        self.max_concurrent = max(self.max_concurrent, self.concurrent)
         try:
             yield
         finally:
-            self.at_once -= 1
+            self.concurrent -= 1
 
     def _answer(self) -> None:
         if self.down:
@@ -98,18 +97,18 @@ class MemoryBucket:
 
 @dataclass(slots=True)
 class MemoryPosition:
-    """How far a walk has come; while `taken_over`, another replica goes on with it."""
+    """The position of a sweep; while `taken_over`, another replica holds its lease."""
 
     position: str = ""
     advances: int = 0
     taken_over: bool = False
 
     async def load(self) -> str:
-        """Where to go on."""
+        """The saved position."""
         return self.position
 
     async def advance(self, position: str) -> bool:
-        """Remember where to go on."""
+        """Save the position."""
         if self.taken_over:
             return False
         self.position, self.advances = position, self.advances + 1
@@ -118,48 +117,48 @@ class MemoryPosition:
 
 @dataclass(slots=True)
 class RecordingPublisher:
-    """What was said and forgotten, in order. While `down`, Kafka does not answer."""
+    """Records events and tombstones, in order. While `down`, every call raises Unavailable."""
 
-    said: list[Event] = field(default_factory=list)
-    forgotten: list[str] = field(default_factory=list)
+    published: list[Event] = field(default_factory=list)
+    tombstones: list[str] = field(default_factory=list)
     down: bool = False
 
     async def publish(self, event: Event) -> None:
-        """Keep what was said."""
+        """Record the event."""
         if self.down:
             raise Unavailable("kafka")
-        self.said.append(event)
+        self.published.append(event)
 
     async def publish_tombstone(self, event: type[Event], key: str) -> None:
-        """Keep what was forgotten."""
+        """Record the tombstone."""
         if self.down:
             raise Unavailable("kafka")
-        self.forgotten.append(f"{event.topic}/{key}")
+        self.tombstones.append(f"{event.topic}/{key}")
 
 
 @dataclass(slots=True)
 class MemoryRelay:
-    """Says marks into a list of ids, when asked."""
+    """Records the ids of published documents."""
 
     stories: MemoryStories
-    said: list[str] = field(default_factory=list)
+    published: list[str] = field(default_factory=list)
     down: bool = False
 
     def wake(self) -> None:
-        """Nobody sleeps here."""
+        """Do nothing: tests publish explicitly."""
 
     async def publish_now(self, _id: object) -> None:
-        """Say one mark."""
+        """Publish one pending event."""
         if self.down:
             raise Unavailable("kafka")
         if _id in self.stories.pending:
             self.stories.pending.discard(str(_id))
-            self.said.append(str(_id))
+            self.published.append(str(_id))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadePart:
-    """A piece as the media work makes it."""
+    """An output part of the transcoder."""
 
     path: Path
     poster_path: Path
@@ -176,10 +175,10 @@ class MadePart:
 
 @dataclass(slots=True)
 class FakeTranscoder:
-    """A maker of media: so many parts, or a refusal, after whatever `before` does."""
+    """A transcoder that calls `before`, then writes `parts` parts or refuses with `rejection`."""
 
     parts: int = 1
-    refusal: str | None = None
+    rejection: str | None = None
     before: Callable[[], object] = lambda: None
 
     async def __call__(
@@ -188,8 +187,8 @@ class FakeTranscoder:
         """Write the parts."""
         self.before()
         progress(0.5)
-        if self.refusal:
-            raise MediaRefused(self.refusal)
+        if self.rejection:
+            raise MediaRefused(self.rejection)
         made = []
         for number in range(self.parts):
             path, poster = into / f"{number}.mp4", into / f"{number}.jpg"
@@ -201,6 +200,6 @@ class FakeTranscoder:
 
 @asynccontextmanager
 async def folder() -> AsyncIterator[Path]:
-    """A folder of one's own."""
+    """A temporary folder."""
     with TemporaryDirectory() as name:
         yield Path(name)

@@ -1,4 +1,4 @@
-"""Ingest on real servers, for tests: the whole application in this process, its authors, its bucket and topics."""
+"""Ingest on real servers, for tests: the application in this process, its authors, bucket and topics."""
 
 import asyncio
 import io
@@ -26,31 +26,31 @@ def photo(width: int = 320, height: int = 480, color: str = "teal") -> bytes:
     return file.getvalue()
 
 
-async def eventually(look: Callable[[], Awaitable[Any]], within: float = 15.0) -> Any:
-    """What `look` finds, as soon as it finds something; AssertionErrors count as nothing found yet."""
-    deadline = time.monotonic() + within
+async def eventually(probe: Callable[[], Awaitable[Any]], timeout_s: float = 15.0) -> Any:
+    """Poll `probe` until its result is truthy and return that; an AssertionError counts as falsy."""
+    deadline = time.monotonic() + timeout_s
     while True:
         try:
-            if found := await look():
+            if found := await probe():
                 return found
         except AssertionError:
             if time.monotonic() > deadline:
                 raise
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "timed out"
         await asyncio.sleep(0.05)
 
 
 @dataclass
 class Author:
-    """A user who calls ingest."""
+    """A user of the HTTP API."""
 
     http: httpx.AsyncClient
     user_id: str
 
     async def create(self, media: bytes = b"", content_type: str = "image/jpeg", **body: Any) -> httpx.Response:
         headers = {"Idempotency-Key": body.pop("key")} if "key" in body else {}
-        asked = {"media": {"content_type": content_type, "size": len(media) or 100}, **body}
-        return await self.http.post("/v1/stories", json=asked, headers=headers)
+        request = {"media": {"content_type": content_type, "size": len(media) or 100}, **body}
+        return await self.http.post("/v1/stories", json=request, headers=headers)
 
     async def drafted(self, media: bytes, content_type: str = "image/jpeg", **body: Any) -> dict[str, Any]:
         """A draft whose media is uploaded."""
@@ -81,14 +81,14 @@ class Author:
 
 
 async def upload(form: dict[str, Any], media: bytes) -> httpx.Response:
-    """What a client does with an upload form."""
+    """Upload with a presigned form."""
     async with httpx.AsyncClient() as client:
         return await client.request(form["method"], form["url"], data=form["fields"], files={"file": ("f", media)})
 
 
 @dataclass
 class Ingest:
-    """A running ingest and what lies around it."""
+    """A running replica of ingest with clients for its servers."""
 
     realm: Any
     settings: IngestSettings
@@ -114,7 +114,7 @@ class Ingest:
     async def keys(self, prefix: str = "") -> list[str]:
         return [found.key async for found in self.objects.walk(prefix)]
 
-    async def said(self, topic: str) -> list[tuple[str, dict[str, Any] | None, dict[str, str]]]:
+    async def topic_records(self, topic: str) -> list[tuple[str, dict[str, Any] | None, dict[str, str]]]:
         """Every record of a topic: key, value (None for a tombstone), headers."""
         return [
             (
@@ -126,31 +126,31 @@ class Ingest:
         ]
 
     async def records(self, topic: str, key: str | None = None) -> list[Any]:
-        """Every record of a topic, or those of a key, as the client gives them, in the order of their times."""
+        """The consumed records of a topic, or of one key, ordered by timestamp."""
         name = self.realm.prefix + topic
         consumer = AIOKafkaConsumer(bootstrap_servers=self.realm["KAFKA_BOOTSTRAP_SERVERS"])
         await consumer.start()
         try:
-            cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001  (no public way asks the broker anew)
-            partitions = [TopicPartition(name, each) for each in cluster.partitions_for_topic(name) or ()]
+            cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001  (there is no public way to refresh the metadata)
+            partitions = [TopicPartition(name, partition) for partition in cluster.partitions_for_topic(name) or ()]
             ends = await consumer.end_offsets(partitions)
             consumer.assign(partitions)
             await consumer.seek_to_beginning()
             records = []
-            while any([await consumer.position(each) < ends[each] for each in partitions]):
-                for some in (await consumer.getmany(timeout_ms=200)).values():
-                    records += some
+            while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
+                for batch in (await consumer.getmany(timeout_ms=200)).values():
+                    records += batch
         finally:
             await consumer.stop()
         found = sorted(records, key=lambda record: record.timestamp)
         return [record for record in found if key is None or (record.key or b"").decode() == key]
 
-    async def of(self, topic: str, story_id: str) -> list[dict[str, Any] | None]:
-        """What a topic says of one story (or user), in order."""
-        return [value for key, value, _ in await self.said(topic) if key == story_id]
+    async def events_of(self, topic: str, story_id: str) -> list[dict[str, Any] | None]:
+        """The values of a topic for one story (or user), in order."""
+        return [value for key, value, _ in await self.topic_records(topic) if key == story_id]
 
-    async def tell(self, topic: str, key: str, value: dict[str, Any] | None, **headers: str) -> None:
-        """Say something as a producer of one's own."""
+    async def produce(self, topic: str, key: str, value: dict[str, Any] | None, **headers: str) -> None:
+        """Produce one record as an external producer."""
         producer = AIOKafkaProducer(bootstrap_servers=self.realm["KAFKA_BOOTSTRAP_SERVERS"])
         await producer.start()
         try:
@@ -162,15 +162,15 @@ class Ingest:
 
 
 def settings_of(realm: Any, **changed: Any) -> IngestSettings:
-    given = {name.lower(): value for name, value in realm.items()}
-    return IngestSettings(**{"limit_create": 10_000, "limit_writes": 10_000, **given, **changed})
+    values = {name.lower(): value for name, value in realm.items()}
+    return IngestSettings(**{"limit_create": 10_000, "limit_writes": 10_000, **values, **changed})
 
 
 @asynccontextmanager
 async def running(
     realm: Any, sweep_every: timedelta = SWEEP_EVERY, *, prepare: bool = True, **changed: Any
 ) -> AsyncIterator[Ingest]:
-    """One replica of ingest; `prepare` makes topics, bucket and indexes first."""
+    """One replica of ingest; `prepare` creates topics, bucket and indexes first."""
     settings = settings_of(realm, **changed)
     if prepare:
         await init(settings)
@@ -184,7 +184,7 @@ async def running(
     ):
         ingest = Ingest(realm, settings, app, http, objects, mongo, transport)
         try:
-            await eventually(ingest.ready, within=60)
+            await eventually(ingest.ready, timeout_s=60)
             yield ingest
         finally:
             objects.close()

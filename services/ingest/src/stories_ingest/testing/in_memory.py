@@ -1,4 +1,4 @@
-"""Stories, jobs and marks in memory: the same contract as MongoDB's, one verdict at a time."""
+"""In-memory repositories with the same contract as the MongoDB ones."""
 
 from collections.abc import Callable, Collection, Sequence
 from copy import deepcopy
@@ -14,27 +14,27 @@ from stories_ingest.domain.transitions import StoryChange, StorySnapshot, Transi
 
 @dataclass(slots=True)
 class MemoryStories:
-    """Every store port of ingest; `pending` are the ids that are marked to be said."""
+    """All repositories of ingest; `pending` are the ids with pending events."""
 
     stories: dict[str, Story] = field(default_factory=dict)
     endings: dict[str, Ended] = field(default_factory=dict)
     quotas: dict[str, Quota] = field(default_factory=dict)
     pending: set[str] = field(default_factory=set)
-    again: dict[str, datetime] = field(default_factory=dict)
+    rechecks: dict[str, datetime] = field(default_factory=dict)
     erased_users: dict[str, tuple[datetime, datetime | None]] = field(default_factory=dict)
-    turns: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    leases: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     positions: dict[str, str] = field(default_factory=dict)
 
     def add(self, *stories: Story) -> None:
-        """Put stories there as if they had come so far."""
+        """Insert stories in any state."""
         self.stories |= {story.id: story for story in stories}
 
     async def find(self, story_id: str) -> Story | None:
-        """The story, in any state but ended."""
+        """The story, unless it has ended."""
         return self.stories.get(story_id)
 
     async def state(self, story_id: str) -> State | None:
-        """Its state alone."""
+        """Only its state."""
         story = self.stories.get(story_id)
         return story.state if story else None
 
@@ -44,7 +44,7 @@ class MemoryStories:
         return story.posted.revision if story and story.posted else None
 
     async def ended(self, story_id: str) -> Ended | None:
-        """What remains of an ended story."""
+        """The record of an ended story."""
         return self.endings.get(story_id)
 
     async def parts(self, series_id: str) -> list[Story]:
@@ -58,10 +58,10 @@ class MemoryStories:
         return {series_id: ids for series_id, ids in found.items() if ids}
 
     async def ended_parts(self, series_id: str) -> list[Ended]:
-        """What remains of a series' ended parts."""
+        """The records of a series' ended parts."""
         return [ended for ended in self.endings.values() if ended.series_id == series_id]
 
-    async def of(
+    async def page(
         self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
     ) -> list[Story]:
         """An author's stories, newest first."""
@@ -69,7 +69,7 @@ class MemoryStories:
             story
             for story in self.stories.values()
             if story.author_id == author_id
-            and not story.over(now)
+            and not story.is_over(now)
             and (state is None or story.state is state)
             and (before is None or story.id < before)
         ]
@@ -80,36 +80,36 @@ class MemoryStories:
         return self.quotas.get(author_id, Quota())
 
     async def create(self, draft: Story, admit: Callable[[Quota], Quota]) -> None:
-        """Store a draft; one that is there stays."""
+        """Store a draft; an existing one is kept."""
         if draft.id in self.endings:
             raise NoSuchStory(draft.id)
         if draft.id not in self.stories:
             self.quotas[draft.author_id] = admit(await self.quota(draft.author_id))
             self.stories[draft.id] = draft
 
-    async def decide(self, story_id: str, rule: Transition) -> StoryChange:
-        """Ask the rule and write its verdict."""
+    async def transact(self, story_id: str, transition: Transition) -> StoryChange:
+        """Apply the transition and write its changes."""
         story = self.stories.get(story_id)
         if story is None:
             raise NoSuchStory(story_id)
         series_id = story.posted.series_id if story.posted else None
         parts = tuple(await self.parts(series_id)) if series_id else (story,)
-        verdict = rule(StorySnapshot(story, parts, await self.quota(story.author_id)))
-        self.quotas[story.author_id] = verdict.quota
-        for saved in verdict.save:
+        changes = transition(StorySnapshot(story, parts, await self.quota(story.author_id)))
+        self.quotas[story.author_id] = changes.quota
+        for saved in changes.upserts:
             self.stories[saved.id] = deepcopy(saved)
-            if verdict.publish and saved.posted is not None:
+            if changes.publish and saved.posted is not None:
                 self.pending.add(saved.id)
-        for ended in verdict.end:
+        for ended in changes.ended:
             self.stories.pop(ended.id, None)
             self.endings[ended.id] = ended
             self.pending.discard(ended.id)
-            if verdict.publish and ended.how is EndReason.DELETED:
+            if changes.publish and ended.how is EndReason.DELETED:
                 self.pending.add(ended.id)
-        return verdict
+        return changes
 
     async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
-        """The job that has waited longest and that nobody holds."""
+        """The oldest job without an active lease."""
         waiting = [story for story in self.stories.values() if story.job and story.job.lease_until <= now]
         if not waiting:
             return None
@@ -120,7 +120,7 @@ class MemoryStories:
         return self.stories[story.id]
 
     async def renew(self, story_id: str, worker: str, until: datetime, progress: float, parts: Sequence[str]) -> bool:
-        """Go on holding the job."""
+        """Renew the lease."""
         story = self.stories.get(story_id)
         if story is None or story.job is None or story.job.worker != worker:
             return False
@@ -128,8 +128,8 @@ class MemoryStories:
         self.stories[story_id] = replace(story, job=job)
         return True
 
-    async def hand_back(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
-        """Let another try begin at `until`."""
+    async def release(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
+        """Release the job for a retry at `until`."""
         story = self.stories.get(story_id)
         if story is not None and story.job is not None and story.job.worker == worker:
             attempts = story.job.attempts - (0 if counted else 1)
@@ -137,95 +137,101 @@ class MemoryStories:
             self.stories[story_id] = replace(story, job=job)
 
     async def waiting(self, now: datetime) -> int:
-        """How many jobs nobody holds."""
+        """Number of jobs without an active lease."""
         return sum(story.job is not None and story.job.lease_until <= now for story in self.stories.values())
 
-    async def vanishing(self, now: datetime, limit: int) -> list[str]:
-        """Drafts and refused stories whose time is over."""
+    async def discardable(self, now: datetime, limit: int) -> list[str]:
+        """Ids of drafts and refused stories whose `vanishes_at` has passed."""
         over = [story.id for story in self.stories.values() if story.vanishes_at and story.vanishes_at <= now]
         return over[:limit]
 
-    async def unheard_of(self, before: datetime, limit: int) -> list[str]:
-        """Live stories whose time was over before then."""
+    async def missed_expiries(self, before: datetime, limit: int) -> list[str]:
+        """Ids of live stories that should have expired before `before`."""
         over = [story.id for story in self.stories.values() if story.posted and story.posted.expires_at <= before]
         return over[:limit]
 
-    async def erased(self, story_id: str, at: datetime, again_at: datetime) -> None:
-        """Note an erasure."""
+    async def record_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
+        """Record an erasure."""
         if story_id in self.endings:
             self.endings[story_id] = replace(self.endings[story_id], erased_at=at)
-            self.again[story_id] = again_at
+            self.rechecks[story_id] = recheck_at
 
-    async def to_look_at_again(self, now: datetime, limit: int) -> list[str]:
-        """Ended stories whose objects are to be erased a second time."""
-        return [story_id for story_id, at in self.again.items() if at <= now][:limit]
+    async def due_rechecks(self, now: datetime, limit: int) -> list[str]:
+        """Ids of ended stories whose second erasure is due."""
+        return [story_id for story_id, at in self.rechecks.items() if at <= now][:limit]
 
-    async def looked_again(self, story_id: str) -> None:
-        """Its second look is done."""
-        self.again.pop(story_id, None)
+    async def clear_recheck(self, story_id: str) -> None:
+        """Record that the second erasure is done."""
+        self.rechecks.pop(story_id, None)
 
-    async def accounts_to_look_at_again(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
-        """Erased users to look at again."""
-        due = [(user, at) for user, (at, again_at) in self.erased_users.items() if again_at and again_at <= now]
+    async def due_account_rechecks(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
+        """Erased users whose second erasure is due."""
+        due = [(user, at) for user, (at, recheck_at) in self.erased_users.items() if recheck_at and recheck_at <= now]
         return due[:limit]
 
-    async def account_looked_at_again(self, user_id: str, until: datetime) -> None:
-        """Its second look is done."""
-        at, again_at = self.erased_users[user_id]
-        if again_at is not None and again_at <= until:
+    async def clear_account_recheck(self, user_id: str, until: datetime) -> None:
+        """Record that the second erasure is done."""
+        at, recheck_at = self.erased_users[user_id]
+        if recheck_at is not None and recheck_at <= until:
             self.erased_users[user_id] = (at, None)
 
-    async def mark_erased(self, user_id: str, at: datetime, marked_at: datetime, again_at: datetime) -> None:  # noqa: ARG002
-        """Note until when what a user had is to be erased."""
+    async def record_account_erasure(
+        self,
+        user_id: str,
+        at: datetime,
+        marked_at: datetime,  # noqa: ARG002
+        recheck_at: datetime,
+    ) -> None:
+        """Record until when a user's data must be erased."""
         before = self.erased_users.get(user_id, (at, None))[0]
-        self.erased_users[user_id] = (max(at, before), again_at)
+        self.erased_users[user_id] = (max(at, before), recheck_at)
 
-    async def made_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
-        """Ids of a user's stories created not later than `at`."""
-        mine = [story.id for story in self.stories.values() if story.author_id == user_id and story.created_at <= at]
-        return mine[:limit]
+    async def created_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
+        """Ids of a user's stories created no later than `at`."""
+        own = [story.id for story in self.stories.values() if story.author_id == user_id and story.created_at <= at]
+        return own[:limit]
 
     async def unerased(self, user_id: str, at: datetime, limit: int) -> list[str]:
         """Ids of a user's ended stories whose media are not yet erased."""
         return [ended.id for ended in self._ended_until(user_id, at) if ended.erased_at is None][:limit]
 
-    async def forget(self, user_id: str, at: datetime) -> None:
-        """Drop a user's quota of before, and the name on ended stories that have been said."""
-        self.quotas[user_id] = (await self.quota(user_id)).forget(at)
+    async def delete_user_records(self, user_id: str, at: datetime) -> None:
+        """Delete a user's quota until `at`, and the author id of ended stories that are published."""
+        self.quotas[user_id] = (await self.quota(user_id)).posted_after(at)
         for ended in self._ended_until(user_id, at):
             if ended.id not in self.pending:
                 self.endings[ended.id] = replace(ended, author_id=None)
 
     def _ended_until(self, user_id: str, at: datetime) -> list[Ended]:
-        mine = [ended for ended in self.endings.values() if ended.author_id == user_id]
-        return [ended for ended in mine if ended.by == "erasure" or ended.at <= at]
+        own = [ended for ended in self.endings.values() if ended.author_id == user_id]
+        return [ended for ended in own if ended.by == "erasure" or ended.at <= at]
 
-    async def uploads_wanted(self, keys: Collection[str]) -> set[str]:
-        """Those of the staging keys whose stories are drafts or being processed."""
-        making = {story.id for story in self.stories.values() if story.state in (State.DRAFT, State.PROCESSING)}
-        return {key for key in keys if story_of(key) in making}
+    async def referenced_uploads(self, keys: Collection[str]) -> set[str]:
+        """The staging keys whose stories are drafts or in processing."""
+        unfinished = {story.id for story in self.stories.values() if story.state in (State.DRAFT, State.PROCESSING)}
+        return {key for key in keys if story_of(key) in unfinished}
 
-    async def rightful(self, keys: Collection[str]) -> set[str]:
-        """Those of the final keys that a live story shows or a running job may be writing."""
-        shown = {key for story in self.stories.values() if story.posted for key in story.posted.media.keys}
-        running = {each for story in self.stories.values() if story.job for each in (story.id, *story.job.parts)}
-        return {key for key in keys if key in shown or story_of(key) in running}
+    async def referenced_keys(self, keys: Collection[str]) -> set[str]:
+        """The final keys that a live story references or a running job may be writing."""
+        referenced = {key for story in self.stories.values() if story.posted for key in story.posted.media.keys}
+        running = {folder for story in self.stories.values() if story.job for folder in (story.id, *story.job.parts)}
+        return {key for key in keys if key in referenced or story_of(key) in running}
 
-    async def take(self, name: str, holder: str, now: datetime, hold: timedelta) -> bool:
-        """Whether it is this holder's turn."""
-        current, until = self.turns.get(name, (holder, now))
+    async def acquire(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
+        """Take or renew the lease; False when another holder has it."""
+        current, until = self.leases.get(name, (holder, now))
         if current != holder and until > now:
             return False
-        self.turns[name] = (holder, now + hold)
+        self.leases[name] = (holder, now + ttl)
         return True
 
     async def position(self, name: str) -> str:
-        """Where the work goes on."""
+        """The saved position."""
         return self.positions.get(name, "")
 
     async def advance(self, name: str, holder: str, position: str, until: datetime) -> bool:
-        """Remember where the work goes on."""
-        if self.turns.get(name, (None,))[0] != holder:
+        """Save the position."""
+        if self.leases.get(name, (None,))[0] != holder:
             return False
-        self.turns[name], self.positions[name] = (holder, until), position
+        self.leases[name], self.positions[name] = (holder, until), position
         return True

@@ -1,4 +1,4 @@
-"""Real clips and photos to show and to try the system with, made on the spot: moving pictures, a tone, GPS and all."""
+"""Generate sample clips and photos with a test card, a tone and GPS metadata."""
 
 import os
 from collections.abc import Iterator
@@ -52,11 +52,11 @@ def sample_clip(
     phone: bool = False,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """Write a clip of a test card and a tone; the ending of `path` chooses the container (mp4, mov, webm, mkv).
+    """Write a clip of a test card and a tone; the suffix of `path` selects the container (mp4, mov, webm, mkv).
 
-    `rotation` in degrees clockwise as it is to be displayed; `key_seconds` between key pictures; it fades in after
-    `dark_seconds`; `uneven` drops every third picture; `deep` makes ten bits of HLG; `phone` adds what phones add:
-    place and model, a timecode track and a chapter track. Returns `path`.
+    `rotation` is the clockwise display rotation in degrees; `key_seconds` the key frame interval; it fades in after
+    `dark_seconds`; `uneven` drops every third frame; `deep` writes 10-bit HLG; `phone` adds what phones add:
+    location and model, a timecode track and a chapter track. Returns `path`.
     """
     options = dict(container_options or {})
     if phone:
@@ -88,15 +88,15 @@ def sample_clip(
                 container.mux(picture.encode(frame))
             container.mux(picture.encode(None))
             if sound is not None:
-                for heard in _tone(audio_seconds or seconds, sound):
-                    container.mux(sound.encode(heard))
+                for samples in _tone(audio_seconds or seconds, sound):
+                    container.mux(sound.encode(samples))
                 container.mux(sound.encode(None))
 
-    # Started by root, the AV1 encoder gives the calling thread the highest real-time priority, and whatever that thread
-    # starts inherits it: a server started later would starve the machine. A thread of its own takes it to the grave.
+    # As root, the AV1 encoder sets the highest real-time priority on the calling thread, and child processes inherit
+    # it: a server started later would starve the machine. So it gets a thread of its own.
     if codec == "av1":
-        with ThreadPoolExecutor(1) as apart:
-            apart.submit(write).result()
+        with ThreadPoolExecutor(1) as executor:
+            executor.submit(write).result()
     else:
         write()
     return path
@@ -105,7 +105,9 @@ def sample_clip(
 def sample_photo(
     path: Path, *, width: int = 1200, height: int = 800, mode: str = "RGB", orientation: int = 1, icc: bytes = b""
 ) -> Path:
-    """Write a photo with place and camera in its EXIF; the ending of `path` chooses the format. Returns `path`.
+    """Write a photo with location and camera in its EXIF; the suffix of `path` selects the format.
+
+    Returns `path`.
 
     A red square marks its upper left corner as stored. HEIC takes its orientation from the EXIF too.
     """
@@ -134,7 +136,7 @@ def _exif(orientation: int) -> bytes:
 def _picture_stream(container: OutputContainer, codec: Codec, fps: int, key_seconds: float, deep: bool) -> VideoStream:
     name, options = _ENCODERS[codec]
     if codec == "av1":
-        os.environ.setdefault("SVT_LOG", "1")  # it greets on standard error otherwise
+        os.environ.setdefault("SVT_LOG", "1")  # it logs a banner to standard error otherwise
     stream = container.add_stream(name, rate=fps, options=options)
     assert isinstance(stream, VideoStream)
     context = stream.codec_context

@@ -1,4 +1,4 @@
-"""Clips as phones, browsers and editors write them, small and short."""
+"""Small clips as phones, browsers and editors write them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from stories_ingest.testing.samples import sample_clip
 
 PLACE = "52.5163 N 13.3777 E"
-"""A place that lies in the metadata of these files, and must not in what is made of them."""
+"""A location in the metadata of these files, which must not be in the output."""
 _ONE = 1 << 16
 MIRRORED = (-_ONE, 0, 0, 0, _ONE, 0, 0, 0, 1 << 30)
 MIRRORED_PORTRAIT = (0, _ONE, 0, _ONE, 0, 0, 0, 0, 1 << 30)
@@ -26,14 +26,14 @@ Write = Callable[[OutputContainer], Sequence[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """One picture track to write: a card whose left half is red, the other blue, with a stripe that moves."""
+    """One video track: the left half is red, the right one blue, with a moving stripe."""
 
     codec: str = "libx264"
     options: tuple[tuple[str, str], ...] = (("preset", "ultrafast"),)
     size: tuple[int, int] = (96, 64)
     fps: int = 30
     frames: int = 30
-    times: tuple[int, ...] | None = None  # in milliseconds, instead of even ones
+    times: tuple[int, ...] | None = None  # in milliseconds, instead of even intervals
     pixels: str = "yuv420p"
     gop: int = 15
     bframes: int = 0
@@ -47,7 +47,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tone:
-    """One sound track to write."""
+    """One audio track."""
 
     codec: str = "aac"
     rate: int = 48_000
@@ -82,7 +82,7 @@ def clip(
 
 
 def empty_track(path: Path) -> Path:
-    """A sound track that was opened, and into which nothing was ever written."""
+    """A clip with an audio track without samples."""
     with av.open(str(path), "w") as container:
         stream = _added(container, Picture())
         container.add_stream("aac", rate=48_000, layout="stereo")
@@ -93,7 +93,7 @@ def empty_track(path: Path) -> Path:
 
 
 def covered(path: Path) -> Path:
-    """A clip with a cover, as music players and shops add it."""
+    """A clip with an attached cover picture."""
     with av.open(str(path), "w") as container:
         stream = _added(container, Picture())
         cover = container.add_stream("mjpeg", rate=1)
@@ -111,7 +111,7 @@ def covered(path: Path) -> Path:
 
 
 def moved(path: Path, by_s: float, **how: Any) -> Path:
-    """A clip whose time begins elsewhere than at zero."""
+    """A clip whose timestamps do not start at zero."""
     whole = sample_clip(path.with_name("whole.mp4"), 1, width=96, height=64, **how)
     with av.open(str(whole)) as old, av.open(str(path), "w") as new:
         streams = {stream.index: new.add_stream_from_template(stream, opaque=True) for stream in old.streams}
@@ -125,7 +125,7 @@ def moved(path: Path, by_s: float, **how: Any) -> Path:
 
 
 def cut_off(path: Path, share: float, *, zeros: bool = False) -> Path:
-    """Only a part of a file; the rest is missing, or was never written."""
+    """Truncate a file, or fill the rest with zeros."""
     content = path.read_bytes()
     kept = content[: int(len(content) * share)]
     path.write_bytes(kept + bytes(len(content) - len(kept) if zeros else 0))

@@ -1,4 +1,4 @@
-"""Photos as phones, browsers and editors write them. Each has a red upper left quarter as it is meant to be seen."""
+"""Photos as phones, browsers and editors write them. Each displays a red upper left quarter."""
 
 import io
 import struct
@@ -10,9 +10,9 @@ from typing import Any
 from PIL import Image, ImageCms, ImageDraw
 
 PLACE = b"52.5163 N 13.3777 E"
-"""A place that lies in the metadata of these files, and must not in what is made of them."""
+"""A location in the metadata of these files, which must not be in the output."""
 RED = (220, 20, 20)
-# What undoes each orientation, so that the file says it and the picture is upright.
+# The inverse of each orientation, so that the displayed image is upright.
 _STORED = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -25,14 +25,14 @@ _STORED = {
 
 
 def card(mode: str = "RGB", size: tuple[int, int] = (96, 64)) -> Image.Image:
-    """Grey, with the red quarter."""
+    """A grey image with a red upper left quarter."""
     image = Image.new("RGB", size, (128, 128, 128))
     ImageDraw.Draw(image).rectangle((0, 0, size[0] // 2 - 1, size[1] // 2 - 1), fill=RED)
     return image.convert(mode)
 
 
 def photo(path: Path, mode: str = "RGB", orientation: int = 1, **options: Any) -> Path:
-    """Write the card in the format of `path`'s ending; it lies in the file turned as a camera was. Returns `path`."""
+    """Write the card in the format of `path`'s suffix, stored with this orientation. Returns `path`."""
     image = card(mode)
     if orientation in _STORED:
         image = image.transpose(_STORED[orientation])
@@ -47,7 +47,7 @@ def photo(path: Path, mode: str = "RGB", orientation: int = 1, **options: Any) -
 
 
 def exif(orientation: int, more: bytes = b"") -> bytes:
-    """EXIF with a camera, a place and an orientation; `more` is what its maker adds."""
+    """EXIF with a camera, a location and an orientation; `more` is the maker note."""
     tags = Image.Exif()
     tags[0x010F], tags[0x0110], tags[0x0112] = "Apple", PLACE.decode(), orientation
     tags.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.0), 3: "E", 4: (13.0, 24.0, 18.0)})
@@ -67,13 +67,13 @@ def malformed_exif(orientation: int) -> bytes:
 
 
 def tailed(path: Path, tail: bytes) -> Path:
-    """With something behind the picture. Returns `path`."""
+    """Append bytes to the file. Returns `path`."""
     path.write_bytes(path.read_bytes() + tail)
     return path
 
 
 def in_app_segment(path: Path, marker: int, content: bytes) -> Path:
-    """A JPEG with one more segment behind its beginning. Returns `path`."""
+    """Insert a segment after the start of a JPEG. Returns `path`."""
     data = path.read_bytes()
     segment = struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
     path.write_bytes(data[:2] + segment + data[2:])
@@ -81,30 +81,30 @@ def in_app_segment(path: Path, marker: int, content: bytes) -> Path:
 
 
 def moving(path: Path) -> Path:
-    """The card, then something else. Returns `path`."""
+    """An animation that starts with the card. Returns `path`."""
     others = [Image.new("RGB", (96, 64), colour) for colour in ("blue", "green")]
     card().save(path, save_all=True, append_images=others, duration=100)
     return path
 
 
 def several(path: Path, size: tuple[int, int] = (24, 16)) -> Path:
-    """A JPEG of several pictures: a gain map, a second eye. Returns `path`."""
+    """A JPEG with several images, as with a gain map or stereo. Returns `path`."""
     card().save(path, format="MPO", save_all=True, append_images=[Image.new("RGB", size, "blue")])
     return path
 
 
 def burst(path: Path) -> Path:
-    """A HEIF of several pictures, the first of which is the primary one. Returns `path`."""
+    """A HEIF with several images; the first is the primary one. Returns `path`."""
     import pillow_heif
 
-    held = pillow_heif.from_pillow(card())
-    held.add_from_pillow(Image.new("RGB", (96, 64), "blue"))
-    held.save(path)
+    heif = pillow_heif.from_pillow(card())
+    heif.add_from_pillow(Image.new("RGB", (96, 64), "blue"))
+    heif.save(path)
     return path
 
 
 def raw_png(path: Path, depth: int, colour: int, row: Callable[[int], bytes], *chunks: bytes) -> Path:
-    """A PNG of 96 x 64 as Pillow does not write it. Returns `path`."""
+    """A PNG of 96 x 64 that Pillow cannot write. Returns `path`."""
     header = struct.pack(">IIBBBBB", 96, 64, depth, colour, 0, 0, 0)
     rows = b"".join(b"\0" + row(y) for y in range(64))
     body = [chunk(b"IHDR", header), *chunks, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]

@@ -1,1 +1,1 @@
-"""What ingest does: one verb each, with the ports that it needs. No I/O of their own."""
+"""Use cases of ingest and their ports. They do no I/O of their own."""

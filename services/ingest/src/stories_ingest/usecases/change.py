@@ -1,4 +1,4 @@
-"""Changing who may see a story and what may be done with it."""
+"""Change a story's settings."""
 
 import asyncio
 from collections.abc import Mapping
@@ -24,19 +24,19 @@ class ChangeStory:
     posted: OutboxRelay
     now: Clock
 
-    async def __call__(self, asker: Requester, story_id: str, changes: Mapping[str, Any]) -> StoryWithParts:
-        """The story as changed; a change of who may see or comment is said in Kafka by then.
+    async def __call__(self, requester: Requester, story_id: str, changes: Mapping[str, Any]) -> StoryWithParts:
+        """Return the changed story; a change of an access field is published before this returns.
 
-        Raises NoSuchStory, WrongState, and Unavailable("kafka") with the change standing.
+        Raises NoSuchStory, WrongState, and Unavailable("kafka"), after which the change is kept.
         """
 
-        def rule(case: StorySnapshot) -> StoryChange:
-            if not asker.owns(case.story.author_id):
+        def transition(snapshot: StorySnapshot) -> StoryChange:
+            if not requester.owns(snapshot.story.author_id):
                 raise NoSuchStory(story_id)
-            return transitions.change(case, lambda choices: replace(choices, **changes), self.now())
+            return transitions.change(snapshot, lambda settings: replace(settings, **changes), self.now())
 
-        await self.stories.decide(story_id, rule)
-        own = await self.read(asker, story_id)
+        await self.stories.transact(story_id, transition)
+        own = await self.read(requester, story_id)
         if ACCESS_FIELDS & changes.keys():
             await asyncio.gather(*(self.posted.publish_now(part) for part in own.part_ids))
         else:

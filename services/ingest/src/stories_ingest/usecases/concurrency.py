@@ -1,4 +1,4 @@
-"""Doing the same for many, a few at a time."""
+"""Bounded concurrency."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -8,19 +8,19 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int) -> list[R]:
-    """Do the work for every item, at most `at_once` at a time; the results in the order of the items.
+async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[R]], limit: int) -> list[R]:
+    """Call `work` for every item, at most `limit` at a time; results are in the order of the items.
 
-    Every item is tried, so that one that fails keeps no other from its turn; the first failure is raised afterwards.
+    Every item is processed even if another fails; the first error is raised afterwards.
     """
-    free = asyncio.Semaphore(at_once)
+    semaphore = asyncio.Semaphore(limit)
 
-    async def one(item: T) -> R:
-        async with free:
+    async def run(item: T) -> R:
+        async with semaphore:
             return await work(item)
 
     done = []
-    for outcome in await asyncio.gather(*(one(item) for item in items), return_exceptions=True):
+    for outcome in await asyncio.gather(*(run(item) for item in items), return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
         done.append(outcome)

@@ -1,4 +1,4 @@
-"""Asking for a story: a draft, a place in the quota, and a form to upload with."""
+"""Create drafts and sign their upload forms."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,42 +16,42 @@ from stories_ingest.usecases.ports import StoryRepository
 
 
 class UploadForms(Protocol):
-    """Signs upload forms."""
+    """Presigns upload forms."""
 
     def form(self, key: str, content_type: str, size: int, until: datetime) -> PresignedPost:
         """A form for exactly this key, type and size."""
 
 
 class Drafts(Protocol):
-    """Where new drafts go."""
+    """Storage of new drafts."""
 
     async def create(self, draft: Story, admit: Callable[[Quota], Quota]) -> None:
-        """Store a draft and what `admit` makes of the author's quota, both or neither; a draft that is there stays."""
+        """Store a draft and the quota that `admit` returns in one transaction; an existing draft is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftRequest:
-    """What an author asks for."""
+    """The fields of a new draft."""
 
     content_type: str
     size: int
     lifetime: timedelta
     split: bool
-    choices: StorySettings
-    words: Overlay
+    settings: StorySettings
+    overlay: Overlay
 
 
 @dataclass(frozen=True, slots=True)
 class UploadForm:
-    """Signs the form for a draft's upload; it never outlives the draft."""
+    """Signs the form for a draft's upload. The form expires no later than the draft."""
 
     forms: UploadForms
-    rules: UploadPolicy
+    policy: UploadPolicy
     now: Clock
 
     def __call__(self, draft: Story) -> PresignedPost:
-        """A fresh form for this draft."""
-        until = self.now() + self.rules.form_ttl
+        """A new form for this draft."""
+        until = self.now() + self.policy.form_ttl
         if draft.vanishes_at is not None:
             until = min(until, draft.vanishes_at)
         return self.forms.form(staging_key(draft.id), draft.content_type, draft.size, truncate_to_ms(until))
@@ -59,35 +59,35 @@ class UploadForm:
 
 @dataclass(frozen=True, slots=True)
 class CreateStory:
-    """Makes a draft."""
+    """Creates a draft."""
 
     drafts: Drafts
-    rules: UploadPolicy
+    policy: UploadPolicy
     bounds: QuotaLimits
     now: Clock
 
-    async def __call__(self, story_id: str, author_id: str, wanted: DraftRequest) -> Story:
-        """Make the draft; with an id that is there already nothing new is made.
+    async def __call__(self, story_id: str, author_id: str, request: DraftRequest) -> Story:
+        """Create the draft; an existing id changes nothing.
 
-        Raises MediaRefused for media that cannot be taken whatever is uploaded, TooMany for limits.
+        Raises MediaRefused when the declared size or type is not accepted, TooMany when a limit is reached.
         """
-        if wanted.size > self.rules.max_bytes:
+        if request.size > self.policy.max_bytes:
             raise MediaRefused("too_large")
-        if wanted.content_type in PHOTOS and not self.rules.still_images:
+        if request.content_type in PHOTOS and not self.policy.still_images:
             raise MediaRefused("still_images_off")
         now = truncate_to_ms(self.now())
-        vanishes_at = now + self.rules.draft_ttl
+        vanishes_at = now + self.policy.draft_ttl
         draft = Story(
             id=story_id,
             author_id=author_id,
             state=State.DRAFT,
             created_at=now,
-            content_type=wanted.content_type,
-            size=wanted.size,
-            lifetime=wanted.lifetime,
-            split=wanted.split,
-            choices=wanted.choices,
-            words=wanted.words,
+            content_type=request.content_type,
+            size=request.size,
+            lifetime=request.lifetime,
+            split=request.split,
+            settings=request.settings,
+            overlay=request.overlay,
             vanishes_at=vanishes_at,
         )
         await self.drafts.create(draft, lambda quota: quota.draft(story_id, vanishes_at, now, self.bounds))
@@ -96,16 +96,16 @@ class CreateStory:
 
 @dataclass(frozen=True, slots=True)
 class RenewForm:
-    """Gives a draft a fresh form."""
+    """Renews the form of a draft."""
 
     stories: StoryRepository
     form: UploadForm
     now: Clock
 
-    async def __call__(self, asker: Requester, story_id: str) -> PresignedPost:
-        """A fresh form. Raises NoSuchStory, and WrongState for what is not a draft any more."""
+    async def __call__(self, requester: Requester, story_id: str) -> PresignedPost:
+        """A new form. Raises NoSuchStory, and WrongState when the story is no longer a draft."""
         story = await self.stories.find(story_id)
-        if story is None or not asker.owns(story.author_id) or story.over(self.now()):
+        if story is None or not requester.owns(story.author_id) or story.is_over(self.now()):
             raise NoSuchStory(story_id)
         if story.state is not State.DRAFT:
             raise WrongState(story.state)

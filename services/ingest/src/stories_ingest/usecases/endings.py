@@ -1,4 +1,4 @@
-"""Endings that are heard: whatever this service holds of the story is erased, and that is said, every time."""
+"""Handle `story-expired` and `story-deleted`: erase the story's media and publish `story-erased`, on redelivery too."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,39 +17,39 @@ from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.ports import EventPublisher, OutboxRelay, StoryObjects, StoryRepository
 
 MAX_CLOCK_SKEW = timedelta(seconds=5)
-"""A `story-expired` further ahead of our clock than clocks may differ is nobody's honest news."""
+"""An event further ahead than any tolerated clock skew is rejected."""
 RECHECK_AFTER = timedelta(seconds=60)
-"""When erasure looks again: longer than any lease of a worker and any request."""
+"""Delay of the second erasure: longer than any worker's lease and any request."""
 
 
 class ErasureLog(Protocol):
-    """What is noted of an ended story's erasure."""
+    """Records of erasures."""
 
-    async def erased(self, story_id: str, at: datetime, again_at: datetime) -> None:
-        """Note when its media were erased, and when to look again."""
+    async def record_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
+        """Record when the media were erased, and when to erase again."""
 
 
 @dataclass(frozen=True, slots=True)
 class EraseMedia:
-    """Erases a story's objects, says so, and lets the log forget the story."""
+    """Erases a story's objects, publishes that, and writes tombstones for the story."""
 
     objects: StoryObjects
-    marks: ErasureLog
-    news: EventPublisher
+    erasure_log: ErasureLog
+    publisher: EventPublisher
     now: Clock
 
     async def __call__(self, story_id: str) -> None:
-        """Erase and say so, known story or not. Raises Unavailable."""
+        """Erase and publish, even if the story is unknown. Raises Unavailable."""
         await self.objects.erase(story_id)
         at = truncate_to_ms(self.now())
-        await self.marks.erased(story_id, at, at + RECHECK_AFTER)
-        await self.news.publish(StoryErased(story_id=story_id, store="media", erased_at=at))
-        await self.news.publish_tombstone(StoryPosted, story_id)
+        await self.erasure_log.record_erasure(story_id, at, at + RECHECK_AFTER)
+        await self.publisher.publish(StoryErased(story_id=story_id, store="media", erased_at=at))
+        await self.publisher.publish_tombstone(StoryPosted, story_id)
 
 
 @dataclass(frozen=True, slots=True)
 class EndExpired:
-    """A story's time is over."""
+    """Handles `story-expired`."""
 
     stories: StoryRepository
     erase: EraseMedia
@@ -57,33 +57,33 @@ class EndExpired:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def __call__(self, event: StoryExpired) -> None:
-        """End the story and erase its media, never before our own clock agrees.
+        """End the story and erase its media, but not before `expires_at` by the local clock.
 
-        Raises Unacceptable for the expiry of what was never posted, or is far from its end.
+        Raises InvalidMessage for a story that was never posted, or that expires later than the clock skew allows.
         """
-        await self._until(event.expires_at)
+        await self._sleep_until(event.expires_at)
         with suppress(NoSuchStory):
-            await self.stories.decide(event.story_id, self._expire)
+            await self.stories.transact(event.story_id, self._expire)
         await self.erase(event.story_id)
 
-    def _expire(self, case: StorySnapshot) -> StoryChange:
-        if case.story.posted is None:
+    def _expire(self, snapshot: StorySnapshot) -> StoryChange:
+        if snapshot.story.posted is None:
             raise InvalidMessage("a story that was never posted cannot expire")
-        if not case.story.over(self.now()):
-            raise InvalidMessage("a story expires at its time and not before")
-        return transitions.expire(case)
+        if not snapshot.story.is_over(self.now()):
+            raise InvalidMessage("story-expired arrived before the story's end")
+        return transitions.expire(snapshot)
 
-    async def _until(self, at: datetime) -> None:
-        early = at - self.now()
-        if early > MAX_CLOCK_SKEW:
-            raise InvalidMessage("a story expires at its time and not before")
-        while (left := (at - self.now()).total_seconds()) >= 0:
-            await self.sleep(left + 0.001)
+    async def _sleep_until(self, at: datetime) -> None:
+        skew = at - self.now()
+        if skew > MAX_CLOCK_SKEW:
+            raise InvalidMessage("story-expired arrived before the story's end")
+        while (remaining := (at - self.now()).total_seconds()) >= 0:
+            await self.sleep(remaining + 0.001)
 
 
 @dataclass(frozen=True, slots=True)
 class EndDeleted:
-    """Somebody took a story back: this service itself, engagement for a report, or a moderation pipeline outside."""
+    """Handles `story-deleted` from this service, from engagement (reports) or from external moderation."""
 
     stories: StoryRepository
     endings: OutboxRelay
@@ -92,16 +92,16 @@ class EndDeleted:
     new_id: Callable[[], str]
 
     async def __call__(self, event: StoryDeleted, *, is_internal: bool) -> None:
-        """End the story and erase its media; what an outsider said of a living story is said again by us.
+        """End the story and erase its media; an external deletion of an existing story is published again.
 
-        Raises Unacceptable for an outsider who speaks for the author.
+        Raises InvalidMessage for an external deletion that is not by an admin.
         """
         if not is_internal and event.by != "admin":
             raise InvalidMessage("outside producers delete stories as admin only")
 
-        def rule(case: StorySnapshot) -> StoryChange:
+        def transition(snapshot: StorySnapshot) -> StoryChange:
             return transitions.delete(
-                case,
+                snapshot,
                 by=event.by,
                 series=False,
                 now=truncate_to_ms(self.now()),
@@ -110,6 +110,6 @@ class EndDeleted:
             )
 
         with suppress(NoSuchStory):
-            await self.stories.decide(event.story_id, rule)
+            await self.stories.transact(event.story_id, transition)
             self.endings.wake()
         await self.erase(event.story_id)

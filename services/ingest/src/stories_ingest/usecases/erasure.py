@@ -1,4 +1,4 @@
-"""Account erasure: everything of a user goes, and the account that comes after it begins empty."""
+"""Account erasure: delete all data of a user; an account with the same id starts empty."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,35 +17,37 @@ from stories_ingest.usecases.endings import RECHECK_AFTER, ErasureLog
 from stories_ingest.usecases.ports import EventPublisher, OutboxRelay, StoryObjects, StoryRepository
 
 PAGE = 100
-"""How many stories are ended before the next are read."""
-AT_ONCE = 4
-"""How many stories of an account are erased at a time."""
+"""Stories per query."""
+CONCURRENCY = 4
+"""Stories of an account that are erased concurrently."""
 
 
 class Accounts(ErasureLog, Protocol):
-    """What is kept of users beside their stories."""
+    """Records of users besides their stories."""
 
-    async def mark_erased(self, user_id: str, at: datetime, marked_at: datetime, again_at: datetime) -> None:
-        """Note that what the user had until `at` is to be erased, when we learned of it, and when to look again.
+    async def record_account_erasure(
+        self, user_id: str, at: datetime, marked_at: datetime, recheck_at: datetime
+    ) -> None:
+        """Record that the user's data until `at` must be erased, when that was received, and when to erase again.
 
-        The mark is dropped a while after `marked_at`, since `at` may be any time that an outsider names.
+        The record expires relative to `marked_at`, since `at` may be any time that an external producer names.
         """
 
-    async def made_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
-        """Ids of the user's stories, in any state, created not later than `at`."""
+    async def created_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
+        """Ids of the user's stories in any state, created no later than `at`."""
 
     async def unerased(self, user_id: str, at: datetime, limit: int) -> list[str]:
         """Ids of the user's ended stories, ended until `at` or by the erasure, whose media are not yet erased."""
 
-    async def forget(self, user_id: str, at: datetime) -> None:
-        """Drop idempotency claims, the quota of before, and the user's name on ended stories that are said."""
+    async def delete_user_records(self, user_id: str, at: datetime) -> None:
+        """Delete idempotency claims, the quota until `at`, and the author id of ended stories that are published."""
 
 
 @dataclass(frozen=True, slots=True)
 class EraseAccount:
-    """Erases a user's stories and everything kept about the user.
+    """Erases a user's stories and all other records of the user.
 
-    Each step finds in the database what is left to do, so what fails on the way goes on where it stopped.
+    Each step queries what is left to do, so a retry resumes where the last attempt failed.
     """
 
     accounts: Accounts
@@ -56,48 +58,48 @@ class EraseAccount:
     new_id: Callable[[], str]
 
     async def __call__(self, user_id: str, at: datetime) -> None:
-        """Erase the account now, and have it looked at again. Raises Unavailable."""
+        """Erase the account now and schedule a second erasure. Raises Unavailable."""
         now = truncate_to_ms(self.now())
-        await self.accounts.mark_erased(user_id, at, now, now + RECHECK_AFTER)
+        await self.accounts.record_account_erasure(user_id, at, now, now + RECHECK_AFTER)
         await self.erase(user_id, at)
 
     async def erase(self, user_id: str, at: datetime) -> None:
-        """End every story made until `at`, each deletion said, its media gone. Raises Unavailable."""
-        while story_ids := await self.accounts.made_until(user_id, at, PAGE):
+        """Delete every story created until `at`, publish each deletion, erase its media. Raises Unavailable."""
+        while story_ids := await self.accounts.created_until(user_id, at, PAGE):
             for story_id in story_ids:
-                await self._end(story_id)
+                await self._delete_series(story_id)
         while story_ids := await self.accounts.unerased(user_id, at, PAGE):
-            await for_each(story_ids, self._erase, AT_ONCE)
-        await self.accounts.forget(user_id, at)
+            await for_each(story_ids, self._erase, CONCURRENCY)
+        await self.accounts.delete_user_records(user_id, at)
 
-    async def _end(self, story_id: str) -> None:
-        def rule(case: StorySnapshot) -> StoryChange:
+    async def _delete_series(self, story_id: str) -> None:
+        def transition(snapshot: StorySnapshot) -> StoryChange:
             return transitions.delete(
-                case, by="erasure", series=True, now=truncate_to_ms(self.now()), new_id=self.new_id
+                snapshot, by="erasure", series=True, now=truncate_to_ms(self.now()), new_id=self.new_id
             )
 
         with suppress(NoSuchStory):
-            await self.stories.decide(story_id, rule)
+            await self.stories.transact(story_id, transition)
 
     async def _erase(self, story_id: str) -> None:
         await self.endings.publish_now(story_id)
         await self.objects.erase(story_id)
         at = truncate_to_ms(self.now())
-        await self.accounts.erased(story_id, at, at + RECHECK_AFTER)
+        await self.accounts.record_erasure(story_id, at, at + RECHECK_AFTER)
 
 
 @dataclass(frozen=True, slots=True)
 class ForgetUser:
-    """Hears that an account is to be erased."""
+    """Handles `user-erased`."""
 
     erase: EraseAccount
-    news: EventPublisher
+    publisher: EventPublisher
     now: Clock
 
     async def __call__(self, user_id: str, at: datetime, receipt_id: str) -> None:
-        """Erase, then say so, every time. Raises Unavailable."""
+        """Erase, then publish `user-data-erased`, on redelivery too. Raises Unavailable."""
         await self.erase(user_id, at)
-        await self.news.publish(
+        await self.publisher.publish(
             UserDataErased(
                 receipt_id=receipt_id, user_id=user_id, service="ingest", erased_at=truncate_to_ms(self.now())
             )

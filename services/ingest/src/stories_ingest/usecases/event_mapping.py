@@ -1,4 +1,4 @@
-"""Stories as the facts that other services hear."""
+"""Map stories to the events that other services consume."""
 
 from dataclasses import asdict
 
@@ -9,32 +9,32 @@ from stories_ingest.domain.story import Ended, Story
 
 
 def story_posted(story: Story) -> StoryPosted:
-    """What is true of a live story now."""
-    posted, words = story.posted, story.words
-    assert posted is not None, "only a live story is said"
-    fact = {
-        **asdict(story.choices),
+    """The event for the current version of a live story."""
+    posted, overlay = story.posted, story.overlay
+    assert posted is not None, "only a live story has an event"
+    fields = {
+        **asdict(story.settings),
         "story_id": story.id,
         "author_id": story.author_id,
         "posted_at": posted.posted_at,
         "expires_at": posted.expires_at,
         "kind": posted.media.kind,
         "media": asdict(posted.media),
-        "caption": words.caption,
-        "alt_text": words.alt_text,
-        "captions_track": words.captions_track,
-        "layers": words.layers,
-        "sound": asdict(words.sound) if words.sound else None,
+        "caption": overlay.caption,
+        "alt_text": overlay.alt_text,
+        "captions_track": overlay.captions_track,
+        "layers": overlay.layers,
+        "sound": asdict(overlay.sound) if overlay.sound else None,
         "series_id": posted.series_id,
         "part": posted.part,
         "parts": posted.parts,
         "revision": posted.revision,
         "access_revision": posted.access_revision,
     }
-    return msgspec.convert(fact, StoryPosted)
+    return msgspec.convert(fields, StoryPosted)
 
 
 def story_deleted(ended: Ended) -> StoryDeleted:
-    """That a story was taken back."""
-    fact = {"story_id": ended.id, "author_id": ended.author_id, "deleted_at": ended.at, "by": ended.by}
-    return msgspec.convert(fact, StoryDeleted)
+    """The event for a deleted story."""
+    fields = {"story_id": ended.id, "author_id": ended.author_id, "deleted_at": ended.at, "by": ended.by}
+    return msgspec.convert(fields, StoryDeleted)

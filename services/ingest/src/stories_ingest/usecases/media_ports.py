@@ -1,4 +1,4 @@
-"""What media work needs around it: jobs to claim, a bucket, a maker, a folder."""
+"""Ports of media jobs: queue, bucket, transcoder, scratch folder, caption splitter."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -10,7 +10,7 @@ from stories_ingest.domain.story import Story
 
 
 class MediaPart(Protocol):
-    """One part of what the media work made of an upload."""
+    """One output part of an upload."""
 
     @property
     def path(self) -> Path:
@@ -26,7 +26,7 @@ class MediaPart(Protocol):
 
     @property
     def content_type(self) -> str:
-        """What `path` holds."""
+        """Media type of `path`."""
 
     @property
     def size(self) -> int:
@@ -46,7 +46,7 @@ class MediaPart(Protocol):
 
     @property
     def has_audio(self) -> bool:
-        """Whether there is sound."""
+        """Whether it has an audio track."""
 
     @property
     def codecs(self) -> str | None:
@@ -54,37 +54,37 @@ class MediaPart(Protocol):
 
     @property
     def starts_ms(self) -> int:
-        """Where it begins in what was uploaded."""
+        """Its start within the upload."""
 
 
 class MediaQueue(Protocol):
-    """Published stories that wait for a worker, or for a new one."""
+    """Media jobs of published stories."""
 
     async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
-        """The job that has waited longest, leased to this worker; None when nothing waits."""
+        """The oldest waiting job, leased to this worker; None when the queue is empty."""
 
     async def renew(self, story_id: str, worker: str, until: datetime, progress: float, parts: Sequence[str]) -> bool:
-        """Go on holding the job; False when it is not this worker's any more."""
+        """Renew the lease; False when this worker no longer holds it."""
 
-    async def hand_back(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
-        """Let another try begin at `until`; uncounted where the failure was the world's or we are stopping."""
+    async def release(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
+        """Release the job for a retry at `until`; `counted` is False if the worker stopped or a dependency failed."""
 
 
 class MediaBucket(Protocol):
-    """Uploads in, final keys out."""
+    """Reads uploads, writes final keys."""
 
     async def fetch(self, key: str, etag: str, path: Path, most: int) -> None:
-        """Download what was published. Raises MediaRefused("changed") when it is not there as it was."""
+        """Download the published upload. Raises MediaRefused("changed") when its ETag differs or it does not exist."""
 
     async def put(self, key: str, path: Path, content_type: str) -> None:
-        """Write one object, whole or not at all."""
+        """Write one object atomically."""
 
     async def remove(self, *keys: str) -> None:
-        """Remove objects; what is not there is not missed."""
+        """Remove objects; missing ones are ignored."""
 
 
 class Transcoder(Protocol):
-    """Turns an upload into stories' media. Raises MediaRefused, MachineFault, WorkerLost."""
+    """Transcodes an upload. Raises MediaRefused, MachineFault, WorkerCrashed."""
 
     async def __call__(
         self, source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
@@ -93,11 +93,11 @@ class Transcoder(Protocol):
 
 
 class ScratchFolder(Protocol):
-    """Gives a job a folder on disk that is removed afterwards."""
+    """Creates a temporary folder for a job."""
 
     def __call__(self) -> AbstractAsyncContextManager[Path]:
-        """The folder, while the context lasts."""
+        """The folder; it is removed when the context exits."""
 
 
 CaptionSplitter = Callable[[str, int, int], str | None]
-"""The part of a WebVTT text between two times in milliseconds."""
+"""Cuts a WebVTT text to the span between two times in milliseconds."""

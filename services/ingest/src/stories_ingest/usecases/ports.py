@@ -1,4 +1,4 @@
-"""Ports that several verbs share; those of one verb stand beside it."""
+"""Ports that several use cases share; the others are next to their use case."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
@@ -10,59 +10,59 @@ from stories_ingest.domain.transitions import StoryChange, Transition
 
 
 class StoryRepository(Protocol):
-    """Stories being made and posted, what remains of ended ones, and their authors' quota."""
+    """Stories, records of ended stories, and their authors' quotas."""
 
     async def find(self, story_id: str) -> Story | None:
-        """The story, in any state but ended."""
+        """The story, unless it has ended."""
 
     async def state(self, story_id: str) -> State | None:
-        """Its state alone, None when it has ended; asked by many at a time it costs one query."""
+        """Only its state, None when it has ended; concurrent calls share one query."""
 
     async def revision(self, story_id: str) -> int | None:
-        """The revision of a live story, None in any other state; as cheap as `state`."""
+        """The revision of a live story, None in other states; as cheap as `state`."""
 
     async def ended(self, story_id: str) -> Ended | None:
-        """What remains of an ended story."""
+        """The record of an ended story."""
 
-    async def decide(self, story_id: str, rule: Transition) -> StoryChange:
-        """Ask the rule about the case as it stands and write its verdict, all at once.
+    async def transact(self, story_id: str, transition: Transition) -> StoryChange:
+        """Apply the transition to the current snapshot and write its changes in one transaction.
 
-        The rule may be asked several times. Raises NoSuchStory where there is none, and whatever the rule raises.
+        The transition may be called several times. Raises NoSuchStory, and what the transition raises.
         """
 
 
 class SeriesRepository(Protocol):
-    """The stories that one long clip became."""
+    """The parts of split clips."""
 
     async def part_ids(self, series_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
-        """The ids of the live parts of each series, in order; a series without any is left out."""
+        """The ids of the live parts of each series, in order; a series without live parts is omitted."""
 
     async def ended_parts(self, series_id: str) -> list[Ended]:
-        """What remains of its ended parts."""
+        """The records of its ended parts."""
 
 
 class StoryObjects(Protocol):
-    """Everything of a story in the bucket."""
+    """All objects of a story."""
 
     async def erase(self, *story_ids: str) -> None:
-        """Remove the upload and the media of these stories; what is not there is not missed."""
+        """Remove the uploads and media of these stories; missing objects are ignored."""
 
 
 class OutboxRelay(Protocol):
-    """Says what documents are marked to say."""
+    """Publishes the pending events of documents (transactional outbox)."""
 
     def wake(self) -> None:
-        """There may be something to say."""
+        """Trigger the relay: an event may be pending."""
 
     async def publish_now(self, _id: object) -> None:
-        """Return when this document's mark, if it has one, is said. Raises Unavailable("kafka") when it takes long."""
+        """Return when this document has no pending event. Raises Unavailable("kafka") on timeout."""
 
 
 class EventPublisher(Protocol):
-    """Says facts that no document is marked with."""
+    """Publishes events that are not in the outbox."""
 
     async def publish(self, event: Event) -> None:
         """Return when Kafka has acknowledged it. Raises Unavailable("kafka")."""
 
     async def publish_tombstone(self, event: type[Event], key: str) -> None:
-        """Say a tombstone. Raises Unavailable("kafka")."""
+        """Publish tombstones for the key. Raises Unavailable("kafka")."""

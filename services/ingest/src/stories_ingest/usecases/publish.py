@@ -1,4 +1,4 @@
-"""Publishing: a draft's upload goes to the media work, and whoever asked may wait for what becomes of it."""
+"""Publish a draft: queue its media job and optionally wait for the result."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,71 +15,71 @@ from stories_ingest.usecases.ports import StoryRepository
 from stories_ingest.usecases.wakeups import Wakeups
 
 JOBS_TOPIC = "work"
-"""The bell that media workers wait for."""
+"""The wake-up topic of media workers."""
 POLL_EVERY_S = 0.5
-"""How often waiting requests look, since a worker of another process may decide: together, to share queries."""
+"""Poll interval of waiting requests, aligned to the clock so that they share queries."""
 
 
 class UploadStore(Protocol):
-    """Uploads that clients have sent."""
+    """Uploads of clients."""
 
     async def etag(self, key: str) -> str | None:
-        """The ETag of what lies there, None when nothing does."""
+        """The ETag of the object, None when it does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishStory:
-    """Starts the media work on a draft; asking again changes nothing."""
+    """Starts the media job of a draft. Idempotent."""
 
     stories: StoryRepository
-    staged: UploadStore
-    bell: Wakeups
+    uploads: UploadStore
+    wakeups: Wakeups
     bounds: QuotaLimits
     now: Clock
 
-    async def __call__(self, asker: Requester, story_id: str, wait: timedelta) -> Story:
-        """The story as it is now: processing, live or refused; held up to `wait` while it is undecided and we stay.
+    async def __call__(self, requester: Requester, story_id: str, wait: timedelta) -> Story:
+        """The story: processing, live or refused. Waits up to `wait` while it is processing, unless the process stops.
 
-        Raises NoSuchStory, NothingUploaded, and TooMany when the quota is exhausted.
+        Raises NoSuchStory, NothingUploaded, and TooMany when the quota is reached.
         """
-        story = await self._own(asker, story_id)
+        story = await self._find_own(requester, story_id)
         if story.state is State.DRAFT:
-            story = await self._start(asker, story_id)
-        return await self._decided(asker, story, wait)
+            story = await self._start(requester, story_id)
+        return await self._wait_until_decided(requester, story, wait)
 
-    async def _start(self, asker: Requester, story_id: str) -> Story:
-        etag = await self.staged.etag(staging_key(story_id))
+    async def _start(self, requester: Requester, story_id: str) -> Story:
+        etag = await self.uploads.etag(staging_key(story_id))
         if etag is None:
-            return await self._unless_draft(asker, story_id)
+            return await self._reload_or_nothing_uploaded(requester, story_id)
         now = truncate_to_ms(self.now())
-        await self.stories.decide(story_id, lambda case: transitions.publish(case, etag, now, self.bounds))
-        self.bell.ring(JOBS_TOPIC)
-        return await self._own(asker, story_id)
+        await self.stories.transact(story_id, lambda snapshot: transitions.publish(snapshot, etag, now, self.bounds))
+        self.wakeups.notify(JOBS_TOPIC)
+        return await self._find_own(requester, story_id)
 
-    async def _unless_draft(self, asker: Requester, story_id: str) -> Story:
-        """Nothing is staged: because nothing was uploaded, or because it has been decided meanwhile."""
-        story = await self._own(asker, story_id)
+    async def _reload_or_nothing_uploaded(self, requester: Requester, story_id: str) -> Story:
+        """There is no upload: nothing was sent yet, or the job has already finished."""
+        story = await self._find_own(requester, story_id)
         if story.state is State.DRAFT:
             raise NothingUploaded(story_id)
         return story
 
-    async def _decided(self, asker: Requester, story: Story, wait: timedelta) -> Story:
+    async def _wait_until_decided(self, requester: Requester, story: Story, wait: timedelta) -> Story:
         if not wait or story.state is not State.PROCESSING:
             return story
         until, state = self.now() + wait, await self.stories.state(story.id)
-        while state is State.PROCESSING and not self.bell.closing:
-            left = (until - self.now()).total_seconds()
-            if left <= 0:
+        while state is State.PROCESSING and not self.wakeups.closed:
+            remaining = (until - self.now()).total_seconds()
+            if remaining <= 0:
                 break
-            await self.bell.wait(story.id, min(left, self._next_look()))
+            await self.wakeups.wait(story.id, min(remaining, self._until_next_poll()))
             state = await self.stories.state(story.id)
-        return await self._own(asker, story.id)
+        return await self._find_own(requester, story.id)
 
-    def _next_look(self) -> float:
+    def _until_next_poll(self) -> float:
         return POLL_EVERY_S - self.now().timestamp() % POLL_EVERY_S
 
-    async def _own(self, asker: Requester, story_id: str) -> Story:
+    async def _find_own(self, requester: Requester, story_id: str) -> Story:
         story = await self.stories.find(story_id)
-        if story is None or not asker.owns(story.author_id) or story.over(self.now()):
+        if story is None or not requester.owns(story.author_id) or story.is_over(self.now()):
             raise NoSuchStory(story_id)
         return story

@@ -1,4 +1,4 @@
-"""Reading one's own stories and quota."""
+"""Read one's own stories and quota."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,56 +24,56 @@ class StoryWithParts:
 class StoriesByAuthor(Protocol):
     """An author's stories."""
 
-    async def of(
+    async def page(
         self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
     ) -> list[Story]:
-        """The newest first, those older than the id `before`, without what is over."""
+        """Newest first, older than the id `before`, without expired stories."""
 
 
 class QuotaRepository(Protocol):
     """Authors' quotas."""
 
     async def quota(self, author_id: str) -> Quota:
-        """The author's quota, lapsed slots included."""
+        """The author's quota, including expired slots."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadStory:
-    """Shows one story to its author, or to an admin, in any state until it ends."""
+    """Returns one story to its author or an admin, in any state until it ends."""
 
     stories: StoryRepository
     series: SeriesRepository
     now: Clock
 
-    async def __call__(self, asker: Requester, story_id: str) -> StoryWithParts:
+    async def __call__(self, requester: Requester, story_id: str) -> StoryWithParts:
         """Raises NoSuchStory."""
         story = await self.stories.find(story_id)
-        if story is None or not asker.may_see(story.author_id) or story.over(self.now()):
+        if story is None or not requester.may_see(story.author_id) or story.is_over(self.now()):
             raise NoSuchStory(story_id)
         return await self.with_parts(story)
 
     async def with_parts(self, story: Story) -> StoryWithParts:
-        """The story and its series' ids."""
+        """The story with the ids of its series."""
         [own] = await with_parts(self.series, [story])
         return own
 
 
 async def with_parts(series: SeriesRepository, stories: Sequence[Story]) -> list[StoryWithParts]:
-    """Each of the stories with its series' ids, all of which are asked for at once."""
+    """Each story with the ids of its series; one query for all."""
     series_ids = {story.posted.series_id for story in stories if story.posted and story.posted.series_id}
     parts = await series.part_ids(series_ids) if series_ids else {}
 
-    def of(story: Story) -> Sequence[str]:
+    def page(story: Story) -> Sequence[str]:
         if story.posted is None:
             return ()
         return parts.get(story.posted.series_id, ()) if story.posted.series_id else (story.id,)
 
-    return [StoryWithParts(story, tuple(of(story))) for story in stories]
+    return [StoryWithParts(story, tuple(page(story))) for story in stories]
 
 
 @dataclass(frozen=True, slots=True)
 class StoryPage:
-    """Stories of an author; `more` says whether there are older ones."""
+    """Stories of an author; `more` is whether older ones exist."""
 
     stories: Sequence[StoryWithParts]
     more: bool
@@ -83,19 +83,19 @@ class StoryPage:
 class ListStories:
     """Pages through an author's own stories, newest first."""
 
-    shelf: StoriesByAuthor
+    stories: StoriesByAuthor
     series: SeriesRepository
     now: Clock
 
     async def __call__(self, author_id: str, state: State | None, before: str | None, limit: int) -> StoryPage:
         """At most `limit` stories."""
-        found = await self.shelf.of(author_id, state, before, self.now(), limit + 1)
+        found = await self.stories.page(author_id, state, before, self.now(), limit + 1)
         return StoryPage(await with_parts(self.series, found[:limit]), len(found) > limit)
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaUsage:
-    """How much of the quota is used, and when one more story may be posted."""
+    """Usage of the quota, and in how many seconds one more story may be posted."""
 
     live: int
     posted_24h: int
@@ -104,15 +104,15 @@ class QuotaUsage:
 
 @dataclass(frozen=True, slots=True)
 class ReadQuota:
-    """Shows an author's quota: only what went live counts as used."""
+    """Returns an author's quota usage; only stories that went live count."""
 
     quotas: QuotaRepository
     bounds: QuotaLimits
     now: Clock
 
     async def __call__(self, author_id: str) -> QuotaUsage:
-        """The quota as it stands."""
+        """The current usage."""
         now = self.now()
-        quota = (await self.quotas.quota(author_id)).at(now)
-        wait = quota.wait(now, self.bounds).total_seconds()
+        quota = (await self.quotas.quota(author_id)).pruned(now)
+        wait = quota.retry_after(now, self.bounds).total_seconds()
         return QuotaUsage(len(quota.live), len(quota.posted), int(-(-wait // 1)))

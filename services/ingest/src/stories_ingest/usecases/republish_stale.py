@@ -1,4 +1,4 @@
-"""Old news on `story-posted` is answered with the truth, so that it is never the last word."""
+"""Correct stale records on `story-posted`, so that the last record of a key is never stale."""
 
 from dataclasses import dataclass
 
@@ -10,23 +10,23 @@ from stories_ingest.usecases.ports import EventPublisher, StoryRepository
 
 @dataclass(frozen=True, slots=True)
 class RepublishIfStale:
-    """Hears what was said of our stories, by a relay that had stalled for instance."""
+    """Handles this service's own `story-posted` events, which a stalled relay may have published late."""
 
     stories: StoryRepository
-    news: EventPublisher
+    publisher: EventPublisher
 
     async def __call__(self, event: StoryPosted) -> None:
-        """Say the story again when a lower revision was said; let it be forgotten when its media are gone.
+        """Publish the current version after a lower revision; publish a tombstone when the media are erased.
 
-        Of a story that has ended but still has media nothing is said: its erasure ends with the tombstone.
+        A story that has ended but still has media is skipped: its erasure publishes the tombstone.
         """
         revision = await self.stories.revision(event.story_id)
         if revision is not None and event.revision >= revision:
             return
         story = await self.stories.find(event.story_id)
         if story is not None and story.posted is not None:
-            await self.news.publish(story_posted(story))
+            await self.publisher.publish(story_posted(story))
             return
         ended = await self.stories.ended(event.story_id)
         if ended is None or ended.erased_at is not None:
-            await self.news.publish_tombstone(StoryPosted, event.story_id)
+            await self.publisher.publish_tombstone(StoryPosted, event.story_id)

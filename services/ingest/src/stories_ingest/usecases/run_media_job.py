@@ -1,4 +1,4 @@
-"""Media work: claim a published story by lease, make its media, write the final keys, post it."""
+"""Media jobs: claim a published story with a lease, transcode it, write the final keys, post it."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -27,88 +27,88 @@ from stories_ingest.usecases.ports import OutboxRelay, StoryRepository
 from stories_ingest.usecases.wakeups import Wakeups
 
 LEASE = timedelta(seconds=15)
-"""A worker unheard for this long is taken for dead; it renews every two seconds."""
+"""A worker that has not renewed for this long is considered dead; it renews every two seconds."""
 RENEW_EVERY_S = 2.0
 RETRY_AFTER = timedelta(seconds=2)
-"""How long a job rests when a dependency or this machine failed, and after its first failure of ours."""
-RETRY_AT_MOST = timedelta(hours=1)
-"""The longest rest, so that a release that mends the failure is met within an hour."""
-MAX_DEATHS = 5
-"""Claims of one job without a word from those who made them, after which its lease is as long as a rest would be."""
-ROOM = 3
-"""Disk space that a job needs, in sizes of its upload: itself, its parts, and what encoding may add."""
+"""Delay after a failure of a dependency or this machine, and initial backoff after a bug."""
+MAX_BACKOFF = timedelta(hours=1)
+"""Maximum backoff, so that a release with the fix takes effect within an hour."""
+MAX_CRASHES = 5
+"""Claims of one job that ended without a release, after which its lease is as long as the backoff."""
+SPACE_FACTOR = 3
+"""Disk space per job in sizes of its upload: the upload, its parts, and growth by encoding."""
 TRANSCODE_SHARE = 0.9
-"""Which part of the work is done when the media are made and only the final keys are to be written."""
+"""Progress when transcoding is done and only the final keys remain to be written."""
 CONCURRENT_UPLOADS = 4
-"""How many parts of a long clip are written to the bucket at a time."""
+"""Parts of a long clip that are uploaded concurrently."""
 SUFFIXES = {"video/mp4": ".mp4", "image/jpeg": ".jpg", "image/webp": ".webp"}
 
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
-    """How a job went: `posted`, `refused` with its reason, `lost` or `failed`; and how long since it was published."""
+    """Result of a job: `posted`, `refused` with a reason, `lost` or `failed`; and the time since it was published."""
 
     result: str
     kind: str
-    took: timedelta
+    duration: timedelta
     reason: str = ""
     error: Exception | None = None
 
 
 @dataclass(slots=True)
 class ClaimedJob:
-    """A claimed job: what is renewed while the work goes on."""
+    """A claimed job, and the state that its lease renewals report."""
 
     story: Story
     worker: str
     progress: float = 0.0
     parts: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
-    lost: bool = False
+    lease_lost: bool = False
 
     @property
     def attempts(self) -> int:
-        """Claims so far that did not end in a verdict, this one among them."""
+        """Claims so far without a result, including this one."""
         return self.story.job.attempts if self.story.job else 0
 
     @property
     def lease(self) -> timedelta:
-        """What kills whole processes keeps none of them for long: the next try waits as if the last had failed."""
-        return LEASE if self.attempts <= MAX_DEATHS else max(LEASE, rest(self.attempts))
+        """The duration of the lease; after repeated crashes of workers it is as long as the backoff."""
+        return LEASE if self.attempts <= MAX_CRASHES else max(LEASE, backoff(self.attempts))
 
-    def note(self, share: float) -> None:
-        """How much of the media is made, 0 to 1."""
+    def set_progress(self, share: float) -> None:
+        """Report how much is transcoded, 0 to 1."""
         self.progress = max(self.progress, min(share, 1.0) * TRANSCODE_SHARE)
 
 
-def rest(attempts: int) -> timedelta:
-    """How long a job waits that has failed so often: 2 s, 4 s, … one hour."""
-    return min(RETRY_AFTER * (1 << min(attempts - 1, 30)), RETRY_AT_MOST)
+def backoff(attempts: int) -> timedelta:
+    """Exponential backoff: 2 s, 4 s, … one hour."""
+    return min(RETRY_AFTER * (1 << min(attempts - 1, 30)), MAX_BACKOFF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunMediaJob:
-    """Does one job, from claim to posted or refused."""
+    """Runs one job, from claim to posted or refused."""
 
     worker: str
     jobs: MediaQueue
     stories: StoryRepository
     bucket: MediaBucket
-    make: Transcoder
-    folder: ScratchFolder
-    cut: CaptionSplitter
+    transcode: Transcoder
+    scratch: ScratchFolder
+    split_captions: CaptionSplitter
     posted: OutboxRelay
-    bell: Wakeups
+    wakeups: Wakeups
     now: Clock
     new_id: Callable[[], str]
     renew_every_s: float = RENEW_EVERY_S
 
     async def __call__(self) -> JobOutcome | None:
-        """Do the job that has waited longest; None when nothing waits.
+        """Run the oldest waiting job; None when the queue is empty.
 
-        A job whose dependencies fail is handed back and the failure raised, MachineFault where it is this machine's;
-        one that fails by a bug of ours is `failed`, and tried again after a rest that grows. One that is cancelled,
-        ended or taken over meanwhile is `lost`. What it wrote is removed.
+        When a dependency fails the job is released and the error raised, as MachineFault if this machine is at fault.
+        A job that fails by a bug is `failed` and retried with exponential backoff. One that was cancelled, ended or
+        taken over meanwhile is `lost`. The objects that it wrote are removed.
         """
         now = self.now()
         attempt = f"{self.worker}/{self.new_id()}"
@@ -116,39 +116,41 @@ class RunMediaJob:
         if story is None:
             return None
         assert story.job is not None, "a claimed story has a job"
-        hold = ClaimedJob(story, attempt)
+        claimed = ClaimedJob(story, attempt)
         error: Exception | None = None
         try:
-            result, reason = await self._held(hold)
+            result, reason = await self._run_under_lease(claimed)
         except Exception as failure:
             if failed_dependency(failure) is not None or isinstance(failure, MachineFault):
                 raise
             result, reason, error = "failed", "", failure
-        took = self.now() - story.job.since
-        self.bell.ring(story.id)
-        return JobOutcome(result, "photo" if story.content_type.startswith("image/") else "video", took, reason, error)
+        duration = self.now() - story.job.since
+        self.wakeups.notify(story.id)
+        return JobOutcome(
+            result, "photo" if story.content_type.startswith("image/") else "video", duration, reason, error
+        )
 
-    async def _held(self, hold: ClaimedJob) -> tuple[str, str]:
-        """Work while the lease is renewed beside it; stop at once when it is lost."""
-        work = asyncio.ensure_future(self._work(hold))
-        renewing = asyncio.ensure_future(self._renew(hold, work))
+    async def _run_under_lease(self, claimed: ClaimedJob) -> tuple[str, str]:
+        """Run the job while renewing its lease; stop immediately when the lease is lost."""
+        work = asyncio.ensure_future(self._run(claimed))
+        renewing = asyncio.ensure_future(self._renew_periodically(claimed, work))
         try:
             return await work
         except asyncio.CancelledError:
-            if not hold.lost or _stopping():
-                await self._abandon(hold, timedelta(0), counted=False)
+            if not claimed.lease_lost or _is_stopping():
+                await self._release(claimed, timedelta(0), counted=False)
                 raise
-            await self._clear(hold)
+            await self._delete_written(claimed)
             return "lost", ""
         except (LeaseLost, NoSuchStory):
-            await self._clear(hold)
+            await self._delete_written(claimed)
             return "lost", ""
         except Exception as error:
             if is_machine_fault(error):
-                await self._abandon(hold, RETRY_AFTER, counted=False)
-                raise MachineFault(str(error), ROOM * hold.story.size) from error
+                await self._release(claimed, RETRY_AFTER, counted=False)
+                raise MachineFault(str(error), SPACE_FACTOR * claimed.story.size) from error
             is_internal = failed_dependency(error) is None
-            await self._abandon(hold, rest(hold.attempts) if is_internal else RETRY_AFTER, counted=is_internal)
+            await self._release(claimed, backoff(claimed.attempts) if is_internal else RETRY_AFTER, counted=is_internal)
             raise
         finally:
             work.cancel()
@@ -156,120 +158,123 @@ class RunMediaJob:
             with suppress(asyncio.CancelledError):
                 await renewing
 
-    async def _work(self, hold: ClaimedJob) -> tuple[str, str]:
-        if hold.lease > LEASE:
-            await self._keep(hold)
+    async def _run(self, claimed: ClaimedJob) -> tuple[str, str]:
+        if claimed.lease > LEASE:
+            await self._renew_lease(claimed)
         try:
-            await self._post(hold)
-        except MediaRefused as refused:
-            reason = refused.reason
-            await self.stories.decide(
-                hold.story.id, lambda case: transitions.refuse(case, hold.worker, reason, truncate_to_ms(self.now()))
+            await self._transcode_and_post(claimed)
+        except MediaRefused as error:
+            reason = error.reason
+            await self.stories.transact(
+                claimed.story.id,
+                lambda snapshot: transitions.refuse(snapshot, claimed.worker, reason, truncate_to_ms(self.now())),
             )
-            await self._clear(hold)
+            await self._delete_written(claimed)
             return "refused", reason
         return "posted", ""
 
-    async def _post(self, hold: ClaimedJob) -> None:
-        story = hold.story
+    async def _transcode_and_post(self, claimed: ClaimedJob) -> None:
+        story = claimed.story
         assert story.job is not None, "a claimed story has a job"
-        async with self.folder() as folder:
-            upload = folder / "upload"
+        async with self.scratch() as scratch:
+            upload = scratch / "upload"
             await self.bucket.fetch(staging_key(story.id), story.job.etag, upload, story.size)
-            made = folder / "made"
-            made.mkdir()
-            pieces = await self.make(upload, story.content_type, story.split, made, hold.note)
-            parts = await self._write(hold, pieces)
-        await self.stories.decide(
-            story.id, lambda case: transitions.go_live(case, hold.worker, parts, truncate_to_ms(self.now()))
+            output_dir = scratch / "made"
+            output_dir.mkdir()
+            outputs = await self.transcode(upload, story.content_type, story.split, output_dir, claimed.set_progress)
+            parts = await self._write(claimed, outputs)
+        await self.stories.transact(
+            story.id, lambda snapshot: transitions.go_live(snapshot, claimed.worker, parts, truncate_to_ms(self.now()))
         )
         self.posted.wake()
-        self.bell.ring(story.id)
+        self.wakeups.notify(story.id)
         with suppress(Unavailable):  # the story is live; a sweep removes what is left
             await self.bucket.remove(staging_key(story.id))
 
-    async def _write(self, hold: ClaimedJob, pieces: Sequence[MediaPart]) -> list[NewPart]:
-        """Write every part under its own story's folder, announced on the job first so that no sweep takes them."""
-        story = hold.story
-        hold.parts = [story.id, *(self.new_id() for _ in pieces[1:])]
-        await self._keep(hold)
+    async def _write(self, claimed: ClaimedJob, outputs: Sequence[MediaPart]) -> list[NewPart]:
+        """Write every part under its own story's prefix; the job names them first so that no sweep removes them."""
+        story = claimed.story
+        claimed.parts = [story.id, *(self.new_id() for _ in outputs[1:])]
+        await self._renew_lease(claimed)
 
-        async def write(made: tuple[str, MediaPart]) -> NewPart:
-            part = await self._write_one(hold, *made)
-            hold.progress = max(hold.progress, TRANSCODE_SHARE) + (1 - TRANSCODE_SHARE) / (len(pieces) + 1)
+        async def write(output: tuple[str, MediaPart]) -> NewPart:
+            part = await self._write_part(claimed, *output)
+            claimed.progress = max(claimed.progress, TRANSCODE_SHARE) + (1 - TRANSCODE_SHARE) / (len(outputs) + 1)
             return part
 
-        return await for_each(zip(hold.parts, pieces, strict=True), write, CONCURRENT_UPLOADS)
+        return await for_each(zip(claimed.parts, outputs, strict=True), write, CONCURRENT_UPLOADS)
 
-    async def _write_one(self, hold: ClaimedJob, part_id: str, piece: MediaPart) -> NewPart:
+    async def _write_part(self, claimed: ClaimedJob, part_id: str, output: MediaPart) -> NewPart:
         name = self.new_id()
-        key = final_key(part_id, name, SUFFIXES[piece.content_type])
+        key = final_key(part_id, name, SUFFIXES[output.content_type])
         poster_key = final_key(part_id, name, ".poster.jpg")
-        hold.keys += [key, poster_key]
-        await self.bucket.put(key, piece.path, piece.content_type)
-        await self.bucket.put(poster_key, piece.poster_path, "image/jpeg")
+        claimed.keys += [key, poster_key]
+        await self.bucket.put(key, output.path, output.content_type)
+        await self.bucket.put(poster_key, output.poster_path, "image/jpeg")
         media = Media(
-            kind=piece.kind,
+            kind=output.kind,
             key=key,
             poster_key=poster_key,
-            content_type=piece.content_type,
-            size=piece.size,
-            width=piece.width,
-            height=piece.height,
-            duration_ms=piece.duration_ms,
-            has_audio=piece.has_audio,
-            codecs=piece.codecs,
+            content_type=output.content_type,
+            size=output.size,
+            width=output.width,
+            height=output.height,
+            duration_ms=output.duration_ms,
+            has_audio=output.has_audio,
+            codecs=output.codecs,
         )
-        return NewPart(id=part_id, media=media, captions_track=self._captions(hold.story, piece, len(hold.parts)))
+        return NewPart(
+            id=part_id, media=media, captions_track=self._captions(claimed.story, output, len(claimed.parts))
+        )
 
-    def _captions(self, story: Story, piece: MediaPart, parts: int) -> str | None:
-        track = story.words.captions_track
-        if track is None or parts == 1 or piece.duration_ms is None:
+    def _captions(self, story: Story, output: MediaPart, parts: int) -> str | None:
+        track = story.overlay.captions_track
+        if track is None or parts == 1 or output.duration_ms is None:
             return track
-        return self.cut(track, piece.starts_ms, piece.starts_ms + piece.duration_ms)
+        return self.split_captions(track, output.starts_ms, output.starts_ms + output.duration_ms)
 
-    async def _renew(self, hold: ClaimedJob, work: "asyncio.Future[tuple[str, str]]") -> None:
+    async def _renew_periodically(self, claimed: ClaimedJob, work: "asyncio.Future[tuple[str, str]]") -> None:
         while True:
             await asyncio.sleep(self.renew_every_s)
             try:
-                await self._keep(hold)
+                await self._renew_lease(claimed)
             except LeaseLost:
-                hold.lost = await self._not_decided_by_us(hold)
-                if hold.lost:
+                claimed.lease_lost = await self._lease_was_taken(claimed)
+                if claimed.lease_lost:
                     work.cancel()
                 return
-            except Exception:  # noqa: BLE001, S112  (the work itself meets the same failure and tells of it)
+            except Exception:  # noqa: BLE001, S112  (the job itself gets the same error and reports it)
                 continue
 
-    async def _keep(self, hold: ClaimedJob) -> None:
-        until = self.now() + hold.lease
-        if not await self.jobs.renew(hold.story.id, hold.worker, until, hold.progress, hold.parts):
-            raise LeaseLost(hold.story.id)
+    async def _renew_lease(self, claimed: ClaimedJob) -> None:
+        until = self.now() + claimed.lease
+        if not await self.jobs.renew(claimed.story.id, claimed.worker, until, claimed.progress, claimed.parts):
+            raise LeaseLost(claimed.story.id)
 
-    async def _not_decided_by_us(self, hold: ClaimedJob) -> bool:
-        """A job is also gone from under the lease when this very worker has just decided it."""
-        story = await self.stories.find(hold.story.id)
+    async def _lease_was_taken(self, claimed: ClaimedJob) -> bool:
+        """Whether somebody else ended the lease; this worker's own result ends it too."""
+        story = await self.stories.find(claimed.story.id)
         if story is None or story.state is State.DRAFT or story.state is State.PROCESSING:
             return True
-        return story.posted is not None and story.posted.media.key not in hold.keys
+        return story.posted is not None and story.posted.media.key not in claimed.keys
 
-    async def _clear(self, hold: ClaimedJob) -> None:
-        """Remove what this attempt wrote, and the upload if nobody else works on it; sweeps look again."""
+    async def _delete_written(self, claimed: ClaimedJob) -> None:
+        """Remove the objects of this attempt, and the upload unless another worker needs it; sweeps remove the rest."""
         with suppress(Exception):
-            story = await self.stories.find(hold.story.id)
-            staged = [] if story is not None and story.state is State.PROCESSING else [staging_key(hold.story.id)]
-            await self.bucket.remove(*hold.keys, *staged)
+            story = await self.stories.find(claimed.story.id)
+            staged = [] if story is not None and story.state is State.PROCESSING else [staging_key(claimed.story.id)]
+            await self.bucket.remove(*claimed.keys, *staged)
 
-    async def _abandon(self, hold: ClaimedJob, pause: timedelta, *, counted: bool) -> None:
-        """Stopped or failed on the way: let another try begin after a pause, and leave nothing of this one."""
+    async def _release(self, claimed: ClaimedJob, delay: timedelta, *, counted: bool) -> None:
+        """Release the job for a retry after the delay, and remove the objects of this attempt."""
         with suppress(Exception):
-            await self.jobs.hand_back(hold.story.id, hold.worker, self.now() + pause, counted=counted)
-            story = await self.stories.find(hold.story.id)
+            await self.jobs.release(claimed.story.id, claimed.worker, self.now() + delay, counted=counted)
+            story = await self.stories.find(claimed.story.id)
             if story is None or story.state is State.PROCESSING:
-                await self.bucket.remove(*hold.keys)
+                await self.bucket.remove(*claimed.keys)
 
 
-def _stopping() -> bool:
-    """Whether it is this very task that is being cancelled, and not only the work it waits for."""
+def _is_stopping() -> bool:
+    """Whether this task itself is being cancelled, not only the job that it awaits."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

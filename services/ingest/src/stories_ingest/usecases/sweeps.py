@@ -1,4 +1,4 @@
-"""What no request cleans up: drafts left alone, objects without a story, uploads left open, erasures' second looks."""
+"""Garbage collection: abandoned drafts, orphaned objects, missed expiries, second erasures."""
 
 from collections.abc import Awaitable, Collection
 from contextlib import suppress
@@ -17,172 +17,172 @@ from stories_ingest.usecases.erasure import EraseAccount
 from stories_ingest.usecases.ports import StoryObjects, StoryRepository
 
 EXPIRY_GRACE = timedelta(hours=1)
-"""How long after a story's end its expiry may still be on its way."""
+"""How long after a story's end its `story-expired` may still arrive."""
 PAGE = 40
-"""How many stories or accounts one turn takes: with a store that answers each call only just in time, half a minute."""
-AT_ONCE = 4
-"""How many of them at a time: requests want the bucket too."""
-LISTED = 1_000
-"""How many keys a page of the bucket has, as many as S3 lists at once."""
+"""Stories or accounts per iteration: half a minute even if each call takes as long as its timeout."""
+CONCURRENCY = 4
+"""Concurrent erasures, so that requests can use the bucket too."""
+KEYS_PER_PAGE = 1_000
+"""Keys per page, the maximum of S3's ListObjectsV2."""
 MAX_SWEEP_TIME = timedelta(seconds=10)
-"""After how long a walk through the bucket rests, remembers where it is and lets itself be seen alive."""
+"""Maximum duration of an iteration of a bucket sweep, after which it has saved its position and reports as alive."""
 
 
 class CleanupQueue(Protocol):
-    """What is due to be cleaned up."""
+    """Queries for what is due to be cleaned up."""
 
-    async def vanishing(self, now: datetime, limit: int) -> list[str]:
-        """Drafts and refused stories whose time is over."""
+    async def discardable(self, now: datetime, limit: int) -> list[str]:
+        """Ids of drafts and refused stories whose `vanishes_at` has passed."""
 
-    async def unheard_of(self, before: datetime, limit: int) -> list[str]:
-        """Live stories whose time was over before then, and whose end nobody has told us."""
+    async def missed_expiries(self, before: datetime, limit: int) -> list[str]:
+        """Ids of live stories that should have expired before `before`, but whose `story-expired` was not received."""
 
-    async def to_look_at_again(self, now: datetime, limit: int) -> list[str]:
-        """Ended stories whose objects are to be erased a second time."""
+    async def due_rechecks(self, now: datetime, limit: int) -> list[str]:
+        """Ids of ended stories whose second erasure is due."""
 
-    async def looked_again(self, story_id: str) -> None:
-        """Its second look is done."""
+    async def clear_recheck(self, story_id: str) -> None:
+        """Record that the second erasure is done."""
 
-    async def accounts_to_look_at_again(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
-        """Erased users, and until when what they had is to go."""
+    async def due_account_rechecks(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
+        """Erased users whose second erasure is due, with the time until which their data is erased."""
 
-    async def account_looked_at_again(self, user_id: str, until: datetime) -> None:
-        """Its second look is done, unless one was asked for meanwhile that is due after `until`."""
+    async def clear_account_recheck(self, user_id: str, until: datetime) -> None:
+        """Record that the second erasure is done, unless a later one was scheduled that is due after `until`."""
 
 
 class ObjectListing(Protocol):
-    """Keys in the bucket."""
+    """Lists and removes objects."""
 
     async def page(self, prefix: str, after: str, limit: int) -> list[str]:
-        """The first keys below a prefix that come after this one, in order."""
+        """The first keys with this prefix after `after`, in order."""
 
     async def remove(self, *keys: str) -> None:
-        """Remove objects; what is not there is not missed."""
+        """Remove objects; missing ones are ignored."""
 
 
 class Position(Protocol):
-    """How far a walk has come, kept beyond the process; whoever advances it goes on holding the lease of the walk."""
+    """Persistent position of a bucket sweep. Advancing it renews the lease of the sweep."""
 
     async def load(self) -> str:
-        """Where to go on; empty for the beginning."""
+        """The key to resume after; empty for the beginning."""
 
     async def advance(self, position: str) -> bool:
-        """Remember where to go on; False when another replica has taken over."""
+        """Save the position; False when another replica has taken the lease."""
 
 
 class ReferencedKeys(Protocol):
-    """Which keys stories have a right to."""
+    """Which keys are referenced by stories or running jobs."""
 
     def __call__(self, keys: Collection[str], /) -> Awaitable[Collection[str]]:
-        """Those of the keys that stay."""
+        """The subset of the keys that is referenced."""
 
 
 @dataclass(frozen=True, slots=True)
 class DiscardOverdue:
-    """Drafts not published in time and refused stories after their day vanish, with what was uploaded."""
+    """Discards abandoned drafts, and refused stories after a day, with their uploads."""
 
-    overdue: CleanupQueue
+    cleanup: CleanupQueue
     stories: StoryRepository
     objects: StoryObjects
     now: Clock
 
     async def __call__(self) -> bool:
-        """One page of them; whether there may be more."""
-        story_ids = await self.overdue.vanishing(self.now(), PAGE)
-        await for_each(story_ids, self._end, AT_ONCE)
+        """Process one page; return whether there may be more."""
+        story_ids = await self.cleanup.discardable(self.now(), PAGE)
+        await for_each(story_ids, self._end, CONCURRENCY)
         return len(story_ids) == PAGE
 
     async def _end(self, story_id: str) -> None:
         with suppress(NoSuchStory):
-            if (await self.stories.decide(story_id, self._vanish)).end:
+            if (await self.stories.transact(story_id, self._discard)).ended:
                 await self.objects.erase(story_id)
 
-    def _vanish(self, case: StorySnapshot) -> StoryChange:
-        if case.story.posted is not None or not case.story.over(self.now()):
-            return transitions.no_change(case)
-        return transitions.discard(case, truncate_to_ms(self.now()))
+    def _discard(self, snapshot: StorySnapshot) -> StoryChange:
+        if snapshot.story.posted is not None or not snapshot.story.is_over(self.now()):
+            return transitions.no_change(snapshot)
+        return transitions.discard(snapshot, truncate_to_ms(self.now()))
 
 
 @dataclass(frozen=True, slots=True)
 class EraseMissedExpiries:
-    """Media of a story whose end was never told do not stay: an hour after it they go all the same."""
+    """Erases media of stories whose `story-expired` was not received an hour after their end."""
 
-    overdue: CleanupQueue
+    cleanup: CleanupQueue
     stories: StoryRepository
     erase: EraseMedia
     now: Clock
 
     async def __call__(self) -> bool:
-        """One page of them; whether there may be more."""
-        story_ids = await self.overdue.unheard_of(self.now() - EXPIRY_GRACE, PAGE)
-        await for_each(story_ids, self._end, AT_ONCE)
+        """Process one page; return whether there may be more."""
+        story_ids = await self.cleanup.missed_expiries(self.now() - EXPIRY_GRACE, PAGE)
+        await for_each(story_ids, self._end, CONCURRENCY)
         return len(story_ids) == PAGE
 
     async def _end(self, story_id: str) -> None:
         with suppress(NoSuchStory):
-            await self.stories.decide(story_id, transitions.expire)
+            await self.stories.transact(story_id, transitions.expire)
             await self.erase(story_id)
 
 
 @dataclass(frozen=True, slots=True)
 class SweepObjects:
-    """Removes what lies below a prefix without a story that has a right to it, each time such a thing appears.
+    """Removes unreferenced objects below a prefix.
 
-    A presigned form can be used again until its policy ends, and a worker that stalled may write late. The walk goes
-    page by page through the keys, over several turns and replicas, and begins anew after its end.
+    A presigned form can be used again until its policy expires, and a stalled worker may write late. The sweep lists
+    the keys page by page, over several iterations and replicas, and restarts after the end.
 
     Args:
-        bucket: what lies there.
-        prefix: below which keys.
-        wanted: which of them stay.
-        pages: how many one turn looks at.
-        rests: whether a turn that does not reach the end lets its loop pause all the same.
+        bucket: the objects.
+        prefix: prefix of the keys.
+        referenced: selects the keys to keep.
+        pages: maximum number of pages per iteration.
+        always_pause: whether to pause between iterations even before the end is reached.
     """
 
     bucket: ObjectListing
     prefix: str
-    wanted: ReferencedKeys
+    referenced: ReferencedKeys
     now: Clock
     pages: int
-    rests: bool = False
+    always_pause: bool = False
 
     async def __call__(self, position: Position) -> bool:
-        """Go on for a while; whether there is more that is to be looked at without a pause."""
+        """Run one iteration; return whether the next should follow without a pause."""
         after, until = await position.load(), self.now() + MAX_SWEEP_TIME
         for _ in range(self.pages):
-            page = await self.bucket.page(self.prefix, after, LISTED)
-            kept = await self.wanted(page)
+            page = await self.bucket.page(self.prefix, after, KEYS_PER_PAGE)
+            kept = await self.referenced(page)
             await self.bucket.remove(*(key for key in page if key not in kept))
-            after = page[-1] if len(page) == LISTED else ""
+            after = page[-1] if len(page) == KEYS_PER_PAGE else ""
             if not await position.advance(after):
                 return False
             if not after or self.now() >= until:
                 break
-        return bool(after) and not self.rests
+        return bool(after) and not self.always_pause
 
 
 @dataclass(frozen=True, slots=True)
 class RecheckErasures:
-    """Erasure looks twice: what a stalled worker or request wrote after the first time goes with the second."""
+    """Erases a second time what a stalled worker or request wrote after the first erasure."""
 
-    overdue: CleanupQueue
+    cleanup: CleanupQueue
     objects: StoryObjects
     erase_account: EraseAccount
     now: Clock
 
     async def __call__(self) -> bool:
-        """One page of stories and one of accounts; whether there may be more."""
+        """Process one page of stories and one of accounts; return whether there may be more."""
         now = self.now()
-        story_ids = await self.overdue.to_look_at_again(now, PAGE)
-        await for_each(story_ids, self._story, AT_ONCE)
-        accounts = await self.overdue.accounts_to_look_at_again(now, PAGE)
-        await for_each(accounts, lambda account: self._account(*account, now), AT_ONCE)
+        story_ids = await self.cleanup.due_rechecks(now, PAGE)
+        await for_each(story_ids, self._recheck_story, CONCURRENCY)
+        accounts = await self.cleanup.due_account_rechecks(now, PAGE)
+        await for_each(accounts, lambda account: self._recheck_account(*account, now), CONCURRENCY)
         return PAGE in (len(story_ids), len(accounts))
 
-    async def _story(self, story_id: str) -> None:
+    async def _recheck_story(self, story_id: str) -> None:
         await self.objects.erase(story_id)
-        await self.overdue.looked_again(story_id)
+        await self.cleanup.clear_recheck(story_id)
 
-    async def _account(self, user_id: str, at: datetime, until: datetime) -> None:
+    async def _recheck_account(self, user_id: str, at: datetime, until: datetime) -> None:
         await self.erase_account.erase(user_id, at)
-        await self.overdue.account_looked_at_again(user_id, until)
+        await self.cleanup.clear_account_recheck(user_id, until)

@@ -1,8 +1,8 @@
-"""What is said without a mark, and what the log is to forget, in every partition that may hold it.
+"""Publish events and tombstones; tombstones go to every partition that may hold the key.
 
-A key moves when its topic gets partitions. Its tombstone would then lie beside what it is to take away: compaction
-finds nothing to take, and since it also joins old segments to young ones, retention drops nothing either for as long
-as the topic is written to. So tombstones go wherever the key lay within a story's life.
+A key maps to another partition after its topic gets more. A tombstone in the new partition would not compact the old
+records, and since compaction merges old segments into young ones, retention would not delete them either while the
+topic is written to. So a tombstone is sent to each partition that the key mapped to within a story's lifetime.
 """
 
 from collections.abc import Collection
@@ -15,45 +15,47 @@ from stories_shared.events import Event
 
 
 class Publisher(Protocol):
-    """Speaks to Kafka."""
+    """Kafka producer."""
 
     async def publish(self, event: Event) -> None:
         """Return when Kafka has acknowledged it. Raises Unavailable("kafka")."""
 
     async def publish_tombstone(self, event: type[Event], key: str, partition_counts: Collection[int] = ()) -> None:
-        """Say tombstones. Raises Unavailable("kafka")."""
+        """Publish tombstones. Raises Unavailable("kafka")."""
 
     async def partition_count(self, event: type[Event]) -> int:
         """How many partitions the event's topic has. Raises Unavailable("kafka")."""
 
 
 class PartitionCounts(Protocol):
-    """How many partitions topics have had."""
+    """History of topics' partition counts."""
 
-    async def note(self, topic: str, width: int, at: datetime) -> None:
-        """The topic has so many now."""
+    async def record(self, topic: str, count: int, at: datetime) -> None:
+        """Record the current partition count."""
 
     async def since(self, topic: str, at: datetime) -> Collection[int]:
-        """All numbers that it has had since then."""
+        """All partition counts since `at`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TombstonePublisher:
-    """Says and forgets. `kept`: how long ago what is forgotten now may have been said."""
+    """Publishes events and tombstones. `retention`: the maximum age of a record that a tombstone must remove."""
 
-    speaker: Publisher
-    widths: PartitionCounts
-    kept: timedelta
+    publisher: Publisher
+    partition_counts: PartitionCounts
+    retention: timedelta
     now: Clock
 
     async def publish(self, event: Event) -> None:
         """Return when Kafka has acknowledged it. Raises Unavailable."""
-        await self.speaker.publish(event)
+        await self.publisher.publish(event)
 
     async def publish_tombstone(self, event: type[Event], key: str) -> None:
-        """Say a tombstone wherever the key may lie. Raises Unavailable."""
-        await self.speaker.publish_tombstone(event, key, await self.widths.since(event.topic, self.now() - self.kept))
+        """Publish tombstones in each partition that may hold the key. Raises Unavailable."""
+        await self.publisher.publish_tombstone(
+            event, key, await self.partition_counts.since(event.topic, self.now() - self.retention)
+        )
 
-    async def look(self, event: type[Event]) -> None:
-        """Note how many partitions the event's topic has. Raises Unavailable."""
-        await self.widths.note(event.topic, await self.speaker.partition_count(event), truncate_to_ms(self.now()))
+    async def record_partition_count(self, event: type[Event]) -> None:
+        """Record how many partitions the event's topic has. Raises Unavailable."""
+        await self.partition_counts.record(event.topic, await self.publisher.partition_count(event), truncate_to_ms(self.now()))

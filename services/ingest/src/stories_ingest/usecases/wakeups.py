@@ -1,6 +1,6 @@
-"""Bells within this process, so that nobody waits for the next look at the database without need.
+"""In-process notifications that shorten polling.
 
-What is decided by another replica is found by looking; a bell only makes the usual case quick.
+Changes by another replica are found by polling; a notification only makes the common case fast.
 """
 
 import asyncio
@@ -9,25 +9,25 @@ from contextlib import suppress
 
 
 class Wakeups:
-    """Rung when there may be something new; whoever waits looks for themselves."""
+    """Named notifications. A waiter that wakes up checks the database itself."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
-        self.closing = False
+        self.closed = False
 
-    def ring(self, name: str) -> None:
-        """Wake everyone who waits under this name."""
+    def notify(self, name: str) -> None:
+        """Wake all waiters of this name."""
         for event in self._waiting.get(name, ()):
             event.set()
 
     def close(self) -> None:
-        """The house closes: wake everyone, and let nobody be held who could go."""
-        self.closing = True
+        """Shut down: wake all waiters and stop holding requests."""
+        self.closed = True
         for name in list(self._waiting):
-            self.ring(name)
+            self.notify(name)
 
     async def wait(self, name: str, seconds: float) -> None:
-        """Return when it rings, or after so many seconds."""
+        """Return on notification, or after so many seconds."""
         event = asyncio.Event()
         self._waiting[name].add(event)
         try:
