@@ -255,7 +255,7 @@ async def test_a_good_query_is_read(client):
 async def test_a_malformed_id_is_404_like_anything_that_never_existed(client, path):
     answer = await client.get(path)
     assert answer.status_code == 404
-    assert answer.json() == {"type": "urn:stories:not-found", "title": "There is nothing here for you", "status": 404}
+    assert answer.json() == {"type": "urn:stories:not-found", "title": "Not found", "status": 404}
 
 
 async def test_a_user_id_may_hold_what_the_contract_allows(client):
