@@ -17,7 +17,7 @@ from stories_shared.runtime.service import ServiceRuntime
 from stories_shared.runtime.settings import Settings, load
 
 # The same judgement, on a scale of seconds instead of minutes.
-consumer_monitor.STUCK_AFTER_S = consumer_monitor.MAX_BATCH_AGE_S = background_tasks.STALLED_AFTER_S = 4.0
+consumer_monitor.STALLED_AFTER_S = consumer_monitor.MAX_BATCH_AGE_S = background_tasks.STALLED_AFTER_S = 4.0
 watchdog.BLOCKED_AFTER_S, watchdog.STALLED_FOR_S = 4.0, 2.0
 
 

@@ -21,7 +21,7 @@ from stories_shared.http.paging import Paged, read_page
 from stories_shared.http.rate_limits import RateLimits, consume, rate_limited
 from stories_shared.http.raw_routes import PAGING, raw_route
 from stories_shared.http.strict_json import read_document
-from stories_shared.runtime.log_throttle import QUIET_FOR_S, LogThrottle
+from stories_shared.runtime.log_throttle import INTERVAL_S, LogThrottle
 
 
 class ByName:
@@ -269,8 +269,8 @@ async def test_many_requests_at_once_each_get_their_own_answer(client):
 
 def test_a_burst_of_refusals_is_told_of_once_and_then_counted() -> None:
     at = [0.0]
-    bursts = LogThrottle(lambda: at[0])
-    assert [bursts.due(("mongodb", "/v1/tray")) for _ in range(500)] == [1] + [None] * 499
-    assert bursts.due(("mongodb", "/v1/rings")) == 1
-    at[0] = QUIET_FOR_S
-    assert bursts.due(("mongodb", "/v1/tray")) == 500
+    throttle = LogThrottle(lambda: at[0])
+    assert [throttle.should_log(("mongodb", "/v1/tray")) for _ in range(500)] == [1] + [None] * 499
+    assert throttle.should_log(("mongodb", "/v1/rings")) == 1
+    at[0] = INTERVAL_S
+    assert throttle.should_log(("mongodb", "/v1/tray")) == 500

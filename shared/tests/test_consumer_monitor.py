@@ -17,7 +17,7 @@ PLACE = TopicPartition("t", 0)
 
 
 class Member:
-    """A subscriber and its consumer in one: it answers, or its client is mute."""
+    """A subscriber and its consumer in one: it offsets, or its client is mute."""
 
     def __init__(self, group: str, mute: bool) -> None:
         self.group_id, self.mute, self.assigned = group, mute, {PLACE}
@@ -43,57 +43,59 @@ class Member:
 
 
 @pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch) -> ConsumerMonitor:
-    monkeypatch.setattr(consumer_monitor, "STUCK_AFTER_S", 0.0)
+def monitor(monkeypatch: pytest.MonkeyPatch) -> ConsumerMonitor:
+    monkeypatch.setattr(consumer_monitor, "STALLED_AFTER_S", 0.0)
     publisher: Any = None
     metrics = CommonMetrics(MetricsRegistry())
     return ConsumerMonitor(Kafka("nowhere:1"), ConsumerContext(publisher, metrics, system_now), metrics, system_now)
 
 
-async def test_a_mute_client_hangs_until_it_answers_or_has_nothing_to_read(watch: ConsumerMonitor) -> None:
+async def test_a_mute_client_hangs_until_it_answers_or_has_nothing_to_read(monitor: ConsumerMonitor) -> None:
     well, mute = Member("well", mute=False), Member("mute", mute=True)
-    assert await watch.look([well, mute])
-    assert watch.stuck() == {"mute": "its client does not answer"}
+    assert await monitor.check([well, mute])
+    assert monitor.stalled() == {"mute": "its client does not respond"}
     mute.assigned = set()
-    await watch.look([well, mute])
-    assert watch.stuck() == {}
+    await monitor.check([well, mute])
+    assert monitor.stalled() == {}
     mute.assigned = {PLACE}
-    await watch.look([well, mute])
-    assert watch.stuck() == {"mute": "its client does not answer"}
+    await monitor.check([well, mute])
+    assert monitor.stalled() == {"mute": "its client does not respond"}
     mute.mute = False
-    await watch.look([well, mute])
-    assert watch.stuck() == {}
+    await monitor.check([well, mute])
+    assert monitor.stalled() == {}
 
 
-async def test_nobody_hangs_who_reads_no_more_or_whom_kafka_does_not_answer(watch: ConsumerMonitor) -> None:
+async def test_nobody_hangs_who_reads_no_more_or_whom_kafka_does_not_answer(monitor: ConsumerMonitor) -> None:
     well, mute = Member("well", mute=False), Member("mute", mute=True)
-    await watch.look([well, mute])
-    watch.forget()
-    assert watch.stuck() == {}
+    await monitor.check([well, mute])
+    monitor.reset()
+    assert monitor.stalled() == {}
     well.mute = True
-    assert not await watch.look([well, mute])
-    assert watch.stuck() == {}
+    assert not await monitor.check([well, mute])
+    assert monitor.stalled() == {}
 
 
 async def test_a_partition_that_was_away_and_came_back_is_as_far_as_the_other_member_has_read_it(
-    watch: ConsumerMonitor,
+    monitor: ConsumerMonitor,
 ) -> None:
     member = Member("group", mute=False)
-    watch.consumer_context.handled["group", PLACE] = 5
+    monitor.consumer_context.handled["group", PLACE] = 5
     member.end, member.by_the_group = 9, 9
     for _ in range(2):
-        await watch.look([member])
-        assert watch.stuck() == {}
+        await monitor.check([member])
+        assert monitor.stalled() == {}
     member.end = 10
     for _ in range(2):
-        await watch.look([member])
-    assert watch.stuck() == {"group": "records to read, and no move"}
+        await monitor.check([member])
+    assert monitor.stalled() == {"group": "has unread records and makes no progress"}
 
 
-async def test_a_group_is_asked_in_one_request_about_all_partitions_it_has_not_finished(watch: ConsumerMonitor) -> None:
+async def test_a_group_is_asked_in_one_request_about_all_partitions_it_has_not_finished(
+    monitor: ConsumerMonitor,
+) -> None:
     member = Member("group", mute=False)
     member.assigned, member.end = {TopicPartition("t", number) for number in range(3)}, 5
-    watch.consumer_context.handled["group", TopicPartition("t", 1)] = 5
-    assert await watch.look([member])
-    (asked,) = member.requests
-    assert set(asked) == {TopicPartition("t", 0), TopicPartition("t", 2)}
+    monitor.consumer_context.handled["group", TopicPartition("t", 1)] = 5
+    assert await monitor.check([member])
+    (consumers,) = member.requests
+    assert set(consumers) == {TopicPartition("t", 0), TopicPartition("t", 2)}

@@ -61,7 +61,7 @@ FIRST = IdempotencyRequest("POST", "/v1/stories", "key", "hash")
 async def test_a_settled_key_answers_with_what_was_made(claims):
     new = await claims.claim_once("ann", FIRST, "one")
     assert (new.resource_id, new.taken_over) == ("one", False)
-    await claims.settle(new, 201)
+    await claims.complete(new, 201)
     assert await claims.claim_once("ann", FIRST, "two") == Replay("one", 201)
 
 
@@ -76,7 +76,7 @@ async def test_a_key_with_another_body_is_422_settled_or_not(claims):
     new = await claims.claim_once("ann", FIRST, "one")
     with pytest.raises(KeyReused):
         await claims.claim_once("ann", other, "two")
-    await claims.settle(new)
+    await claims.complete(new)
     with pytest.raises(KeyReused):
         await claims.claim_once("ann", other, "two")
 
@@ -107,11 +107,11 @@ async def test_what_a_dead_request_claimed_is_taken_over_under_its_id_by_one(cla
     found = await asyncio.gather(*tries, return_exceptions=True)
     (taken,) = (each for each in found if isinstance(each, Claimed))
     assert (taken.resource_id, taken.taken_over) == ("one", True)
-    await claims.settle(dead, 500)  # it wakes up again: its lease is over
+    await claims.complete(dead, 500)  # it wakes up again: its lease is over
     await claims.release(dead)
     with pytest.raises(KeyRunning):
         await claims.claim_once("ann", FIRST, "two")
-    await claims.settle(taken, 201)
+    await claims.complete(taken, 201)
     assert await claims.claim_once("ann", FIRST, "two") == Replay("one", 201)
 
 
@@ -123,7 +123,7 @@ async def test_of_many_at_once_one_is_new(claims):
 
 
 async def test_after_a_day_a_key_is_fresh(claims, watch):
-    await claims.settle(await claims.claim_once("ann", FIRST, "one"))
+    await claims.complete(await claims.claim_once("ann", FIRST, "one"))
     watch.wait(hours=23, minutes=59)
     assert await claims.claim_once("ann", FIRST, "two") == Replay("one", 201)
     watch.wait(minutes=2)
@@ -131,7 +131,7 @@ async def test_after_a_day_a_key_is_fresh(claims, watch):
 
 
 async def test_only_a_hash_of_the_body_is_kept_and_an_erased_user_leaves_nothing(claims):
-    await claims.settle(await claims.claim_once("ann", FIRST, "one"))
+    await claims.complete(await claims.claim_once("ann", FIRST, "one"))
     kept = await claims.collection.find_one({})
     assert sorted(kept) == ["_id", "at", "body", "lease", "resource_id", "status", "user_id"]
     await claims.forget_user("ann")

@@ -159,10 +159,12 @@ async def test_nothing_is_done_by_a_clock_that_is_off_until_it_is_set_right_and_
 
     async with process.running() as client:
 
-        async def stepped_aside() -> bool:
-            return "clock" in (await client.get("/readyz")).json()["problems"] and not process.runtime.aside.working
+        async def paused() -> bool:
+            return (
+                "clock" in (await client.get("/readyz")).json()["problems"] and not process.runtime.clock_guard.running
+            )
 
-        await eventually(stepped_aside)
+        await eventually(paused)
         await process.runtime.publisher.publish(said)
         assert (await client.get("/livez")).status_code == 200
         clock.ahead = timedelta(0)
@@ -170,7 +172,7 @@ async def test_nothing_is_done_by_a_clock_that_is_off_until_it_is_set_right_and_
         await eventually(lambda: process.seen == ["feed"])
         assert set(turns) == {timedelta(0)}
         clock.ahead = ahead
-        await eventually(stepped_aside)
+        await eventually(paused)
         turned = len(turns)
         await process.runtime.publisher.publish(said)
         clock.ahead = timedelta(0)
@@ -183,11 +185,11 @@ async def test_a_clock_that_is_off_steps_aside(realm, topics):
     fast = Process(realm, now=lambda: system_now() + timedelta(minutes=5))
     async with fast.running() as client:
 
-        async def stepped_aside() -> bool:
+        async def paused() -> bool:
             answer = await client.get("/readyz")
             return "clock" in answer.json()["problems"]
 
-        await eventually(stepped_aside)
+        await eventually(paused)
         refusal = await client.get("/v1/things/1")
         assert refusal.status_code == 503
         assert "retry-after" in refusal.headers

@@ -1,4 +1,4 @@
-"""Tickets and cursors: sealed by us, for one person, one story or list, and a while."""
+"""Tickets and cursors: signed by us, for one person, one story or list, and a while."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -91,7 +91,7 @@ def test_every_single_bit_of_one_ticket_counts():
         assert refusal(flipped.decode("latin-1")) in {"forged", "malformed"}
 
 
-@given(st.text(max_size=3000) | st.binary(max_size=300).map(lambda raw: Signer([NEW], "ticket.1").seal(raw)))
+@given(st.text(max_size=3000) | st.binary(max_size=300).map(lambda raw: Signer([NEW], "ticket.1").sign(raw)))
 def test_no_text_makes_the_reader_stumble(text):
     assert refusal(text) in {"missing", "malformed", "forged", "foreign", "ended"}
 
@@ -136,19 +136,19 @@ def test_keys_that_cannot_seal_are_refused_at_the_start(keys):
 
 
 def test_what_is_sealed_for_one_purpose_opens_for_no_other():
-    sealed = Signer([NEW], "cursor.1").seal(b"payload")
+    signed = Signer([NEW], "cursor.1").sign(b"payload")
     with pytest.raises(BadSignature):
-        Signer([NEW], "ticket.1").open(sealed)
+        Signer([NEW], "ticket.1").verify(signed)
 
 
 @given(st.binary(max_size=500), st.binary(max_size=50), st.binary(max_size=50))
 def test_a_seal_is_bound_to_what_it_was_made_for(payload, bound_to, other):
-    seals = Signer([NEW], "test")
-    sealed = seals.seal(payload, bound_to)
-    assert seals.open(sealed, bound_to) == payload
+    signer = Signer([NEW], "test")
+    signed = signer.sign(payload, bound_to)
+    assert signer.verify(signed, bound_to) == payload
     if other != bound_to:
         with pytest.raises(BadSignature):
-            seals.open(sealed, other)
+            signer.verify(signed, other)
 
 
 CURSORS = Cursors([NEW, OLD])
@@ -157,19 +157,19 @@ Place = tuple[str, int]
 
 def refused_cursor(route: str, user: str, cursor: str, shape: type = Place) -> Problem:
     with pytest.raises(Problem) as refused:
-        CURSORS.open(route, user, cursor, shape)
+        CURSORS.decode(route, user, cursor, shape)
     return refused.value
 
 
 @given(st.tuples(times, st.text(max_size=50), st.integers(-(2**63), 2**63 - 1), st.booleans(), st.floats(0, 2**40)))
 def test_a_cursor_holds_a_position(position):
     shape = tuple[datetime, str, int, bool, float]
-    assert CURSORS.open("tray", "ann", CURSORS.seal("tray", "ann", position), shape) == position
+    assert CURSORS.decode("tray", "ann", CURSORS.encode("tray", "ann", position), shape) == position
 
 
 def test_a_cursor_is_one_users_on_one_route():
-    cursor = CURSORS.seal("tray", "ann", ("bob", 7))
-    assert CURSORS.open("tray", "ann", cursor, Place) == ("bob", 7)
+    cursor = CURSORS.encode("tray", "ann", ("bob", 7))
+    assert CURSORS.decode("tray", "ann", cursor, Place) == ("bob", 7)
     for problem in (
         refused_cursor("tray", "eve", cursor),
         refused_cursor("viewers", "ann", cursor),
@@ -185,13 +185,13 @@ def test_a_cursor_is_one_users_on_one_route():
 
 @pytest.mark.parametrize("position", [(), ("bob",), ("bob", 7, 1), (7, "bob"), ("bob", None), "bob", None, {"a": 1}])
 def test_a_position_of_another_shape_is_no_cursor(position):
-    assert refused_cursor("tray", "ann", CURSORS.seal("tray", "ann", position)).status == 422
+    assert refused_cursor("tray", "ann", CURSORS.encode("tray", "ann", position)).status == 422
 
 
 @pytest.mark.parametrize("payload", [["bob", 7], [0, ["bob", 7]], [2, ["bob", 7]], 1, [1]])
 def test_a_position_of_another_version_is_no_cursor(payload):
-    sealed = CURSORS.seals.seal(msgspec.msgpack.encode(payload), b"tray\nann")
-    assert refused_cursor("tray", "ann", sealed).status == 422
+    signed = CURSORS.signer.sign(msgspec.msgpack.encode(payload), b"tray\nann")
+    assert refused_cursor("tray", "ann", signed).status == 422
 
 
 @given(st.text(max_size=200))
@@ -201,5 +201,5 @@ def test_no_text_is_a_cursor(text):
 
 def test_the_first_page_begins_nowhere():
     assert CURSORS.position("tray", "ann", PageParams(), Place) is None
-    page = PageParams(20, CURSORS.seal("tray", "ann", ("bob", 7)))
+    page = PageParams(20, CURSORS.encode("tray", "ann", ("bob", 7)))
     assert CURSORS.position("tray", "ann", page, Place) == ("bob", 7)

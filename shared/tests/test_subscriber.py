@@ -638,6 +638,6 @@ async def test_partitions_are_given_up_in_time_whatever_is_in_hand(monkeypatch):
         async with asyncio.timeout(2):
             await member.on_partitions_revoked([])
         assert member.changing.is_set()
-        assert warned.events == ["given_up_with_a_batch_in_hand"]
+        assert warned.events == ["rebalance_timeout"]
     await member.on_partitions_assigned([])
     assert not member.changing.is_set()

@@ -139,7 +139,7 @@ async def test_a_cursor_of_another_shape_is_refused_by_every_list(feed, people, 
         "following": "/v1/following",
     }
     for name, path in lists.items():
-        cursor = cursors.seal(name, people.bob, position)
+        cursor = cursors.encode(name, people.bob, position)
         answer = await feed.call("GET", path, people.bob, params={"cursor": cursor})
         assert answer.status_code == 422, path
 

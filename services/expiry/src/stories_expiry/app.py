@@ -63,7 +63,7 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
     )
 
     def impaired() -> bool:
-        return not {"kafka", "mongodb"}.isdisjoint(runtime.health.problems())
+        return not {"kafka", "mongodb"}.isdisjoint(runtime.health.failing())
 
     resending = ResendSweep(endings_again, accounts_again, metrics, impaired)
     runtime.periodic("say-again", A_SECOND, leases.exclusive("say-again", resending.turn))

@@ -1,6 +1,6 @@
 """Short texts that only we can have made: bytes, sealed with HMAC-SHA-256 under a key that has an id and rotates.
 
-The first key seals, all of them open, so a new key is put in front and the old one taken away once nothing sealed
+The first key signer, all of them open, so a new key is put in front and the old one taken away once nothing signed
 with it is alive. Every use derives keys of its own: a cursor can never pass for a ticket.
 """
 
@@ -43,16 +43,16 @@ class Signer:
         self.keys = {key_id: derive(secret, purpose) for key_id, secret in keys}
         self.first = keys[0][0]
 
-    def seal(self, payload: bytes, bound_to: bytes = b"") -> str:
+    def sign(self, payload: bytes, bound_to: bytes = b"") -> str:
         """The payload, readable by all and changeable by none; ``bound_to`` must be the same on opening."""
         named = f"{self.first}.{to_text(payload)}"
         return f"{named}.{mac(self.keys[self.first], named, bound_to)}"
 
-    def open(self, sealed: str, bound_to: bytes = b"") -> bytes:
-        """The payload of a text that we sealed. Raises Unsealed."""
-        if len(sealed) > MAX_SIGNED_CHARACTERS or sealed.count(".") != 2 or not sealed.isascii():
+    def verify(self, signed: str, bound_to: bytes = b"") -> bytes:
+        """The payload of a text that we signed. Raises Unsealed."""
+        if len(signed) > MAX_SIGNED_CHARACTERS or signed.count(".") != 2 or not signed.isascii():
             raise BadSignature("malformed")
-        named, _, found = sealed.rpartition(".")
+        named, _, found = signed.rpartition(".")
         key_id, _, payload = named.partition(".")
         key = self.keys.get(key_id)
         if key is None or not hmac.compare_digest(found, mac(key, named, bound_to)):

@@ -61,7 +61,7 @@ class WireTicket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ends_ms: int
     expires_ms: int
     comments: Comments
-    switches: int
+    flags: int
     part: int
     parts: int
     series_id: str | None
@@ -76,11 +76,11 @@ class Tickets:
     """Signs and reads tickets. The first key signs, all are read."""
 
     def __init__(self, keys: Sequence[Key]) -> None:
-        self.seals = Signer(keys, "ticket.1")
+        self.signer = Signer(keys, "ticket.1")
 
     def sign(self, ticket: Ticket) -> str:
         """The ticket as a text of some 250 characters for the header ``Story-Ticket``."""
-        return self.seals.seal(ENCODER.encode(to_wire(ticket)))
+        return self.signer.sign(ENCODER.encode(to_wire(ticket)))
 
     def read(
         self,
@@ -97,7 +97,7 @@ class Tickets:
         if not text:
             raise TicketRefused("missing")
         try:
-            ticket = from_wire(DECODER.decode(self.seals.open(text)))
+            ticket = from_wire(DECODER.decode(self.signer.verify(text)))
         except BadSignature as error:
             raise TicketRefused("forged" if error.reason == "forged" else "malformed") from error
         except (msgspec.MsgspecError, OverflowError, ValueError) as error:
@@ -129,22 +129,22 @@ def to_wire(ticket: Ticket) -> WireTicket:
     )
 
 
-def from_wire(sealed: WireTicket) -> Ticket:
-    switches = sealed.switches
+def from_wire(wire: WireTicket) -> Ticket:
+    flags = wire.switches
     return Ticket(
-        viewer_id=sealed.viewer_id,
-        author_id=sealed.author_id,
-        story_id=sealed.story_id,
-        access_revision=sealed.access_revision,
-        ends_at=from_epoch_ms(sealed.ends_ms),
-        expires_at=from_epoch_ms(sealed.expires_ms),
-        comments=sealed.comments,
-        part=sealed.part,
-        parts=sealed.parts,
-        series_id=sealed.series_id,
-        friend=bool(switches & 1),
-        reactions=bool(switches & 2),
-        sharing=bool(switches & 4),
-        download=bool(switches & 8),
-        view_list=bool(switches & 16),
+        viewer_id=wire.viewer_id,
+        author_id=wire.author_id,
+        story_id=wire.story_id,
+        access_revision=wire.access_revision,
+        ends_at=from_epoch_ms(wire.ends_ms),
+        expires_at=from_epoch_ms(wire.expires_ms),
+        comments=wire.comments,
+        part=wire.part,
+        parts=wire.parts,
+        series_id=wire.series_id,
+        friend=bool(flags & 1),
+        reactions=bool(flags & 2),
+        sharing=bool(flags & 4),
+        download=bool(flags & 8),
+        view_list=bool(flags & 16),
     )

@@ -55,9 +55,9 @@ def hash_of(document: Any) -> str:
 async def run_once(  # noqa: PLR0913, RUF100
     claims: IdempotencyStore,
     user_id: str,
-    asked: IdempotencyRequest | None,
+    request: IdempotencyRequest | None,
     make: Callable[[str], Awaitable[T]],
-    again: Callable[[str], Awaitable[T]],
+    replay: Callable[[str], Awaitable[T]],
     *,
     refusals: tuple[type[Exception], ...] = (),
     ids: Callable[[], str] = new_id,
@@ -83,17 +83,17 @@ async def run_once(  # noqa: PLR0913, RUF100
     Raises:
         Problem: 409 while another request with the key runs, 422 for a key of another body; and what ``make`` raises.
     """
-    if asked is None:
+    if request is None:
         return await make(ids())
     try:
-        claim = await claims.claim_once(user_id, asked, under + ids())
+        claim = await claims.claim_once(user_id, request, under + ids())
     except KeyReused as error:
         raise problem("idempotency-reused") from error
     except KeyRunning as error:
         raise problem("idempotency-running", headers={"Retry-After": "1"}) from error
     made_id = claim.resource_id.removeprefix(under)
     if isinstance(claim, Replay):
-        return await again(made_id)
+        return await replay(made_id)
     try:
         made = await make(made_id)
     except BaseException as error:
@@ -102,5 +102,5 @@ async def run_once(  # noqa: PLR0913, RUF100
         with contextlib.suppress(PyMongoError):  # the lease ends by itself
             await end(claim)
         raise
-    await claims.settle(claim, status)
+    await claims.complete(claim, status)
     return made

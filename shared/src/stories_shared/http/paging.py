@@ -77,18 +77,18 @@ class Cursors:
     """Seals positions in lists. A position is what the store needs to go on: a tuple of texts, numbers, times."""
 
     def __init__(self, keys: Sequence[Key]) -> None:
-        self.seals = Signer(keys, "cursor.1")
+        self.signer = Signer(keys, "cursor.1")
 
-    def seal(self, route: str, user_id: str, position: Sequence[Any]) -> str:
+    def encode(self, route: str, user_id: str, position: Sequence[Any]) -> str:
         """A cursor for one user on one route (any text that names the list, its filters included)."""
-        return self.seals.seal(msgspec.msgpack.encode((VERSION, position)), bound_to(route, user_id))
+        return self.signer.sign(msgspec.msgpack.encode((VERSION, position)), bound_to(route, user_id))
 
-    def open(self, route: str, user_id: str, cursor: str, shape: type[T]) -> T:
+    def decode(self, route: str, user_id: str, cursor: str, shape: type[T]) -> T:
         """The position. Raises the 422 problem for a cursor that is not ours, not theirs or not of this list."""
         try:
             position: T
             read = decoder(shape)  # type: ignore[arg-type]
-            _, position = read.decode(self.seals.open(cursor, bound_to(route, user_id)))
+            _, position = read.decode(self.signer.verify(cursor, bound_to(route, user_id)))
         except (BadSignature, msgspec.MsgspecError, ValueError) as error:
             raise bad_cursor() from error
         return position
@@ -105,7 +105,7 @@ class Cursors:
         Raises:
             Problem: 422; it is no cursor of this list.
         """
-        return None if page.cursor is None else self.open(route, user_id, page.cursor, shape)
+        return None if page.cursor is None else self.decode(route, user_id, page.cursor, shape)
 
 
 @cache

@@ -28,8 +28,8 @@ BY_STATUS = {
 }
 RETRY_AFTER_S = 1
 UNAVAILABLE = 503
-MOST_TOLD = 300
-bursts = LogThrottle()
+MAX_ERROR_CHARACTERS = 300
+throttle = LogThrottle()
 
 
 class ProblemMiddleware:
@@ -125,11 +125,11 @@ def problem_from_error(error: BaseException, scope: MutableMapping[str, Any]) ->
 def log_unavailable(why: str, scope: MutableMapping[str, Any], error: BaseException) -> None:
     """One line for a burst of refusals: the dependency or reason, the route, and what the service lacks just now."""
     route = route_of(scope)
-    times = bursts.due((why, route, scope["method"]))
+    times = throttle.should_log((why, route, scope["method"]))
     if times is not None:
         runtime = getattr(scope["app"].state, "runtime", None)
         lacking = runtime.health.failing_names() if runtime else []
-        text = str(error)[:MOST_TOLD]
+        text = str(error)[:MAX_ERROR_CHARACTERS]
         log.warning(
             "unavailable", why=why, method=scope["method"], route=route, times=times, lacking=lacking, error=text
         )

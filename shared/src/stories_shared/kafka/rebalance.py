@@ -46,7 +46,7 @@ class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._free.wait()
         except TimeoutError:
             places = sorted(f"{place.topic}/{place.partition}" for place in revoked)
-            log.warning("given_up_with_a_batch_in_hand", partitions=places)
+            log.warning("rebalance_timeout", partitions=places)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """The group has settled. A partition that comes back, as most do, still has its breaker."""

@@ -36,7 +36,7 @@ from stories_shared.runtime.logging import logger
 from stories_shared.runtime.metrics import CommonMetrics
 
 log = logger(__name__)
-bursts = LogThrottle()
+throttle = LogThrottle()
 E = TypeVar("E", bound=Event)
 Record: TypeAlias = Any
 """An aiokafka ``ConsumerRecord`` with raw key, value and headers."""
@@ -456,7 +456,7 @@ async def dead_letter_and_record(records: Batch) -> None:
             raise BatchReturned("dead-lettering failed")
     for dead_letter in bad:
         topic, reason = dead_letter.record.topic, dead_letter.reason
-        times = bursts.due((records.group, type(dead_letter.bug).__name__)) if dead_letter.bug else None
+        times = throttle.should_log((records.group, type(dead_letter.bug).__name__)) if dead_letter.bug else None
         if times is not None:
             offset = dead_letter.record.offset
             log.error(

@@ -67,7 +67,7 @@ class IdempotencyStore:
         self.collection = collection
         self.now = now
 
-    async def claim_once(self, user_id: str, asked: IdempotencyRequest, resource_id: str) -> Claimed | Replay:
+    async def claim_once(self, user_id: str, request: IdempotencyRequest, resource_id: str) -> Claimed | Replay:
         """Claims a key for a new resource's id. Settle, release or give up what is New.
 
         Raises:
@@ -75,20 +75,20 @@ class IdempotencyStore:
             KeyReused: it came with another body.
         """
         now = truncate_to_ms(self.now())  # as MongoDB gives times back, so that leases compare
-        name = hashlib.sha256("\n".join((user_id, asked.method, asked.path, asked.key)).encode()).hexdigest()
-        fresh = {"_id": name, "user_id": user_id, "body": asked.body_hash, "resource_id": resource_id, "at": now}
+        name = hashlib.sha256("\n".join((user_id, request.method, request.path, request.key)).encode()).hexdigest()
+        fresh = {"_id": name, "user_id": user_id, "body": request.body_hash, "resource_id": resource_id, "at": now}
         lease = {"lease": now + LEASE, "status": None}
         try:
             await self.collection.insert_one(fresh | lease)
         except DuplicateKeyError:
-            return await self.found(name, asked.body_hash, fresh | lease, now)
+            return await self._existing(name, request.body_hash, fresh | lease, now)
         return Claimed(resource_id, name, now + LEASE)
 
-    async def found(self, name: str, body_hash: str, fresh: dict[str, Any], now: datetime) -> Claimed | Replay:
+    async def _existing(self, name: str, body_hash: str, fresh: dict[str, Any], now: datetime) -> Claimed | Replay:
         """What an earlier claim means for this request."""
         claimed = await self.collection.find_one({"_id": name})
         if claimed is None or claimed["at"] <= now - RETENTION:  # the TTL index is up to a minute late
-            return await self.replaced(name, claimed, fresh)
+            return await self._replace_expired(name, claimed, fresh)
         if claimed["body"] != body_hash:
             raise KeyReused
         if claimed["status"] is not None:
@@ -102,7 +102,7 @@ class IdempotencyStore:
             raise KeyRunning
         return Claimed(claimed["resource_id"], name, fresh["lease"], taken_over=True)
 
-    async def replaced(self, name: str, claimed: dict[str, Any] | None, fresh: dict[str, Any]) -> Claimed:
+    async def _replace_expired(self, name: str, claimed: dict[str, Any] | None, fresh: dict[str, Any]) -> Claimed:
         """A claim whose day is over gives way to a fresh one."""
         if claimed is not None:
             await self.collection.delete_one({"_id": name, "at": claimed["at"]})
@@ -112,7 +112,7 @@ class IdempotencyStore:
             raise KeyRunning from error
         return Claimed(fresh["resource_id"], name, fresh["lease"])
 
-    async def settle(self, new: Claimed, status: int = 201) -> None:
+    async def complete(self, new: Claimed, status: int = 201) -> None:
         """It is done: from now on the key answers with the resource."""
         await self.collection.update_one({"_id": new.claim, "lease": new.lease}, {"$set": {"status": status}})
 

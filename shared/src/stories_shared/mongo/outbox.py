@@ -69,7 +69,7 @@ class Outbox:
         self.now = now
         self.turns = 0
         self._woken = asyncio.Event()
-        self._bursts = LogThrottle()
+        self._throttle = LogThrottle()
 
     @classmethod
     async def ensure(cls, mongo: Mongo, collection: str) -> None:
@@ -181,7 +181,7 @@ class Outbox:
     def _put_off(self, document: Document, error: Exception) -> UpdateOne:
         """The time of the next try, twice as far ahead as the one before, up to five minutes."""
         tries = document[FIELD].get("tries", 0)
-        times = self._bursts.due(type(error).__name__)
+        times = self._throttle.should_log(type(error).__name__)
         if times is not None:
             log.error("event_refused", outbox=self.name, document=str(document["_id"]), times=times, exc_info=error)
         retry_at = self.now() + min(FIRST_RETRY * 2 ** min(tries, 20), LAST_RETRY)

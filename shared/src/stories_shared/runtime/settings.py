@@ -32,7 +32,7 @@ UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def duration(value: Any) -> Any:
-    """``24h``, ``20s``, ``500ms`` or a plain number of seconds as a timedelta; anything else goes on unchanged."""
+    """``24h``, ``20s``, ``500ms`` or a plain number of seconds as a timedelta; anything else is returned unchanged."""
     if isinstance(value, str):
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", value)
         if not match:
@@ -51,7 +51,7 @@ def duration_text(value: timedelta) -> str:
 
 
 def comma_separated(value: Any) -> Any:
-    """``a,b`` as a list of stripped parts; anything but a text goes on unchanged."""
+    """``a,b`` as a list of stripped parts; anything but a string is returned unchanged."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
@@ -71,9 +71,9 @@ def ticket_key_pairs(value: Any) -> Any:
 
 
 def positive(value: timedelta) -> timedelta:
-    """The duration, which must be longer than nothing."""
+    """The duration. Raises ValueError unless it is positive."""
     if value <= timedelta(0):
-        raise ValueError("expected a duration longer than nothing")
+        raise ValueError("expected a positive duration")
     return value
 
 
@@ -93,7 +93,7 @@ def mongodb_url(value: SecretStr) -> SecretStr:
 
 
 def pem_file(path: str) -> str:
-    """A file of certificates that can be read."""
+    """The path of a readable PEM file. Raises ValueError otherwise."""
     try:
         client_context(path)
     except OSError as error:
@@ -118,7 +118,7 @@ class FileSource(EnvSettingsSource):
     """Reads a setting from the file that ``NAME_FILE`` names, where NAME itself is not set."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
-        """The text of the setting's file, if one is named."""
+        """The content of the setting's file, if one is named."""
         path = os.environ.get(f"{field_name.upper()}_FILE")
         if not path:
             return None, field_name, False
@@ -129,7 +129,7 @@ class FileSource(EnvSettingsSource):
 
 
 class Settings(BaseSettings):
-    """What every service reads. A service's own settings are a subclass in its ``settings`` room."""
+    """Settings of every service. A service subclasses it in its ``settings`` module."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
@@ -201,7 +201,7 @@ class Settings(BaseSettings):
 
 
 class ObjectStoreSettings(BaseSettings):
-    """What services with objects read besides; mix it into a service's settings."""
+    """Settings of the object store; a mix-in for a service's settings."""
 
     s3_endpoint: str = Field(description="the S3 store as services see it, `host:port`")
     s3_public_endpoint: str | None = Field(None, description="the S3 store as clients see it; default `S3_ENDPOINT`")
@@ -219,19 +219,19 @@ class ObjectStoreSettings(BaseSettings):
 
     @field_validator("s3_access_key", "s3_secret_key")
     @classmethod
-    def needed_where_static(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        """Static credentials have to be given."""
+    def required_if_static(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Static credentials are required."""
         if info.data.get("s3_credentials") == "static" and not (value and value.get_secret_value()):
             raise PydanticCustomError("missing", "is missing")
         return value
 
     @field_validator("s3_region")
     @classmethod
-    def is_the_endpoints(cls, value: str, info: ValidationInfo) -> str:
-        """Amazon's endpoints name their region; another one would lead every request elsewhere."""
+    def matches_endpoints(cls, value: str, info: ValidationInfo) -> str:
+        """Amazon's endpoints name their region; signing for another one would fail."""
         for name in ("s3_endpoint", "s3_public_endpoint"):
-            place = info.data.get(name) or ""
-            host = urlsplit(place if "://" in place else f"//{place}").hostname or ""
+            endpoint = info.data.get(name) or ""
+            host = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}").hostname or ""
             if (named := AMAZON.search(host)) and named[1] != value:
                 raise ValueError(f"{value} is not the region of {name.upper()}, {host}")
         return value

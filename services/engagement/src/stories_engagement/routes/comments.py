@@ -113,7 +113,7 @@ def comment_routes(
         anyones = admitted.is_author or caller.is_admin
         return Page(
             items=[comment_response(each, may_delete=anyones or each.writer_id == caller.user_id) for each in found],
-            next_cursor=cursors.seal(name, caller.user_id, following) if following else None,
+            next_cursor=cursors.encode(name, caller.user_id, following) if following else None,
         )
 
     @router.delete("/v1/comments/{comment_id}", status_code=204, dependencies=[rate_limited("writes")])

@@ -124,6 +124,6 @@ def listing(found: Sequence[EdgeListEntry], page: PageParams, cursors: Cursors, 
     """A page of a list, from one entry more than it shows."""
     shown = found[: page.limit]
     last = shown[-1] if len(found) > page.limit else None
-    cursor = cursors.seal(route, user_id, (last.since, last.user_id)) if last else None
+    cursor = cursors.encode(route, user_id, (last.since, last.user_id)) if last else None
     items = [Edge(user_id=each.user_id, since=rfc3339(each.since)) for each in shown]
     return as_json(Edges(items=items, next_cursor=cursor))

@@ -77,7 +77,7 @@ def story_routes(
         route = f"reel/{user_id}"
         after = cursors.position(route, caller.user_id, page, tuple[datetime, str, int])
         shown, place = await read_reel(caller.user_id, user_id, after, page.limit)
-        cursor = cursors.seal(route, caller.user_id, place) if place else None
+        cursor = cursors.encode(route, caller.user_id, place) if place else None
         answer = Reel(items=[each.item for each in shown], next_cursor=cursor)
         essence = [cacheable_part(each) for each in shown], cursor is not None, page.cursor
         return conditional_response(request, answer, essence, window(shown))
@@ -132,7 +132,7 @@ def story_routes(
         page = read_page(query)
         before = cursors.position("for-you", caller.user_id, page, tuple[datetime, str, int, str])
         shown, place = await read_for_you(caller.user_id, before, page.limit)
-        cursor = cursors.seal("for-you", caller.user_id, place) if place else None
+        cursor = cursors.encode("for-you", caller.user_id, place) if place else None
         return as_json(Reel(items=[each.item for each in shown], next_cursor=cursor))
 
     @router.put("/v1/users/{user_id}/seen", status_code=204, dependencies=[rate_limited("reads")], response_model=None)
