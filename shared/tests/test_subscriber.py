@@ -316,7 +316,7 @@ async def test_records_handled_side_by_side_are_begun_in_order_and_none_that_is_
     @subscribe(reading_on, UserFollowed, service="feed")
     async def on_what_is_left(batch: Batch) -> None:
         """Collect the rest."""
-        again.extend(record.offset for record, _ in batch.batch)
+        again.extend(record.offset for record, _ in batch.items)
 
     for number in range(300):
         await producer.send(kafka.topic("user-followed"), encode(follow(target=f"n{number}")), b"ann")
@@ -342,7 +342,7 @@ async def test_a_batch_of_slow_records_is_acknowledged_in_parts(kafka, producer)
     for target in targets:
         await producer.send(kafka.topic("user-followed"), encode(follow(target=target)), b"ann")
     await producer.flush()
-    async with consuming(kafka, followed_by(slow), batch_for_s=0.3) as consumer_context:
+    async with consuming(kafka, followed_by(slow), max_batch_s=0.3) as consumer_context:
         while len(seen) < len(targets):
             acknowledged.append(sum(consumer_context.handled.values()))
             await asyncio.sleep(0.02)
@@ -428,7 +428,7 @@ async def test_a_held_partition_tries_one_record_at_a_time_until_a_good_one_clos
     for _ in range(BREAKER_THRESHOLD + 3):
         await producer.send(kafka.topic("story-erased"), b"nonsense", b"k", partition=0)
     await producer.flush()
-    async with consuming(kafka, router, "expiry", breaker_wait_s=0.2) as consumer_context:
+    async with consuming(kafka, router, "expiry", breaker_pause_s=0.2) as consumer_context:
         await eventually(lambda: consumer_context.broken)
         began = asyncio.get_running_loop().time()
         await dead_letter(kafka, "story-erased.expiry.dlq", BREAKER_THRESHOLD + 3)
@@ -473,7 +473,7 @@ async def test_no_record_is_skipped_when_a_breaker_opens_in_a_batch_that_is_part
     for _ in range(BREAKER_THRESHOLD):
         await producer.send(topic, b"nonsense", b"k", partition=0)
     await producer.flush()
-    async with consuming(kafka, erased(slow), "expiry", batch_for_s=0.1) as consumer_context:
+    async with consuming(kafka, erased(slow), "expiry", max_batch_s=0.1) as consumer_context:
         await eventually(lambda: consumer_context.broken)
         found = await dead_letter(kafka, "story-erased.expiry.dlq", BREAKER_THRESHOLD)
     assert seen == stories
@@ -580,7 +580,7 @@ async def test_a_batch_that_fails_whole_and_slowly_is_acknowledged_in_parts(kafk
     for number in range(40):
         await producer.send(kafka.topic("user-followed"), encode(follow(target=f"n{number}")), b"k", partition=0)
     await producer.flush()
-    async with consuming(kafka, router, batch_for_s=0.4, backoff_s=(0.001, 0.001)) as consumer_context:
+    async with consuming(kafka, router, max_batch_s=0.4, backoff_s=(0.001, 0.001)) as consumer_context:
 
         def finished() -> bool:
             acknowledged.add(sum(consumer_context.handled.values()))
@@ -637,7 +637,7 @@ async def test_partitions_are_given_up_in_time_whatever_is_in_hand(monkeypatch):
     with member.batch_in_progress():
         async with asyncio.timeout(2):
             await member.on_partitions_revoked([])
-        assert member.changing.is_set()
+        assert member.rebalancing.is_set()
         assert warned.events == ["rebalance_timeout"]
     await member.on_partitions_assigned([])
-    assert not member.changing.is_set()
+    assert not member.rebalancing.is_set()

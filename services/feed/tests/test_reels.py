@@ -295,7 +295,7 @@ async def test_an_end_that_nobody_knew_is_said_too(feed, people) -> None:
 
 async def test_a_tombstone_takes_a_story_out_of_the_index(feed, people) -> None:
     story = await feed.post(people.ann)
-    await feed.ingest.forget(StoryPosted, story.story_id)
+    await feed.ingest.publish_tombstone(StoryPosted, story.story_id)
 
     async def gone() -> bool:
         return not await feed.sees(people.ann, story.story_id)

@@ -140,7 +140,7 @@ class Outbox:
 
     async def _try_again(self, documents: Sequence[Document]) -> None:
         """Say each alone, with one try of a producer that nobody shares."""
-        publisher = self.publisher.apart()
+        publisher = self.publisher.with_own_producer()
         try:
             for document in documents:
                 await self._say([document], publisher, attempts=1)
@@ -157,7 +157,7 @@ class Outbox:
         for place, document in enumerate(documents):
             try:
                 facts = self.facts(document)
-                made = [publisher.message(saying) for saying in (await facts if inspect.isawaitable(facts) else facts)]
+                made = [publisher.record_of(event) for event in (await facts if inspect.isawaitable(facts) else facts)]
             except Exception as error:
                 if failed_dependency(error) is not None:
                     raise

@@ -1,7 +1,7 @@
 """Thresholds of Python's cyclic garbage collector, for processes with very many objects and few cycles.
 
-By default, 700 new objects start a collection and 70,000 may start a full one. Counting views spent half of its CPU time
-there, and a live index of a million entries makes each full collection longer.
+By default, 700 new objects start a collection and 70,000 may start a full one. Counting views spent half of its CPU
+time there, and a live index of a million entries makes each full collection longer.
 """
 
 import gc

@@ -18,7 +18,7 @@ from stories_shared.runtime.settings import Settings
 # Open requests and consumers get this long to finish; background tasks and connections get the rest of ten seconds.
 REQUEST_DRAIN_S = 4
 STARTUP_FAILED = 3
-# Instead of 700, 10, 10: a request makes hundreds of objects, few of them in cycles; collections took a fifth of its time.
+# Instead of 700, 10, 10: a request makes hundreds of objects, few in cycles; collections took a fifth of its time.
 GC_THRESHOLDS = (20_000, 20, 20)
 
 

@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     kafka_bootstrap_servers: str = Field(description="Kafka brokers, `host:port,…`")
     kafka_topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="before every topic and group")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="how to speak to the brokers"
+        "PLAINTEXT", description="the security protocol of the brokers"
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field("PLAIN", description="with SASL")
     kafka_sasl_username: str | None = Field(None, description="with SASL")
@@ -146,7 +146,8 @@ class Settings(BaseSettings):
     kafka_ssl_keyfile: str | None = Field(None, description="with SSL: the client's key")
     kafka_idempotent: bool = Field(True, description="whether the producer is idempotent")
     topics: Literal["init", "external"] = Field(
-        "init", description="`init` makes the topics; `external`: somebody else does, and `init` needs no right to"
+        "init",
+        description="`init` creates the topics; `external`: they are created elsewhere, and `init` needs no permission",
     )
     topic_partitions: int = Field(12, ge=1, le=1000, description="`init`: partitions of topics that do not exist yet")
     topic_replication: int = Field(3, ge=1, le=7, description="`init`: copies of topics that do not exist yet")
@@ -159,7 +160,7 @@ class Settings(BaseSettings):
     mongo_username: str | None = Field(None, description="MongoDB's user, where `MONGO_URL` names none")
     mongo_password: SecretStr | None = Field(None, description="its password, as it is: nothing is encoded")
     mongo_database: str = Field(pattern=r"^[A-Za-z0-9_-]{1,38}$", description="the service's own database")
-    mongo_driver: Literal["pymongo", "motor"] = Field("pymongo", description="which driver speaks to MongoDB")
+    mongo_driver: Literal["pymongo", "motor"] = Field("pymongo", description="the MongoDB driver")
     ca_bundle: Annotated[str, AfterValidator(pem_file)] | None = Field(
         None, description="a PEM file of authorities that MongoDB, S3 and the JWKS URL may have beside the system's"
     )
@@ -169,9 +170,11 @@ class Settings(BaseSettings):
     auth_user_claim: str = Field("sub", description="the claim that holds the user's id")
     ticket_keys: TicketKeys = Field(description="`id:secret,…`: the first signs tickets and cursors, all verify")
     story_lifetimes: Lifetimes = Field(
-        (timedelta(hours=24),), description="what a story may live; the first is the default"
+        (timedelta(hours=24),), description="allowed lifetimes of a story; the first is the default"
     )
-    stale_after_ms: int = Field(2000, ge=100, le=60_000, description="how long a partition may go unheard")
+    stale_after_ms: int = Field(
+        2000, ge=100, le=60_000, description="how long a replica may go without reading a partition"
+    )
     public_url: str = Field("http://127.0.0.1:8080", description="the gateway, as clients see it")
     cors_origins: Names = Field((), description="origins of browsers that may call; read by the gateway")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
@@ -215,7 +218,7 @@ class ObjectStoreSettings(BaseSettings):
     s3_access_key: SecretStr | None = Field(None, description="`static`: the S3 account", validate_default=True)
     s3_secret_key: SecretStr | None = Field(None, description="`static`: its secret", validate_default=True)
     s3_bucket: str = Field("stories", pattern=r"^[a-z0-9.-]{3,63}$", description="the bucket: private, unversioned")
-    s3_secure: bool = Field(False, description="whether S3 is spoken over TLS")
+    s3_secure: bool = Field(False, description="whether S3 is reached over TLS")
 
     @field_validator("s3_access_key", "s3_secret_key")
     @classmethod

@@ -1,7 +1,7 @@
 """Ends a process that stalls, so that its supervisor restarts it.
 
-The event loop reports stalled tasks regularly. A thread checks the reports, so a blocked event loop is detected too. The
-thread also bounds the shutdown.
+The event loop reports stalled tasks regularly. A thread checks the reports, so it also detects a blocked event loop.
+It bounds the shutdown too.
 """
 
 import faulthandler

@@ -20,10 +20,10 @@ class Publisher(Protocol):
     async def publish(self, event: Event) -> None:
         """Return when Kafka has acknowledged it. Raises Unavailable("kafka")."""
 
-    async def forget(self, event: type[Event], key: str, widths: Collection[int] = ()) -> None:
-        """Say tombstones. Raises Unavailable("kafka")."""
+    async def publish_tombstone(self, event: type[Event], key: str, partition_counts: Collection[int] = ()) -> None:
+        """Publish tombstones. Raises Unavailable("kafka")."""
 
-    async def width(self, event: type[Event]) -> int:
+    async def partition_count(self, event: type[Event]) -> int:
         """How many partitions the event's topic has. Raises Unavailable("kafka")."""
 
 
@@ -52,8 +52,8 @@ class TombstonePublisher:
 
     async def forget(self, event: type[Event], key: str) -> None:
         """Say a tombstone wherever the key may lie. Raises Unavailable."""
-        await self.speaker.forget(event, key, await self.widths.since(event.topic, self.now() - self.kept))
+        await self.speaker.publish_tombstone(event, key, await self.widths.since(event.topic, self.now() - self.kept))
 
     async def look(self, event: type[Event]) -> None:
         """Note how many partitions the event's topic has. Raises Unavailable."""
-        await self.widths.note(event.topic, await self.speaker.width(event), truncate_to_ms(self.now()))
+        await self.widths.note(event.topic, await self.speaker.partition_count(event), truncate_to_ms(self.now()))
