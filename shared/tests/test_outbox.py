@@ -36,9 +36,9 @@ class World:
         self.before_clearing = asyncio.Event()
         self.before_clearing.set()
         self.clock = HandClock(truncate_to_ms(system_now()))
-        self.outbox = Outbox("things", self.things, self.facts, self.publisher, self.clock)
+        self.outbox = Outbox("things", self.things, self.events_of, self.publisher, self.clock)
 
-    async def facts(self, document) -> list[OutgoingEvent]:
+    async def events_of(self, document) -> list[OutgoingEvent]:
         saying = OutgoingEvent(StoryErased(story_id=document["_id"], store="feed", erased_at=document["at"]))
         await self.before_clearing.wait()
         if document["kind"] == "too-large":
@@ -86,7 +86,7 @@ async def world(realm, driver):
 async def test_a_mark_is_said_and_cleared(world):
     await world.change(new_id(), 1)
     assert (await world.outbox.pending())[0] == 1
-    assert await world.outbox.turn() == 1
+    assert await world.outbox.run_once() == 1
     assert await world.said() == [1]
     assert await world.outbox.pending() == (0, 0.0)
 
@@ -109,13 +109,13 @@ async def test_a_change_during_the_saying_is_said_too_and_last(world):
     thing = new_id()
     await world.change(thing, 1)
     world.before_clearing.clear()
-    turn = asyncio.create_task(world.outbox.turn())
+    turn = asyncio.create_task(world.outbox.run_once())
     await asyncio.sleep(0.1)
     await world.change(thing, 2)
     world.before_clearing.set()
     await turn
     assert (await world.outbox.pending())[0] == 1
-    await world.outbox.turn()
+    await world.outbox.run_once()
     assert await world.said() == [1, 2]
 
 
@@ -147,14 +147,14 @@ async def test_a_document_that_fails_for_good_holds_up_no_other(world, kind):
     await world.change(good[0], 1)
     await world.change(bad, 2, kind)
     await world.change(good[1], 3)
-    await world.outbox.turn()
+    await world.outbox.run_once()
     assert await world.marked() == {bad}
     await world.publisher.start()
     producer = world.publisher._producer
     for n in (4, 5):
         world.clock.forward(seconds=10)
         await world.change(good[2], n)
-        await world.outbox.turn()
+        await world.outbox.run_once()
         assert await world.marked() == {bad}
     assert world.publisher._producer is producer
     assert await world.said() == [1, 3, 4, 5]
@@ -165,7 +165,7 @@ async def test_a_document_that_fails_is_tried_less_and_less_often(world):
     bad, tries = new_id(), []
     await world.change(bad, 1, "unmakeable")
     for second in range(16):
-        await world.outbox.turn()
+        await world.outbox.run_once()
         tries.append((second, (await world.things.find_one({"_id": bad}))["pending"]["tries"]))
         world.clock.forward(seconds=1)
     assert [second for second, count in tries if count != dict(tries).get(second - 1)] == [0, 1, 3, 7, 15]
@@ -175,10 +175,10 @@ async def test_a_new_mark_of_a_document_that_failed_is_said_at_once(world):
     thing = new_id()
     await world.change(thing, 1, "unmakeable")
     for _ in range(5):
-        await world.outbox.turn()
+        await world.outbox.run_once()
         world.clock.forward(minutes=10)
     await world.change(thing, 2)
-    await world.outbox.turn()
+    await world.outbox.run_once()
     assert (await world.said(), await world.marked()) == ([2], set())
 
 
@@ -188,7 +188,7 @@ async def test_many_documents_that_fail_do_not_starve_what_is_newer(world, monke
         await world.change(new_id(), n, "unmakeable")
     await world.change(new_id(), 9)
     for _ in range(2):
-        await world.outbox.turn()
+        await world.outbox.run_once()
     assert await world.said() == [9]
 
 
@@ -201,7 +201,7 @@ async def test_the_relay_reads_by_its_index(realm, driver):
         waiting = [{"pending": pending_mark(1, NOW) | ({"retry_at": NOW} if n % 2 else {})} for n in range(200)]
         await mongo["things"].insert_many([*waiting, *({"at": n} for n in range(2_000))])
         await relay.pending()
-        await relay.turn()
+        await relay.run_once()
         assert await slow_plans(mongo, recorder.commands) == []
     finally:
         await mongo.close()

@@ -44,8 +44,8 @@ aiokafka_patches.patch_connection_errors()
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     """aiokafka's consumer with a ``stop`` that always completes.
 
-    aiokafka's fetcher cancels its requests and awaits them, so while a broker is down their cancellation leaves ``stop``
-    half-way (aio-libs/aiokafka#647): the caller would see a CancelledError that is not its own, and connections leak.
+    aiokafka's fetcher cancels its requests and awaits them. While a broker is down, that cancellation ends ``stop``
+    half-way (aio-libs/aiokafka#647): the caller sees a CancelledError that is not its own, and connections leak.
     """
 
     async def stop(self) -> None:

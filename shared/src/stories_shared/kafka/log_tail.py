@@ -66,8 +66,8 @@ class LogTail:
         apply: called with each event and tombstone, in order within a partition; must not block.
         name: the group label in metrics.
         stale_after_s: after how many seconds without a fetch to its end a partition is stale.
-        start: returns the start offsets by topic (without prefix) and partition. It is awaited first, so a snapshot that
-            it loads is older than the first record read. Other partitions are read from their beginning.
+        start: returns the start offsets by topic (without prefix) and partition. It is awaited first, so a snapshot
+            that it loads is older than the first record read. Other partitions are read from their beginning.
     """
 
     def __init__(

@@ -1,14 +1,14 @@
-"""The one kind of Kafka consumer, and what it does with records that fail.
+"""Kafka subscribers and their error handling.
 
-``subscribe`` makes every subscriber alike. Inside a handler ``for_each_event`` applies a use case to item record and
-``for_batch`` hands all good records to a use case that takes many. What fails is
+``subscribe`` configures every subscriber in the same way. In a handler, ``for_each_event`` applies a use case to each
+event, and ``for_batch`` passes all valid events to a use case that takes many. Errors are handled by their cause:
 
-* the record (undecodable, or a use case raises ``InvalidMessage``): dead-lettered with its origin, the batch goes on;
-* a dependency (MongoDB, S3, Kafka down): retried in partition with backoff, then the batch is handed back;
-* our own code (any other error): three attempts, then dead-lettered as ``error-type: bug`` with an alert.
+* the record (undecodable, or a use case raises ``InvalidMessage``): dead-lettered with its origin, the batch continues;
+* a dependency (MongoDB, S3, Kafka down): retried in place with backoff, then the batch is returned and read again;
+* a bug (any other error): three attempts, then dead-lettered as ``error-type: bug`` with an alert.
 
-The framework's own decoding is finished out: it would lose a whole batch for one header that is not UTF-8, so the parser
-touches no header and the decoder returns nothing.
+FastStream's decoding is not used: one header that is not UTF-8 would fail a whole batch. So the parser reads no header
+and the decoder returns nothing.
 """
 
 import asyncio
@@ -118,10 +118,10 @@ class DeadLetter:
 
 @dataclass
 class Batch:
-    """One batch as a handler gets it, read once: a event_received, nothing (a tombstone) or why it is unreadable.
+    """One batch of a handler. Each record is decoded once: to an event, None (a tombstone) or a decode error.
 
-    ``outcomes`` holds the outcome of item record that was handled: None, or its dead letter. ``rewind_to`` is by
-    partition the offset from which on records are read again; nothing ever goes past it.
+    ``outcomes`` holds the outcome of each handled record: None, or its dead letter. ``rewind_to`` holds the offset by
+    partition from which records are read again; no offset is committed beyond it.
     """
 
     items: Sequence[tuple[Record, ReceivedEvent[Any] | DecodeError | None]]
@@ -289,21 +289,21 @@ def subscribe(
 
 
 async def for_each_event(records: Batch, event: type[E], use_case: Callable[[E], Awaitable[object]]) -> None:
-    """Apply a use_case to the event of item good record, in order, and dead-letter the others."""
-    await for_each_record(records, event, lambda event_received: use_case(event_received.event))
+    """Apply a use case to the event of each valid record, in order, and dead-letter the others."""
+    await for_each_record(records, event, lambda received: use_case(received.event))
 
 
 async def for_each_record(
     records: Batch, _event: type[E], use_case: Callable[[ReceivedEvent[E]], Awaitable[object]], *, concurrency: int = 1
 ) -> None:
-    """Like ``for_each_event``, for verbs that also want to know where the event came from.
+    """Like ``for_each_event``, for use cases that also need the event's origin.
 
     Args:
         records: the batch.
-        _event: what it tells; for the type of the use_case alone.
-        use_case: applied to item event_received.
-        lanes: how many events are handled at a time. They are begun in order, so what is finished when a batch is given
-            back is its beginning, but for what the other lanes were at.
+        _event: the event type; only for the type of the use case.
+        use_case: applied to each received event.
+        concurrency: how many events are handled concurrently. They start in order, so the finished records of a
+            returned batch are its first ones, except for what was still in progress.
     """
     todo = iter(records.items)
     stopped: list[BatchReturned] = []
@@ -348,11 +348,11 @@ def raise_if_batch_must_end(records: Batch) -> None:
 async def for_batch(
     records: Batch, _event: type[E], use_case: Callable[[Sequence[ReceivedEvent[E]]], Awaitable[object]]
 ) -> None:
-    """Hand all good records to one use_case, and dead-letter the others.
+    """Pass all valid events to one use case, and dead-letter the other records.
 
-    Where it fails and no dependency is down, item half of the events is tried once, and of what fails item half again,
-    so that only the failing ones are dead-lettered: about 2·log2(n) attempts for one of n. Between two attempts the
-    batch may end; what is outcomes by then is finished.
+    If it fails and no dependency is down, each half of the events is tried once, and a failing half is split again, so
+    that only the failing records are dead-lettered: about 2·log2(n) attempts for one of n. The batch may end between
+    two attempts; what is handled by then is committed.
     """
 
     async def handle(batch: Sequence[tuple[Record, ReceivedEvent[E] | DecodeError | None]], tries: int) -> None:
@@ -390,16 +390,19 @@ def decode_failure(record: Record, decoded: DecodeError | None) -> DeadLetter | 
 async def run_with_retries(
     records: Batch, record: Record, action: Callable[[], Awaitable[object]], tries: int = MAX_ATTEMPTS
 ) -> DeadLetter | None:
-    """Do it; wait for the world in partition; say why the record is to be dead-lettered where it is the message or us.
+    """Run an action and retry while a dependency is down.
 
     Args:
         records: the batch.
-        record: what it is about.
-        action: what is done.
-        tries: how often a bug is tried.
+        record: the record that would be dead-lettered.
+        action: the work.
+        tries: attempts after an unexpected error.
+
+    Returns:
+        None, or the dead letter after ``InvalidMessage`` or the last attempt.
 
     Raises:
-        HandedBack: the world stays down, or the batch is recalled.
+        BatchReturned: the dependency stays down, or the batch must end.
     """
     consumer_context, waited, failed = records.consumer_context, 0.0, 0
     backoff, longest = consumer_context.backoff_s

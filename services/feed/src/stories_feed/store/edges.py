@@ -185,7 +185,7 @@ def edge_write(change: AppliedChange, *, publish: bool, now: datetime) -> Insert
         "at": word.at,
     }
     if publish:
-        fields |= {outbox.FIELD: outbox.pending_mark(epoch_ms(word.at), now), "fact": new_id()}
+        fields |= {outbox.PENDING_FIELD: outbox.pending_mark(epoch_ms(word.at), now), "fact": new_id()}
     if not change.stands:
         fields["gone"] = now
     if change.fresh:
