@@ -17,7 +17,7 @@ PATIENCE_S = 0.3
 
 
 class ImpatientRoute(DeadlineRoute):
-    def patience_s(self, _request: Request) -> float:
+    def deadline_s(self, _request: Request) -> float:
         return PATIENCE_S
 
 

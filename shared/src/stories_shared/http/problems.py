@@ -1,6 +1,6 @@
-"""Every refusal is a problem document (RFC 9457); this is the whole list of what they can be.
+"""Problem documents (RFC 9457) for all errors.
 
-``KINDS`` is the registry: a slug that is not in it cannot be raised, and docs/http.md lists each of them.
+``KINDS`` is the registry: an unlisted slug cannot be raised, and docs/http.md lists each of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ import msgspec
 from starlette.responses import Response
 
 CONTENT_TYPE = "application/problem+json"
-MAX_ERRORS = 20  # of one bad request that are told: enough to mend it, no echo chamber
+MAX_ERRORS = 20  # reported for one request
 
 
 class InputError(TypedDict):
-    """One thing that is wrong in a request: where (path of keys, ``["body", "media", "size"]``) and what."""
+    """One error in a request: its location (a path of keys, ``["body", "media", "size"]``) and a message."""
 
     loc: list[str | int]
     msg: str
@@ -23,7 +23,7 @@ class InputError(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of refusal: its type is ``urn:stories:<slug>``."""
+    """A problem type, ``urn:stories:<slug>``."""
 
     slug: str
     status: int
@@ -65,7 +65,7 @@ KINDS: dict[str, Kind] = {
 
 
 class Problem(Exception):
-    """Raised anywhere below a route; becomes the answer. Further keywords are extension members (``reason``)."""
+    """Raised below a route; becomes the response. Further keywords are extension members (``reason``)."""
 
     def __init__(  # noqa: PLR0913, RUF100
         self,
@@ -79,7 +79,7 @@ class Problem(Exception):
     ) -> None:
         kind = KINDS.get(slug)
         if kind is None:
-            raise ValueError(f"{slug!r} is no kind of problem in stories_shared.http.problems.KINDS")
+            raise ValueError(f"{slug!r} is not a problem type in stories_shared.http.problems.KINDS")
         super().__init__(detail or title or kind.title)
         self.kind = kind
         self.status = status
@@ -94,7 +94,7 @@ class Problem(Exception):
         return self.kind.slug
 
     def document(self) -> dict[str, Any]:
-        """The problem document as JSON will hold it."""
+        """The problem document."""
         document: dict[str, Any] = {"type": self.kind.type, "title": self.title, "status": self.status}
         if self.detail is not None:
             document["detail"] = self.detail
@@ -119,17 +119,17 @@ def problem(
     headers: Mapping[str, str] | None = None,
     **members: Any,
 ) -> Problem:
-    """The problem of a kind, with the kind's own status and title."""
+    """A problem of a kind, with its status and title."""
     return Problem(KINDS[slug].status, slug, None, detail, errors, headers, **members)
 
 
 def not_found() -> Problem:
-    """One and the same for malformed, not yours, not visible, ended and never existed."""
+    """404, the same for malformed, not yours, not visible, ended and never existed."""
     return problem("not-found")
 
 
 def invalid(msg: str, *loc: str | int) -> Problem:
-    """422 with one fault: ``invalid("must not be yourself", "path", "id")``."""
+    """422 with one error: ``invalid("must not be yourself", "path", "id")``."""
     return problem("invalid", msg, errors=[{"loc": list(loc), "msg": msg}])
 
 
@@ -148,17 +148,17 @@ def forbidden(slug: str = "forbidden", detail: str | None = None) -> Problem:
 
 
 def unavailable(detail: str | None = None, after: int = 1) -> Problem:
-    """503: try again after so many seconds."""
+    """503 with ``Retry-After`` in seconds."""
     return problem("unavailable", detail, headers={"Retry-After": str(max(1, after))})
 
 
 def too_many(retry_after: int, slug: str = "rate-limited", detail: str | None = None) -> Problem:
-    """429: try again after so many seconds."""
+    """429 with ``Retry-After`` in seconds."""
     return problem(slug, detail, headers={"Retry-After": str(max(1, retry_after))})
 
 
 def unauthenticated(detail: str | None = None) -> Problem:
-    """401 with the challenge of RFC 6750: bare where no token came, ``invalid_token`` where a bad one did."""
+    """401 with the challenge of RFC 6750: bare without a token, ``invalid_token`` with a bad one."""
     challenge = 'Bearer realm="stories"'
     if detail is not None:
         challenge += f', error="invalid_token", error_description="{detail}"'

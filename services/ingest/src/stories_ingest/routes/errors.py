@@ -46,13 +46,13 @@ read_wait = TypeAdapter(Wait).validate_python
 class LongPollRoute(DeadlineRoute):
     """A timely route whose answer the caller may wish to be held with ``?wait=``."""
 
-    def patience_s(self, request: Request) -> float:
+    def deadline_s(self, request: Request) -> float:
         """What every route may take, and what the caller is ready to wait."""
         try:
             held = read_wait(request.query_params.get("wait", "0"))
         except ValidationError:
             held = 0.0  # the route is about to refuse it
-        return super().patience_s(request) + held
+        return super().deadline_s(request) + held
 
 
 def requester_of(caller: Caller) -> Requester:
