@@ -202,9 +202,9 @@ async def test_a_remembered_token_ends_with_its_exp(authenticator, watch):
 async def test_any_changed_character_of_a_token_is_refused(authenticator):
     token = ED.token()
     await authenticator.caller(f"Bearer {token}")
-    for place, character in enumerate(token[:-1]):  # the last one has bits that mean nothing
+    for location, character in enumerate(token[:-1]):  # the last one has bits that mean nothing
         other = "A" if character != "A" else "B"
-        await refused(authenticator, token[:place] + other + token[place + 1 :])
+        await refused(authenticator, token[:location] + other + token[location + 1 :])
 
 
 # RFC 8725: one algorithm per key, and nothing that the token itself says about keys
@@ -492,9 +492,9 @@ def test_a_key_file_without_keys_stops_the_start_with_one_line(tmp_path, text):
     path = tmp_path / "jwks.json"
     if text is not None:
         path.write_text(text)
-    for place in (str(path), path.as_uri()):
+    for location in (str(path), path.as_uri()):
         with pytest.raises(ValueError, match=f"^AUTH_JWKS: {re.escape(str(path))}: ") as refused:
-            key_sets.check(place)
+            key_sets.check(location)
         assert "\n" not in str(refused.value)
 
 

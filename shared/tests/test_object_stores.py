@@ -126,7 +126,7 @@ async def test_credentials_are_issued_by_the_container_s_endpoint(platform, tmp_
 
 
 async def test_issued_credentials_are_renewed_before_they_expire(platform, monkeypatch):
-    monkeypatch.setattr("stories_shared.s3.credentials.RENEWED_AT_MOST_EVERY_S", 0.0)
+    monkeypatch.setattr("stories_shared.s3.credentials.MIN_RENEW_INTERVAL_S", 0.0)
     now = datetime.now(UTC)
     answers = [issued(now + timedelta(minutes=5), "first"), issued(now + timedelta(hours=1), "second")]
     with container_endpoint(answers) as endpoint, signed_store(region="eu-west-1") as store:

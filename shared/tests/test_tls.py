@@ -136,7 +136,7 @@ async def test_a_key_set_with_a_certificate_of_our_authority_is_read(ours, anoth
 @asynccontextmanager
 async def over_tls(authority: Authority, url: str):
     """The database behind TLS."""
-    place = urlsplit(url)
+    location = urlsplit(url)
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -149,7 +149,7 @@ async def over_tls(authority: Authority, url: str):
             writer.close()
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind_reader, behind = await asyncio.open_connection(place.hostname, place.port)
+        behind_reader, behind = await asyncio.open_connection(location.hostname, location.port)
         await asyncio.gather(pump(reader, behind), pump(behind_reader, writer))
 
     server = await asyncio.start_server(forward, "127.0.0.1", 0, ssl=authority.server)

@@ -14,8 +14,8 @@ DRAIN_TIMEOUT_S = 1.0
 class DrainBodyMiddleware:
     """ASGI middleware, outermost: starts no response before the body is read, up to the maximum size.
 
-    A connection that is closed with unread bytes is reset, and the reset can overtake the response (RFC 9112, 9.6): behind
-    a gateway that sends header and body apart, an early error would sometimes be a broken connection.
+    A connection that is closed with unread bytes is reset, and the reset can overtake the response (RFC 9112, 9.6):
+    behind a gateway that sends header and body apart, an early error would sometimes be a broken connection.
     """
 
     def __init__(self, app: ASGIApp) -> None:

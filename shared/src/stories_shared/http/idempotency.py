@@ -33,7 +33,7 @@ def idempotency_request(
         ),
     ] = None,
 ) -> IdempotencyRequest | None:
-    """The request's identity, None without the header. Raises 422 for a key that is not 1 to 255 printable ASCII characters."""
+    """The request's identity, None without the header. Raises 422 unless it is 1 to 255 printable ASCII characters."""
     if idempotency_key is None:
         return None
     keys = request.headers.getlist("idempotency-key")

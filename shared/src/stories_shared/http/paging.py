@@ -74,7 +74,7 @@ VERSION = 1
 
 
 class Cursors:
-    """Encodes and decodes signed cursors. A position is a tuple of strings, numbers and times from which the store continues."""
+    """Encodes and decodes signed cursors. A position is a tuple of strings, numbers and times."""
 
     def __init__(self, keys: Sequence[Key]) -> None:
         self.signer = Signer(keys, "cursor.1")

@@ -140,9 +140,9 @@ def problem_from_validation(error: RequestValidationError) -> Problem:
     found: list[InputError] = [
         {"loc": list(fault["loc"]), "msg": strip_pydantic_prefix(fault["msg"])} for fault in error.errors()
     ]
-    if any(entry["loc"][:1] == ["path"] for entry in errors):
+    if any(entry["loc"][:1] == ["path"] for entry in found):
         return not_found()
-    return problem("invalid", "the request has the wrong shape", errors=errors)
+    return problem("invalid", "the request has the wrong shape", errors=found)
 
 
 def strip_pydantic_prefix(msg: str) -> str:

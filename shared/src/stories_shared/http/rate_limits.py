@@ -33,7 +33,7 @@ class FixedWindows:
         self.rotated_at = now()
 
     def take(self, key: str, cost: int, quota: int) -> tuple[bool, int, int]:
-        """Take ``cost`` if it fits, else nothing. Returns whether it did, the remaining quota, and the seconds to the reset."""
+        """Take ``cost`` if it fits, else nothing. Returns whether it fitted, what is left, and the seconds to reset."""
         now = self.now()
         if not timedelta(0) <= now - self.rotated_at < WINDOW:
             self.current, self.previous, self.rotated_at = {}, self.current, now

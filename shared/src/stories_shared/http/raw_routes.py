@@ -69,10 +69,10 @@ def raw_route(  # noqa: PLR0913, RUF100
     """``@raw_route(router, "GET", "/v1/tray", summary=…, query=PAGING, answers={200: Tray}, limit="reads")``.
 
     The endpoint gets the request, the caller and the query's values by name. ``limit`` takes one from the caller's
-    quota; if the cost is known only later, leave it out and call ``rate_limits.consume``. ``answers`` are types or schemas
-    by status; the errors of all routes are added. Read a body with ``strict_json.read_document``. ``parameters`` are
-    schemas of path parameters, which the endpoint validates. Exceeding ``deadline_s`` is 503; the endpoint must not await
-    anything that swallows a cancellation then.
+    quota; if the cost is known only later, leave it out and call ``rate_limits.consume``. ``answers`` are types or
+    schemas by status; the errors of all routes are added. Read a body with ``strict_json.read_document``.
+    ``parameters`` are schemas of path parameters, which the endpoint validates. Exceeding ``deadline_s`` is 503; the
+    endpoint must not await anything that swallows a cancellation then.
     """
     operation = OperationDoc(
         method,
