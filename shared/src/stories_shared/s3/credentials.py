@@ -1,6 +1,6 @@
 """Credentials of the S3 account: static keys, or those that the platform issues and renews.
 
-``S3_CREDENTIALS=auto`` tries, in this order, the environment (``AWS_ACCESS_KEY_ID`` …), a web identity token (IRSA), the
+``S3_CREDENTIALS=auto`` tries in this order the environment (``AWS_ACCESS_KEY_ID`` …), a web identity token (IRSA), the
 container's endpoint (ECS, EKS Pod Identity) and the instance's role. Issued credentials expire; they are renewed in a
 thread before that, so that signing a URL never waits for the network.
 """
@@ -70,7 +70,7 @@ class RenewingProvider(Provider):
         return None if self.cached is None or self.cached.is_expired() else self.cached
 
     def needs_renewal(self, credentials: Credentials) -> bool:
-        """Whether to renew them; at most every 30 s, since a platform may issue the same ones until shortly before expiry."""
+        """Whether to renew them; at most every 30 s, since a platform may issue the same ones again."""
         if credentials.expiration is None or time.monotonic() - self.requested_at < MIN_RENEW_INTERVAL_S:
             return False
         return credentials.expiration.replace(tzinfo=UTC) - datetime.now(UTC) < RENEW_BEFORE

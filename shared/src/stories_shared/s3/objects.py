@@ -131,7 +131,7 @@ class Objects:
     # Signing: pure CPU
 
     def presign_get(self, key: str, seconds: int, at: datetime, **response_headers: str) -> str:
-        """A URL that reads the object for 1 to 604,800 whole seconds from ``at``. Raises ValueError for any other number.
+        """A URL that reads the object for 1 to 604,800 whole seconds from ``at``. Else raises ValueError.
 
         ``cache_control="private, max-age=60"`` and the like are signed and override response headers.
         """
