@@ -6,7 +6,7 @@ from stories_shared.runtime.background_tasks import TaskSupervisor
 from stories_shared.testing import eventually
 
 
-async def test_a_loop_goes_on_after_a_failure_and_after_a_cancellation_that_nobody_asked_for():
+async def test_task_restarts_after_an_error_and_a_leaked_cancellation():
     iterations, supervisor = 0, TaskSupervisor()
 
     async def run() -> None:

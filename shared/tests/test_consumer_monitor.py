@@ -13,32 +13,34 @@ from stories_shared.runtime import consumer_monitor
 from stories_shared.runtime.consumer_monitor import ConsumerMonitor
 from stories_shared.runtime.metrics import CommonMetrics, MetricsRegistry
 
-PLACE = TopicPartition("t", 0)
+PARTITION = TopicPartition("t", 0)
 
 
 class Member:
-    """A subscriber and its consumer in one: it offsets, or its client is mute."""
+    """A subscriber and its consumer in one: it answers, or its client is unresponsive."""
 
-    def __init__(self, group: str, mute: bool) -> None:
-        self.group_id, self.mute, self.assigned = group, mute, {PLACE}
+    def __init__(self, group: str, unresponsive: bool) -> None:
+        self.group_id, self.unresponsive, self.assigned = group, unresponsive, {PARTITION}
         self.consumer = self._coordinator = self
         self.generation = 1
-        self.end = self.by_the_group = 0
+        self.end = self.committed = 0
         self.requests: list[list[TopicPartition]] = []
 
     def assignment(self) -> set[TopicPartition]:
         return self.assigned
 
-    async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
-        if self.mute:
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        if self.unresponsive:
             raise KafkaTimeoutError
-        return dict.fromkeys(places, self.end)
+        return dict.fromkeys(partitions, self.end)
 
-    async def fetch_committed_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
-        self.requests.append(places)
-        return dict.fromkeys(places, OffsetAndMetadata(self.by_the_group, ""))
+    async def fetch_committed_offsets(
+        self, partitions: list[TopicPartition]
+    ) -> dict[TopicPartition, OffsetAndMetadata]:
+        self.requests.append(partitions)
+        return dict.fromkeys(partitions, OffsetAndMetadata(self.committed, ""))
 
-    def last_poll_timestamp(self, _place: TopicPartition) -> int:
+    def last_poll_timestamp(self, _partition: TopicPartition) -> int:
         return 0
 
 
@@ -50,37 +52,37 @@ def monitor(monkeypatch: pytest.MonkeyPatch) -> ConsumerMonitor:
     return ConsumerMonitor(Kafka("nowhere:1"), ConsumerContext(publisher, metrics, system_now), metrics, system_now)
 
 
-async def test_a_mute_client_hangs_until_it_answers_or_has_nothing_to_read(monitor: ConsumerMonitor) -> None:
-    well, mute = Member("well", mute=False), Member("mute", mute=True)
-    assert await monitor.check([well, mute])
-    assert monitor.stalled() == {"mute": "its client does not respond"}
-    mute.assigned = set()
-    await monitor.check([well, mute])
+async def test_unresponsive_consumer_is_stalled_until_it_answers(monitor: ConsumerMonitor) -> None:
+    well, unresponsive = Member("well", unresponsive=False), Member("unresponsive", unresponsive=True)
+    assert await monitor.check([well, unresponsive])
+    assert monitor.stalled() == {"unresponsive": "its client does not respond"}
+    unresponsive.assigned = set()
+    await monitor.check([well, unresponsive])
     assert monitor.stalled() == {}
-    mute.assigned = {PLACE}
-    await monitor.check([well, mute])
-    assert monitor.stalled() == {"mute": "its client does not respond"}
-    mute.mute = False
-    await monitor.check([well, mute])
+    unresponsive.assigned = {PARTITION}
+    await monitor.check([well, unresponsive])
+    assert monitor.stalled() == {"unresponsive": "its client does not respond"}
+    unresponsive.unresponsive = False
+    await monitor.check([well, unresponsive])
     assert monitor.stalled() == {}
 
 
-async def test_nobody_hangs_who_reads_no_more_or_whom_kafka_does_not_answer(monitor: ConsumerMonitor) -> None:
-    well, mute = Member("well", mute=False), Member("mute", mute=True)
-    await monitor.check([well, mute])
+async def test_idle_or_disconnected_consumers_are_not_stalled(monitor: ConsumerMonitor) -> None:
+    well, unresponsive = Member("well", unresponsive=False), Member("unresponsive", unresponsive=True)
+    await monitor.check([well, unresponsive])
     monitor.reset()
     assert monitor.stalled() == {}
-    well.mute = True
-    assert not await monitor.check([well, mute])
+    well.unresponsive = True
+    assert not await monitor.check([well, unresponsive])
     assert monitor.stalled() == {}
 
 
-async def test_a_partition_that_was_away_and_came_back_is_as_far_as_the_other_member_has_read_it(
+async def test_reassigned_partition_uses_the_committed_offset(
     monitor: ConsumerMonitor,
 ) -> None:
-    member = Member("group", mute=False)
-    monitor.consumer_context.handled["group", PLACE] = 5
-    member.end, member.by_the_group = 9, 9
+    member = Member("group", unresponsive=False)
+    monitor.consumer_context.handled["group", PARTITION] = 5
+    member.end, member.committed = 9, 9
     for _ in range(2):
         await monitor.check([member])
         assert monitor.stalled() == {}
@@ -90,10 +92,10 @@ async def test_a_partition_that_was_away_and_came_back_is_as_far_as_the_other_me
     assert monitor.stalled() == {"group": "has unread records and makes no progress"}
 
 
-async def test_a_group_is_asked_in_one_request_about_all_partitions_it_has_not_finished(
+async def test_committed_offsets_are_fetched_in_one_request(
     monitor: ConsumerMonitor,
 ) -> None:
-    member = Member("group", mute=False)
+    member = Member("group", unresponsive=False)
     member.assigned, member.end = {TopicPartition("t", number) for number in range(3)}, 5
     monitor.consumer_context.handled["group", TopicPartition("t", 1)] = 5
     assert await monitor.check([member])

@@ -1,4 +1,4 @@
-"""A process in which something hangs ends itself; one that was frozen, or that waits for a server, does not."""
+"""A process with a stalled task exits; one that was frozen, or that waits for a server, does not."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ PROGRAM = Path(__file__).parent / "stalling_process.py"
 
 
 class Running:
-    """The process, its doors and its log."""
+    """The process, its port and its log."""
 
     def __init__(self, realm, what: str, log: Path) -> None:
         self.port, self.log = free_port(set()), log
@@ -88,23 +88,23 @@ async def publish(publisher: Publisher, times: int = 1) -> None:
         ("event loop", "the event loop is blocked"),
     ],
 )
-async def test_what_hangs_is_named_and_the_process_watchdog_exit(realm, publisher, tmp_path, what, reason):
-    async with running(realm, what, tmp_path) as hanging:
+async def test_stalled_task_is_named_and_the_process_exits(realm, publisher, tmp_path, what, reason):
+    async with running(realm, what, tmp_path) as stalled:
         await publish(publisher)
 
         async def ended() -> bool:
             await publish(publisher)  # there is something to read at any time
-            return hanging.process.poll() is not None
+            return stalled.process.poll() is not None
 
         await eventually(ended, within_s=60, every_s=0.3)
-        assert hanging.process.returncode == EXIT_CODE
-        (last,) = hanging.logged("watchdog_exit")
+        assert stalled.process.returncode == EXIT_CODE
+        (last,) = stalled.logged("watchdog_exit")
         assert last["reason"].startswith(reason)
         assert last["exit_code"] == EXIT_CODE
 
 
 @pytest.mark.servers
-async def test_a_process_that_was_frozen_or_waits_for_kafka_goes_on(realm, servers, publisher, tmp_path):
+async def test_frozen_process_or_unavailable_kafka_does_not_exit(realm, servers, publisher, tmp_path):
     async with running(realm, "nothing", tmp_path) as healthy:
         await publish(publisher, 20)
         for process in (healthy.process, servers.process(servers.kafka)):
@@ -124,7 +124,7 @@ async def test_a_process_that_was_frozen_or_waits_for_kafka_goes_on(realm, serve
         assert healthy.logged("stopped")
 
 
-def test_a_blocked_event_loop_is_told_from_a_frozen_process():
+def test_blocked_event_loop_differs_from_a_frozen_process():
     watchdog = Watchdog()
     at = time.monotonic()
     verdicts = [watchdog.check(at + n / 2) for n in range(2 * int(BLOCKED_AFTER_S))]
@@ -135,7 +135,7 @@ def test_a_blocked_event_loop_is_told_from_a_frozen_process():
     assert watchdog.check(thawed + BLOCKED_AFTER_S / 10) is None
 
 
-def test_what_hangs_must_go_on_hanging_and_is_forgiven_after_a_freeze():
+def test_stall_must_persist_and_has_a_grace_period_after_a_freeze():
     watchdog = Watchdog()
     at = time.monotonic()
 
@@ -151,7 +151,7 @@ def test_what_hangs_must_go_on_hanging_and_is_forgiven_after_a_freeze():
     assert watchdog.stalled == ()
 
 
-def test_a_stop_has_its_time_and_no_more():
+def test_shutdown_has_a_deadline():
     watchdog = Watchdog()
     watchdog.begin_shutdown()
     at = time.monotonic()

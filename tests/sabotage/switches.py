@@ -15,7 +15,7 @@ SABOTAGE = "STORIES_TEST_SABOTAGE"
 def acknowledge_first() -> None:
     """FastStream's default: the offset is committed whatever becomes of the record."""
     from faststream import AckPolicy
-    from stories_shared.kafka.client import subscriber
+    from stories_shared.kafka import subscriber
 
     class Policy:
         NACK_ON_ERROR = AckPolicy.ACK_FIRST

@@ -130,7 +130,7 @@ def to_wire(ticket: Ticket) -> WireTicket:
 
 
 def from_wire(wire: WireTicket) -> Ticket:
-    flags = wire.switches
+    flags = wire.flags
     return Ticket(
         viewer_id=wire.viewer_id,
         author_id=wire.author_id,

@@ -32,7 +32,7 @@ class DecodeError(Exception):
 class ReceivedEvent(Generic[E]):
     """An event with its origin.
 
-    ``produced_at`` is stated by its source, ``appended_at`` by the broker; both are aware UTC. Only the topic's ACLs make
+    ``produced_at`` is stated by its source, ``appended_at`` by the broker; both are aware UTC. Only ACLs make
     ``is_internal`` trustworthy.
     """
 

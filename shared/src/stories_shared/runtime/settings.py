@@ -1,6 +1,6 @@
 """Settings come from the environment, under the names of ``docs/settings.md``, and are read once, at the start.
 
-Any of them may also come from a file: ``NAME_FILE`` names it, its text without the last line break is the value.
+Any of them may also come from a file: ``NAME_FILE`` names it, its content without the trailing newline is the value.
 """
 
 import os
