@@ -1,4 +1,4 @@
-"""A connection that was reset fails what is sent over it, so that its client goes on with another."""
+"""A write to a reset connection fails with a connection error, so that the client reconnects."""
 
 import asyncio
 import socket

@@ -330,7 +330,7 @@ async def test_duplicate_header_member_is_rejected(authenticator):
 async def test_nested_token_is_rejected(authenticator):
     inner = ED.token()
     await refused(authenticator, raw_token({}, inner.encode(), {"cty": "JWT"}), "claims")
-    await refused(authenticator, raw_token({}, json.dumps(inner).encode()), "no object")
+    await refused(authenticator, raw_token({}, json.dumps(inner).encode()), "must be an object")
     encrypted = ".".join([part({"alg": "dir", "enc": "A256GCM"}), "", *(part(b"x" * 16) for _ in range(3))])
     await refused(authenticator, encrypted, "not a bearer token")
 

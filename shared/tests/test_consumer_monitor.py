@@ -1,4 +1,4 @@
-"""Who counts as hanging, and who no longer does."""
+"""When a consumer is stalled, and when it no longer is."""
 
 from typing import Any
 

@@ -82,7 +82,7 @@ async def test_key_with_another_body_is_422_in_any_state(claims):
 
 
 @pytest.mark.parametrize(
-    ("user", "request"),
+    ("user", "claim"),
     [
         ("bob", FIRST),
         ("ann", IdempotencyRequest("POST", "/v1/stories", "other", "hash")),
@@ -90,9 +90,9 @@ async def test_key_with_another_body_is_422_in_any_state(claims):
         ("ann", IdempotencyRequest("PUT", "/v1/stories", "key", "hash")),
     ],
 )
-async def test_a_key_belongs_to_user_method_and_path(claims, user, request):
+async def test_key_is_scoped_to_user_method_and_path(claims, user, claim):
     await claims.claim_once("ann", FIRST, "one")
-    assert (await claims.claim_once(user, request, "two")).resource_id == "two"
+    assert (await claims.claim_once(user, claim, "two")).resource_id == "two"
 
 
 async def test_released_key_is_free_for_another_body(claims):

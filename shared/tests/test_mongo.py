@@ -134,11 +134,11 @@ async def test_point_reads_are_batched_while_a_query_runs():
 
         def find(self, query, projection):
             ids = query["_id"]["$in"]
-            queries.append((asked, asyncio.get_running_loop().create_future()))
+            queries.append((ids, asyncio.get_running_loop().create_future()))
             return self
 
         async def to_list(self, _):
-            asked, answered = queries[-1]
+            ids, answered = queries[-1]
             await answered
             return [{"_id": each} for each in ids]
 

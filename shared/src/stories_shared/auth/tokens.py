@@ -160,7 +160,7 @@ def object_in(document: bytes, what: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise Unauthenticated(f"the {what} cannot be read") from error
     if not isinstance(found, dict):
-        raise Unauthenticated(f"the {what} is not an object")
+        raise Unauthenticated(f"the {what} must be an object")
     return found
 
 
