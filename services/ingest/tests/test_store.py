@@ -390,7 +390,7 @@ async def what_else_is_asked(mongo):
         await outbox.pending()
         assert await outbox.run_once() == 1
     claims, once = IdempotencyStore(mongo[CLAIMS], lambda: NOW), IdempotencyRequest("POST", "/v1/stories", "k", "hash")
-    for done in (claims.release, claims.settle):
+    for done in (claims.release, claims.complete):
         claim = await claims.claim_once("ann", once, new_id())
         assert isinstance(claim, Claimed)
         await done(claim)

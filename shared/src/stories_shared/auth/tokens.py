@@ -24,9 +24,7 @@ TYPES = frozenset({"jwt", "at+jwt", "application/jwt", "application/at+jwt"})
 
 MAX_TOKEN_BYTES = 8 * 1024  # contract
 LEEWAY = timedelta(seconds=30)  # contract
-MAX_CACHED_TOKENS = (
-    10_000  # verified tokens: about 5 MB, so that an active client's signature is not verified on every request
-)
+MAX_CACHED_TOKENS = 10_000  # about 5 MB; an active client's signature is not verified on every request
 
 LAST_SECOND = 2**53  # what a NumericDate can hold exactly; NaN and infinities are not below it either
 
