@@ -1,4 +1,4 @@
-"""A whole service process, served as in production, in which one thing hangs on command; see test_hanging."""
+"""A whole service process, served as in production, in which one task stalls on command; see test_watchdog."""
 
 import asyncio
 import sys
@@ -16,17 +16,17 @@ from stories_shared.runtime.server import serve
 from stories_shared.runtime.service import ServiceRuntime
 from stories_shared.runtime.settings import Settings, load
 
-# The same judgement, on a scale of seconds instead of minutes.
-consumer_monitor.STUCK_AFTER_S = consumer_monitor.MAX_BATCH_AGE_S = background_tasks.STALLED_AFTER_S = 4.0
+# The same checks with thresholds of seconds instead of minutes.
+consumer_monitor.STALLED_AFTER_S = consumer_monitor.MAX_BATCH_AGE_S = background_tasks.STALLED_AFTER_S = 4.0
 watchdog.BLOCKED_AFTER_S, watchdog.STALLED_FOR_S = 4.0, 2.0
 
 
 class Process:
-    """The service; `what` hangs in it as soon as the first record is handled."""
+    """The service; `what` stalls in it as soon as the first record is handled."""
 
     def __init__(self, what: str, settings: Settings) -> None:
         self.what = what
-        self.hung = False
+        self.stalling = False
         self.base = ServiceRuntime("expiry", settings, MetricsRegistry())
         self.events = KafkaRouter()
 
@@ -35,27 +35,27 @@ class Process:
             await for_each_event(batch, StoryErased, self.handle)
 
         (self.subscriber,) = self.events.subscribers
-        self.base.periodic("sweep", timedelta(seconds=0.1), self.turn)
+        self.base.periodic("sweep", timedelta(seconds=0.1), self.iterate)
 
     def app(self) -> FastAPI:
-        app = self.base.app("Hanging", self.events)
+        app = self.base.app("Stalling", self.events)
         poll = self.subscriber.get_msg
 
-        async def poll_until_it_hangs(consumer):
-            return await (poll(consumer) if not (self.hung and self.what == "polling") else for_ever())
+        async def poll_until_stalled(consumer):
+            return await (poll(consumer) if not (self.stalling and self.what == "polling") else for_ever())
 
-        self.subscriber.get_msg = poll_until_it_hangs
+        self.subscriber.get_msg = poll_until_stalled
         return app
 
     async def handle(self, _event: StoryErased) -> None:
-        self.hung = True
+        self.stalling = True
         if self.what == "handler":
             await for_ever()
         if self.what == "event loop":
             time.sleep(600)  # noqa: ASYNC251 - that is what is tested
 
-    async def turn(self) -> None:
-        if self.hung and self.what == "sweep":
+    async def iterate(self) -> None:
+        if self.stalling and self.what == "sweep":
             await for_ever()
 
 

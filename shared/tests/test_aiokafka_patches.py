@@ -1,4 +1,4 @@
-"""A connection that was reset fails what is sent over it, so that its client goes on with another."""
+"""A write to a reset connection fails with a connection error, so that the client reconnects."""
 
 import asyncio
 import socket
@@ -32,7 +32,7 @@ async def say_versions_then_reset(reader: asyncio.StreamReader, writer: asyncio.
 
 
 async def sent_at_the_reset() -> BaseException | None:
-    """What becomes of a question that is asked when the connection is just lost and nobody has closed it yet."""
+    """The error of a request on a connection that was just lost and is not closed yet."""
     server = await asyncio.start_server(say_versions_then_reset, "127.0.0.1", 0)
     connection: Any = await create_conn(*server.sockets[0].getsockname(), request_timeout_ms=2_000)
     outcome: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
@@ -41,7 +41,7 @@ async def sent_at_the_reset() -> BaseException | None:
         assert connection.connected()
         try:
             answer = asyncio.ensure_future(connection.send(MetadataRequest([])))
-        except Exception as error:  # noqa: BLE001  (which one is what is asked)
+        except Exception as error:  # noqa: BLE001  (which one is tested)
             outcome.set_result(error)
         else:
             answer.add_done_callback(lambda done: outcome.set_result(done.exception()))
@@ -55,15 +55,15 @@ async def sent_at_the_reset() -> BaseException | None:
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_a_question_over_a_connection_that_was_just_reset_fails_as_one_over_a_broken_connection(loop: str) -> None:
+def test_request_on_a_reset_connection_fails_with_a_connection_error(loop: str) -> None:
     make: Callable[[], asyncio.AbstractEventLoop] = LOOPS[loop]
     with asyncio.Runner(loop_factory=make) as runner:
         assert isinstance(runner.run(sent_at_the_reset()), KafkaConnectionError)
 
 
-def test_whoever_knows_how_to_reach_kafka_has_its_connections_mended_once() -> None:
+def test_kafka_client_patches_connection_errors_once() -> None:
     assert Kafka("nowhere:1").arguments
-    mended = AIOKafkaConnection.send, AIOKafkaConnection._send_sasl_token
+    patched = AIOKafkaConnection.send, AIOKafkaConnection._send_sasl_token
     aiokafka_patches.patch_connection_errors()
-    assert (AIOKafkaConnection.send, AIOKafkaConnection._send_sasl_token) == mended
-    assert not any(hasattr(send.__wrapped__, "__wrapped__") for send in mended)
+    assert (AIOKafkaConnection.send, AIOKafkaConnection._send_sasl_token) == patched
+    assert not any(hasattr(send.__wrapped__, "__wrapped__") for send in patched)

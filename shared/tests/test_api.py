@@ -1,4 +1,4 @@
-"""An application of ours from outside: refusals, limits, hot routes and what OpenAPI says of them."""
+"""A configured application: problems, rate limits, raw routes and their OpenAPI document."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from stories_shared.http.paging import Paged, read_page
 from stories_shared.http.rate_limits import RateLimits, consume, rate_limited
 from stories_shared.http.raw_routes import PAGING, raw_route
 from stories_shared.http.strict_json import read_document
-from stories_shared.runtime.log_throttle import QUIET_FOR_S, LogThrottle
+from stories_shared.runtime.log_throttle import INTERVAL_S, LogThrottle
 
 
 class ByName:
@@ -151,7 +151,7 @@ def ann(name: str = "ann") -> dict[str, str]:
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/v1/shares"), ("GET", "/v1/admin/reports"), ("GET", "/v1/tray")]
 )
-async def test_without_a_good_token_nothing_is_looked_at(client, method, path):
+async def test_request_without_a_valid_token_is_401(client, method, path):
     without = await client.request(method, path + "?bad=%zz", content=b"nonsense")
     assert without.status_code == 401
     assert without.headers["www-authenticate"] == 'Bearer realm="stories"'
@@ -161,19 +161,19 @@ async def test_without_a_good_token_nothing_is_looked_at(client, method, path):
     assert broken.json()["type"] == "urn:stories:unauthenticated"
 
 
-async def test_two_tokens_are_no_token(client):
+async def test_two_tokens_are_401(client):
     answer = await client.get("/v1/tray", headers=[("Authorization", "Bearer ann"), ("Authorization", "Bearer broken")])
     assert answer.json()["items"] == ["ann, Bearer broken"] * 20  # the real authenticator refuses such a text
 
 
-async def test_what_is_for_admins_is_not_there_for_others(client):
+async def test_admin_routes_are_404_for_others(client):
     assert (await client.get("/v1/admin/reports", headers=ann("root"))).status_code == 200
     refused = await client.get("/v1/admin/reports", headers=ann())
     assert (refused.status_code, refused.json()) == (404, (await client.get("/v1/admin/none")).json())
 
 
 @pytest.mark.parametrize("name", ["mongodb", "s3", "group", "late"])
-async def test_a_dependency_that_is_down_is_503_with_a_time_to_try_again(client, name):
+async def test_unavailable_dependency_is_503_with_retry_after(client, name):
     answer = await client.get(f"/v1/failures/{name}")
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) >= 1
@@ -181,25 +181,25 @@ async def test_a_dependency_that_is_down_is_503_with_a_time_to_try_again(client,
     assert answer.headers["cache-control"] == "private, no-store"
 
 
-async def test_a_mistake_of_ours_is_a_problem_document_without_its_reason(client):
+async def test_internal_error_is_a_problem_without_details(client):
     answer = await client.get("/v1/failures/bug")
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
     assert "division" not in answer.text
 
 
-async def test_a_refusal_is_what_the_verb_said(client):
+async def test_problem_raised_below_a_route_becomes_the_response(client):
     assert (await client.get("/v1/failures/off")).json()["type"] == "urn:stories:comments-off"
     refused = (await client.get("/v1/failures/refused")).json()
     assert (refused["status"], refused["detail"], refused["reason"]) == (422, "it is a text", "not_media")
 
 
-async def test_a_kind_that_nobody_listed_cannot_be_raised():
-    with pytest.raises(ValueError, match="no kind of problem"):
+async def test_unlisted_problem_type_cannot_be_raised():
+    with pytest.raises(ValueError, match="not a problem type"):
         problems.Problem(409, "made-up")
 
 
-async def test_limits_tell_what_is_left_and_when_there_is_more(client, watch, refused):
+async def test_rate_limit_headers_show_remaining_quota_and_reset(client, watch, refused):
     for left in (2, 1, 0):
         answer = await client.post("/v1/shares", json={"text": "a"}, headers=ann())
         assert answer.status_code == 201
@@ -216,7 +216,7 @@ async def test_limits_tell_what_is_left_and_when_there_is_more(client, watch, re
     assert (await client.post("/v1/shares", json={"text": "a"}, headers=ann())).status_code == 201
 
 
-async def test_a_request_that_costs_more_than_is_left_takes_nothing(client):
+async def test_request_above_the_remaining_quota_takes_nothing(client):
     async def views(count):
         return await client.post("/v1/views", json={"views": ["a"] * count}, headers=ann())
 
@@ -226,7 +226,7 @@ async def test_a_request_that_costs_more_than_is_left_takes_nothing(client):
     assert (await views(1)).headers["ratelimit"] == '"views";r=0;t=60'
 
 
-async def test_a_hot_route_is_as_strict_as_the_others(client):
+async def test_raw_route_is_as_strict_as_other_routes(client):
     answer = await client.get("/v1/tray?limit=2", headers=ann())
     assert answer.json() == {"items": ["ann", "ann"]}
     assert answer.headers["cache-control"] == "private, no-cache"
@@ -241,12 +241,12 @@ async def test_a_hot_route_is_as_strict_as_the_others(client):
     assert (await client.post("/v1/tray", headers=ann())).headers["allow"] == "GET, HEAD"
 
 
-async def test_a_page_is_20_items_unless_asked_otherwise(client):
+async def test_page_has_20_items_by_default(client):
     assert (await client.get("/v1/list", headers=ann())).json() == {"limit": 20, "cursor": None}
     assert (await client.get("/v1/list?limit=100&cursor=c", headers=ann())).json() == {"limit": 100, "cursor": "c"}
 
 
-async def test_openapi_knows_every_route_hot_ones_too(client):
+async def test_openapi_documents_every_route_including_raw_ones(client):
     document = (await client.get("/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     tray = document["paths"]["/v1/tray"]["get"]
@@ -262,15 +262,15 @@ async def test_openapi_knows_every_route_hot_ones_too(client):
     assert not {"HTTPValidationError", "ValidationError"} & set(document["components"]["schemas"])
 
 
-async def test_many_requests_at_once_each_get_their_own_answer(client):
+async def test_concurrent_requests_get_their_own_responses(client):
     answers = await asyncio.gather(*(client.get("/v1/tray?limit=1", headers=ann(f"u{n}")) for n in range(50)))
     assert [answer.json()["items"] for answer in answers] == [[f"u{n}"] for n in range(50)]
 
 
-def test_a_burst_of_refusals_is_told_of_once_and_then_counted() -> None:
+def test_log_throttle_logs_a_burst_once_and_counts_it() -> None:
     at = [0.0]
-    bursts = LogThrottle(lambda: at[0])
-    assert [bursts.due(("mongodb", "/v1/tray")) for _ in range(500)] == [1] + [None] * 499
-    assert bursts.due(("mongodb", "/v1/rings")) == 1
-    at[0] = QUIET_FOR_S
-    assert bursts.due(("mongodb", "/v1/tray")) == 500
+    throttle = LogThrottle(lambda: at[0])
+    assert [throttle.should_log(("mongodb", "/v1/tray")) for _ in range(500)] == [1] + [None] * 499
+    assert throttle.should_log(("mongodb", "/v1/rings")) == 1
+    at[0] = INTERVAL_S
+    assert throttle.should_log(("mongodb", "/v1/tray")) == 500

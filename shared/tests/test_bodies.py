@@ -88,7 +88,7 @@ async def post(client: httpx.AsyncClient, body: bytes, content_type: str | None 
         '{"text": "a"}'.encode("utf-16"),
     ],
 )
-async def test_what_is_not_unambiguous_json_is_400(client, body):
+async def test_invalid_or_ambiguous_json_is_400(client, body):
     answer = await post(client, body)
     assert answer.status_code == 400, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -125,7 +125,7 @@ async def test_what_is_not_unambiguous_json_is_400(client, body):
         b'{"text": "a", "layers": [' + b'{"a":' * 40 + b"1" + b"}" * 40 + b"]}",
     ],
 )
-async def test_json_of_the_wrong_shape_is_422_and_says_where(client, body):
+async def test_invalid_body_is_422_with_locations(client, body):
     answer = await post(client, body)
     assert answer.status_code == 422, answer.text
     problem = answer.json()
@@ -135,7 +135,7 @@ async def test_json_of_the_wrong_shape_is_422_and_says_where(client, body):
 
 
 @pytest.mark.parametrize("number", ["-0", "-0.0", "1e-400", "123456789012345.678"])
-async def test_odd_but_finite_numbers_are_numbers(client, number):
+async def test_unusual_finite_numbers_are_accepted(client, number):
     assert (await post(client, b'{"text": "a", "weight": %s}' % number.encode())).status_code == 200
 
 
@@ -252,10 +252,10 @@ async def test_a_good_query_is_read(client):
         "/users/" + "a" * 129 + "/stories/01981d5a-7c00-7000-8000-000000000001",
     ],
 )
-async def test_a_malformed_id_is_404_like_anything_that_never_existed(client, path):
+async def test_malformed_id_is_404(client, path):
     answer = await client.get(path)
     assert answer.status_code == 404
-    assert answer.json() == {"type": "urn:stories:not-found", "title": "There is nothing here for you", "status": 404}
+    assert answer.json() == {"type": "urn:stories:not-found", "title": "Not found", "status": 404}
 
 
 async def test_a_user_id_may_hold_what_the_contract_allows(client):
@@ -263,14 +263,14 @@ async def test_a_user_id_may_hold_what_the_contract_allows(client):
     assert answer.json()["user_id"] == "A@b|c+d~e.f_g:h"
 
 
-async def test_another_method_is_405_and_says_which_are_there(client):
+async def test_wrong_method_is_405_with_allow(client):
     answer = await client.patch(STORY)
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, PUT")
     assert answer.json()["type"] == "urn:stories:method-not-allowed"
     assert (await client.request("BREW", STORY)).status_code == 405
 
 
-async def test_answers_may_not_be_stored(client):
+async def test_responses_are_not_cacheable(client):
     for answer in (await client.get(STORY), await client.get("/nowhere"), await client.put(STORY)):
         assert answer.headers["cache-control"] == "private, no-store"
 

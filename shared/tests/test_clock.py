@@ -11,7 +11,7 @@ times = st.datetimes(datetime(2000, 1, 2), datetime(8999, 1, 1), timezones=zones
 
 
 @given(times)
-def test_milliseconds_since_1970_lead_back_to_the_same_millisecond(at: datetime) -> None:
+def test_epoch_milliseconds_round_trip(at: datetime) -> None:
     back = from_epoch_ms(epoch_ms(at))
     assert back == at.replace(microsecond=at.microsecond // 1000 * 1000)
     assert back.tzinfo is UTC

@@ -1,4 +1,4 @@
-"""Who counts as hanging, and who no longer does."""
+"""When a consumer is stalled, and when it no longer is."""
 
 from typing import Any
 
@@ -13,87 +13,91 @@ from stories_shared.runtime import consumer_monitor
 from stories_shared.runtime.consumer_monitor import ConsumerMonitor
 from stories_shared.runtime.metrics import CommonMetrics, MetricsRegistry
 
-PLACE = TopicPartition("t", 0)
+PARTITION = TopicPartition("t", 0)
 
 
 class Member:
-    """A subscriber and its consumer in one: it answers, or its client is mute."""
+    """A subscriber and its consumer in one: it answers, or its client is unresponsive."""
 
-    def __init__(self, group: str, mute: bool) -> None:
-        self.group_id, self.mute, self.assigned = group, mute, {PLACE}
+    def __init__(self, group: str, unresponsive: bool) -> None:
+        self.group_id, self.unresponsive, self.assigned = group, unresponsive, {PARTITION}
         self.consumer = self._coordinator = self
         self.generation = 1
-        self.end = self.by_the_group = 0
+        self.end = self.committed = 0
         self.requests: list[list[TopicPartition]] = []
 
     def assignment(self) -> set[TopicPartition]:
         return self.assigned
 
-    async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
-        if self.mute:
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        if self.unresponsive:
             raise KafkaTimeoutError
-        return dict.fromkeys(places, self.end)
+        return dict.fromkeys(partitions, self.end)
 
-    async def fetch_committed_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
-        self.requests.append(places)
-        return dict.fromkeys(places, OffsetAndMetadata(self.by_the_group, ""))
+    async def fetch_committed_offsets(
+        self, partitions: list[TopicPartition]
+    ) -> dict[TopicPartition, OffsetAndMetadata]:
+        self.requests.append(partitions)
+        return dict.fromkeys(partitions, OffsetAndMetadata(self.committed, ""))
 
-    def last_poll_timestamp(self, _place: TopicPartition) -> int:
+    def last_poll_timestamp(self, _partition: TopicPartition) -> int:
         return 0
 
 
 @pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch) -> ConsumerMonitor:
-    monkeypatch.setattr(consumer_monitor, "STUCK_AFTER_S", 0.0)
+def monitor(monkeypatch: pytest.MonkeyPatch) -> ConsumerMonitor:
+    monkeypatch.setattr(consumer_monitor, "STALLED_AFTER_S", 0.0)
     publisher: Any = None
     metrics = CommonMetrics(MetricsRegistry())
     return ConsumerMonitor(Kafka("nowhere:1"), ConsumerContext(publisher, metrics, system_now), metrics, system_now)
 
 
-async def test_a_mute_client_hangs_until_it_answers_or_has_nothing_to_read(watch: ConsumerMonitor) -> None:
-    well, mute = Member("well", mute=False), Member("mute", mute=True)
-    assert await watch.look([well, mute])
-    assert watch.stuck() == {"mute": "its client does not answer"}
-    mute.assigned = set()
-    await watch.look([well, mute])
-    assert watch.stuck() == {}
-    mute.assigned = {PLACE}
-    await watch.look([well, mute])
-    assert watch.stuck() == {"mute": "its client does not answer"}
-    mute.mute = False
-    await watch.look([well, mute])
-    assert watch.stuck() == {}
+async def test_unresponsive_consumer_is_stalled_until_it_answers(monitor: ConsumerMonitor) -> None:
+    well, unresponsive = Member("well", unresponsive=False), Member("unresponsive", unresponsive=True)
+    assert await monitor.check([well, unresponsive])
+    assert monitor.stalled() == {"unresponsive": "its client does not respond"}
+    unresponsive.assigned = set()
+    await monitor.check([well, unresponsive])
+    assert monitor.stalled() == {}
+    unresponsive.assigned = {PARTITION}
+    await monitor.check([well, unresponsive])
+    assert monitor.stalled() == {"unresponsive": "its client does not respond"}
+    unresponsive.unresponsive = False
+    await monitor.check([well, unresponsive])
+    assert monitor.stalled() == {}
 
 
-async def test_nobody_hangs_who_reads_no_more_or_whom_kafka_does_not_answer(watch: ConsumerMonitor) -> None:
-    well, mute = Member("well", mute=False), Member("mute", mute=True)
-    await watch.look([well, mute])
-    watch.forget()
-    assert watch.stuck() == {}
-    well.mute = True
-    assert not await watch.look([well, mute])
-    assert watch.stuck() == {}
+async def test_idle_or_disconnected_consumers_are_not_stalled(monitor: ConsumerMonitor) -> None:
+    well, unresponsive = Member("well", unresponsive=False), Member("unresponsive", unresponsive=True)
+    await monitor.check([well, unresponsive])
+    monitor.reset()
+    assert monitor.stalled() == {}
+    well.unresponsive = True
+    assert not await monitor.check([well, unresponsive])
+    assert monitor.stalled() == {}
 
 
-async def test_a_partition_that_was_away_and_came_back_is_as_far_as_the_other_member_has_read_it(
-    watch: ConsumerMonitor,
+async def test_reassigned_partition_uses_the_committed_offset(
+    monitor: ConsumerMonitor,
 ) -> None:
-    member = Member("group", mute=False)
-    watch.consumer_context.handled["group", PLACE] = 5
-    member.end, member.by_the_group = 9, 9
+    member = Member("group", unresponsive=False)
+    monitor.consumer_context.handled["group", PARTITION] = 5
+    member.end, member.committed = 9, 9
     for _ in range(2):
-        await watch.look([member])
-        assert watch.stuck() == {}
+        await monitor.check([member])
+        assert monitor.stalled() == {}
     member.end = 10
     for _ in range(2):
-        await watch.look([member])
-    assert watch.stuck() == {"group": "records to read, and no move"}
+        await monitor.check([member])
+    assert monitor.stalled() == {"group": "has unread records and makes no progress"}
 
 
-async def test_a_group_is_asked_in_one_request_about_all_partitions_it_has_not_finished(watch: ConsumerMonitor) -> None:
-    member = Member("group", mute=False)
+async def test_committed_offsets_are_fetched_in_one_request(
+    monitor: ConsumerMonitor,
+) -> None:
+    member = Member("group", unresponsive=False)
     member.assigned, member.end = {TopicPartition("t", number) for number in range(3)}, 5
-    watch.consumer_context.handled["group", TopicPartition("t", 1)] = 5
-    assert await watch.look([member])
-    (asked,) = member.requests
-    assert set(asked) == {TopicPartition("t", 0), TopicPartition("t", 2)}
+    monitor.consumer_context.handled["group", TopicPartition("t", 1)] = 5
+    assert await monitor.check([member])
+    (consumers,) = member.requests
+    assert set(consumers) == {TopicPartition("t", 0), TopicPartition("t", 2)}

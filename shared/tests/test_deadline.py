@@ -17,7 +17,7 @@ PATIENCE_S = 0.3
 
 
 class ImpatientRoute(DeadlineRoute):
-    def patience_s(self, _request: Request) -> float:
+    def deadline_s(self, _request: Request) -> float:
         return PATIENCE_S
 
 
@@ -59,14 +59,14 @@ async def post(client: httpx.AsyncClient, text: str, *, slowly: float = 0, token
     return (await client.post("/v1/notes", content=body(), headers=headers)).status_code
 
 
-async def test_a_body_that_comes_slowly_is_waited_for(client):
+async def test_slow_body_does_not_count_against_the_deadline(client):
     assert await post(client, "0", slowly=2 * PATIENCE_S) == 201
 
 
-async def test_an_answer_that_takes_too_long_is_given_up(client):
+async def test_slow_response_exceeds_the_deadline(client):
     assert await post(client, "5") == 503
 
 
-async def test_what_checking_the_token_took_is_taken_from_the_same_deadline(client):
+async def test_token_verification_counts_against_the_deadline(client):
     assert await post(client, "0", token="0.2") == 201
     assert await post(client, "0.25", token="0.2") == 503

@@ -1,4 +1,4 @@
-"""A refusal reaches whoever is still sending."""
+"""An early error reaches a client that is still sending."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ async def port() -> AsyncIterator[int]:
     await serving
 
 
-async def told(port: int, header: bytes, *body: bytes) -> bytes:
+async def request(port: int, header: bytes, *body: bytes) -> bytes:
     """All that comes back, however long before the end of the body it was decided."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(HEADER + header + b"\r\n")
@@ -56,18 +56,18 @@ async def told(port: int, header: bytes, *body: bytes) -> bytes:
         (b"Content-Length: 0\r\n", []),
     ],
 )
-async def test_a_refusal_is_heard_by_whoever_still_sends(port: int, header: bytes, body: list[bytes]) -> None:
+async def test_early_error_reaches_a_client_that_still_sends(port: int, header: bytes, body: list[bytes]) -> None:
     for _ in range(5):
-        answer = await told(port, header, *body)
+        answer = await request(port, header, *body)
         assert answer.startswith(b"HTTP/1.1 415")
         assert answer.endswith(b"no" * 500)
 
 
-async def test_who_sends_half_a_body_is_answered_all_the_same(port: int) -> None:
+async def test_incomplete_body_still_gets_a_response(port: int) -> None:
     async with asyncio.timeout(DRAIN_TIMEOUT_S + 30):
-        assert (await told(port, b"Content-Length: 6\r\n", b"abc")).startswith(b"HTTP/1.1 415")
+        assert (await request(port, b"Content-Length: 6\r\n", b"abc")).startswith(b"HTTP/1.1 415")
 
 
-async def test_a_body_beyond_what_is_taken_is_not_waited_for(port: int) -> None:
+async def test_oversized_body_is_not_drained(port: int) -> None:
     async with asyncio.timeout(30):
-        assert (await told(port, b"Content-Length: 99999999\r\n")).startswith(b"HTTP/1.1 415")
+        assert (await request(port, b"Content-Length: 99999999\r\n")).startswith(b"HTTP/1.1 415")

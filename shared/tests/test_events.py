@@ -29,15 +29,15 @@ def record(value: bytes | None, headers: Any = ()) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.rglob("*.json")), ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_a_payload_of_this_and_of_every_earlier_release_is_read_as_it_was_said(path):
+def test_payloads_of_every_release_decode_unchanged(path):
     event = EVENTS[path.stem]
     value = path.read_bytes()
-    told = json.loads(encode(decode_record(record(value), event).event))
-    assert told == told | json.loads(value)
+    decoded = json.loads(encode(decode_record(record(value), event).event))
+    assert decoded == decoded | json.loads(value)
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.rglob("*.json")), ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_a_payload_of_a_later_release_is_read_without_what_is_new_in_it(path):
+def test_payload_of_a_later_release_decodes_without_new_fields(path):
     value = path.read_bytes()
     assert decode_record(record(json.dumps(grown(json.loads(value))).encode()), EVENTS[path.stem]) == decode_record(
         record(value), EVENTS[path.stem]
@@ -45,20 +45,20 @@ def test_a_payload_of_a_later_release_is_read_without_what_is_new_in_it(path):
 
 
 def grown(value: Any) -> Any:
-    """As a later release may say it: another field in every object that is ours to shape."""
+    """As a later release may publish it: another field in every object."""
     if isinstance(value, dict) and not value.keys() & {"z", "❤️", "forward"}:
         return {name: grown(inner) for name, inner in value.items()} | {"new": {"since": "later", "n": [1]}}
     return value
 
 
-def test_every_event_has_a_golden_payload_that_tells_every_field():
+def test_every_event_has_a_golden_payload_with_all_fields():
     assert {path.stem for path in UNRELEASED.iterdir()} == set(EVENTS)
     for topic, event in EVENTS.items():
         payload = json.loads((UNRELEASED / f"{topic}.json").read_bytes())
         assert set(payload) == {field.encode_name for field in msgspec.structs.fields(event)}
 
 
-def test_no_event_of_an_earlier_release_is_gone():
+def test_every_event_of_an_earlier_release_exists():
     assert {path.stem for path in GOLDEN.rglob("*.json")} == set(EVENTS)
 
 
@@ -66,14 +66,19 @@ def test_unknown_fields_are_ignored():
     assert decode_record(record(FOLLOW[:-1] + b',"colour":"blue"}'), UserFollowed).event.target_id == "bob"
 
 
-def test_binary_mode_tells_source_id_and_time():
+def test_binary_mode_has_source_id_and_time():
     headers = headers_of(UserFollowed(user_id="ann", target_id="bob", at=AT), "/stories/feed", "f-1", AT)
-    fact = decode_record(record(FOLLOW, headers), UserFollowed)
-    assert (fact.source, fact.id, fact.produced_at, fact.is_internal) == ("/stories/feed", "f-1", AT, True)
-    assert fact.identity == "/stories/feed#f-1"
+    received = decode_record(record(FOLLOW, headers), UserFollowed)
+    assert (received.source, received.id, received.produced_at, received.is_internal) == (
+        "/stories/feed",
+        "f-1",
+        AT,
+        True,
+    )
+    assert received.identity == "/stories/feed#f-1"
 
 
-def test_structured_mode_tells_the_same():
+def test_structured_mode_decodes_the_same_event():
     envelope = {
         "specversion": "1.0",
         "id": "f-2",
@@ -83,9 +88,9 @@ def test_structured_mode_tells_the_same():
         "data": json.loads(FOLLOW),
     }
     headers = [("content-type", b"application/cloudevents+json; charset=utf-8")]
-    fact = decode_record(record(json.dumps(envelope).encode(), headers), UserFollowed)
-    assert (fact.source, fact.id, fact.produced_at, fact.is_internal) == ("/graph", "f-2", AT, False)
-    assert fact.event.target_id == "bob"
+    received = decode_record(record(json.dumps(envelope).encode(), headers), UserFollowed)
+    assert (received.source, received.id, received.produced_at, received.is_internal) == ("/graph", "f-2", AT, False)
+    assert received.event.target_id == "bob"
 
 
 def structured(**data: Any) -> SimpleNamespace:
@@ -93,18 +98,18 @@ def structured(**data: Any) -> SimpleNamespace:
     return record(json.dumps(envelope).encode(), [("content-type", b"Application/CloudEvents+json")])
 
 
-def test_structured_mode_may_tell_it_in_base64():
-    fact = decode_record(structured(data_base64=base64.b64encode(FOLLOW).decode()), UserFollowed)
-    assert (fact.id, fact.event.target_id) == ("f-2", "bob")
+def test_structured_mode_accepts_base64():
+    received = decode_record(structured(data_base64=base64.b64encode(FOLLOW).decode()), UserFollowed)
+    assert (received.id, received.event.target_id) == ("f-2", "bob")
 
 
 @pytest.mark.parametrize("data", [{}, {"data": {}, "data_base64": ""}, {"data_base64": "no base64!"}])
-def test_structured_mode_tells_it_one_way(data):
+def test_structured_mode_needs_exactly_one_data_field(data):
     with pytest.raises(DecodeError, match=r"data_base64|base64"):
         decode_record(structured(**data), UserFollowed)
 
 
-def test_a_structured_event_without_its_content_type_is_told_what_is_missing():
+def test_structured_event_without_content_type_names_the_header():
     envelope = structured(data=json.loads(FOLLOW)).value
     with pytest.raises(DecodeError, match=r"content-type: application/cloudevents\+json"):
         decode_record(record(envelope, [("content-type", b"application/json")]), UserFollowed)
@@ -116,20 +121,22 @@ def test_times_are_written_with_three_digits(microsecond, digits):
     assert json.loads(encode(event))["at"] == f"2026-01-01T00:00:00.{digits}Z"
 
 
-def test_bare_json_is_known_by_its_place_in_the_log():
+def test_bare_json_is_identified_by_its_offset():
     assert decode_record(record(FOLLOW), UserFollowed).identity == "user-followed/1/7"
 
 
-def test_a_schema_registrys_frame_is_read_past():
+def test_schema_registry_prefix_is_skipped():
     assert decode_record(record(b"\0\0\0\0\x05" + FOLLOW), UserFollowed).event.user_id == "ann"
 
 
-def test_headers_that_are_no_text_or_null_count_as_absent():
-    fact = decode_record(record(FOLLOW, [("ce_id", b"\xff"), ("ce_source", None), ("ce_time", b"soon")]), UserFollowed)
-    assert (fact.id, fact.source, fact.produced_at) == (None, None, None)
+def test_null_and_non_utf8_headers_count_as_absent():
+    received = decode_record(
+        record(FOLLOW, [("ce_id", b"\xff"), ("ce_source", None), ("ce_time", b"soon")]), UserFollowed
+    )
+    assert (received.id, received.source, received.produced_at) == (None, None, None)
 
 
-def test_another_type_of_ours_is_unreadable():
+def test_event_of_another_type_is_a_decode_error():
     with pytest.raises(DecodeError, match="v2"):
         decode_record(record(FOLLOW, [("ce_type", b"stories.user-followed.v2")]), UserFollowed)
 
@@ -151,7 +158,7 @@ def test_another_type_of_ours_is_unreadable():
         FOLLOW.replace(b'"bob"', b"7"),
     ],
 )
-def test_what_cannot_be_an_edge_is_unreadable(value):
+def test_invalid_edge_is_a_decode_error(value):
     with pytest.raises(DecodeError):
         decode_record(record(value), UserFollowed)
 
@@ -177,17 +184,17 @@ def posted(**changes: Any) -> dict[str, Any]:
         {"part": 3, "parts": 2},
     ],
 )
-def test_a_story_out_of_bounds_is_unreadable(changes):
+def test_story_out_of_bounds_is_a_decode_error(changes):
     with pytest.raises(DecodeError):
         decode_record(record(json.dumps(posted(**changes)).encode()), StoryPosted)
 
 
-def test_times_of_any_offset_and_precision_come_out_in_utc_and_milliseconds():
+def test_times_are_normalised_to_utc_milliseconds():
     value = FOLLOW.replace(b"2026-01-01T00:00:00Z", b"2026-01-01T05:45:00.123456789+05:45")
     assert decode_record(record(value), UserFollowed).event.at == AT + timedelta(milliseconds=123)
 
 
-def test_outsiders_may_leave_out_what_they_do_not_know():
+def test_outside_producers_may_omit_optional_fields():
     view = {"story_id": new_id(), "viewer_id": "ann", "viewed_at": "2026-01-01T00:00:00Z"}
     assert decode_record(record(json.dumps(view).encode()), StoryViewed).event.listed is None
     gone = {"story_id": new_id(), "deleted_at": "2026-01-01T00:00:00Z", "by": "admin"}
@@ -205,20 +212,20 @@ JSON = st.recursive(
 def test_what_decodes_can_be_stored(layer, caption):
     value = json.dumps(posted(layers=[layer], caption=caption)).encode("utf-8", "surrogatepass")
     try:
-        told = decode_record(record(value), StoryPosted).event
+        decoded = decode_record(record(value), StoryPosted).event
     except DecodeError:
         return
-    bson.encode(msgspec.to_builtins(told, builtin_types=(datetime,)))
+    bson.encode(msgspec.to_builtins(decoded, builtin_types=(datetime,)))
 
 
 @given(at=st.datetimes(timezones=st.just(timezone(timedelta(hours=14)))))
 def test_a_time_that_decodes_is_between_2000_and_9000(at):
     value = json.dumps({"user_id": "a", "target_id": "b", "at": at.isoformat()}).encode()
     try:
-        told = decode_record(record(value), UserFollowed).event
+        decoded = decode_record(record(value), UserFollowed).event
     except DecodeError:
         return
-    bson.encode({"at": told.at})
+    bson.encode({"at": decoded.at})
 
 
 def test_ids_sort_by_time_and_are_recognised():

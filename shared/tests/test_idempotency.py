@@ -58,31 +58,31 @@ async def claims(request, realm, watch):
 FIRST = IdempotencyRequest("POST", "/v1/stories", "key", "hash")
 
 
-async def test_a_settled_key_answers_with_what_was_made(claims):
+async def test_completed_key_replays_its_resource(claims):
     new = await claims.claim_once("ann", FIRST, "one")
     assert (new.resource_id, new.taken_over) == ("one", False)
-    await claims.settle(new, 201)
+    await claims.complete(new, 201)
     assert await claims.claim_once("ann", FIRST, "two") == Replay("one", 201)
 
 
-async def test_a_key_that_is_still_at_work_is_409(claims):
+async def test_running_key_is_409(claims):
     await claims.claim_once("ann", FIRST, "one")
     with pytest.raises(KeyRunning):
         await claims.claim_once("ann", FIRST, "two")
 
 
-async def test_a_key_with_another_body_is_422_settled_or_not(claims):
+async def test_key_with_another_body_is_422_in_any_state(claims):
     other = IdempotencyRequest("POST", "/v1/stories", "key", "other hash")
     new = await claims.claim_once("ann", FIRST, "one")
     with pytest.raises(KeyReused):
         await claims.claim_once("ann", other, "two")
-    await claims.settle(new)
+    await claims.complete(new)
     with pytest.raises(KeyReused):
         await claims.claim_once("ann", other, "two")
 
 
 @pytest.mark.parametrize(
-    ("user", "asked"),
+    ("user", "claim"),
     [
         ("bob", FIRST),
         ("ann", IdempotencyRequest("POST", "/v1/stories", "other", "hash")),
@@ -90,48 +90,48 @@ async def test_a_key_with_another_body_is_422_settled_or_not(claims):
         ("ann", IdempotencyRequest("PUT", "/v1/stories", "key", "hash")),
     ],
 )
-async def test_a_key_belongs_to_user_method_and_path(claims, user, asked):
+async def test_key_is_scoped_to_user_method_and_path(claims, user, claim):
     await claims.claim_once("ann", FIRST, "one")
-    assert (await claims.claim_once(user, asked, "two")).resource_id == "two"
+    assert (await claims.claim_once(user, claim, "two")).resource_id == "two"
 
 
-async def test_a_released_key_is_free_again_for_another_body_too(claims):
+async def test_released_key_is_free_for_another_body(claims):
     await claims.release(await claims.claim_once("ann", FIRST, "one"))
     assert await claims.claim_once("ann", IdempotencyRequest("POST", "/v1/stories", "key", "other hash"), "two")
 
 
-async def test_what_a_dead_request_claimed_is_taken_over_under_its_id_by_one(claims, watch):
+async def test_claim_of_a_dead_request_is_taken_over_once_with_its_id(claims, watch):
     dead = await claims.claim_once("ann", FIRST, "one")
     watch.wait(seconds=31)
     tries = (claims.claim_once("ann", FIRST, f"other {n}") for n in range(5))
     found = await asyncio.gather(*tries, return_exceptions=True)
     (taken,) = (each for each in found if isinstance(each, Claimed))
     assert (taken.resource_id, taken.taken_over) == ("one", True)
-    await claims.settle(dead, 500)  # it wakes up again: its lease is over
+    await claims.complete(dead, 500)  # it wakes up again: its lease is over
     await claims.release(dead)
     with pytest.raises(KeyRunning):
         await claims.claim_once("ann", FIRST, "two")
-    await claims.settle(taken, 201)
+    await claims.complete(taken, 201)
     assert await claims.claim_once("ann", FIRST, "two") == Replay("one", 201)
 
 
-async def test_of_many_at_once_one_is_new(claims):
+async def test_one_of_many_concurrent_claims_is_new(claims):
     tries = (claims.claim_once("ann", FIRST, f"{n}") for n in range(10))
     found = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(each, Claimed) for each in found) == 1
     assert all(isinstance(each, Claimed | KeyRunning) for each in found)
 
 
-async def test_after_a_day_a_key_is_fresh(claims, watch):
-    await claims.settle(await claims.claim_once("ann", FIRST, "one"))
+async def test_key_is_free_after_a_day(claims, watch):
+    await claims.complete(await claims.claim_once("ann", FIRST, "one"))
     watch.wait(hours=23, minutes=59)
     assert await claims.claim_once("ann", FIRST, "two") == Replay("one", 201)
     watch.wait(minutes=2)
     assert (await claims.claim_once("ann", FIRST, "two")).resource_id == "two"
 
 
-async def test_only_a_hash_of_the_body_is_kept_and_an_erased_user_leaves_nothing(claims):
-    await claims.settle(await claims.claim_once("ann", FIRST, "one"))
+async def test_only_a_body_hash_is_stored_and_erased_with_the_user(claims):
+    await claims.complete(await claims.claim_once("ann", FIRST, "one"))
     kept = await claims.collection.find_one({})
     assert sorted(kept) == ["_id", "at", "body", "lease", "resource_id", "status", "user_id"]
     await claims.forget_user("ann")
@@ -139,7 +139,7 @@ async def test_only_a_hash_of_the_body_is_kept_and_an_erased_user_leaves_nothing
 
 
 class Notes:
-    """Makes notes, and fails as it is told to."""
+    """Creates notes, or fails as the test demands."""
 
     def __init__(self) -> None:
         self.made: list[str] = []
@@ -164,7 +164,7 @@ class Notes:
 OTHER_BODY = IdempotencyRequest("POST", "/v1/stories", "key", "other hash")
 
 
-async def test_a_request_that_failed_is_taken_over_at_once_under_the_same_id(claims):
+async def test_failed_request_is_taken_over_at_once_with_the_same_id(claims):
     notes = Notes()
     for _ in range(2):
         with pytest.raises(Unavailable):
@@ -174,7 +174,7 @@ async def test_a_request_that_failed_is_taken_over_at_once_under_the_same_id(cla
     assert await run_once(claims, "ann", FIRST, notes.fail, notes.make) == made
 
 
-async def test_a_request_that_was_cancelled_is_taken_over_at_once_under_the_same_id(claims):
+async def test_cancelled_request_is_taken_over_at_once_with_the_same_id(claims):
     notes = Notes()
     with pytest.raises(TimeoutError):
         await wait_at_most(0.2, run_once(claims, "ann", FIRST, notes.hang, notes.make))
@@ -188,7 +188,7 @@ async def test_a_request_that_was_cancelled_is_taken_over_at_once_under_the_same
     assert notes.made == [made, made]
 
 
-async def test_a_refused_request_frees_its_key_for_another_body_unless_one_before_it_failed(claims):
+async def test_rejected_request_frees_its_key_unless_an_earlier_one_failed(claims):
     notes = Notes()
     with pytest.raises(Problem):
         await run_once(claims, "ann", FIRST, notes.refuse, notes.make)
@@ -216,11 +216,11 @@ async def client(claims):
     router = APIRouter(route_class=StrictRoute)
 
     @router.post("/v1/notes", status_code=201)
-    async def create(note: Note, caller: CurrentCaller, asked: Idempotent) -> dict[str, str]:
+    async def create(note: Note, caller: CurrentCaller, request: Idempotent) -> dict[str, str]:
         async def make(note_id: str) -> str:
             return note_id
 
-        return {"id": await run_once(claims, caller.user_id, asked, make, make)}
+        return {"id": await run_once(claims, caller.user_id, request, make, make)}
 
     app = FastAPI()
     app.include_router(router)
@@ -229,7 +229,7 @@ async def client(claims):
         yield client
 
 
-async def test_the_same_body_is_the_same_however_it_is_written(client):
+async def test_body_hash_ignores_formatting(client):
     async def post(body: bytes, key: str = "k") -> httpx.Response:
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
         return await client.post("/v1/notes", content=body, headers=headers)
@@ -248,7 +248,7 @@ async def test_a_key_is_1_to_255_printable_ascii_characters(client, keys):
     assert answer.json()["errors"][0]["loc"] == ["header", "Idempotency-Key"]
 
 
-async def test_the_longest_key_is_taken_and_none_is_needed(client):
+async def test_longest_key_and_no_key_are_accepted(client):
     for key in ("a" * 255, " ~!", "k e y"):
         assert (await client.post("/v1/notes", json={"text": "a"}, headers={"Idempotency-Key": key})).status_code == 201
     assert (await client.post("/v1/notes", json={"text": "a"})).status_code == 201

@@ -41,7 +41,7 @@ async def settle(mongo: Mongo, *wanted: IndexModel) -> None:
 
 
 @pytest.mark.parametrize("changed", CHANGED)
-async def test_a_changed_index_is_built_beside_the_old_one_and_replaces_it_once_settled(mongo, changed):
+async def test_changed_index_is_built_beside_the_old_one_until_settled(mongo, changed):
     await mongo.ensure("things", ENDS)
     for _ in range(2):  # the new release's init, on each of its replicas
         await mongo.ensure("things", changed)
@@ -52,7 +52,7 @@ async def test_a_changed_index_is_built_beside_the_old_one_and_replaces_it_once_
     assert set(await indexes(mongo)) == {"ends.2"}
 
 
-async def test_rolled_back_after_settling_the_old_index_is_built_again(mongo):
+async def test_rollback_after_settling_rebuilds_the_old_index(mongo):
     await settle(mongo, ENDS)
     await settle(mongo, CHANGED[0])
     await mongo.ensure("things", ENDS)
@@ -61,7 +61,7 @@ async def test_rolled_back_after_settling_the_old_index_is_built_again(mongo):
     assert set(await indexes(mongo)) == {"ends"}
 
 
-async def test_a_third_definition_finds_a_third_name(mongo):
+async def test_third_definition_gets_a_third_name(mongo):
     for wanted in (ENDS, CHANGED[0], CHANGED[1]):
         await mongo.ensure("things", wanted)
     assert set(await indexes(mongo)) == {"ends", "ends.2", "ends.3"}
@@ -70,7 +70,7 @@ async def test_a_third_definition_finds_a_third_name(mongo):
 
 
 @pytest.mark.parametrize(("before", "after"), [(3600, 60), (None, 60), (60, None)])
-async def test_a_changed_time_to_live_is_changed_in_place(mongo, before, after):
+async def test_changed_ttl_is_changed_in_place(mongo, before, after):
     def kept(seconds):
         return IndexModel([("at", 1)], name="kept", **({"expireAfterSeconds": seconds} if seconds else {}))
 
@@ -83,26 +83,26 @@ async def test_a_changed_time_to_live_is_changed_in_place(mongo, before, after):
     assert set(await indexes(mongo)) == {"kept"}
 
 
-async def test_an_index_that_is_there_under_another_name_will_do(mongo):
+async def test_equal_index_under_another_name_is_reused(mongo):
     await mongo["things"].create_index([("ends", 1)])  # as MongoDB names it
     await mongo.ensure("things", ENDS)
     assert set(await indexes(mongo)) == {"ends_1"}
 
 
-async def test_indexes_of_the_operators_own_stay(mongo):
+async def test_indexes_of_the_operator_are_kept(mongo):
     await mongo["things"].create_index([("author", 1)], name="by_hand")
     await mongo["things"].create_index([("author", 1), ("ends", 1)], name="ends_of_author")
     await settle(mongo, ENDS, *CHANGED[:0])
     assert set(await indexes(mongo)) == {"by_hand", "ends_of_author", "ends"}
 
 
-async def test_an_index_without_a_name_of_its_own_is_refused(mongo):
+async def test_index_without_an_explicit_name_is_rejected(mongo):
     with pytest.raises(IndexWithoutName, match="things: give the index ends_1 a name"):
         await mongo.ensure("things", IndexModel([("ends", 1)]))
 
 
 @pytest.mark.parametrize("kind", [AsyncMongoClient, AsyncIOMotorClient])
-async def test_a_build_that_outlasts_the_socket_is_waited_for(realm, kind):
+async def test_index_build_beyond_the_socket_timeout_is_awaited(realm, kind):
     patient = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
     rows = [{"ends": datetime(2026, 1, 1, tzinfo=UTC), "n": n, "text": f"{n:0200}"} for n in range(20_000)]
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""Reading the log without a group: from a known place to the end, and knowing what one has not heard."""
+"""Log tail: start offsets, following the end, new partitions and staleness."""
 
 import asyncio
 import os
@@ -24,12 +24,14 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 class Reader:
     def __init__(self, kafka: Kafka, start=None) -> None:
-        self.told: list[str] = []
+        self.applied: list[str] = []
         self.tail = LogTail(kafka, [StoryDeleted], self.apply, "test", 2.0, start)
         self.task = asyncio.create_task(self.tail.run())
 
-    def apply(self, told: ReceivedEvent | Tombstone) -> None:
-        self.told.append(told.event.story_id if isinstance(told, ReceivedEvent) else f"forget {told.key}")
+    def apply(self, received: ReceivedEvent | Tombstone) -> None:
+        self.applied.append(
+            received.event.story_id if isinstance(received, ReceivedEvent) else f"forget {received.key}"
+        )
 
 
 @pytest_asyncio.fixture
@@ -52,22 +54,22 @@ async def delete(publisher: Publisher) -> str:
     return story
 
 
-async def test_it_reads_what_was_there_is_ready_and_goes_on(kafka, publisher):
+async def test_tail_reads_existing_records_then_follows(kafka, publisher):
     before = [await delete(publisher) for _ in range(5)]
     reader = Reader(kafka)
     try:
         await eventually(lambda: reader.tail.ready)
-        assert sorted(reader.told) == sorted(before)
+        assert sorted(reader.applied) == sorted(before)
         await publisher.publish_tombstone(StoryDeleted, "gone")
         after = await delete(publisher)
-        await eventually(lambda: {after, "forget gone"} <= set(reader.told), within_s=5)
+        await eventually(lambda: {after, "forget gone"} <= set(reader.applied), within_s=5)
         assert not reader.tail.stale(after)
         assert not reader.tail.any_stale()
     finally:
         reader.task.cancel()
 
 
-async def test_it_is_ready_on_an_empty_log(kafka):
+async def test_tail_is_ready_on_an_empty_topic(kafka):
     reader = Reader(kafka)
     try:
         await eventually(lambda: reader.tail.ready)
@@ -75,7 +77,7 @@ async def test_it_is_ready_on_an_empty_log(kafka):
         reader.task.cancel()
 
 
-async def test_it_starts_where_it_is_told_and_reads_the_rest_from_the_beginning(kafka, publisher):
+async def test_tail_starts_at_given_offsets_and_other_partitions_at_zero(kafka, publisher):
     for _ in range(20):
         await delete(publisher)
 
@@ -92,9 +94,9 @@ async def test_it_starts_where_it_is_told_and_reads_the_rest_from_the_beginning(
     everything, rest = Reader(kafka, nothing_committed), Reader(kafka, ends)
     try:
         await eventually(lambda: everything.tail.ready and rest.tail.ready)
-        assert len(everything.told) == 20
+        assert len(everything.applied) == 20
         in_partition_0 = (await ends())["story-deleted", 0]
-        assert len(rest.told) == 20 - in_partition_0
+        assert len(rest.applied) == 20 - in_partition_0
     finally:
         everything.task.cancel()
         rest.task.cancel()
@@ -110,12 +112,12 @@ async def test_new_partitions_are_found_and_read_from_their_beginning(kafka, pub
         await admin.close()
         stories: set[str] = set()
 
-        async def said_while_it_grows() -> bool:
+        async def published_while_it_grows() -> bool:
             stories.add(await delete(publisher))
             return len(reader.tail.positions) == 6 and len(stories) > 10
 
-        await eventually(said_while_it_grows, within_s=60, every_s=0.3)
-        await eventually(lambda: stories <= set(reader.told), within_s=60)
+        await eventually(published_while_it_grows, within_s=60, every_s=0.3)
+        await eventually(lambda: stories <= set(reader.applied), within_s=60)
     finally:
         reader.task.cancel()
 
@@ -139,9 +141,7 @@ async def test_while_the_broker_is_frozen_partitions_go_stale_and_recover(server
         reader.task.cancel()
 
 
-async def test_a_consumer_whose_broker_went_away_stops_to_the_end_and_nobody_takes_himself_for_cancelled(
-    servers, kafka
-):
+async def test_consumer_stop_completes_when_the_broker_is_gone(servers, kafka):
     consumer = kafka.reader(retry_backoff_ms=60_000)
     await consumer.start()
     consumer.assign([TopicPartition(kafka.topic("story-deleted"), 0)])
@@ -150,7 +150,7 @@ async def test_a_consumer_whose_broker_went_away_stops_to_the_end_and_nobody_tak
     fetches = consumer._fetcher._pending_tasks
     servers.kill(servers.kafka)
     try:
-        # What it had asked failed, and it waits a minute before it asks again.
+        # Its fetch has failed, and it waits a minute before the retry.
         await eventually(lambda: fetches and all(task.get_coro().cr_await.__qualname__ == "sleep" for task in fetches))
         await consumer.stop()
         assert not consumer._client._conns

@@ -20,7 +20,7 @@ async def mongo(request, realm):
     await made.close()
 
 
-async def test_making_a_collection_twice_is_harmless(mongo):
+async def test_ensuring_a_collection_is_idempotent(mongo):
     for _ in range(2):
         await mongo.ensure(
             "things",
@@ -42,7 +42,7 @@ async def test_a_transaction_is_all_or_nothing(mongo):
     assert await mongo["things"].count_documents({}) == 0
 
 
-async def test_transactions_on_one_document_are_retried_until_each_has_counted(mongo):
+async def test_conflicting_transactions_are_retried_until_all_commit(mongo):
     await mongo.ensure("things")
     await mongo["things"].insert_one({"_id": 1, "n": 0})
 
@@ -54,14 +54,14 @@ async def test_transactions_on_one_document_are_retried_until_each_has_counted(m
     assert (await mongo["things"].find_one({"_id": 1}))["n"] == 8
 
 
-async def test_point_reads_of_one_tick_share_a_query(mongo):
+async def test_concurrent_point_reads_share_a_query(mongo):
     await mongo["things"].insert_many([{"_id": n, "n": n} for n in range(50)])
     loader = DataLoader(mongo["things"])
     found = await asyncio.gather(*(loader.get(n % 60) for n in range(120)))
     assert [row and row["n"] for row in found] == [n % 60 if n % 60 < 50 else None for n in range(120)]
 
 
-async def test_whoever_gave_up_on_point_reads_leaves_no_word_when_they_fail():
+async def test_abandoned_point_reads_log_nothing_on_failure():
     nowhere = Mongo.connect("mongodb://127.0.0.1:1/?directConnection=true&serverSelectionTimeoutMS=300", "x")
     loop, complaints = asyncio.get_running_loop(), []
     before = loop.get_exception_handler()
@@ -81,7 +81,7 @@ async def test_whoever_gave_up_on_point_reads_leaves_no_word_when_they_fail():
         await nowhere.close()
 
 
-async def test_aggregation_gives_all_results(mongo):
+async def test_aggregation_returns_all_results(mongo):
     await mongo["things"].insert_many([{"_id": n, "n": n % 2} for n in range(10)])
     rows = await mongo.aggregate(mongo["things"], [{"$group": {"_id": "$n", "count": {"$sum": 1}}}])
     assert sorted((row["_id"], row["count"]) for row in rows) == [(0, 5), (1, 5)]
@@ -91,7 +91,7 @@ async def test_the_clocks_of_one_machine_agree(mongo):
     assert abs(await mongo.skew_seconds()) < 2
 
 
-async def test_a_server_that_is_not_there_is_the_worlds_fault():
+async def test_missing_server_is_a_failed_dependency():
     nowhere = Mongo.connect("mongodb://127.0.0.1:1/?directConnection=true", "x")
     try:
         with pytest.raises(Exception, match=r"127\.0\.0\.1:1") as caught:
@@ -101,7 +101,7 @@ async def test_a_server_that_is_not_there_is_the_worlds_fault():
         await nowhere.close()
 
 
-async def test_a_wait_that_is_given_up_as_its_time_ends_still_holds_its_lock():
+async def test_condition_wait_cancelled_at_its_timeout_holds_its_lock():
     condition = asyncio.Condition()
 
     async def wait() -> None:
@@ -120,27 +120,27 @@ async def test_a_wait_that_is_given_up_as_its_time_ends_still_holds_its_lock():
     assert not condition.locked()
 
 
-async def test_a_wait_says_whether_it_was_woken():
+async def test_condition_wait_returns_whether_it_was_notified():
     condition = asyncio.Condition()
     async with condition:
         assert not await _cond_wait_same_task(condition, 0.01)
 
 
-async def test_point_reads_are_collected_while_a_query_is_under_way():
+async def test_point_reads_are_batched_while_a_query_runs():
     queries = []
 
     class Slow:
-        """A collection that answers when it is told to."""
+        """A collection that answers on command."""
 
         def find(self, query, projection):
-            asked = query["_id"]["$in"]
-            queries.append((asked, asyncio.get_running_loop().create_future()))
+            ids = query["_id"]["$in"]
+            queries.append((ids, asyncio.get_running_loop().create_future()))
             return self
 
         async def to_list(self, _):
-            asked, answered = queries[-1]
+            ids, answered = queries[-1]
             await answered
-            return [{"_id": each} for each in asked]
+            return [{"_id": each} for each in ids]
 
     loader = DataLoader(Slow())
     first = asyncio.create_task(loader.get(1))

@@ -48,7 +48,7 @@ async def test_requests_and_urls_are_signed_for_the_region(tmp_path):
         objects.close()
 
 
-async def test_a_store_of_another_region_refuses():
+async def test_store_of_another_region_is_unavailable():
     with signed_store(region="eu-central-1") as store:
         objects = objects_of(store, region="us-east-1")
         with pytest.raises(Unavailable):
@@ -126,7 +126,7 @@ async def test_credentials_are_issued_by_the_container_s_endpoint(platform, tmp_
 
 
 async def test_issued_credentials_are_renewed_before_they_expire(platform, monkeypatch):
-    monkeypatch.setattr("stories_shared.s3.credentials.RENEWED_AT_MOST_EVERY_S", 0.0)
+    monkeypatch.setattr("stories_shared.s3.credentials.MIN_RENEW_INTERVAL_S", 0.0)
     now = datetime.now(UTC)
     answers = [issued(now + timedelta(minutes=5), "first"), issued(now + timedelta(hours=1), "second")]
     with container_endpoint(answers) as endpoint, signed_store(region="eu-west-1") as store:
@@ -146,7 +146,7 @@ def signed_by(objects: Objects, key: str, now: datetime) -> bool:
         return False
 
 
-async def test_no_credentials_anywhere_is_an_unavailable_store(platform):
+async def test_missing_credentials_make_the_store_unavailable(platform):
     with signed_store(region="eu-west-1") as store:
         platform.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/")
         objects = objects_of(store, access_key=None, secret_key=None)

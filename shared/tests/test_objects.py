@@ -56,7 +56,7 @@ async def fetch(url: str, **headers) -> httpx.Response:
         return await client.get(url, headers=headers)
 
 
-async def test_what_was_put_is_there_and_comes_back(objects, clip, tmp_path):
+async def test_uploaded_object_can_be_read(objects, clip, tmp_path):
     etag = await objects.put_file(KEY, clip, "video/mp4")
     found = await objects.stat(KEY)
     assert (found.size, found.content_type, found.etag) == (5000, "video/mp4", etag)
@@ -65,14 +65,14 @@ async def test_what_was_put_is_there_and_comes_back(objects, clip, tmp_path):
     assert (tmp_path / "back").read_bytes() == clip.read_bytes()
 
 
-async def test_an_object_larger_than_wanted_is_not_read(objects, clip, tmp_path):
+async def test_object_above_the_limit_is_not_read(objects, clip, tmp_path):
     await objects.put_file(KEY, clip, "video/mp4")
     with pytest.raises(TooLarge):
         await objects.get_file(KEY, tmp_path / "back", max_bytes=4999)
     assert not (tmp_path / "back").exists()
 
 
-async def test_what_is_not_there_is_none(objects, tmp_path):
+async def test_missing_object_is_none(objects, tmp_path):
     assert await objects.stat(KEY) is None
     assert await objects.get_file(KEY, tmp_path / "back", max_bytes=1) is None
     await objects.remove(KEY)
@@ -80,13 +80,13 @@ async def test_what_is_not_there_is_none(objects, tmp_path):
     await objects.remove()
 
 
-async def test_an_empty_object_is_an_object(objects, tmp_path):
+async def test_empty_object_can_be_stored(objects, tmp_path):
     (tmp_path / "empty").touch()
     await objects.put_file("stories/empty", tmp_path / "empty", "image/jpeg")
     assert (await objects.stat("stories/empty")).size == 0
 
 
-async def test_a_prefix_is_walked_and_removed(objects, clip):
+async def test_prefix_is_listed_and_removed(objects, clip):
     for number in range(12):
         await objects.put_file(f"stories/a/{number:02}", clip, "video/mp4")
     await objects.put_file("stories/ab", clip, "video/mp4")
@@ -97,7 +97,7 @@ async def test_a_prefix_is_walked_and_removed(objects, clip):
         await objects.remove_prefix("")
 
 
-async def test_a_presigned_get_reads_and_says_how_long_it_may_be_kept(objects, clip):
+async def test_presigned_get_reads_with_cache_control(objects, clip):
     await objects.put_file(KEY, clip, "video/mp4")
     url = objects.presign_get(
         KEY, 60, datetime.now(UTC), cache_control="private, max-age=60", content_disposition='attachment; filename="a"'
@@ -110,7 +110,7 @@ async def test_a_presigned_get_reads_and_says_how_long_it_may_be_kept(objects, c
     assert (await fetch(url, Range="bytes=0-4")).content == b"\0clip"
 
 
-async def test_a_presigned_get_that_was_tampered_with_or_has_ended_is_refused(objects, clip):
+async def test_tampered_or_expired_presigned_get_is_rejected(objects, clip):
     await objects.put_file(KEY, clip, "video/mp4")
     url = objects.presign_get(KEY, 1, datetime.now(UTC), cache_control="private, max-age=1")
     assert (await fetch(url.replace("max-age%3D1", "max-age%3D9"))).status_code == 403
@@ -122,7 +122,7 @@ async def test_a_presigned_get_that_was_tampered_with_or_has_ended_is_refused(ob
 
 
 @pytest.mark.parametrize("key", [KEY, "a b+c&d=é/ü~._-%2F", "x"])
-def test_a_signature_is_the_one_that_the_sdk_makes(key):
+def test_signature_equals_the_sdks(key):
     at = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)
     objects = Objects("127.0.0.1:1", "https://media.example", "access/key+", "secret", "stories")
     overrides = {
@@ -145,7 +145,7 @@ async def test_only_whole_seconds_up_to_a_week_are_signed(objects, seconds):
         objects.presign_get(KEY, seconds, datetime.now(UTC))
 
 
-async def test_urls_are_for_the_endpoint_that_clients_see(realm):
+async def test_urls_use_the_public_endpoint(realm):
     objects = objects_of(realm, public_endpoint="https://media.example:9443")
     url = urlsplit(objects.presign_get(KEY, 7, datetime.now(UTC)))
     assert (url.scheme, url.netloc, url.path) == ("https", "media.example:9443", f"/{realm['S3_BUCKET']}/{KEY}")
@@ -155,7 +155,7 @@ async def test_urls_are_for_the_endpoint_that_clients_see(realm):
     objects.close()
 
 
-async def test_a_form_takes_exactly_this_key_type_and_size(objects):
+async def test_upload_form_accepts_exactly_its_key_type_and_size(objects):
     assert (await upload(objects, 10)).status_code in {200, 204}
     assert (await objects.stat(KEY)).size == 10
     assert (await objects.stat(KEY)).content_type == "video/mp4"
@@ -171,24 +171,24 @@ async def test_a_form_takes_exactly_this_key_type_and_size(objects):
         (10, {"x-amz-signature": "0" * 64}),
     ],
 )
-async def test_a_form_takes_nothing_else(objects, size, changes):
+async def test_upload_form_rejects_anything_else(objects, size, changes):
     assert (await upload(objects, size, changes)).status_code in {400, 403}
     assert [each async for each in objects.walk("")] == []
 
 
-async def test_a_form_ends(objects):
+async def test_upload_form_expires(objects):
     assert (await upload(objects, 10, until=timedelta(seconds=-1))).status_code in {400, 403}
     assert await objects.stat(KEY) is None
 
 
-async def test_unfinished_multipart_uploads_are_ended(objects):
+async def test_unfinished_multipart_uploads_are_aborted(objects):
     begun = objects.calls._create_multipart_upload(objects.bucket, KEY, {})
     objects.calls._upload_part(objects.bucket, KEY, b"x" * 5 * 1024 * 1024, None, begun, 1)
     assert await objects.abort_uploads("stories/") == 1
     assert await objects.abort_uploads() == 0
 
 
-async def test_a_bucket_is_made_once(objects, realm):
+async def test_bucket_is_created_once(objects, realm):
     await objects.ensure_bucket()
     assert await objects.ready()
     other = objects_of(realm, bucket=realm["S3_BUCKET"] + "-none")
@@ -212,7 +212,7 @@ async def test_without_a_key_nothing_is_read_or_listed(objects, clip):
         assert (await fetch(f"{objects.public_url}{path}")).status_code == 403
 
 
-async def test_a_store_that_is_gone_is_unavailable_within_three_seconds(realm, clip, tmp_path):
+async def test_stopped_store_is_unavailable_within_three_seconds(realm, clip, tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         objects = objects_of(realm, endpoint=f"127.0.0.1:{taken.getsockname()[1]}")
@@ -232,7 +232,7 @@ async def test_a_store_that_is_gone_is_unavailable_within_three_seconds(realm, c
     objects.close()
 
 
-async def test_a_store_that_is_silent_is_unavailable_within_three_seconds(realm):
+async def test_unresponsive_store_is_unavailable_within_three_seconds(realm):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         objects = objects_of(realm, endpoint=f"127.0.0.1:{silent.getsockname()[1]}")
         began = asyncio.get_running_loop().time()
@@ -242,14 +242,14 @@ async def test_a_store_that_is_silent_is_unavailable_within_three_seconds(realm)
     objects.close()
 
 
-async def test_a_wrong_secret_is_unavailable_rather_than_a_mistake(realm, objects):
+async def test_wrong_secret_makes_the_store_unavailable(realm, objects):
     stranger = objects_of(realm, secret_key="wrong" * 8)
     with pytest.raises(Unavailable):
         await stranger.ready()
     stranger.close()
 
 
-async def test_the_backstop_leaves_rules_of_others_alone_and_follows_its_settings(objects):
+async def test_backstop_keeps_other_rules_and_follows_settings(objects):
     client, bucket = objects.calls, objects.bucket
     theirs = Rule(ENABLED, rule_filter=Filter(prefix="logs/"), rule_id="theirs", expiration=Expiration(days=5))
     client.set_bucket_lifecycle(bucket, LifecycleConfig([theirs]))
@@ -261,7 +261,7 @@ async def test_the_backstop_leaves_rules_of_others_alone_and_follows_its_setting
         assert found == {"theirs": ("logs/", 5), **ours}
 
 
-async def test_a_listing_goes_on_after_a_key(objects, clip):
+async def test_listing_continues_after_a_key(objects, clip):
     keys = [f"stories/{letter}/media.mp4" for letter in "abcde"]
     for key in [*keys, "other/a"]:
         await objects.put_file(key, clip, "video/mp4")
@@ -271,7 +271,7 @@ async def test_a_listing_goes_on_after_a_key(objects, clip):
     assert (first[0].size, await objects.page("stories/", keys[-1], 10)) == (5000, [])
 
 
-async def test_browsers_of_listed_origins_may_read_what_an_object_is(objects, clip):
+async def test_cors_exposes_object_headers_to_listed_origins(objects, clip):
     await objects.put_file(KEY, clip, "video/mp4")
     for _ in range(2):  # safe to repeat, and follows its setting
         await objects.ensure_cors(["https://other.example", "https://app.example"])

@@ -1,4 +1,4 @@
-"""State and the duty to say it are one write; the relay never leaves old news as the last word."""
+"""State and pending marker are one write; the newest state is always published last."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ def driver(request) -> str:
     return request.param
 
 
-class World:
+class Harness:
     def __init__(self, realm, driver: str) -> None:
         self.kafka = Kafka(realm["KAFKA_BOOTSTRAP_SERVERS"], realm.prefix)
         self.mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], driver)
@@ -36,23 +36,23 @@ class World:
         self.before_clearing = asyncio.Event()
         self.before_clearing.set()
         self.clock = HandClock(truncate_to_ms(system_now()))
-        self.outbox = Outbox("things", self.things, self.facts, self.publisher, self.clock)
+        self.outbox = Outbox("things", self.things, self.events_of, self.publisher, self.clock)
 
-    async def facts(self, document) -> list[OutgoingEvent]:
-        saying = OutgoingEvent(StoryErased(story_id=document["_id"], store="feed", erased_at=document["at"]))
+    async def events_of(self, document) -> list[OutgoingEvent]:
+        outgoing = OutgoingEvent(StoryErased(story_id=document["_id"], store="feed", erased_at=document["at"]))
         await self.before_clearing.wait()
         if document["kind"] == "too-large":
             return [OutgoingEvent(UserFollowed(user_id="ann", target_id="b" * 100, at=NOW))]
-        return [saying] if document["kind"] == "good" else document["not there"]
+        return [outgoing] if document["kind"] == "good" else document["not there"]
 
     async def change(self, thing: str, n: int, kind: str = "good") -> None:
         fields = {"at": NOW.replace(second=n), "kind": kind, "pending": pending_mark(n, self.clock())}
         await self.things.update_one({"_id": thing}, {"$set": fields}, upsert=True)
 
-    async def marked(self) -> set[str]:
+    async def pending_ids(self) -> set[str]:
         return {thing["_id"] for thing in await self.things.find({"pending": {"$exists": True}}).to_list(None)}
 
-    async def said(self) -> list[int]:
+    async def published(self) -> list[int]:
         consumer = AIOKafkaConsumer(
             self.kafka.topic("story-erased"),
             bootstrap_servers=self.kafka.bootstrap,
@@ -72,10 +72,10 @@ class World:
 
 
 @pytest_asyncio.fixture
-async def world(realm, driver):
+async def harness(realm, driver):
     await realm.topic("story-erased", partitions=1)
     await realm.topic("user-followed", partitions=1, max_message_bytes="100")
-    made = World(realm, driver)
+    made = Harness(realm, driver)
     await Outbox.ensure(made.mongo, "things")
     await made.publisher.start()
     yield made
@@ -83,116 +83,116 @@ async def world(realm, driver):
     await made.mongo.close()
 
 
-async def test_a_mark_is_said_and_cleared(world):
-    await world.change(new_id(), 1)
-    assert (await world.outbox.pending())[0] == 1
-    assert await world.outbox.turn() == 1
-    assert await world.said() == [1]
-    assert await world.outbox.pending() == (0, 0.0)
+async def test_pending_event_is_published_and_cleared(harness):
+    await harness.change(new_id(), 1)
+    assert (await harness.outbox.pending())[0] == 1
+    assert await harness.outbox.run_once() == 1
+    assert await harness.published() == [1]
+    assert await harness.outbox.pending() == (0, 0.0)
 
 
-async def test_the_loop_says_what_it_is_woken_for(world):
-    relay = asyncio.create_task(world.outbox.run())
+async def test_relay_publishes_when_woken(harness):
+    relay = asyncio.create_task(harness.outbox.run())
     try:
-        await world.change(new_id(), 7)
-        world.outbox.wake()
-        await eventually(lambda: is_said(world, [7]))
+        await harness.change(new_id(), 7)
+        harness.outbox.wake()
+        await eventually(lambda: is_published(harness, [7]))
     finally:
         relay.cancel()
 
 
-async def is_said(world, expected: list[int]) -> bool:
-    return await world.said() == expected
+async def is_published(harness, expected: list[int]) -> bool:
+    return await harness.published() == expected
 
 
-async def test_a_change_during_the_saying_is_said_too_and_last(world):
+async def test_change_during_publishing_is_published_last(harness):
     thing = new_id()
-    await world.change(thing, 1)
-    world.before_clearing.clear()
-    turn = asyncio.create_task(world.outbox.turn())
+    await harness.change(thing, 1)
+    harness.before_clearing.clear()
+    iteration = asyncio.create_task(harness.outbox.run_once())
     await asyncio.sleep(0.1)
-    await world.change(thing, 2)
-    world.before_clearing.set()
-    await turn
-    assert (await world.outbox.pending())[0] == 1
-    await world.outbox.turn()
-    assert await world.said() == [1, 2]
+    await harness.change(thing, 2)
+    harness.before_clearing.set()
+    await iteration
+    assert (await harness.outbox.pending())[0] == 1
+    await harness.outbox.run_once()
+    assert await harness.published() == [1, 2]
 
 
-async def test_saying_now_returns_once_it_is_acknowledged(world):
+async def test_publish_now_returns_once_acknowledged(harness):
     thing = new_id()
-    await world.change(thing, 3)
-    await world.outbox.publish_now(thing)
-    assert await world.said() == [3]
+    await harness.change(thing, 3)
+    await harness.outbox.publish_now(thing)
+    assert await harness.published() == [3]
 
 
-async def test_the_mark_stays_when_whoever_waits_for_it_gives_up(world):
+async def test_event_stays_pending_when_publish_now_is_cancelled(harness):
     thing = new_id()
-    await world.change(thing, 4)
-    world.before_clearing.clear()
+    await harness.change(thing, 4)
+    harness.before_clearing.clear()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
-            await world.outbox.publish_now(thing)
-    relay = asyncio.create_task(world.outbox.run())
+            await harness.outbox.publish_now(thing)
+    relay = asyncio.create_task(harness.outbox.run())
     try:
-        world.before_clearing.set()
-        await eventually(lambda: is_said(world, [4]))
+        harness.before_clearing.set()
+        await eventually(lambda: is_published(harness, [4]))
     finally:
         relay.cancel()
 
 
 @pytest.mark.parametrize("kind", ["too-large", "unmakeable"])
-async def test_a_document_that_fails_for_good_holds_up_no_other(world, kind):
+async def test_permanent_failure_delays_no_other_document(harness, kind):
     good, bad = [new_id() for _ in range(3)], new_id()
-    await world.change(good[0], 1)
-    await world.change(bad, 2, kind)
-    await world.change(good[1], 3)
-    await world.outbox.turn()
-    assert await world.marked() == {bad}
-    await world.publisher.start()
-    producer = world.publisher._producer
+    await harness.change(good[0], 1)
+    await harness.change(bad, 2, kind)
+    await harness.change(good[1], 3)
+    await harness.outbox.run_once()
+    assert await harness.pending_ids() == {bad}
+    await harness.publisher.start()
+    producer = harness.publisher._producer
     for n in (4, 5):
-        world.clock.forward(seconds=10)
-        await world.change(good[2], n)
-        await world.outbox.turn()
-        assert await world.marked() == {bad}
-    assert world.publisher._producer is producer
-    assert await world.said() == [1, 3, 4, 5]
-    assert await world.outbox.pending() == (1, 20.0)
+        harness.clock.forward(seconds=10)
+        await harness.change(good[2], n)
+        await harness.outbox.run_once()
+        assert await harness.pending_ids() == {bad}
+    assert harness.publisher._producer is producer
+    assert await harness.published() == [1, 3, 4, 5]
+    assert await harness.outbox.pending() == (1, 20.0)
 
 
-async def test_a_document_that_fails_is_tried_less_and_less_often(world):
+async def test_failing_document_is_retried_with_backoff(harness):
     bad, tries = new_id(), []
-    await world.change(bad, 1, "unmakeable")
+    await harness.change(bad, 1, "unmakeable")
     for second in range(16):
-        await world.outbox.turn()
-        tries.append((second, (await world.things.find_one({"_id": bad}))["pending"]["tries"]))
-        world.clock.forward(seconds=1)
+        await harness.outbox.run_once()
+        tries.append((second, (await harness.things.find_one({"_id": bad}))["pending"]["tries"]))
+        harness.clock.forward(seconds=1)
     assert [second for second, count in tries if count != dict(tries).get(second - 1)] == [0, 1, 3, 7, 15]
 
 
-async def test_a_new_mark_of_a_document_that_failed_is_said_at_once(world):
+async def test_new_change_of_a_failed_document_is_published_at_once(harness):
     thing = new_id()
-    await world.change(thing, 1, "unmakeable")
+    await harness.change(thing, 1, "unmakeable")
     for _ in range(5):
-        await world.outbox.turn()
-        world.clock.forward(minutes=10)
-    await world.change(thing, 2)
-    await world.outbox.turn()
-    assert (await world.said(), await world.marked()) == ([2], set())
+        await harness.outbox.run_once()
+        harness.clock.forward(minutes=10)
+    await harness.change(thing, 2)
+    await harness.outbox.run_once()
+    assert (await harness.published(), await harness.pending_ids()) == ([2], set())
 
 
-async def test_many_documents_that_fail_do_not_starve_what_is_newer(world, monkeypatch):
+async def test_many_failing_documents_do_not_starve_newer_ones(harness, monkeypatch):
     monkeypatch.setattr(outbox, "BATCH", 5)
     for n in range(7):
-        await world.change(new_id(), n, "unmakeable")
-    await world.change(new_id(), 9)
+        await harness.change(new_id(), n, "unmakeable")
+    await harness.change(new_id(), 9)
     for _ in range(2):
-        await world.outbox.turn()
-    assert await world.said() == [9]
+        await harness.outbox.run_once()
+    assert await harness.published() == [9]
 
 
-async def test_the_relay_reads_by_its_index(realm, driver):
+async def test_relay_queries_use_the_index(realm, driver):
     recorder = CommandRecorder()
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], driver, listeners=[recorder])
     relay = Outbox("things", mongo["things"], lambda _thing: [], Publisher(Kafka("nowhere:1"), "feed"), system_now)
@@ -201,7 +201,7 @@ async def test_the_relay_reads_by_its_index(realm, driver):
         waiting = [{"pending": pending_mark(1, NOW) | ({"retry_at": NOW} if n % 2 else {})} for n in range(200)]
         await mongo["things"].insert_many([*waiting, *({"at": n} for n in range(2_000))])
         await relay.pending()
-        await relay.turn()
+        await relay.run_once()
         assert await slow_plans(mongo, recorder.commands) == []
     finally:
         await mongo.close()

@@ -54,7 +54,7 @@ async def test_a_partial_index_with_type_in_its_filter_is_unused(recorded):
     assert line.startswith("COLLSCAN")
 
 
-async def test_the_same_query_on_two_collections_is_kept_twice(recorded):
+async def test_same_query_on_two_collections_is_recorded_twice(recorded):
     mongo, rows, recorder = recorded
     for collection in (rows, mongo["others"], rows):
         await collection.find({"a": 3}).to_list(None)

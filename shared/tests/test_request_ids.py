@@ -25,12 +25,12 @@ async def ask(*given: str) -> list[dict[str, str]]:
     return [answer.json() for answer in answers]
 
 
-async def test_each_of_several_requests_at_once_has_its_own_id():
+async def test_concurrent_requests_have_their_own_ids():
     ids = [f"tap-{number}.of_Ann" for number in range(5)]
     assert await ask(*ids) == [{"request_id": each} for each in ids]
     assert get_contextvars() == {}
 
 
 @pytest.mark.parametrize("given", ["", "two words", "x" * 65, "line\tbreak"])
-async def test_what_is_no_id_is_not_logged(given):
+async def test_invalid_request_id_is_not_logged(given):
     assert await ask(given) == [{}]

@@ -1,4 +1,4 @@
-"""A whole process on real servers: it starts whatever is down, says why it is not ready, and drains."""
+"""A whole process on real servers: it starts without its dependencies, reports readiness, and drains."""
 
 import asyncio
 import contextlib
@@ -70,13 +70,13 @@ async def topics(realm) -> None:
     assert await ensure_topics(kafka, wanted, 3, 1) == []
 
 
-async def test_topics_that_somebody_else_makes_are_left_alone(realm):
+async def test_external_topics_are_not_created(realm):
     settings = {name.lower(): value for name, value in realm.items()}
     assert await init_topics(Settings(**settings, topics="external"), "expiry") == []
     assert "story-erased" in await init_topics(Settings(**settings), "expiry")
 
 
-async def test_a_process_whose_topics_are_missing_stays_unready_and_names_them(realm):
+async def test_missing_topics_are_named_by_an_unready_process(realm):
     async with Process(realm).running() as client:
 
         async def named() -> bool:
@@ -87,7 +87,7 @@ async def test_a_process_whose_topics_are_missing_stays_unready_and_names_them(r
         assert (await client.get("/livez")).status_code == 200
 
 
-async def test_a_process_gets_ready_consumes_and_counts(realm, topics):
+async def test_process_gets_ready_consumes_and_reports_metrics(realm, topics):
     process = Process(realm)
     async with process.running() as client:
         await eventually(lambda: ready(client))
@@ -109,7 +109,7 @@ async def test_a_process_gets_ready_consumes_and_counts(realm, topics):
         await eventually(measured)
 
 
-async def test_a_partition_that_is_added_is_read_within_seconds(realm, topics):
+async def test_added_partition_is_consumed_within_seconds(realm, topics):
     process = Process(realm)
     async with process.running() as client:
         await eventually(lambda: ready(client))
@@ -134,7 +134,7 @@ async def test_a_partition_that_is_added_is_read_within_seconds(realm, topics):
         await eventually(lambda: process.seen == ["media"], 10)
 
 
-class Watch:
+class AdjustableClock:
     """A clock that can be set."""
 
     def __init__(self, ahead: timedelta) -> None:
@@ -145,55 +145,55 @@ class Watch:
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)])
-async def test_nothing_is_done_by_a_clock_that_is_off_until_it_is_set_right_and_when_it_goes_wrong_again(
-    realm, topics, ahead
-):
-    clock = Watch(ahead)
-    process, turns = Process(realm, now=clock), []
+async def test_work_pauses_whenever_the_clock_is_off(realm, topics, ahead):
+    clock = AdjustableClock(ahead)
+    process, iterations = Process(realm, now=clock), []
 
-    async def turn() -> None:
-        turns.append(clock.ahead)
+    async def iteration() -> None:
+        iterations.append(clock.ahead)
 
-    process.runtime.periodic("turn", timedelta(milliseconds=50), turn)
-    said = StoryErased(story_id=new_id(), store="feed", erased_at=datetime.now(UTC))
+    process.runtime.periodic("iteration", timedelta(milliseconds=50), iteration)
+    event = StoryErased(story_id=new_id(), store="feed", erased_at=datetime.now(UTC))
 
     async with process.running() as client:
 
-        async def stepped_aside() -> bool:
-            return "clock" in (await client.get("/readyz")).json()["problems"] and not process.runtime.aside.working
+        async def paused() -> bool:
+            return (
+                "clock" in (await client.get("/readyz")).json()["problems"] and not process.runtime.clock_guard.running
+            )
 
-        await eventually(stepped_aside)
-        await process.runtime.publisher.publish(said)
+        await eventually(paused)
+        await process.runtime.publisher.publish(event)
         assert (await client.get("/livez")).status_code == 200
         clock.ahead = timedelta(0)
         await eventually(lambda: ready(client), 30)
         await eventually(lambda: process.seen == ["feed"])
-        assert set(turns) == {timedelta(0)}
+        assert set(iterations) == {timedelta(0)}
         clock.ahead = ahead
-        await eventually(stepped_aside)
-        turned = len(turns)
-        await process.runtime.publisher.publish(said)
+        await eventually(paused)
+        count = len(iterations)
+        await process.runtime.publisher.publish(event)
         clock.ahead = timedelta(0)
         await eventually(lambda: ready(client), 30)
         await eventually(lambda: process.seen == ["feed", "feed"])
-        await eventually(lambda: len(turns) > turned)
+        await eventually(lambda: len(iterations) > count)
 
 
-async def test_a_clock_that_is_off_steps_aside(realm, topics):
+async def test_clock_skew_makes_unready_and_answers_503(realm, topics):
     fast = Process(realm, now=lambda: system_now() + timedelta(minutes=5))
     async with fast.running() as client:
 
-        async def stepped_aside() -> bool:
+        async def paused() -> bool:
             answer = await client.get("/readyz")
             return "clock" in answer.json()["problems"]
 
-        await eventually(stepped_aside)
+        await eventually(paused)
         refusal = await client.get("/v1/things/1")
         assert refusal.status_code == 503
         assert "retry-after" in refusal.headers
 
 
-async def test_every_subscriber_of_a_process_has_the_one_policy_and_its_own_group(realm):
+async def test_every_subscriber_has_the_shared_ack_policy_and_its_own_group(realm):
     process = Process(realm)
     (subscriber,) = process.runtime.subscribers
     assert subscriber.ack_policy is AckPolicy.NACK_ON_ERROR
@@ -201,14 +201,14 @@ async def test_every_subscriber_of_a_process_has_the_one_policy_and_its_own_grou
     await process.runtime.mongo.close()
 
 
-async def test_every_consumer_of_a_process_stops_to_its_end(realm, topics):
+async def test_every_subscriber_uses_the_patched_consumer(realm, topics):
     process = Process(realm)
     async with process.running() as client:
         await eventually(lambda: ready(client))
         assert {type(subscriber.consumer) for subscriber in process.runtime.subscribers} == {Consumer}
 
 
-async def test_an_open_breaker_makes_unready_and_names_the_group(realm, topics):
+async def test_open_breaker_makes_unready_and_names_the_group(realm, topics):
     process = Process(realm)
     async with process.running() as client:
         await eventually(lambda: ready(client))
@@ -220,7 +220,7 @@ async def test_an_open_breaker_makes_unready_and_names_the_group(realm, topics):
         assert await ready(client)
 
 
-async def test_what_a_process_does_without_is_named_and_it_stays_ready(realm, topics):
+async def test_degraded_check_is_reported_and_process_stays_ready(realm, topics):
     process = Process(realm)
     process.runtime.degraded_check("s3", lambda: "no answer")
     async with process.running() as client:
@@ -228,7 +228,7 @@ async def test_what_a_process_does_without_is_named_and_it_stays_ready(realm, to
         assert (await client.get("/readyz")).json() == {"ready": True, "problems": {}, "impaired": {"s3": "no answer"}}
 
 
-async def test_mongodb_gone_makes_unready_and_names_it(realm, topics):
+async def test_missing_mongodb_makes_unready_and_is_named(realm, topics):
     process = Process(realm, mongo_url="mongodb://127.0.0.1:1/?directConnection=true")
     async with process.running() as client:
 
@@ -237,11 +237,11 @@ async def test_mongodb_gone_makes_unready_and_names_it(realm, topics):
 
         await eventually(named)
         assert (await client.get("/livez")).status_code == 200
-        forgiving = (await client.get("/readyz?exclude=mongodb&exclude=kafka&exclude=look")).json()
-        assert (forgiving["ready"], forgiving["problems"]) == (True, {})
+        filtered = (await client.get("/readyz?exclude=mongodb&exclude=kafka&exclude=look")).json()
+        assert (filtered["ready"], filtered["problems"]) == (True, {})
 
 
-async def test_a_tombstone_or_foreign_record_does_not_disturb(realm, topics):
+async def test_tombstones_and_other_topics_are_ignored(realm, topics):
     process = Process(realm)
     async with process.running() as client:
         await eventually(lambda: ready(client))

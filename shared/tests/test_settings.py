@@ -32,7 +32,7 @@ def test_good_settings_are_read(environment):
 
 
 @pytest.mark.parametrize("name", sorted(GOOD))
-def test_a_missing_setting_stops_the_start_with_one_line_that_names_it(environment, capsys, name):
+def test_missing_setting_stops_the_start_and_is_named(environment, capsys, name):
     environment.delenv(name)
     with pytest.raises(SystemExit) as stop:
         load(Settings)
@@ -52,7 +52,7 @@ def test_a_missing_setting_stops_the_start_with_one_line_that_names_it(environme
         ("LOG_LEVEL", "loud"),
     ],
 )
-def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(environment, capsys, name, value):
+def test_wrong_setting_stops_the_start_and_is_named(environment, capsys, name, value):
     environment.setenv(name, value)
     with pytest.raises(SystemExit):
         load(Settings)
@@ -70,7 +70,7 @@ def test_any_setting_may_come_from_a_file(environment, tmp_path):
     assert load(Settings).mongo_url.get_secret_value() == "mongodb://other/"
 
 
-def test_a_file_that_is_not_there_is_named(environment, capsys):
+def test_missing_settings_file_is_named(environment, capsys):
     environment.delenv("MONGO_URL")
     environment.setenv("MONGO_URL_FILE", "nowhere/at/all")
     with pytest.raises(SystemExit):
@@ -81,7 +81,7 @@ def test_a_file_that_is_not_there_is_named(environment, capsys):
 @pytest.mark.parametrize(
     ("text", "seconds"), [("24h", 86400), ("15m", 900), ("20s", 20), ("500ms", 0.5), ("7", 7), ("1.5h", 5400)]
 )
-def test_durations_are_read_and_written(text, seconds):
+def test_durations_are_parsed_and_formatted(text, seconds):
     assert duration(text) == timedelta(seconds=seconds)
     assert duration(duration_text(duration(text))) == duration(text)
 
@@ -117,7 +117,7 @@ def test_an_unencoded_password_stops_the_start_and_is_not_shown(environment, cap
         "mongodb://user@host",
     ],
 )
-def test_encoded_passwords_and_several_hosts_are_taken(environment, url):
+def test_encoded_passwords_and_several_hosts_are_accepted(environment, url):
     environment.setenv("MONGO_URL", url)
     assert load(Settings).mongo_url.get_secret_value() == url
 

@@ -1,4 +1,4 @@
-"""Tickets and cursors: sealed by us, for one person, one story or list, and a while."""
+"""Tickets and cursors: signed by us, for one person, one story or list, and a while."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -61,7 +61,7 @@ def refusal(text, viewer="ann", now=NOW, tickets=TICKETS, **more) -> str:
 
 
 @given(tickets)
-def test_a_ticket_says_what_was_signed(ticket):
+def test_ticket_round_trips(ticket):
     text = TICKETS.sign(ticket)
     assert TICKETS.read(text, ticket.viewer_id, ticket.ends_at - timedelta(milliseconds=1)) == ticket
     assert len(text) < 2048
@@ -73,7 +73,7 @@ def test_a_ticket_of_usual_ids_is_short():
 
 
 @given(tickets, st.data())
-def test_a_ticket_with_any_bit_flipped_is_refused(ticket, data):
+def test_ticket_with_any_bit_flipped_is_rejected(ticket, data):
     text = bytearray(TICKETS.sign(ticket).encode())
     place = data.draw(st.integers(0, len(text) * 8 - 1))
     text[place // 8] ^= 1 << place % 8
@@ -83,7 +83,7 @@ def test_a_ticket_with_any_bit_flipped_is_refused(ticket, data):
     }
 
 
-def test_every_single_bit_of_one_ticket_counts():
+def test_every_bit_of_a_ticket_is_signed():
     text = TICKETS.sign(TICKET).encode()
     for place in range(len(text) * 8):
         flipped = bytearray(text)
@@ -91,24 +91,24 @@ def test_every_single_bit_of_one_ticket_counts():
         assert refusal(flipped.decode("latin-1")) in {"forged", "malformed"}
 
 
-@given(st.text(max_size=3000) | st.binary(max_size=300).map(lambda raw: Signer([NEW], "ticket.1").seal(raw)))
-def test_no_text_makes_the_reader_stumble(text):
+@given(st.text(max_size=3000) | st.binary(max_size=300).map(lambda raw: Signer([NEW], "ticket.1").sign(raw)))
+def test_arbitrary_text_is_rejected_as_a_ticket(text):
     assert refusal(text) in {"missing", "malformed", "forged", "foreign", "ended"}
 
 
 @pytest.mark.parametrize("text", [None, ""])
-def test_no_ticket_is_missing(text):
+def test_empty_ticket_is_missing(text):
     assert refusal(text) == "missing"
 
 
-def test_a_ticket_is_its_viewers_and_its_storys():
+def test_ticket_is_bound_to_viewer_and_story():
     text = TICKETS.sign(TICKET)
     assert TICKETS.read(text, "ann", NOW, story_id=TICKET.story_id) == TICKET
     assert refusal(text, "eve") == "foreign"
     assert refusal(text, story_id="01981d5a-7c00-7000-8000-000000000002") == "foreign"
 
 
-def test_a_ticket_ends_and_serves_longer_only_where_that_is_asked():
+def test_ticket_expires_unless_a_grace_period_is_given():
     text = TICKETS.sign(TICKET)
     assert refusal(text, now=TICKET.ends_at) == "ended"
     assert TICKETS.read(text, "ann", TICKET.ends_at + timedelta(hours=23), grace=timedelta(hours=24))
@@ -130,25 +130,25 @@ def test_times_are_cut_to_milliseconds():
 
 
 @pytest.mark.parametrize("keys", [[], [("a.b", b"secret")], [("", b"secret")], [("é", b"secret")], [("a", b"")]])
-def test_keys_that_cannot_seal_are_refused_at_the_start(keys):
+def test_invalid_signing_keys_are_rejected_at_the_start(keys):
     with pytest.raises(ValueError, match="TICKET_KEYS"):
         Tickets(keys)
 
 
-def test_what_is_sealed_for_one_purpose_opens_for_no_other():
-    sealed = Signer([NEW], "cursor.1").seal(b"payload")
+def test_signature_is_valid_for_one_purpose_only():
+    signed = Signer([NEW], "cursor.1").sign(b"payload")
     with pytest.raises(BadSignature):
-        Signer([NEW], "ticket.1").open(sealed)
+        Signer([NEW], "ticket.1").verify(signed)
 
 
 @given(st.binary(max_size=500), st.binary(max_size=50), st.binary(max_size=50))
-def test_a_seal_is_bound_to_what_it_was_made_for(payload, bound_to, other):
-    seals = Signer([NEW], "test")
-    sealed = seals.seal(payload, bound_to)
-    assert seals.open(sealed, bound_to) == payload
+def test_signature_is_bound_to_its_context(payload, bound_to, other):
+    signer = Signer([NEW], "test")
+    signed = signer.sign(payload, bound_to)
+    assert signer.verify(signed, bound_to) == payload
     if other != bound_to:
         with pytest.raises(BadSignature):
-            seals.open(sealed, other)
+            signer.verify(signed, other)
 
 
 CURSORS = Cursors([NEW, OLD])
@@ -157,19 +157,19 @@ Place = tuple[str, int]
 
 def refused_cursor(route: str, user: str, cursor: str, shape: type = Place) -> Problem:
     with pytest.raises(Problem) as refused:
-        CURSORS.open(route, user, cursor, shape)
+        CURSORS.decode(route, user, cursor, shape)
     return refused.value
 
 
 @given(st.tuples(times, st.text(max_size=50), st.integers(-(2**63), 2**63 - 1), st.booleans(), st.floats(0, 2**40)))
-def test_a_cursor_holds_a_position(position):
+def test_cursor_round_trips_a_position(position):
     shape = tuple[datetime, str, int, bool, float]
-    assert CURSORS.open("tray", "ann", CURSORS.seal("tray", "ann", position), shape) == position
+    assert CURSORS.decode("tray", "ann", CURSORS.encode("tray", "ann", position), shape) == position
 
 
-def test_a_cursor_is_one_users_on_one_route():
-    cursor = CURSORS.seal("tray", "ann", ("bob", 7))
-    assert CURSORS.open("tray", "ann", cursor, Place) == ("bob", 7)
+def test_cursor_is_bound_to_user_and_route():
+    cursor = CURSORS.encode("tray", "ann", ("bob", 7))
+    assert CURSORS.decode("tray", "ann", cursor, Place) == ("bob", 7)
     for problem in (
         refused_cursor("tray", "eve", cursor),
         refused_cursor("viewers", "ann", cursor),
@@ -184,22 +184,22 @@ def test_a_cursor_is_one_users_on_one_route():
 
 
 @pytest.mark.parametrize("position", [(), ("bob",), ("bob", 7, 1), (7, "bob"), ("bob", None), "bob", None, {"a": 1}])
-def test_a_position_of_another_shape_is_no_cursor(position):
-    assert refused_cursor("tray", "ann", CURSORS.seal("tray", "ann", position)).status == 422
+def test_position_of_another_type_is_rejected(position):
+    assert refused_cursor("tray", "ann", CURSORS.encode("tray", "ann", position)).status == 422
 
 
 @pytest.mark.parametrize("payload", [["bob", 7], [0, ["bob", 7]], [2, ["bob", 7]], 1, [1]])
-def test_a_position_of_another_version_is_no_cursor(payload):
-    sealed = CURSORS.seals.seal(msgspec.msgpack.encode(payload), b"tray\nann")
-    assert refused_cursor("tray", "ann", sealed).status == 422
+def test_position_of_another_version_is_rejected(payload):
+    signed = CURSORS.signer.sign(msgspec.msgpack.encode(payload), b"tray\nann")
+    assert refused_cursor("tray", "ann", signed).status == 422
 
 
 @given(st.text(max_size=200))
-def test_no_text_is_a_cursor(text):
+def test_arbitrary_text_is_rejected_as_a_cursor(text):
     assert refused_cursor("tray", "ann", text).slug == "invalid"
 
 
-def test_the_first_page_begins_nowhere():
+def test_first_page_has_no_position():
     assert CURSORS.position("tray", "ann", PageParams(), Place) is None
-    page = PageParams(20, CURSORS.seal("tray", "ann", ("bob", 7)))
+    page = PageParams(20, CURSORS.encode("tray", "ann", ("bob", 7)))
     assert CURSORS.position("tray", "ann", page, Place) == ("bob", 7)

@@ -96,21 +96,21 @@ class Warned:
         self.events.append(event)
 
 
-def followed_by(verb, max_records: int = 500) -> KafkaRouter:
+def followed_by(apply, max_records: int = 500) -> KafkaRouter:
     router = KafkaRouter()
 
     @subscribe(router, UserFollowed, service="feed", max_records=max_records)
     async def on_user_followed(batch: Batch) -> None:
         """Collect them."""
-        await for_each_event(batch, UserFollowed, verb)
+        await for_each_event(batch, UserFollowed, apply)
 
     return router
 
 
-async def test_a_good_record_between_bad_ones_is_applied_and_the_bad_ones_are_dead_lettered(kafka, producer):
+async def test_valid_record_between_invalid_ones_is_applied(kafka, producer):
     seen = []
 
-    async def verb(event: UserFollowed) -> None:
+    async def apply(event: UserFollowed) -> None:
         seen.append(event.target_id)
 
     topic = kafka.topic("user-followed")
@@ -120,7 +120,7 @@ async def test_a_good_record_between_bad_ones_is_applied_and_the_bad_ones_are_de
     await producer.send(topic, None, b"ann", partition=0)
     await producer.send(topic, b"[" * 100_000, b"ann", partition=0)
     await producer.send_and_wait(topic, encode(follow(target="eve")), b"ann", partition=0)
-    async with consuming(kafka, followed_by(verb)):
+    async with consuming(kafka, followed_by(apply)):
         await eventually(lambda: seen == ["bob", "x", "eve"])
         found = await dead_letter(kafka, "user-followed.feed.dlq", 2)
     assert {row["value"][:1] for row in found} == {b"{", b"["}
@@ -130,15 +130,15 @@ async def test_a_good_record_between_bad_ones_is_applied_and_the_bad_ones_are_de
     )
 
 
-async def test_headers_that_are_no_text_or_null_or_ask_for_a_reply_change_nothing(kafka, producer):
+async def test_invalid_null_and_reply_headers_are_ignored(kafka, producer):
     seen = []
 
-    async def verb(event: UserFollowed) -> None:
+    async def apply(event: UserFollowed) -> None:
         seen.append(event.target_id)
 
     headers = [("ce_id", b"\xff\xfe"), ("reply_to", b"elsewhere"), ("ce_source", b""), ("nothing", None)]
     await producer.send_and_wait(kafka.topic("user-followed"), encode(follow()), b"ann", headers=headers)
-    async with consuming(kafka, followed_by(verb)):
+    async with consuming(kafka, followed_by(apply)):
         await eventually(lambda: seen == ["bob"], within_s=8)
         await eventually(lambda: committed_is(kafka, 1))
 
@@ -147,39 +147,39 @@ async def committed_is(kafka: Kafka, offset: int) -> bool:
     return await committed(kafka, "feed.user-followed", "user-followed") == offset
 
 
-async def test_while_the_world_is_down_a_record_waits_in_place_and_is_applied_once_it_is_back(kafka, producer):
+async def test_record_is_retried_in_place_while_a_dependency_is_down(kafka, producer):
     tries = []
 
-    async def verb(event: UserFollowed) -> None:
+    async def apply(event: UserFollowed) -> None:
         tries.append(event.target_id)
         if len(tries) < 4:
             raise Unavailable(MONGODB)
 
     await producer.send_and_wait(kafka.topic("user-followed"), encode(follow()), b"ann")
-    async with consuming(kafka, followed_by(verb)):
+    async with consuming(kafka, followed_by(apply)):
         await eventually(lambda: len(tries) == 4)
         await eventually(lambda: committed_is(kafka, 1))
     assert tries == ["bob"] * 4
 
 
-async def test_what_was_not_finished_is_read_again_by_whoever_comes_next(kafka, producer):
+async def test_unfinished_records_are_redelivered_to_the_next_member(kafka, producer):
     tries, seen = [], []
 
     async def not_now(event: UserFollowed) -> None:
         tries.append(event.target_id)
         raise Unavailable(MONGODB)
 
-    async def verb(event: UserFollowed) -> None:
+    async def apply(event: UserFollowed) -> None:
         seen.append(event.target_id)
 
     await producer.send_and_wait(kafka.topic("user-followed"), encode(follow()), b"ann")
     async with consuming(kafka, followed_by(not_now)):
         await eventually(lambda: tries)
-    async with consuming(kafka, followed_by(verb)):
+    async with consuming(kafka, followed_by(apply)):
         await eventually(lambda: seen == ["bob"], within_s=8)
 
 
-async def test_what_a_stopping_consumer_has_finished_is_not_done_again(kafka, producer):
+async def test_records_finished_before_a_shutdown_are_not_redelivered(kafka, producer):
     first: list[str] = []
     second: list[str] = []
 
@@ -187,7 +187,7 @@ async def test_what_a_stopping_consumer_has_finished_is_not_done_again(kafka, pr
         first.append(event.target_id)
         await asyncio.sleep(0.05)
 
-    async def verb(event: UserFollowed) -> None:
+    async def apply(event: UserFollowed) -> None:
         second.append(event.target_id)
 
     targets = [f"n{number}" for number in range(300)]
@@ -197,12 +197,12 @@ async def test_what_a_stopping_consumer_has_finished_is_not_done_again(kafka, pr
     async with consuming(kafka, followed_by(slow)):
         await eventually(lambda: len(first) >= 20)
     assert len(first) < len(targets)
-    async with consuming(kafka, followed_by(verb)):
+    async with consuming(kafka, followed_by(apply)):
         await eventually(lambda: len(first) + len(second) >= len(targets))
     assert first + second == targets
 
 
-async def test_what_members_have_finished_is_not_done_again_when_others_join_and_leave(kafka, producer):
+async def test_records_finished_before_a_rebalance_are_not_redelivered(kafka, producer):
     done: list[str] = []
 
     async def slow(event: UserFollowed) -> None:
@@ -223,14 +223,14 @@ async def test_what_members_have_finished_is_not_done_again_when_others_join_and
     assert sorted(done) == sorted(targets)
 
 
-async def test_a_batch_that_is_one_write_is_finished_before_its_partitions_change_hands(kafka, producer):
+async def test_batch_write_finishes_before_its_partitions_are_revoked(kafka, producer):
     begun: list[str] = []
     done: list[str] = []
 
-    async def write(facts) -> None:
-        begun.extend(fact.event.target_id for fact in facts)
+    async def write(events) -> None:
+        begun.extend(received.event.target_id for received in events)
         await asyncio.sleep(0.5)
-        done.extend(fact.event.target_id for fact in facts)
+        done.extend(received.event.target_id for received in events)
 
     def writing() -> KafkaRouter:
         router = KafkaRouter()
@@ -252,7 +252,7 @@ async def test_a_batch_that_is_one_write_is_finished_before_its_partitions_chang
     assert sorted(done) == sorted(f"n{number}" for number in range(30))
 
 
-async def test_a_member_that_the_group_has_lost_does_one_batch_again_and_no_more(kafka, producer):
+async def test_expelled_member_repeats_at_most_one_batch(kafka, producer):
     done: list[str] = []
     router = KafkaRouter()
 
@@ -260,8 +260,8 @@ async def test_a_member_that_the_group_has_lost_does_one_batch_again_and_no_more
     async def on_user_followed(batch: Batch) -> None:
         await for_batch(batch, UserFollowed, write)
 
-    async def write(facts) -> None:
-        done.extend(fact.event.target_id for fact in facts)
+    async def write(events) -> None:
+        done.extend(received.event.target_id for received in events)
         if len(done) == 20:
             await leave_behind_its_back()
 
@@ -279,7 +279,7 @@ async def test_a_member_that_the_group_has_lost_does_one_batch_again_and_no_more
     assert done == targets[:20] + targets[10:]
 
 
-async def test_a_member_that_waits_for_the_world_does_not_hold_up_its_group(kafka, producer, monkeypatch):
+async def test_member_in_retry_does_not_delay_a_rebalance(kafka, producer, monkeypatch):
     monkeypatch.setattr("stories_shared.kafka.rebalance.log", warned := Warned())
     tries: list[str] = []
 
@@ -287,26 +287,26 @@ async def test_a_member_that_waits_for_the_world_does_not_hold_up_its_group(kafk
         tries.append(event.target_id)
         raise Unavailable(MONGODB)
 
-    async def verb(_event: UserFollowed) -> None:
+    async def apply(_event: UserFollowed) -> None:
         return None
 
     for number in range(3):
         await producer.send_and_wait(kafka.topic("user-followed"), encode(follow()), b"ann", partition=number)
     async with consuming(kafka, followed_by(not_now), backoff_s=(60.0, 60.0)):
         await eventually(lambda: tries)
-        async with consuming(kafka, followed_by(verb)) as other:
+        async with consuming(kafka, followed_by(apply)) as other:
             await eventually(lambda: other.handled)
     assert warned.events == []
 
 
-async def test_records_handled_side_by_side_are_begun_in_order_and_none_that_is_finished_is_done_again(kafka, producer):
+async def test_concurrent_records_start_in_order_and_are_not_repeated(kafka, producer):
     begun, finished, again = [], [], []
     router, reading_on = KafkaRouter(), KafkaRouter()
 
-    async def slow(fact: ReceivedEvent[UserFollowed]) -> None:
-        begun.append(fact.offset)
+    async def slow(received: ReceivedEvent[UserFollowed]) -> None:
+        begun.append(received.offset)
         await asyncio.sleep(random.uniform(0.01, 0.1))
-        finished.append(fact.offset)
+        finished.append(received.offset)
 
     @subscribe(router, UserFollowed, service="feed")
     async def on_user_followed(batch: Batch) -> None:
@@ -316,7 +316,7 @@ async def test_records_handled_side_by_side_are_begun_in_order_and_none_that_is_
     @subscribe(reading_on, UserFollowed, service="feed")
     async def on_what_is_left(batch: Batch) -> None:
         """Collect the rest."""
-        again.extend(record.offset for record, _ in batch.batch)
+        again.extend(record.offset for record, _ in batch.items)
 
     for number in range(300):
         await producer.send(kafka.topic("user-followed"), encode(follow(target=f"n{number}")), b"ann")
@@ -331,7 +331,7 @@ async def test_records_handled_side_by_side_are_begun_in_order_and_none_that_is_
     assert begun + again == list(range(300))
 
 
-async def test_a_batch_of_slow_records_is_acknowledged_in_parts(kafka, producer):
+async def test_batch_of_slow_records_is_committed_in_parts(kafka, producer):
     seen, acknowledged = [], []
 
     async def slow(event: UserFollowed) -> None:
@@ -342,7 +342,7 @@ async def test_a_batch_of_slow_records_is_acknowledged_in_parts(kafka, producer)
     for target in targets:
         await producer.send(kafka.topic("user-followed"), encode(follow(target=target)), b"ann")
     await producer.flush()
-    async with consuming(kafka, followed_by(slow), batch_for_s=0.3) as consumer_context:
+    async with consuming(kafka, followed_by(slow), max_batch_s=0.3) as consumer_context:
         while len(seen) < len(targets):
             acknowledged.append(sum(consumer_context.handled.values()))
             await asyncio.sleep(0.02)
@@ -351,35 +351,35 @@ async def test_a_batch_of_slow_records_is_acknowledged_in_parts(kafka, producer)
     assert len(set(acknowledged)) > 2
 
 
-async def test_a_bug_is_tried_three_times_then_dead_lettered_and_the_partition_goes_on(kafka, producer):
+async def test_bug_is_tried_three_times_then_dead_lettered(kafka, producer):
     tries = []
 
-    async def verb(event: UserFollowed) -> None:
+    async def apply(event: UserFollowed) -> None:
         tries.append(event.target_id)
         if event.target_id == "bob":
-            raise KeyError("nobody expected this")
+            raise KeyError("unexpected")
 
     for target in ("bob", "eve"):
         await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target=target)), b"ann")
-    async with consuming(kafka, followed_by(verb)):
+    async with consuming(kafka, followed_by(apply)):
         await eventually(lambda: tries == ["bob", "bob", "bob", "eve"])
         (found,) = await dead_letter(kafka, "user-followed.feed.dlq", 1)
     assert found["error-type"] == b"bug"
 
 
-async def test_in_a_batch_only_the_guilty_record_is_dead_lettered(kafka, producer):
+async def test_only_the_failing_record_of_a_batch_is_dead_lettered(kafka, producer):
     applied: set[str] = set()
 
-    async def verb(facts) -> None:
-        if any(fact.event.target_id == "evil" for fact in facts):
+    async def apply(events) -> None:
+        if any(received.event.target_id == "evil" for received in events):
             raise InvalidMessage("evil")
-        applied.update(fact.event.target_id for fact in facts)
+        applied.update(received.event.target_id for received in events)
 
     router = KafkaRouter()
 
     @subscribe(router, UserFollowed, service="feed")
     async def on_user_followed(batch: Batch) -> None:
-        await for_batch(batch, UserFollowed, verb)
+        await for_batch(batch, UserFollowed, apply)
 
     for target in ("bob", "evil", "eve"):
         await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target=target)), b"ann", partition=0)
@@ -389,17 +389,17 @@ async def test_in_a_batch_only_the_guilty_record_is_dead_lettered(kafka, produce
     assert found["error-type"] == b"invalid"
 
 
-async def test_too_many_bad_records_in_a_row_hold_a_topic_that_only_we_write(kafka, producer):
+async def test_consecutive_failures_open_the_breaker_of_an_internal_topic(kafka, producer):
     seen = []
 
-    async def verb(event: StoryErased) -> None:
+    async def apply(event: StoryErased) -> None:
         seen.append(event.store)
 
     router = KafkaRouter()
 
     @subscribe(router, StoryErased, service="expiry")
     async def on_story_erased(batch: Batch) -> None:
-        await for_each_event(batch, StoryErased, verb)
+        await for_each_event(batch, StoryErased, apply)
 
     good = encode(StoryErased(story_id=new_id(), store="feed", erased_at=NOW))
     for _ in range(BREAKER_THRESHOLD + 50):
@@ -413,22 +413,22 @@ async def test_too_many_bad_records_in_a_row_hold_a_topic_that_only_we_write(kaf
     assert len(found) == BREAKER_THRESHOLD
 
 
-async def test_a_held_partition_tries_one_record_at_a_time_until_a_good_one_closes_the_breaker(kafka, producer):
+async def test_open_breaker_tries_single_records_until_one_succeeds(kafka, producer):
     seen = []
 
-    async def verb(event: StoryErased) -> None:
+    async def apply(event: StoryErased) -> None:
         seen.append(event.store)
 
     router = KafkaRouter()
 
     @subscribe(router, StoryErased, service="expiry")
     async def on_story_erased(batch: Batch) -> None:
-        await for_each_event(batch, StoryErased, verb)
+        await for_each_event(batch, StoryErased, apply)
 
     for _ in range(BREAKER_THRESHOLD + 3):
         await producer.send(kafka.topic("story-erased"), b"nonsense", b"k", partition=0)
     await producer.flush()
-    async with consuming(kafka, router, "expiry", breaker_wait_s=0.2) as consumer_context:
+    async with consuming(kafka, router, "expiry", breaker_pause_s=0.2) as consumer_context:
         await eventually(lambda: consumer_context.broken)
         began = asyncio.get_running_loop().time()
         await dead_letter(kafka, "story-erased.expiry.dlq", BREAKER_THRESHOLD + 3)
@@ -441,17 +441,17 @@ async def test_a_held_partition_tries_one_record_at_a_time_until_a_good_one_clos
         assert consumer_context.broken == []
 
 
-def erased(verb, *, whole: bool = False) -> KafkaRouter:
+def erased(apply, *, whole: bool = False) -> KafkaRouter:
     """A router of a topic that only we write."""
     router = KafkaRouter()
 
-    async def all_of(facts: Sequence[ReceivedEvent[StoryErased]]) -> None:
-        for fact in facts:
-            await verb(fact.event)
+    async def all_of(events: Sequence[ReceivedEvent[StoryErased]]) -> None:
+        for received in events:
+            await apply(received.event)
 
     @subscribe(router, StoryErased, service="expiry")
     async def on_story_erased(batch: Batch) -> None:
-        await (for_batch(batch, StoryErased, all_of) if whole else for_each_event(batch, StoryErased, verb))
+        await (for_batch(batch, StoryErased, all_of) if whole else for_each_event(batch, StoryErased, apply))
 
     return router
 
@@ -460,7 +460,7 @@ def erasure(story_id: str = "") -> bytes:
     return encode(StoryErased(story_id=story_id or new_id(), store="feed", erased_at=NOW))
 
 
-async def test_no_record_is_skipped_when_a_breaker_opens_in_a_batch_that_is_partly_handed_back(kafka, producer):
+async def test_breaker_opening_in_a_returned_batch_skips_no_record(kafka, producer):
     seen = []
 
     async def slow(event: StoryErased) -> None:
@@ -473,7 +473,7 @@ async def test_no_record_is_skipped_when_a_breaker_opens_in_a_batch_that_is_part
     for _ in range(BREAKER_THRESHOLD):
         await producer.send(topic, b"nonsense", b"k", partition=0)
     await producer.flush()
-    async with consuming(kafka, erased(slow), "expiry", batch_for_s=0.1) as consumer_context:
+    async with consuming(kafka, erased(slow), "expiry", max_batch_s=0.1) as consumer_context:
         await eventually(lambda: consumer_context.broken)
         found = await dead_letter(kafka, "story-erased.expiry.dlq", BREAKER_THRESHOLD)
     assert seen == stories
@@ -484,9 +484,9 @@ async def test_no_record_is_skipped_when_a_breaker_opens_in_a_batch_that_is_part
 async def test_a_bug_that_fails_every_record_opens_the_breaker(kafka, producer, whole):
     seen, broken = [], True
 
-    async def verb(event: StoryErased) -> None:
+    async def apply(event: StoryErased) -> None:
         if broken and event.story_id != good:
-            raise KeyError("nobody expected this")
+            raise KeyError("unexpected")
         seen.append(event.story_id)
 
     topic, good, stories = kafka.topic("story-erased"), new_id(), [new_id() for _ in range(BREAKER_THRESHOLD + 50)]
@@ -494,7 +494,7 @@ async def test_a_bug_that_fails_every_record_opens_the_breaker(kafka, producer, 
         await producer.send(topic, erasure(story), b"k", partition=0)
     await producer.send(topic, erasure(good), b"k", partition=1)
     await producer.flush()
-    async with consuming(kafka, erased(verb, whole=whole), "expiry", backoff_s=(0.001, 0.001)) as consumer_context:
+    async with consuming(kafka, erased(apply, whole=whole), "expiry", backoff_s=(0.001, 0.001)) as consumer_context:
         await eventually(lambda: consumer_context.broken == [kafka.topic("expiry.story-erased")])
         found = await dead_letter(kafka, "story-erased.expiry.dlq", BREAKER_THRESHOLD)
         await eventually(lambda: good in seen)
@@ -502,12 +502,12 @@ async def test_a_bug_that_fails_every_record_opens_the_breaker(kafka, producer, 
         assert {row["error-type"] for row in found} == {b"bug"}
     broken = False
     seen.clear()
-    async with consuming(kafka, erased(verb, whole=whole), "expiry") as consumer_context:
+    async with consuming(kafka, erased(apply, whole=whole), "expiry") as consumer_context:
         await eventually(lambda: seen == stories[BREAKER_THRESHOLD:])
         assert consumer_context.broken == []
 
 
-async def test_bad_records_of_outside_producers_never_make_a_service_unready(kafka, producer):
+async def test_invalid_external_records_never_make_a_service_unready(kafka, producer):
     for _ in range(BREAKER_THRESHOLD + 20):
         await producer.send(kafka.topic("user-followed"), b"nonsense", b"k", partition=0)
     await producer.flush()
@@ -516,8 +516,8 @@ async def test_bad_records_of_outside_producers_never_make_a_service_unready(kaf
         assert consumer_context.broken == []
 
 
-async def test_a_breaker_goes_with_its_partition(kafka, producer):
-    async def verb(_event: StoryErased) -> None:
+async def test_breaker_is_removed_with_its_partition(kafka, producer):
+    async def apply(_event: StoryErased) -> None:
         return None
 
     for partition in range(3):
@@ -525,9 +525,9 @@ async def test_a_breaker_goes_with_its_partition(kafka, producer):
             await producer.send(kafka.topic("story-erased"), b"nonsense", b"k", partition=partition)
     await producer.flush()
     group = kafka.topic("expiry.story-erased")
-    async with consuming(kafka, erased(verb), "expiry") as consumer_context:
+    async with consuming(kafka, erased(apply), "expiry") as consumer_context:
         await eventually(lambda: len(open_in(consumer_context, group)) == 3)
-        async with consuming(kafka, erased(verb), "expiry"):
+        async with consuming(kafka, erased(apply), "expiry"):
             await eventually(lambda: 0 < len(open_in(consumer_context, group)) < 3)
 
 
@@ -535,20 +535,20 @@ def open_in(consumer_context: ConsumerContext, group: str) -> list[TopicPartitio
     return [place for place, breaker in consumer_context.breakers.get(group, {}).items() if breaker.open]
 
 
-async def test_the_one_record_that_a_batch_fails_by_is_found_by_halving(kafka, producer):
+async def test_failing_record_of_a_batch_is_found_by_halving(kafka, producer):
     calls: list[int] = []
     applied: list[str] = []
     router = KafkaRouter()
 
     @subscribe(router, UserFollowed, service="feed")
     async def on_user_followed(batch: Batch) -> None:
-        await for_batch(batch, UserFollowed, verb)
+        await for_batch(batch, UserFollowed, apply)
 
-    async def verb(facts: Sequence[ReceivedEvent[UserFollowed]]) -> None:
-        calls.append(len(facts))
-        if any(fact.event.target_id == "n41" for fact in facts):
-            raise KeyError("nobody expected this")
-        applied.extend(fact.event.target_id for fact in facts)
+    async def apply(events: Sequence[ReceivedEvent[UserFollowed]]) -> None:
+        calls.append(len(events))
+        if any(received.event.target_id == "n41" for received in events):
+            raise KeyError("unexpected")
+        applied.extend(received.event.target_id for received in events)
 
     targets = [f"n{number}" for number in range(64)]
     async with consuming(kafka, router):
@@ -565,22 +565,22 @@ async def test_the_one_record_that_a_batch_fails_by_is_found_by_halving(kafka, p
     assert len(calls) <= 1 + 3 + 2 * 6
 
 
-async def test_a_batch_that_fails_whole_and_slowly_is_acknowledged_in_parts(kafka, producer):
+async def test_slow_failing_batch_is_committed_in_parts(kafka, producer):
     acknowledged = set()
     router = KafkaRouter()
 
     @subscribe(router, UserFollowed, service="feed")
     async def on_user_followed(batch: Batch) -> None:
-        await for_batch(batch, UserFollowed, verb)
+        await for_batch(batch, UserFollowed, apply)
 
-    async def verb(_facts: Sequence[ReceivedEvent[UserFollowed]]) -> None:
+    async def apply(_events: Sequence[ReceivedEvent[UserFollowed]]) -> None:
         await asyncio.sleep(0.02)
-        raise KeyError("nobody expected this")
+        raise KeyError("unexpected")
 
     for number in range(40):
         await producer.send(kafka.topic("user-followed"), encode(follow(target=f"n{number}")), b"k", partition=0)
     await producer.flush()
-    async with consuming(kafka, router, batch_for_s=0.4, backoff_s=(0.001, 0.001)) as consumer_context:
+    async with consuming(kafka, router, max_batch_s=0.4, backoff_s=(0.001, 0.001)) as consumer_context:
 
         def finished() -> bool:
             acknowledged.add(sum(consumer_context.handled.values()))
@@ -592,7 +592,7 @@ async def test_a_batch_that_fails_whole_and_slowly_is_acknowledged_in_parts(kafk
     assert sorted(int(row["origin-offset"]) for row in found) == list(range(40))
 
 
-async def test_a_record_that_the_broker_refuses_does_not_wedge_the_publisher(kafka):
+async def test_publisher_recovers_from_a_rejected_record(kafka):
     publisher = Publisher(kafka, "feed")
     await publisher.start()
     try:
@@ -605,20 +605,20 @@ async def test_a_record_that_the_broker_refuses_does_not_wedge_the_publisher(kaf
         await publisher.stop()
 
 
-async def test_every_subscriber_is_of_the_one_kind():
+async def test_every_subscriber_uses_subscribe():
     router = followed_by(lambda _event: asyncio.sleep(0))
     (subscriber,) = router.subscribers
     assert subscriber.group_id == "feed.user-followed"
     assert subscriber.ack_policy is AckPolicy.NACK_ON_ERROR
 
 
-async def test_an_idle_subscriber_waits_in_one_poll_and_hears_a_record_at_once(kafka, producer):
+async def test_idle_subscriber_polls_once_and_receives_a_record_at_once(kafka, producer):
     seen = []
 
-    async def verb(event: UserFollowed) -> None:
+    async def apply(event: UserFollowed) -> None:
         seen.append(event.target_id)
 
-    async with consuming(kafka, followed_by(verb)):
+    async with consuming(kafka, followed_by(apply)):
         await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target="first")), b"ann")
         await eventually(lambda: seen == ["first"])
         delays = []
@@ -630,14 +630,14 @@ async def test_an_idle_subscriber_waits_in_one_poll_and_hears_a_record_at_once(k
     assert sorted(delays)[2] < 0.4  # the framework's own loop would sleep for its whole poll time after an empty one
 
 
-async def test_partitions_are_given_up_in_time_whatever_is_in_hand(monkeypatch):
+async def test_revocation_times_out_with_a_batch_in_progress(monkeypatch):
     monkeypatch.setattr("stories_shared.kafka.rebalance.REVOKE_TIMEOUT_S", 0.05)
     monkeypatch.setattr("stories_shared.kafka.rebalance.log", warned := Warned())
     member = RebalanceListener()
     with member.batch_in_progress():
         async with asyncio.timeout(2):
             await member.on_partitions_revoked([])
-        assert member.changing.is_set()
-        assert warned.events == ["given_up_with_a_batch_in_hand"]
+        assert member.rebalancing.is_set()
+        assert warned.events == ["rebalance_timeout"]
     await member.on_partitions_assigned([])
-    assert not member.changing.is_set()
+    assert not member.rebalancing.is_set()

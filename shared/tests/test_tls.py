@@ -95,7 +95,7 @@ async def stat(authority: Authority, ca_bundle: str | None) -> None:
             objects.close()
 
 
-async def test_a_store_with_a_certificate_of_our_authority_is_reached(ours, another, bundle):
+async def test_store_with_a_certificate_of_the_bundle_is_trusted(ours, another, bundle):
     with pytest.raises(Unavailable):
         await stat(ours, None)
     await stat(ours, bundle)
@@ -126,7 +126,7 @@ async def fetch_keys(authority: Authority, ca_bundle: str | None) -> bool:
         server.server_close()
 
 
-async def test_a_key_set_with_a_certificate_of_our_authority_is_read(ours, another, bundle):
+async def test_jwks_url_with_a_certificate_of_the_bundle_is_trusted(ours, another, bundle):
     with pytest.raises(Unavailable):
         await fetch_keys(ours, None)
     assert await fetch_keys(ours, bundle)
@@ -136,7 +136,7 @@ async def test_a_key_set_with_a_certificate_of_our_authority_is_read(ours, anoth
 @asynccontextmanager
 async def over_tls(authority: Authority, url: str):
     """The database behind TLS."""
-    place = urlsplit(url)
+    location = urlsplit(url)
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -149,7 +149,7 @@ async def over_tls(authority: Authority, url: str):
             writer.close()
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind_reader, behind = await asyncio.open_connection(place.hostname, place.port)
+        behind_reader, behind = await asyncio.open_connection(location.hostname, location.port)
         await asyncio.gather(pump(reader, behind), pump(behind_reader, writer))
 
     server = await asyncio.start_server(forward, "127.0.0.1", 0, ssl=authority.server)
@@ -170,7 +170,7 @@ async def ping(authority: Authority, url: str, driver: str, ca_bundle: str | Non
 
 @pytest.mark.servers
 @pytest.mark.parametrize("driver", ["pymongo", "motor"])
-async def test_a_database_with_a_certificate_of_our_authority_is_reached(servers, ours, another, bundle, driver):
+async def test_database_with_a_certificate_of_the_bundle_is_trusted(servers, ours, another, bundle, driver):
     with pytest.raises(PyMongoError):
         await ping(ours, servers.mongo_url, driver, None)
     await ping(ours, servers.mongo_url, driver, bundle)
@@ -178,7 +178,7 @@ async def test_a_database_with_a_certificate_of_our_authority_is_reached(servers
 
 
 @pytest.mark.servers
-async def test_a_database_without_tls_needs_no_authority(servers, bundle):
+async def test_database_without_tls_needs_no_bundle(servers, bundle):
     mongo = Mongo.connect(servers.mongo_url, "trust", ca_bundle=bundle)
     assert (await mongo.database.command("ping"))["ok"] == 1
     await mongo.close()

@@ -1,4 +1,4 @@
-"""The topics keep what they must, and no mark is forgotten before the last record that it guards against."""
+"""Retention of topics, and of markers that must outlive the records they guard against."""
 
 from datetime import timedelta
 
@@ -14,33 +14,33 @@ def topics() -> Topics:
     return Topics.of([DAY, timedelta(seconds=20)])
 
 
-def test_every_event_has_its_topic_and_every_reader_a_dead_letter_one(topics):
+def test_every_event_has_a_topic_and_every_reader_a_dead_letter_topic(topics):
     assert {topic.name for topic in topics.values() if topic.dead_letters_of is None} == set(EVENTS)
     for topic in list(topics.values()):
         for reader in topic.readers:
             assert topics[f"{topic.name}.{reader}.dlq"].dead_letters_of == (topic.name, reader)
 
 
-def test_what_outsiders_may_write_is_told_alike_by_topics_and_events(topics):
+def test_topics_and_events_agree_on_external_writers(topics):
     assert {name for name, event in EVENTS.items() if event.external_writers} == {
         topic.name for topic in topics.values() if topic.external_writers
     }
 
 
-def test_stories_stay_a_day_longer_than_they_live_and_are_compacted(topics):
+def test_story_topic_outlives_stories_by_a_day_and_is_compacted(topics):
     posted = topics["story-posted"]
     assert posted.retention == 2 * DAY
     assert posted.config(1)["cleanup.policy"] == "compact,delete"
     assert topics["story-posted.feed.dlq"].retention <= posted.retention
 
 
-def test_segments_are_a_tenth_of_the_retention_or_nothing_would_be_dropped_in_time(topics):
+def test_segments_are_a_tenth_of_the_retention(topics):
     for topic in topics.values():
         assert topic.segment == topic.retention / 10
         assert topic.config(1)["message.timestamp.type"] == "LogAppendTime"
 
 
-def test_marks_outlive_every_record_and_its_dead_letter_copy_replayed_on_its_last_day(topics):
+def test_markers_outlive_every_replayable_record(topics):
     for topic in topics.values():
         if topic.dead_letters_of:
             origin = topics[topic.dead_letters_of[0]]
@@ -52,6 +52,6 @@ def test_a_cap_bounds_every_retention():
         assert topic.retention <= timedelta(seconds=10)
 
 
-def test_three_copies_need_two_to_be_in_step(topics):
+def test_three_replicas_need_two_in_sync(topics):
     assert topics["story-viewed"].config(3)["min.insync.replicas"] == "2"
     assert topics["story-viewed"].config(1)["min.insync.replicas"] == "1"

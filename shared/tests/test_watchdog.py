@@ -1,4 +1,4 @@
-"""A process in which something hangs ends itself; one that was frozen, or that waits for a server, does not."""
+"""A process with a stalled task exits; one that was frozen, or that waits for a server, does not."""
 
 import asyncio
 import json
@@ -20,14 +20,14 @@ from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.kafka.topics import Topics, ensure_topics
 from stories_shared.runtime.settings import Settings
-from stories_shared.runtime.watchdog import BLOCKED_AFTER_S, EXIT_CODE, STALLED_FOR_S, STOP_WITHIN_S, Watchdog
+from stories_shared.runtime.watchdog import BLOCKED_AFTER_S, EXIT_CODE, STALLED_FOR_S, STOP_TIMEOUT_S, Watchdog
 from stories_shared.testing import eventually
 
-PROGRAM = Path(__file__).parent / "hanging_process.py"
+PROGRAM = Path(__file__).parent / "stalling_process.py"
 
 
 class Running:
-    """The process, its doors and its log."""
+    """The process, its port and its log."""
 
     def __init__(self, realm, what: str, log: Path) -> None:
         self.port, self.log = free_port(set()), log
@@ -46,7 +46,7 @@ class Running:
         except httpx.HTTPError:
             return False
 
-    def said(self, event: str) -> list[dict]:
+    def logged(self, event: str) -> list[dict]:
         lines = [line for line in self.log.read_text().splitlines() if line.startswith("{")]
         return [line for line in map(json.loads, lines) if line.get("event") == event]
 
@@ -73,7 +73,7 @@ async def running(realm, what: str, tmp_path: Path):
         found.process.wait()
 
 
-async def say(publisher: Publisher, times: int = 1) -> None:
+async def publish(publisher: Publisher, times: int = 1) -> None:
     for _ in range(times):
         await publisher.publish(StoryErased(story_id=new_id(), store="feed", erased_at=datetime.now(UTC)))
 
@@ -82,31 +82,31 @@ async def say(publisher: Publisher, times: int = 1) -> None:
 @pytest.mark.parametrize(
     ("what", "reason"),
     [
-        ("polling", "hanging: consumer"),
-        ("handler", "hanging: consumer"),
-        ("sweep", "hanging: sweep"),
+        ("polling", "stalled: consumer"),
+        ("handler", "stalled: consumer"),
+        ("sweep", "stalled: sweep"),
         ("event loop", "the event loop is blocked"),
     ],
 )
-async def test_what_hangs_is_named_and_the_process_ends_itself(realm, publisher, tmp_path, what, reason):
-    async with running(realm, what, tmp_path) as hanging:
-        await say(publisher)
+async def test_stalled_task_is_named_and_the_process_exits(realm, publisher, tmp_path, what, reason):
+    async with running(realm, what, tmp_path) as stalled:
+        await publish(publisher)
 
         async def ended() -> bool:
-            await say(publisher)  # there is something to read at any time
-            return hanging.process.poll() is not None
+            await publish(publisher)  # there is something to read at any time
+            return stalled.process.poll() is not None
 
         await eventually(ended, within_s=60, every_s=0.3)
-        assert hanging.process.returncode == EXIT_CODE
-        (last,) = hanging.said("ends_itself")
+        assert stalled.process.returncode == EXIT_CODE
+        (last,) = stalled.logged("watchdog_exit")
         assert last["reason"].startswith(reason)
         assert last["exit_code"] == EXIT_CODE
 
 
 @pytest.mark.servers
-async def test_a_process_that_was_frozen_or_waits_for_kafka_goes_on(realm, servers, publisher, tmp_path):
+async def test_frozen_process_or_unavailable_kafka_does_not_exit(realm, servers, publisher, tmp_path):
     async with running(realm, "nothing", tmp_path) as healthy:
-        await say(publisher, 20)
+        await publish(publisher, 20)
         for process in (healthy.process, servers.process(servers.kafka)):
             process.send_signal(signal.SIGSTOP)
             try:
@@ -117,43 +117,43 @@ async def test_a_process_that_was_frozen_or_waits_for_kafka_goes_on(realm, serve
                 process.send_signal(signal.SIGCONT)
             await eventually(lambda: healthy.answers("/livez"))
             await eventually(lambda: healthy.answers("/readyz"), within_s=60)
-        await say(publisher)
+        await publish(publisher)
         assert healthy.process.poll() is None
         healthy.process.terminate()
-        assert await asyncio.to_thread(healthy.process.wait, STOP_WITHIN_S + 1) == 0
-        assert healthy.said("stopped")
+        assert await asyncio.to_thread(healthy.process.wait, STOP_TIMEOUT_S + 1) == 0
+        assert healthy.logged("stopped")
 
 
-def test_a_blocked_event_loop_is_told_from_a_frozen_process():
+def test_blocked_event_loop_differs_from_a_frozen_process():
     watchdog = Watchdog()
     at = time.monotonic()
-    verdicts = [watchdog.look(at + n / 2) for n in range(2 * int(BLOCKED_AFTER_S))]
+    verdicts = [watchdog.check(at + n / 2) for n in range(2 * int(BLOCKED_AFTER_S))]
     assert set(verdicts) == {None}
-    assert "blocked" in (watchdog.look(at + BLOCKED_AFTER_S + 1) or "")
+    assert "blocked" in (watchdog.check(at + BLOCKED_AFTER_S + 1) or "")
     thawed = at + 3600
-    assert watchdog.look(thawed) is None
-    assert watchdog.look(thawed + BLOCKED_AFTER_S / 10) is None
+    assert watchdog.check(thawed) is None
+    assert watchdog.check(thawed + BLOCKED_AFTER_S / 10) is None
 
 
-def test_what_hangs_must_go_on_hanging_and_is_forgiven_after_a_freeze():
+def test_stall_must_persist_and_has_a_grace_period_after_a_freeze():
     watchdog = Watchdog()
     at = time.monotonic()
 
-    def look(after: float, *hanging: str) -> str | None:
-        watchdog.report(hanging)
-        return watchdog.look(at + after)
+    def check(after: float, *stalled: str) -> str | None:
+        watchdog.report(stalled)
+        return watchdog.check(at + after)
 
-    assert look(0, "relay") is None
-    assert look(3) is None
-    assert [look(n, "relay") for n in range(4, 4 + int(STALLED_FOR_S))] == [None] * int(STALLED_FOR_S)
-    assert look(5 + STALLED_FOR_S, "relay") == "hanging: relay"
-    assert look(1000, "relay") is None
-    assert watchdog.alarming == ()
+    assert check(0, "relay") is None
+    assert check(3) is None
+    assert [check(n, "relay") for n in range(4, 4 + int(STALLED_FOR_S))] == [None] * int(STALLED_FOR_S)
+    assert check(5 + STALLED_FOR_S, "relay") == "stalled: relay"
+    assert check(1000, "relay") is None
+    assert watchdog.stalled == ()
 
 
-def test_a_stop_has_its_time_and_no_more():
+def test_shutdown_has_a_deadline():
     watchdog = Watchdog()
-    watchdog.stopping()
+    watchdog.begin_shutdown()
     at = time.monotonic()
-    assert watchdog.look(at + STOP_WITHIN_S - 0.5) is None
-    assert "the stop" in (watchdog.look(at + STOP_WITHIN_S + 0.5) or "")
+    assert watchdog.check(at + STOP_TIMEOUT_S - 0.5) is None
+    assert "the stop" in (watchdog.check(at + STOP_TIMEOUT_S + 0.5) or "")

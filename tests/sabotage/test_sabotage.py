@@ -18,13 +18,13 @@ SHARED, ENGAGEMENT = "shared/tests", "services/engagement/tests"
 FEED, EXPIRY = "services/feed/tests", "services/expiry/tests"
 GUARDS: Mapping[str, Sequence[str]] = {
     "acknowledge_first": [
-        f"{SHARED}/test_subscriber.py::test_what_was_not_finished_is_read_again_by_whoever_comes_next",
+        f"{SHARED}/test_subscriber.py::test_unfinished_records_are_redelivered_to_the_next_member",
     ],
     "framework_reads_headers": [
-        f"{SHARED}/test_subscriber.py::test_headers_that_are_no_text_or_null_or_ask_for_a_reply_change_nothing",
+        f"{SHARED}/test_subscriber.py::test_invalid_null_and_reply_headers_are_ignored",
     ],
     "mark_cleared_unconditionally": [
-        f"{SHARED}/test_outbox.py::test_a_change_during_the_saying_is_said_too_and_last",
+        f"{SHARED}/test_outbox.py::test_change_during_publishing_is_published_last",
     ],
     "views_without_transaction": [
         f"{ENGAGEMENT}/test_exactness.py::test_aborted_batch_counts_once_after_redelivery",

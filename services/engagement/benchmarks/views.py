@@ -32,7 +32,7 @@ from stories_shared.events import StoryViewed
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
-from stories_shared.runtime.garbage import look_rarely
+from stories_shared.runtime.garbage_collection import tune_garbage_collection
 
 REPORT_BATCH, CLIENTS = 50, 8
 failed: Counter[int] = Counter()
@@ -168,7 +168,7 @@ async def main(number: int, rounds: int) -> None:
         servers = Servers(Path(folder))
         servers.start_all()
         try:
-            look_rarely()  # as a service does
+            tune_garbage_collection()  # as a service does
             realm, timed = Realm(servers), Timed()
             await counted(realm, number, rounds, timed)
             for name in timed.wall:

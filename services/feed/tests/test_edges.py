@@ -150,7 +150,7 @@ async def test_a_block_event_of_the_host_removes_follows(feed, people) -> None:
 
 async def test_a_self_follow_is_dead_lettered_without_blocking_its_batch(feed, people) -> None:
     follow = UserFollowed(user_id=people.ann, target_id=people.bob, at=system_now())
-    good = feed.host.message(OutgoingEvent(follow))
+    good = feed.host.record_of(OutgoingEvent(follow))
     bad = replace(good, value=good.value.replace(people.bob.encode(), people.ann.encode()))
     await feed.host.send([bad, good])
     await eventually(lambda: is_listed(feed, people.ann, "following", [people.bob]))

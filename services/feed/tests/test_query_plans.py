@@ -86,7 +86,7 @@ async def test_every_query_has_an_index(recorded) -> None:
     outbox = Outbox("edges", mongo["edges"], events_of, AcceptingPublisher(), now)
     await outbox.publish_now(str(keys[0]))
     await outbox.pending()
-    await outbox.turn()
+    await outbox.run_once()
 
     await seen.mark([Seen(f"u{n}", n, NOON + DAY) for n in range(300)])
     await seen.seen("u1", NOON)

@@ -139,7 +139,7 @@ async def test_every_list_refuses_a_cursor_with_another_position_type(feed, peop
         "following": "/v1/following",
     }
     for name, path in lists.items():
-        cursor = cursors.seal(name, people.bob, position)
+        cursor = cursors.encode(name, people.bob, position)
         answer = await feed.call("GET", path, people.bob, params={"cursor": cursor})
         assert answer.status_code == 422, path
 
@@ -295,7 +295,7 @@ async def test_the_erasure_of_an_unknown_story_is_published_too(feed, people) ->
 
 async def test_a_tombstone_removes_a_story_from_the_index(feed, people) -> None:
     story = await feed.post(people.ann)
-    await feed.ingest.forget(StoryPosted, story.story_id)
+    await feed.ingest.publish_tombstone(StoryPosted, story.story_id)
 
     async def gone() -> bool:
         return not await feed.sees(people.ann, story.story_id)

@@ -390,9 +390,9 @@ async def run_shared_queries(mongo):
         await outbox.publish_now("marked")
         await mongo[name].update_one({"_id": "marked"}, {"$set": {"pending": pending_mark(1, NOW)}})
         await outbox.pending()
-        assert await outbox.turn() == 1
+        assert await outbox.run_once() == 1
     claims, once = IdempotencyStore(mongo[CLAIMS], lambda: NOW), IdempotencyRequest("POST", "/v1/stories", "k", "hash")
-    for done in (claims.release, claims.settle):
+    for done in (claims.release, claims.complete):
         claim = await claims.claim_once("ann", once, new_id())
         assert isinstance(claim, Claimed)
         await done(claim)

@@ -1,1 +1,1 @@
-"""What the Stories services share."""
+"""The shared library of the Stories services."""

@@ -1,4 +1,4 @@
-"""Time is an argument. The system's clock is read here and nowhere else."""
+"""Time as an argument. The system clock is read only here."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,16 +8,16 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 
 Clock = Callable[[], datetime]
-"""Says what time it is: aware, UTC."""
+"""Returns the current time: aware, UTC."""
 
 
 def system_now() -> datetime:
-    """The machine's time, aware, UTC."""
+    """The system time, aware, UTC."""
     return datetime.now(UTC)
 
 
 def truncate_to_ms(at: datetime) -> datetime:
-    """The time cut to milliseconds, which is what MongoDB keeps and HTTP shows."""
+    """The time truncated to milliseconds, the precision of MongoDB and HTTP."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
@@ -35,5 +35,5 @@ def epoch_ms(at: datetime) -> int:
 
 
 def from_epoch_ms(value: int) -> datetime:
-    """The aware UTC time of so many milliseconds since 1970-01-01 UTC."""
+    """The aware UTC time of milliseconds since 1970-01-01 UTC."""
     return EPOCH + timedelta(milliseconds=value)

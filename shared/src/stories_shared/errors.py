@@ -1,7 +1,6 @@
-"""Classifies failures: an invalid message and a bug are dead-lettered, a dependency that is down is waited for.
+"""Classifies errors: an invalid message and a bug are dead-lettered, a dependency that is down is retried.
 
-MongoDB, S3 and Kafka each raise errors of their own; this is the one place that knows which of them mean
-"the dependency is down or busy" and so will pass.
+MongoDB, S3 and Kafka each raise their own errors; this module knows which of them are transient.
 """
 
 from aiokafka.errors import (
@@ -24,7 +23,7 @@ MONGODB = "mongodb"
 S3 = "s3"
 KAFKA = "kafka"
 
-# Codes of server errors that mean "try again": state changes, shutdowns, time-outs, conflicts.
+# Codes of transient server errors: state changes, shutdowns, time-outs, conflicts.
 # Source: the server's error_codes.yml, categories RetriableError, ShutdownError,
 # NotPrimaryError and ExceededTimeLimitError.
 TRANSIENT_MONGO_CODES = frozenset(
@@ -34,7 +33,7 @@ TRANSIENT_MONGO_CODES = frozenset(
 
 
 class Unavailable(Exception):
-    """A dependency does not answer in time; what was asked may or may not have happened."""
+    """A dependency does not answer in time; the operation may or may not have happened."""
 
     def __init__(self, dependency: str, detail: str = "") -> None:
         super().__init__(f"{dependency} is unavailable" + (f": {detail}" if detail else ""))
@@ -42,25 +41,25 @@ class Unavailable(Exception):
 
 
 class InvalidMessage(Exception):
-    """A message that can never be applied, however often it is tried: it is dead-lettered."""
+    """A message that can never be applied; it is dead-lettered."""
 
 
 def failed_dependency(error: BaseException) -> str | None:
-    """Names the dependency that an error blames, or None where the error is not about a dependency being down."""
+    """The dependency that is down according to the error, or None for any other error."""
     if isinstance(error, Unavailable):
         return error.dependency
     if isinstance(error, PyMongoError):
         return MONGODB if is_transient_mongo_error(error) else None
     if isinstance(error, KafkaError):
-        passing = error.retriable or isinstance(
+        transient = error.retriable or isinstance(
             error, KafkaConnectionError | KafkaTimeoutError | RequestTimedOutError | ProducerClosed
         )
-        return KAFKA if passing else None
+        return KAFKA if transient else None
     return None
 
 
 def is_transient_mongo_error(error: PyMongoError) -> bool:
-    """Whether MongoDB's error says "not now" rather than "never"."""
+    """Whether MongoDB's error is transient."""
     if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError | WriteConcernError):
         return True
     if error.has_error_label("TransientTransactionError") or error.has_error_label("RetryableWriteError"):

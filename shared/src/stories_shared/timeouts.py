@@ -1,4 +1,4 @@
-"""Waiting that ends in time, whatever it is that is waited for."""
+"""Deadlines that do not wait for the cancelled work."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,11 +10,10 @@ _abandoned: set[asyncio.Future[Any]] = set()
 
 
 async def wait_at_most(seconds: float, work: Coroutine[Any, Any, T]) -> T:
-    """What the work returns. Work that takes longer is cancelled and left behind.
+    """The result of the work. Work that takes longer is cancelled and abandoned.
 
-    Unlike ``asyncio.timeout`` it does not wait for the cancelled: to take back what it had begun it may need the very
-    server that does not answer, and before Python 3.12 ``asyncio.wait_for``, which clients use, swallows a
-    cancellation that meets its result.
+    Unlike ``asyncio.timeout`` it does not wait for the cancelled work: cleaning up may need the very server that does
+    not answer, and before Python 3.12 ``asyncio.wait_for``, which clients use, may swallow a cancellation.
 
     Raises:
         TimeoutError: the time is over.
@@ -32,7 +31,7 @@ async def wait_at_most(seconds: float, work: Coroutine[Any, Any, T]) -> T:
 
 
 def abandon(task: asyncio.Future[Any]) -> None:
-    """Cancel and wait no more; what it still ends with is of no interest."""
+    """Cancel a task without waiting for it, and ignore its result."""
     _abandoned.add(task)
     task.add_done_callback(_forget)
     task.cancel()

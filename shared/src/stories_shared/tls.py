@@ -1,4 +1,4 @@
-"""Whom TLS connections trust: the system's certificate authorities, and those of ``CA_BUNDLE`` beside them."""
+"""Trust for TLS connections: the system's certificate authorities and those of ``CA_BUNDLE``."""
 
 import ssl
 import tempfile
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def client_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """A client's context: the system's authorities and those of a PEM file.
+    """A client's context that trusts the system's authorities and those of a PEM file.
 
-    Raises OSError where the file cannot be read; ssl.SSLError, which is one, where it holds no certificate.
+    Raises OSError if the file cannot be read, and its subclass ssl.SSLError if it holds no certificate.
     """
     context = ssl.create_default_context()
     if ca_bundle:
@@ -30,7 +30,7 @@ def ca_file(ca_bundle: str) -> Iterator[str]:
 
 def system_ca_files() -> list[Path]:
     """The PEM files in which OpenSSL looks for the system's authorities."""
-    places = ssl.get_default_verify_paths()
-    if places.cafile:
-        return [Path(places.cafile)]
-    return sorted(Path(places.capath).glob("*.[0-9]")) if places.capath else []
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile:
+        return [Path(paths.cafile)]
+    return sorted(Path(paths.capath).glob("*.[0-9]")) if paths.capath else []

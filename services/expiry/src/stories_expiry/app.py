@@ -63,7 +63,7 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
     )
 
     def impaired() -> bool:
-        return not {"kafka", "mongodb"}.isdisjoint(runtime.health.problems())
+        return not {"kafka", "mongodb"}.isdisjoint(runtime.health.failing())
 
     resending = ResendSweep(resend_endings, resend_accounts, metrics, impaired)
     runtime.periodic("resend", A_SECOND, leases.exclusive("resend", resending.run_once))

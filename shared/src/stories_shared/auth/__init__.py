@@ -1,1 +1,1 @@
-"""Who calls: bearer tokens and their key sets, signed texts, tickets."""
+"""Authentication: bearer tokens and their key sets, signed strings, tickets."""

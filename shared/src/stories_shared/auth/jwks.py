@@ -1,7 +1,7 @@
-"""The keys that tokens are checked with: read from a JWKS file or URL, each bound to one algorithm (RFC 8725).
+"""The public keys of the issuer, from a JWKS file or URL, each bound to one algorithm (RFC 8725).
 
-A URL that falls silent costs nothing for a day; a file is read again when it changes. What is not a public key of an
-algorithm we take (symmetric keys above all) is not there.
+Keys stay valid for a day while a URL does not answer; a file is read again when it changes. Other entries than public
+keys of a supported algorithm (symmetric keys above all) are ignored.
 """
 
 import asyncio
@@ -28,19 +28,19 @@ ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 MAX_SET_BYTES = 1024 * 1024
 MAX_KEYS = 100
-SMALLEST_RSA_BITS = 2048  # RFC 7518, 3.3
+MIN_RSA_BITS = 2048  # RFC 7518, 3.3
 
-FETCH_SECONDS = 2.0  # leaves room to answer 503 within three
+FETCH_TIMEOUT_S = 2.0  # leaves time to answer 503 within three
 UNKNOWN_KEY_PAUSE = timedelta(minutes=1)  # contract: an unknown kid refetches at most once a minute
-REFRESH_AFTER = timedelta(minutes=10)  # so that a withdrawn key is gone soon
-RETRY_PAUSE = timedelta(seconds=1)  # between tries while there is no key at all
-MAX_STALENESS = timedelta(hours=24)  # contract: known keys serve on when the URL is silent
+REFRESH_AFTER = timedelta(minutes=10)  # so that a revoked key is removed soon
+RETRY_PAUSE = timedelta(seconds=1)  # between retries while there are no keys
+MAX_STALENESS = timedelta(hours=24)  # contract: known keys stay valid while the URL does not answer
 FILE_POLL_EVERY = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A public key and the one algorithm it is for."""
+    """A public key and its one algorithm."""
 
     id: str | None
     algorithm: str
@@ -48,20 +48,20 @@ class Key:
 
 
 class KeySet:
-    """Keys by id. It is the same object until a key is another, so that what was verified before can be forgotten."""
+    """Keys by id. The object stays the same until a key changes, so that caches of tokens can be invalidated."""
 
     def __init__(self, keys: Iterable[Key] = ()) -> None:
         self.keys = tuple(keys)
 
     def find(self, key_id: str | None, algorithm: str) -> Key | None:
-        """The key of that id, if it is for that algorithm; without an id, the only one there is for it."""
+        """The key with that id, if it is for that algorithm; without an id, the only key for the algorithm."""
         fitting = [key for key in self.keys if key.algorithm == algorithm]
         if key_id is None:
             return fitting[0] if len(fitting) == 1 else None
         return next((key for key in fitting if key.id == key_id), None)
 
     def unless_changed(self, before: "KeySet | None") -> "KeySet":
-        """The set before, where it holds the same keys."""
+        """The previous set, if it holds the same keys."""
         return before if before is not None and before.keys == self.keys else self
 
     def knows(self, key_id: str | None) -> bool:
@@ -69,32 +69,32 @@ class KeySet:
 
 
 class Keys(Protocol):
-    """Where keys come from."""
+    """A source of keys."""
 
     async def current(self) -> KeySet:
-        """Raises Unavailable where none could be had."""
+        """The keys. Raises Unavailable if there are none."""
 
     async def refresh_for_unknown_kid(self) -> KeySet:
-        """The same, after somebody named a key that is not in it."""
+        """The keys after a token named an unknown key."""
 
 
-def keys_from(place: str, now: Clock, ca_bundle: str | None = None) -> Keys:
-    """``place``: an http(s) URL, a file URL or a path. ``ca_bundle``: authorities beside the system's, for a URL."""
-    path = file_of(place)
-    return JwksUrl(place, now, ca_bundle) if path is None else JwksFile(path, now)
+def keys_from(location: str, now: Clock, ca_bundle: str | None = None) -> Keys:
+    """``location``: an http(s) URL, a file URL or a path. ``ca_bundle``: authorities beside the system's, for a URL."""
+    path = file_of(location)
+    return JwksUrl(location, now, ca_bundle) if path is None else JwksFile(path, now)
 
 
-def file_of(place: str) -> Path | None:
-    """The file that ``AUTH_JWKS`` names; None where it is a URL."""
-    parts = urlsplit(place)
+def file_of(location: str) -> Path | None:
+    """The file that ``AUTH_JWKS`` names; None for a URL."""
+    parts = urlsplit(location)
     if parts.scheme in {"http", "https"}:
         return None
-    return Path(unquote(parts.path) if parts.scheme == "file" else place)
+    return Path(unquote(parts.path) if parts.scheme == "file" else location)
 
 
-def check(place: str) -> None:
-    """Raises ValueError, naming ``AUTH_JWKS``, for a file without keys. A URL may be silent at the start."""
-    path = file_of(place)
+def check(location: str) -> None:
+    """Raise ValueError, naming ``AUTH_JWKS``, for a file without keys. A URL need not answer at the start."""
+    path = file_of(location)
     try:
         if path is not None:
             read_key_set(path.read_bytes())
@@ -105,7 +105,7 @@ def check(place: str) -> None:
 
 
 def read_key_set(document: bytes | str) -> KeySet:
-    """Reads a JWK Set (RFC 7517). Raises ValueError where it is none; leaves out the keys that we do not take."""
+    """Parse a JWK Set (RFC 7517). Raises ValueError if it is none; ignores unsupported keys."""
     try:
         parsed = json.loads(document)
     except (ValueError, RecursionError) as error:
@@ -130,16 +130,16 @@ def read_key(entry: object) -> Key | None:
     try:
         public = jwt.PyJWK(bare, algorithm=algorithm).key
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as error:
-        log.warning("a key of the JWK Set cannot be read", kid=key_id, error=str(error))
+        log.warning("jwk_invalid", kid=key_id, error=str(error))
         return None
-    if entry["kty"] == "RSA" and public.key_size < SMALLEST_RSA_BITS:
-        log.warning("an RSA key of the JWK Set is too short", kid=key_id, bits=public.key_size)
+    if entry["kty"] == "RSA" and public.key_size < MIN_RSA_BITS:
+        log.warning("jwk_too_short", kid=key_id, bits=public.key_size)
         return None
     return Key(key_id, algorithm, public)
 
 
 def algorithm_of(entry: Mapping[str, Any]) -> str | None:
-    """The one algorithm that a JWK is for; None where it is none of ours, or not for checking signatures."""
+    """The algorithm of a JWK; None if it is unsupported or the key is not for signatures."""
     if entry.get("use", "sig") != "sig" or "verify" not in entry.get("key_ops", ["verify"]):
         return None
     alg = entry.get("alg")
@@ -154,92 +154,92 @@ def algorithm_of(entry: Mapping[str, Any]) -> str | None:
 
 
 class JwksFile:
-    """A JWKS file, looked at once a second and read again when it has changed."""
+    """A JWKS file, checked once a second and read again when it has changed."""
 
     def __init__(self, path: Path, now: Clock) -> None:
         self.path, self.now = path, now
         self.set: KeySet | None = None
-        self.seen: tuple[int, int, int] | None = None
-        self.looked: datetime | None = None
+        self.loaded_version: tuple[int, int, int] | None = None
+        self.checked_at: datetime | None = None
 
     async def current(self) -> KeySet:
         now = self.now()
-        if self.set is None or self.looked is None or abs(now - self.looked) >= FILE_POLL_EVERY:
-            self.looked = now
-            self.look()
+        if self.set is None or self.checked_at is None or abs(now - self.checked_at) >= FILE_POLL_EVERY:
+            self.checked_at = now
+            self.reload()
         if self.set is None:
             raise Unavailable("jwks", f"{self.path} holds no key")
         return self.set
 
     async def refresh_for_unknown_kid(self) -> KeySet:
-        self.look()
+        self.reload()
         return await self.current()
 
-    def look(self) -> None:
-        """Reads the file if it is another one than before; keeps what was there while it cannot be read."""
+    def reload(self) -> None:
+        """Read the file if it has changed; keep the current keys while it is unreadable."""
         try:
             status = self.path.stat()
-            seen = (status.st_mtime_ns, status.st_size, status.st_ino)
-            if seen != self.seen:
+            version = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if version != self.loaded_version:
                 self.set = read_key_set(self.path.read_bytes()).unless_changed(self.set)
-                self.seen = seen
+                self.loaded_version = version
         except (OSError, ValueError) as error:
-            log.warning("the JWKS file cannot be read", path=str(self.path), error=str(error))
+            log.warning("jwks_unreadable", path=str(self.path), error=str(error))
 
 
 class JwksUrl:
-    """A JWKS URL: one fetch at a time, at most once a minute for unknown ids, silent for at most a day."""
+    """A JWKS URL: one fetch at a time, at most one a minute for unknown ids; keys stay valid for a day."""
 
     def __init__(self, url: str, now: Clock, ca_bundle: str | None = None) -> None:
         self.url, self.now, self.ca_bundle = url, now, ca_bundle
         self.set: KeySet | None = None
-        self.fetched: datetime | None = None
-        self.tried: datetime | None = None
-        self.flight: asyncio.Task[None] | None = None
-        self.trusted: ssl.SSLContext | None = None
+        self.fetched_at: datetime | None = None
+        self.tried_at: datetime | None = None
+        self.refresh_task: asyncio.Task[None] | None = None
+        self.ssl_context: ssl.SSLContext | None = None
         import_module("httpx")  # a tenth of a service's start, so only where keys come from a URL
 
     async def current(self) -> KeySet:
-        age = self.now() - self.fetched if self.fetched is not None else None
+        age = self.now() - self.fetched_at if self.fetched_at is not None else None
         if self.set is None or age is None or age > MAX_STALENESS:
             await self.fetch(RETRY_PAUSE)
         elif age > REFRESH_AFTER:
-            self.take_off(UNKNOWN_KEY_PAUSE)  # nobody waits for a refresh
-        return self.known()
+            self.start_refresh(UNKNOWN_KEY_PAUSE)  # in the background
+        return self._current()
 
     async def refresh_for_unknown_kid(self) -> KeySet:
         await self.fetch(UNKNOWN_KEY_PAUSE)
-        return self.known()
+        return self._current()
 
-    def known(self) -> KeySet:
-        if self.set is None or self.fetched is None or self.now() - self.fetched > MAX_STALENESS:
-            raise Unavailable("jwks", f"{self.url} is silent")
+    def _current(self) -> KeySet:
+        if self.set is None or self.fetched_at is None or self.now() - self.fetched_at > MAX_STALENESS:
+            raise Unavailable("jwks", f"{self.url} does not answer")
         return self.set
 
     async def fetch(self, pause: timedelta) -> None:
-        """Waits for the flight in the air, or for a new one unless the last began less than ``pause`` ago."""
-        flight = self.take_off(pause)
-        if flight is not None:
-            await asyncio.shield(flight)
+        """Wait for the fetch in progress, or for a new one unless the last began less than ``pause`` ago."""
+        task = self.start_refresh(pause)
+        if task is not None:
+            await asyncio.shield(task)
 
-    def take_off(self, pause: timedelta) -> "asyncio.Task[None] | None":
-        if self.flight is not None and not self.flight.done():
-            return self.flight
+    def start_refresh(self, pause: timedelta) -> "asyncio.Task[None] | None":
+        if self.refresh_task is not None and not self.refresh_task.done():
+            return self.refresh_task
         now = self.now()
-        if self.tried is not None and now - self.tried < pause:
+        if self.tried_at is not None and now - self.tried_at < pause:
             return None
-        self.tried = now
-        self.flight = asyncio.create_task(self.fly(), name="jwks")
-        return self.flight
+        self.tried_at = now
+        self.refresh_task = asyncio.create_task(self._refresh(), name="jwks")
+        return self.refresh_task
 
-    async def fly(self) -> None:
+    async def _refresh(self) -> None:
         import httpx
 
         try:
             self.set = read_key_set(await self.download()).unless_changed(self.set)
-            self.fetched = self.now()
+            self.fetched_at = self.now()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, TimeoutError) as error:
-            parts = urlsplit(self.url)  # what else is in it may be secret
+            parts = urlsplit(self.url)  # the rest may be secret
             log.warning(
                 "jwks_unreadable", host=parts.hostname, path=parts.path, error=str(error) or type(error).__name__
             )
@@ -248,11 +248,11 @@ class JwksUrl:
         import httpx
 
         document = b""
-        if self.trusted is None:  # reading the authorities takes a tenth of a second, so not on the event loop
-            self.trusted = await asyncio.to_thread(client_context, self.ca_bundle)
+        if self.ssl_context is None:  # reading the authorities takes a tenth of a second, so not on the event loop
+            self.ssl_context = await asyncio.to_thread(client_context, self.ca_bundle)
         async with (
-            asyncio.timeout(FETCH_SECONDS),
-            httpx.AsyncClient(timeout=FETCH_SECONDS, verify=self.trusted) as client,
+            asyncio.timeout(FETCH_TIMEOUT_S),
+            httpx.AsyncClient(timeout=FETCH_TIMEOUT_S, verify=self.ssl_context) as client,
             client.stream("GET", self.url, headers={"Accept": "application/json"}) as answer,
         ):
             answer.raise_for_status()

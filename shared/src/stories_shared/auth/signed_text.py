@@ -1,7 +1,7 @@
-"""Short texts that only we can have made: bytes, sealed with HMAC-SHA-256 under a key that has an id and rotates.
+"""Signed strings: bytes with an HMAC-SHA-256 under a key that has an id and can be rotated.
 
-The first key seals, all of them open, so a new key is put in front and the old one taken away once nothing sealed
-with it is alive. Every use derives keys of its own: a cursor can never pass for a ticket.
+The first key signs, all keys verify. To rotate, put a new key in front and remove the old one when nothing signed with
+it is valid any more. Every purpose derives its own keys, so a cursor can never pass for a ticket.
 """
 
 import base64
@@ -17,7 +17,7 @@ Key = tuple[str, bytes]
 
 
 class BadSignature(Exception):
-    """Not a sealed text (``malformed``), or not one of ours (``forged``)."""
+    """Not a signed string (``malformed``), or the signature is wrong (``forged``)."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -25,16 +25,16 @@ class BadSignature(Exception):
 
 
 def derive(secret: bytes, purpose: str) -> bytes:
-    """A key of its own for a purpose: HKDF (RFC 5869) with SHA-256, one block."""
+    """The key for a purpose: HKDF (RFC 5869) with SHA-256, one block."""
     extracted = hmac.digest(b"stories", secret, "sha256")
     return hmac.digest(extracted, purpose.encode() + b"\x01", "sha256")
 
 
 class Signer:
-    """Seals bytes for one purpose. The text is ``<key id>.<payload>.<tag>``, safe in URLs and headers."""
+    """Signs and verifies bytes for one purpose. The text is ``<key id>.<payload>.<tag>``, safe in URLs and headers."""
 
     def __init__(self, keys: Sequence[Key], purpose: str) -> None:
-        """Raises ValueError where there is no key, or an id that cannot stand in a header."""
+        """Raises ValueError without a key, or for an id that is not allowed in a header."""
         if not keys:
             raise ValueError("TICKET_KEYS holds no key")
         for key_id, secret in keys:
@@ -43,16 +43,16 @@ class Signer:
         self.keys = {key_id: derive(secret, purpose) for key_id, secret in keys}
         self.first = keys[0][0]
 
-    def seal(self, payload: bytes, bound_to: bytes = b"") -> str:
-        """The payload, readable by all and changeable by none; ``bound_to`` must be the same on opening."""
+    def sign(self, payload: bytes, bound_to: bytes = b"") -> str:
+        """The signed payload, which is readable; ``bound_to`` must be the same on verification."""
         named = f"{self.first}.{to_text(payload)}"
         return f"{named}.{mac(self.keys[self.first], named, bound_to)}"
 
-    def open(self, sealed: str, bound_to: bytes = b"") -> bytes:
-        """The payload of a text that we sealed. Raises Unsealed."""
-        if len(sealed) > MAX_SIGNED_CHARACTERS or sealed.count(".") != 2 or not sealed.isascii():
+    def verify(self, signed: str, bound_to: bytes = b"") -> bytes:
+        """The payload of a signed string. Raises BadSignature."""
+        if len(signed) > MAX_SIGNED_CHARACTERS or signed.count(".") != 2 or not signed.isascii():
             raise BadSignature("malformed")
-        named, _, found = sealed.rpartition(".")
+        named, _, found = signed.rpartition(".")
         key_id, _, payload = named.partition(".")
         key = self.keys.get(key_id)
         if key is None or not hmac.compare_digest(found, mac(key, named, bound_to)):
@@ -61,7 +61,7 @@ class Signer:
 
 
 def mac(key: bytes, named: str, bound_to: bytes) -> str:
-    """Over the text as it is written, so that no other spelling of the same bytes passes."""
+    """The MAC of the encoded text, so that no other encoding of the same bytes is accepted."""
     bound = hashlib.sha256(bound_to).digest() if bound_to else NOTHING
     return to_text(hmac.digest(key, bound + named.encode(), "sha256"))
 

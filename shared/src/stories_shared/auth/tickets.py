@@ -1,7 +1,7 @@
-"""Tickets: the proof, handed out with a story, that this viewer may see it (docs/decisions tells why).
+"""Tickets: the proof, issued with a story, that this viewer may see it (see docs/decisions).
 
-A ticket is good only together with its viewer's token. It carries what engagement must know where it has not yet
-heard of the story itself.
+A ticket is valid only together with its viewer's token. It carries what engagement needs while it has not consumed the
+story's event.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Comments = Literal["everyone", "friends", "nobody"]
 
 
 class TicketRefused(Exception):
-    """A ticket that proves nothing; ``reason`` is for the metric, the caller sees a 404."""
+    """An invalid ticket; ``reason`` is for the metric, the caller gets 404."""
 
     def __init__(self, reason: Refusal) -> None:
         super().__init__(reason)
@@ -29,7 +29,7 @@ class TicketRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """Who may see which story until when, and what they may do with it. Times are aware UTC, whole milliseconds."""
+    """Who may see which story until when, and what they may do. Times are aware UTC, in whole milliseconds."""
 
     viewer_id: str
     author_id: str
@@ -52,7 +52,7 @@ class Ticket:
 
 
 class WireTicket(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A ticket on the wire: no names, bits for switches."""
+    """The encoded ticket: fields by position, booleans as bits."""
 
     viewer_id: str
     author_id: str
@@ -61,7 +61,7 @@ class WireTicket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ends_ms: int
     expires_ms: int
     comments: Comments
-    switches: int
+    flags: int
     part: int
     parts: int
     series_id: str | None
@@ -73,14 +73,14 @@ FLAGS = ("friend", "reactions", "sharing", "download", "view_list")
 
 
 class Tickets:
-    """Signs and reads tickets. The first key signs, all are read."""
+    """Signs and verifies tickets. The first key signs, all keys verify."""
 
     def __init__(self, keys: Sequence[Key]) -> None:
-        self.seals = Signer(keys, "ticket.1")
+        self.signer = Signer(keys, "ticket.1")
 
     def sign(self, ticket: Ticket) -> str:
-        """The ticket as a text of some 250 characters for the header ``Story-Ticket``."""
-        return self.seals.seal(ENCODER.encode(to_wire(ticket)))
+        """The ticket as a string of about 250 characters for the header ``Story-Ticket``."""
+        return self.signer.sign(ENCODER.encode(to_wire(ticket)))
 
     def read(
         self,
@@ -90,14 +90,14 @@ class Tickets:
         grace: timedelta = NO_GRACE,
         story_id: str | None = None,
     ) -> Ticket:
-        """The ticket, if it is ours, this viewer's, this story's (where named) and not over for longer than ``grace``.
+        """The ticket, if it is signed, this viewer's, this story's (if given) and not expired longer than ``grace``.
 
         Raises TicketRefused.
         """
         if not text:
             raise TicketRefused("missing")
         try:
-            ticket = from_wire(DECODER.decode(self.seals.open(text)))
+            ticket = from_wire(DECODER.decode(self.signer.verify(text)))
         except BadSignature as error:
             raise TicketRefused("forged" if error.reason == "forged" else "malformed") from error
         except (msgspec.MsgspecError, OverflowError, ValueError) as error:
@@ -129,22 +129,22 @@ def to_wire(ticket: Ticket) -> WireTicket:
     )
 
 
-def from_wire(sealed: WireTicket) -> Ticket:
-    switches = sealed.switches
+def from_wire(wire: WireTicket) -> Ticket:
+    flags = wire.flags
     return Ticket(
-        viewer_id=sealed.viewer_id,
-        author_id=sealed.author_id,
-        story_id=sealed.story_id,
-        access_revision=sealed.access_revision,
-        ends_at=from_epoch_ms(sealed.ends_ms),
-        expires_at=from_epoch_ms(sealed.expires_ms),
-        comments=sealed.comments,
-        part=sealed.part,
-        parts=sealed.parts,
-        series_id=sealed.series_id,
-        friend=bool(switches & 1),
-        reactions=bool(switches & 2),
-        sharing=bool(switches & 4),
-        download=bool(switches & 8),
-        view_list=bool(switches & 16),
+        viewer_id=wire.viewer_id,
+        author_id=wire.author_id,
+        story_id=wire.story_id,
+        access_revision=wire.access_revision,
+        ends_at=from_epoch_ms(wire.ends_ms),
+        expires_at=from_epoch_ms(wire.expires_ms),
+        comments=wire.comments,
+        part=wire.part,
+        parts=wire.parts,
+        series_id=wire.series_id,
+        friend=bool(flags & 1),
+        reactions=bool(flags & 2),
+        sharing=bool(flags & 4),
+        download=bool(flags & 8),
+        view_list=bool(flags & 16),
     )

@@ -1,4 +1,4 @@
-"""Who calls: bearer tokens (RFC 6750, 7519) of somebody else's making, checked as RFC 8725 asks."""
+"""Bearer tokens (RFC 6750, 7519) of the host application, verified as RFC 8725 recommends."""
 
 import base64
 import binascii
@@ -24,7 +24,7 @@ TYPES = frozenset({"jwt", "at+jwt", "application/jwt", "application/at+jwt"})
 
 MAX_TOKEN_BYTES = 8 * 1024  # contract
 LEEWAY = timedelta(seconds=30)  # contract
-REMEMBERED = 10_000  # verified tokens: about 5 MB, and no signature is checked twice a minute for an active client
+MAX_CACHED_TOKENS = 10_000  # about 5 MB; an active client's signature is not verified on every request
 
 LAST_SECOND = 2**53  # what a NumericDate can hold exactly; NaN and infinities are not below it either
 
@@ -33,7 +33,7 @@ SIGNATURES = jwt.PyJWS(algorithms=ALGORITHMS)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever a good token speaks for. ``country``: ISO 3166-1 alpha-2, or None; None is in no country list."""
+    """The subject of a valid token. ``country``: ISO 3166-1 alpha-2, or None; None is in no country list."""
 
     user_id: str
     country: str | None = None
@@ -53,7 +53,7 @@ class Unauthenticated(Exception):
 
 
 class Authenticator:
-    """Tells callers by their tokens.
+    """Authenticates callers by their tokens.
 
     ``jwks`` is a URL or the path of a file; ``user_claim`` names the claim that holds the user's id.
     """
@@ -64,11 +64,11 @@ class Authenticator:
         self.keys = keys_from(jwks, now) if isinstance(jwks, str) else jwks
         self.issuer, self.audience, self.user_claim = issuer, audience, user_claim
         self.now = now
-        self.remembered: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
-        self.remembered_from: KeySet | None = None
+        self.cache: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
+        self.cached_key_set: KeySet | None = None
 
     async def caller(self, authorization: str | None) -> Caller:
-        """The caller by the ``Authorization`` header's value. Raises Unauthenticated; Unavailable without keys."""
+        """The caller of an ``Authorization`` header. Raises Unauthenticated; Unavailable without keys."""
         if authorization is None:
             raise Unauthenticated
         if len(authorization) > MAX_TOKEN_BYTES + len("Bearer "):
@@ -79,26 +79,26 @@ class Authenticator:
         return await self.caller_of(match[1])
 
     async def caller_of(self, token: str) -> Caller:
-        """The caller by a bare token. Raises as ``caller`` does."""
+        """The caller of a bare token. Raises as ``caller`` does."""
         keys = await self.keys.current()
-        if keys is not self.remembered_from:  # a withdrawn key's tokens are worth nothing any more
-            self.remembered.clear()
-            self.remembered_from = keys
+        if keys is not self.cached_key_set:  # tokens of a revoked key are no longer valid
+            self.cache.clear()
+            self.cached_key_set = keys
         now = self.now().timestamp()
         name = hashlib.blake2b(token.encode(), digest_size=16).digest()
-        known = self.remembered.get(name)
+        known = self.cache.get(name)
         if known is not None and now < known[1]:
-            self.remembered.move_to_end(name)
+            self.cache.move_to_end(name)
             return known[0]
         claims = await self.verified(token, keys)
         caller = self.read(claims, now)
-        self.remembered[name] = (caller, claims["exp"] + LEEWAY.total_seconds())
-        if len(self.remembered) > REMEMBERED:
-            self.remembered.popitem(last=False)
+        self.cache[name] = (caller, claims["exp"] + LEEWAY.total_seconds())
+        if len(self.cache) > MAX_CACHED_TOKENS:
+            self.cache.popitem(last=False)
         return caller
 
     async def verified(self, token: str, keys: KeySet) -> Mapping[str, Any]:
-        """The claims of a token whose signature is right."""
+        """The claims of a token with a valid signature."""
         if len(token) > MAX_TOKEN_BYTES:
             raise Unauthenticated("the token is too long")
         algorithm, key_id = header_of(token)
@@ -114,7 +114,7 @@ class Authenticator:
         return object_in(payload, "claims")
 
     def read(self, claims: Mapping[str, Any], now: float) -> Caller:
-        """The caller by checked claims at a time, in seconds since 1970. Raises Unauthenticated."""
+        """The caller of verified claims at a time in seconds since 1970. Raises Unauthenticated."""
         leeway = LEEWAY.total_seconds()
         expires = number(claims, "exp")
         if expires is None or expires + leeway <= now:
@@ -133,7 +133,7 @@ class Authenticator:
 
 
 def header_of(token: str) -> tuple[str, str | None]:
-    """Algorithm and key id of a token. Raises Unauthenticated. ``jku``, ``jwk`` and ``x5u`` are not even looked at."""
+    """Algorithm and key id of a token. Raises Unauthenticated. ``jku``, ``jwk`` and ``x5u`` are ignored."""
     encoded = token.partition(".")[0]
     try:
         header = object_in(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)), "header")
@@ -141,31 +141,31 @@ def header_of(token: str) -> tuple[str, str | None]:
         raise Unauthenticated("the header cannot be read") from error
     algorithm, key_id, kind = header.get("alg"), header.get("kid"), header.get("typ")
     if algorithm not in ALGORITHMS:
-        raise Unauthenticated("the algorithm is not taken")
+        raise Unauthenticated("the algorithm is not supported")
     if "crit" in header or "b64" in header:
-        raise Unauthenticated("the header asks for what is not understood")
+        raise Unauthenticated("the header has an unsupported extension")
     if kind is not None and not (isinstance(kind, str) and kind.lower() in TYPES):
         raise Unauthenticated("the token is of another type")
     if not isinstance(key_id, str | None):
-        raise Unauthenticated("the key id is no text")
+        raise Unauthenticated("kid must be a string")
     return algorithm, key_id
 
 
 def object_in(document: bytes, what: str) -> dict[str, Any]:
-    """The JSON object of a token's part. Raises Unauthenticated, also where a name is there twice (RFC 8725, 2.4)."""
+    """The JSON object of a token's part. Raises Unauthenticated, also for a duplicate name (RFC 8725, 2.4)."""
     try:
         found = STRICT_JSON.decode(document.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise Unauthenticated(f"the {what} cannot be read") from error
     if not isinstance(found, dict):
-        raise Unauthenticated(f"the {what} is no object")
+        raise Unauthenticated(f"the {what} must be an object")
     return found
 
 
 def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name is there twice")
+        raise ValueError("duplicate name")
     return found
 
 
@@ -177,7 +177,7 @@ STRICT_JSON = json.JSONDecoder(object_pairs_hook=reject_duplicate_keys, parse_co
 
 
 def number(claims: Mapping[str, Any], name: str) -> float | None:
-    """A NumericDate (RFC 7519), or None where there is none."""
+    """A NumericDate (RFC 7519), or None."""
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

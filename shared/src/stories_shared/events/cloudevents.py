@@ -1,6 +1,6 @@
-"""Kafka records to facts and back: CloudEvents 1.0 in binary and structured mode, and bare JSON.
+"""Decodes Kafka records to events and encodes headers: CloudEvents 1.0 in binary and structured mode, and bare JSON.
 
-A header that is null or no UTF-8 counts as absent: outsiders write headers, and none of them may stop a partition.
+A header that is null or not UTF-8 counts as absent: outside producers write headers too, and none may stop a partition.
 """
 
 import base64
@@ -25,15 +25,15 @@ STRUCTURED = "application/cloudevents+json"
 
 
 class DecodeError(Exception):
-    """A record that no reading makes an event of; ``args[0]`` says why."""
+    """A record cannot be decoded to an event; ``args[0]`` is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedEvent(Generic[E]):
-    """An event together with where it came from.
+    """An event with its origin.
 
-    ``said_at`` is what its source states, ``appended_at`` when the broker took it; both are aware UTC. ``ours`` says
-    that one of the four services claims it, which is as true as the topic's access list.
+    ``produced_at`` is stated by its source, ``appended_at`` by the broker; both are aware UTC. Only ACLs make
+    ``is_internal`` trustworthy.
     """
 
     event: E
@@ -53,7 +53,7 @@ class ReceivedEvent(Generic[E]):
 
     @property
     def identity(self) -> str:
-        """The same at every redelivery: source and id where both are given, else topic, partition and offset."""
+        """Stable across redeliveries: source and id if both are given, else topic, partition and offset."""
         if self.source and self.id:
             return f"{self.source}#{self.id}"
         return f"{self.topic}/{self.partition}/{self.offset}"
@@ -61,7 +61,7 @@ class ReceivedEvent(Generic[E]):
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """A record without value: whatever had this key is erased."""
+    """A record without a value: the records of its key are deleted."""
 
     topic: str
     key: str
@@ -83,7 +83,7 @@ class Envelope(msgspec.Struct):
 
 @cache
 def decoder(event: type[Event]) -> msgspec.json.Decoder[Any]:
-    """The decoder of one event type; it checks every bound."""
+    """The decoder of an event type; it validates every bound."""
     return msgspec.json.Decoder(event)
 
 
@@ -91,7 +91,7 @@ envelope_decoder = msgspec.json.Decoder(Envelope)
 
 
 def decoded_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
-    """The headers that are used here, by lower-case name, as far as they are readable."""
+    """The known headers by lower-case name, without unreadable ones."""
     texts: dict[str, str] = {}
     for name, value in headers or ():
         if isinstance(name, str) and isinstance(value, bytes) and (known := name.lower()) in HEADERS:
@@ -103,7 +103,7 @@ def decoded_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, st
 
 
 def data_of(envelope: Envelope) -> bytes:
-    """What a structured event tells: JSON as it stands, or bytes in base64.
+    """The data of a structured event: JSON, or decoded base64.
 
     Raises:
         ValueError: both, none, or no base64.
@@ -115,45 +115,45 @@ def data_of(envelope: Envelope) -> bytes:
 
 
 def decode_record(record: ConsumerRecord[Any, Any], event: type[E], topic: str | None = None) -> ReceivedEvent[E]:
-    """Read one record with a value as a fact of the given type.
+    """Decode a record with a value to an event of the given type.
 
     Args:
-        record: as aiokafka hands it out, value and headers raw.
-        event: the type that this topic carries.
+        record: from aiokafka, value and headers raw.
+        event: the event type of the topic.
         topic: its name without prefix, by default the event's own.
 
     Raises:
-        Unreadable: bad JSON, bad shape, out of bounds, or another type of ours.
+        DecodeError: invalid JSON, wrong shape, out of bounds, or another type of ours.
     """
     headers = decoded_headers(record.headers)
     value = record.value
     if value[:1] == b"\0":  # a schema registry's frame: magic byte and a schema id of four bytes
         value = value[5:]
     source, event_id, kind = headers.get("ce_source"), headers.get("ce_id"), headers.get("ce_type")
-    said_at = read_time(headers.get("ce_time"))
+    produced_at = read_time(headers.get("ce_time"))
     structured = headers.get("content-type", "").lower().startswith(STRUCTURED)
     try:
         if structured:
             envelope = envelope_decoder.decode(value)
             source, event_id, kind, value = envelope.source, envelope.id, envelope.type, data_of(envelope)
-            said_at = bounded_time(envelope.time) if envelope.time and envelope.time.tzinfo else None
+            produced_at = bounded_time(envelope.time) if envelope.time and envelope.time.tzinfo else None
         if kind and kind.startswith("stories.") and kind != event.ce_type():
             raise DecodeError(f"a record of type {kind[:100]} on the topic of {event.ce_type()}")
-        told: E = decoder(event).decode(value)
+        decoded: E = decoder(event).decode(value)
     except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
-        why = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {error}"
         if not structured and is_envelope(value):
-            why = f"a structured event needs the header content-type: {STRUCTURED}"
-        raise DecodeError(why[:1000]) from error
+            reason = f"a structured event needs the header content-type: {STRUCTURED}"
+        raise DecodeError(reason[:1000]) from error
     return ReceivedEvent(
-        event=told,
+        event=decoded,
         key=record.key,
         topic=topic or event.topic,
         partition=record.partition,
         offset=record.offset,
         source=source if source and len(source) <= MAX_ID else None,
         id=event_id if event_id and len(event_id) <= MAX_ID else None,
-        produced_at=said_at,
+        produced_at=produced_at,
         appended_at=from_epoch_ms(record.timestamp),
     )
 
@@ -168,7 +168,7 @@ def is_envelope(value: bytes) -> bool:
 
 
 def read_time(value: str | None) -> datetime | None:
-    """A header's time, or None where it is absent or not one."""
+    """A header's time, or None if it is absent or invalid."""
     if not value:
         return None
     try:
@@ -179,7 +179,7 @@ def read_time(value: str | None) -> datetime | None:
 
 
 def headers_of(event: Event, source: str, event_id: str, at: datetime) -> list[tuple[str, bytes]]:
-    """The binary-mode headers under which a fact is said."""
+    """The binary-mode headers of an event."""
     return [
         ("ce_specversion", b"1.0"),
         ("ce_id", event_id.encode()),

@@ -1,4 +1,4 @@
-"""What is believed of a fact that an outside producer may have said (docs/events.md, "Who may write")."""
+"""Rules for events that an outside producer may have published (docs/events.md, "Who may write")."""
 
 from datetime import datetime
 from typing import Any
@@ -9,16 +9,16 @@ from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import deterministic_id
 
 
-def clamp_to_append_time(fact: ReceivedEvent[Any], at: datetime) -> datetime:
-    """A time that a fact states; an outsider's that is ahead of the log's counts as the log's."""
-    return at if fact.is_internal else min(at, truncate_to_ms(fact.appended_at))
+def clamp_to_append_time(received: ReceivedEvent[Any], at: datetime) -> datetime:
+    """A time stated by an event; for outside producers at most the append time of the record."""
+    return at if received.is_internal else min(at, truncate_to_ms(received.appended_at))
 
 
-def receipt_id_of(fact: ReceivedEvent[UserErased]) -> str:
-    """The receipt of an erasure; where an outsider names none it follows from the fact, as at every redelivery."""
-    return fact.event.receipt_id or deterministic_id(fact.identity)
+def receipt_id_of(received: ReceivedEvent[UserErased]) -> str:
+    """The receipt id of an erasure; if an outside producer gives none, it is derived from the event's identity."""
+    return received.event.receipt_id or deterministic_id(received.identity)
 
 
-def is_authorized_deletion(fact: ReceivedEvent[StoryDeleted]) -> bool:
-    """Whether it is a deletion: an outsider says it as admin, and in nobody else's name."""
-    return fact.is_internal or fact.event.by == "admin"
+def is_authorized_deletion(received: ReceivedEvent[StoryDeleted]) -> bool:
+    """Whether a deletion is authorized: an outside producer may delete only as admin."""
+    return received.is_internal or received.event.by == "admin"

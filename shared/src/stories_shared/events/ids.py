@@ -1,4 +1,4 @@
-"""Ids: UUIDv7 (RFC 9562), so that what is made later sorts later."""
+"""Ids: UUIDv7 (RFC 9562), which sort by creation time."""
 
 import re
 
@@ -8,15 +8,15 @@ UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]
 
 
 def new_id() -> str:
-    """A fresh UUIDv7 as 36 lower-case characters."""
+    """A new UUIDv7 as 36 lower-case characters."""
     return str(uuid_utils.uuid7())
 
 
 def is_id(value: str) -> bool:
-    """Whether a text is written as an id of ours may be: a lower-case RFC 9562 UUID of any version."""
+    """Whether a string is a lower-case RFC 9562 UUID of any version."""
     return UUID_TEXT.fullmatch(value) is not None
 
 
 def deterministic_id(identity: str) -> str:
-    """A UUIDv5 made from a fact's identity: the same at every redelivery."""
+    """A UUIDv5 of an event's identity: the same at every redelivery."""
     return str(uuid_utils.uuid5(uuid_utils.NAMESPACE_URL, identity))

@@ -1,10 +1,10 @@
-"""The facts that services tell each other, as topics carry them.
+"""The events that services exchange, one per topic.
 
-``shared/schemas`` holds them as JSON Schemas for producers in other languages, made from these classes.
+``shared/schemas`` holds their JSON Schemas for producers in other languages, generated from these classes.
 
-Every event is a frozen msgspec struct. Each field has bounds, so that whatever decodes can also be stored; times come
-out in UTC, cut to milliseconds. Unknown fields are ignored and fields are only ever added: a breaking change would be
-a new type with ``.v2``. An outside producer may use these classes to say its own facts.
+Every event is a frozen msgspec struct. Each field has bounds, so that what decodes can also be stored; times are
+normalised to UTC and milliseconds. Unknown fields are ignored and fields are only ever added; a breaking change is
+a new type with ``.v2``. Outside producers may use these classes.
 """
 
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12
 RFC_3339 = (
     r"^(?:[2-8][0-9]{3}|9000)-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})\Z"
 )
-"""For the published schemas, where ``date-time`` alone is a remark; ``bounded_time`` is what consumers go by."""
+"""For the published schemas, where ``date-time`` is only an annotation; consumers use ``bounded_time``."""
 
 UserId = Annotated[str, Meta(pattern=USER_ID)]
 StoryId = Annotated[str, Meta(pattern=UUID)]
@@ -48,7 +48,7 @@ Store = Literal["media", "feed", "engagement"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """A fact, in the past tense. Subclasses name their topic and the field whose value keys their records."""
+    """An event, in the past tense. Subclasses name their topic and the field with the record key."""
 
     topic: ClassVar[str] = ""
     key_field: ClassVar[str] = "story_id"
@@ -64,7 +64,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """What the record is keyed by: all facts of one story, or of one user, stay in order."""
+        """The record key: all events of one story, or of one user, stay in order."""
         return str(getattr(self, self.key_field))
 
     @classmethod
@@ -74,10 +74,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bounded_time(at: datetime) -> datetime:
-    """The time in UTC, cut to milliseconds.
+    """The time in UTC, truncated to milliseconds.
 
     Raises:
-        ValueError: outside of the years 2000 to 9000, which not every store and client can hold.
+        ValueError: not between the years 2000 and 9000, which every store and client can represent.
     """
     if not (EARLIEST.year <= at.year <= LATEST.year):
         raise ValueError("a time between the years 2000 and 9000 is expected")
@@ -85,9 +85,9 @@ def bounded_time(at: datetime) -> datetime:
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a story's media lies and what it is. Sizes in bytes, sides in pixels as displayed.
+    """The objects of a story's media and their properties. Sizes in bytes, sides in pixels as displayed.
 
-    `codecs` is after RFC 6381; null for photos, and in events from before it was noted.
+    `codecs` is after RFC 6381; null for photos, and in older events.
     """
 
     key: ObjectKey
@@ -102,7 +102,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sound(msgspec.Struct, frozen=True, kw_only=True):
-    """The music of a story: what to play and which stretch of it."""
+    """The music of a story and the part of it to play."""
 
     id: Annotated[str, Meta(min_length=1, max_length=128)]
     title: Annotated[str, Meta(max_length=300)]
@@ -123,7 +123,7 @@ def bounded_json(value: Any, depth: int = MAX_LAYER_DEPTH) -> None:
     """Check that free-form JSON can be stored: nesting, 64-bit integers, keys without NUL.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: it cannot be stored.
     """
     if depth == 0:
         raise ValueError("nested too deeply")
@@ -140,7 +140,7 @@ def bounded_json(value: Any, depth: int = MAX_LAYER_DEPTH) -> None:
 
 
 class StoryPosted(Event, frozen=True, kw_only=True):
-    """A story is live, or its author changed who may see it and what may be done with it (a higher revision)."""
+    """A story is live, or its author changed its audience or settings (a higher revision)."""
 
     topic: ClassVar[str] = "story-posted"
     time_fields: ClassVar[tuple[str, ...]] = ("posted_at", "expires_at")
@@ -185,7 +185,7 @@ class StoryPosted(Event, frozen=True, kw_only=True):
 
 
 class StoryExpired(Event, frozen=True, kw_only=True):
-    """A story's time is over."""
+    """A story has expired."""
 
     topic: ClassVar[str] = "story-expired"
     time_fields: ClassVar[tuple[str, ...]] = ("expires_at", "expired_at")
@@ -197,7 +197,7 @@ class StoryExpired(Event, frozen=True, kw_only=True):
 
 
 class StoryDeleted(Event, frozen=True, kw_only=True):
-    """A story was taken back before its time. Outsiders (moderation) say it without ``author_id``."""
+    """A story was deleted before it expired. Outside producers (moderation) leave ``author_id`` out."""
 
     topic: ClassVar[str] = "story-deleted"
     external_writers: ClassVar[bool] = True
@@ -210,7 +210,7 @@ class StoryDeleted(Event, frozen=True, kw_only=True):
 
 
 class StoryViewed(Event, frozen=True, kw_only=True):
-    """Somebody watched a story. The same story, viewer and play is one play, however often it is said."""
+    """A user viewed a story. Events with the same story, viewer and play count as one play."""
 
     topic: ClassVar[str] = "story-viewed"
     external_writers: ClassVar[bool] = True
@@ -228,7 +228,7 @@ class StoryViewed(Event, frozen=True, kw_only=True):
 
 
 class StoryEngaged(Event, frozen=True, kw_only=True):
-    """How much of one kind of engagement a story has now; the newest ``seq`` of a kind counts."""
+    """The total of one kind of engagement of a story; the newest ``seq`` of a kind counts."""
 
     topic: ClassVar[str] = "story-engaged"
     time_fields: ClassVar[tuple[str, ...]] = ("at",)
@@ -242,7 +242,7 @@ class StoryEngaged(Event, frozen=True, kw_only=True):
 
 
 class StoryErased(Event, frozen=True, kw_only=True):
-    """One store holds nothing of an ended story any more but ids, times and counts."""
+    """One store has erased an ended story, except for ids, times and counts."""
 
     topic: ClassVar[str] = "story-erased"
     time_fields: ClassVar[tuple[str, ...]] = ("erased_at",)
@@ -253,7 +253,7 @@ class StoryErased(Event, frozen=True, kw_only=True):
 
 
 class UserEdge(Event, frozen=True, kw_only=True):
-    """One user decided something about another. The latest ``at`` of a pair of topics counts."""
+    """An edge from one user to another. The latest ``at`` of a pair of topics counts."""
 
     key_field: ClassVar[str] = "user_id"
     time_fields: ClassVar[tuple[str, ...]] = ("at",)
@@ -276,7 +276,7 @@ class UserFollowed(UserEdge, frozen=True, kw_only=True):
 
 
 class UserUnfollowed(UserEdge, frozen=True, kw_only=True):
-    """``user_id`` follows ``target_id`` no more."""
+    """``user_id`` no longer follows ``target_id``."""
 
     topic: ClassVar[str] = "user-unfollowed"
 
@@ -288,19 +288,19 @@ class UserBlocked(UserEdge, frozen=True, kw_only=True):
 
 
 class UserUnblocked(UserEdge, frozen=True, kw_only=True):
-    """``user_id`` lifted the block; nothing else comes back by itself."""
+    """``user_id`` removed the block; nothing else is restored."""
 
     topic: ClassVar[str] = "user-unblocked"
 
 
 class UserMuted(UserEdge, frozen=True, kw_only=True):
-    """``user_id`` does not want to see ``target_id`` in the tray."""
+    """``user_id`` removed ``target_id`` from the tray."""
 
     topic: ClassVar[str] = "user-muted"
 
 
 class UserUnmuted(UserEdge, frozen=True, kw_only=True):
-    """``user_id`` wants to see ``target_id`` again."""
+    """``user_id`` restored ``target_id`` to the tray."""
 
     topic: ClassVar[str] = "user-unmuted"
 
@@ -312,13 +312,13 @@ class UserCloseFriendAdded(UserEdge, frozen=True, kw_only=True):
 
 
 class UserCloseFriendRemoved(UserEdge, frozen=True, kw_only=True):
-    """``target_id`` is a close friend of ``user_id`` no more."""
+    """``target_id`` is no longer a close friend of ``user_id``."""
 
     topic: ClassVar[str] = "user-close-friend-removed"
 
 
 class UserErased(Event, frozen=True, kw_only=True):
-    """A user's account is to be forgotten by every service. An outsider may leave ``receipt_id`` out."""
+    """A user's account is to be erased by every service. Outside producers may leave ``receipt_id`` out."""
 
     topic: ClassVar[str] = "user-erased"
     external_writers: ClassVar[bool] = True
@@ -331,7 +331,7 @@ class UserErased(Event, frozen=True, kw_only=True):
 
 
 class UserDataErased(Event, frozen=True, kw_only=True):
-    """One service has forgotten a user."""
+    """One service has erased a user's data."""
 
     topic: ClassVar[str] = "user-data-erased"
     key_field: ClassVar[str] = "user_id"
@@ -370,7 +370,7 @@ encoder = msgspec.json.Encoder()
 
 
 def encode(event: Event) -> bytes:
-    """The event as JSON. Times have three digits behind the second, as everywhere, and ``Z``."""
+    """The event as JSON. Times have milliseconds and ``Z``."""
     fields = structs.asdict(event)
     for name in event.time_fields:
         if fields[name] is not None:

@@ -1,4 +1,4 @@
-"""An event on its way to Kafka."""
+"""An event to publish."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from stories_shared.events.models import Event
 
 @dataclass(frozen=True, slots=True)
 class OutgoingEvent:
-    """An event to be said, with the id it must keep when it is said again and the time it is said to be from."""
+    """An event to publish, with an optional fixed id (kept when it is republished) and time."""
 
     event: Event
     event_id: str | None = None

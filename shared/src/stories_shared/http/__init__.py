@@ -1,1 +1,1 @@
-"""HTTP as every service speaks it: strict bodies in, problem documents out, who asks, how often, and what page."""
+"""Shared HTTP conventions: strict bodies, problem documents, authentication, rate limits and paging."""

@@ -1,4 +1,4 @@
-"""Turns a FastAPI application into one of ours: who asks, limits, refusals and documentation."""
+"""Configures a FastAPI application: authentication, limits, problem documents and documentation."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from stories_shared.http.problems import Problem
 
 
 def configure_app(app: FastAPI, authenticator: Authenticator, **state: Any) -> None:
-    """Puts the doors around every route of ``app``; call it once, before the first request.
+    """Add error handlers, middleware and OpenAPI to ``app``; call it once, before the first request.
 
     Further keywords (``limits=``) become ``app.state``.
     """

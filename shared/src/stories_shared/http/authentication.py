@@ -14,7 +14,7 @@ SCHEME = "bearer"
 
 
 async def authenticate(request: Request) -> Caller:
-    """The caller by the request's token, checked once a request. Raises the 401 problem."""
+    """The caller of the request's token, verified once per request. Raises the 401 problem."""
     known: Caller | None = request.scope.get("stories.caller")
     if known is not None:
         return known
@@ -29,7 +29,7 @@ async def authenticate(request: Request) -> Caller:
 
 
 async def require_admin(request: Request) -> Caller:
-    """The caller if an admin; to everybody else there is nothing here (404)."""
+    """The caller if an admin; otherwise raises the 404 problem."""
     caller = await authenticate(request)
     if not caller.is_admin:
         raise not_found()
@@ -37,7 +37,7 @@ async def require_admin(request: Request) -> Caller:
 
 
 class Bearer(SecurityBase):
-    """The security scheme of every route that wants a token."""
+    """The security scheme of every route that needs a token."""
 
     def __init__(self, *, admin: bool = False) -> None:
         self.model = HTTPBearer(bearerFormat="JWT", description="A JWT of the host application")
@@ -49,7 +49,7 @@ class Bearer(SecurityBase):
 
 
 CurrentCaller = Annotated[Caller, Security(Bearer())]
-"""Whoever calls: ``async def route(caller: Who)``."""
+"""``async def route(caller: CurrentCaller)``."""
 
 AdminCaller = Annotated[Caller, Security(Bearer(admin=True))]
-"""An admin who calls; others get 404."""
+"""An admin; others get 404."""

@@ -1,4 +1,4 @@
-"""The shapes of requests: a strict base model, the texts and ids everybody uses, the route that reads strictly."""
+"""Request bodies: a strict base model, common string and id types, and the route class that parses strictly."""
 
 import time
 import unicodedata
@@ -26,18 +26,18 @@ STORY_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f
 
 
 class Body(BaseModel):
-    """A request's shape: no unknown field, no conversion. JSON types only (``Literal`` rather than ``Enum``)."""
+    """A request body: no unknown fields, no conversion. JSON types only (``Literal`` rather than ``Enum``)."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 SPACE = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-"""What trimming takes away, for a pattern: its `\\s` is another one in every dialect."""
+"""The characters that trimming removes, for a pattern: its `\\s` is another one in every dialect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """``Annotated[str, Text(1, 500)]``: NFC, trimmed, then ``min`` to ``max`` code points; no NUL, half surrogate."""
+    """``Annotated[str, Text(1, 500)]``: NFC, trimmed, ``min`` to ``max`` code points; no NUL, no lone surrogate."""
 
     min: int
     max: int
@@ -50,7 +50,7 @@ class Text:
         return {"type": "string", "minLength": self.min, "maxLength": self.max, "pattern": pattern}
 
     def read(self, text: str) -> str:
-        """The text as it is kept. Raises ValueError."""
+        """The normalised string. Raises ValueError."""
         if not is_clean(text):
             raise PydanticCustomError("text", "must not hold NUL or half a surrogate pair")
         text = unicodedata.normalize("NFC", text).strip()
@@ -86,15 +86,17 @@ Emoji = Annotated[str, EmojiShape()]
 
 
 class StrictRoute(APIRoute):
-    """A FastAPI route that asks who calls, then reads query and body strictly, then answers as FastAPI does.
+    """A FastAPI route that authenticates first, then parses query and body strictly.
 
-    ``APIRouter(route_class=StrictRoute)``. Dependencies stand on the route or its router, not on ``include_router``.
+    ``APIRouter(route_class=StrictRoute)``. Declare dependencies on the route or its router, not on ``include_router``.
     """
 
     def get_route_handler(self) -> Handle:  # type: ignore[override]
         inner = super().get_route_handler()
-        bearer = next((each.call for each in dependants(self.dependant) if isinstance(each.call, Bearer)), None)
-        names = {field.alias for each in dependants(self.dependant) for field in each.query_params}
+        bearer = next(
+            (dependant.call for dependant in dependants(self.dependant) if isinstance(dependant.call, Bearer)), None
+        )
+        names = {field.alias for dependant in dependants(self.dependant) for field in dependant.query_params}
         body = self.body_field
 
         async def handle(request: Request) -> Response:
@@ -106,23 +108,23 @@ class StrictRoute(APIRoute):
                 read_query(raw_query, names)
             if body is not None:
                 document = await read_document(request, optional=not body.field_info.is_required())
-                request._body, request._json = as_read(document)  # noqa: SLF001  (what FastAPI will find)
+                request._body, request._json = as_read(document)  # noqa: SLF001  (what FastAPI reads)
                 request.scope["stories.document"] = document
             return await self.answer(request, inner, authenticated_after)
 
         return handle
 
     async def answer(self, request: Request, inner: Handle, _spent: float) -> Response:
-        """Do what FastAPI does; ``spent`` seconds went by before the body was waited for."""
+        """Call FastAPI's handler; ``_spent`` seconds passed before the body was read."""
         return await inner(request)
 
 
 def as_read(document: Any) -> tuple[bytes, Any]:
-    """What Starlette keeps of a body it has read: FastAPI asks only whether there was one, and what it says."""
+    """Starlette's cached body and JSON of a request: FastAPI only checks whether there is a body, and uses the JSON."""
     return (b"" if document is None else b"{}"), document
 
 
 def dependants(root: Dependant) -> Iterator[Dependant]:
     yield root
-    for each in root.dependencies:
-        yield from dependants(each)
+    for dependency in root.dependencies:
+        yield from dependants(dependency)

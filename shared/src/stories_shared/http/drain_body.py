@@ -1,4 +1,4 @@
-"""No answer overtakes the question: a refusal waits until the request's body is in."""
+"""Reads the request body before sending an early error, so that the connection is not reset."""
 
 import asyncio
 
@@ -8,14 +8,14 @@ from stories_shared.http.problem_middleware import declared_length
 from stories_shared.http.strict_json import MAX_BODY_BYTES
 
 DRAIN_TIMEOUT_S = 1.0
-"""Somebody who sends a body more slowly than this is answered in the middle of it."""
+"""A slower body gets its response before it is complete."""
 
 
 class DrainBodyMiddleware:
-    """ASGI middleware, outermost: begins no answer before the body has been read, up to the size that is taken.
+    """ASGI middleware, outermost: starts no response before the body is read, up to the maximum size.
 
-    A connection that is closed with unread bytes in it is reset, and the reset can overtake the answer (RFC 9112,
-    9.6): behind a gateway that sends header and body apart, a refusal would now and then be a broken connection.
+    A connection that is closed with unread bytes is reset, and the reset can overtake the response (RFC 9112, 9.6):
+    behind a gateway that sends header and body apart, an early error would sometimes be a broken connection.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -25,30 +25,30 @@ class DrainBodyMiddleware:
         if scope["type"] != "http" or not 0 < body_length(scope) <= MAX_BODY_BYTES:
             await self.app(scope, receive, send)
             return
-        heard, size = False, 0
+        complete, size = False, 0
 
-        async def hear() -> Message:
-            nonlocal heard, size
+        async def receive_counted() -> Message:
+            nonlocal complete, size
             message = await receive()
             size += len(message.get("body", b""))
-            heard = message["type"] != "http.request" or not message.get("more_body", False)
+            complete = message["type"] != "http.request" or not message.get("more_body", False)
             return message
 
         async def answer(message: Message) -> None:
-            nonlocal heard
-            if not heard:
+            nonlocal complete
+            if not complete:
                 try:
                     async with asyncio.timeout(DRAIN_TIMEOUT_S):
-                        while not heard and size <= MAX_BODY_BYTES:
-                            await hear()
+                        while not complete and size <= MAX_BODY_BYTES:
+                            await receive_counted()
                 except TimeoutError:
-                    heard = True
+                    complete = True
             await send(message)
 
-        await self.app(scope, hear, answer)
+        await self.app(scope, receive_counted, answer)
 
 
 def body_length(scope: Scope) -> int:
-    """How many bytes follow the header; as many as are taken where nobody said."""
+    """The declared length of the body in bytes; the maximum if it is chunked."""
     chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
     return MAX_BODY_BYTES if chunked else declared_length(scope)

@@ -1,4 +1,4 @@
-"""Which texts are one emoji: the fully qualified sequences of Unicode's emoji-test.txt, the RGI set (UTS 51)."""
+"""Emoji: the fully qualified sequences of Unicode's emoji-test.txt, the RGI set (UTS 51)."""
 
 from functools import cache
 
@@ -13,5 +13,5 @@ def sequences() -> frozenset[str]:
 
 
 def is_one_emoji(text: str) -> bool:
-    """Whether a text is exactly one fully qualified RGI sequence: ``❤️``, not ``❤``, ``❤️❤️`` or ``a``."""
+    """Whether a string is exactly one fully qualified RGI sequence: ``❤️``, not ``❤``, ``❤️❤️`` or ``a``."""
     return text in sequences()

@@ -1,4 +1,4 @@
-"""The header ``Idempotency-Key`` on every POST that creates: asked twice, done once."""
+"""The header ``Idempotency-Key`` of every POST that creates: a repeated request has one effect."""
 
 import contextlib
 import hashlib
@@ -28,12 +28,12 @@ def idempotency_request(
     idempotency_key: Annotated[
         str | None,
         Header(
-            description="asked twice with the same key and body, done idempotency_request; 24 hours",
+            description="a repeated request with the same key and body has one effect; kept 24 hours",
             json_schema_extra={"pattern": DOCUMENTED},
         ),
     ] = None,
 ) -> IdempotencyRequest | None:
-    """The request's identity, None without the header. Raises 422 for a key that is not 1 to 255 printable ASCII."""
+    """The request's identity, None without the header. Raises 422 unless it is 1 to 255 printable ASCII characters."""
     if idempotency_key is None:
         return None
     keys = request.headers.getlist("idempotency-key")
@@ -44,18 +44,18 @@ def idempotency_request(
 
 
 Idempotent = Annotated[IdempotencyRequest | None, Depends(idempotency_request)]
-"""``async def create(…, once: Idempotent)``."""
+"""``async def create(…, request: Idempotent)``."""
 
 
 def hash_of(document: Any) -> str:
-    """SHA-256 over what a body says, whatever its spacing and the order of its keys."""
+    """SHA-256 of a body's content, independent of whitespace and key order."""
     return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()
 
 
 async def run_once(  # noqa: PLR0913, RUF100
     claims: IdempotencyStore,
     user_id: str,
-    asked: IdempotencyRequest | None,
+    request: IdempotencyRequest | None,
     make: Callable[[str], Awaitable[T]],
     again: Callable[[str], Awaitable[T]],
     *,
@@ -64,29 +64,29 @@ async def run_once(  # noqa: PLR0913, RUF100
     under: str = "",
     status: int = 201,
 ) -> T:
-    """What ``make`` makes under a fresh id; for a key that did so before, what ``again`` finds under that id.
+    """Create a resource with ``make`` under a fresh id; for a key that has created one, ``again`` returns it.
 
-    A refusal frees the key, for another body too. After any other failure, a cancellation above all, the next request
-    with the key takes over at once, so ``make`` must be harmless under an id that it has had before.
+    A refusal frees the key, for another body too. After any other failure or a cancellation, the next request with the
+    key takes over at once, so ``make`` must be idempotent for an id.
 
     Args:
         claims: of the service.
-        user_id: who asks.
-        asked: what ``Idempotent`` gives; without a key nothing is claimed.
-        make: makes the resource of an id.
-        again: finds it, as it is now.
-        refusals: the errors that say that nothing was made.
-        ids: makes ids.
-        under: what ids are kept with in front, so that claims can be found by it.
-        status: which a replay answers with.
+        user_id: the caller.
+        request: the value of ``Idempotent``; without a key nothing is claimed.
+        make: creates the resource of an id.
+        again: returns its current state.
+        refusals: errors after which nothing was created.
+        ids: generates ids.
+        under: a prefix of stored ids, so that claims can be found by it.
+        status: the status of a replay.
 
     Raises:
         Problem: 409 while another request with the key runs, 422 for a key of another body; and what ``make`` raises.
     """
-    if asked is None:
+    if request is None:
         return await make(ids())
     try:
-        claim = await claims.claim_once(user_id, asked, under + ids())
+        claim = await claims.claim_once(user_id, request, under + ids())
     except KeyReused as error:
         raise problem("idempotency-reused") from error
     except KeyRunning as error:
@@ -99,8 +99,8 @@ async def run_once(  # noqa: PLR0913, RUF100
     except BaseException as error:
         nothing_made = isinstance(error, refusals) or (isinstance(error, Problem) and error.status < SERVER_ERROR)
         end = claims.release if nothing_made and not claim.taken_over else claims.give_up
-        with contextlib.suppress(PyMongoError):  # the lease ends by itself
+        with contextlib.suppress(PyMongoError):  # the lease expires
             await end(claim)
         raise
-    await claims.settle(claim, status)
+    await claims.complete(claim, status)
     return made

@@ -1,4 +1,4 @@
-"""The OpenAPI document of a service: what FastAPI knows, the hot routes, and the refusals that every route shares."""
+"""The OpenAPI document of a service: FastAPI's own, the raw routes, and the errors that all routes share."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -64,17 +64,17 @@ FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI 3.1 document, made once."""
+    """The OpenAPI 3.1 document, generated once."""
     if app.openapi_schema is None:
         made = get_openapi(title=app.title, version=app.version, routes=app.routes)
         schemas = made.setdefault("components", {}).setdefault("schemas", {})
         for path, method, route in operations(app.routes):
             paths = made.setdefault("paths", {})
             if isinstance(route, RawEndpoint):
-                paths.setdefault(path, {})[method] = hot_operation(path, route.operation, schemas)
+                paths.setdefault(path, {})[method] = raw_operation(path, route.operation, schemas)
             operation = paths[path][method]
             operation["operationId"] = name_of(route)
-            refusals(operation, route)
+            add_problem_responses(operation, route)
         for name in FASTAPI_ERRORS:
             schemas.pop(name, None)
         schemas["Problem"] = PROBLEM
@@ -89,7 +89,7 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 
 def operations(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str, APIRoute | RawEndpoint]]:
-    """Path, method and what answers, of every route that is documented."""
+    """Path, method and endpoint of every documented route."""
     for context in iter_route_contexts(list(routes)):
         route: Any = context.original_route
         if isinstance(route, APIRoute) and route.include_in_schema:
@@ -103,26 +103,29 @@ def name_of(route: APIRoute | RawEndpoint) -> str:
     return route.name if isinstance(route, APIRoute) else route.endpoint.__name__
 
 
-def refusals(operation: dict[str, Any], route: APIRoute | RawEndpoint) -> None:
-    """Adds the problems that a route may answer with, and takes away FastAPI's own."""
-    answers = operation.setdefault("responses", {})
-    if "HTTPValidationError" in str(answers.get("422")):
-        del answers["422"]
-    for status in expected(operation, route):
-        answers.setdefault(str(status), problem_answer(status))
-    operation["responses"] = dict(sorted(answers.items()))
+def add_problem_responses(operation: dict[str, Any], route: APIRoute | RawEndpoint) -> None:
+    """Add the problem responses of a route, and remove FastAPI's own."""
+    responses = operation.setdefault("responses", {})
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]
+    for status in error_statuses(operation, route):
+        responses.setdefault(str(status), problem_answer(status))
+    operation["responses"] = dict(sorted(responses.items()))
 
 
-def expected(operation: dict[str, Any], route: APIRoute | RawEndpoint) -> list[int]:
+def error_statuses(operation: dict[str, Any], route: APIRoute | RawEndpoint) -> list[int]:
     statuses = [404, 422, 503]
     if isinstance(route, RawEndpoint):
-        asks, counts = True, route.operation.limit is not None
+        authenticated, limited = True, route.operation.limit is not None
     else:
-        calls = [each.call for each in dependants(route.dependant)]
-        asks, counts = any(isinstance(c, Bearer) for c in calls), any(isinstance(c, RateLimitDependency) for c in calls)
-    if asks:
+        calls = [dependant.call for dependant in dependants(route.dependant)]
+        authenticated, limited = (
+            any(isinstance(c, Bearer) for c in calls),
+            any(isinstance(c, RateLimitDependency) for c in calls),
+        )
+    if authenticated:
         statuses.append(401)
-    if counts:
+    if limited:
         statuses.append(429)
     if "requestBody" in operation:
         statuses += [400, 413, 415]
@@ -130,7 +133,7 @@ def expected(operation: dict[str, Any], route: APIRoute | RawEndpoint) -> list[i
 
 
 def problem_answer(status: int) -> dict[str, Any]:
-    """The response object of a refusal; for ``responses=`` of a route: ``{409: problem_answer(409)}``."""
+    """The response object of an error; for ``responses=`` of a route: ``{409: problem_answer(409)}``."""
     answer: dict[str, Any] = {
         "description": MEANINGS[status],
         "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -140,7 +143,7 @@ def problem_answer(status: int) -> dict[str, Any]:
     return answer
 
 
-def hot_operation(path: str, operation: OperationDoc, schemas: dict[str, Any]) -> dict[str, Any]:
+def raw_operation(path: str, operation: OperationDoc, schemas: dict[str, Any]) -> dict[str, Any]:
     parameters = [
         {
             "name": part[1:-1],
@@ -152,8 +155,8 @@ def hot_operation(path: str, operation: OperationDoc, schemas: dict[str, Any]) -
         if part.startswith("{")
     ]
     parameters += [
-        {"name": name, "in": place, "required": name in operation.required, "schema": dict(schema)}
-        for place, named in (("query", operation.query), ("header", operation.headers))
+        {"name": name, "in": location, "required": name in operation.required, "schema": dict(schema)}
+        for location, named in (("query", operation.query), ("header", operation.headers))
         for name, schema in named.items()
     ]
     made: dict[str, Any] = {
@@ -181,7 +184,7 @@ def answer_of(status: int, kind: Any, schemas: dict[str, Any]) -> dict[str, Any]
 
 
 def schema_of(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a type; what it refers to goes among the components."""
+    """The schema of a type; adds the schemas that it refers to."""
     if isinstance(kind, dict):
         return kind
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):

@@ -1,4 +1,4 @@
-"""Lists: how many, from where, and a cursor that only its user can use, and only on its route."""
+"""Paging: limits, positions, and cursors that are bound to a user and a route."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def digits_only(value: object) -> object:
-    """``limit=1_0``, ``+5`` and `` 5`` are no numbers here, whatever Python thinks."""
+    """Reject ``limit=1_0``, ``+5`` and `` 5``, which Python's ``int`` accepts."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) <= 3):
         raise PydanticCustomError("limit", "must be a whole number from 1 to 100")
     return value
@@ -36,7 +36,7 @@ CursorText = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class PageParams:
-    """Which part of a list is asked for."""
+    """The requested part of a list."""
 
     limit: int = DEFAULT_LIMIT
     cursor: str | None = None
@@ -51,7 +51,7 @@ Paged = Annotated[PageParams, Depends(page_params)]
 
 
 def read_page(query: dict[str, str]) -> PageParams:
-    """The same for plain Starlette routes, from ``queries.query(request, "limit", "cursor", …)``; 422."""
+    """The same for raw routes, from ``queries.query(request, "limit", "cursor", …)``; 422."""
     text = query.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT):
         msg = "must be a whole number from 1 to 100"
@@ -63,54 +63,54 @@ def read_page(query: dict[str, str]) -> PageParams:
 
 
 class Page(BaseModel, Generic[T]):
-    """The shape of every list. ``next_cursor`` is null on the last page."""
+    """A page of a list. ``next_cursor`` is null on the last page."""
 
     items: list[T]
     next_cursor: str | None = None
 
 
 VERSION = 1
-"""Of what cursors hold. A cursor of another one is refused, and the client begins again."""
+"""The format of cursors. A cursor of another version is rejected, and the client starts again."""
 
 
 class Cursors:
-    """Seals positions in lists. A position is what the store needs to go on: a tuple of texts, numbers, times."""
+    """Encodes and decodes signed cursors. A position is a tuple of strings, numbers and times."""
 
     def __init__(self, keys: Sequence[Key]) -> None:
-        self.seals = Signer(keys, "cursor.1")
+        self.signer = Signer(keys, "cursor.1")
 
-    def seal(self, route: str, user_id: str, position: Sequence[Any]) -> str:
-        """A cursor for one user on one route (any text that names the list, its filters included)."""
-        return self.seals.seal(msgspec.msgpack.encode((VERSION, position)), bound_to(route, user_id))
+    def encode(self, route: str, user_id: str, position: Sequence[Any]) -> str:
+        """A cursor for one user on one route (any string that names the list and its filters)."""
+        return self.signer.sign(msgspec.msgpack.encode((VERSION, position)), bound_to(route, user_id))
 
-    def open(self, route: str, user_id: str, cursor: str, shape: type[T]) -> T:
-        """The position. Raises the 422 problem for a cursor that is not ours, not theirs or not of this list."""
+    def decode(self, route: str, user_id: str, cursor: str, shape: type[T]) -> T:
+        """The position. Raises the 422 problem for a cursor that is forged, or of another user or list."""
         try:
             position: T
             read = decoder(shape)  # type: ignore[arg-type]
-            _, position = read.decode(self.seals.open(cursor, bound_to(route, user_id)))
+            _, position = read.decode(self.signer.verify(cursor, bound_to(route, user_id)))
         except (BadSignature, msgspec.MsgspecError, ValueError) as error:
             raise bad_cursor() from error
         return position
 
     def position(self, route: str, user_id: str, page: PageParams, shape: type[T]) -> T | None:
-        """The position that a page begins after; None on the first one.
+        """The position after which a page begins; None on the first one.
 
         Args:
-            route: which list.
-            user_id: whose cursor.
-            page: what is asked for.
+            route: the list's name.
+            user_id: the user of the cursor.
+            page: the requested page.
             shape: the type of a position, ``tuple[datetime, str]``.
 
         Raises:
             Problem: 422; it is no cursor of this list.
         """
-        return None if page.cursor is None else self.open(route, user_id, page.cursor, shape)
+        return None if page.cursor is None else self.decode(route, user_id, page.cursor, shape)
 
 
 @cache
 def decoder(shape: Hashable) -> msgspec.msgpack.Decoder[Any]:
-    """Reads a position of this shape, and of this version alone."""
+    """Decodes a position of this type and of this version only."""
     return msgspec.msgpack.Decoder(tuple[Literal[VERSION], shape])  # type: ignore[valid-type]
 
 

@@ -1,4 +1,4 @@
-"""What stands around every route: nothing thrown below leaves as anything but a problem document."""
+"""Turns every error of a route into a problem document."""
 
 from collections.abc import Iterable, MutableMapping
 from typing import Any
@@ -28,15 +28,15 @@ BY_STATUS = {
 }
 RETRY_AFTER_S = 1
 UNAVAILABLE = 503
-MOST_TOLD = 300
-bursts = LogThrottle()
+MAX_ERROR_CHARACTERS = 300
+throttle = LogThrottle()
 
 
 class ProblemMiddleware:
-    """ASGI middleware, innermost but for the routes: headers for every answer, a problem for every error.
+    """ASGI middleware, innermost but for the routes: default headers, and a problem document for every error.
 
-    HEAD is answered as GET without the body (RFC 9110, 9.3.2). What a route leaves in ``scope["stories.headers"]``
-    is added to its answer, a refusal too.
+    HEAD is answered as GET without the body (RFC 9110, 9.3.2). The headers in ``scope["stories.headers"]`` are added to
+    every response, errors included.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -62,9 +62,9 @@ class ProblemMiddleware:
                 message["headers"] = [*with_cache_control(message.get("headers", [])), *extra]
             await send(message)
 
-        refusal = reject_early(scope)
-        if refusal is not None:
-            await refusal.response()(scope, receive, answer)
+        rejection = reject_early(scope)
+        if rejection is not None:
+            await rejection.response()(scope, receive, answer)
             return
         try:
             await self.app(scope, receive, answer)
@@ -78,7 +78,7 @@ class ProblemMiddleware:
 
 
 def reject_early(scope: Scope) -> Problem | None:
-    """What is refused before anybody looks for a route: large bodies, and paths with a hidden slash."""
+    """The problem of a request that is rejected before routing: a large body, or an encoded slash in the path."""
     if declared_length(scope) > MAX_BODY_BYTES:
         return too_large()
     raw_path: bytes = scope.get("raw_path") or b""
@@ -100,7 +100,7 @@ def declared_length(scope: Scope) -> int:
 
 
 def problem_from_error(error: BaseException, scope: MutableMapping[str, Any]) -> Problem:
-    """What to answer when this was thrown: the last resort, and a line in the log, is ``internal``."""
+    """The problem document for an exception; an unexpected one is logged and becomes ``internal``."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     if isinstance(error, Problem):
@@ -118,31 +118,31 @@ def problem_from_error(error: BaseException, scope: MutableMapping[str, Any]) ->
     if isinstance(error, TimeoutError):
         log_unavailable("it took too long", scope, error)
         return unavailable("it took too long", after=RETRY_AFTER_S)
-    log.error("an answer failed", path=route_of(scope), exc_info=error)
+    log.error("request_failed", path=route_of(scope), exc_info=error)
     return problem("internal")
 
 
 def log_unavailable(why: str, scope: MutableMapping[str, Any], error: BaseException) -> None:
-    """One line for a burst of refusals: the dependency or reason, the route, and what the service lacks just now."""
+    """Log one line for a burst of 503: the dependency or reason, the route, and the failing health checks."""
     route = route_of(scope)
-    times = bursts.due((why, route, scope["method"]))
+    times = throttle.should_log((why, route, scope["method"]))
     if times is not None:
         runtime = getattr(scope["app"].state, "runtime", None)
-        lacking = runtime.health.failing_names() if runtime else []
-        text = str(error)[:MOST_TOLD]
+        failing = runtime.health.failing_names() if runtime else []
+        text = str(error)[:MAX_ERROR_CHARACTERS]
         log.warning(
-            "unavailable", why=why, method=scope["method"], route=route, times=times, lacking=lacking, error=text
+            "unavailable", why=why, method=scope["method"], route=route, times=times, failing=failing, error=text
         )
 
 
 def problem_from_validation(error: RequestValidationError) -> Problem:
-    """404 where the path is malformed, else 422 with every fault's place."""
-    faults: list[InputError] = [
-        {"loc": list(each["loc"]), "msg": strip_pydantic_prefix(each["msg"])} for each in error.errors()
+    """404 if the path is malformed, else 422 with the location of every error."""
+    found: list[InputError] = [
+        {"loc": list(fault["loc"]), "msg": strip_pydantic_prefix(fault["msg"])} for fault in error.errors()
     ]
-    if any(fault["loc"][:1] == ["path"] for fault in faults):
+    if any(entry["loc"][:1] == ["path"] for entry in found):
         return not_found()
-    return problem("invalid", "the request has the wrong shape", errors=faults)
+    return problem("invalid", "the request has the wrong shape", errors=found)
 
 
 def strip_pydantic_prefix(msg: str) -> str:
@@ -160,14 +160,14 @@ def problem_from_status(error: HTTPException, scope: MutableMapping[str, Any]) -
 
 
 def allowed(scope: MutableMapping[str, Any]) -> list[str]:
-    """The methods that a path knows, over all routes."""
+    """The methods of a path, over all routes."""
     routes: Iterable[BaseRoute] = scope["app"].router.routes
     return [method for method in METHODS if any(route_matches(route, scope, method) for route in routes)]
 
 
 def route_matches(route: BaseRoute, scope: MutableMapping[str, Any], method: str) -> bool:
-    asked = {"type": "http", "path": scope["path"], "root_path": scope.get("root_path", "")}
-    match, _ = route.matches(asked | {"method": "GET" if method == "HEAD" else method})
+    path = {"type": "http", "path": scope["path"], "root_path": scope.get("root_path", "")}
+    match, _ = route.matches(path | {"method": "GET" if method == "HEAD" else method})
     return match is Match.FULL
 
 

@@ -1,6 +1,6 @@
-"""Every refusal is a problem document (RFC 9457); this is the whole list of what they can be.
+"""Problem documents (RFC 9457) for all errors.
 
-``KINDS`` is the registry: a slug that is not in it cannot be raised, and docs/http.md lists each of them.
+``KINDS`` is the registry: an unlisted slug cannot be raised, and docs/http.md lists each of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ import msgspec
 from starlette.responses import Response
 
 CONTENT_TYPE = "application/problem+json"
-MAX_ERRORS = 20  # of one bad request that are told: enough to mend it, no echo chamber
+MAX_ERRORS = 20  # reported for one request
 
 
 class InputError(TypedDict):
-    """One thing that is wrong in a request: where (path of keys, ``["body", "media", "size"]``) and what."""
+    """One error in a request: its location (a path of keys, ``["body", "media", "size"]``) and a message."""
 
     loc: list[str | int]
     msg: str
@@ -23,7 +23,7 @@ class InputError(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of refusal: its type is ``urn:stories:<slug>``."""
+    """A problem type, ``urn:stories:<slug>``."""
 
     slug: str
     status: int
@@ -37,35 +37,35 @@ class Kind:
 KINDS: dict[str, Kind] = {
     kind.slug: kind
     for kind in (
-        Kind("not-json", 400, "The body is not JSON, or not unambiguous JSON"),
-        Kind("bad-request", 400, "The request cannot be read"),
-        Kind("unauthenticated", 401, "A valid bearer token is needed"),
-        Kind("forbidden", 403, "This is not yours to do"),
-        Kind("comments-friends-only", 403, "Only friends of the author may comment"),
-        Kind("external-graph", 403, "Who follows whom is decided elsewhere"),
-        Kind("not-found", 404, "There is nothing here for you"),
-        Kind("method-not-allowed", 405, "This cannot be done here"),
-        Kind("wrong-state", 409, "The story is in another state"),
-        Kind("comments-off", 409, "The author has switched comments off"),
-        Kind("reactions-off", 409, "The author has switched reactions off"),
-        Kind("sharing-off", 409, "The author has switched sharing off"),
-        Kind("idempotency-running", 409, "The first request with this key is still running"),
-        Kind("too-large", 413, "The body is too large"),
-        Kind("unsupported-media-type", 415, "The body must be application/json"),
-        Kind("invalid", 422, "The request has the wrong shape"),
-        Kind("media-refused", 422, "The uploaded media cannot be a story"),
-        Kind("idempotency-reused", 422, "This key was used with another body"),
+        Kind("not-json", 400, "Invalid JSON"),
+        Kind("bad-request", 400, "Bad request"),
+        Kind("unauthenticated", 401, "Unauthorized"),
+        Kind("forbidden", 403, "Forbidden"),
+        Kind("comments-friends-only", 403, "Comments are for friends only"),
+        Kind("external-graph", 403, "Follows are managed externally"),
+        Kind("not-found", 404, "Not found"),
+        Kind("method-not-allowed", 405, "Method not allowed"),
+        Kind("wrong-state", 409, "Wrong story state"),
+        Kind("comments-off", 409, "Comments are off"),
+        Kind("reactions-off", 409, "Reactions are off"),
+        Kind("sharing-off", 409, "Sharing is off"),
+        Kind("idempotency-running", 409, "Request with this idempotency key in progress"),
+        Kind("too-large", 413, "Content too large"),
+        Kind("unsupported-media-type", 415, "Unsupported media type"),
+        Kind("invalid", 422, "Unprocessable content"),
+        Kind("media-refused", 422, "Media refused"),
+        Kind("idempotency-reused", 422, "Idempotency key reused with another body"),
         Kind("rate-limited", 429, "Too many requests"),
-        Kind("quota-reached", 429, "No further story may be posted for now"),
-        Kind("too-many-drafts", 429, "Too many drafts are open"),
-        Kind("internal", 500, "The service made a mistake"),
-        Kind("unavailable", 503, "The service cannot answer now"),
+        Kind("quota-reached", 429, "Quota reached"),
+        Kind("too-many-drafts", 429, "Too many drafts"),
+        Kind("internal", 500, "Internal error"),
+        Kind("unavailable", 503, "Service unavailable"),
     )
 }
 
 
 class Problem(Exception):
-    """Raised anywhere below a route; becomes the answer. Further keywords are extension members (``reason``)."""
+    """Raised below a route; becomes the response. Further keywords are extension members (``reason``)."""
 
     def __init__(  # noqa: PLR0913, RUF100
         self,
@@ -79,7 +79,7 @@ class Problem(Exception):
     ) -> None:
         kind = KINDS.get(slug)
         if kind is None:
-            raise ValueError(f"{slug!r} is no kind of problem in stories_shared.http.problems.KINDS")
+            raise ValueError(f"{slug!r} is not a problem type in stories_shared.http.problems.KINDS")
         super().__init__(detail or title or kind.title)
         self.kind = kind
         self.status = status
@@ -94,7 +94,7 @@ class Problem(Exception):
         return self.kind.slug
 
     def document(self) -> dict[str, Any]:
-        """The problem document as JSON will hold it."""
+        """The problem document."""
         document: dict[str, Any] = {"type": self.kind.type, "title": self.title, "status": self.status}
         if self.detail is not None:
             document["detail"] = self.detail
@@ -119,17 +119,17 @@ def problem(
     headers: Mapping[str, str] | None = None,
     **members: Any,
 ) -> Problem:
-    """The problem of a kind, with the kind's own status and title."""
+    """A problem of a kind, with its status and title."""
     return Problem(KINDS[slug].status, slug, None, detail, errors, headers, **members)
 
 
 def not_found() -> Problem:
-    """One and the same for malformed, not yours, not visible, ended and never existed."""
+    """404, the same for malformed, not yours, not visible, ended and never existed."""
     return problem("not-found")
 
 
 def invalid(msg: str, *loc: str | int) -> Problem:
-    """422 with one fault: ``invalid("must not be yourself", "path", "id")``."""
+    """422 with one error: ``invalid("must not be yourself", "path", "id")``."""
     return problem("invalid", msg, errors=[{"loc": list(loc), "msg": msg}])
 
 
@@ -148,17 +148,17 @@ def forbidden(slug: str = "forbidden", detail: str | None = None) -> Problem:
 
 
 def unavailable(detail: str | None = None, after: int = 1) -> Problem:
-    """503: try again after so many seconds."""
+    """503 with ``Retry-After`` in seconds."""
     return problem("unavailable", detail, headers={"Retry-After": str(max(1, after))})
 
 
 def too_many(retry_after: int, slug: str = "rate-limited", detail: str | None = None) -> Problem:
-    """429: try again after so many seconds."""
+    """429 with ``Retry-After`` in seconds."""
     return problem(slug, detail, headers={"Retry-After": str(max(1, retry_after))})
 
 
 def unauthenticated(detail: str | None = None) -> Problem:
-    """401 with the challenge of RFC 6750: bare where no token came, ``invalid_token`` where a bad one did."""
+    """401 with the challenge of RFC 6750: bare without a token, ``invalid_token`` with a bad one."""
     challenge = 'Bearer realm="stories"'
     if detail is not None:
         challenge += f', error="invalid_token", error_description="{detail}"'

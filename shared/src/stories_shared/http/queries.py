@@ -1,4 +1,4 @@
-"""Reading a query string strictly: known names only, each once, well-formed percent-encoding, UTF-8, no NUL."""
+"""Strict parsing of query strings: known names only, each once, valid percent-encoding, UTF-8, no NUL."""
 
 import re
 from collections.abc import Collection
@@ -12,7 +12,7 @@ BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def query(request: Request, *names: str) -> dict[str, str]:
-    """The parameters by name, at most one each; 422 for any other name, a repeated one or one that is not text."""
+    """The parameters by name; 422 for an unknown or repeated name, or a value that is not text."""
     raw: bytes = request.scope.get("query_string", b"")
     return read_query(raw, names) if raw else {}
 

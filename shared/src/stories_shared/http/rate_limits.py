@@ -1,10 +1,10 @@
-"""How often: per user and minute, counted in this process, told in the headers of the IETF's RateLimit draft.
+"""Rate limits per user and minute, counted in this process, with the headers of the IETF's RateLimit draft.
 
 ``RateLimit-Policy: "comments";q=30;w=60`` and ``RateLimit: "comments";r=29;t=37`` (draft-ietf-httpapi-ratelimit-headers
-from version 08 on): structured fields with the policy's name, remaining quota and seconds until it is whole again.
+from version 08 on): structured fields with the policy's name, the remaining quota and the seconds until it resets.
 
-The counting is our own: the package ``limits`` looks through all of its users at each hit of its in-memory storage
-(measured: 0.06 ms with 100 users, 1.8 ms with 10,000).
+The package ``limits`` is not used: its in-memory storage scans all users at each hit (measured: 0.06 ms with 100 users,
+1.8 ms with 10,000).
 """
 
 import math
@@ -24,31 +24,31 @@ WINDOW_S = int(WINDOW.total_seconds())
 
 
 class FixedWindows:
-    """One minute each from its first hit on, by key. Two generations, swapped once a minute, forget without looking."""
+    """Fixed one-minute windows per key. Two dicts rotate every minute, so expired keys need no scan."""
 
     def __init__(self, now: Clock) -> None:
         self.now = now
-        self.young: dict[str, tuple[datetime, int]] = {}
-        self.old: dict[str, tuple[datetime, int]] = {}
-        self.swapped = now()
+        self.current: dict[str, tuple[datetime, int]] = {}
+        self.previous: dict[str, tuple[datetime, int]] = {}
+        self.rotated_at = now()
 
     def take(self, key: str, cost: int, quota: int) -> tuple[bool, int, int]:
-        """Takes ``cost`` if it fits, else nothing. Says whether, what is left, and in how many seconds all is."""
+        """Take ``cost`` if it fits, else nothing. Returns whether it fitted, what is left, and the seconds to reset."""
         now = self.now()
-        if not timedelta(0) <= now - self.swapped < WINDOW:
-            self.young, self.old, self.swapped = {}, self.young, now
-        since, spent = self.young.get(key) or self.old.get(key) or (now, 0)
+        if not timedelta(0) <= now - self.rotated_at < WINDOW:
+            self.current, self.previous, self.rotated_at = {}, self.current, now
+        since, spent = self.current.get(key) or self.previous.get(key) or (now, 0)
         if not timedelta(0) <= now - since < WINDOW:
             since, spent = now, 0
         fits = spent + cost <= quota
         if fits:
             spent += cost
-            self.young[key] = (since, spent)
+            self.current[key] = (since, spent)
         return fits, max(0, quota - spent), max(1, math.ceil((since + WINDOW - now).total_seconds()))
 
 
 class RateLimits:
-    """Quotas a minute by name, ``{"comments": 30}``. ``on_refused`` counts (``rate_limited_total{limit}``)."""
+    """Quotas per minute by name, ``{"comments": 30}``. ``on_refused`` counts (``rate_limited_total{limit}``)."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class RateLimits:
         self.on_refused = on_refused
 
     def spend(self, request: Request, name: str, user_id: str, cost: int = 1) -> None:
-        """Takes ``cost`` from the user's minute and says so in the answer. Raises the 429 problem, taking nothing."""
+        """Take ``cost`` from the user's quota and add the headers. Raises the 429 problem, taking nothing."""
         quota = self.quotas[name]
         taken, remaining, seconds = self.windows[name].take(user_id, cost, quota)
         request.scope.setdefault("stories.headers", []).extend(headers(name, quota, remaining, seconds))
@@ -78,13 +78,13 @@ def headers(name: str, quota: int, remaining: int, left: int) -> list[tuple[byte
 
 
 def consume(request: Request, name: str, user_id: str, cost: int = 1) -> None:
-    """For plain Starlette routes and for costs known only later: ``RateLimits.spend`` of the application."""
+    """``RateLimits.spend`` of the application, for raw routes and for costs known only later."""
     limits: RateLimits = request.app.state.limits
     limits.spend(request, name, user_id, cost)
 
 
 class RateLimitDependency:
-    """The dependency that ``rate_limited`` makes; documentation finds routes by it."""
+    """The dependency of ``rate_limited``; the OpenAPI document finds routes by it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -94,5 +94,5 @@ class RateLimitDependency:
 
 
 def rate_limited(name: str) -> Any:
-    """``@router.post(…, dependencies=[limited("comments")])``: one of the caller's minute, else 429."""
+    """``@router.post(…, dependencies=[rate_limited("comments")])``: takes one from the caller's quota, else 429."""
     return Depends(RateLimitDependency(name))

@@ -1,6 +1,6 @@
-"""Hot routes: plain Starlette ones, without FastAPI's tenth of a millisecond, documented by hand in the same OpenAPI.
+"""Raw routes: Starlette routes without FastAPI's overhead of a tenth of a millisecond, in the same OpenAPI document.
 
-They ask who calls, count against a limit and read the query exactly as the others do.
+They authenticate, count against a rate limit and parse the query as the other routes do.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ PAGING: Mapping[str, Schema] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
     "cursor": {"type": "string", "maxLength": 2048},
 }
-"""The query of a list; ``paging.read_page`` reads it."""
+"""The query parameters of a list; ``paging.read_page`` parses them."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperationDoc:
-    """What OpenAPI says of a hot route. Types are pydantic models, dataclasses or msgspec Structs; or bare schemas."""
+    """The OpenAPI operation of a raw route. Types are pydantic models, dataclasses, msgspec Structs or bare schemas."""
 
     method: str
     summary: str
@@ -45,7 +45,7 @@ class OperationDoc:
 
 @dataclass(frozen=True, slots=True)
 class RouteTemplate:
-    """What metrics and logs call the route by."""
+    """The route's name in metrics and logs."""
 
     path: str
 
@@ -66,13 +66,13 @@ def raw_route(  # noqa: PLR0913, RUF100
     tags: tuple[str, ...] = (),
     deadline_s: float | None = None,
 ) -> Callable[[Endpoint], Endpoint]:
-    """``@hot(router, "GET", "/v1/tray", summary=…, query=PAGING, answers={200: Tray}, limit="reads")``.
+    """``@raw_route(router, "GET", "/v1/tray", summary=…, query=PAGING, answers={200: Tray}, limit="reads")``.
 
-    The endpoint gets the request, the caller and the query's values by name. ``limit`` takes one of the caller's
-    minute; where the cost is known only later, leave it out and call ``limits.spend``. Answers are types or schemas
-    by status; the refusals that every route has are added. A body is read with ``documents.read_document``.
-    ``parameters`` are schemas of the path's, which the endpoint checks. What takes longer than ``deadline_s`` is 503;
-    the endpoint must not await anything that swallows a cancellation then.
+    The endpoint gets the request, the caller and the query's values by name. ``limit`` takes one from the caller's
+    quota; if the cost is known only later, leave it out and call ``rate_limits.consume``. ``answers`` are types or
+    schemas by status; the errors of all routes are added. Read a body with ``strict_json.read_document``.
+    ``parameters`` are schemas of path parameters, which the endpoint validates. Exceeding ``deadline_s`` is 503; the
+    endpoint must not await anything that swallows a cancellation then.
     """
     operation = OperationDoc(
         method,
@@ -100,7 +100,7 @@ def raw_route(  # noqa: PLR0913, RUF100
 
 
 class RawEndpoint:
-    """The ASGI-callable that stands for a hot endpoint; documentation finds routes by it."""
+    """The ASGI application of a raw endpoint; the OpenAPI document finds routes by it."""
 
     def __init__(self, path: str, endpoint: Endpoint, operation: OperationDoc, deadline_s: float | None = None) -> None:
         self.endpoint, self.operation, self.deadline_s = endpoint, operation, deadline_s
@@ -113,17 +113,17 @@ class RawEndpoint:
         await response(scope, receive, send)
 
     async def answer(self, request: Request) -> Response:
-        """Who calls, their limit, the query, and what the endpoint says to that."""
+        """Authenticate, count, parse the query and call the endpoint."""
         caller = await authenticate(request)
         if self.operation.limit is not None:
             consume(request, self.operation.limit, caller.user_id)
-        asked = query(request, *self.names)
+        parameters = query(request, *self.names)
         async with asyncio.timeout(self.deadline_s):
-            return await self.endpoint(request, caller, asked)
+            return await self.endpoint(request, caller, parameters)
 
 
 class BytesResponse(Response):
-    """Ready bytes, with headers that are bytes already."""
+    """A response of ready bytes, with headers as bytes."""
 
     def __init__(self, body: bytes, headers: list[tuple[bytes, bytes]], status_code: int = 200) -> None:
         self.status_code, self.body, self.background = status_code, body, None

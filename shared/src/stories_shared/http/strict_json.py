@@ -1,7 +1,7 @@
-"""Reading a request's JSON strictly: bounded, one meaning only, nothing that a store downstream would refuse.
+"""Strict parsing of JSON bodies: bounded, unambiguous, nothing that a store would reject.
 
-Python's own parser is used because it alone lets us see duplicate keys; what is rare (escapes, depth) is looked for
-only where the bytes say that it may be there.
+Python's own parser is used because it alone can detect duplicate keys. Rare cases (escapes, depth) are checked only if
+the bytes may contain them.
 """
 
 import asyncio
@@ -16,13 +16,13 @@ from starlette.requests import Request
 from stories_shared.http.problems import InputError, Problem, problem
 
 MAX_BODY_BYTES = 256 * 1024  # contract, errors
-BODY_S = 20  # at 256 KiB a slow phone; for whoever declares more than they send, the end
-MAX_DEPTH = 32  # deeper than any shape of ours, shallow enough for every recursive reader downstream
-MAX_INTEGER = 2**63 - 1  # what MongoDB can keep
+BODY_S = 20  # 256 KiB from a slow phone
+MAX_DEPTH = 32  # deeper than any body here, shallow enough for recursive parsers downstream
+MAX_INTEGER = 2**63 - 1  # of MongoDB
 
 
 async def read_bytes(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
-    """The body, however it is framed; 413 as soon as more than ``limit`` bytes have come, 400 where it never ends."""
+    """The body; 413 once more than ``limit`` bytes have arrived, 400 if it is not complete in time."""
     chunks: list[bytes] = []
     size = 0
     try:
@@ -38,9 +38,9 @@ async def read_bytes(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
 
 
 async def read_document(request: Request, *, optional: bool = False) -> Any:
-    """The body as JSON; None where it is empty and may be. Raises 400, 413, 415 and 422 problems.
+    """The body as JSON; None if it is empty and optional. Raises 400, 413, 415 and 422 problems.
 
-    For plain Starlette routes; FastAPI routes get the same from ``StrictRoute``.
+    For raw routes; FastAPI routes get the same from ``StrictRoute``.
     """
     content_type = request.headers.get("content-type")
     if not is_plain(request) or (content_type is not None and not is_json(content_type)):
@@ -64,12 +64,12 @@ def unsupported_media_type() -> Problem:
 
 
 def is_plain(request: Request) -> bool:
-    """Whether the body comes as it is, not compressed (RFC 9110, 8.4)."""
+    """Whether the body is not compressed (RFC 9110, 8.4)."""
     return request.headers.get("content-encoding", "identity").lower() == "identity"
 
 
 def is_json(content_type: str) -> bool:
-    """Whether a Content-Type is ``application/json``, in UTF-8 if it says any charset at all."""
+    """Whether a Content-Type is ``application/json``, in UTF-8 if it has a charset."""
     if content_type == "application/json":
         return True
     message = Message()
@@ -84,7 +84,7 @@ def is_json(content_type: str) -> bool:
 
 
 def loads(body: bytes) -> Any:
-    """What the JSON says. 400 for what is not JSON or has a key twice, 422 for text and numbers out of bounds."""
+    """The parsed JSON. 400 for invalid JSON or duplicate keys, 422 for strings and numbers out of bounds."""
     try:
         document = decoder_for(body).decode(body.decode("utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -101,7 +101,7 @@ def loads(body: bytes) -> Any:
 def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        raise problem("not-json", "an object has the same key twice")
+        raise problem("not-json", "duplicate key")
     return document
 
 
@@ -131,7 +131,7 @@ LONG_NUMBER = b"0" * 19
 
 
 def decoder_for(body: bytes) -> json.JSONDecoder:
-    """Looking at every whole number in Python doubles the time, so it is done only where 19 digits stand in a row."""
+    """Checking every integer in Python doubles the time, so it is done only if the body has 19 digits in a row."""
     return DECODER_CHECKING_INTEGERS if LONG_NUMBER in body.translate(DIGITS_AS_ZEROS) else DECODER
 
 
@@ -146,7 +146,7 @@ def is_too_deep(document: Any) -> bool:
 
 
 def faults_in(document: Any) -> Iterator[InputError]:
-    """NULs and lone surrogates, wherever they are; without recursion."""
+    """NULs and lone surrogates in all strings; without recursion."""
     waiting: list[tuple[tuple[str | int, ...], Any]] = [(("body",), document)]
     while waiting:
         loc, value = waiting.pop()
@@ -162,7 +162,7 @@ def faults_in(document: Any) -> Iterator[InputError]:
 
 
 def is_clean(text: str) -> bool:
-    """Whether a text can be stored and sent everywhere: no NUL, no half of a surrogate pair."""
+    """Whether a string can be stored and sent everywhere: no NUL, no lone surrogate."""
     if "\0" in text:
         return False
     try:

@@ -1,9 +1,8 @@
-"""A connection to Kafka that is gone fails what is sent over it, on every event loop.
+"""Makes a write to a closed Kafka connection fail with a connection error on every event loop.
 
-uvloop raises ``RuntimeError`` for a write to a connection that was reset a moment ago; asyncio passes over it. aiokafka
-expects an ``OSError`` there (its issue 1038). What comes as anything else ends its client's own tasks without a word:
-the one that learns where partitions are, after which every question to that client waits for ever, or the one that
-fetches, or the one that keeps its place in the group.
+For a write to a connection that was just reset, uvloop raises ``RuntimeError``; asyncio ignores it. aiokafka expects an
+``OSError`` (its issue 1038). Any other error silently ends one of its background tasks: the metadata refresh, after
+which every request waits for ever, the fetcher or the group's heartbeat.
 """
 
 import functools
@@ -15,7 +14,7 @@ from aiokafka.errors import KafkaConnectionError
 
 
 def patch_connection_errors() -> None:
-    """Let every connection of this process report a refused write as a broken connection. May be called again."""
+    """Report a failed write as a broken connection on every connection of this process. Idempotent."""
     for name in ("send", "_send_sasl_token"):
         send = getattr(AIOKafkaConnection, name)
         if not hasattr(send, "__wrapped__"):
@@ -23,7 +22,7 @@ def patch_connection_errors() -> None:
 
 
 def reporting(send: Callable[..., Any]) -> Callable[..., Any]:
-    """The same way of sending, whose ``RuntimeError`` is a ``KafkaConnectionError`` and closes the connection."""
+    """Wrap a send method: a ``RuntimeError`` closes the connection and becomes a ``KafkaConnectionError``."""
 
     @functools.wraps(send)
     def sending(connection: Any, *request: Any, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How this process reaches Kafka: one description, from which producers, consumers and the broker are made."""
+"""Connection settings of Kafka, from which producers, consumers and the broker are made."""
 
 import asyncio
 import contextlib
@@ -22,17 +22,17 @@ REQUEST_TIMEOUT_MS = 10_000
 
 @lru_cache(maxsize=100_000)
 def bytes_hash(key: bytes) -> int:
-    """The hash of a key; murmur2 in Python takes as long as all else about a record, and keys come again."""
+    """The murmur2 hash of a key, cached: in Python it takes as long as everything else about a record."""
     return int(murmur2(key)) & 0x7FFFFFFF
 
 
 def key_hash(key: str) -> int:
-    """What Java's clients and ours hash a key to: its partition is this, modulo the number of partitions."""
+    """The hash of a key as Java's default partitioner computes it; the partition is this modulo the partition count."""
     return bytes_hash(key.encode())
 
 
 def partition_of(key: bytes | None, every: list[int], available: list[int]) -> int:
-    """Where a record goes: by its key, else anywhere."""
+    """The partition of a record: by its key, else a random one."""
     if key is None:
         return random.choice(available or every)  # noqa: S311
     return every[bytes_hash(key) % len(every)]
@@ -42,18 +42,17 @@ aiokafka_patches.patch_connection_errors()
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
-    """aiokafka's consumer, whose ``stop`` always gets to its end.
+    """aiokafka's consumer with a ``stop`` that always completes.
 
-    Its fetcher cancels its requests and awaits them bare, so while a broker is away their cancellation comes out of
-    ``stop`` half-way (aio-libs/aiokafka#647): whoever stops a consumer would take itself for cancelled, and the
-    connections would stay.
+    aiokafka's fetcher cancels its requests and awaits them. While a broker is down, that cancellation ends ``stop``
+    half-way (aio-libs/aiokafka#647): the caller sees a CancelledError that is not its own, and connections leak.
     """
 
     async def stop(self) -> None:
-        """Leave the group, end every request, close every connection.
+        """Leave the group, cancel every request, close every connection.
 
         Raises:
-            asyncio.CancelledError: it is the caller who was cancelled.
+            asyncio.CancelledError: the caller was cancelled.
         """
         try:
             await super().stop()
@@ -116,7 +115,7 @@ class Kafka:
 
     @property
     def security(self) -> BaseSecurity | None:
-        """The same credentials in FastStream's words."""
+        """The same credentials as FastStream's security object."""
         if self.protocol == "PLAINTEXT":
             return None
         if self.protocol == "SSL":

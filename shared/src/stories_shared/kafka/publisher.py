@@ -1,7 +1,7 @@
-"""One publisher a process. It owns its idempotent producer and replaces it when a record has wedged it.
+"""The publisher of a process. It owns an idempotent producer and replaces it after a rejected record.
 
-A record that the broker refuses leaves an idempotent producer's sequence numbers out of order on that partition for
-good; a new producer works. So any error that is not about waiting leads to a new producer and one more try.
+A record that the broker rejects leaves an idempotent producer's sequence numbers out of order on that partition for
+good; a new producer works. So any error that is not transient leads to a new producer and a retry.
 """
 
 import asyncio
@@ -29,26 +29,26 @@ log = logger(__name__)
 # A record of a topic is at most 1 MiB (the broker's default); a dead-lettered one carries headers besides.
 MAX_RECORD_BYTES = 2 * 1024 * 1024
 ATTEMPTS = 3
-# What waits for a partition goes there in one request. With the client's default of 16 KiB, some thirty records
-# fill a batch, and every further sender is woken in vain each time that one of them leaves.
+# All records that wait for a partition go into one request. With the client's default of 16 KiB, about thirty records
+# fill a batch, and all waiting senders wake up each time one of them is sent.
 MAX_BATCH_BYTES = 512 * 1024
 SEND_ERRORS = (KafkaError, OSError, ValueError, AssertionError)
 
 
 @dataclass(frozen=True, slots=True)
 class ProducerRecord:
-    """A record on its way: full topic name, key, value (None: a tombstone) and headers."""
+    """A record to send: full topic name, key, value (None: a tombstone) and headers."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
     partition: int | None = None
-    """None: where its key belongs."""
+    """None: the partition of its key."""
 
 
 class RecordsRefused(KafkaError):  # type: ignore[misc]
-    """Kafka refuses these records for good; the others of the same call are acknowledged."""
+    """Kafka rejects these records permanently; the others of the same call are acknowledged."""
 
     def __init__(self, messages: list[ProducerRecord], error: Exception) -> None:
         super().__init__(f"{type(error).__name__}: {error}")
@@ -56,15 +56,15 @@ class RecordsRefused(KafkaError):  # type: ignore[misc]
 
 
 class Publisher:
-    """Says events as one service, or as an outside producer.
+    """Publishes events as one service, or as an outside producer.
 
     Args:
-        kafka: where to.
-        service: who says it; becomes the source ``/stories/<service>``. One that begins with a slash is the source.
+        kafka: the cluster.
+        service: becomes the source ``/stories/<service>``. One that begins with a slash is the source itself.
         now: the clock for ``ce_time``.
-        timeout_s: how long one send may take before it is given up as ``Unavailable``. The record may still arrive
-            later, so whoever retries keeps the fact's id.
-        observe: hears of every send: operation, seconds, outcome.
+        timeout_s: how long one send may take before it raises ``Unavailable``. The record may still arrive later, so a
+            retry keeps the event's id.
+        observe: called after every send: operation, seconds, outcome.
     """
 
     def __init__(
@@ -98,40 +98,42 @@ class Publisher:
             await producer.stop()
 
     async def publish(self, event: Event, *, event_id: str | None = None, at: datetime | None = None) -> None:
-        """Say one event and return when Kafka has acknowledged it.
+        """Publish one event and return when Kafka has acknowledged it.
 
         Raises:
             Unavailable: it was not acknowledged in time.
         """
         await self.publish_all([OutgoingEvent(event, event_id, at)])
 
-    async def publish_all(self, sayings: Iterable[OutgoingEvent]) -> None:
-        """Say several events, pipelined, and return when Kafka has acknowledged all of them.
+    async def publish_all(self, events: Iterable[OutgoingEvent]) -> None:
+        """Publish several events, pipelined, and return when Kafka has acknowledged all of them.
 
         Raises:
             Unavailable: one or more were not acknowledged in time; any of them may have been.
         """
-        await self.send([self.message(saying) for saying in sayings])
+        await self.send([self.record_of(outgoing) for outgoing in events])
 
     async def publish_tombstone(self, event: type[Event], key: str, partition_counts: Iterable[int] = ()) -> None:
         """Publish a tombstone, so that compaction removes the records of this key.
 
         Args:
-            event: whose topic.
-            key: of what is forgotten.
-            partition_counts: other partition counts that the topic has had; each may have put the key in another
-                partition, which gets a tombstone too.
+            event: the event type of the topic.
+            key: of the records to remove.
+            partition_counts: earlier partition counts of the topic. The tombstone goes to every partition that the key
+                belonged to.
 
         Raises:
             Unavailable: it was not acknowledged in time.
         """
         hashed, topic = key_hash(key), self.kafka.topic(event.topic)
-        places = {hashed % count for count in (*partition_counts, await self.partition_count(event))}
+        partitions = {hashed % count for count in (*partition_counts, await self.partition_count(event))}
         headers = (("ce_source", self.source.encode()),)
-        await self.send([ProducerRecord(topic, key.encode(), None, headers, place) for place in sorted(places)])
+        await self.send(
+            [ProducerRecord(topic, key.encode(), None, headers, partition) for partition in sorted(partitions)]
+        )
 
     async def partition_count(self, event: type[Event]) -> int:
-        """How many partitions the event's topic has, as far as this publisher knows.
+        """The number of partitions of the event's topic, from this producer's metadata.
 
         Raises:
             Unavailable: no broker answers.
@@ -143,26 +145,26 @@ class Publisher:
         except (KafkaError, OSError, TimeoutError) as error:
             raise Unavailable(KAFKA, str(error)) from error
 
-    def message(self, saying: OutgoingEvent) -> ProducerRecord:
-        """The record that says it."""
-        event = saying.event
-        headers = headers_of(event, self.source, saying.event_id or new_id(), saying.at or self.now())
+    def record_of(self, outgoing: OutgoingEvent) -> ProducerRecord:
+        """The Kafka record of an event."""
+        event = outgoing.event
+        headers = headers_of(event, self.source, outgoing.event_id or new_id(), outgoing.at or self.now())
         return ProducerRecord(self.kafka.topic(event.topic), event.key.encode(), encode(event), tuple(headers))
 
-    def apart(self) -> "Publisher":
-        """A second publisher of the same source, with a producer of its own, for records that may wedge it."""
+    def with_own_producer(self) -> "Publisher":
+        """A second publisher of the same source with its own producer, for records that may be rejected."""
         return Publisher(self.kafka, self.source, self.now, self.timeout_s, self.observe)
 
     async def send(self, messages: list[ProducerRecord], attempts: int = ATTEMPTS) -> None:
-        """Send records, replacing the producer where one of them, or an earlier one, has wedged it.
+        """Send records; replace the producer and retry after a rejected record.
 
         Args:
-            messages: what is sent.
-            attempts: with how many producers it is tried.
+            messages: the records.
+            attempts: the number of producers to try with.
 
         Raises:
             Unavailable: Kafka did not acknowledge all of them.
-            RecordsRefused: the broker refuses some of them for good.
+            RecordsRefused: the broker rejects some of them permanently.
         """
         began, outcome = time.perf_counter(), "error"
         try:
@@ -191,7 +193,7 @@ class Publisher:
         failures: list[tuple[ProducerRecord, Exception]] = []
         sent: list[ProducerRecord] = []
         acknowledged: list[Any] = []
-        # One by one into the buffer keeps the order of what has the same key; acknowledgements are awaited together.
+        # Buffering one by one keeps the order of records with the same key; acknowledgements are awaited together.
         try:
             async with asyncio.timeout(self.timeout_s):
                 for message in messages:
@@ -237,22 +239,22 @@ class Publisher:
                 self._producer = producer
             return self._producer
 
-    async def _replace(self, wedged: Any) -> None:
-        """Put a fresh producer in the place of one that a refused record has wedged."""
-        replaced_already = self._producer is not wedged
+    async def _replace(self, failed: Any) -> None:
+        """Replace a producer whose sequence numbers a rejected record has put out of order."""
+        replaced_already = self._producer is not failed
         if replaced_already:
             return
         self._producer = None
         log.warning("producer_replaced")
         with contextlib.suppress(KafkaError, OSError, TimeoutError):
             async with asyncio.timeout(2):
-                await wedged.stop()
+                await failed.stop()
 
 
 def dead_letter_headers(
     record: Any, group: str, error_type: str, error: str, now: datetime
 ) -> tuple[tuple[str, bytes], ...]:
-    """The headers that tell where a dead-lettered record came from and why, before its readable own ones."""
+    """The headers with a dead-lettered record's origin and error, followed by its own readable headers."""
     own = [(name, value) for name, value in record.headers or () if isinstance(name, str) and isinstance(value, bytes)]
     return (
         ("origin-topic", record.topic.encode()),

@@ -1,4 +1,4 @@
-"""A subscriber's place in its group: what is in hand comes to its end before partitions change hands."""
+"""Rebalance listener: the batch in progress ends before partitions are revoked."""
 
 import asyncio
 import contextlib
@@ -11,45 +11,45 @@ from stories_shared.runtime.logging import logger
 
 log = logger(__name__)
 
-# The group waits for its members as long as for a lost one (SESSION_MS); acknowledging and joining need some of that.
+# The group waits for a member no longer than SESSION_MS; committing and joining need some of that.
 REVOKE_TIMEOUT_S = 4.0
 
 
 class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Told by aiokafka that the group changes, it holds the member back until its batch is finished and acknowledged.
+    """Delays a rebalance until this member's batch in progress is handled and committed.
 
-    Else whoever gets the partitions, the member itself included, would do again what was finished a moment ago.
+    Otherwise the next owner of the partitions would repeat records that were just handled.
     """
 
     def __init__(self) -> None:
-        self.changing = asyncio.Event()
-        """Set while the group changes: a batch in hand should end with the record it is at."""
+        self.rebalancing = asyncio.Event()
+        """Set during a rebalance: a batch in progress should end after its current record."""
         self.breakers: dict[TopicPartition, Any] = {}
-        """The breakers of the group, by partition; one goes with its partition."""
-        self._free = asyncio.Event()
-        self._free.set()
+        """The circuit breakers of the group, by partition; removed with the partition."""
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @contextlib.contextmanager
     def batch_in_progress(self) -> Iterator[None]:
-        """A batch is in hand until it is acknowledged or handed back."""
-        self._free.clear()
+        """Mark a batch as in progress until it is committed or returned."""
+        self._idle.clear()
         try:
             yield
         finally:
-            self._free.set()
+            self._idle.set()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Wait for the batch in hand, but not so long that the group goes on without this member."""
-        self.changing.set()
+        """Wait for the batch in progress, but not so long that the group expels this member."""
+        self.rebalancing.set()
         try:
             async with asyncio.timeout(REVOKE_TIMEOUT_S):
-                await self._free.wait()
+                await self._idle.wait()
         except TimeoutError:
-            places = sorted(f"{place.topic}/{place.partition}" for place in revoked)
-            log.warning("given_up_with_a_batch_in_hand", partitions=places)
+            names = sorted(f"{partition.topic}/{partition.partition}" for partition in revoked)
+            log.warning("rebalance_timeout", partitions=names)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """The group has settled. A partition that comes back, as most do, still has its breaker."""
-        for gone in self.breakers.keys() - set(assigned):
-            del self.breakers[gone]
-        self.changing.clear()
+        """Remove the breakers of lost partitions; a partition that is assigned again keeps its breaker."""
+        for lost in self.breakers.keys() - set(assigned):
+            del self.breakers[lost]
+        self.rebalancing.clear()

@@ -1,14 +1,14 @@
-"""The one kind of Kafka consumer, and what it does with records that fail.
+"""Kafka subscribers and their error handling.
 
-``subscribe`` makes every subscriber alike. Inside a handler ``for_each_event`` applies a use case to each record and
-``for_batch`` hands all good records to a use case that takes many. What fails is
+``subscribe`` configures every subscriber in the same way. In a handler, ``for_each_event`` applies a use case to each
+event, and ``for_batch`` passes all valid events to a use case that takes many. Errors are handled by their cause:
 
-* the record (undecodable, or a use case raises ``InvalidMessage``): dead-lettered with its origin, the batch goes on;
-* a dependency (MongoDB, S3, Kafka down): retried in place with backoff, then the batch is handed back;
-* our own code (any other error): three attempts, then dead-lettered as ``error-type: bug`` with an alert.
+* the record (undecodable, or a use case raises ``InvalidMessage``): dead-lettered with its origin, the batch continues;
+* a dependency (MongoDB, S3, Kafka down): retried in place with backoff, then the batch is returned and read again;
+* a bug (any other error): three attempts, then dead-lettered as ``error-type: bug`` with an alert.
 
-The framework's own decoding is kept out: it would lose a whole batch for one header that is not UTF-8, so the parser
-touches no header and the decoder returns nothing.
+FastStream's decoding is not used: one header that is not UTF-8 would fail a whole batch. So the parser reads no header
+and the decoder returns nothing.
 """
 
 import asyncio
@@ -36,20 +36,20 @@ from stories_shared.runtime.logging import logger
 from stories_shared.runtime.metrics import CommonMetrics
 
 log = logger(__name__)
-bursts = LogThrottle()
+throttle = LogThrottle()
 E = TypeVar("E", bound=Event)
 Record: TypeAlias = Any
 """An aiokafka ``ConsumerRecord`` with raw key, value and headers."""
 
 HEARTBEAT_MS = 300
 SESSION_MS = 6_000
-# A poll returns with the first record; this is only how long one may take while there is none.
+# A poll returns with the first record; this bounds a poll without records.
 IDLE_WAIT_MS = 500
 MAX_POLL_INTERVAL_MS = 300_000
-# Far below the poll interval, so that waiting never costs the group its member.
-MAX_WAIT_S = 60.0
+# Far below MAX_POLL_INTERVAL_MS, so that retries never remove this member from its group.
+MAX_RETRY_S = 60.0
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.1, 5.0
-# A batch of slow records is acknowledged in parts, or the group would lose its member and read all of it again.
+# A batch of slow records is committed in parts. Otherwise the group would expel the member and read all of it again.
 MAX_BATCH_S = 120.0
 MAX_ATTEMPTS = 3
 BREAKER_THRESHOLD = 100
@@ -57,30 +57,30 @@ BREAKER_PAUSE_S = 30.0
 
 
 class BatchReturned(Exception):
-    """The world is still down: the batch goes back to the log and is read again."""
+    """The batch cannot be finished now: what is not handled is read again."""
 
 
 @dataclass
 class Breaker:
-    """Counts the records of one partition that were dead-lettered in a row: so many mean that it is us, not them."""
+    """A circuit breaker: counts consecutive dead-lettered records of a partition. Too many suggest a bug of ours."""
 
     streak: int = 0
 
     @property
     def open(self) -> bool:
-        """Whether the partition may try only one record at a time."""
+        """Whether the partition is limited to one record at a time."""
         return self.streak >= BREAKER_THRESHOLD
 
     def count(self, *, dead: bool) -> None:
-        """Take note of the next record: the first good one closes the breaker."""
+        """Count the next record; the first valid one closes the breaker."""
         self.streak = self.streak + 1 if dead else 0
 
 
 @dataclass
 class ConsumerContext:
-    """What the consumers of one process share: the publisher of dead letters, the metrics, whether it is stopping.
+    """Shared by the consumers of one process: the publisher of dead letters, the metrics, the shutdown event.
 
-    ``breakers`` are by group and partition, and only of topics that no outsider writes.
+    ``breakers`` are by group and partition, and exist only for topics without external writers.
     """
 
     publisher: Publisher
@@ -90,8 +90,8 @@ class ConsumerContext:
     breakers: dict[str, dict[TopicPartition, Breaker]] = field(default_factory=dict)
     handled: dict[tuple[str, TopicPartition], int] = field(default_factory=dict)
     batch_started_at: dict[str, float] = field(default_factory=dict)
-    breaker_wait_s: float = BREAKER_PAUSE_S
-    batch_for_s: float = MAX_BATCH_S
+    breaker_pause_s: float = BREAKER_PAUSE_S
+    max_batch_s: float = MAX_BATCH_S
     backoff_s: tuple[float, float] = (FIRST_BACKOFF_S, LAST_BACKOFF_S)
 
     def breaker(self, group: str, partition: TopicPartition) -> Breaker:
@@ -108,7 +108,7 @@ class ConsumerContext:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that is to be dead-lettered, and why; ``bug`` is the error that no rule foresaw."""
+    """A record to dead-letter, and why; ``bug`` is the unexpected error, if any."""
 
     record: Record
     reason: str
@@ -118,79 +118,79 @@ class DeadLetter:
 
 @dataclass
 class Batch:
-    """One batch as a handler gets it, read once: a fact, nothing (a tombstone) or why it is unreadable.
+    """One batch of a handler. Each record is decoded once: to an event, None (a tombstone) or a decode error.
 
-    ``settled`` holds the outcome of each record that was handled: None, or its dead letter. ``rewind_to`` is by
-    partition the offset from which on records are read again; nothing ever goes past it.
+    ``outcomes`` holds the outcome of each handled record: None, or its dead letter. ``rewind_to`` holds the offset by
+    partition from which records are read again; no offset is committed beyond it.
     """
 
-    batch: Sequence[tuple[Record, ReceivedEvent[Any] | DecodeError | None]]
+    items: Sequence[tuple[Record, ReceivedEvent[Any] | DecodeError | None]]
     group: str
     consumer_context: ConsumerContext
-    membership: RebalanceListener
-    guarded: bool = True
+    rebalance: RebalanceListener
+    breaker_enabled: bool = True
     rewind_to: dict[TopicPartition, int] = field(default_factory=dict)
-    settled: dict[tuple[TopicPartition, int], DeadLetter | None] = field(default_factory=dict)
-    taken_at: float = field(default_factory=time.monotonic)
+    outcomes: dict[tuple[TopicPartition, int], DeadLetter | None] = field(default_factory=dict)
+    started_at: float = field(default_factory=time.monotonic)
     _first: dict[TopicPartition, int] = field(default_factory=dict)
-    _streaks: dict[TopicPartition, Breaker] = field(default_factory=dict)
+    _breakers: dict[TopicPartition, Breaker] = field(default_factory=dict)
 
     @property
     def must_stop(self) -> bool:
-        """Whether the batch should end where it is: the process stops, or the group changes."""
-        return self.consumer_context.stopping.is_set() or self.membership.changing.is_set()
+        """Whether the batch should end early: shutdown or rebalance."""
+        return self.consumer_context.stopping.is_set() or self.rebalance.rebalancing.is_set()
 
-    def admits(self, record: Record) -> bool:
-        """Whether to handle it. A partition whose breaker is open, or opens in this batch, gives back what follows."""
-        place = partition_of(record)
-        first = self._first.setdefault(place, record.offset)
-        if self.guarded and record.offset != first and self._streak(place).open:
-            self.give_back(record)
-        return place not in self.rewind_to or record.offset < self.rewind_to[place]
+    def accepts(self, record: Record) -> bool:
+        """Whether to handle it. With an open breaker, all but the first record of the partition are read again."""
+        partition = partition_of(record)
+        first = self._first.setdefault(partition, record.offset)
+        if self.breaker_enabled and record.offset != first and self._breaker_of(partition).open:
+            self.rewind_from(record)
+        return partition not in self.rewind_to or record.offset < self.rewind_to[partition]
 
-    def settle(self, record: Record, dead: DeadLetter | None) -> None:
-        """Keep what became of a record."""
-        place = partition_of(record)
-        self.settled[place, record.offset] = dead
-        if self.guarded:
-            self._streak(place).count(dead=dead is not None)
+    def record_outcome(self, record: Record, dead: DeadLetter | None) -> None:
+        """Record the outcome of a record."""
+        partition = partition_of(record)
+        self.outcomes[partition, record.offset] = dead
+        if self.breaker_enabled:
+            self._breaker_of(partition).count(dead=dead is not None)
 
-    def give_back(self, record: Record) -> None:
-        """This record and what follows it in its partition is read again, by whoever reads next."""
-        place = partition_of(record)
-        self.rewind_to[place] = min(record.offset, self.rewind_to.get(place, record.offset))
+    def rewind_from(self, record: Record) -> None:
+        """Read this record and the following ones of its partition again."""
+        partition = partition_of(record)
+        self.rewind_to[partition] = min(record.offset, self.rewind_to.get(partition, record.offset))
 
-    def give_back_the_rest(self, reason: BatchReturned) -> None:
-        """Keep what is settled and give back what is not.
+    def rewind_unfinished(self, reason: BatchReturned) -> None:
+        """Keep what is handled and rewind the rest.
 
         Raises:
-            HandedBack: nothing is settled.
+            BatchReturned: nothing is handled.
         """
-        if not self.settled:
+        if not self.outcomes:
             raise reason
-        for record, _ in self.batch:
-            if (partition_of(record), record.offset) not in self.settled:
-                self.give_back(record)
+        for record, _ in self.items:
+            if (partition_of(record), record.offset) not in self.outcomes:
+                self.rewind_from(record)
 
-    def kept(self) -> list[tuple[Record, ReceivedEvent[Any] | DecodeError | None, DeadLetter | None]]:
-        """What is settled and not given back, in order, with what became of it."""
+    def finished(self) -> list[tuple[Record, ReceivedEvent[Any] | DecodeError | None, DeadLetter | None]]:
+        """The records that are handled and not rewound, in order, with their outcomes."""
         return [
-            (record, told, self.settled[place, record.offset])
-            for place, (record, told) in ((partition_of(each[0]), each) for each in self.batch)
-            if (place, record.offset) in self.settled
-            and (place not in self.rewind_to or record.offset < self.rewind_to[place])
+            (record, decoded, self.outcomes[partition, record.offset])
+            for partition, (record, decoded) in ((partition_of(item[0]), item) for item in self.items)
+            if (partition, record.offset) in self.outcomes
+            and (partition not in self.rewind_to or record.offset < self.rewind_to[partition])
         ]
 
-    def _streak(self, place: TopicPartition) -> Breaker:
-        """The breaker as it will be when this batch ends here."""
-        found = self._streaks.get(place)
+    def _breaker_of(self, partition: TopicPartition) -> Breaker:
+        """The breaker's state if the batch ended here."""
+        found = self._breakers.get(partition)
         if found is None:
-            found = self._streaks[place] = replace(self.consumer_context.breaker(self.group, place))
+            found = self._breakers[partition] = replace(self.consumer_context.breaker(self.group, partition))
         return found
 
 
 def partition_of(record: Record) -> TopicPartition:
-    """The partition that a record is of."""
+    """The partition of a record."""
     return TopicPartition(record.topic, record.partition)
 
 
@@ -200,16 +200,16 @@ Handler = Callable[[Batch], Awaitable[None]]
 def subscribe(
     router: KafkaRouter, event: type[Event], service: str, *, max_records: int = 500
 ) -> Callable[[Handler], Handler]:
-    """Subscribe a handler to an event's topic, as every subscriber here is.
+    """Subscribe a handler to an event's topic, with the settings that all subscribers share.
 
     Args:
         router: the service's.
-        event: whose topic is read, by the group ``<service>.<topic>``.
-        service: who reads.
+        event: the event type of the topic; the group is ``<service>.<topic>``.
+        service: the service's name.
         max_records: the largest batch.
     """
     group = f"{service}.{event.topic}"
-    membership = RebalanceListener()
+    rebalance = RebalanceListener()
 
     async def parse(batch: tuple[Record, ...]) -> KafkaAckableMessage:
         consumer: Any = subscriber.consumer
@@ -238,7 +238,7 @@ def subscribe(
         heartbeat_interval_ms=HEARTBEAT_MS,
         session_timeout_ms=SESSION_MS,
         max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
-        listener=membership,
+        listener=rebalance,
         title=group,
     )
 
@@ -246,12 +246,12 @@ def subscribe(
         found = await consumer.getmany(timeout_ms=IDLE_WAIT_MS, max_records=max_records)
         return tuple(chain.from_iterable(found.values()))
 
-    # The framework's own sleeps again after an empty poll: late by that much, or busy for nothing with a short one.
+    # FastStream's own sleeps after an empty poll: a long sleep adds latency, a short one wastes CPU.
     subscriber.get_msg = wait_for_batch
     consume_and_acknowledge = subscriber.consume_one
 
     async def consume_whole(batch: tuple[Record, ...]) -> None:
-        with membership.batch_in_progress():
+        with rebalance.batch_in_progress():
             await consume_and_acknowledge(batch)
 
     subscriber.consume_one = consume_whole
@@ -262,10 +262,10 @@ def subscribe(
             consumer_context: Annotated[ConsumerContext, Context("consumer_context", cast=False)],
         ) -> None:
             raw: Any = message.raw_message
-            told = [(record, decode_or_error(record, event)) for record in raw]
+            decoded = [(record, decode_or_error(record, event)) for record in raw]
             group, consumer = subscriber.group_id, subscriber.consumer
-            membership.breakers = consumer_context.breakers.setdefault(group, membership.breakers)
-            records = Batch(told, group, consumer_context, membership, guarded=not event.external_writers)
+            rebalance.breakers = consumer_context.breakers.setdefault(group, rebalance.breakers)
+            records = Batch(decoded, group, consumer_context, rebalance, breaker_enabled=not event.external_writers)
             consumer_context.batch_started_at[group] = time.monotonic()
             try:
                 await handler(records)
@@ -274,11 +274,11 @@ def subscribe(
             for partition, offset in records.rewind_to.items():
                 if partition in consumer.assignment():
                     consumer.seek(partition, offset)
-            for partition in {partition_of(record) for record in raw} & membership.breakers.keys():
+            for partition in {partition_of(record) for record in raw} & rebalance.breakers.keys():
                 if partition not in consumer.assignment():
-                    del membership.breakers[partition]
-                elif membership.breakers[partition].open:
-                    pause_partition(consumer, partition, consumer_context.breaker_wait_s)
+                    del rebalance.breakers[partition]
+                elif rebalance.breakers[partition].open:
+                    pause_partition(consumer, partition, consumer_context.breaker_pause_s)
 
         consume.__name__ = getattr(handler, "__name__", "consume")
         consume.__doc__ = handler.__doc__
@@ -288,116 +288,121 @@ def subscribe(
     return decorate
 
 
-async def for_each_event(records: Batch, event: type[E], verb: Callable[[E], Awaitable[object]]) -> None:
-    """Apply a verb to the event of each good record, in order, and dead-letter the others."""
-    await for_each_record(records, event, lambda fact: verb(fact.event))
+async def for_each_event(records: Batch, event: type[E], use_case: Callable[[E], Awaitable[object]]) -> None:
+    """Apply a use case to the event of each valid record, in order, and dead-letter the others."""
+    await for_each_record(records, event, lambda received: use_case(received.event))
 
 
 async def for_each_record(
-    records: Batch, _event: type[E], verb: Callable[[ReceivedEvent[E]], Awaitable[object]], *, concurrency: int = 1
+    records: Batch, _event: type[E], use_case: Callable[[ReceivedEvent[E]], Awaitable[object]], *, concurrency: int = 1
 ) -> None:
-    """Like ``for_each_event``, for verbs that also want to know where the event came from.
+    """Like ``for_each_event``, for use cases that also need the event's origin.
 
     Args:
         records: the batch.
-        _event: what it tells; for the type of the verb alone.
-        verb: applied to each fact.
-        lanes: how many facts are handled at a time. They are begun in order, so what is finished when a batch is given
-            back is its beginning, but for what the other lanes were at.
+        _event: the event type; only for the type of the use case.
+        use_case: applied to each received event.
+        concurrency: how many events are handled concurrently. They start in order, so the finished records of a
+            returned batch are its first ones, except for what was still in progress.
     """
-    todo = iter(records.batch)
+    todo = iter(records.items)
     stopped: list[BatchReturned] = []
 
-    async def lane() -> None:
-        for record, told in todo:
-            if not records.admits(record):
+    async def worker() -> None:
+        for record, decoded in todo:
+            if not records.accepts(record):
                 continue
             try:
-                if isinstance(told, ReceivedEvent):
+                if isinstance(decoded, ReceivedEvent):
                     raise_if_batch_must_end(records)
-                    dead = await run_with_retries(records, record, lambda fact=told: verb(fact))  # type: ignore[misc]
+                    dead = await run_with_retries(records, record, lambda event=decoded: use_case(event))  # type: ignore[misc]
                 else:
-                    dead = undecodable(record, told)
-                records.settle(record, dead)
+                    dead = decode_failure(record, decoded)
+                records.record_outcome(record, dead)
             except BatchReturned as reason:
                 stopped.append(reason)
             if stopped:
                 return
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(min(concurrency, len(records.batch))):
-            group.create_task(lane())
+        for _ in range(min(concurrency, len(records.items))):
+            group.create_task(worker())
     if stopped:
-        # What is finished is acknowledged; nothing of it is done again by whoever reads on.
-        records.give_back_the_rest(stopped[0])
+        # Finished records are committed, so the next reader does not repeat them.
+        records.rewind_unfinished(stopped[0])
     await dead_letter_and_record(records)
 
 
 def raise_if_batch_must_end(records: Batch) -> None:
-    """Begin nothing new in a process that stops, in a group that changes, nor in a batch that is long in hand.
+    """Check before the next record whether the batch must end.
 
     Raises:
-        HandedBack: one of them is so.
+        BatchReturned: shutdown, rebalance, or the batch has taken too long.
     """
     if records.must_stop:
-        raise BatchReturned("recalled")
-    if time.monotonic() - records.taken_at > records.consumer_context.batch_for_s:
-        raise BatchReturned("a batch takes long")
+        raise BatchReturned("shutdown or rebalance")
+    if time.monotonic() - records.started_at > records.consumer_context.max_batch_s:
+        raise BatchReturned("the batch takes too long")
 
 
 async def for_batch(
-    records: Batch, _event: type[E], verb: Callable[[Sequence[ReceivedEvent[E]]], Awaitable[object]]
+    records: Batch, _event: type[E], use_case: Callable[[Sequence[ReceivedEvent[E]]], Awaitable[object]]
 ) -> None:
-    """Hand all good records to one verb, and dead-letter the others.
+    """Pass all valid events to one use case, and dead-letter the other records.
 
-    Where it fails and no dependency is down, each half of the events is tried once, and of what fails each half again,
-    so that only the failing ones are dead-lettered: about 2·log2(n) attempts for one of n. Between two attempts the
-    batch may end; what is settled by then is kept.
+    If it fails and no dependency is down, each half of the events is tried once, and a failing half is split again, so
+    that only the failing records are dead-lettered: about 2·log2(n) attempts for one of n. The batch may end between
+    two attempts; what is handled by then is committed.
     """
 
-    async def settle(batch: Sequence[tuple[Record, ReceivedEvent[E] | DecodeError | None]], tries: int) -> None:
-        batch = [each for each in batch if records.admits(each[0])]
-        facts = [(place, told) for place, (_, told) in enumerate(batch) if isinstance(told, ReceivedEvent)]
+    async def handle(batch: Sequence[tuple[Record, ReceivedEvent[E] | DecodeError | None]], tries: int) -> None:
+        batch = [item for item in batch if records.accepts(item[0])]
+        events = [(index, decoded) for index, (_, decoded) in enumerate(batch) if isinstance(decoded, ReceivedEvent)]
         failed = None
-        if facts:
+        if events:
             if tries < MAX_ATTEMPTS:
                 raise_if_batch_must_end(records)
-            record = batch[facts[0][0]][0]
-            failed = await run_with_retries(records, record, lambda: verb([fact for _, fact in facts]), tries)
-        if failed and len(facts) > 1:
-            middle = facts[len(facts) // 2][0]
-            await settle(batch[:middle], 1)
-            await settle(batch[middle:], 1)
+            record = batch[events[0][0]][0]
+            failed = await run_with_retries(records, record, lambda: use_case([event for _, event in events]), tries)
+        if failed and len(events) > 1:
+            middle = events[len(events) // 2][0]
+            await handle(batch[:middle], 1)
+            await handle(batch[middle:], 1)
             return
-        for record, told in batch:
-            if records.admits(record):
-                records.settle(record, failed if isinstance(told, ReceivedEvent) else undecodable(record, told))
+        for record, decoded in batch:
+            if records.accepts(record):
+                records.record_outcome(
+                    record, failed if isinstance(decoded, ReceivedEvent) else decode_failure(record, decoded)
+                )
 
     try:
-        await settle(records.batch, MAX_ATTEMPTS)
+        await handle(records.items, MAX_ATTEMPTS)
     except BatchReturned as reason:
-        records.give_back_the_rest(reason)
+        records.rewind_unfinished(reason)
     await dead_letter_and_record(records)
 
 
-def undecodable(record: Record, told: DecodeError | None) -> DeadLetter | None:
-    """What becomes of a record that is no fact: tombstones are passed over."""
-    return None if told is None else DeadLetter(record, "unreadable", str(told))
+def decode_failure(record: Record, decoded: DecodeError | None) -> DeadLetter | None:
+    """The dead letter of a record that is no event; None for a tombstone, which is skipped."""
+    return None if decoded is None else DeadLetter(record, "unreadable", str(decoded))
 
 
 async def run_with_retries(
-    records: Batch, record: Record, act: Callable[[], Awaitable[object]], tries: int = MAX_ATTEMPTS
+    records: Batch, record: Record, action: Callable[[], Awaitable[object]], tries: int = MAX_ATTEMPTS
 ) -> DeadLetter | None:
-    """Do it; wait for the world in place; say why the record is to be dead-lettered where it is the message or us.
+    """Run an action and retry while a dependency is down.
 
     Args:
         records: the batch.
-        record: what it is about.
-        act: what is done.
-        tries: how often a bug is tried.
+        record: the record that would be dead-lettered.
+        action: the work.
+        tries: attempts after an unexpected error.
+
+    Returns:
+        None, or the dead letter after ``InvalidMessage`` or the last attempt.
 
     Raises:
-        HandedBack: the world stays down, or the batch is recalled.
+        BatchReturned: the dependency stays down, or the batch must end.
     """
     consumer_context, waited, failed = records.consumer_context, 0.0, 0
     backoff, longest = consumer_context.backoff_s
@@ -405,7 +410,7 @@ async def run_with_retries(
     try:
         while True:
             try:
-                await act()
+                await action()
                 return None
             except InvalidMessage as error:
                 return DeadLetter(record, "invalid", str(error))
@@ -418,7 +423,7 @@ async def run_with_retries(
                 else:
                     waiting_for = dependency
                     consumer_context.metrics.consumer_waiting.labels(records.group, dependency).set(1)
-                    if waited >= MAX_WAIT_S or records.must_stop:
+                    if waited >= MAX_RETRY_S or records.must_stop:
                         raise BatchReturned(f"{dependency} is down: {type(error).__name__}") from error
                 pause = backoff * random.uniform(0.5, 1.0)  # noqa: S311
                 await pause_unless_must_stop(records, pause)
@@ -430,33 +435,34 @@ async def run_with_retries(
 
 
 async def pause_unless_must_stop(records: Batch, seconds: float) -> None:
-    """Sleep, but not through a shutdown or a change of the group."""
-    signs = [
-        asyncio.create_task(sign.wait()) for sign in (records.consumer_context.stopping, records.membership.changing)
+    """Sleep until the time is over, a shutdown or a rebalance begins."""
+    signals = [
+        asyncio.create_task(signal.wait())
+        for signal in (records.consumer_context.stopping, records.rebalance.rebalancing)
     ]
     try:
-        await asyncio.wait(signs, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(signals, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for sign in signs:
-            sign.cancel()
+        for signal in signals:
+            signal.cancel()
 
 
 async def dead_letter_and_record(records: Batch) -> None:
-    """Dead-letter what is to be dead-lettered and count everything, after which the batch may be acknowledged."""
+    """Publish the dead letters and record the metrics of all finished records; then the batch may be committed."""
     consumer_context, now, plain = (
         records.consumer_context,
         records.consumer_context.now(),
         records.consumer_context.publisher.kafka.plain,
     )
-    kept = records.kept()
-    bad = [dead for _, _, dead in kept if dead]
+    finished = records.finished()
+    bad = [dead for _, _, dead in finished if dead]
     if bad:
         messages = [dead_letter_record(records, dead_letter) for dead_letter in bad]
         if await run_with_retries(records, bad[0].record, lambda: consumer_context.publisher.send(messages)):
             raise BatchReturned("dead-lettering failed")
     for dead_letter in bad:
         topic, reason = dead_letter.record.topic, dead_letter.reason
-        times = bursts.due((records.group, type(dead_letter.bug).__name__)) if dead_letter.bug else None
+        times = throttle.should_log((records.group, type(dead_letter.bug).__name__)) if dead_letter.bug else None
         if times is not None:
             offset = dead_letter.record.offset
             log.error(
@@ -464,18 +470,18 @@ async def dead_letter_and_record(records: Batch) -> None:
             )
         log.warning("dead_lettered", group=records.group, topic=topic, reason=reason, error=dead_letter.error)
         consumer_context.metrics.dead_lettered.labels(records.group, plain(topic), reason).inc()
-    for record, told, dead in kept:
-        place = partition_of(record)
-        consumer_context.handled[records.group, place] = record.offset + 1
-        if records.guarded:
-            consumer_context.breaker(records.group, place).count(dead=dead is not None)
-        if isinstance(told, ReceivedEvent):
-            age = (now - (told.produced_at or told.appended_at)).total_seconds()
+    for record, decoded, dead in finished:
+        partition = partition_of(record)
+        consumer_context.handled[records.group, partition] = record.offset + 1
+        if records.breaker_enabled:
+            consumer_context.breaker(records.group, partition).count(dead=dead is not None)
+        if isinstance(decoded, ReceivedEvent):
+            age = (now - (decoded.produced_at or decoded.appended_at)).total_seconds()
             consumer_context.metrics.event_age.labels(records.group, plain(record.topic)).observe(max(0.0, age))
 
 
 def dead_letter_record(records: Batch, dead_letter: DeadLetter) -> ProducerRecord:
-    """The record on its way to ``<topic>.<service>.dlq``: raw bytes, key and readable headers, with its origin."""
+    """The record for ``<topic>.<service>.dlq``: raw bytes, key and readable headers, with its origin."""
     record, consumer_context = dead_letter.record, records.consumer_context
     topic = record.topic
     service = records.group[len(consumer_context.publisher.kafka.prefix) :].split(".", 1)[0]
@@ -484,7 +490,7 @@ def dead_letter_record(records: Batch, dead_letter: DeadLetter) -> ProducerRecor
 
 
 def decode_or_error(record: Record, event: type[E]) -> ReceivedEvent[E] | DecodeError | None:
-    """The fact that a record tells, None for a tombstone, or why it tells none."""
+    """The event of a record, None for a tombstone, or the decode error."""
     if record.value is None:
         return None
     try:
@@ -494,7 +500,7 @@ def decode_or_error(record: Record, event: type[E]) -> ReceivedEvent[E] | Decode
 
 
 def pause_partition(consumer: AIOKafkaConsumer, partition: TopicPartition, seconds: float) -> None:
-    """Let a partition wait where it stands. Others are not disturbed."""
+    """Pause one partition at its position; the others continue."""
 
     def resume() -> None:
         if partition in consumer.assignment():

@@ -1,4 +1,4 @@
-"""The topics, as ``topics.yml`` describes them: made and kept in shape here, asked for when a service starts."""
+"""The topics that ``topics.yml`` describes: created by ``init``, checked when a service starts."""
 
 import asyncio
 import contextlib
@@ -24,8 +24,8 @@ log = logger(__name__)
 RETENTION_AFTER_LIFETIME = timedelta(hours=24)
 # How often brokers look for segments to delete (log.retention.check.interval.ms, default five minutes).
 RETENTION_CHECK = timedelta(minutes=5)
-# Ended, unfollow and erased-user marks guard against records that arrive late: they are kept longer than any record
-# can live, one that was dead-lettered on its last day and replayed on that of the dead-lettered topic included.
+# Markers of ended stories, unfollows and erased users guard against late records. They are kept longer than any record,
+# including one that is dead-lettered on its last day and replayed on the last day of the dead-letter topic.
 MARK_RETENTION = timedelta(days=30)
 SHORTEST_SEGMENT = timedelta(seconds=1)
 MAX_CREATE_ATTEMPTS = 5
@@ -52,11 +52,11 @@ class Topic:
 
     @property
     def max_record_age(self) -> timedelta:
-        """How long after it was appended a record is gone at the latest."""
+        """The longest time between a record's append and its deletion."""
         return self.retention + self.segment + RETENTION_CHECK
 
     def config(self, replication: int) -> dict[str, str]:
-        """The topic's configuration in Kafka's words."""
+        """The topic's configuration by Kafka's names."""
         milliseconds = {name: str(int(value.total_seconds() * 1000)) for name, value in self.durations().items()}
         return milliseconds | {
             "cleanup.policy": ",".join(self.cleanup),
@@ -75,7 +75,7 @@ class Topic:
 
 
 class Topics(Mapping[str, Topic]):
-    """All topics by name without prefix, the dead-lettered ones too."""
+    """All topics by name without prefix, dead-letter topics included."""
 
     def __init__(self, topics: Iterable[Topic]) -> None:
         self._by_name = {topic.name: topic for topic in topics}
@@ -85,14 +85,14 @@ class Topics(Mapping[str, Topic]):
         """The topics for stories of these lifetimes.
 
         Args:
-            lifetimes: what stories may live; the longest decides how long ``story-posted`` keeps records.
-            cap: an upper bound for every retention, for stacks that live minutes.
+            lifetimes: allowed lifetimes of stories; the longest decides how long ``story-posted`` keeps records.
+            cap: an upper bound of every retention, for short-lived stacks.
         """
         text = resources.files("stories_shared").joinpath("topics.yml").read_text(encoding="utf-8")
-        page = yaml.safe_load(text)
+        document = yaml.safe_load(text)
         made: list[Topic] = []
-        for name, own in page["topics"].items():
-            entry = page["defaults"] | own
+        for name, own in document["topics"].items():
+            entry = document["defaults"] | own
             retention = retention_of(entry["retention"], max(lifetimes), cap)
             topic = Topic(
                 name=name,
@@ -104,12 +104,12 @@ class Topics(Mapping[str, Topic]):
                 external_writers=entry.get("outsiders", False),
             )
             made.append(topic)
-            made.extend(dead_letter_topic(topic, reader, page["dead_letter"], cap) for reader in topic.readers)
+            made.extend(dead_letter_topic(topic, reader, document["dead_letter"], cap) for reader in topic.readers)
         return cls(made)
 
     @classmethod
     def for_settings(cls, settings: Settings) -> "Topics":
-        """The topics as the settings want them."""
+        """The topics for the settings."""
         return cls.of(settings.story_lifetimes, settings.topic_retention_max)
 
     def __getitem__(self, name: str) -> Topic:
@@ -122,18 +122,18 @@ class Topics(Mapping[str, Topic]):
         return len(self._by_name)
 
     def of_service(self, service: str) -> "Topics":
-        """What one service writes, reads or dead-letters to."""
+        """The topics that a service writes, reads or dead-letters to."""
         return Topics(topic for topic in self.values() if service in (*topic.writers, *topic.readers))
 
 
 def retention_of(text: str, longest: timedelta, cap: timedelta | None) -> timedelta:
-    """A retention as ``topics.yml`` writes it."""
+    """A retention in the notation of ``topics.yml``."""
     kept: timedelta = longest + RETENTION_AFTER_LIFETIME if text == "longest-lifetime+24h" else duration(text)
     return min(kept, cap) if cap else kept
 
 
 def dead_letter_topic(topic: Topic, reader: str, entry: Mapping[str, Any], cap: timedelta | None) -> Topic:
-    """The dead-letter topic of one reader, kept no longer than a compacted topic keeps content."""
+    """The dead-letter topic of one reader. Of a compacted topic it keeps records no longer than that topic does."""
     retention = retention_of(entry["retention"], timedelta(0), cap)
     return Topic(
         name=f"{topic.name}.{reader}.dlq",
@@ -147,14 +147,14 @@ def dead_letter_topic(topic: Topic, reader: str, entry: Mapping[str, Any], cap: 
 
 
 async def init_topics(settings: Settings, service: str) -> list[str]:
-    """Make a service's topics as its settings want them; with ``TOPICS=external`` nobody is asked and nothing made.
+    """Create a service's topics for its settings; with ``TOPICS=external`` do nothing.
 
     Returns:
-        The names, without prefix, of the topics it made.
+        The names, without prefix, of the created topics.
 
     Raises:
         Unavailable: no broker answers.
-        KafkaError: the brokers refuse.
+        KafkaError: the brokers reject the request.
     """
     if settings.topics == "external":
         return []
@@ -163,18 +163,18 @@ async def init_topics(settings: Settings, service: str) -> list[str]:
 
 
 async def ensure_topics(kafka: Kafka, topics: Topics, partitions: int, replication: int) -> list[str]:
-    """Make the topics that are missing and give those that are there their configuration. Safe to repeat.
+    """Create the missing topics and update the configuration of the others. Idempotent.
 
     Returns:
-        The names, without prefix, of the topics it made.
+        The names, without prefix, of the created topics.
 
     Raises:
         Unavailable: no broker answers.
-        KafkaError: the brokers refuse.
+        KafkaError: the brokers reject the request.
     """
     async with admin_of(kafka) as admin:
-        there = set(await admin.list_topics())
-        new = [topic for topic in topics.values() if kafka.topic(topic.name) not in there]
+        existing = set(await admin.list_topics())
+        new = [topic for topic in topics.values() if kafka.topic(topic.name) not in existing]
         made = await create_topics(admin, kafka, new, partitions, replication) if new else set()
         others = [topic for topic in topics.values() if kafka.topic(topic.name) not in made]
         if others:
@@ -190,14 +190,14 @@ async def ensure_topics(kafka: Kafka, topics: Topics, partitions: int, replicati
 async def create_topics(
     admin: AIOKafkaAdminClient, kafka: Kafka, topics: Sequence[Topic], partitions: int, replication: int
 ) -> set[str]:
-    """Create topics, wait until the brokers show them, and return the full names of those that were not there."""
-    wanted = [
+    """Create topics, wait until the brokers list them, and return the full names of the created ones."""
+    new_topics = [
         NewTopic(kafka.topic(topic.name), partitions, replication, topic_configs=topic.config(replication))
         for topic in topics
     ]
     made: set[str] = set()
     for attempt in range(1, MAX_CREATE_ATTEMPTS + 1):
-        response = await admin.create_topics(wanted)
+        response = await admin.create_topics(new_topics)
         errors = {row[0]: for_code(row[1]) for row in response.topic_errors}
         made |= {name for name, kind in errors.items() if kind.errno == 0}
         failed = [kind for kind in errors.values() if kind.errno and kind is not TopicAlreadyExistsError]
@@ -206,11 +206,11 @@ async def create_topics(
         if attempt == MAX_CREATE_ATTEMPTS or not any(kind.retriable for kind in failed):
             raise failed[0]("creating topics")
         await asyncio.sleep(0.5 * attempt)
-    names = {topic.name for topic in wanted}
+    names = {topic.name for topic in new_topics}
     deadline = time.monotonic() + METADATA_TIMEOUT_S
     while not names <= set(await admin.list_topics()):
         if time.monotonic() > deadline:
-            raise Unavailable(KAFKA, "the brokers do not show the topics they made")
+            raise Unavailable(KAFKA, "the brokers do not list the created topics")
         await asyncio.sleep(0.05)
     return made
 
@@ -222,8 +222,8 @@ async def missing_topics(kafka: Kafka, topics: Topics) -> list[str]:
         Unavailable: no broker answers.
     """
     async with admin_of(kafka) as admin:
-        there = set(await admin.list_topics())
-    return sorted(kafka.topic(name) for name in topics if kafka.topic(name) not in there)
+        existing = set(await admin.list_topics())
+    return sorted(kafka.topic(name) for name in topics if kafka.topic(name) not in existing)
 
 
 @contextlib.asynccontextmanager

@@ -1,7 +1,7 @@
-"""MongoDB behind one seam: PyMongo's asynchronous client or Motor, by setting.
+"""MongoDB through PyMongo's asynchronous client or Motor, by setting.
 
-Only what both drivers have in common is used by stores; the few calls in which they differ (sessions, aggregation,
-closing) are here. Times come back aware, UTC, in milliseconds.
+Stores use only what both drivers share; the calls that differ (sessions, aggregation, closing) are wrapped here. Times
+are returned aware, in UTC, with milliseconds.
 """
 
 import asyncio
@@ -41,17 +41,17 @@ else:
     Collection = Any
     Session = Any
 
-# HTTP must answer 503 within 3 s, so a server that does not answer is given up before.
+# HTTP must answer 503 within 3 s, so server selection times out before.
 SELECTION_TIMEOUT_MS = 2_000
 SOCKET_TIMEOUT_MS = 20_000
-# The drivers' own loop goes on for two minutes; whoever calls decides whether to wait that long.
+# The drivers' own retry loop takes two minutes; callers decide whether to retry longer.
 TRANSACTION_TIMEOUT_S = 2.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.005, 0.2
 NAMESPACE_EXISTS = 48
 
 
 def _client_class(driver: Driver) -> Any:
-    """The driver's client; Motor is loaded only where it is asked for, a twentieth of a service's start."""
+    """The driver's client class; Motor is imported only if it is used, since that takes a twentieth of the start-up."""
     if driver == "pymongo":
         return AsyncMongoClient
     from motor.motor_asyncio import AsyncIOMotorClient
@@ -63,7 +63,7 @@ def _client_class(driver: Driver) -> Any:
 def client_options(
     url: str, username: str | None, password: str | None, ca_bundle: str | None
 ) -> Iterator[dict[str, Any]]:
-    """What a client is given beside its URL; it reads the authorities while it is made."""
+    """Options of a client beside its URL; the CA file exists only while the client is created."""
     options: dict[str, Any] = {"username": username, "password": password} if username else {}
     if ca_bundle and over_tls(url):
         with ca_file(ca_bundle) as path:
@@ -73,19 +73,19 @@ def client_options(
 
 
 def over_tls(url: str) -> bool:
-    """Whether a URL asks for TLS, and leaves it to us whom to trust."""
-    asked = dict(parse_qsl(url.partition("?")[2].lower()))
-    return asked.get("tls", asked.get("ssl", str(url.startswith("mongodb+srv:")).lower())) == "true" and (
-        "tlscafile" not in asked
+    """Whether a URL enables TLS and names no CA file of its own."""
+    options = dict(parse_qsl(url.partition("?")[2].lower()))
+    return options.get("tls", options.get("ssl", str(url.startswith("mongodb+srv:")).lower())) == "true" and (
+        "tlscafile" not in options
     )
 
 
 async def _cond_wait_same_task(condition: Any, seconds: float | None) -> bool:
-    """Wait for a condition in the task that holds its lock; False when the time is over.
+    """Wait for a condition in the task that holds its lock; False on timeout.
 
-    PyMongo 4.20 waits by ``asyncio.wait_for``, which before Python 3.12 does so in a task of its own: a request that is
-    given up at the same moment lets go of a lock that this task has not taken back, and then the client is wedged for
-    good ("Lock is not acquired", seen within seconds of a dead server).
+    PyMongo 4.20 uses ``asyncio.wait_for``, which before Python 3.12 waits in another task. A request that is cancelled
+    at the same moment then releases a lock that this task has not taken back, and the client stops working for good
+    ("Lock is not acquired", seen within seconds of a dead server).
     """
     try:
         async with asyncio.timeout(seconds):
@@ -106,7 +106,7 @@ class Mongo:
         self.client = client
         self.now = now
         self.drop_superseded = False
-        """Whether `ensure_indexes` drops what an earlier release left, which no process needs any more."""
+        """Whether `ensure_indexes` drops superseded indexes of an earlier release."""
         self.database = client.get_database(
             database,
             codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
@@ -135,10 +135,10 @@ class Mongo:
             database: the service's own.
             driver: ``pymongo`` or ``motor``.
             now: the clock that is compared with the server's.
-            listeners: hear of every command.
-            username: the user, where the URL names none.
-            password: the user's, as it is.
-            ca_bundle: a PEM file of authorities beside the system's, where the URL asks for TLS.
+            listeners: called for every command.
+            username: the user, if the URL names none.
+            password: the user's password, not encoded.
+            ca_bundle: a PEM file of authorities beside the system's, if the URL enables TLS.
         """
         with client_options(url, username, password, ca_bundle) as options:
             client = _client_class(driver)(
@@ -181,11 +181,11 @@ class Mongo:
         if closing is not None:
             await closing
 
-    async def transaction(self, verb: Callable[[Session], Awaitable[T]]) -> T:
-        """Run a verb in a transaction (snapshot reads, majority writes) and return what it returns.
+    async def transaction(self, callback: Callable[[Session], Awaitable[T]]) -> T:
+        """Run a callback in a transaction (snapshot reads, majority writes) and return its result.
 
-        It is run again where the server says that another try may succeed, so it must build its own state anew each
-        time; every call inside takes ``session=``. After two seconds of that the last error is raised.
+        The callback is retried after transient errors: it must build its state anew each time. Every call in it takes
+        ``session=``. After two seconds of retries the last error is raised.
         """
         started = self.client.start_session()
         session: Any = await started if hasattr(started, "__await__") else started
@@ -193,15 +193,15 @@ class Mongo:
         async with session:
             while True:
                 try:
-                    return await self._attempt(session, verb, until)
+                    return await self._attempt(session, callback, until)
                 except PyMongoError as error:
                     if not error.has_error_label("TransientTransactionError") or time.monotonic() > until:
                         raise
                 await asyncio.sleep(pause * random.random())  # noqa: S311
                 pause = min(pause * 1.5, LAST_PAUSE_S)
 
-    async def _attempt(self, session: Any, verb: Callable[[Session], Awaitable[T]], until: float) -> T:
-        """One try; a commit whose outcome is unknown is asked for again, which is safe."""
+    async def _attempt(self, session: Any, callback: Callable[[Session], Awaitable[T]], until: float) -> T:
+        """One attempt; a commit with an unknown result is retried, which is safe."""
         begun = session.start_transaction(
             read_concern=ReadConcern("snapshot"),
             write_concern=WriteConcern(w="majority", j=True),
@@ -210,7 +210,7 @@ class Mongo:
         if hasattr(begun, "__await__"):
             await begun
         try:
-            result = await verb(session)
+            result = await callback(session)
         except BaseException:
             if session.in_transaction:
                 await session.abort_transaction()
@@ -235,9 +235,9 @@ class Mongo:
         return found
 
     async def ensure(self, name: str, *indexes: IndexModel, **options: Any) -> None:
-        """Make a collection with its options (``clusteredIndex``, …) and indexes where they are not there yet.
+        """Create a collection with its options (``clusteredIndex``, …) and the missing indexes.
 
-        An index whose definition is another than an earlier release's is built beside that (see ``indexes``).
+        An index whose definition has changed since an earlier release is built beside the old one (see ``indexes``).
         """
         try:
             await self.database.create_collection(name, **options)
@@ -249,7 +249,7 @@ class Mongo:
         await ensure_indexes(self.database, name, indexes, settle=self.drop_superseded)
 
     async def ping(self) -> None:
-        """Ask the primary for a sign of life."""
+        """Ping the primary."""
         await self.client.admin.command("ping")
 
     async def skew_seconds(self) -> float:
@@ -264,20 +264,20 @@ class Mongo:
         return (middle - theirs).total_seconds()
 
 
-# A query that takes longer than this holds up nobody any more.
-HELD_UP_S = 0.02
+# New ids wait no longer than this for a query in progress.
+MAX_BATCH_WAIT_S = 0.02
 
 
 class DataLoader:
-    """Point reads by ``_id`` that many requests share: about ten times the throughput of a ``find_one`` each.
+    """Point reads by ``_id``, batched over concurrent requests: about ten times the throughput of a ``find_one`` each.
 
-    What is asked for in one turn of the event loop goes into one ``$in``. While a query is under way the next ones are
-    collected, so that the more is asked for, the fewer queries there are for it.
+    Ids requested in one iteration of the event loop share one ``$in``. While a query runs, further ids are collected,
+    so the number of queries does not grow with the load.
 
     Args:
-        collection: where to look.
+        collection: the collection to read.
         projection: which fields, as ``find`` takes it.
-        at_most: ids per query, so that one answer stays bounded.
+        at_most: ids per query, so that one result stays bounded.
     """
 
     def __init__(
@@ -286,13 +286,13 @@ class DataLoader:
         self.collection = collection
         self.projection = projection
         self.at_most = at_most
-        self._wanted: set[Any] = set()
+        self._requested: set[Any] = set()
         self._waiting: list[asyncio.Future[dict[Any, Document]]] = []
-        self._asking: asyncio.Handle | None = None
+        self._scheduled: asyncio.Handle | None = None
         self._queries: set[asyncio.Task[None]] = set()
 
     async def get(self, document_id: Any) -> Document | None:
-        """The document, or None where there is none. Callers share it: do not change it."""
+        """The document or None. Callers share it: do not change it."""
         return (await self._found((document_id,))).get(document_id)
 
     async def get_many(self, document_ids: Iterable[Any]) -> dict[Any, Document]:
@@ -304,39 +304,43 @@ class DataLoader:
         return {document_id: found[document_id] for document_id in wanted if document_id in found}
 
     def _found(self, document_ids: Iterable[Any]) -> asyncio.Future[dict[Any, Document]]:
-        """The documents of everyone who shares a query with this caller."""
+        """The documents of all callers that share a query with this one."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[dict[Any, Document]] = loop.create_future()
         if not self._waiting:
-            self._asking = loop.call_later(HELD_UP_S, self._ask) if self._queries else loop.call_soon(self._ask)
-        self._wanted.update(document_ids)
+            self._scheduled = (
+                loop.call_later(MAX_BATCH_WAIT_S, self._start_query)
+                if self._queries
+                else loop.call_soon(self._start_query)
+            )
+        self._requested.update(document_ids)
         self._waiting.append(answer)
         return answer
 
-    def _ask(self) -> None:
+    def _start_query(self) -> None:
         if not self._waiting:
             return
-        if self._asking is not None:
-            self._asking.cancel()
-        task = asyncio.create_task(self._query(list(self._wanted), self._waiting))
-        self._wanted, self._waiting, self._asking = set(), [], None
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+        task = asyncio.create_task(self._query(list(self._requested), self._waiting))
+        self._requested, self._waiting, self._scheduled = set(), [], None
         self._queries.add(task)
-        task.add_done_callback(self._asked)
+        task.add_done_callback(self._query_done)
 
-    def _asked(self, task: asyncio.Task[None]) -> None:
+    def _query_done(self, task: asyncio.Task[None]) -> None:
         self._queries.discard(task)
         if not self._queries:
-            self._ask()
+            self._start_query()
 
-    async def _query(self, wanted: Sequence[Any], waiting: Sequence[asyncio.Future[dict[Any, Document]]]) -> None:
-        shares = [wanted[start : start + self.at_most] for start in range(0, len(wanted), self.at_most)]
+    async def _query(self, ids: Sequence[Any], waiting: Sequence[asyncio.Future[dict[Any, Document]]]) -> None:
+        shares = [ids[start : start + self.at_most] for start in range(0, len(ids), self.at_most)]
         try:
             found = await asyncio.gather(*map(self._find, shares)) if shares[1:] else [await self._find(shares[0])]
-        except Exception as error:  # noqa: BLE001  (it is handed to everyone who waits)
+        except Exception as error:  # noqa: BLE001  (it is passed to every caller)
             for answer in waiting:
                 if not answer.done():
                     answer.set_exception(error)
-                    answer.exception()  # told: asyncio would log it where nobody waits any more
+                    answer.exception()  # marks it as retrieved: asyncio would log it if the caller was cancelled
             return
         documents = {document["_id"]: document for share in found for document in share}
         for answer in waiting:

@@ -1,7 +1,7 @@
-"""Claims of idempotency keys: asked twice, done once.
+"""Claims of idempotency keys, so that a repeated request has one effect.
 
-A key belongs to (user, method, path, key) for 24 hours. It is claimed together with the new resource's id and a lease:
-whoever dies while working leaves a claim that the next try takes over, with the same id, so that nothing is made twice.
+A key belongs to (user, method, path, key) for 24 hours. It is claimed together with the new resource's id and a lease.
+If a request dies, the next one takes its claim over under the same id, so that nothing is created twice.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ INDEXES = (
     IndexModel([("at", ASCENDING)], name="kept", expireAfterSeconds=int(RETENTION.total_seconds())),
     IndexModel([("user_id", ASCENDING)], name="user"),
 )
-"""For ``Mongo.ensure(name, *INDEXES)``; the second finds what an erased user left."""
+"""For ``Mongo.ensure(name, *INDEXES)``; the second finds the claims of an erased user."""
 
 
 class KeyReused(Exception):
@@ -29,12 +29,12 @@ class KeyReused(Exception):
 
 
 class KeyRunning(Exception):
-    """The first request with this key is still at work."""
+    """The first request with this key is still in progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyRequest:
-    """What makes a request the same as an earlier one."""
+    """The identity of a request."""
 
     method: str
     path: str
@@ -44,7 +44,7 @@ class IdempotencyRequest:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Do it now, under this id. ``taken_over``: an earlier try may have got somewhere, under the same id."""
+    """Create the resource under this id. ``taken_over``: an earlier request may have created it, under the same id."""
 
     resource_id: str
     claim: str
@@ -54,41 +54,41 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """It was done: answer with ``status`` and what is true now of this resource."""
+    """The request has succeeded before: answer with ``status`` and the resource's current state."""
 
     resource_id: str
     status: int
 
 
 class IdempotencyStore:
-    """Claims of one service, in a collection of its own (``pymongo`` or ``motor``)."""
+    """The claims of one service, in a collection of their own (``pymongo`` or ``motor``)."""
 
     def __init__(self, collection: Any, now: Clock) -> None:
         self.collection = collection
         self.now = now
 
-    async def claim_once(self, user_id: str, asked: IdempotencyRequest, resource_id: str) -> Claimed | Replay:
-        """Claims a key for a new resource's id. Settle, release or give up what is New.
+    async def claim_once(self, user_id: str, request: IdempotencyRequest, resource_id: str) -> Claimed | Replay:
+        """Claim a key for a new resource's id. Complete, release or give up what is ``Claimed``.
 
         Raises:
-            KeyRunning: another request with it is at work, for 30 s at most.
+            KeyRunning: another request with it is in progress, for 30 s at most.
             KeyReused: it came with another body.
         """
-        now = truncate_to_ms(self.now())  # as MongoDB gives times back, so that leases compare
-        name = hashlib.sha256("\n".join((user_id, asked.method, asked.path, asked.key)).encode()).hexdigest()
-        fresh = {"_id": name, "user_id": user_id, "body": asked.body_hash, "resource_id": resource_id, "at": now}
+        now = truncate_to_ms(self.now())  # the precision of MongoDB, so that leases compare equal
+        name = hashlib.sha256("\n".join((user_id, request.method, request.path, request.key)).encode()).hexdigest()
+        fresh = {"_id": name, "user_id": user_id, "body": request.body_hash, "resource_id": resource_id, "at": now}
         lease = {"lease": now + LEASE, "status": None}
         try:
             await self.collection.insert_one(fresh | lease)
         except DuplicateKeyError:
-            return await self.found(name, asked.body_hash, fresh | lease, now)
+            return await self._existing(name, request.body_hash, fresh | lease, now)
         return Claimed(resource_id, name, now + LEASE)
 
-    async def found(self, name: str, body_hash: str, fresh: dict[str, Any], now: datetime) -> Claimed | Replay:
-        """What an earlier claim means for this request."""
+    async def _existing(self, name: str, body_hash: str, fresh: dict[str, Any], now: datetime) -> Claimed | Replay:
+        """The outcome of an earlier claim for this request."""
         claimed = await self.collection.find_one({"_id": name})
         if claimed is None or claimed["at"] <= now - RETENTION:  # the TTL index is up to a minute late
-            return await self.replaced(name, claimed, fresh)
+            return await self._replace_expired(name, claimed, fresh)
         if claimed["body"] != body_hash:
             raise KeyReused
         if claimed["status"] is not None:
@@ -102,8 +102,8 @@ class IdempotencyStore:
             raise KeyRunning
         return Claimed(claimed["resource_id"], name, fresh["lease"], taken_over=True)
 
-    async def replaced(self, name: str, claimed: dict[str, Any] | None, fresh: dict[str, Any]) -> Claimed:
-        """A claim whose day is over gives way to a fresh one."""
+    async def _replace_expired(self, name: str, claimed: dict[str, Any] | None, fresh: dict[str, Any]) -> Claimed:
+        """Replace an expired claim."""
         if claimed is not None:
             await self.collection.delete_one({"_id": name, "at": claimed["at"]})
         try:
@@ -112,19 +112,19 @@ class IdempotencyStore:
             raise KeyRunning from error
         return Claimed(fresh["resource_id"], name, fresh["lease"])
 
-    async def settle(self, new: Claimed, status: int = 201) -> None:
-        """It is done: from now on the key answers with the resource."""
+    async def complete(self, new: Claimed, status: int = 201) -> None:
+        """The resource is created: from now on the key replays it."""
         await self.collection.update_one({"_id": new.claim, "lease": new.lease}, {"$set": {"status": status}})
 
     async def release(self, new: Claimed) -> None:
-        """Nothing was made: the key is free again, for another body too."""
+        """Nothing was created: free the key, for another body too."""
         await self.collection.delete_one({"_id": new.claim, "lease": new.lease, "status": None})
 
     async def give_up(self, new: Claimed) -> None:
-        """It may have been made or not: the next try with this body takes the claim over, under the same id."""
+        """The outcome is unknown: the next request with this body takes the claim over, under the same id."""
         over = {"$set": {"lease": truncate_to_ms(self.now())}}
         await self.collection.update_one({"_id": new.claim, "lease": new.lease, "status": None}, over)
 
     async def forget_user(self, user_id: str) -> None:
-        """Part of erasing an account."""
+        """Delete the claims of an erased user."""
         await self.collection.delete_many({"user_id": user_id})

@@ -1,9 +1,8 @@
-"""Indexes of this release beside those of the one before.
+"""Indexes of this release beside those of the previous one.
 
-Two releases run side by side during a rollout, on one database. An index whose definition changed is therefore built
-under another name (``ends``, then ``ends.2``), and the earlier one stays as long as old processes may need it: until
-``init --settle``, the last step of a rollout. A changed time to live is changed in place. Nothing here makes a start
-fail because an index looks different from what is wanted.
+During a rollout two releases run on one database. So an index with a changed definition is built under another
+name (``ends``, then ``ends.2``), and the old one stays until ``init --settle``, the last step of a rollout. A changed
+TTL is changed in place. No start fails because an existing index differs.
 """
 
 import re
@@ -20,29 +19,29 @@ Collection = Any
 
 log = logger(__name__)
 
-TTL_NEVER = 2**31 - 1  # seconds; a time to live cannot be taken off an index, but it can be put off for 68 years
+TTL_NEVER = 2**31 - 1  # seconds: a TTL cannot be removed from an index, but it can be set to 68 years
 INDEX_NOT_FOUND, OPTIONS_CONFLICT, KEY_SPECS_CONFLICT = 27, 85, 86
-MAX_ATTEMPTS = 5  # against another process that makes the same indexes at the same moment
+MAX_ATTEMPTS = 5  # against another process that creates the same indexes concurrently
 MAX_BUILD_WAITS = 1_000  # for a build that outlasts the socket: each wait joins it again
 IGNORED_OPTIONS = frozenset({"name", "v", "ns", "background", "expireAfterSeconds"})
 NUMBERED = re.compile(r"(?P<base>.+?)(?:\.(?P<number>[2-9]|[1-9][0-9]+))?\Z")
 
 
 class IndexWithoutName(ValueError):
-    """An index goes by the name that MongoDB makes of its keys, so a changed one could not be told from another."""
+    """An index has no explicit name, so a changed definition could not be recognised."""
 
 
 async def ensure_indexes(database: Any, name: str, wanted: Iterable[IndexModel], *, settle: bool = False) -> None:
-    """Make the indexes of a collection that are not there yet.
+    """Create the missing indexes of a collection.
 
     Args:
         database: asynchronous, of either driver.
         name: the collection, which exists.
-        wanted: each with a name of its own.
-        settle: drop what an earlier release left under the same names, once its successors are built.
+        wanted: each with an explicit name.
+        settle: drop superseded indexes of an earlier release once their successors are built.
 
     Raises:
-        Unnamed: an index has no name of its own.
+        IndexWithoutName: an index has no explicit name.
     """
     models = [model.document for model in wanted]
     for model in models:
@@ -54,32 +53,32 @@ async def ensure_indexes(database: Any, name: str, wanted: Iterable[IndexModel],
         if settle:
             await _drop(database[name], left)
         else:
-            log.info("an index of an earlier release is still there", collection=name, index=left)
+            log.info("index_superseded", collection=name, index=left)
 
 
-def superseded(there: Iterable[Definition], wanted: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The names of indexes that others of the same base name stand for now, all of which are there."""
-    there, wanted = list(there), list(wanted)
-    met = [
-        next((each["name"] for each in there if same(each, model) and ttl(each) == ttl(model)), None)
+def superseded(existing: Iterable[Definition], wanted: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The names of existing indexes that are replaced by existing ones of the same base name."""
+    existing, wanted = list(existing), list(wanted)
+    matched = [
+        next((index["name"] for index in existing if same(index, model) and ttl(index) == ttl(model)), None)
         for model in wanted
     ]
-    bases = {base_name(model["name"]) for model, name in zip(wanted, met, strict=True) if name is not None}
-    return [each["name"] for each in there if each["name"] not in met and base_name(each["name"]) in bases]
+    bases = {base_name(model["name"]) for model, name in zip(wanted, matched, strict=True) if name is not None}
+    return [index["name"] for index in existing if index["name"] not in matched and base_name(index["name"]) in bases]
 
 
 def base_name(name: str) -> str:
-    """An index's name without the number that tells its definitions apart."""
+    """An index's name without the number of its definition."""
     return str(NUMBERED.fullmatch(name)["base"])  # type: ignore[index]  # it matches every name
 
 
 def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two definitions are one, whatever their names and times to live."""
+    """Whether two definitions are equal, apart from their names and TTLs."""
     return _comparable(one) == _comparable(other)
 
 
 def ttl(definition: Mapping[str, Any]) -> int | None:
-    """Its time to live in seconds; one that was put off counts as none."""
+    """The TTL in seconds; None without one, and for ``TTL_NEVER``."""
     seconds = definition.get("expireAfterSeconds")
     return None if seconds is None or seconds >= TTL_NEVER else int(seconds)
 
@@ -90,10 +89,10 @@ def _comparable(definition: Mapping[str, Any]) -> Definition:
 
 
 async def _list_indexes(database: Any, name: str) -> list[Definition]:
-    # Times in a filter come back aware, as they are wanted: an index would else never be known again.
+    # Times in a filter must come back aware, or the index would never compare equal.
     listing = {"listIndexes": name, "cursor": {"batchSize": 1_000}}
     answer = await database.command(listing, codec_options=database.codec_options)
-    return [dict(each) for each in answer["cursor"]["firstBatch"]]
+    return [dict(index) for index in answer["cursor"]["firstBatch"]]
 
 
 async def _ensure_one(database: Any, name: str, model: Mapping[str, Any]) -> None:
@@ -105,21 +104,21 @@ async def _ensure_one(database: Any, name: str, model: Mapping[str, Any]) -> Non
             if error.code not in {OPTIONS_CONFLICT, KEY_SPECS_CONFLICT}:
                 raise
             if not tries_left:
-                log.error("an index is not as wanted", collection=name, index=model["name"], reason=str(error)[:500])
+                log.error("index_conflict", collection=name, index=model["name"], reason=str(error)[:500])
 
 
 async def _try_one(database: Any, name: str, model: Mapping[str, Any]) -> None:
-    there = await _list_indexes(database, name)
-    alike = [each for each in there if same(each, model)]
-    if any(ttl(each) == ttl(model) for each in alike):
+    existing = await _list_indexes(database, name)
+    alike = [index for index in existing if same(index, model)]
+    if any(ttl(index) == ttl(model) for index in alike):
         return
     if alike:
         seconds = TTL_NEVER if ttl(model) is None else ttl(model)
         change = {"name": alike[0]["name"], "expireAfterSeconds": seconds}
         await database.command({"collMod": name, "index": change})
-        log.info("an index has another time to live now", collection=name, index=change["name"], seconds=seconds)
+        log.info("index_ttl_changed", collection=name, index=change["name"], seconds=seconds)
         return
-    await _build(database[name], _next_free_name(model["name"], {each["name"] for each in there}), model)
+    await _build(database[name], _next_free_name(model["name"], {index["name"] for index in existing}), model)
 
 
 def _next_free_name(name: str, taken: set[str]) -> str:
@@ -131,7 +130,7 @@ def _next_free_name(name: str, taken: set[str]) -> str:
 
 
 async def _build(collection: Collection, name: str, model: Mapping[str, Any]) -> None:
-    """Build an index, however long that takes: asking again for one that is being built waits for it."""
+    """Build an index, however long it takes: repeating the command for an index in progress waits for it."""
     options = {option: value for option, value in model.items() if option not in {"key", "name"}}
     for waits_left in reversed(range(MAX_BUILD_WAITS)):
         try:
@@ -140,7 +139,7 @@ async def _build(collection: Collection, name: str, model: Mapping[str, Any]) ->
         except NetworkTimeout:
             if not waits_left:
                 raise
-            log.info("an index is still being built", collection=collection.name, index=name)
+            log.info("index_build_waiting", collection=collection.name, index=name)
 
 
 async def _drop(collection: Collection, name: str) -> None:
@@ -149,4 +148,4 @@ async def _drop(collection: Collection, name: str) -> None:
     except OperationFailure as error:
         if error.code != INDEX_NOT_FOUND:  # another process was faster
             raise
-    log.info("an index of an earlier release is dropped", collection=collection.name, index=name)
+    log.info("index_dropped", collection=collection.name, index=name)

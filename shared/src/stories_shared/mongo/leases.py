@@ -1,7 +1,7 @@
-"""Leases in MongoDB: work that one replica does for all, for as long as it lives.
+"""Leases in MongoDB: work that one replica does for all.
 
-A lease is renewed by the iteration that uses it, so an iteration must be bounded well below `LEASE_FOR`. A replica that
-dies loses its leases when they run out; no other mechanism takes them away.
+A lease is renewed by the iteration that uses it, so an iteration must be bounded well below `LEASE_FOR`. The leases of
+a dead replica expire; nothing else takes them away.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 COLLECTION = "leases"
 LEASE_FOR = timedelta(seconds=15)
-"""How long a dead replica's work rests. Clocks of ready replicas are at most two seconds away from MongoDB's."""
+"""How long a dead replica's work pauses. Clocks of ready replicas are at most two seconds away from MongoDB's."""
 
 
 class Leases:

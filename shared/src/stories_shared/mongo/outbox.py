@@ -1,16 +1,14 @@
-"""The outbox is a mark in the document, not a queue.
+"""The transactional outbox: a pending marker in the document itself, and a relay that publishes it.
 
-State and the duty to say it are one write: ``{"$set": {…, "pending": mark(revision, now)}}``. One loop, woken in
-process and by a sweep, says what the document says *now* and clears the mark on condition that the revision still
-stands; where it does not, the newer state is said next. A relay that was frozen in between can thus say old news, but
-never leave it as the last word.
+State and marker are one write: ``{"$set": {…, "pending": pending_mark(revision, now)}}``. The relay, woken in process
+and by polling, publishes the document's current event and clears the marker on condition that the revision is
+unchanged; otherwise it publishes the newer state next. So a relay that was frozen may publish an outdated event, but
+the newest state always follows.
 
-A document whose event cannot be made, or is refused by Kafka for good, stays marked with the time of its next try. It
-is then tried alone, with a producer of its own, so that it delays nobody else; a new mark takes that time away.
+If an event cannot be built, or Kafka rejects it permanently, the marker stays with the time of its next retry. It is
+retried alone, with its own producer, so that it delays no other document. A new marker removes the retry time.
 """
 
-import asyncio
-import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
@@ -25,29 +23,30 @@ from stories_shared.kafka.publisher import ATTEMPTS, Publisher, RecordsRefused
 from stories_shared.mongo.client import Collection, Document, Mongo
 from stories_shared.runtime.log_throttle import LogThrottle
 from stories_shared.runtime.logging import logger
+from stories_shared.runtime.wakeup import Wakeup
 
 log = logger(__name__)
 
-FIELD = "pending"
+PENDING_FIELD = "pending"
 BATCH = 500
 POLL_S = 0.5
 RETRIES = 20
 FIRST_RETRY, LAST_RETRY = timedelta(seconds=1), timedelta(minutes=5)
-MARKED = {f"{FIELD}.since": {"$exists": True}}
-FRESH = MARKED | {f"{FIELD}.retry_at": None}
+PENDING = {f"{PENDING_FIELD}.since": {"$exists": True}}
+NOT_RETRIED = PENDING | {f"{PENDING_FIELD}.retry_at": None}
 
 EventsOf = Callable[[Document], Sequence[OutgoingEvent] | Awaitable[Sequence[OutgoingEvent]]]
 
 
 def pending_mark(n: int, now: datetime) -> dict[str, Any]:
-    """The value of a document's ``pending`` field: ``n`` grows with every change of what there is to say."""
+    """The value of a document's ``pending`` field; ``n`` grows with every change that is to be published."""
     return {"n": n, "since": now}
 
 
 def outbox_index() -> IndexModel:
-    """The index that finds pending documents, and holds nothing else: those to be tried again apart from the fresh."""
-    keys = [(f"{FIELD}.retry_at", 1), (f"{FIELD}.since", 1)]
-    return IndexModel(keys, name="pending", partialFilterExpression=MARKED)
+    """The partial index of pending documents; those waiting for a retry sort apart from the others."""
+    keys = [(f"{PENDING_FIELD}.retry_at", 1), (f"{PENDING_FIELD}.since", 1)]
+    return IndexModel(keys, name="pending", partialFilterExpression=PENDING)
 
 
 class Outbox:
@@ -55,45 +54,47 @@ class Outbox:
 
     Args:
         name: for logs and metrics.
-        collection: whose documents carry marks.
-        facts: what a document says now; no facts clear the mark in silence. It may be asynchronous.
-        publisher: says it.
-        now: the clock that waiting is measured with.
+        collection: the documents with pending markers.
+        events_of: returns the current events of a document; without events the marker is just cleared. May be async.
+        publisher: publishes them.
+        now: the clock for waiting times.
     """
 
-    def __init__(self, name: str, collection: Collection, facts: EventsOf, publisher: Publisher, now: Clock) -> None:
+    def __init__(
+        self, name: str, collection: Collection, events_of: EventsOf, publisher: Publisher, now: Clock
+    ) -> None:
         self.name = name
         self.collection = collection
-        self.facts = facts
+        self.events_of = events_of
         self.publisher = publisher
         self.now = now
-        self.turns = 0
-        self._woken = asyncio.Event()
-        self._bursts = LogThrottle()
+        self.iterations = 0
+        self._wakeup = Wakeup()
+        self._throttle = LogThrottle()
 
     @classmethod
     async def ensure(cls, mongo: Mongo, collection: str) -> None:
-        """Make the index that the relay reads by."""
+        """Create the index that the relay reads by."""
         await mongo.ensure(collection, outbox_index())
 
     def wake(self) -> None:
-        """Tell the loop that there is something to say."""
-        self._woken.set()
+        """Wake the relay: there is a pending document."""
+        self._wakeup.set()
 
     async def publish_now(self, document_id: Any) -> None:
-        """Say one document's mark, if it has one, and return when Kafka has acknowledged it.
+        """Publish one document's pending event, if any, and return when Kafka has acknowledged it.
 
-        Whoever gives up waiting leaves the mark, and the loop goes on trying.
+        After a timeout or cancellation the marker stays, and the relay retries.
 
         Raises:
             Unavailable: Kafka does not acknowledge it in time.
-            RecordsRefused: nor will it ever.
+            RecordsRefused: Kafka rejects it permanently.
         """
-        waiting = {"_id": document_id, FIELD: {"$exists": True}}
+        waiting = {"_id": document_id, PENDING_FIELD: {"$exists": True}}
         failed: list[tuple[Document, Exception]] = []
         try:
             while not failed and (document := await self.collection.find_one(waiting)) is not None:
-                failed = await self._say([document], self.publisher)
+                failed = await self._publish([document], self.publisher)
         except BaseException:
             self.wake()
             raise
@@ -101,93 +102,98 @@ class Outbox:
             raise failed[0][1]
 
     async def run(self) -> None:
-        """Say marks for ever: at once when woken, by a sweep at the latest."""
+        """Publish pending events for ever: at once when woken, otherwise every ``POLL_S``."""
         while True:
-            said = await self.turn()
-            self.turns += 1
-            if said < BATCH:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_S):
-                        await self._woken.wait()
-                self._woken.clear()
+            published = await self.run_once()
+            self.iterations += 1
+            if published < BATCH:
+                await self._wakeup.wait(POLL_S)
 
-    async def turn(self) -> int:
-        """Say at most one batch of fresh marks, oldest first, and return how many documents it held.
+    async def run_once(self) -> int:
+        """Publish at most one batch of pending events, oldest first, and return how many documents it held.
 
-        Before, a few of those whose time to be tried again has come.
+        Then retry a few postponed documents that are due.
         """
-        due = {f"{FIELD}.retry_at": {"$lte": self.now()}}
-        failed_before = await self.collection.find(
-            MARKED | due, sort=[(f"{FIELD}.retry_at", 1)], limit=RETRIES
+        due = {f"{PENDING_FIELD}.retry_at": {"$lte": self.now()}}
+        retries = await self.collection.find(
+            PENDING | due, sort=[(f"{PENDING_FIELD}.retry_at", 1)], limit=RETRIES
         ).to_list(None)
-        documents = await self.collection.find(FRESH, sort=[(f"{FIELD}.since", 1)], limit=BATCH).to_list(None)
+        documents = await self.collection.find(NOT_RETRIED, sort=[(f"{PENDING_FIELD}.since", 1)], limit=BATCH).to_list(
+            None
+        )
         if documents:
-            await self._say(documents, self.publisher)
-        if failed_before:
-            await self._try_again(failed_before)
+            await self._publish(documents, self.publisher)
+        if retries:
+            await self._retry(retries)
         return len(documents)
 
     async def pending(self) -> tuple[int, float]:
-        """How many documents wait to be said, counted to 10,000, and how long the oldest has waited, in seconds."""
-        tried = MARKED | {f"{FIELD}.retry_at": {"$type": "date"}}
-        count = await self.collection.count_documents(FRESH, limit=10_000)
-        count += await self.collection.count_documents(tried, limit=10_000)
-        oldest = await self.collection.find(FRESH, {FIELD: 1}, sort=[(f"{FIELD}.since", 1)], limit=1).to_list(None)
-        oldest += await self.collection.find(tried, {FIELD: 1}, limit=BATCH).to_list(None)
+        """The number of pending documents, counted up to 10,000, and the age of the oldest in seconds."""
+        postponed = PENDING | {f"{PENDING_FIELD}.retry_at": {"$type": "date"}}
+        count = await self.collection.count_documents(NOT_RETRIED, limit=10_000)
+        count += await self.collection.count_documents(postponed, limit=10_000)
+        oldest = await self.collection.find(
+            NOT_RETRIED, {PENDING_FIELD: 1}, sort=[(f"{PENDING_FIELD}.since", 1)], limit=1
+        ).to_list(None)
+        oldest += await self.collection.find(postponed, {PENDING_FIELD: 1}, limit=BATCH).to_list(None)
         now = self.now()
-        waited = max(((now - document[FIELD]["since"]).total_seconds() for document in oldest), default=0.0)
+        waited = max(((now - document[PENDING_FIELD]["since"]).total_seconds() for document in oldest), default=0.0)
         return min(count, 10_000), max(0.0, waited)
 
-    async def _try_again(self, documents: Sequence[Document]) -> None:
-        """Say each alone, with one try of a producer that nobody shares."""
-        publisher = self.publisher.apart()
+    async def _retry(self, documents: Sequence[Document]) -> None:
+        """Publish each document alone, with one attempt of a separate producer."""
+        publisher = self.publisher.with_own_producer()
         try:
             for document in documents:
-                await self._say([document], publisher, attempts=1)
+                await self._publish([document], publisher, attempts=1)
         finally:
             await publisher.stop()
 
-    async def _say(
+    async def _publish(
         self, documents: Sequence[Document], publisher: Publisher, attempts: int = ATTEMPTS
     ) -> list[tuple[Document, Exception]]:
-        """Say what these documents say and clear their marks; those that failed for good are put off and returned."""
+        """Publish the documents' events and clear their markers; postpone and return those that failed permanently."""
         failed: dict[int, Exception] = {}
         owners: dict[int, int] = {}
         messages = []
-        for place, document in enumerate(documents):
+        for index, document in enumerate(documents):
             try:
-                facts = self.facts(document)
-                made = [publisher.message(saying) for saying in (await facts if inspect.isawaitable(facts) else facts)]
+                events = self.events_of(document)
+                made = [
+                    publisher.record_of(event) for event in (await events if inspect.isawaitable(events) else events)
+                ]
             except Exception as error:
                 if failed_dependency(error) is not None:
                     raise
-                failed[place] = error
+                failed[index] = error
             else:
-                owners |= {id(message): place for message in made}
+                owners |= {id(message): index for message in made}
                 messages += made
         if messages:
             try:
                 await publisher.send(messages, attempts)
             except RecordsRefused as error:
                 failed |= {owners[id(message)]: error for message in error.messages}
-        marks = [self._cleared(document) for place, document in enumerate(documents) if place not in failed]
-        marks += [self._put_off(documents[place], error) for place, error in failed.items()]
-        await self.collection.bulk_write(marks, ordered=False)
-        return [(documents[place], error) for place, error in failed.items()]
+        updates = [self._clear(document) for index, document in enumerate(documents) if index not in failed]
+        updates += [self._postpone(documents[index], error) for index, error in failed.items()]
+        await self.collection.bulk_write(updates, ordered=False)
+        return [(documents[index], error) for index, error in failed.items()]
 
-    def _cleared(self, document: Document) -> UpdateOne:
-        return UpdateOne(_same(document), {"$unset": {FIELD: ""}})
+    def _clear(self, document: Document) -> UpdateOne:
+        return UpdateOne(_unchanged(document), {"$unset": {PENDING_FIELD: ""}})
 
-    def _put_off(self, document: Document, error: Exception) -> UpdateOne:
-        """The time of the next try, twice as far ahead as the one before, up to five minutes."""
-        tries = document[FIELD].get("tries", 0)
-        times = self._bursts.due(type(error).__name__)
+    def _postpone(self, document: Document, error: Exception) -> UpdateOne:
+        """Set the time of the next retry, with exponential backoff up to five minutes."""
+        tries = document[PENDING_FIELD].get("tries", 0)
+        times = self._throttle.should_log(type(error).__name__)
         if times is not None:
             log.error("event_refused", outbox=self.name, document=str(document["_id"]), times=times, exc_info=error)
         retry_at = self.now() + min(FIRST_RETRY * 2 ** min(tries, 20), LAST_RETRY)
-        return UpdateOne(_same(document), {"$set": {f"{FIELD}.retry_at": retry_at, f"{FIELD}.tries": tries + 1}})
+        return UpdateOne(
+            _unchanged(document), {"$set": {f"{PENDING_FIELD}.retry_at": retry_at, f"{PENDING_FIELD}.tries": tries + 1}}
+        )
 
 
-def _same(document: Document) -> Document:
-    """The document as long as it says what it said."""
-    return {"_id": document["_id"], f"{FIELD}.n": document[FIELD]["n"]}
+def _unchanged(document: Document) -> Document:
+    """A filter for the document while its marker is unchanged."""
+    return {"_id": document["_id"], f"{PENDING_FIELD}.n": document[PENDING_FIELD]["n"]}

@@ -1,4 +1,4 @@
-"""The command line of every service: `python -m stories_<service>` serves, `… init` makes what is its own first."""
+"""The command line of every service: `python -m stories_<service>` serves, `… init` creates its own resources."""
 
 import asyncio
 import sys
@@ -18,7 +18,7 @@ USAGE = 2
 
 
 class Init(Protocol[S_contra]):
-    """Makes topics, collections and indexes; ``settle`` drops the indexes that an earlier release left."""
+    """Creates topics, collections and indexes; ``settle`` drops the superseded indexes of an earlier release."""
 
     def __call__(self, settings: S_contra, /, *, settle: bool = False) -> Awaitable[None]: ...
 
@@ -31,30 +31,32 @@ def run(
     check: Callable[[S], Awaitable[None]] | None = None,
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """Do what the arguments say; the exit status.
+    """Run the command that the arguments name; return the exit status.
 
     Args:
         service: its name.
         kind: the class of its settings.
-        build: makes the application.
-        init: makes what is the service's own.
-        check: looks at the world before serving.
-        arguments: of the process, unless given. A ``ValueError`` of ``init`` or ``check`` ends it with that one line.
+        build: builds the application.
+        init: creates the service's own resources.
+        check: validates the environment before serving.
+        arguments: default: those of the process.
+
+    A ``ValueError`` of ``init`` or ``check`` is printed as one line, with exit status 1.
     """
-    asked = list(sys.argv[1:] if arguments is None else arguments)
-    if asked not in ([], [INIT], [INIT, SETTLE]):
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given not in ([], [INIT], [INIT, SETTLE]):
         print(f"usage: python -m stories_{service} [{INIT} [{SETTLE}]]", file=sys.stderr)  # noqa: T201
         return USAGE
     settings = load(kind)
     configure(service, settings.log_level)
-    before = init(settings, settle=SETTLE in asked) if asked else check(settings) if check else None
+    before = init(settings, settle=SETTLE in given) if given else check(settings) if check else None
     if before is not None:
         try:
             asyncio.run(_awaited(before))
         except ValueError as error:
             print(str(error), file=sys.stderr)  # noqa: T201
             return 1
-    if not asked:
+    if not given:
         serve(lambda: build(settings), settings)
     return 0
 

@@ -1,7 +1,7 @@
-"""A process does nothing that time decides before it knows that its clock is right, and steps aside while it is not.
+"""Pauses all background work and consumers while this clock differs from MongoDB's by more than two seconds.
 
-Its loops would end stories before their time, take over work that others hold by lease, and date what they say. So they
-and its consumers run only by a clock that agrees with MongoDB's: other members of its groups go on without it.
+With a wrong clock, tasks would expire stories early, take over leases that other replicas hold, and publish events with
+wrong times. The other members of the consumer groups take over the partitions.
 """
 
 import asyncio
@@ -13,41 +13,41 @@ from stories_shared.runtime.logging import logger
 
 log = logger(__name__)
 
-CHECK_S = 0.1
+CHECK_INTERVAL_S = 0.1
 
 
 class ClockGuard:
-    """Starts the work once the clock is known to be right, and stops it whenever it is off.
+    """Starts the work once the clock is known to be right, and stops it while it is off.
 
     Args:
-        health: knows the clock.
-        work: loops that run by it.
-        leave: stops whatever else does.
+        health: measures the clock skew.
+        work: the tasks that depend on the clock.
+        leave_groups: leaves the consumer groups.
     """
 
-    def __init__(self, health: Health, work: TaskSupervisor, leave: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, health: Health, work: TaskSupervisor, leave_groups: Callable[[], Awaitable[None]]) -> None:
         self.health = health
         self.work = work
-        self.leave = leave
-        self.working = False
+        self.leave_groups = leave_groups
+        self.running = False
 
     async def run(self) -> None:
-        """Watch the clock for ever."""
+        """Check the clock for ever."""
         while True:
-            if self.working and self.health.clock_is_off:
-                self.working = False
-                log.error("stepping_aside", skew_s=self.health.skew_s)
+            if self.running and self.health.clock_is_off:
+                self.running = False
+                log.error("work_paused", skew_s=self.health.skew_s)
                 await self.stop()
-            elif not self.working and self.health.clock_is_right:
+            elif not self.running and self.health.clock_is_right:
                 self.work.start()
-                self.working = True
-            await asyncio.sleep(CHECK_S)
+                self.running = True
+            await asyncio.sleep(CHECK_INTERVAL_S)
 
     async def stop(self) -> None:
-        """Leave the groups, then end the loops."""
-        await self.leave()
+        """Leave the groups, then stop the tasks."""
+        await self.leave_groups()
         await self.work.stop()
 
     def stalled(self) -> list[str]:
-        """Loops of the work that show no life; none while it stands aside."""
-        return self.work.stalled() if self.working else []
+        """The names of stalled tasks; none while the work is paused."""
+        return self.work.stalled() if self.running else []

@@ -1,16 +1,16 @@
-"""How often Python looks for cycles: rarely, in processes that hold very many objects and make few cycles.
+"""Thresholds of Python's cyclic garbage collector, for processes with very many objects and few cycles.
 
-With the defaults, every 700 new objects start a look and every 70,000 may start one through all that is held. Counting
-views spent half of its processor time on that; a live index of a million entries makes each look longer still.
+By default, 700 new objects start a collection and 70,000 may start a full one. Counting views spent half of its CPU
+time there, and a live index of a million entries makes each full collection longer.
 """
 
 import gc
 
-NEW_OBJECTS, YOUNG_LOOKS, OLD_LOOKS = 50_000, 20, 50
+THRESHOLDS = (50_000, 20, 50)
 
 
-def look_rarely() -> None:
-    """Leave out what start-up has made, and look after more objects than one batch or request makes."""
+def tune_garbage_collection() -> None:
+    """Freeze the objects made at start-up, and collect only after more objects than a batch or request makes."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(NEW_OBJECTS, YOUNG_LOOKS, OLD_LOOKS)
+    gc.set_threshold(*THRESHOLDS)

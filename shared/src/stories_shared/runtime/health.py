@@ -1,4 +1,4 @@
-"""What a process may say of itself: that it lives (its loops turn), and that it is ready (what it needs is there)."""
+"""Readiness and degradation of this process, from periodic checks."""
 
 import asyncio
 import time
@@ -10,43 +10,43 @@ from stories_shared.mongo.client import Mongo
 from stories_shared.runtime.metrics import CommonMetrics
 
 Check = Callable[[], bool | str | None]
-"""A condition of readiness: true or None where it holds, a text or false where it does not."""
+"""A health check: true or None if it passes, a reason or false if it fails."""
 
-CHECK_EVERY = timedelta(seconds=1)
+CHECK_INTERVAL = timedelta(seconds=1)
 MAX_SKEW_S = 2.0
-ANSWER_WITHIN_S = 2.5
-# A look that is older than this says nothing about now: the process was frozen.
+TIMEOUT_S = 2.5
+# An older check means that the process was frozen.
 CHECK_VALID_S = 5.0
 
 
 class Health:
-    """Readiness as of the last look, once a second, so that asking costs nothing."""
+    """Readiness as of the last check, once a second, so that a probe costs nothing."""
 
     def __init__(self, mongo: Mongo, metrics: CommonMetrics) -> None:
         self.mongo = mongo
         self.metrics = metrics
-        self.gates: dict[str, Check] = {}
-        self.notes: dict[str, Check] = {}
-        self.mongo_problem: str | None = "not asked yet"
+        self.readiness_checks: dict[str, Check] = {}
+        self.degraded_checks: dict[str, Check] = {}
+        self.mongo_problem: str | None = "not checked yet"
         self.skew_s = 0.0
         self.clock_is_known = False
-        self.looked_at = float("-inf")
+        self.checked_at = float("-inf")
 
     def readiness_check(self, name: str, ready: Check) -> None:
-        """Add a condition."""
-        self.gates[name] = ready
+        """Add a check; the process is not ready while it fails."""
+        self.readiness_checks[name] = ready
 
     def degraded_check(self, name: str, well: Check) -> None:
-        """Add something that is told of beside readiness: most is served without it."""
-        self.notes[name] = well
+        """Add a check that is reported, but does not make the process unready."""
+        self.degraded_checks[name] = well
 
-    async def look(self) -> None:
-        """Ask MongoDB for its time, which is also a sign of its life."""
+    async def check(self) -> None:
+        """Measure the clock skew against MongoDB, which also checks that MongoDB answers."""
         began = time.monotonic()
         try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
+            async with asyncio.timeout(TIMEOUT_S):
                 skew = await self.mongo.skew_seconds()
-            # A slow answer says little about the clocks; only what is certain counts.
+            # A slow answer makes the measured skew uncertain; a skew within the round trip does not count.
             uncertain = time.monotonic() - began
             self.skew_s = skew if abs(skew) > uncertain else 0.0
             self.clock_is_known = True
@@ -55,45 +55,45 @@ class Health:
             self.mongo_problem = "no answer in time"
         except Exception as error:  # noqa: BLE001  (any reason not to answer is one)
             self.mongo_problem = (failed_dependency(error) and type(error).__name__) or str(error)[:200]
-        self.looked_at = time.monotonic()
+        self.checked_at = time.monotonic()
         self.metrics.clock_skew.set(self.skew_s)
-        self.metrics.ready.set(0 if self.problems() else 1)
+        self.metrics.ready.set(0 if self.failing() else 1)
 
     @property
     def clock_is_off(self) -> bool:
-        """Whether this clock disagrees with MongoDB's, so that nothing about time may be answered."""
+        """Whether this clock differs from MongoDB's by more than ``MAX_SKEW_S``."""
         return abs(self.skew_s) > MAX_SKEW_S
 
     @property
     def clock_is_right(self) -> bool:
-        """Whether it is known to agree. Before MongoDB has answered once, nobody knows."""
+        """Whether it is known to agree; false until MongoDB has answered once."""
         return self.clock_is_known and not self.clock_is_off
 
-    def problems(self) -> dict[str, str]:
-        """Why the process is not ready, by condition; empty when it is."""
+    def failing(self) -> dict[str, str]:
+        """The failing readiness checks with their reasons; empty if the process is ready."""
         found: dict[str, str] = {}
-        if time.monotonic() - self.looked_at > CHECK_VALID_S:
-            found["look"] = "not looked for a while"
+        if time.monotonic() - self.checked_at > CHECK_VALID_S:
+            found["look"] = "no check for a while"
         if self.mongo_problem:
             found["mongodb"] = self.mongo_problem
         if self.clock_is_off:
             found["clock"] = f"{self.skew_s:+.1f} s off MongoDB's"
-        return found | failing(self.gates)
+        return found | failing_checks(self.readiness_checks)
 
-    def impaired(self) -> dict[str, str]:
-        """What the process does without, though it is ready."""
-        return failing(self.notes)
+    def degraded(self) -> dict[str, str]:
+        """The failing checks that do not make the process unready, with their reasons."""
+        return failing_checks(self.degraded_checks)
 
     def failing_names(self) -> list[str]:
-        """The names of everything that is not as it should be."""
-        return sorted({*self.problems(), *self.impaired()})
+        """The names of all failing checks."""
+        return sorted({*self.failing(), *self.degraded()})
 
 
-def failing(gates: Mapping[str, Check]) -> dict[str, str]:
-    """Which conditions do not hold, and why."""
-    found = {name: ready() for name, ready in gates.items()}
+def failing_checks(checks: Mapping[str, Check]) -> dict[str, str]:
+    """The failing checks with their reasons."""
+    results = {name: check() for name, check in checks.items()}
     return {
-        name: said if isinstance(said, str) else "not ready"
-        for name, said in found.items()
-        if said is False or isinstance(said, str)
+        name: result if isinstance(result, str) else "not ready"
+        for name, result in results.items()
+        if result is False or isinstance(result, str)
     }

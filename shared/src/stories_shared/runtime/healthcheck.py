@@ -1,7 +1,7 @@
-"""`python -m stories_shared.runtime.healthcheck /readyz`: exit status 0 if the service here answers 200, else 1
+"""`python -m stories_shared.runtime.healthcheck /readyz`: exit status 0 if the local service answers 200, else 1.
 
-For a container's health check: the image has no other HTTP client. It imports nothing but the standard library, since
-it runs every few seconds.
+For a container's health check: the image has no other HTTP client. It imports only the standard library, since it runs
+every few seconds.
 """
 
 import os
@@ -9,14 +9,14 @@ import sys
 import urllib.error
 import urllib.request
 
-WITHIN_S = 3.0
+TIMEOUT_S = 3.0
 
 
 def probe(path: str, port: int) -> int | None:
-    """What the process on this port of loopback answers with; None where nobody does within three seconds."""
+    """The HTTP status of the process on this port of localhost; None without an answer within three seconds."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(f"http://127.0.0.1:{port}{path}", timeout=WITHIN_S) as answer:
+        with direct.open(f"http://127.0.0.1:{port}{path}", timeout=TIMEOUT_S) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         error.close()

@@ -32,24 +32,24 @@ TRACEBACKS = structlog.processors.ExceptionRenderer(
 
 
 def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace the values of fields that may carry a right with a mark."""
+    """Redact the values of fields that may hold a credential."""
     for field in HIDDEN_FIELDS & event.keys():
         event[field] = "[hidden]"
     return event
 
 
-class OncePerBurst(logging.Filter):
-    """Lets one of a client library's complaints through in ten seconds, with how many there were since."""
+class ThrottleFilter(logging.Filter):
+    """Throttles the log records of client libraries to one of a kind in ten seconds, with the count."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.bursts = LogThrottle()
+        self.throttle = LogThrottle()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Ours pass; theirs are known by the text before its arguments are filled in."""
+        """Records of other loggers pass; a kind is the logger and the unformatted message."""
         if not record.name.startswith(CHATTY):
             return True
-        times = self.bursts.due((record.name, record.msg))
+        times = self.throttle.should_log((record.name, record.msg))
         record.times = times
         return times is not None
 
@@ -80,7 +80,7 @@ def configure(service: str, level: str = "INFO") -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    handler.addFilter(OncePerBurst())
+    handler.addFilter(ThrottleFilter())
     for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     logging.getLogger("uvicorn.access").disabled = True

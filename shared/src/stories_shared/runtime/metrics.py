@@ -35,7 +35,7 @@ class MetricsRegistry:
     def histogram(
         self, name: str, sentence: str, labels: Sequence[str] = (), buckets: Sequence[float] = BUCKETS_1MIN
     ) -> Histogram:
-        """A distribution; in seconds, buckets from 1 ms to 60 s, unless told otherwise."""
+        """A distribution; by default in seconds, with buckets from 1 ms to 60 s."""
         return Histogram(name, sentence, labels, namespace=PREFIX, registry=self.registry, buckets=buckets)
 
     def page(self) -> bytes:
@@ -50,7 +50,7 @@ class CommonMetrics:
         self.build_info = registry.gauge(
             "build_info", "Which version of the service runs here; always 1.", ["version", "revision"]
         )
-        self.ready = registry.gauge("ready", "1 while this process takes traffic; 0 says look at /readyz.")
+        self.ready = registry.gauge("ready", "1 while this process takes traffic; if 0, see /readyz.")
         self.http_requests = registry.counter("http_requests", "Requests answered.", ["method", "route", "status"])
         self.http_duration = registry.histogram(
             "http_request_duration_seconds", "How long requests took to answer.", ["method", "route"]
@@ -68,14 +68,14 @@ class CommonMetrics:
             ["group", "topic"],
         )
         self.event_age = registry.histogram(
-            "event_age_seconds", "From an event being said to its being handled.", ["group", "topic"], BUCKETS_1H
+            "event_age_seconds", "From an event's publication to its handling.", ["group", "topic"], BUCKETS_1H
         )
         self.consumer_waiting = registry.gauge(
             "consumer_waiting", "1 while a consumer waits for a dependency to come back.", ["group", "dependency"]
         )
         self.dead_lettered = registry.counter(
             "dead_lettered",
-            "Records moved to a dead-lettered topic; any is worth a look.",
+            "Records moved to a dead-letter topic; inspect each of them.",
             ["group", "topic", "reason"],
         )
         self.dependency_duration = registry.histogram(
@@ -86,15 +86,13 @@ class CommonMetrics:
         self.loop_delay = registry.histogram(
             "event_loop_delay_seconds", "How late the event loop runs; much means CPU-bound work or a frozen process."
         )
-        self.rate_limited = registry.counter(
-            "rate_limited", "Requests refused because a user asked too often.", ["limit"]
-        )
-        self.outbox_pending = registry.gauge("outbox_pending", "Documents whose event is not said yet.")
+        self.rate_limited = registry.counter("rate_limited", "Requests rejected by a rate limit.", ["limit"])
+        self.outbox_pending = registry.gauge("outbox_pending", "Documents whose event is not published yet.")
         self.outbox_oldest = registry.gauge(
             "outbox_oldest_seconds", "How long the oldest pending event has waited; growing means Kafka refuses us."
         )
         self.clock_skew = registry.gauge(
-            "clock_skew_seconds", "This clock minus MongoDB's; past 2 s the service steps aside."
+            "clock_skew_seconds", "This clock minus MongoDB's; past 2 s the service stops consuming and answers 503."
         )
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -119,7 +117,7 @@ class CommonMetrics:
 def preinitialize(metric: Counter | Gauge | Histogram, labels: Iterable[str | tuple[str, ...]]) -> None:
     """Begin the series of these label values at zero.
 
-    One that begins with its first event hides that event from every rate, and nobody can tell "none" from "unknown".
+    A series that begins with its first event hides that event from every rate.
     """
     for values in labels:
         metric.labels(*((values,) if isinstance(values, str) else values))

@@ -1,4 +1,4 @@
-"""What stands around an application: requests are counted and named in logs, none is answered by a wrong clock."""
+"""ASGI middleware: request metrics, request ids in logs, and 503 while the clock is off."""
 
 import re
 import time
@@ -20,7 +20,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")  # contract
 
 
 class RequestMetricsMiddleware:
-    """ASGI middleware, outermost: counts and times every request by its route's template, never by its path."""
+    """ASGI middleware, outermost: counts and times every request by its route template, never by its path."""
 
     def __init__(self, app: ASGIApp, metrics: CommonMetrics) -> None:
         self.app = app
@@ -49,22 +49,22 @@ class RequestMetricsMiddleware:
 
 
 class RequestIdMiddleware:
-    """ASGI middleware: every log line of a request carries the id that the gateway took from the client or made."""
+    """ASGI middleware: binds the ``X-Request-Id`` that the gateway sent to every log line of the request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = Headers(scope=scope).get("x-request-id", "") if scope["type"] == "http" else ""
-        if REQUEST_ID.fullmatch(given):
-            with bound_contextvars(request_id=given):
+        request_id = Headers(scope=scope).get("x-request-id", "") if scope["type"] == "http" else ""
+        if REQUEST_ID.fullmatch(request_id):
+            with bound_contextvars(request_id=request_id):
                 await self.app(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
 
 class ClockSkewMiddleware:
-    """ASGI middleware: while the clock is off MongoDB's, nothing under ``/v1`` is answered."""
+    """ASGI middleware: answers 503 under ``/v1`` while this clock differs too much from MongoDB's."""
 
     def __init__(self, app: ASGIApp, health: Health) -> None:
         self.app = app
@@ -72,8 +72,8 @@ class ClockSkewMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/v1/") and self.health.clock_is_off:
-            refusal = unavailable("this replica's clock is off", after=CLOCK_RETRY_S).response()
-            await refusal(scope, receive, send)
+            response = unavailable("this replica's clock is off", after=CLOCK_RETRY_S).response()
+            await response(scope, receive, send)
             return
         await self.app(scope, receive, send)
 

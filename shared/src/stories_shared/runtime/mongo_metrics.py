@@ -1,4 +1,4 @@
-"""Times MongoDB's commands."""
+"""Metrics of MongoDB commands."""
 
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
@@ -9,13 +9,13 @@ QUIET_COMMANDS = frozenset({"hello", "ping", "endSessions", "isMaster"})
 
 
 class MongoCommandMetrics(CommandListener):
-    """Times MongoDB's commands for the metrics."""
+    """Measures the duration of MongoDB commands."""
 
     def __init__(self, metrics: CommonMetrics) -> None:
         self.metrics = metrics
 
     def started(self, event: CommandStartedEvent) -> None:
-        """Nothing yet."""
+        """Nothing: a command is counted when it ends."""
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
         """Count a success."""

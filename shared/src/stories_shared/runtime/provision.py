@@ -1,4 +1,4 @@
-"""What `init` of every service has in common: its collections, its indexes and its topics."""
+"""The part of `init` that every service shares: its collections, indexes and topics."""
 
 from collections.abc import Awaitable, Callable
 
@@ -10,13 +10,13 @@ from stories_shared.runtime.settings import Settings
 async def provision(
     service: str, settings: Settings, ensure: Callable[[Mongo], Awaitable[None]], *, settle: bool = False
 ) -> None:
-    """Make what a service needs in MongoDB and Kafka where it is not there yet; what is there stays.
+    """Create what a service needs in MongoDB and Kafka and does not exist yet. Idempotent.
 
     Args:
         service: its name.
         settings: its settings.
-        ensure: makes its collections and indexes.
-        settle: drop the indexes that an earlier release left.
+        ensure: creates its collections and indexes.
+        settle: drop the superseded indexes of an earlier release.
     """
     mongo = Mongo.of(settings)
     mongo.drop_superseded = settle

@@ -11,37 +11,37 @@ import uvicorn
 from fastapi import FastAPI
 
 from stories_shared.auth import jwks
-from stories_shared.runtime.garbage_collection import look_rarely
+from stories_shared.runtime.garbage_collection import tune_garbage_collection
 from stories_shared.runtime.service import ServiceRuntime
 from stories_shared.runtime.settings import Settings
 
-# Open requests get this long, and consumers about as long beside them; loops and connections have the rest of ten.
-REQUESTS_S = 4
+# Open requests and consumers get this long to finish; background tasks and connections get the rest of ten seconds.
+REQUEST_DRAIN_S = 4
 STARTUP_FAILED = 3
-# Instead of 700, 10, 10: a request makes hundreds of objects, hardly any in cycles, and a fifth of its time went there.
-GARBAGE_LOOKED_FOR = (20_000, 20, 20)
+# Instead of 700, 10, 10: a request makes hundreds of objects, few in cycles; collections took a fifth of its time.
+GC_THRESHOLDS = (20_000, 20, 20)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, ending with 0 when it did what it was told: stop."""
+    """uvicorn's server, with exit status 0 after a requested stop."""
 
     runtime: ServiceRuntime | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal asks for the stop, which is bounded from now on."""
+        """Start the deadline of the shutdown at the signal."""
         if self.runtime:
-            self.runtime.watchdog.stopping()
+            self.runtime.watchdog.begin_shutdown()
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no more requests and answer the open ones; consumers stop at the same time."""
+        """Accept no more requests and finish the open ones, while the consumers stop."""
         if self.runtime:
             self.runtime.begin_shutdown()
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Do not raise a signal again that was obeyed: the process would end as if killed by it."""
+        """Do not raise a handled signal again: the process would end as if killed by it."""
         with super().capture_signals():
             yield
             self._captured_signals.clear()
@@ -51,11 +51,11 @@ def serve(build: Callable[[], FastAPI], settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; open requests get a few seconds to finish.
 
     Args:
-        build: makes the application, inside the event loop's process.
+        build: builds the application, inside the event loop's process.
         settings: host, port and ``AUTH_JWKS``.
 
-    Ends the process with status 0 after SIGTERM or SIGINT, with 2 and one line where the key file holds no key, with 3
-    where the application does not start, with 70 where it hangs (see ``watchdog``).
+    Exit status: 0 after SIGTERM or SIGINT, 2 with one line if the key file holds no key, 3 if the application does not
+    start, 70 if it stalls (see ``watchdog``).
     """
     try:
         jwks.check(settings.auth_jwks)
@@ -67,10 +67,10 @@ def serve(build: Callable[[], FastAPI], settings: Settings) -> None:
         app = build()
         server.runtime = app.state.runtime
         server.runtime.watchdog.arm()
-        look_rarely()
+        tune_garbage_collection()
         return app
 
-    gc.set_threshold(*GARBAGE_LOOKED_FOR)
+    gc.set_threshold(*GC_THRESHOLDS)
     config = uvicorn.Config(
         build_watched,
         factory=True,
@@ -83,7 +83,7 @@ def serve(build: Callable[[], FastAPI], settings: Settings) -> None:
         server_header=False,
         date_header=True,
         proxy_headers=False,
-        timeout_graceful_shutdown=REQUESTS_S,
+        timeout_graceful_shutdown=REQUEST_DRAIN_S,
         timeout_keep_alive=75,
     )
     server = Server(config)

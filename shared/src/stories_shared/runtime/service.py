@@ -1,4 +1,4 @@
-"""One process: connections, consumers, loops, health and the application that holds them together."""
+"""The runtime of a service process: connections, consumers, background tasks, health checks and the application."""
 
 import asyncio
 import contextlib
@@ -45,26 +45,26 @@ from stories_shared.timeouts import wait_at_most
 
 log = logger(__name__)
 
-# While the broker is away every group asks for it this often; at the default of 100 ms they fill the processor.
+# Retry interval of every group while the broker is down; the default of 100 ms uses all of the CPU.
 RETRY_MS = 300
-CONNECT_AGAIN_S, CONNECT_WITHIN_S = 1.0, 60.0
-# Of the ten seconds that a stop may take: running batches while open requests are answered, then leaving the groups;
-# then what the publisher holds, then each connection.
+CONNECT_RETRY_S, CONNECT_TIMEOUT_S = 1.0, 60.0
+# Deadlines within the ten seconds of a shutdown: batches in progress (beside open requests), then leaving the groups;
+# then the publisher's buffer, then each connection.
 DRAIN_S, LEAVE_S = 3.5, 1.0
 FLUSH_S, CLOSE_S = 1.0, 0.5
-# How soon a partition that was added is found: what is written to it waits for so long.
+# How soon an added partition is discovered.
 NEW_PARTITIONS_MS = 2_000
 LOOP_CHECK_EVERY = timedelta(milliseconds=250)
 
 
 class ServiceRuntime:
-    """What a service's ``build_app`` puts its own parts on.
+    """The runtime to which a service's ``build_app`` adds its own parts.
 
     Args:
-        service: its name: the publisher's source, the groups' first word.
+        service: its name: the publisher's source and the first part of consumer groups.
         settings: read from the environment by the caller.
-        registry: where the service has put its own metrics.
-        now: the clock of everything.
+        registry: holds the service's own metrics.
+        now: the clock.
     """
 
     def __init__(self, service: str, settings: Settings, registry: MetricsRegistry, now: Clock = system_now) -> None:
@@ -99,63 +99,63 @@ class ServiceRuntime:
             now,
         )
         self.tickets = Tickets(settings.ticket_secrets)
-        self.loops, self.work = TaskSupervisor(), TaskSupervisor()
+        self.system_tasks, self.guarded_tasks = TaskSupervisor(), TaskSupervisor()
         self.health = health.Health(self.mongo, self.metrics)
-        self.aside = ClockGuard(self.health, self.work, self._leave)
-        self.watch = consumer_monitor.ConsumerMonitor(self.kafka, self.consumer_context, self.metrics, now)
+        self.clock_guard = ClockGuard(self.health, self.guarded_tasks, self._leave_groups)
+        self.consumer_monitor = consumer_monitor.ConsumerMonitor(self.kafka, self.consumer_context, self.metrics, now)
         self.watchdog = Watchdog()
         self.outboxes: list[Outbox] = []
         self.connected = False
         self.kafka_problem: str | None = "not connected yet"
-        self._leaving: asyncio.Task[None] | None = None
-        self._at_stop: list[Callable[[], None]] = []
-        self._closers: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._shutdown_task: asyncio.Task[None] | None = None
+        self._stop_callbacks: list[Callable[[], None]] = []
+        self._close_callbacks: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
     def background_task(
-        self, name: str, run: Callable[[], Awaitable[object]], turns: Callable[[], int] | None = None
+        self, name: str, run: Callable[[], Awaitable[object]], iterations: Callable[[], int] | None = None
     ) -> None:
-        """A loop that runs for ever by itself; restarted with backoff when it fails.
+        """Add a task that loops for ever; it is restarted with backoff when it fails.
 
         Args:
             name: for logs.
             run: the loop.
-            turns: how many turns it has taken; a loop that takes none for two minutes hangs.
+            iterations: how many iterations it has finished; a task without one for two minutes is stalled.
         """
-        self.work.background_task(name, run, turns)
+        self.guarded_tasks.background_task(name, run, iterations)
 
-    def periodic(self, name: str, every: timedelta, turn: Callable[[], Awaitable[object]]) -> None:
-        """A bounded turn that is called again and again; one that returns True has more to do."""
-        self.work.periodic(name, every, turn)
+    def periodic(self, name: str, every: timedelta, iteration: Callable[[], Awaitable[object]]) -> None:
+        """Add a bounded iteration that runs periodically; one that returns True runs again at once."""
+        self.guarded_tasks.periodic(name, every, iteration)
 
     def readiness_check(self, name: str, ready: health.Check) -> None:
-        """A further condition of readiness."""
+        """Add a readiness check."""
         self.health.readiness_check(name, ready)
 
     def degraded_check(self, name: str, well: health.Check) -> None:
-        """A dependency without which most is served: readiness names it and stays."""
+        """Add a check of a dependency that most requests do not need: reported by a replica that stays ready."""
         self.health.degraded_check(name, well)
 
     def outbox(self, outbox: Outbox) -> None:
-        """Run a relay and measure it."""
+        """Run the relay of an outbox and measure its backlog."""
         self.outboxes.append(outbox)
-        self.work.background_task(f"relay-{outbox.name}", outbox.run, lambda: outbox.turns)
+        self.guarded_tasks.background_task(f"relay-{outbox.name}", outbox.run, lambda: outbox.iterations)
 
     def tail(self, tail: LogTail) -> None:
-        """Run a log reader, measure its lag, and be unready until it has caught up."""
-        self.watch.tails.append(tail)
-        self.work.background_task(f"tail-{tail.name}", tail.run, lambda: tail.turns)
+        """Run a log tail, measure its lag, and be unready until it has caught up."""
+        self.consumer_monitor.tails.append(tail)
+        self.guarded_tasks.background_task(f"tail-{tail.name}", tail.run, lambda: tail.iterations)
         self.readiness_check(tail.name, lambda: None if tail.ready else "still loading")
 
     def on_stop(self, begin: Callable[[], None]) -> None:
-        """Something to be told that the process stops, while open requests are still answered: do not keep them."""
-        self._at_stop.append(begin)
+        """Add a callback for the start of the shutdown, while open requests are still answered. It must not block."""
+        self._stop_callbacks.append(begin)
 
     def on_close(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Something to be closed at the very end."""
-        self._closers.append(close)
+        """Add something to close at the end of the shutdown."""
+        self._close_callbacks.append(close)
 
     def observe(self, dependency: str) -> Callable[[str, float, str], None]:
-        """A hook that counts calls of a dependency: operation, seconds, outcome."""
+        """A callback that measures calls of a dependency: operation, seconds, outcome."""
         return self._observe(dependency)
 
     def app(self, title: str, *routers: APIRouter | KafkaRouter, **state: Any) -> FastAPI:
@@ -184,7 +184,7 @@ class ServiceRuntime:
                 self.broker.include_router(router, prefix=self.kafka.prefix)
             else:
                 app.include_router(router)
-        stack = app.build_middleware_stack  # what goes the short way passes by FastAPI's own middleware too
+        stack = app.build_middleware_stack  # raw routes bypass FastAPI's own middleware too
         app.build_middleware_stack = lambda: RawRouteMiddleware(stack(), app.routes, self.metrics, self.health)  # type: ignore[method-assign]
         for subscriber in self.subscribers:
             _, topic = subscriber.group_id.split(".", 1)
@@ -195,7 +195,7 @@ class ServiceRuntime:
         for path, answer in (("/livez", self._livez), ("/readyz", self._readyz), ("/metrics", self._metrics)):
             app.add_route(path, answer, methods=["GET"], include_in_schema=False)
         self.metrics.build_info.labels(version_of(self.service), self.settings.revision).set(1)
-        self._watch_itself()
+        self._add_runtime_tasks()
         return app
 
     @property
@@ -204,43 +204,43 @@ class ServiceRuntime:
         return list(self.broker.subscribers)
 
     def begin_shutdown(self) -> asyncio.Task[None]:
-        """Begin nothing new, and leave the groups while open requests are still answered; the end of the leaving."""
-        if self._leaving is None:
+        """Leave the groups while open requests are still answered. Returns the task that leaves them."""
+        if self._shutdown_task is None:
             self.consumer_context.stopping.set()
             self.readiness_check("stopping", lambda: "stopping")
-            for begin in self._at_stop:
+            for begin in self._stop_callbacks:
                 begin()
-            self._leaving = asyncio.create_task(self._stop_consumers(), name="leaving")
-        return self._leaving
+            self._shutdown_task = asyncio.create_task(self._stop_consumers(), name="shutdown")
+        return self._shutdown_task
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        self.loops.start()
+        self.system_tasks.start()
         try:
             yield
         finally:
             await self.begin_shutdown()
-            await asyncio.gather(self.work.stop(), self.loops.stop())
+            await asyncio.gather(self.guarded_tasks.stop(), self.system_tasks.stop())
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
                 await wait_at_most(FLUSH_S, self.publisher.stop())
-            for close in (*self._closers, self.mongo.close):
+            for close in (*self._close_callbacks, self.mongo.close):
                 with contextlib.suppress(TimeoutError):
                     await wait_at_most(CLOSE_S, close())
-            handled = {f"{group}/{place.partition}": at for (group, place), at in self.consumer_context.handled.items()}
+            handled = {f"{group}/{tp.partition}": at for (group, tp), at in self.consumer_context.handled.items()}
             log.info("stopped", handled=handled)
 
-    def _watch_itself(self) -> None:
+    def _add_runtime_tasks(self) -> None:
         self.readiness_check("kafka", lambda: self.kafka_problem)
         self.readiness_check("dead-lettering", lambda: ", ".join(self.consumer_context.broken) or None)
         self.background_task("connect", self._connect)
-        self.loops.background_task("aside", self.aside.run)
-        self.loops.periodic("health", health.CHECK_EVERY, self.health.look)
-        self.loops.periodic("consumers", consumer_monitor.CHECK_EVERY, self._look_at_kafka)
-        self.loops.periodic("outboxes", timedelta(seconds=2), self._measure_outboxes)
-        self.loops.background_task("event-loop", self._measure_loop)
+        self.system_tasks.background_task("clock-guard", self.clock_guard.run)
+        self.system_tasks.periodic("health", health.CHECK_INTERVAL, self.health.check)
+        self.system_tasks.periodic("consumers", consumer_monitor.CHECK_INTERVAL, self._check_consumers)
+        self.system_tasks.periodic("outboxes", timedelta(seconds=2), self._measure_outboxes)
+        self.system_tasks.background_task("event-loop", self._measure_event_loop)
 
     async def _connect(self) -> None:
-        """Connect to Kafka as soon as it and every topic is there, however long that takes."""
+        """Retry until Kafka answers and every topic exists, then start the publisher and the consumers."""
         topics = Topics.for_settings(self.settings).of_service(self.service)
         while not self.connected and not self.consumer_context.stopping.is_set():
             try:
@@ -249,20 +249,20 @@ class ServiceRuntime:
                     self.kafka_problem = "missing topics: " + ", ".join(missing[:10])
                 else:
                     await self.publisher.start()
-                    await wait_at_most(CONNECT_WITHIN_S, self._start_consumers())
+                    await wait_at_most(CONNECT_TIMEOUT_S, self._start_consumers())
                     self.connected, self.kafka_problem = True, None
                     log.info("connected")
                     return
             except (KafkaError, Unavailable, OSError) as error:
                 self.kafka_problem = f"no answer: {type(error).__name__}"
                 await self._stop_consumers()
-            await asyncio.sleep(CONNECT_AGAIN_S)
+            await asyncio.sleep(CONNECT_RETRY_S)
 
     async def _start_consumers(self) -> None:
-        """Join every group at once: one after the other, as the broker would, takes seconds."""
+        """Join all groups concurrently: FastStream's broker joins them one by one, which takes seconds."""
         await self.broker.connect()
-        made: Any = self.broker.config.broker_config
-        made.builder = partial(Consumer, **made.builder.keywords)
+        config: Any = self.broker.config.broker_config
+        config.builder = partial(Consumer, **config.builder.keywords)
         outcomes = await asyncio.gather(
             *(subscriber.start() for subscriber in self.subscribers), return_exceptions=True
         )
@@ -275,16 +275,16 @@ class ServiceRuntime:
         with contextlib.suppress(KafkaError, OSError, TimeoutError, ExceptionGroup):
             await wait_at_most(DRAIN_S + LEAVE_S, self.broker.stop())
 
-    async def _leave(self) -> None:
-        """Step out of every group; the connecting loop leads back in."""
-        self.connected, self.kafka_problem = False, "stepped aside"
+    async def _leave_groups(self) -> None:
+        """Leave every group; ``_connect`` joins them again when the clock is right."""
+        self.connected, self.kafka_problem = False, "paused: this clock is off"
         await self._stop_consumers()
-        self.watch.forget()
+        self.consumer_monitor.reset()
 
-    async def _look_at_kafka(self) -> None:
+    async def _check_consumers(self) -> None:
         if not self.connected or self.consumer_context.stopping.is_set():
             return
-        answered = await self.watch.look(self.subscribers)
+        answered = await self.consumer_monitor.check(self.subscribers)
         self.kafka_problem = None if answered else "no answer"
 
     async def _measure_outboxes(self) -> None:
@@ -295,13 +295,13 @@ class ServiceRuntime:
         self.metrics.outbox_pending.set(pending)
         self.metrics.outbox_oldest.set(oldest)
 
-    async def _measure_loop(self) -> None:
+    async def _measure_event_loop(self) -> None:
         pause = LOOP_CHECK_EVERY.total_seconds()
         while True:
             began = time.monotonic()
             await asyncio.sleep(pause)
             self.metrics.loop_delay.observe(max(0.0, time.monotonic() - began - pause))
-            self.watchdog.report(self._hanging())
+            self.watchdog.report(self._stalled())
 
     def _observe(self, dependency: str) -> Callable[[str, float, str], None]:
         def observe(operation: str, seconds: float, outcome: str) -> None:
@@ -309,25 +309,25 @@ class ServiceRuntime:
 
         return observe
 
-    def _hanging(self) -> list[str]:
+    def _stalled(self) -> list[str]:
         return (
-            self.loops.stalled()
-            + self.aside.stalled()
-            + [f"consumer {group} ({why})" for group, why in self.watch.stuck().items()]
+            self.system_tasks.stalled()
+            + self.clock_guard.stalled()
+            + [f"consumer {group} ({why})" for group, why in self.consumer_monitor.stalled().items()]
         )
 
     async def _livez(self, _request: Request) -> Response:
-        hanging = self.watchdog.alarming
-        return JSONResponse({"hanging": hanging}, 503 if hanging else 200)
+        stalled = self.watchdog.stalled
+        return JSONResponse({"hanging": stalled}, 503 if stalled else 200)
 
     async def _readyz(self, request: Request) -> Response:
-        """``?exclude=kafka`` forgives one: what all replicas lack is no reason to send nothing to any of them."""
-        problems = self.health.problems()
-        self.metrics.ready.set(0 if problems else 1)
+        """``?exclude=kafka`` ignores a check: a dependency that all replicas lack should not stop all traffic."""
+        failing = self.health.failing()
+        self.metrics.ready.set(0 if failing else 1)
         for name in request.query_params.getlist("exclude"):
-            problems.pop(name, None)
-        answer = {"ready": not problems, "problems": problems, "impaired": self.health.impaired()}
-        return JSONResponse(answer, 503 if problems else 200)
+            failing.pop(name, None)
+        answer = {"ready": not failing, "problems": failing, "impaired": self.health.degraded()}
+        return JSONResponse(answer, 503 if failing else 200)
 
     async def _metrics(self, _request: Request) -> Response:
         return Response(self.registry.page(), media_type="text/plain; version=0.0.4")

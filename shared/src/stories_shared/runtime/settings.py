@@ -1,6 +1,6 @@
 """Settings come from the environment, under the names of ``docs/settings.md``, and are read once, at the start.
 
-Any of them may also come from a file: ``NAME_FILE`` names it, its text without the last line break is the value.
+Any of them may also come from a file: ``NAME_FILE`` names it, its content without the trailing newline is the value.
 """
 
 import os
@@ -32,7 +32,7 @@ UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def duration(value: Any) -> Any:
-    """``24h``, ``20s``, ``500ms`` or a plain number of seconds as a timedelta; anything else goes on unchanged."""
+    """``24h``, ``20s``, ``500ms`` or a plain number of seconds as a timedelta; anything else is returned unchanged."""
     if isinstance(value, str):
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", value)
         if not match:
@@ -51,7 +51,7 @@ def duration_text(value: timedelta) -> str:
 
 
 def comma_separated(value: Any) -> Any:
-    """``a,b`` as a list of stripped parts; anything but a text goes on unchanged."""
+    """``a,b`` as a list of stripped parts; anything but a string is returned unchanged."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
@@ -71,9 +71,9 @@ def ticket_key_pairs(value: Any) -> Any:
 
 
 def positive(value: timedelta) -> timedelta:
-    """The duration, which must be longer than nothing."""
+    """The duration. Raises ValueError unless it is positive."""
     if value <= timedelta(0):
-        raise ValueError("expected a duration longer than nothing")
+        raise ValueError("expected a positive duration")
     return value
 
 
@@ -93,7 +93,7 @@ def mongodb_url(value: SecretStr) -> SecretStr:
 
 
 def pem_file(path: str) -> str:
-    """A file of certificates that can be read."""
+    """The path of a readable PEM file. Raises ValueError otherwise."""
     try:
         client_context(path)
     except OSError as error:
@@ -118,7 +118,7 @@ class FileSource(EnvSettingsSource):
     """Reads a setting from the file that ``NAME_FILE`` names, where NAME itself is not set."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
-        """The text of the setting's file, if one is named."""
+        """The content of the setting's file, if one is named."""
         path = os.environ.get(f"{field_name.upper()}_FILE")
         if not path:
             return None, field_name, False
@@ -129,14 +129,14 @@ class FileSource(EnvSettingsSource):
 
 
 class Settings(BaseSettings):
-    """What every service reads. A service's own settings are a subclass in its ``settings`` room."""
+    """Settings of every service. A service subclasses it in its ``settings`` module."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
     kafka_bootstrap_servers: str = Field(description="Kafka brokers, `host:port,…`")
     kafka_topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="before every topic and group")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="how to speak to the brokers"
+        "PLAINTEXT", description="the security protocol of the brokers"
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field("PLAIN", description="with SASL")
     kafka_sasl_username: str | None = Field(None, description="with SASL")
@@ -146,7 +146,8 @@ class Settings(BaseSettings):
     kafka_ssl_keyfile: str | None = Field(None, description="with SSL: the client's key")
     kafka_idempotent: bool = Field(True, description="whether the producer is idempotent")
     topics: Literal["init", "external"] = Field(
-        "init", description="`init` makes the topics; `external`: somebody else does, and `init` needs no right to"
+        "init",
+        description="`init` creates the topics; `external`: they are created elsewhere, and `init` needs no permission",
     )
     topic_partitions: int = Field(12, ge=1, le=1000, description="`init`: partitions of topics that do not exist yet")
     topic_replication: int = Field(3, ge=1, le=7, description="`init`: copies of topics that do not exist yet")
@@ -159,7 +160,7 @@ class Settings(BaseSettings):
     mongo_username: str | None = Field(None, description="MongoDB's user, where `MONGO_URL` names none")
     mongo_password: SecretStr | None = Field(None, description="its password, as it is: nothing is encoded")
     mongo_database: str = Field(pattern=r"^[A-Za-z0-9_-]{1,38}$", description="the service's own database")
-    mongo_driver: Literal["pymongo", "motor"] = Field("pymongo", description="which driver speaks to MongoDB")
+    mongo_driver: Literal["pymongo", "motor"] = Field("pymongo", description="the MongoDB driver")
     ca_bundle: Annotated[str, AfterValidator(pem_file)] | None = Field(
         None, description="a PEM file of authorities that MongoDB, S3 and the JWKS URL may have beside the system's"
     )
@@ -169,9 +170,11 @@ class Settings(BaseSettings):
     auth_user_claim: str = Field("sub", description="the claim that holds the user's id")
     ticket_keys: TicketKeys = Field(description="`id:secret,…`: the first signs tickets and cursors, all verify")
     story_lifetimes: Lifetimes = Field(
-        (timedelta(hours=24),), description="what a story may live; the first is the default"
+        (timedelta(hours=24),), description="allowed lifetimes of a story; the first is the default"
     )
-    stale_after_ms: int = Field(2000, ge=100, le=60_000, description="how long a partition may go unheard")
+    stale_after_ms: int = Field(
+        2000, ge=100, le=60_000, description="how long a replica may go without reading a partition"
+    )
     public_url: str = Field("http://127.0.0.1:8080", description="the gateway, as clients see it")
     cors_origins: Names = Field((), description="origins of browsers that may call; read by the gateway")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
@@ -201,7 +204,7 @@ class Settings(BaseSettings):
 
 
 class ObjectStoreSettings(BaseSettings):
-    """What services with objects read besides; mix it into a service's settings."""
+    """Settings of the object store; a mix-in for a service's settings."""
 
     s3_endpoint: str = Field(description="the S3 store as services see it, `host:port`")
     s3_public_endpoint: str | None = Field(None, description="the S3 store as clients see it; default `S3_ENDPOINT`")
@@ -215,23 +218,23 @@ class ObjectStoreSettings(BaseSettings):
     s3_access_key: SecretStr | None = Field(None, description="`static`: the S3 account", validate_default=True)
     s3_secret_key: SecretStr | None = Field(None, description="`static`: its secret", validate_default=True)
     s3_bucket: str = Field("stories", pattern=r"^[a-z0-9.-]{3,63}$", description="the bucket: private, unversioned")
-    s3_secure: bool = Field(False, description="whether S3 is spoken over TLS")
+    s3_secure: bool = Field(False, description="whether S3 is reached over TLS")
 
     @field_validator("s3_access_key", "s3_secret_key")
     @classmethod
-    def needed_where_static(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        """Static credentials have to be given."""
+    def required_if_static(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Static credentials are required."""
         if info.data.get("s3_credentials") == "static" and not (value and value.get_secret_value()):
             raise PydanticCustomError("missing", "is missing")
         return value
 
     @field_validator("s3_region")
     @classmethod
-    def is_the_endpoints(cls, value: str, info: ValidationInfo) -> str:
-        """Amazon's endpoints name their region; another one would lead every request elsewhere."""
+    def matches_endpoints(cls, value: str, info: ValidationInfo) -> str:
+        """Amazon's endpoints name their region; signing for another one would fail."""
         for name in ("s3_endpoint", "s3_public_endpoint"):
-            place = info.data.get(name) or ""
-            host = urlsplit(place if "://" in place else f"//{place}").hostname or ""
+            endpoint = info.data.get(name) or ""
+            host = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}").hostname or ""
             if (named := AMAZON.search(host)) and named[1] != value:
                 raise ValueError(f"{value} is not the region of {name.upper()}, {host}")
         return value

@@ -5,7 +5,7 @@ import contextlib
 
 
 class Wakeup:
-    """Wakes one waiting task. A call while nobody waits is remembered for the next wait."""
+    """Wakes one waiting task. A call without a waiting task wakes the next wait at once."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()

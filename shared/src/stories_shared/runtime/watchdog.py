@@ -1,7 +1,7 @@
-"""A process that hangs ends itself, so that whoever supervises it starts a fresh one.
+"""Ends a process that stalls, so that its supervisor restarts it.
 
-The event loop reports once in a while what of it hangs; a thread of its own looks at the reports. So it is seen too
-when the loop itself is blocked. The thread also bounds the stop.
+The event loop reports stalled tasks regularly. A thread checks the reports, so it also detects a blocked event loop.
+It bounds the shutdown too.
 """
 
 import faulthandler
@@ -16,89 +16,89 @@ from stories_shared.runtime.logging import logger
 log = logger(__name__)
 
 EXIT_CODE = 70
-"""Of a process that ended itself (EX_SOFTWARE of sysexits.h)."""
-CHECK_EVERY_S = 0.5
-# An event loop that turned no more for so long is blocked: no call of ours blocks it for a second.
+"""EX_SOFTWARE of sysexits.h."""
+CHECK_INTERVAL_S = 0.5
+# An event loop that does not report for so long is blocked: no call of ours blocks it for a second.
 BLOCKED_AFTER_S = 30.0
-# What hangs must do so at every look for so long; a loop that is only late gets going within it.
+# Tasks must be stalled at every check for so long; a task that is only late recovers within it.
 STALLED_FOR_S = 10.0
-# The thread itself did not run for so long: the whole process was frozen, and everything in it looks stuck.
+# If the thread itself did not run for so long, the whole process was frozen and every task looks stalled.
 FROZEN_S = 5.0
-FORGIVEN_FOR_S = 60.0
-# From the signal to the end. Whoever stops us gives ten seconds.
-STOP_WITHIN_S = 9.5
+GRACE_S = 60.0
+# From the signal to the exit. Supervisors give ten seconds.
+STOP_TIMEOUT_S = 9.5
 
 
 class Watchdog:
-    """Takes reports from the event loop and judges them from a thread.
+    """Checks the event loop's reports in a thread.
 
     Args:
-        end: what is done about a process that hangs; gets the reason.
+        end: ends the process; gets the reason.
     """
 
     def __init__(self, end: Callable[[str], None] | None = None) -> None:
         self.end = end or end_process
-        self.stalled: tuple[str, ...] = ()
+        self._stalled: tuple[str, ...] = ()
         self._reports = 0
-        self._seen = 0
-        self._heard_at = self._looked_at = time.monotonic()
-        self._forgiven_until = float("-inf")
-        self._hanging_since: float | None = None
-        self._must_end_by: float | None = None
+        self._reports_seen = 0
+        self._last_report_at = self._last_check_at = time.monotonic()
+        self._grace_until = float("-inf")
+        self._stalled_since: float | None = None
+        self._stop_deadline: float | None = None
         self._done = threading.Event()
 
-    def report(self, hanging: Sequence[str]) -> None:
-        """The event loop turns, and this hangs in it."""
-        self.stalled = tuple(hanging)
+    def report(self, stalled: Sequence[str]) -> None:
+        """Heartbeat of the event loop, with the names of stalled tasks."""
+        self._stalled = tuple(stalled)
         self._reports += 1
 
     def arm(self) -> None:
-        """Begin to watch."""
-        self._heard_at = self._looked_at = time.monotonic()
+        """Start the thread."""
+        self._last_report_at = self._last_check_at = time.monotonic()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
-    def stopping(self) -> None:
-        """The process was asked to stop: from now on only its end is awaited."""
-        self._must_end_by = self._must_end_by or time.monotonic() + STOP_WITHIN_S
+    def begin_shutdown(self) -> None:
+        """Start the shutdown deadline, and check only that from now on."""
+        self._stop_deadline = self._stop_deadline or time.monotonic() + STOP_TIMEOUT_S
 
     def disarm(self) -> None:
-        """The process ends by itself."""
+        """Stop the thread: the process ends normally."""
         self._done.set()
 
     @property
-    def alarming(self) -> tuple[str, ...]:
-        """What hangs, but for a process that was frozen a moment ago."""
-        return () if time.monotonic() < self._forgiven_until else self.stalled
+    def stalled(self) -> tuple[str, ...]:
+        """The names of stalled tasks; none in the grace period after a freeze."""
+        return () if time.monotonic() < self._grace_until else self._stalled
 
-    def look(self, now: float) -> str | None:
-        """Why the process must end, or None."""
-        if now - self._looked_at > FROZEN_S:
-            self._forgiven_until = now + FORGIVEN_FOR_S
-            self._heard_at = now
-        self._looked_at = now
-        if self._reports != self._seen:
-            self._seen, self._heard_at = self._reports, now
-        if self._must_end_by is not None:
-            return f"the stop took more than {STOP_WITHIN_S} s" if now > self._must_end_by else None
-        if now - self._heard_at > BLOCKED_AFTER_S:
-            return f"the event loop is blocked for {now - self._heard_at:.0f} s"
-        if not self.alarming:
-            self._hanging_since = None
+    def check(self, now: float) -> str | None:
+        """The reason to end the process, or None."""
+        if now - self._last_check_at > FROZEN_S:
+            self._grace_until = now + GRACE_S
+            self._last_report_at = now
+        self._last_check_at = now
+        if self._reports != self._reports_seen:
+            self._reports_seen, self._last_report_at = self._reports, now
+        if self._stop_deadline is not None:
+            return f"the stop took more than {STOP_TIMEOUT_S} s" if now > self._stop_deadline else None
+        if now - self._last_report_at > BLOCKED_AFTER_S:
+            return f"the event loop is blocked for {now - self._last_report_at:.0f} s"
+        if not self.stalled:
+            self._stalled_since = None
             return None
-        self._hanging_since = self._hanging_since or now
-        return "hanging: " + ", ".join(self.alarming) if now - self._hanging_since > STALLED_FOR_S else None
+        self._stalled_since = self._stalled_since or now
+        return "stalled: " + ", ".join(self.stalled) if now - self._stalled_since > STALLED_FOR_S else None
 
     def _watch(self) -> None:
-        while not self._done.wait(CHECK_EVERY_S):
-            reason = self.look(time.monotonic())
+        while not self._done.wait(CHECK_INTERVAL_S):
+            reason = self.check(time.monotonic())
             if reason:
                 self.end(reason)
                 return
 
 
 def end_process(reason: str) -> None:
-    """Say why, show where every thread is, and end at once: what hangs would not let a stop finish."""
-    log.critical("ends_itself", reason=reason, exit_code=EXIT_CODE)
+    """Log the reason, dump every thread's traceback and exit at once: a graceful shutdown would stall too."""
+    log.critical("watchdog_exit", reason=reason, exit_code=EXIT_CODE)
     sys.stdout.flush()
     faulthandler.dump_traceback(file=sys.__stderr__ or 2)
     os._exit(EXIT_CODE)

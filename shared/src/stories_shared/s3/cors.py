@@ -1,4 +1,4 @@
-"""A bucket's CORS rules: which browsers may send forms to it, and which headers of its answers they may read."""
+"""A bucket's CORS rules: which browsers may upload forms, and which response headers they may read."""
 
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
@@ -18,15 +18,15 @@ UNSUPPORTED = frozenset({"NotImplemented", "AccessDenied", "MethodNotAllowed"})
 
 
 def ensure_cors(client: Minio, bucket: str, origins: Sequence[str]) -> None:
-    """Let browsers of these origins read and upload. Without origins, or where others made rules, nothing is changed.
+    """Let browsers of these origins read and upload. Without origins, or with rules of others, nothing is changed.
 
-    A store that has no such rules of buckets (MinIO sets them for the whole server), or an account that may not set
-    them, is said so and is no failure.
+    If the store has no CORS rules per bucket (MinIO sets them for the server), or the account may not set them, this is
+    logged and no error.
     """
     if not origins:
         return
     try:
-        if ids := [each for each in rule_ids(client, bucket) if each != OURS]:
+        if ids := [rule_id for rule_id in rule_ids(client, bucket) if rule_id != OURS]:
             log.warning("cors_rules_of_others", bucket=bucket, rules=len(ids))
             return
         body = rules(origins).encode()
@@ -40,7 +40,7 @@ def ensure_cors(client: Minio, bucket: str, origins: Sequence[str]) -> None:
 
 
 def rule_ids(client: Minio, bucket: str) -> list[str]:
-    """The ids of the rules that the bucket has; "" for one without."""
+    """The ids of the bucket's rules; "" for a rule without one."""
     try:
         answer = client._execute("GET", bucket, query_params={"cors": ""})  # noqa: SLF001
     except S3Error as error:
@@ -52,7 +52,7 @@ def rule_ids(client: Minio, bucket: str) -> list[str]:
 
 
 def rules(origins: Sequence[str]) -> str:
-    """Our rule as the API wants it."""
+    """Our rule as XML."""
     allowed = "".join(f"<AllowedOrigin>{escape(origin)}</AllowedOrigin>" for origin in origins)
     methods = "".join(f"<AllowedMethod>{method}</AllowedMethod>" for method in ("GET", "HEAD", "POST"))
     exposed = "".join(f"<ExposeHeader>{name}</ExposeHeader>" for name in EXPOSED)

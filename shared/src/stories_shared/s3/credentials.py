@@ -1,6 +1,6 @@
 """Credentials of the S3 account: static keys, or those that the platform issues and renews.
 
-``S3_CREDENTIALS=auto`` asks, in this order, the environment (``AWS_ACCESS_KEY_ID`` …), a web identity token (IRSA), the
+``S3_CREDENTIALS=auto`` tries in this order the environment (``AWS_ACCESS_KEY_ID`` …), a web identity token (IRSA), the
 container's endpoint (ECS, EKS Pod Identity) and the instance's role. Issued credentials expire; they are renewed in a
 thread before that, so that signing a URL never waits for the network.
 """
@@ -18,14 +18,14 @@ from urllib3.exceptions import HTTPError
 
 from stories_shared.errors import S3, Unavailable
 
-RENEW_BEFORE = timedelta(minutes=15)  # a URL that is signed now stays good for at least so long where renewal works
-RENEWED_AT_MOST_EVERY_S = 30.0
+RENEW_BEFORE = timedelta(minutes=15)  # a URL signed now stays valid for at least so long
+MIN_RENEW_INTERVAL_S = 30.0
 
 Discover = Callable[[], Credentials]
 
 
 def discovered(http: urllib3.PoolManager) -> Discover:
-    """Asks the platform anew at each call: the SDK's providers keep what they got until it has expired."""
+    """Resolve credentials anew at each call: the SDK's providers cache theirs until they have expired."""
 
     def discover() -> Credentials:
         return ChainedProvider([EnvAWSProvider(), IamAwsProvider(http_client=http)]).retrieve()
@@ -39,58 +39,58 @@ def static(access_key: str, secret_key: str) -> Provider:
 
 
 class RenewingProvider(Provider):
-    """Issued credentials. ``retrieve`` asks for them where there are none, so it may block: call it in a thread."""
+    """Issued credentials. ``retrieve`` may block to resolve them: call it in a thread."""
 
     def __init__(self, discover: Discover) -> None:
         self.discover = discover
-        self.held: Credentials | None = None
+        self.cached: Credentials | None = None
         self.lock = Lock()
-        self.asked = float("-inf")
+        self.requested_at = float("-inf")
 
     def retrieve(self) -> Credentials:
-        """Good credentials. Raises Unavailable where the platform issues none."""
-        if (held := self.usable()) is None or self.due(held):
+        """Valid credentials. Raises Unavailable if the platform issues none."""
+        if (credentials := self.usable()) is None or self.needs_renewal(credentials):
             with self.lock:
-                held = self.usable()  # of another thread, meanwhile
-                if held is None or self.due(held):
-                    held = self.ask(held)
-        return held
+                credentials = self.usable()  # another thread may have renewed them
+                if credentials is None or self.needs_renewal(credentials):
+                    credentials = self.request(credentials)
+        return credentials
 
-    def ask(self, fallback: Credentials | None) -> Credentials:
-        self.asked = time.monotonic()
+    def request(self, fallback: Credentials | None) -> Credentials:
+        self.requested_at = time.monotonic()
         try:
-            self.held = self.discover()
+            self.cached = self.discover()
         except (ValueError, LookupError, OSError, HTTPError, MinioException) as error:
             if fallback is None:
                 raise Unavailable(S3, f"no credentials: {type(error).__name__}") from error
             return fallback
-        return self.held
+        return self.cached
 
     def usable(self) -> Credentials | None:
-        return None if self.held is None or self.held.is_expired() else self.held
+        return None if self.cached is None or self.cached.is_expired() else self.cached
 
-    def due(self, held: Credentials) -> bool:
-        """Whether to ask again, which is done seldom: a platform may issue the same ones until shortly before."""
-        if held.expiration is None or time.monotonic() - self.asked < RENEWED_AT_MOST_EVERY_S:
+    def needs_renewal(self, credentials: Credentials) -> bool:
+        """Whether to renew them; at most every 30 s, since a platform may issue the same ones again."""
+        if credentials.expiration is None or time.monotonic() - self.requested_at < MIN_RENEW_INTERVAL_S:
             return False
-        return held.expiration.replace(tzinfo=UTC) - datetime.now(UTC) < RENEW_BEFORE
+        return credentials.expiration.replace(tzinfo=UTC) - datetime.now(UTC) < RENEW_BEFORE
 
 
 class CachedProvider(Provider):
-    """The same credentials for signing on the event loop: never waits, and has them renewed in a thread."""
+    """The same credentials for signing on the event loop: never blocks, and renews them in a thread."""
 
     def __init__(self, renewed: RenewingProvider) -> None:
         self.renewed = renewed
         self.renewing: Thread | None = None
 
     def retrieve(self) -> Credentials:
-        """Good credentials. Raises Unavailable while there are none."""
-        held = self.renewed.usable()
-        if held is None or self.renewed.due(held):
+        """Valid credentials. Raises Unavailable while there are none."""
+        credentials = self.renewed.usable()
+        if credentials is None or self.renewed.needs_renewal(credentials):
             self.renew()
-        if held is None:
+        if credentials is None:
             raise Unavailable(S3, "no credentials yet")
-        return held
+        return credentials
 
     def renew(self) -> None:
         if self.renewing is None or not self.renewing.is_alive():
@@ -101,4 +101,4 @@ class CachedProvider(Provider):
         try:
             self.renewed.retrieve()
         except Unavailable:
-            return  # whoever signs next is told
+            return  # the next signing raises it

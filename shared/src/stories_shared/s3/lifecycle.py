@@ -1,4 +1,4 @@
-"""A bucket's lifecycle rules: what every sweep has missed goes in days. Not how stories end, which takes seconds."""
+"""A bucket's lifecycle rules: a backstop that deletes, within days, what every other clean-up has missed."""
 
 from collections.abc import Mapping
 
@@ -11,28 +11,28 @@ from stories_shared.runtime.logging import logger
 
 log = logger(__name__)
 
-OURS = "stories-"  # before the id of each of our rules; others are left alone
+OURS = "stories-"  # prefix of the ids of our rules
 
 
 def ensure_rules(client: Minio, bucket: str, days: Mapping[str, int]) -> None:
-    """Have objects below each prefix expire so many days after they were put; rules of others stay.
+    """Let objects below each prefix expire so many days after their upload; other rules stay.
 
-    A store that has no lifecycle rules, or an account that may not set them, is said so and is no failure.
+    If the store has no lifecycle rules, or the account may not set them, this is logged and no error.
     """
     ours = [
         Rule(status=ENABLED, rule_filter=Filter(prefix=prefix), rule_id=_id(prefix), expiration=Expiration(days=count))
         for prefix, count in days.items()
     ]
     try:
-        standing = _rules(client, bucket)
-        if {rule.rule_id: _days(rule) for rule in standing if _is_ours(rule)} == {_id(at): days[at] for at in days}:
+        current = _rules(client, bucket)
+        if {rule.rule_id: _days(rule) for rule in current if _is_ours(rule)} == {_id(at): days[at] for at in days}:
             return
-        others = [rule for rule in standing if not _is_ours(rule)]
+        others = [rule for rule in current if not _is_ours(rule)]
         client.set_bucket_lifecycle(bucket, LifecycleConfig([*others, *ours]))
     except S3Error as error:
         if error.code not in {"NotImplemented", "AccessDenied", "MethodNotAllowed"}:
             raise
-        log.warning("the bucket has no lifecycle rules of ours", bucket=bucket, code=error.code)
+        log.warning("lifecycle_rules_not_supported", bucket=bucket, code=error.code)
 
 
 def _rules(client: Minio, bucket: str) -> list[Rule]:

@@ -1,6 +1,6 @@
-"""Objects in S3: the ``minio`` SDK behind a seam. What does I/O runs in threads, signing is plain arithmetic.
+"""Objects in S3 through the ``minio`` SDK. I/O runs in threads; signing needs none.
 
-Works with any S3; proven on MinIO and on SeaweedFS. Every failure to reach the store is ``Unavailable("s3")``.
+Works with any S3; tested on MinIO and SeaweedFS. Every connection failure is ``Unavailable("s3")``.
 """
 
 import itertools
@@ -40,15 +40,15 @@ from stories_shared.s3.lifecycle import ensure_rules
 from stories_shared.s3.sigv4 import PresignedGetSigner
 from stories_shared.tls import client_context
 
-REGION = "us-east-1"  # unless another is set: it is always named, so that signing never asks the store where it is
-LONGEST_SIGNATURE_S = 7 * 24 * 3600
-LISTED_AT_ONCE = 1000
-SIGNED_FOR = timedelta(minutes=15)  # of our own PUTs: they begin at once
+REGION = "us-east-1"  # the default: a region is always set, so that signing never asks the store for it
+MAX_SIGNATURE_S = 7 * 24 * 3600
+LIST_PAGE_SIZE = 1000
+SIGNED_FOR = timedelta(minutes=15)  # of our own PUTs, which start at once
 
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """What is known of an object without reading it. ``etag`` without quotes."""
+    """The metadata of an object. ``etag`` without quotes."""
 
     key: str
     size: int
@@ -58,15 +58,15 @@ class Stat:
 
 
 class TooLarge(Exception):
-    """An object holds more than the reader wants."""
+    """An object is larger than the reader allows."""
 
 
 class Objects:
-    """One bucket, seen from inside (``endpoint``) and as clients see it (``public_endpoint``, signed into URLs).
+    """One bucket, with the internal ``endpoint`` and the ``public_endpoint`` of clients, which is signed into URLs.
 
-    Endpoints are ``host:port``, or URLs, whose scheme then decides instead of ``secure``. Without keys the platform is
-    asked for credentials. ``region`` is signed into every request and URL; ``ca_bundle`` is a PEM file of authorities
-    beside the system's. ``observe`` gets operation, seconds and outcome of every call.
+    Endpoints are ``host:port``, or URLs whose scheme overrides ``secure``. Without keys, credentials come from the
+    platform. ``region`` is signed into every request and URL; ``ca_bundle`` is a PEM file of authorities beside the
+    system's. ``observe`` gets operation, seconds and outcome of every call.
     """
 
     def __init__(  # noqa: PLR0913, RUF100
@@ -94,18 +94,18 @@ class Objects:
             account = RenewingProvider(discovered(pool_manager(READ_S, 1, retried=None, trust=trust)))
             signing = CachedProvider(account)
 
-        def client(place: str, over_tls: bool, credentials: Provider, pool: urllib3.PoolManager = calling) -> Minio:
-            return Minio(place, secure=over_tls, credentials=credentials, region=region, http_client=pool)
+        def client(host: str, over_tls: bool, credentials: Provider, pool: urllib3.PoolManager = calling) -> Minio:
+            return Minio(host, secure=over_tls, credentials=credentials, region=region, http_client=pool)
 
         self.pool = pool_manager(TRANSFER_READ_S, TRANSFERS_AT_ONCE, retried={"GET"}, trust=trust)
         self.bucket = bucket
         self.calls = client(host, tls, account)
         self.transfers = client(host, tls, account, self.pool)
         self.public = client(public_host, public_tls, signing)
-        nobody = client(public_host, public_tls, static("nobody", "nothing"))
-        shown = nobody.get_presigned_url("GET", bucket, "object").partition("object?")[0]
-        self.public_url = shown.rstrip("/")
-        self.reads = PresignedGetSigner(shown, signing, region)
+        anonymous = client(public_host, public_tls, static("nobody", "nothing"))
+        base = anonymous.get_presigned_url("GET", bucket, "object").partition("object?")[0]
+        self.public_url = base.rstrip("/")
+        self.reads = PresignedGetSigner(base, signing, region)
         self.threads = S3Executor(observe)
 
     @classmethod
@@ -125,23 +125,23 @@ class Objects:
         )
 
     def close(self) -> None:
-        """Lets go of threads and connections; waits for nothing."""
+        """Close threads and connections without waiting."""
         self.threads.close()
 
     # Signing: pure CPU
 
     def presign_get(self, key: str, seconds: int, at: datetime, **response_headers: str) -> str:
-        """A URL that reads the object for so many whole seconds from ``at``: 1 to 604,800. Raises ValueError else.
+        """A URL that reads the object for 1 to 604,800 whole seconds from ``at``. Else raises ValueError.
 
-        ``cache_control="private, max-age=60"`` and the like are signed and override the answer's headers.
+        ``cache_control="private, max-age=60"`` and the like are signed and override response headers.
         """
-        if not 1 <= seconds <= LONGEST_SIGNATURE_S:
+        if not 1 <= seconds <= MAX_SIGNATURE_S:
             raise ValueError(f"{seconds} s is not between 1 s and 7 days")
         overrides = {f"response-{name.replace('_', '-')}": value for name, value in response_headers.items()}
         return self.reads.sign(key, int(seconds), overrides, at)
 
     def presign_post(self, key: str, content_type: str, size: int, until: datetime) -> tuple[str, dict[str, str]]:
-        """URL and form fields that upload exactly this key, type and size, until a time; the file comes last."""
+        """URL and form fields to upload exactly this key, type and size until a time; the file is the last field."""
         policy = PostPolicy(self.bucket, until)
         policy.add_equals_condition("key", key)
         policy.add_equals_condition("Content-Type", content_type)
@@ -152,7 +152,7 @@ class Objects:
     # One object
 
     async def put_file(self, key: str, path: Path, content_type: str) -> str:
-        """Writes a file in one PUT, so that nothing is ever half there. Returns the ETag."""
+        """Upload a file in one PUT, which is atomic. Returns the ETag."""
 
         def put() -> str:
             # Signed here and streamed from the file: the SDK's put_object holds the whole part in memory.
@@ -168,18 +168,18 @@ class Objects:
         return await self.threads.transfer("put", put)
 
     async def get_file(self, key: str, path: Path, max_bytes: int) -> Stat | None:
-        """Reads an object into a file, once. None where there is none; raises TooLarge beyond ``max_bytes``."""
+        """Download an object into a file. None if there is none; raises TooLarge beyond ``max_bytes``."""
 
         def get() -> Stat:
             answer = self.transfers.get_object(self.bucket, key)
             try:
                 found = stat_of(key, answer.headers)
                 if found.size > max_bytes:
-                    raise TooLarge(f"{found.size} bytes, at most {max_bytes} are wanted")
+                    raise TooLarge(f"{found.size} bytes, at most {max_bytes} allowed")
                 with path.open("wb") as file:
                     shutil.copyfileobj(answer, file, 1024 * 1024)
                 if path.stat().st_size != found.size:
-                    raise Unavailable(S3, "the object came incomplete")
+                    raise Unavailable(S3, "incomplete object")
                 return found
             finally:
                 answer.close()
@@ -188,56 +188,56 @@ class Objects:
         return await self.threads.transfer("get", lambda: none_if_missing(get))
 
     async def stat(self, key: str) -> Stat | None:
-        """What is known of an object; None where there is none."""
+        """The metadata of an object; None if there is none."""
 
-        def look() -> Stat:
+        def head() -> Stat:
             found = self.calls.stat_object(self.bucket, key)
             etag = (found.etag or "").strip('"')
             return Stat(key, found.size or 0, etag, found.content_type, found.last_modified)
 
-        return await self.threads.call("stat", lambda: none_if_missing(look))
+        return await self.threads.call("stat", lambda: none_if_missing(head))
 
     # Many objects
 
     async def remove(self, *keys: str) -> None:
-        """Removes objects, there or not."""
-        for some in batches(keys):
-            await self.threads.call("remove", partial(self.remove_all, some))
+        """Delete objects; missing ones are ignored."""
+        for batch in batches(keys):
+            await self.threads.call("remove", partial(self.remove_all, batch))
 
     async def walk(self, prefix: str) -> AsyncIterator[Stat]:
         """Every object under a prefix, a page at a time. Content types are not listed."""
         found = self.calls.list_objects(self.bucket, prefix, recursive=True)
-        while page := await self.threads.call("list", lambda: list(itertools.islice(found, LISTED_AT_ONCE))):
-            for each in page:
-                yield as_listed(each)
+        while page := await self.threads.call("list", lambda: list(itertools.islice(found, LIST_PAGE_SIZE))):
+            for item in page:
+                yield as_listed(item)
 
-    async def page(self, prefix: str, after: str, most: int = LISTED_AT_ONCE) -> list[Stat]:
-        """The first objects under a prefix after a key, in the order of their keys. Content types are not listed."""
+    async def page(self, prefix: str, after: str, limit: int = LIST_PAGE_SIZE) -> list[Stat]:
+        """The first objects under a prefix after a key, ordered by key. Content types are not listed."""
 
         def listed() -> list[Stat]:
             found = self.calls.list_objects(self.bucket, prefix, recursive=True, start_after=after or None)
-            return [as_listed(each) for each in itertools.islice(found, most)]
+            return [as_listed(item) for item in itertools.islice(found, limit)]
 
         return await self.threads.call("list", listed)
 
     async def remove_prefix(self, prefix: str) -> int:
-        """Removes every object under a prefix, which is never empty, and says how many there were."""
+        """Delete every object under a non-empty prefix, and return their number."""
         if not prefix:
             raise ValueError("an empty prefix is the whole bucket")
-        keys = [each.key async for each in self.walk(prefix)]
+        keys = [item.key async for item in self.walk(prefix)]
         await self.remove(*keys)
         return len(keys)
 
     async def abort_uploads(self, prefix: str = "") -> int:
-        """Ends multipart uploads that somebody began and never finished: no listing shows their parts."""
+        """Abort unfinished multipart uploads, whose parts no listing shows. Returns their number."""
 
         def abort() -> int:
-            # The SDK offers no other way to them; MinIO lists them without a prefix or by exact key, nothing between.
+            # The SDK has no public call. MinIO lists them without a prefix or by exact key only.
             listed = self.calls._list_multipart_uploads(self.bucket).uploads  # noqa: SLF001
-            begun = [each for each in listed if each.object_name.startswith(prefix)]
-            for each in begun:
+            begun = [item for item in listed if item.object_name.startswith(prefix)]
+            for item in begun:
                 none_if_missing(
-                    partial(self.calls._abort_multipart_upload, self.bucket, each.object_name, str(each.upload_id))  # noqa: SLF001
+                    partial(self.calls._abort_multipart_upload, self.bucket, item.object_name, str(item.upload_id))  # noqa: SLF001
                 )
             return len(begun)
 
@@ -246,7 +246,7 @@ class Objects:
     # The bucket
 
     async def ensure_bucket(self) -> None:
-        """Makes the bucket where it is missing. Raises ValueError where it is versioned or open to anybody."""
+        """Create the bucket if it is missing. Raises ValueError if it is versioned or public."""
 
         def ensure() -> None:
             if not self.calls.bucket_exists(self.bucket):
@@ -260,15 +260,15 @@ class Objects:
         await self.threads.call("ensure", ensure)
 
     async def ensure_backstop(self, days: Mapping[str, int]) -> None:
-        """Has objects below each prefix expire so many days after they were put, whatever else was missed."""
+        """Let objects below each prefix expire so many days after their upload."""
         await self.threads.call("ensure", lambda: ensure_rules(self.calls, self.bucket, days))
 
     async def ensure_cors(self, origins: Sequence[str]) -> None:
-        """Let browsers of these origins upload forms, and read objects with the headers that say what they are."""
+        """Let browsers of these origins upload forms and read objects."""
         await self.threads.call("ensure", lambda: ensure_cors(self.calls, self.bucket, origins))
 
     async def ready(self) -> bool:
-        """Whether the bucket answers and is there. Raises Unavailable where nothing answers."""
+        """Whether the bucket exists. Raises Unavailable if the store does not answer."""
         return await self.threads.call("ready", lambda: self.calls.bucket_exists(self.bucket))
 
     def check_bucket(self) -> None:
@@ -308,6 +308,6 @@ def stat_of(key: str, headers: Any) -> Stat:
 
 
 def batches(keys: Iterable[str]) -> Iterator[list[str]]:
-    waiting = iter(keys)
-    while some := list(itertools.islice(waiting, LISTED_AT_ONCE)):
-        yield some
+    remaining = iter(keys)
+    while batch := list(itertools.islice(remaining, LIST_PAGE_SIZE)):
+        yield batch

@@ -1,4 +1,4 @@
-"""For tests only: waiting with a deadline, a clock that is set by hand, and consumers without a whole service."""
+"""Test helpers: waiting with a deadline, a manual clock, and consumers without a whole service."""
 
 import asyncio
 import inspect
@@ -17,7 +17,7 @@ from stories_shared.kafka.publisher import Publisher
 from stories_shared.kafka.subscriber import ConsumerContext
 from stories_shared.runtime.metrics import CommonMetrics, MetricsRegistry
 
-SCHEDULED = Path("/proc")
+PROC = Path("/proc")
 
 
 async def eventually(
@@ -26,10 +26,10 @@ async def eventually(
     every_s: float = 0.02,
     accept: Callable[[Any], object] = bool,
 ) -> Any:
-    """Poll until the condition gives something that is accepted (true, by default) and return that.
+    """Poll until the condition returns an accepted value (true, by default) and return that.
 
     Raises:
-        AssertionError: it never did; an assertion that failed inside the condition is shown.
+        AssertionError: it never did; shows an assertion that failed inside the condition.
     """
     deadline = time.monotonic() + within_s
     last: Any = None
@@ -47,7 +47,7 @@ async def eventually(
 
 
 def wait_until(condition: Callable[[], object], what: str, within_s: float = 60.0) -> None:
-    """Poll until the condition is true, where no event loop runs.
+    """Poll until the condition is true, without an event loop.
 
     Raises:
         TimeoutError: it never was; names what was waited for.
@@ -60,35 +60,34 @@ def wait_until(condition: Callable[[], object], what: str, within_s: float = 60.
 
 
 class Stopwatch:
-    """Seconds since it was made, without those in which who is timed could have run and the machine did not let it.
+    """Elapsed seconds, without the time in which a measured thread was runnable but had no CPU.
 
-    What it waits for, a timer or another's answer, and what it computes counts; on a machine that has a processor for
-    it, that is all there is. Where the system does not tell, all seconds count.
+    Waiting for timers or responses and computing both count. Without Linux' scheduler statistics, all seconds count.
 
     Args:
-        pids: further processes on the way. What counts is how long the main thread was held up that was so longest.
+        pids: further processes of the measured path. The longest CPU wait of their main threads is subtracted.
     """
 
     def __init__(self, *pids: int) -> None:
-        everyone = ("thread-self", *map(str, pids))
-        self._began, self._held_up = time.monotonic(), {who: held_up_s(who) for who in everyone}
+        tasks = ("thread-self", *map(str, pids))
+        self._began, self._cpu_wait = time.monotonic(), {task: cpu_wait_s(task) for task in tasks}
 
     def seconds(self) -> float:
-        """How many so far."""
-        held_up = max(held_up_s(who) - before for who, before in self._held_up.items())
-        return time.monotonic() - self._began - held_up
+        """The measured seconds so far."""
+        cpu_wait = max(cpu_wait_s(task) - before for task, before in self._cpu_wait.items())
+        return time.monotonic() - self._began - cpu_wait
 
 
-def held_up_s(who: str) -> float:
-    """For how long a thread has ever waited for a processor."""
+def cpu_wait_s(task: str) -> float:
+    """The total time in seconds that a thread has waited for a CPU."""
     try:
-        return int((SCHEDULED / who / "schedstat").read_text().split()[1]) / 1e9
+        return int((PROC / task / "schedstat").read_text().split()[1]) / 1e9
     except OSError:
         return 0.0
 
 
 class HandClock:
-    """A clock that stands still until it is told otherwise."""
+    """A clock that is set by hand."""
 
     def __init__(self, at: datetime | None = None) -> None:
         self.at = at or datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -97,7 +96,7 @@ class HandClock:
         return self.at
 
     def forward(self, **span: float) -> datetime:
-        """Move on by a timedelta's keywords and return the new time."""
+        """Advance by a timedelta's keywords and return the new time."""
         self.at += timedelta(**span)
         return self.at
 
@@ -106,7 +105,7 @@ class HandClock:
 async def consuming(
     kafka: Kafka, router: KafkaRouter, service: str = "feed", **options: Any
 ) -> AsyncIterator[ConsumerContext]:
-    """Run a router's subscribers against real Kafka, as a service would, until the block ends.
+    """Run a router's subscribers against a real Kafka, as a service would, until the block ends.
 
     ``options`` are further arguments of ``ConsumerContext``.
     """

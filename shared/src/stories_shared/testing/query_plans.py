@@ -1,7 +1,7 @@
-"""Records the commands that a store sends to MongoDB, and asks MongoDB how it would run each of them.
+"""Records the commands that a store sends to MongoDB, and explains each of them.
 
-A store's test suite runs with a `CommandRecorder` among its client's listeners; afterwards `slow_plans` explains every
-distinct query on the collections as they are then, and names those that scan a collection or sort in memory.
+A store's tests run with a `CommandRecorder` among the client's listeners; `slow_plans` explains every distinct query
+and reports those that scan a collection or sort in memory.
 """
 
 import copy

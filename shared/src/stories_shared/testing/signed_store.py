@@ -1,4 +1,4 @@
-"""An S3 store in this process that checks each signature (AWS Signature Version 4), its region and its session."""
+"""A fake S3 store that verifies every signature (AWS Signature Version 4), its region and its session token."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 @dataclass
 class SignedStore:
-    """What the store holds, and the one account that it knows."""
+    """The objects of the store, and its one account."""
 
     region: str
     access_key: str = "account"
@@ -28,12 +28,12 @@ class SignedStore:
     regions_asked: set[str] = field(default_factory=set)
 
     def refusal(self, method: str, path: str, headers: Mapping[str, str]) -> str | None:
-        """The error code for a request that is not signed as it should be."""
+        """The error code for a request with an invalid signature, or None."""
         parts = urlsplit(path)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         if "X-Amz-Signature" in query:
             given = {name.removeprefix("X-Amz-"): value for name, value in query.items()}
-            signature, payload, moment = query.pop("X-Amz-Signature"), "UNSIGNED-PAYLOAD", given["Date"]
+            signature, payload, timestamp = query.pop("X-Amz-Signature"), "UNSIGNED-PAYLOAD", given["Date"]
             session = given.get("Security-Token")
         else:
             _, _, fields = headers.get("authorization", "").partition(" ")
@@ -41,21 +41,21 @@ class SignedStore:
             if not given:
                 return "AccessDenied"
             signature, payload = given["Signature"], headers["x-amz-content-sha256"]
-            moment, session = headers["x-amz-date"], headers.get("x-amz-security-token")
-        asked = "&".join(f"{quote(name, safe='-_.~')}={quote(query[name], safe='-_.~')}" for name in sorted(query))
+            timestamp, session = headers["x-amz-date"], headers.get("x-amz-security-token")
+        query_text = "&".join(f"{quote(name, safe='-_.~')}={quote(query[name], safe='-_.~')}" for name in sorted(query))
         signed = "".join(f"{name}:{headers[name].strip()}\n" for name in given["SignedHeaders"].split(";"))
-        canonical = f"{method}\n{parts.path}\n{asked}\n{signed}\n{given['SignedHeaders']}\n{payload}"
+        canonical = f"{method}\n{parts.path}\n{query_text}\n{signed}\n{given['SignedHeaders']}\n{payload}"
         text = "\n".join(
             [
                 "AWS4-HMAC-SHA256",
-                moment,
+                timestamp,
                 given["Credential"].split("/", 1)[1],
                 hashlib.sha256(canonical.encode()).hexdigest(),
             ]
         )
-        return self.judge(given["Credential"], text, signature, session)
+        return self.check_signature(given["Credential"], text, signature, session)
 
-    def judge(self, credential: str, text: str, signature: str, session: str | None) -> str | None:
+    def check_signature(self, credential: str, text: str, signature: str, session: str | None) -> str | None:
         account, day, region, *_ = credential.split("/")
         self.regions_asked.add(region)
         if region != self.region:
@@ -68,12 +68,12 @@ class SignedStore:
         return None if hmac.digest(key, text.encode(), "sha256").hex() == signature else "SignatureDoesNotMatch"
 
     def form_refusal(self, form: Mapping[str, str]) -> str | None:
-        """The same for an upload by form, whose policy is what is signed."""
+        """The same for a form upload, whose policy is signed."""
         conditions = json.loads(base64.b64decode(form["policy"]))["conditions"]
         region = form["x-amz-credential"].split("/")[2]
         if ["eq", "$key", form["key"]] not in conditions or region not in json.dumps(conditions):
             return "AccessDenied"
-        return self.judge(
+        return self.check_signature(
             form["x-amz-credential"], form["policy"], form["x-amz-signature"], form.get("x-amz-security-token")
         )
 
@@ -134,7 +134,7 @@ def error(code: str) -> bytes:
 
 @contextmanager
 def signed_store(tls: ssl.SSLContext | None = None, *, region: str, **account: Any) -> Iterator[SignedStore]:
-    """The store, listening."""
+    """The store, listening on a local port."""
     store = SignedStore(region, **account)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("OfStore", (Handler,), {"store": store}))
     if tls:

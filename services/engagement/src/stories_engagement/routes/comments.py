@@ -120,7 +120,7 @@ def comment_routes(
                 comment_response(comment, may_delete=may_delete_any or comment.writer_id == caller.user_id)
                 for comment in found
             ],
-            next_cursor=cursors.seal(name, caller.user_id, next_position) if next_position else None,
+            next_cursor=cursors.encode(name, caller.user_id, next_position) if next_position else None,
         )
 
     @router.delete("/v1/comments/{comment_id}", status_code=204, dependencies=[rate_limited("writes")])

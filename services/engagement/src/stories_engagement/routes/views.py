@@ -147,7 +147,7 @@ def view_routes(
                 )
                 for v in found.viewers
             ],
-            next_cursor=cursors.seal(name, caller.user_id, found.next_position) if found.next_position else None,
+            next_cursor=cursors.encode(name, caller.user_id, found.next_position) if found.next_position else None,
             total=found.total,
             hidden=found.hidden,
         )

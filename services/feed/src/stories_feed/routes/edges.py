@@ -127,6 +127,6 @@ def listing(found: Sequence[EdgeListEntry], page: PageParams, cursors: Cursors, 
     """A page of a list; ``found`` has one entry more if there is a next page."""
     entries = found[: page.limit]
     last = entries[-1] if len(found) > page.limit else None
-    cursor = cursors.seal(route, user_id, (last.since, last.user_id)) if last else None
+    cursor = cursors.encode(route, user_id, (last.since, last.user_id)) if last else None
     items = [Edge(user_id=entry.user_id, since=rfc3339(entry.since)) for entry in entries]
     return as_json(Edges(items=items, next_cursor=cursor))

@@ -77,7 +77,7 @@ def story_routes(
         route = f"reel/{user_id}"
         after = cursors.position(route, caller.user_id, page, tuple[datetime, str, int])
         entries, position = await read_reel(caller.user_id, user_id, after, page.limit)
-        cursor = cursors.seal(route, caller.user_id, position) if position else None
+        cursor = cursors.encode(route, caller.user_id, position) if position else None
         response = Reel(items=[entry.item for entry in entries], next_cursor=cursor)
         cacheable = [cacheable_part(entry) for entry in entries], cursor is not None, page.cursor
         return conditional_response(request, response, cacheable, window(entries))
@@ -132,7 +132,7 @@ def story_routes(
         page = read_page(query)
         before = cursors.position("for-you", caller.user_id, page, tuple[datetime, str, int, str])
         entries, position = await read_for_you(caller.user_id, before, page.limit)
-        cursor = cursors.seal("for-you", caller.user_id, position) if position else None
+        cursor = cursors.encode("for-you", caller.user_id, position) if position else None
         return as_json(Reel(items=[entry.item for entry in entries], next_cursor=cursor))
 
     @router.put("/v1/users/{user_id}/seen", status_code=204, dependencies=[rate_limited("reads")], response_model=None)

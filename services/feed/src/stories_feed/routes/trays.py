@@ -45,7 +45,7 @@ def tray_routes(
         found = await read_tray(viewer, after, page.limit)
         items = [ring_response(entry) for entry in found.entries]
         mine = ring_response(found.mine) if found.mine else None
-        cursor = cursors.seal("tray", viewer, found.next) if found.next else None
+        cursor = cursors.encode("tray", viewer, found.next) if found.next else None
         audiences = {entry.audience for entry in (*found.entries, *((found.mine,) if found.mine else ()))}
         cacheable = [(*entry, bool(url)) for *entry, url in map(fields_of, [*items, *((mine,) if mine else ())])]
         return conditional_response(

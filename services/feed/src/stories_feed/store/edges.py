@@ -191,7 +191,7 @@ def edge_write(change: AppliedChange, *, publish: bool, now: datetime) -> Insert
         "at": latest.at,
     }
     if publish:
-        fields |= {outbox.FIELD: outbox.pending_mark(epoch_ms(latest.at), now), "fact": new_id()}
+        fields |= {outbox.PENDING_FIELD: outbox.pending_mark(epoch_ms(latest.at), now), "fact": new_id()}
     if not change.in_force:
         fields["gone"] = now
     if change.created:

@@ -46,13 +46,13 @@ read_wait = TypeAdapter(Wait).validate_python
 class LongPollRoute(DeadlineRoute):
     """A route with a deadline that the caller may extend with ``?wait=``."""
 
-    def patience_s(self, request: Request) -> float:
+    def deadline_s(self, request: Request) -> float:
         """The default deadline plus the caller's `wait`, in seconds."""
         try:
             wait_s = read_wait(request.query_params.get("wait", "0"))
         except ValidationError:
             wait_s = 0.0  # the route's validation responds with 422
-        return super().patience_s(request) + wait_s
+        return super().deadline_s(request) + wait_s
 
 
 def requester_of(caller: Caller) -> Requester:

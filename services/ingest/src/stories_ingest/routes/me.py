@@ -40,7 +40,7 @@ def me_routes(
         before = position[0] if position else None
         with translate_errors():
             found = await list_stories(caller.user_id, State(state) if state else None, before, page.limit)
-        cursor = cursors.seal(route, caller.user_id, [found.stories[-1].story.id]) if found.more else None
+        cursor = cursors.encode(route, caller.user_id, [found.stories[-1].story.id]) if found.more else None
         return Page(items=[story_response(own) for own in found.stories], next_cursor=cursor)
 
     @router.get("/v1/me/quota")

@@ -58,4 +58,6 @@ class TombstonePublisher:
 
     async def record_partition_count(self, event: type[Event]) -> None:
         """Record how many partitions the event's topic has. Raises Unavailable."""
-        await self.partition_counts.record(event.topic, await self.publisher.partition_count(event), truncate_to_ms(self.now()))
+        await self.partition_counts.record(
+            event.topic, await self.publisher.partition_count(event), truncate_to_ms(self.now())
+        )
