@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from stories_cli.retained_fields import IN_COLLECTIONS, IN_TOPICS, NOTHING, content_fields, record_has_content
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_shared.events import EVENTS
 from stories_shared.events.ids import new_id
 

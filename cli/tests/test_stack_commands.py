@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.data_dir import DataDir, ProcessState
+from stories_embedded.paths import CHECKOUT
 from stories_embedded.ports import free_port
-from stories_embedded.state import Folder, ProcessState
 from stories_shared.testing import wait_until
 
 from tests.journeys.samples import Samples
@@ -51,7 +51,7 @@ class Stack:
         self.url = self.line.removeprefix("ready: ").strip()
 
     def status(self) -> dict[str, ProcessState]:
-        return {each.name: each for each in Folder(self.data).processes()}
+        return {each.name: each for each in DataDir(self.data).processes()}
 
     def all_running(self) -> bool:
         return all(each.state == "running" for each in self.status().values())
@@ -251,7 +251,7 @@ def test_stacks_run_side_by_side_and_a_killed_supervisor_leaves_no_orphan(stack:
     supervisor.kill()
     wait_until(lambda: not alive(children), "every child is gone", PATIENCE)
     wait_until(
-        lambda: not Folder(data).held(), "its folder is free", PATIENCE
+        lambda: not DataDir(data).held(), "its folder is free", PATIENCE
     )  # the kernel closes its files a moment later
     assert stack.all_running(), "the other stack is not touched"
     assert stories("down", data=data).returncode == 0

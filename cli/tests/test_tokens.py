@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jwt
 import pytest
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 SETTINGS = {"AUTH_ISSUER": "https://stories.localhost", "AUTH_AUDIENCE": "stories"}
 

@@ -40,5 +40,5 @@ members=$(for member in shared services/*/ deploy/embedded cli; do printf ' -e %
 echo "looking for Kafka in the cache, else fetching it" >&2
 .venv/bin/python -m stories_embedded.jars
 echo "looking for its classes there too, else having it load them once" >&2
-.venv/bin/python -m stories_embedded.kafka_classes
+.venv/bin/python -m stories_embedded.kafka_appcds
 touch .venv/installed

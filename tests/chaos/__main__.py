@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 from .campaign import Campaign
 from .faults import WEIGHTS

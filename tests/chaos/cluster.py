@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.data_dir import DataDir, ProcessState
 from stories_embedded.kafka import Kafka
-from stories_embedded.keeper import Keeper
 from stories_embedded.keys import StackKeys
+from stories_embedded.managed_process import Keeper
 from stories_embedded.mongodb import Mongod
+from stories_embedded.paths import CHECKOUT
 from stories_embedded.ports import free_port
 from stories_embedded.s3 import SeaweedFS
 from stories_embedded.server import Server
-from stories_embedded.state import Folder, ProcessState
 from stories_shared.events.cloudevents import SERVICES
 
 from tests.journeys.stack import TWO_OF_EACH, Stack
@@ -142,7 +142,7 @@ class Cluster:
 
     def processes(self) -> dict[str, ProcessState]:
         """Every process by name, servers and services."""
-        there = {each.name: each for each in Folder(self.stack.folder).processes()}
+        there = {each.name: each for each in DataDir(self.stack.folder).processes()}
         return there | {name: keeper.state for name, keeper in self.keepers.items()}
 
     def replicas(self, *services: str) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.errors import KafkaError
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_shared.events import EVENTS
 from stories_shared.kafka.topics import Topics
 

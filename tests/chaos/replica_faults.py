@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from stories_embedded.children import gone, kill_group, spawn
+from stories_embedded.data_dir import DataDir
 from stories_embedded.ports import free_port
-from stories_embedded.state import Folder
+from stories_embedded.processes import gone, kill_group, spawn
 from stories_shared.events.cloudevents import SERVICES
 
 from .cluster import Cluster
@@ -90,7 +90,7 @@ class MemberFaults:
         self.number += 1
         name = f"{service}-extra-{self.number}"
         port = free_port(set())
-        stack = Folder(self.cluster.stack.folder).running()
+        stack = DataDir(self.cluster.stack.folder).running()
         assert stack is not None
         env = {**os.environ, **stack.services[service], **more, "PORT": str(port)}
         process = spawn([sys.executable, "-m", f"stories_{service}"], self.cluster.stack.log(name), env)

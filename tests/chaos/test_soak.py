@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from stories_embedded.state import ProcessState
+from stories_embedded.data_dir import ProcessState
 
 from .soak import EVERY_S, SHORTEST_S, WARM_S, Soak
 from .svg_chart import Chart, page

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 from ..journeys.samples import Samples
 from ..journeys.stack import Stack

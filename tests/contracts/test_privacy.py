@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from pymongo import IndexModel
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_engagement.store.schema import ensure_schema
 from stories_expiry import store as expiry
 from stories_feed import store as feed

@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 
 import pytest
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 from ..journeys.world import World
 from .documented import Reader, differences, steps

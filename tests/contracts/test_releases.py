@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from stories_cli import clients, erasure_replay
 from stories_cli.kafka_reader import open_reader
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_shared.events import EVENTS
 from stories_shared.events.cloudevents import headers_of
 from stories_shared.events.ids import new_id

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_shared.events.cloudevents import SERVICES
 
 HELM = CHECKOUT / "deploy" / "helm"

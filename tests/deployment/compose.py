@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 COMPOSE = CHECKOUT / ".venv-deploy" / "bin" / "docker-compose"
 FILES = ("docker-compose.yml", "docker-compose.yml:deploy/compose.seaweedfs.yml")

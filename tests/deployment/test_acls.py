@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from stories_embedded.checkout import CHECKOUT
 from stories_embedded.openapi import EXAMPLE
+from stories_embedded.paths import CHECKOUT
 from stories_shared import events
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.kafka.topics import Topics

@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from PIL import Image
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_embedded.ports import free_port
 
 from .compose import secrets

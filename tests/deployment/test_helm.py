@@ -8,7 +8,7 @@ from datetime import timedelta
 import certifi
 import pytest
 import yaml
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_shared.kafka.topics import Topics
 
 from tools.codegen.helm import SET_BY_CHARTS, free_settings

@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from pathlib import PurePosixPath
 
 import pytest
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 DOCKERFILE = CHECKOUT / "deploy" / "Dockerfile"
 # Every one with what follows it, lines joined.

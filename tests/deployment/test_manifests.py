@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 from .charts import EXAMPLES, KUBERNETES, TOOLS, Manifest, name_of, rendered
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from stories_embedded.children import spawn
 from stories_embedded.ports import free_port
+from stories_embedded.processes import spawn
 from stories_embedded.testing import Realm
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.runtime.settings import load

@@ -2,7 +2,7 @@
 
 import re
 
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_shared.events import EVENTS
 
 OPERATIONS = CHECKOUT / "docs" / "operations"

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from stories_embedded.children import stop
 from stories_embedded.kafka import Kafka
+from stories_embedded.processes import stop
 from stories_embedded.server import start, wait_until_ready
 
 from .stack import Stack

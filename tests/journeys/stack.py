@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from stories_embedded import testing
-from stories_embedded.children import spawn, stop
+from stories_embedded.data_dir import DataDir
 from stories_embedded.keys import StackKeys
-from stories_embedded.state import Folder
+from stories_embedded.processes import spawn, stop
 
 READY_SECONDS = 240.0
 STOP_SECONDS = 45.0
@@ -84,7 +84,7 @@ class Stack:
 
     async def processes(self) -> dict[str, dict[str, Any]]:
         """What `stories status --json` shows, by name, without a process for each look."""
-        return {each.name: asdict(each) for each in Folder(self.folder).processes()}
+        return {each.name: asdict(each) for each in DataDir(self.folder).processes()}
 
     async def kill(self, *names: str) -> None:
         """SIGKILL these processes, all at once."""
@@ -94,7 +94,7 @@ class Stack:
 
     async def env(self) -> dict[str, str]:
         """What `stories env` prints: the settings of the running stack."""
-        there = Folder(self.folder).running()
+        there = DataDir(self.folder).running()
         assert there is not None, "no stack runs here"
         return there.settings
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 PAGES = ("*.md", "docs/**/*.md", "services/*/README.md")
 GENERATED = {"docs/settings.md", "docs/metrics.md", "docs/acls.md"}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 PROMETHEUS = CHECKOUT / "deploy" / "prometheus"
 RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))

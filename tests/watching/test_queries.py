@@ -15,8 +15,8 @@ import httpx
 import pytest
 import pytest_asyncio
 from stories_embedded import prometheus
-from stories_embedded.children import spawn, stop
 from stories_embedded.ports import free_port
+from stories_embedded.processes import spawn, stop
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.kafka.topics import Topics
 from stories_shared.testing import eventually

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 from tools.codegen import SCHEMAS
 

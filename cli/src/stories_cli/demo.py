@@ -20,7 +20,7 @@ from .erasure import scan
 from .installed import EMBEDDED
 
 if TYPE_CHECKING:
-    from stories_embedded.state import Folder
+    from stories_embedded.data_dir import DataDir
 
 T = TypeVar("T")
 LIFETIME_SECONDS = 20
@@ -59,23 +59,23 @@ def demo(
 
 
 @contextmanager
-def stack(lifetime: int, *, keep: bool) -> Iterator[tuple[str, "Folder"]]:
+def stack(lifetime: int, *, keep: bool) -> Iterator[tuple[str, "DataDir"]]:
     """A stack of its own on free ports and a temporary data folder under the checkout, gone afterwards."""
     target.folder(Path.cwd())  # ends the command where there is no embedded stack, before anything is written
     folder = target.folder(Path(tempfile.mkdtemp(prefix=".stories-demo-", dir=Path.cwd())))
-    from stories_embedded import detached
-    from stories_embedded.checkout import NotInstalled
+    from stories_embedded import daemon
+    from stories_embedded.paths import NotInstalled
     from stories_embedded.server import DidNotStart
 
     arguments = ["--data", str(folder.path), "--gateway-port", "0", "--lifetimes", f"{lifetime}s"]
     try:
         with step("Kafka, MongoDB, S3, four services and the gateway run"):
-            url = detached.launch(folder, arguments).url
+            url = daemon.launch(folder, arguments).url
         yield url, folder
     except (DidNotStart, NotInstalled) as error:
         abort(str(error))
     finally:
-        detached.stop(folder)
+        daemon.stop(folder)
         if keep:
             info(f"the data folder is {folder.path}")
         else:
@@ -130,7 +130,7 @@ class Person:
 class DemoScenario:
     """The story's life, step by step."""
 
-    def __init__(self, url: str, folder: "Folder", scratch: Path, lifetime: int) -> None:
+    def __init__(self, url: str, folder: "DataDir", scratch: Path, lifetime: int) -> None:
         from stories_embedded.keys import StackKeys
 
         keys = StackKeys(folder.keys)

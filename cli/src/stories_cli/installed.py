@@ -15,6 +15,6 @@ def chaos_folder() -> Path | None:
     """The root of the checkout that holds the fault-injection tests; None where there is none."""
     if not EMBEDDED:
         return None
-    from stories_embedded.checkout import CHECKOUT
+    from stories_embedded.paths import CHECKOUT
 
     return CHECKOUT if (CHECKOUT / "tests" / "chaos" / "__main__.py").is_file() else None

@@ -10,7 +10,7 @@ from .console import USAGE, abort
 from .installed import EMBEDDED
 
 if TYPE_CHECKING:
-    from stories_embedded.state import Folder, StackState
+    from stories_embedded.data_dir import DataDir, StackState
 
 Data = Annotated[
     Path, typer.Option("--data", metavar="DIR", help="Data folder of the embedded stack.", file_okay=False)
@@ -26,13 +26,13 @@ EnvFile = Annotated[
 DEFAULT_DATA = Path(".stories")
 
 
-def folder(data: Path) -> "Folder":
+def folder(data: Path) -> "DataDir":
     """The data folder, for commands about the embedded stack itself."""
     if not EMBEDDED:
         abort("the embedded stack is not installed here; it is part of a checkout (make install)")
-    from stories_embedded.state import Folder
+    from stories_embedded.data_dir import DataDir
 
-    return Folder(data)
+    return DataDir(data)
 
 
 def running(data: Path) -> "StackState | None":

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from stories_embedded import checkout
-from stories_embedded.children import spawn, stop
+from stories_embedded import paths
 from stories_embedded.ports import free_port
+from stories_embedded.processes import spawn, stop
 from stories_embedded.s3 import SeaweedFS
 from stories_embedded.server import Server, start, wait_until_ready
 from stories_embedded.testing import Realm, Servers
@@ -37,7 +37,7 @@ def before(realm: Realm, folder: Path) -> Iterator[Objects]:
     port = free_port(set())
     caddyfile = folder / "Caddyfile"
     caddyfile.write_text(CADDYFILE.format(port=port, store=realm["S3_ENDPOINT"]))
-    command = [str(checkout.script("caddy")), "run", "--config", str(caddyfile), "--adapter", "caddyfile"]
+    command = [str(paths.script("caddy")), "run", "--config", str(caddyfile), "--adapter", "caddyfile"]
     process = spawn(command, folder / "proxy.log", {**os.environ, "XDG_DATA_HOME": str(folder)})
     try:
         wait_until_ready("proxy", process, lambda: answers(port), folder / "proxy.log", 20)

@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 from stories_embedded import openapi
-from stories_embedded.checkout import CHECKOUT
-from stories_embedded.children import stop
+from stories_embedded.paths import CHECKOUT
 from stories_embedded.ports import free_port
+from stories_embedded.processes import stop
 from stories_embedded.server import start, wait_until_ready
 from stories_embedded.services import GATEWAY, Gateway
 from stories_shared.http.problems import CONTENT_TYPE, KINDS

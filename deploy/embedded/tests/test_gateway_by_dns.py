@@ -12,9 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from stories_embedded import checkout
-from stories_embedded.children import spawn, stop
+from stories_embedded import paths
 from stories_embedded.ports import free_port
+from stories_embedded.processes import spawn, stop
 from stories_embedded.services import GATEWAY
 from stories_shared.events.cloudevents import SERVICES
 
@@ -102,7 +102,7 @@ def running(tmp_path: Path, caddyfile: Path, port: int, upstreams: str, **more: 
         "XDG_CONFIG_HOME": str(tmp_path),
         **more,
     }
-    command = [str(checkout.script("caddy")), "run", "--config", str(caddyfile), "--adapter", "caddyfile"]
+    command = [str(paths.script("caddy")), "run", "--config", str(caddyfile), "--adapter", "caddyfile"]
     process = spawn(command, tmp_path / "gateway.log", environment)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{at}", trust_env=False, timeout=10) as client:

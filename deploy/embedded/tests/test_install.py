@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from stories_embedded import jars
-from stories_embedded.checkout import CHECKOUT, EMBEDDED, cache
 from stories_embedded.installed import missing
+from stories_embedded.paths import CHECKOUT, EMBEDDED, cache
 
 PARTS = ("Makefile", "requirements.lock", "pyproject.toml", "shared", "services", "cli", "deploy")
 PREFLIGHT = EMBEDDED / "preflight.sh"

@@ -2,8 +2,8 @@
 
 import pytest
 from stories_embedded import openapi
-from stories_embedded.links import LINKS, Link, lay
 from stories_embedded.openapi import Conflict, merged
+from stories_embedded.openapi_links import LINKS, Link, lay
 from stories_embedded.services import DOCS
 
 

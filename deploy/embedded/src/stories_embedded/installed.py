@@ -8,8 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from . import checkout, jars
-from .checkout import NotInstalled
+from . import jars, paths
+from .paths import NotInstalled
 
 WITHOUT_ARCHIVE = "without-kafka-classes"  # in .venv: archiving failed here, so no installation tries it again
 
@@ -18,10 +18,10 @@ def missing() -> list[str]:
     """One line for each thing that an installation would put in place."""
     parts: list[Callable[[], object]] = [
         jars.classpath,
-        checkout.java,
-        checkout.mongod,
-        partial(checkout.script, "weed"),
-        partial(checkout.script, "caddy"),
+        paths.java,
+        paths.mongod,
+        partial(paths.script, "weed"),
+        partial(paths.script, "caddy"),
         class_archive,
     ]
     found = []

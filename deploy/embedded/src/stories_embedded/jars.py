@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .checkout import EMBEDDED, NotInstalled, cache, java
+from .paths import EMBEDDED, NotInstalled, cache, java
 
 if TYPE_CHECKING:
     from jgo.maven import Artifact
@@ -59,7 +59,7 @@ def classpath() -> str:
 
 
 def archives() -> Path:
-    """Where the classes of these jars lie, read and checked for this Java, there or not; `kafka_classes` makes them."""
+    """Where the classes of these jars lie, read and checked for this Java, there or not; `kafka_appcds` makes them."""
     release = hashlib.sha256((java().parent.parent / "release").read_bytes()).hexdigest()[:12]
     return cache() / f"{home().name}-classes-{release}"
 

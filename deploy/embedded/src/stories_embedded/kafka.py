@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import checkout, jars
+from . import jars, paths
 from .server import DidNotStart, Server
 
 CLUSTER_ID = "c3Rvcmllcy1lbWJlZGRlZA"  # any 16 bytes, base64url
@@ -129,7 +129,7 @@ class Kafka(Server):
 
     def _java(self) -> list[str]:
         logging = f"-Dlog4j2.configurationFile={self._logging}"
-        return [str(checkout.java()), *JVM, *self.classes, logging, "-cp", jars.classpath()]
+        return [str(paths.java()), *JVM, *self.classes, logging, "-cp", jars.classpath()]
 
 
 def _brokers_known(link: socket.socket) -> int:

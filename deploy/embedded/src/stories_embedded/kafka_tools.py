@@ -6,7 +6,7 @@ What Apache Kafka's distribution has as `bin/<tool>.sh`; every option goes to th
 import os
 import sys
 
-from . import checkout, jars
+from . import jars, paths
 
 TOOLS = {
     "kafka-console-producer": "org.apache.kafka.tools.ConsoleProducer",
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> None:
     if tool not in TOOLS:
         sys.stderr.write(f"usage: python -m stories_embedded.kafka_tools {{{'|'.join(TOOLS)}}} …\n")
         raise SystemExit(2)
-    java = str(checkout.java())
+    java = str(paths.java())
     os.execv(java, [java, *JVM, *jars.from_archives(), *QUIET, "-cp", jars.classpath(), TOOLS[tool], *arguments[1:]])  # noqa: S606
 
 

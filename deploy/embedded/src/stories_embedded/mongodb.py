@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import checkout
+from . import paths
 from .server import Server
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Mongod(Server):
 
     def command(self) -> Sequence[str]:
         return [
-            str(checkout.mongod()),
+            str(paths.mongod()),
             *("--dbpath", str(self.data), "--port", str(self.port), "--bind_ip", "127.0.0.1", "--nounixsocket"),
             *("--replSet", REPLICA_SET, "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--quiet"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),

@@ -8,7 +8,7 @@ from typing import Any
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.runtime.settings import load
 
-from . import links
+from . import openapi_links
 from .services import DOCS
 
 MERGED = DOCS / "openapi.json"
@@ -56,7 +56,7 @@ def merged(documents: Mapping[str, Document]) -> Document:
     for operations in paths.values():
         for operation in operations.values():
             operation["responses"] = {**operation["responses"], "431": {"$ref": f"#/components/responses/{BY_GATEWAY}"}}
-    links.lay(links.LINKS, paths)
+    openapi_links.lay(openapi_links.LINKS, paths)
     components.setdefault("responses", {})[BY_GATEWAY] = {"description": f"Request line and headers over {MAX_HEADERS}"}
     ids = [operation["operationId"] for operations in paths.values() for operation in operations.values()]
     if twice := sorted({each for each in ids if ids.count(each) > 1}):

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .asking import status
-from .checkout import CHECKOUT, NotInstalled
+from .http_probe import status
+from .paths import CHECKOUT, NotInstalled
 from .server import Server
 
 RULES = CHECKOUT / "deploy" / "prometheus" / "rules"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import checkout
-from .asking import direct, status
+from . import paths
+from .http_probe import direct, status
 from .server import Server
 
 
@@ -50,7 +50,7 @@ class SeaweedFS(Server):
         """As measured: with its defaults two buckets fill it, a stop takes 25 s, and it phones home."""
         origins = ["-s3.allowedOrigins", self.origins] if self.origins else []
         return [
-            *(str(checkout.script("weed")), "-logtostderr=true", "server", "-dir", str(self.data)),
+            *(str(paths.script("weed")), "-logtostderr=true", "server", "-dir", str(self.data)),
             *("-ip", "127.0.0.1", "-ip.bind", "127.0.0.1"),
             *("-master.port", str(self.master_port), "-volume.port", str(self.volume_port)),
             *("-filer", "-filer.port", str(self.filer_port), "-filer.disableDirListing"),

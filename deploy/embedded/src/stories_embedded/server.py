@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from .children import kill_group, spawn
+from .processes import kill_group, spawn
 
 
 class Server(ABC):

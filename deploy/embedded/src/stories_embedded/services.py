@@ -9,13 +9,13 @@ from pathlib import Path
 
 from stories_shared.events.cloudevents import SERVICES
 
-from . import checkout
-from .asking import status
+from . import paths
+from .http_probe import status
 from .ports import claim
 from .server import Server
 
-DOCS = checkout.CHECKOUT / "docs"
-GATEWAY = checkout.CHECKOUT / "deploy" / "gateway"
+DOCS = paths.CHECKOUT / "docs"
+GATEWAY = paths.CHECKOUT / "deploy" / "gateway"
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Gateway(Server):
 
     def command(self) -> Sequence[str]:
         caddyfile = str(GATEWAY / "Caddyfile")
-        return [str(checkout.script("caddy")), "run", "--config", caddyfile, "--adapter", "caddyfile"]
+        return [str(paths.script("caddy")), "run", "--config", caddyfile, "--adapter", "caddyfile"]
 
     def environment(self) -> Mapping[str, str]:
         replicas = {f"{service.upper()}_UPSTREAMS": " ".join(hosts) for service, hosts in self.upstreams.items()}

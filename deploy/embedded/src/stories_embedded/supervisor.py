@@ -11,11 +11,11 @@ from typing import NoReturn
 
 from stories_shared.events.cloudevents import SERVICES
 
-from .children import gone, kill_group, spawn
-from .keeper import Keeper
-from .plan import Options, Plan, everything_set, make_plan, of_service
+from .data_dir import DataDir, StackState
+from .managed_process import Keeper
+from .processes import gone, kill_group, spawn
 from .server import DidNotStart, Server, tail
-from .state import Folder, StackState
+from .topology import Options, Plan, everything_set, make_plan, of_service
 
 START_SECONDS = 300.0
 LOG_BYTES = 64 * 1024 * 1024  # a log file longer than this is set aside, one generation
@@ -28,7 +28,7 @@ Report = Callable[[str], None]
 class Supervisor:
     """One stack, from the first process to the last."""
 
-    def __init__(self, folder: Folder, plan: Plan, report: Report) -> None:
+    def __init__(self, folder: DataDir, plan: Plan, report: Report) -> None:
         self._folder, self._plan, self._report = folder, plan, report
         self._keepers: list[Keeper] = []
         self._state = StackState(os.getpid(), plan.gateway.url)
@@ -163,7 +163,7 @@ def set_aside(log: Path, most: int = LOG_BYTES) -> None:
         os.truncate(log, 0)
 
 
-def run(folder: Folder, options: Options, ready: Callable[[str], None], report: Report) -> int:
+def run(folder: DataDir, options: Options, ready: Callable[[str], None], report: Report) -> int:
     """Run a stack in `folder` until a signal comes.
 
     Raises AlreadyRunning, PortTaken, NotInstalled, DidNotStart.

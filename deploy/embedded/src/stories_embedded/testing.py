@@ -33,12 +33,12 @@ from pymongo import MongoClient
 from stories_shared.testing import wait_until
 
 from . import minio
-from .checkout import CHECKOUT
-from .children import stop
 from .kafka import Kafka
 from .keys import StackKeys
 from .mongodb import Mongod
+from .paths import CHECKOUT
 from .ports import free_port
+from .processes import stop
 from .s3 import MinIO, SeaweedFS
 from .server import Server, start, wait_until_ready
 

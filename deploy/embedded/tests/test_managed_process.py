@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 import pytest_asyncio
-from stories_embedded.keeper import Keeper
+from stories_embedded.managed_process import Keeper
 from stories_embedded.server import DidNotStart, Server
 from stories_shared.testing import eventually
 
@@ -108,7 +108,7 @@ async def test_a_program_that_will_not_stop_is_killed_with_all_it_started(keep: 
 async def test_a_program_that_calls_itself_stuck_is_started_again(
     keep: Callable[[str], Keeper], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stories_embedded.keeper.WATCH_SECONDS", 0.02)
+    monkeypatch.setattr("stories_embedded.managed_process.WATCH_SECONDS", 0.02)
     keeper = keep(FOREVER)
     assert isinstance(keeper.server, Program)
     await keeper.settled()

@@ -43,7 +43,7 @@ class AlreadyRunning(Exception):
     """Another supervisor holds the data folder."""
 
 
-class Folder:
+class DataDir:
     """A data folder: `logs/`, `keys/`, the servers' data, the state and the lock."""
 
     def __init__(self, path: Path) -> None:

@@ -5,15 +5,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import checkout, jars
-from .checkout import NotInstalled
+from . import jars, paths
+from .data_dir import DataDir
+from .paths import NotInstalled
 from .ports import holder, is_free
-from .state import Folder
 
 GATEWAY_PORT = 8080
 
 
-def missing(folder: Folder) -> list[str]:
+def missing(folder: DataDir) -> list[str]:
     """One line or more for each thing missing; empty where the stack can run."""
     found = [*_preflight(), *_programs()]
     if not folder.held() and not is_free(GATEWAY_PORT):
@@ -23,9 +23,9 @@ def missing(folder: Folder) -> list[str]:
 
 
 def _preflight() -> list[str]:
-    script = str(checkout.EMBEDDED / "preflight.sh")
+    script = str(paths.EMBEDDED / "preflight.sh")
     run = subprocess.run(
-        ["sh", script, sys.executable], check=False, cwd=checkout.CHECKOUT, capture_output=True, text=True
+        ["sh", script, sys.executable], check=False, cwd=paths.CHECKOUT, capture_output=True, text=True
     )
     return run.stderr.splitlines()
 
@@ -33,10 +33,10 @@ def _preflight() -> list[str]:
 def _programs() -> list[str]:
     parts: dict[str, Callable[[], object]] = {
         "Kafka": jars.classpath,
-        "Java": lambda: _runs(checkout.java(), "-version"),
-        "mongod": lambda: _runs(checkout.mongod(), "--version"),
-        "SeaweedFS": lambda: _runs(checkout.script("weed"), "version"),
-        "Caddy": lambda: _runs(checkout.script("caddy"), "version"),
+        "Java": lambda: _runs(paths.java(), "-version"),
+        "mongod": lambda: _runs(paths.mongod(), "--version"),
+        "SeaweedFS": lambda: _runs(paths.script("weed"), "version"),
+        "Caddy": lambda: _runs(paths.script("caddy"), "version"),
     }
     found = []
     for name, look in parts.items():

@@ -9,6 +9,7 @@ from pathlib import Path
 from stories_shared.events.cloudevents import SERVICES
 
 from . import minio, prometheus
+from .data_dir import DataDir
 from .kafka import Kafka
 from .keys import StackKeys
 from .mongodb import Mongod
@@ -17,7 +18,6 @@ from .prometheus import Prometheus
 from .s3 import MinIO, SeaweedFS
 from .server import Server
 from .services import Gateway, Service, passed_on
-from .state import Folder
 
 BUCKET = "stories"
 OF_THE_SUPERVISOR = {"HOST", "PORT", "MONGO_DATABASE"}  # loopback; each replica, each service has its own
@@ -45,7 +45,7 @@ class Plan:
     watching: Sequence[Server] = ()
 
 
-def make_plan(folder: Folder, options: Options, environ: Mapping[str, str] = os.environ) -> Plan:
+def make_plan(folder: DataDir, options: Options, environ: Mapping[str, str] = os.environ) -> Plan:
     """Lay out the stack: fixed ports are asked for, others chosen, the same as last time where those are free.
 
     Raises PortTaken, and NotInstalled where MinIO or Prometheus is asked for and cannot be had.

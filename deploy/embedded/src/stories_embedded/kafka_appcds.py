@@ -1,6 +1,6 @@
 """Kafka's classes, read and checked once: archives from which its JVM starts in less than half of the time.
 
-`python -m stories_embedded.kafka_classes` is a step of `make install`: it starts a Kafka on an empty folder, lets it do
+`python -m stories_embedded.kafka_appcds` is a step of `make install`: it starts a Kafka on an empty folder, lets it do
 what a stack asks of it, and keeps the classes that it loaded, in the cache, for every checkout with this Java and these
 jars. A JVM that finds an archive missing or other than it should be goes on without it.
 """
@@ -19,11 +19,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
 from . import jars
-from .checkout import NotInstalled, cache, java
-from .children import stop
 from .installed import WITHOUT_ARCHIVE
 from .kafka import Kafka
+from .paths import NotInstalled, cache, java
 from .ports import free_port
+from .processes import stop
 from .server import DidNotStart, start, wait_until_ready
 
 READY_SECONDS = 60.0

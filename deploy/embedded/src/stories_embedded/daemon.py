@@ -7,15 +7,15 @@ import sys
 import time
 from collections.abc import Sequence
 
+from .data_dir import DataDir, StackState
 from .server import DidNotStart, tail
-from .state import Folder, StackState
 from .supervisor import START_SECONDS
 
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.1
 
 
-def launch(folder: Folder, arguments: Sequence[str]) -> StackState:
+def launch(folder: DataDir, arguments: Sequence[str]) -> StackState:
     """Start `stories up` with these arguments in a session of its own and wait until it is ready.
 
     Raises DidNotStart.
@@ -42,7 +42,7 @@ def launch(folder: Folder, arguments: Sequence[str]) -> StackState:
     raise DidNotStart(f"not ready within {START_SECONDS:.0f} s:\n{tail(log)}")
 
 
-def stop(folder: Folder) -> bool:
+def stop(folder: DataDir) -> bool:
     """Ask the supervisor to stop everything and wait until it has; False where none runs.
 
     Raises TimeoutError when it does not end in time.

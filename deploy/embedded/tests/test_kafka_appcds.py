@@ -4,8 +4,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from stories_embedded import jars, kafka_classes
-from stories_embedded.checkout import java
+from stories_embedded import jars, kafka_appcds
+from stories_embedded.paths import java
 
 
 def loaded(options: list[str]) -> tuple[str, str]:
@@ -22,7 +22,7 @@ def loaded(options: list[str]) -> tuple[str, str]:
 
 def test_a_jvm_takes_kafkas_classes_from_the_archive_that_the_installation_made() -> None:
     before = (jars.archives() / jars.ARCHIVE).stat().st_mtime_ns
-    assert (kafka_classes.install() / jars.ARCHIVE).stat().st_mtime_ns == before, "nothing is made a second time"
+    assert (kafka_appcds.install() / jars.ARCHIVE).stat().st_mtime_ns == before, "nothing is made a second time"
     printed, origin = loaded(jars.from_archives())
     assert "USAGE" in printed
     assert "shared objects file" in origin

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from .children import gone, kill_group
+from .data_dir import Phase, ProcessState
+from .processes import gone, kill_group
 from .server import DidNotStart, Server, start, tail
-from .state import Phase, ProcessState
 
 POLL_SECONDS = 0.1
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # between restarts, doubled each time
