@@ -105,5 +105,5 @@ def test_banned_words_are_found_in_prose_and_not_in_identifiers() -> None:
         "line 1: 'Parked', better: dead-lettered",
         "line 2: 'Whoever', better: who, or a noun",
     ]
-    assert found("`stories_parked_total`, [StoriesRecordsParked](StoriesRecordsParked.md) and long-standing") == []
+    assert found("`stories_parked_total`, [StoriesX](parked.md) and long-standing") == []
     assert prose('"""Text."""\nx = 1  # note\n') == "Text.\n# note"

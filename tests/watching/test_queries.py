@@ -191,7 +191,7 @@ async def test_every_query_about_exporters_has_data_by_their_documented_names(
     assert {asked.where.split(":")[0] for asked in OF_THE_EXPORTER} >= {
         "stories-kafka",
         "stories-mongodb",
-        "StoriesGroupStands",
+        "StoriesGroupStalled",
     }
 
     async def silent() -> list[Asked]:
