@@ -251,7 +251,7 @@ def test_stacks_run_side_by_side_and_a_killed_supervisor_leaves_no_orphan(stack:
     supervisor.kill()
     wait_until(lambda: not alive(children), "every child is gone", PATIENCE)
     wait_until(
-        lambda: not DataDir(data).held(), "its folder is free", PATIENCE
+        lambda: not DataDir(data).is_locked(), "its folder is free", PATIENCE
     )  # the kernel closes its files a moment later
     assert stack.all_running(), "the other stack is not touched"
     assert stories("down", data=data).returncode == 0

@@ -1,8 +1,7 @@
-"""Servers behind proxies of ours, and the embedded stack with two replicas of every service.
+"""Servers behind TCP proxies, and the embedded stack with two replicas of every service.
 
-The servers are kept running as `stories up` keeps them, by the same `Keeper`, but by us: the services reach them only
-through the proxies, while checks look at them directly. Topics keep records for seconds, so that what is promised of
-the log can be seen.
+Each server is a `ManagedProcess`, as in `stories up`. The services reach the servers only through the proxies; checks
+connect directly. Topics keep records for seconds, so that retention can be checked.
 """
 
 import asyncio
@@ -17,7 +16,7 @@ from pathlib import Path
 from stories_embedded.data_dir import DataDir, ProcessState
 from stories_embedded.kafka import Kafka
 from stories_embedded.keys import StackKeys
-from stories_embedded.managed_process import Keeper
+from stories_embedded.managed_process import ManagedProcess
 from stories_embedded.mongodb import Mongod
 from stories_embedded.paths import CHECKOUT
 from stories_embedded.ports import free_port
@@ -60,12 +59,12 @@ class ProxiedKafka(Kafka):
 
 @dataclass
 class Cluster:
-    """Everything that can be harmed."""
+    """The system under test: servers, proxies and the stack."""
 
     rng: random.Random
     folder: Path
     stack: Stack
-    keepers: dict[str, Keeper] = field(default_factory=dict)
+    servers: dict[str, ManagedProcess] = field(default_factory=dict)
     proxies: dict[str, Proxy] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     direct: dict[str, str] = field(default_factory=dict)
@@ -81,7 +80,7 @@ class Cluster:
         return cls(rng, folder, stack)
 
     async def start(self) -> None:
-        """Servers, proxies, services, in that order."""
+        """Start proxies, servers and services, in this order."""
         keys = StackKeys(self.folder / "keys")
         keys.make()
         taken: set[int] = set()
@@ -96,7 +95,7 @@ class Cluster:
         ):
             self.proxies[name] = Proxy(name, upstream, port, self.rng)
             await self.proxies[name].start()
-        await self._keep(mongod, kafka, s3)
+        await self._start_servers(mongod, kafka, s3)
         self.direct = {
             "mongod": f"mongodb://127.0.0.1:{mongod.port}/?directConnection=true",
             "kafka": f"127.0.0.1:{kafka.direct_port}",
@@ -120,11 +119,11 @@ class Cluster:
         }
 
     async def stop(self, *, keep: Path | None) -> None:
-        """Stop everything; the logs are kept where `keep` names a folder for them."""
+        """Stop everything; copy the logs to `keep` if given."""
         for proxy in self.proxies.values():
             proxy.become("open")
         await asyncio.to_thread(self.stack.stop)
-        await asyncio.gather(*(keeper.stop() for keeper in self.keepers.values()))
+        await asyncio.gather(*(process.stop() for process in self.servers.values()))
         for proxy in self.proxies.values():
             await proxy.stop()
         if keep is not None:
@@ -133,19 +132,19 @@ class Cluster:
                     shutil.copytree(logs, keep / "logs", dirs_exist_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    async def _keep(self, *servers: Server) -> None:
+    async def _start_servers(self, *servers: Server) -> None:
         for server in servers:
             log = self.folder / "logs" / f"{server.name}.log"
-            self.keepers[server.name] = Keeper(server, log, os.environ, lambda: None)
-            self.keepers[server.name].begin()
-        await asyncio.gather(*(keeper.settled() for keeper in self.keepers.values()))
+            self.servers[server.name] = ManagedProcess(server, log, os.environ, lambda: None)
+            self.servers[server.name].start()
+        await asyncio.gather(*(process.wait_ready() for process in self.servers.values()))
 
     def processes(self) -> dict[str, ProcessState]:
         """Every process by name, servers and services."""
-        there = {each.name: each for each in DataDir(self.stack.folder).processes()}
-        return there | {name: keeper.state for name, keeper in self.keepers.items()}
+        services = {each.name: each for each in DataDir(self.stack.folder).processes()}
+        return services | {name: process.state for name, process in self.servers.items()}
 
     def replicas(self, *services: str) -> list[str]:
         """Names of the replicas of these services, by default of all: `feed`, `feed-2`, …"""
-        wanted: Sequence[str] = services or SERVICES
-        return [name for name in self.processes() if name.partition("-")[0] in wanted]
+        selected: Sequence[str] = services or SERVICES
+        return [name for name in self.processes() if name.partition("-")[0] in selected]

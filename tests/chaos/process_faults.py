@@ -146,7 +146,7 @@ class ProcessFaults:
     @staticmethod
     async def _until(so: Callable[[], bool], within_s: float) -> None:
         deadline = time.time() + within_s
-        while not so() and time.time() < deadline:  # noqa: ASYNC110  (the keeper tells nobody)
+        while not so() and time.time() < deadline:  # noqa: ASYNC110  (the process tells nobody)
             await asyncio.sleep(POLL_S)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 from stories_embedded.data_dir import DataDir
 from stories_embedded.ports import free_port
-from stories_embedded.processes import gone, kill_group, spawn
+from stories_embedded.processes import kill_group, spawn, wait_exit
 from stories_shared.events.cloudevents import SERVICES
 
 from .cluster import Cluster
@@ -58,7 +58,7 @@ class MemberFaults:
             process.send_signal(signal.SIGTERM)
             try:
                 async with asyncio.timeout(DRAINED_S):
-                    await gone(process)
+                    await wait_exit(process)
             except TimeoutError:
                 self.wrong("a service stops within ten seconds", replica=name)
 

@@ -72,7 +72,7 @@ def test_an_installation_killed_at_any_moment_is_whole_after_the_next(checkout: 
     given = {"XDG_CACHE_HOME": str(emptied), "UV_CACHE_DIR": str(cache() / "uv")}
     code, output = outcome(install(checkout, **given))
     assert (code, "installing" in output) == (0, True), output
-    assert (emptied / "stories" / jars.archives().name / jars.ARCHIVE).is_file()
+    assert (emptied / "stories" / jars.cds_archive().name / jars.ARCHIVE).is_file()
     assert "installing" not in outcome(install(checkout, **given))[1]
 
 

@@ -21,22 +21,22 @@ def loaded(options: list[str]) -> tuple[str, str]:
 
 
 def test_a_jvm_takes_kafkas_classes_from_the_archive_that_the_installation_made() -> None:
-    before = (jars.archives() / jars.ARCHIVE).stat().st_mtime_ns
+    before = (jars.cds_archive() / jars.ARCHIVE).stat().st_mtime_ns
     assert (kafka_appcds.install() / jars.ARCHIVE).stat().st_mtime_ns == before, "nothing is made a second time"
-    printed, origin = loaded(jars.from_archives())
+    printed, origin = loaded(jars.cds_flags())
     assert "USAGE" in printed
     assert "shared objects file" in origin
 
 
 def test_an_archive_that_is_half_there_costs_time_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = (jars.archives() / jars.ARCHIVE).read_bytes()
+    whole = (jars.cds_archive() / jars.ARCHIVE).read_bytes()
     (tmp_path / jars.ARCHIVE).write_bytes(whole[: len(whole) // 2])
-    monkeypatch.setattr(jars, "archives", lambda: tmp_path)
-    printed, origin = loaded(jars.from_archives())
+    monkeypatch.setattr(jars, "cds_archive", lambda: tmp_path)
+    printed, origin = loaded(jars.cds_flags())
     assert "USAGE" in printed
     assert ".jar" in origin
 
 
 def test_without_an_archive_none_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jars, "archives", lambda: tmp_path)
-    assert not any("SharedArchiveFile" in option for option in jars.from_archives())
+    monkeypatch.setattr(jars, "cds_archive", lambda: tmp_path)
+    assert not any("SharedArchiveFile" in option for option in jars.cds_flags())

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 import pytest_asyncio
-from stories_embedded.managed_process import Keeper
+from stories_embedded.managed_process import ManagedProcess
 from stories_embedded.server import DidNotStart, Server
 from stories_shared.testing import eventually
 
@@ -48,69 +48,73 @@ CRASHING = "sys.exit('no luck')"
 
 
 @pytest_asyncio.fixture
-async def keep(tmp_path: Path) -> AsyncIterator[Callable[[str], Keeper]]:
-    kept: list[Keeper] = []
+async def keep(tmp_path: Path) -> AsyncIterator[Callable[[str], ManagedProcess]]:
+    kept: list[ManagedProcess] = []
 
-    def make(code: str) -> Keeper:
-        kept.append(Keeper(Program(tmp_path, code), tmp_path / "program.log", os.environ, lambda: None))
-        kept[-1].begin()
+    def make(code: str) -> ManagedProcess:
+        kept.append(ManagedProcess(Program(tmp_path, code), tmp_path / "program.log", os.environ, lambda: None))
+        kept[-1].start()
         return kept[-1]
 
     yield make
-    for keeper in kept:
-        await keeper.stop()
+    for process in kept:
+        await process.stop()
 
 
-async def test_a_killed_program_is_started_again(keep: Callable[[str], Keeper]) -> None:
-    keeper = keep(FOREVER)
-    await keeper.settled()
-    first = keeper.state.pid
+async def test_a_killed_program_is_started_again(keep: Callable[[str], ManagedProcess]) -> None:
+    process = keep(FOREVER)
+    await process.wait_ready()
+    first = process.state.pid
     assert first
     os.kill(first, signal.SIGKILL)
-    await eventually(lambda: keeper.state.state == "running" and keeper.state.pid != first, PATIENCE)
-    assert keeper.state.restarts == 1
+    await eventually(lambda: process.state.state == "running" and process.state.pid != first, PATIENCE)
+    assert process.state.restarts == 1
 
 
-async def test_while_it_is_down_its_state_is_restarting(keep: Callable[[str], Keeper]) -> None:
-    keeper = keep("ready.touch()\ntime.sleep(0.3)")
-    await keeper.settled()
-    await eventually(lambda: keeper.state.state == "restarting" and keeper.state.restarts >= 3, PATIENCE)
+async def test_while_it_is_down_its_state_is_restarting(keep: Callable[[str], ManagedProcess]) -> None:
+    process = keep("ready.touch()\ntime.sleep(0.3)")
+    await process.wait_ready()
+    await eventually(lambda: process.state.state == "restarting" and process.state.restarts >= 3, PATIENCE)
 
 
-async def test_a_program_that_never_was_ready_is_given_up_with_its_last_words(keep: Callable[[str], Keeper]) -> None:
-    keeper = keep(CRASHING)
+async def test_a_program_that_never_was_ready_is_given_up_with_its_last_words(
+    keep: Callable[[str], ManagedProcess],
+) -> None:
+    process = keep(CRASHING)
     with pytest.raises(DidNotStart, match="no luck"):
-        await keeper.settled()
-    assert (keeper.state.state, keeper.state.pid) == ("stopped", None)
+        await process.wait_ready()
+    assert (process.state.state, process.state.pid) == ("stopped", None)
 
 
-async def test_wrong_settings_are_not_tried_again(keep: Callable[[str], Keeper]) -> None:
-    keeper = keep("print('PORT: is missing'); sys.exit(2)")
+async def test_wrong_settings_are_not_tried_again(keep: Callable[[str], ManagedProcess]) -> None:
+    process = keep("print('PORT: is missing'); sys.exit(2)")
     with pytest.raises(DidNotStart, match="PORT: is missing"):
-        await keeper.settled()
-    assert keeper.state.restarts == 0
+        await process.wait_ready()
+    assert process.state.restarts == 0
 
 
-async def test_a_program_that_will_not_stop_is_killed_with_all_it_started(keep: Callable[[str], Keeper]) -> None:
+async def test_a_program_that_will_not_stop_is_killed_with_all_it_started(
+    keep: Callable[[str], ManagedProcess],
+) -> None:
     deaf = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nsubprocess.Popen(['sleep', '600'])\n" + FOREVER
-    keeper = keep(deaf)
-    await keeper.settled()
-    assert keeper.state.pid
-    family = [psutil.Process(keeper.state.pid), *psutil.Process(keeper.state.pid).children()]
+    process = keep(deaf)
+    await process.wait_ready()
+    assert process.state.pid
+    family = [psutil.Process(process.state.pid), *psutil.Process(process.state.pid).children()]
     assert len(family) == 2
-    await keeper.stop()
+    await process.stop()
     await eventually(
         lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family), PATIENCE
     )
-    assert keeper.state.state == "stopped"
+    assert process.state.state == "stopped"
 
 
 async def test_a_program_that_calls_itself_stuck_is_started_again(
-    keep: Callable[[str], Keeper], monkeypatch: pytest.MonkeyPatch
+    keep: Callable[[str], ManagedProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stories_embedded.managed_process.WATCH_SECONDS", 0.02)
-    keeper = keep(FOREVER)
-    assert isinstance(keeper.server, Program)
-    await keeper.settled()
-    keeper.server.is_stuck = True
-    await eventually(lambda: keeper.state.restarts == 1, PATIENCE)
+    process = keep(FOREVER)
+    assert isinstance(process.server, Program)
+    await process.wait_ready()
+    process.server.is_stuck = True
+    await eventually(lambda: process.state.restarts == 1, PATIENCE)

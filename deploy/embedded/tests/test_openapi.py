@@ -3,7 +3,7 @@
 import pytest
 from stories_embedded import openapi
 from stories_embedded.openapi import Conflict, merged
-from stories_embedded.openapi_links import LINKS, Link, lay
+from stories_embedded.openapi_links import LINKS, Link, add_links
 from stories_embedded.services import DOCS
 
 
@@ -99,4 +99,4 @@ def test_a_link_of_nothing_and_a_name_twice_are_refused(
     documents: dict[str, openapi.Document], link: Link, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        lay([link], merged(documents)["paths"])
+        add_links([link], merged(documents)["paths"])

@@ -8,7 +8,7 @@ import pytest
 from stories_embedded.data_dir import DataDir
 from stories_embedded.paths import NotInstalled
 from stories_embedded.prometheus import RULES, Prometheus
-from stories_embedded.topology import Options, make_plan
+from stories_embedded.topology import Options, plan_stack
 from stories_shared.events.cloudevents import SERVICES
 
 EVERYTHING_RUNS_ELSEWHERE = {
@@ -21,7 +21,7 @@ EVERYTHING_RUNS_ELSEWHERE = {
 def test_where_it_is_missing_the_line_that_installs_it_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotInstalled, match="sudo apt-get install -y prometheus"):
-        make_plan(DataDir(tmp_path), Options(gateway_port=0, observe=True), EVERYTHING_RUNS_ELSEWHERE)
+        plan_stack(DataDir(tmp_path), Options(gateway_port=0, observe=True), EVERYTHING_RUNS_ELSEWHERE)
 
 
 def test_it_scrapes_every_replica_and_loads_every_rule(tmp_path: Path) -> None:
@@ -34,5 +34,5 @@ def test_it_scrapes_every_replica_and_loads_every_rule(tmp_path: Path) -> None:
 
 
 def test_without_being_asked_for_there_is_none(tmp_path: Path) -> None:
-    plan = make_plan(DataDir(tmp_path), Options(gateway_port=0), EVERYTHING_RUNS_ELSEWHERE)
-    assert not plan.watching
+    plan = plan_stack(DataDir(tmp_path), Options(gateway_port=0), EVERYTHING_RUNS_ELSEWHERE)
+    assert not plan.monitoring

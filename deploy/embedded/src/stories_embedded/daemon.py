@@ -1,4 +1,4 @@
-"""A stack in the background: started, waited for, stopped."""
+"""Starts a stack in the background and stops it."""
 
 import os
 import signal
@@ -32,9 +32,9 @@ def launch(folder: DataDir, arguments: Sequence[str]) -> StackState:
         )
     deadline = time.monotonic() + START_SECONDS + STOP_SECONDS
     while time.monotonic() < deadline:
-        there = folder.running()
-        if there and there.pid == process.pid and there.ready:
-            return there
+        stack = folder.running()
+        if stack and stack.pid == process.pid and stack.ready:
+            return stack
         if process.poll() is not None:
             raise DidNotStart(tail(log, 30))
         time.sleep(POLL_SECONDS)
@@ -43,21 +43,21 @@ def launch(folder: DataDir, arguments: Sequence[str]) -> StackState:
 
 
 def stop(folder: DataDir) -> bool:
-    """Ask the supervisor to stop everything and wait until it has; False where none runs.
+    """Stop the supervisor and wait until it has stopped everything; False if none runs.
 
-    Raises TimeoutError when it does not end in time.
+    Raises TimeoutError if it does not end within `STOP_SECONDS`.
     """
     deadline = time.monotonic() + STOP_SECONDS
-    asked: int | None = None
-    while folder.held():
-        there = folder.running()
-        if there and there.pid != asked:
-            asked = there.pid
+    signalled: int | None = None
+    while folder.is_locked():
+        stack = folder.running()
+        if stack and stack.pid != signalled:
+            signalled = stack.pid
             try:
-                os.kill(there.pid, signal.SIGTERM)
+                os.kill(stack.pid, signal.SIGTERM)
             except ProcessLookupError:
-                asked = None
+                signalled = None
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the supervisor (pid {asked}) did not stop within {STOP_SECONDS:.0f} s")
+            raise TimeoutError(f"the supervisor (pid {signalled}) did not stop within {STOP_SECONDS:.0f} s")
         time.sleep(POLL_SECONDS)
-    return asked is not None
+    return signalled is not None

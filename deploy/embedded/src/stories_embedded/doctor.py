@@ -1,4 +1,4 @@
-"""What this machine lacks to run the stack, all at once, each with the command for it."""
+"""Everything that this machine lacks to run the stack, each with the command that installs it."""
 
 import subprocess
 import sys
@@ -14,10 +14,10 @@ GATEWAY_PORT = 8080
 
 
 def missing(folder: DataDir) -> list[str]:
-    """One line or more for each thing missing; empty where the stack can run."""
+    """One line or more for each missing requirement; empty if the stack can run."""
     found = [*_preflight(), *_programs()]
-    if not folder.held() and not is_free(GATEWAY_PORT):
-        who = holder(GATEWAY_PORT) or "a process that cannot be seen from here"
+    if not folder.is_locked() and not is_free(GATEWAY_PORT):
+        who = holder(GATEWAY_PORT) or "an unknown process"
         found.append(f"port {GATEWAY_PORT} is taken by {who}: stories up --gateway-port N")
     return found
 
@@ -39,9 +39,9 @@ def _programs() -> list[str]:
         "Caddy": lambda: _runs(paths.script("caddy"), "version"),
     }
     found = []
-    for name, look in parts.items():
+    for name, check in parts.items():
         try:
-            look()
+            check()
         except (NotInstalled, OSError, subprocess.SubprocessError) as error:
             found.append(f"{name}: {error}")
     return found

@@ -1,17 +1,17 @@
-"""Asks processes of this machine over HTTP whether they are there."""
+"""HTTP probes of processes on this machine."""
 
 import urllib.error
 import urllib.request
 
-direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback, whatever the proxy settings say
+direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback requests ignore proxy settings
 
 
 def status(url: str) -> int | None:
-    """What a GET is answered with; None where nobody answers within a second."""
+    """The status of a GET; None without a response within a second."""
     try:
-        with direct.open(url, timeout=1) as answer:
-            answer.read()
-            return int(answer.status)
+        with direct.open(url, timeout=1) as response:
+            response.read()
+            return int(response.status)
     except urllib.error.HTTPError as error:
         error.close()
         return error.code
