@@ -53,7 +53,7 @@ def verified(installation: Any, story_id: str) -> tuple[int, dict[str, Any]]:
     return ran.exit_code, json.loads(ran.stdout)
 
 
-def test_ids_times_and_counts_may_stay_and_content_may_not(
+def test_ids_times_and_counts_may_remain_but_content_may_not(
     installation: Any, databases: MongoClient[Any], bucket: Minio
 ) -> None:
     story_id = new_id()
@@ -86,7 +86,7 @@ def test_an_object_or_an_unfinished_upload_is_found(
     assert (code, found["uploads"]) == (1, [key.format(story_id)])
 
 
-def test_topics_are_told_with_the_time_when_they_are_clear(
+def test_topics_are_listed_with_their_erasure_time(
     installation: Any, databases: MongoClient[Any], bucket: Minio
 ) -> None:
     story_id = new_id()
@@ -108,11 +108,11 @@ def test_topics_are_told_with_the_time_when_they_are_clear(
     assert "2 with content or a viewer" in shown.stdout
 
 
-def test_what_is_no_id_is_refused(installation: Any) -> None:
+def test_invalid_story_id_is_rejected(installation: Any) -> None:
     assert installation.run("erasure", "verify", "stories").exit_code == 2
 
 
-def test_endings_since_a_time_are_said_again_as_they_were(installation: Any) -> None:
+def test_endings_since_a_time_are_republished_unchanged(installation: Any) -> None:
     old = StoryDeleted(story_id=new_id(), author_id="ann", deleted_at=system_now(), by="author")
     say(installation, old)
     since = system_now()
@@ -130,5 +130,5 @@ def test_endings_since_a_time_are_said_again_as_they_were(installation: Any) -> 
     assert sum(fact.event == old for fact in facts) == 1
 
 
-def test_a_time_that_is_none_is_refused(installation: Any) -> None:
+def test_invalid_time_is_rejected(installation: Any) -> None:
     assert installation.run("erasure", "replay", "--since", "yesterday").exit_code == 2

@@ -22,7 +22,7 @@ def token(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=False, capture_output=True, text=True, env={"PATH": "/usr/bin", **environ})
 
 
-def test_the_key_of_make_secrets_signs_tokens_that_its_key_set_proves(keys: Path) -> None:
+def test_key_of_make_secrets_signs_valid_tokens(keys: Path) -> None:
     said = token(
         *("ann", "bob", "--admin"),
         AUTH_JWKS=str(keys / "jwks.json"),
@@ -39,7 +39,7 @@ def test_the_key_of_make_secrets_signs_tokens_that_its_key_set_proves(keys: Path
     assert {jwt.get_unverified_header(each)["kid"] for each in said.stdout.split()} == {known.key_id}
 
 
-def test_a_key_of_another_stack_is_refused_in_one_line(keys: Path, tmp_path: Path) -> None:
+def test_signing_key_of_another_stack_is_rejected(keys: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     subprocess.run(["sh", CHECKOUT / "deploy" / "secrets.sh", other], check=True, capture_output=True)

@@ -26,7 +26,7 @@ async def blows(seed: int, number: int) -> list[Blow]:
     return found
 
 
-def test_a_seed_has_the_same_in_store_each_time() -> None:
+def test_same_seed_gives_the_same_faults() -> None:
     async def twice() -> None:
         assert await blows(7, 50) == await blows(7, 50) != await blows(8, 50)
 
@@ -43,7 +43,7 @@ class Record:
 
 
 @pytest.mark.parametrize("topic", sorted(EVENTS))
-def test_no_reading_makes_an_event_of_poison(topic: str) -> None:
+def test_invalid_record_is_never_decoded(topic: str) -> None:
     for seed in range(5):
         for value in bad_values(topic, random.Random(seed)):
             record: Any = Record(value)
@@ -51,7 +51,7 @@ def test_no_reading_makes_an_event_of_poison(topic: str) -> None:
                 decode_record(record, EVENTS[topic])
 
 
-def test_the_fewest_kinds_that_fail_are_found_by_leaving_one_out_at_a_time() -> None:
+def test_failing_fault_kinds_are_minimized_one_at_a_time() -> None:
     kinds = ["again", "cut", "kill", "slow"]
     failed = Summary(1, 60, kinds, injected={"kill": 2, "slow": 1, "again": 3}, suspects=frozenset({"again"}))
     ran: list[frozenset[str]] = []
@@ -65,7 +65,7 @@ def test_the_fewest_kinds_that_fail_are_found_by_leaving_one_out_at_a_time() -> 
     assert ran == [{"cut", "slow"}, {"cut", "slow", "kill"}, {"cut", "slow", "again"}]
 
 
-def test_a_counter_that_fell_belongs_to_a_new_process() -> None:
+def test_decreasing_counter_belongs_to_a_new_process() -> None:
     recovery_times = RecoveryTimes({})
     for count in (3.0, 8.0, 2.0):
         recovery_times.note("feed", "feed.story-posted", count)
@@ -75,7 +75,7 @@ def test_a_counter_that_fell_belongs_to_a_new_process() -> None:
 
 
 @pytest.mark.parametrize("topic", sorted(EVENTS))
-def test_the_scribe_reads_past_poison(topic: str) -> None:
+def test_log_recorder_skips_invalid_records(topic: str) -> None:
     recorder = LogRecorder("nowhere", (topic,))
     for value in (value for seed in range(20) for value in bad_values(topic, random.Random(seed))):
         record: Any = Record(value)

@@ -39,18 +39,18 @@ async def said_back(proxy: Proxy, word: bytes = b"hello") -> bytes:
         writer.close()
 
 
-async def test_a_good_wire_changes_nothing(proxy: Proxy) -> None:
+async def test_open_proxy_changes_nothing(proxy: Proxy) -> None:
     assert await said_back(proxy, b"x" * 300_000) == b"x" * 300_000
 
 
-async def test_a_slow_wire_takes_its_time(proxy: Proxy) -> None:
+async def test_slow_proxy_delays_data(proxy: Proxy) -> None:
     proxy.become("slow", 0.2)
     began = asyncio.get_running_loop().time()
     assert await said_back(proxy) == b"hello"
     assert asyncio.get_running_loop().time() - began > 0.2
 
 
-async def test_a_cut_wire_resets_what_is_open_and_what_is_new(proxy: Proxy) -> None:
+async def test_cut_proxy_resets_open_and_new_connections(proxy: Proxy) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     writer.write(b"a")
     assert await reader.read(1) == b"a"
@@ -64,7 +64,7 @@ async def test_a_cut_wire_resets_what_is_open_and_what_is_new(proxy: Proxy) -> N
 
 
 @pytest.mark.parametrize("mode", ["hole", "deaf"])
-async def test_what_is_swallowed_arrives_once_the_wire_is_good_again(proxy: Proxy, mode: str) -> None:
+async def test_withheld_bytes_arrive_once_the_proxy_is_open(proxy: Proxy, mode: str) -> None:
     proxy.become(mode)  # type: ignore[arg-type]
     asked = asyncio.create_task(said_back(proxy))
     done, _ = await asyncio.wait([asked], timeout=0.3)
@@ -73,7 +73,7 @@ async def test_what_is_swallowed_arrives_once_the_wire_is_good_again(proxy: Prox
     assert await asked == b"hello"
 
 
-async def test_a_torn_wire_breaks_in_the_middle_of_a_message(proxy: Proxy) -> None:
+async def test_truncating_proxy_breaks_inside_a_message(proxy: Proxy) -> None:
     proxy.become("torn")
     outcomes = await asyncio.gather(*(said_back(proxy, b"x" * 1000) for _ in range(100)), return_exceptions=True)
     assert 0 < sum(isinstance(outcome, Exception) for outcome in outcomes) < 60

@@ -34,7 +34,7 @@ def defaults(document: Mapping[str, Any], part: Any, place: str, seen: frozenset
 
 
 @pytest.mark.parametrize("default", [{"a": {"default": 1}}, {"b": {"anyOf": [{"$ref": "#/parts/B"}]}}])
-def test_a_default_is_found_wherever_it_is(default: Mapping[str, Any]) -> None:
+def test_default_is_found_at_any_depth(default: Mapping[str, Any]) -> None:
     document = {"parts": {"B": {"properties": {"default": {"type": "array", "items": {"default": ""}}}}}}
     assert len(list(defaults(document, {"properties": default}, "body"))) == 1
 

@@ -28,7 +28,7 @@ async def asked(person: Person, operation: Operation) -> tuple[int, dict[str, st
     return answer.status_code, dict(answer.headers)
 
 
-async def test_every_limited_operation_says_how_much_is_left(world: World, documented: list[Operation]) -> None:
+async def test_every_limited_operation_returns_its_remaining_quota(world: World, documented: list[Operation]) -> None:
     person, root = world.person("ann"), world.admin()
     limits = {**(await world.http.get("/v1/config")).json()["limits"]}
     limited = [operation for operation in documented if "429" in operation.about["responses"]]
@@ -46,7 +46,7 @@ async def test_every_limited_operation_says_how_much_is_left(world: World, docum
         assert 1 <= int(left["seconds"]) <= 60
 
 
-async def test_what_is_not_limited_says_so_by_documenting_no_429(world: World, documented: list[Operation]) -> None:
+async def test_unlimited_operations_document_no_429(world: World, documented: list[Operation]) -> None:
     person = world.person("ann")
     for operation in documented:
         if "429" not in operation.about["responses"] and (operation.method, operation.path) not in OPEN:
@@ -55,7 +55,7 @@ async def test_what_is_not_limited_says_so_by_documenting_no_429(world: World, d
 
 
 @pytest.mark.parametrize("disguise", [{}, {"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=203.0.113.7"}])
-async def test_a_limit_belongs_to_the_user_whatever_token_and_address(world: World, disguise: dict[str, str]) -> None:
+async def test_rate_limit_is_per_user_for_any_token_and_address(world: World, disguise: dict[str, str]) -> None:
     eve = world.person("eve")
     path, body = f"/v1/stories/{new_id()}/reaction", {"emoji": "❤️"}
     statuses, last = [], None
@@ -74,7 +74,7 @@ async def test_a_limit_belongs_to_the_user_whatever_token_and_address(world: Wor
     assert (await world.person("bob").call("PUT", path, json=body)).status_code == 404  # another user
 
 
-async def test_a_refused_request_costs_nothing_and_does_nothing(world: World) -> None:
+async def test_rejected_request_uses_no_quota_and_changes_nothing(world: World) -> None:
     ann = world.person("ann")
     story = await ann.post_and_wait()
     answers = [await ann.comment(story, f"number {number}") for number in range(33)]
@@ -83,7 +83,7 @@ async def test_a_refused_request_costs_nothing_and_does_nothing(world: World) ->
     assert (await ann.counts(story))["comments"] == 30
 
 
-async def test_large_bodies_are_refused_whatever_their_framing(world: World) -> None:
+async def test_large_bodies_are_rejected_in_any_framing(world: World) -> None:
     ann = world.person("ann")
 
     async def chunks():

@@ -125,7 +125,7 @@ async def attempt(eve: Person, operation: Operation, ids: dict[str, str], ticket
     return told(await eve.call(operation.method, operation.at(**ids), ticket=ticket, **body))
 
 
-async def test_no_operation_does_anything_with_somebody_elses_story(
+async def test_operations_on_stories_of_others_are_rejected(
     world: World, house: Household, documented: list[Operation]
 ) -> None:
     """A new operation is tried too; one that takes a body says in `GOOD` which one it would take."""
@@ -150,7 +150,7 @@ async def test_no_operation_does_anything_with_somebody_elses_story(
     assert await quiet(stores, house) == before
 
 
-async def test_no_operation_does_anything_with_somebody_elses_comment(
+async def test_operations_on_comments_of_others_are_rejected(
     world: World, house: Household, documented: list[Operation]
 ) -> None:
     stores = await world.stores()
@@ -174,7 +174,7 @@ async def test_no_operation_does_anything_with_somebody_elses_comment(
     assert await quiet(stores, house) == before
 
 
-async def test_another_users_id_changes_the_callers_own_side_alone(
+async def test_user_id_in_a_path_changes_only_the_callers_own_edges(
     world: World, house: Household, documented: list[Operation]
 ) -> None:
     """A new operation with a user's id fails here until it is said what it may do."""
@@ -199,7 +199,7 @@ async def test_another_users_id_changes_the_callers_own_side_alone(
     assert after == before
 
 
-async def test_views_with_somebody_elses_tickets_count_for_nobody(world: World, house: Household) -> None:
+async def test_views_with_tickets_of_others_are_not_counted(world: World, house: Household) -> None:
     stores = await world.stores()
     before = await quiet(stores, house)
     tickets = [house.tickets["bob's"], house.tickets["bob's of friends"], "nonsense", ""]
@@ -210,7 +210,7 @@ async def test_views_with_somebody_elses_tickets_count_for_nobody(world: World, 
     assert await quiet(stores, house) == before
 
 
-async def test_ones_own_lists_hold_nothing_of_others(house: Household, documented: list[Operation]) -> None:
+async def test_own_lists_contain_nothing_of_others(house: Household, documented: list[Operation]) -> None:
     theirs = {house.ann.id, house.bob.id, *house.hidden.values(), *house.comments}
     own = [operation for operation in documented if operation.method == "GET" and "{" not in operation.path]
     for operation in own:

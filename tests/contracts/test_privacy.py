@@ -48,7 +48,7 @@ async def test_every_collection_of_every_service_is_named(made: dict[str, list[i
     assert set(re.findall(r"^\| `(stories_[a-z]+\.[a-z_]+)`", PAGE, re.MULTILINE)) == made.keys()
 
 
-async def test_what_the_page_gives_thirty_days_mongodb_drops_after_thirty_days(made: dict[str, list[int]]) -> None:
+async def test_mongodb_ttl_equals_the_documented_30_days(made: dict[str, list[int]]) -> None:
     rows = re.findall(r"^\| `(stories_(?:ingest|feed|engagement)\.[a-z_]+)`.*30 days", PAGE, re.MULTILINE)
     assert len(rows) >= 9
     assert {name: made[name] for name in rows} == {name: [30 * 24 * 3600] for name in rows}

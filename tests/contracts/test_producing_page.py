@@ -109,7 +109,7 @@ async def partitions(page: Page, key: bytes, records: int) -> set[int]:
         await reader.stop()
 
 
-async def test_every_example_is_run_as_it_stands_there_and_has_its_effect(page: Page, stack: Stack) -> None:
+async def test_every_example_runs_as_written_and_has_its_effect(page: Page, stack: Stack) -> None:
     examples = [each for each in page.examples if not {"kcat", "dlq"} & set(each[1].split())]
     assert len(examples) == 8
     for example in examples:
@@ -128,7 +128,7 @@ async def test_an_invalid_record_is_listed_among_the_dead_letters(page: Page) ->
 
 
 @pytest.mark.needs_kcat
-async def test_librdkafka_told_to_hash_as_java_does_reaches_the_same_partition(page: Page, stack: Stack) -> None:
+async def test_librdkafka_with_murmur2_uses_the_same_partition(page: Page, stack: Stack) -> None:
     by_librdkafka, by_java = page.example("kcat"), page.example("erin|")
     for language, text in (by_librdkafka, (by_java[0], by_java[1].replace("erin", "heidi"))):
         ran = await page.run((language, text))

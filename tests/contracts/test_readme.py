@@ -35,7 +35,7 @@ async def reader(world: World, tmp_path: Path) -> Reader:
 
 
 @pytest.mark.needs_jq
-async def test_the_tutorial_runs_and_gets_the_answers_it_prints(reader: Reader) -> None:
+async def test_tutorial_runs_with_the_printed_responses(reader: Reader) -> None:
     assert await reader.follow(with_new_users(TUTORIAL)) == 18
 
 
@@ -44,7 +44,7 @@ async def test_the_first_story_of_the_readme_reaches_a_tray(reader: Reader) -> N
     assert await reader.follow(with_new_users(section(README, "Your first story"))) == 5
 
 
-def test_a_printed_answer_that_is_not_the_real_one_is_found() -> None:
+def test_printed_response_that_differs_from_the_real_one_is_found() -> None:
     assert differences({"id": "…", "n": 1}, {"id": "x", "n": 1}) == []
     assert differences({"url": "http://…/a"}, {"url": "http://b/c"})
     assert differences({"a": 1}, {"a": 1, "b": 2})
@@ -53,6 +53,6 @@ def test_a_printed_answer_that_is_not_the_real_one_is_found() -> None:
     assert differences({"a": {"b": None}}, {"a": {"b": False}})
 
 
-def test_only_commands_that_read_are_repeated() -> None:
+def test_only_read_commands_are_retried() -> None:
     page = "```sh\ncurl -s -X PUT x\n```\n\n```json\n204\n```\n\n```sh\ncurl -s x | jq\n```\n"
     assert [(step.repeatable, step.answer) for step in steps(page)] == [(False, "204\n"), (True, None)]

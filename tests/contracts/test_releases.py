@@ -66,7 +66,7 @@ async def dead_letter(world: World) -> dict[tuple[str, str], int]:
 
 @pytest.mark.parametrize("shape", [as_said, with_less, with_more])
 @pytest.mark.parametrize("release", RELEASES)
-async def test_no_service_dead_letters_what_another_release_publishes(world: World, release: str, shape: Any) -> None:
+async def test_events_of_other_releases_are_not_dead_lettered(world: World, release: str, shape: Any) -> None:
     before = await dead_letter(world)
     kafka, topics = clients.kafka(await world.stack.env())
     said = list(golden(release))
@@ -97,6 +97,6 @@ async def test_an_edge_of_another_release_counts(world: World, shape: Any) -> No
     assert [each["user_id"] for each in (await following)["items"]] == [bob.id]
 
 
-def test_there_is_a_folder_for_what_is_not_released_yet() -> None:
+def test_payload_folder_for_the_next_release_exists() -> None:
     assert "unreleased" in RELEASES
     assert all(Path(GOLDEN / name).is_dir() for name in RELEASES)

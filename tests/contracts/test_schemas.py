@@ -28,7 +28,7 @@ async def prober(person: Person, story: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(420)
-async def test_every_answer_to_anything_is_a_documented_one(world: World, tmp_path: Path) -> None:
+async def test_every_response_is_documented(world: World, tmp_path: Path) -> None:
     """Examples, bounds and random requests, the same ones every time; chains of them are test_chains.py's."""
     author = world.person("author", roles=["admin"])
     own, others = await author.post_and_wait(caption="probed"), await world.person("ann").post_and_wait()

@@ -68,7 +68,7 @@ async def nothing_was_uploaded(ann: Person, draft: Answer) -> bool:
     return (published.status_code, published.json()["type"]) == (409, "urn:stories:wrong-state")
 
 
-async def test_a_form_with_anything_changed_uploads_nothing(world: World, draft: Draft) -> None:
+async def test_modified_upload_form_is_rejected(world: World, draft: Draft) -> None:
     ann, made = draft
     stores = await world.stores()
     before, told = set(await stores.objects("")), {}
@@ -91,7 +91,7 @@ async def test_a_form_with_anything_changed_uploads_nothing(world: World, draft:
         assert (await world.http.get(f"{made['upload']['url']}/{own}")).status_code == 403
 
 
-async def test_an_upload_is_published_by_its_author_alone_and_into_no_other_story(world: World) -> None:
+async def test_upload_is_published_only_by_its_author_and_in_its_story(world: World) -> None:
     ann, eve = world.people("ann", "eve")
     anns, eves = await ann.draft(), (await eve.create()).json()
     into_anns = {**eves["upload"], "fields": eves["upload"]["fields"] | {"key": anns["upload"]["fields"]["key"]}}
@@ -102,7 +102,7 @@ async def test_an_upload_is_published_by_its_author_alone_and_into_no_other_stor
     assert (await ann.publish(anns["id"])).status_code == 200
 
 
-async def test_what_is_uploaded_after_publishing_changes_nothing_that_is_shown(world: World) -> None:
+async def test_upload_after_publishing_changes_nothing_visible(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     draft = await ann.draft()
     live = (await ann.publish(draft["id"])).json()
@@ -116,7 +116,7 @@ async def test_what_is_uploaded_after_publishing_changes_nothing_that_is_shown(w
     assert (await ann.call("POST", f"/v1/stories/{draft['id']}/upload")).status_code == 409
 
 
-async def test_a_form_used_after_its_story_was_deleted_brings_nothing_back(world: World) -> None:
+async def test_upload_after_deletion_restores_nothing(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     drafted, live = await ann.draft(), await ann.draft()
     await ann.publish(live["id"])
@@ -130,7 +130,7 @@ async def test_a_form_used_after_its_story_was_deleted_brings_nothing_back(world
     assert await bob.reel(ann) == []
 
 
-async def test_the_bucket_answers_nobody_without_a_signature(world: World, draft: Draft) -> None:
+async def test_bucket_rejects_unsigned_requests(world: World, draft: Draft) -> None:
     ann, made = draft
     await ann.upload(made["upload"], ann.usual)
     story = await ann.post()
@@ -157,7 +157,7 @@ async def test_the_bucket_answers_nobody_without_a_signature(world: World, draft
     ]
 
 
-async def test_a_media_url_opens_its_object_for_reading_and_nothing_else(world: World) -> None:
+async def test_media_url_grants_read_access_to_its_object_only(world: World) -> None:
     ann = world.person("ann")
     story, other = await ann.post(), await ann.post()
     item, second = [await eventually(lambda each=each: ann.item(each), SOON) for each in (story, other)]

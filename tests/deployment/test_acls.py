@@ -42,7 +42,7 @@ def rights(service: str) -> dict[tuple[str, str], set[str]]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_service_may_read_what_it_subscribes_to_and_nothing_else(service, processes):
+async def test_service_may_read_only_topics_that_it_consumes(service, processes):
     subscribed = {
         (topic.name, subscriber.group_id)
         for subscriber in processes[service].subscribers
@@ -56,7 +56,7 @@ async def test_a_service_may_read_what_it_subscribes_to_and_nothing_else(service
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_what_is_read_without_a_group_is_readable_too(service, processes):
+async def test_topics_read_without_a_group_are_readable(service, processes):
     granted = rights(service)
     for tail in processes[service].watch.tails:
         for topic in tail.topics:
@@ -64,7 +64,7 @@ async def test_what_is_read_without_a_group_is_readable_too(service, processes):
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_may_write_what_its_code_says_and_nothing_else(service):
+def test_service_may_write_only_topics_that_it_publishes(service):
     granted = rights(service)
     writable = {name for (kind, name), operations in granted.items() if kind == "topic" and "Write" in operations}
     dead_letter = {f"{topic.name}.{service}.dlq" for topic in TOPICS.values() if service in topic.readers}
@@ -104,7 +104,7 @@ def named(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def test_strimzi_grants_what_the_matrix_says():
+def test_strimzi_acls_equal_the_documented_matrix():
     users = yaml.safe_load_all((CHECKOUT / "deploy" / "strimzi" / "users.yaml").read_text())
     for user in users:
         acls = user["spec"]["authorization"]["acls"]
@@ -112,7 +112,7 @@ def test_strimzi_grants_what_the_matrix_says():
         assert found == grants(user["metadata"]["name"].removeprefix("stories-"), TOPICS)
 
 
-def test_no_service_may_make_topics_or_touch_what_is_not_its_own():
+def test_services_may_not_create_topics_or_use_foreign_ones():
     for service in SERVICES:
         for (kind, name), operations in rights(service).items():
             assert operations <= {"Describe", "Read", "Write"}

@@ -95,7 +95,7 @@ def stack(daemon: None) -> Iterator[Stack]:
 
 
 @pytest.mark.parametrize("name", [*SERVICES, "cli"])
-def test_an_image_holds_its_part_what_all_share_and_what_its_lock_names(stack: Stack, name: str) -> None:
+def test_image_contains_its_service_the_shared_code_and_its_lock(stack: Stack, name: str) -> None:
     image = json.loads(stack.compose("--profile", "tools", "config", "--format", "json"))["services"][name]["image"]
     command = ("run", "--rm", "--network", "none", "--entrypoint", "python", image, "-c", INSTALLED)
     found = set(json.loads(docker(*command).stdout))
@@ -108,7 +108,7 @@ def test_an_image_holds_its_part_what_all_share_and_what_its_lock_names(stack: S
     assert shown["Entrypoint"][0] == "/usr/bin/tini"
 
 
-def test_commands_of_the_embedded_stack_say_that_they_are_not_there(stack: Stack) -> None:
+def test_embedded_commands_report_that_they_are_not_installed(stack: Stack) -> None:
     for command in ("up", "status", "demo"):
         arguments = ("-p", stack.name, "--env-file", stack.env_file, *FILES, "run", "--rm", "cli", command)
         run = docker("compose", *arguments, check=False)
@@ -117,7 +117,7 @@ def test_commands_of_the_embedded_stack_say_that_they_are_not_there(stack: Stack
         assert "Traceback" not in run.stderr, command
 
 
-def test_a_token_runs_no_one_shot_again(stack: Stack) -> None:
+def test_token_command_runs_no_init_container(stack: Stack) -> None:
     def finished() -> str:
         container = stack.compose("ps", "--all", "--quiet", "mongodb-init").strip()
         return docker("inspect", "--format", "{{.State.FinishedAt}}", container).stdout
@@ -145,7 +145,7 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 120.0) -> No
         time.sleep(0.5)
 
 
-def test_a_photo_is_posted_seen_and_gone(stack: Stack) -> None:
+def test_photo_is_posted_viewed_and_expires(stack: Stack) -> None:
     ann, bob = stack.client("ann"), stack.client("bob")
     picture = io.BytesIO()
     Image.new("RGB", (1080, 1920), "teal").save(picture, "JPEG")
@@ -167,7 +167,7 @@ def test_an_upload_may_be_larger_than_the_store_s_tmp(stack: Stack) -> None:
     assert upload(stack.client("ann"), bytes(100 * MB), "video/mp4")
 
 
-def test_media_workers_have_no_way_out(stack: Stack) -> None:
+def test_media_workers_have_no_internet_access(stack: Stack) -> None:
     probe = "import socket; socket.create_connection(('1.1.1.1', 443), 3)"
     arguments = ("-p", stack.name, "--env-file", stack.env_file, *FILES, "exec", "ingest-worker", "python", "-c", probe)
     run = docker("compose", *arguments, check=False)

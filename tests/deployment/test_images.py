@@ -19,20 +19,20 @@ def of(word: str) -> list[str]:
     return [rest for each, rest in INSTRUCTIONS if each == word]
 
 
-def test_nothing_is_pulled_but_the_base() -> None:
+def test_only_the_base_image_is_pulled() -> None:
     stages = {rest.split(" AS ")[1] for rest in of("FROM")}
     assert {rest.split(" AS ")[0] for rest in of("FROM")} - stages == {"${BASE}"}
     assert re.fullmatch(r"BASE=docker\.io/library/python:\d+\.\d+\.\d+-slim-\w+", of("ARG")[0])
 
 
-def test_every_wheel_of_others_has_the_hash_that_its_lock_names() -> None:
+def test_every_wheel_has_its_locked_hash() -> None:
     installs = [rest for rest in of("RUN") if "pip sync" in rest or "pip install" in rest]
     assert len(installs) >= 5
     for rest in installs:
         assert "--require-hashes" in rest or "--no-deps --no-index" in rest, rest
 
 
-def test_services_share_the_layer_of_what_others_made() -> None:
+def test_services_share_the_dependency_layer() -> None:
     locks = {name: CHECKOUT / "services" / name / "requirements.lock" for name in ("feed", "engagement", "expiry")}
     assert len({lock.read_bytes() for lock in locks.values()}) == 1
     before = [rest for rest in of("RUN") if "services/expiry/requirements.lock" in rest]
@@ -40,7 +40,7 @@ def test_services_share_the_layer_of_what_others_made() -> None:
     assert "SERVICE" not in before[0]
 
 
-def test_an_image_runs_as_a_number_behind_an_init_process() -> None:
+def test_image_runs_as_numeric_user_under_an_init_process() -> None:
     assert of("USER") == ["10001:10001"] * 2, "a number, so that Kubernetes can tell it is not root"
     assert all(rest.startswith('["/usr/bin/tini", "--"') for rest in of("ENTRYPOINT"))
     assert len(of("HEALTHCHECK")) == 1
@@ -49,7 +49,7 @@ def test_an_image_runs_as_a_number_behind_an_init_process() -> None:
         assert {"title", "version", "revision", "created", "licenses"} <= set(found)
 
 
-def test_the_context_of_a_build_is_what_the_dockerfile_copies() -> None:
+def test_build_context_contains_only_copied_files() -> None:
     sent = context()
     assert {path.split("/")[0] for path in sent} == {"cli", "deploy", "services", "shared"}
     assert not [path for path in sent if "/tests/" in path or ".env" in path]
@@ -60,7 +60,7 @@ def test_the_context_of_a_build_is_what_the_dockerfile_copies() -> None:
 
 
 @pytest.mark.needs_deploy_tools
-def test_the_dockerfile_is_clean_to_hadolint() -> None:
+def test_dockerfile_passes_hadolint() -> None:
     linter = CHECKOUT / ".venv-deploy" / "bin" / "hadolint"
     run = subprocess.run([linter, DOCKERFILE], check=False, capture_output=True, text=True, env=dict(os.environ))
     assert run.returncode == 0, run.stdout

@@ -148,9 +148,7 @@ async def all_answered(fleet: Fleet, life: Life, rows: Collection[Row]) -> list[
 
 @pytest.mark.parametrize("how", ["frozen", "killed"])
 @pytest.mark.parametrize("dependency", ["mongodb", "kafka", "s3"])
-async def test_what_is_answered_while_a_server_is_down_and_after(
-    fleet: Fleet, life: Life, dependency: str, how: str
-) -> None:
+async def test_requests_during_and_after_a_server_outage(fleet: Fleet, life: Life, dependency: str, how: str) -> None:
     pids = {service: process.pid for service, process in fleet.processes.items()}
     refused = [row for row in ROWS if row.expected(dependency) == NO]
     served = [row for row in ROWS if row.expected(dependency) != NO]

@@ -68,7 +68,7 @@ class Asking:
 
 
 @pytest.mark.parametrize("service", LOADS)
-async def test_a_service_under_load_stops_in_time_and_nothing_finished_is_done_again(
+async def test_service_under_load_stops_in_time_without_repeating_work(
     realm: Realm, tmp_path: Path, service: str
 ) -> None:
     async with alone(realm, service, tmp_path) as fleet, LOADS[service].on(fleet) as load:
@@ -111,7 +111,7 @@ def positions(fleet: Fleet, load: Load) -> dict[int, int]:
     return {int(partition): at for (group, _, partition), at in places.items() if group == load.group}
 
 
-async def test_whoever_waits_for_a_publication_is_answered_when_the_process_stops(realm: Realm, tmp_path: Path) -> None:
+async def test_waiting_publish_request_is_answered_on_shutdown(realm: Realm, tmp_path: Path) -> None:
     async with alone(realm, "ingest", tmp_path) as fleet:
         await fleet.stop("ingest")
         fleet.start("ingest", ROLE="api")  # without workers nothing is ever decided

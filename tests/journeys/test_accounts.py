@@ -26,7 +26,7 @@ async def erased(root: Person, user: Person) -> Answer:
     return await eventually(lambda: root.get(path), ERASED, accept=lambda receipt: receipt["complete"])
 
 
-async def test_an_erased_account_is_forgotten_by_every_service_with_a_receipt(world: World) -> None:
+async def test_erased_account_is_removed_by_every_service_with_a_receipt(world: World) -> None:
     ann, bob, cat, root = *world.people("ann", "bob", "cat"), world.admin()
     await bob.befriend(ann)
     await ann.done("PUT", f"/v1/close-friends/{bob.id}")
@@ -64,7 +64,7 @@ async def test_an_erased_account_is_forgotten_by_every_service_with_a_receipt(wo
     assert (again.status_code, again.json()["receipt_id"]) == (202, receipt["receipt_id"])
 
 
-async def test_what_is_left_of_an_erased_account_is_marks_and_receipts(world: World) -> None:
+async def test_erased_account_leaves_only_tombstones_and_receipts(world: World) -> None:
     ann, bob, root = *world.people("ann", "bob"), world.admin()
     await ann.befriend(bob)
     story = await bob.post()
@@ -80,7 +80,7 @@ async def test_what_is_left_of_an_erased_account_is_marks_and_receipts(world: Wo
     assert left <= MARKS_AND_RECEIPTS
 
 
-async def test_whoever_comes_back_after_an_erasure_is_a_new_user(world: World) -> None:
+async def test_user_after_an_account_erasure_is_new(world: World) -> None:
     ann, bob, root = *world.people("ann", "bob"), world.admin()
     await bob.follow(ann)
     await root.done("POST", f"/v1/admin/users/{ann.id}/erasure")
@@ -92,7 +92,7 @@ async def test_whoever_comes_back_after_an_erasure_is_a_new_user(world: World) -
     assert await bob.ring_in_tray(ann)
 
 
-async def test_erasing_accounts_is_for_admins_alone(world: World) -> None:
+async def test_only_admins_may_erase_accounts(world: World) -> None:
     ann = world.person("ann")
     for method in ("GET", "POST"):
         assert (await ann.call(method, f"/v1/admin/users/{ann.id}/erasure")).status_code == 404

@@ -17,7 +17,7 @@ async def watches_and_likes(viewer: Person, story: Answer) -> None:
     await eventually(lambda: viewer.react(item), PATIENCE, accept=lambda answer: answer.status_code == 204)
 
 
-async def test_everybody_sees_and_is_counted_whichever_replica_they_meet(paired_world: World) -> None:
+async def test_all_replicas_serve_and_count_alike(paired_world: World) -> None:
     world = paired_world
     there = await world.stack.processes()
     assert {f"{service}-2" for service in SERVICES} <= set(there)
@@ -49,7 +49,7 @@ async def test_everybody_sees_and_is_counted_whichever_replica_they_meet(paired_
     assert receipt["ended"] == "deleted"
 
 
-async def test_a_block_and_a_narrowed_audience_hold_on_every_replica_within_a_second(paired_world: World) -> None:
+async def test_block_and_narrowed_audience_apply_on_every_replica_within_1_s(paired_world: World) -> None:
     world = paired_world
     ann, *others = world.people("ann", *(f"other{n}" for n in range(8)))
     story = await ann.post()

@@ -96,7 +96,7 @@ def bare(answer: Any) -> Any:
     return [bare(each) for each in answer] if isinstance(answer, list) else answer
 
 
-async def test_after_a_stop_and_a_replay_of_every_topic_readers_see_what_they_saw(world: World) -> None:
+async def test_replay_of_every_topic_changes_nothing_that_users_see(world: World) -> None:
     people, stories = await a_village(world)
     bootstrap = (await world.stack.env())["KAFKA_BOOTSTRAP_SERVERS"]
     groups = await groups_of(bootstrap)

@@ -41,7 +41,7 @@ def copy(source: Path, target: Path) -> None:
 
 
 @pytest.mark.timeout(600)
-async def test_what_was_erased_since_the_backup_is_erased_again(own_world: World, tmp_path: Path) -> None:
+async def test_erasures_since_the_backup_are_replayed(own_world: World, tmp_path: Path) -> None:
     world, stack = own_world, own_world.stack
     ann, bob, eve, mal, root = *world.people("ann", "bob", "eve", "mal"), world.admin()
     await bob.follow(ann, eve)

@@ -85,12 +85,12 @@ def of(guard: str, outcomes: Mapping[str, Outcome]) -> list[Outcome]:
     return [outcome for name, outcome in outcomes.items() if name.split("[")[0] == guard]
 
 
-def test_every_switch_has_its_guards() -> None:
+def test_every_sabotage_switch_has_guard_tests() -> None:
     assert set(GUARDS) == set(SWITCHES)
 
 
 @pytest.mark.timeout(170)
-def test_with_every_safeguard_in_place_all_guards_are_green(servers: Servers, tmp_path: Path) -> None:
+def test_guard_tests_pass_with_every_safeguard(servers: Servers, tmp_path: Path) -> None:
     guards = [guard for guards in GUARDS.values() for guard in guards]
     outcomes = run(guards, servers, tmp_path)
     for guard in guards:
@@ -101,7 +101,7 @@ def test_with_every_safeguard_in_place_all_guards_are_green(servers: Servers, tm
 
 @pytest.mark.timeout(170)
 @pytest.mark.parametrize("sabotage", GUARDS)
-def test_without_a_safeguard_its_guards_go_red(sabotage: str, servers: Servers, tmp_path: Path) -> None:
+def test_guard_tests_fail_without_their_safeguard(sabotage: str, servers: Servers, tmp_path: Path) -> None:
     outcomes = run(GUARDS[sabotage], servers, tmp_path, sabotage)
     for guard in GUARDS[sabotage]:
         found = of(guard, outcomes)

@@ -26,7 +26,7 @@ def test_there_is_an_overview_one_for_each_service_and_server() -> None:
 
 
 @dashboards
-def test_panels_have_ids_of_their_own_and_do_not_overlap(path: Path) -> None:
+def test_panels_have_unique_ids_and_do_not_overlap(path: Path) -> None:
     everything = read(path)["panels"]
     ids = [panel["id"] for panel in everything]
     assert len(set(ids)) == len(ids)
@@ -40,7 +40,7 @@ def test_panels_have_ids_of_their_own_and_do_not_overlap(path: Path) -> None:
 
 
 @dashboards
-def test_each_panel_says_what_it_shows_and_in_which_unit(path: Path) -> None:
+def test_each_panel_has_a_description_and_a_unit(path: Path) -> None:
     titles = [panel["title"] for panel in panels(read(path))]
     assert len(set(titles)) == len(titles)
     for panel in panels(read(path)):
@@ -52,7 +52,7 @@ def test_each_panel_says_what_it_shows_and_in_which_unit(path: Path) -> None:
 
 
 @dashboards
-def test_each_query_goes_to_the_chosen_datasource_and_chosen_replicas(path: Path) -> None:
+def test_queries_use_the_selected_datasource_and_replicas(path: Path) -> None:
     dashboard = read(path)
     names = [variable["name"] for variable in dashboard["templating"]["list"]]
     assert names[0] == "datasource"

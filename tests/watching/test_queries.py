@@ -185,7 +185,7 @@ async def beside_exporters(tmp_path: Path, exporter: str) -> AsyncIterator[Prome
         stop(process, 5)
 
 
-async def test_every_query_about_exporters_has_data_by_their_documented_names(
+async def test_exporter_queries_use_documented_metric_names(
     beside_exporters: Prometheus,
 ) -> None:
     assert {asked.where.split(":")[0] for asked in OF_THE_EXPORTER} >= {

@@ -44,11 +44,11 @@ def test_the_rules_and_the_configuration_are_valid() -> None:
 
 @pytest.mark.needs_prometheus
 @pytest.mark.parametrize("path", RULE_TESTS, ids=lambda path: path.stem)
-def test_alarms_fire_when_they_should_and_not_otherwise(path: Any) -> None:
+def test_alert_rules_pass_their_promtool_tests(path: Any) -> None:
     promtool("test", "rules", path)
 
 
-def test_no_alarm_lacks_a_test_of_its_firing_or_of_its_silence() -> None:
+def test_every_alert_has_a_firing_and_a_silent_test() -> None:
     fired: set[tuple[str, frozenset[tuple[str, str]]]] = set()
     silent: set[str] = set()
     for path in RULE_TESTS:
@@ -87,7 +87,7 @@ def test_the_runbook_index_lists_every_page() -> None:
     assert set(re.findall(r"^\| \[(\w+)\]\(\1\.md\)", index, re.MULTILINE)) == {a["alert"] for a in alarms()}
 
 
-def test_each_promise_is_measured_alike_over_all_four_windows() -> None:
+def test_each_slo_has_the_same_expression_in_all_windows() -> None:
     shapes: dict[str, dict[str, str]] = defaultdict(dict)
     for rule in rules():
         if "record" in rule:
@@ -100,7 +100,7 @@ def test_each_promise_is_measured_alike_over_all_four_windows() -> None:
         assert "[]" in by_window["5m"]
 
 
-def test_each_promise_has_a_bucket_that_ends_where_it_does() -> None:
+def test_each_slo_threshold_is_a_histogram_bucket() -> None:
     made = [metric for kind in SERVICES.values() for metric in vars(kind(MetricsRegistry())).values()]
     bounds = {each._name: {str(bound) for bound in each._upper_bounds} for each in made if isinstance(each, Histogram)}
     asked = [re.findall(r'(stories_\w+)_bucket\{[^}]*le="([\d.]+)"', asked.expr) for asked in ASKED]
@@ -111,7 +111,7 @@ def test_each_promise_has_a_bucket_that_ends_where_it_does() -> None:
 
 
 @pytest.mark.parametrize("gauge", [name for name in METRICS if "oldest" in name or "overdue" in name])
-def test_each_gauge_of_what_waits_has_a_threshold(gauge: str) -> None:
+def test_each_backlog_gauge_has_an_alert_threshold(gauge: str) -> None:
     assert any(re.search(rf"\b{gauge}\b.* > ", alarm["expr"]) for alarm in alarms())
 
 
@@ -123,13 +123,13 @@ def test_queries_name_metrics_and_labels_that_exist() -> None:
             assert labels <= {*metric.labels, "le", "job", "instance"}, asked
 
 
-def test_what_is_the_same_on_every_replica_is_never_summed_over_replicas() -> None:
+def test_replicated_gauges_are_never_summed_over_replicas() -> None:
     for asked in ASKED:
         for name in SAME_EVERYWHERE:
             assert not re.search(rf"(sum|avg)( by \([^)]*\))? ?\({name}\b", asked.expr), asked
 
 
-def test_no_query_answers_with_a_constant_where_there_are_no_data() -> None:
+def test_queries_return_no_constant_without_data() -> None:
     assert not [asked for asked in ASKED if "vector(" in asked.expr]
 
 
@@ -143,6 +143,6 @@ def test_compose_scrapes_each_service_under_its_name() -> None:
     assert document(GRAFANA / "provisioning" / "dashboards" / "stories.yml")["providers"]
 
 
-def test_an_alarms_measure_has_a_value_whether_it_holds_or_not() -> None:
+def test_alert_expression_has_a_value_when_it_does_not_fire() -> None:
     assert measured('a{b!="c>d"} > 1 and d == 0') == 'a{b!="c>d"} > bool 1 and d == bool 0'
     assert measured('absent(up{job="x"} == 1)') == 'up{job="x"} == bool 1'

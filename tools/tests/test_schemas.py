@@ -48,12 +48,12 @@ def decodes(topic: str, payload: Any) -> bool:
     return True
 
 
-def test_there_is_a_schema_of_each_event_and_no_other() -> None:
+def test_each_event_has_exactly_one_schema() -> None:
     assert {path.name for path in SCHEMAS.iterdir()} == schemas.pages().keys() == {f"{name}.v1.json" for name in EVENTS}
 
 
 @pytest.mark.parametrize("topic", EVENTS)
-def test_each_schema_is_one_whole_in_itself(topic: str) -> None:
+def test_each_schema_is_self_contained(topic: str) -> None:
     found = schema(topic)
     jsonschema.Draft202012Validator.check_schema(found)
     assert found["$id"] == f"urn:stories:{topic}:v1"
@@ -68,7 +68,7 @@ def test_golden_payloads_are_valid_with_unknown_fields_too(path: Path) -> None:
 
 
 @pytest.mark.parametrize("topic", EVENTS)
-def test_what_is_out_of_any_bound_fails_by_the_schema_and_is_refused_by_consumers(topic: str) -> None:
+def test_out_of_bounds_event_fails_schema_and_consumer(topic: str) -> None:
     payload = json.loads((GOLDEN / "unreleased" / f"{topic}.json").read_text())
     wrong = list(spoilt(schema(topic), payload))
     assert len(wrong) > 10
@@ -78,7 +78,7 @@ def test_what_is_out_of_any_bound_fails_by_the_schema_and_is_refused_by_consumer
 
 
 @pytest.mark.parametrize("topic", EVENTS)
-def test_what_is_at_its_bounds_is_valid_and_is_read(topic: str) -> None:
+def test_boundary_values_are_valid_and_decoded(topic: str) -> None:
     payload = json.loads((GOLDEN / "unreleased" / f"{topic}.json").read_text())
     for path, good in stretched(schema(topic), payload):
         assert accepts(topic, good), f"{topic}: the schema refuses {path}"
@@ -89,7 +89,7 @@ def test_what_is_at_its_bounds_is_valid_and_is_read(topic: str) -> None:
     "at",
     ["2026-01-01", "2026-01-01T00:00:00", "yesterday", "1999-12-31T23:59:59Z", "9999-01-01T00:00:00Z", 1_767_225_600],
 )
-def test_a_time_without_offset_or_out_of_range_is_none(at: object) -> None:
+def test_time_without_offset_or_out_of_range_is_invalid(at: object) -> None:
     edge = {"user_id": "ann", "target_id": "bob", "at": at}
     assert not accepts("user-followed", edge)
     assert not decodes("user-followed", edge)

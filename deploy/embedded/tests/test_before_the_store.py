@@ -59,7 +59,7 @@ def answers(port: int) -> bool:
         return False
 
 
-async def test_a_proxy_that_keeps_host_path_and_query_serves_what_was_signed(realm: Realm, tmp_path: Path) -> None:
+async def test_proxy_that_keeps_host_path_and_query_serves_signed_urls(realm: Realm, tmp_path: Path) -> None:
     async with httpx.AsyncClient(trust_env=False) as http:
         with before(realm, tmp_path) as objects:
             await objects.ensure_bucket()
@@ -89,9 +89,7 @@ def store_of_an_app(servers: Servers, tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_browsers_of_a_listed_origin_may_upload_and_fetch_and_others_may_not(
-    store_of_an_app: Server, method: str
-) -> None:
+def test_only_listed_origins_may_upload_and_fetch(store_of_an_app: Server, method: str) -> None:
     def allowed(origin: str) -> str | None:
         asked = {"Origin": origin, "Access-Control-Request-Method": method}
         answer = httpx.options(f"{store_of_an_app.url}/stories/stories/x", headers=asked, trust_env=False)

@@ -138,7 +138,7 @@ def until_answered_by(gateway: httpx.Client, expected: set[str], tokens: int = 1
         time.sleep(0.1)
 
 
-def test_replicas_come_and_go_with_the_name(gateway: httpx.Client, names: Names, replicas: dict[str, Replica]) -> None:
+def test_replicas_follow_the_dns_name(gateway: httpx.Client, names: Names, replicas: dict[str, Replica]) -> None:
     names.addresses = ["127.0.0.2"]
     until_answered_by(gateway, {"127.0.0.2"})
     names.addresses = ["127.0.0.2", "127.0.0.3"]
@@ -152,7 +152,7 @@ def test_replicas_come_and_go_with_the_name(gateway: httpx.Client, names: Names,
     assert answers == {"127.0.0.2"}, "nobody meets the replica that went, since the next try asks the name again"
 
 
-def test_a_name_without_a_replica_is_a_503(gateway: httpx.Client, names: Names, replicas: dict[str, Replica]) -> None:
+def test_name_without_a_replica_is_503(gateway: httpx.Client, names: Names, replicas: dict[str, Replica]) -> None:
     names.addresses = ["127.0.0.2"]
     until_answered_by(gateway, {"127.0.0.2"})
     names.addresses = []
@@ -162,7 +162,7 @@ def test_a_name_without_a_replica_is_a_503(gateway: httpx.Client, names: Names, 
     assert answer.headers.get_list("access-control-allow-origin") == ["https://app.example"], "a browser reads it too"
 
 
-def test_a_replica_that_has_no_name_yet_takes_nothing_away(tmp_path: Path, replicas: dict[str, Replica]) -> None:
+def test_unresolvable_replica_name_causes_no_errors(tmp_path: Path, replicas: dict[str, Replica]) -> None:
     """As in docker-compose.yml, which lists more replicas than run: those are asked for, and passed over.
 
     A label as long as this is nobody's name; so the machine's own resolver, slow as it may be, is not asked.

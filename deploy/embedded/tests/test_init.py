@@ -41,7 +41,7 @@ def make_old(realm) -> int:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_every_index_of_an_earlier_release_is_followed_by_ours_and_dropped_once_settled(realm, service):
+async def test_old_indexes_are_replaced_and_dropped_after_settle(realm, service):
     await init(realm, service)
     ours = indexes(realm)
     assert make_old(realm)
@@ -61,7 +61,7 @@ def settled(found: dict[str, dict[str, dict]]) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_repeated_it_changes_nothing(realm, service):
+async def test_repeated_init_changes_nothing(realm, service):
     await init(realm, service)
     once = indexes(realm)
     await init(realm, service, settle=True)

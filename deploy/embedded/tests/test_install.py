@@ -53,7 +53,7 @@ def outcome(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 @pytest.mark.timeout(600)
-def test_an_installation_killed_at_any_moment_is_whole_after_the_next(checkout: Path) -> None:
+def test_killed_installation_is_completed_by_the_next(checkout: Path) -> None:
     for _ in range(2):
         killed = install(checkout)
         time.sleep(random.uniform(0.1, 0.95) * 8)
@@ -76,7 +76,7 @@ def test_an_installation_killed_at_any_moment_is_whole_after_the_next(checkout: 
     assert "installing" not in outcome(install(checkout, **given))[1]
 
 
-def test_an_emptied_cache_is_an_installation_that_is_not_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_emptied_cache_makes_the_installation_incomplete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert missing() == []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert ["jars" in line or "classes" in line for line in missing()] == [True, True]
@@ -92,7 +92,7 @@ def test_preflight_names_everything_missing_at_once(tmp_path: Path) -> None:
         assert lacking in run.stderr
 
 
-def test_preflight_names_the_python_it_wants() -> None:
+def test_preflight_names_the_required_python() -> None:
     run = subprocess.run(["sh", PREFLIGHT, "no-such-python"], check=False, cwd=CHECKOUT, capture_output=True, text=True)
     assert (run.returncode, "Python 3.11" in run.stderr) == (1, True)
 
@@ -102,7 +102,7 @@ def test_preflight_is_silent_where_nothing_is_missing() -> None:
     assert (run.returncode, run.stderr) == (0, "")
 
 
-def test_half_of_kafka_in_the_cache_is_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incomplete_kafka_in_the_cache_is_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = jars.install()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = jars.home()
@@ -124,9 +124,7 @@ def test_half_of_kafka_in_the_cache_is_fetched_again(tmp_path: Path, monkeypatch
     assert jars.install() == folder, "and is whole now"
 
 
-def test_jars_that_are_not_the_locked_ones_never_reach_their_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_jars_with_other_hashes_are_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = jars.install()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
@@ -142,7 +140,7 @@ def test_jars_that_are_not_the_locked_ones_never_reach_their_place(
     assert not jars.home().exists()
 
 
-def test_the_locks_hold_no_address() -> None:
+def test_lock_files_contain_no_urls() -> None:
     locks = [CHECKOUT / "requirements.lock", *EMBEDDED.glob("*.lock"), *CHECKOUT.glob("services/*/requirements.lock")]
     assert len(locks) >= 8
     for lock in locks:

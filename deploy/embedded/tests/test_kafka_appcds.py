@@ -20,7 +20,7 @@ def loaded(options: list[str]) -> tuple[str, str]:
     return run.stdout + run.stderr, next(line for line in run.stdout.splitlines() if " kafka.Kafka source: " in line)
 
 
-def test_a_jvm_takes_kafkas_classes_from_the_archive_that_the_installation_made() -> None:
+def test_jvm_loads_kafka_classes_from_the_installed_archive() -> None:
     before = (jars.cds_archive() / jars.ARCHIVE).stat().st_mtime_ns
     assert (kafka_appcds.install() / jars.ARCHIVE).stat().st_mtime_ns == before, "nothing is made a second time"
     printed, origin = loaded(jars.cds_flags())
@@ -28,7 +28,7 @@ def test_a_jvm_takes_kafkas_classes_from_the_archive_that_the_installation_made(
     assert "shared objects file" in origin
 
 
-def test_an_archive_that_is_half_there_costs_time_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_truncated_archive_only_costs_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = (jars.cds_archive() / jars.ARCHIVE).read_bytes()
     (tmp_path / jars.ARCHIVE).write_bytes(whole[: len(whole) // 2])
     monkeypatch.setattr(jars, "cds_archive", lambda: tmp_path)
@@ -37,6 +37,6 @@ def test_an_archive_that_is_half_there_costs_time_alone(tmp_path: Path, monkeypa
     assert ".jar" in origin
 
 
-def test_without_an_archive_none_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_archive_is_not_requested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jars, "cds_archive", lambda: tmp_path)
     assert not any("SharedArchiveFile" in option for option in jars.cds_flags())

@@ -61,7 +61,7 @@ async def keep(tmp_path: Path) -> AsyncIterator[Callable[[str], ManagedProcess]]
         await process.stop()
 
 
-async def test_a_killed_program_is_started_again(keep: Callable[[str], ManagedProcess]) -> None:
+async def test_killed_program_is_restarted(keep: Callable[[str], ManagedProcess]) -> None:
     process = keep(FOREVER)
     await process.wait_ready()
     first = process.state.pid
@@ -71,13 +71,13 @@ async def test_a_killed_program_is_started_again(keep: Callable[[str], ManagedPr
     assert process.state.restarts == 1
 
 
-async def test_while_it_is_down_its_state_is_restarting(keep: Callable[[str], ManagedProcess]) -> None:
+async def test_state_is_restarting_while_the_program_is_down(keep: Callable[[str], ManagedProcess]) -> None:
     process = keep("ready.touch()\ntime.sleep(0.3)")
     await process.wait_ready()
     await eventually(lambda: process.state.state == "restarting" and process.state.restarts >= 3, PATIENCE)
 
 
-async def test_a_program_that_never_was_ready_is_given_up_with_its_last_words(
+async def test_program_that_is_never_ready_is_given_up_with_its_log(
     keep: Callable[[str], ManagedProcess],
 ) -> None:
     process = keep(CRASHING)
@@ -86,14 +86,14 @@ async def test_a_program_that_never_was_ready_is_given_up_with_its_last_words(
     assert (process.state.state, process.state.pid) == ("stopped", None)
 
 
-async def test_wrong_settings_are_not_tried_again(keep: Callable[[str], ManagedProcess]) -> None:
+async def test_program_with_invalid_settings_is_not_restarted(keep: Callable[[str], ManagedProcess]) -> None:
     process = keep("print('PORT: is missing'); sys.exit(2)")
     with pytest.raises(DidNotStart, match="PORT: is missing"):
         await process.wait_ready()
     assert process.state.restarts == 0
 
 
-async def test_a_program_that_will_not_stop_is_killed_with_all_it_started(
+async def test_program_that_ignores_sigterm_is_killed_with_its_group(
     keep: Callable[[str], ManagedProcess],
 ) -> None:
     deaf = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nsubprocess.Popen(['sleep', '600'])\n" + FOREVER
@@ -109,7 +109,7 @@ async def test_a_program_that_will_not_stop_is_killed_with_all_it_started(
     assert process.state.state == "stopped"
 
 
-async def test_a_program_that_calls_itself_stuck_is_started_again(
+async def test_program_with_failing_liveness_probe_is_restarted(
     keep: Callable[[str], ManagedProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stories_embedded.managed_process.WATCH_SECONDS", 0.02)

@@ -12,7 +12,7 @@ def documents() -> dict[str, openapi.Document]:
     return openapi.documents()
 
 
-def test_the_committed_documents_are_what_the_services_say(documents: dict[str, openapi.Document]) -> None:
+def test_committed_openapi_documents_are_current(documents: dict[str, openapi.Document]) -> None:
     for service, document in documents.items():
         assert (DOCS / "openapi" / f"{service}.json").read_text() == openapi.text(document), service
     assert openapi.MERGED.read_text() == openapi.text(merged(documents)), "run python -m stories_embedded.openapi"
@@ -61,7 +61,7 @@ def expressions(value: object) -> list[str]:
     return [value] if isinstance(value, str) and value.startswith("$") else []
 
 
-def test_every_link_takes_what_an_answer_has_to_an_operation_that_asks_for_it(
+def test_every_openapi_link_maps_existing_fields_to_parameters(
     documents: dict[str, openapi.Document],
 ) -> None:
     whole = merged(documents)
@@ -95,7 +95,7 @@ def test_every_link_takes_what_an_answer_has_to_an_operation_that_asks_for_it(
         (Link("tray", 200, "reel", name="next_page"), ValueError),
     ],
 )
-def test_a_link_of_nothing_and_a_name_twice_are_refused(
+def test_invalid_and_duplicate_links_are_rejected(
     documents: dict[str, openapi.Document], link: Link, error: type[Exception]
 ) -> None:
     with pytest.raises(error):

@@ -20,7 +20,7 @@ async def mongo(realm: Realm):
     await client.close()
 
 
-async def test_mongod_logs_no_command_for_being_slow(realm: Realm) -> None:
+async def test_mongod_logs_no_slow_queries(realm: Realm) -> None:
     """A logged command shows what it writes: captions, comments."""
     async with AsyncMongoClient(realm["MONGO_URL"]) as client:
         profile = await client["admin"].command({"profile": -1})
@@ -56,29 +56,27 @@ async def heard(realm: Realm, topic: str) -> bytes:
         await consumer.stop()
 
 
-async def test_mongod_knows_transactions(mongo) -> None:
+async def test_mongod_supports_transactions(mongo) -> None:
     await mongo.create_collection("rows")
     async with mongo.client.start_session() as session, await session.start_transaction():
         await mongo["rows"].insert_one({"_id": 1}, session=session)
     assert await mongo["rows"].count_documents({}) == 1
 
 
-async def test_kafka_hands_a_group_what_was_said(realm: Realm) -> None:
+async def test_kafka_delivers_a_record_to_a_group(realm: Realm) -> None:
     await realm.topic("told")
     await said(realm, "told", b"hello")
     assert await heard(realm, "told") == b"hello"
 
 
 @pytest.mark.objects
-async def test_the_store_gives_back_what_was_put(realm: Realm) -> None:
+async def test_object_store_returns_stored_objects(realm: Realm) -> None:
     client = bucket_of(realm)
     client.put_object(realm["S3_BUCKET"], "a", io.BytesIO(b"bytes"), 5)
     assert client.get_object(realm["S3_BUCKET"], "a").read() == b"bytes"
 
 
-async def test_servers_killed_without_a_word_come_back_with_everything_acknowledged(
-    servers: Servers, realm: Realm, mongo
-) -> None:
+async def test_killed_servers_keep_everything_acknowledged(servers: Servers, realm: Realm, mongo) -> None:
     await realm.topic("told")
     await said(realm, "told", b"kept")
     await mongo["rows"].insert_one({"_id": "kept"})
