@@ -30,8 +30,8 @@ from .proxy import Proxy
 
 LIFETIMES = ("24h", "25s", "50s")
 RETENTION_S = 90.0
-"""Longer than anything here is broken, so that nothing is lost that has not been read."""
-PATIENT = {
+"""Longer than any fault, so that no unread record is deleted."""
+TEST_LIMITS = {
     f"LIMIT_{name}": "1000000" for name in ("CREATE", "COMMENTS", "REACTIONS", "SHARES", "READS", "EDGES", "VIEWS")
 } | {"MAX_DRAFTS": "1000", "MAX_POSTED_24H": "10000", "TOPIC_RETENTION_MAX": f"{RETENTION_S:.0f}s"}
 BACK_S = 90.0
@@ -39,7 +39,7 @@ BACK_S = 90.0
 
 @dataclass
 class ProxiedKafka(Kafka):
-    """A broker that sends its clients to a proxy, and whoever knows the direct port to itself."""
+    """A broker that advertises a proxy to clients, and itself on the direct port."""
 
     proxy_port: int = 0
     direct_port: int = 0
@@ -72,7 +72,7 @@ class Cluster:
 
     @classmethod
     def make(cls, rng: random.Random) -> "Cluster":
-        """A cluster on an empty folder under the checkout; nothing runs yet."""
+        """A cluster on an empty folder under the checkout; nothing is started yet."""
         root = CHECKOUT / ".stories-test"
         root.mkdir(exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=root))
@@ -101,7 +101,7 @@ class Cluster:
             "kafka": f"127.0.0.1:{kafka.direct_port}",
             "s3": f"127.0.0.1:{s3.port}",
         }
-        self.stack.settings = PATIENT | {
+        self.stack.settings = TEST_LIMITS | {
             "MONGO_URL": f"mongodb://127.0.0.1:{ports[9]}/?directConnection=true",
             "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{kafka.proxy_port}",
             "S3_ENDPOINT": f"127.0.0.1:{ports[10]}",
@@ -121,7 +121,7 @@ class Cluster:
     async def stop(self, *, keep: Path | None) -> None:
         """Stop everything; copy the logs to `keep` if given."""
         for proxy in self.proxies.values():
-            proxy.become("open")
+            proxy.set_mode("open")
         await asyncio.to_thread(self.stack.stop)
         await asyncio.gather(*(process.stop() for process in self.servers.values()))
         for proxy in self.proxies.values():

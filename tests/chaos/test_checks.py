@@ -1,4 +1,4 @@
-"""The check of the counts that remain of an ended story."""
+"""The check of the counts that are kept of an ended story."""
 
 from typing import Any
 

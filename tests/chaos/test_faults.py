@@ -1,4 +1,4 @@
-"""What strikes follows from the seed alone, and poison is poison to every reader."""
+"""Faults follow from the seed alone, and invalid records are invalid for every consumer."""
 
 import asyncio
 import random
@@ -9,18 +9,18 @@ from stories_shared.events import EVENTS
 from stories_shared.events.cloudevents import DecodeError, decode_record
 
 from .faults import WEIGHTS
-from .log_recorder import POISON, LogRecorder
+from .log_recorder import INVALID_KEY_PREFIX, LogRecorder
 from .minimize import smallest
-from .nemesis import Blow, plan
+from .nemesis import PlannedFault, plan
 from .record_faults import bad_values
 from .recovery_times import RecoveryTimes
 from .summary import Summary
 
 
-async def blows(seed: int, number: int) -> list[Blow]:
+async def planned(seed: int, number: int) -> list[PlannedFault]:
     found = []
-    async for blow in plan(seed, WEIGHTS):
-        found.append(blow)
+    async for fault in plan(seed, WEIGHTS):
+        found.append(fault)
         if len(found) == number:
             return found
     return found
@@ -28,7 +28,7 @@ async def blows(seed: int, number: int) -> list[Blow]:
 
 def test_same_seed_gives_the_same_faults() -> None:
     async def twice() -> None:
-        assert await blows(7, 50) == await blows(7, 50) != await blows(8, 50)
+        assert await planned(7, 50) == await planned(7, 50) != await planned(8, 50)
 
     asyncio.run(twice())
 
@@ -79,6 +79,6 @@ def test_log_recorder_skips_invalid_records(topic: str) -> None:
     recorder = LogRecorder("nowhere", (topic,))
     for value in (value for seed in range(20) for value in bad_values(topic, random.Random(seed))):
         record: Any = Record(value)
-        record.topic, record.key = topic, POISON + b"1"
+        record.topic, record.key = topic, INVALID_KEY_PREFIX + b"1"
         recorder._note(record)
     assert (recorder.early, recorder.lateness) == ([], [])

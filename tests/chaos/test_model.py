@@ -1,4 +1,4 @@
-"""What is possible, and what the monitor says to answers that must not have been."""
+"""Possible values, and violations that the monitor reports."""
 
 import time
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.journeys.samples import Sample
 from .fault_timeline import STORM_LIMIT_S, FaultTimeline
 from .http_client import Answer
 from .invariant_monitor import InvariantMonitor
-from .model import LINGERS_S, Model, Story, Timeline
+from .model import LATE_EFFECT_S, Model, Story, Timeline
 
 NOW = 1_000_000.0
 
@@ -79,9 +79,9 @@ def test_abandoned_attempt_may_still_override_later_ones() -> None:
     second = value.begin("second", NOW + 3)
     second.ack(NOW + 4)
     assert value.possible(NOW + 5, NOW + 5) == {"first", "second"}
-    last = value.begin("last", NOW + 2 + LINGERS_S)
-    last.ack(NOW + 3 + LINGERS_S)
-    assert value.possible(NOW + 4 + LINGERS_S, NOW + 99) == {"last"}
+    last = value.begin("last", NOW + 2 + LATE_EFFECT_S)
+    last.ack(NOW + 3 + LATE_EFFECT_S)
+    assert value.possible(NOW + 4 + LATE_EFFECT_S, NOW + 99) == {"last"}
 
 
 def test_repeated_set_operation_changes_nothing() -> None:
@@ -135,7 +135,7 @@ def test_deleted_story_may_show_for_1_s_and_3_s_under_faults(
     broken.clear()
     monitor.fault_timeline.intervals.clear()
     with monitor.fault_timeline.broken("kill"):
-        monitor.fault_timeline.intervals[0].begun = NOW
+        monitor.fault_timeline.intervals[0].started = NOW
         monitor.reel("bob", [item(story)], read(NOW + 1 + STORM_LIMIT_S - 0.1), "feed")
         assert broken == []
         monitor.reel("bob", [item(story)], read(NOW + 1 + STORM_LIMIT_S + 0.1), "feed")

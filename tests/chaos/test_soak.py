@@ -1,4 +1,4 @@
-"""What grows after its first hour is named, what breathes is not, and the plot is a picture of it."""
+"""Growth after the first hour is reported, fluctuation is not, and the plot has every process."""
 
 import os
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Documentation that is run: a page's shell blocks, and the answers that it prints below them."""
+"""Executable documentation: the shell blocks of a page, and the responses printed below them."""
 
 import asyncio
 import json
@@ -19,14 +19,14 @@ COMMAND_S = 120.0  # for one block: several processes, on a machine that is busy
 
 @dataclass(frozen=True)
 class Step:
-    """One shell block and the answer printed below it, if any."""
+    """One shell block and the response printed below it, if any."""
 
     command: str
     answer: str | None
 
     @property
     def repeatable(self) -> bool:
-        """Whether it changes nothing, so that it may be repeated until the effect of an earlier step shows."""
+        """Whether it only reads, so that it can be retried until an earlier step has taken effect."""
         return bool(READS_ONLY.match(self.command))
 
 
@@ -39,7 +39,7 @@ def steps(page: str) -> Iterator[Step]:
 
 
 def differences(wanted: Any, got: Any, where: str = "$") -> list[str]:
-    """Where an answer differs from the printed one. `…` stands for any text; as a key, for further members."""
+    """Where a response differs from the printed one. `…` matches any text, and as a key further members."""
     if isinstance(wanted, str) and ANYTHING in wanted:
         pattern = ".+".join(re.escape(part) for part in wanted.split(ANYTHING))
         return [] if isinstance(got, str) and re.fullmatch(pattern, got) else [f"{where}: {got!r} is not {wanted!r}"]
@@ -58,16 +58,15 @@ def differences(wanted: Any, got: Any, where: str = "$") -> list[str]:
 
 @dataclass(frozen=True)
 class Reader:
-    """Somebody who types a page's commands into a terminal: variables live on from one block to the next."""
+    """A shell session with the commands of a page: variables persist from one block to the next."""
 
     folder: Path
     env: dict[str, str]
 
     async def follow(self, page: str) -> int:
-        """Run every step and compare every answer; how many there were.
+        """Run every step and compare every response; returns their number.
 
-        Raises:
-            AssertionError: a command failed, or its answer is not the one printed.
+        Raises: AssertionError: a command failed, or its response differs from the printed one.
         """
         found = list(steps(page))
         for step in found:
@@ -82,7 +81,7 @@ class Reader:
             await asyncio.sleep(0.1)
 
     async def attempt(self, step: Step) -> str | None:
-        """What went wrong."""
+        """Run a step; returns the differences."""
         state = self.folder / "variables"
         state.touch()
         script = f"set -a; . {state}; set +e\nset -euo pipefail\n{step.command}\nexport -p > {state}\n"

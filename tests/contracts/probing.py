@@ -1,4 +1,4 @@
-"""What schemathesis is told about the running stack: who asks, which stories there are, what no document can say."""
+"""Hooks of schemathesis: users, existing stories, and errors that no schema describes."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from tests.contracts.beyond import is_failure, sparing
 PROBE: dict[str, Any] = json.loads(Path(os.environ["STORIES_PROBE"]).read_text(encoding="utf-8"))
 TURN = count()
 DRAFTS_OWN = {"cancel_story", "publish_story", "renew_form", "delete_story"}
-"""Operations that would take the stories away that the others ask about."""
+"""Operations that would remove the stories that the others need."""
 
 
 @schemathesis.auth(refresh_interval=None)
 class Turns:
-    """Everybody in turn, so that no limit is reached before the end."""
+    """All users in turn, so that no rate limit is reached."""
 
     def get(self, case: Any, ctx: Any) -> dict[str, Any]:
         people = PROBE["people"]
@@ -40,12 +40,12 @@ class Turns:
 
 @schemathesis.hook
 def map_query(context: Any, query: dict[str, Any]) -> dict[str, Any]:
-    """Long enough to be refused, short enough for a request line."""
+    """Limit query strings to the length of a request line."""
     cut = {name: value[:4096] if isinstance(value, str) else value for name, value in (query or {}).items()}
     return cut or query
 
 
 @schemathesis.hook
 def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
-    """Whether it is one."""
+    """Whether it is a failure."""
     return is_failure(failure, case, response)

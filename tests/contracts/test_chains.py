@@ -1,4 +1,4 @@
-"""Whatever an answer lets people ask next is answered as documented, along every link of the OpenAPI."""
+"""Every link of the OpenAPI can be followed, with documented responses."""
 
 import asyncio
 from functools import partial
@@ -17,12 +17,12 @@ from .walking import walk
 PEOPLE = 8
 SEED = 1
 ROUNDS = 20
-"""At most: far more than it takes to follow every link."""
+"""An upper bound, far more than needed to follow every link."""
 AT_LEAST = 3
 
 
 async def lively(world: World) -> Client:
-    """People of whom each has two stories, two followers, viewers and comments, and two users on every list."""
+    """Users with two stories, two followers, viewers and comments each, and two users on every list."""
     people = world.people(*["walker"] * PEOPLE)
     client = Client(people, world.admin())
 
@@ -47,7 +47,7 @@ async def lively(world: World) -> Client:
 
 
 def walked_along(url: str, client: Client) -> Walked:
-    """The whole walk: until every link was followed, and for as many rounds as it takes at least or at most."""
+    """The complete walk: until every link was followed, within the least and the most rounds."""
     for number, walked in enumerate(walk(url, client, seed=SEED, rounds=ROUNDS), 1):
         if number >= AT_LEAST and not walked.missing:
             break

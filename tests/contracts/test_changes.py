@@ -1,4 +1,4 @@
-"""A PATCH changes what is sent and nothing else, also for a client that is generated from the documents."""
+"""A PATCH changes only the fields that it contains, also for generated clients."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from ..journeys.world import World
 
 
 def defaults(document: Mapping[str, Any], part: Any, place: str, seen: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Where a default stands in a schema or in one that it refers to."""
+    """Where a schema, or one that it references, has a default."""
     if isinstance(part, list):
         for number, each in enumerate(part):
             yield from defaults(document, each, f"{place}/{number}", seen)

@@ -1,4 +1,4 @@
-"""docs/deploying.md: the first story is posted as printed, with a CLI that is not in a container."""
+"""docs/deploying.md: the first story is posted as printed, with a CLI outside of a container."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The same request with the same key happens once."""
+"""The same request with the same key takes effect once."""
 
 import asyncio
 import secrets

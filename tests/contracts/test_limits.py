@@ -1,4 +1,4 @@
-"""How often: every limited operation says how much is left, and nothing but time gives more."""
+"""Rate limits: every limited operation returns its remaining quota, and only time restores it."""
 
 import re
 
@@ -21,7 +21,7 @@ QUERIES = {"/v1/rings": "?user_ids=ann", "/v1/reels": "?user_ids=ann"}
 
 
 async def asked(person: Person, operation: Operation) -> tuple[int, dict[str, str]]:
-    """The status and headers of an answer to something that is in order, but about nothing that is there."""
+    """Status and headers of a valid request about something that does not exist."""
     path = operation.at(story_id=new_id(), comment_id=new_id(), user_id="somebody") + QUERIES.get(operation.path, "")
     body = {"json": {**GOOD, **ALSO_GOOD}[operation.path]} if operation.takes_json else {}
     answer = await person.call(operation.method, path, **body)

@@ -1,4 +1,4 @@
-"""Somebody else's ids open nothing: every documented operation is tried with them, and nothing has changed after."""
+"""Ids of other users grant nothing: every documented operation is tried with them, and nothing changes."""
 
 import asyncio
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from .operations import GOOD, Operation
 
 NOT_FOUND = (404, "urn:stories:not-found")
 PUBLIC = {("GET", "/v1/stories/{story_id}")}
-"""What anybody may ask about a public story, without a ticket."""
+"""Operations on a public story that need no ticket."""
 
 ABOUT_ONESELF = {
     *(
@@ -27,14 +27,14 @@ ABOUT_ONESELF = {
     ),
     ("DELETE", "/v1/followers/{user_id}"),
 }
-"""What names another user and changes the caller's own side alone."""
+"""Operations that name another user and change only the caller's own side."""
 EMPTY = {("GET", "/v1/users/{user_id}/stories")}
-"""What is an empty list where there is nothing to see."""
+"""Operations that return an empty list if nothing is visible."""
 
 
 @dataclass(frozen=True)
 class Household:
-    """Ann with everything one can have, bob who may see it, and eve who may not."""
+    """Ann with every kind of resource, bob who may see it, and eve who may not."""
 
     ann: Person
     bob: Person
@@ -43,11 +43,11 @@ class Household:
     other: Answer
     """Another public story of ann's, for which eve has a ticket."""
     hidden: dict[str, str]
-    """Ids of stories that are not for eve: why, and which."""
+    """Ids of stories that eve may not see, by reason."""
     comments: list[str]
-    """Of ann and bob, under the public story and under one for close friends."""
+    """Comments of ann and bob, on the public story and on one for close friends."""
     tickets: dict[str, str]
-    """That eve could try: whose they are, and their text."""
+    """Tickets that eve could try, by their owner."""
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -91,7 +91,7 @@ async def house(world: World) -> Household:
 
 
 async def everything(stores: Stores, house: Household) -> tuple[list[str], list[str]]:
-    """Every document and object that has to do with ann's stories, and every document about ann and bob."""
+    """Every document and object about ann's stories, and every document about ann and bob."""
     ids = [house.public["id"], house.other["id"], *house.hidden.values()]
     documents = [each for story_id in ids for each in await stores.documents(story_id)]
     about = await stores.documents(house.ann.id, house.bob.id)
@@ -102,7 +102,7 @@ async def everything(stores: Stores, house: Household) -> tuple[list[str], list[
 
 
 async def quiet(stores: Stores, house: Household) -> tuple[list[str], list[str]]:
-    """The same, once everything has been said and heard."""
+    """The same, once all events are published and consumed."""
     last: list[Any] = [None]
 
     async def still() -> bool:
@@ -120,7 +120,7 @@ def told(answer: httpx.Response) -> tuple[int, str]:
 
 
 async def attempt(eve: Person, operation: Operation, ids: dict[str, str], ticket: str | None = None) -> tuple[int, str]:
-    """What eve is told."""
+    """The response to eve."""
     body = {"json": GOOD[operation.path]} if operation.takes_json else {}
     return told(await eve.call(operation.method, operation.at(**ids), ticket=ticket, **body))
 
@@ -128,7 +128,7 @@ async def attempt(eve: Person, operation: Operation, ids: dict[str, str], ticket
 async def test_operations_on_stories_of_others_are_rejected(
     world: World, house: Household, documented: list[Operation]
 ) -> None:
-    """A new operation is tried too; one that takes a body says in `GOOD` which one it would take."""
+    """New operations are tried too; one with a body needs an entry in `GOOD`."""
     stores = await world.stores()
     before = await quiet(stores, house)
     tried, wrong = 0, []
@@ -177,7 +177,7 @@ async def test_operations_on_comments_of_others_are_rejected(
 async def test_user_id_in_a_path_changes_only_the_callers_own_edges(
     world: World, house: Household, documented: list[Operation]
 ) -> None:
-    """A new operation with a user's id fails here until it is said what it may do."""
+    """A new operation with a user id fails here until it is classified."""
     stores = await world.stores()
     before = await quiet(stores, house)
     follows = {person.id: await edges_of(person) for person in (house.ann, house.bob)}
@@ -231,6 +231,6 @@ async def nothing_hidden(house: Household) -> None:
 
 
 async def edges_of(person: Person) -> dict[str, set[str]]:
-    """Whom somebody has decided about, by list."""
+    """A user's edges, by list."""
     names = ("following", "blocked", "muted", "close-friends")
     return {name: {each["user_id"] for each in await person.pages(f"/v1/{name}")} for name in names}

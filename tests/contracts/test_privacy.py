@@ -1,4 +1,4 @@
-"""docs/privacy.md names everything that holds something of people: no more, and above all no less."""
+"""docs/privacy.md names exactly the collections with personal data."""
 
 import re
 from typing import Any
@@ -19,7 +19,7 @@ STORES = {"ingest": ingest.ensure, "feed": feed.ensure, "engagement": ensure_sch
 
 
 class Made:
-    """Notes the collections that a store makes, and after how many seconds MongoDB drops what is in them."""
+    """Records the collections that a store creates, and the TTL of their documents in seconds."""
 
     def __init__(self) -> None:
         self.kept: dict[str, list[int]] = {}

@@ -1,4 +1,4 @@
-"""README and tutorial are true: every command is run, and every printed answer is compared."""
+"""README and tutorial are correct: every command runs, and every printed response is compared."""
 
 import re
 import secrets
@@ -15,19 +15,19 @@ README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 
 
 def section(page: str, title: str) -> str:
-    """The text below a heading of the second level."""
+    """The text below a second-level heading."""
     return page.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
 
 
 def with_new_users(page: str) -> str:
-    """The page about users whom no other test on this stack knows."""
+    """The page with users that no other test on this stack uses."""
     mark = secrets.token_hex(3)
     return re.sub(r"\b(ann|bob|carol)\b", rf"\g<1>{mark}", page)
 
 
 @pytest.fixture
 async def reader(world: World, tmp_path: Path) -> Reader:
-    """Somebody in a folder that looks like a checkout with a running stack, and with a photo."""
+    """A reader in a folder that looks like a checkout with a running stack, and with a photo."""
     (tmp_path / ".venv").symlink_to(CHECKOUT / ".venv")
     (tmp_path / ".stories").symlink_to(world.stack.folder)
     (tmp_path / "photo.jpg").write_bytes(world.samples.photo().content)

@@ -1,4 +1,4 @@
-"""The table of errors, walked on every operation that it is about."""
+"""The table of errors, tested on every operation that it names."""
 
 import json
 from typing import Any
@@ -44,7 +44,7 @@ Author = tuple[Person, dict[str, str]]
 
 
 def is_problem(answer: Any) -> bool:
-    """RFC 9457, with our types."""
+    """Whether it is an RFC 9457 problem of a documented type."""
     return (
         answer.headers["content-type"] == "application/problem+json"
         and answer.json()["type"].startswith("urn:stories:")

@@ -1,4 +1,4 @@
-"""Old and new releases side by side: every service takes what each release says, with less and with more in it."""
+"""Old and new releases side by side: consumers accept events with missing optional and additional fields."""
 
 import asyncio
 import json
@@ -28,25 +28,25 @@ PEOPLE = ("user_id", "target_id", "author_id", "viewer_id")
 
 
 def as_said(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """As the release says it."""
+    """The payload as released."""
     return payload
 
 
 def with_less(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """As a release before it may have said it: without whatever may be left out."""
+    """The payload of an earlier release: without optional fields."""
     needed = {field.encode_name for field in msgspec.structs.fields(EVENTS[topic]) if field.required}
     return {name: value for name, value in payload.items() if name in needed}
 
 
 def with_more(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """As a release after it may say it: with fields that nobody knows yet, in what it holds too."""
+    """The payload of a later release: with unknown fields, also in nested objects."""
     more = {"new": {"deep": [{"er": None}]}, "newer": 2**60, "newest": "x" * 1_000}
     held = {name: value | more for name, value in payload.items() if name in {"media", "sound"} and value}
     return payload | held | more
 
 
 def golden(release: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each payload of a release, about people and a story whom nobody else knows, of today."""
+    """Each payload of a release, about new users and a new story, with current times."""
     story_id, tag, now = new_id(), secrets.token_hex(4), datetime.now(UTC)
     for path in sorted((GOLDEN / release).glob("*.json")):
         text = path.read_text().replace("019a0000-0000-7000-8000-000000000001", story_id)
@@ -59,7 +59,7 @@ def golden(release: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 async def dead_letter(world: World) -> dict[tuple[str, str], int]:
-    """How many records lie dead-lettered, by topic and group."""
+    """The number of dead-lettered records, by topic and group."""
     found = json.loads(await world.stack.run("dlq", "list", "--json"))
     return {(row["topic"], row["group"]): row["records"] for row in found}
 

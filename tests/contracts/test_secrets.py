@@ -1,4 +1,4 @@
-"""No log holds a secret: neither the system's own, nor a right that was handed out, nor what people wrote."""
+"""Logs contain no secrets of the system, no tickets or signatures, and no user content."""
 
 import asyncio
 import base64
@@ -23,7 +23,7 @@ RIGHTS = {"ticket", "policy", "x-amz-signature", "next_cursor"}
 
 
 def rights_in(found: Any) -> Iterator[str]:
-    """Tickets, cursors, policies and signatures, wherever an answer has them."""
+    """Tickets, cursors, policies and signatures in a response."""
     if isinstance(found, Mapping):
         for name, value in found.items():
             if isinstance(value, str) and name.lower() in RIGHTS:
@@ -38,22 +38,22 @@ def rights_in(found: Any) -> Iterator[str]:
 
 
 class Kept(set[str]):
-    """What no log may hold."""
+    """Strings that no log may contain."""
 
     def word(self, what: str) -> str:
-        """Something that somebody writes, unlike anything else."""
+        """A unique string of user content."""
         word = f"{what}-{secrets.token_hex(8)}"
         self.add(word)
         return word
 
     def of(self, answer: Answer) -> Answer:
-        """An answer, whose rights are kept."""
+        """Keep the tickets and signatures of a response."""
         self.update(rights_in(answer))
         return answer
 
 
 async def live(kept: Kept, ann: Person, bob: Person) -> Answer:
-    """A story's whole life, with something secret wherever something can be written."""
+    """The lifecycle of a story, with a unique string in every text field."""
     kept.update(part for person in (ann, bob) for part in (person.token, person.token.rpartition(".")[2]))
     layer = {"kind": "text", "x": 0, "y": 0, "w": 1, "h": 1, "text": kept.word("layer")}
     sound = {"id": "s", "title": kept.word("title"), "artist": kept.word("artist"), "start_ms": 0, "length_ms": 1}
@@ -83,7 +83,7 @@ async def live(kept: Kept, ann: Person, bob: Person) -> Answer:
 
 
 async def abuse(kept: Kept, ann: Person, bob: Person, story_id: str) -> None:
-    """Requests that are refused, with something secret in each."""
+    """Requests that are rejected, with a secret in each."""
     forged = f"{bob.token[:-20]}{secrets.token_urlsafe(15)}"
     kept.add(forged)
     await bob.http.get("/v1/tray", headers={"Authorization": f"Bearer {forged}"})
@@ -99,7 +99,7 @@ async def abuse(kept: Kept, ann: Person, bob: Person, story_id: str) -> None:
 
 
 async def poison(kept: Kept, settings: Mapping[str, str]) -> None:
-    """A record on every topic that is dead-lettered, with something secret in it."""
+    """An invalid record on every topic, with a secret in it."""
     producer = AIOKafkaProducer(bootstrap_servers=settings["KAFKA_BOOTSTRAP_SERVERS"])
     await producer.start()
     try:
@@ -112,7 +112,7 @@ async def poison(kept: Kept, settings: Mapping[str, str]) -> None:
 
 
 async def outage(kept: Kept, world: World, ann: Person, bob: Person, story: Answer) -> None:
-    """What is asked while MongoDB and the object store are gone."""
+    """Requests while MongoDB and the object store are down."""
     await world.stack.kill("mongod", "s3")
     asked = [
         ann.call("PATCH", f"/v1/stories/{story['id']}", json={"hide_from": [kept.word("hide")]}),

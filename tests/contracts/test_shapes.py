@@ -1,4 +1,4 @@
-"""Answers have exactly the fields that the contract names."""
+"""Responses have exactly the documented fields."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Nothing is answered without a token, with a bad one or with one that is over."""
+"""Requests without a token, or with an invalid or expired one, are rejected."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from .operations import OPEN, Operation
 
 
 def bad_tokens(world: World) -> dict[str, str | None]:
-    """Headers that prove nothing, by what is wrong with them."""
+    """Invalid headers, by what is wrong with them."""
     user, token = "ann-of-nowhere", world.stack.token
     good = token(user)
     head, body, signature = good.split(".")

@@ -1,4 +1,4 @@
-"""What can be done with an upload form besides what it is for: nothing."""
+"""An upload form allows only the upload that it was made for."""
 
 import re
 from collections.abc import Callable
@@ -45,7 +45,7 @@ IGNORED: dict[str, Change] = {
     "for everybody": lambda fields: fields | {"acl": "public-read"},
     "a tag": lambda fields: fields | {"tagging": "<Tagging><TagSet/></Tagging>"},
 }
-"""Additions that a store may pass over, as long as they do nothing."""
+"""Additional form fields that a store may ignore if they have no effect."""
 SIZES: dict[str, Callable[[bytes], bytes]] = {
     "nothing": lambda content: b"",
     "a byte less": lambda content: content[:-1],

@@ -1,4 +1,4 @@
-"""What the services may do in Kafka is what their code does: no right too few, and none too many."""
+"""The Kafka permissions of each service equal what its code consumes and publishes."""
 
 import ast
 import importlib
@@ -23,7 +23,7 @@ TOPIC_OF = {event.__name__: topic for topic, event in events.EVENTS.items()}
 
 
 def runtime(service: str) -> Any:
-    """A service's own parts, put together and not started."""
+    """The parts of a service, built and not started."""
     kind = getattr(importlib.import_module(f"stories_{service}.settings"), f"{service.title()}Settings")
     read = {name: value for name, value in EXAMPLE.items() if name in kind.model_fields}
     app = importlib.import_module(f"stories_{service}.app").build_app(load(kind, read))
@@ -37,7 +37,7 @@ def processes() -> Mapping[str, Any]:
 
 
 def rights(service: str) -> dict[tuple[str, str], set[str]]:
-    """What a service is granted, by kind and name."""
+    """The permissions of a service, by kind and name."""
     return {(grant.kind, grant.name): set(grant.operations) for grant in grants(service, TOPICS)}
 
 
@@ -75,7 +75,7 @@ def test_service_may_write_only_topics_that_it_publishes(service):
 
 
 def said_by(service: str) -> Iterator[str]:
-    """The events that a service's code makes, and so says; those that it only reads, it never makes."""
+    """The events that a service publishes: those that its code constructs."""
     made = set()
     for file in (CHECKOUT / "services" / service / "src").rglob("*.py"):
         if "testing" in file.parts:
@@ -88,7 +88,7 @@ def said_by(service: str) -> Iterator[str]:
 
 
 def made_in(node: ast.AST, words: tuple[str, ...]) -> Iterator[str]:
-    """Events that are made by calling their class or by converting to it, chosen from a table, or forgotten."""
+    """Events constructed by calling their class or by conversion, chosen from a table or for deletion."""
     if isinstance(node, ast.Call):
         called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         made = [called, *(named(argument) for argument in node.args if called in words)]
@@ -100,7 +100,7 @@ def made_in(node: ast.AST, words: tuple[str, ...]) -> Iterator[str]:
 
 
 def named(node: ast.AST) -> str:
-    """The name that stands there, if it is one."""
+    """The name of an expression, if it is a name."""
     return node.id if isinstance(node, ast.Name) else ""
 
 

@@ -1,4 +1,4 @@
-"""What docker-compose.yml promises, asked of the real docker compose in every variant."""
+"""The properties of docker-compose.yml, as the real docker compose reads it, in every variant."""
 
 import json
 import re
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.needs_deploy_tools
 
 @pytest.fixture(scope="module")
 def env_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `make secrets` writes."""
+    """The .env that `make secrets` writes."""
     return secrets(tmp_path_factory.mktemp("secrets"))
 
 

@@ -1,4 +1,4 @@
-"""The images and docker-compose.yml for real, where a Docker daemon can be reached: `make test/containers`."""
+"""The images and docker-compose.yml on a Docker daemon: `make test/containers`."""
 
 import io
 import json
@@ -40,13 +40,13 @@ def docker(*arguments: object, check: bool = True) -> subprocess.CompletedProces
 
 @pytest.fixture(scope="module", autouse=True)
 def daemon() -> None:
-    """Skips where none answers."""
+    """Skips if no daemon answers."""
     if not shutil.which("docker") or docker("info", check=False).returncode:
         pytest.skip("no Docker daemon answers: the images are not built and compose is not started")
 
 
 class Stack:
-    """The project, on ports of its own, with passwords that have to be quoted everywhere."""
+    """The project, on its own ports, with passwords that need quoting everywhere."""
 
     def __init__(self, folder: Path) -> None:
         taken: set[int] = set()
@@ -62,22 +62,22 @@ class Stack:
         self.api = f"http://127.0.0.1:{ports['GATEWAY_PORT']}"
 
     def compose(self, *arguments: object) -> str:
-        """What compose says."""
+        """Run docker compose and return its output."""
         return docker("compose", "-p", self.name, "--env-file", self.env_file, *FILES, *arguments).stdout
 
     def volumes(self) -> set[str]:
-        """Those that the engine has."""
+        """The volumes of the project."""
         return set(docker("volume", "ls", "--quiet").stdout.split())
 
     def client(self, user: str) -> httpx.Client:
-        """A user's, with a token that the CLI in its image made."""
+        """A client of a user, with a token made by the CLI in its image."""
         token = self.compose("run", "--rm", "cli", "token", user).strip()
         return httpx.Client(base_url=self.api, headers={"Authorization": f"Bearer {token}"}, timeout=120)
 
 
 @pytest.fixture(scope="module")
 def stack(daemon: None) -> Iterator[Stack]:
-    """Built, and up."""
+    """The built and running project."""
     folder = CHECKOUT / ".stories-test" / f"containers-{uuid4().hex[:8]}"  # a daemon may see no more than the checkout
     folder.mkdir(parents=True)
     docker_secrets = subprocess.run(["sh", "deploy/secrets.sh"], check=True, cwd=CHECKOUT, capture_output=True)
@@ -128,7 +128,7 @@ def test_token_command_runs_no_init_container(stack: Stack) -> None:
 
 
 def upload(client: httpx.Client, content: bytes, content_type: str) -> str:
-    """Send a file as the API asks for it; the story's id."""
+    """Upload a file; returns the story's id."""
     made = client.post("/v1/stories", json={"media": {"content_type": content_type, "size": len(content)}})
     assert made.status_code == 201, made.text
     form = made.json()["upload"]

@@ -1,4 +1,4 @@
-"""What the charts promise, each promise on every chart and the umbrella, with every example's values."""
+"""The properties of the charts: each on every chart and the umbrella, with every example's values."""
 
 import re
 from collections import Counter
@@ -46,12 +46,12 @@ SECRETS = {
 
 @pytest.fixture(scope="module", params=EXAMPLES)
 def manifests(request: pytest.FixtureRequest) -> tuple[Manifest, ...]:
-    """Everything, with each example."""
+    """The manifests of every chart with each example."""
     return rendered("stories", request.param)
 
 
 def whole() -> Iterator[tuple[Manifest, ...]]:
-    """The umbrella with each example: everything that there is."""
+    """The manifests of the umbrella with each example."""
     return (rendered("stories", example) for example in EXAMPLES)
 
 
@@ -89,7 +89,7 @@ def test_there_are_no_hooks(manifests):
 
 
 def test_pods_are_restricted(manifests):
-    """The Pod Security Standard `restricted`, and a root file system that nobody writes."""
+    """The Pod Security Standard `restricted`, and a read-only root file system."""
     for name, pod in pods(manifests):
         spec = pod["spec"]
         assert spec["securityContext"]["runAsNonRoot"], name
@@ -293,7 +293,7 @@ def test_charts_set_required_settings_and_allow_all_others(service, example):
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_service_accepts_the_environment_of_its_chart(service, example, monkeypatch, tmp_path):
-    """The settings class itself reads it, with a file for each of the secrets."""
+    """The settings class reads it, with a file for each secret."""
     for _, pod in pods(part(service, example)):
         for container in containers(pod):
             with monkeypatch.context() as patched:
@@ -328,7 +328,7 @@ def test_every_file_named_in_the_environment_is_mounted():
 
 
 def mounted(pod: Manifest, container: Manifest) -> set[str]:
-    """The paths of every secret's file, and those that may lie in a config map."""
+    """The paths of secret files, and of files from config maps."""
     volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
     found = set()
     for mount in container["volumeMounts"]:
@@ -560,7 +560,7 @@ def test_missing_requirements_are_named(chart):
 
 
 def test_packaged_chart_equals_its_folder(tmp_path):
-    """Its library and the files of other folders are links: a package has them in it."""
+    """The library and the files of other folders are links; a package contains the files."""
     for chart in ("gateway", "stories"):
         helm("package", chart, "--destination", str(tmp_path))
         version = yaml.safe_load((HELM / chart / "Chart.yaml").read_text())["version"]

@@ -1,4 +1,4 @@
-"""What deploy/Dockerfile promises by its text; `make test/containers` builds it."""
+"""The properties of deploy/Dockerfile, by its text; `make test/containers` builds it."""
 
 import os
 import re
@@ -15,7 +15,7 @@ INSTRUCTIONS = re.findall(r"^([A-Z]+) (.*)$", re.sub(r"\\\n\s*", "", DOCKERFILE.
 
 
 def of(word: str) -> list[str]:
-    """What follows each use of an instruction."""
+    """The arguments of each use of an instruction."""
     return [rest for each, rest in INSTRUCTIONS if each == word]
 
 
@@ -67,14 +67,14 @@ def test_dockerfile_passes_hadolint() -> None:
 
 
 def context() -> list[str]:
-    """The files of the checkout that .dockerignore lets through, as git knows them."""
+    """The tracked files that .dockerignore lets through."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, check=True, cwd=CHECKOUT, capture_output=True, text=True).stdout
     return [path for path in listed.splitlines() if not ignored(path) and (CHECKOUT / path).exists()]
 
 
 def ignored(path: str) -> bool:
-    """Whether .dockerignore keeps the path back: the last pattern that fits it or a folder above decides."""
+    """Whether .dockerignore excludes the path: the last pattern that matches it or a parent folder decides."""
     verdict = False
     places = [path, *map(str, PurePosixPath(path).parents)]
     for line in (CHECKOUT / ".dockerignore").read_text().splitlines():

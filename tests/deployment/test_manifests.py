@@ -1,4 +1,4 @@
-"""Every manifest is one by Kubernetes' own schemas, strictly, and by those of the operators that it is for."""
+"""Every manifest matches the strict schema of Kubernetes, or of the operator that defines it."""
 
 import subprocess
 from functools import cache
@@ -19,7 +19,7 @@ Schema = dict[str, Any]
 
 
 def is_custom(manifest: Manifest) -> bool:
-    """Whether an operator defines it, and not Kubernetes itself."""
+    """Whether an operator defines it."""
     return manifest["apiVersion"].split("/")[0] in OPERATORS
 
 
@@ -43,7 +43,7 @@ def test_manifests_match_the_strict_kubernetes_schema(version, tmp_path):
 
 
 def shortened(manifest: Manifest) -> Manifest:
-    """The files in a config map say nothing about its shape, and take long to read."""
+    """A config map without its large files, which only slow down the validation."""
     return (
         {**manifest, "data": {name: text[:20] for name, text in manifest["data"].items()}}
         if "data" in manifest
@@ -86,7 +86,7 @@ def test_schema_check_detects_a_misspelt_field():
 
 @cache
 def validator_of(api: str, kind: str) -> jsonschema.Draft7Validator:
-    """An operator's schema, in which nothing but what it names may stand."""
+    """A validator with an operator's schema that rejects unknown fields."""
     group, _, version = api.partition("/")
     for file in sorted((TOOLS / "crds").glob("*.yaml")):
         for found in yaml.safe_load_all(file.read_text()):
@@ -99,7 +99,7 @@ def validator_of(api: str, kind: str) -> jsonschema.Draft7Validator:
 
 
 def closed(schema: Any) -> Any:
-    """The same schema, refusing what it does not name: as the API server would with strict field validation."""
+    """The same schema with strict field validation, as in the API server."""
     if isinstance(schema, list):
         return [closed(each) for each in schema]
     if not isinstance(schema, dict):

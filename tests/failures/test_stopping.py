@@ -1,4 +1,4 @@
-"""A service that is told to stop in the middle of its work: in time, with 0, nobody cut off, nothing done again."""
+"""Graceful shutdown under load: in time, exit code 0, no aborted request, no repeated work."""
 
 import asyncio
 import secrets
@@ -22,7 +22,7 @@ PAUSE_S = 0.02
 
 @asynccontextmanager
 async def alone(realm: Realm, service: str, folder: Path) -> AsyncIterator[Fleet]:
-    """One service by itself: what it hears and writes is what the test says."""
+    """One service by itself, with the load of the test."""
     fleet = Fleet(realm, folder, [service])
     try:
         await fleet.prepare()
@@ -34,7 +34,7 @@ async def alone(realm: Realm, service: str, folder: Path) -> AsyncIterator[Fleet
 
 
 class Asking:
-    """Clients that write without end, each request for a user of its own, until nobody listens any more."""
+    """Clients that write continuously, each request for a new user, until connections are refused."""
 
     def __init__(self, fleet: Fleet, load: Load) -> None:
         self.fleet = fleet
@@ -43,7 +43,7 @@ class Asking:
         self.unanswered: dict[str, str] = {}
 
     async def go_on(self) -> None:
-        """One client, on a connection that it keeps."""
+        """One client on a keep-alive connection."""
         async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
             while True:
                 user = f"user-{secrets.token_hex(8)}"
@@ -58,7 +58,7 @@ class Asking:
                 await asyncio.sleep(PAUSE_S)
 
     async def nobody_was_cut_off(self) -> None:
-        """All got an answer, whole; who got none had used a connection while it was closed: nothing has come of it."""
+        """Every request got a complete response; one without a response has not taken effect."""
         assert max(self.answered.values()) < 500
         for user, error in self.unanswered.items():
             assert "complete message" not in error, error
@@ -95,7 +95,7 @@ async def test_service_under_load_stops_in_time_without_repeating_work(
 
 
 async def all_handled_once(load: Load, before: int) -> bool:
-    """Whether this process has acknowledged the rest of the topic, and handled as many records as that is."""
+    """Whether this process has committed the rest of the topic and processed each record once."""
     end = await load.end()
     acknowledged = await load.acknowledged()
     handled = await load.handled()
@@ -105,7 +105,7 @@ async def all_handled_once(load: Load, before: int) -> bool:
 
 
 def positions(fleet: Fleet, load: Load) -> dict[int, int]:
-    """How far the process says it had come when it ended."""
+    """The offsets that the process logged when it stopped."""
     (last,) = fleet.logged(load.service, "stopped")
     places = {place.rpartition("/"): at for place, at in last["handled"].items()}
     return {int(partition): at for (group, _, partition), at in places.items() if group == load.group}
