@@ -1,7 +1,7 @@
-"""Figures of one machine, by hand: `.venv/bin/python -m tests.journeys.figures`. Prints a table, takes some minutes.
+"""Measurements on one machine, by hand: `.venv/bin/python -m tests.journeys.figures`.
 
-Starts a stack of its own, measures through the gateway, and stops it. Seconds unless a line says otherwise; `worst of
-30` is the slowest, not a percentile.
+Starts its own stack, measures through the gateway and prints a table, in some minutes. Values are seconds unless a line
+says otherwise; `worst of 30` is the slowest, not a percentile.
 """
 
 import asyncio
@@ -31,20 +31,20 @@ VIEWERS, PLAYS, PER_REQUEST = 100, 20_000, 100
 
 
 def say(what: str, figures: Sequence[float], unit: str = "s") -> None:
-    """One line of the table."""
+    """Print one line of the table."""
     median, worst = statistics.median(figures), max(figures)
     print(f"{what:<58} {median:>9.2f} {worst:>9.2f} {unit}   of {len(figures)}", flush=True)  # noqa: T201
 
 
 async def took(look: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> float:
-    """How long until `look` finds something."""
+    """Seconds until `look` returns a value."""
     began = time.monotonic()
     await eventually(look, seconds)
     return time.monotonic() - began
 
 
 async def posting(world: World, clip: Sample) -> None:
-    """From `publish` to `live`, and from `live` to a follower's tray, one after the other."""
+    """From `publish` to `live`, and from `live` to a follower's tray, sequentially."""
     working, arriving = [], []
     for number in range(TIMES):
         ann, bob = world.people(f"ann{number}", f"bob{number}")
@@ -76,14 +76,14 @@ async def ending(world: World) -> None:
 
 
 async def ended(ann: Person, story: Answer) -> Answer:
-    """The receipt, if it is complete; none yet is nothing."""
+    """The receipt if it is complete, else None."""
     answer = await ann.ask("GET", f"/v1/stories/{story['id']}/receipt")
     found: Answer = answer.json() if answer.status_code == 200 else {}
     return found if found.get("complete") else {}
 
 
 async def viewing(world: World) -> None:
-    """Views taken and counted, from the first request to the last view in the count."""
+    """Views accepted and counted, from the first request to the last view in the count."""
     ann, *viewers = world.people("ann", *(f"viewer{n}" for n in range(VIEWERS)))
     stories = [await ann.post() for _ in range(4)]
     await eventually(lambda: viewers[0].item(stories[-1]), 30)
@@ -112,7 +112,7 @@ async def viewing(world: World) -> None:
 
 
 async def resting(stack: Stack) -> None:
-    """Resident memory of every process while nothing happens."""
+    """Resident memory of every idle process."""
     for name, each in (await stack.processes()).items():
         process = psutil.Process(each["pid"])
         resident = sum(one.memory_info().rss for one in [process, *process.children(recursive=True)])
@@ -120,7 +120,7 @@ async def resting(stack: Stack) -> None:
 
 
 async def measure(stack: Stack, samples: Samples) -> None:
-    """Everything, on a running stack."""
+    """All measurements on a running stack."""
     async with httpx.AsyncClient(base_url=stack.url, timeout=120, trust_env=False) as http:
         world = World(stack, http, samples)
         await resting(stack)

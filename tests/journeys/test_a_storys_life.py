@@ -1,4 +1,4 @@
-"""Posted, found, watched, answered, counted, ended, gone."""
+"""The lifecycle of a story: posted, viewed, commented, counted, expired, erased."""
 
 import pytest
 from stories_shared.testing import eventually
@@ -111,7 +111,7 @@ async def test_a_receipt_is_for_the_author_and_admins_and_not_before_the_end(wor
 
 
 async def assert_gone(ann: Person, bob: Person, item: Answer) -> None:
-    """No read of any service shows it, and nothing can be done with it."""
+    """No read of any service returns it, and every write on it fails."""
     story_id, ticket = item["id"], item["ticket"]
     for person in (ann, bob):
         assert not await person.sees(item)

@@ -1,4 +1,4 @@
-"""An account is erased: every service forgets, and says when."""
+"""Account erasure: every service erases the account and confirms it."""
 
 from datetime import datetime
 
@@ -17,11 +17,11 @@ MARKS_AND_RECEIPTS = {
     "stories_expiry.accounts",
     "stories_expiry.stories",
 }
-"""Where an erased user's id may stand: beside ids and times alone, so that late facts find that they are late."""
+"""Where an erased user's id may remain: in tombstones and receipts with ids and times only."""
 
 
 async def erased(root: Person, user: Person) -> Answer:
-    """The receipt, when every service has answered."""
+    """The receipt, once every service has confirmed."""
     path = f"/v1/admin/users/{user.id}/erasure"
     return await eventually(lambda: root.get(path), ERASED, accept=lambda receipt: receipt["complete"])
 

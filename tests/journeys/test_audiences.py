@@ -1,4 +1,4 @@
-"""Each audience is seen by the right people and by nobody else, also after it was narrowed."""
+"""Each audience is visible exactly to its members, also after it was narrowed."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ MAY_SEE = {
 
 
 async def circle(world: World) -> dict[str, Person]:
-    """An author and one person of each kind around them."""
+    """An author and one user of each relationship."""
     around = {name: world.person(name) for name in MAY_SEE}
     author = around["author"]
     await around["follower"].follow(author)

@@ -1,4 +1,4 @@
-"""What is taken, and how it comes out: split, upright and bare."""
+"""Which media are accepted, and their renditions: split, rotated and without metadata."""
 
 import io
 from collections.abc import Callable
@@ -179,7 +179,7 @@ async def test_captions_are_cut_to_the_time_of_their_part(world: World) -> None:
 
 
 def seconds_of(clip: bytes) -> float:
-    """How long a clip plays."""
+    """The duration of a clip."""
     with av.open(io.BytesIO(clip)) as container:
         stream = container.streams.video[0]
         assert stream.duration is not None

@@ -1,4 +1,4 @@
-"""Views, reactions, comments and shares are counted exactly, and switched as their author wishes."""
+"""Views, reactions, comments and shares are counted exactly, and allowed as the author chooses."""
 
 import asyncio
 

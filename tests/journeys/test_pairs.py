@@ -1,4 +1,4 @@
-"""Two replicas of everything: the same system, and nobody can tell which one answered."""
+"""Two replicas of every service behave like one."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from .world import World
 
 
 async def watches_and_likes(viewer: Person, story: Answer) -> None:
-    """Whoever gets the story also gets to react."""
+    """A user who gets the story can also react."""
     item = await eventually(lambda: viewer.item(story), PATIENCE)
     await viewer.view(item, play_id="the-one-play")
     await eventually(lambda: viewer.react(item), PATIENCE, accept=lambda answer: answer.status_code == 204)

@@ -1,4 +1,4 @@
-"""Blocks, mutes, removed followers: who is kept from whom."""
+"""Blocks, mutes and removed followers."""
 
 from stories_shared.testing import eventually
 
@@ -8,7 +8,7 @@ from .world import World
 
 
 async def listed(person: Person, collection: str) -> list[str]:
-    """User ids of one's own list."""
+    """The user ids of an own list."""
     return [each["user_id"] for each in (await person.get(f"/v1/{collection}"))["items"]]
 
 

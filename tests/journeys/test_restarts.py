@@ -1,4 +1,4 @@
-"""Every process is killed in the middle of a journey, and the journey goes on."""
+"""Every process is killed during a journey, and the journey continues."""
 
 import asyncio
 
@@ -12,17 +12,17 @@ from .waiting import ERASED, SOON, end_of
 from .world import World
 
 BACK = 60.0
-"""Seconds until a killed process has to be running again."""
+"""Seconds until a killed process must be running again."""
 
 
 async def all_running(world: World) -> None:
-    """Everything is there again."""
+    """Wait until every process runs."""
     states = {name: each["state"] for name, each in (await world.stack.processes()).items()}
     assert set(states.values()) == {"running"}, states
 
 
 async def killed(world: World, *names: str) -> None:
-    """SIGKILL, and the supervisor has them running again, as other processes."""
+    """Send SIGKILL and wait until the supervisor has restarted the processes."""
     before = await world.stack.processes()
     await world.stack.kill(*names)
     await eventually(
@@ -36,7 +36,7 @@ async def killed(world: World, *names: str) -> None:
 
 
 async def halfway(world: World) -> tuple[Person, Person, Answer]:
-    """An author, a follower who has seen, liked and answered a story, and that story as they got it."""
+    """An author, a follower who has viewed, reacted to and commented on a story, and that story."""
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(caption="before")
@@ -49,7 +49,7 @@ async def halfway(world: World) -> tuple[Person, Person, Answer]:
 
 
 async def the_rest(world: World, ann: Person, bob: Person, item: Answer) -> None:
-    """Everything of before is still there, and everything works on."""
+    """Everything from before still exists, and everything continues to work."""
     assert [(each["id"], each["caption"], each["seen"]) for each in await bob.reel(ann)] == [
         (item["id"], "before", True)
     ]

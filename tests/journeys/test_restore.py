@@ -1,4 +1,4 @@
-"""A database restored from a backup brings nothing back, once `stories erasure replay` has run."""
+"""A database restored from a backup restores no erased data once `stories erasure replay` has run."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ A_WHILE = 60.0
 
 @pytest_asyncio.fixture
 async def own_world(samples: Samples) -> AsyncIterator[World]:
-    """A stack that may be stopped, and that lives on when its databases are as they were earlier."""
+    """A stack that may be stopped and restored."""
     stack = Stack.make(settings=PATIENT, short="30s")
     try:
         stack.start()
@@ -34,7 +34,7 @@ async def own_world(samples: Samples) -> AsyncIterator[World]:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Databases and bucket, as they lie on the disk of a stack that is stopped."""
+    """Copy databases and bucket of a stopped stack."""
     for name in BACKED_UP:
         shutil.rmtree(target / name, ignore_errors=True)
         shutil.copytree(source / name, target / name)
@@ -94,7 +94,7 @@ async def test_erasures_since_the_backup_are_replayed(own_world: World, tmp_path
 
 
 async def traces(world: World, story: Item) -> list[str]:
-    """What databases and bucket hold of a story beyond ids, times and counts."""
+    """What databases and bucket have of a story beyond ids, times and counts."""
     return await stores_hold(world, story["id"], str(story["caption"]))
 
 

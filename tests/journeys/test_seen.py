@@ -1,4 +1,4 @@
-"""What was seen, on every device."""
+"""Seen state on every device."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A ticket is good for its viewer, its story, its time and its revision alone."""
+"""A ticket is valid only for its viewer, story, lifetime and revision."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from .world import World
 
 
 async def refusals(viewer: Person, item: Answer, ticket: str | None) -> None:
-    """Nothing about the story can be read or done with this ticket; all of it is one and the same 404."""
+    """All reads and writes with this ticket return the same 404."""
     story = f"/v1/stories/{item['id']}"
     answers = [
         await viewer.call("GET", f"{story}/counts", ticket=ticket),
@@ -28,7 +28,7 @@ async def refusals(viewer: Person, item: Answer, ticket: str | None) -> None:
 
 
 async def rejection(viewer: Person, ticket: str) -> list[Answer]:
-    """What a view with this ticket is rejected with."""
+    """The reason with which a view with this ticket is rejected."""
     taken = await viewer.view({"ticket": ticket})
     assert taken["accepted"] == 1 - len(taken["rejected"])
     rejected: list[Answer] = taken["rejected"]
@@ -36,14 +36,14 @@ async def rejection(viewer: Person, ticket: str) -> list[Answer]:
 
 
 async def signer(world: World) -> Tickets:
-    """Signs tickets as the feed does."""
+    """Signs tickets as feed does."""
     keys = ticket_key_pairs((await world.stack.env())["TICKET_KEYS"])
     return Tickets([(key_id, secret.get_secret_value().encode()) for key_id, secret in keys])
 
 
 @pytest.fixture
 async def shown(world: World) -> tuple[Person, Person, Answer]:
-    """An author, a viewer, and a story of the first as the second gets it."""
+    """An author, a viewer, and a story as the viewer gets it."""
     ann, bob = world.people("ann", "bob")
     story = await ann.post()
     return ann, bob, await eventually(lambda: bob.item(story), SOON)

@@ -1,4 +1,4 @@
-"""Every safeguard has a test that goes red without it: the guards below are run with one safeguard taken out."""
+"""Every safeguard has guard tests that fail without it: they run with one safeguard disabled."""
 
 import os
 import subprocess
@@ -43,24 +43,24 @@ GUARDS: Mapping[str, Sequence[str]] = {
         f"{ENGAGEMENT}/test_replicas.py::test_a_silent_log_refuses_for_now_instead_of_answering_what_may_be_over",
     ],
 }
-"""Which tests go red without which safeguard."""
+"""Guard tests by safeguard."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one test: why it failed, or whether it could not be run at all."""
+    """The result of one test: why it failed, or whether it could not run."""
 
     failures: Sequence[str]
     broken: Sequence[str]
 
     @property
     def red(self) -> bool:
-        """It was run to an assertion that does not hold."""
+        """Whether it ran and an assertion failed."""
         return not self.broken and any("AssertionError" in why or why.startswith("assert ") for why in self.failures)
 
 
 def run(tests: Sequence[str], servers: Servers, tmp_path: Path, sabotage: str = "") -> Mapping[str, Outcome]:
-    """Run these tests on the servers of this session, in a process of their own."""
+    """Run these tests in their own process, on the servers of this session."""
     report = tmp_path / "report.xml"
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", f"--junitxml={report}"]
     ran = subprocess.run(
@@ -81,7 +81,7 @@ def run(tests: Sequence[str], servers: Servers, tmp_path: Path, sabotage: str = 
 
 
 def of(guard: str, outcomes: Mapping[str, Outcome]) -> list[Outcome]:
-    """The outcomes of a guard; it may have parameters."""
+    """The outcomes of a guard, which may have parameters."""
     return [outcome for name, outcome in outcomes.items() if name.split("[")[0] == guard]
 
 

@@ -1,4 +1,4 @@
-"""What is asked of Prometheus: every query of every panel and every rule, as files that Grafana and Prometheus load."""
+"""Every query of every panel and every rule, from the files that Grafana and Prometheus load."""
 
 import json
 import re
@@ -24,14 +24,14 @@ ABSENT = re.compile(r"^absent\(([^()]*)\)")
 
 @dataclass(frozen=True)
 class Asked:
-    """One query and where it stands."""
+    """One query and its location."""
 
     where: str
     expr: str
 
     @property
     def of_exporter(self) -> bool:
-        """Whether it asks for what an exporter measures, which only compose and clusters have."""
+        """Whether it queries an exporter, which only compose and clusters have."""
         return bool(re.search(r"\b(kafka|mongodb)_|-exporter\b", self.expr))
 
 
@@ -41,22 +41,22 @@ def document(path: Path) -> Any:
 
 
 def rules() -> list[dict[str, Any]]:
-    """Every recording rule and alarm."""
+    """Every recording rule and alert."""
     return [rule for path in RULES for group in document(path)["groups"] for rule in group["rules"]]
 
 
 def alarms() -> list[dict[str, Any]]:
-    """Every alarm."""
+    """Every alert."""
     return [rule for rule in rules() if "alert" in rule]
 
 
 def panels(dashboard: Any) -> list[dict[str, Any]]:
-    """Every panel that shows something."""
+    """Every panel except rows."""
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
 def asked_by_panels() -> Iterator[Asked]:
-    """Every panel's queries as Grafana sends them, and those of variables and annotations."""
+    """The queries of panels as Grafana sends them, and those of variables and annotations."""
     for path in DASHBOARDS:
         dashboard = json.loads(path.read_text())
         for panel in panels(dashboard):
@@ -70,14 +70,14 @@ def asked_by_panels() -> Iterator[Asked]:
 
 
 def asked_by_rules() -> Iterator[Asked]:
-    """Every rule's query; of alarms what they compare, since a healthy system raises none."""
+    """The query of every rule; of an alert its left side, because a healthy system fires none."""
     for rule in rules():
         name = rule.get("alert") or f"{rule['record']} {rule['labels']}"
         yield Asked(name, measured(rule["expr"]) if "alert" in rule else rule["expr"])
 
 
 def filled_in(expr: str) -> str:
-    """Grafana's variables replaced as it does."""
+    """A query with Grafana's variables replaced."""
     for name, value in VARIABLES.items():
         expr = expr.replace(name, value)
     assert "$" not in expr, expr
@@ -85,6 +85,6 @@ def filled_in(expr: str) -> str:
 
 
 def measured(expr: str) -> str:
-    """An alarm's expression such that it has a value whether it holds or not."""
+    """The expression of an alert, changed so that it has a value also if it does not fire."""
     expr = ABSENT.sub(r"\1", expr)
     return BRACES_OR_COMPARISON.sub(lambda found: f"{found[1]} bool" if found[1] else found[0], expr)

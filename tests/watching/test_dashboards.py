@@ -1,4 +1,4 @@
-"""Dashboards as Grafana reads them: whole, without overlaps, each panel explained."""
+"""Dashboards are complete, without overlaps, and every panel has a description."""
 
 import json
 from pathlib import Path

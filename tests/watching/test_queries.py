@@ -1,4 +1,4 @@
-"""Every query of every panel and rule has data: on the embedded stack under a short load, and of exporters."""
+"""Every query of every panel and rule has data: on the embedded stack under a short load, and from exporters."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ ASKED = [*asked_by_panels(), *asked_by_rules()]
 OF_THE_STACK = [asked for asked in ASKED if not asked.of_exporter]
 OF_THE_EXPORTER = [asked for asked in ASKED if asked.of_exporter]
 ALL_ANSWERED = 150.0
-"""Seconds for everything to have been scraped twice, evaluated and asked for, on a machine that may be busy."""
+"""Seconds until everything is scraped twice and evaluated, on a busy machine."""
 
 
 @pytest_asyncio.fixture
@@ -70,13 +70,13 @@ async def test_every_query_of_panels_and_rules_has_data_under_a_short_load(watch
 
 
 def is_about_speed(alarm: str) -> bool:
-    """Promises of how fast things go, which a busy machine may break."""
+    """Whether a rule is about latency, which may be exceeded on a busy machine."""
     return alarm in {"StoriesTrayIsSlow", "StoriesVisibleLate", "StoriesEndedLate", "StoriesViewsCountedLate"}
 
 
 @asynccontextmanager
 async def load(world: World) -> AsyncIterator[None]:
-    """A few people who post, look, view, react and ask what became of it, for as long as the context lasts."""
+    """A few users who post, read, view and react, inside the block."""
 
     async def for_ever() -> None:
         while True:
@@ -94,7 +94,7 @@ async def load(world: World) -> AsyncIterator[None]:
 
 
 async def a_round(world: World) -> None:
-    """A photo and a clip live for seconds, are seen, and are gone."""
+    """A photo and a clip that live for seconds, are viewed, and expire."""
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     posted = [await ann.post(sample, lifetime=world.short) for sample in (world.samples.photo(), world.samples.clip())]
@@ -109,7 +109,7 @@ async def a_round(world: World) -> None:
 
 
 class Exposition(BaseHTTPRequestHandler):
-    """What exporters measure of our topics, groups and databases, by the names that they document; counts grow."""
+    """Metrics of both exporters for the topics, groups and databases, with documented names; counters grow."""
 
     def do_GET(self) -> None:
         """One scrape."""
@@ -121,11 +121,11 @@ class Exposition(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def exposition(offset: int) -> str:
-    """A scrape of kafka_exporter (https://github.com/danielqsj/kafka_exporter#metrics) and of Percona's of MongoDB."""
+    """The metrics of kafka_exporter (https://github.com/danielqsj/kafka_exporter#metrics) and mongodb_exporter."""
     lines = [
         "kafka_brokers 1",
         "mongodb_up 1",
@@ -156,7 +156,7 @@ def exposition(offset: int) -> str:
 
 @pytest.fixture
 def exporter() -> Iterator[str]:
-    """Something that answers like both exporters."""
+    """An HTTP server that answers like both exporters."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Exposition)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -167,7 +167,7 @@ def exporter() -> Iterator[str]:
 
 @pytest_asyncio.fixture
 async def beside_exporters(tmp_path: Path, exporter: str) -> AsyncIterator[Prometheus]:
-    """A Prometheus that scrapes it and has every rule."""
+    """A Prometheus that scrapes it, with every rule."""
     port = free_port(set())
     config = tmp_path / "prometheus.yml"
     jobs = ("kafka-exporter", "mongodb-exporter")

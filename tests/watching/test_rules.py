@@ -1,4 +1,4 @@
-"""Rules and alerts: valid, each tested both ways, each with a runbook page."""
+"""Rules are valid; every alert has a firing test, a silent test and a runbook page."""
 
 import re
 import subprocess

@@ -36,10 +36,10 @@ HEADERS: Document = {
 
 
 class Readable(yaml.SafeDumper):
-    """Writes no anchors and keeps the order of keys."""
+    """A YAML dumper without anchors that keeps the order of keys."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Every mapping is written out."""
+        """Write every mapping out."""
         return data is not None
 
 
@@ -50,7 +50,7 @@ def page() -> str:
 
 
 def document() -> Document:
-    """The document as JSON would have it."""
+    """The document as JSON values."""
     topics = Topics.of([LIFETIME])
     told = {name: topics[name] for name in EVENTS}
     return {
@@ -73,7 +73,7 @@ def document() -> Document:
 
 
 def channel(topic: Topic) -> Document:
-    """A topic, with how long it keeps records."""
+    """A topic with its retention."""
     event = EVENTS[topic.name]
     kept = f"kept {duration_text(topic.retention)}"
     if topic.name == "story-posted":
@@ -98,7 +98,7 @@ def channel(topic: Topic) -> Document:
 
 
 def operations(topic: Topic) -> dict[str, Document]:
-    """Who says and who hears a topic."""
+    """Producers and consumers of a topic."""
     event = EVENTS[topic.name].__name__
     where = {
         "channel": {"$ref": f"#/channels/{topic.name}"},
@@ -113,7 +113,7 @@ def operations(topic: Topic) -> dict[str, Document]:
 
 
 def group(name: str) -> Document:
-    """The consumer group of a reader."""
+    """The consumer group of a service."""
     return {"kafka": {"groupId": {"type": "string", "const": name}, "bindingVersion": "0.5.0"}}
 
 

@@ -1,4 +1,4 @@
-"""The documents made from code are as committed, and AsyncAPI's own schema (of ``@asyncapi/specs``) accepts ours."""
+"""Generated documents are current, and AsyncAPI's own schema (of ``@asyncapi/specs``) accepts docs/asyncapi.yaml."""
 
 import json
 from pathlib import Path

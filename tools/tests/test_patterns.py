@@ -1,4 +1,4 @@
-"""Every published pattern is one that ECMA-262 knows, with the flag `u`, as JSON Schema and OpenAPI ask."""
+"""Every published pattern is valid ECMA-262 with the flag `u`, as JSON Schema and OpenAPI require."""
 
 import json
 import re
@@ -26,7 +26,7 @@ PYTHONS = re.compile(r"\(\?(?:P|#|[aiLmsux]+[):-]|\()")
 
 
 def patterns() -> list[str]:
-    """All of them, each once."""
+    """All published patterns, each once."""
     docs = CHECKOUT / "docs"
     pages = [docs / "openapi.json", *(docs / "openapi").iterdir(), *SCHEMAS.iterdir()]
     documents = [json.loads(page.read_text()) for page in pages]

@@ -23,7 +23,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """What this checkout holds, committed, and with something to tell."""
+    """A clone of this checkout with its changes committed and an unreleased changelog entry."""
     folder = tmp_path / "stories"
     subprocess.run(["git", "clone", "--quiet", "--no-tags", CHECKOUT, folder], check=True)
     for path in git(CHECKOUT, "ls-files", "--modified", "--others", "--exclude-standard").splitlines():

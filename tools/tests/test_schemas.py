@@ -1,4 +1,4 @@
-"""The JSON Schemas that producers in other languages check against: as strict as the consumers are."""
+"""The published JSON Schemas are as strict as the consumers."""
 
 import copy
 import json
@@ -20,7 +20,7 @@ NOBODY, LONG = "not a user!", "x" * 100_000
 
 @cache
 def schema(topic: str) -> dict[str, Any]:
-    """As it is committed."""
+    """The committed schema."""
     found: dict[str, Any] = json.loads((SCHEMAS / f"{topic}.v1.json").read_text())
     return found
 
@@ -30,7 +30,7 @@ def golden() -> list[Path]:
 
 
 def accepts(topic: str, payload: Any) -> bool:
-    """Whether the schema of a topic takes a payload."""
+    """Whether the schema of a topic accepts a payload."""
     return validator(topic).is_valid(payload)
 
 
@@ -40,7 +40,7 @@ def validator(topic: str) -> jsonschema.Draft202012Validator:
 
 
 def decodes(topic: str, payload: Any) -> bool:
-    """Whether consumers do."""
+    """Whether consumers decode it."""
     try:
         msgspec.json.decode(json.dumps(payload), type=EVENTS[topic])
     except (msgspec.ValidationError, ValueError):
@@ -96,7 +96,7 @@ def test_time_without_offset_or_out_of_range_is_invalid(at: object) -> None:
 
 
 def spoilt(schema: dict[str, Any], payload: Any) -> Iterator[tuple[str, Any]]:
-    """The payload again and again, each time with one thing in it that the schema forbids."""
+    """Variants of the payload that each violate the schema in one place."""
     yield from ((f"whole={bad!r}", bad) for bad in (None, [], "text", 7))
     for name in schema["required"]:
         yield f"without {name}", {key: value for key, value in payload.items() if key != name}
@@ -117,7 +117,7 @@ def stretched(schema: dict[str, Any], payload: Any) -> Iterator[tuple[str, Any]]
 
 
 def places(root: dict[str, Any], rule: dict[str, Any], value: Any, path: tuple[Any, ...] = ()) -> Iterator[Any]:
-    """Every place of a payload that a schema has a rule for, and the rule."""
+    """Every location in a payload with a schema rule, and the rule."""
     if "$ref" in rule:
         rule = root["$defs"][rule["$ref"].rpartition("/")[2]]
     if "anyOf" in rule:
@@ -138,7 +138,7 @@ def places(root: dict[str, Any], rule: dict[str, Any], value: Any, path: tuple[A
 
 
 def beyond(rule: dict[str, Any], value: Any) -> Iterator[Any]:
-    """Values that a rule forbids."""
+    """Values that violate a rule."""
     kinds: dict[str, tuple[Any, ...]] = {
         "string": (7, True, [], {}),
         "integer": ("7", 7.5, True, []),
@@ -169,14 +169,14 @@ def beyond(rule: dict[str, Any], value: Any) -> Iterator[Any]:
 
 
 def at(payload: Any, path: tuple[Any, ...]) -> Any:
-    """What lies at a place."""
+    """The value at a location."""
     for step in path:
         payload = payload[step]
     return payload
 
 
 def changed(payload: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """A copy with another value at one place."""
+    """A copy with another value at one location."""
     made = copy.deepcopy(payload)
     at(made, path[:-1])[path[-1]] = value
     return made

@@ -6,7 +6,7 @@ WINDOW = "[$__rate_interval]"
 
 
 def rate(metric: str, *by: str, only: str = "", function: str = "rate") -> str:
-    """Events a second, summed by these labels. `only` are label matchers."""
+    """Events per second, summed by these labels. `only` are label matchers."""
     grouped = f" by ({', '.join(by)})" if by else ""
     return f"sum{grouped} ({function}({metric}{{{only}}}{WINDOW}))".replace("{}", "")
 
