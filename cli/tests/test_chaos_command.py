@@ -1,4 +1,4 @@
-"""`stories chaos` finds the checkout, and says what it can break."""
+"""`stories chaos` finds the checkout and lists the kinds of faults."""
 
 import subprocess
 import sys

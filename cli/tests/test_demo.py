@@ -1,4 +1,4 @@
-"""The demo is the first thing that anybody sees of the system: it must work."""
+"""`stories demo` works."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""dead-lettered list, show and replay, on a real broker."""
+"""dlq list, show and replay, on a real broker."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ GROUP = "feed.user-followed"
 
 
 def dead_letter(installation: Any, offset: int, value: bytes = b"{broken", error: str = "unreadable") -> None:
-    """As a consumer does it: the record's own headers come after where it came from."""
+    """Dead-letter a record as a consumer does: the headers of the origin come before the record's own."""
     origin = SimpleNamespace(
         topic=installation.kafka.topic("user-followed"),
         partition=1,
@@ -95,7 +95,7 @@ def test_replayed_invalid_record_is_dead_lettered_with_its_new_offset(installati
 
 
 async def read_to_the_end(kafka: Kafka) -> None:
-    """As the feed does, until the one record is handled."""
+    """Consume as feed does, until the one record is processed."""
     router = KafkaRouter()
 
     @subscribe(router, UserFollowed, service="feed")

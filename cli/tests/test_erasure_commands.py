@@ -22,7 +22,7 @@ pytestmark = pytest.mark.servers
 
 @pytest.fixture
 def databases(installation: Any) -> Iterator[MongoClient[Any]]:
-    """The services' databases under their default names, empty again afterwards."""
+    """The services' databases under their default names, emptied afterwards."""
     with MongoClient(installation.settings["MONGO_URL"]) as client:
         yield client
         for service in SERVICES:

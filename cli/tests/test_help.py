@@ -1,4 +1,4 @@
-"""The surface of the command line: which commands there are, and help that tells what each does."""
+"""The commands and their help."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ WITHOUT_A_RESULT = {"up", "down", "logs", "init", "chaos"}
 
 
 def commands(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Every command that does something, by its full name."""
+    """Every command by its full name."""
     if hasattr(command, "commands"):
         for part, inner in command.commands.items():
             yield from commands(inner, f"{name} {part}".strip())

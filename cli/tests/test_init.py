@@ -1,4 +1,4 @@
-"""`stories init`, and the command line that each service has of its own."""
+"""`stories init`, and the command line of each service."""
 
 import subprocess
 import sys

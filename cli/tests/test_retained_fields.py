@@ -1,4 +1,4 @@
-"""What may remain of an ended story is a list of fields, held to the inventory in docs/privacy.md."""
+"""The fields that may remain of an ended story match the inventory in docs/privacy.md."""
 
 import re
 from typing import Any

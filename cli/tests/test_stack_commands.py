@@ -1,4 +1,4 @@
-"""`stories up` and its kin, on a whole stack: every process real, every command as a user runs it."""
+"""`stories up` and the other stack commands, on a complete stack of real processes."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ def stories(*arguments: str, data: Path, **environ: str) -> subprocess.Completed
 
 
 class Stack:
-    """One running `stories up`."""
+    """A running `stories up`."""
 
     def __init__(self, data: Path, *arguments: str, **environ: str) -> None:
         self.data = data

@@ -79,7 +79,7 @@ async def test_events_of_other_releases_are_not_dead_lettered(world: World, rele
         await publisher.send([ProducerRecord(kafka.topic(topic), event.key.encode(), value, headers)])
         await publisher.stop()
     async with open_reader(kafka) as log, asyncio.timeout(A_WHILE):
-        await erasure_replay.heard(log, kafka, topics, [topic for topic, _ in said])
+        await erasure_replay.wait_until_handled(log, kafka, topics, [topic for topic, _ in said])
     assert await dead_letter(world) == before
 
 

@@ -33,7 +33,7 @@ def main(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Declare what comes before the command."""
+    """Options before the command."""
 
 
 for group in (stack, tokens, post, api, demo, chaos, events, dlq, erasure, follows):

@@ -49,10 +49,10 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
         }
     ),
 }
-"""Paths of fields by collection; the elements of an array share the path of the array."""
+"""Field paths by collection; the elements of an array share the path of the array."""
 
 SUBJECTS = frozenset({"stories_ingest.stories", "stories_feed.stories", "stories_engagement.stories"})
-"""Collections whose `_id` is the story that a document is about: in another story's document an id is a reference."""
+"""Collections whose `_id` is a story id: in the document of another story the id is only a reference."""
 
 IN_TOPICS: Mapping[str, frozenset[str]] = {
     "story-posted": NOTHING,
@@ -62,7 +62,7 @@ IN_TOPICS: Mapping[str, frozenset[str]] = {
     "story-engaged": frozenset({"story_id", "author_id", "kind", "total", "seq", "at"}),
     "story-erased": frozenset({"story_id", "store", "erased_at"}),
 }
-"""Fields of the records that may name an ended story for as long as their topic keeps them."""
+"""Fields of records that may contain the id of an ended story within the retention of their topic."""
 
 
 def content_fields(collection: str, document: Mapping[str, Any], story_id: str) -> list[str]:
@@ -80,7 +80,7 @@ def content_fields(collection: str, document: Mapping[str, Any], story_id: str) 
 
 
 def record_has_content(topic: str, value: bytes | None) -> bool:
-    """Whether a record of a topic, or of one of its dead-letter topics, holds more than may remain."""
+    """Whether a record of a topic, or of one of its dead-letter topics, has more than may remain."""
     if not value:
         return False
     try:
@@ -91,7 +91,7 @@ def record_has_content(topic: str, value: bytes | None) -> bool:
 
 
 def paths(document: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """The paths of all fields that hold something, each once."""
+    """The paths of all non-empty fields, each once."""
     found: dict[str, None] = {}
     for name, value in document.items():
         found.update(dict.fromkeys(_paths(value, f"{prefix}{name}")))

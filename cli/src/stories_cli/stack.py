@@ -1,4 +1,4 @@
-"""Commands about the stack itself: up, down, status, env, logs, doctor, init."""
+"""Commands for the stack itself: up, down, status, env, logs, doctor, init."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ STORES = ["seaweedfs", "minio"]
 
 
 def register(app: typer.Typer) -> None:
-    """Add these commands to the application; those that need the embedded servers are shown where these are."""
+    """Add these commands to the application; those of the embedded servers are hidden if these are missing."""
     for command in (up, down, status, env, logs, doctor):
         app.command(rich_help_panel=STACK, hidden=not EMBEDDED)(command)
     app.command(rich_help_panel=OPERATE, hidden=not INSTALLED_SERVICES)(init)
@@ -77,8 +77,8 @@ def up(
     options = Options(gateway_port, lifetimes, _counts(replicas), s3, observe)
     with exit_on(AlreadyRunning, PortTaken, NotInstalled, DidNotStart):
         if detach:
-            if there := folder.running():
-                raise AlreadyRunning(f"a stack runs in {folder.path} already (pid {there.pid}, {there.url})")
+            if stack := folder.running():
+                raise AlreadyRunning(f"a stack runs in {folder.path} already (pid {stack.pid}, {stack.url})")
             stack = daemon.launch(folder, _up_arguments(data, lifetimes, gateway_port, replicas, s3, observe))
             _ready(stack.url)
             return
@@ -92,7 +92,7 @@ def down(data: Data = DEFAULT_DATA) -> None:
     from stories_embedded import daemon
 
     with exit_on(TimeoutError):
-        info("stopped" if daemon.stop(folder) else "nothing runs here")
+        info("stopped" if daemon.stop(folder) else "no stack is running")
 
 
 def status(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:

@@ -1,4 +1,4 @@
-"""In front of the object store, as docs/operations/edge.md says: a CDN or proxy under the public name, and CORS."""
+"""A CDN or proxy in front of the object store, and CORS, as in docs/operations/edge.md."""
 
 import os
 from collections.abc import Iterator
@@ -74,7 +74,7 @@ async def test_proxy_that_keeps_host_path_and_query_serves_signed_urls(realm: Re
 
 @pytest.fixture
 def store_of_an_app(servers: Servers, tmp_path: Path) -> Iterator[Server]:
-    """The object store, told of one origin."""
+    """The object store with one CORS origin."""
     taken: set[int] = set()
     ports = [free_port(taken) for _ in range(4)]
     server = SeaweedFS(tmp_path / "s3", ports[0], ports[1], ports[2], ports[3], servers.keys.s3(), ORIGIN)

@@ -1,4 +1,4 @@
-"""The gateway, with Caddy itself and four upstreams that say who they are."""
+"""The gateway: real Caddy with four fake upstreams that return their names."""
 
 import json
 import os
@@ -28,12 +28,12 @@ ORIGIN = "https://app.example"
 
 
 class Upstream:
-    """A service that answers with its name, and what it was sent; while it is not ready it says so when asked."""
+    """A service that returns its name and the request; `/readyz` returns 503 while it is not ready."""
 
     ready = True
 
     def seen(self, headers: Message) -> None:
-        """What a request carried."""
+        """Receives the headers of each request."""
 
     def __init__(self, name: str, **headers: str) -> None:
         upstream = self
@@ -43,10 +43,10 @@ class Upstream:
                 upstream.seen(self.headers)
                 length = int(self.headers.get("Content-Length") or 0)
                 read = len(self.rfile.read(length))
-                said = {"name": name, "method": self.command, "path": self.path, "read": read}
-                said["request_id"] = self.headers.get_all("X-Request-Id")
-                said["padding"] = "x" * int(self.headers.get("X-Padding") or 0)
-                body = json.dumps(said).encode()
+                echo = {"name": name, "method": self.command, "path": self.path, "read": read}
+                echo["request_id"] = self.headers.get_all("X-Request-Id")
+                echo["padding"] = "x" * int(self.headers.get("X-Padding") or 0)
+                body = json.dumps(echo).encode()
                 self.send_response(200 if upstream.ready or not self.path.startswith("/readyz") else 503)
                 self.send_header("Content-Length", str(len(body)))
                 self.send_header("Content-Type", "application/json")
@@ -233,7 +233,7 @@ def test_responses_over_1_kb_are_compressed(gateway: RunningGateway, encoding: s
 def test_compressed_response_is_revalidated_by_its_etag(
     another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
 ) -> None:
-    """The gateway marks the tag of a compressed answer, and takes the mark off before a service compares."""
+    """The gateway adds a suffix to the ETag of a compressed response, and removes it from If-None-Match."""
     asked: list[str | None] = []
 
     class Tagged(Upstream):
@@ -362,13 +362,13 @@ def test_other_origins_may_not_call(gateway: RunningGateway) -> None:
 
 
 def raw(gateway: RunningGateway, *lines: str) -> bytes:
-    """The answer to a request that no client library would write."""
+    """The response to a request that no client library would send."""
     with socket.create_connection(("127.0.0.1", gateway.http.base_url.port or 0), timeout=10) as link:
         link.sendall("\r\n".join([*lines, "Host: x", "Connection: close", "", ""]).encode())
         return b"".join(iter(lambda: link.recv(65536), b""))
 
 
-EVERYTHING_IT_SAYS = [
+RESPONSES = [
     ("GET", "/v1/tray", 200),
     ("GET", "/v1/openapi.json", 200),
     ("GET", "/s/0198-a", 200),
@@ -380,8 +380,10 @@ EVERYTHING_IT_SAYS = [
 ]
 
 
-def said(gateway: RunningGateway, method: str, path: str, status: int, origin: str | None = None) -> httpx.Headers:
-    """The headers of the answer of this status; a preflight where the method is OPTIONS."""
+def response_headers(
+    gateway: RunningGateway, method: str, path: str, status: int, origin: str | None = None
+) -> httpx.Headers:
+    """The headers of the response with this status; a preflight if the method is OPTIONS."""
     asked = {} if origin is None else {"Origin": origin}
     if method == "OPTIONS":
         asked["Access-Control-Request-Method"] = "GET"
@@ -390,11 +392,11 @@ def said(gateway: RunningGateway, method: str, path: str, status: int, origin: s
     return answer.headers
 
 
-@pytest.mark.parametrize(("method", "path", "status"), EVERYTHING_IT_SAYS)
+@pytest.mark.parametrize(("method", "path", "status"), RESPONSES)
 def test_every_response_has_security_headers_and_no_server_names(
     without_ingest: RunningGateway, method: str, path: str, status: int
 ) -> None:
-    headers = said(without_ingest, method, path, status, ORIGIN if method == "OPTIONS" else None)
+    headers = response_headers(without_ingest, method, path, status, ORIGIN if method == "OPTIONS" else None)
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
     assert headers["referrer-policy"] == "no-referrer"
@@ -406,16 +408,16 @@ def test_every_response_has_security_headers_and_no_server_names(
         assert headers["cache-control"] == "private, no-store"
 
 
-@pytest.mark.parametrize(("method", "path", "status"), EVERYTHING_IT_SAYS)
+@pytest.mark.parametrize(("method", "path", "status"), RESPONSES)
 def test_only_listed_origins_may_read_responses(
     without_ingest: RunningGateway, method: str, path: str, status: int
 ) -> None:
-    headers = said(without_ingest, method, path, status, ORIGIN)
+    headers = response_headers(without_ingest, method, path, status, ORIGIN)
     assert headers.get_list("access-control-allow-origin") == [ORIGIN]
     assert {"Retry-After", "RateLimit", "RateLimit-Policy"} <= set(headers["access-control-expose-headers"].split(", "))
     assert headers.get_list("vary", split_commas=True).count("Origin") == 1
     for origin in (None, "", "null", f"{ORIGIN}.evil.example", "https://evil.example"):
-        headers = said(without_ingest, method, path, 405 if method == "OPTIONS" else status, origin)
+        headers = response_headers(without_ingest, method, path, 405 if method == "OPTIONS" else status, origin)
         assert not [name for name in headers if name.startswith("access-control-")]
         assert headers.get_list("vary", split_commas=True).count("Origin") == 1, "no cache gives it to another origin"
 
@@ -446,7 +448,7 @@ def test_no_cors_headers_without_origins(
 ) -> None:
     gateway = another(addresses)
     for origin in (ORIGIN, ""):
-        headers = said(gateway, "GET", "/v1/nothing", 404, origin)
+        headers = response_headers(gateway, "GET", "/v1/nothing", 404, origin)
         assert not [name for name in headers if name.startswith("access-control-")]
         assert "vary" not in headers
 

@@ -1,4 +1,4 @@
-"""The gateway with GATEWAY_DISCOVERY=dns: replicas are whatever one name resolves to, a second ago at most."""
+"""The gateway with GATEWAY_DISCOVERY=dns: replicas follow a DNS name within a second."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ SEEN_WITHIN_S = 8.0
 
 
 class Names(threading.Thread):
-    """A DNS server that knows one name, and says of it what `addresses` holds now."""
+    """A DNS server for one name that resolves to `addresses`."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -45,7 +45,7 @@ class Names(threading.Thread):
 
 
 class Replica:
-    """Says its own address on every path."""
+    """Returns its own address on every path."""
 
     def __init__(self, address: str, port: int) -> None:
         class Handler(BaseHTTPRequestHandler):
@@ -89,7 +89,7 @@ def replicas(port: int) -> Iterator[dict[str, Replica]]:
 
 @contextmanager
 def running(tmp_path: Path, caddyfile: Path, port: int, upstreams: str, **more: str) -> Iterator[httpx.Client]:
-    """Caddy with a Caddyfile, these upstreams for every service."""
+    """Caddy with a Caddyfile and these upstreams for every service."""
     at = free_port({port})
     environment = {
         **os.environ,
@@ -113,7 +113,7 @@ def running(tmp_path: Path, caddyfile: Path, port: int, upstreams: str, **more: 
 
 @pytest.fixture
 def gateway(tmp_path: Path, names: Names, port: int) -> Iterator[httpx.Client]:
-    """The Caddyfile of every deployment, which here asks our DNS server."""
+    """The Caddyfile of every deployment with the test's DNS server."""
     asking_us = f"refresh 1s\n\t\tresolvers 127.0.0.1:{names.socket.getsockname()[1]}"
     caddyfile = tmp_path / "Caddyfile"
     caddyfile.write_text((GATEWAY / "Caddyfile").read_text().replace("refresh 1s", asking_us))
@@ -122,7 +122,7 @@ def gateway(tmp_path: Path, names: Names, port: int) -> Iterator[httpx.Client]:
 
 
 def answered_by(gateway: httpx.Client, token: int) -> str:
-    """Which replica answers this token; nothing where none does."""
+    """The replica that answers this token; empty if none does."""
     try:
         answer = gateway.get("/v1/tray", headers={"Authorization": f"Bearer {token}"})
     except httpx.TransportError:

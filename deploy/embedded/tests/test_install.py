@@ -1,4 +1,4 @@
-"""`make install` and what it stands on: interrupted anywhere, it is whole after the next run."""
+"""`make install` completes after an interruption at any moment."""
 
 import os
 import random
@@ -21,7 +21,7 @@ PREFLIGHT = EMBEDDED / "preflight.sh"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Path]:
-    """A fresh copy without an environment, where the caches are those of this machine."""
+    """A fresh copy without an environment, with the caches of this machine."""
     root = CHECKOUT / ".stories-test" / f"install-{tmp_path.name}"
     ignored = shutil.ignore_patterns("__pycache__", "tests", ".*")
     for part in PARTS:

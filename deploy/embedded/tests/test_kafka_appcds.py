@@ -1,4 +1,4 @@
-"""What `make install` keeps of Kafka's classes: it is used, and nothing depends on it."""
+"""The AppCDS archives of `make install` are used, and are optional."""
 
 import subprocess
 from pathlib import Path
@@ -9,7 +9,7 @@ from stories_embedded.paths import java
 
 
 def loaded(options: list[str]) -> tuple[str, str]:
-    """What Kafka prints when it is asked for nothing, and where its main class came from."""
+    """Kafka's output without arguments, and the source of its main class."""
     run = subprocess.run(
         [java(), "-XX:+UseSerialGC", "-Xlog:class+load", *options, "-cp", jars.classpath(), "kafka.Kafka"],
         check=False,

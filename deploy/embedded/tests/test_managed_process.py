@@ -1,4 +1,4 @@
-"""A program under supervision comes back, on the same port, with longer and longer pauses."""
+"""A managed process is restarted on the same port, with growing pauses."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ PATIENCE = 20.0
 
 
 class Program(Server):
-    """Python that says it is ready by touching a file."""
+    """A Python program that becomes ready by touching a file."""
 
     stop_seconds = 1.0
 
@@ -96,8 +96,8 @@ async def test_program_with_invalid_settings_is_not_restarted(keep: Callable[[st
 async def test_program_that_ignores_sigterm_is_killed_with_its_group(
     keep: Callable[[str], ManagedProcess],
 ) -> None:
-    deaf = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nsubprocess.Popen(['sleep', '600'])\n" + FOREVER
-    process = keep(deaf)
+    stubborn = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nsubprocess.Popen(['sleep', '600'])\n" + FOREVER
+    process = keep(stubborn)
     await process.wait_ready()
     assert process.state.pid
     family = [psutil.Process(process.state.pid), *psutil.Process(process.state.pid).children()]

@@ -1,4 +1,4 @@
-"""What is committed of the API's description is what the services say now."""
+"""The committed OpenAPI documents are current, and their links are valid."""
 
 import pytest
 from stories_embedded import openapi
@@ -41,7 +41,7 @@ def resolved(schema: openapi.Document, whole: openapi.Document) -> list[openapi.
 
 
 def holds(schema: openapi.Document, pointer: str, whole: openapi.Document) -> bool:
-    """Whether a document of the schema may have something there."""
+    """Whether a document of the schema may have a value there."""
     if not pointer:
         return True
     step, _, rest = pointer[1:].partition("/")
@@ -55,7 +55,7 @@ def holds(schema: openapi.Document, pointer: str, whole: openapi.Document) -> bo
 
 
 def expressions(value: object) -> list[str]:
-    """Every expression in what a link sends."""
+    """Every expression in the values of a link."""
     if isinstance(value, dict | list):
         return [found for each in (value.values() if isinstance(value, dict) else value) for found in expressions(each)]
     return [value] if isinstance(value, str) and value.startswith("$") else []

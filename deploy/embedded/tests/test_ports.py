@@ -1,4 +1,4 @@
-"""Ports are chosen at random, by many processes at once, before anything listens on them."""
+"""Free ports are chosen without conflicts between processes, before they are bound."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The real servers do what the services need of them."""
+"""The real servers support what the services need."""
 
 import asyncio
 import io
@@ -21,7 +21,7 @@ async def mongo(realm: Realm):
 
 
 async def test_mongod_logs_no_slow_queries(realm: Realm) -> None:
-    """A logged command shows what it writes: captions, comments."""
+    """A logged query contains what it writes, such as captions."""
     async with AsyncMongoClient(realm["MONGO_URL"]) as client:
         profile = await client["admin"].command({"profile": -1})
     assert profile["slowms"] > 24 * 3600 * 1000
@@ -33,7 +33,7 @@ def bucket_of(realm: Realm) -> Minio:
     return client
 
 
-async def said(realm: Realm, topic: str, value: bytes) -> None:
+async def publish(realm: Realm, topic: str, value: bytes) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=realm["KAFKA_BOOTSTRAP_SERVERS"], enable_idempotence=True)
     await producer.start()
     try:
@@ -42,7 +42,7 @@ async def said(realm: Realm, topic: str, value: bytes) -> None:
         await producer.stop()
 
 
-async def heard(realm: Realm, topic: str) -> bytes:
+async def consume(realm: Realm, topic: str) -> bytes:
     consumer = AIOKafkaConsumer(
         realm.prefix + topic,
         bootstrap_servers=realm["KAFKA_BOOTSTRAP_SERVERS"],
@@ -64,9 +64,9 @@ async def test_mongod_supports_transactions(mongo) -> None:
 
 
 async def test_kafka_delivers_a_record_to_a_group(realm: Realm) -> None:
-    await realm.topic("told")
-    await said(realm, "told", b"hello")
-    assert await heard(realm, "told") == b"hello"
+    await realm.topic("events")
+    await publish(realm, "events", b"hello")
+    assert await consume(realm, "events") == b"hello"
 
 
 @pytest.mark.objects
@@ -77,14 +77,14 @@ async def test_object_store_returns_stored_objects(realm: Realm) -> None:
 
 
 async def test_killed_servers_keep_everything_acknowledged(servers: Servers, realm: Realm, mongo) -> None:
-    await realm.topic("told")
-    await said(realm, "told", b"kept")
+    await realm.topic("events")
+    await publish(realm, "events", b"kept")
     await mongo["rows"].insert_one({"_id": "kept"})
     client = bucket_of(realm)
     client.put_object(realm["S3_BUCKET"], "kept", io.BytesIO(b"bytes"), 5)
     for server in (servers.kafka, servers.mongod, servers.s3):
         servers.kill(server)
         servers.start(server)
-    assert await heard(realm, "told") == b"kept"
+    assert await consume(realm, "events") == b"kept"
     assert await mongo["rows"].find_one({"_id": "kept"})
     assert client.get_object(realm["S3_BUCKET"], "kept").read() == b"bytes"
