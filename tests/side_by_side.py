@@ -1,7 +1,8 @@
 """Runs test modules in parallel: `pytest -n 2 -p tests.side_by_side`.
 
-`make test` does so for all but the timing-sensitive tests. Most of a test's time is waiting. The workers of pytest-xdist share one set of servers, except in a run of tests that
-break them (`STORIES_TEST_OWN_SERVERS=1`). Tests that share a stack run on one worker.
+`make test` does so for all but the timing-sensitive tests. Most of the time of a test is waiting. The workers of
+pytest-xdist share one set of servers, except in a run of tests that break them (`STORIES_TEST_OWN_SERVERS=1`). Tests
+that share a stack run on one worker.
 """
 
 import contextlib
