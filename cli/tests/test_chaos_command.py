@@ -17,6 +17,6 @@ def test_unknown_fault_kind_is_rejected_with_the_known_kinds() -> None:
 
 
 def test_chaos_help_lists_its_options() -> None:
-    told = chaos("--help")
-    assert told.returncode == 0
-    assert all(option in told.stdout for option in ("--seed", "--minutes", "--faults", "--forever", "--reruns"))
+    result = chaos("--help")
+    assert result.returncode == 0
+    assert all(option in result.stdout for option in ("--seed", "--minutes", "--faults", "--forever", "--reruns"))

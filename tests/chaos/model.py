@@ -168,10 +168,10 @@ class Model:
         self.by_id[story_id] = story
 
     def apart(self, one: str, other: str, since: float, until: float) -> set[bool]:
-        """Whether there was a block between two users."""
-        there = self.edge("blocked", one, other).possible(since, until)
-        back = self.edge("blocked", other, one).possible(since, until)
-        return {a or b for a, b in product(there, back)}
+        """Whether forwards was a block between two users."""
+        forwards = self.edge("blocked", one, other).possible(since, until)
+        backwards = self.edge("blocked", other, one).possible(since, until)
+        return {a or b for a, b in product(forwards, backwards)}
 
     def may_see(self, viewer: str, story: Story, since: float, until: float) -> set[bool]:
         """Whether a viewer was allowed to see a live story: every possible answer in the interval."""

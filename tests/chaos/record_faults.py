@@ -114,10 +114,10 @@ class RecordFaults:
         try:
             await admin.start()
             [described] = await admin.describe_topics([topic])
-            there = len(described["partitions"])
-            if there < MOST_PARTITIONS:
-                await admin.create_partitions({topic: NewPartitions(total_count=there + 1)})
-            return min(there + 1, MOST_PARTITIONS)
+            existing = len(described["partitions"])
+            if existing < MOST_PARTITIONS:
+                await admin.create_partitions({topic: NewPartitions(total_count=existing + 1)})
+            return min(existing + 1, MOST_PARTITIONS)
         finally:
             await admin.close()
 

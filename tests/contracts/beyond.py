@@ -39,8 +39,8 @@ def is_failure(failure: Any, case: Any, response: Any) -> bool:
     name = type(failure).__name__
     if name == "RejectedPositiveData" and response.status_code == 422:
         problem = json.loads(response.content)
-        told = [each["msg"] for each in problem.get("errors", [])]
-        return problem["type"] not in OF_STATE and not any(each.startswith(SCHEMAS) for each in told)
+        messages = [each["msg"] for each in problem.get("errors", [])]
+        return problem["type"] not in OF_STATE and not any(each.startswith(SCHEMAS) for each in messages)
     if name == "AcceptedNegativeData":
         return bool(response.status_code != TOO_LARGE)
     if name == "UseAfterFree":
@@ -50,7 +50,7 @@ def is_failure(failure: Any, case: Any, response: Any) -> bool:
     return True
 
 
-def sparing(case: Any) -> None:
+def spare_example_users(case: Any) -> None:
     """Replace users of the documents' examples in account erasures, because other tests use them too."""
     about = case.operation.definition.raw
     if about.get("operationId") == "erase_user" and (case.path_parameters or {}).get("user_id") in NAMED:

@@ -61,7 +61,7 @@ class Client:
                 more = {} if self.prepared % 2 else case.body
                 case.body = {**more, "media": {"content_type": usual.content_type, "size": len(usual.content)}}
 
-    def asker(self, case: Any, parent: Person | None, two: tuple[Person, Person]) -> Person:
+    def user_of(self, case: Any, parent: Person | None, two: tuple[Person, Person]) -> Person:
         """The user of a request: one who is allowed, else the user of the previous response, else any."""
         sent = case.path_parameters or {}
         if case.operation.path.startswith("/v1/admin/"):
@@ -106,12 +106,12 @@ class Client:
         answer = httpx.post(form["url"], data=form["fields"], files=file, timeout=60, trust_env=False)
         assert answer.is_success, answer.text
 
-    def knows_why(self, failure: Any, case: Any) -> bool:
+    def was_removed(self, failure: Any, case: Any) -> bool:
         """Whether a resource is missing because it was cancelled or deleted."""
         gone = story_of(case) in self.gone
         return gone and type(failure).__name__ == "EnsureResourceAvailability"
 
-    def shown_by(self, case: Any) -> float:
+    def visible_by(self, case: Any) -> float:
         """The deadline by which a change must be visible in another service."""
         if story_of(case) in self.gone and not (name_of(case) == "receipt" and story_of(case) in self.live):
             return 0.0

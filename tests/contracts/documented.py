@@ -38,22 +38,22 @@ def steps(page: str) -> Iterator[Step]:
             yield Step(text, following[1] if following[0] == "json" else None)
 
 
-def differences(wanted: Any, got: Any, where: str = "$") -> list[str]:
+def differences(expected: Any, got: Any, where: str = "$") -> list[str]:
     """Where a response differs from the printed one. `…` matches any text, and as a key further members."""
-    if isinstance(wanted, str) and ANYTHING in wanted:
-        pattern = ".+".join(re.escape(part) for part in wanted.split(ANYTHING))
-        return [] if isinstance(got, str) and re.fullmatch(pattern, got) else [f"{where}: {got!r} is not {wanted!r}"]
-    if isinstance(wanted, dict) and isinstance(got, dict):
-        keys = wanted.keys() - {ANYTHING}
-        unexpected = set() if ANYTHING in wanted else got.keys() - keys
+    if isinstance(expected, str) and ANYTHING in expected:
+        pattern = ".+".join(re.escape(part) for part in expected.split(ANYTHING))
+        return [] if isinstance(got, str) and re.fullmatch(pattern, got) else [f"{where}: {got!r} is not {expected!r}"]
+    if isinstance(expected, dict) and isinstance(got, dict):
+        keys = expected.keys() - {ANYTHING}
+        unexpected = set() if ANYTHING in expected else got.keys() - keys
         found = [f"{where}: members {sorted(keys ^ got.keys())}"] if keys - got.keys() or unexpected else []
         return found + [
-            each for key in keys & got.keys() for each in differences(wanted[key], got[key], f"{where}.{key}")
+            each for key in keys & got.keys() for each in differences(expected[key], got[key], f"{where}.{key}")
         ]
-    if isinstance(wanted, list) and isinstance(got, list) and len(wanted) == len(got):
-        pairs = enumerate(zip(wanted, got, strict=True))
+    if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
+        pairs = enumerate(zip(expected, got, strict=True))
         return [each for at, (one, other) in pairs for each in differences(one, other, f"{where}[{at}]")]
-    return [] if wanted == got else [f"{where}: {got!r} is not {wanted!r}"]
+    return [] if expected == got else [f"{where}: {got!r} is not {expected!r}"]
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class Walked:
         """Links that were never followed successfully."""
         return {link for link, followed in self.links.items() if not followed}
 
-    def told(self) -> str:
+    def report(self) -> str:
         """A report: missing links, then how often which operation led to which, with its status."""
         lines = [f"{self.scenarios} scenarios, {self.steps} steps, {len(self.links)} links", *sorted(self.missing)]
         lines += [

@@ -47,10 +47,10 @@ class Operation:
 
 async def operations(stack: Stack) -> list[Operation]:
     """Every operation of every service."""
-    there, found = await stack.processes(), []
+    processes, found = await stack.processes(), []
     async with httpx.AsyncClient(trust_env=False) as http:
         for service in SERVICES:
-            document = (await http.get(f"{there[service]['url']}/openapi.json")).json()
+            document = (await http.get(f"{processes[service]['url']}/openapi.json")).json()
             found += [
                 Operation(method.upper(), path, about)
                 for path, methods in document["paths"].items()

@@ -57,7 +57,7 @@ def walked_along(url: str, client: Client) -> Walked:
 @pytest.mark.timeout(420)
 async def test_every_openapi_link_can_be_followed(world: World, tmp_path: Path) -> None:
     walked = await asyncio.to_thread(walked_along, world.stack.url, await lively(world))
-    (tmp_path / "ways").write_text(walked.told(), encoding="utf-8")
+    (tmp_path / "ways").write_text(walked.report(), encoding="utf-8")
     assert not walked.failures, "\n\n".join(walked.failures.values())
-    assert not walked.missing, f"never followed with success:\n{walked.told()}"
+    assert not walked.missing, f"never followed with success:\n{walked.report()}"
     assert len(walked.links) > 90

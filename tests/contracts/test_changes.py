@@ -40,10 +40,10 @@ def test_default_is_found_at_any_depth(default: Mapping[str, Any]) -> None:
 
 
 async def test_no_body_of_a_patch_has_defaults(world: World) -> None:
-    there, patches = await world.stack.processes(), 0
+    processes, patches = await world.stack.processes(), 0
     async with httpx.AsyncClient(trust_env=False) as http:
         for service in SERVICES:
-            document = (await http.get(f"{there[service]['url']}/openapi.json")).json()
+            document = (await http.get(f"{processes[service]['url']}/openapi.json")).json()
             for path, methods in document["paths"].items():
                 for body in [methods["patch"]["requestBody"]] if "requestBody" in methods.get("patch", {}) else []:
                     patches += 1

@@ -27,7 +27,7 @@ A_WHILE = 60.0
 PEOPLE = ("user_id", "target_id", "author_id", "viewer_id")
 
 
-def as_said(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
+def unchanged(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
     """The payload as released."""
     return payload
 
@@ -64,13 +64,13 @@ async def dead_letter(world: World) -> dict[tuple[str, str], int]:
     return {(row["topic"], row["group"]): row["records"] for row in found}
 
 
-@pytest.mark.parametrize("shape", [as_said, with_less, with_more])
+@pytest.mark.parametrize("shape", [unchanged, with_less, with_more])
 @pytest.mark.parametrize("release", RELEASES)
 async def test_events_of_other_releases_are_not_dead_lettered(world: World, release: str, shape: Any) -> None:
     before = await dead_letter(world)
     kafka, topics = clients.kafka(await world.stack.env())
-    said = list(golden(release))
-    for topic, payload in said:
+    payloads = list(golden(release))
+    for topic, payload in payloads:
         publisher = Publisher(kafka, topics[topic].writers[0])
         event = msgspec.convert(payload, EVENTS[topic], strict=False)
         headers = tuple(headers_of(event, publisher.source, new_id(), datetime.now(UTC)))
@@ -79,7 +79,7 @@ async def test_events_of_other_releases_are_not_dead_lettered(world: World, rele
         await publisher.send([ProducerRecord(kafka.topic(topic), event.key.encode(), value, headers)])
         await publisher.stop()
     async with open_reader(kafka) as log, asyncio.timeout(A_WHILE):
-        await erasure_replay.wait_until_handled(log, kafka, topics, [topic for topic, _ in said])
+        await erasure_replay.wait_until_handled(log, kafka, topics, [topic for topic, _ in payloads])
     assert await dead_letter(world) == before
 
 

@@ -52,6 +52,6 @@ async def test_every_response_is_documented(world: World, tmp_path: Path) -> Non
     finally:
         if process.returncode is None:
             process.kill()
-    said = "\n".join(line[:400] for line in out.decode().splitlines())
-    (tmp_path / "said").write_text(said, encoding="utf-8")
-    assert process.returncode == 0, said[-20_000:]
+    output = "\n".join(line[:400] for line in out.decode().splitlines())
+    (tmp_path / "output").write_text(output, encoding="utf-8")
+    assert process.returncode == 0, output[-20_000:]

@@ -98,7 +98,7 @@ async def abuse(kept: Kept, ann: Person, bob: Person, story_id: str) -> None:
         await ann.call("POST", f"/v1/stories/{story_id}/comments", content=body, headers=headers)
 
 
-async def poison(kept: Kept, settings: Mapping[str, str]) -> None:
+async def send_invalid_records(kept: Kept, settings: Mapping[str, str]) -> None:
     """An invalid record on every topic, with a secret in it."""
     producer = AIOKafkaProducer(bootstrap_servers=settings["KAFKA_BOOTSTRAP_SERVERS"])
     await producer.start()
@@ -145,11 +145,11 @@ async def test_logs_contain_no_secrets_tickets_or_user_content(world: World) -> 
     ann, bob = world.people("ann", "bob")
     story = await live(kept, ann, bob)
     await abuse(kept, ann, bob, story["id"])
-    await poison(kept, settings)
+    await send_invalid_records(kept, settings)
     await outage(kept, world, ann, bob, story)
     await ann.delete(story)
     await eventually(lambda: ann.receipt(story), ERASED, accept=lambda receipt: receipt["complete"])
     kept.update([base64.b64encode(word.encode()).decode().rstrip("=") for word in kept if len(word) < 64])
     assert len(kept) > 80
-    told = [(name, word) for name, text in everywhere(world).items() for word in kept if word in text]
-    assert told == []
+    leaks = [(name, word) for name, text in everywhere(world).items() for word in kept if word in text]
+    assert leaks == []

@@ -71,15 +71,15 @@ async def nothing_was_uploaded(ann: Person, draft: Answer) -> bool:
 async def test_modified_upload_form_is_rejected(world: World, draft: Draft) -> None:
     ann, made = draft
     stores = await world.stores()
-    before, told = set(await stores.objects("")), {}
+    before, statuses = set(await stores.objects("")), {}
     for what, change in CHANGES.items():
         file = {"file": ("media", ann.usual.content, ann.usual.content_type)}
         answer = await world.http.post(made["upload"]["url"], data=change(made["upload"]["fields"]), files=file)
-        told[what] = answer.status_code
+        statuses[what] = answer.status_code
     for what, change_of in SIZES.items():
         answer = await ann.upload(made["upload"], Sample(change_of(ann.usual.content), ann.usual.content_type))
-        told[what] = answer.status_code
-    assert {what: status for what, status in told.items() if status not in range(400, 500)} == {}
+        statuses[what] = answer.status_code
+    assert {what: status for what, status in statuses.items() if status not in range(400, 500)} == {}
     assert set(await stores.objects("")) - before == set()
     assert await nothing_was_uploaded(ann, made)
     own = made["upload"]["fields"]["key"]

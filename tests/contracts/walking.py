@@ -20,7 +20,7 @@ from schemathesis.generation.stateful.state_machine import StepInput, StepOutput
 
 from ..journeys.people import Person
 from ..journeys.waiting import POLL
-from .beyond import is_failure, sparing
+from .beyond import is_failure, spare_example_users
 from .clients import SUCCESS, Client
 from .link_walker import Guide, Walked, found_by, is_complete, outgoing, sent_by, was_followed
 
@@ -57,8 +57,8 @@ class Walk:
         if case.meta is not None and case.meta.generation.mode.is_positive:
             whole = transition if transition is not None and is_complete(transition) else None
             self.client.prepare(case, *((found_by(whole), sent_by(whole)) if whole else ({}, {})))
-        sparing(case)
-        person = self.asked[case.id] = self.client.asker(case, parent, self.two)
+        spare_example_users(case)
+        person = self.asked[case.id] = self.client.user_of(case, parent, self.two)
         case.headers["Authorization"] = f"Bearer {person.token}"
         output: StepOutput = super().step(input)  # type: ignore[misc]
         status = output.response.status_code
@@ -77,7 +77,7 @@ class Walk:
 
     def call(self, case: Any, **kwargs: Any) -> Response:
         """Retry while an effect may not yet be visible in another service."""
-        deadline = self.client.shown_by(case)
+        deadline = self.client.visible_by(case)
         while True:
             response: Response = super().call(case, **kwargs)  # type: ignore[misc]
             if response.status_code != 404 or time.monotonic() > deadline:
@@ -90,10 +90,12 @@ class Walk:
             super().validate_response(response, case, *args, **kwargs)  # type: ignore[misc]
         except FailureGroup as group:
             for failure in group.exceptions:
-                self.walked.failures.setdefault(f"{case.operation.label}: {failure}", told(case, response, failure))
+                self.walked.failures.setdefault(
+                    f"{case.operation.label}: {failure}", report_of(case, response, failure)
+                )
 
 
-def told(case: Any, response: Response, failure: Failure) -> str:
+def report_of(case: Any, response: Response, failure: Failure) -> str:
     """A failure with its request and response."""
     return f"{failure}\n  {case.as_curl_command()[:1500]}\n  {response.status_code} {response.text[:800]}"
 
@@ -115,7 +117,7 @@ def walk(url: str, client: Client, *, seed: int, rounds: int) -> Iterator[Walked
 
     @schema.hook
     def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
-        return is_failure(failure, case, response) and not client.knows_why(failure, case)
+        return is_failure(failure, case, response) and not client.was_removed(failure, case)
 
     walked = Walked()
     machine: Any = type("AlongLinks", (Walk, schema.as_state_machine()), {"client": client, "walked": walked})

@@ -69,18 +69,18 @@ def test_service_may_write_only_topics_that_it_publishes(service):
     writable = {name for (kind, name), operations in granted.items() if kind == "topic" and "Write" in operations}
     dead_letter = {f"{topic.name}.{service}.dlq" for topic in TOPICS.values() if service in topic.readers}
     assert dead_letter <= writable
-    said = {TOPIC_OF[name] for name in said_by(service)}
-    assert said <= writable
-    assert writable - dead_letter == said
+    published = {TOPIC_OF[name] for name in published_by(service)}
+    assert published <= writable
+    assert writable - dead_letter == published
 
 
-def said_by(service: str) -> Iterator[str]:
+def published_by(service: str) -> Iterator[str]:
     """The events that a service publishes: those that its code constructs."""
     made = set()
     for file in (CHECKOUT / "services" / service / "src").rglob("*.py"):
         if "testing" in file.parts:
             continue
-        # A store converts what it reads; elsewhere that makes something to say.
+        # Stores convert what they read; elsewhere a conversion creates an event to publish.
         words = ("forget",) if "store" in file.parts else ("convert", "forget")
         for node in ast.walk(ast.parse(file.read_text())):
             made |= set(made_in(node, words))

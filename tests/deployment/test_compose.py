@@ -72,8 +72,8 @@ def test_every_one_shot_container_is_a_dependency(found: dict[str, dict[str, Any
 def test_dependencies_wait_for_health_and_not_for_start(found: dict[str, dict[str, Any]]) -> None:
     for name, service in found.items():
         for other, how in service.get("depends_on", {}).items():
-            wanted = COMPLETED if other in one_shots(found) else "service_healthy"
-            assert how["condition"] == wanted, f"{name} waits for {other}"
+            expected = COMPLETED if other in one_shots(found) else "service_healthy"
+            assert how["condition"] == expected, f"{name} waits for {other}"
             assert how["required"]
 
 
@@ -95,8 +95,8 @@ def test_no_volume_of_an_image_is_left_without_a_name(found: dict[str, dict[str,
     for name, service in found.items():
         given = {volume["target"] for volume in service.get("volumes", [])}
         given |= {entry.partition(":")[0] for entry in service.get("tmpfs", [])}
-        wanted = next((paths for image, paths in IMAGE_VOLUMES.items() if f"/{image}:" in service["image"]), set())
-        assert wanted <= given, f"{name} would get a new volume at each up"
+        expected = next((paths for image, paths in IMAGE_VOLUMES.items() if f"/{image}:" in service["image"]), set())
+        assert expected <= given, f"{name} would get a new volume at each up"
 
 
 def test_init_process_reaps_health_check_processes(found: dict[str, dict[str, Any]]) -> None:

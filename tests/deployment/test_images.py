@@ -55,8 +55,8 @@ def test_build_context_contains_only_copied_files() -> None:
     assert not [path for path in sent if "/tests/" in path or ".env" in path]
     mounted = [part for rest in of("RUN") for part in re.findall(r"type=bind,source=([^,\s]+)", rest)]
     for source in [rest.split()[0] for rest in of("COPY")] + mounted:
-        wanted = source.replace("${SERVICE}", "feed")
-        assert [path for path in sent if path == wanted or path.startswith(f"{wanted}/")], source
+        expected = source.replace("${SERVICE}", "feed")
+        assert [path for path in sent if path == expected or path.startswith(f"{expected}/")], source
 
 
 @pytest.mark.needs_deploy_tools
@@ -87,5 +87,5 @@ def ignored(path: str) -> bool:
 def fits(place: str, pattern: str) -> bool:
     if pattern.startswith("**/"):
         return fnmatch(PurePosixPath(place).name, pattern[3:])
-    parts, wanted = place.split("/"), pattern.split("/")
-    return len(parts) == len(wanted) and all(map(fnmatch, parts, wanted))
+    parts, expected = place.split("/"), pattern.split("/")
+    return len(parts) == len(expected) and all(map(fnmatch, parts, expected))

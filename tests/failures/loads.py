@@ -30,7 +30,7 @@ class Load(ABC):
     service: ClassVar[str]
     event: ClassVar[type[Event]]
     count: ClassVar[int]
-    speaker: ClassVar[str] = "/somebody/outside"
+    source: ClassVar[str] = "/somebody/outside"
 
     def __init__(self, fleet: Fleet, kafka: Kafka, publisher: Publisher, mongo: Mongo) -> None:
         self.fleet = fleet
@@ -43,7 +43,7 @@ class Load(ABC):
     async def on(cls, fleet: Fleet) -> AsyncIterator["Load"]:
         """A load with its connections."""
         kafka = Kafka(fleet.realm["KAFKA_BOOTSTRAP_SERVERS"], fleet.realm.prefix)
-        publisher = Publisher(kafka, cls.speaker)
+        publisher = Publisher(kafka, cls.source)
         mongo = Mongo.connect(fleet.realm["MONGO_URL"], fleet.database(cls.service))
         await publisher.start()
         try:
@@ -134,14 +134,14 @@ class OfIngest(Load):
         return [StoryDeleted(story_id=new_id(), deleted_at=system_now(), by="admin") for _ in range(self.count)]
 
     async def done(self) -> set[str]:
-        found = await self.said(StoryErased)
+        found = await self.published_keys(StoryErased)
         assert len(found) == len(set(found)), "a story's media were erased twice"
         return set(found)
 
     async def traces(self) -> int:
         return sum((await self.ends(StoryErased)).values())
 
-    async def said(self, event: type[Event]) -> list[str]:
+    async def published_keys(self, event: type[Event]) -> list[str]:
         """The keys of all records of a topic."""
         ends = await self.ends(event)
         reader = self.kafka.reader()

@@ -34,10 +34,10 @@ class Life:
         path = f"/v1/stories/{self.ids['read']}"
         await self.fleet.done("engagement", "GET", f"{path}/counts", self.ann)
         ticket = self.tickets["read"]
-        said = await self.fleet.done(
+        created = await self.fleet.done(
             "engagement", "POST", f"{path}/comments", self.bob, ticket=ticket, json={"text": "first"}
         )
-        self.ids["comment"] = said.json()["id"]
+        self.ids["comment"] = created.json()["id"]
         liked = {"emoji": "❤️"}
         await self.fleet.done("engagement", "PUT", f"{path}/reaction", self.bob, ticket=ticket, json=liked)
 

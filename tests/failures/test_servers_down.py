@@ -164,10 +164,10 @@ async def test_requests_during_and_after_a_server_outage(fleet: Fleet, life: Lif
         assert not wrong, wrong
         # A starved machine may refuse what is served all the same, and says when to ask again.
         odd = [row for row, status, _, _ in answers if row in served and status != row.well]
-        await until_served(fleet, life, odd)
+        await wait_until_served(fleet, life, odd)
     await fleet.ready(60)
-    await until_served(fleet, life, [*refused, *(row for row in served if row.method == "GET")])
-    await eventually(lambda: whole(fleet), within_s=20)
+    await wait_until_served(fleet, life, [*refused, *(row for row in served if row.method == "GET")])
+    await eventually(lambda: all_recovered(fleet), within_s=20)
     assert {service: process.pid for service, process in fleet.processes.items() if process.poll() is None} == pids
 
 
@@ -190,7 +190,7 @@ async def named(fleet: Fleet, dependency: str) -> bool:
     return True
 
 
-async def until_served(fleet: Fleet, life: Life, rows: Collection[Row]) -> None:
+async def wait_until_served(fleet: Fleet, life: Life, rows: Collection[Row]) -> None:
     """Retry each request until it is answered as without faults."""
     left = list(rows)
 
@@ -203,8 +203,8 @@ async def until_served(fleet: Fleet, life: Life, rows: Collection[Row]) -> None:
     await eventually(so, within_s=30, every_s=0.5)
 
 
-async def whole(fleet: Fleet) -> bool:
+async def all_recovered(fleet: Fleet) -> bool:
     """Whether no service reports a missing dependency."""
     found = {service: await fleet.readiness(service) for service in SERVICES}
-    assert all(told["ready"] and not told["impaired"] for told in found.values()), found
+    assert all(state["ready"] and not state["impaired"] for state in found.values()), found
     return True

@@ -33,7 +33,7 @@ async def alone(realm: Realm, service: str, folder: Path) -> AsyncIterator[Fleet
         await fleet.http.aclose()
 
 
-class Asking:
+class ContinuousWriters:
     """Clients that write continuously, each request for a new user, until connections are refused."""
 
     def __init__(self, fleet: Fleet, load: Load) -> None:
@@ -42,7 +42,7 @@ class Asking:
         self.answered: dict[str, int] = {}
         self.unanswered: dict[str, str] = {}
 
-    async def go_on(self) -> None:
+    async def write_continuously(self) -> None:
         """One client on a keep-alive connection."""
         async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
             while True:
@@ -57,7 +57,7 @@ class Asking:
                     self.answered[user] = answer.status_code
                 await asyncio.sleep(PAUSE_S)
 
-    async def nobody_was_cut_off(self) -> None:
+    async def no_request_was_aborted(self) -> None:
         """Every request got a complete response; one without a response has not taken effect."""
         assert max(self.answered.values()) < 500
         for user, error in self.unanswered.items():
@@ -72,8 +72,8 @@ async def test_service_under_load_stops_in_time_without_repeating_work(
     realm: Realm, tmp_path: Path, service: str
 ) -> None:
     async with alone(realm, service, tmp_path) as fleet, LOADS[service].on(fleet) as load:
-        asking = Asking(fleet, load)
-        clients = [asyncio.create_task(asking.go_on()) for _ in range(CLIENTS)]
+        asking = ContinuousWriters(fleet, load)
+        clients = [asyncio.create_task(asking.write_continuously()) for _ in range(CLIENTS)]
         await eventually(lambda: len(asking.answered) > CLIENTS)
         saying = asyncio.create_task(load.publish())
         await eventually(load.under_way, within_s=60)
@@ -89,7 +89,7 @@ async def test_service_under_load_stops_in_time_without_repeating_work(
 
         fleet.start(service)
         await fleet.ready(60)
-        await asking.nobody_was_cut_off()
+        await asking.no_request_was_aborted()
         await eventually(lambda: all_handled_once(load, len(done)), within_s=90, every_s=0.2)
         assert len(await load.done()) == load.count
 

@@ -30,7 +30,7 @@ PLENTY = {f"LIMIT_{name}": "10000000" for name in ("CREATE", "READS", "VIEWS", "
 VIEWERS, PLAYS, PER_REQUEST = 100, 20_000, 100
 
 
-def say(what: str, figures: Sequence[float], unit: str = "s") -> None:
+def print_row(what: str, figures: Sequence[float], unit: str = "s") -> None:
     """Print one line of the table."""
     median, worst = statistics.median(figures), max(figures)
     print(f"{what:<58} {median:>9.2f} {worst:>9.2f} {unit}   of {len(figures)}", flush=True)  # noqa: T201
@@ -57,8 +57,8 @@ async def posting(world: World, clip: Sample) -> None:
         await eventually(lambda bob=bob, ann=ann: bob.ring_in_tray(ann), 30)  # type: ignore[misc]
         posted = datetime.fromisoformat(answer.json()["posted_at"])
         arriving.append((datetime.now(UTC) - posted).total_seconds())
-    say("publish to live, a 15 s clip of 1080p", working)
-    say(f"live to a follower's tray (asked every {POLL * 1000:.0f} ms)", arriving)
+    print_row("publish to live, a 15 s clip of 1080p", working)
+    print_row(f"live to a follower's tray (asked every {POLL * 1000:.0f} ms)", arriving)
 
 
 async def ending(world: World) -> None:
@@ -72,7 +72,7 @@ async def ending(world: World) -> None:
         done = datetime.fromisoformat(receipt["completed_at"])
         return (done - datetime.fromisoformat(story["expires_at"])).total_seconds()
 
-    say("end to complete receipt", await asyncio.gather(*(erased(story) for story in stories)))
+    print_row("end to complete receipt", await asyncio.gather(*(erased(story) for story in stories)))
 
 
 async def ended(ann: Person, story: Answer) -> Answer:
@@ -107,8 +107,8 @@ async def viewing(world: World) -> None:
         return bool(sum([(await ann.counts(story))["views"] for story in stories]) == PLAYS)
 
     await eventually(counted, 300)
-    say(f"views accepted, {PER_REQUEST} a request", [PLAYS / accepted], "a second")
-    say("views counted, until the last one was", [PLAYS / (time.monotonic() - began)], "a second")
+    print_row(f"views accepted, {PER_REQUEST} a request", [PLAYS / accepted], "a second")
+    print_row("views counted, until the last one was", [PLAYS / (time.monotonic() - began)], "a second")
 
 
 async def resting(stack: Stack) -> None:
@@ -116,7 +116,7 @@ async def resting(stack: Stack) -> None:
     for name, each in (await stack.processes()).items():
         process = psutil.Process(each["pid"])
         resident = sum(one.memory_info().rss for one in [process, *process.children(recursive=True)])
-        say(f"memory of {name}, idle", [resident / 1024**2], "MiB")
+        print_row(f"memory of {name}, idle", [resident / 1024**2], "MiB")
 
 
 async def measure(stack: Stack, samples: Samples) -> None:
@@ -140,8 +140,8 @@ def main() -> None:
             if len(starts) < 3:
                 stack.interrupt()
         print(f"{'':<58} {'median':>9} {'worst':>9}")  # noqa: T201
-        say("stories up to ready, the first time", starts[:1])
-        say("stories up to ready, again", starts[1:])
+        print_row("stories up to ready, the first time", starts[:1])
+        print_row("stories up to ready, again", starts[1:])
         with tempfile.TemporaryDirectory() as folder:
             asyncio.run(measure(stack, Samples(Path(folder))))
     finally:

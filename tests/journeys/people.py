@@ -203,9 +203,9 @@ class Person:
 
     # Engaging
 
-    async def view(self, *items: Item, play_id: str | None = None, **told: Any) -> Answer:
+    async def view(self, *items: Item, play_id: str | None = None, **more: Any) -> Answer:
         """Report a play of each story."""
-        views = [{"ticket": each["ticket"], "play_id": play_id or secrets.token_hex(8), **told} for each in items]
+        views = [{"ticket": each["ticket"], "play_id": play_id or secrets.token_hex(8), **more} for each in items]
         answer = await self.done("POST", "/v1/views", json={"views": views})
         assert answer.status_code == 202
         taken: Answer = answer.json()

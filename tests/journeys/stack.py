@@ -88,15 +88,15 @@ class Stack:
 
     async def kill(self, *names: str) -> None:
         """Send SIGKILL to these processes at once."""
-        there = await self.processes()
+        processes = await self.processes()
         for name in names:
-            os.kill(there[name]["pid"], signal.SIGKILL)
+            os.kill(processes[name]["pid"], signal.SIGKILL)
 
     async def env(self) -> dict[str, str]:
         """The settings of the running stack, as of `stories env`."""
-        there = DataDir(self.folder).running()
-        assert there is not None, "no stack runs here"
-        return there.settings
+        stack = DataDir(self.folder).running()
+        assert stack is not None, "no stack is running"
+        return stack.settings
 
     async def run(self, *arguments: str) -> str:
         """Run a CLI command on this stack; returns its output whatever the exit code."""

@@ -22,7 +22,7 @@ async def test_view_count_equals_the_viewer_list_despite_retries(world: World) -
 
     async def watch(number: int, viewer: Person) -> None:
         item = await viewer.item(story)
-        for attempt in range(4):  # one play, told again and again
+        for attempt in range(4):  # one play, reported repeatedly
             await viewer.view(item, play_id=f"first-play-{number}", watched_ms=attempt * 100)
         if number % 3 == 0:  # and another one
             await viewer.view(item, play_id=f"other-play-{number}", completed=True)

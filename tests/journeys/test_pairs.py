@@ -10,7 +10,7 @@ from .waiting import AT_ONCE, ERASED, SOON, end_of
 from .world import World
 
 
-async def watches_and_likes(viewer: Person, story: Answer) -> None:
+async def views_and_reacts(viewer: Person, story: Answer) -> None:
     """A user who gets the story can also react."""
     item = await eventually(lambda: viewer.item(story), PATIENCE)
     await viewer.view(item, play_id="the-one-play")
@@ -19,8 +19,8 @@ async def watches_and_likes(viewer: Person, story: Answer) -> None:
 
 async def test_all_replicas_serve_and_count_alike(paired_world: World) -> None:
     world = paired_world
-    there = await world.stack.processes()
-    assert {f"{service}-2" for service in SERVICES} <= set(there)
+    processes = await world.stack.processes()
+    assert {f"{service}-2" for service in SERVICES} <= set(processes)
     ann, *fans = world.people("ann", *(f"fan{n}" for n in range(16)))  # tokens spread over the replicas
     await asyncio.gather(*(fan.follow(ann) for fan in fans))
     story = await ann.post(world.samples.clip(), caption="for all")
@@ -80,7 +80,7 @@ async def test_one_replica_of_each_is_enough(paired_world: World) -> None:
     short, long = await asyncio.gather(ann.post(lifetime=world.short), ann.post(world.samples.clip()))
     await eventually(lambda: bob.reel(ann), SOON, accept=lambda items: len(items) == 2)
     await world.stack.kill(*SERVICES)  # the first of each
-    await asyncio.gather(*(watches_and_likes(viewer, long) for viewer in (bob, cat)))
+    await asyncio.gather(*(views_and_reacts(viewer, long) for viewer in (bob, cat)))
     another = await eventually(ann.create, PATIENCE, accept=lambda answer: answer.status_code == 201)
     assert another.json()["state"] == "draft"
     await eventually(

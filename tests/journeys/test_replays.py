@@ -16,7 +16,7 @@ RENEWED = {"media_url", "poster_url", "download_url", "urls_expire_at", "ticket"
 CAUGHT_UP = 60.0
 
 
-async def a_village(world: World) -> tuple[list[Person], list[Answer]]:
+async def village_of_users(world: World) -> tuple[list[Person], list[Answer]]:
     """Users with every kind of history, and their live and ended stories."""
     ann, bob, cat, dan, eve, gone = people = world.people("ann", "bob", "cat", "dan", "eve", "gone")
     await ann.befriend(bob)
@@ -97,7 +97,7 @@ def bare(answer: Any) -> Any:
 
 
 async def test_replay_of_every_topic_changes_nothing_that_users_see(world: World) -> None:
-    people, stories = await a_village(world)
+    people, stories = await village_of_users(world)
     bootstrap = (await world.stack.env())["KAFKA_BOOTSTRAP_SERVERS"]
     groups = await groups_of(bootstrap)
     assert len(groups) >= 20

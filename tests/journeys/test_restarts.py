@@ -35,7 +35,7 @@ async def killed(world: World, *names: str) -> None:
     assert all(after[name]["pid"] != before[name]["pid"] for name in names)
 
 
-async def halfway(world: World) -> tuple[Person, Person, Answer]:
+async def journey_until_restart(world: World) -> tuple[Person, Person, Answer]:
     """An author, a follower who has viewed, reacted to and commented on a story, and that story."""
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
@@ -48,12 +48,12 @@ async def halfway(world: World) -> tuple[Person, Person, Answer]:
     return ann, bob, item
 
 
-async def the_rest(world: World, ann: Person, bob: Person, item: Answer) -> None:
+async def journey_after_restart(world: World, ann: Person, bob: Person, item: Answer) -> None:
     """Everything from before still exists, and everything continues to work."""
     assert [(each["id"], each["caption"], each["seen"]) for each in await bob.reel(ann)] == [
         (item["id"], "before", True)
     ]
-    await bob.view(await bob.item(item), play_id="the-one-play")  # told again: the same play
+    await bob.view(await bob.item(item), play_id="the-one-play")  # reported again: the same play
     counts = {"views": 1, "viewers": 1, "reactions": 1, "comments": 1, "shares": 0}
     assert await ann.counts(item) == counts
     second = await ann.post(caption="after")
@@ -72,15 +72,15 @@ async def the_rest(world: World, ann: Person, bob: Person, item: Answer) -> None
 
 @pytest.mark.parametrize("name", [*SERVICES, *SERVERS, "gateway"])
 async def test_killed_process_restarts_and_the_journey_continues(world: World, name: str) -> None:
-    ann, bob, item = await halfway(world)
+    ann, bob, item = await journey_until_restart(world)
     await killed(world, name)
-    await the_rest(world, ann, bob, item)
+    await journey_after_restart(world, ann, bob, item)
 
 
 async def test_all_processes_killed_at_once_restart_without_data_loss(world: World) -> None:
-    ann, bob, item = await halfway(world)
+    ann, bob, item = await journey_until_restart(world)
     await killed(world, *SERVERS, *SERVICES)
-    await the_rest(world, ann, bob, item)
+    await journey_after_restart(world, ann, bob, item)
 
 
 async def test_publish_whose_process_is_killed_completes_and_can_be_retried(world: World) -> None:

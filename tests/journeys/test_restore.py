@@ -17,14 +17,14 @@ from .waiting import ERASED, SOON, end_of
 from .world import World
 
 BACKED_UP = ("mongod", "s3")
-PATIENT = {"LIMIT_READS": "100000", "LIMIT_EDGES": "10000"}
+TEST_LIMITS = {"LIMIT_READS": "100000", "LIMIT_EDGES": "10000"}
 A_WHILE = 60.0
 
 
 @pytest_asyncio.fixture
 async def own_world(samples: Samples) -> AsyncIterator[World]:
     """A stack that may be stopped and restored."""
-    stack = Stack.make(settings=PATIENT, short="30s")
+    stack = Stack.make(settings=TEST_LIMITS, short="30s")
     try:
         stack.start()
         async with httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False) as http:
@@ -75,8 +75,8 @@ async def test_erasures_since_the_backup_are_replayed(own_world: World, tmp_path
     )
     assert await mal.sees(kept)
 
-    said = await stack.run("erasure", "replay", "--since", (began - timedelta(minutes=1)).isoformat(), "--wait")
-    assert {line.split()[0] for line in said.splitlines()} >= {"story-deleted", "story-expired", "user-erased"}
+    output = await stack.run("erasure", "replay", "--since", (began - timedelta(minutes=1)).isoformat(), "--wait")
+    assert {line.split()[0] for line in output.splitlines()} >= {"story-deleted", "story-expired", "user-erased"}
 
     assert not await bob.sees(taken_back)
     assert not await bob.sees(expiring)

@@ -42,20 +42,20 @@ def mark_cleared_unconditionally() -> None:
     from pymongo import UpdateOne
     from stories_shared.mongo import outbox
 
-    def careless(wanted: dict[str, Any], update: dict[str, Any]) -> Any:
-        return UpdateOne({"_id": wanted["_id"]}, update)
+    def unconditional(query: dict[str, Any], update: dict[str, Any]) -> Any:
+        return UpdateOne({"_id": query["_id"]}, update)
 
-    outbox.UpdateOne = careless  # type: ignore[attr-defined]
+    outbox.UpdateOne = unconditional  # type: ignore[attr-defined]
 
 
 def views_without_transaction() -> None:
     """A batch of views reads and writes outside of a transaction."""
     from stories_engagement.store import views
 
-    async def bare(_mongo: Any, verb: Any) -> Any:
-        return await verb(None)
+    async def without_transaction(_mongo: Any, operation: Any) -> Any:
+        return await operation(None)
 
-    views.settled = bare  # type: ignore[attr-defined]
+    views.settled = without_transaction  # type: ignore[attr-defined]
 
 
 def no_overdue_look() -> None:

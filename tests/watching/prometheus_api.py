@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from .sources import Asked
+from .sources import LocatedQuery
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Prometheus:
         found = [float(each["value"][1]) for each in (await self.get("query", query=expr))["result"]]
         return [value for value in found if not math.isnan(value)]
 
-    async def silent(self, questions: Iterable[Asked]) -> list[Asked]:
+    async def silent(self, questions: Iterable[LocatedQuery]) -> list[LocatedQuery]:
         """The queries without data."""
         return [asked for asked in questions if not await self.values(asked.expr)]
 

@@ -23,7 +23,7 @@ ABSENT = re.compile(r"^absent\(([^()]*)\)")
 
 
 @dataclass(frozen=True)
-class Asked:
+class LocatedQuery:
     """One query and its location."""
 
     where: str
@@ -45,7 +45,7 @@ def rules() -> list[dict[str, Any]]:
     return [rule for path in RULES for group in document(path)["groups"] for rule in group["rules"]]
 
 
-def alarms() -> list[dict[str, Any]]:
+def alerts() -> list[dict[str, Any]]:
     """Every alert."""
     return [rule for rule in rules() if "alert" in rule]
 
@@ -55,28 +55,28 @@ def panels(dashboard: Any) -> list[dict[str, Any]]:
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
-def asked_by_panels() -> Iterator[Asked]:
+def panel_queries() -> Iterator[LocatedQuery]:
     """The queries of panels as Grafana sends them, and those of variables and annotations."""
     for path in DASHBOARDS:
         dashboard = json.loads(path.read_text())
         for panel in panels(dashboard):
             for target in panel["targets"]:
-                yield Asked(f"{path.stem}: {panel['title']}", filled_in(target["expr"]))
+                yield LocatedQuery(f"{path.stem}: {panel['title']}", interpolated(target["expr"]))
         for annotation in dashboard["annotations"]["list"]:
-            yield Asked(f"{path.stem}: annotation", measured(filled_in(annotation["expr"])))
+            yield LocatedQuery(f"{path.stem}: annotation", measured(interpolated(annotation["expr"])))
         for variable in dashboard["templating"]["list"]:
             if found := re.fullmatch(r"label_values\((.*), (\w+)\)", variable.get("definition", "")):
-                yield Asked(f"{path.stem}: ${variable['name']}", found[1])
+                yield LocatedQuery(f"{path.stem}: ${variable['name']}", found[1])
 
 
-def asked_by_rules() -> Iterator[Asked]:
+def rule_queries() -> Iterator[LocatedQuery]:
     """The query of every rule; of an alert its left side, because a healthy system fires none."""
     for rule in rules():
         name = rule.get("alert") or f"{rule['record']} {rule['labels']}"
-        yield Asked(name, measured(rule["expr"]) if "alert" in rule else rule["expr"])
+        yield LocatedQuery(name, measured(rule["expr"]) if "alert" in rule else rule["expr"])
 
 
-def filled_in(expr: str) -> str:
+def interpolated(expr: str) -> str:
     """A query with Grafana's variables replaced."""
     for name, value in VARIABLES.items():
         expr = expr.replace(name, value)

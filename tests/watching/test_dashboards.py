@@ -19,8 +19,8 @@ def read(path: Path) -> Any:
 
 
 def test_there_is_an_overview_one_for_each_service_and_server() -> None:
-    wanted = {"overview", "ingest", "feed", "engagement", "expiry", "kafka", "mongodb"}
-    assert {path.stem for path in DASHBOARDS} == {f"stories-{name}" for name in wanted}
+    expected = {"overview", "ingest", "feed", "engagement", "expiry", "kafka", "mongodb"}
+    assert {path.stem for path in DASHBOARDS} == {f"stories-{name}" for name in expected}
     assert {read(path)["uid"] for path in DASHBOARDS} == {path.stem for path in DASHBOARDS}
     assert len({read(path)["title"] for path in DASHBOARDS}) == len(DASHBOARDS)
 

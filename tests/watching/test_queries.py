@@ -26,13 +26,13 @@ from ..journeys.stack import Stack
 from ..journeys.waiting import end_of
 from ..journeys.world import World
 from .prometheus_api import Prometheus
-from .sources import PROMETHEUS, Asked, asked_by_panels, asked_by_rules
+from .sources import PROMETHEUS, LocatedQuery, panel_queries, rule_queries
 
 pytestmark = pytest.mark.needs_prometheus
 
-ASKED = [*asked_by_panels(), *asked_by_rules()]
-OF_THE_STACK = [asked for asked in ASKED if not asked.of_exporter]
-OF_THE_EXPORTER = [asked for asked in ASKED if asked.of_exporter]
+QUERIES = [*panel_queries(), *rule_queries()]
+OF_THE_STACK = [asked for asked in QUERIES if not asked.of_exporter]
+OF_THE_EXPORTER = [asked for asked in QUERIES if asked.of_exporter]
 ALL_ANSWERED = 150.0
 """Seconds until everything is scraped twice and evaluated, on a busy machine."""
 
@@ -57,7 +57,7 @@ async def test_every_query_of_panels_and_rules_has_data_under_a_short_load(watch
     assert loaded >= {"StoriesTrayIsSlow", "stories:slo_errors:ratio_rate6h"}
     silent = list(OF_THE_STACK)
 
-    async def fewer() -> list[Asked]:
+    async def fewer() -> list[LocatedQuery]:
         silent[:] = await asking.silent(silent)
         return silent
 
@@ -69,9 +69,9 @@ async def test_every_query_of_panels_and_rules_has_data_under_a_short_load(watch
     assert not [rule["name"] for rule in rules if rule.get("state") == "firing" and not is_about_speed(rule["name"])]
 
 
-def is_about_speed(alarm: str) -> bool:
+def is_about_speed(alert: str) -> bool:
     """Whether a rule is about latency, which may be exceeded on a busy machine."""
-    return alarm in {"StoriesTrayIsSlow", "StoriesVisibleLate", "StoriesEndedLate", "StoriesViewsCountedLate"}
+    return alert in {"StoriesTrayIsSlow", "StoriesVisibleLate", "StoriesEndedLate", "StoriesViewsCountedLate"}
 
 
 @asynccontextmanager
@@ -80,7 +80,7 @@ async def load(world: World) -> AsyncIterator[None]:
 
     async def for_ever() -> None:
         while True:
-            await a_round(world)
+            await one_round(world)
 
     living = asyncio.create_task(for_ever())
     try:
@@ -93,7 +93,7 @@ async def load(world: World) -> AsyncIterator[None]:
             await living
 
 
-async def a_round(world: World) -> None:
+async def one_round(world: World) -> None:
     """A photo and a clip that live for seconds, are viewed, and expire."""
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
@@ -166,7 +166,7 @@ def exporter() -> Iterator[str]:
 
 
 @pytest_asyncio.fixture
-async def beside_exporters(tmp_path: Path, exporter: str) -> AsyncIterator[Prometheus]:
+async def prometheus_with_exporters(tmp_path: Path, exporter: str) -> AsyncIterator[Prometheus]:
     """A Prometheus that scrapes it, with every rule."""
     port = free_port(set())
     config = tmp_path / "prometheus.yml"
@@ -186,7 +186,7 @@ async def beside_exporters(tmp_path: Path, exporter: str) -> AsyncIterator[Prome
 
 
 async def test_exporter_queries_use_documented_metric_names(
-    beside_exporters: Prometheus,
+    prometheus_with_exporters: Prometheus,
 ) -> None:
     assert {asked.where.split(":")[0] for asked in OF_THE_EXPORTER} >= {
         "stories-kafka",
@@ -194,12 +194,12 @@ async def test_exporter_queries_use_documented_metric_names(
         "StoriesGroupStalled",
     }
 
-    async def silent() -> list[Asked]:
+    async def silent() -> list[LocatedQuery]:
         try:
-            return await beside_exporters.silent(OF_THE_EXPORTER)
+            return await prometheus_with_exporters.silent(OF_THE_EXPORTER)
         except httpx.TransportError as error:
             raise AssertionError(str(error)) from error
 
     await eventually(silent, 60, accept=lambda left: not left)
-    nothing = Asked("nowhere", "kafka_no_such_metric > bool 0")
-    assert await beside_exporters.silent([nothing]) == [nothing]
+    nothing = LocatedQuery("nowhere", "kafka_no_such_metric > bool 0")
+    assert await prometheus_with_exporters.silent([nothing]) == [nothing]

@@ -15,7 +15,7 @@ Document = dict[str, Any]
 LIFETIME = timedelta(hours=24)
 HEAD = "# Made from the code by `make docs`; a test compares.\n"
 ABOUT = (
-    "The facts that the services tell each other. Values are JSON, headers are CloudEvents 1.0 in binary mode; outside "
+    "The events of the services. Values are JSON, headers are CloudEvents 1.0 in binary mode; outside "
     "producers may leave the headers out, or use structured mode. See events.md."
 )
 HEADERS: Document = {
@@ -52,7 +52,7 @@ def page() -> str:
 def document() -> Document:
     """The document as JSON values."""
     topics = Topics.of([LIFETIME])
-    told = {name: topics[name] for name in EVENTS}
+    published = {name: topics[name] for name in EVENTS}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -62,8 +62,8 @@ def document() -> Document:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": {name: channel(topic) for name, topic in told.items()},
-        "operations": {name: made for topic in told.values() for name, made in operations(topic).items()},
+        "channels": {name: channel(topic) for name, topic in published.items()},
+        "operations": {name: made for topic in published.values() for name, made in operations(topic).items()},
         "components": {
             "messages": {event.__name__: message(event) for event in EVENTS.values()},
             "messageTraits": {"cloudEvent": {"headers": HEADERS}},
@@ -104,12 +104,12 @@ def operations(topic: Topic) -> dict[str, Document]:
         "channel": {"$ref": f"#/channels/{topic.name}"},
         "messages": [{"$ref": f"#/channels/{topic.name}/messages/{event}"}],
     }
-    said = {f"{service}-says-{topic.name}": {"action": "send", **where} for service in topic.writers}
-    heard = {
-        f"{service}-hears-{topic.name}": {"action": "receive", **where, "bindings": group(f"{service}.{topic.name}")}
+    sends = {f"{service}-publishes-{topic.name}": {"action": "send", **where} for service in topic.writers}
+    receives = {
+        f"{service}-consumes-{topic.name}": {"action": "receive", **where, "bindings": group(f"{service}.{topic.name}")}
         for service in topic.readers
     }
-    return said | heard
+    return sends | receives
 
 
 def group(name: str) -> Document:

@@ -18,7 +18,7 @@ from .settings import SERVICES
 
 Schema = dict[str, Any]
 
-# What a chart says in words of its own, so that `settings` may not say it again.
+# Settings with their own value in the chart, which `settings` may not repeat.
 SET_BY_CHARTS = frozenset(
     {
         *("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_IDEMPOTENT", "KAFKA_SECURITY_PROTOCOL", "KAFKA_TOPIC_PREFIX"),
@@ -112,7 +112,7 @@ PLACEMENT = {
 RESOURCES = closed(requests=ANYTHING, limits=ANYTHING)
 BUDGET = closed(enabled=FLAG, maxUnavailable={"type": ["integer", "string"], "minimum": 1})
 SCALING = {"enabled": FLAG, "minReplicas": count(1), "maxReplicas": count(1, 1000), "cpuPercent": count(1, 1000)}
-# The grace must be longer than the 5 s of preStop and the 10 s of draining.
+# The grace period must be longer than the 5 s of preStop and the 10 s of draining.
 WORKLOAD = {
     "replicas": count(1, 1000),
     "resources": RESOURCES,
@@ -128,7 +128,7 @@ IMAGE = closed(
     digest={"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
 )
 ACCOUNT = closed(create=FLAG, name=TEXT, annotations=WORDS)
-# What Helm itself puts among a subchart's values.
+# Values that Helm adds to a subchart.
 OF_HELM = {"enabled": FLAG, "library": ANYTHING, "global": GLOBAL}
 
 

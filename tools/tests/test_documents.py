@@ -45,9 +45,9 @@ def pointers(value: object) -> list[str]:
 def test_asyncapi_has_every_topic_consumer_and_producer() -> None:
     document, topics = asyncapi.document(), Topics.of([asyncapi.LIFETIME])
     assert document["channels"].keys() == EVENTS.keys()
-    wanted = {f"{service}-says-{name}" for name in EVENTS for service in topics[name].writers}
-    wanted |= {f"{service}-hears-{name}" for name in EVENTS for service in topics[name].readers}
-    assert document["operations"].keys() == wanted
+    expected = {f"{service}-publishes-{name}" for name in EVENTS for service in topics[name].writers}
+    expected |= {f"{service}-consumes-{name}" for name in EVENTS for service in topics[name].readers}
+    assert document["operations"].keys() == expected
 
 
 def test_each_metric_has_a_description() -> None:

@@ -19,8 +19,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         revision = os.environ.get("REVISION")
         print(f"stories {version('stories-cli')}{f' ({revision})' if revision else ''}")
         raise typer.Exit

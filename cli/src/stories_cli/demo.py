@@ -206,11 +206,11 @@ class DemoScenario:
 
     def count(self, story_id: str) -> None:
         """Read counts and viewers as the author."""
-        wanted = {"views": 1, "viewers": 1, "reactions": 1, "comments": 1}
+        expected_counts = {"views": 1, "viewers": 1, "reactions": 1, "comments": 1}
 
         def counted() -> Any:
             counts = self.ann.ask("GET", f"/v1/stories/{story_id}/counts")
-            return counts if wanted.items() <= counts.items() else None
+            return counts if expected_counts.items() <= counts.items() else None
 
         def listed() -> Any:
             viewers = self.ann.ask("GET", f"/v1/stories/{story_id}/viewers")["items"]

@@ -54,17 +54,17 @@ class ScanResult:
 
 def in_databases(client: MongoClient[Any], databases: Mapping[str, str], story_id: str) -> Iterator[InDatabase]:
     """Every document of the services' databases that contains the id; reads all documents."""
-    wanted = story_id.encode()
+    needle = story_id.encode()
     for service, name in databases.items():
         database = client[name]
         for collection in sorted(database.list_collection_names(filter={"type": "collection"})):
             if collection.startswith("system."):
                 continue
             for batch in database[collection].find_raw_batches():
-                if wanted not in batch:
+                if needle not in batch:
                     continue
                 for document in bson.decode_all(batch):
-                    if wanted in bson.encode(document):
+                    if needle in bson.encode(document):
                         content = tuple(content_fields(f"stories_{service}.{collection}", document, story_id))
                         yield InDatabase(service, collection, str(document.get("_id")), content)
 
@@ -84,22 +84,22 @@ def in_bucket(settings: Mapping[str, str], story_id: str) -> tuple[list[str], li
 
 async def in_topics(log: TopicReader, topics: Topics, story_id: str) -> list[InTopic]:
     """Every record with the id in its key, value or headers, counted by topic."""
-    wanted = story_id.encode()
+    needle = story_id.encode()
     found: dict[str, list[tuple[int, bool]]] = {}
     async for records in log.read(*(topic for topic in log.topics if topic in topics)):
         name = log.kafka.plain(records[0].topic)
         origin = (topics[name].dead_letters_of or (name, ""))[0]
         for record in records:
-            if names(record, wanted):
+            if names(record, needle):
                 content = record_has_content(origin, record.value)
                 found.setdefault(name, []).append((record.timestamp, content))
     return [summary(name, times, topics[name].max_record_age) for name, times in sorted(found.items())]
 
 
-def names(record: Any, wanted: bytes) -> bool:
+def names(record: Any, needle: bytes) -> bool:
     """Whether a record contains these bytes."""
     parts: Iterable[bytes | None] = (record.key, record.value, *(value for _, value in record.headers or ()))
-    return any(wanted in part for part in parts if part)
+    return any(needle in part for part in parts if part)
 
 
 def summary(name: str, times: list[tuple[int, bool]], clears_after: timedelta) -> InTopic:

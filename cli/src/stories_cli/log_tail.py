@@ -33,9 +33,9 @@ class _LogFile:
         with self._path.open("rb") as file:
             file.seek(self._position)
             found = file.read()
-        whole = found[: found.rfind(b"\n") + 1]
-        self._position += len(whole)
-        return whole.decode(errors="replace").splitlines()
+        complete = found[: found.rfind(b"\n") + 1]
+        self._position += len(complete)
+        return complete.decode(errors="replace").splitlines()
 
     def _show(self, lines: list[str]) -> None:
         for line in lines:

@@ -149,7 +149,7 @@ def test_replicas_follow_the_dns_name(gateway: httpx.Client, names: Names, repli
     replicas["127.0.0.3"].close()
     names.addresses = ["127.0.0.2"]
     answers = {answered_by(gateway, token) for token in range(16)}
-    assert answers == {"127.0.0.2"}, "nobody meets the replica that went, since the next try asks the name again"
+    assert answers == {"127.0.0.2"}, "no request fails, because the next attempt resolves the name again"
 
 
 def test_name_without_a_replica_is_503(gateway: httpx.Client, names: Names, replicas: dict[str, Replica]) -> None:

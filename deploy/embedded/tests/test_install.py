@@ -103,10 +103,10 @@ def test_preflight_is_silent_where_nothing_is_missing() -> None:
 
 
 def test_incomplete_kafka_in_the_cache_is_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = jars.install()
+    complete = jars.install()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = jars.home()
-    shutil.copytree(whole, folder)
+    shutil.copytree(complete, folder)
     names = sorted(path.name for path in folder.iterdir())
     (folder / names[0]).unlink()
     (folder / names[1]).write_bytes(b"half of it")
@@ -115,22 +115,22 @@ def test_incomplete_kafka_in_the_cache_is_fetched_again(tmp_path: Path, monkeypa
     def from_the_first_cache(coordinates, scratch: Path) -> list[Path]:
         scratch.mkdir()
         fetched.extend(coordinates)
-        return [Path(shutil.copy(path, scratch)) for path in whole.iterdir()]
+        return [Path(shutil.copy(path, scratch)) for path in complete.iterdir()]
 
     monkeypatch.setattr(jars, "_fetch", from_the_first_cache)
     assert jars.install() == folder
     assert len(fetched) == len(names) == 47
     assert sorted(path.name for path in folder.iterdir()) == names
-    assert jars.install() == folder, "and is whole now"
+    assert jars.install() == folder, "and is complete now"
 
 
 def test_jars_with_other_hashes_are_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = jars.install()
+    complete = jars.install()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     def tampered(coordinates, scratch: Path) -> list[Path]:
         scratch.mkdir()
-        found = [Path(shutil.copy(path, scratch)) for path in whole.iterdir()]
+        found = [Path(shutil.copy(path, scratch)) for path in complete.iterdir()]
         found[0].write_bytes(b"something else")
         return found
 

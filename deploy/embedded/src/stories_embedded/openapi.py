@@ -41,7 +41,7 @@ def documents() -> dict[str, Document]:
 
 
 def merged(documents: Mapping[str, Document]) -> Document:
-    """One document for the whole API, every operation marked with its owner.
+    """One document for the document_of_all API, every operation marked with its owner.
 
     Raises Conflict if two services define an operation, its id or a component differently.
     """
@@ -94,11 +94,11 @@ def _add(into: Document, found: Document, what: str) -> None:
 def main() -> None:
     """Write the documents."""
     found = documents()
-    whole = merged(found)
+    document_of_all = merged(found)
     (DOCS / "openapi").mkdir(parents=True, exist_ok=True)
     for service, document in found.items():
         (DOCS / "openapi" / f"{service}.json").write_text(text(document))
-    MERGED.write_text(text(whole))
+    MERGED.write_text(text(document_of_all))
 
 
 if __name__ == "__main__":
