@@ -125,7 +125,7 @@ class Guide(TransitionController):
 
     def _root_cost(self, label: str) -> float:
         if "{story_id}" in label:
-            return IMPOSSIBLE  # of a story that nobody has
+            return IMPOSSIBLE  # of an unknown story
         calls = self._root_calls(label)
         return self.root_costs[label] + (calls * UNREACHED if calls >= TRIES else 0)
 

@@ -163,7 +163,7 @@ async def test_operations_on_comments_of_others_are_rejected(
                 )
                 assert found == NOT_FOUND, operation
     friends_comment = household.comments[2]
-    bobs = (household.comments[0], 404)  # what ann wrote is not bob's to take back
+    bobs = (household.comments[0], 404)  # bob may not delete ann's comment
     assert (await household.bob.call("DELETE", f"/v1/comments/{bobs[0]}")).status_code == bobs[1]
     comments = f"/v1/stories/{household.other['id']}/comments"
     eves = household.tickets["another story's"]
@@ -215,7 +215,7 @@ async def test_own_lists_contain_nothing_of_others(household: Household, documen
     own = [operation for operation in documented if operation.method == "GET" and "{" not in operation.path]
     for operation in own:
         if operation.path in {"/v1/for-you", "/v1/rings", "/v1/reels"} or "/admin/" in operation.path:
-            continue  # what is public, or asked for by id
+            continue  # public, or requested by id
         answer = await household.eve.call("GET", operation.path)
         assert answer.status_code == 200, operation
         assert not [each for each in theirs if each in answer.text], operation

@@ -15,7 +15,7 @@ HELM = CHECKOUT / "deploy" / "helm"
 TOOLS = CHECKOUT / ".venv-deploy"
 EXAMPLES = ("minimal", "strimzi", "production", "small")
 CHARTS = (*SERVICES, "gateway", "monitoring", "stories")
-KUBERNETES = ("1.31.0", "1.37.0")  # the oldest and the newest that we look at
+KUBERNETES = ("1.31.0", "1.37.0")  # the oldest and the newest version rendered
 
 Manifest = dict[str, Any]
 
@@ -71,7 +71,7 @@ def values_for(chart: str, example: str) -> Path:
     block = {name: value for name, value in values.get(chart, {}).items() if name != "enabled"}
     part = own.with_suffix(f".{os.getpid()}")
     part.write_text(yaml.safe_dump({"global": values["global"], **block}))
-    return part.replace(own)  # in one step: somebody else may be reading it
+    return part.replace(own)  # atomically, because another worker may be reading it
 
 
 def part(chart: str, example: str = "minimal") -> list[Manifest]:

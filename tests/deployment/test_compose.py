@@ -17,7 +17,7 @@ from stories_shared.events.cloudevents import SERVICES
 from .compose import COMPLETED, VARIANTS, Variant, compose, one_shots, replicas, secrets, services
 
 DRAINS_S = {"gateway": 4, **dict.fromkeys([*SERVICES, "ingest-worker"], 10)}
-SEALED_IMAGES = {"mongodb-exporter"}  # nothing in them that could ask
+SEALED_IMAGES = {"mongodb-exporter"}  # without a program for a health check
 # What images declare, by `docker image inspect`: a container gets a new one of each that nothing is mounted on.
 IMAGE_VOLUMES = {
     "apache/kafka": {"/etc/kafka/secrets", "/mnt/shared/config", "/var/lib/kafka/data"},

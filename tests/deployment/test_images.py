@@ -10,7 +10,7 @@ import pytest
 from stories_embedded.paths import CHECKOUT
 
 DOCKERFILE = CHECKOUT / "deploy" / "Dockerfile"
-# Every one with what follows it, lines joined.
+# Instructions with their arguments, continuation lines joined.
 INSTRUCTIONS = re.findall(r"^([A-Z]+) (.*)$", re.sub(r"\\\n\s*", "", DOCKERFILE.read_text()), re.MULTILINE)
 
 

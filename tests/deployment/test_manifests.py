@@ -116,7 +116,7 @@ def closed(schema: Any) -> Any:
     return made
 
 
-# Strimzi publishes its schemas in no package that could be pinned here, so this says what we use of them: the API
+# Strimzi publishes its schemas in no package that could be pinned, so this is the part that is used: the API
 # version v1 of its documentation's "KafkaTopic schema reference" and "KafkaUser schema reference".
 NAME = {"type": "string", "pattern": r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", "maxLength": 253}
 METADATA = {

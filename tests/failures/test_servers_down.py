@@ -162,7 +162,7 @@ async def test_requests_during_and_after_a_server_outage(fleet: Fleet, life: Lif
             if took > IN_TIME_S or form or (row in refused and status != NO)
         }
         assert not wrong, wrong
-        # A starved machine may refuse what is served all the same, and says when to ask again.
+        # On an overloaded machine a request may fail with Retry-After although the service is up.
         odd = [row for row, status, _, _ in answers if row in served and status != row.well]
         await wait_until_served(fleet, life, odd)
     await fleet.ready(60)

@@ -99,7 +99,7 @@ class Stack:
         return stack.settings
 
     async def run(self, *arguments: str) -> str:
-        """Run a CLI command on this stack; returns its output whatever the exit code."""
+        """Run a CLI command on this stack; returns its output for any exit code."""
         command = [sys.executable, "-m", "stories_cli", *arguments, "--data", str(self.folder)]
         process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         out, _ = await asyncio.wait_for(process.communicate(), 60)

@@ -19,7 +19,7 @@ const bad = [];
 for (const pattern of patterns) { try { new RegExp(pattern, "u"); } catch (error) { bad.push(error.message); } }
 console.log(JSON.stringify(bad));
 """
-# What may follow a backslash under the flag `u`, and groups that only Python knows.
+# Escapes allowed under the flag `u`, and group syntax that only Python has.
 ESCAPES = r"[dDwWsSbBtnvfr0-9^$\\.*+?()\[\]{}|/-]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|[pP]\{\w+\}"
 KNOWN = re.compile(rf"(?:[^\\]|\\(?:{ESCAPES}))*")
 PYTHONS = re.compile(r"\(\?(?:P|#|[aiLmsux]+[):-]|\()")

@@ -1,7 +1,7 @@
-"""What may remain of a story after its end: field names by collection and by topic, and nothing else.
+"""Fields that may remain of an ended story, by collection and by topic.
 
-A field that is not listed counts as content, whatever its value looks like. A collection or topic without an entry may
-hold nothing of an ended story. A test holds both tables to the inventory in docs/privacy.md.
+A field that is not listed counts as content. A collection or topic without an entry may contain nothing of an ended
+story. A test compares both tables with the inventory in docs/privacy.md.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

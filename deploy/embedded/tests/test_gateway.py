@@ -504,7 +504,7 @@ TRICKS = [
 def test_path_tricks_reach_no_internal_route(gateway: RunningGateway, method: str, target: str) -> None:
     answer = raw(gateway, f"{method} {target} HTTP/1.1")
     assert answer.split(b" ")[1] in {b"400", b"404", b"405"}, answer
-    assert b'"name"' not in answer  # no upstream was asked
+    assert b'"name"' not in answer  # no upstream was called
 
 
 def test_oversized_body_is_rejected(gateway: RunningGateway) -> None:
