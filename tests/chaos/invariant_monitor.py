@@ -131,11 +131,11 @@ class InvariantMonitor:
 
     async def probe_revoked(self, endpoint: str) -> None:
         """Probe an endpoint that is being resumed, at a high rate, for what was revoked recently."""
-        looks = [self._ticket] if endpoint.startswith("engagement") else [self._item, self._reel]
+        probes = [self._ticket] if endpoint.startswith("engagement") else [self._item, self._reel]
         until = time.time() + PROBE_S
         while endpoint in self.endpoints and time.time() < until:
             taken = list(self._taken())[:MAX_PROBES]
-            await asyncio.gather(*(look(*each, endpoint) for each in taken for look in looks))
+            await asyncio.gather(*(probe(*each, endpoint) for each in taken for probe in probes))
             await asyncio.sleep(PROBE_PAUSE_S)
 
     def _taken(self) -> Iterator[tuple[str, Story]]:
@@ -154,12 +154,12 @@ class InvariantMonitor:
         story, viewer = self._subject(rng), rng.choice(self.model.users)
         at_feed = endpoint == "gateway" or endpoint.startswith("feed")
         at_engagement = endpoint == "gateway" or endpoint.startswith("engagement")
-        looks = [self._reel, self._reels, self._item, self._item, self._tray, self._for_you] if at_feed else []
-        looks += [self._ticket] * 3 if at_engagement else []
-        looks += [self._url] if endpoint == "gateway" else []
-        if looks:
-            look: Callable[[str, Story, str], Awaitable[None]] = rng.choice(looks)
-            await look(viewer, story, endpoint)
+        probes = [self._reel, self._reels, self._item, self._item, self._tray, self._for_you] if at_feed else []
+        probes += [self._ticket] * 3 if at_engagement else []
+        probes += [self._url] if endpoint == "gateway" else []
+        if probes:
+            probe: Callable[[str, Story, str], Awaitable[None]] = rng.choice(probes)
+            await probe(viewer, story, endpoint)
 
     def _subject(self, rng: random.Random) -> Story:
         """A random story, most often one that was revoked recently."""

@@ -21,7 +21,7 @@ ROUNDS = 20
 AT_LEAST = 3
 
 
-async def lively(world: World) -> Client:
+async def busy_users(world: World) -> Client:
     """Users with two stories, two followers, viewers and comments each, and two users on every list."""
     people = world.people(*["walker"] * PEOPLE)
     client = Client(people, world.admin())
@@ -46,7 +46,7 @@ async def lively(world: World) -> Client:
     return client
 
 
-def walked_along(url: str, client: Client) -> Walked:
+def full_walk(url: str, client: Client) -> Walked:
     """The complete walk: until every link was followed, within the least and the most rounds."""
     for number, walked in enumerate(walk(url, client, seed=SEED, rounds=ROUNDS), 1):
         if number >= AT_LEAST and not walked.missing:
@@ -56,7 +56,7 @@ def walked_along(url: str, client: Client) -> Walked:
 
 @pytest.mark.timeout(420)
 async def test_every_openapi_link_can_be_followed(world: World, tmp_path: Path) -> None:
-    walked = await asyncio.to_thread(walked_along, world.stack.url, await lively(world))
+    walked = await asyncio.to_thread(full_walk, world.stack.url, await busy_users(world))
     (tmp_path / "ways").write_text(walked.report(), encoding="utf-8")
     assert not walked.failures, "\n\n".join(walked.failures.values())
     assert not walked.missing, f"never followed with success:\n{walked.report()}"

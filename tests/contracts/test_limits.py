@@ -20,7 +20,7 @@ ALSO_GOOD = {
 QUERIES = {"/v1/rings": "?user_ids=ann", "/v1/reels": "?user_ids=ann"}
 
 
-async def asked(person: Person, operation: Operation) -> tuple[int, dict[str, str]]:
+async def send_valid_request(person: Person, operation: Operation) -> tuple[int, dict[str, str]]:
     """Status and headers of a valid request about something that does not exist."""
     path = operation.at(story_id=new_id(), comment_id=new_id(), user_id="somebody") + QUERIES.get(operation.path, "")
     body = {"json": {**GOOD, **ALSO_GOOD}[operation.path]} if operation.takes_json else {}
@@ -35,7 +35,7 @@ async def test_every_limited_operation_returns_its_remaining_quota(world: World,
     assert len(limited) > 35
     for operation in limited:
         who = root if "/admin/" in operation.path else person
-        status, headers = await asked(who, operation)
+        status, headers = await send_valid_request(who, operation)
         policy, left = POLICY(headers.get("ratelimit-policy", "")), LEFT(headers.get("ratelimit", ""))
         assert policy, (operation, status, headers)
         assert left, (operation, status, headers)
@@ -50,7 +50,7 @@ async def test_unlimited_operations_document_no_429(world: World, documented: li
     person = world.person("ann")
     for operation in documented:
         if "429" not in operation.about["responses"] and (operation.method, operation.path) not in OPEN:
-            _, headers = await asked(person, operation)
+            _, headers = await send_valid_request(person, operation)
             assert "ratelimit" not in headers, operation
 
 

@@ -220,8 +220,8 @@ async def test_own_lists_contain_nothing_of_others(household: Household, documen
         assert answer.status_code == 200, operation
         assert not [each for each in theirs if each in answer.text], operation
     for path in ("/v1/rings", "/v1/reels"):
-        asked = await household.eve.get(path, user_ids=f"{household.ann.id},{household.bob.id}")
-        assert not [each for each in household.hidden.values() if each in str(asked)], path
+        reels = await household.eve.get(path, user_ids=f"{household.ann.id},{household.bob.id}")
+        assert not [each for each in household.hidden.values() if each in str(reels)], path
     await eventually(lambda: nothing_hidden(household), SOON, accept=lambda _: True)
 
 

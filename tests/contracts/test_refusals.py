@@ -191,8 +191,8 @@ async def test_invalid_edits_are_rejected(world: World) -> None:
     ann = world.person("ann")
     media = {"content_type": "video/mp4", "size": 1000}
     wrong: list[dict[str, Any]] = [{"lifetime": "7h"}, {"audience": "nobody"}, {"caption": "x" * 2201}, {"split": 1}]
-    for asked in [*wrong, {"layers": [{}]}]:
-        assert (await ann.call("POST", "/v1/stories", json={"media": media, **asked})).status_code == 422, asked
+    for invalid in [*wrong, {"layers": [{}]}]:
+        assert (await ann.call("POST", "/v1/stories", json={"media": media, **invalid})).status_code == 422, invalid
     story = await ann.post()
     for change in ({"caption": "new"}, {"audience": "nobody"}, {"reactions": None}, {"lifetime": "24h"}):
         assert (await ann.call("PATCH", f"/v1/stories/{story['id']}", json=change)).status_code == 422, change

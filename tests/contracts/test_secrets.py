@@ -114,7 +114,7 @@ async def send_invalid_records(kept: Kept, settings: Mapping[str, str]) -> None:
 async def outage(kept: Kept, world: World, ann: Person, bob: Person, story: Answer) -> None:
     """Requests while MongoDB and the object store are down."""
     await world.stack.kill("mongod", "s3")
-    asked = [
+    requests = [
         ann.call("PATCH", f"/v1/stories/{story['id']}", json={"hide_from": [kept.word("hide")]}),
         ann.create(caption=kept.word("caption")),
         bob.call("GET", f"/v1/users/{ann.id}/stories"),
@@ -123,7 +123,7 @@ async def outage(kept: Kept, world: World, ann: Person, bob: Person, story: Answ
         ),
         ann.call("DELETE", f"/v1/stories/{story['id']}"),
     ]
-    await asyncio.gather(*asked)
+    await asyncio.gather(*requests)
     await eventually(lambda: ann.call("GET", "/v1/me/quota"), 60, accept=lambda answer: answer.status_code == 200)
 
 

@@ -33,14 +33,14 @@ async def test_item_has_everything_that_a_player_needs(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     layer = {"kind": "text", "x": 0.1, "y": 0.2, "w": 0.5, "h": 0.1, "rotation": 15.0, "z": 3}
     sound = {"id": "s1", "title": "A song", "artist": "Somebody", "start_ms": 0, "length_ms": 15000}
-    asked = {
+    fields = {
         "caption": "e\u0301tude",
         "alt_text": "a test card",
         "layers": [layer],
         "sound": sound,
         "download": True,
     }
-    story = await ann.post(world.samples.clip(), **asked)
+    story = await ann.post(world.samples.clip(), **fields)
     item = await eventually(lambda: bob.item(story), SOON)
     assert set(item) == ITEM
     assert (item["caption"], item["alt_text"], item["sound"]) == ("\u00e9tude", "a test card", sound)  # NFC

@@ -134,23 +134,26 @@ async def test_bucket_rejects_unsigned_requests(world: World, draft: Draft) -> N
     ann, made = draft
     await ann.upload(made["upload"], ann.usual)
     story = await ann.post()
-    shown = urlsplit((await eventually(lambda: ann.item(story), SOON))["media_url"])
-    bucket = f"{shown.scheme}://{shown.netloc}/{shown.path.split('/')[1]}"
-    staged, final = f"{bucket}/{made['upload']['fields']['key']}", f"{shown.scheme}://{shown.netloc}{shown.path}"
+    media_url = urlsplit((await eventually(lambda: ann.item(story), SOON))["media_url"])
+    bucket = f"{media_url.scheme}://{media_url.netloc}/{media_url.path.split('/')[1]}"
+    staged, final = (
+        f"{bucket}/{made['upload']['fields']['key']}",
+        f"{media_url.scheme}://{media_url.netloc}{media_url.path}",
+    )
     listings = (
-        f"{shown.scheme}://{shown.netloc}/",
+        f"{media_url.scheme}://{media_url.netloc}/",
         bucket,
         *(f"{bucket}?{what}" for what in ("list-type=2", "acl", "policy")),
     )
-    asked = [("GET", url) for url in listings]
-    asked += [
+    attempts = [("GET", url) for url in listings]
+    attempts += [
         (method, url)
         for url in (staged, final, f"{bucket}/stories/x", f"{bucket}/staging/x")
         for method in ("GET", "HEAD", "PUT", "POST", "DELETE")
     ]
     answers = [
         await world.http.request(method, url, content=b"x" if method in {"PUT", "POST"} else None)
-        for method, url in asked
+        for method, url in attempts
     ]
     assert {answer.status_code for answer in answers} <= {400, 403, 405, 411}, [
         (answer.request.method, str(answer.request.url), answer.status_code) for answer in answers

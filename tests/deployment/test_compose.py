@@ -161,9 +161,9 @@ def test_every_port_is_on_loopback_alone(found: dict[str, dict[str, Any]]) -> No
 
 def test_gateway_and_object_store_have_the_cors_origins(variant: Variant, env_file: Path) -> None:
     run = compose(variant, env_file, "config", "--format", "json", environment={"CORS_ORIGINS": "https://a.example"})
-    asked = json.loads(run.stdout)["services"]
-    assert asked["gateway"]["environment"]["CORS_ORIGINS"] == "https://a.example"
-    store = {**asked["s3"]["environment"], "arguments": asked["s3"]["command"]}
+    configured = json.loads(run.stdout)["services"]
+    assert configured["gateway"]["environment"]["CORS_ORIGINS"] == "https://a.example"
+    store = {**configured["s3"]["environment"], "arguments": configured["s3"]["command"]}
     assert "https://a.example" in str(store)
 
 

@@ -103,9 +103,9 @@ def test_image_contains_its_service_the_shared_code_and_its_lock(stack: Stack, n
     locked = set(re.findall(r"^([a-z0-9._-]+)==", (folder / "requirements.lock").read_text(), re.MULTILINE))
     assert {each for each in found if each.startswith("stories-")} == {"stories-shared", f"stories-{name}"}
     assert {each for each in found if not each.startswith("stories-")} <= locked
-    shown = json.loads(docker("image", "inspect", image).stdout)[0]["Config"]
-    assert shown["User"] == "10001:10001"
-    assert shown["Entrypoint"][0] == "/usr/bin/tini"
+    config = json.loads(docker("image", "inspect", image).stdout)[0]["Config"]
+    assert config["User"] == "10001:10001"
+    assert config["Entrypoint"][0] == "/usr/bin/tini"
 
 
 def test_embedded_commands_report_that_they_are_not_installed(stack: Stack) -> None:

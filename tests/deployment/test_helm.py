@@ -527,8 +527,8 @@ def test_rules_and_dashboards_are_those_of_every_other_deployment():
         f"stories-monitoring-{file.stem}": yaml.safe_load(file.read_text().replace(base, ours))["groups"]
         for file in (CHECKOUT / "deploy" / "prometheus" / "rules").glob("*.yml")
     }
-    shown = {name: text for board in of_kind(found, "ConfigMap") for name, text in board["data"].items()}
-    assert shown == {
+    dashboards = {name: text for board in of_kind(found, "ConfigMap") for name, text in board["data"].items()}
+    assert dashboards == {
         file.name: file.read_text() for file in (CHECKOUT / "deploy" / "grafana" / "dashboards").glob("*.json")
     }
 

@@ -158,8 +158,8 @@ class OfIngest(Load):
         return keys
 
     async def write(self, fleet: Fleet, user: str, http: httpx.AsyncClient) -> httpx.Response:
-        asked = {"media": {"content_type": "image/jpeg", "size": 100}}
-        return await fleet.call(self.service, "POST", "/v1/stories", user, http=http, json=asked)
+        draft = {"media": {"content_type": "image/jpeg", "size": 100}}
+        return await fleet.call(self.service, "POST", "/v1/stories", user, http=http, json=draft)
 
     async def written(self, fleet: Fleet, user: str) -> bool:
         return bool((await fleet.done(self.service, "GET", "/v1/me/stories", user)).json()["items"])

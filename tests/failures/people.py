@@ -43,8 +43,8 @@ class Life:
 
     async def draft(self) -> str:
         """An uploaded draft."""
-        asked = {"media": {"content_type": "image/jpeg", "size": len(PHOTO)}}
-        made = (await self.fleet.done("ingest", "POST", "/v1/stories", self.ann, json=asked)).json()
+        fields = {"media": {"content_type": "image/jpeg", "size": len(PHOTO)}}
+        made = (await self.fleet.done("ingest", "POST", "/v1/stories", self.ann, json=fields)).json()
         form = made["upload"]
         sent = await self.fleet.http.request(
             form["method"], form["url"], data=form["fields"], files={"file": ("f", PHOTO)}

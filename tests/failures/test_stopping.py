@@ -72,15 +72,15 @@ async def test_service_under_load_stops_in_time_without_repeating_work(
     realm: Realm, tmp_path: Path, service: str
 ) -> None:
     async with alone(realm, service, tmp_path) as fleet, LOADS[service].on(fleet) as load:
-        asking = ContinuousWriters(fleet, load)
-        clients = [asyncio.create_task(asking.write_continuously()) for _ in range(CLIENTS)]
-        await eventually(lambda: len(asking.answered) > CLIENTS)
-        saying = asyncio.create_task(load.publish())
+        writers = ContinuousWriters(fleet, load)
+        clients = [asyncio.create_task(writers.write_continuously()) for _ in range(CLIENTS)]
+        await eventually(lambda: len(writers.answered) > CLIENTS)
+        publishing = asyncio.create_task(load.publish())
         await eventually(load.under_way, within_s=60)
         code, took = await fleet.stop(service)
         assert code == 0
         assert took < STOP_SECONDS
-        await asyncio.gather(saying, *clients)
+        await asyncio.gather(publishing, *clients)
 
         acknowledged = await load.acknowledged()
         assert acknowledged == positions(fleet, load)
@@ -89,7 +89,7 @@ async def test_service_under_load_stops_in_time_without_repeating_work(
 
         fleet.start(service)
         await fleet.ready(60)
-        await asking.no_request_was_aborted()
+        await writers.no_request_was_aborted()
         await eventually(lambda: all_handled_once(load, len(done)), within_s=90, every_s=0.2)
         assert len(await load.done()) == load.count
 
@@ -99,7 +99,7 @@ async def all_handled_once(load: Load, before: int) -> bool:
     end = await load.end()
     acknowledged = await load.acknowledged()
     handled = await load.handled()
-    assert sum(acknowledged.values()) == end == await load.end(), "more is said meanwhile"
+    assert sum(acknowledged.values()) == end == await load.end(), "more records arrived meanwhile"
     assert handled == end - before
     return True
 
@@ -114,10 +114,10 @@ def positions(fleet: Fleet, load: Load) -> dict[int, int]:
 async def test_waiting_publish_request_is_answered_on_shutdown(realm: Realm, tmp_path: Path) -> None:
     async with alone(realm, "ingest", tmp_path) as fleet:
         await fleet.stop("ingest")
-        fleet.start("ingest", ROLE="api")  # without workers nothing is ever decided
+        fleet.start("ingest", ROLE="api")  # without workers no media job ever finishes
         await fleet.ready(60)
-        asked = {"media": {"content_type": "image/jpeg", "size": len(PHOTO)}}
-        draft = (await fleet.done("ingest", "POST", "/v1/stories", "ann", json=asked)).json()
+        fields = {"media": {"content_type": "image/jpeg", "size": len(PHOTO)}}
+        draft = (await fleet.done("ingest", "POST", "/v1/stories", "ann", json=fields)).json()
         form = draft["upload"]
         (await fleet.http.post(form["url"], data=form["fields"], files={"file": ("f", PHOTO)})).raise_for_status()
         path = f"/v1/stories/{draft['id']}"
@@ -125,12 +125,12 @@ async def test_waiting_publish_request_is_answered_on_shutdown(realm: Realm, tmp
             asyncio.create_task(fleet.call("ingest", "POST", f"{path}/publish?wait=30", "ann")) for _ in range(3)
         ]
 
-        async def held() -> bool:
+        async def all_waiting() -> bool:
             story = (await fleet.call("ingest", "GET", f"/v1/me/stories/{draft['id']}", "ann")).json()
             assert story["state"] == "processing", story
             return "stories_http_requests_in_flight 3.0" in await fleet.metrics("ingest")
 
-        await eventually(held, within_s=20)
+        await eventually(all_waiting, within_s=20)
         code, took = await fleet.stop("ingest")
         answers = await asyncio.gather(*waiting)
         assert [answer.status_code for answer in answers] == [202] * 3

@@ -36,10 +36,10 @@ def print_row(what: str, figures: Sequence[float], unit: str = "s") -> None:
     print(f"{what:<58} {median:>9.2f} {worst:>9.2f} {unit}   of {len(figures)}", flush=True)  # noqa: T201
 
 
-async def took(look: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> float:
-    """Seconds until `look` returns a value."""
+async def took(probe: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> float:
+    """Seconds until `probe` returns a value."""
     began = time.monotonic()
-    await eventually(look, seconds)
+    await eventually(probe, seconds)
     return time.monotonic() - began
 
 

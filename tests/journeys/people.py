@@ -83,15 +83,15 @@ class Person:
 
     # Posting
 
-    async def create(self, sample: Sample | None = None, key: str | None = None, **asked: Any) -> httpx.Response:
+    async def create(self, sample: Sample | None = None, key: str | None = None, **fields: Any) -> httpx.Response:
         """Create a story with this media."""
         sample = sample or self.usual
         media = {"content_type": sample.content_type, "size": len(sample.content)}
-        return await self.ask("POST", "/v1/stories", key=key, json={"media": media, **asked})
+        return await self.ask("POST", "/v1/stories", key=key, json={"media": media, **fields})
 
-    async def draft(self, sample: Sample | None = None, **asked: Any) -> Answer:
+    async def draft(self, sample: Sample | None = None, **fields: Any) -> Answer:
         """A draft with uploaded media."""
-        answer = await self.create(sample, **asked)
+        answer = await self.create(sample, **fields)
         assert answer.status_code == 201, answer.text
         draft: Answer = answer.json()
         uploaded = await self.upload(draft["upload"], sample or self.usual)
@@ -107,17 +107,17 @@ class Person:
         """Publish an uploaded draft and wait for the result."""
         return await self.ask("POST", f"/v1/stories/{story_id}/publish", params={"wait": wait})
 
-    async def post(self, sample: Sample | None = None, **asked: Any) -> Answer:
+    async def post(self, sample: Sample | None = None, **fields: Any) -> Answer:
         """A live story."""
-        answer = await self.publish((await self.draft(sample, **asked))["id"])
+        answer = await self.publish((await self.draft(sample, **fields))["id"])
         assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
         story: Answer = answer.json()
         assert story["state"] == "live"
         return story
 
-    async def post_and_wait(self, sample: Sample | None = None, **asked: Any) -> Answer:
+    async def post_and_wait(self, sample: Sample | None = None, **fields: Any) -> Answer:
         """A live story that engagement has consumed, so that its author needs no ticket."""
-        story = await self.post(sample, **asked)
+        story = await self.post(sample, **fields)
         await eventually(lambda: self.counts(story), SOON)
         return story
 

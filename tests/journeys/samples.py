@@ -46,15 +46,15 @@ class Samples:
         """A small clip; options as `sample_clip` takes them."""
         from stories_ingest.testing.samples import sample_clip
 
-        asked = {"width": 180, "height": 320, "fps": 15, **options}
-        return self._once(f"clip {seconds} {asked}", ending, lambda path: sample_clip(path, seconds, **asked))
+        settings = {"width": 180, "height": 320, "fps": 15, **options}
+        return self._once(f"clip {seconds} {settings}", ending, lambda path: sample_clip(path, seconds, **settings))
 
     def photo(self, ending: str = ".jpg", **options: Any) -> Sample:
         """A small photo; options as `sample_photo` takes them."""
         from stories_ingest.testing.samples import sample_photo
 
-        asked = {"width": 180, "height": 320, **options}
-        return self._once(f"photo {asked}", ending, lambda path: sample_photo(path, **asked))
+        settings = {"width": 180, "height": 320, **options}
+        return self._once(f"photo {settings}", ending, lambda path: sample_photo(path, **settings))
 
     def several_pictures(self) -> Sample:
         """A rotated multi-picture JPEG, as phones write portraits: the picture and its depth map."""

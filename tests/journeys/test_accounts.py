@@ -41,10 +41,10 @@ async def test_erased_account_is_removed_by_every_service_with_a_receipt(world: 
     await eventually(lambda: bob.counts(bobs), SOON, accept=lambda counts: counts["viewers"] == 1)
     await eventually(lambda: bob.sees(anns), SOON)
 
-    asked = await root.call("POST", f"/v1/admin/users/{ann.id}/erasure", key=f"erase-{ann.id}")
-    assert asked.status_code == 202
+    accepted = await root.call("POST", f"/v1/admin/users/{ann.id}/erasure", key=f"erase-{ann.id}")
+    assert accepted.status_code == 202
     receipt = await erased(root, ann)
-    assert (receipt["user_id"], receipt["receipt_id"]) == (ann.id, asked.json()["receipt_id"])
+    assert (receipt["user_id"], receipt["receipt_id"]) == (ann.id, accepted.json()["receipt_id"])
     assert sorted(receipt["erased"]) == ["engagement", "expiry", "feed", "ingest"]
     assert all(datetime.fromisoformat(at) for at in receipt["erased"].values())
 

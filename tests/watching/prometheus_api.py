@@ -28,9 +28,9 @@ class Prometheus:
         found = [float(each["value"][1]) for each in (await self.get("query", query=expr))["result"]]
         return [value for value in found if not math.isnan(value)]
 
-    async def silent(self, questions: Iterable[LocatedQuery]) -> list[LocatedQuery]:
+    async def silent(self, queries: Iterable[LocatedQuery]) -> list[LocatedQuery]:
         """The queries without data."""
-        return [asked for asked in questions if not await self.values(asked.expr)]
+        return [asked for asked in queries if not await self.values(asked.expr)]
 
     async def rules(self) -> list[dict[str, Any]]:
         """Every loaded rule, with its health and, for alerts, its state."""

@@ -31,8 +31,8 @@ from .sources import PROMETHEUS, LocatedQuery, panel_queries, rule_queries
 pytestmark = pytest.mark.needs_prometheus
 
 QUERIES = [*panel_queries(), *rule_queries()]
-OF_THE_STACK = [asked for asked in QUERIES if not asked.of_exporter]
-OF_THE_EXPORTER = [asked for asked in QUERIES if asked.of_exporter]
+OF_THE_STACK = [query for query in QUERIES if not query.of_exporter]
+OF_THE_EXPORTER = [query for query in QUERIES if query.of_exporter]
 ALL_ANSWERED = 150.0
 """Seconds until everything is scraped twice and evaluated, on a busy machine."""
 
@@ -188,7 +188,7 @@ async def prometheus_with_exporters(tmp_path: Path, exporter: str) -> AsyncItera
 async def test_exporter_queries_use_documented_metric_names(
     prometheus_with_exporters: Prometheus,
 ) -> None:
-    assert {asked.where.split(":")[0] for asked in OF_THE_EXPORTER} >= {
+    assert {query.where.split(":")[0] for query in OF_THE_EXPORTER} >= {
         "stories-kafka",
         "stories-mongodb",
         "StoriesGroupStalled",

@@ -103,8 +103,8 @@ def test_each_slo_has_the_same_expression_in_all_windows() -> None:
 def test_each_slo_threshold_is_a_histogram_bucket() -> None:
     made = [metric for kind in SERVICES.values() for metric in vars(kind(MetricsRegistry())).values()]
     bounds = {each._name: {str(bound) for bound in each._upper_bounds} for each in made if isinstance(each, Histogram)}
-    asked = [re.findall(r'(stories_\w+)_bucket\{[^}]*le="([\d.]+)"', asked.expr) for asked in QUERIES]
-    found = {pair for pairs in asked for pair in pairs}
+    buckets = [re.findall(r'(stories_\w+)_bucket\{[^}]*le="([\d.]+)"', query.expr) for query in QUERIES]
+    found = {pair for pairs in buckets for pair in pairs}
     assert {bound for _, bound in found} == {"0.1", "1.0", "10.0", "60.0"}
     for metric, bound in found:
         assert bound in bounds[metric]
@@ -116,21 +116,21 @@ def test_each_backlog_gauge_has_an_alert_threshold(gauge: str) -> None:
 
 
 def test_queries_name_metrics_and_labels_that_exist() -> None:
-    for asked in QUERIES:
-        for name, matchers in re.findall(r"\b(stories_\w+)(\{[^}]*\})?", asked.expr):
+    for query in QUERIES:
+        for name, matchers in re.findall(r"\b(stories_\w+)(\{[^}]*\})?", query.expr):
             metric = METRICS.get(name) or METRICS[re.sub(r"_(bucket|count|sum)$", "", name)]
             labels = set(re.findall(r"(\w+)(?:=|!=|=~|!~)\"", matchers))
-            assert labels <= {*metric.labels, "le", "job", "instance"}, asked
+            assert labels <= {*metric.labels, "le", "job", "instance"}, query
 
 
 def test_replicated_gauges_are_never_summed_over_replicas() -> None:
-    for asked in QUERIES:
+    for query in QUERIES:
         for name in SAME_EVERYWHERE:
-            assert not re.search(rf"(sum|avg)( by \([^)]*\))? ?\({name}\b", asked.expr), asked
+            assert not re.search(rf"(sum|avg)( by \([^)]*\))? ?\({name}\b", query.expr), query
 
 
 def test_queries_return_no_constant_without_data() -> None:
-    assert not [asked for asked in QUERIES if "vector(" in asked.expr]
+    assert not [query for query in QUERIES if "vector(" in query.expr]
 
 
 def test_compose_scrapes_each_service_under_its_name() -> None:

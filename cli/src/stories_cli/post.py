@@ -54,14 +54,14 @@ def post(
     kind = MORE_TYPES.get(file.suffix.lower()) or mimetypes.guess_type(file.name)[0]
     if kind is None or not kind.startswith(("image/", "video/")):
         abort(f"{file}: neither a photo nor a clip by its name", USAGE)
-    asked: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "media": {"content_type": kind, "size": file.stat().st_size},
         "caption": caption,
         "audience": audience,
         **({"lifetime": lifetime} if lifetime else {}),
     }
     with exit_on(httpx.HTTPError), client(data, user, url, signing_key) as http:
-        created = http.post("/v1/stories", json=asked, headers={"Idempotency-Key": secrets.token_hex(16)})
+        created = http.post("/v1/stories", json=fields, headers={"Idempotency-Key": secrets.token_hex(16)})
         if created.status_code != 201:
             _refused("create", created)
         draft = created.json()

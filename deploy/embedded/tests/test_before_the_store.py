@@ -91,8 +91,8 @@ def store_of_an_app(servers: Servers, tmp_path: Path) -> Iterator[Server]:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_only_listed_origins_may_upload_and_fetch(store_of_an_app: Server, method: str) -> None:
     def allowed(origin: str) -> str | None:
-        asked = {"Origin": origin, "Access-Control-Request-Method": method}
-        answer = httpx.options(f"{store_of_an_app.url}/stories/stories/x", headers=asked, trust_env=False)
+        preflight = {"Origin": origin, "Access-Control-Request-Method": method}
+        answer = httpx.options(f"{store_of_an_app.url}/stories/stories/x", headers=preflight, trust_env=False)
         return answer.headers.get("access-control-allow-origin")
 
     assert allowed(ORIGIN) == ORIGIN

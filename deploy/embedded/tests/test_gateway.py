@@ -216,7 +216,7 @@ def test_service_cannot_override_the_request_id(
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
 def test_responses_over_1_kb_are_compressed(gateway: RunningGateway, encoding: str) -> None:
-    def asked(path: str, padding: int) -> httpx.Headers:
+    def headers_of(path: str, padding: int) -> httpx.Headers:
         request = gateway.http.build_request(
             "GET", path, headers={"Accept-Encoding": encoding, "X-Padding": str(padding)}
         )
@@ -224,28 +224,28 @@ def test_responses_over_1_kb_are_compressed(gateway: RunningGateway, encoding: s
         answer.close()
         return answer.headers
 
-    assert asked("/v1/tray", 2000)["content-encoding"] == encoding
-    assert asked("/v1/openapi.json", 0)["content-encoding"] == encoding
-    assert "content-encoding" not in asked("/v1/tray", 10)
-    assert "Accept-Encoding" in asked("/v1/tray", 2000)["vary"]
+    assert headers_of("/v1/tray", 2000)["content-encoding"] == encoding
+    assert headers_of("/v1/openapi.json", 0)["content-encoding"] == encoding
+    assert "content-encoding" not in headers_of("/v1/tray", 10)
+    assert "Accept-Encoding" in headers_of("/v1/tray", 2000)["vary"]
 
 
 def test_compressed_response_is_revalidated_by_its_etag(
     another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
 ) -> None:
     """The gateway adds a suffix to the ETag of a compressed response, and removes it from If-None-Match."""
-    asked: list[str | None] = []
+    received: list[str | None] = []
 
     class Tagged(Upstream):
         def seen(self, headers: Message) -> None:
-            asked.append(headers.get("If-None-Match"))
+            received.append(headers.get("If-None-Match"))
 
     feed = Tagged("feed", ETag='"tag"')
     http = another({**addresses, "feed": [feed.address]}).http
     first = http.get("/v1/tray", headers={"X-Padding": "2000", "Accept-Encoding": "gzip"})
     assert first.headers["content-encoding"] == "gzip"
     http.get("/v1/tray", headers={"If-None-Match": first.headers["etag"], "Accept-Encoding": "gzip"})
-    assert asked[-1] == '"tag"'
+    assert received[-1] == '"tag"'
     feed.close()
 
 
@@ -309,22 +309,22 @@ def test_unready_replica_gets_no_requests_until_it_is_ready(
     first.ready = False
     gateway = another({**addresses, "feed": [first.address, second.address]})
 
-    def asked() -> set[str | None]:
+    def answering() -> set[str | None]:
         answers = [gateway.http.get("/v1/tray", headers={"Authorization": f"Bearer {n}"}) for n in range(8)]
         return {answer.json().get("name") for answer in answers}
 
-    wait_until(lambda: asked() == {"second"}, "the first is passed over", 10)
+    wait_until(lambda: answering() == {"second"}, "the first is skipped", 10)
     first.ready, second.ready = True, False
-    wait_until(lambda: asked() == {"first"}, "the second is passed over", 10)
+    wait_until(lambda: answering() == {"first"}, "the second is skipped", 10)
     second.ready = True
-    wait_until(lambda: asked() == {"first", "second"}, "both are asked", 10)
+    wait_until(lambda: answering() == {"first", "second"}, "both answer", 10)
     for upstream in (first, second):
         upstream.close()
 
 
 def test_kubernetes_and_the_gateway_use_the_same_readiness() -> None:
-    (asked,) = re.findall(r"health_uri (\S+)", (GATEWAY / "Caddyfile").read_text())
-    assert f'path: "{asked}"' in (CHECKOUT / "deploy" / "helm" / "library" / "templates" / "_pod.tpl").read_text()
+    (health_uri,) = re.findall(r"health_uri (\S+)", (GATEWAY / "Caddyfile").read_text())
+    assert f'path: "{health_uri}"' in (CHECKOUT / "deploy" / "helm" / "library" / "templates" / "_pod.tpl").read_text()
 
 
 def test_documented_header_limit_equals_the_gateway_s() -> None:
@@ -344,8 +344,8 @@ def test_service_without_a_replica_is_503_within_3_s(
 
 
 def test_listed_origins_may_call(gateway: RunningGateway) -> None:
-    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "story-ticket"}
-    preflight = gateway.http.options("/v1/stories/0198/reaction", headers=asked)
+    sent = {"Origin": ORIGIN, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "story-ticket"}
+    preflight = gateway.http.options("/v1/stories/0198/reaction", headers=sent)
     assert preflight.status_code == 204
     assert preflight.headers["access-control-allow-origin"] == ORIGIN
     assert "Story-Ticket" in preflight.headers["access-control-allow-headers"]
@@ -356,9 +356,9 @@ def test_listed_origins_may_call(gateway: RunningGateway) -> None:
 
 
 def test_other_origins_may_not_call(gateway: RunningGateway) -> None:
-    asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
-    assert gateway.http.options("/v1/tray", headers=asked).status_code == 405
-    assert "access-control-allow-origin" not in gateway.http.get("/v1/tray", headers=asked).headers
+    sent = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    assert gateway.http.options("/v1/tray", headers=sent).status_code == 405
+    assert "access-control-allow-origin" not in gateway.http.get("/v1/tray", headers=sent).headers
 
 
 def raw(gateway: RunningGateway, *lines: str) -> bytes:
@@ -384,10 +384,10 @@ def response_headers(
     gateway: RunningGateway, method: str, path: str, status: int, origin: str | None = None
 ) -> httpx.Headers:
     """The headers of the response with this status; a preflight if the method is OPTIONS."""
-    asked = {} if origin is None else {"Origin": origin}
+    sent = {} if origin is None else {"Origin": origin}
     if method == "OPTIONS":
-        asked["Access-Control-Request-Method"] = "GET"
-    answer = gateway.http.request(method, path, headers=asked, content=b"x" * 300_000 if status == 413 else None)
+        sent["Access-Control-Request-Method"] = "GET"
+    answer = gateway.http.request(method, path, headers=sent, content=b"x" * 300_000 if status == 413 else None)
     assert answer.status_code == status
     return answer.headers
 
@@ -423,8 +423,8 @@ def test_only_listed_origins_may_read_responses(
 
 
 def test_preflight_succeeds_without_the_service(without_ingest: RunningGateway) -> None:
-    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
-    preflight = without_ingest.http.options("/v1/stories", headers=asked)
+    sent = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+    preflight = without_ingest.http.options("/v1/stories", headers=sent)
     assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (204, ORIGIN)
     answer = without_ingest.http.post("/v1/stories", headers={"Origin": ORIGIN}, content=b"{}")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

@@ -61,8 +61,8 @@ def test_killed_installation_is_completed_by_the_next(checkout: Path) -> None:
         killed.communicate()
     code, output = outcome(install(checkout))
     assert code == 0, output
-    shown = subprocess.run([checkout / ".venv/bin/stories", "--help"], check=False, capture_output=True, text=True)
-    assert "doctor" in shown.stdout, shown.stderr
+    help_run = subprocess.run([checkout / ".venv/bin/stories", "--help"], check=False, capture_output=True, text=True)
+    assert "doctor" in help_run.stdout, help_run.stderr
     again = outcome(install(checkout))
     assert (again[0], "installing" in again[1]) == (0, False), "nothing changed means nothing runs"
     # Another cache, in which Kafka lies and its classes do not.
