@@ -1,12 +1,12 @@
-# Every target installs first; nothing changed means nothing runs, so a warm `make up` works offline.
-# make PYTHON=python3.12 … takes another Python; make lock UPGRADE=1 (or UPGRADE=fastapi) lets pins move.
+# Every target installs first; without changes nothing is installed, so that a later `make up` works offline.
+# make PYTHON=python3.12 … uses another Python; make lock UPGRADE=1 (or UPGRADE=fastapi) upgrades pins.
 
 PYTHON ?= python3
 STORIES = .venv/bin/stories
 SERVICES = ingest feed engagement expiry
 SOURCES = shared services deploy cli tools tests conftest.py
 
-# Certificates of the machine; loopback past any proxy; no Python is downloaded; one cache for all checkouts.
+# System certificates; no proxy for loopback; no download of Python; one cache for all checkouts.
 export UV_SYSTEM_CERTS = 1
 export UV_PYTHON_DOWNLOADS = never
 certificates := $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem))
@@ -23,7 +23,7 @@ export UV_CACHE_DIR ?= $(cache)/uv
 .PHONY: install install/deploy lock up demo test test/unit test/python test/minio test/nightly test/containers check \
 	check/deploy secrets docs docs/site charts chaos release
 
-# The stamp lies in .venv, Kafka in the cache: what it stands for is looked at each time.
+# The stamp is in .venv, but Kafka is in the cache, so the installation is checked each time.
 install: .venv/installed
 	@.venv/bin/python -m stories_embedded.installed || sh deploy/embedded/install.sh $(PYTHON)
 
@@ -37,9 +37,9 @@ up: install
 demo: install
 	@$(STORIES) demo
 
-# Modules side by side on one set of servers; then those that freeze or kill servers, with a set for each worker; then
-# what judges the seconds of the whole system, which has the machine to itself. WORKERS=0 is one after the other, in this
-# process. All parts are run, whatever the first finds.
+# Modules in parallel on one set of servers; then those that freeze or kill servers, with a set for each worker; then the
+# timing-sensitive system tests, alone on the machine. WORKERS=0 runs sequentially in this process. All parts run, even if
+# the first fails.
 WORKERS ?= logical
 side_by_side = -p tests.side_by_side -n $(WORKERS) --maxprocesses 4
 per_push = not needs_minio and not needs_docker and not nightly
@@ -50,20 +50,20 @@ test: install
 	.venv/bin/python -m pytest -m "$(per_push) and alone" tests || status=$$?; \
 	exit $$status
 
-# Every test that needs no servers, no tools and no encoding of media: under a minute, in this process.
+# Every test without servers, tools and media encoding: under a minute, in this process.
 test/unit: install
 	STORIES_TEST_WITHOUT_SERVERS=1 .venv/bin/python -m pytest -q -m "not servers and not slow and not needs_deploy_tools and not needs_go and not needs_prometheus and not needs_docker"
 
-# What judges uploads, on another Python that the README names: make test/python PYTHON=python3.13 [TESTS=…]
+# The media tests on another supported Python: make test/python PYTHON=python3.13 [TESTS=…]
 test/python: install
 	@sh tests/other_python.sh $(PYTHON) $(TESTS)
 
-# The first time builds MinIO, which no test waits for.
+# The first run builds MinIO, before any test.
 test/minio: install
 	@.venv/bin/python -c 'from stories_embedded import minio; minio.program()'
 	STORIES_TEST_S3=minio .venv/bin/python -m pytest -m "objects or needs_minio" $(side_by_side)
 
-# What is slow and random: store suites on Motor, everything on MinIO itself, and chaos with new seeds. All parts are run.
+# Slow and random tests: store suites on Motor, everything on MinIO, and chaos with new seeds. All parts run.
 NIGHTLY_SEEDS ?= 3
 NIGHTLY_MINUTES ?= 10
 test/nightly: install
@@ -73,7 +73,7 @@ test/nightly: install
 	for number in $$(seq $(NIGHTLY_SEEDS)); do $(STORIES) chaos --minutes $(NIGHTLY_MINUTES) || status=$$?; done; \
 	exit $$status
 
-# The images and compose for real, where a Docker daemon answers; elsewhere it says so and passes.
+# The images and compose on a Docker daemon; without one the tests are skipped.
 test/containers: install
 	.venv/bin/python -m pytest -m needs_docker tests/deployment
 
@@ -83,7 +83,7 @@ check: install
 	.venv/bin/python -m mypy
 	.venv/bin/lint-imports
 
-# The tools that check what deploys, in an environment of their own.
+# The tools that check deployment files, in their own environment.
 install/deploy: .venv-deploy/installed
 
 .venv-deploy/installed: .venv/installed deploy/tools.lock deploy/install-tools.sh $(wildcard deploy/tools/*)
@@ -92,7 +92,7 @@ install/deploy: .venv-deploy/installed
 check/deploy: install/deploy
 	.venv/bin/python -m pytest -m "needs_deploy_tools or needs_go or needs_prometheus"
 
-# The charts as packages, with what they link to in them: dist/charts/*.tgz.
+# The charts as packages that contain their linked files: dist/charts/*.tgz.
 charts: install/deploy
 	@mkdir -p dist/charts
 	@for chart in ingest feed engagement expiry gateway monitoring stories; do \
@@ -104,14 +104,14 @@ chaos: install
 	@$(STORIES) chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FOREVER),--forever) \
 		$(if $(FAULTS),--faults $(FAULTS)) $(if $(RERUNS),--reruns $(RERUNS))
 
-# What docker-compose.yml needs that nobody else may know: .env and .secrets/. What is there stays as it is.
+# The secrets of docker-compose.yml: .env and .secrets/. Existing ones are kept.
 secrets:
 	@sh deploy/secrets.sh
 
 docs: install
 	@.venv/bin/python -m tools.codegen
 
-# The documentation as a site in site/; a warning (a dead link, a page outside of the navigation) fails the build.
+# The documentation site in site/; a warning (a dead link, a page outside of the navigation) fails the build.
 docs/site: .venv-docs/installed docs/assets/vendor/mermaid.min.js
 	.venv-docs/bin/mkdocs build --strict
 
@@ -120,7 +120,7 @@ docs/site: .venv-docs/installed docs/assets/vendor/mermaid.min.js
 	.venv/bin/uv pip sync --quiet --python .venv-docs/bin/python --require-hashes --only-binary :all: docs/requirements.lock
 	@touch $@
 
-# The theme would load Mermaid from a CDN; the site carries it instead, so that it works offline.
+# The theme would load Mermaid from a CDN; the site contains it instead, so that it works offline.
 MERMAID = 11.17.2
 MERMAID_SHA256 = 581ed7d74bd9048d0e3a91363927d72ef22942d7722546b27f7cc29e35390eb8
 docs/assets/vendor/mermaid.min.js:

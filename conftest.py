@@ -17,9 +17,9 @@ skips: list[str] = []
 
 @dataclass(frozen=True)
 class Tool:
-    """Something a machine may lack: whether it is there, and how to get it."""
+    """A tool that may be missing: whether it exists, and how to install it."""
 
-    there: Callable[[], bool]
+    exists: Callable[[], bool]
     install: str
 
 
@@ -37,7 +37,7 @@ TOOLS = {
 
 
 SERVER_FIXTURES = frozenset({"servers", "stack", "pair", "own_world", "watched"})
-"""Whoever uses one of these talks to real servers."""
+"""Tests with one of these fixtures use real servers."""
 
 DRIVERS = frozenset({"pymongo", "motor"})
 """Parameters of store suites that run on a real MongoDB."""
@@ -52,10 +52,10 @@ BREAKS_SERVERS = (
     "deploy/embedded/tests/test_servers.py",
     "tests/sabotage/",
 )
-"""Modules that freeze or kill the servers and so cannot share them. Lent servers refuse both, so none is forgotten."""
+"""Modules that freeze or kill servers and so cannot share them. Lent servers refuse both, so a missing entry fails."""
 
 JUDGES_SECONDS = ("tests/failures/", "tests/journeys/")
-"""Tests of the whole system that hold it to its times, and have the machine to themselves."""
+"""Timing-sensitive tests of the whole system, which run alone on the machine."""
 
 SLOW = (
     "services/ingest/tests/media/",
@@ -70,7 +70,7 @@ BESIDE_OTHERS = ("tests/journeys/test_restore.py",)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by the fixtures and parameters that it uses, and by what it does to them."""
+    """Mark each test by its fixtures, parameters and module."""
     for item in items:
         path = str(item.path.relative_to(CHECKOUT))
         callspec = getattr(item, "callspec", None)
@@ -88,9 +88,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose tool is missing, with the line that installs it."""
+    """Skip a test whose tool is missing, with the command that installs it."""
     for name, tool in TOOLS.items():
-        if item.get_closest_marker(name) and not tool.there():
+        if item.get_closest_marker(name) and not tool.exists():
             pytest.skip(f"{name}: {tool.install}")
 
 
@@ -101,10 +101,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """A run that may install everything has no reason to skip anything."""
+    """Fail a run that skipped tests although it may install everything."""
     if hasattr(session.config, "workerinput"):
-        return  # judged where all of them come together
+        return  # the controller process judges the whole run
     if skips and exitstatus == pytest.ExitCode.OK and os.environ.get(REFUSE_SKIPS):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        words = session.config.get_terminal_writer()
-        words.line(f"\n{REFUSE_SKIPS} is set, and {len(skips)} were skipped: {', '.join(skips)}", red=True)
+        terminal = session.config.get_terminal_writer()
+        terminal.line(f"\n{REFUSE_SKIPS} is set, and {len(skips)} were skipped: {', '.join(skips)}", red=True)

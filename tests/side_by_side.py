@@ -1,8 +1,8 @@
-"""Runs modules of tests side by side: `pytest -n 2 -p tests.side_by_side`. `make test` does so with all but
-what judges the seconds of the whole system.
+"""Runs test modules in parallel: `pytest -n 2 -p tests.side_by_side`.
 
-Most of a test's time is waiting. The workers of pytest-xdist share one set of servers, unless the run is of tests that
-break them (`STORIES_TEST_OWN_SERVERS=1`); what shares a stack stays together on one worker.
+`make test` does so for all but the timing-sensitive tests. Most of the time of a test is waiting. The workers of
+pytest-xdist share one set of servers, except in a run of tests that break them (`STORIES_TEST_OWN_SERVERS=1`). Tests
+that share a stack run on one worker.
 """
 
 import contextlib
@@ -23,11 +23,11 @@ SHARING = {
     "tests/contracts/": "the contracts",
     "tests/failures/": "the fleet",
 }
-"""Modules whose processes are started once for all of them; the first line that fits counts."""
+"""Modules that share processes; the first matching prefix applies."""
 
 
 def unit(nodeid: str) -> str:
-    """What a test is run together with, on one worker: its module, or all that share something larger."""
+    """The scheduling unit of a test: its module, or the group of modules that share processes."""
     module = nodeid.partition("::")[0]
     shared = next((shared for start, shared in SHARING.items() if module.startswith(start)), "")
     return shared or module
@@ -37,7 +37,7 @@ lending = contextlib.ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the servers that all workers share, before there are any workers."""
+    """Start the shared servers before the workers."""
     from stories_embedded.testing import lend, running_servers  # a plugin, which pytest has to import itself
 
     workers = getattr(config.option, "numprocesses", 0)
@@ -59,12 +59,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Stop the shared servers after the last worker."""
+    """Stop the shared servers."""
     lending.close()
 
 
 class ByUnit(LoadScopeScheduling):
-    """Whoever is free takes the next unit; what comes last in order of folders is the longest and goes first."""
+    """A scheduler by unit, longest units first."""
 
     def _split_scope(self, nodeid: str) -> str:
         return unit(nodeid)
@@ -75,13 +75,13 @@ class ByUnit(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByUnit:
-    """How tests are handed to workers."""
+    """Use the scheduler by unit."""
     return ByUnit(config, log)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Side by side, the longest units first, so that none of them is left over at the end."""
+    """Sort units so that the longest start first."""
     if hasattr(config, "workerinput"):
         places = {name: place for place, name in enumerate(dict.fromkeys(unit(item.nodeid) for item in items))}
         items.sort(key=lambda item: (unit(item.nodeid) not in SHARING.values(), -places[unit(item.nodeid)]))

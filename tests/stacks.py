@@ -1,5 +1,7 @@
-"""One stack for a folder of tests, and people to live on it. A folder that wants them imports them in its conftest, and
-they end with its last test: an idle stack takes half a processor from whoever comes after it.
+"""One stack per folder of tests, and users on it.
+
+A folder imports these fixtures in its conftest; the stack stops after its last test, because an idle stack uses half a
+core.
 """
 
 import os
@@ -13,32 +15,34 @@ from .journeys.samples import Samples
 from .journeys.stack import TWO_OF_EACH, Stack
 from .journeys.world import World
 
-# Everybody polls here; the limits that journeys hit are the others.
-PATIENT = {"LIMIT_READS": "100000", "LIMIT_EDGES": "10000", "LIMIT_WRITES": "10000", "MEDIA_WORKERS": "2"}
+# Tests poll, so read limits are raised; journeys test the other limits.
+TEST_LIMITS = {"LIMIT_READS": "100000", "LIMIT_EDGES": "10000", "LIMIT_WRITES": "10000", "MEDIA_WORKERS": "2"}
 
 
 @pytest.fixture(scope="package")
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """The stack; `STORIES_JOURNEYS_REPLICAS=feed=2,…` runs every journey on that many."""
-    yield from _running(Stack.make(settings=PATIENT, replicas=os.environ.get("STORIES_JOURNEYS_REPLICAS", "")), request)
+    """The stack; `STORIES_JOURNEYS_REPLICAS=feed=2,…` runs every journey with so many replicas."""
+    yield from _running(
+        Stack.make(settings=TEST_LIMITS, replicas=os.environ.get("STORIES_JOURNEYS_REPLICAS", "")), request
+    )
 
 
 @pytest.fixture(scope="module")
 def pair(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """A stack with two replicas of every service."""
-    yield from _running(Stack.make(settings=PATIENT, replicas=TWO_OF_EACH), request)
+    yield from _running(Stack.make(settings=TEST_LIMITS, replicas=TWO_OF_EACH), request)
 
 
 @pytest_asyncio.fixture(scope="package")
 async def world(stack: Stack, samples: Samples) -> AsyncIterator[World]:
-    """The stack with people."""
+    """The stack with users."""
     async with _http(stack) as http:
         yield World(stack, http, samples)
 
 
 @pytest_asyncio.fixture(scope="module")
 async def paired_world(pair: Stack, samples: Samples) -> AsyncIterator[World]:
-    """The stack of two replicas with people."""
+    """The stack of two replicas with users."""
     async with _http(pair) as http:
         yield World(pair, http, samples)
 

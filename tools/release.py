@@ -1,7 +1,7 @@
-"""`make release VERSION=x.y.z`: one version everywhere, the changelog's section, the golden payloads, a commit, a tag.
+"""`make release VERSION=x.y.z`: sets the version everywhere, moves the changelog section and payloads, commits, tags.
 
-Changes nothing unless everything can be done: a clean tree, a version that follows, something to tell. Pushing is left
-to whoever released; what was done is undone by `git tag -d vX.Y.Z && git reset --hard HEAD~1`.
+Changes nothing unless the tree is clean, the version follows the current one, and the changelog has unreleased entries.
+It does not push; `git tag -d vX.Y.Z && git reset --hard HEAD~1` undoes it.
 """
 
 import re
@@ -34,7 +34,7 @@ MAY_LACK = ("deploy/helm/examples/*.yaml", "docs/deploying.md")
 
 
 class Refused(Exception):
-    """Nothing was changed; ``args[0]`` says why."""
+    """Nothing was changed; ``args[0]`` is the reason."""
 
 
 def main(arguments: list[str]) -> int:
@@ -54,10 +54,9 @@ def main(arguments: list[str]) -> int:
 
 
 def release(checkout: Path, version: str) -> list[Path]:
-    """Release a checkout; the files that it wrote.
+    """Release a checkout; returns the written files.
 
-    Raises:
-        Refused: the tree is not clean, the version does not follow, or there is nothing to tell.
+    Raises: Refused: the tree is not clean, the version does not follow, or there are no unreleased entries.
     """
     if not VERSION.match(version):
         raise Refused(f"{version!r} is no version; x.y.z is expected")
@@ -81,7 +80,7 @@ def release(checkout: Path, version: str) -> list[Path]:
 
 
 def current(checkout: Path) -> str:
-    """The version that the checkout has."""
+    """The version of the checkout."""
     found = re.search(r'(?m)^version = "([^"]+)"$', (checkout / "pyproject.toml").read_text(encoding="utf-8"))
     if found is None:
         raise Refused("pyproject.toml names no version")
@@ -94,10 +93,9 @@ def ordered(version: str) -> tuple[int, ...]:
 
 
 def bumped(checkout: Path, old: str, new: str) -> dict[Path, str]:
-    """Every file that names the version, as it is to be.
+    """The new text of every file that contains the version.
 
-    Raises:
-        Refused: one of them does not name it.
+    Raises: Refused: one of them does not contain it.
     """
     texts: dict[Path, str] = {}
     for pattern, place in PLACES:
@@ -113,7 +111,7 @@ def bumped(checkout: Path, old: str, new: str) -> dict[Path, str]:
 
 
 def naming(checkout: Path, version: str) -> set[str]:
-    """What deploys and documents name this version, but for what was made for tests or locked."""
+    """Deployment files and documents that contain this version, except test data and lock files."""
     kept = (":!CHANGELOG.md", ":!*.lock", ":!**/tests/**", ":!tests/**", ":!**/go.*")
     run = subprocess.run(
         ["git", "-C", str(checkout), "grep", "--files-with-matches", "--word-regexp", "-F", version, "--", ".", *kept],
@@ -125,10 +123,9 @@ def naming(checkout: Path, version: str) -> set[str]:
 
 
 def told(checkout: Path, version: str) -> str:
-    """The changelog, with what was unreleased under the version and today's date.
+    """The changelog with its unreleased entries under the version and today's date.
 
-    Raises:
-        Refused: there is nothing unreleased.
+    Raises: Refused: there are no unreleased entries.
     """
     text = (checkout / "CHANGELOG.md").read_text(encoding="utf-8")
     found = UNRELEASED.search(text)
@@ -139,10 +136,9 @@ def told(checkout: Path, version: str) -> str:
 
 
 def git(checkout: Path, *arguments: str) -> str:
-    """What git answers.
+    """The output of git.
 
-    Raises:
-        Refused: it failed.
+    Raises: Refused: it failed.
     """
     run = subprocess.run(["git", "-C", str(checkout), *arguments], check=False, capture_output=True, text=True)
     if run.returncode:

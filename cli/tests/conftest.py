@@ -1,4 +1,4 @@
-"""The command line's fixtures: an installation on the real servers that commands find through the environment."""
+"""Fixtures of the command line: an installation on the real servers, found through the environment."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 
 class Installation:
-    """Topics of its own on the real servers, and the command line pointed at them."""
+    """Topics on the real servers, and the command line with their settings."""
 
     def __init__(self, realm: Realm, data: Path) -> None:
         self.settings = dict(realm)
@@ -24,19 +24,19 @@ class Installation:
         self.kafka, self.topics = clients.kafka(realm)
 
     def run(self, *arguments: str, stdin: str | None = None) -> Result:
-        """One command, as if from a shell with these settings."""
+        """Run one command with these settings."""
         return CliRunner().invoke(app, [*arguments, "--data", str(self.data)], input=stdin, env=self.settings)
 
     def records(self, topic: str) -> list[Record]:
-        """Everything that a topic holds."""
+        """All records of a topic."""
         return asyncio.run(records_of(self.kafka, topic))
 
     def size(self, topic: str) -> int:
-        """How many records a topic holds, without reading them."""
+        """The number of records of a topic, by offsets."""
         return asyncio.run(size_of(self.kafka, topic))
 
     def put(self, topic: str, key: bytes, value: bytes | None, *headers: tuple[str, bytes]) -> None:
-        """One raw record."""
+        """Publish one raw record."""
         asyncio.run(put_raw(self.kafka, topic, key, value, list(headers)))
 
 
@@ -61,7 +61,7 @@ async def put_raw(kafka: Kafka, topic: str, key: bytes, value: bytes | None, hea
 
 @pytest.fixture
 async def installation(realm: Realm, tmp_path: Path) -> Installation:
-    """All topics, nothing in them."""
+    """An installation with empty topics."""
     made = Installation(realm, tmp_path / "no-stack-here")
     await ensure_topics(made.kafka, made.topics, 3, 1)
     return made

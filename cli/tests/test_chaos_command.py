@@ -1,4 +1,4 @@
-"""`stories chaos` finds the checkout, and says what it can break."""
+"""`stories chaos` finds the checkout and lists the kinds of faults."""
 
 import subprocess
 import sys
@@ -9,14 +9,14 @@ def chaos(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
 
 
-def test_an_unknown_kind_of_fault_is_refused_with_the_known_ones() -> None:
+def test_unknown_fault_kind_is_rejected_with_the_known_kinds() -> None:
     refused = chaos("--faults", "kill,earthquake")
     assert refused.returncode == 2
     assert "earthquake" in refused.stderr
     assert "freeze" in refused.stderr
 
 
-def test_it_says_what_it_takes() -> None:
-    told = chaos("--help")
-    assert told.returncode == 0
-    assert all(option in told.stdout for option in ("--seed", "--minutes", "--faults", "--forever", "--reruns"))
+def test_chaos_help_lists_its_options() -> None:
+    result = chaos("--help")
+    assert result.returncode == 0
+    assert all(option in result.stdout for option in ("--seed", "--minutes", "--faults", "--forever", "--reruns"))

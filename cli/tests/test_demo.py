@@ -1,4 +1,4 @@
-"""The demo is the first thing that anybody sees of the system: it must work."""
+"""`stories demo` works."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ PATIENCE_S = 400
 
 @pytest.mark.servers
 @pytest.mark.timeout(PATIENCE_S + 60)
-def test_the_demo_shows_a_whole_life_and_leaves_no_folder_behind() -> None:
+def test_demo_succeeds_and_removes_its_folder() -> None:
     before = set(CHECKOUT.glob(".stories-demo-*"))
     ran = subprocess.run(
         [sys.executable, "-m", "stories_cli", "demo", "--lifetime", "12"],

@@ -1,4 +1,4 @@
-"""dead-lettered list, show and replay, on a real broker."""
+"""dlq list, show and replay, on a real broker."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ GROUP = "feed.user-followed"
 
 
 def dead_letter(installation: Any, offset: int, value: bytes = b"{broken", error: str = "unreadable") -> None:
-    """As a consumer does it: the record's own headers come after where it came from."""
+    """Dead-letter a record as a consumer does: the headers of the origin come before the record's own."""
     origin = SimpleNamespace(
         topic=installation.kafka.topic("user-followed"),
         partition=1,
@@ -30,7 +30,7 @@ def dead_letter(installation: Any, offset: int, value: bytes = b"{broken", error
     installation.put("user-followed.feed.dlq", b"ann", value, *headers)
 
 
-def test_what_is_dead_lettered_is_counted_by_origin_reader_and_reason(installation: Any) -> None:
+def test_dead_letters_are_counted_by_topic_group_and_reason(installation: Any) -> None:
     assert json.loads(installation.run("dlq", "list", "--json").stdout) == []
     dead_letter(installation, 4)
     dead_letter(installation, 5, error="bug")
@@ -52,7 +52,7 @@ def test_a_dead_letter_record_shows_where_it_came_from_and_why(installation: Any
     assert "1:4" in installation.run("dlq", "show", "user-followed", GROUP).stdout
 
 
-def test_a_replay_sends_each_record_once_as_it_was(installation: Any) -> None:
+def test_replay_sends_each_record_once_and_unchanged(installation: Any) -> None:
     for offset in (4, 5, 4):
         dead_letter(installation, offset)
     dry = installation.run("dlq", "replay", "user-followed", GROUP, "--all", "--dry-run")
@@ -67,15 +67,15 @@ def test_a_replay_sends_each_record_once_as_it_was(installation: Any) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("--all", "--offset", "1:4")])
-def test_a_replay_wants_either_all_or_one(installation: Any, arguments: tuple[str, ...]) -> None:
+def test_replay_requires_either_all_or_offset(installation: Any, arguments: tuple[str, ...]) -> None:
     assert installation.run("dlq", "replay", "user-followed", GROUP, *arguments).exit_code == 2
 
 
-def test_a_replay_of_what_is_not_dead_lettered_fails(installation: Any) -> None:
+def test_replay_of_a_record_that_is_not_dead_lettered_fails(installation: Any) -> None:
     assert installation.run("dlq", "replay", "user-followed", GROUP, "--offset", "0:9").exit_code == 1
 
 
-def test_a_replay_may_be_repeated_and_leaves_the_same_fact(installation: Any) -> None:
+def test_replay_is_idempotent(installation: Any) -> None:
     dead_letter(installation, 4)
     for _ in range(2):
         assert installation.run("dlq", "replay", "user-followed", GROUP, "--offset", "1:4").exit_code == 0
@@ -84,7 +84,7 @@ def test_a_replay_may_be_repeated_and_leaves_the_same_fact(installation: Any) ->
     assert len(installation.records("user-followed.feed.dlq")) == 1
 
 
-def test_poison_that_comes_back_is_dead_lettered_with_its_new_place(installation: Any) -> None:
+def test_replayed_invalid_record_is_dead_lettered_with_its_new_offset(installation: Any) -> None:
     dead_letter(installation, 4)
     assert installation.run("dlq", "replay", "user-followed", GROUP, "--offset", "1:4").exit_code == 0
     (sent,) = installation.records("user-followed")
@@ -95,7 +95,7 @@ def test_poison_that_comes_back_is_dead_lettered_with_its_new_place(installation
 
 
 async def read_to_the_end(kafka: Kafka) -> None:
-    """As the feed does, until the one record is handled."""
+    """Consume as feed does, until the one record is processed."""
     router = KafkaRouter()
 
     @subscribe(router, UserFollowed, service="feed")
@@ -107,11 +107,11 @@ async def read_to_the_end(kafka: Kafka) -> None:
 
 
 @pytest.mark.parametrize("offset", ["nonsense", "1:", "-1:4"])
-def test_a_replay_of_a_place_that_is_none_fails(installation: Any, offset: str) -> None:
+def test_replay_of_an_unknown_offset_fails(installation: Any, offset: str) -> None:
     assert installation.run("dlq", "replay", "user-followed", GROUP, f"--offset={offset}").exit_code != 0
 
 
-def test_a_replay_for_a_reader_that_is_none_names_those_there_are(installation: Any) -> None:
+def test_replay_for_an_unknown_group_lists_the_known_groups(installation: Any) -> None:
     refused = installation.run("dlq", "replay", "user-followed", "expiry.user-followed", "--all")
     assert refused.exit_code == 2
     assert GROUP in refused.stderr

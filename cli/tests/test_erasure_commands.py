@@ -22,7 +22,7 @@ pytestmark = pytest.mark.servers
 
 @pytest.fixture
 def databases(installation: Any) -> Iterator[MongoClient[Any]]:
-    """The services' databases under their default names, empty again afterwards."""
+    """The services' databases under their default names, emptied afterwards."""
     with MongoClient(installation.settings["MONGO_URL"]) as client:
         yield client
         for service in SERVICES:
@@ -37,7 +37,7 @@ def bucket(installation: Any) -> Minio:
     return client
 
 
-def say(installation: Any, *events: Event, event_id: str | None = None) -> None:
+def publish_all(installation: Any, *events: Event, event_id: str | None = None) -> None:
     async def publish() -> None:
         publisher = Publisher(installation.kafka, "ingest")
         await publisher.start()
@@ -53,7 +53,7 @@ def verified(installation: Any, story_id: str) -> tuple[int, dict[str, Any]]:
     return ran.exit_code, json.loads(ran.stdout)
 
 
-def test_ids_times_and_counts_may_stay_and_content_may_not(
+def test_ids_times_and_counts_may_remain_but_content_may_not(
     installation: Any, databases: MongoClient[Any], bucket: Minio
 ) -> None:
     story_id = new_id()
@@ -86,13 +86,13 @@ def test_an_object_or_an_unfinished_upload_is_found(
     assert (code, found["uploads"]) == (1, [key.format(story_id)])
 
 
-def test_topics_are_told_with_the_time_when_they_are_clear(
+def test_topics_are_listed_with_their_erasure_time(
     installation: Any, databases: MongoClient[Any], bucket: Minio
 ) -> None:
     story_id = new_id()
     view = StoryViewed(story_id=story_id, viewer_id="bob", viewed_at=system_now())
     deleted = StoryDeleted(story_id=story_id, author_id="ann", deleted_at=system_now(), by="author")
-    say(installation, view, view, deleted)
+    publish_all(installation, view, view, deleted)
     installation.put("story-posted", story_id.encode(), None)
     code, found = verified(installation, story_id)
     assert code == 0
@@ -108,27 +108,27 @@ def test_topics_are_told_with_the_time_when_they_are_clear(
     assert "2 with content or a viewer" in shown.stdout
 
 
-def test_what_is_no_id_is_refused(installation: Any) -> None:
+def test_invalid_story_id_is_rejected(installation: Any) -> None:
     assert installation.run("erasure", "verify", "stories").exit_code == 2
 
 
-def test_endings_since_a_time_are_said_again_as_they_were(installation: Any) -> None:
+def test_endings_since_a_time_are_republished_unchanged(installation: Any) -> None:
     old = StoryDeleted(story_id=new_id(), author_id="ann", deleted_at=system_now(), by="author")
-    say(installation, old)
+    publish_all(installation, old)
     since = system_now()
     new = StoryDeleted(story_id=new_id(), author_id="ann", deleted_at=system_now(), by="author")
     event_id, erased = new_id(), UserErased(user_id="eve", at=system_now(), receipt_id=new_id())
-    say(installation, new, new, event_id=event_id)
-    say(installation, erased)
+    publish_all(installation, new, new, event_id=event_id)
+    publish_all(installation, erased)
     ran = installation.run("erasure", "replay", "--since", since.isoformat())
     assert ran.exit_code == 0, ran.output
     assert ran.stdout.splitlines() == ["story-deleted 1", "user-erased 1"]
-    facts = [decode_record(record, StoryDeleted) for record in installation.records("story-deleted")]
-    said = [fact for fact in facts if fact.event == new]
-    assert len(said) == 3
-    assert {(fact.id, fact.source) for fact in said} == {(event_id, "/stories/ingest")}
-    assert sum(fact.event == old for fact in facts) == 1
+    decoded = [decode_record(record, StoryDeleted) for record in installation.records("story-deleted")]
+    republished = [each for each in decoded if each.event == new]
+    assert len(republished) == 3
+    assert {(each.id, each.source) for each in republished} == {(event_id, "/stories/ingest")}
+    assert sum(each.event == old for each in decoded) == 1
 
 
-def test_a_time_that_is_none_is_refused(installation: Any) -> None:
+def test_invalid_time_is_rejected(installation: Any) -> None:
     assert installation.run("erasure", "replay", "--since", "yesterday").exit_code == 2

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.servers
 FOLLOW = {"user_id": "ann", "target_id": "bob", "at": "2026-01-01T00:00:00.000Z"}
 
 
-def test_an_event_is_said_as_an_outsider_with_key_and_headers(installation: Any) -> None:
+def test_event_is_published_with_key_and_headers(installation: Any) -> None:
     ran = installation.run("events", "produce", "user-followed", json.dumps(FOLLOW))
     assert ran.exit_code == 0, ran.output
     (record,) = installation.records("user-followed")
@@ -55,7 +55,7 @@ def test_tail_refuses_a_topic_that_does_not_exist(installation: Any) -> None:
     assert installation.run("events", "tail", "user-befriended").exit_code == 2
 
 
-def test_standard_input_has_an_event_a_line_and_bad_ones_do_not_stop_the_good(installation: Any) -> None:
+def test_invalid_lines_on_standard_input_do_not_stop_the_others(installation: Any) -> None:
     lines = [json.dumps(FOLLOW | {"target_id": target}) for target in ("bob", "eve")]
     ran = installation.run(
         "events", "produce", "user-unfollowed", "-", stdin="\n".join([lines[0], "{nonsense", "", lines[1]])
@@ -76,14 +76,12 @@ def test_standard_input_has_an_event_a_line_and_bad_ones_do_not_stop_the_good(in
         ("user-befriended", FOLLOW, 2),
     ],
 )
-def test_checking_sends_nothing(installation: Any, event: str, fields: dict[str, str], code: int) -> None:
+def test_check_publishes_nothing(installation: Any, event: str, fields: dict[str, str], code: int) -> None:
     assert installation.run("events", "produce", event, json.dumps(fields), "--check").exit_code == code
     assert installation.records("user-followed") == []
 
 
-def test_a_million_edges_would_be_imported_like_these_with_a_rate_and_the_bad_lines_named(
-    installation: Any, tmp_path: Path
-) -> None:
+def test_import_publishes_edges_and_reports_rate_and_invalid_lines(installation: Any, tmp_path: Path) -> None:
     file = tmp_path / "edges.csv"
     rows = ["user_id,target_id", *(f"u{number},ann" for number in range(2_000)), "not a user!,ann", ""]
     file.write_text("\n".join(rows))
@@ -97,7 +95,7 @@ def test_a_million_edges_would_be_imported_like_these_with_a_rate_and_the_bad_li
     assert len({record.key for record in records}) == len(records) == 2_000
 
 
-def test_an_import_that_stopped_goes_on_at_a_line_with_the_time_that_it_had(installation: Any, tmp_path: Path) -> None:
+def test_import_resumes_at_a_line_with_the_same_time(installation: Any, tmp_path: Path) -> None:
     file = tmp_path / "edges.csv"
     file.write_text("".join(f"u{number},ann\n" for number in range(10)))
     ran = installation.run("follows", "import", str(file), "--from-line", "8", "--at", "2026-01-01T00:00:00.000Z")
@@ -107,7 +105,7 @@ def test_an_import_that_stopped_goes_on_at_a_line_with_the_time_that_it_had(inst
     assert {edge.at.isoformat() for edge in edges} == {"2026-01-01T00:00:00+00:00"}
 
 
-def test_an_import_that_is_interrupted_says_how_to_go_on(installation: Any, tmp_path: Path) -> None:
+def test_interrupted_import_prints_how_to_resume(installation: Any, tmp_path: Path) -> None:
     file = tmp_path / "edges.csv"
     file.write_text("".join(f"u{number},ann\n" for number in range(500_000)))
     command = [sys.executable, "-m", "stories_cli", "follows", "import", str(file), "--data", str(tmp_path / "none")]
@@ -143,7 +141,7 @@ def test_an_import_that_is_interrupted_says_how_to_go_on(installation: Any, tmp_
         (b"", 0, 0),
     ],
 )
-def test_every_line_is_an_edge_or_is_left_out(content: bytes, edges: int, wrong: int, tmp_path: Path) -> None:
+def test_every_line_is_an_edge_or_reported_as_invalid(content: bytes, edges: int, wrong: int, tmp_path: Path) -> None:
     file = tmp_path / "edges.csv"
     file.write_bytes(content)
     work = Import(file, "2026-01-01T00:00:00.000Z")

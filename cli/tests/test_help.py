@@ -1,4 +1,4 @@
-"""The surface of the command line: which commands there are, and help that tells what each does."""
+"""The commands and their help."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ WITHOUT_A_RESULT = {"up", "down", "logs", "init", "chaos"}
 
 
 def commands(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Every command that does something, by its full name."""
+    """Every command by its full name."""
     if hasattr(command, "commands"):
         for part, inner in command.commands.items():
             yield from commands(inner, f"{name} {part}".strip())
@@ -64,7 +64,7 @@ def test_help_shows_groups_and_exit_codes() -> None:
 
 
 def test_shell_completion_knows_events_and_services() -> None:
-    for line, wanted in (
+    for line, expected in (
         ("events produce user-b", "user-blocked"),
         ("init fe", "feed"),
         ("dlq list story-v", "story-viewed"),
@@ -78,7 +78,7 @@ def test_shell_completion_knows_events_and_services() -> None:
                 "COMP_CWORD": str(line.count(" ") + 1),
             },
         )
-        assert wanted in ran.stdout, ran.output
+        assert expected in ran.stdout, ran.output
 
 
 def test_all_services_are_installed_in_a_checkout() -> None:

@@ -1,4 +1,4 @@
-"""`stories init`, and the command line that each service has of its own."""
+"""`stories init`, and the command line of each service."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ def test_init_of_one_service_may_be_repeated_and_settled(installation: Any) -> N
         assert "feed: topics, bucket and indexes exist" in ran.stderr
 
 
-def test_init_of_no_service_is_refused() -> None:
+def test_init_of_an_unknown_service_is_rejected() -> None:
     ran = subprocess.run([sys.executable, "-m", "stories_cli", "init", "sharing"], check=False, capture_output=True)
     assert ran.returncode == 2
 
@@ -24,7 +24,7 @@ def test_init_of_no_service_is_refused() -> None:
     ("service", "arguments"),
     [("ingest", ["inti"]), ("feed", ["--settle"]), ("engagement", ["init", "--all"]), ("expiry", ["serve"])],
 )
-def test_a_service_asked_for_what_it_does_not_do_says_what_it_does(service: str, arguments: list[str]) -> None:
+def test_unknown_service_command_prints_usage(service: str, arguments: list[str]) -> None:
     command = [sys.executable, "-m", f"stories_{service}", *arguments]
     ran = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (ran.returncode, ran.stderr) == (2, f"usage: python -m stories_{service} [init [--settle]]\n")

@@ -1,4 +1,4 @@
-"""What may remain of an ended story is a list of fields, held to the inventory in docs/privacy.md."""
+"""The fields that may remain of an ended story match the inventory in docs/privacy.md."""
 
 import re
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from stories_cli.retained_fields import IN_COLLECTIONS, IN_TOPICS, NOTHING, content_fields, record_has_content
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_shared.events import EVENTS
 from stories_shared.events.ids import new_id
 
@@ -17,7 +17,7 @@ STORY = new_id()
 
 @pytest.mark.parametrize("content", [{"caption": "sunset"}, {"text": "lovely"}, {"media": {"alt_text": "my-home"}}])
 @pytest.mark.parametrize("collection", [name for name, fields in IN_COLLECTIONS.items() if fields])
-def test_a_single_plain_word_in_another_field_is_content(collection: str, content: dict[str, Any]) -> None:
+def test_single_word_in_an_unlisted_field_is_content(collection: str, content: dict[str, Any]) -> None:
     (name,) = content
     assert [path.partition(".")[0] for path in content_fields(collection, {"_id": STORY, **content}, STORY)] == [name]
 
@@ -26,7 +26,7 @@ def test_fields_of_an_unknown_collection_are_all_content() -> None:
     assert content_fields("stories_feed.highlights", {"_id": STORY, "n": 3}, STORY) == ["_id", "n"]
 
 
-def test_where_nothing_may_remain_even_the_id_is_content() -> None:
+def test_id_is_content_where_nothing_may_remain() -> None:
     assert content_fields("stories_engagement.comments", {"story_id": STORY}, STORY) == ["story_id"]
 
 
@@ -36,7 +36,7 @@ def test_another_storys_document_may_refer_to_an_ended_one() -> None:
     assert content_fields("stories_feed.stories", sibling | {"_id": STORY}, STORY)
 
 
-def test_elements_of_arrays_are_looked_into() -> None:
+def test_array_elements_are_checked() -> None:
     quota = {"_id": "ann", "posted": [{"story": STORY, "until": 1}, {"story": STORY, "title": "walk"}]}
     assert content_fields("stories_ingest.quotas", quota, STORY) == ["posted.title"]
 
@@ -52,7 +52,7 @@ def test_elements_of_arrays_are_looked_into() -> None:
         (b'["sunset"]', True),
     ],
 )
-def test_a_record_holds_content_in_any_field_that_is_not_listed(value: bytes | None, content: bool) -> None:
+def test_unlisted_record_field_counts_as_content(value: bytes | None, content: bool) -> None:
     assert record_has_content("story-deleted", value) is content
 
 
@@ -60,7 +60,7 @@ def ends_with_the_story(until: str) -> bool:
     return "the end" in until and "after the end" not in until
 
 
-def test_the_list_covers_every_collection_that_goes_with_the_story() -> None:
+def test_retained_fields_cover_every_story_collection() -> None:
     gone = {name for name, until in INVENTORY.items() if ends_with_the_story(until)}
     assert len(gone) >= 7
     assert gone == {name for name, fields in IN_COLLECTIONS.items() if fields == NOTHING}

@@ -1,4 +1,4 @@
-"""`stories up` and its kin, on a whole stack: every process real, every command as a user runs it."""
+"""`stories up` and the other stack commands, on a complete stack of real processes."""
 
 import contextlib
 import json
@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.data_dir import DataDir, ProcessState
+from stories_embedded.paths import CHECKOUT
 from stories_embedded.ports import free_port
-from stories_embedded.state import Folder, ProcessState
 from stories_shared.testing import wait_until
 
 from tests.journeys.samples import Samples
@@ -35,7 +35,7 @@ def stories(*arguments: str, data: Path, **environ: str) -> subprocess.Completed
 
 
 class Stack:
-    """One running `stories up`."""
+    """A running `stories up`."""
 
     def __init__(self, data: Path, *arguments: str, **environ: str) -> None:
         self.data = data
@@ -51,7 +51,7 @@ class Stack:
         self.url = self.line.removeprefix("ready: ").strip()
 
     def status(self) -> dict[str, ProcessState]:
-        return {each.name: each for each in Folder(self.data).processes()}
+        return {each.name: each for each in DataDir(self.data).processes()}
 
     def all_running(self) -> bool:
         return all(each.state == "running" for each in self.status().values())
@@ -98,7 +98,7 @@ def token(stack: Stack) -> str:
     return stories("token", "ann", data=stack.data).stdout.strip()
 
 
-def test_it_says_on_one_line_that_it_is_ready(stack: Stack) -> None:
+def test_up_prints_one_line_when_ready(stack: Stack) -> None:
     assert stack.line == f"ready: {stack.url}\n"
     assert httpx.get(f"{stack.url}/v1/config", trust_env=False).status_code == 200
 
@@ -118,7 +118,7 @@ def test_settings_in_the_environment_of_up_reach_the_services(stack: Stack) -> N
     assert config["lifetimes"] == ["24h", "20s"]
 
 
-def test_env_gives_what_starts_one_more_replica_by_hand(stack: Stack) -> None:
+def test_env_prints_the_settings_of_an_additional_replica(stack: Stack) -> None:
     lines = stories("env", "feed", data=stack.data).stdout.splitlines()
     settings = dict(line.split("=", 1) for line in lines)
     assert settings["MONGO_DATABASE"] == "stories_feed"
@@ -139,7 +139,7 @@ def test_env_gives_what_starts_one_more_replica_by_hand(stack: Stack) -> None:
         more.wait(PATIENCE)
 
 
-def test_a_token_opens_this_stack_and_an_admin_s_opens_more(stack: Stack, token: str) -> None:
+def test_token_is_accepted_and_admin_token_grants_admin_routes(stack: Stack, token: str) -> None:
     admin = stories("token", "root", "--admin", "--country", "SE", data=stack.data).stdout.strip()
     assert stack.get("/v1/me/quota", token).status_code == 200
     assert stack.get("/v1/admin/erasure", token).status_code == 404
@@ -158,7 +158,7 @@ def test_post_uploads_publishes_and_prints_the_live_story(stack: Stack, folder: 
     assert json.loads(run.stdout)["body"]["id"] == story["id"]
 
 
-def test_post_refuses_what_is_no_photo_and_no_clip(stack: Stack, folder: Path) -> None:
+def test_post_rejects_files_that_are_neither_photo_nor_clip(stack: Stack, folder: Path) -> None:
     (folder / "notes.txt").write_text("words")
     run = stories("post", str(folder / "notes.txt"), "--as", "ann", data=stack.data)
     assert (run.returncode, run.stdout) == (2, "")
@@ -168,7 +168,7 @@ def test_post_refuses_what_is_no_photo_and_no_clip(stack: Stack, folder: Path) -
     assert "not_media" in run.stderr
 
 
-def test_api_prints_the_body_and_fails_with_a_refusal(stack: Stack) -> None:
+def test_api_prints_the_body_and_fails_on_an_error_response(stack: Stack) -> None:
     run = stories("api", "PUT", "/v1/me/privacy", '{"view_history": true}', "--as", "bob", data=stack.data)
     assert run.returncode == 0, run.stderr + run.stdout
     run = stories("api", "GET", "/v1/stories/none", "--as", "bob", data=stack.data)
@@ -184,17 +184,17 @@ def test_erasure_status_counts_open_receipts(stack: Stack) -> None:
     assert json.loads(run.stdout)["open"].keys() == {"media", "feed", "engagement"}
 
 
-def test_a_token_for_each_user_one_a_line(stack: Stack) -> None:
+def test_token_command_prints_one_token_per_line(stack: Stack) -> None:
     assert len(stories("token", "ann", "bob", "cy", data=stack.data).stdout.split()) == 3
 
 
-def test_secrets_are_their_owners_alone(stack: Stack) -> None:
+def test_secrets_are_readable_only_by_their_owner(stack: Stack) -> None:
     secret = [stack.data / "keys" / "signing-key.pem", stack.data / "keys" / "secrets.json", stack.data / "stack.json"]
     assert all(path.stat().st_mode & 0o077 == 0 for path in [stack.data, *secret])
 
 
 @pytest.mark.parametrize("name", ["engagement", "s3", "gateway", "kafka", "mongod"])
-def test_a_killed_process_is_back_on_the_same_port(stack: Stack, token: str, name: str) -> None:
+def test_killed_process_restarts_on_the_same_port(stack: Stack, token: str, name: str) -> None:
     before = stack.status()[name]
     assert before.pid
     os.kill(before.pid, signal.SIGKILL)
@@ -211,13 +211,13 @@ def test_logs_show_what_a_process_wrote(stack: Stack) -> None:
     assert stories("logs", "nobody", data=stack.data).returncode == 2
 
 
-def test_a_second_up_on_the_same_folder_is_refused(stack: Stack) -> None:
+def test_second_up_on_the_same_folder_is_rejected(stack: Stack) -> None:
     run = stories("up", "--gateway-port", "0", data=stack.data)
     assert run.returncode == 1
     assert f"pid {stack.process.pid}" in run.stderr
 
 
-def test_a_taken_port_is_refused_with_the_holder_s_pid(stack: Stack, folder: Path) -> None:
+def test_taken_port_is_rejected_with_the_pid_of_its_process(stack: Stack, folder: Path) -> None:
     port = stack.url.rpartition(":")[2]
     run = stories("up", "--gateway-port", port, data=folder / "taken")
     assert run.returncode == 1
@@ -231,7 +231,7 @@ def test_wrong_usage_is_exit_code_2(folder: Path, wrong: list[str]) -> None:
     assert stories("up", *wrong, data=folder / "never").returncode == 2
 
 
-def test_a_wrong_setting_stops_the_start_with_a_line_that_names_it(folder: Path) -> None:
+def test_invalid_setting_stops_the_start_and_is_named(folder: Path) -> None:
     run = stories("up", "--gateway-port", "0", data=folder / "wrong", STORY_LIFETIMES="soon")
     assert run.returncode == 1
     assert "STORY_LIFETIMES" in run.stderr
@@ -251,7 +251,7 @@ def test_stacks_run_side_by_side_and_a_killed_supervisor_leaves_no_orphan(stack:
     supervisor.kill()
     wait_until(lambda: not alive(children), "every child is gone", PATIENCE)
     wait_until(
-        lambda: not Folder(data).held(), "its folder is free", PATIENCE
+        lambda: not DataDir(data).is_locked(), "its folder is free", PATIENCE
     )  # the kernel closes its files a moment later
     assert stack.all_running(), "the other stack is not touched"
     assert stories("down", data=data).returncode == 0

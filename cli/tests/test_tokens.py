@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jwt
 import pytest
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 SETTINGS = {"AUTH_ISSUER": "https://stories.localhost", "AUTH_AUDIENCE": "stories"}
 
@@ -22,29 +22,29 @@ def token(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=False, capture_output=True, text=True, env={"PATH": "/usr/bin", **environ})
 
 
-def test_the_key_of_make_secrets_signs_tokens_that_its_key_set_proves(keys: Path) -> None:
-    said = token(
+def test_key_of_make_secrets_signs_valid_tokens(keys: Path) -> None:
+    result = token(
         *("ann", "bob", "--admin"),
         AUTH_JWKS=str(keys / "jwks.json"),
         SIGNING_KEY_FILE=str(keys / "signing-key.pem"),
         **SETTINGS,
     )
-    assert said.returncode == 0, said.stderr
+    assert result.returncode == 0, result.stderr
     [known] = jwt.PyJWKSet.from_json((keys / "jwks.json").read_text()).keys
-    read = [jwt.decode(each, known, ["EdDSA"], audience="stories") for each in said.stdout.split()]
+    read = [jwt.decode(each, known, ["EdDSA"], audience="stories") for each in result.stdout.split()]
     assert [(claims["sub"], claims["roles"], claims["iss"]) for claims in read] == [
         ("ann", ["admin"], "https://stories.localhost"),
         ("bob", ["admin"], "https://stories.localhost"),
     ]
-    assert {jwt.get_unverified_header(each)["kid"] for each in said.stdout.split()} == {known.key_id}
+    assert {jwt.get_unverified_header(each)["kid"] for each in result.stdout.split()} == {known.key_id}
 
 
-def test_a_key_of_another_stack_is_refused_in_one_line(keys: Path, tmp_path: Path) -> None:
+def test_signing_key_of_another_stack_is_rejected(keys: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     subprocess.run(["sh", CHECKOUT / "deploy" / "secrets.sh", other], check=True, capture_output=True)
     foreign = str(other / ".secrets" / "signing-key.pem")
-    said = token("ann", "--signing-key", foreign, AUTH_JWKS=str(keys / "jwks.json"), **SETTINGS)
-    assert (said.returncode, said.stdout) == (1, "")
-    assert "AUTH_JWKS does not hold" in said.stderr
-    assert "Traceback" not in said.stderr
+    result = token("ann", "--signing-key", foreign, AUTH_JWKS=str(keys / "jwks.json"), **SETTINGS)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "AUTH_JWKS does not contain" in result.stderr
+    assert "Traceback" not in result.stderr

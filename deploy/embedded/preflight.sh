@@ -1,5 +1,5 @@
 #!/bin/sh
-# Names everything this machine lacks, at once, each with the command for it; exits 1 if anything is missing.
+# Lists everything that this machine lacks, each with the command that installs it; exits with 1 if anything is missing.
 # Usage: preflight.sh [PYTHON]   (run at the top of a checkout)
 
 python=${1:-python3}
@@ -11,7 +11,7 @@ lacks() { # what, command
     printf '  - %s\n      %s\n' "$1" "$2" >&2
 }
 
-# The package manager's way to say "install".
+# The install command of the package manager.
 id=unknown version=0
 if [ -r /etc/os-release ]; then
     id=$(. /etc/os-release && echo "${ID:-unknown} ${ID_LIKE:-}")

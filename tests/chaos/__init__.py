@@ -1,6 +1,6 @@
-"""Fault injection with a model to compare: `stories chaos`.
+"""Fault injection checked against a model: `stories chaos`.
 
-Built as Jepsen is: a seeded *generator* drives the running stack through its gateway and writes a numbered *history*;
-a seeded *nemesis* breaks things; a *monitor* judges every answer while that goes on; then everything heals, drains,
-and *checks* compare what the system holds with the model that follows from the history.
+Built like Jepsen: a seeded *generator* sends requests through the gateway and writes a numbered *history*; a seeded
+*nemesis* injects faults; a *monitor* judges every response meanwhile. Then everything recovers and drains, and *checks*
+compare the state of the system with the model that follows from the history.
 """

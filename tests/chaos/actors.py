@@ -1,4 +1,4 @@
-"""Everything that takes part in a run, wired by hand."""
+"""The parts of a run, wired by hand."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from .invariant_monitor import InvariantMonitor, Wrong
 from .log_recorder import LogRecorder
 from .model import Model
 from .nemesis import Nemesis
-from .network_faults import WireFaults
+from .network_faults import NetworkFaults
 from .operations import Operations
 from .process_faults import ProcessFaults
 from .record_faults import RecordFaults
 from .recovery_times import RecoveryTimes
-from .replica_faults import MemberFaults
+from .replica_faults import ReplicaFaults
 
 PEOPLE = 16
 TIMEOUT = httpx.Timeout(30, pool=60)
@@ -56,29 +56,29 @@ async def make_actors(
     samples: Samples,
     stack: AsyncExitStack,
 ) -> Actors:
-    """Everybody for a running cluster; `stack` closes their connections."""
+    """Build the parts for a running cluster; `stack` closes their connections."""
 
-    async def door(url: str) -> httpx.AsyncClient:
+    async def endpoint(url: str) -> httpx.AsyncClient:
         return await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=TIMEOUT, trust_env=False))
 
-    client = Client(history, await door(cluster.stack.url), cluster.stack.token, samples.photo(), wrong)
+    client = Client(history, await endpoint(cluster.stack.url), cluster.stack.token, samples.photo(), wrong)
     model = Model([f"user-{number}-{seed}" for number in range(PEOPLE)])
     processes = cluster.processes()
-    doors = {name: await door(processes[name].url or "") for name in cluster.replicas()}
-    monitor = InvariantMonitor(client, model, fault_timeline, wrong, doors)
+    endpoints = {name: await endpoint(processes[name].url or "") for name in cluster.replicas()}
+    monitor = InvariantMonitor(client, model, fault_timeline, wrong, endpoints)
     pool = [samples.photo(), samples.photo(".png"), samples.photo(".webp"), samples.clip(1.0)]
     operations = Operations(client, model, monitor, pool, samples.text(), LIFETIMES)
     recorder = LogRecorder(cluster.direct["kafka"], tuple(Topics.of([timedelta(hours=24)])))
     records = RecordFaults(cluster.direct["kafka"], recorder)
     everything = faults(
-        ProcessFaults(cluster, monitor.collect, operations.provoke, monitor.stare),
-        WireFaults(cluster),
+        ProcessFaults(cluster, monitor.collect, operations.provoke, monitor.probe_revoked),
+        NetworkFaults(cluster),
         records,
-        MemberFaults(cluster, monitor, wrong),
+        ReplicaFaults(cluster, monitor, wrong),
     )
     weights = {kind: weight for kind, weight in WEIGHTS.items() if kind in kinds}
     nemesis = Nemesis(cluster, fault_timeline, history, everything, weights, without, seed)
     generator = Generator(operations, seed)
     return Actors(
-        client, model, monitor, operations, generator, recorder, records, nemesis, RecoveryTimes(monitor.doors)
+        client, model, monitor, operations, generator, recorder, records, nemesis, RecoveryTimes(monitor.endpoints)
     )

@@ -1,8 +1,7 @@
-"""Servers behind proxies of ours, and the embedded stack with two replicas of every service.
+"""Servers behind TCP proxies, and the embedded stack with two replicas of every service.
 
-The servers are kept running as `stories up` keeps them, by the same `Keeper`, but by us: the services reach them only
-through the proxies, while checks look at them directly. Topics keep records for seconds, so that what is promised of
-the log can be seen.
+Each server is a `ManagedProcess`, as in `stories up`. The services reach the servers only through the proxies; checks
+connect directly. Topics keep records for seconds, so that retention can be checked.
 """
 
 import asyncio
@@ -14,15 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.data_dir import DataDir, ProcessState
 from stories_embedded.kafka import Kafka
-from stories_embedded.keeper import Keeper
 from stories_embedded.keys import StackKeys
+from stories_embedded.managed_process import ManagedProcess
 from stories_embedded.mongodb import Mongod
+from stories_embedded.paths import CHECKOUT
 from stories_embedded.ports import free_port
 from stories_embedded.s3 import SeaweedFS
 from stories_embedded.server import Server
-from stories_embedded.state import Folder, ProcessState
 from stories_shared.events.cloudevents import SERVICES
 
 from tests.journeys.stack import TWO_OF_EACH, Stack
@@ -31,8 +30,8 @@ from .proxy import Proxy
 
 LIFETIMES = ("24h", "25s", "50s")
 RETENTION_S = 90.0
-"""Longer than anything here is broken, so that nothing is lost that has not been read."""
-PATIENT = {
+"""Longer than any fault, so that no unread record is deleted."""
+TEST_LIMITS = {
     f"LIMIT_{name}": "1000000" for name in ("CREATE", "COMMENTS", "REACTIONS", "SHARES", "READS", "EDGES", "VIEWS")
 } | {"MAX_DRAFTS": "1000", "MAX_POSTED_24H": "10000", "TOPIC_RETENTION_MAX": f"{RETENTION_S:.0f}s"}
 BACK_S = 90.0
@@ -40,7 +39,7 @@ BACK_S = 90.0
 
 @dataclass
 class ProxiedKafka(Kafka):
-    """A broker that sends its clients to a proxy, and whoever knows the direct port to itself."""
+    """A broker that advertises a proxy to clients, and itself on the direct port."""
 
     proxy_port: int = 0
     direct_port: int = 0
@@ -60,12 +59,12 @@ class ProxiedKafka(Kafka):
 
 @dataclass
 class Cluster:
-    """Everything that can be harmed."""
+    """The system under test: servers, proxies and the stack."""
 
     rng: random.Random
     folder: Path
     stack: Stack
-    keepers: dict[str, Keeper] = field(default_factory=dict)
+    servers: dict[str, ManagedProcess] = field(default_factory=dict)
     proxies: dict[str, Proxy] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     direct: dict[str, str] = field(default_factory=dict)
@@ -73,7 +72,7 @@ class Cluster:
 
     @classmethod
     def make(cls, rng: random.Random) -> "Cluster":
-        """A cluster on an empty folder under the checkout; nothing runs yet."""
+        """A cluster on an empty folder under the checkout; nothing is started yet."""
         root = CHECKOUT / ".stories-test"
         root.mkdir(exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=root))
@@ -81,7 +80,7 @@ class Cluster:
         return cls(rng, folder, stack)
 
     async def start(self) -> None:
-        """Servers, proxies, services, in that order."""
+        """Start proxies, servers and services, in this order."""
         keys = StackKeys(self.folder / "keys")
         keys.make()
         taken: set[int] = set()
@@ -96,13 +95,13 @@ class Cluster:
         ):
             self.proxies[name] = Proxy(name, upstream, port, self.rng)
             await self.proxies[name].start()
-        await self._keep(mongod, kafka, s3)
+        await self._start_servers(mongod, kafka, s3)
         self.direct = {
             "mongod": f"mongodb://127.0.0.1:{mongod.port}/?directConnection=true",
             "kafka": f"127.0.0.1:{kafka.direct_port}",
             "s3": f"127.0.0.1:{s3.port}",
         }
-        self.stack.settings = PATIENT | {
+        self.stack.settings = TEST_LIMITS | {
             "MONGO_URL": f"mongodb://127.0.0.1:{ports[9]}/?directConnection=true",
             "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{kafka.proxy_port}",
             "S3_ENDPOINT": f"127.0.0.1:{ports[10]}",
@@ -120,11 +119,11 @@ class Cluster:
         }
 
     async def stop(self, *, keep: Path | None) -> None:
-        """Stop everything; the logs are kept where `keep` names a folder for them."""
+        """Stop everything; copy the logs to `keep` if given."""
         for proxy in self.proxies.values():
-            proxy.become("open")
+            proxy.set_mode("open")
         await asyncio.to_thread(self.stack.stop)
-        await asyncio.gather(*(keeper.stop() for keeper in self.keepers.values()))
+        await asyncio.gather(*(process.stop() for process in self.servers.values()))
         for proxy in self.proxies.values():
             await proxy.stop()
         if keep is not None:
@@ -133,19 +132,19 @@ class Cluster:
                     shutil.copytree(logs, keep / "logs", dirs_exist_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    async def _keep(self, *servers: Server) -> None:
+    async def _start_servers(self, *servers: Server) -> None:
         for server in servers:
             log = self.folder / "logs" / f"{server.name}.log"
-            self.keepers[server.name] = Keeper(server, log, os.environ, lambda: None)
-            self.keepers[server.name].begin()
-        await asyncio.gather(*(keeper.settled() for keeper in self.keepers.values()))
+            self.servers[server.name] = ManagedProcess(server, log, os.environ, lambda: None)
+            self.servers[server.name].start()
+        await asyncio.gather(*(process.wait_ready() for process in self.servers.values()))
 
     def processes(self) -> dict[str, ProcessState]:
         """Every process by name, servers and services."""
-        there = {each.name: each for each in Folder(self.stack.folder).processes()}
-        return there | {name: keeper.state for name, keeper in self.keepers.items()}
+        services = {each.name: each for each in DataDir(self.stack.folder).processes()}
+        return services | {name: process.state for name, process in self.servers.items()}
 
     def replicas(self, *services: str) -> list[str]:
         """Names of the replicas of these services, by default of all: `feed`, `feed-2`, …"""
-        wanted: Sequence[str] = services or SERVICES
-        return [name for name in self.processes() if name.partition("-")[0] in wanted]
+        selected: Sequence[str] = services or SERVICES
+        return [name for name in self.processes() if name.partition("-")[0] in selected]

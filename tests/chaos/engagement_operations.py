@@ -1,4 +1,4 @@
-"""What people do with what they see: look, play, react, comment."""
+"""Operations of viewers: read, play, react, comment."""
 
 import random
 import secrets
@@ -17,25 +17,25 @@ AT_ONCE = 3
 
 @dataclass
 class EngagementOperations:
-    """Everything that needs a ticket, or did once."""
+    """Operations that need a ticket."""
 
     client: Client
     model: Model
     monitor: InvariantMonitor
 
     async def view(self, user: str, rng: random.Random) -> None:
-        """Play up to three stories of somebody's reel; now and then the same play is told once more."""
+        """Play up to three stories of a reel; sometimes send the same plays twice."""
         shown = await self._look(user, rng)
         chosen = rng.sample(shown, min(len(shown), rng.randint(1, AT_ONCE)))
         if not chosen:
             return
         views = [{"ticket": item["ticket"], "play_id": secrets.token_hex(8), "watched_ms": 500} for item, _ in chosen]
-        await self._tell(user, views, [story for _, story in chosen])
+        await self._send_views(user, views, [story for _, story in chosen])
         if rng.random() < 0.2:
             again = [{**view, "watched_ms": 900, "completed": True} for view in views]
-            await self._tell(user, again, [story for _, story in chosen])
+            await self._send_views(user, again, [story for _, story in chosen])
 
-    async def _tell(self, user: str, views: list[dict[str, Any]], stories: list[Story]) -> None:
+    async def _send_views(self, user: str, views: list[dict[str, Any]], stories: list[Story]) -> None:
         op = self.client.history.invoke("view", user=user, stories=[story.id for story in stories])
         plays = [
             story.plays.setdefault(user, {}).setdefault(view["play_id"], Play(time.time()))
@@ -44,7 +44,7 @@ class EngagementOperations:
 
         async def attempt() -> Answer:
             answer = await self.client.once(user, "POST", "/v1/views", json={"views": views})
-            if not answer.tells:
+            if not answer.conclusive:
                 for play in plays:
                     play.maybe = True
             return answer
@@ -57,7 +57,7 @@ class EngagementOperations:
                     play.accepted = play.accepted or answer.ended
 
     async def react(self, user: str, rng: random.Random) -> None:
-        """React to something that is shown."""
+        """React to a visible story."""
         if found := await self._one(user, rng):
             item, story = found
             emoji = rng.choice(EMOJI)
@@ -65,7 +65,7 @@ class EngagementOperations:
             await self.set_reaction(op, user, story, emoji, item["ticket"])
 
     async def unreact(self, user: str, rng: random.Random) -> None:
-        """Take a reaction back."""
+        """Withdraw a reaction."""
         now = time.time()
         mine = [
             story
@@ -78,18 +78,18 @@ class EngagementOperations:
             await self.set_reaction(op, user, story, None, None)
 
     async def set_reaction(self, op: int, user: str, story: Story, emoji: str | None, ticket: str | None) -> Answer:
-        """PUT or DELETE until it is done or refused."""
+        """PUT or DELETE until the result is known."""
         change = story.reactions.setdefault(user, Timeline(None)).begin(emoji, time.time())
         path = f"/v1/stories/{story.id}/reaction"
-        asked: dict[str, Any] = {"ticket": ticket, "json": {"emoji": emoji}} if emoji else {}
+        request: dict[str, Any] = {"ticket": ticket, "json": {"emoji": emoji}} if emoji else {}
         method = "PUT" if emoji else "DELETE"
-        answer = await self.client.until_known(op, lambda: self.client.once(user, method, path, **asked), change)
-        if answer.tells and not answer.good and change.over is None:
+        answer = await self.client.until_known(op, lambda: self.client.once(user, method, path, **request), change)
+        if answer.conclusive and not answer.good and change.over is None:
             story.reactions[user].refuse(change)
         return answer
 
     async def comment(self, user: str, rng: random.Random) -> None:
-        """Say something about something that is shown."""
+        """Comment on a visible story."""
         if found := await self._one(user, rng):
             item, story = found
             key = f"key-{secrets.token_hex(8)}"
@@ -97,7 +97,7 @@ class EngagementOperations:
             await self.send_comment(story, key, item["ticket"])
 
     async def send_comment(self, story: Story, key: str, ticket: str) -> Answer:
-        """POST with its key until it is there or refused."""
+        """POST with its idempotency key until the result is known."""
         comment = story.comments[key]
         op = self.client.history.invoke("comment", user=comment.viewer, story=story.id, key=key)
         doubted = False
@@ -107,13 +107,13 @@ class EngagementOperations:
             nonlocal doubted
             body = {"text": comment.text}
             answer = await self.client.once(comment.viewer, "POST", path, ticket=ticket, key=key, json=body)
-            doubted = doubted or not answer.tells
+            doubted = doubted or not answer.conclusive
             return answer
 
         answer = await self.client.until_known(op, attempt)
         if answer.status == 201:
             comment.id, comment.acked = answer.body["id"], answer.ended
-        elif answer.tells and not doubted:
+        elif answer.conclusive and not doubted:
             comment.refused = True
         return answer
 
@@ -122,7 +122,7 @@ class EngagementOperations:
         return rng.choice(shown) if shown else None
 
     async def _look(self, user: str, rng: random.Random) -> list[tuple[Any, Story]]:
-        """What the gateway shows of somebody's reel, with a second left to do something about it."""
+        """A reel as the gateway returns it, with the known story of each item."""
         author = rng.choice([other for other in self.model.users if other != user])
         answer = await self.client.once(user, "GET", f"/v1/users/{quote(author)}/stories", params={"limit": 100})
         if answer.status != 200:

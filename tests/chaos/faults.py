@@ -1,12 +1,12 @@
-"""All kinds of faults by name, and how often each is drawn."""
+"""All kinds of faults by name, and their weights."""
 
 from collections.abc import Mapping
 
 from .nemesis import Fault
-from .network_faults import WireFaults
+from .network_faults import NetworkFaults
 from .process_faults import ProcessFaults
 from .record_faults import RecordFaults
-from .replica_faults import MemberFaults
+from .replica_faults import ReplicaFaults
 
 WEIGHTS: Mapping[str, int] = {
     "kill": 5,
@@ -31,9 +31,9 @@ WEIGHTS: Mapping[str, int] = {
 
 
 def faults(
-    processes: ProcessFaults, wires: WireFaults, records: RecordFaults, members: MemberFaults
+    processes: ProcessFaults, network: NetworkFaults, records: RecordFaults, members: ReplicaFaults
 ) -> dict[str, Fault]:
-    """What each name does."""
+    """The fault of each name."""
     return {
         "kill": processes.kill_service,
         "term": processes.stop_service,
@@ -42,11 +42,11 @@ def faults(
         "relay": processes.freeze_relay,
         "kill-server": processes.kill_server,
         "freeze-server": processes.freeze_server,
-        "slow": wires.slow,
-        "cut": wires.cut,
-        "hole": wires.hole,
-        "torn": wires.torn,
-        "poison": records.poisonous,
+        "slow": network.slow,
+        "cut": network.cut,
+        "hole": network.hole,
+        "torn": network.torn,
+        "poison": records.invalid,
         "large": records.large,
         "again": records.again,
         "headers": records.headers,

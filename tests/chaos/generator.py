@@ -1,4 +1,4 @@
-"""The generator: people who post, look, follow, fall out and take back, a few times a second, each in a seeded way."""
+"""The generator: users who post, view, follow and delete, a few times a second, seeded."""
 
 import asyncio
 import random
@@ -25,19 +25,19 @@ WEIGHTS = {
     "post_rubbish": 1,
 }
 PER_SECOND = 5.0
-"""Operations a second of all people together: it is what they find out that counts, and machines are small."""
+"""Operations per second of all users together; kept low for small machines."""
 
 
 @dataclass
 class Generator:
-    """Everybody at once; each does one thing after the other."""
+    """All users concurrently; each performs one operation after the other."""
 
     operations: Operations
     seed: int
     per_second: float = PER_SECOND
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Until told to stop; what is under way is finished."""
+        """Run until stopped; operations in flight are completed."""
         users = self.operations.model.users
         async with asyncio.TaskGroup() as group:
             for user in users:
@@ -47,5 +47,5 @@ class Generator:
         rng = random.Random(f"{self.seed}/{user}")
         while not await stopped_within(stopping, rng.expovariate(self.per_second / len(users))):
             [name] = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))
-            verb: Callable[[str, random.Random], Awaitable[None]] = getattr(self.operations, name)
-            await verb(user, rng)
+            operation: Callable[[str, random.Random], Awaitable[None]] = getattr(self.operations, name)
+            await operation(user, rng)

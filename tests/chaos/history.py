@@ -1,4 +1,4 @@
-"""The numbered record of a run: what was asked, what was answered, what was broken. JSON lines, one an entry."""
+"""The numbered record of a run: operations, results, faults. JSON lines."""
 
 import itertools
 import json
@@ -19,21 +19,21 @@ class History:
         self.note("run", seed=seed, **settings)
 
     def invoke(self, what: str, **about: Any) -> int:
-        """An operation begins; its number."""
+        """Record the start of an operation; returns its number."""
         number = next(self._numbers)
         self.operations[what] = self.operations.get(what, 0) + 1
         self.note("invoke", op=number, what=what, **about)
         return number
 
     def complete(self, op: int, outcome: str, **about: Any) -> None:
-        """It is over: `ok` it happened, `fail` it did not, `info` nobody can tell yet."""
+        """Record the result of an operation: `ok` it happened, `fail` it did not, `info` unknown."""
         self.note(outcome, op=op, **about)
 
     def note(self, entry: str, /, **about: Any) -> None:
-        """Anything else: faults, violations, phases."""
+        """Record anything else: faults, violations, phases."""
         line = {"at": round(time.time(), 4), "type": entry, **about}
         self._file.write(json.dumps(line, default=str, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
-        """The record is complete."""
+        """Close the file."""
         self._file.close()

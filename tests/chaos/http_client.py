@@ -1,4 +1,4 @@
-"""People who ask, once or until they know: an answer may be no, yes, or nothing that tells."""
+"""A client for all users, with one attempt or retries until the result is known."""
 
 import asyncio
 import json
@@ -16,20 +16,20 @@ from .history import History
 from .model import Change
 
 ATTEMPT_S = 8.0
-"""A client gives up: longer than the gateway waits for a service, shorter than a frozen one is frozen."""
+"""Timeout of an attempt: longer than the gateway waits for a service, shorter than a freeze."""
 AGAIN_S = 0.4
 PATIENCE_S = 45.0
-"""How long somebody goes on asking before they leave it open; what is left open is asked again once all is well."""
+"""How long an operation is retried before it stays open; open operations are resolved after recovery."""
 PROBLEM = "application/problem+json"
 RUNNING = "urn:stories:idempotency-running"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, and the stretch in which it was made. `status` 0: nothing came."""
+    """A response and the interval of its request. `status` 0: no response."""
 
     status: int
-    begun: float
+    started: float
     ended: float
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -39,15 +39,15 @@ class Answer:
         return 200 <= self.status < 300
 
     @property
-    def tells(self) -> bool:
-        """Whether it is certain now what happened: neither no answer, nor a fault, nor "ask again later"."""
+    def conclusive(self) -> bool:
+        """Whether the result of the operation is known: neither no response, nor 5xx, 429 or "still running"."""
         running = isinstance(self.body, dict) and self.body.get("type") == RUNNING
         return 0 < self.status < 500 and self.status != 429 and not running
 
 
 @dataclass
 class Client:
-    """Asks as any person, at any door, and keeps an eye on what no answer may be."""
+    """Sends requests as any user to any endpoint, and reports responses that must not occur."""
 
     history: History
     http: httpx.AsyncClient
@@ -58,35 +58,35 @@ class Client:
     _people: dict[str, Person] = field(default_factory=dict)
 
     def person(self, user: str, **claims: Any) -> Person:
-        """Somebody at the gateway."""
+        """A user at the gateway."""
         if user not in self._people:
             self._people[user] = Person(user, self.token(user, **claims), self.http, self.photo)
         return self._people[user]
 
     async def once(
-        self, user: str, method: str, path: str, door: httpx.AsyncClient | None = None, **asked: Any
+        self, user: str, method: str, path: str, endpoint: httpx.AsyncClient | None = None, **request: Any
     ) -> Answer:
-        """One attempt, at the gateway or at another door."""
+        """One attempt, at the gateway or at another endpoint."""
         person = self.person(user)
-        if door is not None:
-            person = replace(person, http=door)
-        return await self.timed(person.call(method, path, timeout=ATTEMPT_S, **asked), f"{method} {path}")
+        if endpoint is not None:
+            person = replace(person, http=endpoint)
+        return await self.timed(person.call(method, path, timeout=ATTEMPT_S, **request), f"{method} {path}")
 
     async def timed(self, call: Any, what: str) -> Answer:
-        """Whatever comes of a request. 500 is never an answer, and 503 says when to come back."""
-        begun = time.time()
+        """Await a request. A 500 is always a violation, and a 503 needs Retry-After."""
+        started = time.time()
         try:
             async with asyncio.timeout(ATTEMPT_S + 2):
                 response: httpx.Response = await call
         except (httpx.HTTPError, TimeoutError):
-            return Answer(0, begun, time.time())
+            return Answer(0, started, time.time())
         body: Any = None
         if "json" in response.headers.get("content-type", ""):
             try:
                 body = response.json()
             except json.JSONDecodeError:
-                return Answer(0, begun, time.time())
-        answer = Answer(response.status_code, begun, time.time(), body, response.headers)
+                return Answer(0, started, time.time())
+        answer = Answer(response.status_code, started, time.time(), body, response.headers)
         if what and answer.status == 500:
             self.wrong("no answer is 500", asked=what, body=response.text[:500])
         if (
@@ -98,13 +98,13 @@ class Client:
         return answer
 
     async def until_known(self, op: int, attempt: Callable[[], Any], *changes: Change[Any]) -> Answer:
-        """Attempt again until an answer tells, or patience is over: then it stays open, as the changes note."""
+        """Retry until a response is conclusive or the time is over; then the changes stay in doubt."""
         deadline = time.time() + PATIENCE_S
         tries = 0
         while True:
             answer: Answer = await attempt()
             tries += 1
-            if answer.tells:
+            if answer.conclusive:
                 outcome = "ok" if answer.good else "fail"
                 self.history.complete(op, outcome, status=answer.status, tries=tries)
                 for change in changes if answer.good else ():

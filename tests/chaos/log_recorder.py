@@ -1,4 +1,4 @@
-"""The recorder reads every topic from its first record on, as the broker has it: topics here forget within minutes."""
+"""The recorder reads every topic from its first record on, because retention is minutes here."""
 
 import asyncio
 import contextlib
@@ -16,13 +16,13 @@ from .invariant_monitor import seconds
 
 KEPT = 400
 NEW_TOPICS_S = 2.0
-POISON = b"poison-"
-"""How the keys of poison begin, which tells of nothing that happened."""
+INVALID_KEY_PREFIX = b"poison-"
+"""Prefix of the keys of invalid records, which describe nothing that happened."""
 
 
 @dataclass
 class LogRecorder:
-    """What went through the log. `dead_letter`: by topic, key and reason; `lateness`: of endings, in seconds."""
+    """The records of the log. `dead_letter`: reasons by topic and key; `lateness`: of endings, in seconds."""
 
     bootstrap: str
     topics: tuple[str, ...]
@@ -34,7 +34,7 @@ class LogRecorder:
     _ended: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
-        """Read for ever, whatever happens to the broker."""
+        """Read for ever, through outages of the broker."""
         positions: dict[TopicPartition, int] = {}
         while True:
             with contextlib.suppress(KafkaError, OSError, AssertionError):
@@ -52,15 +52,15 @@ class LogRecorder:
             await consumer.start()
             while True:
                 cluster = await consumer._client.fetch_all_metadata()
-                there = [TopicPartition(t, p) for t in self.topics for p in cluster.partitions_for_topic(t) or ()]
-                if set(there) != consumer.assignment():
-                    # Only then: it throws away what is being fetched, which large records on a busy machine need.
-                    consumer.assign(there)
-                    for each in there:
+                partitions = [TopicPartition(t, p) for t in self.topics for p in cluster.partitions_for_topic(t) or ()]
+                if set(partitions) != consumer.assignment():
+                    # Only on a change, because assigning discards fetches in flight, which large records need.
+                    consumer.assign(partitions)
+                    for each in partitions:
                         if each in positions:
                             consumer.seek(each, positions[each])
-                looked = asyncio.get_running_loop().time()
-                while asyncio.get_running_loop().time() < looked + NEW_TOPICS_S:
+                refreshed = asyncio.get_running_loop().time()
+                while asyncio.get_running_loop().time() < refreshed + NEW_TOPICS_S:
                     for partition, records in (await consumer.getmany(timeout_ms=300)).items():
                         for record in records:
                             self._note(record)
@@ -77,36 +77,36 @@ class LogRecorder:
             self.dead_letter.setdefault(record.topic, {})[record.key or b""] = why
             return
         self.recent.append(record)
-        if record.topic == "story-expired" and record.value and not (record.key or b"").startswith(POISON):
+        if record.topic == "story-expired" and record.value and not (record.key or b"").startswith(INVALID_KEY_PREFIX):
             self._note_end(record.value)
 
     def _note_end(self, value: bytes) -> None:
         try:
-            told = json.loads(value)
-            late = seconds(told["expired_at"]) - seconds(told["expires_at"])
-            story_id = told["story_id"]
-        except (ValueError, KeyError, TypeError, RecursionError):  # poison
+            ending = json.loads(value)
+            late = seconds(ending["expired_at"]) - seconds(ending["expires_at"])
+            story_id = ending["story_id"]
+        except (ValueError, KeyError, TypeError, RecursionError):  # invalid record
             return
         if story_id in self._ended:
             return
         self._ended.add(story_id)
         self.lateness.append(late)
         if late < 0:
-            self.early.append(told)
+            self.early.append(ending)
 
     async def everything(self) -> list[tuple[str, bytes, bytes]]:
-        """Topic, key and value of every record that the broker holds now."""
+        """Topic, key and value of every record that the broker has now."""
         consumer = Consumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
         found: list[tuple[str, bytes, bytes]] = []
         try:
             await consumer.start()
             cluster = await consumer._client.fetch_all_metadata()
-            there = [TopicPartition(t, p) for t in self.topics for p in cluster.partitions_for_topic(t) or ()]
-            consumer.assign(there)
-            first, ends = await consumer.beginning_offsets(there), await consumer.end_offsets(there)
-            for each in there:
+            partitions = [TopicPartition(t, p) for t in self.topics for p in cluster.partitions_for_topic(t) or ()]
+            consumer.assign(partitions)
+            first, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+            for each in partitions:
                 consumer.seek(each, first[each])
-            going = {each for each in there if first[each] < ends[each]}
+            going = {each for each in partitions if first[each] < ends[each]}
             while going:
                 for records in (await consumer.getmany(timeout_ms=300)).values():
                     found += [(record.topic, record.key or b"", record.value or b"") for record in records]
@@ -116,5 +116,5 @@ class LogRecorder:
         return found
 
     def some(self, rng: random.Random) -> Any:
-        """A record of late, or None."""
+        """A recent record, or None."""
         return rng.choice(list(self.recent)) if self.recent else None

@@ -1,4 +1,4 @@
-"""The nemesis: one fault after the other, at random moments, each healed and each recovery timed."""
+"""The nemesis: injects faults at random times, heals each one and measures each recovery."""
 
 import asyncio
 import random
@@ -18,25 +18,25 @@ FIRST_AFTER_S, REST_S = 4.0, (1.5, 6.0)
 TWO_AT_ONCE = 0.25
 POLL_S = 0.2
 FIRST = frozenset({"poison", "large", "again", "headers", "partitions", "roll", "join", "clock"})
-"""These begin before what strikes with them: they wait for servers that the other one may hold."""
+"""Kinds that start before the ones they are combined with: they need servers that the other fault may stop."""
 SLOW_S, SHOWN = 20.0, 3
 Fault = Callable[[random.Random], AbstractAsyncContextManager[str]]
-"""Breaks something, says what, and mends it again when it is left."""
+"""A context manager that injects a fault, yields its description, and heals it on exit."""
 
 
 @dataclass(frozen=True)
-class Blow:
-    """One planned fault: after what pause, of which kind, with which randomness, and whether a second one joins."""
+class PlannedFault:
+    """One planned fault: pause before it, kinds (one or two), and seed."""
 
     after_s: float
     kinds: tuple[str, ...]
     seed: str
 
 
-def plan(seed: int, kinds: Mapping[str, int]) -> AsyncIterator[Blow]:
-    """What the seed has in store of these kinds, each drawn as often as it weighs."""
+def plan(seed: int, kinds: Mapping[str, int]) -> AsyncIterator[PlannedFault]:
+    """The faults that follow from the seed, each kind drawn by its weight."""
 
-    async def blows() -> AsyncIterator[Blow]:
+    async def planned() -> AsyncIterator[PlannedFault]:
         rng = random.Random(f"{seed}/nemesis")
         names, weights = list(kinds), list(kinds.values())
         number = 0
@@ -45,14 +45,14 @@ def plan(seed: int, kinds: Mapping[str, int]) -> AsyncIterator[Blow]:
             chosen = rng.choices(names, weights, k=2)
             both = rng.random() < TWO_AT_ONCE and chosen[0] != chosen[1]
             pause = FIRST_AFTER_S if number == 1 else rng.uniform(*REST_S)
-            yield Blow(pause, tuple(chosen if both else chosen[:1]), f"{seed}/blow/{number}")
+            yield PlannedFault(pause, tuple(chosen if both else chosen[:1]), f"{seed}/blow/{number}")
 
-    return blows()
+    return planned()
 
 
 @dataclass
 class Nemesis:
-    """Strikes until told to stop, and leaves everything whole."""
+    """Injects faults until stopped, and heals everything."""
 
     cluster: Cluster
     fault_timeline: FaultTimeline
@@ -60,26 +60,26 @@ class Nemesis:
     faults: Mapping[str, Fault]
     weights: Mapping[str, int]
     without: frozenset[str]
-    """Kinds that are drawn but do not strike, so that all the others strike as they did with them."""
+    """Kinds that are drawn but not injected, so that all others are drawn as before."""
     seed: int
     injected: dict[str, int] = field(default_factory=dict)
     recoveries: dict[str, list[float]] = field(default_factory=dict)
     slow: list[tuple[str, float, list[str]]] = field(default_factory=list)
-    """Recoveries that took long: after which kinds, how long, and what was last waited for."""
+    """Slow recoveries: the kinds, the duration, and what was missing last."""
     awaited: set[str] = field(default_factory=set)
-    """What was missing while the last recovery was waited for."""
+    """What was missing during the last recovery."""
     last: list[str] = field(default_factory=list)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Strike."""
-        async for blow in plan(self.seed, self.weights):
-            if await stopped_within(stopping, blow.after_s):
+        """Inject faults until stopped."""
+        async for fault in plan(self.seed, self.weights):
+            if await stopped_within(stopping, fault.after_s):
                 return
-            kinds = [kind for kind in blow.kinds if kind not in self.without]
+            kinds = [kind for kind in fault.kinds if kind not in self.without]
             if kinds:
-                await self._strike(kinds, random.Random(blow.seed))
+                await self._inject(kinds, random.Random(fault.seed))
 
-    async def _strike(self, kinds: list[str], rng: random.Random) -> None:
+    async def _inject(self, kinds: list[str], rng: random.Random) -> None:
         with self.fault_timeline.broken("+".join(kinds)):
             async with AsyncExitStack() as faults:
                 for kind in sorted(kinds, key=lambda kind: kind not in FIRST):
@@ -96,7 +96,7 @@ class Nemesis:
             self.history.note("healed", kinds=kinds, recovered_s=round(took, 2), problem=problem, awaited=awaited)
 
     async def recovered(self, within_s: float = BACK_S) -> str | None:
-        """Wait until everything runs and is ready; what is still missing where that takes too long."""
+        """Wait until everything runs and is ready; what is missing if that takes too long."""
         deadline, self.awaited = time.time() + within_s, set()
         async with httpx.AsyncClient(timeout=2, trust_env=False) as http:
             while True:

@@ -1,4 +1,4 @@
-"""What people do, each as a numbered operation that the model keeps."""
+"""Operations of users, each numbered in the history and recorded in the model."""
 
 import asyncio
 import random
@@ -20,13 +20,13 @@ from .model import Kind, Rule, Story, Timeline
 AUDIENCES = ("everyone", "everyone", "followers", "friends", "close_friends")
 LASTING_S = 15.0
 MOST_LIVE = 9
-"""Live stories an author may have here; the quota is a hundred."""
+"""Maximum of live stories per author here; the quota is 100."""
 FORGET_FOLLOWS: tuple[Kind, ...] = ("following", "close-friends")
 
 
 @dataclass
 class Operations(EngagementOperations):
-    """Posting, taking back, and who is who to whom. EngagementOperations is beside it."""
+    """Posting, deleting, audiences and relationships."""
 
     pool: Sequence[Sample]
     rubbish: Sample
@@ -35,18 +35,18 @@ class Operations(EngagementOperations):
     _pairs: dict[frozenset[str], asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     async def post(self, user: str, rng: random.Random) -> None:
-        """A story, from the wish to its being live."""
+        """Create a story and publish it."""
         now = time.time()
         if sum(story.lives(now) is not False for story in self.model.of(user)) >= MOST_LIVE:
             return
-        story = self._wish(user, rng, rng.choice(self.pool))
+        story = self._new_story(user, rng, rng.choice(self.pool))
         await self.bring_live(story)
 
     async def post_rubbish(self, user: str, rng: random.Random) -> None:
-        """Something that is no media: accepted for a look, then refused."""
-        await self.bring_live(self._wish(user, rng, self.rubbish))
+        """Post a file that is not media: accepted first, then rejected."""
+        await self.bring_live(self._new_story(user, rng, self.rubbish))
 
-    def _wish(self, user: str, rng: random.Random, sample: Sample) -> Story:
+    def _new_story(self, user: str, rng: random.Random, sample: Sample) -> Story:
         audience = rng.choice(AUDIENCES)
         others = [other for other in self.model.users if other != user]
         hidden = rng.sample(others, 1) if rng.random() < 0.15 else []
@@ -66,7 +66,7 @@ class Operations(EngagementOperations):
         return story
 
     async def bring_live(self, story: Story) -> None:
-        """Create, upload, publish, as far as that is still to be done; every step may be repeated."""
+        """Create, upload and publish, as far as still needed; every step may be repeated."""
         op = self.client.history.invoke("post", user=story.author, key=story.key, word=story.word)
         if not await self._draft(op, story):
             return
@@ -76,11 +76,11 @@ class Operations(EngagementOperations):
         async def attempt() -> Answer:
             answer = await self.client.once(story.author, "POST", publish, params={"wait": 3})
             story.publish_answered = story.publish_answered or answer.good
-            # Still at work is no answer yet; nothing uploaded means that an upload was not heard of.
+            # 202 is not final. 409: nothing is uploaded, because the response of an upload was lost.
             if answer.status == 202:
-                return Answer(503, answer.begun, answer.ended)
+                return Answer(503, answer.started, answer.ended)
             if answer.status == 409 and await self._upload(story):
-                return Answer(503, answer.begun, answer.ended)
+                return Answer(503, answer.started, answer.ended)
             return answer
 
         answer = await self.client.until_known(op, attempt)
@@ -95,7 +95,7 @@ class Operations(EngagementOperations):
             await self._over_already(story)
 
     async def _over_already(self, story: Story) -> None:
-        """It went live, was over, and only then could be asked about."""
+        """Handle a story that went live and ended before its publish was answered."""
         receipt = await self.client.once(story.author, "GET", f"/v1/stories/{story.id}/receipt")
         story.state = "gone"
         if receipt.status == 200:
@@ -103,13 +103,13 @@ class Operations(EngagementOperations):
 
     async def _draft(self, op: int, story: Story) -> bool:
         async def create() -> Answer:
-            return await self.client.once(story.author, "POST", "/v1/stories", key=story.key, json=story.asked)
+            return await self.client.once(story.author, "POST", "/v1/stories", key=story.key, json=story.request)
 
         if story.id is None:
             answer = await self.client.until_known(op, create)
             if answer.status != 201:
-                if answer.tells:
-                    self.client.wrong("a good story is taken", status=answer.status, body=answer.body)
+                if answer.conclusive:
+                    self.client.wrong("a valid story is accepted", status=answer.status, body=answer.body)
                 return False
             self.model.name(story, answer.body["id"])
             self.client.history.note("named", op=op, story=story.id)
@@ -120,34 +120,34 @@ class Operations(EngagementOperations):
         return True
 
     async def _upload(self, story: Story) -> bool:
-        """Ask for a fresh form and use it; False where that does not work out."""
+        """Request a new upload form and use it; False if that fails."""
         for _ in range(20):
             form = await self.client.once(story.author, "POST", f"/v1/stories/{story.id}/upload")
             if form.status == 200:
                 sent = await self.client.timed(self.client.person(story.author).upload(form.body, story.sample), "")
                 if sent.good:
                     return True
-            elif form.tells:
+            elif form.conclusive:
                 return False
             await asyncio.sleep(0.5)
         return False
 
     async def delete(self, user: str, rng: random.Random) -> None:
-        """Take a story back."""
+        """Delete a story."""
         if story := self._some(user, rng):
-            await self.take_back(story)
+            await self.delete_story(story)
 
-    async def take_back(self, story: Story) -> None:
+    async def delete_story(self, story: Story) -> None:
         """DELETE until it is done."""
         op = self.client.history.invoke("delete", user=story.author, story=story.id)
         change = story.deleted.begin(True, time.time())
         path = f"/v1/stories/{story.id}"
         answer = await self.client.until_known(op, lambda: self.client.once(story.author, "DELETE", path), change)
-        if answer.tells and answer.status != 204:
-            self.client.wrong("an author deletes what is theirs", story=story.id, status=answer.status)
+        if answer.conclusive and answer.status != 204:
+            self.client.wrong("an author can delete a story", story=story.id, status=answer.status)
 
     async def change_audience(self, user: str, rng: random.Random) -> None:
-        """Widen or narrow who may see a story, or hide it from somebody."""
+        """Widen or narrow the audience of a story, or hide it from a user."""
         if story := self._some(user, rng):
             audience, hidden = story.rule.intended
             others = [other for other in self.model.users if other != user]
@@ -155,9 +155,9 @@ class Operations(EngagementOperations):
                 hidden = frozenset(rng.sample(others, 1)) if not hidden else frozenset()
             else:
                 audience = rng.choice([each for each in dict.fromkeys(AUDIENCES) if each != audience])
-            await self.say_audience(story, (audience, hidden))
+            await self.set_audience(story, (audience, hidden))
 
-    async def say_audience(self, story: Story, rule: Rule) -> None:
+    async def set_audience(self, story: Story, rule: Rule) -> None:
         """PATCH until it is done."""
         audience, hidden = rule
         op = self.client.history.invoke(
@@ -169,51 +169,51 @@ class Operations(EngagementOperations):
         answer = await self.client.until_known(
             op, lambda: self.client.once(story.author, "PATCH", path, json=asked), change
         )
-        if answer.tells and not answer.good and change.over is None:
+        if answer.conclusive and not answer.good and change.over is None:
             story.rule.refuse(change)
 
     def provoke(self, rng: random.Random) -> None:
-        """Take several things from people at once, in the background: stories, their audience, each other."""
+        """Revoke access several times in the background: deletions, narrower audiences, a block."""
         now = time.time()
         lasting = [each for each in self.model.stories if each.lives(now) and (each.expires_at or 0) > now + LASTING_S]
         chosen = rng.sample(lasting, min(len(lasting), 5))
-        taking = [self.take_back(story) for story in chosen[:1]]
-        taking += [self.say_audience(story, ("close_friends", frozenset())) for story in chosen[1:4]]
+        taking = [self.delete_story(story) for story in chosen[:1]]
+        taking += [self.set_audience(story, ("close_friends", frozenset())) for story in chosen[1:4]]
         taking += [self.block(story.author, rng) for story in chosen[4:]]
         going = {task for task in self.background if not task.done()}
         self.background = going | {asyncio.create_task(each) for each in taking}
 
     async def follow(self, user: str, rng: random.Random) -> None:
-        """Follow somebody."""
+        """Follow a user."""
         await self.decide("following", user, self._other(user, rng), on=True)
 
     async def unfollow(self, user: str, rng: random.Random) -> None:
-        """Follow them no more."""
+        """Unfollow a user."""
         await self.decide("following", user, self._other(user, rng), on=False)
 
     async def befriend(self, user: str, rng: random.Random) -> None:
-        """Make somebody a close friend."""
+        """Add a close friend."""
         await self.decide("close-friends", user, self._other(user, rng), on=True)
 
     async def unfriend(self, user: str, rng: random.Random) -> None:
-        """And no more."""
+        """Remove a close friend."""
         await self.decide("close-friends", user, self._other(user, rng), on=False)
 
     async def block(self, user: str, rng: random.Random) -> None:
-        """Fall out."""
+        """Block a user."""
         await self.decide("blocked", user, self._other(user, rng), on=True)
 
     async def unblock(self, user: str, rng: random.Random) -> None:
-        """Make up, with whoever is blocked."""
+        """Unblock a blocked user."""
         blocked = [target for target in self.model.users if self.model.edge("blocked", user, target).intended]
         if blocked:
             await self.decide("blocked", user, rng.choice(blocked), on=False)
 
     async def decide(self, kind: Kind, user: str, target: str, *, on: bool) -> None:
-        """PUT or DELETE one edge until it is done. Two people and what is between them are one thing at a time."""
+        """PUT or DELETE one edge until it is done. Operations between two users are serialized."""
         async with self._pairs[frozenset({user, target})]:
             now = time.time()
-            # While nobody can tell whether a block stands, nobody can tell whether a follow is kept.
+            # While it is unknown whether a block exists, it is unknown whether a follow is kept.
             apart = self.model.apart(user, target, now, now)
             if kind != "blocked" and apart != {False}:
                 return
@@ -229,7 +229,7 @@ class Operations(EngagementOperations):
             await self.client.until_known(op, lambda: self.client.once(user, "PUT" if on else "DELETE", path), *changes)
 
     def _some(self, user: str, rng: random.Random) -> Story | None:
-        """One of somebody's live stories, with some time left."""
+        """A live story of the user with some time left."""
         now = time.time()
         mine = [each for each in self.model.of(user) if each.lives(now) and (each.expires_at or 0) > now + 3]
         return rng.choice(mine) if mine else None

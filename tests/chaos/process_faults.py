@@ -1,4 +1,4 @@
-"""Faults of processes: killed, asked to stop, restarted one after the other, frozen and thawed."""
+"""Process faults: SIGKILL, SIGTERM, rolling restarts, SIGSTOP and SIGCONT."""
 
 import asyncio
 import contextlib
@@ -16,37 +16,37 @@ from tests.journeys.stack import SERVERS
 
 from .cluster import BACK_S, Cluster
 
-FROZEN_S = (7.0, 10.0)
-"""Longer than the session timeout of six seconds: the group goes on without its member."""
-BRIEFLY_S = (4.2, 5.2)
-"""Shorter, and long enough that what was taken from people when it began must not be shown any more."""
+LONG_FREEZE_S = (7.0, 10.0)
+"""Longer than the consumer session timeout of 6 s: the group continues without its member."""
+SHORT_FREEZE_S = (4.2, 5.2)
+"""Shorter than the session timeout, but long enough that revocations at its start must apply at its end."""
 NOTICED_S = 12.0
-"""A service may take ten seconds to stop; one that another fault has frozen stops when it goes on."""
-AHEAD_S = 0.5
-"""Questions wait at the door before the process goes on, so that they are the first that it reads."""
+"""A service may take 10 s to stop; one that another fault has frozen stops when it is resumed."""
+QUEUED_S = 0.5
+"""Requests are queued so long before the process resumes, so that it reads them first."""
 SILENT = 0.5
-"""So often a replica thaws while the log says nothing to anybody."""
+"""The probability that a replica is resumed while Kafka is unreachable."""
 READERS = ("feed", "engagement")
-"""Who answers from what the log has told."""
+"""Services that answer from what they consumed."""
 POLL_S = 0.1
 
 
 @dataclass
 class ProcessFaults:
-    """What can be done to a process from outside.
+    """Signals to processes.
 
-    A replica that was frozen knows nothing of what happened since: `collect` gathers tickets before, `provoke` takes
-    things back meanwhile, and `stare` looks closely at what the replica of this name says as soon as it goes on.
+    A frozen replica misses everything that happens meanwhile. `collect` gathers tickets before the freeze, `provoke`
+    revokes access during it, and `probe_revoked` reads from the replica at a high rate when it resumes.
     """
 
     cluster: Cluster
     collect: Callable[[], Awaitable[None]]
     provoke: Callable[[random.Random], None]
-    stare: Callable[[str], Awaitable[None]]
+    probe_revoked: Callable[[str], Awaitable[None]]
 
     @asynccontextmanager
     async def kill_service(self, rng: random.Random) -> AsyncIterator[str]:
-        """SIGKILL for one replica, or for both of a service at once."""
+        """Send SIGKILL to one replica, or to both of a service at once."""
         service = rng.choice(SERVICES)
         replicas = self.cluster.replicas(service)
         names = replicas if rng.random() < 0.3 else [rng.choice(replicas)]
@@ -55,14 +55,14 @@ class ProcessFaults:
 
     @asynccontextmanager
     async def stop_service(self, rng: random.Random) -> AsyncIterator[str]:
-        """SIGTERM for one replica: it drains, ends, and is started again."""
+        """Send SIGTERM to one replica: it drains, ends, and is restarted."""
         name = rng.choice(self.cluster.replicas())
         await self._ended(signal.SIGTERM, name)
         yield f"SIGTERM {name}"
 
     @asynccontextmanager
     async def roll(self, rng: random.Random) -> AsyncIterator[str]:
-        """A rolling restart of one service: the next replica stops once the one before is back."""
+        """A rolling restart of one service: the next replica stops once the previous one is ready."""
         service = rng.choice(SERVICES)
         for name in self.cluster.replicas(service):
             await self._ended(signal.SIGTERM, name)
@@ -71,32 +71,32 @@ class ProcessFaults:
 
     @asynccontextmanager
     async def freeze_service(self, rng: random.Random) -> AsyncIterator[str]:
-        """SIGSTOP for longer than a session, then SIGCONT; what it says then is looked at closely.
+        """Freeze a replica for longer than its session, then resume and probe it.
 
-        A replica that may read the log at once knows within milliseconds what it missed. Often it may not, and goes on
-        before its group has given its partitions to others: then it has to know that it knows nothing.
+        A replica that can read the log at once catches up within milliseconds. Often it cannot, and resumes before its
+        group has reassigned its partitions: then it has to detect that it is stale.
         """
         silent = rng.random() < SILENT
         name = rng.choice(self.cluster.replicas(*READERS) if silent else self.cluster.replicas())
-        async with self._frozen(rng, name, BRIEFLY_S if silent else FROZEN_S, silent=silent) as what:
-            yield f"SIGSTOP {what}" + (", thawed before a silent log" if silent else "")
+        async with self._frozen(rng, name, SHORT_FREEZE_S if silent else LONG_FREEZE_S, silent=silent) as what:
+            yield f"SIGSTOP {what}" + (", resumed while Kafka is unreachable" if silent else "")
 
     @asynccontextmanager
     async def freeze_relay(self, rng: random.Random) -> AsyncIterator[str]:
-        """Ingest stops at any moment, so also between reading what there is to say and saying it."""
-        async with self._frozen(rng, rng.choice(self.cluster.replicas("ingest")), FROZEN_S) as name:
+        """Freeze ingest at any moment, also between reading its outbox and publishing."""
+        async with self._frozen(rng, rng.choice(self.cluster.replicas("ingest")), LONG_FREEZE_S) as name:
             yield f"SIGSTOP {name} (relay)"
 
     @asynccontextmanager
     async def kill_server(self, rng: random.Random) -> AsyncIterator[str]:
-        """SIGKILL for mongod, the broker or the object store."""
+        """Send SIGKILL to mongod, the broker or the object store."""
         name = rng.choice(SERVERS)
         await self._ended(signal.SIGKILL, name)
         yield f"SIGKILL {name}"
 
     @asynccontextmanager
     async def freeze_server(self, rng: random.Random) -> AsyncIterator[str]:
-        """SIGSTOP for a server, as a machine that swaps does it to it."""
+        """Freeze a server, as a swapping machine does."""
         async with self._frozen(rng, rng.choice(SERVERS), (1.0, 6.0)) as name:
             yield f"SIGSTOP {name}"
 
@@ -107,26 +107,26 @@ class ProcessFaults:
         await self.collect()
         pid = self.cluster.processes()[name].pid
         if pid is None:
-            yield f"{name}, which was away"
+            yield f"{name}, which was not running"
             return
         os.kill(pid, signal.SIGSTOP)
         self.provoke(rng)
         try:
             yield name
-            await asyncio.sleep(rng.uniform(*how_long) - AHEAD_S)
-            staring = asyncio.create_task(self.stare(name))
+            await asyncio.sleep(rng.uniform(*how_long) - QUEUED_S)
+            probing = asyncio.create_task(self.probe_revoked(name))
             if silent:
-                self.cluster.proxies["kafka"].become("hole")
-            await asyncio.sleep(AHEAD_S)
-            go_on(pid)
-            await staring
+                self.cluster.proxies["kafka"].set_mode("hole")
+            await asyncio.sleep(QUEUED_S)
+            resume(pid)
+            await probing
         finally:
-            go_on(pid)
+            resume(pid)
             if silent:
-                self.cluster.proxies["kafka"].become("open")
+                self.cluster.proxies["kafka"].set_mode("open")
 
     async def _ended(self, number: signal.Signals, *names: str) -> None:
-        """Send a signal, and wait until whoever keeps these processes has noticed that they are gone."""
+        """Send a signal, and wait until the supervisor has noticed the end of these processes."""
         before = self.cluster.processes()
         for name in names:
             pid = before[name].pid
@@ -134,23 +134,23 @@ class ProcessFaults:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
 
-        def gone(name: str) -> bool:
+        def has_ended(name: str) -> bool:
             now = self.cluster.processes()[name]
             return now.pid != before[name].pid or now.state != "running"
 
-        await self._until(lambda: all(gone(name) for name in names), NOTICED_S)
+        await self._until(lambda: all(has_ended(name) for name in names), NOTICED_S)
 
     async def _running(self, name: str) -> None:
         await self._until(lambda: self.cluster.processes()[name].state == "running", BACK_S)
 
     @staticmethod
-    async def _until(so: Callable[[], bool], within_s: float) -> None:
+    async def _until(condition: Callable[[], bool], within_s: float) -> None:
         deadline = time.time() + within_s
-        while not so() and time.time() < deadline:  # noqa: ASYNC110  (the keeper tells nobody)
+        while not condition() and time.time() < deadline:  # noqa: ASYNC110  (polls)
             await asyncio.sleep(POLL_S)
 
 
-def go_on(pid: int) -> None:
-    """Thaw a process, if it is still there; one that is not frozen does not mind."""
+def resume(pid: int) -> None:
+    """Send SIGCONT to a process if it exists."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)

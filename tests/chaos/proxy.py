@@ -1,4 +1,4 @@
-"""A TCP proxy before a server: as good as a wire, until it is told to be a bad one."""
+"""A TCP proxy in front of a server that can inject network faults."""
 
 import asyncio
 import contextlib
@@ -11,19 +11,20 @@ from typing import Literal
 CHUNK = 65_536
 NO_LINGER = struct.pack("ii", 1, 0)
 Mode = Literal["open", "slow", "cut", "hole", "deaf", "torn"]
-"""How bad a wire can be.
+"""The fault that the proxy injects.
 
-* `slow`: every piece takes `delay_s` longer
-* `cut`: what is open is reset, what is new too
-* `hole`: nothing comes through, in either direction, and nobody is told; it arrives once the wire is good again
-* `deaf`: the same for answers alone: what is asked is done
-* `torn`: now and then a piece gets half-way, and the connection is reset
+* `open`: none
+* `slow`: delays every chunk by `delay_s`
+* `cut`: resets open and new connections
+* `hole`: withholds data in both directions without an error; it is delivered later
+* `deaf`: withholds only responses, so requests are executed
+* `torn`: sometimes truncates a chunk and resets the connection
 """
 
 
 @dataclass
 class Proxy:
-    """One port in front of another, on this machine."""
+    """One local port in front of another."""
 
     name: str
     upstream: int
@@ -32,28 +33,28 @@ class Proxy:
     mode: Mode = "open"
     delay_s: float = 0.0
     connections: int = 0
-    _good: asyncio.Event = field(default_factory=asyncio.Event)
+    _open: asyncio.Event = field(default_factory=asyncio.Event)
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen."""
-        self._good.set()
+        """Start listening."""
+        self._open.set()
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
 
     async def stop(self) -> None:
-        """Reset everything and listen no more."""
+        """Reset all connections and stop listening."""
         if self._server is not None:
             self._server.close()
         self._reset()
 
-    def become(self, mode: Mode, delay_s: float = 0.0) -> None:
-        """From now on be such a wire."""
+    def set_mode(self, mode: Mode, delay_s: float = 0.0) -> None:
+        """Inject this fault from now on."""
         self.mode, self.delay_s = mode, delay_s
         if mode in {"hole", "deaf"}:
-            self._good.clear()
+            self._open.clear()
         else:
-            self._good.set()
+            self._open.set()
         if mode == "cut":
             self._reset()
 
@@ -88,7 +89,7 @@ class Proxy:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
         while piece := await reader.read(CHUNK):
             if self.mode == "hole" or (self.mode == "deaf" and answers):
-                await self._good.wait()
+                await self._open.wait()
             if self.mode == "slow":
                 await asyncio.sleep(self.delay_s * self.rng.uniform(0.5, 1.5))
             if self.mode == "torn" and self.rng.random() < 0.05:
@@ -103,7 +104,7 @@ class Proxy:
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """End a connection as the kernel of a killed process does: the other side reads an error, not an end."""
+    """Reset a connection as the kernel does for a killed process: the peer gets an error, not an end of file."""
     with contextlib.suppress(OSError):
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
     writer.transport.abort()

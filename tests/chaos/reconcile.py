@@ -1,4 +1,4 @@
-"""After the violence: what was left open is asked again until it is known, and the log is read to its end."""
+"""After the faults: resolves operations whose result is unknown, and waits until the log is consumed."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from pymongo import AsyncMongoClient
 
 from tests.journeys.offsets import groups_of, unread
 
-from .model import LINGERS_S, Story
+from .model import LATE_EFFECT_S, Story
 from .operations import Operations
 from .timing import POLL_S, sleep_until
 
@@ -19,13 +19,13 @@ DRAINED_S = 120.0
 
 @dataclass
 class Reconciliation:
-    """Makes the model exact where people were left without an answer."""
+    """Makes the model exact where results are unknown."""
 
     operations: Operations
 
     async def run(self, last_attempt: float) -> None:
-        """Once nothing can take effect any more that was given up, say what was meant last once more."""
-        await sleep_until(last_attempt + LINGERS_S)
+        """Once no abandoned attempt can take effect any more, repeat the last operation of each value in doubt."""
+        await sleep_until(last_attempt + LATE_EFFECT_S)
         model = self.operations.model
         for story in model.stories:
             if story.state in {"wanted", "drafted", "publishing"}:
@@ -38,11 +38,11 @@ class Reconciliation:
     async def _settle(self, story: Story) -> None:
         now = time.time()
         if not story.deleted.settled(now):
-            await self.operations.take_back(story)
+            await self.operations.delete_story(story)
         if story.lives(time.time()) is False:
             return
         if not story.rule.settled(now):
-            await self.operations.say_audience(story, story.rule.intended)
+            await self.operations.set_audience(story, story.rule.intended)
         for user, reaction in story.reactions.items():
             if not reaction.settled(now):
                 op = self.operations.client.history.invoke("unreact", user=user, story=story.id)
@@ -56,12 +56,12 @@ class Reconciliation:
 
 
 async def lags(bootstrap: str) -> Mapping[str, int]:
-    """Records that groups have not handled."""
+    """The number of unprocessed records by group."""
     return await unread(bootstrap, await groups_of(bootstrap))
 
 
 async def pending(mongo_url: str) -> dict[str, int]:
-    """Documents whose mark has not been said, by collection."""
+    """The number of documents with an unpublished event, by collection."""
     found: dict[str, int] = {}
     async with AsyncMongoClient[dict[str, Any]](mongo_url, serverSelectionTimeoutMS=5000) as client:
         for name in await client.list_database_names():
@@ -73,7 +73,7 @@ async def pending(mongo_url: str) -> dict[str, int]:
 
 
 async def drained(bootstrap: str, mongo_url: str) -> dict[str, Any]:
-    """Wait until every group has read everything and every outbox is empty; what is left where that takes too long."""
+    """Wait until every group has consumed everything and every outbox is empty; returns what is left on timeout."""
     deadline = time.time() + DRAINED_S
     while True:
         left: dict[str, Any] = {**await lags(bootstrap), **await pending(mongo_url)}

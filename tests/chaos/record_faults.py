@@ -1,7 +1,7 @@
-"""Faults in the log: poison, records told again, headers that are none, records as large as may be, new partitions.
+"""Faults in the log: invalid records, redeliveries, invalid headers, maximum sizes, new partitions.
 
-What is written here is remembered: `poison` must be dead-lettered, and nothing else; `resaid` tells when content of a
-story that may be over was put into the log anew, from where on its time there counts.
+`invalid_keys` are the keys of records that must be dead-lettered, and no others. `republished` is the time at which
+content of a story was appended again, from which its retention counts.
 """
 
 import asyncio
@@ -17,17 +17,17 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.errors import KafkaError
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_shared.events import EVENTS
 from stories_shared.kafka.topics import Topics
 
-from .log_recorder import POISON, LogRecorder
+from .log_recorder import INVALID_KEY_PREFIX, LogRecorder
 
 GOLDEN = CHECKOUT / "shared" / "tests" / "golden"
 MOST_BYTES = 1024 * 1024 - 600
-"""Of a value, so that the record with its frame is as large as a topic takes."""
+"""Of a value, so that the record with its overhead is as large as a topic accepts."""
 MOST_PARTITIONS = 6
-ALL_S, INSISTING_S = 15.0, 90.0
+ALL_S, RETRY_S = 15.0, 90.0
 T = TypeVar("T")
 BAD_HEADERS: list[tuple[str, Any]] = [
     ("note", b"\xff\xfe\x00"),
@@ -41,72 +41,72 @@ Header = tuple[str, Any]
 
 @dataclass
 class RecordFaults:
-    """Writes to the broker itself, past every proxy."""
+    """Writes to the broker directly, without a proxy."""
 
     bootstrap: str
     recorder: LogRecorder
     topics: Topics = field(default_factory=lambda: Topics.of([timedelta(hours=24)]))
-    poison: dict[str, set[bytes]] = field(default_factory=dict)
-    resaid: dict[str, float] = field(default_factory=dict)
+    invalid_keys: dict[str, set[bytes]] = field(default_factory=dict)
+    republished: dict[str, float] = field(default_factory=dict)
 
     @asynccontextmanager
-    async def poisonous(self, rng: random.Random) -> AsyncIterator[str]:
-        """One record that cannot be read on every topic, and a few more on some."""
+    async def invalid(self, rng: random.Random) -> AsyncIterator[str]:
+        """One undecodable record on every topic, and a few more on some."""
         topics = [*EVENTS, *rng.choices(sorted(EVENTS), k=5)]
-        records = [self._poison(topic, rng.choice(list(bad_values(topic, rng))), rng) for topic in topics]
+        records = [self._invalid(topic, rng.choice(list(bad_values(topic, rng))), rng) for topic in topics]
         await self._send(records)
-        yield f"{len(records)} poisonous records"
+        yield f"{len(records)} invalid records"
 
     @asynccontextmanager
     async def large(self, rng: random.Random) -> AsyncIterator[str]:
-        """Records as large as may be: one that cannot be read, and one that can, with a field nobody knows."""
+        """Records of the maximum size: one undecodable, and one valid with an unknown field."""
         topic = rng.choice(sorted(EVENTS))
         edge = {"user_id": f"ghost{rng.getrandbits(32)}", "target_id": "another-ghost", "at": "2026-01-01T00:00:00Z"}
         good = json.dumps({**edge, "unknown": ""}).encode()
         good = good[:-2] + b"x" * (MOST_BYTES - len(good)) + good[-2:]
         await self._send(
-            [self._poison(topic, b"x" * MOST_BYTES, rng), ("user-muted", edge["user_id"].encode(), good, [])]
+            [self._invalid(topic, b"x" * MOST_BYTES, rng), ("user-muted", edge["user_id"].encode(), good, [])]
         )
         yield f"large records on {topic} and user-muted"
 
     @asynccontextmanager
     async def again(self, rng: random.Random) -> AsyncIterator[str]:
-        """What was said in the last minutes is said again, as it was: duplicates, old revisions, things long over."""
+        """Redeliver recent records unchanged: duplicates, old revisions, ended stories."""
         records = [record for record in (self.recorder.some(rng) for _ in range(40)) if record is not None]
         await self._send([self._copy(record, list(record.headers or ())) for record in records])
         yield f"{len(records)} records again"
 
     @asynccontextmanager
     async def headers(self, rng: random.Random) -> AsyncIterator[str]:
-        """Good records once more, with headers that are no text, nothing at all, or ask for an answer."""
+        """Redeliver records with headers that are not text, have no value, or request a reply."""
         records = [record for record in (self.recorder.some(rng) for _ in range(15)) if record is not None]
         await self._send([self._copy(record, [*BAD_HEADERS, *(record.headers or ())]) for record in records])
         yield f"{len(records)} records with bad headers"
 
     @asynccontextmanager
     async def partitions(self, rng: random.Random) -> AsyncIterator[str]:
-        """A topic gets one more partition, from which on keys lie elsewhere."""
+        """Add a partition to a topic, which changes the partition of keys."""
         topic = rng.choice(sorted(EVENTS))
-        number = await insisting(lambda: self._one_more(topic))
+        number = await with_retries(lambda: self._one_more(topic))
         yield f"{topic} has {number} partitions"
 
     def readable(self) -> dict[str, int]:
-        """Records with a value that can be read, by topic."""
+        """The number of decodable records by topic."""
         found = dict(self.recorder.appended)
         for topic in EVENTS:
             for reader in self.topics[topic].readers[:1]:
-                found[topic] = found.get(topic, 0) - len(self.poison.get(f"{topic}.{reader}.dlq", ()))
+                found[topic] = found.get(topic, 0) - len(self.invalid_keys.get(f"{topic}.{reader}.dlq", ()))
         return found
 
-    def _poison(self, topic: str, value: bytes, rng: random.Random) -> tuple[str, bytes, bytes, list[Header]]:
-        key = POISON + f"{rng.getrandbits(64):016x}".encode()
+    def _invalid(self, topic: str, value: bytes, rng: random.Random) -> tuple[str, bytes, bytes, list[Header]]:
+        key = INVALID_KEY_PREFIX + f"{rng.getrandbits(64):016x}".encode()
         for reader in self.topics[topic].readers:
-            self.poison.setdefault(f"{topic}.{reader}.dlq", set()).add(key)
+            self.invalid_keys.setdefault(f"{topic}.{reader}.dlq", set()).add(key)
         return topic, key, value, list(BAD_HEADERS) if rng.random() < 0.3 else []
 
     def _copy(self, record: Any, headers: list[Header]) -> tuple[str, bytes, bytes, list[Header]]:
         if record.topic in {"story-posted", "story-viewed"} and record.key:
-            self.resaid[record.key.decode(errors="replace")] = time.time()
+            self.republished[record.key.decode(errors="replace")] = time.time()
         return record.topic, record.key, record.value, headers
 
     async def _one_more(self, topic: str) -> int:
@@ -114,10 +114,10 @@ class RecordFaults:
         try:
             await admin.start()
             [described] = await admin.describe_topics([topic])
-            there = len(described["partitions"])
-            if there < MOST_PARTITIONS:
-                await admin.create_partitions({topic: NewPartitions(total_count=there + 1)})
-            return min(there + 1, MOST_PARTITIONS)
+            existing = len(described["partitions"])
+            if existing < MOST_PARTITIONS:
+                await admin.create_partitions({topic: NewPartitions(total_count=existing + 1)})
+            return min(existing + 1, MOST_PARTITIONS)
         finally:
             await admin.close()
 
@@ -132,12 +132,12 @@ class RecordFaults:
             finally:
                 await producer.stop()
 
-        await insisting(send)
+        await with_retries(send)
 
 
-async def insisting(act: Callable[[], Awaitable[T]]) -> T:
-    """Do it, again and again where another fault has the broker down just now."""
-    deadline = time.time() + INSISTING_S
+async def with_retries(act: Callable[[], Awaitable[T]]) -> T:
+    """Run it, and retry while another fault has stopped the broker."""
+    deadline = time.time() + RETRY_S
     while True:
         try:
             return await act()
@@ -148,7 +148,7 @@ async def insisting(act: Callable[[], Awaitable[T]]) -> T:
 
 
 def bad_values(topic: str, rng: random.Random) -> Iterator[bytes]:
-    """Values that no reading makes an event of, and values that decode as JSON but that no store could hold."""
+    """Values that are not valid events, and values that are JSON but cannot be stored."""
     yield b""
     yield b"no JSON at all"
     yield b"\xff\xfe\x00\x01"

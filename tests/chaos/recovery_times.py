@@ -1,4 +1,4 @@
-"""Figures of the replicas while they live: counters are read often, since a killed process takes its own with it."""
+"""Counters of the replicas, read often because a killed process loses its own."""
 
 import asyncio
 import re
@@ -14,9 +14,9 @@ HANDLED = re.compile(r'^stories_event_age_seconds_count\{group="([^"]+)",topic="
 
 @dataclass
 class RecoveryTimes:
-    """How many records each group has handled, over the lives of all its processes; a little less than in truth."""
+    """The number of records that each group has processed, over restarts of its processes; a lower bound."""
 
-    doors: Mapping[str, httpx.AsyncClient]
+    endpoints: Mapping[str, httpx.AsyncClient]
     _last: dict[tuple[str, str], float] = field(default_factory=dict)
     _before: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
@@ -27,31 +27,31 @@ class RecoveryTimes:
             await asyncio.sleep(EVERY_S)
 
     async def read(self) -> None:
-        """One look at everything."""
-        await asyncio.gather(*(self._one(name, door) for name, door in list(self.doors.items())))
+        """Read the counters of all replicas."""
+        await asyncio.gather(*(self._one(name, endpoint) for name, endpoint in list(self.endpoints.items())))
 
-    async def _one(self, name: str, door: httpx.AsyncClient) -> None:
+    async def _one(self, name: str, endpoint: httpx.AsyncClient) -> None:
         try:
-            page = await door.get("/metrics", timeout=3)
+            page = await endpoint.get("/metrics", timeout=3)
         except httpx.HTTPError:
             return
         for group, _, count in HANDLED.findall(page.text):
             self.note(name, group, float(count))
 
     def note(self, replica: str, group: str, count: float) -> None:
-        """A counter as it stands. One that fell belongs to a new process."""
+        """Record the value of a counter. A decrease means a new process."""
         last = self._last.get((replica, group), 0.0)
         if count < last:
             self._before[group] += last
         self._last[replica, group] = count
 
     def handled(self) -> dict[str, int]:
-        """Records by group."""
+        """Processed records by group."""
         found: dict[str, float] = defaultdict(float, self._before)
         for (_, group), count in self._last.items():
             found[group] += count
         return {group: round(count) for group, count in found.items()}
 
     def redelivered(self, appended: Mapping[str, int]) -> int:
-        """How many records were handled more than once, at least: those beyond what each topic ever held."""
+        """The least number of redelivered records: processed records beyond those ever appended."""
         return sum(max(0, count - appended.get(group.partition(".")[2], 0)) for group, count in self.handled().items())

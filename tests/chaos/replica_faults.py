@@ -1,4 +1,4 @@
-"""Faults of membership: one more replica comes and goes, and one whose clock is an hour off."""
+"""Replica faults: an additional replica joins and leaves, and one has a clock that is an hour off."""
 
 import asyncio
 import os
@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from stories_embedded.children import gone, kill_group, spawn
+from stories_embedded.data_dir import DataDir
 from stories_embedded.ports import free_port
-from stories_embedded.state import Folder
+from stories_embedded.processes import kill_group, spawn, wait_exit
 from stories_shared.events.cloudevents import SERVICES
 
 from .cluster import Cluster
@@ -28,13 +28,13 @@ FAKETIME = "lib*/**/faketime/libfaketimeMT.so.1"
 
 
 def libfaketime() -> str | None:
-    """The library that fakes the time for threaded programs (Debian's package `faketime`); None where it is not."""
+    """The path of libfaketime for threaded programs (Debian package `faketime`); None if it is missing."""
     return next((str(path) for path in Path("/usr").glob(FAKETIME)), None)
 
 
 @dataclass
-class MemberFaults:
-    """Starts replicas beside those that the supervisor knows."""
+class ReplicaFaults:
+    """Starts replicas beside those of the supervisor."""
 
     cluster: Cluster
     monitor: InvariantMonitor
@@ -43,43 +43,43 @@ class MemberFaults:
 
     @asynccontextmanager
     async def join(self, rng: random.Random) -> AsyncIterator[str]:
-        """A third replica joins every group of its service, is read from, and leaves, politely or not."""
+        """A third replica joins every group of its service, serves reads, and stops or is killed."""
         service = rng.choice(SERVICES)
         async with self._replica(service, {}) as (process, url, name):
-            if not await self._becomes(url, 200, READY_S):
+            if not await self._responds(url, 200, READY_S):
                 self.wrong("a new replica becomes ready", replica=name)
-            async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as door:
-                self.monitor.doors[name] = door
+            async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as endpoint:
+                self.monitor.endpoints[name] = endpoint
                 yield f"{name} joins"
                 await asyncio.sleep(rng.uniform(*STAYS_S))
-                del self.monitor.doors[name]
+                del self.monitor.endpoints[name]
             if rng.random() < 0.5:
                 return
             process.send_signal(signal.SIGTERM)
             try:
                 async with asyncio.timeout(DRAINED_S):
-                    await gone(process)
+                    await wait_exit(process)
             except TimeoutError:
-                self.wrong("a service stops within ten seconds", replica=name)
+                self.wrong("a service stops within 10 s", replica=name)
 
     @asynccontextmanager
     async def clock(self, rng: random.Random) -> AsyncIterator[str]:
-        """A replica an hour ahead or behind: it says so, is not ready, and answers nothing about stories."""
+        """A replica an hour ahead or behind: it reports clock skew, is not ready, and serves nothing."""
         library = libfaketime()
-        assert library is not None, "this kind is left out where the library is not"
+        assert library is not None, "this kind is left out without the library"
         service, shift = rng.choice(SERVICES), rng.choice(("+1h", "-1h"))
         faked = {"LD_PRELOAD": library, "FAKETIME": shift, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         async with self._replica(service, {**faked, "DONT_FAKE_MONOTONIC": "1"}) as (_, url, name):
             yield f"{name} joins, {shift} off"
-            if not await self._becomes(url, 503, SEEN_S, word="clock"):
-                self.wrong("a clock that is off is said", replica=name, shift=shift)
+            if not await self._responds(url, 503, SEEN_S, word="clock"):
+                self.wrong("clock skew is reported", replica=name, shift=shift)
             user = self.monitor.client.person(self.monitor.model.users[0])
-            async with httpx.AsyncClient(base_url=url, timeout=5, trust_env=False) as door:
+            async with httpx.AsyncClient(base_url=url, timeout=5, trust_env=False) as endpoint:
                 until = time.time() + rng.uniform(*STAYS_S)
                 while time.time() < until:
-                    answer = await self.monitor.client.once(user.id, "GET", "/v1/config", door)
+                    answer = await self.monitor.client.once(user.id, "GET", "/v1/config", endpoint)
                     if answer.good:
-                        self.wrong("a replica whose clock is off steps aside", replica=name, shift=shift)
+                        self.wrong("a replica with clock skew is not ready", replica=name, shift=shift)
                         break
                     await asyncio.sleep(POLL_S)
 
@@ -90,7 +90,7 @@ class MemberFaults:
         self.number += 1
         name = f"{service}-extra-{self.number}"
         port = free_port(set())
-        stack = Folder(self.cluster.stack.folder).running()
+        stack = DataDir(self.cluster.stack.folder).running()
         assert stack is not None
         env = {**os.environ, **stack.services[service], **more, "PORT": str(port)}
         process = spawn([sys.executable, "-m", f"stories_{service}"], self.cluster.stack.log(name), env)
@@ -100,7 +100,7 @@ class MemberFaults:
             kill_group(process)
 
     @staticmethod
-    async def _becomes(url: str, status: int, within_s: float, word: str = "") -> bool:
+    async def _responds(url: str, status: int, within_s: float, word: str = "") -> bool:
         deadline = time.time() + within_s
         async with httpx.AsyncClient(timeout=2, trust_env=False) as http:
             while time.time() < deadline:

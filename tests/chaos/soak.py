@@ -1,4 +1,4 @@
-"""A soak: memory, disk and connections of every process, sampled for as long as it lasts, and whether they stay."""
+"""A soak: samples memory, disk and connections of every process, and detects growth."""
 
 import asyncio
 import json
@@ -15,9 +15,9 @@ from .svg_chart import Chart, page
 
 EVERY_S, DRAW_EVERY_S = 15.0, 300.0
 WARM_S = 3600.0
-"""What a process needs it has by then; from there on it may breathe, not grow."""
+"""Warm-up time; after it, memory may fluctuate but not grow."""
 SHORTEST_S = 1200.0
-"""So much must have followed before anything is said about growth."""
+"""Minimum duration after the warm-up before growth is reported."""
 WINDOW_S = 600.0
 GROWTH = 1.3
 SLACK = {"memory, MiB": 64.0, "disk, MiB": 256.0, "connections": 32.0}
@@ -26,14 +26,14 @@ Sample = dict[str, dict[str, float]]
 
 @dataclass
 class Soak:
-    """Samples by figure, then by process."""
+    """Samples by metric, then by process."""
 
     cluster: Cluster
     folder: Path
     samples: list[tuple[float, Sample]] = field(default_factory=list)
 
     async def run(self) -> None:
-        """Sample and draw for ever."""
+        """Sample and plot for ever."""
         drawn = time.time()
         while True:
             self.samples.append((time.time(), await asyncio.to_thread(self.sample)))
@@ -45,13 +45,13 @@ class Soak:
             await asyncio.sleep(EVERY_S)
 
     def draw(self) -> Path:
-        """The plot, as it is by now."""
+        """Write the plot."""
         path = self.folder / "soak.svg"
         path.write_text(page([self._chart(figure) for figure in SLACK]))
         return path
 
     def grown(self) -> Iterator[str]:
-        """What is larger by far than it was after its first hour."""
+        """Everything that is much larger than after its first hour."""
         if not self.samples:
             return
         began, last = self.samples[0][0], self.samples[-1][0]
@@ -69,10 +69,10 @@ class Soak:
         return statistics.median(found) if found else 0.0
 
     def sample(self) -> Sample:
-        """What each process that runs has, and what its folder holds."""
+        """The resources of each running process, and the size of each folder."""
         memory, connections = {}, {}
         for name, state in self.cluster.processes().items():
-            if state.pid is None:  # away; to psutil that would be ourselves
+            if state.pid is None:  # stopped; psutil would take None as this process
                 continue
             try:
                 family = [psutil.Process(state.pid), *psutil.Process(state.pid).children(recursive=True)]
@@ -94,7 +94,7 @@ class Soak:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder that changes while it is looked at."""
+    """Bytes of all files in a folder that changes meanwhile."""
     total = 0
     for path in folder.rglob("*"):
         try:

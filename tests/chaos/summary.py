@@ -1,4 +1,4 @@
-"""What a run comes to, for people."""
+"""The summary of a run for people."""
 
 import math
 from collections import Counter
@@ -13,7 +13,7 @@ from .history import History
 
 @dataclass
 class Summary:
-    """Figures and verdicts."""
+    """Figures and results of a run."""
 
     seed: int
     seconds: float
@@ -21,7 +21,7 @@ class Summary:
     violations: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     checks: dict[str, int] = field(default_factory=dict)
     operations: dict[str, int] = field(default_factory=dict)
-    looks: dict[str, int] = field(default_factory=dict)
+    reads: dict[str, int] = field(default_factory=dict)
     injected: dict[str, int] = field(default_factory=dict)
     recoveries: dict[str, list[float]] = field(default_factory=dict)
     slow: list[tuple[str, float, list[str]]] = field(default_factory=list)
@@ -34,8 +34,8 @@ class Summary:
     cleared: int = 0
 
     def take(self, history: History, actors: Actors, fault_timeline: FaultTimeline) -> None:
-        """Read actors's figures."""
-        self.operations, self.looks = history.operations, actors.monitor.looks
+        """Copy the figures of the actors."""
+        self.operations, self.reads = history.operations, actors.monitor.reads
         self.injected, self.recoveries = actors.nemesis.injected, actors.nemesis.recoveries
         self.slow = actors.nemesis.slow
         self.lateness, self.starved_s = actors.recorder.lateness, fault_timeline.seconds("machine")
@@ -44,12 +44,12 @@ class Summary:
         self.stories = sum(story.live_at is not None for story in actors.model.stories)
 
     def lines(self) -> Iterator[str]:
-        """The summary."""
+        """The summary as text."""
         minutes = "until Ctrl-C" if math.isinf(self.seconds) else f"for {self.seconds / 60:.1f} minutes"
-        yield f"seed {self.seed}, violence {minutes}: {', '.join(self.kinds)}"
+        yield f"seed {self.seed}, faults {minutes}: {', '.join(self.kinds)}"
         yield f"operations   {sum(self.operations.values())}: {listed(self.operations)}"
-        yield f"stories      {self.stories} went live, of {self.cleared} ended ones the log had to be clear"
-        yield f"reads judged {listed(self.looks)}"
+        yield f"stories      {self.stories} went live, {self.cleared} ended and had to be gone from the log"
+        yield f"reads judged {listed(self.reads)}"
         yield f"faults       {sum(self.injected.values())}"
         for kind, number in sorted(self.injected.items()):
             times = sorted(self.recoveries.get(kind, []))
@@ -60,18 +60,18 @@ class Summary:
         if self.lateness:
             late = sorted(self.lateness)
             figures = f"late by {median(late):.3f} s, p99 {p99(late):.3f} s, at most {late[-1]:.3f} s"
-            yield f"expiry       {len(late)} ends, {figures}"
-        yield f"in doubt     {self.doubtful} plays and comments that nobody ever answered for"
-        yield f"redelivered  {self.redelivered} records at least"
-        yield f"the machine had no time for us for {self.starved_s:.1f} s"
+            yield f"expiry       {len(late)} endings, {figures}"
+        yield f"in doubt     {self.doubtful} plays and comments without a response"
+        yield f"redelivered  {self.redelivered} records or more"
+        yield f"overloaded   {self.starved_s:.1f} s"
         for name, wrong in self.checks.items():
             yield f"  {'ok   ' if not wrong else 'WRONG'} {name}" + (f": {wrong}" if wrong else "")
         during = len(self.violations) - sum(self.checks.values())
-        yield f"  {'ok   ' if not during else 'WRONG'} nothing shown while it must not be, and all of it healed" + (
+        yield f"  {'ok   ' if not during else 'WRONG'} nothing visible that must not be, and everything recovered" + (
             f": {during}" if during else ""
         )
         for promise, number in Counter(promise for promise, _ in self.violations).most_common():
-            yield f"broken       {promise}: {number} times"
+            yield f"violated     {promise}: {number} times"
         yield "GREEN" if not self.violations else "RED"
 
 

@@ -1,4 +1,4 @@
-"""The check of the counts that remain of an ended story."""
+"""The check of the counts that are kept of an ended story."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def test_counts_of_an_ended_story_that_match_are_right(story: Story) -> None:
 
 
 @pytest.mark.parametrize(("name", "kept"), [("plays", 2), ("plays", 4), ("viewers", 1), ("viewers", 3), ("comment", 0)])
-def test_a_lost_or_doubled_count_of_an_ended_story_is_wrong(story: Story, name: str, kept: int) -> None:
+def test_lost_or_duplicate_count_of_an_ended_story_is_reported(story: Story, name: str, kept: int) -> None:
     assert wrong_counts(story, {"plays": 3, "viewers": 2, "comment": 1} | {name: kept}, calm).keys() == {name}
 
 
@@ -50,7 +50,7 @@ def test_a_view_accepted_during_a_fault_may_be_dropped(story: Story) -> None:
     assert wrong_counts(story, {"plays": 0, "viewers": 0, "comment": 1}, lambda since, until: False) == {}
 
 
-def test_of_a_deleted_story_only_the_upper_bounds_hold(story: Story) -> None:
+def test_counts_of_a_deleted_story_have_only_upper_bounds(story: Story) -> None:
     story.deleted.begin(True, 950).ack(951)
     assert wrong_counts(story, {"plays": 0, "viewers": 0, "comment": 0}, calm) == {}
     assert wrong_counts(story, {"plays": 4, "viewers": 0, "comment": 0}, calm).keys() == {"plays"}

@@ -1,4 +1,4 @@
-"""What strikes follows from the seed alone, and poison is poison to every reader."""
+"""Faults follow from the seed alone, and invalid records are invalid for every consumer."""
 
 import asyncio
 import random
@@ -9,26 +9,26 @@ from stories_shared.events import EVENTS
 from stories_shared.events.cloudevents import DecodeError, decode_record
 
 from .faults import WEIGHTS
-from .log_recorder import POISON, LogRecorder
+from .log_recorder import INVALID_KEY_PREFIX, LogRecorder
 from .minimize import smallest
-from .nemesis import Blow, plan
+from .nemesis import PlannedFault, plan
 from .record_faults import bad_values
 from .recovery_times import RecoveryTimes
 from .summary import Summary
 
 
-async def blows(seed: int, number: int) -> list[Blow]:
+async def planned(seed: int, number: int) -> list[PlannedFault]:
     found = []
-    async for blow in plan(seed, WEIGHTS):
-        found.append(blow)
+    async for fault in plan(seed, WEIGHTS):
+        found.append(fault)
         if len(found) == number:
             return found
     return found
 
 
-def test_a_seed_has_the_same_in_store_each_time() -> None:
+def test_same_seed_gives_the_same_faults() -> None:
     async def twice() -> None:
-        assert await blows(7, 50) == await blows(7, 50) != await blows(8, 50)
+        assert await planned(7, 50) == await planned(7, 50) != await planned(8, 50)
 
     asyncio.run(twice())
 
@@ -43,7 +43,7 @@ class Record:
 
 
 @pytest.mark.parametrize("topic", sorted(EVENTS))
-def test_no_reading_makes_an_event_of_poison(topic: str) -> None:
+def test_invalid_record_is_never_decoded(topic: str) -> None:
     for seed in range(5):
         for value in bad_values(topic, random.Random(seed)):
             record: Any = Record(value)
@@ -51,7 +51,7 @@ def test_no_reading_makes_an_event_of_poison(topic: str) -> None:
                 decode_record(record, EVENTS[topic])
 
 
-def test_the_fewest_kinds_that_fail_are_found_by_leaving_one_out_at_a_time() -> None:
+def test_failing_fault_kinds_are_minimized_one_at_a_time() -> None:
     kinds = ["again", "cut", "kill", "slow"]
     failed = Summary(1, 60, kinds, injected={"kill": 2, "slow": 1, "again": 3}, suspects=frozenset({"again"}))
     ran: list[frozenset[str]] = []
@@ -65,7 +65,7 @@ def test_the_fewest_kinds_that_fail_are_found_by_leaving_one_out_at_a_time() -> 
     assert ran == [{"cut", "slow"}, {"cut", "slow", "kill"}, {"cut", "slow", "again"}]
 
 
-def test_a_counter_that_fell_belongs_to_a_new_process() -> None:
+def test_decreasing_counter_belongs_to_a_new_process() -> None:
     recovery_times = RecoveryTimes({})
     for count in (3.0, 8.0, 2.0):
         recovery_times.note("feed", "feed.story-posted", count)
@@ -75,10 +75,10 @@ def test_a_counter_that_fell_belongs_to_a_new_process() -> None:
 
 
 @pytest.mark.parametrize("topic", sorted(EVENTS))
-def test_the_scribe_reads_past_poison(topic: str) -> None:
+def test_log_recorder_skips_invalid_records(topic: str) -> None:
     recorder = LogRecorder("nowhere", (topic,))
     for value in (value for seed in range(20) for value in bad_values(topic, random.Random(seed))):
         record: Any = Record(value)
-        record.topic, record.key = topic, POISON + b"1"
+        record.topic, record.key = topic, INVALID_KEY_PREFIX + b"1"
         recorder._note(record)
     assert (recorder.early, recorder.lateness) == ([], [])

@@ -1,4 +1,4 @@
-"""What is possible, and what the monitor says to answers that must not have been."""
+"""Possible values, and violations that the monitor reports."""
 
 import time
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.journeys.samples import Sample
 from .fault_timeline import STORM_LIMIT_S, FaultTimeline
 from .http_client import Answer
 from .invariant_monitor import InvariantMonitor
-from .model import LINGERS_S, Model, Story, Timeline
+from .model import LATE_EFFECT_S, Model, Story, Timeline
 
 NOW = 1_000_000.0
 
@@ -61,7 +61,7 @@ def read(at: float) -> Answer:
     return Answer(200, at, at + 0.01)
 
 
-def test_an_operation_under_way_may_or_may_not_have_happened() -> None:
+def test_operation_in_flight_may_or_may_not_have_happened() -> None:
     value = Timeline("old")
     change = value.begin("new", NOW)
     assert value.possible(NOW - 1, NOW - 1) == {"old"}
@@ -71,7 +71,7 @@ def test_an_operation_under_way_may_or_may_not_have_happened() -> None:
     assert value.possible(NOW + 2, NOW + 3) == {"new"}
 
 
-def test_an_attempt_that_was_given_up_may_still_undo_what_came_after_it() -> None:
+def test_abandoned_attempt_may_still_override_later_ones() -> None:
     value = Timeline("old")
     first = value.begin("first", NOW)
     first.doubt(NOW + 1)
@@ -79,12 +79,12 @@ def test_an_attempt_that_was_given_up_may_still_undo_what_came_after_it() -> Non
     second = value.begin("second", NOW + 3)
     second.ack(NOW + 4)
     assert value.possible(NOW + 5, NOW + 5) == {"first", "second"}
-    last = value.begin("last", NOW + 2 + LINGERS_S)
-    last.ack(NOW + 3 + LINGERS_S)
-    assert value.possible(NOW + 4 + LINGERS_S, NOW + 99) == {"last"}
+    last = value.begin("last", NOW + 2 + LATE_EFFECT_S)
+    last.ack(NOW + 3 + LATE_EFFECT_S)
+    assert value.possible(NOW + 4 + LATE_EFFECT_S, NOW + 99) == {"last"}
 
 
-def test_an_operation_that_sets_what_stands_already_alters_nothing() -> None:
+def test_repeated_set_operation_changes_nothing() -> None:
     value = Timeline("friends")
     same = value.begin("friends", 1.0)
     same.ack(2.0)
@@ -98,13 +98,13 @@ def test_an_operation_that_sets_what_stands_already_alters_nothing() -> None:
     assert not value.altered(again, 4.5)
 
 
-def test_a_refused_operation_changes_nothing() -> None:
+def test_rejected_operation_changes_nothing() -> None:
     value = Timeline("old")
     value.refuse(value.begin("new", NOW))
     assert value.possible(NOW, NOW + 9) == {"old"}
 
 
-def test_who_may_see_follows_from_every_edge(model: Model, story: Story) -> None:
+def test_visibility_follows_from_every_edge(model: Model, story: Story) -> None:
     assert model.may_see("bob", story, NOW, NOW) == {True}
     story.rule.begin(("friends", frozenset()), NOW).ack(NOW + 1)
     assert model.may_see("bob", story, NOW + 2, NOW + 2) == {False}
@@ -117,14 +117,14 @@ def test_who_may_see_follows_from_every_edge(model: Model, story: Story) -> None
     assert model.may_see("ann", story, NOW + 4, NOW + 4) == {True}
 
 
-def test_a_story_shown_after_its_end_is_told(monitor: InvariantMonitor, story: Story, broken: Broken) -> None:
+def test_story_shown_after_its_end_is_reported(monitor: InvariantMonitor, story: Story, broken: Broken) -> None:
     monitor.reel("bob", [item(story)], read(NOW + 99), "feed")
     assert broken == []
     monitor.reel("bob", [item(story)], read(NOW + 100), "feed")
     assert [promise for promise, _ in broken] == ["nothing is shown that is expired"]
 
 
-def test_a_deleted_story_may_show_for_a_second_and_for_three_in_a_storm(
+def test_deleted_story_may_show_for_1_s_and_3_s_under_faults(
     monitor: InvariantMonitor, story: Story, broken: Broken
 ) -> None:
     story.deleted.begin(True, NOW).ack(NOW + 1)
@@ -135,22 +135,20 @@ def test_a_deleted_story_may_show_for_a_second_and_for_three_in_a_storm(
     broken.clear()
     monitor.fault_timeline.intervals.clear()
     with monitor.fault_timeline.broken("kill"):
-        monitor.fault_timeline.intervals[0].begun = NOW
+        monitor.fault_timeline.intervals[0].started = NOW
         monitor.reel("bob", [item(story)], read(NOW + 1 + STORM_LIMIT_S - 0.1), "feed")
         assert broken == []
         monitor.reel("bob", [item(story)], read(NOW + 1 + STORM_LIMIT_S + 0.1), "feed")
     assert len(broken) == 1
 
 
-def test_a_story_shown_twice_or_never_posted_is_told(monitor: InvariantMonitor, story: Story, broken: Broken) -> None:
+def test_duplicate_or_unknown_story_is_reported(monitor: InvariantMonitor, story: Story, broken: Broken) -> None:
     monitor.reel("bob", [item(story), item(story)], read(NOW), "feed")
     monitor.reel("bob", [{**item(story), "id": "another"}], read(NOW), "feed")
     assert [promise for promise, _ in broken] == ["a reel shows a story once", "what is shown was posted"]
 
 
-def test_a_ring_stands_for_a_story_unless_its_replica_is_stale(
-    monitor: InvariantMonitor, story: Story, broken: Broken
-) -> None:
+def test_ring_has_a_story_unless_its_replica_is_stale(monitor: InvariantMonitor, story: Story, broken: Broken) -> None:
     story.deleted.begin(True, NOW).ack(NOW)
     ring = {"author_id": "ann", "poster_url": None}
     monitor.tray("bob", [ring], read(NOW + 50), "feed")
@@ -160,14 +158,14 @@ def test_a_ring_stands_for_a_story_unless_its_replica_is_stale(
     assert len(broken) == 2
 
 
-def test_what_is_broken_now_makes_the_weather_bad(tmp_path: Path) -> None:
+def test_active_faults_are_in_the_timeline(tmp_path: Path) -> None:
     fault_timeline = FaultTimeline()
     assert fault_timeline.limit(time.time(), time.time()) < STORM_LIMIT_S
     with fault_timeline.broken("kill"):
         assert fault_timeline.limit(time.time(), time.time()) == STORM_LIMIT_S
 
 
-def test_what_was_taken_from_people_of_late_is_stared_at(monitor: InvariantMonitor, story: Story) -> None:
+def test_recently_revoked_access_is_monitored(monitor: InvariantMonitor, story: Story) -> None:
     now = time.time()
     story.expires_at = now + 100
     monitor.reel("bob", [item(story)], Answer(200, now - 6, now - 5), "feed")

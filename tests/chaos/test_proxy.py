@@ -1,4 +1,4 @@
-"""The wire: as good as none, and each way in which it is bad."""
+"""The proxy and each of its fault modes."""
 
 import asyncio
 import random
@@ -29,7 +29,7 @@ async def proxy() -> AsyncIterator[Proxy]:
     server.close()
 
 
-async def said_back(proxy: Proxy, word: bytes = b"hello") -> bytes:
+async def echoed(proxy: Proxy, word: bytes = b"hello") -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     try:
         writer.write(word)
@@ -39,41 +39,41 @@ async def said_back(proxy: Proxy, word: bytes = b"hello") -> bytes:
         writer.close()
 
 
-async def test_a_good_wire_changes_nothing(proxy: Proxy) -> None:
-    assert await said_back(proxy, b"x" * 300_000) == b"x" * 300_000
+async def test_open_proxy_changes_nothing(proxy: Proxy) -> None:
+    assert await echoed(proxy, b"x" * 300_000) == b"x" * 300_000
 
 
-async def test_a_slow_wire_takes_its_time(proxy: Proxy) -> None:
-    proxy.become("slow", 0.2)
+async def test_slow_proxy_delays_data(proxy: Proxy) -> None:
+    proxy.set_mode("slow", 0.2)
     began = asyncio.get_running_loop().time()
-    assert await said_back(proxy) == b"hello"
+    assert await echoed(proxy) == b"hello"
     assert asyncio.get_running_loop().time() - began > 0.2
 
 
-async def test_a_cut_wire_resets_what_is_open_and_what_is_new(proxy: Proxy) -> None:
+async def test_cut_proxy_resets_open_and_new_connections(proxy: Proxy) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     writer.write(b"a")
     assert await reader.read(1) == b"a"
-    proxy.become("cut")
+    proxy.set_mode("cut")
     with pytest.raises(ConnectionResetError):
         await reader.readexactly(1)
     with pytest.raises((OSError, asyncio.IncompleteReadError)):
-        await said_back(proxy)
-    proxy.become("open")
-    assert await said_back(proxy) == b"hello"
+        await echoed(proxy)
+    proxy.set_mode("open")
+    assert await echoed(proxy) == b"hello"
 
 
 @pytest.mark.parametrize("mode", ["hole", "deaf"])
-async def test_what_is_swallowed_arrives_once_the_wire_is_good_again(proxy: Proxy, mode: str) -> None:
-    proxy.become(mode)  # type: ignore[arg-type]
-    asked = asyncio.create_task(said_back(proxy))
-    done, _ = await asyncio.wait([asked], timeout=0.3)
+async def test_withheld_bytes_arrive_once_the_proxy_is_open(proxy: Proxy, mode: str) -> None:
+    proxy.set_mode(mode)  # type: ignore[arg-type]
+    pending_reply = asyncio.create_task(echoed(proxy))
+    done, _ = await asyncio.wait([pending_reply], timeout=0.3)
     assert not done
-    proxy.become("open")
-    assert await asked == b"hello"
+    proxy.set_mode("open")
+    assert await pending_reply == b"hello"
 
 
-async def test_a_torn_wire_breaks_in_the_middle_of_a_message(proxy: Proxy) -> None:
-    proxy.become("torn")
-    outcomes = await asyncio.gather(*(said_back(proxy, b"x" * 1000) for _ in range(100)), return_exceptions=True)
+async def test_truncating_proxy_breaks_inside_a_message(proxy: Proxy) -> None:
+    proxy.set_mode("torn")
+    outcomes = await asyncio.gather(*(echoed(proxy, b"x" * 1000) for _ in range(100)), return_exceptions=True)
     assert 0 < sum(isinstance(outcome, Exception) for outcome in outcomes) < 60

@@ -1,4 +1,4 @@
-"""What grows after its first hour is named, what breathes is not, and the plot is a picture of it."""
+"""Growth after the first hour is reported, fluctuation is not, and the plot has every process."""
 
 import os
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from stories_embedded.state import ProcessState
+from stories_embedded.data_dir import ProcessState
 
 from .soak import EVERY_S, SHORTEST_S, WARM_S, Soak
 from .svg_chart import Chart, page
@@ -23,13 +23,13 @@ def soaked(folder: Path, seconds: float, per_hour: float) -> Soak:
     return soak
 
 
-def test_memory_that_grows_for_hours_is_named(tmp_path: Path) -> None:
+def test_growing_memory_is_reported(tmp_path: Path) -> None:
     assert list(soaked(tmp_path, 3 * 3600, 10).grown()) == []
     [named] = soaked(tmp_path, 3 * 3600, 200).grown()
     assert named.startswith("memory, MiB of feed: 2")
 
 
-def test_nothing_is_said_before_there_is_enough_to_compare(tmp_path: Path) -> None:
+def test_soak_reports_nothing_without_enough_samples(tmp_path: Path) -> None:
     assert list(soaked(tmp_path, WARM_S + SHORTEST_S - 60, 10_000).grown()) == []
     assert list(soaked(tmp_path, 0, 0).grown()) == []
 
@@ -44,7 +44,7 @@ class Halved:
         return {"feed": ProcessState("feed", os.getpid()), "expiry": ProcessState("expiry")}
 
 
-def test_a_process_that_is_away_has_nothing(tmp_path: Path) -> None:
+def test_stopped_process_has_no_samples(tmp_path: Path) -> None:
     cluster: Any = Halved(tmp_path)
     sample = Soak(cluster, tmp_path).sample()
     assert sample["memory, MiB"].keys() == sample["connections"].keys() == {"feed"}

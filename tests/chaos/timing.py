@@ -1,4 +1,4 @@
-"""Pauses that end early when somebody says stop."""
+"""Pauses that end early on a stop event."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ POLL_S = 0.5
 
 
 async def stopped_within(stopping: asyncio.Event, seconds: float) -> bool:
-    """Whether somebody said stop in this time; it waits no longer than that."""
+    """Wait for the stop event, at most so many seconds; whether it is set."""
     try:
         async with asyncio.timeout(seconds):
             await stopping.wait()
@@ -17,5 +17,5 @@ async def stopped_within(stopping: asyncio.Event, seconds: float) -> bool:
 
 
 async def sleep_until(moment: float) -> None:
-    """Wait for a moment in time, in seconds since 1970."""
+    """Sleep until a time, in seconds since 1970."""
     await asyncio.sleep(max(0.0, moment - time.time()))

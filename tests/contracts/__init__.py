@@ -1,1 +1,1 @@
-"""What the documents promise, held to it."""
+"""The guarantees of the documents, tested."""

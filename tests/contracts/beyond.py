@@ -1,4 +1,4 @@
-"""What no document can say: refusals and absences that are right though a schema knows nothing of them."""
+"""Errors that are correct although no schema can describe them."""
 
 import json
 from typing import Any
@@ -19,28 +19,28 @@ SCHEMAS = (
     "nested deeper than",
     "must be one of ",  # a lifetime that this installation offers
 )
-"""What a request in the right shape may still be refused for with 422."""
+"""Reasons for a 422 on a request that matches its schema."""
 OF_STATE = {"urn:stories:idempotency-reused", "urn:stories:media-refused"}
-"""The same, for what was done before."""
+"""Reasons for a 409 or 422 that depend on earlier requests."""
 
 
 TOO_LARGE = 413
-"""A refusal too, which schemathesis does not expect of a body that breaks its schema by being long."""
+"""schemathesis does not expect a 413 for a body that violates its schema by its length."""
 NAMED = {"ann", "bob"}
 """Users in the examples of the documents."""
 NOT_ENDED = ("/receipt", "/reactions")
-"""A receipt is what a deleted story leaves; everybody's reactions are there though one's own was withdrawn."""
+"""A deleted story leaves a receipt, and reactions of others remain after one's own is withdrawn."""
 
 schemathesis.openapi.format("emoji", st.sampled_from(["❤️", "👍🏽", "🎉", "🇸🇪"]))
 
 
 def is_failure(failure: Any, case: Any, response: Any) -> bool:
-    """Whether it is one: not where a rule beyond the schema has refused, nor where a draft is looked for by readers."""
+    """Whether it is a failure: not if a rule beyond the schema applied, nor if a reader requested a draft."""
     name = type(failure).__name__
     if name == "RejectedPositiveData" and response.status_code == 422:
         problem = json.loads(response.content)
-        told = [each["msg"] for each in problem.get("errors", [])]
-        return problem["type"] not in OF_STATE and not any(each.startswith(SCHEMAS) for each in told)
+        messages = [each["msg"] for each in problem.get("errors", [])]
+        return problem["type"] not in OF_STATE and not any(each.startswith(SCHEMAS) for each in messages)
     if name == "AcceptedNegativeData":
         return bool(response.status_code != TOO_LARGE)
     if name == "UseAfterFree":
@@ -50,8 +50,8 @@ def is_failure(failure: Any, case: Any, response: Any) -> bool:
     return True
 
 
-def sparing(case: Any) -> None:
-    """Have nobody erased by a name that the documents give as an example: people of other tests have it, too."""
+def spare_example_users(case: Any) -> None:
+    """Replace users of the documents' examples in account erasures, because other tests use them too."""
     about = case.operation.definition.raw
     if about.get("operationId") == "erase_user" and (case.path_parameters or {}).get("user_id") in NAMED:
         case.path_parameters = {**case.path_parameters, "user_id": f"nobody-{case.id}".lower()}

@@ -1,4 +1,4 @@
-"""What a client of the API knows that no link says: who may ask, what to upload, what cannot be guessed."""
+"""What a client knows beyond the links: which user to send as, what to upload, which values cannot be generated."""
 
 import json
 import time
@@ -20,7 +20,7 @@ SUCCESS = range(200, 300)
 
 @dataclass
 class Client:
-    """Speaks for everybody, and remembers whose stories, tickets and comments there are."""
+    """Sends requests as every user, and remembers stories, tickets and comments."""
 
     people: Sequence[Person]
     admin: Person
@@ -33,14 +33,14 @@ class Client:
     prepared: int = 0
 
     def two(self, scenario: int) -> tuple[Person, Person]:
-        """Who takes part in a scenario."""
+        """The users of a scenario."""
         many = len(self.people)
         return self.people[scenario % many], self.people[(scenario + 1 + scenario // many % (many - 1)) % many]
 
     def prepare(self, case: Any, found: Mapping[str, Mapping[str, Any]], body: Any) -> None:
-        """Make a request worth sending: what a link found is sent, what is only ever found is not made up.
+        """Make a request meaningful: keep values of links, and replace generated ids by existing ones.
 
-        One request in eight stays as it is.
+        One request in eight stays unchanged.
         """
         self.prepared += 1
         if self.prepared % 8 == 0:
@@ -61,8 +61,8 @@ class Client:
                 more = {} if self.prepared % 2 else case.body
                 case.body = {**more, "media": {"content_type": usual.content_type, "size": len(usual.content)}}
 
-    def asker(self, case: Any, parent: Person | None, two: tuple[Person, Person]) -> Person:
-        """Who sends this: whoever may, else the one who was answered before, else somebody."""
+    def user_of(self, case: Any, parent: Person | None, two: tuple[Person, Person]) -> Person:
+        """The user of a request: one who is allowed, else the user of the previous response, else any."""
         sent = case.path_parameters or {}
         if case.operation.path.startswith("/v1/admin/"):
             return self.admin
@@ -77,7 +77,7 @@ class Client:
         return parent or two[self.prepared % 2]
 
     def learn(self, person: Person, case: Any, response: Any) -> None:
-        """Remember what an answer tells, and upload what a form asks for."""
+        """Remember the ids in a response, and upload if it contains an upload form."""
         if response.status_code not in SUCCESS:
             return
         if name_of(case) in CLOSINGS:
@@ -101,40 +101,40 @@ class Client:
                 self.upload(person, answer["upload"])
 
     def upload(self, person: Person, form: Mapping[str, Any]) -> None:
-        """As the form says."""
+        """Upload as the form requires."""
         file = {"file": ("media", person.usual.content, person.usual.content_type)}
         answer = httpx.post(form["url"], data=form["fields"], files=file, timeout=60, trust_env=False)
         assert answer.is_success, answer.text
 
-    def knows_why(self, failure: Any, case: Any) -> bool:
-        """Whether something is not there because it was cancelled or deleted."""
+    def was_removed(self, failure: Any, case: Any) -> bool:
+        """Whether a resource is missing because it was cancelled or deleted."""
         gone = story_of(case) in self.gone
         return gone and type(failure).__name__ == "EnsureResourceAvailability"
 
-    def shown_by(self, case: Any) -> float:
-        """Until when something may not be there in another service though it has happened."""
+    def visible_by(self, case: Any) -> float:
+        """The deadline by which a change must be visible in another service."""
         if story_of(case) in self.gone and not (name_of(case) == "receipt" and story_of(case) in self.live):
             return 0.0
         return self.changed.get(story_of(case), -SOON) + SOON
 
 
 def name_of(case: Any) -> str:
-    """The operation that is called."""
+    """The operation of a request."""
     return str(case.operation.definition.raw["operationId"])
 
 
 def service_of(case: Any) -> str:
-    """Who answers it."""
+    """The service of an operation."""
     return str(case.operation.definition.raw["x-service"])
 
 
 def story_of(case: Any) -> str:
-    """The story in its path; empty where there is none."""
+    """The story id in the path, or an empty string."""
     return str((case.path_parameters or {}).get("story_id", ""))
 
 
 def ticket_of(case: Any) -> str:
-    """The ticket that is shown, in the header or as the first view of a body; empty where there is none."""
+    """The ticket in the header or in the first view of the body, or an empty string."""
     views = case.body.get("views") if isinstance(case.body, dict) else None
     first = views[0] if isinstance(views, list) and views else None
     inside = first.get("ticket") if isinstance(first, dict) else None

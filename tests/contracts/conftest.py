@@ -1,4 +1,4 @@
-"""Everything that the running stack documents."""
+"""Every operation that the running stack documents."""
 
 import pytest_asyncio
 

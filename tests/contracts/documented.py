@@ -1,4 +1,4 @@
-"""Documentation that is run: a page's shell blocks, and the answers that it prints below them."""
+"""Executable documentation: the shell blocks of a page, and the responses printed below them."""
 
 import asyncio
 import json
@@ -19,14 +19,14 @@ COMMAND_S = 120.0  # for one block: several processes, on a machine that is busy
 
 @dataclass(frozen=True)
 class Step:
-    """One shell block and the answer printed below it, if any."""
+    """One shell block and the response printed below it, if any."""
 
     command: str
     answer: str | None
 
     @property
     def repeatable(self) -> bool:
-        """Whether it changes nothing, so that it may be repeated until the effect of an earlier step shows."""
+        """Whether it only reads, so that it can be retried until an earlier step has taken effect."""
         return bool(READS_ONLY.match(self.command))
 
 
@@ -38,36 +38,35 @@ def steps(page: str) -> Iterator[Step]:
             yield Step(text, following[1] if following[0] == "json" else None)
 
 
-def differences(wanted: Any, got: Any, where: str = "$") -> list[str]:
-    """Where an answer differs from the printed one. `…` stands for any text; as a key, for further members."""
-    if isinstance(wanted, str) and ANYTHING in wanted:
-        pattern = ".+".join(re.escape(part) for part in wanted.split(ANYTHING))
-        return [] if isinstance(got, str) and re.fullmatch(pattern, got) else [f"{where}: {got!r} is not {wanted!r}"]
-    if isinstance(wanted, dict) and isinstance(got, dict):
-        keys = wanted.keys() - {ANYTHING}
-        unexpected = set() if ANYTHING in wanted else got.keys() - keys
+def differences(expected: Any, got: Any, where: str = "$") -> list[str]:
+    """Where a response differs from the printed one. `…` matches any text, and as a key further members."""
+    if isinstance(expected, str) and ANYTHING in expected:
+        pattern = ".+".join(re.escape(part) for part in expected.split(ANYTHING))
+        return [] if isinstance(got, str) and re.fullmatch(pattern, got) else [f"{where}: {got!r} is not {expected!r}"]
+    if isinstance(expected, dict) and isinstance(got, dict):
+        keys = expected.keys() - {ANYTHING}
+        unexpected = set() if ANYTHING in expected else got.keys() - keys
         found = [f"{where}: members {sorted(keys ^ got.keys())}"] if keys - got.keys() or unexpected else []
         return found + [
-            each for key in keys & got.keys() for each in differences(wanted[key], got[key], f"{where}.{key}")
+            each for key in keys & got.keys() for each in differences(expected[key], got[key], f"{where}.{key}")
         ]
-    if isinstance(wanted, list) and isinstance(got, list) and len(wanted) == len(got):
-        pairs = enumerate(zip(wanted, got, strict=True))
+    if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
+        pairs = enumerate(zip(expected, got, strict=True))
         return [each for at, (one, other) in pairs for each in differences(one, other, f"{where}[{at}]")]
-    return [] if wanted == got else [f"{where}: {got!r} is not {wanted!r}"]
+    return [] if expected == got else [f"{where}: {got!r} is not {expected!r}"]
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Somebody who types a page's commands into a terminal: variables live on from one block to the next."""
+    """A shell session with the commands of a page: variables persist from one block to the next."""
 
     folder: Path
     env: dict[str, str]
 
     async def follow(self, page: str) -> int:
-        """Run every step and compare every answer; how many there were.
+        """Run every step and compare every response; returns their number.
 
-        Raises:
-            AssertionError: a command failed, or its answer is not the one printed.
+        Raises: AssertionError: a command failed, or its response differs from the printed one.
         """
         found = list(steps(page))
         for step in found:
@@ -82,7 +81,7 @@ class Reader:
             await asyncio.sleep(0.1)
 
     async def attempt(self, step: Step) -> str | None:
-        """What went wrong."""
+        """Run a step; returns the differences."""
         state = self.folder / "variables"
         state.touch()
         script = f"set -a; . {state}; set +e\nset -euo pipefail\n{step.command}\nexport -p > {state}\n"

@@ -1,4 +1,4 @@
-"""What is taken from an answer along a link, which links were followed, and which way leads to the others."""
+"""Values that links take from responses, which links were followed, and the shortest ways to the others."""
 
 import random
 from collections import Counter
@@ -12,9 +12,9 @@ from schemathesis.generation.stateful.control import TransitionController
 from schemathesis.generation.stateful.state_machine import StepInput, StepOutput, Transition
 
 TRIES = 3
-"""How often a scenario goes the same way."""
+"""How often a scenario repeats a step."""
 PATIENCE = 2
-"""Tries in vain that make a link as unattractive as one that is a step away."""
+"""Failed attempts that cost as much as one more step."""
 UNREACHED = 1_000.0
 EXHAUSTED = 2_000.0
 IMPOSSIBLE = 10_000.0
@@ -22,25 +22,25 @@ IMPOSSIBLE = 10_000.0
 
 @dataclass
 class Walked:
-    """What was followed, how it was answered, and what no document allows."""
+    """Followed links, their responses, and violations of the documents."""
 
     links: Counter[str] = field(default_factory=Counter)
-    """By link: how often it was followed with success."""
+    """By link: how often it was followed successfully."""
     tried: Counter[str] = field(default_factory=Counter)
-    """By link: how often it was followed, with success or not, or could not be, for want of something in the answer."""
+    """By link: how often it was tried, successfully or not."""
     ways: Counter[tuple[str, str, int]] = field(default_factory=Counter)
-    """By operations and status: where one led to the other."""
+    """By operations and status: how often one led to the other."""
     failures: dict[str, str] = field(default_factory=dict)
     scenarios: int = 0
     steps: int = 0
 
     @property
     def missing(self) -> set[str]:
-        """Links that nobody has followed with success yet."""
+        """Links that were never followed successfully."""
         return {link for link, followed in self.links.items() if not followed}
 
-    def told(self) -> str:
-        """What is missing, then how often which operation led to which, and what it answered."""
+    def report(self) -> str:
+        """A report: missing links, then how often which operation led to which, with its status."""
         lines = [f"{self.scenarios} scenarios, {self.steps} steps, {len(self.links)} links", *sorted(self.missing)]
         lines += [
             f"{times:5} {source} -> {target} {status}" for (source, target, status), times in sorted(self.ways.items())
@@ -49,7 +49,7 @@ class Walked:
 
 
 class Guide(TransitionController):
-    """Which steps come next: those nearest to a link that is missing, by distances that differ in every scenario."""
+    """Selects the next steps: those nearest to a missing link, with costs that differ in every scenario."""
 
     def __init__(self, machine: Any, walked: Walked) -> None:
         super().__init__(machine._transitions, machine._root_labels)
@@ -64,7 +64,7 @@ class Guide(TransitionController):
         self._look()
 
     def _measure(self) -> None:
-        """How far it is from each operation to the nearest link that is missing."""
+        """Compute the distance from each operation to the nearest missing link."""
         links = self.links
         length = {link.full_name: random.Random(f"{self.seed}{link.full_name}").uniform(1, 4) for link in links}
         far = dict.fromkeys(self.transitions.operations, UNREACHED)
@@ -101,7 +101,7 @@ class Guide(TransitionController):
         return [link for each in self.transitions.operations.values() for link in outgoing(each)]
 
     def _look(self) -> None:
-        """What each step that is possible now would cost, once between two steps."""
+        """Compute the cost of each possible step."""
         if not self.now:
             if self.missing != self.walked.missing:
                 self.missing = self.walked.missing
@@ -125,18 +125,18 @@ class Guide(TransitionController):
 
     def _root_cost(self, label: str) -> float:
         if "{story_id}" in label:
-            return IMPOSSIBLE  # of a story that nobody has
+            return IMPOSSIBLE  # of an unknown story
         calls = self._root_calls(label)
         return self.root_costs[label] + (calls * UNREACHED if calls >= TRIES else 0)
 
 
 def outgoing(transitions: Any) -> list[Any]:
-    """The links of an operation's answers."""
+    """The links of an operation's responses."""
     return list(transitions.outgoing) if transitions is not None else []
 
 
 def found_by(transition: Transition) -> dict[str, dict[str, Any]]:
-    """What a link takes from an answer, by place and name. What stood in a path is not percent-encoded any more."""
+    """The values that a link takes from a response, by location and name. Path values are percent-decoded."""
     return {
         place: {
             name: unquote(each.value.ok()) if each.definition.startswith("$request.path") else each.value.ok()
@@ -148,13 +148,13 @@ def found_by(transition: Transition) -> dict[str, dict[str, Any]]:
 
 
 def sent_by(transition: Transition) -> Any:
-    """What a link puts into a body; nothing where it has none."""
+    """The body that a link sends; empty if it has none."""
     found = transition.request_body.value if transition.request_body is not None else Ok({})
     return found.ok() if isinstance(found, Ok) else UNRESOLVABLE
 
 
 def is_complete(transition: Transition) -> bool:
-    """Whether everything is there that the link has to send; what a request may leave out, the next may too."""
+    """Whether the response contains every value that the link needs."""
     found = found_by(transition)
     needed = [
         (place, name)
@@ -166,7 +166,7 @@ def is_complete(transition: Transition) -> bool:
 
 
 def was_followed(transition: Transition, case: Any) -> bool:
-    """Whether what the link takes from the answer was sent."""
+    """Whether the request sent the values of the link."""
     sent = all(
         (getattr(case, place) or {}).get(name) == value
         for place, found in found_by(transition).items()
@@ -176,7 +176,7 @@ def was_followed(transition: Transition, case: Any) -> bool:
 
 
 def leaves(value: Any) -> list[Any]:
-    """Everything in a document that holds nothing else."""
+    """All scalar values in a document."""
     if isinstance(value, dict):
         return [leaf for each in value.values() for leaf in leaves(each)]
     if isinstance(value, list):

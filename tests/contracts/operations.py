@@ -1,4 +1,4 @@
-"""What the running services say that they answer, from their own OpenAPI documents."""
+"""The documented responses of the running services, from their OpenAPI documents."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from stories_shared.events.ids import new_id
 from ..journeys.stack import Stack
 
 OPEN = {("GET", "/v1/config")}
-"""What is answered without a token."""
+"""Operations without authentication."""
 GOOD: Mapping[str, Mapping[str, Any]] = {
     "/v1/stories/{story_id}": {"reactions": True},
     "/v1/stories/{story_id}/reaction": {"emoji": "❤️"},
     "/v1/stories/{story_id}/comments": {"text": "hello"},
     "/v1/users/{user_id}/seen": {"up_to": new_id()},
 }
-"""A body that is taken, for every path with an id that takes one."""
+"""A valid body for every path with an id that takes one."""
 METHODS = ("GET", "PUT", "POST", "PATCH", "DELETE")
 
 
@@ -31,7 +31,7 @@ class Operation:
     about: Mapping[str, Any]
 
     def at(self, **values: str) -> str:
-        """Its path with parameters filled in."""
+        """The path with its parameters filled in."""
         return self.path.format(**values)
 
     @property
@@ -47,10 +47,10 @@ class Operation:
 
 async def operations(stack: Stack) -> list[Operation]:
     """Every operation of every service."""
-    there, found = await stack.processes(), []
+    processes, found = await stack.processes(), []
     async with httpx.AsyncClient(trust_env=False) as http:
         for service in SERVICES:
-            document = (await http.get(f"{there[service]['url']}/openapi.json")).json()
+            document = (await http.get(f"{processes[service]['url']}/openapi.json")).json()
             found += [
                 Operation(method.upper(), path, about)
                 for path, methods in document["paths"].items()

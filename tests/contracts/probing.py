@@ -1,4 +1,4 @@
-"""What schemathesis is told about the running stack: who asks, which stories there are, what no document can say."""
+"""Hooks of schemathesis: users, existing stories, and errors that no schema describes."""
 
 import json
 import os
@@ -9,17 +9,17 @@ from typing import Any
 import schemathesis
 from schemathesis.core.parameters import ParameterLocation
 
-from tests.contracts.beyond import is_failure, sparing
+from tests.contracts.beyond import is_failure, spare_example_users
 
 PROBE: dict[str, Any] = json.loads(Path(os.environ["STORIES_PROBE"]).read_text(encoding="utf-8"))
 TURN = count()
 DRAFTS_OWN = {"cancel_story", "publish_story", "renew_form", "delete_story"}
-"""Operations that would take the stories away that the others ask about."""
+"""Operations that would remove the stories that the others need."""
 
 
 @schemathesis.auth(refresh_interval=None)
 class Turns:
-    """Everybody in turn, so that no limit is reached before the end."""
+    """All users in turn, so that no rate limit is reached."""
 
     def get(self, case: Any, ctx: Any) -> dict[str, Any]:
         people = PROBE["people"]
@@ -29,7 +29,7 @@ class Turns:
     def set(self, case: Any, data: dict[str, Any], ctx: Any) -> None:
         case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data['token']}"}
         components = case.meta.components if case.meta else {}
-        sparing(case)
+        spare_example_users(case)
         path = components.get(ParameterLocation.PATH)
         if path is None or path.mode.is_negative or "story_id" not in (case.path_parameters or {}):
             return
@@ -40,12 +40,12 @@ class Turns:
 
 @schemathesis.hook
 def map_query(context: Any, query: dict[str, Any]) -> dict[str, Any]:
-    """Long enough to be refused, short enough for a request line."""
+    """Limit query strings to the length of a request line."""
     cut = {name: value[:4096] if isinstance(value, str) else value for name, value in (query or {}).items()}
     return cut or query
 
 
 @schemathesis.hook
 def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
-    """Whether it is one."""
+    """Whether it is a failure."""
     return is_failure(failure, case, response)

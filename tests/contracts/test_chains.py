@@ -1,4 +1,4 @@
-"""Whatever an answer lets people ask next is answered as documented, along every link of the OpenAPI."""
+"""Every link of the OpenAPI can be followed, with documented responses."""
 
 import asyncio
 from functools import partial
@@ -17,12 +17,12 @@ from .walking import walk
 PEOPLE = 8
 SEED = 1
 ROUNDS = 20
-"""At most: far more than it takes to follow every link."""
+"""An upper bound, far more than needed to follow every link."""
 AT_LEAST = 3
 
 
-async def lively(world: World) -> Client:
-    """People of whom each has two stories, two followers, viewers and comments, and two users on every list."""
+async def busy_users(world: World) -> Client:
+    """Users with two stories, two followers, viewers and comments each, and two users on every list."""
     people = world.people(*["walker"] * PEOPLE)
     client = Client(people, world.admin())
 
@@ -46,8 +46,8 @@ async def lively(world: World) -> Client:
     return client
 
 
-def walked_along(url: str, client: Client) -> Walked:
-    """The whole walk: until every link was followed, and for as many rounds as it takes at least or at most."""
+def full_walk(url: str, client: Client) -> Walked:
+    """The complete walk: until every link was followed, within the least and the most rounds."""
     for number, walked in enumerate(walk(url, client, seed=SEED, rounds=ROUNDS), 1):
         if number >= AT_LEAST and not walked.missing:
             break
@@ -55,11 +55,9 @@ def walked_along(url: str, client: Client) -> Walked:
 
 
 @pytest.mark.timeout(420)
-async def test_every_link_is_followed_with_success_and_every_answer_on_the_way_is_a_documented_one(
-    world: World, tmp_path: Path
-) -> None:
-    walked = await asyncio.to_thread(walked_along, world.stack.url, await lively(world))
-    (tmp_path / "ways").write_text(walked.told(), encoding="utf-8")
+async def test_every_openapi_link_can_be_followed(world: World, tmp_path: Path) -> None:
+    walked = await asyncio.to_thread(full_walk, world.stack.url, await busy_users(world))
+    (tmp_path / "ways").write_text(walked.report(), encoding="utf-8")
     assert not walked.failures, "\n\n".join(walked.failures.values())
-    assert not walked.missing, f"never followed with success:\n{walked.told()}"
+    assert not walked.missing, f"never followed with success:\n{walked.report()}"
     assert len(walked.links) > 90

@@ -1,4 +1,4 @@
-"""A PATCH changes what is sent and nothing else, also for a client that is generated from the documents."""
+"""A PATCH changes only the fields that it contains, also for generated clients."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from ..journeys.world import World
 
 
 def defaults(document: Mapping[str, Any], part: Any, place: str, seen: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Where a default stands in a schema or in one that it refers to."""
+    """Where a schema, or one that it references, has a default."""
     if isinstance(part, list):
         for number, each in enumerate(part):
             yield from defaults(document, each, f"{place}/{number}", seen)
@@ -34,16 +34,16 @@ def defaults(document: Mapping[str, Any], part: Any, place: str, seen: frozenset
 
 
 @pytest.mark.parametrize("default", [{"a": {"default": 1}}, {"b": {"anyOf": [{"$ref": "#/parts/B"}]}}])
-def test_a_default_is_found_wherever_it_is(default: Mapping[str, Any]) -> None:
+def test_default_is_found_at_any_depth(default: Mapping[str, Any]) -> None:
     document = {"parts": {"B": {"properties": {"default": {"type": "array", "items": {"default": ""}}}}}}
     assert len(list(defaults(document, {"properties": default}, "body"))) == 1
 
 
 async def test_no_body_of_a_patch_has_defaults(world: World) -> None:
-    there, patches = await world.stack.processes(), 0
+    processes, patches = await world.stack.processes(), 0
     async with httpx.AsyncClient(trust_env=False) as http:
         for service in SERVICES:
-            document = (await http.get(f"{there[service]['url']}/openapi.json")).json()
+            document = (await http.get(f"{processes[service]['url']}/openapi.json")).json()
             for path, methods in document["paths"].items():
                 for body in [methods["patch"]["requestBody"]] if "requestBody" in methods.get("patch", {}) else []:
                     patches += 1

@@ -1,11 +1,11 @@
-"""docs/deploying.md: the first story is posted as printed, with a CLI that is not in a container."""
+"""docs/deploying.md: the first story is posted as printed, with a CLI outside of a container."""
 
 import os
 import sys
 from pathlib import Path
 
 import pytest
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 from ..journeys.samples import Samples
 from ..journeys.stack import Stack

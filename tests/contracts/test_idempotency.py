@@ -1,4 +1,4 @@
-"""The same request with the same key happens once."""
+"""The same request with the same key takes effect once."""
 
 import asyncio
 import secrets
@@ -9,7 +9,7 @@ from ..journeys.waiting import SOON
 from ..journeys.world import World
 
 
-async def test_the_same_key_and_body_give_the_same_story_with_a_fresh_form(world: World) -> None:
+async def test_repeated_create_returns_the_story_with_a_fresh_form(world: World) -> None:
     ann, key = world.person("ann"), secrets.token_hex(8)
     first = await ann.create(key=key, caption="once")
     again = await ann.create(key=key, caption="once")
@@ -20,14 +20,14 @@ async def test_the_same_key_and_body_give_the_same_story_with_a_fresh_form(world
     assert len((await ann.get("/v1/me/stories"))["items"]) == 1
 
 
-async def test_the_same_key_with_another_body_is_422(world: World) -> None:
+async def test_reused_key_with_another_body_is_422(world: World) -> None:
     ann, key = world.person("ann"), secrets.token_hex(8)
     await ann.create(key=key, caption="once")
     other = await ann.create(key=key, caption="twice")
     assert (other.status_code, other.json()["type"]) == (422, "urn:stories:idempotency-reused")
 
 
-async def test_requests_at_the_same_time_make_one_story(world: World) -> None:
+async def test_concurrent_requests_create_one_story(world: World) -> None:
     ann, key = world.person("ann"), secrets.token_hex(8)
     answers = await asyncio.gather(*(ann.create(key=key) for _ in range(8)))
     assert {answer.status_code for answer in answers} <= {201, 409}
@@ -35,7 +35,7 @@ async def test_requests_at_the_same_time_make_one_story(world: World) -> None:
     assert len((await ann.get("/v1/me/stories"))["items"]) == 1
 
 
-async def test_a_key_belongs_to_its_user_and_its_path(world: World) -> None:
+async def test_idempotency_key_is_scoped_to_user_and_path(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     key = secrets.token_hex(8)
     anns, bobs = await ann.create(key=key), await bob.create(key=key)
@@ -44,7 +44,7 @@ async def test_a_key_belongs_to_its_user_and_its_path(world: World) -> None:
     assert (await ann.comment(story, "hello", key=key)).status_code == 201
 
 
-async def test_the_answer_is_rebuilt_from_what_is_true_now(world: World) -> None:
+async def test_idempotent_response_reflects_the_current_state(world: World) -> None:
     ann, key = world.person("ann"), secrets.token_hex(8)
     draft = (await ann.create(key=key)).json()
     await ann.upload(draft["upload"], ann.usual)
@@ -55,7 +55,7 @@ async def test_the_answer_is_rebuilt_from_what_is_true_now(world: World) -> None
     assert (await ann.create(key=key)).status_code == 404
 
 
-async def test_a_comment_is_written_once_and_a_deleted_one_is_gone(world: World) -> None:
+async def test_comment_is_stored_once_and_can_be_deleted(world: World) -> None:
     ann, key = world.person("ann"), secrets.token_hex(8)
     story = await ann.post_and_wait()
     first, again = await ann.comment(story, "once", key=key), await ann.comment(story, "once", key=key)
@@ -65,7 +65,7 @@ async def test_a_comment_is_written_once_and_a_deleted_one_is_gone(world: World)
     assert (await ann.comment(story, "once", key=key)).status_code == 404
 
 
-async def test_publishing_again_is_the_same_story(world: World) -> None:
+async def test_repeated_publish_returns_the_same_story(world: World) -> None:
     ann = world.person("ann")
     draft = await ann.draft()
     answers = await asyncio.gather(*(ann.publish(draft["id"]) for _ in range(4)))

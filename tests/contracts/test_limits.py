@@ -1,4 +1,4 @@
-"""How often: every limited operation says how much is left, and nothing but time gives more."""
+"""Rate limits: every limited operation returns its remaining quota, and only time restores it."""
 
 import re
 
@@ -20,22 +20,22 @@ ALSO_GOOD = {
 QUERIES = {"/v1/rings": "?user_ids=ann", "/v1/reels": "?user_ids=ann"}
 
 
-async def asked(person: Person, operation: Operation) -> tuple[int, dict[str, str]]:
-    """The status and headers of an answer to something that is in order, but about nothing that is there."""
+async def send_valid_request(person: Person, operation: Operation) -> tuple[int, dict[str, str]]:
+    """Status and headers of a valid request about something that does not exist."""
     path = operation.at(story_id=new_id(), comment_id=new_id(), user_id="somebody") + QUERIES.get(operation.path, "")
     body = {"json": {**GOOD, **ALSO_GOOD}[operation.path]} if operation.takes_json else {}
     answer = await person.call(operation.method, path, **body)
     return answer.status_code, dict(answer.headers)
 
 
-async def test_every_limited_operation_says_how_much_is_left(world: World, documented: list[Operation]) -> None:
+async def test_every_limited_operation_returns_its_remaining_quota(world: World, documented: list[Operation]) -> None:
     person, root = world.person("ann"), world.admin()
     limits = {**(await world.http.get("/v1/config")).json()["limits"]}
     limited = [operation for operation in documented if "429" in operation.about["responses"]]
     assert len(limited) > 35
     for operation in limited:
         who = root if "/admin/" in operation.path else person
-        status, headers = await asked(who, operation)
+        status, headers = await send_valid_request(who, operation)
         policy, left = POLICY(headers.get("ratelimit-policy", "")), LEFT(headers.get("ratelimit", ""))
         assert policy, (operation, status, headers)
         assert left, (operation, status, headers)
@@ -46,16 +46,16 @@ async def test_every_limited_operation_says_how_much_is_left(world: World, docum
         assert 1 <= int(left["seconds"]) <= 60
 
 
-async def test_what_is_not_limited_says_so_by_documenting_no_429(world: World, documented: list[Operation]) -> None:
+async def test_unlimited_operations_document_no_429(world: World, documented: list[Operation]) -> None:
     person = world.person("ann")
     for operation in documented:
         if "429" not in operation.about["responses"] and (operation.method, operation.path) not in OPEN:
-            _, headers = await asked(person, operation)
+            _, headers = await send_valid_request(person, operation)
             assert "ratelimit" not in headers, operation
 
 
 @pytest.mark.parametrize("disguise", [{}, {"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=203.0.113.7"}])
-async def test_a_limit_belongs_to_the_user_whatever_token_and_address(world: World, disguise: dict[str, str]) -> None:
+async def test_rate_limit_is_per_user_for_any_token_and_address(world: World, disguise: dict[str, str]) -> None:
     eve = world.person("eve")
     path, body = f"/v1/stories/{new_id()}/reaction", {"emoji": "❤️"}
     statuses, last = [], None
@@ -74,7 +74,7 @@ async def test_a_limit_belongs_to_the_user_whatever_token_and_address(world: Wor
     assert (await world.person("bob").call("PUT", path, json=body)).status_code == 404  # another user
 
 
-async def test_a_refused_request_costs_nothing_and_does_nothing(world: World) -> None:
+async def test_rejected_request_uses_no_quota_and_changes_nothing(world: World) -> None:
     ann = world.person("ann")
     story = await ann.post_and_wait()
     answers = [await ann.comment(story, f"number {number}") for number in range(33)]
@@ -83,7 +83,7 @@ async def test_a_refused_request_costs_nothing_and_does_nothing(world: World) ->
     assert (await ann.counts(story))["comments"] == 30
 
 
-async def test_large_bodies_are_refused_whatever_their_framing(world: World) -> None:
+async def test_large_bodies_are_rejected_in_any_framing(world: World) -> None:
     ann = world.person("ann")
 
     async def chunks():

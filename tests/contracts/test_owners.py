@@ -1,4 +1,4 @@
-"""Somebody else's ids open nothing: every documented operation is tried with them, and nothing has changed after."""
+"""Ids of other users grant nothing: every documented operation is tried with them, and nothing changes."""
 
 import asyncio
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from .operations import GOOD, Operation
 
 NOT_FOUND = (404, "urn:stories:not-found")
 PUBLIC = {("GET", "/v1/stories/{story_id}")}
-"""What anybody may ask about a public story, without a ticket."""
+"""Operations on a public story that need no ticket."""
 
 ABOUT_ONESELF = {
     *(
@@ -27,14 +27,14 @@ ABOUT_ONESELF = {
     ),
     ("DELETE", "/v1/followers/{user_id}"),
 }
-"""What names another user and changes the caller's own side alone."""
+"""Operations that name another user and change only the caller's own side."""
 EMPTY = {("GET", "/v1/users/{user_id}/stories")}
-"""What is an empty list where there is nothing to see."""
+"""Operations that return an empty list if nothing is visible."""
 
 
 @dataclass(frozen=True)
 class Household:
-    """Ann with everything one can have, bob who may see it, and eve who may not."""
+    """Ann with every kind of resource, bob who may see it, and eve who may not."""
 
     ann: Person
     bob: Person
@@ -43,15 +43,15 @@ class Household:
     other: Answer
     """Another public story of ann's, for which eve has a ticket."""
     hidden: dict[str, str]
-    """Ids of stories that are not for eve: why, and which."""
+    """Ids of stories that eve may not see, by reason."""
     comments: list[str]
-    """Of ann and bob, under the public story and under one for close friends."""
+    """Comments of ann and bob, on the public story and on one for close friends."""
     tickets: dict[str, str]
-    """That eve could try: whose they are, and their text."""
+    """Tickets that eve could try, by their owner."""
 
 
 @pytest_asyncio.fixture(scope="module")
-async def house(world: World) -> Household:
+async def household(world: World) -> Household:
     ann, bob, eve = world.people("ann", "bob", "eve")
     await ann.done("PUT", f"/v1/close-friends/{bob.id}")
     await bob.befriend(ann)
@@ -90,147 +90,147 @@ async def house(world: World) -> Household:
     )
 
 
-async def everything(stores: Stores, house: Household) -> tuple[list[str], list[str]]:
-    """Every document and object that has to do with ann's stories, and every document about ann and bob."""
-    ids = [house.public["id"], house.other["id"], *house.hidden.values()]
+async def everything(stores: Stores, household: Household) -> tuple[list[str], list[str]]:
+    """Every document and object about ann's stories, and every document about ann and bob."""
+    ids = [household.public["id"], household.other["id"], *household.hidden.values()]
     documents = [each for story_id in ids for each in await stores.documents(story_id)]
-    about = await stores.documents(house.ann.id, house.bob.id)
+    about = await stores.documents(household.ann.id, household.bob.id)
     documents += [
         each for each in about if not each.startswith("stories_feed.choices")
     ]  # it counts decisions; `edges_of`
     return sorted(set(documents)), sorted([key for story_id in ids for key in await stores.objects(story_id)])
 
 
-async def quiet(stores: Stores, house: Household) -> tuple[list[str], list[str]]:
-    """The same, once everything has been said and heard."""
+async def everything_drained(stores: Stores, household: Household) -> tuple[list[str], list[str]]:
+    """The same, once all events are published and consumed."""
     last: list[Any] = [None]
 
     async def still() -> bool:
-        now = await everything(stores, house)
+        now = await everything(stores, household)
         same, last[0] = now == last[0] and not any('"pending": {' in each for each in now[0]), now
         await asyncio.sleep(0.2)
         return same
 
     await eventually(still, 20)
-    return await everything(stores, house)
+    return await everything(stores, household)
 
 
-def told(answer: httpx.Response) -> tuple[int, str]:
+def outcome(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json().get("type", "") if answer.content else ""
 
 
 async def attempt(eve: Person, operation: Operation, ids: dict[str, str], ticket: str | None = None) -> tuple[int, str]:
-    """What eve is told."""
+    """The response to eve."""
     body = {"json": GOOD[operation.path]} if operation.takes_json else {}
-    return told(await eve.call(operation.method, operation.at(**ids), ticket=ticket, **body))
+    return outcome(await eve.call(operation.method, operation.at(**ids), ticket=ticket, **body))
 
 
-async def test_no_operation_does_anything_with_somebody_elses_story(
-    world: World, house: Household, documented: list[Operation]
+async def test_operations_on_stories_of_others_are_rejected(
+    world: World, household: Household, documented: list[Operation]
 ) -> None:
-    """A new operation is tried too; one that takes a body says in `GOOD` which one it would take."""
+    """New operations are tried too; one with a body needs an entry in `GOOD`."""
     stores = await world.stores()
-    before = await quiet(stores, house)
+    before = await everything_drained(stores, household)
     tried, wrong = 0, []
     of_stories = [operation for operation in documented if "{story_id}" in operation.path]
     assert len(of_stories) >= 15
-    cases = [(why, story_id, operation) for why, story_id in house.hidden.items() for operation in of_stories]
+    cases = [(why, story_id, operation) for why, story_id in household.hidden.items() for operation in of_stories]
     cases += [
-        ("public", house.public["id"], operation)
+        ("public", household.public["id"], operation)
         for operation in of_stories
         if (operation.method, operation.path) not in PUBLIC
     ]
     for why, story_id, operation in cases:
-        for whose, ticket in {"no ticket": None, **house.tickets}.items():
-            found = await attempt(house.eve, operation, {"story_id": story_id}, ticket)
+        for whose, ticket in {"no ticket": None, **household.tickets}.items():
+            found = await attempt(household.eve, operation, {"story_id": story_id}, ticket)
             tried += 1
             if found != NOT_FOUND:
                 wrong.append((why, whose, operation.method, operation.path, found))
     assert (wrong, tried > 400) == ([], True)
-    assert await quiet(stores, house) == before
+    assert await everything_drained(stores, household) == before
 
 
-async def test_no_operation_does_anything_with_somebody_elses_comment(
-    world: World, house: Household, documented: list[Operation]
+async def test_operations_on_comments_of_others_are_rejected(
+    world: World, household: Household, documented: list[Operation]
 ) -> None:
     stores = await world.stores()
-    before = await quiet(stores, house)
+    before = await everything_drained(stores, household)
     for operation in documented:
         if "{comment_id}" in operation.path:
-            for comment_id in house.comments:
+            for comment_id in household.comments:
                 found = await attempt(
-                    house.eve, operation, {"comment_id": comment_id}, house.tickets["another story's"]
+                    household.eve, operation, {"comment_id": comment_id}, household.tickets["another story's"]
                 )
                 assert found == NOT_FOUND, operation
-    friends_comment = house.comments[2]
-    bobs = (house.comments[0], 404)  # what ann wrote is not bob's to take back
-    assert (await house.bob.call("DELETE", f"/v1/comments/{bobs[0]}")).status_code == bobs[1]
-    comments = f"/v1/stories/{house.other['id']}/comments"
-    eves = house.tickets["another story's"]
-    replies = await house.eve.call("GET", comments, ticket=eves, params={"reply_to": friends_comment})
+    friends_comment = household.comments[2]
+    bobs = (household.comments[0], 404)  # bob may not delete ann's comment
+    assert (await household.bob.call("DELETE", f"/v1/comments/{bobs[0]}")).status_code == bobs[1]
+    comments = f"/v1/stories/{household.other['id']}/comments"
+    eves = household.tickets["another story's"]
+    replies = await household.eve.call("GET", comments, ticket=eves, params={"reply_to": friends_comment})
     assert replies.status_code == 404 or replies.json()["items"] == []
-    reply = await house.eve.call("POST", comments, ticket=eves, json={"text": "hi", "reply_to": friends_comment})
+    reply = await household.eve.call("POST", comments, ticket=eves, json={"text": "hi", "reply_to": friends_comment})
     assert reply.status_code == 404
-    assert await quiet(stores, house) == before
+    assert await everything_drained(stores, household) == before
 
 
-async def test_another_users_id_changes_the_callers_own_side_alone(
-    world: World, house: Household, documented: list[Operation]
+async def test_user_id_in_a_path_changes_only_the_callers_own_edges(
+    world: World, household: Household, documented: list[Operation]
 ) -> None:
-    """A new operation with a user's id fails here until it is said what it may do."""
+    """A new operation with a user id fails here until it is classified."""
     stores = await world.stores()
-    before = await quiet(stores, house)
-    follows = {person.id: await edges_of(person) for person in (house.ann, house.bob)}
+    before = await everything_drained(stores, household)
+    follows = {person.id: await edges_of(person) for person in (household.ann, household.bob)}
     for operation in documented:
         if "{user_id}" not in operation.path:
             continue
-        name, ids = (operation.method, operation.path), {"user_id": house.ann.id}
-        body = {"json": {"up_to": house.hidden["close friends"]}} if operation.takes_json else {}
-        answer = await house.eve.call(operation.method, operation.at(**ids), **body)
+        name, ids = (operation.method, operation.path), {"user_id": household.ann.id}
+        body = {"json": {"up_to": household.hidden["close friends"]}} if operation.takes_json else {}
+        answer = await household.eve.call(operation.method, operation.at(**ids), **body)
         if name in ABOUT_ONESELF:
             assert answer.status_code == 204, operation
         elif name in EMPTY:
             shown = {item["id"] for item in answer.json()["items"]}
-            assert not shown & set(house.hidden.values()), operation
+            assert not shown & set(household.hidden.values()), operation
         else:
-            assert told(answer) == NOT_FOUND, operation
-    assert {person.id: await edges_of(person) for person in (house.ann, house.bob)} == follows
-    after = await quiet(stores, house)
+            assert outcome(answer) == NOT_FOUND, operation
+    assert {person.id: await edges_of(person) for person in (household.ann, household.bob)} == follows
+    after = await everything_drained(stores, household)
     assert after == before
 
 
-async def test_views_with_somebody_elses_tickets_count_for_nobody(world: World, house: Household) -> None:
+async def test_views_with_tickets_of_others_are_not_counted(world: World, household: Household) -> None:
     stores = await world.stores()
-    before = await quiet(stores, house)
-    tickets = [house.tickets["bob's"], house.tickets["bob's of friends"], "nonsense", ""]
+    before = await everything_drained(stores, household)
+    tickets = [household.tickets["bob's"], household.tickets["bob's of friends"], "nonsense", ""]
     views = {"views": [{"ticket": ticket, "watched_ms": 1000} for ticket in tickets]}
-    answer = await house.eve.call("POST", "/v1/views", json=views)
+    answer = await household.eve.call("POST", "/v1/views", json=views)
     assert (answer.status_code, answer.json()["accepted"]) == (202, 0)
     assert [each["reason"] for each in answer.json()["rejected"]] == ["ticket"] * len(tickets)
-    assert await quiet(stores, house) == before
+    assert await everything_drained(stores, household) == before
 
 
-async def test_ones_own_lists_hold_nothing_of_others(house: Household, documented: list[Operation]) -> None:
-    theirs = {house.ann.id, house.bob.id, *house.hidden.values(), *house.comments}
+async def test_own_lists_contain_nothing_of_others(household: Household, documented: list[Operation]) -> None:
+    theirs = {household.ann.id, household.bob.id, *household.hidden.values(), *household.comments}
     own = [operation for operation in documented if operation.method == "GET" and "{" not in operation.path]
     for operation in own:
         if operation.path in {"/v1/for-you", "/v1/rings", "/v1/reels"} or "/admin/" in operation.path:
-            continue  # what is public, or asked for by id
-        answer = await house.eve.call("GET", operation.path)
+            continue  # public, or requested by id
+        answer = await household.eve.call("GET", operation.path)
         assert answer.status_code == 200, operation
         assert not [each for each in theirs if each in answer.text], operation
     for path in ("/v1/rings", "/v1/reels"):
-        asked = await house.eve.get(path, user_ids=f"{house.ann.id},{house.bob.id}")
-        assert not [each for each in house.hidden.values() if each in str(asked)], path
-    await eventually(lambda: nothing_hidden(house), SOON, accept=lambda _: True)
+        reels = await household.eve.get(path, user_ids=f"{household.ann.id},{household.bob.id}")
+        assert not [each for each in household.hidden.values() if each in str(reels)], path
+    await eventually(lambda: nothing_hidden(household), SOON, accept=lambda _: True)
 
 
-async def nothing_hidden(house: Household) -> None:
-    shown = await house.eve.for_you()
-    assert not set(shown) & set(house.hidden.values())
+async def nothing_hidden(household: Household) -> None:
+    shown = await household.eve.for_you()
+    assert not set(shown) & set(household.hidden.values())
 
 
 async def edges_of(person: Person) -> dict[str, set[str]]:
-    """Whom somebody has decided about, by list."""
+    """A user's edges, by list."""
     names = ("following", "blocked", "muted", "close-friends")
     return {name: {each["user_id"] for each in await person.pages(f"/v1/{name}")} for name in names}

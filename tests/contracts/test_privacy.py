@@ -1,11 +1,11 @@
-"""docs/privacy.md names everything that holds something of people: no more, and above all no less."""
+"""docs/privacy.md names exactly the collections with personal data."""
 
 import re
 from typing import Any
 
 import pytest
 from pymongo import IndexModel
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_engagement.store.schema import ensure_schema
 from stories_expiry import store as expiry
 from stories_feed import store as feed
@@ -19,7 +19,7 @@ STORES = {"ingest": ingest.ensure, "feed": feed.ensure, "engagement": ensure_sch
 
 
 class Made:
-    """Notes the collections that a store makes, and after how many seconds MongoDB drops what is in them."""
+    """Records the collections that a store creates, and the TTL of their documents in seconds."""
 
     def __init__(self) -> None:
         self.kept: dict[str, list[int]] = {}
@@ -48,7 +48,7 @@ async def test_every_collection_of_every_service_is_named(made: dict[str, list[i
     assert set(re.findall(r"^\| `(stories_[a-z]+\.[a-z_]+)`", PAGE, re.MULTILINE)) == made.keys()
 
 
-async def test_what_the_page_gives_thirty_days_mongodb_drops_after_thirty_days(made: dict[str, list[int]]) -> None:
+async def test_mongodb_ttl_equals_the_documented_30_days(made: dict[str, list[int]]) -> None:
     rows = re.findall(r"^\| `(stories_(?:ingest|feed|engagement)\.[a-z_]+)`.*30 days", PAGE, re.MULTILINE)
     assert len(rows) >= 9
     assert {name: made[name] for name in rows} == {name: [30 * 24 * 3600] for name in rows}

@@ -1,4 +1,4 @@
-"""docs/guides/produce-events.md: every example is run as printed, on the stack."""
+"""docs/guides/produce-events.md: every example runs as printed, on the stack."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.partitioner import murmur2
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 from ..journeys.stack import Stack
 
@@ -25,7 +25,7 @@ FOLLOWERS = ("bob", "carol", "dave", "erin", "frank", "grace")
 
 @dataclass(frozen=True)
 class Ran:
-    """An example, and what came of it."""
+    """An example and its result."""
 
     code: int
     out: str
@@ -41,17 +41,17 @@ class Page:
 
     @property
     def examples(self) -> list[tuple[str, str]]:
-        """Language and text of each."""
+        """Language and text of each example."""
         page = (CHECKOUT / "docs" / "guides" / "produce-events.md").read_text(encoding="utf-8")
         return [(found[1], found[2]) for found in FENCE.finditer(page)]
 
     def example(self, *words: str) -> tuple[str, str]:
-        """The one example that has all these words."""
+        """The one example that contains all these words."""
         (found,) = (each for each in self.examples if all(word in each[1] for word in words))
         return found
 
     async def run(self, example: tuple[str, str]) -> Ran:
-        """Run it as a reader would."""
+        """Run an example as a reader would."""
         language, text = example
         command = ["bash", "-euo", "pipefail", "-c", text] if language == "sh" else [sys.executable, "-c", text]
         process = await asyncio.create_subprocess_exec(
@@ -75,7 +75,7 @@ async def page(stack: Stack, tmp_path: Path) -> Page:
 
 
 async def follows(stack: Stack, user: str) -> set[str]:
-    """Whom a user follows, as the API says."""
+    """The users whom a user follows, according to the API."""
     async with httpx.AsyncClient(base_url=stack.url, trust_env=False, timeout=10) as http:
         answer = await http.get("/v1/following", headers={"Authorization": f"Bearer {stack.token(user)}"})
         return {each["user_id"] for each in answer.json()["items"]}
@@ -90,7 +90,7 @@ async def until_following_ann(stack: Stack, *users: str) -> None:
 
 
 async def partitions(page: Page, key: bytes, records: int) -> set[int]:
-    """Where the records with this key lie, once there are so many."""
+    """The partitions of the records with this key, once there are so many."""
     reader = AIOKafkaConsumer(
         "user-followed",
         bootstrap_servers=page.settings["KAFKA_BOOTSTRAP_SERVERS"],
@@ -109,7 +109,7 @@ async def partitions(page: Page, key: bytes, records: int) -> set[int]:
         await reader.stop()
 
 
-async def test_every_example_is_run_as_it_stands_there_and_has_its_effect(page: Page, stack: Stack) -> None:
+async def test_every_example_runs_as_written_and_has_its_effect(page: Page, stack: Stack) -> None:
     examples = [each for each in page.examples if not {"kcat", "dlq"} & set(each[1].split())]
     assert len(examples) == 8
     for example in examples:
@@ -128,7 +128,7 @@ async def test_an_invalid_record_is_listed_among_the_dead_letters(page: Page) ->
 
 
 @pytest.mark.needs_kcat
-async def test_librdkafka_told_to_hash_as_java_does_reaches_the_same_partition(page: Page, stack: Stack) -> None:
+async def test_librdkafka_with_murmur2_uses_the_same_partition(page: Page, stack: Stack) -> None:
     by_librdkafka, by_java = page.example("kcat"), page.example("erin|")
     for language, text in (by_librdkafka, (by_java[0], by_java[1].replace("erin", "heidi"))):
         ran = await page.run((language, text))

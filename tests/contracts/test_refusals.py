@@ -1,4 +1,4 @@
-"""The table of errors, walked on every operation that it is about."""
+"""The table of errors, tested on every operation that it names."""
 
 import json
 from typing import Any
@@ -44,7 +44,7 @@ Author = tuple[Person, dict[str, str]]
 
 
 def is_problem(answer: Any) -> bool:
-    """RFC 9457, with our types."""
+    """Whether it is an RFC 9457 problem of a documented type."""
     return (
         answer.headers["content-type"] == "application/problem+json"
         and answer.json()["type"].startswith("urn:stories:")
@@ -54,7 +54,7 @@ def is_problem(answer: Any) -> bool:
 
 
 @pytest.mark.parametrize("what", BODIES)
-async def test_bodies_that_are_no_bodies(author: Author, documented: list[Operation], what: str) -> None:
+async def test_malformed_bodies_are_rejected(author: Author, documented: list[Operation], what: str) -> None:
     ann, ids = author
     content, status = BODIES[what]
     taking = [operation for operation in documented if operation.takes_json]
@@ -76,7 +76,7 @@ async def test_bodies_of_another_type_are_415(author: Author, documented: list[O
                 assert (answer.status_code, is_problem(answer)) == (415, True), operation.path
 
 
-async def test_bad_input_says_where(author: Author) -> None:
+async def test_invalid_input_names_its_location(author: Author) -> None:
     ann, _ = author
     answer = await ann.call("POST", "/v1/stories", json={"media": {"content_type": "video/mp4", "size": "big"}})
     assert answer.status_code == 422
@@ -96,7 +96,7 @@ async def test_limits_outside_of_one_to_a_hundred_and_unknown_queries_are_422(
             assert (answer.status_code, is_problem(answer)) == (422, True), (operation.path, query, answer.text)
 
 
-async def test_a_cursor_is_good_for_its_user_and_its_route_alone(world: World) -> None:
+async def test_cursor_is_valid_only_for_its_user_and_route(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     for name in ("one", "two", "three"):
         await ann.follow(world.known(name))
@@ -118,9 +118,7 @@ async def test_a_cursor_is_good_for_its_user_and_its_route_alone(world: World) -
         assert (answer.status_code, is_problem(answer)) == (422, True), (path, given)
 
 
-async def test_malformed_ids_in_paths_are_404_like_what_never_existed(
-    author: Author, documented: list[Operation]
-) -> None:
+async def test_malformed_ids_in_paths_are_404(author: Author, documented: list[Operation]) -> None:
     ann, ids = author
     with_ids = [operation for operation in documented if "{" in operation.path and "/admin/" not in operation.path]
     assert len(with_ids) > 25
@@ -132,7 +130,7 @@ async def test_malformed_ids_in_paths_are_404_like_what_never_existed(
             assert (answer.status_code, is_problem(answer)) == (404, True), (operation.method, answer.url, answer.text)
 
 
-async def test_what_is_not_yours_never_existed(world: World, author: Author) -> None:
+async def test_resources_of_others_are_404(world: World, author: Author) -> None:
     _, ids = author
     eve = world.person("eve")
     for story_id in (ids["story_id"], new_id()):
@@ -189,12 +187,12 @@ async def test_too_many_drafts_and_too_many_comments_are_429(world: World, autho
     assert "ratelimit-policy" in refused[0].headers
 
 
-async def test_edits_that_are_not_allowed_are_refused(world: World) -> None:
+async def test_invalid_edits_are_rejected(world: World) -> None:
     ann = world.person("ann")
     media = {"content_type": "video/mp4", "size": 1000}
     wrong: list[dict[str, Any]] = [{"lifetime": "7h"}, {"audience": "nobody"}, {"caption": "x" * 2201}, {"split": 1}]
-    for asked in [*wrong, {"layers": [{}]}]:
-        assert (await ann.call("POST", "/v1/stories", json={"media": media, **asked})).status_code == 422, asked
+    for invalid in [*wrong, {"layers": [{}]}]:
+        assert (await ann.call("POST", "/v1/stories", json={"media": media, **invalid})).status_code == 422, invalid
     story = await ann.post()
     for change in ({"caption": "new"}, {"audience": "nobody"}, {"reactions": None}, {"lifetime": "24h"}):
         assert (await ann.call("PATCH", f"/v1/stories/{story['id']}", json=change)).status_code == 422, change

@@ -1,4 +1,4 @@
-"""Old and new releases side by side: every service takes what each release says, with less and with more in it."""
+"""Old and new releases side by side: consumers accept events with missing optional and additional fields."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from stories_cli import clients, erasure_replay
 from stories_cli.kafka_reader import open_reader
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_shared.events import EVENTS
 from stories_shared.events.cloudevents import headers_of
 from stories_shared.events.ids import new_id
@@ -27,26 +27,26 @@ A_WHILE = 60.0
 PEOPLE = ("user_id", "target_id", "author_id", "viewer_id")
 
 
-def as_said(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """As the release says it."""
+def unchanged(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """The payload as released."""
     return payload
 
 
 def with_less(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """As a release before it may have said it: without whatever may be left out."""
+    """The payload of an earlier release: without optional fields."""
     needed = {field.encode_name for field in msgspec.structs.fields(EVENTS[topic]) if field.required}
     return {name: value for name, value in payload.items() if name in needed}
 
 
 def with_more(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """As a release after it may say it: with fields that nobody knows yet, in what it holds too."""
+    """The payload of a later release: with unknown fields, also in nested objects."""
     more = {"new": {"deep": [{"er": None}]}, "newer": 2**60, "newest": "x" * 1_000}
     held = {name: value | more for name, value in payload.items() if name in {"media", "sound"} and value}
     return payload | held | more
 
 
 def golden(release: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each payload of a release, about people and a story whom nobody else knows, of today."""
+    """Each payload of a release, about new users and a new story, with current times."""
     story_id, tag, now = new_id(), secrets.token_hex(4), datetime.now(UTC)
     for path in sorted((GOLDEN / release).glob("*.json")):
         text = path.read_text().replace("019a0000-0000-7000-8000-000000000001", story_id)
@@ -59,18 +59,18 @@ def golden(release: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 async def dead_letter(world: World) -> dict[tuple[str, str], int]:
-    """How many records lie dead-lettered, by topic and group."""
+    """The number of dead-lettered records, by topic and group."""
     found = json.loads(await world.stack.run("dlq", "list", "--json"))
     return {(row["topic"], row["group"]): row["records"] for row in found}
 
 
-@pytest.mark.parametrize("shape", [as_said, with_less, with_more])
+@pytest.mark.parametrize("shape", [unchanged, with_less, with_more])
 @pytest.mark.parametrize("release", RELEASES)
-async def test_no_service_dead_letters_what_another_release_publishes(world: World, release: str, shape: Any) -> None:
+async def test_events_of_other_releases_are_not_dead_lettered(world: World, release: str, shape: Any) -> None:
     before = await dead_letter(world)
     kafka, topics = clients.kafka(await world.stack.env())
-    said = list(golden(release))
-    for topic, payload in said:
+    payloads = list(golden(release))
+    for topic, payload in payloads:
         publisher = Publisher(kafka, topics[topic].writers[0])
         event = msgspec.convert(payload, EVENTS[topic], strict=False)
         headers = tuple(headers_of(event, publisher.source, new_id(), datetime.now(UTC)))
@@ -79,7 +79,7 @@ async def test_no_service_dead_letters_what_another_release_publishes(world: Wor
         await publisher.send([ProducerRecord(kafka.topic(topic), event.key.encode(), value, headers)])
         await publisher.stop()
     async with open_reader(kafka) as log, asyncio.timeout(A_WHILE):
-        await erasure_replay.wait_until_handled(log, kafka, topics, [topic for topic, _ in said])
+        await erasure_replay.wait_until_handled(log, kafka, topics, [topic for topic, _ in payloads])
     assert await dead_letter(world) == before
 
 
@@ -97,6 +97,6 @@ async def test_an_edge_of_another_release_counts(world: World, shape: Any) -> No
     assert [each["user_id"] for each in (await following)["items"]] == [bob.id]
 
 
-def test_there_is_a_folder_for_what_is_not_released_yet() -> None:
+def test_payload_folder_for_the_next_release_exists() -> None:
     assert "unreleased" in RELEASES
     assert all(Path(GOLDEN / name).is_dir() for name in RELEASES)

@@ -1,4 +1,4 @@
-"""Whatever is sent, every answer is one that the OpenAPI documents know: schemathesis with all of its checks."""
+"""Every response to any request matches the OpenAPI documents: schemathesis with all of its checks."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_shared.testing import eventually
 
 from ..journeys.people import Person
@@ -22,14 +22,14 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 async def prober(person: Person, story: dict[str, Any]) -> dict[str, Any]:
-    """Somebody who asks, and a story that they may see."""
+    """A user, and a story that they may see."""
     item = await eventually(lambda: person.item(story), SOON)
     return {"id": person.id, "token": person.token, "story": item["id"], "ticket": item["ticket"]}
 
 
 @pytest.mark.timeout(420)
-async def test_every_answer_to_anything_is_a_documented_one(world: World, tmp_path: Path) -> None:
-    """Examples, bounds and random requests, the same ones every time; chains of them are test_chains.py's."""
+async def test_every_response_is_documented(world: World, tmp_path: Path) -> None:
+    """Examples, boundary values and random requests with a fixed seed; chains are in test_chains.py."""
     author = world.person("author", roles=["admin"])
     own, others = await author.post_and_wait(caption="probed"), await world.person("ann").post_and_wait()
     people = [await prober(author, own)]
@@ -52,6 +52,6 @@ async def test_every_answer_to_anything_is_a_documented_one(world: World, tmp_pa
     finally:
         if process.returncode is None:
             process.kill()
-    said = "\n".join(line[:400] for line in out.decode().splitlines())
-    (tmp_path / "said").write_text(said, encoding="utf-8")
-    assert process.returncode == 0, said[-20_000:]
+    output = "\n".join(line[:400] for line in out.decode().splitlines())
+    (tmp_path / "output").write_text(output, encoding="utf-8")
+    assert process.returncode == 0, output[-20_000:]

@@ -1,4 +1,4 @@
-"""No log holds a secret: neither the system's own, nor a right that was handed out, nor what people wrote."""
+"""Logs contain no secrets of the system, no tickets or signatures, and no user content."""
 
 import asyncio
 import base64
@@ -23,7 +23,7 @@ RIGHTS = {"ticket", "policy", "x-amz-signature", "next_cursor"}
 
 
 def rights_in(found: Any) -> Iterator[str]:
-    """Tickets, cursors, policies and signatures, wherever an answer has them."""
+    """Tickets, cursors, policies and signatures in a response."""
     if isinstance(found, Mapping):
         for name, value in found.items():
             if isinstance(value, str) and name.lower() in RIGHTS:
@@ -38,22 +38,22 @@ def rights_in(found: Any) -> Iterator[str]:
 
 
 class Kept(set[str]):
-    """What no log may hold."""
+    """Strings that no log may contain."""
 
     def word(self, what: str) -> str:
-        """Something that somebody writes, unlike anything else."""
+        """A unique string of user content."""
         word = f"{what}-{secrets.token_hex(8)}"
         self.add(word)
         return word
 
     def of(self, answer: Answer) -> Answer:
-        """An answer, whose rights are kept."""
+        """Keep the tickets and signatures of a response."""
         self.update(rights_in(answer))
         return answer
 
 
 async def live(kept: Kept, ann: Person, bob: Person) -> Answer:
-    """A story's whole life, with something secret wherever something can be written."""
+    """The lifecycle of a story, with a unique string in every text field."""
     kept.update(part for person in (ann, bob) for part in (person.token, person.token.rpartition(".")[2]))
     layer = {"kind": "text", "x": 0, "y": 0, "w": 1, "h": 1, "text": kept.word("layer")}
     sound = {"id": "s", "title": kept.word("title"), "artist": kept.word("artist"), "start_ms": 0, "length_ms": 1}
@@ -83,7 +83,7 @@ async def live(kept: Kept, ann: Person, bob: Person) -> Answer:
 
 
 async def abuse(kept: Kept, ann: Person, bob: Person, story_id: str) -> None:
-    """Requests that are refused, with something secret in each."""
+    """Requests that are rejected, with a secret in each."""
     forged = f"{bob.token[:-20]}{secrets.token_urlsafe(15)}"
     kept.add(forged)
     await bob.http.get("/v1/tray", headers={"Authorization": f"Bearer {forged}"})
@@ -98,8 +98,8 @@ async def abuse(kept: Kept, ann: Person, bob: Person, story_id: str) -> None:
         await ann.call("POST", f"/v1/stories/{story_id}/comments", content=body, headers=headers)
 
 
-async def poison(kept: Kept, settings: Mapping[str, str]) -> None:
-    """A record on every topic that is dead-lettered, with something secret in it."""
+async def send_invalid_records(kept: Kept, settings: Mapping[str, str]) -> None:
+    """An invalid record on every topic, with a secret in it."""
     producer = AIOKafkaProducer(bootstrap_servers=settings["KAFKA_BOOTSTRAP_SERVERS"])
     await producer.start()
     try:
@@ -112,9 +112,9 @@ async def poison(kept: Kept, settings: Mapping[str, str]) -> None:
 
 
 async def outage(kept: Kept, world: World, ann: Person, bob: Person, story: Answer) -> None:
-    """What is asked while MongoDB and the object store are gone."""
+    """Requests while MongoDB and the object store are down."""
     await world.stack.kill("mongod", "s3")
-    asked = [
+    requests = [
         ann.call("PATCH", f"/v1/stories/{story['id']}", json={"hide_from": [kept.word("hide")]}),
         ann.create(caption=kept.word("caption")),
         bob.call("GET", f"/v1/users/{ann.id}/stories"),
@@ -123,7 +123,7 @@ async def outage(kept: Kept, world: World, ann: Person, bob: Person, story: Answ
         ),
         ann.call("DELETE", f"/v1/stories/{story['id']}"),
     ]
-    await asyncio.gather(*asked)
+    await asyncio.gather(*requests)
     await eventually(lambda: ann.call("GET", "/v1/me/quota"), 60, accept=lambda answer: answer.status_code == 200)
 
 
@@ -138,18 +138,18 @@ def everywhere(world: World) -> dict[str, str]:
 
 
 @pytest.mark.timeout(420)
-async def test_no_log_holds_a_secret_a_right_or_what_people_wrote(world: World) -> None:
+async def test_logs_contain_no_secrets_tickets_or_user_content(world: World) -> None:
     kept, settings = Kept(), await world.stack.env()
     kept.update(pair.partition(":")[2] for pair in settings["TICKET_KEYS"].split(","))
     kept.add(settings["S3_SECRET_KEY"])
     ann, bob = world.people("ann", "bob")
     story = await live(kept, ann, bob)
     await abuse(kept, ann, bob, story["id"])
-    await poison(kept, settings)
+    await send_invalid_records(kept, settings)
     await outage(kept, world, ann, bob, story)
     await ann.delete(story)
     await eventually(lambda: ann.receipt(story), ERASED, accept=lambda receipt: receipt["complete"])
     kept.update([base64.b64encode(word.encode()).decode().rstrip("=") for word in kept if len(word) < 64])
     assert len(kept) > 80
-    told = [(name, word) for name, text in everywhere(world).items() for word in kept if word in text]
-    assert told == []
+    leaks = [(name, word) for name, text in everywhere(world).items() for word in kept if word in text]
+    assert leaks == []

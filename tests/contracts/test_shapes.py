@@ -1,4 +1,4 @@
-"""Answers have exactly the fields that the contract names."""
+"""Responses have exactly the documented fields."""
 
 import re
 
@@ -29,18 +29,18 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z").fullmatch
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}").fullmatch
 
 
-async def test_an_item_says_everything_that_a_player_needs(world: World) -> None:
+async def test_item_has_everything_that_a_player_needs(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     layer = {"kind": "text", "x": 0.1, "y": 0.2, "w": 0.5, "h": 0.1, "rotation": 15.0, "z": 3}
     sound = {"id": "s1", "title": "A song", "artist": "Somebody", "start_ms": 0, "length_ms": 15000}
-    asked = {
+    fields = {
         "caption": "e\u0301tude",
         "alt_text": "a test card",
         "layers": [layer],
         "sound": sound,
         "download": True,
     }
-    story = await ann.post(world.samples.clip(), **asked)
+    story = await ann.post(world.samples.clip(), **fields)
     item = await eventually(lambda: bob.item(story), SOON)
     assert set(item) == ITEM
     assert (item["caption"], item["alt_text"], item["sound"]) == ("\u00e9tude", "a test card", sound)  # NFC
@@ -53,7 +53,7 @@ async def test_an_item_says_everything_that_a_player_needs(world: World) -> None
     assert UUID7(item["id"])
 
 
-async def test_a_ring_says_what_an_avatar_shows(world: World) -> None:
+async def test_ring_describes_the_avatar(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post()
@@ -67,7 +67,7 @@ async def test_a_ring_says_what_an_avatar_shows(world: World) -> None:
     assert rings == {"rings": {ann.id: "unseen", bob.id: "none"}}
 
 
-async def test_a_draft_says_how_to_upload_and_the_live_story_what_became_of_it(world: World) -> None:
+async def test_draft_has_an_upload_form_and_live_story_has_media(world: World) -> None:
     ann = world.person("ann")
     answer = await ann.create()
     draft = answer.json()
@@ -87,7 +87,7 @@ async def test_a_draft_says_how_to_upload_and_the_live_story_what_became_of_it(w
     assert [each["id"] for each in (await ann.get("/v1/me/stories", state="live"))["items"]] == [draft["id"]]
 
 
-async def test_the_quota_counts_what_went_live(world: World) -> None:
+async def test_quota_counts_live_stories(world: World) -> None:
     ann = world.person("ann")
     await ann.draft()
     quota = await ann.get("/v1/me/quota")

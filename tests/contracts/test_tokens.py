@@ -1,4 +1,4 @@
-"""Nothing is answered without a token, with a bad one or with one that is over."""
+"""Requests without a token, or with an invalid or expired one, are rejected."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from .operations import OPEN, Operation
 
 
 def bad_tokens(world: World) -> dict[str, str | None]:
-    """Headers that prove nothing, by what is wrong with them."""
+    """Invalid headers, by what is wrong with them."""
     user, token = "ann-of-nowhere", world.stack.token
     good = token(user)
     head, body, signature = good.split(".")
@@ -34,9 +34,7 @@ def bad_tokens(world: World) -> dict[str, str | None]:
     }
 
 
-async def test_every_endpoint_answers_401_without_a_token_that_is_good_now(
-    world: World, documented: list[Operation]
-) -> None:
+async def test_every_endpoint_requires_a_valid_token(world: World, documented: list[Operation]) -> None:
     wrong = []
     ids = {"story_id": new_id(), "comment_id": new_id(), "user_id": "somebody"}
     for what, header in bad_tokens(world).items():
@@ -59,7 +57,7 @@ async def test_every_documented_path_is_reached_through_the_gateway(world: World
         assert answer.status_code == (200 if (operation.method, operation.path) in OPEN else 401), operation
 
 
-async def test_what_is_for_admins_is_not_there_for_others(world: World, documented: list[Operation]) -> None:
+async def test_admin_routes_are_404_for_other_users(world: World, documented: list[Operation]) -> None:
     ann = world.person("ann")
     for operation in documented:
         if operation.path.startswith("/v1/admin/"):

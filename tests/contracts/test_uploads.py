@@ -1,4 +1,4 @@
-"""What can be done with an upload form besides what it is for: nothing."""
+"""An upload form allows only the upload that it was made for."""
 
 import re
 from collections.abc import Callable
@@ -45,7 +45,7 @@ IGNORED: dict[str, Change] = {
     "for everybody": lambda fields: fields | {"acl": "public-read"},
     "a tag": lambda fields: fields | {"tagging": "<Tagging><TagSet/></Tagging>"},
 }
-"""Additions that a store may pass over, as long as they do nothing."""
+"""Additional form fields that a store may ignore if they have no effect."""
 SIZES: dict[str, Callable[[bytes], bytes]] = {
     "nothing": lambda content: b"",
     "a byte less": lambda content: content[:-1],
@@ -68,18 +68,18 @@ async def nothing_was_uploaded(ann: Person, draft: Answer) -> bool:
     return (published.status_code, published.json()["type"]) == (409, "urn:stories:wrong-state")
 
 
-async def test_a_form_with_anything_changed_uploads_nothing(world: World, draft: Draft) -> None:
+async def test_modified_upload_form_is_rejected(world: World, draft: Draft) -> None:
     ann, made = draft
     stores = await world.stores()
-    before, told = set(await stores.objects("")), {}
+    before, statuses = set(await stores.objects("")), {}
     for what, change in CHANGES.items():
         file = {"file": ("media", ann.usual.content, ann.usual.content_type)}
         answer = await world.http.post(made["upload"]["url"], data=change(made["upload"]["fields"]), files=file)
-        told[what] = answer.status_code
+        statuses[what] = answer.status_code
     for what, change_of in SIZES.items():
         answer = await ann.upload(made["upload"], Sample(change_of(ann.usual.content), ann.usual.content_type))
-        told[what] = answer.status_code
-    assert {what: status for what, status in told.items() if status not in range(400, 500)} == {}
+        statuses[what] = answer.status_code
+    assert {what: status for what, status in statuses.items() if status not in range(400, 500)} == {}
     assert set(await stores.objects("")) - before == set()
     assert await nothing_was_uploaded(ann, made)
     own = made["upload"]["fields"]["key"]
@@ -91,7 +91,7 @@ async def test_a_form_with_anything_changed_uploads_nothing(world: World, draft:
         assert (await world.http.get(f"{made['upload']['url']}/{own}")).status_code == 403
 
 
-async def test_an_upload_is_published_by_its_author_alone_and_into_no_other_story(world: World) -> None:
+async def test_upload_is_published_only_by_its_author_and_in_its_story(world: World) -> None:
     ann, eve = world.people("ann", "eve")
     anns, eves = await ann.draft(), (await eve.create()).json()
     into_anns = {**eves["upload"], "fields": eves["upload"]["fields"] | {"key": anns["upload"]["fields"]["key"]}}
@@ -102,7 +102,7 @@ async def test_an_upload_is_published_by_its_author_alone_and_into_no_other_stor
     assert (await ann.publish(anns["id"])).status_code == 200
 
 
-async def test_what_is_uploaded_after_publishing_changes_nothing_that_is_shown(world: World) -> None:
+async def test_upload_after_publishing_changes_nothing_visible(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     draft = await ann.draft()
     live = (await ann.publish(draft["id"])).json()
@@ -116,7 +116,7 @@ async def test_what_is_uploaded_after_publishing_changes_nothing_that_is_shown(w
     assert (await ann.call("POST", f"/v1/stories/{draft['id']}/upload")).status_code == 409
 
 
-async def test_a_form_used_after_its_story_was_deleted_brings_nothing_back(world: World) -> None:
+async def test_upload_after_deletion_restores_nothing(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     drafted, live = await ann.draft(), await ann.draft()
     await ann.publish(live["id"])
@@ -130,34 +130,37 @@ async def test_a_form_used_after_its_story_was_deleted_brings_nothing_back(world
     assert await bob.reel(ann) == []
 
 
-async def test_the_bucket_answers_nobody_without_a_signature(world: World, draft: Draft) -> None:
+async def test_bucket_rejects_unsigned_requests(world: World, draft: Draft) -> None:
     ann, made = draft
     await ann.upload(made["upload"], ann.usual)
     story = await ann.post()
-    shown = urlsplit((await eventually(lambda: ann.item(story), SOON))["media_url"])
-    bucket = f"{shown.scheme}://{shown.netloc}/{shown.path.split('/')[1]}"
-    staged, final = f"{bucket}/{made['upload']['fields']['key']}", f"{shown.scheme}://{shown.netloc}{shown.path}"
+    media_url = urlsplit((await eventually(lambda: ann.item(story), SOON))["media_url"])
+    bucket = f"{media_url.scheme}://{media_url.netloc}/{media_url.path.split('/')[1]}"
+    staged, final = (
+        f"{bucket}/{made['upload']['fields']['key']}",
+        f"{media_url.scheme}://{media_url.netloc}{media_url.path}",
+    )
     listings = (
-        f"{shown.scheme}://{shown.netloc}/",
+        f"{media_url.scheme}://{media_url.netloc}/",
         bucket,
         *(f"{bucket}?{what}" for what in ("list-type=2", "acl", "policy")),
     )
-    asked = [("GET", url) for url in listings]
-    asked += [
+    attempts = [("GET", url) for url in listings]
+    attempts += [
         (method, url)
         for url in (staged, final, f"{bucket}/stories/x", f"{bucket}/staging/x")
         for method in ("GET", "HEAD", "PUT", "POST", "DELETE")
     ]
     answers = [
         await world.http.request(method, url, content=b"x" if method in {"PUT", "POST"} else None)
-        for method, url in asked
+        for method, url in attempts
     ]
     assert {answer.status_code for answer in answers} <= {400, 403, 405, 411}, [
         (answer.request.method, str(answer.request.url), answer.status_code) for answer in answers
     ]
 
 
-async def test_a_media_url_opens_its_object_for_reading_and_nothing_else(world: World) -> None:
+async def test_media_url_grants_read_access_to_its_object_only(world: World) -> None:
     ann = world.person("ann")
     story, other = await ann.post(), await ann.post()
     item, second = [await eventually(lambda each=each: ann.item(each), SOON) for each in (story, other)]

@@ -1,7 +1,7 @@
-"""A walk along the links of the merged OpenAPI, as several people, with every check of schemathesis on each answer.
+"""A walk along the links of the merged OpenAPI, as several users, with every check of schemathesis.
 
-Hypothesis chooses the steps, and schemathesis what is sent beside what a link sends. Three scenarios of four prefer
-steps that come nearer to a link which nobody has followed yet, so that a walk of bounded length sees them all.
+Hypothesis chooses the steps, and schemathesis generates the values that no link provides. Three of four scenarios
+prefer steps towards a link that was not followed yet, so that a bounded walk covers all links.
 """
 
 import time
@@ -20,7 +20,7 @@ from schemathesis.generation.stateful.state_machine import StepInput, StepOutput
 
 from ..journeys.people import Person
 from ..journeys.waiting import POLL
-from .beyond import is_failure, sparing
+from .beyond import is_failure, spare_example_users
 from .clients import SUCCESS, Client
 from .link_walker import Guide, Walked, found_by, is_complete, outgoing, sent_by, was_followed
 
@@ -30,7 +30,7 @@ STEPS = 14
 
 
 class Walk:
-    """What a scenario does besides what schemathesis has it do; mixed into the state machine of a schema."""
+    """The steps of a scenario beyond those of schemathesis; mixed into the state machine of a schema."""
 
     client: Client
     walked: Walked
@@ -44,7 +44,7 @@ class Walk:
             self.control = Guide(self, self.walked)
 
     def step(self, input: StepInput) -> StepOutput:  # noqa: A002
-        """Ask as the right person, check, remember. What breaks is kept: Hypothesis may take it for flakiness."""
+        """Send as the right user, check, remember. Failures are kept, because Hypothesis may treat them as flaky."""
         try:
             return self._step_as_somebody(input)
         except Exception as error:
@@ -57,8 +57,8 @@ class Walk:
         if case.meta is not None and case.meta.generation.mode.is_positive:
             whole = transition if transition is not None and is_complete(transition) else None
             self.client.prepare(case, *((found_by(whole), sent_by(whole)) if whole else ({}, {})))
-        sparing(case)
-        person = self.asked[case.id] = self.client.asker(case, parent, self.two)
+        spare_example_users(case)
+        person = self.asked[case.id] = self.client.user_of(case, parent, self.two)
         case.headers["Authorization"] = f"Bearer {person.token}"
         output: StepOutput = super().step(input)  # type: ignore[misc]
         status = output.response.status_code
@@ -76,8 +76,8 @@ class Walk:
         return output
 
     def call(self, case: Any, **kwargs: Any) -> Response:
-        """Ask again for as long as an effect in another service may take to show."""
-        deadline = self.client.shown_by(case)
+        """Retry while an effect may not yet be visible in another service."""
+        deadline = self.client.visible_by(case)
         while True:
             response: Response = super().call(case, **kwargs)  # type: ignore[misc]
             if response.status_code != 404 or time.monotonic() > deadline:
@@ -85,27 +85,29 @@ class Walk:
             time.sleep(POLL)
 
     def validate_response(self, response: Response, case: Any, *args: Any, **kwargs: Any) -> None:
-        """Keep what is wrong and go on."""
+        """Keep failures and continue."""
         try:
             super().validate_response(response, case, *args, **kwargs)  # type: ignore[misc]
         except FailureGroup as group:
             for failure in group.exceptions:
-                self.walked.failures.setdefault(f"{case.operation.label}: {failure}", told(case, response, failure))
+                self.walked.failures.setdefault(
+                    f"{case.operation.label}: {failure}", report_of(case, response, failure)
+                )
 
 
-def told(case: Any, response: Response, failure: Failure) -> str:
-    """A failure with the request and the answer."""
+def report_of(case: Any, response: Response, failure: Failure) -> str:
+    """A failure with its request and response."""
     return f"{failure}\n  {case.as_curl_command()[:1500]}\n  {response.status_code} {response.text[:800]}"
 
 
 def walk(url: str, client: Client, *, seed: int, rounds: int) -> Iterator[Walked]:
-    """Rounds of scenarios; the same record after each of them."""
+    """Rounds of scenarios; yields the same record after each of them."""
     config = SchemathesisConfig.from_dict({"phases": {"stateful": {"inference": {"algorithms": []}}}})
     schema = schemathesis.openapi.from_url(f"{url}/v1/openapi.json", config=config)
 
     @schema.auth()
     class Somebody:
-        """Says that tokens are ours; whose is known when the step is taken."""
+        """Sets the token of the user of a step."""
 
         def get(self, case: Any, context: Any) -> str:
             return client.admin.token
@@ -115,7 +117,7 @@ def walk(url: str, client: Client, *, seed: int, rounds: int) -> Iterator[Walked
 
     @schema.hook
     def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
-        return is_failure(failure, case, response) and not client.knows_why(failure, case)
+        return is_failure(failure, case, response) and not client.was_removed(failure, case)
 
     walked = Walked()
     machine: Any = type("AlongLinks", (Walk, schema.as_state_machine()), {"client": client, "walked": walked})

@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_shared.events.cloudevents import SERVICES
 
 HELM = CHECKOUT / "deploy" / "helm"
 TOOLS = CHECKOUT / ".venv-deploy"
 EXAMPLES = ("minimal", "strimzi", "production", "small")
 CHARTS = (*SERVICES, "gateway", "monitoring", "stories")
-KUBERNETES = ("1.31.0", "1.37.0")  # the oldest and the newest that we look at
+KUBERNETES = ("1.31.0", "1.37.0")  # the oldest and the newest version rendered
 
 Manifest = dict[str, Any]
 
 
 class Refused(Exception):
-    """Helm would not render; its words."""
+    """Helm failed to render; contains its message."""
 
 
 def helm(*arguments: str) -> str:
-    """What Helm says. Raises Refused with its words where it fails."""
+    """The output of Helm. Raises Refused with its message if it fails."""
     home = {name: str(TOOLS / "helm-home") for name in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")}
     run = subprocess.run(
         [TOOLS / "bin" / "helm", *arguments],
@@ -45,7 +45,7 @@ def helm(*arguments: str) -> str:
 def rendered(
     chart: str, example: str = "minimal", *options: str, release: str = "stories", version: str = KUBERNETES[-1]
 ) -> tuple[Manifest, ...]:
-    """A chart's manifests with an example's values; one that stands alone takes its own block of them."""
+    """A chart's manifests with an example's values; a single chart gets its own block of them."""
     text = helm(
         "template", release, chart, "--namespace", "prod", "--kube-version", version, "--values",
         str(values_for(chart, example)), *options,
@@ -54,14 +54,14 @@ def rendered(
 
 
 def read(text: str) -> tuple[Manifest, ...]:
-    """The manifests of a rendered text, by the parser that is written in C where there is one."""
+    """The manifests of a rendered text, parsed with libyaml if available."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return tuple(manifest for manifest in yaml.load_all(text, loader) if manifest)
 
 
 @cache
 def values_for(chart: str, example: str) -> Path:
-    """The example's file; for a chart alone, `global` and what stands under its name."""
+    """The example's file; for a single chart, `global` and its own block."""
     whole = HELM / "examples" / f"{example}.yaml"
     if chart == "stories":
         return whole
@@ -71,11 +71,11 @@ def values_for(chart: str, example: str) -> Path:
     block = {name: value for name, value in values.get(chart, {}).items() if name != "enabled"}
     part = own.with_suffix(f".{os.getpid()}")
     part.write_text(yaml.safe_dump({"global": values["global"], **block}))
-    return part.replace(own)  # in one step: somebody else may be reading it
+    return part.replace(own)  # atomically, because another worker may be reading it
 
 
 def part(chart: str, example: str = "minimal") -> list[Manifest]:
-    """What the umbrella makes of one of its charts: the same as that chart alone, as a test shows."""
+    """The manifests of one chart within the umbrella; a test shows that they equal those of the chart alone."""
     return [
         manifest
         for manifest in rendered("stories", example)
@@ -84,26 +84,26 @@ def part(chart: str, example: str = "minimal") -> list[Manifest]:
 
 
 def of_kind(manifests: Iterable[Manifest], *kinds: str) -> Iterator[Manifest]:
-    """Those of some kinds."""
+    """The manifests of some kinds."""
     return (manifest for manifest in manifests if manifest["kind"] in kinds)
 
 
 def name_of(manifest: Manifest) -> str:
-    """`Deployment/stories-feed`, for tests to say which one."""
+    """`Deployment/stories-feed`, for assertion messages."""
     return f"{manifest['kind']}/{manifest['metadata']['name']}"
 
 
 def pods(manifests: Iterable[Manifest]) -> Iterator[tuple[str, Manifest]]:
-    """Every pod's template, with the name of what makes it."""
+    """Every pod template, with the name of its owner."""
     for manifest in of_kind(manifests, "Deployment", "Job"):
         yield name_of(manifest), manifest["spec"]["template"]
 
 
 def containers(pod: Manifest) -> list[Manifest]:
-    """All containers of a pod's template."""
+    """All containers of a pod template."""
     return [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
 
 
 def environment(container: Manifest) -> dict[str, str]:
-    """A container's environment."""
+    """The environment of a container."""
     return {entry["name"]: entry["value"] for entry in container.get("env", [])}

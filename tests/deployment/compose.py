@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 COMPOSE = CHECKOUT / ".venv-deploy" / "bin" / "docker-compose"
 FILES = ("docker-compose.yml", "docker-compose.yml:deploy/compose.seaweedfs.yml")
@@ -18,7 +18,7 @@ COMPLETED = "service_completed_successfully"
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way to start it: which files, which profiles."""
+    """One way to start it: files and profiles."""
 
     files: str
     profiles: tuple[str, ...]
@@ -41,7 +41,7 @@ def secrets(folder: Path) -> Path:
 def compose(
     variant: Variant, env_file: Path, *arguments: str, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run docker compose, without anything from this machine's environment but a path."""
+    """Run docker compose with an environment of only PATH."""
     files = [word for file in variant.files.split(":") for word in ("-f", file)]
     profiles = [word for profile in variant.profiles for word in ("--profile", profile)]
     return subprocess.run(
@@ -57,7 +57,7 @@ def compose(
 
 @cache
 def services(variant: Variant, env_file: Path) -> dict[str, dict[str, Any]]:
-    """The services of a variant, everything filled in and merged."""
+    """The services of a variant, interpolated and merged."""
     run = compose(variant, env_file, "config", "--format", "json")
     assert run.returncode == 0, run.stderr
     found: dict[str, dict[str, Any]] = json.loads(run.stdout)["services"]
@@ -65,10 +65,10 @@ def services(variant: Variant, env_file: Path) -> dict[str, dict[str, Any]]:
 
 
 def one_shots(found: dict[str, dict[str, Any]]) -> Sequence[str]:
-    """The services that run to their end each `up`: `up` starts them, and nothing starts them again."""
+    """Services that run to completion at each `up`; nothing else starts them."""
     return [name for name, service in found.items() if service.get("restart") == "no" and replicas(service) > 0]
 
 
 def replicas(service: dict[str, Any]) -> int:
-    """How many `up` starts."""
+    """The number of replicas that `up` starts."""
     return int(service.get("deploy", {}).get("replicas", service.get("scale", 1)))

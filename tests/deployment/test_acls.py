@@ -1,4 +1,4 @@
-"""What the services may do in Kafka is what their code does: no right too few, and none too many."""
+"""The Kafka permissions of each service equal what its code consumes and publishes."""
 
 import ast
 import importlib
@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from stories_embedded.checkout import CHECKOUT
 from stories_embedded.openapi import EXAMPLE
+from stories_embedded.paths import CHECKOUT
 from stories_shared import events
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.kafka.topics import Topics
@@ -23,7 +23,7 @@ TOPIC_OF = {event.__name__: topic for topic, event in events.EVENTS.items()}
 
 
 def runtime(service: str) -> Any:
-    """A service's own parts, put together and not started."""
+    """The parts of a service, built and not started."""
     kind = getattr(importlib.import_module(f"stories_{service}.settings"), f"{service.title()}Settings")
     read = {name: value for name, value in EXAMPLE.items() if name in kind.model_fields}
     app = importlib.import_module(f"stories_{service}.app").build_app(load(kind, read))
@@ -37,12 +37,12 @@ def processes() -> Mapping[str, Any]:
 
 
 def rights(service: str) -> dict[tuple[str, str], set[str]]:
-    """What a service is granted, by kind and name."""
+    """The permissions of a service, by kind and name."""
     return {(grant.kind, grant.name): set(grant.operations) for grant in grants(service, TOPICS)}
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_service_may_read_what_it_subscribes_to_and_nothing_else(service, processes):
+async def test_service_may_read_only_topics_that_it_consumes(service, processes):
     subscribed = {
         (topic.name, subscriber.group_id)
         for subscriber in processes[service].subscribers
@@ -56,7 +56,7 @@ async def test_a_service_may_read_what_it_subscribes_to_and_nothing_else(service
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_what_is_read_without_a_group_is_readable_too(service, processes):
+async def test_topics_read_without_a_group_are_readable(service, processes):
     granted = rights(service)
     for tail in processes[service].watch.tails:
         for topic in tail.topics:
@@ -64,23 +64,23 @@ async def test_what_is_read_without_a_group_is_readable_too(service, processes):
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_may_write_what_its_code_says_and_nothing_else(service):
+def test_service_may_write_only_topics_that_it_publishes(service):
     granted = rights(service)
     writable = {name for (kind, name), operations in granted.items() if kind == "topic" and "Write" in operations}
     dead_letter = {f"{topic.name}.{service}.dlq" for topic in TOPICS.values() if service in topic.readers}
     assert dead_letter <= writable
-    said = {TOPIC_OF[name] for name in said_by(service)}
-    assert said <= writable
-    assert writable - dead_letter == said
+    published = {TOPIC_OF[name] for name in published_by(service)}
+    assert published <= writable
+    assert writable - dead_letter == published
 
 
-def said_by(service: str) -> Iterator[str]:
-    """The events that a service's code makes, and so says; those that it only reads, it never makes."""
+def published_by(service: str) -> Iterator[str]:
+    """The events that a service publishes: those that its code constructs."""
     made = set()
     for file in (CHECKOUT / "services" / service / "src").rglob("*.py"):
         if "testing" in file.parts:
             continue
-        # A store converts what it reads; elsewhere that makes something to say.
+        # Stores convert what they read; elsewhere a conversion creates an event to publish.
         words = ("forget",) if "store" in file.parts else ("convert", "forget")
         for node in ast.walk(ast.parse(file.read_text())):
             made |= set(made_in(node, words))
@@ -88,7 +88,7 @@ def said_by(service: str) -> Iterator[str]:
 
 
 def made_in(node: ast.AST, words: tuple[str, ...]) -> Iterator[str]:
-    """Events that are made by calling their class or by converting to it, chosen from a table, or forgotten."""
+    """Events constructed by calling their class or by conversion, chosen from a table or for deletion."""
     if isinstance(node, ast.Call):
         called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         made = [called, *(named(argument) for argument in node.args if called in words)]
@@ -100,11 +100,11 @@ def made_in(node: ast.AST, words: tuple[str, ...]) -> Iterator[str]:
 
 
 def named(node: ast.AST) -> str:
-    """The name that stands there, if it is one."""
+    """The name of an expression, if it is a name."""
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def test_strimzi_grants_what_the_matrix_says():
+def test_strimzi_acls_equal_the_documented_matrix():
     users = yaml.safe_load_all((CHECKOUT / "deploy" / "strimzi" / "users.yaml").read_text())
     for user in users:
         acls = user["spec"]["authorization"]["acls"]
@@ -112,7 +112,7 @@ def test_strimzi_grants_what_the_matrix_says():
         assert found == grants(user["metadata"]["name"].removeprefix("stories-"), TOPICS)
 
 
-def test_no_service_may_make_topics_or_touch_what_is_not_its_own():
+def test_services_may_not_create_topics_or_use_foreign_ones():
     for service in SERVICES:
         for (kind, name), operations in rights(service).items():
             assert operations <= {"Describe", "Read", "Write"}

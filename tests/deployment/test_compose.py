@@ -1,4 +1,4 @@
-"""What docker-compose.yml promises, asked of the real docker compose in every variant."""
+"""The properties of docker-compose.yml, as the real docker compose reads it, in every variant."""
 
 import json
 import re
@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 import yaml
-from stories_embedded.checkout import CHECKOUT
 from stories_embedded.dev_tokens import key_id, read_key
+from stories_embedded.paths import CHECKOUT
 from stories_shared.auth.jwks import check
 from stories_shared.events.cloudevents import SERVICES
 
 from .compose import COMPLETED, VARIANTS, Variant, compose, one_shots, replicas, secrets, services
 
 DRAINS_S = {"gateway": 4, **dict.fromkeys([*SERVICES, "ingest-worker"], 10)}
-SEALED_IMAGES = {"mongodb-exporter"}  # nothing in them that could ask
+SEALED_IMAGES = {"mongodb-exporter"}  # without a program for a health check
 # What images declare, by `docker image inspect`: a container gets a new one of each that nothing is mounted on.
 IMAGE_VOLUMES = {
     "apache/kafka": {"/etc/kafka/secrets", "/mnt/shared/config", "/var/lib/kafka/data"},
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.needs_deploy_tools
 
 @pytest.fixture(scope="module")
 def env_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `make secrets` writes."""
+    """The .env that `make secrets` writes."""
     return secrets(tmp_path_factory.mktemp("secrets"))
 
 
@@ -50,12 +50,12 @@ def found(variant: Variant, env_file: Path) -> dict[str, dict[str, Any]]:
     return services(variant, env_file)
 
 
-def test_compose_takes_it(variant: Variant, env_file: Path) -> None:
+def test_compose_accepts_the_file(variant: Variant, env_file: Path) -> None:
     run = compose(variant, env_file, "config", "-q")
     assert (run.returncode, run.stderr) == (0, "")
 
 
-def test_every_one_shot_is_awaited_by_something_that_runs_on(found: dict[str, dict[str, Any]]) -> None:
+def test_every_one_shot_container_is_a_dependency(found: dict[str, dict[str, Any]]) -> None:
     finishing = one_shots(found)
     assert {"mongodb-init", "s3-volume", *(f"{name}-init" for name in SERVICES)} == set(finishing)
     for name in finishing:
@@ -69,11 +69,11 @@ def test_every_one_shot_is_awaited_by_something_that_runs_on(found: dict[str, di
         assert adopters, f"`up --wait` would take the end of {name} for a failure"
 
 
-def test_nothing_waits_for_the_start_of_what_has_to_be_well(found: dict[str, dict[str, Any]]) -> None:
+def test_dependencies_wait_for_health_and_not_for_start(found: dict[str, dict[str, Any]]) -> None:
     for name, service in found.items():
         for other, how in service.get("depends_on", {}).items():
-            wanted = COMPLETED if other in one_shots(found) else "service_healthy"
-            assert how["condition"] == wanted, f"{name} waits for {other}"
+            expected = COMPLETED if other in one_shots(found) else "service_healthy"
+            assert how["condition"] == expected, f"{name} waits for {other}"
             assert how["required"]
 
 
@@ -86,7 +86,7 @@ def test_every_image_is_pinned(found: dict[str, dict[str, Any]]) -> None:
         assert service["image"] in built or repository.count("/") == 2, f"{name} leaves the registry to the engine"
 
 
-def test_each_image_of_ours_is_built_once(found: dict[str, dict[str, Any]]) -> None:
+def test_each_image_is_built_once(found: dict[str, dict[str, Any]]) -> None:
     built = [service["image"].partition(":")[0] for service in found.values() if "build" in service]
     assert sorted(built) == sorted({f"stories-{name}" for name in SERVICES} | ({"stories-cli"} & set(built)))
 
@@ -95,22 +95,22 @@ def test_no_volume_of_an_image_is_left_without_a_name(found: dict[str, dict[str,
     for name, service in found.items():
         given = {volume["target"] for volume in service.get("volumes", [])}
         given |= {entry.partition(":")[0] for entry in service.get("tmpfs", [])}
-        wanted = next((paths for image, paths in IMAGE_VOLUMES.items() if f"/{image}:" in service["image"]), set())
-        assert wanted <= given, f"{name} would get a new volume at each up"
+        expected = next((paths for image, paths in IMAGE_VOLUMES.items() if f"/{image}:" in service["image"]), set())
+        assert expected <= given, f"{name} would get a new volume at each up"
 
 
-def test_an_init_process_reaps_what_health_checks_leave(found: dict[str, dict[str, Any]]) -> None:
+def test_init_process_reaps_health_check_processes(found: dict[str, dict[str, Any]]) -> None:
     ours = {name for name, service in found.items() if service["image"].startswith("stories-")}
     for name in found.keys() - set(one_shots(found)):
         assert found[name]["init"] == (name not in ours), f"{name}: our images have one"
 
 
-def test_asking_for_health_starts_neither_a_jvm_nor_a_shell_of_mongodb(found: dict[str, dict[str, Any]]) -> None:
+def test_health_checks_start_neither_a_jvm_nor_mongosh(found: dict[str, dict[str, Any]]) -> None:
     assert ".sh" not in str(found["kafka"]["healthcheck"]["test"])
     assert "mongosh" not in str(found["mongodb"]["healthcheck"]["test"])
 
 
-def test_media_work_reaches_the_stores_and_nothing_else(variant: Variant, env_file: Path) -> None:
+def test_media_worker_network_reaches_only_the_stores(variant: Variant, env_file: Path) -> None:
     whole = json.loads(compose(variant, env_file, "config", "--format", "json").stdout)
     assert whole["networks"]["data"]["internal"]
     assert whole["services"]["ingest-worker"]["networks"].keys() == {"data"}
@@ -119,14 +119,12 @@ def test_media_work_reaches_the_stores_and_nothing_else(variant: Variant, env_fi
     assert "gateway" not in beside
 
 
-def test_a_command_of_the_cli_runs_no_one_shot_again(env_file: Path) -> None:
+def test_cli_command_runs_no_init_container(env_file: Path) -> None:
     tools = services(Variant(VARIANTS[0].files, ("tools",)), env_file)
     assert not set(tools["cli"]["depends_on"]) & set(one_shots(tools))
 
 
-def test_what_seaweedfs_keeps_of_an_upload_lies_on_its_volume(
-    found: dict[str, dict[str, Any]], variant: Variant
-) -> None:
+def test_seaweedfs_stores_uploads_on_its_volume(found: dict[str, dict[str, Any]], variant: Variant) -> None:
     if "seaweedfs" in variant.files:
         assert found["s3"]["environment"]["TMPDIR"] in {volume["target"] for volume in found["s3"]["volumes"]}
 
@@ -161,20 +159,20 @@ def test_every_port_is_on_loopback_alone(found: dict[str, dict[str, Any]]) -> No
     assert {host for hosts in published.values() for host in hosts} == {"127.0.0.1"}
 
 
-def test_gateway_and_object_store_know_the_origins_that_may_call(variant: Variant, env_file: Path) -> None:
+def test_gateway_and_object_store_have_the_cors_origins(variant: Variant, env_file: Path) -> None:
     run = compose(variant, env_file, "config", "--format", "json", environment={"CORS_ORIGINS": "https://a.example"})
-    asked = json.loads(run.stdout)["services"]
-    assert asked["gateway"]["environment"]["CORS_ORIGINS"] == "https://a.example"
-    store = {**asked["s3"]["environment"], "arguments": asked["s3"]["command"]}
+    configured = json.loads(run.stdout)["services"]
+    assert configured["gateway"]["environment"]["CORS_ORIGINS"] == "https://a.example"
+    store = {**configured["s3"]["environment"], "arguments": configured["s3"]["command"]}
     assert "https://a.example" in str(store)
 
 
-def test_every_container_that_runs_on_can_be_asked_for_its_health(found: dict[str, dict[str, Any]]) -> None:
+def test_every_long_running_container_has_a_health_check(found: dict[str, dict[str, Any]]) -> None:
     running_on = found.keys() - {*one_shots(found), *SEALED_IMAGES, "cli"}
     assert {name for name in running_on if not found[name].get("healthcheck", {}).get("test")} == set()
 
 
-def test_every_container_has_longer_to_stop_than_it_drains(found: dict[str, dict[str, Any]]) -> None:
+def test_stop_grace_period_exceeds_the_drain_time(found: dict[str, dict[str, Any]]) -> None:
     for name, service in found.items():
         if name in one_shots(found):
             continue
@@ -182,7 +180,7 @@ def test_every_container_has_longer_to_stop_than_it_drains(found: dict[str, dict
         assert grace > DRAINS_S.get(name, 5), f"{name} is killed after {grace} s"
 
 
-def test_no_secret_stands_in_the_files(env_file: Path, variant: Variant) -> None:
+def test_files_contain_no_secrets(env_file: Path, variant: Variant) -> None:
     text = "".join((CHECKOUT / file).read_text() for file in variant.files.split(":"))
     for value in (line.partition("=")[2] for line in env_file.read_text().splitlines()):
         assert value not in text
@@ -192,7 +190,7 @@ def test_no_secret_stands_in_the_files(env_file: Path, variant: Variant) -> None
     assert [name for name, refuses in named if not refuses] == [], "without it, compose must not start"
 
 
-def test_without_secrets_it_says_what_to_run(variant: Variant, tmp_path: Path) -> None:
+def test_missing_secrets_are_reported_with_their_command(variant: Variant, tmp_path: Path) -> None:
     empty = tmp_path / ".env"
     empty.touch()
     run = compose(variant, empty, "config", "-q")
@@ -215,7 +213,7 @@ def test_each_service_reads_its_own_database_as_its_own_user(found: dict[str, di
     assert databases == {name: f"stories_{name}" for name in SERVICES}
 
 
-def test_media_work_is_done_away_from_the_api(found: dict[str, dict[str, Any]]) -> None:
+def test_media_jobs_run_outside_the_api(found: dict[str, dict[str, Any]]) -> None:
     assert found["ingest"]["environment"]["ROLE"] == "api"
     assert found["ingest-worker"]["environment"]["ROLE"] == "worker"
     assert found["ingest-worker"]["environment"]["TMPDIR"] in {
@@ -223,7 +221,7 @@ def test_media_work_is_done_away_from_the_api(found: dict[str, dict[str, Any]]) 
     }
 
 
-def test_what_is_mounted_is_there(found: dict[str, dict[str, Any]]) -> None:
+def test_mounted_files_exist(found: dict[str, dict[str, Any]]) -> None:
     mounted = {
         Path(each["source"])
         for service in found.values()
@@ -252,7 +250,7 @@ def test_prometheus_scrapes_names_that_compose_gives(found: dict[str, dict[str, 
     assert {*SERVICES, "ingest-worker", "kafka-exporter", "mongodb-exporter"} <= names <= found.keys()
 
 
-def test_secrets_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
+def test_secrets_are_generated_once_with_mode_600(tmp_path: Path) -> None:
     script = CHECKOUT / "deploy" / "secrets.sh"
     (tmp_path / ".env").write_text("S3_ACCESS_KEY=mine\nCORS_ORIGINS=https://app.example")
     subprocess.run(["sh", script, tmp_path], check=True, capture_output=True)
@@ -266,7 +264,7 @@ def test_secrets_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / ".secrets").stat().st_mode) == 0o700
 
 
-def test_the_key_set_that_is_made_is_one_that_services_take(tmp_path: Path) -> None:
+def test_generated_key_set_is_accepted_by_services(tmp_path: Path) -> None:
     subprocess.run(["sh", CHECKOUT / "deploy" / "secrets.sh", tmp_path], check=True, capture_output=True)
     jwks = tmp_path / ".secrets" / "jwks.json"
     check(str(jwks))

@@ -1,4 +1,4 @@
-"""The images and docker-compose.yml for real, where a Docker daemon can be reached: `make test/containers`."""
+"""The images and docker-compose.yml on a Docker daemon: `make test/containers`."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from PIL import Image
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_embedded.ports import free_port
 
 from .compose import secrets
@@ -40,13 +40,13 @@ def docker(*arguments: object, check: bool = True) -> subprocess.CompletedProces
 
 @pytest.fixture(scope="module", autouse=True)
 def daemon() -> None:
-    """Skips where none answers."""
+    """Skips if no daemon answers."""
     if not shutil.which("docker") or docker("info", check=False).returncode:
         pytest.skip("no Docker daemon answers: the images are not built and compose is not started")
 
 
 class Stack:
-    """The project, on ports of its own, with passwords that have to be quoted everywhere."""
+    """The project, on its own ports, with passwords that need quoting everywhere."""
 
     def __init__(self, folder: Path) -> None:
         taken: set[int] = set()
@@ -62,22 +62,22 @@ class Stack:
         self.api = f"http://127.0.0.1:{ports['GATEWAY_PORT']}"
 
     def compose(self, *arguments: object) -> str:
-        """What compose says."""
+        """Run docker compose and return its output."""
         return docker("compose", "-p", self.name, "--env-file", self.env_file, *FILES, *arguments).stdout
 
     def volumes(self) -> set[str]:
-        """Those that the engine has."""
+        """The volumes of the project."""
         return set(docker("volume", "ls", "--quiet").stdout.split())
 
     def client(self, user: str) -> httpx.Client:
-        """A user's, with a token that the CLI in its image made."""
+        """A client of a user, with a token made by the CLI in its image."""
         token = self.compose("run", "--rm", "cli", "token", user).strip()
         return httpx.Client(base_url=self.api, headers={"Authorization": f"Bearer {token}"}, timeout=120)
 
 
 @pytest.fixture(scope="module")
 def stack(daemon: None) -> Iterator[Stack]:
-    """Built, and up."""
+    """The built and running project."""
     folder = CHECKOUT / ".stories-test" / f"containers-{uuid4().hex[:8]}"  # a daemon may see no more than the checkout
     folder.mkdir(parents=True)
     docker_secrets = subprocess.run(["sh", "deploy/secrets.sh"], check=True, cwd=CHECKOUT, capture_output=True)
@@ -95,7 +95,7 @@ def stack(daemon: None) -> Iterator[Stack]:
 
 
 @pytest.mark.parametrize("name", [*SERVICES, "cli"])
-def test_an_image_holds_its_part_what_all_share_and_what_its_lock_names(stack: Stack, name: str) -> None:
+def test_image_contains_its_service_the_shared_code_and_its_lock(stack: Stack, name: str) -> None:
     image = json.loads(stack.compose("--profile", "tools", "config", "--format", "json"))["services"][name]["image"]
     command = ("run", "--rm", "--network", "none", "--entrypoint", "python", image, "-c", INSTALLED)
     found = set(json.loads(docker(*command).stdout))
@@ -103,12 +103,12 @@ def test_an_image_holds_its_part_what_all_share_and_what_its_lock_names(stack: S
     locked = set(re.findall(r"^([a-z0-9._-]+)==", (folder / "requirements.lock").read_text(), re.MULTILINE))
     assert {each for each in found if each.startswith("stories-")} == {"stories-shared", f"stories-{name}"}
     assert {each for each in found if not each.startswith("stories-")} <= locked
-    shown = json.loads(docker("image", "inspect", image).stdout)[0]["Config"]
-    assert shown["User"] == "10001:10001"
-    assert shown["Entrypoint"][0] == "/usr/bin/tini"
+    config = json.loads(docker("image", "inspect", image).stdout)[0]["Config"]
+    assert config["User"] == "10001:10001"
+    assert config["Entrypoint"][0] == "/usr/bin/tini"
 
 
-def test_commands_of_the_embedded_stack_say_that_they_are_not_there(stack: Stack) -> None:
+def test_embedded_commands_report_that_they_are_not_installed(stack: Stack) -> None:
     for command in ("up", "status", "demo"):
         arguments = ("-p", stack.name, "--env-file", stack.env_file, *FILES, "run", "--rm", "cli", command)
         run = docker("compose", *arguments, check=False)
@@ -117,7 +117,7 @@ def test_commands_of_the_embedded_stack_say_that_they_are_not_there(stack: Stack
         assert "Traceback" not in run.stderr, command
 
 
-def test_a_token_runs_no_one_shot_again(stack: Stack) -> None:
+def test_token_command_runs_no_init_container(stack: Stack) -> None:
     def finished() -> str:
         container = stack.compose("ps", "--all", "--quiet", "mongodb-init").strip()
         return docker("inspect", "--format", "{{.State.FinishedAt}}", container).stdout
@@ -128,7 +128,7 @@ def test_a_token_runs_no_one_shot_again(stack: Stack) -> None:
 
 
 def upload(client: httpx.Client, content: bytes, content_type: str) -> str:
-    """Send a file as the API asks for it; the story's id."""
+    """Upload a file; returns the story's id."""
     made = client.post("/v1/stories", json={"media": {"content_type": content_type, "size": len(content)}})
     assert made.status_code == 201, made.text
     form = made.json()["upload"]
@@ -145,7 +145,7 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 120.0) -> No
         time.sleep(0.5)
 
 
-def test_a_photo_is_posted_seen_and_gone(stack: Stack) -> None:
+def test_photo_is_posted_viewed_and_expires(stack: Stack) -> None:
     ann, bob = stack.client("ann"), stack.client("bob")
     picture = io.BytesIO()
     Image.new("RGB", (1080, 1920), "teal").save(picture, "JPEG")
@@ -167,7 +167,7 @@ def test_an_upload_may_be_larger_than_the_store_s_tmp(stack: Stack) -> None:
     assert upload(stack.client("ann"), bytes(100 * MB), "video/mp4")
 
 
-def test_media_workers_have_no_way_out(stack: Stack) -> None:
+def test_media_workers_have_no_internet_access(stack: Stack) -> None:
     probe = "import socket; socket.create_connection(('1.1.1.1', 443), 3)"
     arguments = ("-p", stack.name, "--env-file", stack.env_file, *FILES, "exec", "ingest-worker", "python", "-c", probe)
     run = docker("compose", *arguments, check=False)

@@ -1,4 +1,4 @@
-"""What the charts promise, each promise on every chart and the umbrella, with every example's values."""
+"""The properties of the charts: each on every chart and the umbrella, with every example's values."""
 
 import re
 from collections import Counter
@@ -8,7 +8,7 @@ from datetime import timedelta
 import certifi
 import pytest
 import yaml
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_shared.kafka.topics import Topics
 
 from tools.codegen.helm import SET_BY_CHARTS, free_settings
@@ -46,22 +46,22 @@ SECRETS = {
 
 @pytest.fixture(scope="module", params=EXAMPLES)
 def manifests(request: pytest.FixtureRequest) -> tuple[Manifest, ...]:
-    """Everything, with each example."""
+    """The manifests of every chart with each example."""
     return rendered("stories", request.param)
 
 
 def whole() -> Iterator[tuple[Manifest, ...]]:
-    """The umbrella with each example: everything that there is."""
+    """The manifests of the umbrella with each example."""
     return (rendered("stories", example) for example in EXAMPLES)
 
 
 @pytest.mark.parametrize("chart", CHARTS)
 @pytest.mark.parametrize("example", ["minimal", "production"])
-def test_helm_lint_has_nothing_to_say(chart, example):
+def test_helm_lint_is_clean(chart, example):
     helm("lint", chart, "--strict", "--kube-version", "1.34.0", "--values", str(values_for(chart, example)))
 
 
-def test_no_two_resources_ever_come_to_one_name():
+def test_resource_names_are_unique():
     everything = [*rendered("stories", "production", release="stories")]
     for chart in (*SERVICES, "gateway", "monitoring"):
         everything += rendered(chart, "production", release="live")
@@ -70,14 +70,14 @@ def test_no_two_resources_ever_come_to_one_name():
     assert [name for name, times in names.items() if times > 1] == []
 
 
-def test_the_umbrella_is_its_charts_and_nothing_else():
+def test_umbrella_chart_contains_only_its_subcharts():
     for example in ("small", "production"):
         charts = (*SERVICES, "gateway", *(["monitoring"] if example == "production" else []))
         apart = [manifest for chart in charts for manifest in rendered(chart, example)]
         assert sorted(apart, key=name_of) == sorted(rendered("stories", example), key=name_of)
 
 
-def test_everything_lies_in_the_release_namespace_and_says_whose_it_is(manifests):
+def test_resources_have_the_release_namespace_and_labels(manifests):
     for manifest in manifests:
         assert manifest["metadata"]["namespace"] == "prod", name_of(manifest)
         assert manifest["metadata"]["labels"]["app.kubernetes.io/part-of"] == "stories"
@@ -89,7 +89,7 @@ def test_there_are_no_hooks(manifests):
 
 
 def test_pods_are_restricted(manifests):
-    """The Pod Security Standard `restricted`, and a root file system that nobody writes."""
+    """The Pod Security Standard `restricted`, and a read-only root file system."""
     for name, pod in pods(manifests):
         spec = pod["spec"]
         assert spec["securityContext"]["runAsNonRoot"], name
@@ -114,7 +114,7 @@ def test_pods_run_as_the_user_that_the_images_make(manifests):
         assert f"{security['runAsUser']}:{security['runAsGroup']}" == user, name
 
 
-def test_every_container_may_write_its_own_tmp_and_that_has_a_size(manifests):
+def test_every_container_has_a_tmp_of_limited_size(manifests):
     for name, pod in pods(manifests):
         volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
         assert volumes["tmp"]["emptyDir"]["sizeLimit"], name
@@ -144,7 +144,7 @@ def test_every_deployment_has_three_probes_on_its_port(manifests):
             assert container["readinessProbe"]["httpGet"]["path"].startswith("/readyz")
 
 
-def test_a_pod_is_forgotten_and_drained_before_its_grace_ends(manifests):
+def test_pod_is_deregistered_and_drained_within_its_grace_period(manifests):
     for deployment in of_kind(manifests, "Deployment"):
         spec = deployment["spec"]["template"]["spec"]
         assert spec["containers"][0]["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", str(PRESTOP_S)]
@@ -160,7 +160,7 @@ def test_every_deployment_has_a_disruption_budget_and_spreads(manifests):
         assert all(each["labelSelector"] == deployment["spec"]["selector"] for each in spread)
 
 
-def test_selectors_take_their_own_pods_and_no_others():
+def test_selectors_match_only_their_own_pods():
     for everything in whole():
         templates = {name: pod["metadata"]["labels"] for name, pod in pods(everything)}
         for deployment in of_kind(everything, "Deployment"):
@@ -179,7 +179,7 @@ def test_no_image_is_latest_and_each_has_a_tag_or_a_digest(manifests):
             assert not container["image"].endswith(":latest")
 
 
-def test_images_come_from_the_registry_that_is_named_with_its_secret():
+def test_images_use_the_configured_registry_and_pull_secret():
     found = {
         container["name"]: container["image"]
         for _, pod in pods(rendered("stories", "production"))
@@ -195,7 +195,7 @@ def test_images_come_from_the_registry_that_is_named_with_its_secret():
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_each_service_makes_what_is_its_own_first(service):
+def test_each_service_runs_its_own_init_first(service):
     for deployment in of_kind(part(service), "Deployment"):
         (first,) = deployment["spec"]["template"]["spec"]["initContainers"]
         assert first["args"] == ["python", "-m", f"stories_{service}", "init"]
@@ -203,7 +203,7 @@ def test_each_service_makes_what_is_its_own_first(service):
         assert environment(first) == environment(deployment["spec"]["template"]["spec"]["containers"][0])
 
 
-def test_media_work_has_a_deployment_of_its_own_or_is_done_beside_the_api():
+def test_media_jobs_run_in_their_own_deployment_or_in_the_api():
     roles = {
         example: {
             name: environment(pod["spec"]["containers"][0]).get("ROLE", "all")
@@ -229,7 +229,7 @@ def test_nothing_scales_beyond_its_partitions_or_to_zero():
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_no_replica_at_all_is_refused(service):
+def test_zero_replicas_are_rejected(service):
     for option, words in (
         ("autoscaling.minReplicas=0", "minReplicas"),
         ("autoscaling.enabled=false,replicas=0", "replicas"),
@@ -240,7 +240,7 @@ def test_no_replica_at_all_is_refused(service):
 
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("option", ["autoscaling.maxReplicas=13", "autoscaling.enabled=false,replicas=13"])
-def test_more_replicas_than_partitions_are_refused_but_of_feed_which_reads(service, option):
+def test_only_feed_may_have_more_replicas_than_partitions(service, option):
     if service == "feed":
         assert rendered(service, "minimal", "--set", option)
         return
@@ -261,7 +261,7 @@ def test_with_keda_a_service_scales_by_the_lag_of_each_of_its_groups(service):
     assert scaled["spec"]["scaleTargetRef"]["name"] not in names, "two scalers would fight"
 
 
-def test_without_autoscaling_there_is_no_scaler_and_the_replicas_are_said():
+def test_without_autoscaling_replicas_are_set_and_no_scaler_exists():
     found = rendered("stories", "small")
     assert not list(of_kind(found, "HorizontalPodAutoscaler", "ScaledObject"))
     assert {deployment["spec"]["replicas"] for deployment in of_kind(found, "Deployment")} == {1}
@@ -271,7 +271,7 @@ def test_without_autoscaling_there_is_no_scaler_and_the_replicas_are_said():
 
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_every_setting_that_a_chart_names_is_one_that_the_service_reads(service, example):
+def test_every_setting_in_a_chart_is_read_by_its_service(service, example):
     known = {name.upper() for name in SETTINGS[service].model_fields}
     for name, pod in pods(part(service, example)):
         for container in containers(pod):
@@ -281,7 +281,7 @@ def test_every_setting_that_a_chart_names_is_one_that_the_service_reads(service,
 
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_every_setting_that_a_service_needs_is_given_and_the_rest_may_be(service, example):
+def test_charts_set_required_settings_and_allow_all_others(service, example):
     fields = SETTINGS[service].model_fields
     needed = {name.upper() for name, field in fields.items() if field.is_required()}
     for _, pod in pods(part(service, example)):
@@ -292,8 +292,8 @@ def test_every_setting_that_a_service_needs_is_given_and_the_rest_may_be(service
 
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_a_service_accepts_the_environment_that_its_chart_gives_it(service, example, monkeypatch, tmp_path):
-    """The settings class itself reads it, with a file for each of the secrets."""
+def test_service_accepts_the_environment_of_its_chart(service, example, monkeypatch, tmp_path):
+    """The settings class reads it, with a file for each secret."""
     for _, pod in pods(part(service, example)):
         for container in containers(pod):
             with monkeypatch.context() as patched:
@@ -310,7 +310,7 @@ def test_a_service_accepts_the_environment_that_its_chart_gives_it(service, exam
             assert settings.topics == ("init" if container["name"] == "topics" else "external")
 
 
-def test_no_secret_stands_in_an_environment_and_each_comes_from_one_that_is_there(manifests):
+def test_secrets_are_mounted_files_from_existing_secrets(manifests):
     for name, pod in pods(manifests):
         for container in containers(pod):
             for variable in environment(container):
@@ -318,7 +318,7 @@ def test_no_secret_stands_in_an_environment_and_each_comes_from_one_that_is_ther
     assert not list(of_kind(manifests, "Secret"))
 
 
-def test_every_file_that_the_environment_names_is_mounted():
+def test_every_file_named_in_the_environment_is_mounted():
     for everything in whole():
         for name, pod in pods(everything):
             for container in containers(pod):
@@ -328,7 +328,7 @@ def test_every_file_that_the_environment_names_is_mounted():
 
 
 def mounted(pod: Manifest, container: Manifest) -> set[str]:
-    """The paths of every secret's file, and those that may lie in a config map."""
+    """The paths of secret files, and of files from config maps."""
     volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
     found = set()
     for mount in container["volumeMounts"]:
@@ -366,13 +366,13 @@ def test_each_service_has_a_database_user_of_its_own():
     assert secrets == {f"stories-mongodb-{service}" for service in SERVICES}
 
 
-def test_a_slow_start_is_no_failed_rollout(manifests):
+def test_slow_start_does_not_fail_the_rollout(manifests):
     for deployment in of_kind(manifests, "Deployment"):
         probe = deployment["spec"]["template"]["spec"]["containers"][0]["startupProbe"]
         assert deployment["spec"]["progressDeadlineSeconds"] > probe["periodSeconds"] * probe["failureThreshold"] + 120
 
 
-def test_topics_are_made_by_a_job_with_rights_of_its_own_or_by_somebody_else():
+def test_topics_are_created_by_a_job_or_externally():
     jobs = {
         job["metadata"]["labels"]["app.kubernetes.io/name"]: job
         for job in of_kind(rendered("stories", "production"), "Job")
@@ -386,7 +386,7 @@ def test_topics_are_made_by_a_job_with_rights_of_its_own_or_by_somebody_else():
     assert not list(of_kind(rendered("stories", "strimzi"), "Job"))
 
 
-def test_another_image_is_another_job_since_a_job_never_changes():
+def test_another_image_gives_another_job_name():
     def job(*options: str) -> str:
         (found,) = of_kind(rendered("feed", "minimal", *options), "Job")
         return str(found["metadata"]["name"])
@@ -396,7 +396,7 @@ def test_another_image_is_another_job_since_a_job_never_changes():
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_only_the_gateway_and_the_scraper_reach_a_service_and_it_only_what_it_needs(service):
+def test_service_network_policy_allows_only_what_is_needed(service):
     policy = policy_of("api", service)
     assert callers(policy) == [
         {"app.kubernetes.io/name": "gateway", "app.kubernetes.io/part-of": "stories"},
@@ -405,14 +405,14 @@ def test_only_the_gateway_and_the_scraper_reach_a_service_and_it_only_what_it_ne
     assert ports(policy) == {53, 27017, 9092, 443} | ({9000} if service in ("ingest", "feed") else set())
 
 
-def test_a_media_worker_reaches_the_stores_and_nothing_else_and_nobody_calls_it():
+def test_media_worker_policy_allows_only_the_stores():
     policy = policy_of("worker", "ingest")
     assert callers(policy) == [{"kubernetes.io/metadata.name": "monitoring"}]
     assert ports(policy) == {53, 27017, 9092, 9000}
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_job_that_makes_topics_is_called_by_nobody(service):
+def test_topic_job_accepts_no_connections(service):
     policy = policy_of("topics", service)
     assert "ingress" not in policy["spec"]
     assert "Ingress" in policy["spec"]["policyTypes"]
@@ -455,7 +455,7 @@ def test_the_gateway_finds_every_replica_of_every_service():
         assert [str(each["port"]) for each in services[host]["spec"]["ports"]] == [port]
 
 
-def test_charts_that_are_released_under_their_own_names_find_each_other():
+def test_separately_released_charts_find_each_other():
     (pod,) = [pod for _, pod in pods(rendered("gateway", release="gateway"))]
     given = environment(pod["spec"]["containers"][0])
     for service in SERVICES:
@@ -463,7 +463,7 @@ def test_charts_that_are_released_under_their_own_names_find_each_other():
         assert given[f"{service.upper()}_UPSTREAMS"] == f"{door['metadata']['name']} 8000"
 
 
-def test_the_gateway_serves_the_files_of_every_other_deployment():
+def test_gateway_serves_the_files_of_all_deployments():
     (files,) = of_kind(part("gateway"), "ConfigMap")
     assert files["data"]["Caddyfile"] == (CHECKOUT / "deploy" / "gateway" / "Caddyfile").read_text()
     assert yaml.safe_load(files["data"]["openapi.json"]) == yaml.safe_load(
@@ -473,14 +473,14 @@ def test_the_gateway_serves_the_files_of_every_other_deployment():
         assert files["data"][page.name] == page.read_text()
 
 
-def test_the_gateway_is_the_program_of_every_other_deployment():
+def test_gateway_uses_the_caddy_version_of_all_deployments():
     compose = (CHECKOUT / "docker-compose.yml").read_text()
     (pinned,) = set(re.findall(r"\bcaddy:([-\w.]+)", compose))
     own = yaml.safe_load((HELM / "gateway" / "values.yaml").read_text())["image"]
     assert str(own["tag"]) == pinned
 
 
-def test_every_variable_of_the_gateway_is_one_that_its_file_reads():
+def test_every_gateway_variable_is_read_by_the_caddyfile():
     caddyfile = (CHECKOUT / "deploy" / "gateway" / "Caddyfile").read_text()
     known = set(re.findall(r"\{\$([A-Z0-9_]+)", caddyfile)) | set(re.findall(r"\{env\.([A-Z0-9_]+)\}", caddyfile))
     known |= {name for name, _, _ in OF_THE_GATEWAY} | {"XDG_DATA_HOME", "XDG_CONFIG_HOME"}
@@ -488,14 +488,14 @@ def test_every_variable_of_the_gateway_is_one_that_its_file_reads():
         assert environment(pod["spec"]["containers"][0]).keys() <= known
 
 
-def test_the_gateway_knows_the_origins_that_may_call():
+def test_gateway_has_the_cors_origins():
     (pod,) = [
         pod for _, pod in pods(rendered("gateway", "minimal", "--set", "global.corsOrigins={https://a.example,*}"))
     ]
     assert environment(pod["spec"]["containers"][0])["CORS_ORIGINS"] == "https://a.example,*"
 
 
-def test_one_door_sends_everything_to_the_gateway():
+def test_ingress_routes_everything_to_the_gateway():
     (ingress,) = of_kind(part("gateway", "small"), "Ingress")
     (rule,) = ingress["spec"]["rules"]
     (path,) = rule["http"]["paths"]
@@ -527,8 +527,8 @@ def test_rules_and_dashboards_are_those_of_every_other_deployment():
         f"stories-monitoring-{file.stem}": yaml.safe_load(file.read_text().replace(base, ours))["groups"]
         for file in (CHECKOUT / "deploy" / "prometheus" / "rules").glob("*.yml")
     }
-    shown = {name: text for board in of_kind(found, "ConfigMap") for name, text in board["data"].items()}
-    assert shown == {
+    dashboards = {name: text for board in of_kind(found, "ConfigMap") for name, text in board["data"].items()}
+    assert dashboards == {
         file.name: file.read_text() for file in (CHECKOUT / "deploy" / "grafana" / "dashboards").glob("*.json")
     }
 
@@ -548,19 +548,19 @@ def test_rules_and_dashboards_are_those_of_every_other_deployment():
         ("stories", "global.topics.mode=hook"),
     ],
 )
-def test_what_is_misspelt_or_out_of_bounds_is_refused(chart, option):
+def test_unknown_and_out_of_range_values_are_rejected(chart, option):
     with pytest.raises(Refused, match=r"schema|additional|values don't meet"):
         rendered(chart, "minimal", "--set", option)
 
 
 @pytest.mark.parametrize("chart", [*SERVICES, "stories"])
-def test_what_is_missing_is_named(chart):
+def test_missing_requirements_are_named(chart):
     with pytest.raises(Refused, match=r"global\.[a-zA-Z0-9.]+ .*is needed"):
         helm("template", "stories", chart, "--kube-version", "1.34.0")
 
 
-def test_a_chart_that_is_packed_holds_what_its_folder_shows(tmp_path):
-    """Its library and the files of other folders are links: a package has them in it."""
+def test_packaged_chart_equals_its_folder(tmp_path):
+    """The library and the files of other folders are links; a package contains the files."""
     for chart in ("gateway", "stories"):
         helm("package", chart, "--destination", str(tmp_path))
         version = yaml.safe_load((HELM / chart / "Chart.yaml").read_text())["version"]

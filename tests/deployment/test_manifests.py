@@ -1,4 +1,4 @@
-"""Every manifest is one by Kubernetes' own schemas, strictly, and by those of the operators that it is for."""
+"""Every manifest matches the strict schema of Kubernetes, or of the operator that defines it."""
 
 import subprocess
 from functools import cache
@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 from .charts import EXAMPLES, KUBERNETES, TOOLS, Manifest, name_of, rendered
 
@@ -19,14 +19,14 @@ Schema = dict[str, Any]
 
 
 def is_custom(manifest: Manifest) -> bool:
-    """Whether an operator defines it, and not Kubernetes itself."""
+    """Whether an operator defines it."""
     return manifest["apiVersion"].split("/")[0] in OPERATORS
 
 
 @pytest.mark.needs_deploy_tools
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("version", KUBERNETES)
-def test_every_manifest_is_one_by_kubernetes_own_strict_schema(version, tmp_path):
+def test_manifests_match_the_strict_kubernetes_schema(version, tmp_path):
     files = []
     for example in EXAMPLES:
         own = [shortened(each) for each in rendered("stories", example, version=version) if not is_custom(each)]
@@ -43,7 +43,7 @@ def test_every_manifest_is_one_by_kubernetes_own_strict_schema(version, tmp_path
 
 
 def shortened(manifest: Manifest) -> Manifest:
-    """The files in a config map say nothing about its shape, and take long to read."""
+    """A config map without its large files, which only slow down the validation."""
     return (
         {**manifest, "data": {name: text[:20] for name, text in manifest["data"].items()}}
         if "data" in manifest
@@ -52,7 +52,7 @@ def shortened(manifest: Manifest) -> Manifest:
 
 
 @pytest.mark.needs_deploy_tools
-def test_that_check_sees_a_field_that_does_not_exist(tmp_path):
+def test_schema_check_detects_an_unknown_field(tmp_path):
     (deployment,) = [each for each in rendered("feed") if each["kind"] == "Deployment"]
     wrong = {**deployment, "spec": {**deployment["spec"], "replica": 2}}
     file = tmp_path / "wrong.yaml"
@@ -65,19 +65,19 @@ def test_that_check_sees_a_field_that_does_not_exist(tmp_path):
 
 @pytest.mark.needs_deploy_tools
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_every_custom_resource_is_one_by_its_operator_s_schema(example):
+def test_custom_resources_match_their_crd_schemas(example):
     for manifest in filter(is_custom, rendered("stories", example)):
         validator_of(manifest["apiVersion"], manifest["kind"]).validate(manifest)
 
 
 @pytest.mark.needs_deploy_tools
-def test_the_examples_show_every_custom_resource_that_there_is():
+def test_examples_render_every_custom_resource():
     kinds = {each["kind"] for example in EXAMPLES for each in rendered("stories", example) if is_custom(each)}
     assert kinds == {"HTTPRoute", "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication"}
 
 
 @pytest.mark.needs_deploy_tools
-def test_that_check_sees_a_misspelt_field_too():
+def test_schema_check_detects_a_misspelt_field():
     (monitor,) = [each for each in rendered("feed", "production") if each["kind"] == "PodMonitor"]
     wrong = {**monitor, "spec": {**monitor["spec"], "joblabel": "x"}}
     with pytest.raises(jsonschema.ValidationError, match="joblabel"):
@@ -86,7 +86,7 @@ def test_that_check_sees_a_misspelt_field_too():
 
 @cache
 def validator_of(api: str, kind: str) -> jsonschema.Draft7Validator:
-    """An operator's schema, in which nothing but what it names may stand."""
+    """A validator with an operator's schema that rejects unknown fields."""
     group, _, version = api.partition("/")
     for file in sorted((TOOLS / "crds").glob("*.yaml")):
         for found in yaml.safe_load_all(file.read_text()):
@@ -99,7 +99,7 @@ def validator_of(api: str, kind: str) -> jsonschema.Draft7Validator:
 
 
 def closed(schema: Any) -> Any:
-    """The same schema, refusing what it does not name: as the API server would with strict field validation."""
+    """The same schema with strict field validation, as in the API server."""
     if isinstance(schema, list):
         return [closed(each) for each in schema]
     if not isinstance(schema, dict):
@@ -116,7 +116,7 @@ def closed(schema: Any) -> Any:
     return made
 
 
-# Strimzi publishes its schemas in no package that could be pinned here, so this says what we use of them: the API
+# Strimzi publishes its schemas in no package that could be pinned, so this is the part that is used: the API
 # version v1 of its documentation's "KafkaTopic schema reference" and "KafkaUser schema reference".
 NAME = {"type": "string", "pattern": r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", "maxLength": 253}
 METADATA = {
@@ -189,7 +189,7 @@ SPECS: dict[str, Schema] = {
 
 
 @pytest.mark.parametrize("file", ["topics.yaml", "users.yaml"])
-def test_strimzi_s_resources_have_the_shape_that_it_documents(file):
+def test_strimzi_resources_match_the_documented_shape(file):
     found = list(yaml.safe_load_all((STRIMZI / file).read_text()))
     assert found
     for resource in found:
@@ -199,6 +199,6 @@ def test_strimzi_s_resources_have_the_shape_that_it_documents(file):
         jsonschema.Draft7Validator(schema).validate(resource)
 
 
-def test_no_two_of_strimzi_s_resources_have_one_name():
+def test_strimzi_resource_names_are_unique():
     every = list(chain.from_iterable(yaml.safe_load_all(file.read_text()) for file in STRIMZI.glob("*.yaml")))
     assert len({name_of(resource) for resource in every}) == len(every)

@@ -27,7 +27,7 @@ async def fleet(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> A
 
 @pytest_asyncio.fixture
 async def life(fleet: Fleet) -> Life:
-    """People whom no other test knows."""
+    """Users that no other test uses."""
     made = Life(fleet)
     await made.begin()
     return made

@@ -1,4 +1,4 @@
-"""Services as processes on the servers of the session, so that each can be stopped and each server harmed."""
+"""Services as processes on the servers of the session, so that each process and server can be stopped."""
 
 import asyncio
 import json
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from stories_embedded.children import spawn
 from stories_embedded.ports import free_port
+from stories_embedded.processes import spawn
 from stories_embedded.testing import Realm
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.runtime.settings import load
@@ -24,7 +24,7 @@ START_SECONDS = 90.0
 
 
 class Fleet:
-    """One process of each service, or of those that a test is about."""
+    """One process of each service, or of some services."""
 
     def __init__(self, realm: Realm, folder: Path, services: Sequence[str] = SERVICES) -> None:
         self.realm = realm
@@ -46,7 +46,7 @@ class Fleet:
         return f"{self.realm.name}_{service}"
 
     async def prepare(self) -> None:
-        """Make topics, bucket and indexes."""
+        """Create topics, bucket and indexes."""
         for service in self.services:
             given = {name.lower(): value for name, value in self.realm.items()}
             given["mongo_database"] = self.database(service)
@@ -55,7 +55,7 @@ class Fleet:
             await import_module(f"stories_{service}.app").init(settings)
 
     def start(self, service: str, **settings: str) -> None:
-        """Start one process, without waiting for it, with further settings if need be."""
+        """Start one process without waiting for it, optionally with further settings."""
         self.processes[service] = spawn(
             [sys.executable, "-m", f"stories_{service}"],
             self.log(service),
@@ -63,7 +63,7 @@ class Fleet:
         )
 
     async def start_all(self) -> None:
-        """Start all and wait until they are ready."""
+        """Start all processes and wait until they are ready."""
         for service in self.services:
             self.start(service)
         await self.ready(START_SECONDS)
@@ -79,7 +79,7 @@ class Fleet:
         await eventually(so, within_s=within_s, every_s=0.2)
 
     async def readiness(self, service: str) -> dict[str, Any]:
-        """What a process says of itself."""
+        """The readiness response of a process."""
         try:
             found: dict[str, Any] = (await self.http.get(f"{self.url(service)}/readyz")).json()
         except httpx.HTTPError as error:
@@ -87,7 +87,7 @@ class Fleet:
         return found
 
     async def alive(self) -> dict[str, int]:
-        """What each process answers to the question whether it lives."""
+        """The liveness response of each process."""
         answers = await asyncio.gather(*(self.http.get(f"{self.url(service)}/livez") for service in self.services))
         return {service: answer.status_code for service, answer in zip(self.services, answers, strict=True)}
 
@@ -96,27 +96,27 @@ class Fleet:
         return (await self.http.get(f"{self.url(service)}/metrics")).text
 
     async def stop(self, service: str) -> tuple[int, float]:
-        """SIGTERM; the exit code and after how many seconds it came."""
+        """Send SIGTERM; returns the exit code and the seconds until it."""
         process, began = self.processes[service], time.monotonic()
         process.terminate()
         code = await asyncio.to_thread(process.wait, 20)
         return code, time.monotonic() - began
 
     def log(self, service: str) -> Path:
-        """Where a process writes."""
+        """The log file of a process."""
         return self.folder / f"{service}.log"
 
     def logged(self, service: str, event: str) -> list[dict[str, Any]]:
-        """What a process has logged of one kind."""
+        """The log lines of a process with one event name."""
         lines = [json.loads(line) for line in self.log(service).read_text().splitlines() if line.startswith("{")]
         return [line for line in lines if line.get("event") == event]
 
     def url(self, service: str) -> str:
-        """Where a process listens."""
+        """The URL of a process."""
         return f"http://127.0.0.1:{self.ports[service]}"
 
     def kill_all(self) -> None:
-        """End everything."""
+        """Kill all processes."""
         for process in self.processes.values():
             process.kill()
             process.wait()
@@ -132,7 +132,7 @@ class Fleet:
         http: httpx.AsyncClient | None = None,
         **request: Any,
     ) -> httpx.Response:
-        """A request of a user, past the gateway."""
+        """A request of a user, without the gateway."""
         roles = ["admin"] if path.startswith("/v1/admin/") else []
         headers = {"Authorization": f"Bearer {self.servers.token(user, roles=roles)}"}
         if ticket:
@@ -140,7 +140,7 @@ class Fleet:
         return await (http or self.http).request(method, f"{self.url(service)}{path}", headers=headers, **request)
 
     async def done(self, service: str, method: str, path: str, user: str, **request: Any) -> httpx.Response:
-        """A request that succeeds; sent again for as long as the answer says so."""
+        """A request that succeeds; retried as `Retry-After` says."""
 
         async def so() -> httpx.Response:
             answer = await self.call(service, method, path, user, **request)

@@ -1,4 +1,4 @@
-"""What each service is kept busy with: records whose handling is work and leaves a trace, and writes over HTTP."""
+"""Load for each service: records whose processing leaves traces in the stores, and writes over HTTP."""
 
 import re
 from abc import ABC, abstractmethod
@@ -25,12 +25,12 @@ UNDER_WAY = 150
 
 
 class Load(ABC):
-    """One service's."""
+    """The load of one service."""
 
     service: ClassVar[str]
     event: ClassVar[type[Event]]
     count: ClassVar[int]
-    speaker: ClassVar[str] = "/somebody/outside"
+    source: ClassVar[str] = "/somebody/outside"
 
     def __init__(self, fleet: Fleet, kafka: Kafka, publisher: Publisher, mongo: Mongo) -> None:
         self.fleet = fleet
@@ -41,9 +41,9 @@ class Load(ABC):
     @classmethod
     @asynccontextmanager
     async def on(cls, fleet: Fleet) -> AsyncIterator["Load"]:
-        """With its connections."""
+        """A load with its connections."""
         kafka = Kafka(fleet.realm["KAFKA_BOOTSTRAP_SERVERS"], fleet.realm.prefix)
-        publisher = Publisher(kafka, cls.speaker)
+        publisher = Publisher(kafka, cls.source)
         mongo = Mongo.connect(fleet.realm["MONGO_URL"], fleet.database(cls.service))
         await publisher.start()
         try:
@@ -54,56 +54,56 @@ class Load(ABC):
 
     @property
     def group(self) -> str:
-        """Who reads the records."""
+        """The consumer group of the records."""
         return self.kafka.topic(f"{self.service}.{self.event.topic}")
 
     @abstractmethod
     def records(self) -> Sequence[Event]:
-        """Different ones, each leaving a trace of its own."""
+        """Distinct records, each of which leaves its own trace."""
 
     @abstractmethod
     async def done(self) -> set[str]:
-        """The traces that are there; one that is there twice is an error."""
+        """The traces in the stores; a duplicate is an error."""
 
     @abstractmethod
     async def write(self, fleet: Fleet, user: str, http: httpx.AsyncClient) -> httpx.Response:
-        """A request that changes something for this user alone."""
+        """A request that changes something for this user only."""
 
     @abstractmethod
     async def written(self, fleet: Fleet, user: str) -> bool:
-        """Whether it has."""
+        """Whether the write has taken effect."""
 
     async def publish(self) -> None:
-        """Say them all."""
+        """Publish all records."""
         records = self.records()
         for begin in range(0, len(records), CHUNK):
             await self.publisher.publish_all([OutgoingEvent(record) for record in records[begin : begin + CHUNK]])
 
     async def handled(self) -> int:
-        """How many of them this process has handled, as its metrics have it."""
+        """How many records this process has processed, according to its metrics."""
         series = f'stories_event_age_seconds_count{{group="{self.group}",topic="{self.event.topic}"}}'
         found = re.findall(rf"{re.escape(series)} (\S+)", await self.fleet.metrics(self.service))
         return int(sum(map(float, found)))
 
     async def under_way(self) -> bool:
-        """Whether it is in the middle of them: traces are left within a batch, not at its end."""
+        """Whether it is in the middle of the records: traces appear within a batch, not at its end."""
         return await self.traces() >= UNDER_WAY
 
     async def traces(self) -> int:
-        """How many there are so far."""
+        """The number of traces."""
         return len(await self.done())
 
     async def acknowledged(self) -> dict[int, int]:
-        """What the group has acknowledged, as the broker has it."""
+        """The committed offsets of the group on the broker."""
         found = await committed_offsets(self.kafka, {f"{self.service}.{self.event.topic}": self.event.topic})
         return {partition: offset for (_, partition), offset in found.items() if offset}
 
     async def end(self) -> int:
-        """How many records the topic has."""
+        """The number of records in the topic."""
         return sum((await self.ends(self.event)).values())
 
     async def ends(self, event: type[Event]) -> dict[TopicPartition, int]:
-        """Where each partition of a topic ends."""
+        """The end offset of each partition of a topic."""
         reader = self.kafka.reader()
         await reader.start()
         try:
@@ -117,14 +117,14 @@ class Load(ABC):
 
 
 async def once_each(collection: Collection, query: dict[str, Any], field: str) -> set[str]:
-    """The values of a field in documents, each there once."""
+    """The values of a field in documents, each exactly once."""
     found = [document[field] for document in await collection.find(query, {field: 1}).to_list(None)]
     assert len(found) == len(set(found))
     return set(found)
 
 
 class OfIngest(Load):
-    """Stories taken back: what lies in the bucket is looked for and erased, and that is said."""
+    """Deleted stories: their objects are erased, and `story-erased` is published."""
 
     service = "ingest"
     event = StoryDeleted
@@ -134,14 +134,14 @@ class OfIngest(Load):
         return [StoryDeleted(story_id=new_id(), deleted_at=system_now(), by="admin") for _ in range(self.count)]
 
     async def done(self) -> set[str]:
-        found = await self.said(StoryErased)
+        found = await self.published_keys(StoryErased)
         assert len(found) == len(set(found)), "a story's media were erased twice"
         return set(found)
 
     async def traces(self) -> int:
         return sum((await self.ends(StoryErased)).values())
 
-    async def said(self, event: type[Event]) -> list[str]:
+    async def published_keys(self, event: type[Event]) -> list[str]:
         """The keys of all records of a topic."""
         ends = await self.ends(event)
         reader = self.kafka.reader()
@@ -158,15 +158,15 @@ class OfIngest(Load):
         return keys
 
     async def write(self, fleet: Fleet, user: str, http: httpx.AsyncClient) -> httpx.Response:
-        asked = {"media": {"content_type": "image/jpeg", "size": 100}}
-        return await fleet.call(self.service, "POST", "/v1/stories", user, http=http, json=asked)
+        draft = {"media": {"content_type": "image/jpeg", "size": 100}}
+        return await fleet.call(self.service, "POST", "/v1/stories", user, http=http, json=draft)
 
     async def written(self, fleet: Fleet, user: str) -> bool:
         return bool((await fleet.done(self.service, "GET", "/v1/me/stories", user)).json()["items"])
 
 
 class OfFeed(Load):
-    """Follows that a host application tells of."""
+    """Follows of a host application."""
 
     service = "feed"
     event = UserFollowed
@@ -187,7 +187,7 @@ class OfFeed(Load):
 
 
 class OfEngagement(Load):
-    """Views of a few stories by many, as a player's telemetry has them."""
+    """Views of a few stories by many users."""
 
     service = "engagement"
     event = StoryViewed
@@ -216,7 +216,7 @@ class OfEngagement(Load):
 
 
 class OfExpiry(Load):
-    """Stories taken back: each gets its receipt, to be answered by the stores."""
+    """Deleted stories: each gets a receipt that the stores have to confirm."""
 
     service = "expiry"
     event = StoryDeleted

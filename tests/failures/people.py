@@ -1,4 +1,4 @@
-"""What there is before a server fails: an author with stories and drafts, a follower with tickets."""
+"""The state before a server fails: an author with stories and drafts, a follower with tickets."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ PHOTO = photo()
 
 @dataclass
 class Life:
-    """Ann's stories as bob sees them. Ids by what the tests do with them."""
+    """Ann's stories as bob sees them; ids by their use in the tests."""
 
     fleet: Fleet
     ann: str = field(default_factory=lambda: f"ann-{secrets.token_hex(4)}")
@@ -23,7 +23,7 @@ class Life:
     tickets: dict[str, str] = field(default_factory=dict)
 
     async def begin(self) -> None:
-        """Post, follow, look, comment and react, until every service knows."""
+        """Post, follow, view, comment and react, and wait until every service has the result."""
         await self.fleet.done("feed", "PUT", f"/v1/following/{self.ann}", self.bob)
         for name in ("read", "doomed", "narrowed"):
             self.ids[name] = await self.draft()
@@ -34,17 +34,17 @@ class Life:
         path = f"/v1/stories/{self.ids['read']}"
         await self.fleet.done("engagement", "GET", f"{path}/counts", self.ann)
         ticket = self.tickets["read"]
-        said = await self.fleet.done(
+        created = await self.fleet.done(
             "engagement", "POST", f"{path}/comments", self.bob, ticket=ticket, json={"text": "first"}
         )
-        self.ids["comment"] = said.json()["id"]
+        self.ids["comment"] = created.json()["id"]
         liked = {"emoji": "❤️"}
         await self.fleet.done("engagement", "PUT", f"{path}/reaction", self.bob, ticket=ticket, json=liked)
 
     async def draft(self) -> str:
         """An uploaded draft."""
-        asked = {"media": {"content_type": "image/jpeg", "size": len(PHOTO)}}
-        made = (await self.fleet.done("ingest", "POST", "/v1/stories", self.ann, json=asked)).json()
+        fields = {"media": {"content_type": "image/jpeg", "size": len(PHOTO)}}
+        made = (await self.fleet.done("ingest", "POST", "/v1/stories", self.ann, json=fields)).json()
         form = made["upload"]
         sent = await self.fleet.http.request(
             form["method"], form["url"], data=form["fields"], files={"file": ("f", PHOTO)}

@@ -2,7 +2,7 @@
 
 import re
 
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_shared.events import EVENTS
 
 OPERATIONS = CHECKOUT / "docs" / "operations"
@@ -15,7 +15,7 @@ def section(title: str) -> str:
 
 
 def rows(title: str) -> list[list[str]]:
-    """The cells of each row below the head of a section's table."""
+    """The cells of each row in the table of a section."""
     lines = [line for line in section(title).splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 

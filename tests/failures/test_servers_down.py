@@ -1,4 +1,4 @@
-"""Each server down in each way: what every kind of route of every service answers, how soon, and that it recovers."""
+"""Each server down in each way: responses of every kind of route, their time, and recovery."""
 
 import asyncio
 from collections.abc import Collection, Iterator
@@ -14,16 +14,16 @@ from .fleet import Fleet
 from .people import Life
 
 IN_TIME_S = 3.3
-"""Three seconds by contract, and what the way there and back takes, but for what the machine withholds from either."""
+"""Three seconds by contract plus the overhead of the test; time in which the machine is overloaded is excluded."""
 AT_ONCE = 12
 NO = 503
 
 
 @dataclass(frozen=True)
 class Row:
-    """One request, what it is answered when all is well, and what else while one of the servers is down.
+    """One request, its response without faults, and other responses while a server is down.
 
-    `done` is the answer where what was refused has happened all the same, and it is asked for again.
+    `done` is the response of a retry whose first attempt took effect although it failed.
     """
 
     service: str
@@ -39,7 +39,7 @@ class Row:
     s3: int | None = None
 
     def expected(self, dependency: str) -> int:
-        """While this one is down."""
+        """The responses while this server is down."""
         found: int = getattr(self, dependency) or self.well
         return found
 
@@ -94,7 +94,7 @@ ROWS = [
 
 @contextmanager
 def down(fleet: Fleet, dependency: str, how: str) -> Iterator[None]:
-    """A server that is killed and started again, or frozen for a while."""
+    """A server that is killed and restarted, or frozen for a while."""
     servers = fleet.servers
     server = {"mongodb": servers.mongod, "kafka": servers.kafka, "s3": servers.s3}[dependency]
     if how == "frozen":
@@ -109,7 +109,7 @@ def down(fleet: Fleet, dependency: str, how: str) -> Iterator[None]:
 
 
 async def answered(fleet: Fleet, life: Life, row: Row) -> tuple[int, float, str]:
-    """Status, seconds, and what is wrong with the form of the answer."""
+    """Status, seconds, and errors in the form of the response."""
     names = {**life.ids, "ann": life.ann, "ticket": life.tickets["read"], "nobody": f"nobody-{life.ann}"}
     user = life.ann if row.who == "ann" else life.bob
     request: dict[str, Any] = {"json": filled(row.body, names)} if row.body is not None else {}
@@ -127,7 +127,7 @@ async def answered(fleet: Fleet, life: Life, row: Row) -> tuple[int, float, str]
 
 
 def filled(body: Any, names: dict[str, str]) -> Any:
-    """A body with its names replaced."""
+    """A body with its placeholders replaced."""
     if isinstance(body, dict):
         return {key: filled(value, names) for key, value in body.items()}
     if isinstance(body, list):
@@ -136,7 +136,7 @@ def filled(body: Any, names: dict[str, str]) -> Any:
 
 
 async def all_answered(fleet: Fleet, life: Life, rows: Collection[Row]) -> list[tuple[Row, int, float, str]]:
-    """Ask everything, a few at a time."""
+    """Send all requests, a few at a time."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(row: Row) -> tuple[Row, int, float, str]:
@@ -148,9 +148,7 @@ async def all_answered(fleet: Fleet, life: Life, rows: Collection[Row]) -> list[
 
 @pytest.mark.parametrize("how", ["frozen", "killed"])
 @pytest.mark.parametrize("dependency", ["mongodb", "kafka", "s3"])
-async def test_what_is_answered_while_a_server_is_down_and_after(
-    fleet: Fleet, life: Life, dependency: str, how: str
-) -> None:
+async def test_requests_during_and_after_a_server_outage(fleet: Fleet, life: Life, dependency: str, how: str) -> None:
     pids = {service: process.pid for service, process in fleet.processes.items()}
     refused = [row for row in ROWS if row.expected(dependency) == NO]
     served = [row for row in ROWS if row.expected(dependency) != NO]
@@ -164,20 +162,20 @@ async def test_what_is_answered_while_a_server_is_down_and_after(
             if took > IN_TIME_S or form or (row in refused and status != NO)
         }
         assert not wrong, wrong
-        # A starved machine may refuse what is served all the same, and says when to ask again.
+        # On an overloaded machine a request may fail with Retry-After although the service is up.
         odd = [row for row, status, _, _ in answers if row in served and status != row.well]
-        await until_served(fleet, life, odd)
+        await wait_until_served(fleet, life, odd)
     await fleet.ready(60)
-    await until_served(fleet, life, [*refused, *(row for row in served if row.method == "GET")])
-    await eventually(lambda: whole(fleet), within_s=20)
+    await wait_until_served(fleet, life, [*refused, *(row for row in served if row.method == "GET")])
+    await eventually(lambda: all_recovered(fleet), within_s=20)
     assert {service: process.pid for service, process in fleet.processes.items() if process.poll() is None} == pids
 
 
 async def named(fleet: Fleet, dependency: str) -> bool:
-    """Whether whoever needs it says so: the index of the feed goes stale by itself, without being asked.
+    """Whether `/readyz` of each service names the missing server.
 
-    Without MongoDB or Kafka nobody is ready. The object store is needed by ingest alone, and most of that works without
-    it: it stays ready and says so beside.
+    Without MongoDB or Kafka no service is ready. Only ingest needs the object store, and most of it works without: it
+    stays ready and reports the outage.
     """
     found = {service: await fleet.readiness(service) for service in SERVICES}
     if dependency == "s3":
@@ -192,8 +190,8 @@ async def named(fleet: Fleet, dependency: str) -> bool:
     return True
 
 
-async def until_served(fleet: Fleet, life: Life, rows: Collection[Row]) -> None:
-    """Ask each until it is answered as when all is well; whoever was is not asked again."""
+async def wait_until_served(fleet: Fleet, life: Life, rows: Collection[Row]) -> None:
+    """Retry each request until it is answered as without faults."""
     left = list(rows)
 
     async def so() -> bool:
@@ -205,8 +203,8 @@ async def until_served(fleet: Fleet, life: Life, rows: Collection[Row]) -> None:
     await eventually(so, within_s=30, every_s=0.5)
 
 
-async def whole(fleet: Fleet) -> bool:
-    """Whether no service lacks anything."""
+async def all_recovered(fleet: Fleet) -> bool:
+    """Whether no service reports a missing dependency."""
     found = {service: await fleet.readiness(service) for service in SERVICES}
-    assert all(told["ready"] and not told["impaired"] for told in found.values()), found
+    assert all(state["ready"] and not state["impaired"] for state in found.values()), found
     return True

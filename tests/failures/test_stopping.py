@@ -1,4 +1,4 @@
-"""A service that is told to stop in the middle of its work: in time, with 0, nobody cut off, nothing done again."""
+"""Graceful shutdown under load: in time, exit code 0, no aborted request, no repeated work."""
 
 import asyncio
 import secrets
@@ -22,7 +22,7 @@ PAUSE_S = 0.02
 
 @asynccontextmanager
 async def alone(realm: Realm, service: str, folder: Path) -> AsyncIterator[Fleet]:
-    """One service by itself: what it hears and writes is what the test says."""
+    """One service by itself, with the load of the test."""
     fleet = Fleet(realm, folder, [service])
     try:
         await fleet.prepare()
@@ -33,8 +33,8 @@ async def alone(realm: Realm, service: str, folder: Path) -> AsyncIterator[Fleet
         await fleet.http.aclose()
 
 
-class Asking:
-    """Clients that write without end, each request for a user of its own, until nobody listens any more."""
+class ContinuousWriters:
+    """Clients that write continuously, each request for a new user, until connections are refused."""
 
     def __init__(self, fleet: Fleet, load: Load) -> None:
         self.fleet = fleet
@@ -42,8 +42,8 @@ class Asking:
         self.answered: dict[str, int] = {}
         self.unanswered: dict[str, str] = {}
 
-    async def go_on(self) -> None:
-        """One client, on a connection that it keeps."""
+    async def write_continuously(self) -> None:
+        """One client on a keep-alive connection."""
         async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
             while True:
                 user = f"user-{secrets.token_hex(8)}"
@@ -57,8 +57,8 @@ class Asking:
                     self.answered[user] = answer.status_code
                 await asyncio.sleep(PAUSE_S)
 
-    async def nobody_was_cut_off(self) -> None:
-        """All got an answer, whole; who got none had used a connection while it was closed: nothing has come of it."""
+    async def no_request_was_aborted(self) -> None:
+        """Every request got a complete response; one without a response has not taken effect."""
         assert max(self.answered.values()) < 500
         for user, error in self.unanswered.items():
             assert "complete message" not in error, error
@@ -68,19 +68,19 @@ class Asking:
 
 
 @pytest.mark.parametrize("service", LOADS)
-async def test_a_service_under_load_stops_in_time_and_nothing_finished_is_done_again(
+async def test_service_under_load_stops_in_time_without_repeating_work(
     realm: Realm, tmp_path: Path, service: str
 ) -> None:
     async with alone(realm, service, tmp_path) as fleet, LOADS[service].on(fleet) as load:
-        asking = Asking(fleet, load)
-        clients = [asyncio.create_task(asking.go_on()) for _ in range(CLIENTS)]
-        await eventually(lambda: len(asking.answered) > CLIENTS)
-        saying = asyncio.create_task(load.publish())
+        writers = ContinuousWriters(fleet, load)
+        clients = [asyncio.create_task(writers.write_continuously()) for _ in range(CLIENTS)]
+        await eventually(lambda: len(writers.answered) > CLIENTS)
+        publishing = asyncio.create_task(load.publish())
         await eventually(load.under_way, within_s=60)
         code, took = await fleet.stop(service)
         assert code == 0
         assert took < STOP_SECONDS
-        await asyncio.gather(saying, *clients)
+        await asyncio.gather(publishing, *clients)
 
         acknowledged = await load.acknowledged()
         assert acknowledged == positions(fleet, load)
@@ -89,35 +89,35 @@ async def test_a_service_under_load_stops_in_time_and_nothing_finished_is_done_a
 
         fleet.start(service)
         await fleet.ready(60)
-        await asking.nobody_was_cut_off()
+        await writers.no_request_was_aborted()
         await eventually(lambda: all_handled_once(load, len(done)), within_s=90, every_s=0.2)
         assert len(await load.done()) == load.count
 
 
 async def all_handled_once(load: Load, before: int) -> bool:
-    """Whether this process has acknowledged the rest of the topic, and handled as many records as that is."""
+    """Whether this process has committed the rest of the topic and processed each record once."""
     end = await load.end()
     acknowledged = await load.acknowledged()
     handled = await load.handled()
-    assert sum(acknowledged.values()) == end == await load.end(), "more is said meanwhile"
+    assert sum(acknowledged.values()) == end == await load.end(), "more records arrived meanwhile"
     assert handled == end - before
     return True
 
 
 def positions(fleet: Fleet, load: Load) -> dict[int, int]:
-    """How far the process says it had come when it ended."""
+    """The offsets that the process logged when it stopped."""
     (last,) = fleet.logged(load.service, "stopped")
     places = {place.rpartition("/"): at for place, at in last["handled"].items()}
     return {int(partition): at for (group, _, partition), at in places.items() if group == load.group}
 
 
-async def test_whoever_waits_for_a_publication_is_answered_when_the_process_stops(realm: Realm, tmp_path: Path) -> None:
+async def test_waiting_publish_request_is_answered_on_shutdown(realm: Realm, tmp_path: Path) -> None:
     async with alone(realm, "ingest", tmp_path) as fleet:
         await fleet.stop("ingest")
-        fleet.start("ingest", ROLE="api")  # without workers nothing is ever decided
+        fleet.start("ingest", ROLE="api")  # without workers no media job ever finishes
         await fleet.ready(60)
-        asked = {"media": {"content_type": "image/jpeg", "size": len(PHOTO)}}
-        draft = (await fleet.done("ingest", "POST", "/v1/stories", "ann", json=asked)).json()
+        fields = {"media": {"content_type": "image/jpeg", "size": len(PHOTO)}}
+        draft = (await fleet.done("ingest", "POST", "/v1/stories", "ann", json=fields)).json()
         form = draft["upload"]
         (await fleet.http.post(form["url"], data=form["fields"], files={"file": ("f", PHOTO)})).raise_for_status()
         path = f"/v1/stories/{draft['id']}"
@@ -125,12 +125,12 @@ async def test_whoever_waits_for_a_publication_is_answered_when_the_process_stop
             asyncio.create_task(fleet.call("ingest", "POST", f"{path}/publish?wait=30", "ann")) for _ in range(3)
         ]
 
-        async def held() -> bool:
+        async def all_waiting() -> bool:
             story = (await fleet.call("ingest", "GET", f"/v1/me/stories/{draft['id']}", "ann")).json()
             assert story["state"] == "processing", story
             return "stories_http_requests_in_flight 3.0" in await fleet.metrics("ingest")
 
-        await eventually(held, within_s=20)
+        await eventually(all_waiting, within_s=20)
         code, took = await fleet.stop("ingest")
         answers = await asyncio.gather(*waiting)
         assert [answer.status_code for answer in answers] == [202] * 3

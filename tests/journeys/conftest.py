@@ -1,4 +1,4 @@
-"""The stack and its people."""
+"""The stack and its users."""
 
 from ..stacks import pair, paired_world, stack, world
 

@@ -1,7 +1,7 @@
-"""Figures of one machine, by hand: `.venv/bin/python -m tests.journeys.figures`. Prints a table, takes some minutes.
+"""Measurements on one machine, by hand: `.venv/bin/python -m tests.journeys.figures`.
 
-Starts a stack of its own, measures through the gateway, and stops it. Seconds unless a line says otherwise; `worst of
-30` is the slowest, not a percentile.
+Starts its own stack, measures through the gateway and prints a table, in some minutes. Values are seconds unless a line
+says otherwise; `worst of 30` is the slowest, not a percentile.
 """
 
 import asyncio
@@ -30,21 +30,21 @@ PLENTY = {f"LIMIT_{name}": "10000000" for name in ("CREATE", "READS", "VIEWS", "
 VIEWERS, PLAYS, PER_REQUEST = 100, 20_000, 100
 
 
-def say(what: str, figures: Sequence[float], unit: str = "s") -> None:
-    """One line of the table."""
+def print_row(what: str, figures: Sequence[float], unit: str = "s") -> None:
+    """Print one line of the table."""
     median, worst = statistics.median(figures), max(figures)
     print(f"{what:<58} {median:>9.2f} {worst:>9.2f} {unit}   of {len(figures)}", flush=True)  # noqa: T201
 
 
-async def took(look: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> float:
-    """How long until `look` finds something."""
+async def took(probe: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> float:
+    """Seconds until `probe` returns a value."""
     began = time.monotonic()
-    await eventually(look, seconds)
+    await eventually(probe, seconds)
     return time.monotonic() - began
 
 
 async def posting(world: World, clip: Sample) -> None:
-    """From `publish` to `live`, and from `live` to a follower's tray, one after the other."""
+    """From `publish` to `live`, and from `live` to a follower's tray, sequentially."""
     working, arriving = [], []
     for number in range(TIMES):
         ann, bob = world.people(f"ann{number}", f"bob{number}")
@@ -57,8 +57,8 @@ async def posting(world: World, clip: Sample) -> None:
         await eventually(lambda bob=bob, ann=ann: bob.ring_in_tray(ann), 30)  # type: ignore[misc]
         posted = datetime.fromisoformat(answer.json()["posted_at"])
         arriving.append((datetime.now(UTC) - posted).total_seconds())
-    say("publish to live, a 15 s clip of 1080p", working)
-    say(f"live to a follower's tray (asked every {POLL * 1000:.0f} ms)", arriving)
+    print_row("publish to live, a 15 s clip of 1080p", working)
+    print_row(f"live to a follower's tray (asked every {POLL * 1000:.0f} ms)", arriving)
 
 
 async def ending(world: World) -> None:
@@ -72,18 +72,18 @@ async def ending(world: World) -> None:
         done = datetime.fromisoformat(receipt["completed_at"])
         return (done - datetime.fromisoformat(story["expires_at"])).total_seconds()
 
-    say("end to complete receipt", await asyncio.gather(*(erased(story) for story in stories)))
+    print_row("end to complete receipt", await asyncio.gather(*(erased(story) for story in stories)))
 
 
 async def ended(ann: Person, story: Answer) -> Answer:
-    """The receipt, if it is complete; none yet is nothing."""
+    """The receipt if it is complete, else None."""
     answer = await ann.ask("GET", f"/v1/stories/{story['id']}/receipt")
     found: Answer = answer.json() if answer.status_code == 200 else {}
     return found if found.get("complete") else {}
 
 
 async def viewing(world: World) -> None:
-    """Views taken and counted, from the first request to the last view in the count."""
+    """Views accepted and counted, from the first request to the last view in the count."""
     ann, *viewers = world.people("ann", *(f"viewer{n}" for n in range(VIEWERS)))
     stories = [await ann.post() for _ in range(4)]
     await eventually(lambda: viewers[0].item(stories[-1]), 30)
@@ -107,20 +107,20 @@ async def viewing(world: World) -> None:
         return bool(sum([(await ann.counts(story))["views"] for story in stories]) == PLAYS)
 
     await eventually(counted, 300)
-    say(f"views accepted, {PER_REQUEST} a request", [PLAYS / accepted], "a second")
-    say("views counted, until the last one was", [PLAYS / (time.monotonic() - began)], "a second")
+    print_row(f"views accepted, {PER_REQUEST} a request", [PLAYS / accepted], "a second")
+    print_row("views counted, until the last one was", [PLAYS / (time.monotonic() - began)], "a second")
 
 
 async def resting(stack: Stack) -> None:
-    """Resident memory of every process while nothing happens."""
+    """Resident memory of every idle process."""
     for name, each in (await stack.processes()).items():
         process = psutil.Process(each["pid"])
         resident = sum(one.memory_info().rss for one in [process, *process.children(recursive=True)])
-        say(f"memory of {name}, idle", [resident / 1024**2], "MiB")
+        print_row(f"memory of {name}, idle", [resident / 1024**2], "MiB")
 
 
 async def measure(stack: Stack, samples: Samples) -> None:
-    """Everything, on a running stack."""
+    """All measurements on a running stack."""
     async with httpx.AsyncClient(base_url=stack.url, timeout=120, trust_env=False) as http:
         world = World(stack, http, samples)
         await resting(stack)
@@ -140,8 +140,8 @@ def main() -> None:
             if len(starts) < 3:
                 stack.interrupt()
         print(f"{'':<58} {'median':>9} {'worst':>9}")  # noqa: T201
-        say("stories up to ready, the first time", starts[:1])
-        say("stories up to ready, again", starts[1:])
+        print_row("stories up to ready, the first time", starts[:1])
+        print_row("stories up to ready, again", starts[1:])
         with tempfile.TemporaryDirectory() as folder:
             asyncio.run(measure(stack, Samples(Path(folder))))
     finally:

@@ -1,4 +1,4 @@
-"""The log itself: how far groups have read it, and how they read it once more."""
+"""Consumer group offsets: reads and resets them."""
 
 import asyncio
 import json
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from stories_embedded.children import stop
 from stories_embedded.kafka import Kafka
+from stories_embedded.processes import stop
 from stories_embedded.server import start, wait_until_ready
 
 from .stack import Stack
@@ -17,7 +17,7 @@ START_SECONDS = 60.0
 
 
 async def groups_of(bootstrap: str) -> list[str]:
-    """Every group `<service>.<topic>`, as the running stack has them."""
+    """Every group `<service>.<topic>` of the running stack."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -27,7 +27,7 @@ async def groups_of(bootstrap: str) -> list[str]:
 
 
 async def unread(bootstrap: str, groups: Sequence[str]) -> Mapping[str, int]:
-    """Records that each group has not handled yet; groups that have handled everything are left out."""
+    """The lag of each group; groups without lag are left out."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
     await admin.start()
@@ -47,7 +47,7 @@ async def unread(bootstrap: str, groups: Sequence[str]) -> Mapping[str, int]:
 
 
 async def rewind(stack: Stack, groups: Sequence[str]) -> int:
-    """With the stack stopped: send groups back to the first record of their topics. How many they will read again."""
+    """Reset groups to the first record of their topics, with the stack stopped; returns the number of records."""
     ports = json.loads((stack.folder / "ports.json").read_text())
     kafka, log = Kafka(stack.folder / "kafka", ports["kafka"], ports["kafka-controller"]), stack.log("rewind")
     kafka.prepare()
@@ -77,7 +77,7 @@ async def _rewound(bootstrap: str, group: str, partitions: Sequence[TopicPartiti
 
 
 async def _partitions(admin: AIOKafkaAdminClient, group: str) -> list[TopicPartition]:
-    """Of the topic that a group reads."""
+    """The partitions of the topic of a group."""
     topic = group.partition(".")[2]
     [described] = await admin.describe_topics([topic])
     return [TopicPartition(topic, each["partition"]) for each in described["partitions"]]

@@ -1,4 +1,4 @@
-"""People with tokens who speak with the gateway, and the gateway alone."""
+"""Users with tokens who call the gateway."""
 
 import asyncio
 import secrets
@@ -15,7 +15,7 @@ from .samples import Sample
 from .waiting import SOON
 
 PATIENCE = 20.0
-"""Seconds that a client goes on asking while it is told to come back."""
+"""Seconds that a client retries while responses have `Retry-After`."""
 
 Answer = dict[str, Any]
 Item = Mapping[str, Any]
@@ -29,7 +29,7 @@ class Person:
     token: str
     http: httpx.AsyncClient
     usual: Sample
-    """What they post when it does not matter."""
+    """The default photo."""
 
     async def call(
         self,
@@ -41,13 +41,13 @@ class Person:
         headers: Mapping[str, str] | None = None,
         **request: Any,
     ) -> httpx.Response:
-        """Any request, whatever comes back. `ticket` and `key` (idempotency) go to their headers."""
+        """Send a request. `ticket` and `key` (idempotency) become headers."""
         own = {"Authorization": f"Bearer {self.token}", "Story-Ticket": ticket, "Idempotency-Key": key}
         sent = {name: value for name, value in own.items() if value is not None} | dict(headers or {})
         return await self.http.request(method, path, headers=sent, **request)
 
     async def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """A request that is sent again for as long as the answer says to (503, `Retry-After`), as clients do."""
+        """Send a request, and retry on 503 as `Retry-After` says."""
         deadline = time.monotonic() + PATIENCE
         while True:
             answer = await self.call(method, path, **request)
@@ -57,14 +57,14 @@ class Person:
             await asyncio.sleep(0.3)
 
     async def get(self, path: str, *, ticket: str | None = None, **params: Any) -> Answer:
-        """Read something that is there."""
+        """Read an existing resource."""
         answer = await self.ask("GET", path, ticket=ticket, params=params)
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
         found: Answer = answer.json()
         return found
 
     async def done(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """Do something that succeeds."""
+        """Send a request that succeeds."""
         answer = await self.ask(method, path, **request)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer
@@ -83,15 +83,15 @@ class Person:
 
     # Posting
 
-    async def create(self, sample: Sample | None = None, key: str | None = None, **asked: Any) -> httpx.Response:
-        """Ask for a story of these bytes."""
+    async def create(self, sample: Sample | None = None, key: str | None = None, **fields: Any) -> httpx.Response:
+        """Create a story with this media."""
         sample = sample or self.usual
         media = {"content_type": sample.content_type, "size": len(sample.content)}
-        return await self.ask("POST", "/v1/stories", key=key, json={"media": media, **asked})
+        return await self.ask("POST", "/v1/stories", key=key, json={"media": media, **fields})
 
-    async def draft(self, sample: Sample | None = None, **asked: Any) -> Answer:
-        """A draft whose media is uploaded."""
-        answer = await self.create(sample, **asked)
+    async def draft(self, sample: Sample | None = None, **fields: Any) -> Answer:
+        """A draft with uploaded media."""
+        answer = await self.create(sample, **fields)
         assert answer.status_code == 201, answer.text
         draft: Answer = answer.json()
         uploaded = await self.upload(draft["upload"], sample or self.usual)
@@ -99,57 +99,57 @@ class Person:
         return draft
 
     async def upload(self, form: Answer, sample: Sample) -> httpx.Response:
-        """Straight to the object store, as the form says."""
+        """Upload to the object store with the form."""
         file = {"file": ("media", sample.content, form["fields"].get("Content-Type", sample.content_type))}
         return await self.http.request(form["method"], form["url"], data=form["fields"], files=file)
 
     async def publish(self, story_id: str, wait: int = 30) -> httpx.Response:
-        """Post what was uploaded, and wait for what becomes of it."""
+        """Publish an uploaded draft and wait for the result."""
         return await self.ask("POST", f"/v1/stories/{story_id}/publish", params={"wait": wait})
 
-    async def post(self, sample: Sample | None = None, **asked: Any) -> Answer:
+    async def post(self, sample: Sample | None = None, **fields: Any) -> Answer:
         """A live story."""
-        answer = await self.publish((await self.draft(sample, **asked))["id"])
+        answer = await self.publish((await self.draft(sample, **fields))["id"])
         assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
         story: Answer = answer.json()
         assert story["state"] == "live"
         return story
 
-    async def post_and_wait(self, sample: Sample | None = None, **asked: Any) -> Answer:
-        """A live story that engagement has heard of, so that its author needs no ticket."""
-        story = await self.post(sample, **asked)
+    async def post_and_wait(self, sample: Sample | None = None, **fields: Any) -> Answer:
+        """A live story that engagement has consumed, so that its author needs no ticket."""
+        story = await self.post(sample, **fields)
         await eventually(lambda: self.counts(story), SOON)
         return story
 
     async def change(self, story: Item, **choices: Any) -> Answer:
-        """PATCH one's own story."""
+        """PATCH an own story."""
         found: Answer = (await self.done("PATCH", f"/v1/stories/{story['id']}", json=choices)).json()
         return found
 
     async def delete(self, story: Item) -> None:
-        """Delete one's own story."""
+        """Delete an own story."""
         await self.done("DELETE", f"/v1/stories/{story['id']}")
 
     async def own(self, story: Item) -> Answer:
-        """Everything of one's own story."""
+        """An own story with all fields."""
         return await self.get(f"/v1/me/stories/{story['id']}")
 
     async def receipt(self, story: Item) -> Answer:
-        """How far the erasure of one's own story has come."""
+        """The erasure receipt of an own story."""
         return await self.get(f"/v1/stories/{story['id']}/receipt")
 
     # Watching
 
     async def tray(self) -> dict[str, Answer]:
-        """All rings of the tray, by author, in its order."""
+        """All rings of the tray by author, in order."""
         return {ring["author_id"]: ring for ring in await self.pages("/v1/tray")}
 
     async def ring_in_tray(self, author: "Person") -> Answer | None:
-        """An author's ring as the tray shows it."""
+        """The ring of an author in the tray."""
         return (await self.tray()).get(author.id)
 
     async def mine(self) -> Answer | None:
-        """One's own ring in the tray."""
+        """The own ring in the tray."""
         ring: Answer | None = (await self.get("/v1/tray"))["mine"]
         return ring
 
@@ -159,15 +159,15 @@ class Person:
         return rings[author.id]
 
     async def reel(self, author: "Person") -> list[Answer]:
-        """What of an author's story is to be seen."""
+        """The visible stories of an author."""
         return await self.pages(f"/v1/users/{quote(author.id)}/stories")
 
     async def item(self, story: Item) -> Answer:
-        """One story as this person gets it."""
+        """A story as this user gets it."""
         return await self.get(f"/v1/stories/{story['id']}")
 
     async def sees(self, story: Item) -> bool:
-        """Whether every read shows it, or none does: the reel, the reels and the story by its id must agree."""
+        """Whether every read shows it, or none does: the reel, the reels and the story by id must agree."""
         author = quote(str(story["author_id"]))
         by_id = await self.call("GET", f"/v1/stories/{story['id']}")
         reel = await self.get(f"/v1/users/{author}/stories", limit=100)
@@ -182,17 +182,17 @@ class Person:
         return answers[0]
 
     async def for_you(self) -> list[str]:
-        """Ids of For You, all pages."""
+        """The ids of For You, all pages."""
         return [item["id"] for item in await self.pages("/v1/for-you")]
 
     async def media(self, url: str) -> httpx.Response:
-        """What a media URL gives."""
+        """The response of a media URL."""
         return await self.http.get(url)
 
     # Between people
 
     async def follow(self, *others: "Person") -> None:
-        """Follow these."""
+        """Follow these users."""
         for other in others:
             await self.done("PUT", f"/v1/following/{quote(other.id)}")
 
@@ -203,9 +203,9 @@ class Person:
 
     # Engaging
 
-    async def view(self, *items: Item, play_id: str | None = None, **told: Any) -> Answer:
-        """Report a play of each."""
-        views = [{"ticket": each["ticket"], "play_id": play_id or secrets.token_hex(8), **told} for each in items]
+    async def view(self, *items: Item, play_id: str | None = None, **more: Any) -> Answer:
+        """Report a play of each story."""
+        views = [{"ticket": each["ticket"], "play_id": play_id or secrets.token_hex(8), **more} for each in items]
         answer = await self.done("POST", "/v1/views", json={"views": views})
         assert answer.status_code == 202
         taken: Answer = answer.json()
@@ -217,19 +217,19 @@ class Person:
         return await self.call("PUT", f"/v1/stories/{item['id']}/reaction", ticket=ticket, json={"emoji": emoji})
 
     async def comment(self, item: Item, text: str, **more: Any) -> httpx.Response:
-        """Comment on a story; `reply_to` and `key` as the API has them."""
+        """Comment on a story; `reply_to` and `key` as in the API."""
         key, ticket = more.pop("key", None), item.get("ticket")
         body = {"text": text, **more}
         return await self.call("POST", f"/v1/stories/{item['id']}/comments", ticket=ticket, key=key, json=body)
 
     async def share(self, item: Item) -> httpx.Response:
-        """Ask for a link."""
+        """Request a share link."""
         return await self.call("POST", f"/v1/stories/{item['id']}/shares", ticket=item.get("ticket"))
 
     async def counts(self, item: Item) -> Answer:
-        """What is counted of a story."""
+        """The counts of a story."""
         return await self.get(f"/v1/stories/{item['id']}/counts", ticket=item.get("ticket"))
 
     async def viewers(self, story: Item) -> Answer:
-        """Who viewed one's own story."""
+        """The viewers of an own story."""
         return await self.get(f"/v1/stories/{story['id']}/viewers", limit=100)

@@ -1,4 +1,4 @@
-"""Media to post, real ones and ones to be refused, each made once for a session."""
+"""Media files, valid and invalid ones, each generated once per session."""
 
 import io
 import struct
@@ -25,19 +25,19 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Sample:
-    """Bytes, and what is claimed of them."""
+    """Bytes and their claimed content type."""
 
     content: bytes = field(repr=False)
     content_type: str
 
     def claimed(self, content_type: str) -> "Sample":
-        """The same bytes under another claim."""
+        """The same bytes with another content type."""
         return Sample(self.content, content_type)
 
 
 @dataclass
 class Samples:
-    """Makes media in a folder and keeps what it made."""
+    """Generates media in a folder and caches it."""
 
     folder: Path
     _made: dict[str, Sample] = field(default_factory=dict)
@@ -46,18 +46,18 @@ class Samples:
         """A small clip; options as `sample_clip` takes them."""
         from stories_ingest.testing.samples import sample_clip
 
-        asked = {"width": 180, "height": 320, "fps": 15, **options}
-        return self._once(f"clip {seconds} {asked}", ending, lambda path: sample_clip(path, seconds, **asked))
+        settings = {"width": 180, "height": 320, "fps": 15, **options}
+        return self._once(f"clip {seconds} {settings}", ending, lambda path: sample_clip(path, seconds, **settings))
 
     def photo(self, ending: str = ".jpg", **options: Any) -> Sample:
         """A small photo; options as `sample_photo` takes them."""
         from stories_ingest.testing.samples import sample_photo
 
-        asked = {"width": 180, "height": 320, **options}
-        return self._once(f"photo {asked}", ending, lambda path: sample_photo(path, **asked))
+        settings = {"width": 180, "height": 320, **options}
+        return self._once(f"photo {settings}", ending, lambda path: sample_photo(path, **settings))
 
     def several_pictures(self) -> Sample:
-        """A multi-picture JPEG that lies on its side, as phones write portraits: the picture and its depth map."""
+        """A rotated multi-picture JPEG, as phones write portraits: the picture and its depth map."""
 
         def make(path: Path) -> None:
             with Image.open(io.BytesIO(self.photo(width=320, height=180, orientation=6).content)) as still:
@@ -66,22 +66,22 @@ class Samples:
         return self._once("several pictures", ".jpg", make)
 
     def text(self) -> Sample:
-        """A text that calls itself a clip."""
+        """A text file claimed to be a clip."""
         return Sample(b"just some words\n" * 100, "video/mp4")
 
     def playlist(self) -> Sample:
-        """An HLS playlist that calls itself a clip; its segments would be files of the machine."""
+        """An HLS playlist claimed to be a clip; its segments would be local files."""
         return Sample(
             b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n", "video/mp4"
         )
 
     def truncated(self) -> Sample:
-        """The first half of a clip that is laid out for streaming."""
+        """The first half of a clip in streaming layout."""
         whole = self.clip(2.0, container_options={"movflags": "faststart"})
         return Sample(whole.content[: len(whole.content) // 2], whole.content_type)
 
     def bomb(self) -> Sample:
-        """A PNG of a few kilobytes that says it is small and unpacks to 100 MB."""
+        """A PNG of a few kilobytes that claims to be small and unpacks to 100 MB."""
         return Sample(png(64, 64, zlib.compress(bytes(100_000_000), 6)), "image/png")
 
     def huge(self) -> Sample:
@@ -97,7 +97,7 @@ class Samples:
 
 
 def png(width: int, height: int, packed: bytes) -> bytes:
-    """A PNG with such a header, whatever its packed pixels are."""
+    """A PNG with such a header, independent of its pixel data."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

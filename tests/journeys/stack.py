@@ -1,4 +1,4 @@
-"""The stack under test: `stories up` as a child, watched and harmed from outside."""
+"""The stack under test: `stories up` as a child process."""
 
 import asyncio
 import os
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from stories_embedded import testing
-from stories_embedded.children import spawn, stop
+from stories_embedded.data_dir import DataDir
 from stories_embedded.keys import StackKeys
-from stories_embedded.state import Folder
+from stories_embedded.processes import spawn, stop
 
 READY_SECONDS = 240.0
 STOP_SECONDS = 45.0
@@ -27,7 +27,7 @@ SERVERS = ("mongod", "kafka", "s3")
 
 @dataclass
 class Stack:
-    """One `stories up` on a data folder of its own; every wait has a deadline."""
+    """One `stories up` with its own data folder; every wait has a deadline."""
 
     folder: Path
     short: str = "12s"
@@ -40,12 +40,12 @@ class Stack:
 
     @classmethod
     def make(cls, **options: Any) -> "Stack":
-        """A stack on an empty folder; nothing runs yet."""
+        """A stack on an empty folder; nothing is started yet."""
         assert not os.environ.get(testing.WITHOUT), "a test that starts a stack is marked `servers`"
         return cls(Path(tempfile.mkdtemp(prefix="journeys-", dir=testing.data_root())), **options)
 
     def start(self) -> None:
-        """Start it, on what its folder holds, and wait until it says that it is ready."""
+        """Start it on its data and wait until it is ready."""
         began, log = time.monotonic(), self._words
         log.unlink(missing_ok=True)
         port = self.url.rpartition(":")[2] or "0"
@@ -61,52 +61,52 @@ class Stack:
         self.url, self.ready_after = found[1], time.monotonic() - began
 
     def interrupt(self) -> int:
-        """Ctrl-C; the exit code once everything has stopped."""
+        """Send SIGINT; returns the exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGINT)
         return self._process.wait(STOP_SECONDS)
 
     def stop(self) -> None:
-        """Stop it, politely at first."""
+        """Stop it, with SIGTERM first."""
         if self._process is not None:
             stop(self._process, STOP_SECONDS)
 
     def remove(self, *, keep_logs: bool) -> None:
-        """Stop it and take its folder away; its logs stay where a test has failed."""
+        """Stop it and remove its folder; keep the logs after a failure."""
         self.stop()
         if keep_logs:
             testing.keep_logs(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def token(self, user: str, **claims: Any) -> str:
-        """What `stories token` prints, without a process for each."""
+        """The output of `stories token`, without a process."""
         return StackKeys(self.folder / "keys").token(user, **claims)
 
     async def processes(self) -> dict[str, dict[str, Any]]:
-        """What `stories status --json` shows, by name, without a process for each look."""
-        return {each.name: asdict(each) for each in Folder(self.folder).processes()}
+        """The output of `stories status --json` by name, without a process."""
+        return {each.name: asdict(each) for each in DataDir(self.folder).processes()}
 
     async def kill(self, *names: str) -> None:
-        """SIGKILL these processes, all at once."""
-        there = await self.processes()
+        """Send SIGKILL to these processes at once."""
+        processes = await self.processes()
         for name in names:
-            os.kill(there[name]["pid"], signal.SIGKILL)
+            os.kill(processes[name]["pid"], signal.SIGKILL)
 
     async def env(self) -> dict[str, str]:
-        """What `stories env` prints: the settings of the running stack."""
-        there = Folder(self.folder).running()
-        assert there is not None, "no stack runs here"
-        return there.settings
+        """The settings of the running stack, as of `stories env`."""
+        stack = DataDir(self.folder).running()
+        assert stack is not None, "no stack is running"
+        return stack.settings
 
     async def run(self, *arguments: str) -> str:
-        """What a command of the CLI prints about this stack, whatever its exit code."""
+        """Run a CLI command on this stack; returns its output for any exit code."""
         command = [sys.executable, "-m", "stories_cli", *arguments, "--data", str(self.folder)]
         process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         out, _ = await asyncio.wait_for(process.communicate(), 60)
         return out.decode()
 
     def log(self, name: str) -> Path:
-        """Where a process writes."""
+        """The log file of a process."""
         return self.folder / "logs" / f"{name}.log"
 
     @property

@@ -1,4 +1,4 @@
-"""Looks into MongoDB and the bucket directly, for what should not be there any more."""
+"""Direct access to MongoDB and the bucket, for data that must be erased."""
 
 import asyncio
 import json
@@ -17,21 +17,21 @@ class Stores:
         self._s3 = Minio(settings["S3_ENDPOINT"], settings["S3_ACCESS_KEY"], settings["S3_SECRET_KEY"], secure=False)
 
     async def objects(self, story_id: str) -> list[str]:
-        """Keys that have to do with a story, staged ones too."""
+        """The keys of a story's objects, staged ones too."""
         return [key for key in await asyncio.to_thread(self._keys) if story_id in key]
 
     async def documents(self, *words: str) -> list[str]:
-        """Documents of any service in which all of these words occur."""
+        """Documents of any service that contain all of these strings."""
         found = await asyncio.to_thread(self._documents)
         return [each for each in found if all(word in each for word in words)]
 
     async def content(self, story_id: str, *words: str) -> list[str]:
-        """What stores hold of a story besides ids, times and counts: its objects, and documents with such words."""
+        """What the stores have of a story besides ids, times and counts: objects, and documents with such strings."""
         with_words = [each for word in words for each in await self.documents(word)]
         return await self.objects(story_id) + with_words
 
     async def viewers(self, story_id: str, viewer_id: str) -> list[str]:
-        """Documents that tie a viewer to a story, but for the feed's seen marks: ids, and they end by themselves."""
+        """Documents with both viewer and story, except the seen marks of feed, which are ids and expire."""
         found = await self.documents(story_id, viewer_id)
         return [each for each in found if not each.startswith("stories_feed.seen:")]
 

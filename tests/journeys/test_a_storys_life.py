@@ -1,4 +1,4 @@
-"""Posted, found, watched, answered, counted, ended, gone."""
+"""The lifecycle of a story: posted, viewed, commented, counted, expired, erased."""
 
 import pytest
 from stories_shared.testing import eventually
@@ -9,7 +9,7 @@ from .world import World
 
 
 @pytest.mark.objects
-async def test_a_clip_is_found_watched_answered_and_counted(world: World) -> None:
+async def test_clip_is_found_viewed_commented_and_counted(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(world.samples.clip(), caption="first light")
@@ -44,7 +44,7 @@ async def test_the_poster_sees_their_own_story_within_two_seconds(world: World) 
 
 
 @pytest.mark.objects
-async def test_at_its_end_a_story_leaves_every_read_at_once_and_every_store_soon(world: World) -> None:
+async def test_expired_story_disappears_at_once_and_is_erased_soon(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(world.samples.clip(), lifetime=world.short, caption=f"soon over {ann.id}")
@@ -65,7 +65,7 @@ async def test_at_its_end_a_story_leaves_every_read_at_once_and_every_store_soon
 
 
 @pytest.mark.objects
-async def test_a_deleted_story_leaves_every_read_and_its_media_at_once_and_every_store_soon(world: World) -> None:
+async def test_deleted_story_disappears_at_once_and_is_erased_soon(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(caption=f"a mistake of {ann.id}", download=True)
@@ -111,7 +111,7 @@ async def test_a_receipt_is_for_the_author_and_admins_and_not_before_the_end(wor
 
 
 async def assert_gone(ann: Person, bob: Person, item: Answer) -> None:
-    """No read of any service shows it, and nothing can be done with it."""
+    """No read of any service returns it, and every write on it fails."""
     story_id, ticket = item["id"], item["ticket"]
     for person in (ann, bob):
         assert not await person.sees(item)

@@ -1,4 +1,4 @@
-"""An account is erased: every service forgets, and says when."""
+"""Account erasure: every service erases the account and confirms it."""
 
 from datetime import datetime
 
@@ -17,16 +17,16 @@ MARKS_AND_RECEIPTS = {
     "stories_expiry.accounts",
     "stories_expiry.stories",
 }
-"""Where an erased user's id may stand: beside ids and times alone, so that late facts find that they are late."""
+"""Where an erased user's id may remain: in tombstones and receipts with ids and times only."""
 
 
 async def erased(root: Person, user: Person) -> Answer:
-    """The receipt, when every service has answered."""
+    """The receipt, once every service has confirmed."""
     path = f"/v1/admin/users/{user.id}/erasure"
     return await eventually(lambda: root.get(path), ERASED, accept=lambda receipt: receipt["complete"])
 
 
-async def test_an_erased_account_is_forgotten_by_every_service_with_a_receipt(world: World) -> None:
+async def test_erased_account_is_removed_by_every_service_with_a_receipt(world: World) -> None:
     ann, bob, cat, root = *world.people("ann", "bob", "cat"), world.admin()
     await bob.befriend(ann)
     await ann.done("PUT", f"/v1/close-friends/{bob.id}")
@@ -41,10 +41,10 @@ async def test_an_erased_account_is_forgotten_by_every_service_with_a_receipt(wo
     await eventually(lambda: bob.counts(bobs), SOON, accept=lambda counts: counts["viewers"] == 1)
     await eventually(lambda: bob.sees(anns), SOON)
 
-    asked = await root.call("POST", f"/v1/admin/users/{ann.id}/erasure", key=f"erase-{ann.id}")
-    assert asked.status_code == 202
+    accepted = await root.call("POST", f"/v1/admin/users/{ann.id}/erasure", key=f"erase-{ann.id}")
+    assert accepted.status_code == 202
     receipt = await erased(root, ann)
-    assert (receipt["user_id"], receipt["receipt_id"]) == (ann.id, asked.json()["receipt_id"])
+    assert (receipt["user_id"], receipt["receipt_id"]) == (ann.id, accepted.json()["receipt_id"])
     assert sorted(receipt["erased"]) == ["engagement", "expiry", "feed", "ingest"]
     assert all(datetime.fromisoformat(at) for at in receipt["erased"].values())
 
@@ -64,7 +64,7 @@ async def test_an_erased_account_is_forgotten_by_every_service_with_a_receipt(wo
     assert (again.status_code, again.json()["receipt_id"]) == (202, receipt["receipt_id"])
 
 
-async def test_what_is_left_of_an_erased_account_is_marks_and_receipts(world: World) -> None:
+async def test_erased_account_leaves_only_tombstones_and_receipts(world: World) -> None:
     ann, bob, root = *world.people("ann", "bob"), world.admin()
     await ann.befriend(bob)
     story = await bob.post()
@@ -80,7 +80,7 @@ async def test_what_is_left_of_an_erased_account_is_marks_and_receipts(world: Wo
     assert left <= MARKS_AND_RECEIPTS
 
 
-async def test_whoever_comes_back_after_an_erasure_is_a_new_user(world: World) -> None:
+async def test_user_after_an_account_erasure_is_new(world: World) -> None:
     ann, bob, root = *world.people("ann", "bob"), world.admin()
     await bob.follow(ann)
     await root.done("POST", f"/v1/admin/users/{ann.id}/erasure")
@@ -92,7 +92,7 @@ async def test_whoever_comes_back_after_an_erasure_is_a_new_user(world: World) -
     assert await bob.ring_in_tray(ann)
 
 
-async def test_erasing_accounts_is_for_admins_alone(world: World) -> None:
+async def test_only_admins_may_erase_accounts(world: World) -> None:
     ann = world.person("ann")
     for method in ("GET", "POST"):
         assert (await ann.call(method, f"/v1/admin/users/{ann.id}/erasure")).status_code == 404

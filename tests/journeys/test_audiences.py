@@ -1,4 +1,4 @@
-"""Each audience is seen by the right people and by nobody else, also after it was narrowed."""
+"""Each audience is visible exactly to its members, also after it was narrowed."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ MAY_SEE = {
 
 
 async def circle(world: World) -> dict[str, Person]:
-    """An author and one person of each kind around them."""
+    """An author and one user of each relationship."""
     around = {name: world.person(name) for name in MAY_SEE}
     author = around["author"]
     await around["follower"].follow(author)
@@ -28,7 +28,7 @@ async def circle(world: World) -> dict[str, Person]:
     return around
 
 
-async def test_each_audience_is_seen_by_the_right_people_alone(world: World) -> None:
+async def test_each_audience_is_visible_only_to_its_members(world: World) -> None:
     around = await circle(world)
     posted = await asyncio.gather(*(around["author"].post(audience=audience) for audience in AUDIENCES))
     stories = {story["audience"]: story for story in posted}
@@ -52,7 +52,7 @@ async def test_rings_and_trays_count_only_what_the_viewer_may_see(world: World) 
     assert [item["audience"] for item in await stranger.reel(author)] == ["everyone"]
 
 
-async def test_a_narrowed_audience_is_out_of_sight_and_out_of_reach_within_a_second(world: World) -> None:
+async def test_narrowed_audience_hides_and_protects_the_story_within_1_s(world: World) -> None:
     around = await circle(world)
     author, follower, friend = around["author"], around["follower"], around["friend"]
     story = await author.post(comments="everyone")
@@ -74,7 +74,7 @@ async def test_a_narrowed_audience_is_out_of_sight_and_out_of_reach_within_a_sec
     assert (await friend.react(await friend.item(story))).status_code == 204
 
 
-async def test_whoever_it_is_hidden_from_does_not_see_it_from_the_start_and_after_a_change(world: World) -> None:
+async def test_hidden_from_applies_at_creation_and_after_a_change(world: World) -> None:
     ann, bob, cat = world.people("ann", "bob", "cat")
     for viewer in (bob, cat):
         await viewer.befriend(ann)

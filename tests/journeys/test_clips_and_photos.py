@@ -1,4 +1,4 @@
-"""What is taken, and how it comes out: split, upright and bare."""
+"""Which media are accepted, and their renditions: split, rotated and without metadata."""
 
 import io
 from collections.abc import Callable
@@ -33,7 +33,7 @@ async def test_a_clip_of_15_4_seconds_is_one_story(world: World) -> None:
     assert item["codecs"].startswith("avc1.")
 
 
-async def test_a_clip_of_15_6_seconds_is_refused_or_split_as_asked(world: World) -> None:
+async def test_clip_of_15_6_seconds_is_rejected_or_split_as_requested(world: World) -> None:
     ann, sample = world.person("ann"), world.samples.clip(15.6)
     refused = await ann.publish((await ann.draft(sample, split=False))["id"])
     assert (refused.status_code, refused.json()["reason"]) == (422, "too_long")
@@ -78,7 +78,7 @@ REFUSED: dict[str, tuple[str, Callable[[Samples], Sample]]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-async def test_what_is_refused_is_refused_with_its_reason_and_leaves_nothing(world: World, what: str) -> None:
+async def test_rejected_media_has_a_reason_and_leaves_nothing(world: World, what: str) -> None:
     ann, stores = world.person("ann"), await world.stores()
     reason, make = REFUSED[what]
     draft = await ann.draft(make(world.samples))
@@ -94,7 +94,7 @@ async def test_what_is_refused_is_refused_with_its_reason_and_leaves_nothing(wor
     await eventually(lambda: stores.objects(draft["id"]), 5, accept=lambda keys: not keys)
 
 
-async def test_what_is_too_large_is_refused_before_it_is_uploaded_and_leaves_no_draft(world: World) -> None:
+async def test_oversized_media_is_rejected_before_upload(world: World) -> None:
     ann = world.person("ann")
     most = (await ann.get("/v1/config"))["max_upload_bytes"]
     answer = await ann.call("POST", "/v1/stories", json={"media": {"content_type": "video/mp4", "size": most + 1}})
@@ -102,7 +102,7 @@ async def test_what_is_too_large_is_refused_before_it_is_uploaded_and_leaves_no_
     assert (await ann.get("/v1/me/stories"))["items"] == []
 
 
-async def test_the_store_takes_exactly_what_was_asked_for(world: World) -> None:
+async def test_object_store_accepts_only_the_signed_form(world: World) -> None:
     ann, sample = world.person("ann"), world.samples.photo()
     draft = (await ann.create(sample)).json()
     form, elsewhere = draft["upload"], {**draft["upload"]["fields"], "key": f"stories/{draft['id']}/mine.jpg"}
@@ -117,7 +117,7 @@ async def test_the_store_takes_exactly_what_was_asked_for(world: World) -> None:
     assert (nothing.status_code, nothing.json()["type"]) == (409, "urn:stories:wrong-state")
 
 
-async def test_an_upload_put_back_after_publishing_changes_nothing(world: World) -> None:
+async def test_upload_restored_after_publishing_changes_nothing(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     first = world.samples.photo()
     draft = await ann.draft(first)
@@ -129,7 +129,7 @@ async def test_an_upload_put_back_after_publishing_changes_nothing(world: World)
     assert (await downloaded(bob, live))[1] == before[1]
 
 
-async def test_a_phones_hevc_clip_comes_out_upright_and_bare(world: World) -> None:
+async def test_phone_hevc_clip_is_rotated_and_stripped_of_metadata(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     sample = world.samples.clip(2.0, ".mov", codec="hevc", rotation=90, phone=True, width=320, height=180)
     assert b"iPhone" in sample.content
@@ -146,7 +146,7 @@ async def test_a_phones_hevc_clip_comes_out_upright_and_bare(world: World) -> No
 
 
 @pytest.mark.parametrize("ending", [".heic", ".jpg", "several pictures"])
-async def test_a_phones_photo_comes_out_upright_and_bare(world: World, ending: str) -> None:
+async def test_phone_photo_is_rotated_and_stripped_of_metadata(world: World, ending: str) -> None:
     ann, bob = world.people("ann", "bob")
     on_its_side = {"width": 320, "height": 180, "orientation": 6}
     sample = (
@@ -179,7 +179,7 @@ async def test_captions_are_cut_to_the_time_of_their_part(world: World) -> None:
 
 
 def seconds_of(clip: bytes) -> float:
-    """How long a clip plays."""
+    """The duration of a clip."""
     with av.open(io.BytesIO(clip)) as container:
         stream = container.streams.video[0]
         assert stream.duration is not None

@@ -1,4 +1,4 @@
-"""Views, reactions, comments and shares are counted exactly, and switched as their author wishes."""
+"""Views, reactions, comments and shares are counted exactly, and allowed as the author chooses."""
 
 import asyncio
 
@@ -9,20 +9,20 @@ from .waiting import SOON
 from .world import World
 
 
-async def shown(world: World, viewer: Person, author: Person, **asked: object) -> Answer:
+async def visible_story(world: World, viewer: Person, author: Person, **fields: object) -> Answer:
     """A live story as a viewer gets it."""
-    story = await author.post(**asked)  # type: ignore[arg-type]
+    story = await author.post(**fields)  # type: ignore[arg-type]
     return await eventually(lambda: viewer.item(story), SOON)
 
 
-async def test_the_view_count_equals_the_viewer_list_whatever_is_retried(world: World) -> None:
+async def test_view_count_equals_the_viewer_list_despite_retries(world: World) -> None:
     ann, *viewers = world.people("ann", *(f"viewer{n}" for n in range(12)))
     story = await ann.post()
     await eventually(lambda: viewers[0].item(story), SOON)
 
     async def watch(number: int, viewer: Person) -> None:
         item = await viewer.item(story)
-        for attempt in range(4):  # one play, told again and again
+        for attempt in range(4):  # one play, reported repeatedly
             await viewer.view(item, play_id=f"first-play-{number}", watched_ms=attempt * 100)
         if number % 3 == 0:  # and another one
             await viewer.view(item, play_id=f"other-play-{number}", completed=True)
@@ -50,9 +50,9 @@ async def test_viewers_are_paged(world: World) -> None:
     assert sorted(found) == sorted(viewer.id for viewer in viewers)
 
 
-async def test_whoever_turns_view_history_off_is_counted_and_not_listed(world: World) -> None:
+async def test_viewer_without_view_history_is_counted_but_not_listed(world: World) -> None:
     ann, bob, cat = world.people("ann", "bob", "cat")
-    item = await shown(world, bob, ann)
+    item = await visible_story(world, bob, ann)
     await bob.done("PUT", "/v1/me/privacy", json={"view_history": False})
     assert await bob.get("/v1/me/privacy") == {"view_history": False}
     await bob.view(item)
@@ -66,9 +66,9 @@ async def test_whoever_turns_view_history_off_is_counted_and_not_listed(world: W
     assert (await ann.viewers(item))["hidden"] == 2
 
 
-async def test_a_story_without_a_viewer_list_counts_and_lists_nobody(world: World) -> None:
+async def test_story_without_a_viewer_list_counts_but_lists_no_viewer(world: World) -> None:
     ann, bob = world.people("ann", "bob")
-    item = await shown(world, bob, ann, view_list=False)
+    item = await visible_story(world, bob, ann, view_list=False)
     assert item["viewers_listed"] is False
     await bob.view(item)
     listed = await eventually(lambda: ann.viewers(item), SOON, accept=lambda found: found["total"] == 1)
@@ -77,7 +77,7 @@ async def test_a_story_without_a_viewer_list_counts_and_lists_nobody(world: Worl
 
 async def test_reactions_are_one_per_viewer_and_can_be_changed_and_withdrawn(world: World) -> None:
     ann, bob, cat = world.people("ann", "bob", "cat")
-    item = await shown(world, bob, ann)
+    item = await visible_story(world, bob, ann)
     cats = await cat.item(item)
     path = f"/v1/stories/{item['id']}/reactions"
     for emoji in ("🎉", "❤️"):
@@ -89,9 +89,9 @@ async def test_reactions_are_one_per_viewer_and_can_be_changed_and_withdrawn(wor
     assert (await bob.react(item, "not an emoji")).status_code == 422
 
 
-async def test_comments_have_replies_and_go_with_them(world: World) -> None:
+async def test_comments_have_replies_and_are_deleted_with_them(world: World) -> None:
     ann, bob, cat = world.people("ann", "bob", "cat")
-    item = await shown(world, bob, ann)
+    item = await visible_story(world, bob, ann)
     cats = await cat.item(item)
     path = f"/v1/stories/{item['id']}/comments"
     top = (await bob.comment(item, "  first  ")).json()
@@ -110,11 +110,11 @@ async def test_comments_have_replies_and_go_with_them(world: World) -> None:
     await eventually(lambda: ann.counts(item), SOON, accept=lambda counts: counts["comments"] == 0)
 
 
-async def test_a_hidden_word_shows_a_comment_to_its_writer_alone(world: World) -> None:
+async def test_comment_with_hidden_word_is_visible_only_to_its_writer(world: World) -> None:
     ann, bob, cat = world.people("ann", "bob", "cat")
     await ann.done("PUT", "/v1/me/hidden-words", json={"words": ["rubbish"]})
     assert await ann.get("/v1/me/hidden-words") == {"words": ["rubbish"]}
-    item = await shown(world, bob, ann)
+    item = await visible_story(world, bob, ann)
     cats = await cat.item(item)
     assert (await bob.comment(item, "what RUBBISH this is")).status_code == 201
     path = f"/v1/stories/{item['id']}/comments"
@@ -125,10 +125,10 @@ async def test_a_hidden_word_shows_a_comment_to_its_writer_alone(world: World) -
     assert (await ann.counts(item))["comments"] == 0
 
 
-async def test_switches_answer_with_their_own_words(world: World) -> None:
+async def test_put_routes_return_the_new_state(world: World) -> None:
     ann, friend, bob = world.people("ann", "friend", "bob")
     await ann.befriend(friend)
-    item = await shown(world, bob, ann, comments="friends", reactions=False, sharing=False)
+    item = await visible_story(world, bob, ann, comments="friends", reactions=False, sharing=False)
     assert item["can"] == {"comment": False, "react": False, "share": False, "download": False}
     refused = [await bob.react(item), await bob.share(item), await bob.comment(item, "may I?")]
     assert [(each.status_code, each.json()["type"].removeprefix("urn:stories:")) for each in refused] == [
@@ -145,10 +145,10 @@ async def test_switches_answer_with_their_own_words(world: World) -> None:
     await eventually(lambda: friend.react(fresh), SOON, accept=lambda answer: answer.status_code == 204)
 
 
-async def test_a_share_counts_once_per_viewer_and_grants_nothing(world: World) -> None:
+async def test_share_counts_once_per_viewer_and_grants_no_access(world: World) -> None:
     ann, bob, cat = world.people("ann", "bob", "cat")
     await bob.follow(ann)
-    item = await shown(world, bob, ann, audience="followers")
+    item = await visible_story(world, bob, ann, audience="followers")
     first, second = await bob.share(item), await bob.share(item)
     url = first.json()["url"]
     assert (url, first.headers["location"]) == (f"{world.stack.url}/s/{item['id']}", url)

@@ -8,7 +8,7 @@ from .waiting import AT_ONCE, SOON
 from .world import World
 
 
-async def test_for_you_has_public_live_stories_newest_first_without_own_blocked_muted_and_seen(world: World) -> None:
+async def test_for_you_lists_unseen_public_stories_newest_first(world: World) -> None:
     names = ("shown", "newer", "blocked", "blocking", "muted", "seen", "private", "deleted")
     authors = dict(zip(names, world.people(*names), strict=True))
     bob = world.person("bob")
@@ -50,7 +50,7 @@ async def test_pages_of_for_you_neither_repeat_nor_leave_out(world: World) -> No
     assert {story["id"] for story in stories} <= set(found)
 
 
-async def test_a_narrowed_story_leaves_for_you_within_a_second(world: World) -> None:
+async def test_narrowed_story_leaves_for_you_within_1_s(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     story = await ann.post()
     await eventually(bob.for_you, SOON, accept=lambda found: story["id"] in found)

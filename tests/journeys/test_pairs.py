@@ -1,4 +1,4 @@
-"""Two replicas of everything: the same system, and nobody can tell which one answered."""
+"""Two replicas of every service behave like one."""
 
 import asyncio
 
@@ -10,17 +10,17 @@ from .waiting import AT_ONCE, ERASED, SOON, end_of
 from .world import World
 
 
-async def watches_and_likes(viewer: Person, story: Answer) -> None:
-    """Whoever gets the story also gets to react."""
+async def views_and_reacts(viewer: Person, story: Answer) -> None:
+    """A user who gets the story can also react."""
     item = await eventually(lambda: viewer.item(story), PATIENCE)
     await viewer.view(item, play_id="the-one-play")
     await eventually(lambda: viewer.react(item), PATIENCE, accept=lambda answer: answer.status_code == 204)
 
 
-async def test_everybody_sees_and_is_counted_whichever_replica_they_meet(paired_world: World) -> None:
+async def test_all_replicas_serve_and_count_alike(paired_world: World) -> None:
     world = paired_world
-    there = await world.stack.processes()
-    assert {f"{service}-2" for service in SERVICES} <= set(there)
+    processes = await world.stack.processes()
+    assert {f"{service}-2" for service in SERVICES} <= set(processes)
     ann, *fans = world.people("ann", *(f"fan{n}" for n in range(16)))  # tokens spread over the replicas
     await asyncio.gather(*(fan.follow(ann) for fan in fans))
     story = await ann.post(world.samples.clip(), caption="for all")
@@ -49,7 +49,7 @@ async def test_everybody_sees_and_is_counted_whichever_replica_they_meet(paired_
     assert receipt["ended"] == "deleted"
 
 
-async def test_a_block_and_a_narrowed_audience_hold_on_every_replica_within_a_second(paired_world: World) -> None:
+async def test_block_and_narrowed_audience_apply_on_every_replica_within_1_s(paired_world: World) -> None:
     world = paired_world
     ann, *others = world.people("ann", *(f"other{n}" for n in range(8)))
     story = await ann.post()
@@ -80,7 +80,7 @@ async def test_one_replica_of_each_is_enough(paired_world: World) -> None:
     short, long = await asyncio.gather(ann.post(lifetime=world.short), ann.post(world.samples.clip()))
     await eventually(lambda: bob.reel(ann), SOON, accept=lambda items: len(items) == 2)
     await world.stack.kill(*SERVICES)  # the first of each
-    await asyncio.gather(*(watches_and_likes(viewer, long) for viewer in (bob, cat)))
+    await asyncio.gather(*(views_and_reacts(viewer, long) for viewer in (bob, cat)))
     another = await eventually(ann.create, PATIENCE, accept=lambda answer: answer.status_code == 201)
     assert another.json()["state"] == "draft"
     await eventually(

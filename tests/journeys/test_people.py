@@ -1,4 +1,4 @@
-"""Blocks, mutes, removed followers: who is kept from whom."""
+"""Blocks, mutes and removed followers."""
 
 from stories_shared.testing import eventually
 
@@ -8,11 +8,11 @@ from .world import World
 
 
 async def listed(person: Person, collection: str) -> list[str]:
-    """User ids of one's own list."""
+    """The user ids of an own list."""
     return [each["user_id"] for each in (await person.get(f"/v1/{collection}"))["items"]]
 
 
-async def test_a_block_hides_the_two_from_each_other_everywhere_within_a_second(world: World) -> None:
+async def test_block_hides_both_users_from_each_other_within_1_s(world: World) -> None:
     ann, bob, cat = world.people("ann", "bob", "cat")
     await ann.befriend(bob)
     await ann.done("PUT", f"/v1/close-friends/{bob.id}")
@@ -42,7 +42,7 @@ async def test_a_block_hides_the_two_from_each_other_everywhere_within_a_second(
     assert len((await cat.get(f"/v1/stories/{cats['id']}/comments"))["items"]) == 2
 
 
-async def test_a_block_ends_follows_and_close_friends_both_ways_and_unblocking_restores_nothing(world: World) -> None:
+async def test_block_ends_edges_both_ways_and_unblocking_restores_nothing(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await ann.befriend(bob)
     for one, other in ((ann, bob), (bob, ann)):
@@ -62,7 +62,7 @@ async def test_a_block_ends_follows_and_close_friends_both_ways_and_unblocking_r
     assert await listed(ann, "followers") == [bob.id]
 
 
-async def test_a_muted_author_leaves_the_tray_and_for_you_but_not_their_own_page(world: World) -> None:
+async def test_muted_author_leaves_tray_and_for_you_but_not_the_reel(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post()
@@ -76,7 +76,7 @@ async def test_a_muted_author_leaves_the_tray_and_for_you_but_not_their_own_page
     assert await bob.ring_in_tray(ann)
 
 
-async def test_a_removed_follower_sees_no_more_what_is_for_followers(world: World) -> None:
+async def test_removed_follower_loses_access_to_follower_stories(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(audience="followers")
@@ -88,7 +88,7 @@ async def test_a_removed_follower_sees_no_more_what_is_for_followers(world: Worl
     assert await listed(bob, "following") == []
 
 
-async def test_edges_are_idempotent_and_not_about_oneself(world: World) -> None:
+async def test_edges_are_idempotent_and_exclude_oneself(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     for collection in ("following", "blocked", "muted", "close-friends"):
         path = f"/v1/{collection}/{bob.id}"

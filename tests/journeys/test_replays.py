@@ -1,4 +1,4 @@
-"""Whatever is read again from the log, and whatever is stopped and started, nobody sees a difference."""
+"""Replaying the log and restarting processes change nothing that users see."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from .waiting import ERASED, SOON, end_of
 from .world import World
 
 RENEWED = {"media_url", "poster_url", "download_url", "urls_expire_at", "ticket"}
-"""What every read makes anew."""
+"""Fields that differ in every response."""
 CAUGHT_UP = 60.0
 
 
-async def a_village(world: World) -> tuple[list[Person], list[Answer]]:
-    """People with every kind of history, and their stories, live and ended."""
+async def village_of_users(world: World) -> tuple[list[Person], list[Answer]]:
+    """Users with every kind of history, and their live and ended stories."""
     ann, bob, cat, dan, eve, gone = people = world.people("ann", "bob", "cat", "dan", "eve", "gone")
     await ann.befriend(bob)
     await bob.follow(cat, dan)
@@ -69,7 +69,7 @@ async def a_village(world: World) -> tuple[list[Person], list[Answer]]:
 
 
 async def everything(people: Sequence[Person], stories: Sequence[Answer]) -> dict[str, Any]:
-    """All that these people can read, by person and path."""
+    """All responses of these users, by user and path."""
     ids = ",".join(person.id for person in people)
     paths = ["/v1/tray", f"/v1/rings?user_ids={ids}", f"/v1/reels?user_ids={ids}", "/v1/me/stories", "/v1/me/quota"]
     paths += [f"/v1/{name}" for name in ("following", "followers", "blocked", "muted", "close-friends")]
@@ -90,14 +90,14 @@ async def everything(people: Sequence[Person], stories: Sequence[Answer]) -> dic
 
 
 def bare(answer: Any) -> Any:
-    """An answer without what every read makes anew."""
+    """A response without the fields that differ in every response."""
     if isinstance(answer, dict):
         return {name: bare(value) for name, value in answer.items() if name not in RENEWED}
     return [bare(each) for each in answer] if isinstance(answer, list) else answer
 
 
-async def test_after_a_stop_and_a_replay_of_every_topic_readers_see_what_they_saw(world: World) -> None:
-    people, stories = await a_village(world)
+async def test_replay_of_every_topic_changes_nothing_that_users_see(world: World) -> None:
+    people, stories = await village_of_users(world)
     bootstrap = (await world.stack.env())["KAFKA_BOOTSTRAP_SERVERS"]
     groups = await groups_of(bootstrap)
     assert len(groups) >= 20

@@ -1,4 +1,4 @@
-"""Every process is killed in the middle of a journey, and the journey goes on."""
+"""Every process is killed during a journey, and the journey continues."""
 
 import asyncio
 
@@ -12,17 +12,17 @@ from .waiting import ERASED, SOON, end_of
 from .world import World
 
 BACK = 60.0
-"""Seconds until a killed process has to be running again."""
+"""Seconds until a killed process must be running again."""
 
 
 async def all_running(world: World) -> None:
-    """Everything is there again."""
+    """Wait until every process runs."""
     states = {name: each["state"] for name, each in (await world.stack.processes()).items()}
     assert set(states.values()) == {"running"}, states
 
 
 async def killed(world: World, *names: str) -> None:
-    """SIGKILL, and the supervisor has them running again, as other processes."""
+    """Send SIGKILL and wait until the supervisor has restarted the processes."""
     before = await world.stack.processes()
     await world.stack.kill(*names)
     await eventually(
@@ -35,8 +35,8 @@ async def killed(world: World, *names: str) -> None:
     assert all(after[name]["pid"] != before[name]["pid"] for name in names)
 
 
-async def halfway(world: World) -> tuple[Person, Person, Answer]:
-    """An author, a follower who has seen, liked and answered a story, and that story as they got it."""
+async def journey_until_restart(world: World) -> tuple[Person, Person, Answer]:
+    """An author, a follower who has viewed, reacted to and commented on a story, and that story."""
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(caption="before")
@@ -48,12 +48,12 @@ async def halfway(world: World) -> tuple[Person, Person, Answer]:
     return ann, bob, item
 
 
-async def the_rest(world: World, ann: Person, bob: Person, item: Answer) -> None:
-    """Everything of before is still there, and everything works on."""
+async def journey_after_restart(world: World, ann: Person, bob: Person, item: Answer) -> None:
+    """Everything from before still exists, and everything continues to work."""
     assert [(each["id"], each["caption"], each["seen"]) for each in await bob.reel(ann)] == [
         (item["id"], "before", True)
     ]
-    await bob.view(await bob.item(item), play_id="the-one-play")  # told again: the same play
+    await bob.view(await bob.item(item), play_id="the-one-play")  # reported again: the same play
     counts = {"views": 1, "viewers": 1, "reactions": 1, "comments": 1, "shares": 0}
     assert await ann.counts(item) == counts
     second = await ann.post(caption="after")
@@ -71,19 +71,19 @@ async def the_rest(world: World, ann: Person, bob: Person, item: Answer) -> None
 
 
 @pytest.mark.parametrize("name", [*SERVICES, *SERVERS, "gateway"])
-async def test_a_killed_process_comes_back_and_the_journey_goes_on(world: World, name: str) -> None:
-    ann, bob, item = await halfway(world)
+async def test_killed_process_restarts_and_the_journey_continues(world: World, name: str) -> None:
+    ann, bob, item = await journey_until_restart(world)
     await killed(world, name)
-    await the_rest(world, ann, bob, item)
+    await journey_after_restart(world, ann, bob, item)
 
 
-async def test_everything_killed_at_once_comes_back_with_what_it_held(world: World) -> None:
-    ann, bob, item = await halfway(world)
+async def test_all_processes_killed_at_once_restart_without_data_loss(world: World) -> None:
+    ann, bob, item = await journey_until_restart(world)
     await killed(world, *SERVERS, *SERVICES)
-    await the_rest(world, ann, bob, item)
+    await journey_after_restart(world, ann, bob, item)
 
 
-async def test_a_publish_whose_process_is_killed_ends_by_itself_and_can_be_asked_for_again(world: World) -> None:
+async def test_publish_whose_process_is_killed_completes_and_can_be_retried(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     draft = await ann.draft(world.samples.clip(15.4))
     assert (await ann.publish(draft["id"], wait=0)).status_code == 202
@@ -95,7 +95,7 @@ async def test_a_publish_whose_process_is_killed_ends_by_itself_and_can_be_asked
     assert (await ann.get("/v1/me/quota"))["posted_24h"] == 1
 
 
-async def test_views_taken_by_a_process_that_is_killed_are_all_counted_once(world: World) -> None:
+async def test_views_accepted_by_a_killed_process_are_counted_once(world: World) -> None:
     ann, *viewers = world.people("ann", *(f"viewer{n}" for n in range(20)))
     story = await ann.post()
     items = [await eventually(lambda viewer=viewer: viewer.item(story), SOON) for viewer in viewers]  # type: ignore[misc]
@@ -109,7 +109,7 @@ async def test_views_taken_by_a_process_that_is_killed_are_all_counted_once(worl
     assert (await ann.viewers(story))["total"] == 20
 
 
-async def test_a_story_that_ends_while_nobody_watches_the_time_ends_all_the_same(world: World) -> None:
+async def test_story_that_expires_during_an_outage_still_ends(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(lifetime=world.short)
@@ -123,7 +123,7 @@ async def test_a_story_that_ends_while_nobody_watches_the_time_ends_all_the_same
     assert receipt["ended"] == "expired"
 
 
-async def test_a_story_that_is_posted_while_a_server_is_away_is_posted_once(world: World) -> None:
+async def test_story_posted_during_an_outage_is_posted_once(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     for server in SERVERS:

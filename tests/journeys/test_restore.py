@@ -1,4 +1,4 @@
-"""A database restored from a backup brings nothing back, once `stories erasure replay` has run."""
+"""A database restored from a backup restores no erased data once `stories erasure replay` has run."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -17,14 +17,14 @@ from .waiting import ERASED, SOON, end_of
 from .world import World
 
 BACKED_UP = ("mongod", "s3")
-PATIENT = {"LIMIT_READS": "100000", "LIMIT_EDGES": "10000"}
+TEST_LIMITS = {"LIMIT_READS": "100000", "LIMIT_EDGES": "10000"}
 A_WHILE = 60.0
 
 
 @pytest_asyncio.fixture
 async def own_world(samples: Samples) -> AsyncIterator[World]:
-    """A stack that may be stopped, and that lives on when its databases are as they were earlier."""
-    stack = Stack.make(settings=PATIENT, short="30s")
+    """A stack that may be stopped and restored."""
+    stack = Stack.make(settings=TEST_LIMITS, short="30s")
     try:
         stack.start()
         async with httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False) as http:
@@ -34,14 +34,14 @@ async def own_world(samples: Samples) -> AsyncIterator[World]:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Databases and bucket, as they lie on the disk of a stack that is stopped."""
+    """Copy databases and bucket of a stopped stack."""
     for name in BACKED_UP:
         shutil.rmtree(target / name, ignore_errors=True)
         shutil.copytree(source / name, target / name)
 
 
 @pytest.mark.timeout(600)
-async def test_what_was_erased_since_the_backup_is_erased_again(own_world: World, tmp_path: Path) -> None:
+async def test_erasures_since_the_backup_are_replayed(own_world: World, tmp_path: Path) -> None:
     world, stack = own_world, own_world.stack
     ann, bob, eve, mal, root = *world.people("ann", "bob", "eve", "mal"), world.admin()
     await bob.follow(ann, eve)
@@ -75,8 +75,8 @@ async def test_what_was_erased_since_the_backup_is_erased_again(own_world: World
     )
     assert await mal.sees(kept)
 
-    said = await stack.run("erasure", "replay", "--since", (began - timedelta(minutes=1)).isoformat(), "--wait")
-    assert {line.split()[0] for line in said.splitlines()} >= {"story-deleted", "story-expired", "user-erased"}
+    output = await stack.run("erasure", "replay", "--since", (began - timedelta(minutes=1)).isoformat(), "--wait")
+    assert {line.split()[0] for line in output.splitlines()} >= {"story-deleted", "story-expired", "user-erased"}
 
     assert not await bob.sees(taken_back)
     assert not await bob.sees(expiring)
@@ -94,7 +94,7 @@ async def test_what_was_erased_since_the_backup_is_erased_again(own_world: World
 
 
 async def traces(world: World, story: Item) -> list[str]:
-    """What databases and bucket hold of a story beyond ids, times and counts."""
+    """What databases and bucket have of a story beyond ids, times and counts."""
     return await stores_hold(world, story["id"], str(story["caption"]))
 
 

@@ -1,4 +1,4 @@
-"""What was seen, on every device."""
+"""Seen state on every device."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from .waiting import SOON
 from .world import World
 
 
-async def test_two_devices_agree_on_what_was_seen(world: World) -> None:
+async def test_devices_share_the_seen_state(world: World) -> None:
     ann, phone = world.people("ann", "bob")
     tablet = replace(phone, token=world.stack.token(phone.id, country="DE"))  # another token of the same user
     assert tablet.token != phone.token
@@ -46,7 +46,7 @@ async def test_marking_up_to_a_story_counts_no_views(world: World) -> None:
         await eventually(lambda story=story: ann.counts(story), SOON, accept=lambda counts: counts["views"] == 0)  # type: ignore[misc]
 
 
-async def test_the_tray_has_the_unseen_first_and_then_the_newest(world: World) -> None:
+async def test_tray_lists_unseen_first_then_newest(world: World) -> None:
     ann, bob, cat, dan = world.people("ann", "bob", "cat", "dan")
     await dan.follow(ann, bob, cat)
     for author in (ann, bob, cat):

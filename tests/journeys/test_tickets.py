@@ -1,4 +1,4 @@
-"""A ticket is good for its viewer, its story, its time and its revision alone."""
+"""A ticket is valid only for its viewer, story, lifetime and revision."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from .world import World
 
 
 async def refusals(viewer: Person, item: Answer, ticket: str | None) -> None:
-    """Nothing about the story can be read or done with this ticket; all of it is one and the same 404."""
+    """All reads and writes with this ticket return the same 404."""
     story = f"/v1/stories/{item['id']}"
     answers = [
         await viewer.call("GET", f"{story}/counts", ticket=ticket),
@@ -28,7 +28,7 @@ async def refusals(viewer: Person, item: Answer, ticket: str | None) -> None:
 
 
 async def rejection(viewer: Person, ticket: str) -> list[Answer]:
-    """What a view with this ticket is rejected with."""
+    """The reason with which a view with this ticket is rejected."""
     taken = await viewer.view({"ticket": ticket})
     assert taken["accepted"] == 1 - len(taken["rejected"])
     rejected: list[Answer] = taken["rejected"]
@@ -36,14 +36,14 @@ async def rejection(viewer: Person, ticket: str) -> list[Answer]:
 
 
 async def signer(world: World) -> Tickets:
-    """Signs tickets as the feed does."""
+    """Signs tickets as feed does."""
     keys = ticket_key_pairs((await world.stack.env())["TICKET_KEYS"])
     return Tickets([(key_id, secret.get_secret_value().encode()) for key_id, secret in keys])
 
 
 @pytest.fixture
 async def shown(world: World) -> tuple[Person, Person, Answer]:
-    """An author, a viewer, and a story of the first as the second gets it."""
+    """An author, a viewer, and a story as the viewer gets it."""
     ann, bob = world.people("ann", "bob")
     story = await ann.post()
     return ann, bob, await eventually(lambda: bob.item(story), SOON)
@@ -52,14 +52,14 @@ async def shown(world: World) -> tuple[Person, Person, Answer]:
 Shown = tuple[Person, Person, Answer]
 
 
-async def test_without_a_ticket_there_is_nothing_but_for_the_author(world: World, shown: Shown) -> None:
+async def test_only_the_author_needs_no_ticket(world: World, shown: Shown) -> None:
     ann, bob, item = shown
     await refusals(bob, item, None)
     await refusals(world.admin(), item, None)
     await eventually(lambda: ann.counts({"id": item["id"]}), SOON, accept=lambda counts: counts["views"] == 0)
 
 
-async def test_a_forged_ticket_proves_nothing(world: World, shown: Shown) -> None:
+async def test_forged_ticket_is_rejected(world: World, shown: Shown) -> None:
     _, bob, item = shown
     ticket = item["ticket"]
     by_other_key = Tickets([("zzzz", b"x" * 32)])
@@ -70,21 +70,21 @@ async def test_a_forged_ticket_proves_nothing(world: World, shown: Shown) -> Non
         assert await rejection(bob, forged) == [{"index": 0, "reason": "ticket"}]
 
 
-async def test_a_ticket_of_another_viewer_proves_nothing(world: World, shown: Shown) -> None:
+async def test_ticket_of_another_viewer_is_rejected(world: World, shown: Shown) -> None:
     _, _, item = shown
     cat = world.person("cat")
     await refusals(cat, item, item["ticket"])
     assert await rejection(cat, item["ticket"]) == [{"index": 0, "reason": "ticket"}]
 
 
-async def test_a_ticket_of_another_story_proves_nothing(shown: Shown) -> None:
+async def test_ticket_of_another_story_is_rejected(shown: Shown) -> None:
     ann, bob, item = shown
     other = await ann.post()
     others = await eventually(lambda: bob.item(other), SOON)
     await refusals(bob, item, others["ticket"])
 
 
-async def test_a_ticket_whose_time_is_over_proves_nothing(world: World, shown: Shown) -> None:
+async def test_expired_ticket_is_rejected(world: World, shown: Shown) -> None:
     _, bob, item = shown
     tickets = await signer(world)
     real: Ticket = tickets.read(item["ticket"], bob.id, datetime.now(UTC))
@@ -93,7 +93,7 @@ async def test_a_ticket_whose_time_is_over_proves_nothing(world: World, shown: S
     assert await rejection(bob, tickets.sign(real)) == []  # the hand that signs is the right one
 
 
-async def test_a_ticket_of_an_older_access_revision_is_refused_but_views_still_count(shown: Shown) -> None:
+async def test_ticket_of_an_older_access_revision_still_counts_views(shown: Shown) -> None:
     ann, bob, item = shown
     await ann.change(item, comments="friends")
 
@@ -108,7 +108,7 @@ async def test_a_ticket_of_an_older_access_revision_is_refused_but_views_still_c
     assert (await bob.react(fresh)).status_code == 204
 
 
-async def test_a_ticket_ends_with_its_story_even_where_it_says_longer(world: World) -> None:
+async def test_ticket_expires_with_its_story(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     story = await ann.post(lifetime=world.short)
     item = await eventually(lambda: bob.item(story), SOON)
@@ -123,7 +123,7 @@ async def test_a_ticket_ends_with_its_story_even_where_it_says_longer(world: Wor
         assert rejected["reason"] in {"ended", "ticket"}
 
 
-async def test_withdrawing_ones_own_needs_no_ticket(shown: Shown) -> None:
+async def test_withdrawing_an_own_reaction_needs_no_ticket(shown: Shown) -> None:
     _, bob, item = shown
     await bob.react(item)
     comment = (await bob.comment(item, "hello")).json()

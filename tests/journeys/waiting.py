@@ -4,16 +4,16 @@ import asyncio
 from datetime import UTC, datetime
 
 SOON = 2.0
-"""Seconds until an effect in one service shows in the others (contract, section 2)."""
+"""Seconds until an effect in one service is visible in the others (contract, section 2)."""
 AT_ONCE = 1.0
-"""Seconds until a block, a deletion or a narrowed audience does."""
+"""Seconds until a block, a deletion or a narrowed audience takes effect."""
 ERASED = 20.0
-"""Seconds that the stores get to forget, on a machine that may be busy."""
+"""Seconds until the stores have erased, on a busy machine."""
 POLL = 0.03
 
 
 async def end_of(story: "dict[str, str]") -> None:
-    """Wait for the moment at which a story ends."""
+    """Wait until the end of a story."""
     end = datetime.fromisoformat(story["expires_at"])
     while datetime.now(UTC) < end:  # noqa: ASYNC110 - the clock says so
         await asyncio.sleep(POLL)

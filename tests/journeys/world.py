@@ -1,4 +1,4 @@
-"""A running stack with people on it."""
+"""A running stack with users."""
 
 import secrets
 from dataclasses import dataclass
@@ -14,26 +14,26 @@ from .stores import Stores
 
 @dataclass
 class World:
-    """Everything a journey needs."""
+    """Everything that a journey needs."""
 
     stack: Stack
     http: httpx.AsyncClient
     samples: Samples
 
     def person(self, name: str, **claims: Any) -> Person:
-        """Somebody whom no other test knows."""
+        """A new user."""
         return self.known(f"{name}-{secrets.token_hex(4)}", **claims)
 
     def people(self, *names: str) -> list[Person]:
-        """Several of them."""
+        """Several new users."""
         return [self.person(name) for name in names]
 
     def known(self, user_id: str, **claims: Any) -> Person:
-        """Somebody with exactly this id."""
+        """A user with exactly this id."""
         return Person(user_id, self.stack.token(user_id, **claims), self.http, self.samples.photo())
 
     def admin(self) -> Person:
-        """Somebody with the role."""
+        """A user with the role `admin`."""
         return self.person("root", roles=["admin"])
 
     @property
@@ -42,5 +42,5 @@ class World:
         return self.stack.short
 
     async def stores(self) -> Stores:
-        """What lies behind the gateway."""
+        """The stores behind the gateway."""
         return Stores(await self.stack.env())

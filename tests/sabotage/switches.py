@@ -1,7 +1,7 @@
-"""The switches, each of which takes one safeguard out of the product. Only a test run that loads this plugin has them.
+"""Switches that each disable one safeguard of the product, only in a test run that loads this plugin.
 
-`pytest -p tests.sabotage.switches` with `STORIES_TEST_SABOTAGE=<name>` turns one on, by replacing a seam in the process
-of the tests. No module of the product knows of it.
+`pytest -p tests.sabotage.switches` with `STORIES_TEST_SABOTAGE=<name>` patches the process of the tests. No module of
+the product knows of it.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ SABOTAGE = "STORIES_TEST_SABOTAGE"
 
 
 def acknowledge_first() -> None:
-    """FastStream's default: the offset is committed whatever becomes of the record."""
+    """FastStream's default: the offset is committed before the record is processed."""
     from faststream import AckPolicy
     from stories_shared.kafka import subscriber
 
@@ -24,7 +24,7 @@ def acknowledge_first() -> None:
 
 
 def framework_reads_headers() -> None:
-    """FastStream's own parser and decoder instead of ours, which touch no header and no value."""
+    """FastStream's own parser and decoder, which interpret headers and values."""
     from faststream.kafka import KafkaRouter
 
     subscriber = KafkaRouter.subscriber
@@ -38,28 +38,28 @@ def framework_reads_headers() -> None:
 
 
 def mark_cleared_unconditionally() -> None:
-    """The relay clears the mark of whatever it has said, also where the document has changed since."""
+    """The relay clears the outbox of every published document, also if it has changed since."""
     from pymongo import UpdateOne
     from stories_shared.mongo import outbox
 
-    def careless(wanted: dict[str, Any], update: dict[str, Any]) -> Any:
-        return UpdateOne({"_id": wanted["_id"]}, update)
+    def unconditional(query: dict[str, Any], update: dict[str, Any]) -> Any:
+        return UpdateOne({"_id": query["_id"]}, update)
 
-    outbox.UpdateOne = careless  # type: ignore[attr-defined]
+    outbox.UpdateOne = unconditional  # type: ignore[attr-defined]
 
 
 def views_without_transaction() -> None:
-    """A batch of views reads and writes outside of any transaction."""
+    """A batch of views reads and writes outside of a transaction."""
     from stories_engagement.store import views
 
-    async def bare(_mongo: Any, operation: Any) -> Any:
+    async def without_transaction(_mongo: Any, operation: Any) -> Any:
         return await operation(None)
 
-    views.transaction_retrying_duplicates = bare  # type: ignore[attr-defined]
+    views.transaction_retrying_duplicates = without_transaction  # type: ignore[attr-defined]
 
 
 def no_overdue_look() -> None:
-    """Expiry no longer looks for what nobody ended in time."""
+    """Expiry does not look for overdue timers."""
     from stories_expiry.jobs import OverdueSweep
 
     async def nothing(_self: Any) -> None:
@@ -69,7 +69,7 @@ def no_overdue_look() -> None:
 
 
 def index_starts_after_its_snapshot() -> None:
-    """The feed's index asks where its groups are after it has read the store, not before."""
+    """The live index reads the end offsets after it has read the store, not before."""
     from stories_feed.usecases.stories import LoadIndex
 
     load = LoadIndex.__call__
@@ -85,7 +85,7 @@ def index_starts_after_its_snapshot() -> None:
 
 
 def ended_marks_ignored() -> None:
-    """The feed's store finds no ended mark."""
+    """The store of feed finds no tombstones."""
     from stories_feed.store.stories import MongoStories
 
     async def none_of_them(_self: Any, _story_ids: Any) -> set[str]:
@@ -99,7 +99,7 @@ def ended_marks_ignored() -> None:
 
 
 def staleness_not_judged() -> None:
-    """A replica trusts what it knows, however long it has heard nothing."""
+    """A replica treats its state as fresh, however long it has consumed nothing."""
     from stories_shared.kafka.log_tail import LogTail
 
     LogTail.stale = lambda _self, _key: False  # type: ignore[method-assign]
@@ -121,7 +121,7 @@ SWITCHES: dict[str, Callable[[], None]] = {
 
 
 def pytest_configure() -> None:
-    """Turn the switch. The servers are those that the run which started this one lends."""
+    """Enable the switch. The servers are those of the parent run."""
     name = os.environ.get(SABOTAGE)
     if name:
         SWITCHES[name]()

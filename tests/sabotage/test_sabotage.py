@@ -1,4 +1,4 @@
-"""Every safeguard has a test that goes red without it: the guards below are run with one safeguard taken out."""
+"""Every safeguard has guard tests that fail without it: they run with one safeguard disabled."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 from stories_embedded.testing import Servers, lend
 
 from .switches import SABOTAGE, SWITCHES
@@ -43,24 +43,24 @@ GUARDS: Mapping[str, Sequence[str]] = {
         f"{ENGAGEMENT}/test_replicas.py::test_stale_replica_responds_503",
     ],
 }
-"""Which tests go red without which safeguard."""
+"""Guard tests by safeguard."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one test: why it failed, or whether it could not be run at all."""
+    """The result of one test: why it failed, or whether it could not run."""
 
     failures: Sequence[str]
     broken: Sequence[str]
 
     @property
     def red(self) -> bool:
-        """It was run to an assertion that does not hold."""
+        """Whether it ran and an assertion failed."""
         return not self.broken and any("AssertionError" in why or why.startswith("assert ") for why in self.failures)
 
 
 def run(tests: Sequence[str], servers: Servers, tmp_path: Path, sabotage: str = "") -> Mapping[str, Outcome]:
-    """Run these tests on the servers of this session, in a process of their own."""
+    """Run these tests in their own process, on the servers of this session."""
     report = tmp_path / "report.xml"
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", f"--junitxml={report}"]
     ran = subprocess.run(
@@ -81,16 +81,16 @@ def run(tests: Sequence[str], servers: Servers, tmp_path: Path, sabotage: str = 
 
 
 def of(guard: str, outcomes: Mapping[str, Outcome]) -> list[Outcome]:
-    """The outcomes of a guard; it may have parameters."""
+    """The outcomes of a guard, which may have parameters."""
     return [outcome for name, outcome in outcomes.items() if name.split("[")[0] == guard]
 
 
-def test_every_switch_has_its_guards() -> None:
+def test_every_sabotage_switch_has_guard_tests() -> None:
     assert set(GUARDS) == set(SWITCHES)
 
 
 @pytest.mark.timeout(170)
-def test_with_every_safeguard_in_place_all_guards_are_green(servers: Servers, tmp_path: Path) -> None:
+def test_guard_tests_pass_with_every_safeguard(servers: Servers, tmp_path: Path) -> None:
     guards = [guard for guards in GUARDS.values() for guard in guards]
     outcomes = run(guards, servers, tmp_path)
     for guard in guards:
@@ -101,7 +101,7 @@ def test_with_every_safeguard_in_place_all_guards_are_green(servers: Servers, tm
 
 @pytest.mark.timeout(170)
 @pytest.mark.parametrize("sabotage", GUARDS)
-def test_without_a_safeguard_its_guards_go_red(sabotage: str, servers: Servers, tmp_path: Path) -> None:
+def test_guard_tests_fail_without_their_safeguard(sabotage: str, servers: Servers, tmp_path: Path) -> None:
     outcomes = run(GUARDS[sabotage], servers, tmp_path, sabotage)
     for guard in GUARDS[sabotage]:
         found = of(guard, outcomes)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 PAGES = ("*.md", "docs/**/*.md", "services/*/README.md")
 GENERATED = {"docs/settings.md", "docs/metrics.md", "docs/acls.md"}
@@ -105,5 +105,5 @@ def test_banned_words_are_found_in_prose_and_not_in_identifiers() -> None:
         "line 1: 'Parked', better: dead-lettered",
         "line 2: 'Whoever', better: who, or a noun",
     ]
-    assert found("`stories_parked_total`, [StoriesRecordsParked](StoriesRecordsParked.md) and long-standing") == []
+    assert found("`stories_parked_total`, [StoriesX](parked.md) and long-standing") == []
     assert prose('"""Text."""\nx = 1  # note\n') == "Text.\n# note"

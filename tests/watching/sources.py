@@ -1,4 +1,4 @@
-"""What is asked of Prometheus: every query of every panel and every rule, as files that Grafana and Prometheus load."""
+"""Every query of every panel and every rule, from the files that Grafana and Prometheus load."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 PROMETHEUS = CHECKOUT / "deploy" / "prometheus"
 RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
@@ -23,15 +23,15 @@ ABSENT = re.compile(r"^absent\(([^()]*)\)")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One query and where it stands."""
+class LocatedQuery:
+    """One query and its location."""
 
     where: str
     expr: str
 
     @property
     def of_exporter(self) -> bool:
-        """Whether it asks for what an exporter measures, which only compose and clusters have."""
+        """Whether it queries an exporter, which only compose and clusters have."""
         return bool(re.search(r"\b(kafka|mongodb)_|-exporter\b", self.expr))
 
 
@@ -41,43 +41,43 @@ def document(path: Path) -> Any:
 
 
 def rules() -> list[dict[str, Any]]:
-    """Every recording rule and alarm."""
+    """Every recording rule and alert."""
     return [rule for path in RULES for group in document(path)["groups"] for rule in group["rules"]]
 
 
-def alarms() -> list[dict[str, Any]]:
-    """Every alarm."""
+def alerts() -> list[dict[str, Any]]:
+    """Every alert."""
     return [rule for rule in rules() if "alert" in rule]
 
 
 def panels(dashboard: Any) -> list[dict[str, Any]]:
-    """Every panel that shows something."""
+    """Every panel except rows."""
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
-def asked_by_panels() -> Iterator[Asked]:
-    """Every panel's queries as Grafana sends them, and those of variables and annotations."""
+def panel_queries() -> Iterator[LocatedQuery]:
+    """The queries of panels as Grafana sends them, and those of variables and annotations."""
     for path in DASHBOARDS:
         dashboard = json.loads(path.read_text())
         for panel in panels(dashboard):
             for target in panel["targets"]:
-                yield Asked(f"{path.stem}: {panel['title']}", filled_in(target["expr"]))
+                yield LocatedQuery(f"{path.stem}: {panel['title']}", interpolated(target["expr"]))
         for annotation in dashboard["annotations"]["list"]:
-            yield Asked(f"{path.stem}: annotation", measured(filled_in(annotation["expr"])))
+            yield LocatedQuery(f"{path.stem}: annotation", measured(interpolated(annotation["expr"])))
         for variable in dashboard["templating"]["list"]:
             if found := re.fullmatch(r"label_values\((.*), (\w+)\)", variable.get("definition", "")):
-                yield Asked(f"{path.stem}: ${variable['name']}", found[1])
+                yield LocatedQuery(f"{path.stem}: ${variable['name']}", found[1])
 
 
-def asked_by_rules() -> Iterator[Asked]:
-    """Every rule's query; of alarms what they compare, since a healthy system raises none."""
+def rule_queries() -> Iterator[LocatedQuery]:
+    """The query of every rule; of an alert its left side, because a healthy system fires none."""
     for rule in rules():
         name = rule.get("alert") or f"{rule['record']} {rule['labels']}"
-        yield Asked(name, measured(rule["expr"]) if "alert" in rule else rule["expr"])
+        yield LocatedQuery(name, measured(rule["expr"]) if "alert" in rule else rule["expr"])
 
 
-def filled_in(expr: str) -> str:
-    """Grafana's variables replaced as it does."""
+def interpolated(expr: str) -> str:
+    """A query with Grafana's variables replaced."""
     for name, value in VARIABLES.items():
         expr = expr.replace(name, value)
     assert "$" not in expr, expr
@@ -85,6 +85,6 @@ def filled_in(expr: str) -> str:
 
 
 def measured(expr: str) -> str:
-    """An alarm's expression such that it has a value whether it holds or not."""
+    """The expression of an alert, changed so that it has a value also if it does not fire."""
     expr = ABSENT.sub(r"\1", expr)
     return BRACES_OR_COMPARISON.sub(lambda found: f"{found[1]} bool" if found[1] else found[0], expr)

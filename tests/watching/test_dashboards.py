@@ -1,4 +1,4 @@
-"""Dashboards as Grafana reads them: whole, without overlaps, each panel explained."""
+"""Dashboards are complete, without overlaps, and every panel has a description."""
 
 import json
 from pathlib import Path
@@ -19,14 +19,14 @@ def read(path: Path) -> Any:
 
 
 def test_there_is_an_overview_one_for_each_service_and_server() -> None:
-    wanted = {"overview", "ingest", "feed", "engagement", "expiry", "kafka", "mongodb"}
-    assert {path.stem for path in DASHBOARDS} == {f"stories-{name}" for name in wanted}
+    expected = {"overview", "ingest", "feed", "engagement", "expiry", "kafka", "mongodb"}
+    assert {path.stem for path in DASHBOARDS} == {f"stories-{name}" for name in expected}
     assert {read(path)["uid"] for path in DASHBOARDS} == {path.stem for path in DASHBOARDS}
     assert len({read(path)["title"] for path in DASHBOARDS}) == len(DASHBOARDS)
 
 
 @dashboards
-def test_panels_have_ids_of_their_own_and_do_not_overlap(path: Path) -> None:
+def test_panels_have_unique_ids_and_do_not_overlap(path: Path) -> None:
     everything = read(path)["panels"]
     ids = [panel["id"] for panel in everything]
     assert len(set(ids)) == len(ids)
@@ -40,7 +40,7 @@ def test_panels_have_ids_of_their_own_and_do_not_overlap(path: Path) -> None:
 
 
 @dashboards
-def test_each_panel_says_what_it_shows_and_in_which_unit(path: Path) -> None:
+def test_each_panel_has_a_description_and_a_unit(path: Path) -> None:
     titles = [panel["title"] for panel in panels(read(path))]
     assert len(set(titles)) == len(titles)
     for panel in panels(read(path)):
@@ -52,7 +52,7 @@ def test_each_panel_says_what_it_shows_and_in_which_unit(path: Path) -> None:
 
 
 @dashboards
-def test_each_query_goes_to_the_chosen_datasource_and_chosen_replicas(path: Path) -> None:
+def test_queries_use_the_selected_datasource_and_replicas(path: Path) -> None:
     dashboard = read(path)
     names = [variable["name"] for variable in dashboard["templating"]["list"]]
     assert names[0] == "datasource"

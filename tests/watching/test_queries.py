@@ -1,4 +1,4 @@
-"""Every query of every panel and rule has data: on the embedded stack under a short load, and of exporters."""
+"""Every query of every panel and rule has data: on the embedded stack under a short load, and from exporters."""
 
 import asyncio
 import json
@@ -15,8 +15,8 @@ import httpx
 import pytest
 import pytest_asyncio
 from stories_embedded import prometheus
-from stories_embedded.children import spawn, stop
 from stories_embedded.ports import free_port
+from stories_embedded.processes import spawn, stop
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.kafka.topics import Topics
 from stories_shared.testing import eventually
@@ -26,15 +26,15 @@ from ..journeys.stack import Stack
 from ..journeys.waiting import end_of
 from ..journeys.world import World
 from .prometheus_api import Prometheus
-from .sources import PROMETHEUS, Asked, asked_by_panels, asked_by_rules
+from .sources import PROMETHEUS, LocatedQuery, panel_queries, rule_queries
 
 pytestmark = pytest.mark.needs_prometheus
 
-ASKED = [*asked_by_panels(), *asked_by_rules()]
-OF_THE_STACK = [asked for asked in ASKED if not asked.of_exporter]
-OF_THE_EXPORTER = [asked for asked in ASKED if asked.of_exporter]
+QUERIES = [*panel_queries(), *rule_queries()]
+OF_THE_STACK = [query for query in QUERIES if not query.of_exporter]
+OF_THE_EXPORTER = [query for query in QUERIES if query.of_exporter]
 ALL_ANSWERED = 150.0
-"""Seconds for everything to have been scraped twice, evaluated and asked for, on a machine that may be busy."""
+"""Seconds until everything is scraped twice and evaluated, on a busy machine."""
 
 
 @pytest_asyncio.fixture
@@ -57,7 +57,7 @@ async def test_every_query_of_panels_and_rules_has_data_under_a_short_load(watch
     assert loaded >= {"StoriesTrayIsSlow", "stories:slo_errors:ratio_rate6h"}
     silent = list(OF_THE_STACK)
 
-    async def fewer() -> list[Asked]:
+    async def fewer() -> list[LocatedQuery]:
         silent[:] = await asking.silent(silent)
         return silent
 
@@ -69,18 +69,18 @@ async def test_every_query_of_panels_and_rules_has_data_under_a_short_load(watch
     assert not [rule["name"] for rule in rules if rule.get("state") == "firing" and not is_about_speed(rule["name"])]
 
 
-def is_about_speed(alarm: str) -> bool:
-    """Promises of how fast things go, which a busy machine may break."""
-    return alarm in {"StoriesTrayIsSlow", "StoriesVisibleLate", "StoriesEndedLate", "StoriesViewsCountedLate"}
+def is_about_speed(alert: str) -> bool:
+    """Whether a rule is about latency, which may be exceeded on a busy machine."""
+    return alert in {"StoriesTrayIsSlow", "StoriesVisibleLate", "StoriesEndedLate", "StoriesViewsCountedLate"}
 
 
 @asynccontextmanager
 async def load(world: World) -> AsyncIterator[None]:
-    """A few people who post, look, view, react and ask what became of it, for as long as the context lasts."""
+    """A few users who post, read, view and react, inside the block."""
 
     async def for_ever() -> None:
         while True:
-            await a_round(world)
+            await one_round(world)
 
     living = asyncio.create_task(for_ever())
     try:
@@ -93,8 +93,8 @@ async def load(world: World) -> AsyncIterator[None]:
             await living
 
 
-async def a_round(world: World) -> None:
-    """A photo and a clip live for seconds, are seen, and are gone."""
+async def one_round(world: World) -> None:
+    """A photo and a clip that live for seconds, are viewed, and expire."""
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     posted = [await ann.post(sample, lifetime=world.short) for sample in (world.samples.photo(), world.samples.clip())]
@@ -109,7 +109,7 @@ async def a_round(world: World) -> None:
 
 
 class Exposition(BaseHTTPRequestHandler):
-    """What exporters measure of our topics, groups and databases, by the names that they document; counts grow."""
+    """Metrics of both exporters for the topics, groups and databases, with documented names; counters grow."""
 
     def do_GET(self) -> None:
         """One scrape."""
@@ -121,11 +121,11 @@ class Exposition(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def exposition(offset: int) -> str:
-    """A scrape of kafka_exporter (https://github.com/danielqsj/kafka_exporter#metrics) and of Percona's of MongoDB."""
+    """The metrics of kafka_exporter (https://github.com/danielqsj/kafka_exporter#metrics) and mongodb_exporter."""
     lines = [
         "kafka_brokers 1",
         "mongodb_up 1",
@@ -156,7 +156,7 @@ def exposition(offset: int) -> str:
 
 @pytest.fixture
 def exporter() -> Iterator[str]:
-    """Something that answers like both exporters."""
+    """An HTTP server that answers like both exporters."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Exposition)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -166,8 +166,8 @@ def exporter() -> Iterator[str]:
 
 
 @pytest_asyncio.fixture
-async def beside_exporters(tmp_path: Path, exporter: str) -> AsyncIterator[Prometheus]:
-    """A Prometheus that scrapes it and has every rule."""
+async def prometheus_with_exporters(tmp_path: Path, exporter: str) -> AsyncIterator[Prometheus]:
+    """A Prometheus that scrapes it, with every rule."""
     port = free_port(set())
     config = tmp_path / "prometheus.yml"
     jobs = ("kafka-exporter", "mongodb-exporter")
@@ -185,21 +185,21 @@ async def beside_exporters(tmp_path: Path, exporter: str) -> AsyncIterator[Prome
         stop(process, 5)
 
 
-async def test_every_query_about_exporters_has_data_by_their_documented_names(
-    beside_exporters: Prometheus,
+async def test_exporter_queries_use_documented_metric_names(
+    prometheus_with_exporters: Prometheus,
 ) -> None:
-    assert {asked.where.split(":")[0] for asked in OF_THE_EXPORTER} >= {
+    assert {query.where.split(":")[0] for query in OF_THE_EXPORTER} >= {
         "stories-kafka",
         "stories-mongodb",
-        "StoriesGroupStands",
+        "StoriesGroupStalled",
     }
 
-    async def silent() -> list[Asked]:
+    async def silent() -> list[LocatedQuery]:
         try:
-            return await beside_exporters.silent(OF_THE_EXPORTER)
+            return await prometheus_with_exporters.silent(OF_THE_EXPORTER)
         except httpx.TransportError as error:
             raise AssertionError(str(error)) from error
 
     await eventually(silent, 60, accept=lambda left: not left)
-    nothing = Asked("nowhere", "kafka_no_such_metric > bool 0")
-    assert await beside_exporters.silent([nothing]) == [nothing]
+    nothing = LocatedQuery("nowhere", "kafka_no_such_metric > bool 0")
+    assert await prometheus_with_exporters.silent([nothing]) == [nothing]

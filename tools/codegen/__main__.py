@@ -1,4 +1,4 @@
-"""`python -m tools.codegen`: write every document that is made from code."""
+"""`python -m tools.codegen`: write every generated file."""
 
 from stories_embedded import openapi
 

@@ -15,7 +15,7 @@ Document = dict[str, Any]
 LIFETIME = timedelta(hours=24)
 HEAD = "# Made from the code by `make docs`; a test compares.\n"
 ABOUT = (
-    "The facts that the services tell each other. Values are JSON, headers are CloudEvents 1.0 in binary mode; outside "
+    "The events of the services. Values are JSON, headers are CloudEvents 1.0 in binary mode; outside "
     "producers may leave the headers out, or use structured mode. See events.md."
 )
 HEADERS: Document = {
@@ -36,10 +36,10 @@ HEADERS: Document = {
 
 
 class Readable(yaml.SafeDumper):
-    """Writes no anchors and keeps the order of keys."""
+    """A YAML dumper without anchors that keeps the order of keys."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Every mapping is written out."""
+        """Write every mapping out."""
         return data is not None
 
 
@@ -50,9 +50,9 @@ def page() -> str:
 
 
 def document() -> Document:
-    """The document as JSON would have it."""
+    """The document as JSON values."""
     topics = Topics.of([LIFETIME])
-    told = {name: topics[name] for name in EVENTS}
+    published = {name: topics[name] for name in EVENTS}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -62,8 +62,8 @@ def document() -> Document:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": {name: channel(topic) for name, topic in told.items()},
-        "operations": {name: made for topic in told.values() for name, made in operations(topic).items()},
+        "channels": {name: channel(topic) for name, topic in published.items()},
+        "operations": {name: made for topic in published.values() for name, made in operations(topic).items()},
         "components": {
             "messages": {event.__name__: message(event) for event in EVENTS.values()},
             "messageTraits": {"cloudEvent": {"headers": HEADERS}},
@@ -73,7 +73,7 @@ def document() -> Document:
 
 
 def channel(topic: Topic) -> Document:
-    """A topic, with how long it keeps records."""
+    """A topic with its retention."""
     event = EVENTS[topic.name]
     kept = f"kept {duration_text(topic.retention)}"
     if topic.name == "story-posted":
@@ -98,22 +98,22 @@ def channel(topic: Topic) -> Document:
 
 
 def operations(topic: Topic) -> dict[str, Document]:
-    """Who says and who hears a topic."""
+    """Producers and consumers of a topic."""
     event = EVENTS[topic.name].__name__
     where = {
         "channel": {"$ref": f"#/channels/{topic.name}"},
         "messages": [{"$ref": f"#/channels/{topic.name}/messages/{event}"}],
     }
-    said = {f"{service}-says-{topic.name}": {"action": "send", **where} for service in topic.writers}
-    heard = {
-        f"{service}-hears-{topic.name}": {"action": "receive", **where, "bindings": group(f"{service}.{topic.name}")}
+    sends = {f"{service}-publishes-{topic.name}": {"action": "send", **where} for service in topic.writers}
+    receives = {
+        f"{service}-consumes-{topic.name}": {"action": "receive", **where, "bindings": group(f"{service}.{topic.name}")}
         for service in topic.readers
     }
-    return said | heard
+    return sends | receives
 
 
 def group(name: str) -> Document:
-    """The consumer group of a reader."""
+    """The consumer group of a service."""
     return {"kafka": {"groupId": {"type": "string", "const": name}, "bindingVersion": "0.5.0"}}
 
 

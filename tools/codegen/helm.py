@@ -1,4 +1,4 @@
-"""What the charts take from the code: which topics a service hears, and the schema of every chart's values.
+"""The parts of the charts that follow from the code: topics of each service, and the schema of every chart's values.
 
 `deploy/helm/library/templates/_facts.tpl` and `deploy/helm/<chart>/values.schema.json`.
 """
@@ -18,7 +18,7 @@ from .settings import SERVICES
 
 Schema = dict[str, Any]
 
-# What a chart says in words of its own, so that `settings` may not say it again.
+# Settings with their own value in the chart, which `settings` may not repeat.
 SET_BY_CHARTS = frozenset(
     {
         *("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_IDEMPOTENT", "KAFKA_SECURITY_PROTOCOL", "KAFKA_TOPIC_PREFIX"),
@@ -49,12 +49,12 @@ def count(least: int = 0, most: int | None = None) -> Schema:
 
 
 def closed(**properties: Schema) -> Schema:
-    """An object that has these properties and no other: what is misspelt is refused."""
+    """An object with these properties only, so that misspelt ones are rejected."""
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
 def one_of(*words: str) -> Schema:
-    """One of a few words."""
+    """One of a few strings."""
     return {"enum": list(words)}
 
 
@@ -112,7 +112,7 @@ PLACEMENT = {
 RESOURCES = closed(requests=ANYTHING, limits=ANYTHING)
 BUDGET = closed(enabled=FLAG, maxUnavailable={"type": ["integer", "string"], "minimum": 1})
 SCALING = {"enabled": FLAG, "minReplicas": count(1), "maxReplicas": count(1, 1000), "cpuPercent": count(1, 1000)}
-# The grace must be longer than the 5 s of preStop and the 10 s of draining.
+# The grace period must be longer than the 5 s of preStop and the 10 s of draining.
 WORKLOAD = {
     "replicas": count(1, 1000),
     "resources": RESOURCES,
@@ -128,12 +128,12 @@ IMAGE = closed(
     digest={"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
 )
 ACCOUNT = closed(create=FLAG, name=TEXT, annotations=WORDS)
-# What Helm itself puts among a subchart's values.
+# Values that Helm adds to a subchart.
 OF_HELM = {"enabled": FLAG, "library": ANYTHING, "global": GLOBAL}
 
 
 def files(helm: Path) -> dict[Path, str]:
-    """Every made file's text by its path."""
+    """The text of every generated file by path."""
     made = {helm / "library" / "templates" / "_facts.tpl": facts()}
     for chart, schema in schemas().items():
         made[helm / chart / "values.schema.json"] = json.dumps(schema, indent=1) + "\n"
@@ -156,12 +156,12 @@ def schemas() -> dict[str, Schema]:
 
 
 def titled(chart: str, schema: Schema) -> Schema:
-    """A schema with its head."""
+    """A schema with title and `$schema`."""
     return {"$schema": "http://json-schema.org/draft-07/schema#", "title": f"Values of the chart {chart}", **schema}
 
 
 def of_service(service: str) -> Schema:
-    """A service's values."""
+    """The values of a service."""
     kind = SERVICES[service]
     own: dict[str, Schema] = {
         "image": IMAGE,
@@ -180,7 +180,7 @@ def of_service(service: str) -> Schema:
 
 
 def of_gateway() -> Schema:
-    """The gateway's values."""
+    """The values of the gateway."""
     return closed(
         image=IMAGE,
         upstreams=closed(**dict.fromkeys(SERVICES, TEXT)),
@@ -197,13 +197,13 @@ def of_gateway() -> Schema:
 
 
 def free_settings(kind: type[Settings]) -> Mapping[str, FieldInfo]:
-    """The settings that `settings` may give a service: all that the chart has no words for."""
+    """The settings allowed under `settings`: all without their own value in the chart."""
     names = {name.upper(): field for name, field in kind.model_fields.items()}
     return {name: field for name, field in sorted(names.items()) if name not in SET_BY_CHARTS}
 
 
 def typed(field: FieldInfo) -> Schema:
-    """A setting as values may write it: whole numbers and flags as such, all else as text."""
+    """A setting in values: numbers and booleans with their type, all others as strings."""
     default = None if field.default is PydanticUndefined else field.default
     bounds = {
         name: bound
@@ -221,7 +221,7 @@ def typed(field: FieldInfo) -> Schema:
 
 
 def facts() -> str:
-    """The named template with what each service is."""
+    """The named template with the properties of each service."""
     topics = Topics.of([timedelta(hours=24)])
     known = {
         service: {

@@ -1,4 +1,4 @@
-"""docs/metrics.md: every metric with its sentence, from the catalogues."""
+"""docs/metrics.md: every metric with its description, from the metric classes."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -73,14 +73,14 @@ def row(metric: Metric) -> str:
 
 
 def metrics_of(kind: Callable[[MetricsRegistry], object]) -> Iterator[Metric]:
-    """The metrics that a class of the registry makes, in the order it makes them."""
+    """The metrics that a class creates, in order."""
     for made in vars(kind(MetricsRegistry())).values():
         if isinstance(made, Counter | Gauge | Histogram):
             yield described(made)
 
 
 def described(made: Any) -> Metric:
-    """A metric of the Prometheus client as a row; it offers no public way to ask for labels."""
+    """A metric of the Prometheus client as a row; the client has no public way to read its labels."""
     name, sentence, labels = made._name, made._documentation, tuple(made._labelnames)  # noqa: SLF001
     if isinstance(made, Counter):
         return Metric(f"{name}_total", "counter", labels, sentence)

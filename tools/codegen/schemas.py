@@ -1,7 +1,7 @@
 """shared/schemas: a JSON Schema of each event, for producers in any language.
 
-They are at least as strict as the consumers are: what a schema accepts is read, but for the rules between two fields
-that docs/events.md lists.
+They are at least as strict as the consumers: an event that matches its schema is decoded, except for the rules between
+two fields that docs/events.md lists.
 """
 
 import inspect
@@ -17,7 +17,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def pages() -> dict[str, str]:
-    """The text of every file by its name, `<topic>.v1.json`."""
+    """The text of every schema by file name, `<topic>.v1.json`."""
     return {
         f"{topic}.v1.json": json.dumps(schema(event), indent=1, ensure_ascii=False) + "\n"
         for topic, event in EVENTS.items()
@@ -25,7 +25,7 @@ def pages() -> dict[str, str]:
 
 
 def schema(event: type[Event]) -> Document:
-    """One event, whole: what it holds is under `$defs`."""
+    """The schema of one event; nested types are under `$defs`."""
     _, found = msgspec.json.schema_components([event], ref_template="#/$defs/{name}")
     held = {name: published(each) for name, each in sorted(found.items()) if name != event.__name__}
     return {
@@ -38,7 +38,7 @@ def schema(event: type[Event]) -> Document:
 
 
 def components(template: str) -> Document:
-    """The schema of every event and of what they hold, referring to each other by the template."""
+    """The schemas of every event and nested type, with references by the template."""
     _, found = msgspec.json.schema_components(EVENTS.values(), ref_template=template)
     return {name: published(found[name]) for name in sorted(found)}
 
@@ -49,7 +49,7 @@ def summary(event: type[Event]) -> str:
 
 
 def published(schema: Any) -> Any:
-    """A schema as others read it: regular expressions in ECMA's words (`$`, where Python says `\\Z`), plain prose."""
+    """A schema for other languages: regular expressions in ECMA syntax (`$` instead of Python's `\\Z`), plain prose."""
     if isinstance(schema, dict):
         return {
             name: WRITTEN[name](value) if name in WRITTEN and isinstance(value, str) else published(value)

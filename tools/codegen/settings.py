@@ -48,7 +48,7 @@ def page() -> str:
 
 
 def section(title: str, fields: Mapping[str, FieldInfo]) -> str:
-    """One table of settings, the needed ones first."""
+    """One table of settings, required ones first."""
     rows = [(name.upper(), default_of(field), field.description or "") for name, field in fields.items()]
     return table(title, sorted(rows, key=lambda row: row[1] != "**needed**"))
 
@@ -60,7 +60,7 @@ def table(title: str, rows: Iterable[tuple[str, str, str]]) -> str:
 
 
 def default_of(field: FieldInfo) -> str:
-    """The default as one would write it in the environment."""
+    """The default as written in the environment."""
     if field.default is PydanticUndefined:
         return "**needed**"
     text = written(field.default)
@@ -68,7 +68,7 @@ def default_of(field: FieldInfo) -> str:
 
 
 def written(value: Any) -> str:
-    """A value as the environment would have it."""
+    """A value as written in the environment."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, timedelta):

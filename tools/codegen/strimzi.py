@@ -1,4 +1,4 @@
-"""Who may do what in Kafka: `docs/acls.md`, and the same for Strimzi in `deploy/strimzi/`."""
+"""Kafka permissions: `docs/acls.md`, and the same as Strimzi resources in `deploy/strimzi/`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ OUTSIDER = "producer"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a user may do with a topic or group."""
+    """The permissions of a user on a topic or group."""
 
     kind: str
     name: str
@@ -26,12 +26,12 @@ class Grant:
 
 
 def users() -> list[str]:
-    """The services, and an outside producer."""
+    """The services, and an external producer."""
     return [*SERVICES, OUTSIDER]
 
 
 def grants(user: str, topics: Topics) -> list[Grant]:
-    """A user's rights, by topic and then by group."""
+    """The permissions of a user, topics first, then groups."""
     if user == OUTSIDER:
         return [
             Grant("topic", topic.name, ("Describe", "Write")) for topic in topics.values() if topic.external_writers
@@ -50,7 +50,7 @@ def grants(user: str, topics: Topics) -> list[Grant]:
 
 
 def operations_on(topic: Topic, service: str) -> Iterable[str]:
-    """What a service does with a topic."""
+    """The operations of a service on a topic."""
     if service in topic.readers:
         yield "Read"
     if service in topic.writers:
@@ -71,7 +71,7 @@ def page() -> str:
 
 
 def cell(topic: Topic, user: str) -> str:
-    """A user's rights on a topic in few letters."""
+    """The permissions of a user on a topic, as letters."""
     if user == OUTSIDER:
         return "W" if topic.external_writers else ""
     return "".join(operation[0] for operation in operations_on(topic, user))
@@ -114,7 +114,7 @@ def strimzi_users() -> str:
 
 
 def acl(grant: Grant) -> dict[str, Any]:
-    """A right in Strimzi's words."""
+    """A permission as a Strimzi ACL."""
     return {
         "resource": {"type": grant.kind, "name": grant.name, "patternType": "literal"},
         "operations": list(grant.operations),
@@ -122,7 +122,7 @@ def acl(grant: Grant) -> dict[str, Any]:
 
 
 def resource(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
-    """One of Strimzi's resources."""
+    """A Strimzi resource."""
     return {
         "apiVersion": "kafka.strimzi.io/v1",
         "kind": kind,
@@ -132,7 +132,7 @@ def resource(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def dumped(documents: Iterable[dict[str, Any]]) -> str:
-    """Documents one after the other, in the order of their keys' writing."""
+    """Documents one after the other, with keys in order of insertion."""
     return "".join("---\n" + yaml.safe_dump(document, sort_keys=False, width=120) for document in documents)
 
 

@@ -1,7 +1,6 @@
-"""What documents name exists in the code, and what the code offers is used and documented.
+"""Names in documents exist in the code, and what the code defines is used and documented.
 
-Routes, settings, topics, problem types, metrics, headers and commands: a name without code behind it is a promise that
-nobody keeps, and a definition that no code uses is a promise that somebody will read.
+Covers routes, settings, topics, problem types, metrics, headers and commands.
 """
 
 import json
@@ -30,7 +29,7 @@ from tools.codegen.settings import SERVICES as SETTINGS
 
 SOURCES = ("shared/src", "services/*/src", "cli/src", "deploy/embedded/src")
 HISTORY = ("docs/decisions", "CHANGELOG.md")
-"""Documents that may name what was, or was rejected."""
+"""Documents that may contain names that were removed or rejected."""
 
 
 @cache
@@ -49,7 +48,7 @@ def pages() -> dict[str, str]:
 
 
 def mentioned(pattern: str) -> dict[str, set[str]]:
-    """What matches in the pages, and where."""
+    """Matches in the pages, with their locations."""
     found: dict[str, set[str]] = {}
     for name, text in pages().items():
         for match in re.findall(pattern, text):
@@ -58,7 +57,7 @@ def mentioned(pattern: str) -> dict[str, set[str]]:
 
 
 def elsewhere(*excluded: str) -> str:
-    """All code but these files."""
+    """All code except these files."""
     return "\n".join(text for path, text in code().items() if path.name not in excluded)
 
 
@@ -73,7 +72,7 @@ def operations() -> set[tuple[str, str]]:
 
 
 def path_pattern(template: str) -> re.Pattern[str]:
-    """What a page may write for a path: any segment for a parameter."""
+    """A pattern for a path in a page: any segment for a parameter."""
     return re.compile(
         "".join(r"[^/]+" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{.*?\})", template))
     )
@@ -126,14 +125,14 @@ def test_every_topic_that_a_page_names_exists() -> None:
         assert name in topics, f"{name} in {sorted(where)}: no such topic"
 
 
-def test_every_topic_is_documented_and_made_by_code_or_outsiders() -> None:
+def test_every_topic_is_documented_and_has_a_producer() -> None:
     text = elsewhere("events.py")
     for name, event in EVENTS.items():
         assert f"`{name}`" in "\n".join(pages().values()), f"{name}: no page names it"
         assert re.search(rf"\b{event.__name__}\b", text), f"{name}: no code knows it"
 
 
-def test_the_headers_of_asyncapi_are_those_that_are_written() -> None:
+def test_asyncapi_headers_equal_the_published_ones() -> None:
     event = UserErased(user_id="ann", at=datetime.now(UTC))
     written = {name for name, _ in headers_of(event, "/stories/expiry", "id", datetime.now(UTC))}
     assert asyncapi.HEADERS["properties"].keys() == written
@@ -160,7 +159,7 @@ def test_every_problem_type_is_raised_and_documented(slug: str) -> None:
 
 @cache
 def registry() -> dict[str, str]:
-    """The attribute that holds each metric, by the metric's name."""
+    """The attribute of each metric, by metric name."""
     found: dict[str, str] = {}
     for kind in metrics.SERVICES.values():
         made: Any = kind(MetricsRegistry())

@@ -1,4 +1,4 @@
-"""The documents made from code are as committed, and AsyncAPI's own schema (of ``@asyncapi/specs``) accepts ours."""
+"""Generated documents are current, and AsyncAPI's own schema (of ``@asyncapi/specs``) accepts docs/asyncapi.yaml."""
 
 import json
 from pathlib import Path
@@ -16,15 +16,15 @@ SCHEMA = Path(__file__).with_name("asyncapi-3.0.0.json")
 
 
 @pytest.mark.parametrize(("path", "text"), documents().items(), ids=lambda each: getattr(each, "name", ""))
-def test_what_is_committed_is_what_the_code_says(path: Path, text: str) -> None:
+def test_generated_documents_are_current(path: Path, text: str) -> None:
     assert path.read_text() == text, "run `make docs`"
 
 
-def test_the_asyncapi_document_is_one_by_its_own_schema() -> None:
+def test_asyncapi_document_matches_its_schema() -> None:
     jsonschema.Draft7Validator(json.loads(SCHEMA.read_text())).validate(yaml.safe_load(asyncapi.page()))
 
 
-def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
+def test_asyncapi_references_resolve() -> None:
     document = asyncapi.document()
     references = set(pointers(document))
     assert references
@@ -42,15 +42,15 @@ def pointers(value: object) -> list[str]:
     return [pointer for each in value for pointer in pointers(each)] if isinstance(value, list) else []
 
 
-def test_every_topic_is_a_channel_and_every_reader_and_writer_an_operation() -> None:
+def test_asyncapi_has_every_topic_consumer_and_producer() -> None:
     document, topics = asyncapi.document(), Topics.of([asyncapi.LIFETIME])
     assert document["channels"].keys() == EVENTS.keys()
-    wanted = {f"{service}-says-{name}" for name in EVENTS for service in topics[name].writers}
-    wanted |= {f"{service}-hears-{name}" for name in EVENTS for service in topics[name].readers}
-    assert document["operations"].keys() == wanted
+    expected = {f"{service}-publishes-{name}" for name in EVENTS for service in topics[name].writers}
+    expected |= {f"{service}-consumes-{name}" for name in EVENTS for service in topics[name].readers}
+    assert document["operations"].keys() == expected
 
 
-def test_each_metric_has_a_sentence_and_what_is_marked_exists() -> None:
+def test_each_metric_has_a_description() -> None:
     metrics = [metric for kind in SERVICES.values() for metric in metrics_of(kind)]
     assert all(metric.sentence.endswith(".") for metric in metrics)
     assert {metric.name for metric in metrics} >= SAME_EVERYWHERE

@@ -1,4 +1,4 @@
-"""Every published pattern is one that ECMA-262 knows, with the flag `u`, as JSON Schema and OpenAPI ask."""
+"""Every published pattern is valid ECMA-262 with the flag `u`, as JSON Schema and OpenAPI require."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from stories_embedded.checkout import CHECKOUT
+from stories_embedded.paths import CHECKOUT
 
 from tools.codegen import SCHEMAS
 
@@ -19,14 +19,14 @@ const bad = [];
 for (const pattern of patterns) { try { new RegExp(pattern, "u"); } catch (error) { bad.push(error.message); } }
 console.log(JSON.stringify(bad));
 """
-# What may follow a backslash under the flag `u`, and groups that only Python knows.
+# Escapes allowed under the flag `u`, and group syntax that only Python has.
 ESCAPES = r"[dDwWsSbBtnvfr0-9^$\\.*+?()\[\]{}|/-]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|[pP]\{\w+\}"
 KNOWN = re.compile(rf"(?:[^\\]|\\(?:{ESCAPES}))*")
 PYTHONS = re.compile(r"\(\?(?:P|#|[aiLmsux]+[):-]|\()")
 
 
 def patterns() -> list[str]:
-    """All of them, each once."""
+    """All published patterns, each once."""
     docs = CHECKOUT / "docs"
     pages = [docs / "openapi.json", *(docs / "openapi").iterdir(), *SCHEMAS.iterdir()]
     documents = [json.loads(page.read_text()) for page in pages]
@@ -45,14 +45,14 @@ def found_in(document: Any) -> Iterator[str]:
             yield from found_in(each)
 
 
-def test_no_published_pattern_uses_what_only_python_knows() -> None:
+def test_published_patterns_use_no_python_only_syntax() -> None:
     found = patterns()
     assert len(found) > 10
     assert [each for each in found if not KNOWN.fullmatch(each) or PYTHONS.search(each)] == []
 
 
 @pytest.mark.parametrize("bad", [r"^a\Z", r"\Aa", r"(?P<a>b)", r"(?i)a", r"\N{DIGIT ONE}", r"\@", r"a(?#why)"])
-def test_the_rule_finds_what_only_python_knows(bad: str) -> None:
+def test_python_only_pattern_syntax_is_detected(bad: str) -> None:
     assert not KNOWN.fullmatch(bad) or PYTHONS.search(bad)
 
 

@@ -23,7 +23,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """What this checkout holds, committed, and with something to tell."""
+    """A clone of this checkout with its changes committed and an unreleased changelog entry."""
     folder = tmp_path / "stories"
     subprocess.run(["git", "clone", "--quiet", "--no-tags", CHECKOUT, folder], check=True)
     for path in git(CHECKOUT, "ls-files", "--modified", "--others", "--exclude-standard").splitlines():
@@ -50,7 +50,7 @@ def state(folder: Path) -> tuple[str, str, str]:
     return git(folder, "rev-parse", "HEAD"), git(folder, "tag"), git(folder, "status", "--porcelain")
 
 
-def test_a_release_is_one_version_everywhere_one_commit_and_one_tag(clone: Path) -> None:
+def test_release_sets_one_version_with_one_commit_and_one_tag(clone: Path) -> None:
     ran = release(clone, NEXT)
     assert ran.returncode == 0, ran.stderr
     members = [clone / "pyproject.toml", *clone.glob("*/pyproject.toml"), *clone.glob("*/*/pyproject.toml")]
@@ -69,7 +69,7 @@ def test_a_release_is_one_version_everywhere_one_commit_and_one_tag(clone: Path)
     assert git(clone, "log", "-1", "--format=%s").strip() == f"Release {NEXT}"
 
 
-def test_the_version_that_is_being_made_can_be_the_one_that_is_released(clone: Path) -> None:
+def test_current_development_version_can_be_released(clone: Path) -> None:
     if (clone / "shared" / "tests" / "golden" / f"v{CURRENT}").exists():
         assert release(clone, CURRENT).returncode == 2
         return
@@ -78,7 +78,7 @@ def test_the_version_that_is_being_made_can_be_the_one_that_is_released(clone: P
     assert git(clone, "describe", "--exact-match").strip() == f"v{CURRENT}"
 
 
-def test_what_was_unreleased_is_told_under_the_version_and_its_payloads_are_kept(clone: Path) -> None:
+def test_release_moves_changelog_entries_and_payloads(clone: Path) -> None:
     release(clone, NEXT)
     text = (clone / "CHANGELOG.md").read_text()
     unreleased, _, told = text.partition("## Unreleased\n")[2].partition(f"\n## {NEXT}")
@@ -92,7 +92,7 @@ def test_what_was_unreleased_is_told_under_the_version_and_its_payloads_are_kept
     assert kept == now
 
 
-def test_a_second_release_needs_something_to_tell(clone: Path) -> None:
+def test_second_release_needs_a_changelog_entry(clone: Path) -> None:
     release(clone, NEXT)
     before = state(clone)
     ran = release(clone, AFTER)
@@ -101,13 +101,13 @@ def test_a_second_release_needs_something_to_tell(clone: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["", "1.2", f"v{NEXT}", f"{NEXT}-rc1", "0.0.0", f"0{NEXT}"])
-def test_what_is_no_version_or_does_not_follow_changes_nothing(clone: Path, version: str) -> None:
+def test_invalid_or_skipped_version_changes_nothing(clone: Path, version: str) -> None:
     before = state(clone)
     assert release(clone, version).returncode == 2
     assert state(clone) == before
 
 
-def test_a_tree_that_is_not_clean_is_left_as_it_is(clone: Path) -> None:
+def test_dirty_working_tree_is_left_unchanged(clone: Path) -> None:
     (clone / "scratch.txt").write_text("not committed")
     before = state(clone)
     ran = release(clone, NEXT)
@@ -115,7 +115,7 @@ def test_a_tree_that_is_not_clean_is_left_as_it_is(clone: Path) -> None:
     assert state(clone) == before
 
 
-def test_a_released_version_is_not_released_again(clone: Path) -> None:
+def test_version_is_released_only_once(clone: Path) -> None:
     release(clone, NEXT)
     (clone / "CHANGELOG.md").write_text(
         (clone / "CHANGELOG.md").read_text().replace("## Unreleased\n", "## Unreleased\n\n- more\n", 1)

@@ -1,4 +1,4 @@
-"""The JSON Schemas that producers in other languages check against: as strict as the consumers are."""
+"""The published JSON Schemas are as strict as the consumers."""
 
 import copy
 import json
@@ -20,7 +20,7 @@ NOBODY, LONG = "not a user!", "x" * 100_000
 
 @cache
 def schema(topic: str) -> dict[str, Any]:
-    """As it is committed."""
+    """The committed schema."""
     found: dict[str, Any] = json.loads((SCHEMAS / f"{topic}.v1.json").read_text())
     return found
 
@@ -30,7 +30,7 @@ def golden() -> list[Path]:
 
 
 def accepts(topic: str, payload: Any) -> bool:
-    """Whether the schema of a topic takes a payload."""
+    """Whether the schema of a topic accepts a payload."""
     return validator(topic).is_valid(payload)
 
 
@@ -40,7 +40,7 @@ def validator(topic: str) -> jsonschema.Draft202012Validator:
 
 
 def decodes(topic: str, payload: Any) -> bool:
-    """Whether consumers do."""
+    """Whether consumers decode it."""
     try:
         msgspec.json.decode(json.dumps(payload), type=EVENTS[topic])
     except (msgspec.ValidationError, ValueError):
@@ -48,12 +48,12 @@ def decodes(topic: str, payload: Any) -> bool:
     return True
 
 
-def test_there_is_a_schema_of_each_event_and_no_other() -> None:
+def test_each_event_has_exactly_one_schema() -> None:
     assert {path.name for path in SCHEMAS.iterdir()} == schemas.pages().keys() == {f"{name}.v1.json" for name in EVENTS}
 
 
 @pytest.mark.parametrize("topic", EVENTS)
-def test_each_schema_is_one_whole_in_itself(topic: str) -> None:
+def test_each_schema_is_self_contained(topic: str) -> None:
     found = schema(topic)
     jsonschema.Draft202012Validator.check_schema(found)
     assert found["$id"] == f"urn:stories:{topic}:v1"
@@ -68,7 +68,7 @@ def test_golden_payloads_are_valid_with_unknown_fields_too(path: Path) -> None:
 
 
 @pytest.mark.parametrize("topic", EVENTS)
-def test_what_is_out_of_any_bound_fails_by_the_schema_and_is_refused_by_consumers(topic: str) -> None:
+def test_out_of_bounds_event_fails_schema_and_consumer(topic: str) -> None:
     payload = json.loads((GOLDEN / "unreleased" / f"{topic}.json").read_text())
     wrong = list(spoilt(schema(topic), payload))
     assert len(wrong) > 10
@@ -78,7 +78,7 @@ def test_what_is_out_of_any_bound_fails_by_the_schema_and_is_refused_by_consumer
 
 
 @pytest.mark.parametrize("topic", EVENTS)
-def test_what_is_at_its_bounds_is_valid_and_is_read(topic: str) -> None:
+def test_boundary_values_are_valid_and_decoded(topic: str) -> None:
     payload = json.loads((GOLDEN / "unreleased" / f"{topic}.json").read_text())
     for path, good in stretched(schema(topic), payload):
         assert accepts(topic, good), f"{topic}: the schema refuses {path}"
@@ -89,14 +89,14 @@ def test_what_is_at_its_bounds_is_valid_and_is_read(topic: str) -> None:
     "at",
     ["2026-01-01", "2026-01-01T00:00:00", "yesterday", "1999-12-31T23:59:59Z", "9999-01-01T00:00:00Z", 1_767_225_600],
 )
-def test_a_time_without_offset_or_out_of_range_is_none(at: object) -> None:
+def test_time_without_offset_or_out_of_range_is_invalid(at: object) -> None:
     edge = {"user_id": "ann", "target_id": "bob", "at": at}
     assert not accepts("user-followed", edge)
     assert not decodes("user-followed", edge)
 
 
 def spoilt(schema: dict[str, Any], payload: Any) -> Iterator[tuple[str, Any]]:
-    """The payload again and again, each time with one thing in it that the schema forbids."""
+    """Variants of the payload that each violate the schema in one place."""
     yield from ((f"whole={bad!r}", bad) for bad in (None, [], "text", 7))
     for name in schema["required"]:
         yield f"without {name}", {key: value for key, value in payload.items() if key != name}
@@ -117,7 +117,7 @@ def stretched(schema: dict[str, Any], payload: Any) -> Iterator[tuple[str, Any]]
 
 
 def places(root: dict[str, Any], rule: dict[str, Any], value: Any, path: tuple[Any, ...] = ()) -> Iterator[Any]:
-    """Every place of a payload that a schema has a rule for, and the rule."""
+    """Every location in a payload with a schema rule, and the rule."""
     if "$ref" in rule:
         rule = root["$defs"][rule["$ref"].rpartition("/")[2]]
     if "anyOf" in rule:
@@ -138,7 +138,7 @@ def places(root: dict[str, Any], rule: dict[str, Any], value: Any, path: tuple[A
 
 
 def beyond(rule: dict[str, Any], value: Any) -> Iterator[Any]:
-    """Values that a rule forbids."""
+    """Values that violate a rule."""
     kinds: dict[str, tuple[Any, ...]] = {
         "string": (7, True, [], {}),
         "integer": ("7", 7.5, True, []),
@@ -169,14 +169,14 @@ def beyond(rule: dict[str, Any], value: Any) -> Iterator[Any]:
 
 
 def at(payload: Any, path: tuple[Any, ...]) -> Any:
-    """What lies at a place."""
+    """The value at a location."""
     for step in path:
         payload = payload[step]
     return payload
 
 
 def changed(payload: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """A copy with another value at one place."""
+    """A copy with another value at one location."""
     made = copy.deepcopy(payload)
     at(made, path[:-1])[path[-1]] = value
     return made

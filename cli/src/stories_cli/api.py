@@ -75,7 +75,7 @@ def api(
 
 
 def client(data: Path, user: str, url: str | None, signing_key: Path | None, *, admin: bool = False) -> httpx.Client:
-    """A client of the gateway that speaks for a user. Ends the command where there is no gateway or no signing key."""
+    """A client of the gateway with a user's token. Ends the command if there is no gateway or no signing key."""
     stack = target.running(data)
     base = url or (stack.url if stack else get_setting(target.settings(data), "PUBLIC_URL"))
     if not base:
@@ -87,7 +87,7 @@ def client(data: Path, user: str, url: str | None, signing_key: Path | None, *, 
 
 
 def content_of(response: httpx.Response) -> Any:
-    """The body: decoded where it is JSON, else as text."""
+    """The body: decoded if it is JSON, else as text."""
     if not response.content:
         return None
     kind = response.headers.get("content-type", "").partition(";")[0]
@@ -95,7 +95,7 @@ def content_of(response: httpx.Response) -> Any:
 
 
 def problem_of(response: httpx.Response) -> str:
-    """One line that says why a call failed."""
+    """One line with the reason of a failed call."""
     found = content_of(response)
     if not isinstance(found, Mapping):
         return f"HTTP {response.status_code}"

@@ -19,8 +19,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         revision = os.environ.get("REVISION")
         print(f"stories {version('stories-cli')}{f' ({revision})' if revision else ''}")
         raise typer.Exit
@@ -33,7 +33,7 @@ def main(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Declare what comes before the command."""
+    """Options before the command."""
 
 
 for group in (stack, tokens, post, api, demo, chaos, events, dlq, erasure, follows):

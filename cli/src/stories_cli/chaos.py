@@ -11,7 +11,7 @@ from .installed import chaos_folder
 
 
 def register(app: typer.Typer) -> None:
-    """Add this command to the application, where it can run."""
+    """Add this command to the application; hidden outside of a checkout."""
     app.command(rich_help_panel=DEVELOP, hidden=chaos_folder() is None)(chaos)
 
 
@@ -48,7 +48,7 @@ def chaos(
 
 
 def _run(command: list[str], folder: str) -> int:
-    """Run it to its end; Ctrl-C goes to both, and the child tidies up."""
+    """Run the command to its end. Ctrl-C reaches both processes, and the child cleans up."""
     with subprocess.Popen(command, cwd=folder) as process:
         while True:
             try:

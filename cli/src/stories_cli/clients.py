@@ -1,4 +1,4 @@
-"""Connections to what a stack consists of, by its settings."""
+"""Clients of Kafka, MongoDB and the object store, from the settings of an installation."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ R = TypeVar("R", bound="ClientSettings")
 
 
 class ClientSettings(Settings):
-    """The settings that commands need: Kafka's. Others may be absent."""
+    """The settings that commands need: Kafka's. All others are optional."""
 
     mongo_url: SecretStr = SecretStr("")
     mongo_database: str = ""
@@ -31,26 +31,24 @@ class ClientSettings(Settings):
 
 
 class ObjectClientSettings(ClientSettings, ObjectStoreSettings):
-    """The same with the object store's."""
+    """The same with the settings of the object store."""
 
 
 def kafka_settings(settings: Mapping[str, str]) -> ClientSettings:
-    """Kafka's settings; ends the command with the name of what is missing or wrong."""
+    """Kafka's settings. Ends the command with the name of a missing or invalid setting."""
     return read(ClientSettings, settings)
 
 
 def read(kind: type[R], settings: Mapping[str, str]) -> R:
-    """Settings of a kind; ends the command with the name of what is missing or wrong."""
+    """Settings of a class. Ends the command with the name of a missing or invalid setting."""
     known = {name: value for name in kind.model_fields if (value := get_setting(settings, name.upper()))}
     if "kafka_bootstrap_servers" not in known:
-        abort(
-            "KAFKA_BOOTSTRAP_SERVERS: is missing (no stack runs in --data, and neither environment nor --env-file says)"
-        )
+        abort("KAFKA_BOOTSTRAP_SERVERS: is missing (no stack runs in --data; set it in the environment or --env-file)")
     return load(kind, known)
 
 
 def get_setting(settings: Mapping[str, str], name: str) -> str | None:
-    """A setting, or the text of the file that `NAME_FILE` names."""
+    """A setting, or the content of the file that `NAME_FILE` names."""
     if value := settings.get(name):
         return value
     if path := settings.get(f"{name}_FILE"):
@@ -62,21 +60,21 @@ def get_setting(settings: Mapping[str, str], name: str) -> str | None:
 
 
 def require_setting(settings: Mapping[str, str], name: str) -> str:
-    """A setting that must be there."""
+    """A required setting."""
     value = get_setting(settings, name)
     if not value:
-        abort(f"{name}: is missing (no stack runs in --data, and neither environment nor --env-file says)")
+        abort(f"{name}: is missing (no stack runs in --data; set it in the environment or --env-file)")
     return value
 
 
 def kafka(settings: Mapping[str, str]) -> tuple[Kafka, Topics]:
-    """The brokers, and the topics as these settings want them."""
+    """The brokers, and the topics according to the settings."""
     read = kafka_settings(settings)
     return Kafka.of(read), Topics.for_settings(read)
 
 
 def mongo(settings: Mapping[str, str]) -> MongoClient[Any]:
-    """A client of the database server."""
+    """A MongoDB client."""
     url = require_setting(settings, "MONGO_URL")
     account = get_setting(settings, "MONGO_USERNAME"), get_setting(settings, "MONGO_PASSWORD")
     with client_options(url, *account, get_setting(settings, "CA_BUNDLE")) as options:

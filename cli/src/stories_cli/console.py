@@ -1,4 +1,4 @@
-"""Output: results on standard output, messages on standard error, one line for what went wrong."""
+"""Output: results on standard output, messages on standard error, one line for an error."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -24,34 +24,34 @@ stderr = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def print_json(value: Any) -> None:
-    """A result for programs, and readable for people."""
+    """Print a result as indented JSON."""
     print(json.dumps(value, indent=2, ensure_ascii=False, default=rfc3339))
 
 
 def print_json_line(value: Any) -> None:
-    """One of many results."""
+    """Print one of many results as a line of JSON."""
     print(json.dumps(value, ensure_ascii=False, default=rfc3339), flush=True)
 
 
 def print_table(table: Table) -> None:
-    """A table on standard output, never cut: a pipe has no width, and a narrow terminal wraps."""
+    """Print a table on standard output without truncation: a pipe has no width, and a narrow terminal wraps."""
     Console(width=MAX_WIDTH, highlight=False).print(table)
 
 
 def info(message: str) -> None:
-    """A message on standard error."""
+    """Print a message on standard error."""
     stderr.print(message, markup=False)
 
 
 def abort(message: str, code: int = FAILED) -> NoReturn:
-    """Print what went wrong, and end."""
+    """Print an error and exit."""
     info(f"stories: {message}")
     raise typer.Exit(code)
 
 
 @contextmanager
 def exit_on(*kinds: type[Exception]) -> Iterator[None]:
-    """Turn these exceptions, which are answers and not bugs, into one line and exit code 1."""
+    """Turn expected exceptions into one line and exit code 1."""
     try:
         yield
     except kinds as error:
@@ -59,5 +59,5 @@ def exit_on(*kinds: type[Exception]) -> Iterator[None]:
 
 
 def one_of(values: Callable[[], list[str]]) -> Callable[[str], list[str]]:
-    """Shell completion by what a value may begin with."""
+    """Shell completion by prefix."""
     return lambda incomplete: [value for value in values() if value.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""`stories demo`: a story's whole life on real servers, from a clip made on the spot to the receipt of its erasure."""
+"""`stories demo`: the lifecycle of a story on real servers, from a generated clip to its erasure receipt."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ from .erasure import scan
 from .installed import EMBEDDED
 
 if TYPE_CHECKING:
-    from stories_embedded.state import Folder
+    from stories_embedded.data_dir import DataDir
 
 T = TypeVar("T")
 LIFETIME_SECONDS = 20
@@ -33,7 +33,7 @@ WAIT_FOR_MEDIA = 30
 
 
 class DemoFailed(Exception):
-    """Something of the story's life did not happen."""
+    """A step of the demo failed."""
 
 
 def register(app: typer.Typer) -> None:
@@ -55,27 +55,27 @@ def demo(
     except (DemoFailed, httpx.HTTPError) as error:
         abort(f"the demo stopped: {error}")
     print_json(receipt)
-    info(f"all of it happened, in {time.monotonic() - began:.0f} s")
+    info(f"the demo took {time.monotonic() - began:.0f} s")
 
 
 @contextmanager
-def stack(lifetime: int, *, keep: bool) -> Iterator[tuple[str, "Folder"]]:
-    """A stack of its own on free ports and a temporary data folder under the checkout, gone afterwards."""
-    target.folder(Path.cwd())  # ends the command where there is no embedded stack, before anything is written
+def stack(lifetime: int, *, keep: bool) -> Iterator[tuple[str, "DataDir"]]:
+    """A stack on free ports and a temporary data folder, which is removed afterwards."""
+    target.folder(Path.cwd())  # ends the command without an embedded stack, before anything is written
     folder = target.folder(Path(tempfile.mkdtemp(prefix=".stories-demo-", dir=Path.cwd())))
-    from stories_embedded import detached
-    from stories_embedded.checkout import NotInstalled
+    from stories_embedded import daemon
+    from stories_embedded.paths import NotInstalled
     from stories_embedded.server import DidNotStart
 
     arguments = ["--data", str(folder.path), "--gateway-port", "0", "--lifetimes", f"{lifetime}s"]
     try:
         with step("Kafka, MongoDB, S3, four services and the gateway run"):
-            url = detached.launch(folder, arguments).url
+            url = daemon.launch(folder, arguments).url
         yield url, folder
     except (DidNotStart, NotInstalled) as error:
         abort(str(error))
     finally:
-        detached.stop(folder)
+        daemon.stop(folder)
         if keep:
             info(f"the data folder is {folder.path}")
         else:
@@ -84,7 +84,7 @@ def stack(lifetime: int, *, keep: bool) -> Iterator[tuple[str, "Folder"]]:
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
-    """Show that something goes on, then that it happened and how long it took."""
+    """Show a step while it runs, then its duration."""
     began = time.monotonic()
     with stderr.status(what):
         yield
@@ -92,7 +92,7 @@ def step(what: str) -> Iterator[None]:
 
 
 def until(condition: Callable[[], T | None], what: str, seconds: float = SOON_SECONDS) -> T:
-    """Poll until there is something.
+    """Poll until the condition returns a value.
 
     Raises DemoFailed.
     """
@@ -105,7 +105,7 @@ def until(condition: Callable[[], T | None], what: str, seconds: float = SOON_SE
 
 
 class Person:
-    """Somebody with a token, through the gateway only."""
+    """A user with a token at the gateway."""
 
     def __init__(self, url: str, token: str) -> None:
         self._client = httpx.Client(
@@ -113,9 +113,9 @@ class Person:
         )
 
     def ask(self, method: str, path: str, *expected: int, **more: Any) -> Any:
-        """The answer's JSON.
+        """The JSON of a response.
 
-        Raises DemoFailed where its status is another than expected.
+        Raises DemoFailed if the status is not expected.
         """
         answer = self._client.request(method, path, **more)
         if answer.status_code not in (expected or (200,)):
@@ -123,14 +123,14 @@ class Person:
         return answer.json() if answer.content else None
 
     def status(self, path: str) -> int:
-        """What a GET is answered with."""
+        """The status of a GET."""
         return self._client.get(path).status_code
 
 
 class DemoScenario:
-    """The story's life, step by step."""
+    """The steps of the demo."""
 
-    def __init__(self, url: str, folder: "Folder", scratch: Path, lifetime: int) -> None:
+    def __init__(self, url: str, folder: "DataDir", scratch: Path, lifetime: int) -> None:
         from stories_embedded.keys import StackKeys
 
         keys = StackKeys(folder.keys)
@@ -139,7 +139,7 @@ class DemoScenario:
         self.folder, self.scratch, self.lifetime = folder, scratch, lifetime
 
     def run(self) -> Any:
-        """All of it; the receipt."""
+        """Run all steps; returns the receipt."""
         self.bob.ask("PUT", "/v1/following/ann", 204)
         story = self.post()
         item = self.find(story["id"])
@@ -150,7 +150,7 @@ class DemoScenario:
         return self.receipt(story["id"])
 
     def post(self) -> Any:
-        """A clip with sound, place and model in its metadata, uploaded as a client does it, published."""
+        """Upload and publish a clip with sound, and with place and device in its metadata."""
         from stories_ingest.testing.samples import sample_clip
 
         with step(f"a clip of {CLIP_SECONDS:.0f} s is made"):
@@ -170,7 +170,7 @@ class DemoScenario:
         return story
 
     def find(self, story_id: str) -> Any:
-        """In the tray of the follower, then in the reel; the media play."""
+        """Find the story in the follower's tray and reel, and load the media."""
 
         def ring() -> Any:
             tray = self.bob.ask("GET", "/v1/tray")["items"]
@@ -193,7 +193,7 @@ class DemoScenario:
         return item
 
     def engage(self, story_id: str, ticket: str) -> None:
-        """View, reaction, comment."""
+        """View, react and comment."""
         headers = {"Story-Ticket": ticket}
         view = {"ticket": ticket, "play_id": "demo-play", "watched_ms": int(CLIP_SECONDS * 1000), "completed": True}
         with step("Bob's view counts, Bob reacts and comments"):
@@ -205,12 +205,12 @@ class DemoScenario:
             self.bob.ask("POST", f"/v1/stories/{story_id}/comments", 201, json=text, headers=headers)
 
     def count(self, story_id: str) -> None:
-        """The author sees all of it."""
-        wanted = {"views": 1, "viewers": 1, "reactions": 1, "comments": 1}
+        """Read counts and viewers as the author."""
+        expected_counts = {"views": 1, "viewers": 1, "reactions": 1, "comments": 1}
 
         def counted() -> Any:
             counts = self.ann.ask("GET", f"/v1/stories/{story_id}/counts")
-            return counts if wanted.items() <= counts.items() else None
+            return counts if expected_counts.items() <= counts.items() else None
 
         def listed() -> Any:
             viewers = self.ann.ask("GET", f"/v1/stories/{story_id}/viewers")["items"]
@@ -221,10 +221,10 @@ class DemoScenario:
         stdout.print(f"  {json.dumps(counts)} {viewer['viewer_id']} {viewer['reaction']}")
 
     def wait(self, story: Any) -> None:
-        """Until its time is over."""
+        """Wait until the story expires."""
         ends = datetime.fromisoformat(story["expires_at"])
         columns = (
-            TextColumn("waiting for its end"),
+            TextColumn("waiting until it expires"),
             BarColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f} s"),
         )
@@ -233,31 +233,31 @@ class DemoScenario:
             while (left := (ends - datetime.now(UTC)).total_seconds()) > 0:
                 progress.update(bar, completed=self.lifetime - left)
                 time.sleep(min(left, POLL_SECONDS))
-        stdout.print(f"[green]✓[/green] its {self.lifetime} s are over")
+        stdout.print(f"[green]✓[/green] it expired after {self.lifetime} s")
 
     def gone(self, story_id: str, media_url: str) -> None:
-        """From every read at once, and the media too."""
-        with step("it is gone from tray and reel, by id and by its old URL"):
+        """Check that no read returns the story, and that its media URL stops working."""
+        with step("tray, reel, id and media URL no longer return it"):
             if any(each["author_id"] == "ann" for each in self.bob.ask("GET", "/v1/tray")["items"]):
-                raise DemoFailed("the tray still has it")
+                raise DemoFailed("the tray still lists it")
             if self.bob.ask("GET", "/v1/users/ann/stories")["items"]:
-                raise DemoFailed("the reel still has it")
+                raise DemoFailed("the reel still lists it")
             if (status := self.bob.status(f"/v1/stories/{story_id}")) != 404:
-                raise DemoFailed(f"by its id it answers {status}")
-            until(lambda: self.outside.get(media_url).status_code in {403, 404} or None, "the media URL still answers")
+                raise DemoFailed(f"GET by id returns {status}")
+            until(lambda: self.outside.get(media_url).status_code in {403, 404} or None, "the media URL still works")
 
     def receipt(self, story_id: str) -> Any:
-        """Complete, with a time for each store; and it is true."""
+        """Wait for the complete receipt, and verify the erasure."""
 
         def complete() -> Any:
             path = f"/v1/stories/{story_id}/receipt"
             receipt = self.ann.ask("GET", path, 200, 404)
             return receipt if receipt.get("complete") else None
 
-        with step("every store has erased it: the receipt is complete"):
+        with step("every store confirmed its erasure: the receipt is complete"):
             receipt = until(complete, "the receipt", RECEIPT_SECONDS)
-        with step("databases and bucket hold nothing of it but ids, times and counts"):
+        with step("databases and bucket keep only ids, times and counts"):
             found = scan(self.folder.path, None, story_id)
             if not found.erased:
-                raise DemoFailed(f"something is left: {found}")
+                raise DemoFailed(f"the erasure is incomplete: {found}")
         return receipt

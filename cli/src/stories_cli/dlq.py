@@ -1,4 +1,4 @@
-"""`stories dlq`: dead-lettered records, and sending them again."""
+"""`stories dlq`: lists, shows and replays dead-lettered records."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -70,7 +70,7 @@ def register(app: typer.Typer) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One dead-lettered record; `offset` is P:N, its partition and offset in the topic that it came from."""
+    """One dead-lettered record; `offset` is P:N, its partition and offset in the origin topic."""
 
     topic: str
     group: str
@@ -157,7 +157,7 @@ def show(
         )
         stdout.print(f"  {each.error}\n  {each.value}", markup=False)
     if not found:
-        info("no dead-lettered records there")
+        info("no dead-lettered records")
 
 
 async def _show(kafka: Kafka, topic: Topic, offset: str | None) -> list[DeadLetter]:
@@ -219,7 +219,7 @@ async def _replay(kafka: Kafka, topic: Topic, offset: str | None, *, dry_run: bo
 
 
 def chosen(topics: Topics, topic: str | None, group_name: str | None) -> list[Topic]:
-    """The dead-letter topics of an origin and a reader (its group or its service); all where none is named."""
+    """The dead-letter topics of an origin and a consumer (its group or its service); all by default."""
     dead_letter = [each for each in topics.values() if each.dead_letters_of is not None]
     found = [
         each
@@ -240,7 +240,7 @@ def names_of(topic: Topic) -> tuple[str, str]:
 
 
 async def distinct(log: TopicReader, *topics: Topic) -> AsyncIterator[Record]:
-    """The records of dead-letter topics, each origin once: a crash may have written one twice."""
+    """The records of dead-letter topics, each origin once: a crash may have written duplicates."""
     seen: set[tuple[str, str]] = set()
     async for records in log.read(*(topic.name for topic in topics)):
         for record in records:
@@ -250,7 +250,7 @@ async def distinct(log: TopicReader, *topics: Topic) -> AsyncIterator[Record]:
 
 
 def dead_letter_headers(record: Record) -> dict[str, str]:
-    """The headers that dead-lettering put first; later ones of the same names are the record's own."""
+    """The headers that dead-lettering added in front; later ones of the same names are the record's own."""
     found: dict[str, str] = {}
     for name, value in (record.headers or ())[: len(DEAD_LETTER_HEADERS)]:
         if name in DEAD_LETTER_HEADERS and value is not None:
@@ -259,20 +259,20 @@ def dead_letter_headers(record: Record) -> dict[str, str]:
 
 
 def own_headers(record: Record) -> tuple[tuple[str, bytes], ...]:
-    """The headers that the record had before it was dead-lettered, its identity among them."""
+    """The headers of the original record, its event id included."""
     return tuple(
         (name, value) for name, value in (record.headers or ())[len(DEAD_LETTER_HEADERS) :] if value is not None
     )
 
 
 def origin_of(record: Record) -> str:
-    """P:N, the record's partition and offset in the topic that it came from."""
+    """P:N, the partition and offset in the origin topic."""
     headers = dead_letter_headers(record)
     return f"{headers.get('origin-partition', '?')}:{headers.get('origin-offset', '?')}"
 
 
 def described(topic: Topic, record: Record) -> DeadLetter:
-    """The record for people and for JSON; long values are cut."""
+    """The record for output; long values are truncated."""
     headers, (origin, reader) = dead_letter_headers(record), names_of(topic)
     return DeadLetter(
         topic=origin,

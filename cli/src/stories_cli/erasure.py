@@ -1,4 +1,4 @@
-"""`stories erasure`: whether a story is gone, what ended since a backup, and which receipts are open."""
+"""`stories erasure`: verify an erasure, replay endings since a backup, count open receipts."""
 
 import asyncio
 from dataclasses import asdict
@@ -92,7 +92,7 @@ def show(found: ScanResult) -> None:
         kind = f"{topic.with_content} with content or a viewer" if topic.with_content else "ids, times and counts"
         table.add_row("topic", topic.topic, f"{topic.records} records, {kind}, gone by {rfc3339(topic.gone_by)}")
     print_table(table)
-    verdict = "hold only ids, times and counts of it" if found.erased else "still hold something of it"
+    verdict = "keep only ids, times and counts of it" if found.erased else "still contain data of it"
     info(f"databases and bucket {verdict}")
 
 

@@ -1,4 +1,4 @@
-"""What ended since a backup is published again, so that a restored database brings nothing back."""
+"""Republishes endings since a backup, so that a restored database restores no ended story."""
 
 import asyncio
 from collections.abc import Iterable
@@ -22,9 +22,9 @@ POLL_S = 0.3
 
 
 async def replay_endings(settings: dict[str, str], since: datetime, *, wait: bool) -> dict[str, int]:
-    """Publish endings and edges since a time again; how many of each topic.
+    """Republish endings and edges since a time; returns their number by topic.
 
-    `wait`: return once every consumer group has handled them.
+    `wait`: return once every consumer group has processed them.
     """
     kafka, topics = clients.kafka(settings)
     publisher = Publisher(kafka, "expiry")
@@ -40,7 +40,7 @@ async def replay_endings(settings: dict[str, str], since: datetime, *, wait: boo
 
 
 async def publish_again(log: TopicReader, publisher: Publisher, since: datetime) -> dict[str, int]:
-    """Publish each event once more, as it was; how many of each topic."""
+    """Republish each event once, unchanged; returns their number by topic."""
     published: dict[str, int] = {}
     known: set[int] = set()
     with counting("publishing", None) as advance:
@@ -56,13 +56,13 @@ async def publish_again(log: TopicReader, publisher: Publisher, since: datetime)
 
 
 def message(record: Record) -> ProducerRecord:
-    """A record as it came."""
+    """A record, unchanged, as a producer record."""
     headers = tuple((name, value) for name, value in record.headers or () if value is not None)
     return ProducerRecord(record.topic, record.key, record.value, headers)
 
 
 def is_new(record: Record, known: set[int]) -> bool:
-    """Whether this event was not met yet: endings are published until every store has answered."""
+    """Whether this event was not read before: endings are republished until every store has confirmed."""
     if record.value is None:
         return False
     identity = dict(record.headers or ()).get("ce_id") or record.value
@@ -73,7 +73,7 @@ def is_new(record: Record, known: set[int]) -> bool:
 
 
 async def wait_until_handled(log: TopicReader, kafka: Kafka, topics: Topics, published: Iterable[str]) -> None:
-    """Wait until every service has handled these topics up to where they end now."""
+    """Wait until every service has processed these topics up to their current end."""
     groups = {f"{reader}.{topic}": topic for topic in published for reader in topics[topic].readers}
     ends = await log.ends(published)
     with stderr.status("waiting") as status:
@@ -85,6 +85,6 @@ async def wait_until_handled(log: TopicReader, kafka: Kafka, topics: Topics, pub
 
 
 async def behind(kafka: Kafka, group: str, topic: str, ends: dict[tuple[str, int], int]) -> bool:
-    """Whether a group has yet to handle something before these ends."""
+    """Whether a group has not yet processed everything before these end offsets."""
     reached = await committed_offsets(kafka, {group: topic})
     return any(reached.get(each, 0) < end for each, end in ends.items() if each[0] == topic and end)

@@ -1,4 +1,4 @@
-"""What is left of a story in databases, bucket and topics."""
+"""Finds what is left of a story in databases, bucket and topics."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from .retained_fields import content_fields, record_has_content
 
 @dataclass(frozen=True, slots=True)
 class InDatabase:
-    """One document that names the story; `content` lists the fields that may not remain."""
+    """One document with the story's id; `content` lists the fields that may not remain."""
 
     service: str
     collection: str
@@ -28,7 +28,7 @@ class InDatabase:
 
 @dataclass(frozen=True, slots=True)
 class InTopic:
-    """How many records of a topic name the story, how many of them hold more than may remain, and when all are gone."""
+    """The number of records with the story's id, of those with more than may remain, and when all are deleted."""
 
     topic: str
     records: int
@@ -38,7 +38,7 @@ class InTopic:
 
 @dataclass
 class ScanResult:
-    """Everything found. Databases may keep ids, times and counts; the bucket nothing; topics until `gone_by`."""
+    """All findings. Databases may keep ids, times and counts; the bucket nothing; topics until `gone_by`."""
 
     story_id: str
     documents: list[InDatabase] = field(default_factory=list)
@@ -48,29 +48,29 @@ class ScanResult:
 
     @property
     def erased(self) -> bool:
-        """Whether databases and bucket hold nothing of it but ids, times and counts."""
+        """Whether databases and bucket have nothing of it but ids, times and counts."""
         return not (self.objects or self.uploads or any(each.content for each in self.documents))
 
 
 def in_databases(client: MongoClient[Any], databases: Mapping[str, str], story_id: str) -> Iterator[InDatabase]:
-    """Every document of the services' databases that has the id anywhere, found by reading all of them."""
-    wanted = story_id.encode()
+    """Every document of the services' databases that contains the id; reads all documents."""
+    needle = story_id.encode()
     for service, name in databases.items():
         database = client[name]
         for collection in sorted(database.list_collection_names(filter={"type": "collection"})):
             if collection.startswith("system."):
                 continue
             for batch in database[collection].find_raw_batches():
-                if wanted not in batch:
+                if needle not in batch:
                     continue
                 for document in bson.decode_all(batch):
-                    if wanted in bson.encode(document):
+                    if needle in bson.encode(document):
                         content = tuple(content_fields(f"stories_{service}.{collection}", document, story_id))
                         yield InDatabase(service, collection, str(document.get("_id")), content)
 
 
 def in_bucket(settings: Mapping[str, str], story_id: str) -> tuple[list[str], list[str]]:
-    """The keys of objects, staged ones too, and of unfinished uploads that have the id."""
+    """The keys of objects, staged ones too, and of unfinished uploads with the id."""
     store = bucket(settings)
     prefixes = (f"stories/{story_id}", f"staging/{story_id}")
     objects = [
@@ -83,31 +83,31 @@ def in_bucket(settings: Mapping[str, str], story_id: str) -> tuple[list[str], li
 
 
 async def in_topics(log: TopicReader, topics: Topics, story_id: str) -> list[InTopic]:
-    """Every record that has the id in its key, value or headers, counted by topic."""
-    wanted = story_id.encode()
+    """Every record with the id in its key, value or headers, counted by topic."""
+    needle = story_id.encode()
     found: dict[str, list[tuple[int, bool]]] = {}
     async for records in log.read(*(topic for topic in log.topics if topic in topics)):
         name = log.kafka.plain(records[0].topic)
         origin = (topics[name].dead_letters_of or (name, ""))[0]
         for record in records:
-            if names(record, wanted):
+            if names(record, needle):
                 content = record_has_content(origin, record.value)
                 found.setdefault(name, []).append((record.timestamp, content))
     return [summary(name, times, topics[name].max_record_age) for name, times in sorted(found.items())]
 
 
-def names(record: Any, wanted: bytes) -> bool:
-    """Whether a record has these bytes anywhere."""
+def names(record: Any, needle: bytes) -> bool:
+    """Whether a record contains these bytes."""
     parts: Iterable[bytes | None] = (record.key, record.value, *(value for _, value in record.headers or ()))
-    return any(wanted in part for part in parts if part)
+    return any(needle in part for part in parts if part)
 
 
 def summary(name: str, times: list[tuple[int, bool]], clears_after: timedelta) -> InTopic:
-    """One topic's line."""
+    """The result of one topic."""
     last = from_epoch_ms(max(at for at, _ in times))
     return InTopic(name, len(times), sum(content for _, content in times), last + clears_after)
 
 
 def database_names(services: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Each service's database: as the running stack says, else by the default."""
+    """The database of each service: of the running stack, else the default."""
     return {name: services.get(name, {}).get("MONGO_DATABASE") or f"stories_{name}" for name in SERVICES}

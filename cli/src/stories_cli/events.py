@@ -1,4 +1,4 @@
-"""`stories events`: publish events as an outside producer, and watch topics."""
+"""`stories events`: publish events as an external producer, and watch topics."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ MAX_ERRORS_SHOWN = 20
 
 
 class InvalidEvent(Exception):
-    """A line that is no event; ``args[0]`` says why."""
+    """A line that is not a valid event; ``args[0]`` is the reason."""
 
 
 group = typer.Typer(no_args_is_help=True, help="Publish events and watch topics.")
@@ -131,7 +131,7 @@ def _print_record(topic: str, record: Record, *, as_json: bool) -> None:
 
 
 def read_all(kind: type[Event], lines: Iterable[str], errors: list[str]) -> Iterator[Event]:
-    """The event that each line is; blank ones are skipped, what is none is complained about."""
+    """The event of each line; blank lines are skipped, invalid ones are added to `errors`."""
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
@@ -141,7 +141,7 @@ def read_all(kind: type[Event], lines: Iterable[str], errors: list[str]) -> Iter
 
 
 def read(kind: type[Event], line: str) -> Event:
-    """The event that a JSON text is; its story_id or user_id is the key.
+    """Decode an event from JSON; its story_id or user_id is the key.
 
     Raises InvalidEvent.
     """
@@ -158,7 +158,7 @@ def read(kind: type[Event], line: str) -> Event:
 
 @asynccontextmanager
 async def producing(kafka: Kafka) -> AsyncIterator[AIOKafkaProducer]:
-    """A producer for one command; ends the command where no broker answers."""
+    """A producer for one command. Ends the command if no broker answers."""
     producer = AIOKafkaProducer(**kafka.arguments, acks="all", enable_idempotence=kafka.idempotent, linger_ms=5)
     try:
         await producer.start()
@@ -172,7 +172,7 @@ async def producing(kafka: Kafka) -> AsyncIterator[AIOKafkaProducer]:
 
 
 async def send(kafka: Kafka, producer: AIOKafkaProducer, events: Iterable[Event]) -> AsyncIterator[RecordMetadata]:
-    """Send many at a time, in order; where each went, once it is acknowledged."""
+    """Publish many events concurrently, in order; yields the metadata of each acknowledged record."""
     waiting: deque[asyncio.Future[RecordMetadata]] = deque()
     for event in events:
         headers = headers_of(event, SOURCE, new_id(), datetime.now(UTC))

@@ -26,7 +26,7 @@ from .target import DEFAULT_DATA, Data, EnvFile
 COLUMNS = ("user_id", "target_id", "at")
 MAX_ERRORS_SHOWN = 20
 MAX_LINE_BYTES = 1_000  # bytes; an edge has at most about 300
-PROGRESS_STEP = 1_000  # that the bar moves by
+PROGRESS_STEP = 1_000  # of the progress bar
 
 
 group = typer.Typer(no_args_is_help=True, help="Import a social graph.")
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 @dataclass
 class Import:
-    """One run: how far the file is published, and what was invalid in it. Its memory does not grow with the file."""
+    """The progress of an import, and its invalid lines. Memory use does not depend on the size of the file."""
 
     file: Path
     at: str
@@ -51,7 +51,7 @@ class Import:
     _waiting: deque[int] = field(default_factory=deque)
 
     def edges(self, first: int) -> Iterator[UserFollowed]:
-        """The edge of each line from the first on; a heading and blank lines are skipped, what is none is counted."""
+        """The edge of each line from the first on; the header and blank lines are skipped, invalid lines counted."""
         for number, line in numbered(self.file):
             if number < first:
                 continue
@@ -70,13 +70,13 @@ class Import:
             yield edge
 
     def acknowledged(self) -> None:
-        """The next edge is in Kafka for good."""
+        """Record that Kafka has acknowledged the next edge."""
         self.published += 1
         self.done_to = self._waiting.popleft()
 
 
 def numbered(file: Path) -> Iterator[tuple[int, str]]:
-    """Lines with their numbers; what is no UTF-8 or too long is still a line, and no edge."""
+    """Numbered lines; invalid UTF-8 is replaced and long lines are cut, so that neither becomes an edge."""
     with file.open("rb") as lines:
         number = 0
         while line := lines.readline(MAX_LINE_BYTES):
@@ -157,7 +157,7 @@ async def _import(kafka: Kafka, work: Import, first: int) -> None:
                         advance(work.done_to - shown)
                         shown = work.done_to
             except asyncio.CancelledError:
-                # What is not acknowledged is published again when the import continues. A dead broker delays nobody.
+                # Unacknowledged edges are published again on resume, so a dead broker need not be waited for.
                 with suppress(TimeoutError, KafkaError):
                     async with asyncio.timeout(1):
                         await producer.stop()

@@ -1,4 +1,4 @@
-"""Which parts of a checkout are installed beside the command line: an image has none of them."""
+"""Which parts of a checkout are installed beside the command line; an image has none of them."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -6,15 +6,15 @@ from pathlib import Path
 from stories_shared.events.cloudevents import SERVICES
 
 EMBEDDED = find_spec("stories_embedded") is not None
-"""The servers of `stories up`."""
+"""Whether the servers of `stories up` are installed."""
 
 INSTALLED_SERVICES = tuple(name for name in SERVICES if find_spec(f"stories_{name}") is not None)
 
 
 def chaos_folder() -> Path | None:
-    """The root of the checkout that holds the fault-injection tests; None where there is none."""
+    """The root of the checkout with the fault-injection tests, or None."""
     if not EMBEDDED:
         return None
-    from stories_embedded.checkout import CHECKOUT
+    from stories_embedded.paths import CHECKOUT
 
     return CHECKOUT if (CHECKOUT / "tests" / "chaos" / "__main__.py").is_file() else None

@@ -1,4 +1,4 @@
-"""Reads topics from their beginning to the end that they had when reading began; joins no group, commits nothing."""
+"""Reads topics from the beginning to their current end, without a consumer group or commits."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ MAX_RECORDS = 2_000
 
 
 class TopicReader:
-    """The topics of one installation, by their names without prefix."""
+    """The topics of one installation, by name without prefix."""
 
     def __init__(self, kafka: Kafka, reader: AIOKafkaConsumer, partitions: Mapping[str, list[TopicPartition]]) -> None:
         self.kafka = kafka
@@ -27,26 +27,26 @@ class TopicReader:
 
     @property
     def topics(self) -> list[str]:
-        """Those that exist."""
+        """The existing topics."""
         return sorted(self._partitions)
 
     def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
-        """Every partition of these topics, as far as they exist."""
+        """Every partition of the existing ones of these topics."""
         return [partition for topic in topics for partition in self._partitions.get(topic, ())]
 
     async def size(self, topics: Iterable[str]) -> int:
-        """About how many records these topics hold; compaction leaves fewer."""
+        """An upper bound of the number of records; compaction leaves fewer."""
         partitions = self.partitions(topics)
         first, ends = await self._reader.beginning_offsets(partitions), await self._reader.end_offsets(partitions)
         return sum(ends[each] - first[each] for each in partitions)
 
     async def ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
-        """Where the partitions of these topics end now, by topic and number."""
+        """The current end offsets of these topics, by topic and partition."""
         ends = await self._reader.end_offsets(self.partitions(topics))
         return {(self.kafka.plain(each.topic), each.partition): end for each, end in ends.items()}
 
     async def read(self, *topics: str, since: datetime | None = None) -> AsyncIterator[list[Record]]:
-        """Batches of raw records; those of one partition in order. `since`: appended at that time or later."""
+        """Batches of raw records, in order within a partition. `since`: appended at that time or later."""
         partitions = self.partitions(topics)
         if not partitions:
             return
@@ -59,18 +59,18 @@ class TopicReader:
             starts = {each: at.offset if (at := found.get(each)) else ends[each] for each in partitions}
         for each in partitions:
             reader.seek(each, starts[each])
-        going = {each for each in partitions if starts[each] < ends[each]}
-        while going:
+        unfinished = {each for each in partitions if starts[each] < ends[each]}
+        while unfinished:
             batches = await reader.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
             for partition, records in batches.items():
-                if wanted := [record for record in records if record.offset < ends[partition]]:
-                    yield wanted
-            going = {each for each in going if await reader.position(each) < ends[each]}
+                if before_end := [record for record in records if record.offset < ends[partition]]:
+                    yield before_end
+            unfinished = {each for each in unfinished if await reader.position(each) < ends[each]}
 
     async def follow(
         self, topics: Iterable[str], *, from_beginning: bool, until_end: bool
     ) -> AsyncIterator[list[Record]]:
-        """Batches of records as they arrive; `until_end` stops at the ends that the topics have now."""
+        """Batches of records as they arrive; `until_end` stops at the current end of the topics."""
         partitions = self.partitions(topics)
         reader = self._reader
         reader.assign(partitions)
@@ -86,11 +86,11 @@ class TopicReader:
 
 @asynccontextmanager
 async def open_reader(kafka: Kafka) -> AsyncIterator[TopicReader]:
-    """The log of an installation, for one command; ends the command where no broker answers."""
+    """The reader of an installation, for one command. Ends the command if no broker answers."""
     reader = kafka.reader(auto_offset_reset="earliest")
     try:
         await reader.start()
-        # Asked for all at once: the consumer itself knows only the topics that it reads already.
+        # The consumer caches metadata only of topics that it already reads.
         cluster = await reader._client.fetch_all_metadata()  # noqa: SLF001
         partitions = {
             kafka.plain(topic): [

@@ -10,7 +10,7 @@ from .console import stdout
 
 POLL_SECONDS = 0.2
 COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "red")
-MOST_BYTES = 1_000_000  # of the end of each file, to begin with
+MAX_BYTES = 1_000_000  # read at the end of each file at first
 
 
 class _LogFile:
@@ -19,7 +19,7 @@ class _LogFile:
 
     def last(self, lines: int) -> None:
         size = self._path.stat().st_size if self._path.is_file() else 0
-        self._position = max(0, size - MOST_BYTES)
+        self._position = max(0, size - MAX_BYTES)
         self._show(self._read()[-lines:] if lines else self._read()[:0])
 
     def more(self) -> None:
@@ -28,14 +28,14 @@ class _LogFile:
     def _read(self) -> list[str]:
         if not self._path.is_file():
             return []
-        if self._path.stat().st_size < self._position:  # it was set aside
+        if self._path.stat().st_size < self._position:  # it was rotated
             self._position = 0
         with self._path.open("rb") as file:
             file.seek(self._position)
             found = file.read()
-        whole = found[: found.rfind(b"\n") + 1]
-        self._position += len(whole)
-        return whole.decode(errors="replace").splitlines()
+        complete = found[: found.rfind(b"\n") + 1]
+        self._position += len(complete)
+        return complete.decode(errors="replace").splitlines()
 
     def _show(self, lines: list[str]) -> None:
         for line in lines:
@@ -43,7 +43,7 @@ class _LogFile:
 
 
 def follow(files: Mapping[str, Path], lines: int, *, forever: bool) -> None:
-    """Print the last lines of each file, and go on until Ctrl-C where asked to."""
+    """Print the last lines of each file; `forever` continues until Ctrl-C."""
     width = max(map(len, files), default=0)
     shown = [
         _LogFile(name, path, COLOURS[i % len(COLOURS)], width) for i, (name, path) in enumerate(sorted(files.items()))

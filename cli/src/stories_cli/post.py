@@ -1,4 +1,4 @@
-"""`stories post`: a photo or clip through the public interface, as an application does it."""
+"""`stories post`: uploads and publishes a photo or clip through the public interface."""
 
 import mimetypes
 import secrets
@@ -54,14 +54,14 @@ def post(
     kind = MORE_TYPES.get(file.suffix.lower()) or mimetypes.guess_type(file.name)[0]
     if kind is None or not kind.startswith(("image/", "video/")):
         abort(f"{file}: neither a photo nor a clip by its name", USAGE)
-    asked: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "media": {"content_type": kind, "size": file.stat().st_size},
         "caption": caption,
         "audience": audience,
         **({"lifetime": lifetime} if lifetime else {}),
     }
     with exit_on(httpx.HTTPError), client(data, user, url, signing_key) as http:
-        created = http.post("/v1/stories", json=asked, headers={"Idempotency-Key": secrets.token_hex(16)})
+        created = http.post("/v1/stories", json=fields, headers={"Idempotency-Key": secrets.token_hex(16)})
         if created.status_code != 201:
             _refused("create", created)
         draft = created.json()
@@ -76,7 +76,7 @@ def post(
 
 
 def upload(form: Mapping[str, Any], file: Path) -> None:
-    """Send the file to the object store by the draft's form, with a progress bar."""
+    """Upload the file with the draft's form, with a progress bar."""
     columns = (TextColumn("uploading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with file.open("rb") as content, Progress(*columns, console=stderr, transient=True) as progress:
         task = progress.add_task("", total=file.stat().st_size)
@@ -87,7 +87,7 @@ def upload(form: Mapping[str, Any], file: Path) -> None:
 
 
 def publish(http: httpx.Client, story_id: str) -> Any:
-    """Publish the draft and wait until its media are decided."""
+    """Publish the draft and wait until its media are processed."""
     with stderr.status("processing"):
         for _ in range(MAX_WAITS):
             answer = http.post(f"/v1/stories/{story_id}/publish", params={"wait": WAIT_S})
@@ -105,7 +105,7 @@ def _refused(step: str, response: httpx.Response) -> NoReturn:
 
 
 class _Counted:
-    """A file that tells how much of it was read."""
+    """A file that reports how much of it was read."""
 
     def __init__(self, file: BinaryIO, advance: Any) -> None:
         self._file, self._advance = file, advance

@@ -10,7 +10,7 @@ from .console import stderr
 
 
 class Rate(ProgressColumn):
-    """How many a second."""
+    """Items per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -19,7 +19,7 @@ class Rate(ProgressColumn):
 
 @contextmanager
 def counting(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar for work of a known size; call what it gives with how many more are done."""
+    """A progress bar; call the yielded function with the number of further items done."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=stderr) as progress:
         task = progress.add_task(what, total=total)

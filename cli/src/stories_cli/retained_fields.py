@@ -1,7 +1,7 @@
-"""What may remain of a story after its end: field names by collection and by topic, and nothing else.
+"""Fields that may remain of an ended story, by collection and by topic.
 
-A field that is not listed counts as content, whatever its value looks like. A collection or topic without an entry may
-hold nothing of an ended story. A test holds both tables to the inventory in docs/privacy.md.
+A field that is not listed counts as content. A collection or topic without an entry may contain nothing of an ended
+story. A test compares both tables with the inventory in docs/privacy.md.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -48,10 +48,10 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
         }
     ),
 }
-"""Paths of fields by collection; the elements of an array share the path of the array."""
+"""Field paths by collection; the elements of an array share the path of the array."""
 
 SUBJECTS = frozenset({"stories_ingest.stories", "stories_feed.stories", "stories_engagement.stories"})
-"""Collections whose `_id` is the story that a document is about: in another story's document an id is a reference."""
+"""Collections whose `_id` is a story id: in the document of another story the id is only a reference."""
 
 IN_TOPICS: Mapping[str, frozenset[str]] = {
     "story-posted": NOTHING,
@@ -61,7 +61,7 @@ IN_TOPICS: Mapping[str, frozenset[str]] = {
     "story-engaged": frozenset({"story_id", "author_id", "kind", "total", "seq", "at"}),
     "story-erased": frozenset({"story_id", "store", "erased_at"}),
 }
-"""Fields of the records that may name an ended story for as long as their topic keeps them."""
+"""Fields of records that may contain the id of an ended story within the retention of their topic."""
 
 
 def content_fields(collection: str, document: Mapping[str, Any], story_id: str) -> list[str]:
@@ -79,7 +79,7 @@ def content_fields(collection: str, document: Mapping[str, Any], story_id: str) 
 
 
 def record_has_content(topic: str, value: bytes | None) -> bool:
-    """Whether a record of a topic, or of one of its dead-letter topics, holds more than may remain."""
+    """Whether a record of a topic, or of one of its dead-letter topics, has more than may remain."""
     if not value:
         return False
     try:
@@ -90,7 +90,7 @@ def record_has_content(topic: str, value: bytes | None) -> bool:
 
 
 def paths(document: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """The paths of all fields that hold something, each once."""
+    """The paths of all non-empty fields, each once."""
     found: dict[str, None] = {}
     for name, value in document.items():
         found.update(dict.fromkeys(_paths(value, f"{prefix}{name}")))

@@ -1,4 +1,4 @@
-"""Commands about the stack itself: up, down, status, env, logs, doctor, init."""
+"""Commands for the stack itself: up, down, status, env, logs, doctor, init."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ STORES = ["seaweedfs", "minio"]
 
 
 def register(app: typer.Typer) -> None:
-    """Add these commands to the application; those that need the embedded servers are shown where these are."""
+    """Add these commands to the application; those of the embedded servers are hidden if these are missing."""
     for command in (up, down, status, env, logs, doctor):
         app.command(rich_help_panel=STACK, hidden=not EMBEDDED)(command)
     app.command(rich_help_panel=OPERATE, hidden=not INSTALLED_SERVICES)(init)
@@ -65,21 +65,21 @@ def up(
     Settings of the services are taken from the environment, such as LIMIT_CREATE=1000.
     """
     folder = target.folder(data)
-    from stories_embedded import detached, supervisor
-    from stories_embedded.checkout import NotInstalled
-    from stories_embedded.plan import Options
+    from stories_embedded import daemon, supervisor
+    from stories_embedded.data_dir import AlreadyRunning
+    from stories_embedded.paths import NotInstalled
     from stories_embedded.ports import PortTaken
     from stories_embedded.server import DidNotStart
-    from stories_embedded.state import AlreadyRunning
+    from stories_embedded.topology import Options
 
     if s3 not in STORES:
         abort(f"--s3: {' or '.join(STORES)}, not {s3!r}", USAGE)
     options = Options(gateway_port, lifetimes, _counts(replicas), s3, observe)
     with exit_on(AlreadyRunning, PortTaken, NotInstalled, DidNotStart):
         if detach:
-            if there := folder.running():
-                raise AlreadyRunning(f"a stack runs in {folder.path} already (pid {there.pid}, {there.url})")
-            stack = detached.launch(folder, _up_arguments(data, lifetimes, gateway_port, replicas, s3, observe))
+            if stack := folder.running():
+                raise AlreadyRunning(f"a stack runs in {folder.path} already (pid {stack.pid}, {stack.url})")
+            stack = daemon.launch(folder, _up_arguments(data, lifetimes, gateway_port, replicas, s3, observe))
             _ready(stack.url)
             return
         code = supervisor.run(folder, options, _greet(data), info)
@@ -89,10 +89,10 @@ def up(
 def down(data: Data = DEFAULT_DATA) -> None:
     """Stop the stack. It is no error if none runs."""
     folder = target.folder(data)
-    from stories_embedded import detached
+    from stories_embedded import daemon
 
     with exit_on(TimeoutError):
-        info("stopped" if detached.stop(folder) else "nothing runs here")
+        info("stopped" if daemon.stop(folder) else "no stack is running")
 
 
 def status(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
@@ -159,9 +159,9 @@ def logs(
 def doctor(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
     """List everything this machine lacks to run the stack, with the command that installs it. Exits with 1 if any."""
     folder = target.folder(data)
-    from stories_embedded import diagnosis
+    from stories_embedded import doctor
 
-    missing = list(diagnosis.missing(folder))
+    missing = list(doctor.missing(folder))
     if as_json:
         print_json(missing)
     else:

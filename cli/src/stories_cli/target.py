@@ -1,4 +1,4 @@
-"""Which installation a command talks to: the stack in `--data`, else what the environment or `--env-file` says."""
+"""The installation that a command uses: the stack in `--data`, else the environment or `--env-file`."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from .console import USAGE, abort
 from .installed import EMBEDDED
 
 if TYPE_CHECKING:
-    from stories_embedded.state import Folder, StackState
+    from stories_embedded.data_dir import DataDir, StackState
 
 Data = Annotated[
     Path, typer.Option("--data", metavar="DIR", help="Data folder of the embedded stack.", file_okay=False)
@@ -26,24 +26,24 @@ EnvFile = Annotated[
 DEFAULT_DATA = Path(".stories")
 
 
-def folder(data: Path) -> "Folder":
-    """The data folder, for commands about the embedded stack itself."""
+def folder(data: Path) -> "DataDir":
+    """The data folder, for commands of the embedded stack."""
     if not EMBEDDED:
         abort("the embedded stack is not installed here; it is part of a checkout (make install)")
-    from stories_embedded.state import Folder
+    from stories_embedded.data_dir import DataDir
 
-    return Folder(data)
+    return DataDir(data)
 
 
 def running(data: Path) -> "StackState | None":
-    """The stack that runs in the folder; None where none runs or none can."""
+    """The stack that runs in the folder, or None."""
     return folder(data).running() if EMBEDDED else None
 
 
 def settings(data: Path, env_file: Path | None = None, service: str | None = None) -> dict[str, str]:
     """Settings named as in the environment: of the running stack, else of `--env-file` over the environment.
 
-    With `service`, those of one service.
+    With `service`, the settings of that service.
     """
     if env_file is None and (stack := running(data)):
         if service and service not in stack.services:
@@ -53,7 +53,7 @@ def settings(data: Path, env_file: Path | None = None, service: str | None = Non
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """`NAME=value` lines; blank ones and comments are skipped, `export` and one pair of quotes are taken off."""
+    """Parse `NAME=value` lines; skips blank lines and comments, strips `export` and one pair of quotes."""
     try:
         lines = path.read_text().splitlines()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`stories token`: bearer tokens for users of a stack that has no issuer of its own."""
+"""`stories token`: bearer tokens for users of a stack without its own issuer."""
 
 from pathlib import Path
 from typing import Annotated
@@ -54,7 +54,7 @@ def token(
 
 
 def issuer_of(signing_key: Path | None, data: Path) -> TokenIssuer:
-    """Who signs tokens that the installation accepts. Ends the command where there is no key."""
+    """The issuer whose tokens the installation accepts. Ends the command if there is no key."""
     return _of_key(signing_key, data) if signing_key else _of_stack(data)
 
 

@@ -1,4 +1,4 @@
-"""In front of the object store, as docs/operations/edge.md says: a CDN or proxy under the public name, and CORS."""
+"""A CDN or proxy in front of the object store, and CORS, as in docs/operations/edge.md."""
 
 import os
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from stories_embedded import checkout
-from stories_embedded.children import spawn, stop
+from stories_embedded import paths
 from stories_embedded.ports import free_port
+from stories_embedded.processes import spawn, stop
 from stories_embedded.s3 import SeaweedFS
 from stories_embedded.server import Server, start, wait_until_ready
 from stories_embedded.testing import Realm, Servers
@@ -37,7 +37,7 @@ def before(realm: Realm, folder: Path) -> Iterator[Objects]:
     port = free_port(set())
     caddyfile = folder / "Caddyfile"
     caddyfile.write_text(CADDYFILE.format(port=port, store=realm["S3_ENDPOINT"]))
-    command = [str(checkout.script("caddy")), "run", "--config", str(caddyfile), "--adapter", "caddyfile"]
+    command = [str(paths.script("caddy")), "run", "--config", str(caddyfile), "--adapter", "caddyfile"]
     process = spawn(command, folder / "proxy.log", {**os.environ, "XDG_DATA_HOME": str(folder)})
     try:
         wait_until_ready("proxy", process, lambda: answers(port), folder / "proxy.log", 20)
@@ -59,7 +59,7 @@ def answers(port: int) -> bool:
         return False
 
 
-async def test_a_proxy_that_keeps_host_path_and_query_serves_what_was_signed(realm: Realm, tmp_path: Path) -> None:
+async def test_proxy_that_keeps_host_path_and_query_serves_signed_urls(realm: Realm, tmp_path: Path) -> None:
     async with httpx.AsyncClient(trust_env=False) as http:
         with before(realm, tmp_path) as objects:
             await objects.ensure_bucket()
@@ -74,7 +74,7 @@ async def test_a_proxy_that_keeps_host_path_and_query_serves_what_was_signed(rea
 
 @pytest.fixture
 def store_of_an_app(servers: Servers, tmp_path: Path) -> Iterator[Server]:
-    """The object store, told of one origin."""
+    """The object store with one CORS origin."""
     taken: set[int] = set()
     ports = [free_port(taken) for _ in range(4)]
     server = SeaweedFS(tmp_path / "s3", ports[0], ports[1], ports[2], ports[3], servers.keys.s3(), ORIGIN)
@@ -89,12 +89,10 @@ def store_of_an_app(servers: Servers, tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_browsers_of_a_listed_origin_may_upload_and_fetch_and_others_may_not(
-    store_of_an_app: Server, method: str
-) -> None:
+def test_only_listed_origins_may_upload_and_fetch(store_of_an_app: Server, method: str) -> None:
     def allowed(origin: str) -> str | None:
-        asked = {"Origin": origin, "Access-Control-Request-Method": method}
-        answer = httpx.options(f"{store_of_an_app.url}/stories/stories/x", headers=asked, trust_env=False)
+        preflight = {"Origin": origin, "Access-Control-Request-Method": method}
+        answer = httpx.options(f"{store_of_an_app.url}/stories/stories/x", headers=preflight, trust_env=False)
         return answer.headers.get("access-control-allow-origin")
 
     assert allowed(ORIGIN) == ORIGIN

@@ -1,4 +1,4 @@
-"""The gateway, with Caddy itself and four upstreams that say who they are."""
+"""The gateway: real Caddy with four fake upstreams that return their names."""
 
 import json
 import os
@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 from stories_embedded import openapi
-from stories_embedded.checkout import CHECKOUT
-from stories_embedded.children import stop
+from stories_embedded.paths import CHECKOUT
 from stories_embedded.ports import free_port
+from stories_embedded.processes import stop
 from stories_embedded.server import start, wait_until_ready
 from stories_embedded.services import GATEWAY, Gateway
 from stories_shared.http.problems import CONTENT_TYPE, KINDS
@@ -28,12 +28,12 @@ ORIGIN = "https://app.example"
 
 
 class Upstream:
-    """A service that answers with its name, and what it was sent; while it is not ready it says so when asked."""
+    """A service that returns its name and the request; `/readyz` returns 503 while it is not ready."""
 
     ready = True
 
     def seen(self, headers: Message) -> None:
-        """What a request carried."""
+        """Receives the headers of each request."""
 
     def __init__(self, name: str, **headers: str) -> None:
         upstream = self
@@ -43,10 +43,10 @@ class Upstream:
                 upstream.seen(self.headers)
                 length = int(self.headers.get("Content-Length") or 0)
                 read = len(self.rfile.read(length))
-                said = {"name": name, "method": self.command, "path": self.path, "read": read}
-                said["request_id"] = self.headers.get_all("X-Request-Id")
-                said["padding"] = "x" * int(self.headers.get("X-Padding") or 0)
-                body = json.dumps(said).encode()
+                echo = {"name": name, "method": self.command, "path": self.path, "read": read}
+                echo["request_id"] = self.headers.get_all("X-Request-Id")
+                echo["padding"] = "x" * int(self.headers.get("X-Padding") or 0)
+                body = json.dumps(echo).encode()
                 self.send_response(200 if upstream.ready or not self.path.startswith("/readyz") else 503)
                 self.send_header("Content-Length", str(len(body)))
                 self.send_header("Content-Type", "application/json")
@@ -175,7 +175,7 @@ def test_a_path_of_two_services_names_the_methods_of_both(gateway: RunningGatewa
         assert set(answer.headers["allow"].split(", ")) == methods.keys() | {"HEAD"}, path
 
 
-def test_the_gateway_s_own_problems_are_those_that_services_have(without_ingest: RunningGateway) -> None:
+def test_gateway_problems_equal_those_of_the_services(without_ingest: RunningGateway) -> None:
     for slug, method, path in (
         ("not-found", "GET", "/v1/nothing"),
         ("method-not-allowed", "PUT", "/v1/stories/0198"),
@@ -192,7 +192,7 @@ def test_the_gateway_s_own_problems_are_those_that_services_have(without_ingest:
     assert taken.json()["read"] == MAX_BODY_BYTES
 
 
-def test_a_request_keeps_its_client_s_id_and_gets_one_otherwise(gateway: RunningGateway) -> None:
+def test_request_id_of_the_client_is_kept_or_generated(gateway: RunningGateway) -> None:
     answer = gateway.http.get("/v1/tray", headers={"X-Request-Id": "tap-7.of_Ann"})
     assert (answer.json()["request_id"], answer.headers["x-request-id"]) == (["tap-7.of_Ann"], "tap-7.of_Ann")
     made = set()
@@ -205,7 +205,7 @@ def test_a_request_keeps_its_client_s_id_and_gets_one_otherwise(gateway: Running
     assert len(made) == 6
 
 
-def test_a_service_cannot_name_another_request(
+def test_service_cannot_override_the_request_id(
     another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
 ) -> None:
     feed = Upstream("feed", **{"X-Request-Id": "another"})
@@ -215,8 +215,8 @@ def test_a_service_cannot_name_another_request(
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
-def test_answers_of_more_than_a_kilobyte_are_compressed(gateway: RunningGateway, encoding: str) -> None:
-    def asked(path: str, padding: int) -> httpx.Headers:
+def test_responses_over_1_kb_are_compressed(gateway: RunningGateway, encoding: str) -> None:
+    def headers_of(path: str, padding: int) -> httpx.Headers:
         request = gateway.http.build_request(
             "GET", path, headers={"Accept-Encoding": encoding, "X-Padding": str(padding)}
         )
@@ -224,28 +224,28 @@ def test_answers_of_more_than_a_kilobyte_are_compressed(gateway: RunningGateway,
         answer.close()
         return answer.headers
 
-    assert asked("/v1/tray", 2000)["content-encoding"] == encoding
-    assert asked("/v1/openapi.json", 0)["content-encoding"] == encoding
-    assert "content-encoding" not in asked("/v1/tray", 10)
-    assert "Accept-Encoding" in asked("/v1/tray", 2000)["vary"]
+    assert headers_of("/v1/tray", 2000)["content-encoding"] == encoding
+    assert headers_of("/v1/openapi.json", 0)["content-encoding"] == encoding
+    assert "content-encoding" not in headers_of("/v1/tray", 10)
+    assert "Accept-Encoding" in headers_of("/v1/tray", 2000)["vary"]
 
 
-def test_a_compressed_answer_is_known_again_by_its_tag(
+def test_compressed_response_is_revalidated_by_its_etag(
     another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
 ) -> None:
-    """The gateway marks the tag of a compressed answer, and takes the mark off before a service compares."""
-    asked: list[str | None] = []
+    """The gateway adds a suffix to the ETag of a compressed response, and removes it from If-None-Match."""
+    received: list[str | None] = []
 
     class Tagged(Upstream):
         def seen(self, headers: Message) -> None:
-            asked.append(headers.get("If-None-Match"))
+            received.append(headers.get("If-None-Match"))
 
     feed = Tagged("feed", ETag='"tag"')
     http = another({**addresses, "feed": [feed.address]}).http
     first = http.get("/v1/tray", headers={"X-Padding": "2000", "Accept-Encoding": "gzip"})
     assert first.headers["content-encoding"] == "gzip"
     http.get("/v1/tray", headers={"If-None-Match": first.headers["etag"], "Accept-Encoding": "gzip"})
-    assert asked[-1] == '"tag"'
+    assert received[-1] == '"tag"'
     feed.close()
 
 
@@ -268,7 +268,7 @@ def test_the_merged_openapi_is_served(gateway: RunningGateway) -> None:
         ("GET", "/v1/stories/0198/receipt", "expiry"),
     ],
 )
-def test_method_and_path_find_the_owner(gateway: RunningGateway, method: str, path: str, owner: str) -> None:
+def test_method_and_path_select_the_service(gateway: RunningGateway, method: str, path: str, owner: str) -> None:
     answer = gateway.http.request(method, path).json()
     assert (answer["name"].partition("-")[0], answer["method"], answer["path"]) == (owner, method, path)
 
@@ -276,14 +276,14 @@ def test_method_and_path_find_the_owner(gateway: RunningGateway, method: str, pa
 @pytest.mark.parametrize(
     "path", ["/", "/livez", "/readyz", "/metrics", "/openapi.json", "/v1/tray/", "/v1/live", "/v2"]
 )
-def test_what_is_not_a_route_is_a_404_problem(gateway: RunningGateway, path: str) -> None:
+def test_unknown_route_is_a_404_problem(gateway: RunningGateway, path: str) -> None:
     answer = gateway.http.get(path)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["type"] == "urn:stories:not-found"
 
 
-def test_a_token_stays_with_one_replica(gateway: RunningGateway) -> None:
+def test_token_is_routed_to_one_replica(gateway: RunningGateway) -> None:
     def replicas(token: str) -> set[str]:
         headers = {"Authorization": f"Bearer {token}"}
         return {gateway.http.get("/v1/tray", headers=headers).json()["name"] for _ in range(5)}
@@ -293,43 +293,45 @@ def test_a_token_stays_with_one_replica(gateway: RunningGateway) -> None:
     assert set.union(*by_token) == {"feed-1", "feed-2"}
 
 
-def test_a_dead_replica_is_passed_over(another: Callable[..., RunningGateway], addresses: dict[str, list[str]]) -> None:
+def test_unreachable_replica_is_skipped(
+    another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
+) -> None:
     dead = f"127.0.0.1:{free_port(set())}"
     gateway = another({**addresses, "feed": [dead, addresses["feed"][0]]})
     names = {gateway.http.get("/v1/tray", headers={"Authorization": f"Bearer {n}"}).json()["name"] for n in range(8)}
     assert names == {"feed-1"}
 
 
-def test_a_replica_that_is_not_ready_is_passed_over_until_it_is(
+def test_unready_replica_gets_no_requests_until_it_is_ready(
     another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
 ) -> None:
     first, second = Upstream("first"), Upstream("second")
     first.ready = False
     gateway = another({**addresses, "feed": [first.address, second.address]})
 
-    def asked() -> set[str | None]:
+    def answering() -> set[str | None]:
         answers = [gateway.http.get("/v1/tray", headers={"Authorization": f"Bearer {n}"}) for n in range(8)]
         return {answer.json().get("name") for answer in answers}
 
-    wait_until(lambda: asked() == {"second"}, "the first is passed over", 10)
+    wait_until(lambda: answering() == {"second"}, "the first is skipped", 10)
     first.ready, second.ready = True, False
-    wait_until(lambda: asked() == {"first"}, "the second is passed over", 10)
+    wait_until(lambda: answering() == {"first"}, "the second is skipped", 10)
     second.ready = True
-    wait_until(lambda: asked() == {"first", "second"}, "both are asked", 10)
+    wait_until(lambda: answering() == {"first", "second"}, "both answer", 10)
     for upstream in (first, second):
         upstream.close()
 
 
-def test_kubernetes_and_the_gateway_mean_the_same_by_ready() -> None:
-    (asked,) = re.findall(r"health_uri (\S+)", (GATEWAY / "Caddyfile").read_text())
-    assert f'path: "{asked}"' in (CHECKOUT / "deploy" / "helm" / "library" / "templates" / "_pod.tpl").read_text()
+def test_kubernetes_and_the_gateway_use_the_same_readiness() -> None:
+    (health_uri,) = re.findall(r"health_uri (\S+)", (GATEWAY / "Caddyfile").read_text())
+    assert f'path: "{health_uri}"' in (CHECKOUT / "deploy" / "helm" / "library" / "templates" / "_pod.tpl").read_text()
 
 
-def test_the_documented_bound_of_headers_is_the_gateway_s() -> None:
+def test_documented_header_limit_equals_the_gateway_s() -> None:
     assert f"max_header_size {openapi.MAX_HEADERS} " in (GATEWAY / "Caddyfile").read_text()
 
 
-def test_a_service_without_a_replica_is_a_503_within_three_seconds(
+def test_service_without_a_replica_is_503_within_3_s(
     another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
 ) -> None:
     gateway = another({**addresses, "feed": [f"127.0.0.1:{free_port(set())}"]})
@@ -341,9 +343,9 @@ def test_a_service_without_a_replica_is_a_503_within_three_seconds(
     assert "secret" not in gateway.log.read_text()
 
 
-def test_browsers_of_listed_origins_may_call(gateway: RunningGateway) -> None:
-    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "story-ticket"}
-    preflight = gateway.http.options("/v1/stories/0198/reaction", headers=asked)
+def test_listed_origins_may_call(gateway: RunningGateway) -> None:
+    sent = {"Origin": ORIGIN, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "story-ticket"}
+    preflight = gateway.http.options("/v1/stories/0198/reaction", headers=sent)
     assert preflight.status_code == 204
     assert preflight.headers["access-control-allow-origin"] == ORIGIN
     assert "Story-Ticket" in preflight.headers["access-control-allow-headers"]
@@ -353,20 +355,20 @@ def test_browsers_of_listed_origins_may_call(gateway: RunningGateway) -> None:
     assert "access-control-allow-credentials" not in answer.headers
 
 
-def test_browsers_of_other_origins_may_not(gateway: RunningGateway) -> None:
-    asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
-    assert gateway.http.options("/v1/tray", headers=asked).status_code == 405
-    assert "access-control-allow-origin" not in gateway.http.get("/v1/tray", headers=asked).headers
+def test_other_origins_may_not_call(gateway: RunningGateway) -> None:
+    sent = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    assert gateway.http.options("/v1/tray", headers=sent).status_code == 405
+    assert "access-control-allow-origin" not in gateway.http.get("/v1/tray", headers=sent).headers
 
 
 def raw(gateway: RunningGateway, *lines: str) -> bytes:
-    """The answer to a request that no client library would write."""
+    """The response to a request that no client library would send."""
     with socket.create_connection(("127.0.0.1", gateway.http.base_url.port or 0), timeout=10) as link:
         link.sendall("\r\n".join([*lines, "Host: x", "Connection: close", "", ""]).encode())
         return b"".join(iter(lambda: link.recv(65536), b""))
 
 
-EVERYTHING_IT_SAYS = [
+RESPONSES = [
     ("GET", "/v1/tray", 200),
     ("GET", "/v1/openapi.json", 200),
     ("GET", "/s/0198-a", 200),
@@ -378,21 +380,23 @@ EVERYTHING_IT_SAYS = [
 ]
 
 
-def said(gateway: RunningGateway, method: str, path: str, status: int, origin: str | None = None) -> httpx.Headers:
-    """The headers of the answer of this status; a preflight where the method is OPTIONS."""
-    asked = {} if origin is None else {"Origin": origin}
+def response_headers(
+    gateway: RunningGateway, method: str, path: str, status: int, origin: str | None = None
+) -> httpx.Headers:
+    """The headers of the response with this status; a preflight if the method is OPTIONS."""
+    sent = {} if origin is None else {"Origin": origin}
     if method == "OPTIONS":
-        asked["Access-Control-Request-Method"] = "GET"
-    answer = gateway.http.request(method, path, headers=asked, content=b"x" * 300_000 if status == 413 else None)
+        sent["Access-Control-Request-Method"] = "GET"
+    answer = gateway.http.request(method, path, headers=sent, content=b"x" * 300_000 if status == 413 else None)
     assert answer.status_code == status
     return answer.headers
 
 
-@pytest.mark.parametrize(("method", "path", "status"), EVERYTHING_IT_SAYS)
-def test_every_answer_carries_security_headers_and_no_names(
+@pytest.mark.parametrize(("method", "path", "status"), RESPONSES)
+def test_every_response_has_security_headers_and_no_server_names(
     without_ingest: RunningGateway, method: str, path: str, status: int
 ) -> None:
-    headers = said(without_ingest, method, path, status, ORIGIN if method == "OPTIONS" else None)
+    headers = response_headers(without_ingest, method, path, status, ORIGIN if method == "OPTIONS" else None)
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
     assert headers["referrer-policy"] == "no-referrer"
@@ -404,30 +408,30 @@ def test_every_answer_carries_security_headers_and_no_names(
         assert headers["cache-control"] == "private, no-store"
 
 
-@pytest.mark.parametrize(("method", "path", "status"), EVERYTHING_IT_SAYS)
-def test_browsers_of_listed_origins_may_read_every_answer_and_those_of_others_none(
+@pytest.mark.parametrize(("method", "path", "status"), RESPONSES)
+def test_only_listed_origins_may_read_responses(
     without_ingest: RunningGateway, method: str, path: str, status: int
 ) -> None:
-    headers = said(without_ingest, method, path, status, ORIGIN)
+    headers = response_headers(without_ingest, method, path, status, ORIGIN)
     assert headers.get_list("access-control-allow-origin") == [ORIGIN]
     assert {"Retry-After", "RateLimit", "RateLimit-Policy"} <= set(headers["access-control-expose-headers"].split(", "))
     assert headers.get_list("vary", split_commas=True).count("Origin") == 1
     for origin in (None, "", "null", f"{ORIGIN}.evil.example", "https://evil.example"):
-        headers = said(without_ingest, method, path, 405 if method == "OPTIONS" else status, origin)
+        headers = response_headers(without_ingest, method, path, 405 if method == "OPTIONS" else status, origin)
         assert not [name for name in headers if name.startswith("access-control-")]
         assert headers.get_list("vary", split_commas=True).count("Origin") == 1, "no cache gives it to another origin"
 
 
-def test_a_preflight_is_answered_whether_or_not_its_service_can(without_ingest: RunningGateway) -> None:
-    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
-    preflight = without_ingest.http.options("/v1/stories", headers=asked)
+def test_preflight_succeeds_without_the_service(without_ingest: RunningGateway) -> None:
+    sent = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+    preflight = without_ingest.http.options("/v1/stories", headers=sent)
     assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (204, ORIGIN)
     answer = without_ingest.http.post("/v1/stories", headers={"Origin": ORIGIN}, content=b"{}")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert answer.headers.get_list("access-control-allow-origin") == [ORIGIN]
 
 
-def test_the_gateway_alone_says_which_origin_may_read(
+def test_cors_headers_come_only_from_the_gateway(
     another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
 ) -> None:
     feed = Upstream("feed", **{"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "*"})
@@ -439,26 +443,24 @@ def test_the_gateway_alone_says_which_origin_may_read(
     feed.close()
 
 
-def test_without_origins_nothing_is_said_to_browsers(
+def test_no_cors_headers_without_origins(
     another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
 ) -> None:
     gateway = another(addresses)
     for origin in (ORIGIN, ""):
-        headers = said(gateway, "GET", "/v1/nothing", 404, origin)
+        headers = response_headers(gateway, "GET", "/v1/nothing", 404, origin)
         assert not [name for name in headers if name.startswith("access-control-")]
         assert "vary" not in headers
 
 
-def test_behind_tls_browsers_are_told_to_stay_there(
-    another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
-) -> None:
+def test_hsts_is_sent_behind_tls(another: Callable[..., RunningGateway], addresses: dict[str, list[str]]) -> None:
     gateway = another(addresses, PUBLIC_URL="https://stories.example")
     for path in ("/v1/tray", "/v1/nothing", "/s/0198-a"):
         assert gateway.http.get(path).headers["strict-transport-security"] == "max-age=63072000", path
 
 
 @pytest.mark.parametrize("where", ["a header", "many headers", "the path", "the query"])
-def test_huge_headers_are_refused_before_a_service_hears_of_them(gateway: RunningGateway, where: str) -> None:
+def test_oversized_headers_are_rejected_by_the_gateway(gateway: RunningGateway, where: str) -> None:
     huge = "x" * 70_000
     target = {"the path": f"/v1/stories/{huge}", "the query": f"/v1/tray?cursor={huge}"}.get(where, "/v1/tray")
     lines = {"a header": [f"Authorization: {huge}"], "many headers": [f"X-{n}: {'x' * 100}" for n in range(700)]}
@@ -466,13 +468,13 @@ def test_huge_headers_are_refused_before_a_service_hears_of_them(gateway: Runnin
     assert answer.split(b" ")[1] == b"431"
 
 
-def test_headers_that_real_clients_send_are_taken(gateway: RunningGateway) -> None:
+def test_realistic_large_headers_are_accepted(gateway: RunningGateway) -> None:
     ids = ",".join(f"%40{'a' * 123}{number:03}" for number in range(100))
     headers = {"Authorization": f"Bearer {'x' * 8192}", "Story-Ticket": "x" * 2048, "Cookie": "x" * 4096}
     assert gateway.http.get(f"/v1/rings?user_ids={ids}", headers=headers).status_code == 200
 
 
-def test_requests_that_trickle_in_are_given_up_and_keep_nobody_waiting(gateway: RunningGateway) -> None:
+def test_slow_requests_time_out_without_delaying_others(gateway: RunningGateway) -> None:
     port = gateway.http.base_url.port or 0
     slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
     for link in slow:
@@ -499,20 +501,18 @@ TRICKS = [
 
 @pytest.mark.parametrize("target", TRICKS)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "TRACE", "BREW"])
-def test_no_way_of_writing_a_path_reaches_what_services_keep_to_themselves(
-    gateway: RunningGateway, method: str, target: str
-) -> None:
+def test_path_tricks_reach_no_internal_route(gateway: RunningGateway, method: str, target: str) -> None:
     answer = raw(gateway, f"{method} {target} HTTP/1.1")
     assert answer.split(b" ")[1] in {b"400", b"404", b"405"}, answer
-    assert b'"name"' not in answer  # no upstream was asked
+    assert b'"name"' not in answer  # no upstream was called
 
 
-def test_a_body_past_any_sense_is_refused(gateway: RunningGateway) -> None:
+def test_oversized_body_is_rejected(gateway: RunningGateway) -> None:
     answer = gateway.http.post("/v1/stories", content=b"x" * 2_000_000)
     assert (answer.status_code, answer.json()["type"]) == (413, "urn:stories:too-large")
 
 
-def test_clients_that_break_off_take_no_replica_away(
+def test_aborted_requests_remove_no_replica(
     another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
 ) -> None:
     gateway = another(addresses)
@@ -532,7 +532,7 @@ def test_every_share_link_shows_the_same_page(gateway: RunningGateway) -> None:
     assert gateway.http.get("/s/a/b").status_code == 404
 
 
-def test_share_links_lead_to_the_app_where_there_is_one(
+def test_share_links_redirect_to_the_configured_app(
     another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
 ) -> None:
     gateway = another(addresses, SHARE_APP_URL="https://app.example/stories/{id}?from=share")

@@ -1,4 +1,4 @@
-"""The gateway with GATEWAY_DISCOVERY=dns: replicas are whatever one name resolves to, a second ago at most."""
+"""The gateway with GATEWAY_DISCOVERY=dns: replicas follow a DNS name within a second."""
 
 import os
 import socket
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from stories_embedded import checkout
-from stories_embedded.children import spawn, stop
+from stories_embedded import paths
 from stories_embedded.ports import free_port
+from stories_embedded.processes import spawn, stop
 from stories_embedded.services import GATEWAY
 from stories_shared.events.cloudevents import SERVICES
 
@@ -22,7 +22,7 @@ SEEN_WITHIN_S = 8.0
 
 
 class Names(threading.Thread):
-    """A DNS server that knows one name, and says of it what `addresses` holds now."""
+    """A DNS server for one name that resolves to `addresses`."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -45,7 +45,7 @@ class Names(threading.Thread):
 
 
 class Replica:
-    """Says its own address on every path."""
+    """Returns its own address on every path."""
 
     def __init__(self, address: str, port: int) -> None:
         class Handler(BaseHTTPRequestHandler):
@@ -89,7 +89,7 @@ def replicas(port: int) -> Iterator[dict[str, Replica]]:
 
 @contextmanager
 def running(tmp_path: Path, caddyfile: Path, port: int, upstreams: str, **more: str) -> Iterator[httpx.Client]:
-    """Caddy with a Caddyfile, these upstreams for every service."""
+    """Caddy with a Caddyfile and these upstreams for every service."""
     at = free_port({port})
     environment = {
         **os.environ,
@@ -102,7 +102,7 @@ def running(tmp_path: Path, caddyfile: Path, port: int, upstreams: str, **more: 
         "XDG_CONFIG_HOME": str(tmp_path),
         **more,
     }
-    command = [str(checkout.script("caddy")), "run", "--config", str(caddyfile), "--adapter", "caddyfile"]
+    command = [str(paths.script("caddy")), "run", "--config", str(caddyfile), "--adapter", "caddyfile"]
     process = spawn(command, tmp_path / "gateway.log", environment)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{at}", trust_env=False, timeout=10) as client:
@@ -113,7 +113,7 @@ def running(tmp_path: Path, caddyfile: Path, port: int, upstreams: str, **more: 
 
 @pytest.fixture
 def gateway(tmp_path: Path, names: Names, port: int) -> Iterator[httpx.Client]:
-    """The Caddyfile of every deployment, which here asks our DNS server."""
+    """The Caddyfile of every deployment with the test's DNS server."""
     asking_us = f"refresh 1s\n\t\tresolvers 127.0.0.1:{names.socket.getsockname()[1]}"
     caddyfile = tmp_path / "Caddyfile"
     caddyfile.write_text((GATEWAY / "Caddyfile").read_text().replace("refresh 1s", asking_us))
@@ -122,7 +122,7 @@ def gateway(tmp_path: Path, names: Names, port: int) -> Iterator[httpx.Client]:
 
 
 def answered_by(gateway: httpx.Client, token: int) -> str:
-    """Which replica answers this token; nothing where none does."""
+    """The replica that answers this token; empty if none does."""
     try:
         answer = gateway.get("/v1/tray", headers={"Authorization": f"Bearer {token}"})
     except httpx.TransportError:
@@ -138,7 +138,7 @@ def until_answered_by(gateway: httpx.Client, expected: set[str], tokens: int = 1
         time.sleep(0.1)
 
 
-def test_replicas_come_and_go_with_the_name(gateway: httpx.Client, names: Names, replicas: dict[str, Replica]) -> None:
+def test_replicas_follow_the_dns_name(gateway: httpx.Client, names: Names, replicas: dict[str, Replica]) -> None:
     names.addresses = ["127.0.0.2"]
     until_answered_by(gateway, {"127.0.0.2"})
     names.addresses = ["127.0.0.2", "127.0.0.3"]
@@ -149,10 +149,10 @@ def test_replicas_come_and_go_with_the_name(gateway: httpx.Client, names: Names,
     replicas["127.0.0.3"].close()
     names.addresses = ["127.0.0.2"]
     answers = {answered_by(gateway, token) for token in range(16)}
-    assert answers == {"127.0.0.2"}, "nobody meets the replica that went, since the next try asks the name again"
+    assert answers == {"127.0.0.2"}, "no request fails, because the next attempt resolves the name again"
 
 
-def test_a_name_without_a_replica_is_a_503(gateway: httpx.Client, names: Names, replicas: dict[str, Replica]) -> None:
+def test_name_without_a_replica_is_503(gateway: httpx.Client, names: Names, replicas: dict[str, Replica]) -> None:
     names.addresses = ["127.0.0.2"]
     until_answered_by(gateway, {"127.0.0.2"})
     names.addresses = []
@@ -162,7 +162,7 @@ def test_a_name_without_a_replica_is_a_503(gateway: httpx.Client, names: Names, 
     assert answer.headers.get_list("access-control-allow-origin") == ["https://app.example"], "a browser reads it too"
 
 
-def test_a_replica_that_has_no_name_yet_takes_nothing_away(tmp_path: Path, replicas: dict[str, Replica]) -> None:
+def test_unresolvable_replica_name_causes_no_errors(tmp_path: Path, replicas: dict[str, Replica]) -> None:
     """As in docker-compose.yml, which lists more replicas than run: those are asked for, and passed over.
 
     A label as long as this is nobody's name; so the machine's own resolver, slow as it may be, is not asked.

@@ -1,4 +1,4 @@
-"""What `init` of a service makes on the data of an earlier release, whose indexes were other ones."""
+"""`init` of each service on the database of an earlier release with other indexes."""
 
 from importlib import import_module
 
@@ -12,14 +12,14 @@ pytestmark = pytest.mark.servers
 
 
 async def init(realm, service, **options) -> None:
-    """As `python -m stories_<service> init`, on the realm."""
+    """Run `init` of a service on the realm."""
     kind = getattr(import_module(f"stories_{service}.settings"), f"{service.title()}Settings")
     given = {name.lower(): value for name, value in realm.items() if name.lower() in kind.model_fields}
     await import_module(f"stories_{service}.app").init(load(kind, {**EXAMPLE, **given}), **options)
 
 
 def indexes(realm) -> dict[str, dict[str, dict]]:
-    """Of every collection, but for those of every `_id`."""
+    """All indexes of every collection except `_id`."""
     with MongoClient(realm["MONGO_URL"]) as client:
         database = client[realm["MONGO_DATABASE"]]
         return {
@@ -29,7 +29,7 @@ def indexes(realm) -> dict[str, dict[str, dict]]:
 
 
 def make_old(realm) -> int:
-    """Every index as an earlier release may have had it: the same name, other keys. How many."""
+    """Replace every index by one with the same name and other keys; returns their number."""
     with MongoClient(realm["MONGO_URL"]) as client:
         database, changed = client[realm["MONGO_DATABASE"]], 0
         for collection, found in indexes(realm).items():
@@ -41,7 +41,7 @@ def make_old(realm) -> int:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_every_index_of_an_earlier_release_is_followed_by_ours_and_dropped_once_settled(realm, service):
+async def test_old_indexes_are_replaced_and_dropped_after_settle(realm, service):
     await init(realm, service)
     ours = indexes(realm)
     assert make_old(realm)
@@ -56,12 +56,12 @@ async def test_every_index_of_an_earlier_release_is_followed_by_ours_and_dropped
 
 
 def settled(found: dict[str, dict[str, dict]]) -> dict[str, list[str]]:
-    """The definitions alone, whatever their names are by now."""
+    """The index definitions without their names."""
     return {name: sorted(str(sorted(each.items())) for each in indexes.values()) for name, indexes in found.items()}
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_repeated_it_changes_nothing(realm, service):
+async def test_repeated_init_changes_nothing(realm, service):
     await init(realm, service)
     once = indexes(realm)
     await init(realm, service, settle=True)

@@ -1,4 +1,4 @@
-"""`make install` and what it stands on: interrupted anywhere, it is whole after the next run."""
+"""`make install` completes after an interruption at any moment."""
 
 import os
 import random
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from stories_embedded import jars
-from stories_embedded.checkout import CHECKOUT, EMBEDDED, cache
 from stories_embedded.installed import missing
+from stories_embedded.paths import CHECKOUT, EMBEDDED, cache
 
 PARTS = ("Makefile", "requirements.lock", "pyproject.toml", "shared", "services", "cli", "deploy")
 PREFLIGHT = EMBEDDED / "preflight.sh"
@@ -21,7 +21,7 @@ PREFLIGHT = EMBEDDED / "preflight.sh"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Path]:
-    """A fresh copy without an environment, where the caches are those of this machine."""
+    """A fresh copy without an environment, with the caches of this machine."""
     root = CHECKOUT / ".stories-test" / f"install-{tmp_path.name}"
     ignored = shutil.ignore_patterns("__pycache__", "tests", ".*")
     for part in PARTS:
@@ -53,7 +53,7 @@ def outcome(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 @pytest.mark.timeout(600)
-def test_an_installation_killed_at_any_moment_is_whole_after_the_next(checkout: Path) -> None:
+def test_killed_installation_is_completed_by_the_next(checkout: Path) -> None:
     for _ in range(2):
         killed = install(checkout)
         time.sleep(random.uniform(0.1, 0.95) * 8)
@@ -61,8 +61,8 @@ def test_an_installation_killed_at_any_moment_is_whole_after_the_next(checkout: 
         killed.communicate()
     code, output = outcome(install(checkout))
     assert code == 0, output
-    shown = subprocess.run([checkout / ".venv/bin/stories", "--help"], check=False, capture_output=True, text=True)
-    assert "doctor" in shown.stdout, shown.stderr
+    help_run = subprocess.run([checkout / ".venv/bin/stories", "--help"], check=False, capture_output=True, text=True)
+    assert "doctor" in help_run.stdout, help_run.stderr
     again = outcome(install(checkout))
     assert (again[0], "installing" in again[1]) == (0, False), "nothing changed means nothing runs"
     # Another cache, in which Kafka lies and its classes do not.
@@ -72,11 +72,11 @@ def test_an_installation_killed_at_any_moment_is_whole_after_the_next(checkout: 
     given = {"XDG_CACHE_HOME": str(emptied), "UV_CACHE_DIR": str(cache() / "uv")}
     code, output = outcome(install(checkout, **given))
     assert (code, "installing" in output) == (0, True), output
-    assert (emptied / "stories" / jars.archives().name / jars.ARCHIVE).is_file()
+    assert (emptied / "stories" / jars.cds_archive().name / jars.ARCHIVE).is_file()
     assert "installing" not in outcome(install(checkout, **given))[1]
 
 
-def test_an_emptied_cache_is_an_installation_that_is_not_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_emptied_cache_makes_the_installation_incomplete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert missing() == []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert ["jars" in line or "classes" in line for line in missing()] == [True, True]
@@ -92,7 +92,7 @@ def test_preflight_names_everything_missing_at_once(tmp_path: Path) -> None:
         assert lacking in run.stderr
 
 
-def test_preflight_names_the_python_it_wants() -> None:
+def test_preflight_names_the_required_python() -> None:
     run = subprocess.run(["sh", PREFLIGHT, "no-such-python"], check=False, cwd=CHECKOUT, capture_output=True, text=True)
     assert (run.returncode, "Python 3.11" in run.stderr) == (1, True)
 
@@ -102,11 +102,11 @@ def test_preflight_is_silent_where_nothing_is_missing() -> None:
     assert (run.returncode, run.stderr) == (0, "")
 
 
-def test_half_of_kafka_in_the_cache_is_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = jars.install()
+def test_incomplete_kafka_in_the_cache_is_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    complete = jars.install()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = jars.home()
-    shutil.copytree(whole, folder)
+    shutil.copytree(complete, folder)
     names = sorted(path.name for path in folder.iterdir())
     (folder / names[0]).unlink()
     (folder / names[1]).write_bytes(b"half of it")
@@ -115,24 +115,22 @@ def test_half_of_kafka_in_the_cache_is_fetched_again(tmp_path: Path, monkeypatch
     def from_the_first_cache(coordinates, scratch: Path) -> list[Path]:
         scratch.mkdir()
         fetched.extend(coordinates)
-        return [Path(shutil.copy(path, scratch)) for path in whole.iterdir()]
+        return [Path(shutil.copy(path, scratch)) for path in complete.iterdir()]
 
     monkeypatch.setattr(jars, "_fetch", from_the_first_cache)
     assert jars.install() == folder
     assert len(fetched) == len(names) == 47
     assert sorted(path.name for path in folder.iterdir()) == names
-    assert jars.install() == folder, "and is whole now"
+    assert jars.install() == folder, "and is complete now"
 
 
-def test_jars_that_are_not_the_locked_ones_never_reach_their_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = jars.install()
+def test_jars_with_other_hashes_are_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    complete = jars.install()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     def tampered(coordinates, scratch: Path) -> list[Path]:
         scratch.mkdir()
-        found = [Path(shutil.copy(path, scratch)) for path in whole.iterdir()]
+        found = [Path(shutil.copy(path, scratch)) for path in complete.iterdir()]
         found[0].write_bytes(b"something else")
         return found
 
@@ -142,7 +140,7 @@ def test_jars_that_are_not_the_locked_ones_never_reach_their_place(
     assert not jars.home().exists()
 
 
-def test_the_locks_hold_no_address() -> None:
+def test_lock_files_contain_no_urls() -> None:
     locks = [CHECKOUT / "requirements.lock", *EMBEDDED.glob("*.lock"), *CHECKOUT.glob("services/*/requirements.lock")]
     assert len(locks) >= 8
     for lock in locks:

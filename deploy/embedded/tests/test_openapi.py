@@ -1,9 +1,9 @@
-"""What is committed of the API's description is what the services say now."""
+"""The committed OpenAPI documents are current, and their links are valid."""
 
 import pytest
 from stories_embedded import openapi
-from stories_embedded.links import LINKS, Link, lay
 from stories_embedded.openapi import Conflict, merged
+from stories_embedded.openapi_links import LINKS, Link, add_links
 from stories_embedded.services import DOCS
 
 
@@ -12,7 +12,7 @@ def documents() -> dict[str, openapi.Document]:
     return openapi.documents()
 
 
-def test_the_committed_documents_are_what_the_services_say(documents: dict[str, openapi.Document]) -> None:
+def test_committed_openapi_documents_are_current(documents: dict[str, openapi.Document]) -> None:
     for service, document in documents.items():
         assert (DOCS / "openapi" / f"{service}.json").read_text() == openapi.text(document), service
     assert openapi.MERGED.read_text() == openapi.text(merged(documents)), "run python -m stories_embedded.openapi"
@@ -41,7 +41,7 @@ def resolved(schema: openapi.Document, whole: openapi.Document) -> list[openapi.
 
 
 def holds(schema: openapi.Document, pointer: str, whole: openapi.Document) -> bool:
-    """Whether a document of the schema may have something there."""
+    """Whether a document of the schema may have a value there."""
     if not pointer:
         return True
     step, _, rest = pointer[1:].partition("/")
@@ -55,13 +55,13 @@ def holds(schema: openapi.Document, pointer: str, whole: openapi.Document) -> bo
 
 
 def expressions(value: object) -> list[str]:
-    """Every expression in what a link sends."""
+    """Every expression in the values of a link."""
     if isinstance(value, dict | list):
         return [found for each in (value.values() if isinstance(value, dict) else value) for found in expressions(each)]
     return [value] if isinstance(value, str) and value.startswith("$") else []
 
 
-def test_every_link_takes_what_an_answer_has_to_an_operation_that_asks_for_it(
+def test_every_openapi_link_maps_existing_fields_to_parameters(
     documents: dict[str, openapi.Document],
 ) -> None:
     whole = merged(documents)
@@ -95,8 +95,8 @@ def test_every_link_takes_what_an_answer_has_to_an_operation_that_asks_for_it(
         (Link("tray", 200, "reel", name="next_page"), ValueError),
     ],
 )
-def test_a_link_of_nothing_and_a_name_twice_are_refused(
+def test_invalid_and_duplicate_links_are_rejected(
     documents: dict[str, openapi.Document], link: Link, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        lay([link], merged(documents)["paths"])
+        add_links([link], merged(documents)["paths"])

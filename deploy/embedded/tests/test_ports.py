@@ -1,4 +1,4 @@
-"""Ports are chosen at random, by many processes at once, before anything listens on them."""
+"""Free ports are chosen without conflicts between processes, before they are bound."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ input()
 """
 
 
-def test_what_another_process_has_just_chosen_is_chosen_by_nobody_else_while_it_runs(
+def test_chosen_port_is_reserved_until_its_process_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with subprocess.Popen(

@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from stories_embedded.checkout import NotInstalled
-from stories_embedded.plan import Options, make_plan
+from stories_embedded.data_dir import DataDir
+from stories_embedded.paths import NotInstalled
 from stories_embedded.prometheus import RULES, Prometheus
-from stories_embedded.state import Folder
+from stories_embedded.topology import Options, plan_stack
 from stories_shared.events.cloudevents import SERVICES
 
 EVERYTHING_RUNS_ELSEWHERE = {
@@ -18,10 +18,12 @@ EVERYTHING_RUNS_ELSEWHERE = {
 }
 
 
-def test_where_it_is_missing_the_line_that_installs_it_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_prometheus_is_reported_with_its_install_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotInstalled, match="sudo apt-get install -y prometheus"):
-        make_plan(Folder(tmp_path), Options(gateway_port=0, observe=True), EVERYTHING_RUNS_ELSEWHERE)
+        plan_stack(DataDir(tmp_path), Options(gateway_port=0, observe=True), EVERYTHING_RUNS_ELSEWHERE)
 
 
 def test_it_scrapes_every_replica_and_loads_every_rule(tmp_path: Path) -> None:
@@ -33,6 +35,6 @@ def test_it_scrapes_every_replica_and_loads_every_rule(tmp_path: Path) -> None:
     assert config["rule_files"] == [str(RULES / "*.yml")]
 
 
-def test_without_being_asked_for_there_is_none(tmp_path: Path) -> None:
-    plan = make_plan(Folder(tmp_path), Options(gateway_port=0), EVERYTHING_RUNS_ELSEWHERE)
-    assert not plan.watching
+def test_prometheus_runs_only_on_request(tmp_path: Path) -> None:
+    plan = plan_stack(DataDir(tmp_path), Options(gateway_port=0), EVERYTHING_RUNS_ELSEWHERE)
+    assert not plan.monitoring

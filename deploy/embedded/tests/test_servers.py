@@ -1,4 +1,4 @@
-"""The real servers do what the services need of them."""
+"""The real servers support what the services need."""
 
 import asyncio
 import io
@@ -20,8 +20,8 @@ async def mongo(realm: Realm):
     await client.close()
 
 
-async def test_mongod_logs_no_command_for_being_slow(realm: Realm) -> None:
-    """A logged command shows what it writes: captions, comments."""
+async def test_mongod_logs_no_slow_queries(realm: Realm) -> None:
+    """A logged query contains what it writes, such as captions."""
     async with AsyncMongoClient(realm["MONGO_URL"]) as client:
         profile = await client["admin"].command({"profile": -1})
     assert profile["slowms"] > 24 * 3600 * 1000
@@ -33,7 +33,7 @@ def bucket_of(realm: Realm) -> Minio:
     return client
 
 
-async def said(realm: Realm, topic: str, value: bytes) -> None:
+async def publish(realm: Realm, topic: str, value: bytes) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=realm["KAFKA_BOOTSTRAP_SERVERS"], enable_idempotence=True)
     await producer.start()
     try:
@@ -42,7 +42,7 @@ async def said(realm: Realm, topic: str, value: bytes) -> None:
         await producer.stop()
 
 
-async def heard(realm: Realm, topic: str) -> bytes:
+async def consume(realm: Realm, topic: str) -> bytes:
     consumer = AIOKafkaConsumer(
         realm.prefix + topic,
         bootstrap_servers=realm["KAFKA_BOOTSTRAP_SERVERS"],
@@ -56,37 +56,35 @@ async def heard(realm: Realm, topic: str) -> bytes:
         await consumer.stop()
 
 
-async def test_mongod_knows_transactions(mongo) -> None:
+async def test_mongod_supports_transactions(mongo) -> None:
     await mongo.create_collection("rows")
     async with mongo.client.start_session() as session, await session.start_transaction():
         await mongo["rows"].insert_one({"_id": 1}, session=session)
     assert await mongo["rows"].count_documents({}) == 1
 
 
-async def test_kafka_hands_a_group_what_was_said(realm: Realm) -> None:
-    await realm.topic("told")
-    await said(realm, "told", b"hello")
-    assert await heard(realm, "told") == b"hello"
+async def test_kafka_delivers_a_record_to_a_group(realm: Realm) -> None:
+    await realm.topic("events")
+    await publish(realm, "events", b"hello")
+    assert await consume(realm, "events") == b"hello"
 
 
 @pytest.mark.objects
-async def test_the_store_gives_back_what_was_put(realm: Realm) -> None:
+async def test_object_store_returns_stored_objects(realm: Realm) -> None:
     client = bucket_of(realm)
     client.put_object(realm["S3_BUCKET"], "a", io.BytesIO(b"bytes"), 5)
     assert client.get_object(realm["S3_BUCKET"], "a").read() == b"bytes"
 
 
-async def test_servers_killed_without_a_word_come_back_with_everything_acknowledged(
-    servers: Servers, realm: Realm, mongo
-) -> None:
-    await realm.topic("told")
-    await said(realm, "told", b"kept")
+async def test_killed_servers_keep_everything_acknowledged(servers: Servers, realm: Realm, mongo) -> None:
+    await realm.topic("events")
+    await publish(realm, "events", b"kept")
     await mongo["rows"].insert_one({"_id": "kept"})
     client = bucket_of(realm)
     client.put_object(realm["S3_BUCKET"], "kept", io.BytesIO(b"bytes"), 5)
     for server in (servers.kafka, servers.mongod, servers.s3):
         servers.kill(server)
         servers.start(server)
-    assert await heard(realm, "told") == b"kept"
+    assert await consume(realm, "events") == b"kept"
     assert await mongo["rows"].find_one({"_id": "kept"})
     assert client.get_object(realm["S3_BUCKET"], "kept").read() == b"bytes"

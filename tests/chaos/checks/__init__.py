@@ -1,1 +1,1 @@
-"""What must hold once everything is whole again and nothing is left to read: each check names what it found wrong."""
+"""Checks of what must hold after recovery and draining; each reports its violations."""

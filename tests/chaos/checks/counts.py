@@ -1,4 +1,4 @@
-"""What is counted of a story is what people did, exactly."""
+"""Counts of stories equal the operations in the history."""
 
 import asyncio
 import time
@@ -15,34 +15,34 @@ from .stories import ABOUT_TO_END_S, StoryChecks
 Counts: TypeAlias = Mapping[str, Any]
 KEPT = {"viewers", "plays", "comment"}
 CONSUMED_S = 3.0
-"""While no fault is injected a view is counted well within this."""
+"""Without faults a view is counted well within this time."""
 
 
 @dataclass
 class CountChecks:
-    """Asks the author, at the gateway and at every replica of engagement."""
+    """Reads counts as the author, at the gateway and at every replica of engagement."""
 
     ask: StoryChecks
 
     async def live(self) -> None:
-        """counts = distinct viewers in the list = plays, reactions and comments of the model, exactly"""
-        doors = ["gateway", *(name for name in self.ask.doors if name.startswith("engagement"))]
+        """counts = distinct viewers in the list = plays, reactions and comments of the model"""
+        endpoints = ["gateway", *(name for name in self.ask.endpoints if name.startswith("engagement"))]
         for story in self.ask.model.stories:
-            for door in doors:
-                await self._count(story, door)
+            for endpoint in endpoints:
+                await self._count(story, endpoint)
 
-    async def _count(self, story: Story, door: str) -> None:
+    async def _count(self, story: Story, endpoint: str) -> None:
         author, path = story.author, f"/v1/stories/{story.id}"
         if story.id is None or story.state != "live" or True in story.deleted.possible(0, float("inf")):
             return
-        counts = await self.ask.known(author, f"{path}/counts", door)
-        viewers = await self.ask.known(author, f"{path}/viewers", door, limit=100)
-        reactions = await self.ask.known(author, f"{path}/reactions", door)
+        counts = await self.ask.known(author, f"{path}/counts", endpoint)
+        viewers = await self.ask.known(author, f"{path}/viewers", endpoint, limit=100)
+        reactions = await self.ask.known(author, f"{path}/reactions", endpoint)
         if (story.expires_at or 0) - ABOUT_TO_END_S < reactions.ended:
             return
         if {counts.status, viewers.status, reactions.status} != {200}:
             statuses = (counts.status, viewers.status, reactions.status)
-            self.ask.wrong("an author may count", story=story.id, door=door, statuses=statuses)
+            self.ask.wrong("an author can read counts", story=story.id, endpoint=endpoint, statuses=statuses)
             return
         sure, may = self.viewers(story)
         plays = Counter(play.maybe and play.accepted is None for each in story.plays.values() for play in each.values())
@@ -51,7 +51,7 @@ class CountChecks:
         apart = {
             viewer
             for viewer in may
-            if True in self.ask.model.apart(viewer, author, viewers.begun - CONSUMED_S, viewers.ended)
+            if True in self.ask.model.apart(viewer, author, viewers.started - CONSUMED_S, viewers.ended)
         }
         wrong: dict[str, object] = {}
         if not accepted <= counts.body["views"] <= accepted + plays[True]:
@@ -66,7 +66,7 @@ class CountChecks:
         if not certain <= counts.body["comments"] <= certain + doubtful:
             wrong["comments"] = (counts.body["comments"], certain, doubtful)
         if wrong:
-            self.ask.wrong("counts are what people did", story=story.id, door=door, **wrong)
+            self.ask.wrong("counts equal the operations", story=story.id, endpoint=endpoint, **wrong)
 
     def _reactions(self, story: Story, found: dict[str, object], total: int) -> dict[str, object]:
         values = [timeline.possible(float("inf"), float("inf")) for timeline in story.reactions.values()]
@@ -78,7 +78,7 @@ class CountChecks:
 
     @staticmethod
     def viewers(story: Story) -> tuple[set[str], set[str]]:
-        """Who viewed for certain, and who may have."""
+        """Users who certainly viewed, and users who may have."""
         sure = {
             user for user, plays in story.plays.items() if any(play.accepted is not None for play in plays.values())
         }
@@ -86,7 +86,7 @@ class CountChecks:
         return sure, sure | may
 
     async def ended(self, mongo_url: str, calm: Callable[[float, float], bool]) -> None:
-        """Compare the counts that engagement keeps of ended stories: nothing but late views may be missing."""
+        """Compare the counts that engagement keeps of ended stories: only late views may be missing."""
         now = time.time()
         over = {
             story.id: story
@@ -102,7 +102,7 @@ class CountChecks:
 
 
 def kept_counts(mongo_url: str, story_ids: Sequence[str]) -> dict[str, Counts]:
-    """What engagement's database keeps of these stories, as far as it knows that they have ended."""
+    """The counts of these stories in engagement's database, where it has recorded their end."""
     found: dict[str, dict[str, Any]] = {story_id: {} for story_id in story_ids}
     with MongoClient[Any](mongo_url, serverSelectionTimeoutMS=5000) as client:
         for collection in ("views", "engagements"):
@@ -113,10 +113,10 @@ def kept_counts(mongo_url: str, story_ids: Sequence[str]) -> dict[str, Counts]:
 
 
 def wrong_counts(story: Story, kept: Counts | None, calm: Callable[[float, float], bool]) -> dict[str, object]:
-    """What is wrong with the counts that are kept of an ended story.
+    """The wrong counts that are kept of an ended story.
 
-    Everything accepted in calm, in time before the end, is due. Of a story that may have been deleted only the upper
-    bounds are known, since nobody knows when its deletion took effect.
+    Everything accepted without faults and in time before the end must be counted. A story that may have been deleted
+    has only upper bounds, since the time at which its deletion took effect is unknown.
     """
     if kept is None:
         return {"kept": None}

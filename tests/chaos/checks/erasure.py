@@ -1,6 +1,6 @@
-"""What is over is gone: receipts, every collection, every key, every topic, and nothing lies about that is nobody's.
+"""Ended stories are erased: receipts, collections, object keys and topics, and there are no orphans.
 
-Besides ids we look for words: every story carries one of its own in its caption, layers and comments.
+Besides ids the checks search for words: every story has a unique word in its caption, layers and comments.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ RECEIPT_S = 60.0
 SWEPT_S = 90.0
 """Staged objects are swept within a minute."""
 LOG_S = RETENTION_S * 1.1 + 25.0
-"""Retention, segment, and time for a broker that has just been violated; `log_clears_by` promises minutes more."""
+"""Retention, segment, and slack for a broker that has just recovered; `log_clears_by` promises minutes more."""
 POLL_S = 1.0
 UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 @dataclass
 class ErasureChecks:
-    """Looks at the servers themselves, past services and proxies."""
+    """Reads the servers directly, without services and proxies."""
 
     ask: StoryChecks
     settings: Mapping[str, str]
@@ -41,7 +41,7 @@ class ErasureChecks:
     completed: dict[str, float] = field(default_factory=dict)
 
     def ended(self) -> list[Story]:
-        """Stories that were live once and are over for certain."""
+        """Stories that were live and have certainly ended."""
         now = time.time()
         return [
             each for each in self.ask.model.stories if each.id and each.state == "live" and each.lives(now) is False
@@ -65,25 +65,27 @@ class ErasureChecks:
             self.ask.wrong("every ended story has a complete receipt", story=story_id, receipt=last.get(story_id))
 
     def _judge(self, story: Story, receipt: Mapping[str, Any]) -> None:
-        took_back = True in story.deleted.possible(0, float("inf"))
+        was_deleted = True in story.deleted.possible(0, float("inf"))
         right = set(receipt["erased"]) == {"media", "feed", "engagement"} and receipt["log_clears_by"]
-        if not right or (receipt["ended"] == "deleted" and not took_back):
-            self.ask.wrong("a receipt tells how it was", story=story.id, receipt=receipt)
+        if not right or (receipt["ended"] == "deleted" and not was_deleted):
+            self.ask.wrong("a receipt is correct", story=story.id, receipt=receipt)
 
     async def databases(self) -> None:
-        """no collection holds anything of an ended story beyond ids, times and counts"""
+        """no collection has anything of an ended story beyond ids, times and counts"""
         ended = {story.id: story for story in self.ended()}
         words = {story.word.encode(): story.id for story in ended.values()}
         for where, raw in await asyncio.to_thread(lambda: list(self._documents())):
-            said = [words[word] for word in re.findall(rb"word[0-9a-f]{16}", raw) if word in words]
-            if said:
-                self.ask.wrong("databases forget what is over", where=where, stories=said)
+            found = [words[word] for word in re.findall(rb"word[0-9a-f]{16}", raw) if word in words]
+            if found:
+                self.ask.wrong("databases keep nothing of ended stories", where=where, stories=found)
                 continue
             named = {found.decode() for found in UUID.findall(raw)} & ended.keys()
             document = bson.decode(raw) if named else {}
             for story_id in sorted(named):
                 if content := content_fields(where, document, story_id):
-                    self.ask.wrong("databases forget what is over", where=where, story=story_id, fields=content)
+                    self.ask.wrong(
+                        "databases keep nothing of ended stories", where=where, story=story_id, fields=content
+                    )
 
     def _documents(self) -> Iterator[tuple[str, bytes]]:
         with MongoClient[Any](self.settings["MONGO_URL"], serverSelectionTimeoutMS=5000) as client:
@@ -94,7 +96,7 @@ class ErasureChecks:
                             yield f"{name}.{collection}", bson.encode(document)
 
     async def bucket(self) -> None:
-        """no orphan object, no unfinished upload, and no story without its object"""
+        """no orphaned object, no unfinished upload, and no story without its object"""
         deadline = time.time() + SWEPT_S
         while True:
             wrong = await asyncio.to_thread(self._bucket)
@@ -102,7 +104,7 @@ class ErasureChecks:
                 break
             await asyncio.sleep(POLL_S)
         for each in wrong:
-            self.ask.wrong("the bucket holds what lives, and nothing else", **each)
+            self.ask.wrong("the bucket contains exactly the live stories", **each)
 
     def _bucket(self) -> list[dict[str, Any]]:
         keys = self.settings
@@ -115,27 +117,27 @@ class ErasureChecks:
         wrong += [{"unfinished": key} for key in uploads]
         with MongoClient[Any](keys["MONGO_URL"], serverSelectionTimeoutMS=5000) as database:
             for story in database["stories_ingest"]["stories"].find({"state": "live"}):
-                held = [key for key in objects if key.startswith(f"stories/{story['_id']}/")]
-                if len(held) != 2 and story["_id"] in {s.id for s in self.ask.model.stories if s.lives(time.time())}:
-                    wrong.append({"without": story["_id"], "objects": held})
+                stored = [key for key in objects if key.startswith(f"stories/{story['_id']}/")]
+                if len(stored) != 2 and story["_id"] in {s.id for s in self.ask.model.stories if s.lives(time.time())}:
+                    wrong.append({"without": story["_id"], "objects": stored})
         return wrong
 
-    async def log(self, recorder: LogRecorder, resaid: Mapping[str, float], after: float) -> None:
-        """once its time has passed, no topic holds anything of an ended story beyond ids"""
+    async def log(self, recorder: LogRecorder, republished: Mapping[str, float], after: float) -> None:
+        """after the retention, no topic has anything of an ended story beyond ids"""
         await sleep_until(after)
         now = time.time()
         over = {}
         for story in self.ended():
-            last = max(self._ended_at(story), resaid.get(story.id or "", 0.0))
+            last = max(self._ended_at(story), republished.get(story.id or "", 0.0))
             if now > last + LOG_S:
                 over[story.id or ""] = story
         self.cleared = len(over)
         words = {story.word.encode(): story.id for story in over.values()}
         for topic, key, value in await recorder.everything():
-            said = [words[word] for word in re.findall(rb"word[0-9a-f]{16}", value) if word in words]
+            found = [words[word] for word in re.findall(rb"word[0-9a-f]{16}", value) if word in words]
             origin = topic.partition(".")[0]
-            if said or (key.decode(errors="replace") in over and record_has_content(origin, value)):
-                self.ask.wrong("the log forgets what is over", topic=topic, key=key.decode(errors="replace"))
+            if found or (key.decode(errors="replace") in over and record_has_content(origin, value)):
+                self.ask.wrong("the log keeps nothing of ended stories", topic=topic, key=key.decode(errors="replace"))
 
     @staticmethod
     def _ended_at(story: Story) -> float:

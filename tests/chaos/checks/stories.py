@@ -1,4 +1,4 @@
-"""Every accepted publish is live, ended or refused; every story is exactly where it may be seen."""
+"""Every accepted publish is live, ended or rejected; every story is visible exactly where it may be."""
 
 import asyncio
 import time
@@ -11,26 +11,26 @@ from ..http_client import Answer, Client
 from ..invariant_monitor import Wrong
 from ..model import Model, Story
 
-AGAIN, AGAIN_S = 30, 0.5
-"""A replica may be a moment behind when a service has just come back; asked again for as long."""
+RETRIES, RETRY_S = 30, 0.5
+"""Retries, and the pause between them: a replica may be stale briefly after a restart."""
 ABOUT_TO_END_S = 2.0
 
 
 @dataclass
 class StoryChecks:
-    """Asks at the gateway and at every replica of the feed."""
+    """Reads at the gateway and at every replica of feed."""
 
     client: Client
     model: Model
     wrong: Wrong
-    doors: dict[str, httpx.AsyncClient]
+    endpoints: dict[str, httpx.AsyncClient]
 
     async def publishes(self) -> None:
-        """accepted publishes = live + ended + refused"""
+        """accepted publishes = live + ended + rejected"""
         for story in self.model.stories:
             if story.id is None or not (story.publish_answered or story.state in {"live", "refused"}):
                 continue
-            found = await self._fate(story)
+            found = await self._outcome(story)
             now = time.time()
             if story.state == "refused":
                 right = found == "refused"
@@ -42,7 +42,7 @@ class StoryChecks:
             if not right and not about_to:
                 self.wrong("every publish is accounted for", story=story.id, known=story.state, found=found)
 
-    async def _fate(self, story: Story) -> str:
+    async def _outcome(self, story: Story) -> str:
         own = await self.known(story.author, f"/v1/me/stories/{story.id}")
         if own.status == 200:
             return str(own.body["state"])
@@ -50,16 +50,18 @@ class StoryChecks:
         return str(receipt.body["ended"]) if receipt.status == 200 else f"{own.status}/{receipt.status}"
 
     async def reels(self) -> None:
-        """each story exactly once in each allowed tray and reel, none in a forbidden one"""
-        for door in ("gateway", *(name for name in self.doors if name.startswith("feed"))):
-            await asyncio.gather(*(self._sees(viewer, door) for viewer in self.model.users))
+        """each story exactly once in each allowed tray and reel, and in no forbidden one"""
+        for endpoint in ("gateway", *(name for name in self.endpoints if name.startswith("feed"))):
+            await asyncio.gather(*(self._check_viewer(viewer, endpoint) for viewer in self.model.users))
 
-    async def _sees(self, viewer: str, door: str) -> None:
+    async def _check_viewer(self, viewer: str, endpoint: str) -> None:
         users = ",".join(self.model.users)
-        reels = await self.known(viewer, "/v1/reels", door, user_ids=users)
-        tray = await self.known(viewer, "/v1/tray", door, limit=100)
+        reels = await self.known(viewer, "/v1/reels", endpoint, user_ids=users)
+        tray = await self.known(viewer, "/v1/tray", endpoint, limit=100)
         if reels.status != 200 or tray.status != 200:
-            self.wrong("reels and trays are answered", viewer=viewer, door=door, status=(reels.status, tray.status))
+            self.wrong(
+                "reels and trays are answered", viewer=viewer, endpoint=endpoint, status=(reels.status, tray.status)
+            )
             return
         rings = {ring["author_id"]: ring for ring in tray.body["items"]}
         for author in self.model.users:
@@ -67,15 +69,17 @@ class StoryChecks:
             must, may = self._due(viewer, author, reels)
             if any(number > 1 for number in shown.values()) or not must <= shown.keys() <= may:
                 self.wrong(
-                    "each story once where it may be seen", viewer=viewer, author=author, door=door,
+                    "each story once where it may be seen", viewer=viewer, author=author, endpoint=endpoint,
                     missing=sorted(must - shown.keys()), forbidden=sorted(shown.keys() - may), shown=dict(shown),
                 )  # fmt: skip
             if viewer != author:
-                self._check_ring(viewer, author, door, rings.get(author), tray)
+                self._check_ring(viewer, author, endpoint, rings.get(author), tray)
 
-    def _check_ring(self, viewer: str, author: str, door: str, ring: dict[str, object] | None, tray: Answer) -> None:
+    def _check_ring(
+        self, viewer: str, author: str, endpoint: str, ring: dict[str, object] | None, tray: Answer
+    ) -> None:
         must, may = self._due(viewer, author, tray)
-        follows = self.model.edge("following", viewer, author).possible(tray.begun, tray.ended)
+        follows = self.model.edge("following", viewer, author).possible(tray.started, tray.ended)
         count = ring["stories"] if ring else 0
         if follows == {True}:
             right = isinstance(count, int) and len(must) <= count <= len(may)
@@ -83,29 +87,29 @@ class StoryChecks:
             right = follows != {False} or ring is None
         if not right:
             self.wrong(
-                "a tray shows whom one follows", viewer=viewer, author=author, door=door, ring=ring, must=sorted(must),
-                may=sorted(may),
+                "a tray shows whom one follows", viewer=viewer, author=author, endpoint=endpoint, ring=ring,
+                must=sorted(must), may=sorted(may),
             )  # fmt: skip
 
     def _due(self, viewer: str, author: str, answer: Answer) -> tuple[set[str], set[str]]:
-        """Ids that an answer must show, and those that it may."""
+        """Ids that a response must contain, and ids that it may contain."""
         must, may = set(), set()
         for story in self.model.of(author):
             if story.id is None or story.state != "live" or story.expires_at is None:
                 continue
-            allowed = self.model.may_see(viewer, story, answer.begun, answer.ended)
-            there = {not gone for gone in story.deleted.possible(answer.begun, answer.ended)}
-            if True in allowed and True in there and answer.begun < story.expires_at:
+            allowed = self.model.may_see(viewer, story, answer.started, answer.ended)
+            exists = {not gone for gone in story.deleted.possible(answer.started, answer.ended)}
+            if True in allowed and True in exists and answer.started < story.expires_at:
                 may.add(story.id)
-                if {True} == allowed == there and answer.ended < story.expires_at - ABOUT_TO_END_S:
+                if {True} == allowed == exists and answer.ended < story.expires_at - ABOUT_TO_END_S:
                     must.add(story.id)
         return must, may
 
-    async def known(self, user: str, path: str, door: str = "gateway", **params: object) -> Answer:
-        """An answer that tells, asked for as often as it takes."""
-        for _ in range(AGAIN):
-            answer = await self.client.once(user, "GET", path, self.doors.get(door), params=params)
-            if answer.tells:
+    async def known(self, user: str, path: str, endpoint: str = "gateway", **params: object) -> Answer:
+        """A conclusive response, retried until there is one."""
+        for _ in range(RETRIES):
+            answer = await self.client.once(user, "GET", path, self.endpoints.get(endpoint), params=params)
+            if answer.conclusive:
                 break
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(RETRY_S)
         return answer

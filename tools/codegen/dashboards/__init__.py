@@ -1,4 +1,4 @@
-"""The dashboards of deploy/grafana/dashboards, made from code: an overview, and one for each service and server."""
+"""The dashboards in deploy/grafana/dashboards: an overview, and one for each service and for Kafka and MongoDB."""
 
 from .grafana import Dashboard
 from .kafka import KAFKA
@@ -10,5 +10,5 @@ DASHBOARDS: tuple[Dashboard, ...] = (OVERVIEW, INGEST, FEED, ENGAGEMENT, EXPIRY,
 
 
 def pages() -> dict[str, str]:
-    """Each dashboard's JSON by its file's name."""
+    """The JSON of each dashboard by file name."""
     return {f"{each.uid}.json": each.text() for each in DASHBOARDS}

@@ -1,4 +1,4 @@
-"""What a Grafana dashboard is made of, as far as ours need it: rows of panels that flow from left to right."""
+"""The part of Grafana's dashboard model that the dashboards use: rows of panels, laid out from left to right."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ Kind = Literal["timeseries", "stat", "bargauge", "heatmap"]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One PromQL expression and what its series are called."""
+    """One PromQL expression and the legend of its series."""
 
     expr: str
     legend: str = "__auto"
@@ -23,7 +23,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One picture. `unit` is Grafana's id of it; `marks` are values from which it turns amber, then red."""
+    """One panel. `unit` is a Grafana unit id; `thresholds` are the values from which it turns amber, then red."""
 
     title: str
     description: str
@@ -32,9 +32,9 @@ class Panel:
     kind: Kind = "timeseries"
     width: int = 8
     height: int = 8
-    marks: Sequence[float] = ()
+    thresholds: Sequence[float] = ()
     falling: bool = False
-    """Whether less is worse: red below the second mark, amber below the first."""
+    """Whether lower is worse: red below the second threshold, amber below the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """One page. `job`: whose replicas may be chosen by the variable `instance`."""
+    """One dashboard. The variable `instance` selects replicas of `job`."""
 
     uid: str
     title: str
@@ -57,11 +57,11 @@ class Dashboard:
     tags: Sequence[str] = field(default=(TAG,))
 
     def text(self) -> str:
-        """As Grafana's file provider and its API read it."""
+        """The JSON for Grafana's file provider and API."""
         return json.dumps(self.document(), indent=2, ensure_ascii=False) + "\n"
 
     def document(self) -> dict[str, Any]:
-        """The whole of it."""
+        """The dashboard as Grafana's document."""
         return {
             "uid": self.uid,
             "title": self.title,
@@ -108,29 +108,29 @@ class Dashboard:
             "datasource": DATASOURCE,
             "enable": True,
             "expr": f'changes(process_start_time_seconds{{job=~"{jobs}"}}[1m]) > 0',
-            "titleFormat": "{{job}} {{instance}} began anew",
+            "titleFormat": "{{job}} {{instance}} restarted",
             "iconColor": "orange",
         }
 
     def _panels(self) -> list[dict[str, Any]]:
-        made: list[dict[str, Any]] = []
+        panels: list[dict[str, Any]] = []
         y = 0
         for row in self.rows:
             position = {"x": 0, "y": y, "w": WIDTH, "h": 1}
-            made.append({"id": len(made) + 1, "type": "row", "title": row.title, "gridPos": position, "panels": []})
+            panels.append({"id": len(panels) + 1, "type": "row", "title": row.title, "gridPos": position, "panels": []})
             x, y, tallest = 0, y + 1, 0
             for panel in row.panels:
                 if x + panel.width > WIDTH:
                     x, y, tallest = 0, y + tallest, 0
                 position = {"x": x, "y": y, "w": panel.width, "h": panel.height}
-                made.append({"id": len(made) + 1, "gridPos": position, **drawn(panel)})
+                panels.append({"id": len(panels) + 1, "gridPos": position, **panel_document(panel)})
                 x, tallest = x + panel.width, max(tallest, panel.height)
             y += tallest
-        return made
+        return panels
 
 
-def drawn(panel: Panel) -> dict[str, Any]:
-    """One panel, but for its place."""
+def panel_document(panel: Panel) -> dict[str, Any]:
+    """One panel without its id and position."""
     targets = [
         {
             "refId": chr(ord("A") + number),
@@ -146,7 +146,7 @@ def drawn(panel: Panel) -> dict[str, Any]:
     defaults: dict[str, Any] = {"unit": panel.unit, "thresholds": {"mode": "absolute", "steps": steps}}
     if panel.kind == "timeseries":
         drawing = {"lineWidth": 1, "fillOpacity": 8, "showPoints": "never", "spanNulls": False}
-        lines = {"thresholdsStyle": {"mode": "dashed" if panel.marks else "off"}}
+        lines = {"thresholdsStyle": {"mode": "dashed" if panel.thresholds else "off"}}
         defaults |= {"min": 0, "custom": drawing | lines, "color": {"mode": "palette-classic"}}
     elif panel.kind != "heatmap":
         defaults |= {"color": {"mode": "thresholds"}}
@@ -162,7 +162,7 @@ def drawn(panel: Panel) -> dict[str, Any]:
 
 
 def _steps(panel: Panel) -> list[dict[str, Any]]:
-    amber, red = (*panel.marks, None, None)[:2]
+    amber, red = (*panel.thresholds, None, None)[:2]
     if panel.falling:
         named = [("red", None), ("orange", red), ("green", amber)]
     else:

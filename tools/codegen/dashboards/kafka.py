@@ -1,74 +1,74 @@
-"""Kafka as the services see it, and as its own exporter does."""
+"""Kafka: metrics of the services and of kafka_exporter."""
 
 from .grafana import Dashboard, Panel, Query, Row
-from .panels import grown, quantile, rate
+from .panels import increase, quantile, rate
 
 GROUPS = 'consumergroup=~".*(ingest|feed|engagement|expiry)[.](story|user)-.+"'
 TOPICS = 'topic=~".*(story|user)-.+"'
 AGE = "stories_event_age_seconds"
 
-SEEN_BY_SERVICES = Row(
-    "As the services see it",
+SERVICE_METRICS = Row(
+    "Service metrics",
     [
         Panel(
-            "Handled by topic",
-            "Records handled a second, over all groups.",
+            "Records consumed by topic",
+            "Records processed per second, over all consumer groups.",
             "cps",
             [Query(rate(f"{AGE}_count", "topic"), "{{topic}}")],
         ),
         Panel(
-            "Event age, half",
-            "p50 from said to handled, by topic.",
+            "Event latency p50",
+            "p50 from publishing to processing, by topic.",
             "s",
             [Query(quantile(0.5, AGE, "topic"), "{{topic}}")],
         ),
         Panel(
-            "Event age, slowest 1 %",
-            "p99 from said to handled, by topic and service.",
+            "Event latency p99",
+            "p99 from publishing to processing, by topic and service.",
             "s",
             [Query(quantile(0.99, AGE, "topic", "job"), "{{topic}} {{job}}")],
         ),
         Panel(
-            "Lag",
-            "Records not handled yet, by group. `feed-index` is each feed replica's own reader.",
+            "Consumer lag",
+            "Records not processed yet, by consumer group. `feed-index` is the log reader of each feed replica.",
             "short",
             [Query("sum by (group, topic) (stories_consumer_lag_records)", "{{group}} {{topic}}")],
         ),
         Panel(
-            "Oldest unhandled",
-            "How long the oldest unhandled record has waited, by group.",
+            "Oldest unprocessed record",
+            "Age of the oldest unprocessed record, by consumer group.",
             "s",
             [Query("max by (group, topic) (stories_consumer_oldest_unhandled_seconds)", "{{group}} {{topic}}")],
-            marks=[60],
+            thresholds=[60],
         ),
         Panel(
-            "Consumers that wait",
-            "Groups that wait for a dependency to come back.",
+            "Blocked consumers",
+            "Consumers that wait for a dependency that is down.",
             "short",
-            [Query("sum by (job, dependency) (stories_consumer_waiting)", "{{job}} for {{dependency}}")],
+            [Query("sum by (job, dependency) (stories_consumer_waiting)", "{{job}} waits for {{dependency}}")],
         ),
         Panel(
-            "Dead-lettered by topic",
-            "Records that could not be handled, in the window. `stories dlq list` shows them.",
+            "Dead-lettered records by topic",
+            "Records moved to a dead-letter topic in the window. `stories dlq list` lists them.",
             "short",
-            [Query(grown("stories_dead_lettered_total", "topic"), "{{topic}}")],
+            [Query(increase("stories_dead_lettered_total", "topic"), "{{topic}}")],
         ),
         Panel(
-            "Dead-lettered by reason",
-            "Unreadable and unacceptable ones are their producer's; `bug` is ours.",
+            "Dead-lettered records by reason",
+            "`unreadable` and `unacceptable`: the producer's fault. `bug`: a defect in the service.",
             "short",
-            [Query(grown("stories_dead_lettered_total", "job", "reason"), "{{job}} {{reason}}")],
+            [Query(increase("stories_dead_lettered_total", "job", "reason"), "{{job}} {{reason}}")],
         ),
         Panel(
-            "Not said yet",
-            "How long the oldest event has waited for Kafka to take it, by service.",
+            "Oldest outbox event",
+            "Age of the oldest event that is not published yet, by service.",
             "s",
             [Query("max by (job) (stories_outbox_oldest_seconds)", "{{job}}")],
-            marks=[30],
+            thresholds=[30],
         ),
         Panel(
-            "Publishing",
-            "p99 of the time until Kafka has acknowledged.",
+            "Publish latency p99",
+            "p99 of the time until Kafka acknowledges a batch.",
             "s",
             [
                 Query(
@@ -80,18 +80,18 @@ SEEN_BY_SERVICES = Row(
     ],
 )
 
-SEEN_BY_THE_EXPORTER = Row(
-    "As Kafka's exporter sees it",
+EXPORTER_METRICS = Row(
+    "Kafka exporter metrics",
     [
         Panel(
-            "Lag of groups",
-            "Records not committed yet. A consumer that is dead reports no lag of its own; this one is there.",
+            "Consumer group lag",
+            "Records not committed yet. Also covers dead consumers, which report no lag of their own.",
             "short",
             [Query(f"sum by (consumergroup) (kafka_consumergroup_lag{{{GROUPS}}})", "{{consumergroup}}")],
         ),
         Panel(
-            "Committed",
-            "Offsets that groups committed, a second.",
+            "Committed offsets",
+            "Offsets committed per second by consumer group.",
             "cps",
             [
                 Query(
@@ -101,27 +101,27 @@ SEEN_BY_THE_EXPORTER = Row(
             ],
         ),
         Panel(
-            "Members",
-            "Consumers in each group; none: nobody reads.",
+            "Consumer group members",
+            "Consumers in each group. 0: the topic is not consumed.",
             "short",
             [Query(f"max by (consumergroup) (kafka_consumergroup_members{{{GROUPS}}})", "{{consumergroup}}")],
         ),
         Panel(
-            "Appended",
-            "Records appended a second, by topic, dead-lettered ones too.",
+            "Records appended",
+            "Records appended per second by topic, dead-letter topics included.",
             "cps",
             [Query(rate("kafka_topic_partition_current_offset", "topic", only=TOPICS), "{{topic}}")],
         ),
         Panel(
             "Brokers",
-            "In the cluster.",
+            "Brokers in the cluster.",
             "short",
             [Query("max(kafka_brokers)", "brokers")],
             kind="stat",
         ),
         Panel(
             "Under-replicated partitions",
-            "Partitions that lack a replica, by topic.",
+            "Partitions with fewer in-sync replicas than configured, by topic.",
             "short",
             [
                 Query(
@@ -129,7 +129,7 @@ SEEN_BY_THE_EXPORTER = Row(
                     "{{topic}}",
                 )
             ],
-            marks=[1],
+            thresholds=[1],
         ),
     ],
 )
@@ -137,6 +137,6 @@ SEEN_BY_THE_EXPORTER = Row(
 KAFKA = Dashboard(
     "stories-kafka",
     "Stories: Kafka",
-    "The log: how old events are when they are handled, who is behind, what is dead-lettered.",
-    [SEEN_BY_SERVICES, SEEN_BY_THE_EXPORTER],
+    "Event latency, consumer lag, dead-lettered records and the cluster.",
+    [SERVICE_METRICS, EXPORTER_METRICS],
 )

@@ -1,19 +1,19 @@
-"""MongoDB as its exporter sees it; how long the services' own calls take is on their dashboards."""
+"""MongoDB: metrics of the services and of mongodb_exporter."""
 
 from .grafana import Dashboard, Panel, Query, Row
 from .panels import quantile, rate
 
-SEEN_BY_SERVICES = Row(
-    "As the services see it",
+SERVICE_METRICS = Row(
+    "Service metrics",
     [
         Panel(
-            "Calls",
-            "Commands a second, by service.",
+            "MongoDB calls",
+            "Commands per second by service.",
             "ops",
             [Query(rate("stories_dependency_duration_seconds_count", "job", only='dependency="mongodb"'), "{{job}}")],
         ),
         Panel(
-            "Slowest 1 % of calls",
+            "MongoDB latency p99",
             "p99 by service.",
             "s",
             [
@@ -24,36 +24,36 @@ SEEN_BY_SERVICES = Row(
             ],
         ),
         Panel(
-            "Clock against the services'",
-            "The largest difference by service; beyond 2 s a replica steps aside.",
+            "Clock skew",
+            "Largest difference from MongoDB's clock by service. Above 2 s a replica is not ready.",
             "s",
             [Query("max by (job) (abs(stories_clock_skew_seconds))", "{{job}}")],
-            marks=[1, 2],
+            thresholds=[1, 2],
         ),
     ],
 )
 
-SEEN_BY_THE_EXPORTER = Row(
-    "As its exporter sees it",
+EXPORTER_METRICS = Row(
+    "MongoDB exporter metrics",
     [
         Panel(
             "Up",
-            "1 while the exporter reaches the server.",
+            "1 while the exporter reaches MongoDB.",
             "short",
             [Query("min by (instance) (mongodb_up)", "{{instance}}")],
             kind="stat",
-            marks=[1],
+            thresholds=[1],
             falling=True,
         ),
         Panel(
             "Operations",
-            "Operations a second, by kind.",
+            "Operations per second by type.",
             "ops",
             [Query(rate("mongodb_ss_opcounters", "legacy_op_type"), "{{legacy_op_type}}")],
         ),
         Panel(
             "Mean latency",
-            "Of reads, writes and commands, as the server measures it.",
+            "Mean latency of reads, writes and commands, measured by the server.",
             "µs",
             [
                 Query(
@@ -65,7 +65,7 @@ SEEN_BY_THE_EXPORTER = Row(
         ),
         Panel(
             "Connections",
-            "In use, and how many more there may be.",
+            "Connections in use and still available.",
             "short",
             [
                 Query(
@@ -76,7 +76,7 @@ SEEN_BY_THE_EXPORTER = Row(
         ),
         Panel(
             "Cache in use",
-            "Share of WiredTiger's cache. Near 80 % is normal; at 95 % callers evict pages themselves and get slow.",
+            "Share of the WiredTiger cache in use. 80 % is normal; at 95 % client threads evict pages and slow down.",
             "percentunit",
             [
                 Query(
@@ -84,11 +84,11 @@ SEEN_BY_THE_EXPORTER = Row(
                     "{{instance}}",
                 )
             ],
-            marks=[0.85, 0.95],
+            thresholds=[0.85, 0.95],
         ),
         Panel(
             "Memory",
-            "Resident memory of the server.",
+            "Resident memory of mongod.",
             "decmbytes",
             [Query("mongodb_ss_mem_resident", "{{instance}}")],
         ),
@@ -98,6 +98,6 @@ SEEN_BY_THE_EXPORTER = Row(
 MONGODB = Dashboard(
     "stories-mongodb",
     "Stories: MongoDB",
-    "The databases: how busy, how slow, how full.",
-    [SEEN_BY_SERVICES, SEEN_BY_THE_EXPORTER],
+    "Load, latency, connections and cache of the databases.",
+    [SERVICE_METRICS, EXPORTER_METRICS],
 )

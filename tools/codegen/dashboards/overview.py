@@ -1,45 +1,45 @@
-"""The overview: is it well?"""
+"""The overview dashboard: health, SLOs, and the path of a story."""
 
 from .grafana import Dashboard, Panel, Query, Row
-from .panels import grown, quantile, quantiles, rate
+from .panels import increase, quantile, quantiles, rate
 
 BUDGETS = (("requests|ended|erased", "0.001"), ("tray|visible|counted", "0.01"))
 
 
 def burn(window: str) -> list[Query]:
-    """How many times faster than it may each promise's budget burns."""
+    """The burn rate of each SLO's error budget; 1 spends exactly the budget."""
     return [
         Query(f'stories:slo_errors:ratio_rate{window}{{slo=~"{names}"}} / {budget}', "{{slo}} {{job}}")
         for names, budget in BUDGETS
     ]
 
 
-WELL = Row(
-    "Is it well?",
+HEALTH = Row(
+    "Health",
     [
         Panel(
-            "Ready",
-            "Replicas that take traffic.",
+            "Ready replicas",
+            "Replicas that are ready, by service.",
             "short",
             [Query("sum by (job) (stories_ready)", "{{job}}")],
             kind="stat",
             width=8,
             height=5,
-            marks=[1],
+            thresholds=[1],
             falling=True,
         ),
         Panel(
-            "Posted",
-            "Stories posted a second.",
+            "Stories published",
+            "Stories published per second.",
             "ops",
-            [Query(rate("stories_publishes_total", only='result="posted"'), "posted")],
+            [Query(rate("stories_publishes_total", only='result="posted"'), "published")],
             kind="stat",
             width=4,
             height=5,
         ),
         Panel(
             "Live stories",
-            "In the index of the feed's replicas.",
+            "Live stories in the index of the feed replicas.",
             "short",
             [Query("max(stories_live_stories)", "live")],
             kind="stat",
@@ -48,7 +48,7 @@ WELL = Row(
         ),
         Panel(
             "Views counted",
-            "Views counted a second.",
+            "Views counted per second.",
             "ops",
             [Query(rate("stories_views_total", only='outcome="counted"'), "views")],
             kind="stat",
@@ -57,7 +57,7 @@ WELL = Row(
         ),
         Panel(
             "Open receipts",
-            "Ended stories that some store has not erased yet.",
+            "Ended stories whose erasure is not confirmed by every store yet.",
             "short",
             [Query("sum(max by (store) (stories_receipts_open))", "open")],
             kind="stat",
@@ -67,126 +67,126 @@ WELL = Row(
     ],
 )
 
-PROMISES = Row(
-    "Promises",
+OBJECTIVES = Row(
+    "Service level objectives",
     [
         Panel(
-            "Kept",
-            "Share of good events over the chosen time, by promise.",
+            "SLO compliance",
+            "Share of good events over the selected time range, by SLO.",
             "percentunit",
             [Query("1 - avg_over_time(stories:slo_errors:ratio_rate5m[$__range])", "{{slo}} {{job}}")],
             kind="bargauge",
-            marks=[0.999, 0.99],
+            thresholds=[0.999, 0.99],
             falling=True,
         ),
         Panel(
-            "Budget burns, last hour",
-            "How many times faster than it may each error budget burns. From 14.4 on somebody is paged.",
+            "Error budget burn rate, 1 h",
+            "1 spends exactly the budget. From 14.4 on there is a page.",
             "short",
             burn("1h"),
-            marks=[6, 14.4],
+            thresholds=[6, 14.4],
         ),
         Panel(
-            "Budget burns, last six hours",
-            "The same over six hours. From 6 on there is a ticket.",
+            "Error budget burn rate, 6 h",
+            "1 spends exactly the budget. From 6 on there is a ticket.",
             "short",
             burn("6h"),
-            marks=[6, 14.4],
+            thresholds=[6, 14.4],
         ),
     ],
 )
 
-LIFE = Row(
-    "A story's life",
+LIFECYCLE = Row(
+    "Story lifecycle",
     [
         Panel(
-            "Published",
-            "Media jobs that ended, a second, by result.",
+            "Media jobs finished",
+            "Media jobs finished per second by result.",
             "ops",
             [Query(rate("stories_publishes_total", "result"), "{{result}}")],
         ),
         Panel(
             "Time to visible",
-            "From posted to in the feed's index; 99 % within a second is promised.",
+            "From `posted_at` to the feed index. SLO: 99 % within 1 s.",
             "s",
             quantiles("stories_visible_seconds"),
-            marks=[1],
+            thresholds=[1],
         ),
         Panel(
             "Views",
-            "Views consumed a second, by what became of them.",
+            "Views consumed per second by outcome.",
             "ops",
             [Query(rate("stories_views_total", "outcome"), "{{outcome}}")],
         ),
         Panel(
-            "Live and timed",
-            "Live stories in the feed's index, and timers that expiry holds: the same, but for a moment.",
+            "Live stories vs. timers",
+            "Live stories in the feed index, and timers of expiry. The two agree except for short moments.",
             "short",
             [Query("max(stories_live_stories)", "live stories"), Query("max(stories_timers)", "timers")],
         ),
         Panel(
             "Expiry lateness",
-            "How long after its time a story was ended; 99.9 % within a second is promised.",
+            "How long after `expires_at` a story ended. SLO: 99.9 % within 1 s.",
             "s",
             quantiles("stories_expiry_lateness_seconds"),
-            marks=[1],
+            thresholds=[1],
         ),
         Panel(
             "Oldest open receipt",
-            "How long a store has owed its answer to an ending.",
+            "Age of the oldest ending that a store has not confirmed.",
             "s",
             [Query("max by (store) (stories_receipt_oldest_seconds)", "{{store}}")],
-            marks=[60, 300],
+            thresholds=[60, 300],
         ),
     ],
 )
 
-ANSWERS = Row(
-    "Answers and errors",
+HTTP = Row(
+    "HTTP",
     [
         Panel(
             "Requests",
-            "Requests answered a second, by service.",
+            "Requests per second by service.",
             "reqps",
             [Query(rate("stories_http_requests_total", "job"), "{{job}}")],
         ),
         Panel(
-            "Answered with 5xx",
-            "Share of requests that we failed over five minutes; 99.9 % without is promised.",
+            "5xx ratio",
+            "Share of requests with a 5xx response over 5 minutes. SLO: 99.9 % without.",
             "percentunit",
             [Query('stories:slo_errors:ratio_rate5m{slo="requests"}', "{{job}}")],
-            marks=[0.001, 0.0144],
+            thresholds=[0.001, 0.0144],
         ),
         Panel(
-            "Slowest 1 %",
-            "p99 of the time to answer, by service. Publish may wait up to 30 s where its client asks for it.",
+            "Request latency p99",
+            "p99 by service. A publish request waits up to 30 s if its client asks for that.",
             "s",
             [Query(quantile(0.99, "stories_http_request_duration_seconds", "job"), "{{job}}")],
         ),
     ],
 )
 
-LOG = Row(
-    "The log",
+EVENTS = Row(
+    "Events",
     [
         Panel(
-            "Slowest 1 % from said to handled",
-            "p99 of the age of events, by topic.",
+            "Event latency p99",
+            "p99 from publishing to processing, by topic.",
             "s",
             [Query(quantile(0.99, "stories_event_age_seconds", "topic"), "{{topic}}")],
         ),
         Panel(
-            "Oldest unhandled",
-            "How long the oldest unhandled record has waited, by service.",
+            "Oldest unprocessed record",
+            "Age of the oldest unprocessed record, by service.",
             "s",
             [Query("max by (job) (stories_consumer_oldest_unhandled_seconds)", "{{job}}")],
-            marks=[60],
+            thresholds=[60],
         ),
         Panel(
-            "Dead-lettered",
-            "Records that could not be handled, in the window. `bug` is ours.",
+            "Dead-lettered records",
+            "Records moved to a dead-letter topic in the window. `bug`: a defect in the service.",
             "short",
-            [Query(grown("stories_dead_lettered_total", "job", "reason"), "{{job}} {{reason}}")],
+            [Query(increase("stories_dead_lettered_total", "job", "reason"), "{{job}} {{reason}}")],
         ),
     ],
 )
@@ -194,6 +194,6 @@ LOG = Row(
 OVERVIEW = Dashboard(
     "stories-overview",
     "Stories: overview",
-    "Is it well? What is promised, what happens to a story, what goes wrong.",
-    [WELL, PROMISES, LIFE, ANSWERS, LOG],
+    "Health, service level objectives, the lifecycle of stories, HTTP and events.",
+    [HEALTH, OBJECTIVES, LIFECYCLE, HTTP, EVENTS],
 )

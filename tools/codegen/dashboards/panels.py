@@ -1,4 +1,4 @@
-"""What several dashboards show in the same way: quantiles, shares, and the rows that every service has."""
+"""What several dashboards share: quantiles, rates, and the rows that every service has."""
 
 from .grafana import Panel, Query, Row
 
@@ -6,12 +6,12 @@ WINDOW = "[$__rate_interval]"
 
 
 def rate(metric: str, *by: str, only: str = "", function: str = "rate") -> str:
-    """Events a second, summed by these labels. `only` are label matchers."""
+    """Events per second, summed by these labels. `only` are label matchers."""
     grouped = f" by ({', '.join(by)})" if by else ""
     return f"sum{grouped} ({function}({metric}{{{only}}}{WINDOW}))".replace("{}", "")
 
 
-def grown(metric: str, *by: str, only: str = "") -> str:
+def increase(metric: str, *by: str, only: str = "") -> str:
     """Events in the window, summed by these labels."""
     return rate(metric, *by, only=only, function="increase")
 
@@ -22,22 +22,22 @@ def quantile(q: float, metric: str, *by: str, only: str = "") -> str:
 
 
 def quantiles(metric: str, only: str = "") -> list[Query]:
-    """The middle and the end of a distribution."""
+    """The p50 and p99 of a histogram."""
     return [Query(quantile(q, metric, only=only), name) for q, name in ((0.5, "p50"), (0.99, "p99"))]
 
 
 def or_zero(expr: str, of: str) -> str:
-    """What is seldom there, drawn as zero for everything that could have it."""
+    """An expression with zero for the series of `of` that it lacks."""
     return f"{expr} or 0 * {of}"
 
 
 def of(job: str, *more: str) -> str:
-    """Matchers of the chosen replicas of a service."""
+    """Label matchers of the selected replicas of a service."""
     return ",".join((f'job="{job}"', 'instance=~"$instance"', *more))
 
 
 def traffic(job: str) -> Row:
-    """What is asked of a service over HTTP."""
+    """HTTP requests of a service."""
     requests, duration, only = "stories_http_requests_total", "stories_http_request_duration_seconds", of(job)
     failed = rate(requests, "method", "route", only=of(job, 'status=~"5.."'))
     return Row(
@@ -45,37 +45,37 @@ def traffic(job: str) -> Row:
         [
             Panel(
                 "Requests by route",
-                "Requests answered a second.",
+                "Requests per second by method and route.",
                 "reqps",
                 [Query(rate(requests, "method", "route", only=only), "{{method}} {{route}}")],
             ),
             Panel(
-                "5xx by route",
-                "Requests that we failed, a second. 503 says that a dependency is down or a partition unheard.",
+                "5xx responses by route",
+                "5xx responses per second. 503: a dependency is down or a partition is stale.",
                 "reqps",
                 [Query(or_zero(failed, rate(requests, "method", "route", only=only)), "{{method}} {{route}}")],
             ),
             Panel(
-                "By status",
-                "What is answered. Many 404 on engagement: tickets that are no good; 429: somebody asks too often.",
+                "Responses by status",
+                "Responses per second by status. Many 404 on engagement: invalid tickets. 429: rate-limited clients.",
                 "reqps",
                 [Query(rate(requests, "status", only=only), "{{status}}")],
             ),
             Panel(
-                "Slowest 1 % by route",
-                "p99 of the time to answer. Publish may wait up to 30 s where its client asks for it.",
+                "Request latency p99 by route",
+                "p99 of the request duration. A publish request waits up to 30 s if its client asks for that.",
                 "s",
                 [Query(quantile(0.99, duration, "method", "route", only=only), "{{method}} {{route}}")],
             ),
             Panel(
-                "Being answered now",
-                "Requests in flight by replica; growing without more requests means that something waits.",
+                "In-flight requests",
+                "Requests in flight by replica. Growing without more traffic: requests wait for a dependency.",
                 "short",
                 [Query(f"sum by (instance) (stories_http_requests_in_flight{{{only}}})", "{{instance}}")],
             ),
             Panel(
-                "Refused for asking too often",
-                "429 a second by limit.",
+                "Rate-limited requests",
+                "429 responses per second by limit.",
                 "reqps",
                 [Query(rate("stories_rate_limited_total", "limit", only=only), "{{limit}}")],
             ),
@@ -84,33 +84,33 @@ def traffic(job: str) -> Row:
 
 
 def consumers(job: str) -> Row:
-    """What a service hears."""
+    """Consumers of a service."""
     only = of(job)
     age = "stories_event_age_seconds"
     return Row(
         "Events",
         [
             Panel(
-                "Handled",
-                "Records handled a second by group.",
+                "Records consumed",
+                "Records processed per second by consumer group.",
                 "cps",
                 [Query(rate(f"{age}_count", "group", only=only), "{{group}}")],
             ),
             Panel(
-                "Slowest 1 % from said to handled",
-                "p99 of the age of events; high after an outage, then falling.",
+                "Event latency p99",
+                "p99 from publishing to processing, by consumer group. High after an outage, then falling.",
                 "s",
                 [Query(quantile(0.99, age, "group", only=only), "{{group}}")],
             ),
             Panel(
-                "Behind by",
-                "Records not handled yet, by group.",
+                "Consumer lag",
+                "Records not processed yet, by consumer group and topic.",
                 "short",
                 [Query(f"sum by (group, topic) (stories_consumer_lag_records{{{only}}})", "{{group}} {{topic}}")],
             ),
             Panel(
-                "Oldest unhandled",
-                "How long the oldest unhandled record has waited. Growing: the consumer hangs.",
+                "Oldest unprocessed record",
+                "Age of the oldest unprocessed record. Growing: the consumer is stalled.",
                 "s",
                 [
                     Query(
@@ -118,74 +118,74 @@ def consumers(job: str) -> Row:
                         "{{group}} {{topic}}",
                     )
                 ],
-                marks=[60],
+                thresholds=[60],
             ),
             Panel(
-                "Waiting for",
-                "1 while a consumer waits for a dependency to come back.",
+                "Blocked consumers",
+                "1 while a consumer waits for a dependency that is down.",
                 "short",
                 [Query(f"max by (dependency) (stories_consumer_waiting{{{only}}})", "{{dependency}}")],
             ),
             Panel(
-                "Dead-lettered",
-                "Records moved to a dead-lettered topic in the window. Any is worth a look: `stories dlq list`.",
+                "Dead-lettered records",
+                "Records moved to a dead-letter topic in the window. Inspect them with `stories dlq list`.",
                 "short",
-                [Query(grown("stories_dead_lettered_total", "topic", only=only), "{{topic}}")],
+                [Query(increase("stories_dead_lettered_total", "topic", only=only), "{{topic}}")],
             ),
         ],
     )
 
 
 def process(job: str) -> Row:
-    """What a service stands on, and itself."""
+    """Dependencies and process of a service."""
     only, calls = of(job), "stories_dependency_duration_seconds"
     by = ("dependency", "operation")
     return Row(
         "Dependencies and process",
         [
             Panel(
-                "Calls of dependencies",
-                "Calls a second by how they went.",
+                "Dependency calls",
+                "Calls per second by dependency and outcome.",
                 "ops",
                 [Query(rate(f"{calls}_count", "dependency", "outcome", only=only), "{{dependency}} {{outcome}}")],
             ),
             Panel(
-                "Slowest 1 % of calls",
+                "Dependency latency p99",
                 "p99 by dependency and operation.",
                 "s",
                 [Query(quantile(0.99, calls, *by, only=only), "{{dependency}} {{operation}}")],
             ),
             Panel(
-                "Not said yet",
-                "Documents whose event Kafka has not got, and for how long the oldest has waited (seconds).",
+                "Outbox",
+                "Documents with an event that is not published yet, and the age of the oldest (seconds).",
                 "short",
                 [
-                    Query(f"max(stories_outbox_pending{{{only}}})", "documents"),
-                    Query(f"max(stories_outbox_oldest_seconds{{{only}}})", "oldest, s"),
+                    Query(f"max(stories_outbox_pending{{{only}}})", "pending documents"),
+                    Query(f"max(stories_outbox_oldest_seconds{{{only}}})", "oldest (s)"),
                 ],
             ),
             Panel(
-                "Ready",
-                "1 while a replica takes traffic; `/readyz` says why not.",
+                "Readiness",
+                "1 while a replica is ready. `/readyz` returns the reason if it is not.",
                 "short",
                 [Query(f"min by (instance) (stories_ready{{{only}}})", "{{instance}}")],
             ),
             Panel(
-                "Event loop late",
-                "p99 of how late the event loop runs, by replica. Much: CPU-bound work, or a frozen process.",
+                "Event loop lag p99",
+                "p99 of the event loop delay by replica. High: CPU-bound work or a frozen process.",
                 "s",
                 [Query(quantile(0.99, "stories_event_loop_delay_seconds", "instance", only=only), "{{instance}}")],
             ),
             Panel(
-                "Clock against MongoDB's",
-                "Beyond 2 s a replica steps aside.",
+                "Clock skew",
+                "Difference from MongoDB's clock. Above 2 s a replica is not ready.",
                 "s",
                 [Query(f"abs(stories_clock_skew_seconds{{{only}}})", "{{instance}}")],
-                marks=[1, 2],
+                thresholds=[1, 2],
             ),
             Panel(
                 "CPU",
-                "Cores used by replica; one process uses one at most, its media workers more.",
+                "CPU cores used by replica. A process uses at most one, its media workers more.",
                 "short",
                 [Query(f"rate(process_cpu_seconds_total{{{only}}}{WINDOW})", "{{instance}}")],
             ),
@@ -196,14 +196,14 @@ def process(job: str) -> Row:
                 [Query(f"process_resident_memory_bytes{{{only}}}", "{{instance}}")],
             ),
             Panel(
-                "Open files",
-                "File descriptors by replica: connections mostly.",
+                "Open file descriptors",
+                "File descriptors by replica, mostly connections.",
                 "short",
                 [Query(f"process_open_fds{{{only}}}", "{{instance}}")],
             ),
             Panel(
                 "Versions",
-                "Replicas by version; two during a roll-out.",
+                "Replicas by version. Two versions during a rollout.",
                 "short",
                 [Query(f"sum by (version, revision) (stories_build_info{{{only}}})", "{{version}} {{revision}}")],
                 kind="stat",
@@ -211,8 +211,8 @@ def process(job: str) -> Row:
                 height=4,
             ),
             Panel(
-                "Up for",
-                "Since each replica began.",
+                "Uptime",
+                "Time since each replica started.",
                 "s",
                 [Query(f"time() - process_start_time_seconds{{{only}}}", "{{instance}}")],
                 kind="stat",

@@ -1,9 +1,9 @@
-"""One dashboard for each service: what is its own first, then what all of them have."""
+"""One dashboard for each service: its own row first, then the rows that all services share."""
 
 from collections.abc import Sequence
 
 from .grafana import Dashboard, Panel, Query, Row
-from .panels import consumers, grown, of, process, quantile, quantiles, rate, traffic
+from .panels import consumers, increase, of, process, quantile, quantiles, rate, traffic
 
 TOOK = "stories_http_request_duration_seconds"
 TRAYS = of("feed", 'route="/v1/tray"')
@@ -11,30 +11,30 @@ IN_TIME = of("feed", 'route="/v1/tray"', 'le="0.1"')
 
 
 def dashboard(job: str, description: str, own: Sequence[Panel]) -> Dashboard:
-    """A service's page."""
+    """The dashboard of a service."""
     rows = [Row(job.capitalize(), own), traffic(job), consumers(job), process(job)]
     return Dashboard(f"stories-{job}", f"Stories: {job}", description, rows, job)
 
 
 INGEST = dashboard(
     "ingest",
-    "Stories being made: uploads, media work, posting.",
+    "Uploads, media jobs and publishing.",
     [
         Panel(
-            "Published",
-            "Media jobs that ended, a second, by result.",
+            "Media jobs finished",
+            "Media jobs finished per second by result.",
             "ops",
             [Query(rate("stories_publishes_total", "result", only=of("ingest")), "{{result}}")],
         ),
         Panel(
-            "Refused",
-            "Media refused in the window, by reason. Many damaged ones: look at clients.",
+            "Rejected media",
+            "Media rejected in the window by reason. Many damaged ones: check the clients.",
             "short",
-            [Query(grown("stories_publishes_total", "reason", only=of("ingest", 'result="refused"')), "{{reason}}")],
+            [Query(increase("stories_publishes_total", "reason", only=of("ingest", 'result="refused"')), "{{reason}}")],
         ),
         Panel(
-            "From publish to live",
-            "p50 and p99, by kind. Growing: too few media workers.",
+            "Publish-to-live latency",
+            "p50 and p99 by kind. Growing: too few media workers.",
             "s",
             [
                 Query(
@@ -45,7 +45,7 @@ INGEST = dashboard(
         ),
         Panel(
             "Media jobs",
-            "Running, waiting for a worker, and how many workers there are.",
+            "Running and waiting media jobs, and the number of workers.",
             "short",
             [
                 Query(f"sum by (state) (stories_media_jobs{{{of('ingest')}}})", "{{state}}"),
@@ -53,8 +53,8 @@ INGEST = dashboard(
             ],
         ),
         Panel(
-            "Object storage",
-            "Calls a second by operation and how they went.",
+            "Object store calls",
+            "Calls per second by operation and outcome.",
             "ops",
             [
                 Query(
@@ -73,37 +73,37 @@ INGEST = dashboard(
 
 FEED = dashboard(
     "feed",
-    "What viewers see: trays, rings, reels, and the live index that they are made from.",
+    "Trays, rings and reels, and the live index that serves them.",
     [
         Panel(
             "Tray within 100 ms",
-            "Share of trays answered within 100 ms; 99 % is promised.",
+            "Share of tray requests answered within 100 ms. SLO: 99 %.",
             "percentunit",
             [Query(f"{rate(f'{TOOK}_bucket', only=IN_TIME)} / {rate(f'{TOOK}_count', only=TRAYS)}", "within 100 ms")],
             kind="stat",
-            marks=[0.99, 0.95],
+            thresholds=[0.99, 0.95],
             falling=True,
         ),
         Panel(
-            "Tray",
-            "Time to answer a tray.",
+            "Tray latency",
+            "Request duration of `GET /v1/tray`.",
             "s",
             quantiles(TOOK, TRAYS),
-            marks=[0.1],
+            thresholds=[0.1],
         ),
         Panel(
             "Time to visible",
-            "From a story being posted to its being in a replica's index; 99 % within a second is promised.",
+            "From `posted_at` to the index of a replica. SLO: 99 % within 1 s.",
             "s",
             [
                 Query(quantile(0.99, "stories_visible_seconds", "instance", only=of("feed")), "p99 {{instance}}"),
                 Query(quantile(0.5, "stories_visible_seconds", only=of("feed")), "p50"),
             ],
-            marks=[1],
+            thresholds=[1],
         ),
         Panel(
-            "Live",
-            "Authors and stories in each replica's index; replicas that differ for long have not heard the same.",
+            "Live index size",
+            "Authors and stories in the index of each replica. A lasting difference: a replica is stale.",
             "short",
             [
                 Query(f"max by (instance) (stories_live_stories{{{of('feed')}}})", "stories {{instance}}"),
@@ -111,15 +111,15 @@ FEED = dashboard(
             ],
         ),
         Panel(
-            "Visible, all of them",
-            "How many stories took how long to be visible.",
+            "Time-to-visible heatmap",
+            "Distribution of the time to visible.",
             "s",
-            [Query(grown("stories_visible_seconds_bucket", "le", only=of("feed")), "{{le}}")],
+            [Query(increase("stories_visible_seconds_bucket", "le", only=of("feed")), "{{le}}")],
             kind="heatmap",
         ),
         Panel(
-            "Loading the index",
-            "How long each replica took to load its index and catch up with the log; a start lasts at least so long.",
+            "Index load time",
+            "Time that each replica took to load its index and read the log to its end; the least start-up time.",
             "s",
             [Query(f"stories_index_load_seconds{{{of('feed')}}}", "{{instance}}")],
         ),
@@ -128,24 +128,24 @@ FEED = dashboard(
 
 ENGAGEMENT = dashboard(
     "engagement",
-    "Views, reactions, comments: what viewers do, and what is counted of it.",
+    "Views, reactions and comments, and their counts.",
     [
         Panel(
             "Views",
-            "Views consumed a second, by what became of them. Many late ones: consumers lag behind endings.",
+            "Views consumed per second by outcome. Many late ones: consumers lag behind endings.",
             "ops",
             [Query(rate("stories_views_total", "outcome", only=of("engagement")), "{{outcome}}")],
         ),
         Panel(
-            "From said to counted",
-            "Age of views when they are counted; 99 % within 10 s is promised.",
+            "View counting latency",
+            "From publishing to counting a view. SLO: 99 % within 10 s.",
             "s",
             quantiles("stories_event_age_seconds", of("engagement", 'topic="story-viewed"')),
-            marks=[10],
+            thresholds=[10],
         ),
         Panel(
-            "Tickets refused",
-            "Requests without a right to their story, a second, by reason. Forged ones mean an attack.",
+            "Rejected tickets",
+            "Requests with an invalid ticket per second, by reason. Forged ones mean an attack.",
             "ops",
             [Query(rate("stories_tickets_refused_total", "reason", only=of("engagement")), "{{reason}}")],
         ),
@@ -154,34 +154,34 @@ ENGAGEMENT = dashboard(
 
 EXPIRY = dashboard(
     "expiry",
-    "Endings: timers, and the proof that every store has erased.",
+    "Timers, endings and erasure receipts.",
     [
         Panel(
             "Expiry lateness",
-            "How long after its time a story was ended; 99.9 % within a second is promised.",
+            "How long after `expires_at` a story ended. SLO: 99.9 % within 1 s.",
             "s",
             quantiles("stories_expiry_lateness_seconds", of("expiry")),
-            marks=[1],
+            thresholds=[1],
         ),
         Panel(
-            "Overdue",
-            "Stories that should have ended over a second ago, and for how long the oldest (seconds).",
+            "Overdue timers",
+            "Stories that should have ended over a second ago, and the delay of the oldest (seconds).",
             "short",
             [
                 Query(f"max(stories_timers_overdue{{{of('expiry')}}})", "stories"),
-                Query(f"max(stories_timer_oldest_overdue_seconds{{{of('expiry')}}})", "oldest, s"),
+                Query(f"max(stories_timer_oldest_overdue_seconds{{{of('expiry')}}})", "oldest (s)"),
             ],
-            marks=[5],
+            thresholds=[5],
         ),
         Panel(
             "Timers",
-            "Live stories whose end is still to come.",
+            "Timers of live stories.",
             "short",
             [Query(f"max(stories_timers{{{of('expiry')}}})", "timers")],
         ),
         Panel(
-            "Time to erase",
-            "p99 from a story's end to each store's answer; 99.9 % within a minute is promised.",
+            "Time to erase p99",
+            "p99 from the end of a story to each store's confirmation. SLO: 99.9 % within 60 s.",
             "s",
             [
                 Query(
@@ -189,30 +189,30 @@ EXPIRY = dashboard(
                     "{{store}}",
                 )
             ],
-            marks=[60],
+            thresholds=[60],
         ),
         Panel(
             "Open receipts",
-            "Ended stories that a store has not erased yet.",
+            "Ended stories whose erasure a store has not confirmed yet.",
             "short",
             [Query(f"max by (store) (stories_receipts_open{{{of('expiry')}}})", "{{store}}")],
         ),
         Panel(
             "Oldest open receipt",
-            "How long the oldest of them has waited. Past minutes: look at that store.",
+            "Age of the oldest open receipt by store. Over a minute: check that store.",
             "s",
             [Query(f"max by (store) (stories_receipt_oldest_seconds{{{of('expiry')}}})", "{{store}}")],
-            marks=[60, 300],
+            thresholds=[60, 300],
         ),
         Panel(
-            "Endings",
-            "Stories ended at their time, a second.",
+            "Expired stories",
+            "Stories that expired per second.",
             "ops",
-            [Query(rate("stories_expiry_lateness_seconds_count", only=of("expiry")), "ended")],
+            [Query(rate("stories_expiry_lateness_seconds_count", only=of("expiry")), "expired")],
         ),
         Panel(
-            "Said again",
-            "Endings and account erasures said again a second, since somebody did not answer in time.",
+            "Republished endings",
+            "Endings and account erasures republished per second because a confirmation was late.",
             "ops",
             [
                 Query(rate("stories_endings_republished_total", only=of("expiry")), "endings"),
@@ -220,10 +220,10 @@ EXPIRY = dashboard(
             ],
         ),
         Panel(
-            "Lateness, all of it",
-            "How many stories were ended how late.",
+            "Expiry lateness heatmap",
+            "Distribution of the expiry lateness.",
             "s",
-            [Query(grown("stories_expiry_lateness_seconds_bucket", "le", only=of("expiry")), "{{le}}")],
+            [Query(increase("stories_expiry_lateness_seconds_bucket", "le", only=of("expiry")), "{{le}}")],
             kind="heatmap",
         ),
     ],

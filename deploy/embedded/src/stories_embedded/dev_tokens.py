@@ -1,4 +1,4 @@
-"""Bearer tokens signed with a key of one's own, for whoever has no issuer yet. No service imports this."""
+"""Bearer tokens signed with a local key, for development without an identity provider. No service imports this."""
 
 import json
 import time
@@ -15,9 +15,9 @@ A_DAY_S = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class TokenIssuer:
-    """Whose tokens a stack takes: `AUTH_ISSUER`, `AUTH_AUDIENCE` and `AUTH_USER_CLAIM`, and the key behind `AUTH_JWKS`.
+    """An issuer whose tokens a stack accepts: the settings `AUTH_*`, and the private key of `AUTH_JWKS`.
 
-    ``key_id`` is the `kid` under which the key set holds the key's public half.
+    ``key_id`` is the `kid` of the public key in the key set.
     """
 
     key: Ed25519PrivateKey
@@ -29,7 +29,7 @@ class TokenIssuer:
     def token(
         self, user: str, *, roles: Sequence[str] = (), country: str | None = None, seconds: float = A_DAY_S
     ) -> str:
-        """A token for the user that ends `seconds` from now."""
+        """A token for the user that expires `seconds` from now."""
         now = time.time()
         claims: dict[str, Any] = {
             self.claim: user,
@@ -46,7 +46,7 @@ class TokenIssuer:
 
 
 def read_key(pem: bytes) -> Ed25519PrivateKey:
-    """The private key. Raises ValueError where it is not one of Ed25519."""
+    """The private key. Raises ValueError if it is not an Ed25519 key."""
     key = load_pem_private_key(pem, password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("not an Ed25519 key")  # noqa: TRY004  (a wrong file, not a wrong call)
@@ -54,9 +54,9 @@ def read_key(pem: bytes) -> Ed25519PrivateKey:
 
 
 def key_id(key: Ed25519PrivateKey, key_set: bytes) -> str:
-    """The id under which a key set (JWKS) holds the public half. Raises ValueError where it does not."""
-    ours = jwt.algorithms.OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)["x"]
+    """The id of the public key in a key set (JWKS). Raises ValueError if the key set does not contain it."""
+    public = jwt.algorithms.OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)["x"]
     for each in json.loads(key_set).get("keys", []):
-        if each.get("x") == ours and each.get("kid"):
+        if each.get("x") == public and each.get("kid"):
             return str(each["kid"])
-    raise ValueError("AUTH_JWKS does not hold the public half of the signing key")
+    raise ValueError("AUTH_JWKS does not contain the public key of the signing key")

@@ -1,4 +1,4 @@
-"""`python -m stories_embedded.init`: what `init` of each service makes, for all of them in one process.
+"""`python -m stories_embedded.init`: the `init` of every service in one process.
 
 Four processes would load the same libraries four times, which is most of the time that `init` takes.
 """
@@ -13,7 +13,7 @@ from stories_shared.runtime.settings import load
 
 
 async def init_all() -> None:
-    """Topics, bucket and indexes of every service, at once; the environment holds the settings common to them."""
+    """Create topics, bucket and indexes of every service. The environment holds the settings common to them."""
     async with asyncio.TaskGroup() as group:
         for service in SERVICES:
             kind = getattr(import_module(f"stories_{service}.settings"), f"{service.title()}Settings")
@@ -26,7 +26,7 @@ def main() -> None:
     logging.configure("init", "WARNING")
     try:
         asyncio.run(init_all())
-    except* Exception as group:  # noqa: BLE001 - whatever it was, it is said and the start ends
+    except* Exception as group:  # noqa: BLE001 - any error is printed and ends the start
         for error in group.exceptions:
             sys.stderr.write(f"init: {type(error).__name__}: {error}\n")
         raise SystemExit(1) from None

@@ -1,6 +1,6 @@
-"""Whether all that `make install` put in place is there: `python -m stories_embedded.installed`, a tenth of a second.
+"""Checks that the installation of `make install` is complete: `python -m stories_embedded.installed`, 0.1 s.
 
-Its stamp lies in `.venv`, while Kafka lies in the cache, which anybody may empty.
+The stamp file is in `.venv`, but Kafka is in the cache, which may have been emptied.
 """
 
 import sys
@@ -8,34 +8,34 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from . import checkout, jars
-from .checkout import NotInstalled
+from . import jars, paths
+from .paths import NotInstalled
 
-WITHOUT_ARCHIVE = "without-kafka-classes"  # in .venv: archiving failed here, so no installation tries it again
+WITHOUT_ARCHIVE = "without-kafka-classes"  # in .venv: archiving failed here; later installations do not retry it
 
 
 def missing() -> list[str]:
-    """One line for each thing that an installation would put in place."""
+    """One line for each missing part of the installation."""
     parts: list[Callable[[], object]] = [
         jars.classpath,
-        checkout.java,
-        checkout.mongod,
-        partial(checkout.script, "weed"),
-        partial(checkout.script, "caddy"),
+        paths.java,
+        paths.mongod,
+        partial(paths.script, "weed"),
+        partial(paths.script, "caddy"),
         class_archive,
     ]
     found = []
-    for look in parts:
+    for check in parts:
         try:
-            look()
+            check()
         except NotInstalled as error:
             found.append(str(error))
     return found
 
 
 def class_archive() -> None:
-    """Raises NotInstalled where Kafka's classes are not archived and nothing was in the way of it."""
-    if not (jars.archives() / jars.ARCHIVE).is_file() and not (Path(sys.prefix) / WITHOUT_ARCHIVE).exists():
+    """Raises NotInstalled if Kafka's classes are not archived, unless archiving failed earlier."""
+    if not (jars.cds_archive() / jars.ARCHIVE).is_file() and not (Path(sys.prefix) / WITHOUT_ARCHIVE).exists():
         raise NotInstalled("Kafka's classes are not archived: run `make install`")
 
 

@@ -1,8 +1,8 @@
-"""Apache Kafka's jars: fetched once from Maven Central, checked against the locks, kept in the cache.
+"""Apache Kafka's jars: fetched once from Maven Central, verified against the lock files, kept in the cache.
 
-`python -m stories_embedded.jars` is a step of `make install`; `--lock` writes the locks anew. jgo killed half-way
-leaves a partial cache and calls it whole, so every installation fetches into a folder of its own, and only one whose
-every file has the locked hash is renamed into place.
+`python -m stories_embedded.jars` is a step of `make install`; `--lock` rewrites the lock files. A killed jgo
+leaves a partial cache that it later treats as complete. So every installation fetches into a temporary folder, which is
+renamed into place only if every file has the locked hash.
 """
 
 import hashlib
@@ -14,24 +14,24 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .checkout import EMBEDDED, NotInstalled, cache, java
+from .paths import EMBEDDED, NotInstalled, cache, java
 
 if TYPE_CHECKING:
     from jgo.maven import Artifact
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.1"
-LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"  # without a binding Kafka logs nothing at all
-TOOLS = "org.apache.kafka:kafka-tools:4.3.1"  # its own command line tools, for `kafka_tools`
+LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"  # without an SLF4J binding Kafka logs nothing
+TOOLS = "org.apache.kafka:kafka-tools:4.3.1"  # the command line tools, for `kafka_tools`
 KAFKA_LOCK = EMBEDDED / "kafka.lock"
 LOGGING_LOCK = EMBEDDED / "kafka-logging.lock"
 TOOLS_LOCK = EMBEDDED / "kafka-tools.lock"
 LOCKS = (KAFKA_LOCK, LOGGING_LOCK, TOOLS_LOCK)
 ARCHIVE = "kafka.jsa"
-FETCHED_AT_ONCE = 6
+FETCH_CONCURRENCY = 6
 
 
 class WrongJars(Exception):
-    """What was fetched is not what the locks say."""
+    """The fetched jars do not match the lock files."""
 
 
 def locked() -> dict[str, str]:
@@ -41,7 +41,7 @@ def locked() -> dict[str, str]:
 
 
 def home() -> Path:
-    """Where the jars of these locks belong, there or not."""
+    """The folder for the jars of these locks; it may not exist yet."""
     state = hashlib.sha256(repr(sorted(locked().items())).encode()).hexdigest()[:12]
     return cache() / f"kafka-4.3.1-{state}"
 
@@ -49,7 +49,7 @@ def home() -> Path:
 def classpath() -> str:
     """The class path of a Kafka process.
 
-    Raises NotInstalled where `make install` has not put every jar in place.
+    Raises NotInstalled if a jar is missing.
     """
     folder = home()
     names = sorted(_file_name(coordinate) for coordinate in locked())
@@ -58,23 +58,23 @@ def classpath() -> str:
     return ":".join(str(folder / name) for name in names)
 
 
-def archives() -> Path:
-    """Where the classes of these jars lie, read and checked for this Java, there or not; `kafka_classes` makes them."""
+def cds_archive() -> Path:
+    """The AppCDS folder of these jars and this Java; it may not exist yet. `kafka_appcds` creates it."""
     release = hashlib.sha256((java().parent.parent / "release").read_bytes()).hexdigest()[:12]
     return cache() / f"{home().name}-classes-{release}"
 
 
-def from_archives() -> list[str]:
-    """The options with which a JVM takes classes from the archives; without them it starts slower.
+def cds_flags() -> list[str]:
+    """The JVM options that load classes from the AppCDS archive.
 
-    It does so by itself where they do not fit it or the class path.
+    The JVM ignores an archive that does not match it or the class path, and starts more slowly.
     """
-    archive = archives() / ARCHIVE
+    archive = cds_archive() / ARCHIVE
     return ["-Xshare:auto", f"-XX:SharedArchiveFile={archive}"] if archive.is_file() else ["-Xshare:auto"]
 
 
 def install() -> Path:
-    """Put every locked jar in place, unless they are there already.
+    """Install every locked jar, unless all are installed already.
 
     Raises WrongJars.
     """
@@ -87,20 +87,20 @@ def install() -> Path:
         else:
             return folder
     with tempfile.TemporaryDirectory(prefix="kafka-", dir=cache()) as scratch:
-        whole = Path(scratch) / "whole"
-        whole.mkdir()
+        complete = Path(scratch) / "complete"
+        complete.mkdir()
         for jar in _fetch(locked(), Path(scratch) / "m2"):
-            jar.rename(whole / jar.name)
-        _check(whole.glob("*.jar"))
+            jar.rename(complete / jar.name)
+        _check(complete.glob("*.jar"))
         try:
-            whole.rename(folder)
+            complete.rename(folder)
         except OSError:  # another checkout's installation was faster
             _check(folder.glob("*.jar"))
     return folder
 
 
 def lock() -> None:
-    """Write the locks from what the pinned coordinates resolve to today."""
+    """Write the lock files from the current resolution of the pinned coordinates."""
     import jgo
 
     kafka = sorted({_coordinate(artifact) for artifact in jgo.resolve(KAFKA) if artifact.packaging == "jar"})
@@ -111,7 +111,7 @@ def lock() -> None:
 
 
 def _fetch(coordinates: Iterable[str], scratch: Path) -> list[Path]:
-    # Loaded here: a start that only needs the class path does without them.
+    # Imported here because starting a stack needs only the class path.
     import requests
     from jgo.config import GlobalSettings
     from jgo.constants import MAVEN_CENTRAL_URL
@@ -125,21 +125,21 @@ def _fetch(coordinates: Iterable[str], scratch: Path) -> list[Path]:
         return maven.project(group, artifact).at_version(version).artifact().resolve()
 
     try:
-        with ThreadPoolExecutor(FETCHED_AT_ONCE) as pool:
+        with ThreadPoolExecutor(FETCH_CONCURRENCY) as pool:
             return list(pool.map(one, coordinates))
     except (requests.RequestException, RuntimeError, OSError) as error:
         raise WrongJars(f"not all jars could be fetched: {error}") from error
 
 
 def _check(jars: Iterable[Path]) -> None:
-    wanted = {_file_name(coordinate): digest for coordinate, digest in locked().items()}
+    expected = {_file_name(coordinate): digest for coordinate, digest in locked().items()}
     found = {jar.name: _sha256(jar) for jar in jars}
-    if missing := sorted(wanted.keys() - found.keys()):
-        raise WrongJars(f"{len(found)} of {len(wanted)} jars; missing: {', '.join(missing)}")
-    if surplus := sorted(found.keys() - wanted.keys()):
+    if missing := sorted(expected.keys() - found.keys()):
+        raise WrongJars(f"{len(found)} of {len(expected)} jars; missing: {', '.join(missing)}")
+    if surplus := sorted(found.keys() - expected.keys()):
         raise WrongJars(f"not in the lock: {', '.join(surplus)}")
-    if changed := sorted(name for name in wanted if found[name] != wanted[name]):
-        raise WrongJars(f"not the locked bytes: {', '.join(changed)}")
+    if changed := sorted(name for name in expected if found[name] != expected[name]):
+        raise WrongJars(f"hash differs from the lock: {', '.join(changed)}")
 
 
 def _coordinate(artifact: "Artifact") -> str:
@@ -157,7 +157,7 @@ def _sha256(path: Path) -> str:
 
 
 def main() -> int:
-    """Install, or with `--lock` write the locks; exits 1 with one line where that failed."""
+    """Install, or with `--lock` rewrite the lock files; returns 1 and prints one line on failure."""
     try:
         if "--lock" in sys.argv[1:]:
             lock()

@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import checkout, jars
+from . import jars, paths
 from .server import DidNotStart, Server
 
 CLUSTER_ID = "c3Rvcmllcy1lbWJlZGRlZA"  # any 16 bytes, base64url
 FORMAT_SECONDS = 120.0
 JVM = ["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true"]
 
-# Short time-outs, so that a broker killed without a word is back in seconds: the default lease alone holds it for
-# nine. One replica of everything; buffers that fit a heap of 256 MB; retention looked at often, so that what has to
-# go is gone in time.
+# Short timeouts, so that a killed broker is back in seconds: the default session alone lasts nine. One replica of
+# everything; buffers that fit a heap of 256 MB; frequent retention checks, so that records are deleted on time.
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -72,12 +71,12 @@ logger.lifecycle.level=info
 
 @dataclass
 class Kafka(Server):
-    """One Kafka node. Its ports may change between starts; what it holds does not."""
+    """One Kafka node. Its ports may change between starts; its data does not."""
 
     data: Path
     port: int
     controller_port: int
-    classes: Sequence[str] = field(default_factory=jars.from_archives, kw_only=True)
+    classes: Sequence[str] = field(default_factory=jars.cds_flags, kw_only=True)
 
     name = "kafka"
 
@@ -86,7 +85,7 @@ class Kafka(Server):
         return f"127.0.0.1:{self.port}"
 
     def prepare(self) -> None:
-        """Write the configuration, and format the data folder where that has not been done whole."""
+        """Write the configuration, and format the data folder unless that was completed before."""
         self.data.mkdir(parents=True, exist_ok=True)
         logs = self.data / "logs"
         self._properties.write_text(PROPERTIES.format(broker=self.port, controller=self.controller_port, logs=logs))
@@ -112,7 +111,7 @@ class Kafka(Server):
         return [*self._java(), "kafka.Kafka", str(self._properties)]
 
     def ready(self) -> bool:
-        """Whether the broker answers and knows of itself, which it does once the controller has let it in."""
+        """Whether the broker lists itself in its metadata, which it does once the controller has registered it."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as link:
                 return _brokers_known(link) > 0
@@ -129,17 +128,17 @@ class Kafka(Server):
 
     def _java(self) -> list[str]:
         logging = f"-Dlog4j2.configurationFile={self._logging}"
-        return [str(checkout.java()), *JVM, *self.classes, logging, "-cp", jars.classpath()]
+        return [str(paths.java()), *JVM, *self.classes, logging, "-cp", jars.classpath()]
 
 
 def _brokers_known(link: socket.socket) -> int:
-    """Ask for cluster metadata without topics (Metadata, version 1) and count its brokers."""
+    """Request cluster metadata without topics (Metadata, version 1) and count the brokers."""
     request = struct.pack(">hhih", 3, 1, 1, -1) + struct.pack(">i", 0)
     link.sendall(struct.pack(">i", len(request)) + request)
-    answer = b""
-    while len(answer) < 12:  # size, correlation id, number of brokers
+    response = b""
+    while len(response) < 12:  # size, correlation id, number of brokers
         more = link.recv(4096)
         if not more:
             return 0
-        answer += more
-    return int(struct.unpack(">i", answer[8:12])[0])
+        response += more
+    return int(struct.unpack(">i", response[8:12])[0])

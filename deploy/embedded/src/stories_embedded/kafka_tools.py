@@ -1,12 +1,12 @@
-"""Kafka's own command line tools, from the stack's jars: `python -m stories_embedded.kafka_tools TOOL …`.
+"""Kafka's command line tools, from the stack's jars: `python -m stories_embedded.kafka_tools TOOL …`.
 
-What Apache Kafka's distribution has as `bin/<tool>.sh`; every option goes to the tool as it is.
+They are `bin/<tool>.sh` in Kafka's distribution; options are passed unchanged.
 """
 
 import os
 import sys
 
-from . import checkout, jars
+from . import jars, paths
 
 TOOLS = {
     "kafka-console-producer": "org.apache.kafka.tools.ConsoleProducer",
@@ -19,13 +19,13 @@ QUIET = ["-Dlog4j2.statusLoggerLevel=OFF", "-Dorg.apache.logging.log4j.level=ERR
 
 
 def main(arguments: list[str]) -> None:
-    """Become the tool; with a name that is none, the names, and exit code 2."""
+    """Replace this process by the tool. An unknown name prints the known ones and exits with 2."""
     tool = arguments[0] if arguments else ""
     if tool not in TOOLS:
         sys.stderr.write(f"usage: python -m stories_embedded.kafka_tools {{{'|'.join(TOOLS)}}} …\n")
         raise SystemExit(2)
-    java = str(checkout.java())
-    os.execv(java, [java, *JVM, *jars.from_archives(), *QUIET, "-cp", jars.classpath(), TOOLS[tool], *arguments[1:]])  # noqa: S606
+    java = str(paths.java())
+    os.execv(java, [java, *JVM, *jars.cds_flags(), *QUIET, "-cp", jars.classpath(), TOOLS[tool], *arguments[1:]])  # noqa: S606
 
 
 if __name__ == "__main__":

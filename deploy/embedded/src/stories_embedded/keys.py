@@ -1,4 +1,4 @@
-"""The secrets of one stack: made once, kept in its data folder, readable by their owner alone."""
+"""The secrets of one stack: generated once, kept in its data folder, readable only by their owner."""
 
 import json
 import os
@@ -27,19 +27,19 @@ class StackKeys:
 
     @property
     def jwks(self) -> Path:
-        """The public half, for `AUTH_JWKS`."""
+        """The public key set, for `AUTH_JWKS`."""
         return self._folder / "jwks.json"
 
     def made(self) -> bool:
-        """Whether there is a key to sign with."""
+        """Whether the keys exist."""
         return self._private.exists() and self._secrets.exists()
 
     def make(self) -> None:
-        """Make what is not there yet."""
+        """Generate missing keys."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self.made() and self.jwks.exists():
             return
-        # Loaded here: a stack that has its keys starts without them.
+        # Imported here because a stack that has its keys starts without them.
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
         from jwt.algorithms import OKPAlgorithm
@@ -59,12 +59,12 @@ class StackKeys:
         _write(self.jwks, json.dumps({"keys": [{**public, "kid": self._read()["kid"], "alg": "EdDSA", "use": "sig"}]}))
 
     def s3(self) -> S3Keys:
-        """Of the S3 store."""
+        """The keys of the object store."""
         made = self._read()
         return S3Keys(made["s3_access_key"], made["s3_secret_key"])
 
     def settings(self) -> dict[str, str]:
-        """Who may speak and what tickets are signed with, named as in the environment of a service."""
+        """The settings of token verification, ticket signing and S3, named as in the environment of a service."""
         return {
             "AUTH_JWKS": str(self.jwks),
             "AUTH_ISSUER": ISSUER,
@@ -85,11 +85,11 @@ class StackKeys:
         audience: str = AUDIENCE,
         claim: str = "sub",
     ) -> str:
-        """A bearer token for the user, good on this stack only, ending `seconds` from now."""
+        """A bearer token for the user, valid on this stack only, that expires `seconds` from now."""
         return self.issuer(issuer, audience, claim).token(user, roles=roles, country=country, seconds=seconds)
 
     def issuer(self, issuer: str = ISSUER, audience: str = AUDIENCE, claim: str = "sub") -> "TokenIssuer":
-        """Who signs this stack's tokens."""
+        """The issuer of this stack's tokens."""
         from stories_embedded.dev_tokens import TokenIssuer
 
         return TokenIssuer(self._key(), self._read()["kid"], issuer, audience, claim)
@@ -112,7 +112,7 @@ class StackKeys:
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all, and never readable by others."""
+    """Write atomically, never readable by others."""
     part = path.with_name(f"{path.name}.{os.getpid()}")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -1,4 +1,4 @@
-"""MinIO itself: the one on the PATH, else one built once from its Go module into the cache."""
+"""MinIO: the program on the PATH, else one built once from its Go module into the cache."""
 
 import os
 import shutil
@@ -6,15 +6,15 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from .checkout import NotInstalled, cache
+from .paths import NotInstalled, cache
 
-MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"  # its last
+MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"  # the last release
 
 
 def program() -> Path:
-    """Where it is.
+    """The path of the program.
 
-    Raises NotInstalled where there is neither a `minio` nor a `go` on the PATH.
+    Raises NotInstalled if neither `minio` nor `go` is on the PATH.
     """
     if found := shutil.which("minio"):
         return Path(found)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import checkout
+from . import paths
 from .server import Server
 
 if TYPE_CHECKING:
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 REPLICA_SET = "stories"
 NOT_YET_INITIALIZED = 94
 NEVER_MS = 2**31 - 1
-"""What takes longer is logged with what it writes: captions, comments. So nothing is."""
+"""A slow-query log entry contains what the query writes, such as captions. So no query counts as slow."""
 
 
 @dataclass
 class Mongod(Server):
-    """One mongod; `port` may differ from the one its data folder knows, the replica set is then told."""
+    """One mongod. If `port` differs from the one in its data folder, the replica set is reconfigured."""
 
     data: Path
     port: int
@@ -36,7 +36,7 @@ class Mongod(Server):
 
     def command(self) -> Sequence[str]:
         return [
-            str(checkout.mongod()),
+            str(paths.mongod()),
             *("--dbpath", str(self.data), "--port", str(self.port), "--bind_ip", "127.0.0.1", "--nounixsocket"),
             *("--replSet", REPLICA_SET, "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--quiet"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
@@ -44,7 +44,7 @@ class Mongod(Server):
         ]
 
     def ready(self) -> bool:
-        """Whether it is a writable primary; a set that is new, or moved to another port, is told so on the way."""
+        """Whether it is a writable primary. Initiates a new replica set, and reconfigures one whose port changed."""
         from bson import CodecOptions
         from pymongo import MongoClient
         from pymongo.errors import PyMongoError

@@ -1,4 +1,4 @@
-"""The services' OpenAPI, each and all merged: `python -m stories_embedded.openapi` writes what is committed."""
+"""The OpenAPI documents of the services and the merged one: `python -m stories_embedded.openapi` writes them."""
 
 import json
 from collections.abc import Mapping
@@ -8,14 +8,14 @@ from typing import Any
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.runtime.settings import load
 
-from . import links
+from . import openapi_links
 from .services import DOCS
 
 MERGED = DOCS / "openapi.json"
 OWNER = "x-service"
 BY_GATEWAY = "HeadersTooLarge"
-MAX_HEADERS = "64KiB"  # as deploy/gateway/Caddyfile has it
-# Enough to put a service together; nothing is spoken to.
+MAX_HEADERS = "64KiB"  # equal to deploy/gateway/Caddyfile
+# Enough to build a service; no connection is made.
 EXAMPLE = {
     "kafka_bootstrap_servers": "kafka:9092",
     "mongo_url": "mongodb://mongodb",
@@ -36,14 +36,14 @@ class Conflict(Exception):
 
 
 def documents() -> dict[str, Document]:
-    """What each service says of itself."""
+    """The OpenAPI document of each service."""
     return {service: _document(service) for service in SERVICES}
 
 
 def merged(documents: Mapping[str, Document]) -> Document:
-    """One document for the whole API, every operation marked with its owner.
+    """One document for the document_of_all API, every operation marked with its owner.
 
-    Raises Conflict where an operation, its id or a component is there twice, and not the same.
+    Raises Conflict if two services define an operation, its id or a component differently.
     """
     paths: dict[str, Document] = {}
     components: dict[str, Document] = {}
@@ -56,7 +56,7 @@ def merged(documents: Mapping[str, Document]) -> Document:
     for operations in paths.values():
         for operation in operations.values():
             operation["responses"] = {**operation["responses"], "431": {"$ref": f"#/components/responses/{BY_GATEWAY}"}}
-    links.lay(links.LINKS, paths)
+    openapi_links.add_links(openapi_links.LINKS, paths)
     components.setdefault("responses", {})[BY_GATEWAY] = {"description": f"Request line and headers over {MAX_HEADERS}"}
     ids = [operation["operationId"] for operations in paths.values() for operation in operations.values()]
     if twice := sorted({each for each in ids if ids.count(each) > 1}):
@@ -71,7 +71,7 @@ def merged(documents: Mapping[str, Document]) -> Document:
 
 
 def text(document: Document) -> str:
-    """As it is committed."""
+    """The committed form of a document."""
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -94,11 +94,11 @@ def _add(into: Document, found: Document, what: str) -> None:
 def main() -> None:
     """Write the documents."""
     found = documents()
-    whole = merged(found)
+    document_of_all = merged(found)
     (DOCS / "openapi").mkdir(parents=True, exist_ok=True)
     for service, document in found.items():
         (DOCS / "openapi" / f"{service}.json").write_text(text(document))
-    MERGED.write_text(text(whole))
+    MERGED.write_text(text(document_of_all))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Ports: free ones, and who holds one that is taken. Neither `ps` nor `ss` is asked."""
+"""Finds free ports, and the process that holds a taken one. Needs neither `ps` nor `ss`."""
 
 import random
 import socket
@@ -9,17 +9,17 @@ import psutil
 # Below the kernel's range for outgoing connections (32768), with room for SeaweedFS, which also takes port + 10000.
 FREE_PORTS = range(10240, 22768)
 SECOND_PORT = 10_000
-# What was chosen here lately, so that stacks that start at one moment never choose the same: a name each, which the
-# kernel forgets with this process. More than a stack needs; by then the first ones are bound.
+# Recently chosen ports, as abstract socket names that the kernel releases with this process. So stacks that start at
+# the same time never choose the same port. 64 is more than a stack needs; by then the first ones are bound.
 chosen: deque[socket.socket] = deque(maxlen=64)
 
 
 class PortTaken(Exception):
-    """Somebody listens there already; the message names the port and, where it can be seen, the holder."""
+    """A process listens there already; the message names the port and, if known, the process."""
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on the port, asked by binding it (Caddy shares a port silently)."""
+    """Whether the port can be bound. Caddy would silently share a taken port."""
     for host in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - bound for a moment, never listened on
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -31,7 +31,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port(taken: set[int]) -> int:
-    """A port free together with port + 10000; it is added to `taken`, which names those chosen but not yet bound."""
+    """A port free together with port + 10000; it is added to `taken`, the ports chosen but not yet bound."""
     while True:
         port = random.choice(FREE_PORTS)  # noqa: S311 - not a secret
         if port not in taken and is_free(port) and is_free(port + SECOND_PORT) and _choose(port):
@@ -40,7 +40,7 @@ def free_port(taken: set[int]) -> int:
 
 
 def _choose(port: int) -> bool:
-    """Take it before any other process does that is choosing, too."""
+    """Reserve the port against other processes that choose ports."""
     name = socket.socket(socket.AF_UNIX)
     try:
         name.bind(f"\0stories-port-{port}")
@@ -52,7 +52,7 @@ def _choose(port: int) -> bool:
 
 
 def holder(port: int) -> str | None:
-    """Who listens on the port: `pid 4711 (python)`, or None where that cannot be seen."""
+    """The process that listens on the port: `pid 4711 (python)`, or None if it is not visible."""
     for connection in psutil.net_connections("tcp"):
         if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr[1] == port:
             if connection.pid is None:
@@ -64,12 +64,10 @@ def holder(port: int) -> str | None:
     return None
 
 
-def claim(name: str, port: int) -> None:
-    """Make sure that a fixed port is free.
+def require_free(name: str, port: int) -> None:
+    """Check that a fixed port is free.
 
-    Raises PortTaken with the holder's pid.
+    Raises PortTaken with the pid of the process that holds it.
     """
     if not is_free(port):
-        raise PortTaken(
-            f"port {port} of {name} is taken by {holder(port) or 'a process that cannot be seen from here'}"
-        )
+        raise PortTaken(f"port {port} of {name} is taken by {holder(port) or 'an unknown process'}")

@@ -1,4 +1,4 @@
-"""Prometheus with the rules that every deployment uses, scraping the services of this stack."""
+"""Prometheus with the rules of every deployment, scraping the services of this stack."""
 
 import json
 import shutil
@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .asking import status
-from .checkout import CHECKOUT, NotInstalled
+from .http_probe import status
+from .paths import CHECKOUT, NotInstalled
 from .server import Server
 
 RULES = CHECKOUT / "deploy" / "prometheus" / "rules"
-EVERY = "5s"
-KEPT_TIME, KEPT_SIZE = "2d", "512MB"
+INTERVAL = "5s"
+RETENTION_TIME, RETENTION_SIZE = "2d", "512MB"
 
 
 def program() -> Path:
-    """The one on the PATH.
+    """The path of the program.
 
     Raises NotInstalled.
     """
@@ -27,7 +27,7 @@ def program() -> Path:
 
 @dataclass
 class Prometheus(Server):
-    """What is measured, kept for two days. `targets`: each service's replicas, `host:port`."""
+    """A Prometheus with a retention of two days. `targets`: the replicas of each service, `host:port`."""
 
     data: Path
     port: int
@@ -41,16 +41,16 @@ class Prometheus(Server):
         return f"http://127.0.0.1:{self.port}"
 
     def prepare(self) -> None:
-        """Write its configuration; JSON is YAML."""
+        """Write the configuration; JSON is valid YAML."""
         self.data.mkdir(parents=True, exist_ok=True)
-        scraped = [
+        scrape_configs = [
             {"job_name": service, "static_configs": [{"targets": list(hosts)}]}
             for service, hosts in self.targets.items()
         ]
         config = {
-            "global": {"scrape_interval": EVERY, "evaluation_interval": EVERY},
+            "global": {"scrape_interval": INTERVAL, "evaluation_interval": INTERVAL},
             "rule_files": [str(RULES / "*.yml")],
-            "scrape_configs": scraped,
+            "scrape_configs": scrape_configs,
         }
         self._config.write_text(json.dumps(config, indent=1))
 
@@ -60,8 +60,8 @@ class Prometheus(Server):
             f"--config.file={self._config}",
             f"--web.listen-address=127.0.0.1:{self.port}",
             f"--storage.tsdb.path={self.data / 'series'}",
-            f"--storage.tsdb.retention.time={KEPT_TIME}",
-            f"--storage.tsdb.retention.size={KEPT_SIZE}",
+            f"--storage.tsdb.retention.time={RETENTION_TIME}",
+            f"--storage.tsdb.retention.size={RETENTION_SIZE}",
         ]
 
     def ready(self) -> bool:

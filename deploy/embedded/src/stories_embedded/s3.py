@@ -1,4 +1,4 @@
-"""The S3 store: SeaweedFS by default, MinIO itself where asked for."""
+"""The S3 store: SeaweedFS by default, or MinIO."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import checkout
-from .asking import direct, status
+from . import paths
+from .http_probe import direct, status
 from .server import Server
 
 
 @dataclass(frozen=True, slots=True)
 class S3Keys:
-    """The one identity that may do anything."""
+    """The credentials of the administrator."""
 
     access: str
     secret: str
@@ -21,7 +21,7 @@ class S3Keys:
 
 @dataclass
 class SeaweedFS(Server):
-    """Master, volume server, filer and S3 door in one process."""
+    """SeaweedFS: master, volume server, filer and S3 gateway in one process."""
 
     data: Path
     port: int
@@ -47,10 +47,10 @@ class SeaweedFS(Server):
         self._identities.write_text(json.dumps({"identities": [identity]}))
 
     def command(self) -> Sequence[str]:
-        """As measured: with its defaults two buckets fill it, a stop takes 25 s, and it phones home."""
+        """Tuned options: with the defaults two buckets fill the store, a stop takes 25 s, and telemetry is on."""
         origins = ["-s3.allowedOrigins", self.origins] if self.origins else []
         return [
-            *(str(checkout.script("weed")), "-logtostderr=true", "server", "-dir", str(self.data)),
+            *(str(paths.script("weed")), "-logtostderr=true", "server", "-dir", str(self.data)),
             *("-ip", "127.0.0.1", "-ip.bind", "127.0.0.1"),
             *("-master.port", str(self.master_port), "-volume.port", str(self.volume_port)),
             *("-filer", "-filer.port", str(self.filer_port), "-filer.disableDirListing"),
@@ -62,11 +62,11 @@ class SeaweedFS(Server):
         ]
 
     def environment(self) -> Mapping[str, str]:
-        """One volume for a new bucket instead of seven; memory given back sooner."""
+        """One volume for a new bucket instead of seven, and a memory limit."""
         return {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1", "GOMEMLIMIT": "512MiB"}
 
     def ready(self) -> bool:
-        """Whether a volume can be written and the S3 door answers."""
+        """Whether a volume is writable and the S3 gateway answers."""
         topology = _json(f"http://127.0.0.1:{self.master_port}/dir/status").get("Topology", {})
         return int(topology.get("Max") or 0) > 0 and _answers(self.port)
 
@@ -77,7 +77,7 @@ class SeaweedFS(Server):
 
 @dataclass
 class MinIO(Server):
-    """MinIO itself, from `program`."""
+    """MinIO, run from `program`."""
 
     data: Path
     port: int
@@ -107,14 +107,14 @@ class MinIO(Server):
 
 
 def _answers(port: int) -> bool:
-    """Whether the S3 door refuses a request without a signature, as it does once it can tell."""
+    """Whether the S3 API answers a request without a signature."""
     return status(f"http://127.0.0.1:{port}/") in {200, 403}
 
 
 def _json(url: str) -> dict[str, Any]:
     try:
-        with direct.open(url, timeout=1) as answer:
-            found = json.load(answer)
+        with direct.open(url, timeout=1) as response:
+            found = json.load(response)
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

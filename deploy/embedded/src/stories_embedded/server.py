@@ -1,4 +1,4 @@
-"""What every supervised program has: how it is prepared, started and asked whether it is there."""
+"""The interface of supervised programs: preparation, command, readiness."""
 
 import subprocess
 import time
@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from .children import kill_group, spawn
+from .processes import kill_group, spawn
 
 
 class Server(ABC):
-    """A program with ports of its own, and perhaps a data folder. Its methods block."""
+    """A program with its own ports and possibly a data folder. Its methods block."""
 
     name: str  # as `stories status` shows it
     stop_seconds: float = 10.0  # from SIGTERM to SIGKILL
@@ -18,31 +18,31 @@ class Server(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """Where it is spoken to."""
+        """The address that clients connect to."""
 
     @abstractmethod
     def command(self) -> Sequence[str]:
-        """What to run."""
+        """The command line."""
 
     @abstractmethod
     def ready(self) -> bool:
-        """Whether it does its work now, not only listens. Never raises."""
+        """Whether it serves requests, not only listens. Never raises."""
 
     def prepare(self) -> None:
-        """Make its folders and configuration; idempotent, keeps what is there."""
+        """Create folders and configuration; idempotent, keeps existing data."""
         return
 
     def environment(self) -> Mapping[str, str]:
-        """What to add to the environment."""
+        """Additional environment variables."""
         return {}
 
     def stuck(self) -> bool:
-        """Whether it says of itself that it makes no progress. Never raises."""
+        """Whether its liveness probe reports that it makes no progress. Never raises."""
         return False
 
 
 class DidNotStart(Exception):
-    """A process ended, or was not ready in time; the message holds the end of its log."""
+    """A process ended, or was not ready in time; the message contains the end of its log."""
 
 
 def tail(log: Path, lines: int = 15) -> str:
@@ -64,7 +64,7 @@ def wait_until_ready(
 ) -> None:
     """Poll until ready.
 
-    Raises DidNotStart when the process ends, or (having killed it) when the time is over.
+    Raises DidNotStart if the process ends, or is not ready in time, in which case it is killed.
     """
     deadline = time.monotonic() + seconds
     while not ready():

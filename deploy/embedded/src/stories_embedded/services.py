@@ -1,4 +1,4 @@
-"""The four services and the gateway before them, as the supervisor runs them."""
+"""The four services and the gateway as supervised programs."""
 
 import os
 import sys
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from stories_shared.events.cloudevents import SERVICES
 
-from . import checkout
-from .asking import status
-from .ports import claim
+from . import paths
+from .http_probe import status
+from .ports import require_free
 from .server import Server
 
-DOCS = checkout.CHECKOUT / "docs"
-GATEWAY = checkout.CHECKOUT / "deploy" / "gateway"
+DOCS = paths.CHECKOUT / "docs"
+GATEWAY = paths.CHECKOUT / "deploy" / "gateway"
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Service(Server):
     port: int
     settings: Mapping[str, str]
     name: str = field(init=False)
-    stop_seconds = 12.0  # its own grace is 10
+    stop_seconds = 12.0  # its own grace period is 10 s
 
     def __post_init__(self) -> None:
         self.name = self.service if self.replica == 1 else f"{self.service}-{self.replica}"
@@ -46,13 +46,13 @@ class Service(Server):
         return status(f"{self.url}/readyz") == 200
 
     def stuck(self) -> bool:
-        """Whether it answers that its loops do not turn; a frozen one, which does not answer, may only be paused."""
+        """Whether `/livez` reports stalled loops. A process that does not answer may be paused: it is not stuck."""
         return status(f"{self.url}/livez") == 503
 
 
 @dataclass
 class Gateway(Server):
-    """Caddy with the Caddyfile that every deployment uses."""
+    """Caddy with the Caddyfile of every deployment."""
 
     port: int
     upstreams: Mapping[str, Sequence[str]]
@@ -67,13 +67,13 @@ class Gateway(Server):
         return f"http://127.0.0.1:{self.port}"
 
     def prepare(self) -> None:
-        """Ask for the port: Caddy would share a taken one without a word."""
-        claim("the gateway", self.port)
+        """Check the port first, because Caddy silently shares a taken one."""
+        require_free("the gateway", self.port)
         self.data.mkdir(parents=True, exist_ok=True)
 
     def command(self) -> Sequence[str]:
         caddyfile = str(GATEWAY / "Caddyfile")
-        return [str(checkout.script("caddy")), "run", "--config", caddyfile, "--adapter", "caddyfile"]
+        return [str(paths.script("caddy")), "run", "--config", caddyfile, "--adapter", "caddyfile"]
 
     def environment(self) -> Mapping[str, str]:
         replicas = {f"{service.upper()}_UPSTREAMS": " ".join(hosts) for service, hosts in self.upstreams.items()}
@@ -95,8 +95,8 @@ class Gateway(Server):
         return status(f"{self.url}/v1/config") == 200
 
 
-def passed_on(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What the environment of `stories up` holds of the settings that services read."""
+def inherited_settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The settings of services in the environment of `stories up`."""
     names = setting_names()
     return {name: value for name, value in environ.items() if name in names or name.removesuffix("_FILE") in names}
 

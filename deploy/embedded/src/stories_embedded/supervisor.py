@@ -1,4 +1,4 @@
-"""Runs a stack in the foreground: everything up in order, kept up, and down in order."""
+"""Runs a stack in the foreground: starts everything in order, restarts what ends, and stops in reverse order."""
 
 import asyncio
 import os
@@ -11,41 +11,41 @@ from typing import NoReturn
 
 from stories_shared.events.cloudevents import SERVICES
 
-from .children import gone, kill_group, spawn
-from .keeper import Keeper
-from .plan import Options, Plan, everything_set, make_plan, of_service
+from .data_dir import DataDir, StackState
+from .managed_process import ManagedProcess
+from .processes import kill_group, spawn, wait_exit
 from .server import DidNotStart, Server, tail
-from .state import Folder, StackState
+from .topology import Options, StackTopology, all_settings, plan_stack, service_settings
 
 START_SECONDS = 300.0
-LOG_BYTES = 64 * 1024 * 1024  # a log file longer than this is set aside, one generation
-TIDY_SECONDS = 30.0
+LOG_BYTES = 64 * 1024 * 1024  # a longer log file is rotated; one old file is kept
+ROTATE_SECONDS = 30.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Report = Callable[[str], None]
 
 
 class Supervisor:
-    """One stack, from the first process to the last."""
+    """The processes of one stack."""
 
-    def __init__(self, folder: Folder, plan: Plan, report: Report) -> None:
+    def __init__(self, folder: DataDir, plan: StackTopology, report: Report) -> None:
         self._folder, self._plan, self._report = folder, plan, report
-        self._keepers: list[Keeper] = []
+        self._processes: list[ManagedProcess] = []
         self._state = StackState(os.getpid(), plan.gateway.url)
-        self._servers = [self._keeper(server) for server in plan.servers]
-        self._services = [self._keeper(service) for service in plan.services]
-        self._gateway = self._keeper(plan.gateway)
-        self._watching = [self._keeper(each) for each in plan.watching]
+        self._servers = [self._managed(server) for server in plan.servers]
+        self._services = [self._managed(service) for service in plan.services]
+        self._gateway = self._managed(plan.gateway)
+        self._monitoring = [self._managed(each) for each in plan.monitoring]
 
     async def run(self, ready: Callable[[str], None]) -> int:
-        """Start, call `ready` with the gateway's address, run until a signal comes, stop; the exit code.
+        """Start, call `ready` with the URL of the gateway, run until a signal, stop; returns the exit code.
 
-        Raises DidNotStart, having stopped everything.
+        Raises DidNotStart after stopping everything.
         """
-        asked = self._stop_signals()
+        stop_requested = self._stop_signals()
         starting = asyncio.create_task(self._start())
-        waiting = asyncio.create_task(asked.wait())
-        tidying = asyncio.create_task(self._tidy())
+        waiting = asyncio.create_task(stop_requested.wait())
+        rotating = asyncio.create_task(self._rotate_logs())
         try:
             await asyncio.wait({starting, waiting}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
@@ -53,7 +53,7 @@ class Supervisor:
                 self._state.ready = True
                 self._write()
                 ready(self._plan.gateway.url)
-                await asked.wait()
+                await stop_requested.wait()
             elif not waiting.done():
                 self._give_up()
             self._report("stopping")
@@ -61,91 +61,91 @@ class Supervisor:
             self._state.failure = str(error)
             raise
         finally:
-            for task in (starting, waiting, tidying):
+            for task in (starting, waiting, rotating):
                 task.cancel()
-            await asyncio.gather(starting, waiting, tidying, return_exceptions=True)
+            await asyncio.gather(starting, waiting, rotating, return_exceptions=True)
             await self._stop()
         return 0
 
     def _give_up(self) -> NoReturn:
-        late = ", ".join(keeper.server.name for keeper in self._keepers if keeper.state.state != "running")
+        late = ", ".join(process.server.name for process in self._processes if process.state.state != "running")
         raise DidNotStart(f"not ready within {START_SECONDS:.0f} s: {late}")
 
     async def _start(self) -> None:
         began = time.monotonic()
 
-        async def up(keepers: Iterable[Keeper]) -> None:
-            async def one(keeper: Keeper) -> None:
-                keeper.begin()
-                await keeper.settled()
-                self._report(f"{keeper.server.name} is ready after {time.monotonic() - began:.1f} s")
+        async def up(processes: Iterable[ManagedProcess]) -> None:
+            async def one(process: ManagedProcess) -> None:
+                process.start()
+                await process.wait_ready()
+                self._report(f"{process.server.name} is ready after {time.monotonic() - began:.1f} s")
 
             async with asyncio.TaskGroup() as group:
-                for keeper in keepers:
-                    group.create_task(one(keeper))
+                for process in processes:
+                    group.create_task(one(process))
 
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._describe())
                 await up(self._servers)
             await self._init()
-            await up([*self._services, self._gateway, *self._watching])
-            for keeper in self._watching:
-                self._report(f"what is measured, and every alarm: {keeper.server.url}/alerts")
+            await up([*self._services, self._gateway, *self._monitoring])
+            for process in self._monitoring:
+                self._report(f"metrics and alerts: {process.server.url}/alerts")
         except BaseExceptionGroup as group:
             raise _first(group) from None
 
     async def _describe(self) -> None:
-        """What `stories env` shows; reading every service's settings takes a moment that the servers need anyway."""
-        self._state.settings = await asyncio.to_thread(everything_set, self._plan)
-        self._state.services = {name: of_service(name, self._state.settings) for name in SERVICES}
+        """Write the settings that `stories env` prints, while the servers start."""
+        self._state.settings = await asyncio.to_thread(all_settings, self._plan)
+        self._state.services = {name: service_settings(name, self._state.settings) for name in SERVICES}
         self._write()
 
     async def _init(self) -> None:
-        """Topics, bucket and indexes."""
+        """Create topics, bucket and indexes."""
         log = self._folder.log("init")
         process = spawn([sys.executable, "-m", "stories_embedded.init"], log, {**os.environ, **self._plan.settings})
         try:
-            if code := await gone(process):
+            if code := await wait_exit(process):
                 raise DidNotStart(f"init ended with {code}:\n{tail(log)}")
         finally:
             kill_group(process)
-        self._report("topics, bucket and indexes are there")
+        self._report("topics, bucket and indexes exist")
 
     async def _stop(self) -> None:
-        """The door first, then those behind it, then what they stand on."""
-        for keepers in ([self._gateway, *self._watching], self._services, self._servers):
-            await asyncio.gather(*(keeper.stop() for keeper in keepers))
+        """Stop the gateway first, then the services, then the servers."""
+        for processes in ([self._gateway, *self._monitoring], self._services, self._servers):
+            await asyncio.gather(*(process.stop() for process in processes))
         self._state.ready = False
         self._write()
 
-    def _keeper(self, server: Server) -> Keeper:
-        keeper = Keeper(server, self._folder.log(server.name), os.environ, self._write)
-        self._keepers.append(keeper)
-        return keeper
+    def _managed(self, server: Server) -> ManagedProcess:
+        process = ManagedProcess(server, self._folder.log(server.name), os.environ, self._write)
+        self._processes.append(process)
+        return process
 
     def _write(self) -> None:
-        self._state.processes = [keeper.state for keeper in self._keepers]
+        self._state.processes = [process.state for process in self._processes]
         self._folder.write(self._state)
 
     def _stop_signals(self) -> asyncio.Event:
-        """Set by the first signal; the second one kills everything at once."""
-        asked, loop = asyncio.Event(), asyncio.get_running_loop()
+        """An event that the first signal sets; the second signal kills everything at once."""
+        stop_requested, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def on_signal() -> None:
-            if asked.is_set():
+            if stop_requested.is_set():
                 os._exit(1)  # the kernel kills the children
-            asked.set()
+            stop_requested.set()
 
         for number in STOP_SIGNALS:
             loop.add_signal_handler(number, on_signal)
-        return asked
+        return stop_requested
 
-    async def _tidy(self) -> None:
+    async def _rotate_logs(self) -> None:
         while True:
-            await asyncio.sleep(TIDY_SECONDS)
-            for keeper in self._keepers:
-                set_aside(self._folder.log(keeper.server.name))
+            await asyncio.sleep(ROTATE_SECONDS)
+            for process in self._processes:
+                rotate_log(self._folder.log(process.server.name))
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -155,23 +155,23 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
-def set_aside(log: Path, most: int = LOG_BYTES) -> None:
-    """Keep a log file short: what it held goes to `.1`; its writers append, so they go on at the new beginning."""
-    if log.is_file() and log.stat().st_size > most:
+def rotate_log(log: Path, max_bytes: int = LOG_BYTES) -> None:
+    """Move the content of a long log file to `.1`. Its writers append, so they continue in the emptied file."""
+    if log.is_file() and log.stat().st_size > max_bytes:
         old = log.with_name(f"{log.name}.1")
         old.write_bytes(log.read_bytes())
         os.truncate(log, 0)
 
 
-def run(folder: Folder, options: Options, ready: Callable[[str], None], report: Report) -> int:
-    """Run a stack in `folder` until a signal comes.
+def run(folder: DataDir, options: Options, ready: Callable[[str], None], report: Report) -> int:
+    """Run a stack in `folder` until a signal arrives.
 
     Raises AlreadyRunning, PortTaken, NotInstalled, DidNotStart.
     """
     folder.make()
-    folder.hold()
-    folder.forget()
+    folder.acquire_lock()
+    folder.clear_state()
     for log in sorted((folder.path / "logs").glob("*.log")):
-        set_aside(log, most=0)
-    plan = make_plan(folder, options)
+        rotate_log(log, max_bytes=0)
+    plan = plan_stack(folder, options)
     return asyncio.run(Supervisor(folder, plan, report).run(ready))

@@ -1,8 +1,8 @@
-"""The pytest plugin: real servers for a test session, and a corner of their own on them for each test.
+"""The pytest plugin: real servers for a test session, and isolated names on them for each test.
 
 `servers` starts Kafka, mongod and SeaweedFS on free ports (a few seconds, once a session) and stops them at its end.
-`realm` is a dictionary of settings whose database, topics and bucket nobody else uses; they are removed after the
-test.
+`realm` is a dictionary of settings with a database, topics and a bucket that no other test uses; they are removed after
+the test.
 """
 
 import asyncio
@@ -33,19 +33,19 @@ from pymongo import MongoClient
 from stories_shared.testing import wait_until
 
 from . import minio
-from .checkout import CHECKOUT
-from .children import stop
 from .kafka import Kafka
 from .keys import StackKeys
 from .mongodb import Mongod
+from .paths import CHECKOUT
 from .ports import free_port
+from .processes import stop
 from .s3 import MinIO, SeaweedFS
 from .server import Server, start, wait_until_ready
 
-LENT = "STORIES_TEST_LENT"  # servers of another run, as `lend` describes them
-WITHOUT = "STORIES_TEST_WITHOUT_SERVERS"  # set where no test may ask for any
+LENT = "STORIES_TEST_LENT"  # servers of another run, as written by `lend`
+WITHOUT = "STORIES_TEST_WITHOUT_SERVERS"  # set if no test may use servers
 MEMORY_BYTES = 6 << 30
-STORE = "STORIES_TEST_S3"  # `minio`: MinIO itself instead of SeaweedFS
+STORE = "STORIES_TEST_S3"  # `minio`: MinIO instead of SeaweedFS
 READY_SECONDS = 60.0
 STOP_SECONDS = 2.0
 
@@ -78,7 +78,7 @@ class Servers:
 
     @property
     def s3_endpoint(self) -> str:
-        """Host and port, as `S3_ENDPOINT` wants it."""
+        """Host and port, for `S3_ENDPOINT`."""
         return self.s3.url.removeprefix("http://")
 
     @property
@@ -90,7 +90,7 @@ class Servers:
         return self.keys.s3().secret
 
     def settings(self) -> dict[str, str]:
-        """What a service reads from its environment to run on these servers."""
+        """The environment of a service that runs on these servers."""
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap,
             "MONGO_URL": self.mongo_url,
@@ -109,7 +109,7 @@ class Servers:
         return self.keys.token(user, roles=roles, country=country, seconds=seconds)
 
     def start(self, server: Server) -> None:
-        """Start one of the servers and wait until it is ready; also after `kill`, with what it held."""
+        """Start one of the servers, also after `kill`, and wait until it is ready. Its data is kept."""
         log = self._log(server)
         server.prepare()
         process = start(server, log, os.environ)
@@ -117,30 +117,30 @@ class Servers:
         wait_until_ready(server.name, process, server.ready, log, READY_SECONDS)
 
     def kill(self, server: Server) -> None:
-        """SIGKILL, as by the kernel; `start` brings it back."""
+        """Send SIGKILL; `start` restarts the server."""
         stop(self._processes[server.name], grace_seconds=0)
 
     @contextmanager
     def frozen(self, server: Server) -> Iterator[None]:
-        """A server that neither answers nor goes away; when it thaws, others wait until it is ready again."""
+        """Freeze a server (SIGSTOP) inside the block; afterwards resume it and wait until it is ready."""
         process = self.process(server)
         process.send_signal(signal.SIGSTOP)
         try:
-            wait_until(lambda: _stands_still(process.pid), f"{server.name} stands still")
+            wait_until(lambda: _is_stopped(process.pid), f"{server.name} is stopped")
             yield
         finally:
             process.send_signal(signal.SIGCONT)
             wait_until(server.ready, f"{server.name} answers again")
 
     def process(self, server: Server) -> subprocess.Popen[bytes]:
-        """The server's process, to freeze or to measure it."""
+        """The process of a server, to freeze or measure it."""
         return self._processes[server.name]
 
     def start_all(self) -> None:
         servers: list[Server] = [self.mongod, self.kafka, self.s3]
         with ThreadPoolExecutor(len(servers)) as pool:
             list(pool.map(lambda server: server.prepare(), servers))
-        for server in servers:  # on this thread: children die with the thread that started them
+        for server in servers:  # on this thread, because children die with the thread that started them
             self._processes[server.name] = start(server, self._log(server), os.environ)
         for server in servers:
             process, log = self._processes[server.name], self._log(server)
@@ -159,29 +159,29 @@ class Servers:
 
 @dataclass(frozen=True)
 class LentProcess:
-    """A process of another run: it can be frozen, not ended."""
+    """A process of another run: it can be frozen, not killed."""
 
     pid: int
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send a signal."""
         os.kill(self.pid, number)
 
 
 @dataclass(frozen=True)
 class LentServer:
-    """A server of which only the address matters."""
+    """A server of another run, by its address."""
 
     name: str
     url: str
 
 
 def lend(servers: Servers, *, breakable: bool) -> dict[str, str]:
-    """The environment in which another run finds these servers.
+    """The environment that makes another run use these servers.
 
-    `breakable`: it may freeze them, because nobody else uses them meanwhile.
+    `breakable`: it may freeze them, because no other run uses them at that time.
     """
-    there = {
+    lent = {
         "folder": str(servers.folder),
         "mongod": servers.mongod.port,
         "kafka": servers.kafka.port,
@@ -189,42 +189,42 @@ def lend(servers: Servers, *, breakable: bool) -> dict[str, str]:
         "pids": {each.name: servers.process(each).pid for each in (servers.mongod, servers.kafka, servers.s3)},
         "breakable": breakable,
     }
-    return {LENT: json.dumps(there)}
+    return {LENT: json.dumps(lent)}
 
 
 class BorrowedServers(Servers):
     """The servers of another run."""
 
-    def __init__(self, there: Mapping[str, Any]) -> None:
-        self.folder = Path(there["folder"])
+    def __init__(self, lent: Mapping[str, Any]) -> None:
+        self.folder = Path(lent["folder"])
         self.keys = StackKeys(self.folder / "keys")
-        self.mongod = Mongod(self.folder / "mongod", there["mongod"])
-        self.kafka = Kafka(self.folder / "kafka", there["kafka"], 0)
-        self.s3: Any = LentServer("s3", there["s3"])
-        self._lent = {name: LentProcess(pid) for name, pid in there["pids"].items()}
-        self._breakable = there["breakable"]
+        self.mongod = Mongod(self.folder / "mongod", lent["mongod"])
+        self.kafka = Kafka(self.folder / "kafka", lent["kafka"], 0)
+        self.s3: Any = LentServer("s3", lent["s3"])
+        self._lent = {name: LentProcess(pid) for name, pid in lent["pids"].items()}
+        self._breakable = lent["breakable"]
 
     def process(self, server: Server) -> Any:
-        """The server's process; refused where others use it too."""
+        """The process of a server; fails if other runs use it too."""
         assert self._breakable, f"others use {server.name} too: name this module in BREAKS_SERVERS (conftest.py)"
         return self._lent[server.name]
 
     def kill(self, server: Server) -> None:
-        """Refused: this run did not start it."""
+        """Always fails: this run did not start the server."""
         raise AssertionError(f"{server.name} is lent: name this module in BREAKS_SERVERS (conftest.py)")
 
 
-def _stands_still(pid: int) -> bool:
-    """Whether every thread has stopped: the signal stops each of them at the next moment in which it may run."""
+def _is_stopped(pid: int) -> bool:
+    """Whether every thread has stopped; SIGSTOP stops each one only when it is next scheduled."""
     try:
         stats = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
-    except OSError:  # one of them has just ended
+    except OSError:  # a thread has just ended
         return False
     return all(stat.rpartition(")")[2].split()[0] in {"T", "t"} for stat in stats)
 
 
 class Realm(dict[str, str]):
-    """Settings (contract names) with a database, a topic prefix and a bucket that nobody else uses."""
+    """Settings with a database, a topic prefix and a bucket that no other test uses."""
 
     def __init__(self, servers: Servers) -> None:
         self.name = f"t{uuid.uuid4().hex[:10]}"
@@ -234,23 +234,23 @@ class Realm(dict[str, str]):
 
     @property
     def prefix(self) -> str:
-        """Before the name of every topic and group of this realm."""
+        """The prefix of every topic and group of this realm."""
         return self["KAFKA_TOPIC_PREFIX"]
 
     async def topic(self, *names: str, partitions: int = 3, **configs: str) -> None:
-        """Make topics by hand: the prefix is added, options are written with underscores (`retention_ms="5000"`)."""
+        """Create topics. The prefix is added; options are written with underscores (`retention_ms="5000"`)."""
         options = {name.replace("_", "."): value for name, value in configs.items()}
         admin = await self._admin()
         try:
             await admin.create_topics(
                 [NewTopic(self.prefix + name, partitions, 1, topic_configs=options) for name in names]
             )
-            await self._until_led([self.prefix + name for name in names], partitions)
+            await self._wait_for_leaders([self.prefix + name for name in names], partitions)
         finally:
             await admin.close()
 
     async def remove(self) -> None:
-        """Drop what the realm left behind."""
+        """Remove topics, databases and bucket of the realm."""
         await self._remove_topics()
         await asyncio.to_thread(self._remove_databases)
         await asyncio.to_thread(self._remove_bucket)
@@ -260,7 +260,7 @@ class Realm(dict[str, str]):
         await admin.start()
         return admin
 
-    async def _until_led(self, topics: Sequence[str], partitions: int) -> None:
+    async def _wait_for_leaders(self, topics: Sequence[str], partitions: int) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while True:
             admin = await self._admin()
@@ -306,7 +306,7 @@ class Realm(dict[str, str]):
 
 
 def data_root() -> Path:
-    """Where test data lies: in memory where there is plenty of it, else under the checkout."""
+    """The root of test data: in memory if enough is free, else under the checkout."""
     memory, name = Path("/dev/shm"), hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]  # noqa: S108
     root = CHECKOUT / ".stories-test"
     if memory.is_dir() and min(shutil.disk_usage(memory).free, psutil.virtual_memory().available) > MEMORY_BYTES:
@@ -317,7 +317,7 @@ def data_root() -> Path:
 
 @contextmanager
 def running_servers() -> Iterator[Servers]:
-    """Servers on a folder of their own, which is removed at the end."""
+    """Servers on a temporary folder, which is removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="session-", dir=data_root()))
     running = Servers(folder)
     try:
@@ -329,7 +329,7 @@ def running_servers() -> Iterator[Servers]:
 
 
 def keep_logs(folder: Path) -> Path:
-    """Copy a folder's logs to where they stay after a failure; where that is."""
+    """Copy the logs of a folder to `.stories-test`, where they are kept; returns that folder."""
     kept = CHECKOUT / ".stories-test" / f"{folder.name}-logs"
     for log in [*folder.glob("*.log"), *folder.glob("logs/*.log")]:
         kept.mkdir(parents=True, exist_ok=True)
@@ -339,9 +339,9 @@ def keep_logs(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
-    """Real mongod, Kafka and SeaweedFS (or MinIO itself) on free ports; those that another run lends, if it does."""
+    """Real mongod, Kafka and SeaweedFS (or MinIO) on free ports, or the servers that another run lends."""
     if os.environ.get(WITHOUT):
-        pytest.fail(f"{WITHOUT} is set, and this test asks for servers without the marker")
+        pytest.fail(f"{WITHOUT} is set, and this test uses servers without the marker")
     if os.environ.get(LENT):
         yield BorrowedServers(json.loads(os.environ[LENT]))
         return
@@ -353,7 +353,7 @@ def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
 
 @pytest_asyncio.fixture
 async def realm(servers: Servers) -> AsyncIterator[Realm]:
-    """A corner of the servers that is this test's alone."""
+    """A realm on the servers for this test alone."""
     own = Realm(servers)
     yield own
     await own.remove()

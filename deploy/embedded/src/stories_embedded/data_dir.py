@@ -1,4 +1,4 @@
-"""What is known of the stack in a data folder: written by its supervisor, read by every other command."""
+"""The data folder of a stack and its state file, which the supervisor writes and the other commands read."""
 
 import fcntl
 import json
@@ -28,7 +28,7 @@ class ProcessState:
 
 @dataclass
 class StackState:
-    """Everything a command needs to find the stack."""
+    """The state of a running stack, as in `stack.json`."""
 
     pid: int
     url: str
@@ -40,18 +40,18 @@ class StackState:
 
 
 class AlreadyRunning(Exception):
-    """Another supervisor holds the data folder."""
+    """Another supervisor holds the lock of the data folder."""
 
 
-class Folder:
+class DataDir:
     """A data folder: `logs/`, `keys/`, the servers' data, the state and the lock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        self._held: int | None = None
+        self._lock: int | None = None
 
     def log(self, name: str) -> Path:
-        """Of a process."""
+        """The log file of a process."""
         return self.path / "logs" / f"{name}.log"
 
     @property
@@ -59,13 +59,13 @@ class Folder:
         return self.path / "keys"
 
     def make(self) -> None:
-        """The folder itself, for its owner alone."""
+        """Create the folder, accessible only to its owner."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.path.chmod(0o700)
         (self.path / "logs").mkdir(exist_ok=True)
 
-    def hold(self) -> None:
-        """Become the folder's supervisor until this process ends, however it ends.
+    def acquire_lock(self) -> None:
+        """Take the lock of the folder; the kernel releases it when this process ends.
 
         Raises AlreadyRunning.
         """
@@ -74,13 +74,13 @@ class Folder:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            there = self._read()
-            who = f" (pid {there.pid}, {there.url})" if there else ""
+            state = self._read()
+            who = f" (pid {state.pid}, {state.url})" if state else ""
             raise AlreadyRunning(f"a stack runs in {self.path} already{who}") from None
-        self._held = descriptor
+        self._lock = descriptor
 
-    def held(self) -> bool:
-        """Whether a supervisor runs here; asked of the kernel, so that no dead one is believed."""
+    def is_locked(self) -> bool:
+        """Whether a supervisor holds the lock. The kernel knows, so a stale state file is not trusted."""
         try:
             descriptor = os.open(self.path / "lock", os.O_RDONLY)
         except FileNotFoundError:
@@ -94,25 +94,25 @@ class Folder:
         return False
 
     def write(self, state: StackState) -> None:
-        """Replace the state file in one step."""
+        """Replace the state file atomically."""
         part = self.path / "stack.json.new"
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(asdict(state), file, indent=1)
         part.replace(self.path / "stack.json")
 
-    def forget(self) -> None:
-        """What is known of an earlier stack here."""
+    def clear_state(self) -> None:
+        """Remove the state file of an earlier stack."""
         (self.path / "stack.json").unlink(missing_ok=True)
 
     def running(self) -> StackState | None:
-        """The stack that runs here now."""
-        return self._read() if self.held() else None
+        """The state of the running stack; None if none runs."""
+        return self._read() if self.is_locked() else None
 
     def processes(self) -> list[ProcessState]:
-        """Every process of the stack; all of them stopped where no supervisor runs."""
-        there = self._read()
-        known = there.processes if there and there.processes else [ProcessState(name) for name in PROCESSES]
-        return known if self.held() else [ProcessState(each.name, restarts=each.restarts) for each in known]
+        """The processes of the stack; all of them stopped if no supervisor runs."""
+        state = self._read()
+        known = state.processes if state and state.processes else [ProcessState(name) for name in PROCESSES]
+        return known if self.is_locked() else [ProcessState(each.name, restarts=each.restarts) for each in known]
 
     def _read(self) -> StackState | None:
         try:

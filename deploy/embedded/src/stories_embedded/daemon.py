@@ -1,4 +1,4 @@
-"""A stack in the background: started, waited for, stopped."""
+"""Starts a stack in the background and stops it."""
 
 import os
 import signal
@@ -7,15 +7,15 @@ import sys
 import time
 from collections.abc import Sequence
 
+from .data_dir import DataDir, StackState
 from .server import DidNotStart, tail
-from .state import Folder, StackState
 from .supervisor import START_SECONDS
 
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.1
 
 
-def launch(folder: Folder, arguments: Sequence[str]) -> StackState:
+def launch(folder: DataDir, arguments: Sequence[str]) -> StackState:
     """Start `stories up` with these arguments in a session of its own and wait until it is ready.
 
     Raises DidNotStart.
@@ -32,9 +32,9 @@ def launch(folder: Folder, arguments: Sequence[str]) -> StackState:
         )
     deadline = time.monotonic() + START_SECONDS + STOP_SECONDS
     while time.monotonic() < deadline:
-        there = folder.running()
-        if there and there.pid == process.pid and there.ready:
-            return there
+        stack = folder.running()
+        if stack and stack.pid == process.pid and stack.ready:
+            return stack
         if process.poll() is not None:
             raise DidNotStart(tail(log, 30))
         time.sleep(POLL_SECONDS)
@@ -42,22 +42,22 @@ def launch(folder: Folder, arguments: Sequence[str]) -> StackState:
     raise DidNotStart(f"not ready within {START_SECONDS:.0f} s:\n{tail(log)}")
 
 
-def stop(folder: Folder) -> bool:
-    """Ask the supervisor to stop everything and wait until it has; False where none runs.
+def stop(folder: DataDir) -> bool:
+    """Stop the supervisor and wait until it has stopped everything; False if none runs.
 
-    Raises TimeoutError when it does not end in time.
+    Raises TimeoutError if it does not end within `STOP_SECONDS`.
     """
     deadline = time.monotonic() + STOP_SECONDS
-    asked: int | None = None
-    while folder.held():
-        there = folder.running()
-        if there and there.pid != asked:
-            asked = there.pid
+    signalled: int | None = None
+    while folder.is_locked():
+        stack = folder.running()
+        if stack and stack.pid != signalled:
+            signalled = stack.pid
             try:
-                os.kill(there.pid, signal.SIGTERM)
+                os.kill(stack.pid, signal.SIGTERM)
             except ProcessLookupError:
-                asked = None
+                signalled = None
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the supervisor (pid {asked}) did not stop within {STOP_SECONDS:.0f} s")
+            raise TimeoutError(f"the supervisor (pid {signalled}) did not stop within {STOP_SECONDS:.0f} s")
         time.sleep(POLL_SECONDS)
-    return asked is not None
+    return signalled is not None

@@ -1,4 +1,4 @@
-"""What a stack consists of: which programs, on which ports, with which settings."""
+"""The programs of a stack, their ports and their settings."""
 
 import json
 import os
@@ -9,23 +9,23 @@ from pathlib import Path
 from stories_shared.events.cloudevents import SERVICES
 
 from . import minio, prometheus
+from .data_dir import DataDir
 from .kafka import Kafka
 from .keys import StackKeys
 from .mongodb import Mongod
-from .ports import SECOND_PORT, claim, free_port, is_free
+from .ports import SECOND_PORT, free_port, is_free, require_free
 from .prometheus import Prometheus
 from .s3 import MinIO, SeaweedFS
 from .server import Server
-from .services import Gateway, Service, passed_on
-from .state import Folder
+from .services import Gateway, Service, inherited_settings
 
 BUCKET = "stories"
-OF_THE_SUPERVISOR = {"HOST", "PORT", "MONGO_DATABASE"}  # loopback; each replica, each service has its own
+SUPERVISOR_SETTINGS = {"HOST", "PORT", "MONGO_DATABASE"}  # set by the supervisor for each replica or service
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `stories up` was asked for. `gateway_port` 0: any free one."""
+    """The options of `stories up`. `gateway_port` 0 chooses a free port."""
 
     gateway_port: int = 8080
     lifetimes: str | None = None
@@ -35,24 +35,24 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The programs in the order they start, and the settings that the supervisor decides."""
+class StackTopology:
+    """The programs in start order, and the settings that the supervisor chooses."""
 
     servers: Sequence[Server]
     services: Sequence[Service]
     gateway: Gateway
     settings: dict[str, str]
-    watching: Sequence[Server] = ()
+    monitoring: Sequence[Server] = ()
 
 
-def make_plan(folder: Folder, options: Options, environ: Mapping[str, str] = os.environ) -> Plan:
-    """Lay out the stack: fixed ports are asked for, others chosen, the same as last time where those are free.
+def plan_stack(folder: DataDir, options: Options, environ: Mapping[str, str] = os.environ) -> StackTopology:
+    """Choose programs, ports and settings. Ports of the last start are reused if they are free.
 
-    Raises PortTaken, and NotInstalled where MinIO or Prometheus is asked for and cannot be had.
+    Raises PortTaken, and NotInstalled if MinIO or Prometheus is requested and missing.
     """
     ports = _Ports(folder.path / "ports.json")
     gateway_port = options.gateway_port or ports.choose("gateway")
-    claim("the gateway", gateway_port)
+    require_free("the gateway", gateway_port)
     keys = StackKeys(folder.keys)
     keys.make()
     own, servers = _servers(folder.path, ports, keys, options.s3, environ)
@@ -69,32 +69,32 @@ def make_plan(folder: Folder, options: Options, environ: Mapping[str, str] = os.
         settings["STORY_LIFETIMES"] = options.lifetimes
     settings["HOST"] = "127.0.0.1"
     services = [
-        Service(name, replica, ports.choose(f"{name}-{replica}"), of_service(name, settings))
+        Service(name, replica, ports.choose(f"{name}-{replica}"), service_settings(name, settings))
         for name in SERVICES
         for replica in range(1, options.replicas.get(name, 1) + 1)
     ]
     upstreams = {name: [f"127.0.0.1:{each.port}" for each in services if each.service == name] for name in SERVICES}
     gateway = Gateway(gateway_port, upstreams, folder.path / "gateway", environ)
-    watching = [_watch(folder.path, ports, upstreams)] if options.observe else []
-    ports.keep()
-    return Plan(servers, services, gateway, settings, watching)
+    monitoring = [_prometheus(folder.path, ports, upstreams)] if options.observe else []
+    ports.save()
+    return StackTopology(servers, services, gateway, settings, monitoring)
 
 
-def of_service(name: str, settings: Mapping[str, str]) -> dict[str, str]:
-    """The settings as one service reads them."""
+def service_settings(name: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings of one service."""
     return {**settings, "MONGO_DATABASE": f"stories_{name}"}
 
 
-def everything_set(plan: Plan, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The plan's settings and, beside them, those of the environment that any service reads."""
-    given = {name: value for name, value in passed_on(environ).items() if name not in OF_THE_SUPERVISOR}
-    return {**given, **plan.settings}
+def all_settings(plan: StackTopology, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The settings of the topology and of the environment."""
+    inherited = {name: value for name, value in inherited_settings(environ).items() if name not in SUPERVISOR_SETTINGS}
+    return {**inherited, **plan.settings}
 
 
 def _servers(
     data: Path, ports: "_Ports", keys: StackKeys, s3: str, environ: Mapping[str, str]
 ) -> tuple[dict[str, str], list[Server]]:
-    """The servers to start and how they are reached; one that runs already, named in the environment, is used."""
+    """The servers to start and their addresses. A server named in the environment is used instead of starting one."""
     settings: dict[str, str] = {}
     servers: list[Server] = []
     if "MONGO_URL" not in environ and "MONGO_URL_FILE" not in environ:
@@ -109,12 +109,12 @@ def _servers(
         store = _store(data, ports, keys, s3, environ.get("CORS_ORIGINS", ""))
         endpoint = store.url.removeprefix("http://")
         settings |= {"S3_ENDPOINT": endpoint, "S3_PUBLIC_ENDPOINT": endpoint, "S3_SECURE": "false"}
-        settings["S3_REGION"] = "us-east-1"  # any is right to it, as long as all say the same
+        settings["S3_REGION"] = "us-east-1"  # accepts any region, as long as all clients use the same
         servers.append(store)
     return settings, servers
 
 
-def _watch(data: Path, ports: "_Ports", targets: Mapping[str, Sequence[str]]) -> Server:
+def _prometheus(data: Path, ports: "_Ports", targets: Mapping[str, Sequence[str]]) -> Server:
     return Prometheus(data / "prometheus", ports.choose("prometheus"), targets, prometheus.program())
 
 
@@ -133,7 +133,7 @@ def _store(data: Path, ports: "_Ports", keys: StackKeys, s3: str, origins: str) 
 
 
 class _Ports:
-    """Ports by name, remembered between starts."""
+    """Ports by name, kept between starts."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -152,5 +152,5 @@ class _Ports:
             self._chosen[name] = free_port(taken)
         return self._chosen[name]
 
-    def keep(self) -> None:
+    def save(self) -> None:
         self._file.write_text(json.dumps({**self._last, **self._chosen}))

@@ -1,8 +1,8 @@
-"""Kafka's classes, read and checked once: archives from which its JVM starts in less than half of the time.
+"""AppCDS archives of Kafka's classes, with which its JVM starts in less than half of the time.
 
-`python -m stories_embedded.kafka_classes` is a step of `make install`: it starts a Kafka on an empty folder, lets it do
-what a stack asks of it, and keeps the classes that it loaded, in the cache, for every checkout with this Java and these
-jars. A JVM that finds an archive missing or other than it should be goes on without it.
+`python -m stories_embedded.kafka_appcds` is a step of `make install`: it starts a Kafka on an empty folder, publishes
+and consumes a record, and dumps the loaded classes into the cache, for every checkout with this Java and these jars.
+A JVM whose archive is missing or does not match runs without it.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
 from . import jars
-from .checkout import NotInstalled, cache, java
-from .children import stop
 from .installed import WITHOUT_ARCHIVE
 from .kafka import Kafka
+from .paths import NotInstalled, cache, java
 from .ports import free_port
+from .processes import stop
 from .server import DidNotStart, start, wait_until_ready
 
 READY_SECONDS = 60.0
@@ -32,14 +32,14 @@ TOPIC = "classes"
 
 
 def install() -> Path:
-    """Make the archives, unless they are there already.
+    """Create the archives, unless they exist.
 
-    Raises DidNotStart, KafkaError, OSError or subprocess.SubprocessError; a stack does without them.
+    Raises DidNotStart, KafkaError, OSError or subprocess.SubprocessError; a stack also runs without archives.
     """
-    link = jars.archives()
+    link = jars.cds_archive()
     if (link / jars.ARCHIVE).is_file():
         return link
-    folder = Path(tempfile.mkdtemp(prefix=f"{link.name}-", dir=cache()))  # one archive names the other by its path
+    folder = Path(tempfile.mkdtemp(prefix=f"{link.name}-", dir=cache()))  # one archive refers to the other by its path
     try:
         base = folder / "java.jsa"
         dump = [str(java()), "-Xshare:dump", "-XX:+UseSerialGC", f"-XX:SharedArchiveFile={base}"]
@@ -62,7 +62,7 @@ def _record(base: Path, kafka: Path, scratch: Path) -> None:
     recording = ["-Xshare:auto", f"-XX:SharedArchiveFile={base}", f"-XX:ArchiveClassesAtExit={kafka}"]
     server = Kafka(scratch / "data", free_port(taken), free_port(taken))
     server.prepare()
-    server.classes = recording  # not before: what formats the folder is a JVM of its own, and would leave its classes
+    server.classes = recording  # after prepare: its formatting JVM would dump its own classes
     log = scratch / "kafka.log"
     process = start(server, log, os.environ)
     try:
@@ -75,21 +75,21 @@ def _record(base: Path, kafka: Path, scratch: Path) -> None:
 
 
 async def _use(url: str) -> None:
-    """Say a record and hear it in a group, as services do."""
+    """Publish a record and consume it in a group, as services do."""
     admin = AIOKafkaAdminClient(bootstrap_servers=url)
     await admin.start()
     await admin.create_topics([NewTopic(TOPIC, num_partitions=3, replication_factor=1)])
     await admin.close()
     async with AIOKafkaProducer(bootstrap_servers=url, enable_idempotence=True) as producer:
-        await producer.send_and_wait(TOPIC, b"said", key=b"key")
-    heard = AIOKafkaConsumer(TOPIC, bootstrap_servers=url, group_id=TOPIC, auto_offset_reset="earliest")
-    async with heard:
-        await asyncio.wait_for(heard.getone(), READY_SECONDS)
+        await producer.send_and_wait(TOPIC, b"value", key=b"key")
+    consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=url, group_id=TOPIC, auto_offset_reset="earliest")
+    async with consumer:
+        await asyncio.wait_for(consumer.getone(), READY_SECONDS)
 
 
 def main() -> int:
-    """Install; where that failed, say that a stack starts slower, which is no reason not to go on."""
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a young cluster has no coordinator at the first question
+    """Install the archives; a failure is printed and is not an error, because a stack only starts more slowly."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a new cluster has no coordinator at first
     failed = Path(sys.prefix) / WITHOUT_ARCHIVE
     failed.unlink(missing_ok=True)
     try:

