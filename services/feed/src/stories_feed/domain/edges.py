@@ -1,4 +1,4 @@
-"""Edges between two users: follow, block, mute, close friend. The latest change counts, in whatever order they arrive.
+"""Edges between two users: follow, block, mute, close friend. The latest change counts, in any order of arrival.
 
 An edge stores the latest change and its time. A follow or a close friend is in force only while neither user blocks the
 other and the latest change of both blocks is older. So a block removes both follows and both close friends, unblocking

@@ -52,7 +52,7 @@ def without_parameters(content_type: object) -> object:
 
 
 class MediaRequest(Body):
-    """What will be uploaded: exactly this type, whatever its parameters, and so many bytes."""
+    """What will be uploaded: exactly this type (parameters are ignored) and exactly this size in bytes."""
 
     content_type: Annotated[MediaType, BeforeValidator(without_parameters)]
     size: Annotated[int, Field(ge=1, le=2**53, description="bytes")]

@@ -113,7 +113,7 @@ class MongoStories:
     async def create(self, draft: Story, admit: Callable[[Quota], Quota]) -> None:
         """Store a draft and the quota that `admit` returns in one transaction; an existing draft is kept.
 
-        Raises NoSuchStory for the id of an ended story, and whatever `admit` raises.
+        Raises NoSuchStory for the id of an ended story, and any error that `admit` raises.
         """
 
         async def write(session: Session) -> None:
