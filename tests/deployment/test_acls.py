@@ -58,7 +58,7 @@ async def test_service_may_read_only_topics_that_it_consumes(service, processes)
 @pytest.mark.parametrize("service", SERVICES)
 async def test_topics_read_without_a_group_are_readable(service, processes):
     granted = rights(service)
-    for tail in processes[service].watch.tails:
+    for tail in processes[service].consumer_monitor.tails:
         for topic in tail.topics:
             assert "Read" in granted["topic", getattr(topic, "topic", topic)]
 

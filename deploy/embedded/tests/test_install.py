@@ -135,7 +135,7 @@ def test_jars_with_other_hashes_are_not_installed(tmp_path: Path, monkeypatch: p
         return found
 
     monkeypatch.setattr(jars, "_fetch", tampered)
-    with pytest.raises(jars.WrongJars, match="not the locked bytes"):
+    with pytest.raises(jars.WrongJars, match="hash differs from the lock"):
         jars.install()
     assert not jars.home().exists()
 

@@ -28,7 +28,7 @@ COLLECTIONS = {"stories", "ended", "edges", "choices", "seen", "erased"}
 class AcceptingPublisher:
     """A publisher that accepts everything."""
 
-    def message(self, event) -> object:
+    def record_of(self, event) -> object:
         """Any record stands for the event."""
         return event
 

@@ -22,7 +22,7 @@ from stories_ingest.testing.in_memory import MemoryStories
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.idempotency import Claimed, IdempotencyRequest, IdempotencyStore
-from stories_shared.mongo.outbox import Outbox, pending_mark
+from stories_shared.mongo.outbox import NOT_RETRIED, Outbox, pending_mark
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 
 LATER = NOW + timedelta(seconds=15)
@@ -49,10 +49,7 @@ class InMongo:
         await self.mongo[STORIES].insert_many([{"_id": story.id, **story_document(story)} for story in stories])
 
     async def pending(self):
-        found = [
-            await self.mongo[name].find({"pending.retry_at": {"$type": "null"}}).to_list(None)
-            for name in ("stories", "ended")
-        ]
+        found = [await self.mongo[name].find(NOT_RETRIED).to_list(None) for name in ("stories", "ended")]
         return {document["_id"] for documents in found for document in documents}
 
 
