@@ -50,12 +50,12 @@ def mark_cleared_unconditionally() -> None:
 
 def views_without_transaction() -> None:
     """A batch of views reads and writes outside of a transaction."""
-    from stories_engagement.store import views
+    from stories_shared.mongo.client import Mongo
 
     async def without_transaction(_mongo: Any, operation: Any) -> Any:
         return await operation(None)
 
-    views.transaction_retrying_duplicates = without_transaction  # type: ignore[attr-defined]
+    Mongo.transaction = without_transaction  # type: ignore[method-assign]
 
 
 def no_overdue_look() -> None:
