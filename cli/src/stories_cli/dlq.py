@@ -220,15 +220,15 @@ async def _replay(kafka: Kafka, topic: Topic, offset: str | None, *, dry_run: bo
 
 def chosen(topics: Topics, topic: str | None, group_name: str | None) -> list[Topic]:
     """The dead-letter topics of an origin and a consumer (its group or its service); all by default."""
-    dead_letter = [each for each in topics.values() if each.dead_letters_of is not None]
+    dead_letter_topics = [each for each in topics.values() if each.dead_letters_of is not None]
     found = [
         each
-        for each in dead_letter
+        for each in dead_letter_topics
         if topic in {None, names_of(each)[0]}
         and group_name in {None, names_of(each)[1], names_of(each)[1].split(".")[0]}
     ]
     if not found:
-        known = ", ".join(" ".join(names_of(each)) for each in dead_letter if topic in {None, names_of(each)[0]})
+        known = ", ".join(" ".join(names_of(each)) for each in dead_letter_topics if topic in {None, names_of(each)[0]})
         abort(f"no group {group_name or ''} dead-letters records of {topic}; there are {known or 'none'}", USAGE)
     return found
 

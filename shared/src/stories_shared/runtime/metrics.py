@@ -1,4 +1,4 @@
-"""The registry of metrics: every one has the prefix ``stories_`` and one sentence that an operator can act on."""
+"""Metrics of every service: each has the prefix ``stories_`` and one sentence that an operator can act on."""
 
 from collections.abc import Iterable, Sequence
 

@@ -149,8 +149,8 @@ class RunMediaJob:
             if is_machine_fault(error):
                 await self._release(claimed, RETRY_AFTER, counted=False)
                 raise MachineFault(str(error), SPACE_FACTOR * claimed.story.size) from error
-            is_internal = failed_dependency(error) is None
-            await self._release(claimed, backoff(claimed.attempts) if is_internal else RETRY_AFTER, counted=is_internal)
+            is_bug = failed_dependency(error) is None
+            await self._release(claimed, backoff(claimed.attempts) if is_bug else RETRY_AFTER, counted=is_bug)
             raise
         finally:
             work.cancel()
