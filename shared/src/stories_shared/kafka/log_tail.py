@@ -161,12 +161,13 @@ class LogTail:
                     self._apply(record)
                 self.positions[partition] = records[-1].offset + 1
                 await asyncio.sleep(0)
-            self._update_freshness(consumer, time.monotonic())
+            # A freeze since `now` must count: neither the position nor the high watermark is newer than that.
+            self._update_freshness(consumer, now)
             if not self.ready and self._reached_initial_ends(consumer):
                 self.ready, self.load_seconds = True, time.monotonic() - began
                 log.info("log_tail_ready", tail=self.name, seconds=round(self.load_seconds, 3))
             self.iterations += 1
-            last_iteration = time.monotonic()
+            last_iteration = now
             if now - last_check > NEW_PARTITIONS_EVERY_S:
                 last_check = now
                 await self._assign(consumer)

@@ -76,6 +76,11 @@ class CheckAccess:
         ticket = self.ticket(user_id, text)
         if await self.blocks.among(user_id, [ticket.author_id]):
             raise AccessDenied("blocked")
+        now = self.now()  # the look-up took time, in which the story may have changed or ended
+        if self.access_state.has_ended(ticket.story_id, now):
+            raise AccessDenied("ended")
+        self._require_fresh(ticket.story_id, user_id, ticket.author_id)
+        known = self.access_state.story(story_id, now)
         if ticket.story_id != story_id:
             raise AccessDenied("story")
         if known is None:
