@@ -5,16 +5,17 @@ import os
 import signal
 import time
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 import pytest_asyncio
 from aiokafka import TopicPartition
 from aiokafka.admin import NewPartitions
-from stories_shared.events import StoryDeleted
+from stories_shared.events import StoryDeleted, StoryErased
 from stories_shared.events.cloudevents import ReceivedEvent, Tombstone
 from stories_shared.events.ids import new_id
 from stories_shared.kafka.client import Kafka
-from stories_shared.kafka.log_tail import LogTail, committed_offsets
+from stories_shared.kafka.log_tail import LogTail, PartitionFreshness, committed_offsets
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.testing import eventually
 
@@ -157,3 +158,41 @@ async def test_consumer_stop_completes_when_the_broker_is_gone(servers, kafka):
         assert consumer._fetcher._fetch_task.done()
     finally:
         servers.start(servers.kafka)
+
+
+class OneFetch:
+    """A consumer whose only fetch returns at once; the next one ends the reading."""
+
+    def __init__(self, partition: TopicPartition) -> None:
+        self.partition, self.fetches = partition, 0
+
+    async def getmany(self, timeout_ms: int) -> dict:
+        self.fetches += 1
+        if self.fetches > 1:
+            raise asyncio.CancelledError
+        return {
+            self.partition: [SimpleNamespace(topic=self.partition.topic, value=None, key=b"x", partition=0, offset=0)]
+        }
+
+    def assignment(self) -> set[TopicPartition]:
+        return {self.partition}
+
+    def highwater(self, _partition: TopicPartition) -> int:
+        return 1
+
+    def last_poll_timestamp(self, _partition: TopicPartition) -> int:
+        return 1
+
+
+async def test_freeze_while_a_fetch_is_applied_makes_a_tail_stale() -> None:
+    def frozen(_record: object) -> None:
+        time.sleep(0.3)
+
+    tail = LogTail(Kafka("nowhere:1"), [StoryErased], frozen, "test", stale_after_s=0.2)
+    partition = TopicPartition("story-erased", 0)
+    tail._freshness[partition] = freshness = PartitionFreshness()
+    freshness.fetches_needed = 0
+    with pytest.raises(asyncio.CancelledError):
+        await tail._read(OneFetch(partition), time.monotonic())
+    assert freshness.at > 0
+    assert tail.any_stale()
