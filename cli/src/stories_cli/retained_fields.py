@@ -24,7 +24,7 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
         {"_id", "lapses_at", "writes", *(f"{slot}.{field}" for slot in _SLOTS for field in ("story", "until"))}
     ),
     "stories_ingest.claims": frozenset(_CLAIM),
-    "stories_ingest.turns": frozenset({"_id", "holder", "until", "position"}),
+    "stories_ingest.leases": frozenset({"_id", "holder", "until", "position"}),
     "stories_feed.stories": NOTHING,
     "stories_feed.ended": frozenset({"_id", "at", "how", "marked_at"}),
     "stories_engagement.stories": NOTHING,
@@ -42,7 +42,7 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
     "stories_expiry.stories": frozenset(
         {
             *("_id", "author_id", "author_erased", "posted_at", "expires_at", "due", "revision"),
-            *("ended", "ended_at", "by", "said.id", "said.at", "said.call", "send_count", "resend_at", *_OUTBOX),
+            *("ended", "ended_at", "by", "event.id", "event.at", "event.call", "send_count", "resend_at", *_OUTBOX),
             *("backing_off", "backoff_from", "expected"),
             *("erased.media", "erased.feed", "erased.engagement", "waiting", "completed_at", "delete_at"),
         }

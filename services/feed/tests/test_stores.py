@@ -419,7 +419,7 @@ async def test_writes_during_an_erasure_are_erased_later(mongo) -> None:
     user_data = MongoUserData(mongo, stories, now)
     await user_data.begin_erasure("ann", NOON)
     await user_data.finish_erasure("ann", NOON)
-    late = {"kind": "follow", "user": "bob", "target": "ann", "asked": True, "on": True, "at": NOON}
+    late = {"kind": "follow", "user": "bob", "target": "ann", "requested": True, "on": True, "at": NOON}
     await mongo["edges"].insert_one({"_id": "follow/bob/ann", **late})
     await mongo["choices"].insert_one({"_id": "bob", "following": ["ann", "cho"]})
     story = posted("ann", NOON)

@@ -48,7 +48,7 @@ class MongoAccounts:
         opened = {
             "at": if_null("at", erasure.at),
             "user_id": if_null("user_id", erasure.user_id),
-            "said": if_null("said", {"id": {"$literal": erasure.event_id}, "at": erasure.at}),
+            "event": if_null("event", {"id": {"$literal": erasure.event_id}, "at": erasure.at}),
             "send_count": if_null("send_count", 1),
             "pending": "$pending" if published else cond(new, pending_mark(1, now), "$pending"),
         }
@@ -95,4 +95,4 @@ def receipt_of(document: Document) -> AccountReceipt:
 def user_erased_events(document: Document) -> list[OutgoingEvent]:
     """The `user-erased` event of a document, with the id and data of its first publication."""
     event = UserErased(user_id=document["user_id"], at=document["at"], receipt_id=document["_id"])
-    return [OutgoingEvent(event, event_id=document["said"]["id"], at=document["said"]["at"])]
+    return [OutgoingEvent(event, event_id=document["event"]["id"], at=document["event"]["at"])]

@@ -95,7 +95,7 @@ class MongoStories:
         )
         if result.modified_count == len(story_ids):
             return set(story_ids)
-        won = {"_id": {"$in": list(story_ids)}, "said.call": call}
+        won = {"_id": {"$in": list(story_ids)}, "event.call": call}
         return {document["_id"] async for document in self.collection.find(won, {"_id": 1})}
 
     async def delete(self, deletion: Deletion, now: datetime) -> None:
@@ -226,7 +226,7 @@ def receipt_of(document: Document) -> Receipt:
 
 def endings(document: Document) -> list[OutgoingEvent]:
     """The event of an ending, with the id and data of its first publication."""
-    original = document["said"]
+    original = document["event"]
     event: StoryExpired | StoryDeleted
     if document["ended"] == "expired":
         event = StoryExpired(

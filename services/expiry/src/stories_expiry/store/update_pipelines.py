@@ -101,7 +101,7 @@ def expire(call: str, now: datetime) -> list[Stage]:
             "$set": {
                 "ended": "expired",
                 "ended_at": "$expires_at",
-                "said": {"id": "$_id", "at": now, "call": call},
+                "event": {"id": "$_id", "at": now, "call": call},
                 "send_count": 1,
                 "pending": pending_mark(1, now),
                 "due": REMOVE,
@@ -125,7 +125,7 @@ def delete(deletion: Deletion) -> list[Stage]:
         "ended": "deleted",
         "ended_at": deletion.deleted_at,
         "by": deletion.by,
-        "said": {"id": {"$literal": deletion.event_id}, "at": deletion.deleted_at},
+        "event": {"id": {"$literal": deletion.event_id}, "at": deletion.deleted_at},
         "send_count": 1,
         "pending": REMOVE,
         "resend_at": REMOVE,

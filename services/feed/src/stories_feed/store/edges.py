@@ -150,9 +150,9 @@ class MongoEdges:
         by_id = {str(key): key for key in dependencies_of(keys)}
         users = {user for key in keys for user in (key.user, key.target)}
         latest = {
-            by_id[document["_id"]]: EdgeChange(document["asked"], document["at"])
+            by_id[document["_id"]]: EdgeChange(document["requested"], document["at"])
             async for document in self._edges.find(
-                {"_id": {"$in": list(by_id)}}, {"asked": 1, "at": 1}, session=session
+                {"_id": {"$in": list(by_id)}}, {"requested": 1, "at": 1}, session=session
             )
         }
         erased = {
@@ -186,12 +186,12 @@ def edge_write(change: AppliedChange, *, publish: bool, now: datetime) -> Insert
         "kind": key.kind.value,
         "user": key.user,
         "target": key.target,
-        "asked": latest.on,
+        "requested": latest.on,
         "on": change.in_force,
         "at": latest.at,
     }
     if publish:
-        fields |= {outbox.PENDING_FIELD: outbox.pending_mark(epoch_ms(latest.at), now), "fact": new_id()}
+        fields |= {outbox.PENDING_FIELD: outbox.pending_mark(epoch_ms(latest.at), now), "event_id": new_id()}
     if not change.in_force:
         fields["gone"] = now
     if change.created:
@@ -224,5 +224,5 @@ def follow_list_writes(changes: Iterable[AppliedChange]) -> Iterable[UpdateOne]:
 def events_of(document: Document) -> list[OutgoingEvent]:
     """The event that reports the present state of an edge's document."""
     key = EdgeKey(Kind(document["kind"]), document["user"], document["target"])
-    change = EdgeChange(document["asked"], document["at"])
-    return [OutgoingEvent(event_of(key, change), document["fact"], change.at)]
+    change = EdgeChange(document["requested"], document["at"])
+    return [OutgoingEvent(event_of(key, change), document["event_id"], change.at)]
