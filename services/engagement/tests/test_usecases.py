@@ -1,6 +1,6 @@
 """Use cases, on in-memory ports."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -96,6 +96,31 @@ async def test_each_invalid_ticket_has_its_reason(ports: Ports) -> None:
     ports.now.forward(minutes=30)
     assert await refusal(ports, "bob") == "expired"
     ports.access_state.end(ports.story.story_id, NOON)
+    assert await refusal(ports, "bob") == "ended"
+
+
+async def test_access_state_is_read_again_after_the_block_look_up(ports: Ports) -> None:
+    story_id = ports.story.story_id
+    narrowed = live_story_of(a_story(story_id=story_id, posted_at=NOON, access_revision=2, revision=2))
+    meanwhile: Callable[[], None]
+
+    class LookUp(type(ports.stores.blocks)):  # type: ignore[misc]
+        async def block_states(self, pairs: Any) -> Any:
+            meanwhile()
+            return await super().block_states(pairs)
+
+    object.__setattr__(ports.blocks, "stored", LookUp(ports.stores.blocks.database))
+    meanwhile = lambda: ports.access_state.post(story_id, narrowed)  # noqa: E731
+    assert await refusal(ports, "bob") == "revision"
+
+    def become_stale() -> None:
+        ports.stale = True
+
+    meanwhile = become_stale
+    with pytest.raises(ReplicaStale):
+        await ports.check_access("bob", story_id, "ticket")
+    ports.stale = False
+    meanwhile = lambda: ports.access_state.end(story_id, NOON)  # noqa: E731
     assert await refusal(ports, "bob") == "ended"
 
 
