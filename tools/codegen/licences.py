@@ -9,7 +9,7 @@ IMAGES = ("ingest", "feed", "engagement", "expiry", "cli")
 HEAD = """# Third-party licences
 
 The packages in each image, without those that only some platforms need, from the locks and the packages' own metadata.
-What wheels with native code contain, and what follows for whoever distributes an image, is in the file `NOTICE`.
+What wheels with native code contain, and what follows for those who distribute an image, is in the file `NOTICE`.
 
 | package | licence | images |
 | --- | --- | --- |
@@ -32,8 +32,8 @@ def page() -> str:
 def licence_of(package: str) -> str:
     """The SPDX expression, else the classifiers, else the first line of the licence's text."""
     metadata = distribution(package).metadata
-    if expression := metadata.get("License-Expression"):
+    if expression := metadata["License-Expression"]:
         return str(expression)
     classifiers = [each for each in metadata.get_all("Classifier") or [] if each.startswith("License :: ")]
     named = [each.rpartition(" :: ")[2] for each in classifiers]
-    return ", ".join(named) or str(metadata.get("License", "not stated")).strip().splitlines()[0]
+    return ", ".join(named) or str(metadata["License"] or "not stated").strip().splitlines()[0]
