@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from stories_ingest.domain.errors import MachineFault, WorkerCrashed
-from stories_ingest.media import MediaLimits, MediaRejected, make, subprocess
+from stories_ingest.media import MediaLimits, MediaRefused, make, subprocess
 from stories_ingest.testing.samples import sample_clip, sample_photo
 
 
@@ -156,6 +156,6 @@ async def test_decoder_killed_by_a_signal_refuses_the_upload(slow: Path, into: P
     task = start_work(slow, into)
     await wait_until(lambda: workers(os.getpid()))
     os.kill(workers(os.getpid())[0], signal.SIGSEGV)
-    with pytest.raises(MediaRejected) as refused:
+    with pytest.raises(MediaRefused) as refused:
         await task
     assert refused.value.reason == "damaged"

@@ -13,14 +13,14 @@ from stories_shared.runtime.service import ServiceRuntime
 
 from stories_ingest import media
 from stories_ingest.app.parts import Parts
-from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.keys import FINAL, STAGING
+from stories_ingest.domain.media import MediaPart
 from stories_ingest.jobs.media_worker import run_worker
 from stories_ingest.jobs.single_replica import QueueDepthGauge
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.scratch_folders import Scratch, remove_abandoned, work_folder
-from stories_ingest.usecases.media_ports import MediaPart, Transcoder
+from stories_ingest.usecases.media_ports import Transcoder
 from stories_ingest.usecases.run_media_job import RunMediaJob
 from stories_ingest.usecases.sweeps import DiscardOverdue, EraseMissedExpiries, RecheckErasures, SweepObjects
 
@@ -79,10 +79,7 @@ def transcoder(settings: IngestSettings) -> Transcoder:
     async def transcode(
         source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
     ) -> Sequence[MediaPart]:
-        try:
-            return await media.make(source, claimed, split, bounds, into, progress)
-        except media.MediaRejected as error:
-            raise MediaRefused(error.reason) from error
+        return await media.make(source, claimed, split, bounds, into, progress)
 
     return transcode
 

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, get_args
 
+from stories_ingest.domain.media import Media
+
 
 class State(StrEnum):
     """The state of a story. An ended story has a record of its own, `Ended`."""
@@ -110,30 +112,6 @@ class Job:
     attempts: int = 0
     progress: float = 0.0
     parts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Media:
-    """Validated media at its final keys. Sizes in bytes, durations in milliseconds.
-
-    `codecs` is None for photos, and for clips posted before the field existed.
-    """
-
-    kind: str
-    key: str
-    poster_key: str
-    content_type: str
-    size: int
-    width: int
-    height: int
-    duration_ms: int | None
-    has_audio: bool
-    codecs: str | None = None
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The keys of its objects."""
-        return self.key, self.poster_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

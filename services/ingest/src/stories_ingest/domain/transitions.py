@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from stories_ingest.domain.errors import LeaseLost, NoSuchStory, WrongState
+from stories_ingest.domain.media import Media
 from stories_ingest.domain.quota import Quota, QuotaLimits
-from stories_ingest.domain.story import ACCESS_FIELDS, Ended, EndReason, Job, Media, Posted, State, Story, StorySettings
+from stories_ingest.domain.story import ACCESS_FIELDS, Ended, EndReason, Job, Posted, State, Story, StorySettings
 
 REFUSED_RETENTION = timedelta(hours=24)
 """How long an author can read the reason of a refusal."""

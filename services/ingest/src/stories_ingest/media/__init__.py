@@ -3,19 +3,17 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from stories_ingest.domain.errors import MachineFault, WorkerCrashed
+from stories_ingest.domain.errors import MachineFault, MediaRefused, WorkerCrashed
+from stories_ingest.domain.media import MediaPart
 from stories_ingest.media.captions import NotWebVtt, cut_captions
-from stories_ingest.media.types import PHOTO_TYPES, VIDEO_TYPES, MediaLimits, MediaRejected, OutputPart, Reason
+from stories_ingest.media.types import MediaLimits
 
 __all__ = [
-    "PHOTO_TYPES",
-    "VIDEO_TYPES",
     "MachineFault",
     "MediaLimits",
-    "MediaRejected",
+    "MediaPart",
+    "MediaRefused",
     "NotWebVtt",
-    "OutputPart",
-    "Reason",
     "WorkerCrashed",
     "cut_captions",
     "make",
@@ -24,12 +22,13 @@ __all__ = [
 
 async def make(
     source: Path, claimed: str, split: bool, bounds: MediaLimits, into: Path, progress: Callable[[float], None]
-) -> list[OutputPart]:
-    """Transcode the upload at `source` into the folder `into`; return one `OutputPart` per part, in order.
+) -> list[MediaPart]:
+    """Transcode the upload at `source` into the folder `into`; return its parts, in order.
 
-    `claimed` is the declared content type, `progress` is called with 0 to 1. Raises `MediaRejected` with one of the
-    reasons of docs/http.md, `MachineFault` when this machine cannot work now, `WorkerCrashed` when the worker failed by
-    a bug or was killed. After any exception, cancellation included, the worker has ended and `into` is unchanged.
+    The keys of a part's media are the names of files in `into`. `claimed` is the declared content type, `progress` is
+    called with 0 to 1. Raises `MediaRefused` with one of the reasons of docs/http.md, `MachineFault` when this machine
+    cannot work now, `WorkerCrashed` when the worker failed by a bug or was killed. After any exception, cancellation
+    included, the worker has ended and `into` is unchanged.
     """
     from stories_ingest.media.subprocess import run  # the worker imports this package too, and needs no asyncio
 

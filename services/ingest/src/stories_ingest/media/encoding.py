@@ -15,10 +15,10 @@ from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
+from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.media.display import DisplayFormat
 from stories_ingest.media.mp4_output import Mp4Output
 from stories_ingest.media.tracks import seconds
-from stories_ingest.media.types import MediaRejected
 
 _THREADS = 2
 _MIN_DECODED = 0.95  # share of frames that must decode
@@ -75,12 +75,12 @@ class VideoEncoder:
             self._encode(frame)
 
     def finish(self) -> None:
-        """Raises `MediaRejected("damaged")` when too few frames could be decoded."""
+        """Raises `MediaRefused("damaged")` when too few frames could be decoded."""
         for frame in decoded(self._source, None):
             self._encode(frame)
         self._flush()
         if self._encoded < _MIN_DECODED * self._frames:
-            raise MediaRejected("damaged", f"{self._encoded} of {self._frames} frames decode")
+            raise MediaRefused("damaged", f"{self._encoded} of {self._frames} frames decode")
 
     def _encode(self, frame: VideoFrame) -> None:
         if frame.pts is None:

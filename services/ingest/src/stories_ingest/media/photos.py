@@ -8,11 +8,13 @@ from pathlib import Path
 
 from PIL import Image, ImageCms
 
+from stories_ingest.domain.errors import MediaRefused
+from stories_ingest.domain.media import Media, MediaPart
 from stories_ingest.media.png_chunks import stripped
 from stories_ingest.media.posters import POSTER_SIDE, save_poster
 from stories_ingest.media.sniffing import PhotoFormat
 from stories_ingest.media.tone_mapping import to_srgb
-from stories_ingest.media.types import MediaLimits, MediaRejected, OutputPart
+from stories_ingest.media.types import MediaLimits
 
 _JPEG_QUALITY, _WEBP_QUALITY = 90, 90
 # The encoders' limits; larger images are downscaled.
@@ -36,8 +38,8 @@ _ALPHA = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 
 def make_photo(
     source: Path, form: PhotoFormat, bounds: MediaLimits, into: Path, progress: Callable[[float], None]
-) -> OutputPart:
-    """Write `part-1.jpg` (`.webp` with transparency) and `poster-1.jpg`. Raises `MediaRejected`."""
+) -> MediaPart:
+    """Write `part-1.jpg` (`.webp` with transparency) and `poster-1.jpg`. Raises `MediaRefused`."""
     Image.MAX_IMAGE_PIXELS = bounds.max_pixels_photo
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     try:
@@ -46,11 +48,11 @@ def make_photo(
         image.load()
         upright = _upright(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise MediaRejected("too_large", str(error)) from None
-    except (MediaRejected, MemoryError):
+        raise MediaRefused("too_large", str(error)) from None
+    except (MediaRefused, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001  (decoders raise arbitrary exceptions)
-        raise MediaRejected("damaged", repr(error)[:500]) from None
+        raise MediaRefused("damaged", repr(error)[:500]) from None
     progress(0.4)
     image = _without_metadata(_in_srgb(upright))
     progress(0.6)
@@ -59,9 +61,9 @@ def make_photo(
     progress(0.9)
     poster = into / "poster-1.jpg"
     save_poster(_flattened(image), poster)
-    return OutputPart(
-        path=path,
-        poster_path=poster,
+    media = Media(
+        key=path.name,
+        poster_key=poster.name,
         kind="photo",
         content_type=content_type,
         size=path.stat().st_size,
@@ -69,9 +71,8 @@ def make_photo(
         height=height,
         duration_ms=None,
         has_audio=False,
-        codecs=None,
-        starts_ms=0,
     )
+    return MediaPart(media=media)
 
 
 def _open(source: Path, form: PhotoFormat) -> Image.Image:

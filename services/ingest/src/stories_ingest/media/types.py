@@ -1,17 +1,9 @@
-"""Types shared by the service and its media worker: limits, output, rejection."""
+"""Limits of the media worker."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-Kind = Literal["video", "photo"]
-Reason = Literal[
-    "not_media", "type_mismatch", "unsupported", "damaged", "too_long", "too_large", "still_images_off", "changed"
-]
 Container = Literal["mov", "matroska"]
-
-VIDEO_TYPES = frozenset({"video/mp4", "video/quicktime", "video/webm"})
-PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,29 +26,3 @@ class MediaLimits:
     def longest_clip_ms(self) -> int:
         """The longest duration that stays one clip."""
         return self.max_clip_ms + self.tolerance_ms
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputPart:
-    """One finished part on disk. Width and height are as displayed, after rotation."""
-
-    path: Path
-    poster_path: Path
-    kind: Kind
-    content_type: str
-    size: int
-    width: int
-    height: int
-    duration_ms: int | None
-    has_audio: bool
-    codecs: str | None  # after RFC 6381, None for a photo
-    starts_ms: int  # start within the upload, for cutting captions
-
-
-class MediaRejected(Exception):
-    """The upload can never become a story. `reason` is one of those in docs/http.md, `detail` is for the log."""
-
-    def __init__(self, reason: Reason, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason: Reason = reason
-        self.detail = detail

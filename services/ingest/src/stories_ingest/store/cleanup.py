@@ -8,7 +8,8 @@ from pymongo.errors import DuplicateKeyError
 from stories_shared.mongo.client import Document, Mongo, Session
 
 from stories_ingest.domain.keys import staging_key, story_of
-from stories_ingest.domain.story import Media, State
+from stories_ingest.domain.media import object_keys
+from stories_ingest.domain.story import State
 from stories_ingest.store.documents import (
     CLAIMS,
     ENDED,
@@ -105,7 +106,7 @@ class MongoCleanup:
         live = self.mongo[STORIES].find({"_id": {"$in": folders}, "state": str(State.LIVE)}, {"posted.media": 1})
         referenced: set[str] = set()
         async for document in live:
-            referenced.update(Media(**document["posted"]["media"]).keys)
+            referenced.update(object_keys(document["posted"]["media"]))
         return {key for key in keys if key in referenced or story_of(key) in running}
 
     async def _being_written(self, folders: list[str]) -> set[str]:

@@ -9,14 +9,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from stories_shared.mongo.client import Document
 
+from stories_ingest.domain.media import Media
 from stories_ingest.domain.quota import Quota, Slot
 from stories_ingest.domain.story import (
     Ended,
     EndReason,
     Job,
-    Media,
     Overlay,
     Posted,
     Sound,
@@ -122,7 +123,7 @@ def quota_of(document: Document | None) -> Quota:
 
 
 def _posted(document: Document) -> Posted:
-    return Posted(**{**document, "media": Media(**document["media"])})
+    return Posted(**{**document, "media": msgspec.convert(document["media"], Media)})
 
 
 def _lists(fields: dict[str, Any]) -> dict[str, Any]:

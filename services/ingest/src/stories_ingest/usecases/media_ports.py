@@ -6,55 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from stories_ingest.domain.media import MediaPart
 from stories_ingest.domain.story import Story
-
-
-class MediaPart(Protocol):
-    """One output part of an upload."""
-
-    @property
-    def path(self) -> Path:
-        """The finished file."""
-
-    @property
-    def poster_path(self) -> Path:
-        """Its poster, a JPEG."""
-
-    @property
-    def kind(self) -> str:
-        """`video` or `photo`."""
-
-    @property
-    def content_type(self) -> str:
-        """Media type of `path`."""
-
-    @property
-    def size(self) -> int:
-        """Bytes of `path`."""
-
-    @property
-    def width(self) -> int:
-        """Pixels as displayed."""
-
-    @property
-    def height(self) -> int:
-        """Pixels as displayed."""
-
-    @property
-    def duration_ms(self) -> int | None:
-        """None for a photo."""
-
-    @property
-    def has_audio(self) -> bool:
-        """Whether it has an audio track."""
-
-    @property
-    def codecs(self) -> str | None:
-        """After RFC 6381; None for a photo."""
-
-    @property
-    def starts_ms(self) -> int:
-        """Its start within the upload."""
 
 
 class MediaQueue(Protocol):
@@ -89,7 +42,7 @@ class Transcoder(Protocol):
     async def __call__(
         self, source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
     ) -> Sequence[MediaPart]:
-        """The finished parts, in order, written below `into`."""
+        """The finished parts, in order; the keys of their media are names of files in `into`."""
 
 
 class ScratchFolder(Protocol):
