@@ -31,7 +31,9 @@ def make_clips(
 
     def write(spans: list[Span]) -> list[MediaPart]:
         try:
-            write_parts(source, form, probed, spans, paths, lambda f: progress(_PROBED + (_WRITTEN - _PROBED) * f))
+            write_parts(
+                source, form, probed, spans, paths, bounds, lambda f: progress(_PROBED + (_WRITTEN - _PROBED) * f)
+            )
         except av.error.ExternalError as error:  # an encoder that does not start: not enough memory
             raise MediaRefused("too_large", f"cannot be encoded: {error!r}") from None
         return _probe_outputs(probed, spans, paths, progress)

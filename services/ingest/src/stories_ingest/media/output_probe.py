@@ -1,6 +1,6 @@
 """Probe a finished part and write its poster: an early frame, rotated for display and not black."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def probe_output(path: Path, starts_ms: int) -> MediaPart:
         if candidate.frame is None or begins is None:
             raise Unplayable(f"no frame of {path.name} decodes")
         display = display_format(candidate.frame, video.sample_aspect_ratio)
-        save_poster(rotated(candidate.frame, display), poster)
+        preview = save_poster(rotated(candidate.frame, display), poster)
         codecs = codecs_of(path, [codec(stream) for stream in tracks.kept])
     media = Media(
         kind="video",
@@ -80,7 +80,9 @@ def probe_output(path: Path, starts_ms: int) -> MediaPart:
         duration_ms=round((ends - begins) * 1000),
         has_audio=has_audio,
         codecs=codecs,
+        preview=preview,
     )
+    media = replace(media, renditions=(media.itself,))
     return MediaPart(media=media, starts_ms=starts_ms)
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import av
 from av.packet import Packet
+from av.video.stream import VideoStream
 
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.media.decode_check import DecodeCheck
 from stories_ingest.media.display import DisplayFormat
+from stories_ingest.media.playable import plays_everywhere
 from stories_ingest.media.tracks import COPIED_CODECS, Tracks, codec, seconds
 from stories_ingest.media.truncation import nal_checker
 from stories_ingest.media.types import MediaLimits
@@ -34,6 +36,7 @@ class ProbeResult:
     audio_span: tuple[Fraction, Fraction] | None  # start and end of the audio
     hidden_audio: Fraction  # seconds of audio that an edit list hides
     last_shown: Fraction  # display duration of the last frame
+    fps: Fraction  # frames per second, on average
 
     @property
     def duration_ms(self) -> int:
@@ -182,8 +185,9 @@ def _result(stats: _PacketStats, display: DisplayFormat, tracks: Tracks, bounds:
         rate = video.average_rate or Fraction(_FALLBACK_RATE)
         stats.end = times[-1] + max(1, round(1 / rate / video.time_base))
     start, end = seconds(video, stats.start), seconds(video, stats.end)
-    if len(times) > 2 and len(times) / (end - start) > bounds.max_fps * _RATE_SLACK:
-        raise MediaRefused("unsupported", f"{float(len(times) / (end - start)):.0f} fps")
+    fps = len(times) / (end - start)
+    if len(times) > 2 and fps > bounds.max_fps * _RATE_SLACK:
+        raise MediaRefused("unsupported", f"{float(fps):.0f} fps")
     audio_span = None
     if tracks.audio is not None and stats.audio_span is not None:
         audio_span = seconds(tracks.audio, stats.audio_span[0]), seconds(tracks.audio, stats.audio_span[1])
@@ -191,10 +195,16 @@ def _result(stats: _PacketStats, display: DisplayFormat, tracks: Tracks, bounds:
         start=start,
         end=end,
         cut_points={number: seconds(video, at) for number, at in stats.clean_cuts()},
-        copied=stats.copied() if codec(video) in COPIED_CODECS else None,
+        copied=stats.copied() if _is_kept(video, display, fps, bounds) else None,
+        fps=fps,
         display=display,
         times=[seconds(video, at) for at in times],
         audio_span=audio_span,
         hidden_audio=seconds(tracks.audio, stats.hidden_audio) if tracks.audio is not None else Fraction(0),
         last_shown=end - seconds(video, times[-1]),
     )
+
+
+def _is_kept(video: VideoStream, display: DisplayFormat, fps: Fraction, bounds: MediaLimits) -> bool:
+    """Whether the video need not be encoded: every browser plays it, or renditions are switched off."""
+    return plays_everywhere(video, display, fps) if bounds.renditions else codec(video) in COPIED_CODECS

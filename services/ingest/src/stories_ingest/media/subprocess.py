@@ -64,7 +64,7 @@ async def _run_worker(job: dict[str, Any], bounds: MediaLimits, progress: Callab
             result = await _read_result(process.stdout, progress)
             code = await process.wait()
     except TimeoutError:
-        raise MediaRefused("too_large", f"not done after {bounds.wall_seconds} s") from None
+        raise MediaRefused("timed_out", f"not done after {bounds.wall_seconds} s") from None
     finally:
         await _kill(process)
         stderr = await stderr_tail
@@ -117,7 +117,7 @@ def _parse_result(result: dict[str, Any]) -> list[MediaPart]:
 def _error_for_exit_code(code: int, stderr: str) -> Exception:
     """Map the exit code of a worker without a result: limits and decoder crashes reject the upload, others are bugs."""
     if code == -signal.SIGXCPU:
-        return MediaRefused("too_large", "too much CPU time")
+        return MediaRefused("timed_out", "too much CPU time")
     if "MemoryError" in stderr or "Cannot allocate memory" in stderr or "bad_alloc" in stderr:
         return MediaRefused("too_large", "out of memory")
     if code in {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGABRT, -signal.SIGFPE, -signal.SIGILL}:

@@ -19,7 +19,7 @@ VIDEO_CODECS = COPIED_CODECS | {"vp8"}  # which is transcoded
 AUDIO_CODECS = frozenset({"aac", "opus", "alac"})  # and PCM of every kind, which is transcoded
 _NOT_MAIN_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
 _MAX_STREAMS = 64  # a phone writes five to ten
-_DECODER_THREADS = 1  # with more, libavcodec does not mark concealed frames as corrupt
+_DECODER_THREADS = 2  # to encode; to check, one: with more, libavcodec does not mark concealed frames as corrupt
 
 av.logging.set_level(None)
 
@@ -43,8 +43,8 @@ class Tracks:
         return [self.video] if self.audio is None else [self.video, self.audio]
 
 
-def open_tracks(source: Path, form: Container) -> Tracks:
-    """Open with the sniffed demuxer only, restricted to this file.
+def open_tracks(source: Path, form: Container, *, fast: bool = False) -> Tracks:
+    """Open with the sniffed demuxer only, restricted to this file; `fast` decodes with several threads.
 
     Raises `MediaRefused`: `damaged` when the demuxer fails, `unsupported` for codecs that are not accepted.
     """
@@ -63,8 +63,8 @@ def open_tracks(source: Path, form: Container) -> Tracks:
     if len(container.streams) > _MAX_STREAMS:
         raise MediaRefused("unsupported", f"{len(container.streams)} tracks")
     tracks = Tracks(container, _video(container), _audio(container))
-    tracks.video.codec_context.thread_count = _DECODER_THREADS
-    tracks.video.codec_context.thread_type = "SLICE"
+    tracks.video.codec_context.thread_count = _DECODER_THREADS if fast else 1
+    tracks.video.codec_context.thread_type = "AUTO" if fast else "SLICE"
     for stream in container.streams:
         if stream not in tracks.kept:
             stream.discard = Discard.all

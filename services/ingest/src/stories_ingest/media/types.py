@@ -1,5 +1,6 @@
 """Limits of the media worker."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,9 +19,16 @@ class MediaLimits:
     max_side: int = 4096  # of a video frame, as coded
     max_fps: int = 240
     still_images: bool = True
-    cpu_seconds: int = 600  # encoding 150 s takes about 400 at 1080p60
+    renditions: Sequence[int] = (720, 1080)  # by their shorter side; none: only what MP4 cannot hold is encoded
+    max_photo_sides: Sequence[int] = (2160, 1080)  # of a photo's renditions, by the longer side
+    cpu_seconds: int = 360  # of all threads
     memory_bytes: int = 3 * 1024 * 1024 * 1024  # address space: 100 MP with transparency and 4K HDR need 2.4 GB
-    wall_seconds: float = 900.0
+    wall_seconds: float = 120.0
+
+    @property
+    def largest(self) -> int:
+        """The shorter side of the largest rendition that is encoded."""
+        return max(self.renditions, default=1080)
 
     @property
     def longest_clip_ms(self) -> int:
