@@ -362,7 +362,11 @@ TAKEN: dict[str, tuple[str, Writer, Video | Still]] = {
         lambda p: clip(p, Picture(aspect=Fraction(4, 3), matrix=(0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30))),
         Video(size=(64, 128), red="top"),
     ),
-    "odd sides": ("a.mp4", lambda p: clip(p, Picture(size=(97, 65), pixels="yuv444p")), Video(size=(96, 64), encoded=True)),
+    "odd sides": (
+        "a.mp4",
+        lambda p: clip(p, Picture(size=(97, 65), pixels="yuv444p")),
+        Video(size=(96, 64), encoded=True),
+    ),
     "all colours of every pixel": ("a.mp4", lambda p: clip(p, Picture(pixels="yuv444p")), Video(encoded=True)),
     "ten bits of a camera": ("a.mov", lambda p: clip(p, Picture(pixels="yuv422p10le")), Video(encoded=True)),
     "one key picture": ("a.mkv", lambda p: clip(p, Picture(gop=300), Tone()), Video()),

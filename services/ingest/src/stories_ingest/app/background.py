@@ -1,5 +1,6 @@
 """Wiring of media workers and sweeps."""
 
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -23,6 +24,8 @@ from stories_ingest.usecases.media_ports import Transcoder
 from stories_ingest.usecases.run_media_job import RunMediaJob
 from stories_ingest.usecases.sweeps import DiscardOverdue, EraseMissedExpiries, RecheckErasures, SweepObjects
 
+CPU_SHARE = 3
+"""CPU seconds of all threads of a media worker, for each second of MEDIA_TIMEOUT."""
 PARTITION_COUNTS_EVERY = timedelta(seconds=30)
 """Interval of recording partition counts; they seldom change, and old counts matter for days."""
 
@@ -73,6 +76,9 @@ def transcoder(settings: IngestSettings) -> Transcoder:
         max_parts=settings.max_parts,
         max_bytes=settings.max_upload_bytes,
         still_images=settings.still_images,
+        renditions=settings.renditions,
+        wall_seconds=settings.media_timeout.total_seconds(),
+        cpu_seconds=math.ceil(CPU_SHARE * settings.media_timeout.total_seconds()),
     )
 
     async def transcode(

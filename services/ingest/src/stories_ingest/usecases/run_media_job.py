@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -205,8 +205,12 @@ class RunMediaJob:
         return await for_each(zip(claimed.parts, outputs, strict=True), write, CONCURRENT_UPLOADS)
 
     async def _write_part(self, claimed: ClaimedJob, part_id: str, output: MediaPart, folder: Path) -> NewPart:
-        captions = self._captions(claimed.story, output, len(claimed.parts))
-        stored = await self._store(claimed, part_id, output.media, folder)
+        captions, media = self._captions(claimed.story, output, len(claimed.parts)), output.media
+        if captions is not None:
+            file = f"captions-{claimed.parts.index(part_id) + 1}.vtt"
+            await asyncio.to_thread((folder / file).write_text, captions, "utf-8")
+            media = replace(media, captions_key=file)
+        stored = await self._store(claimed, part_id, media, folder)
         return NewPart(id=part_id, media=stored, captions_track=captions)
 
     async def _store(self, claimed: ClaimedJob, part_id: str, media: Media, folder: Path) -> Media:
