@@ -1,5 +1,6 @@
 """The events that the services exchange over Kafka, as frozen structs with their JSON codec."""
 
+from stories_shared.events.ids import USER_ID
 from stories_shared.events.models import (
     EARLIEST,
     EVENTS,
@@ -9,7 +10,6 @@ from stories_shared.events.models import (
     MAX_LAYER_DEPTH,
     MAX_TRACK_BYTES,
     RFC_3339,
-    USER_ID,
     UUID,
     Audience,
     CommentsFrom,
@@ -23,6 +23,7 @@ from stories_shared.events.models import (
     PlayId,
     Preview,
     Rendition,
+    RepostedFrom,
     Revision,
     Service,
     Side,
@@ -79,6 +80,7 @@ __all__ = [
     "PlayId",
     "Preview",
     "Rendition",
+    "RepostedFrom",
     "Revision",
     "Service",
     "Side",
