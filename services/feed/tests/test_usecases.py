@@ -210,7 +210,7 @@ async def test_renditions_captions_and_preview_are_in_the_item(use_cases) -> Non
         story, media=msgspec.structs.replace(story.media, captions_key=f"stories/{story_id}/captions.vtt")
     )
     await use_cases.live(story)
-    item = (await use_cases.story("bob", story_id)).item
+    item = (await use_cases.story("bob", story_id, admin=False)).item
     [rendition] = item.renditions
     assert rendition.url.startswith(f"s3://{key}?seconds=")
     assert (rendition.width, rendition.height, rendition.size, rendition.codecs) == (720, 1280, 9, "avc1.64001F")

@@ -6,7 +6,7 @@ import av
 import pytest
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
-from stories_ingest.media import MediaLimits
+from stories_ingest.media import MediaLimits, make_smaller
 from stories_ingest.media.playable import smaller_sides
 from stories_ingest.media.previews import preview_of
 from stories_ingest.settings import Renditions
@@ -51,6 +51,23 @@ async def test_large_photo_has_two_sizes(tmp_path: Path, transcode, mode: str, c
     for rendition in output.renditions:
         path = output.folder / rendition.key
         assert (Image.open(path).size, path.stat().st_size) == ((rendition.width, rendition.height), rendition.size)
+
+
+async def test_finished_clip_gets_a_smaller_rendition(tmp_path: Path, transcode, into: Path) -> None:
+    picture = Picture(size=(1072, 1904), frames=3, matrix=(0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30))
+    [output] = await transcode(clip(tmp_path / "a.mov", picture, Tone(seconds=0.1)))
+    assert (output.width, output.height, output.part.lacks_smaller) == (1904, 1072, True)
+    [small] = await make_smaller(output.path, MediaLimits(), into)
+    assert (small.width, small.height, small.codecs.partition(".")[0]) == (1278, 720, "avc1")
+    assert small.size == (into / small.key).stat().st_size
+    with av.open(str(into / small.key)) as container:
+        frames = list(container.decode(video=0))
+    assert [(frame.width, frame.height) for frame in frames] == [(1278, 720)] * 3
+
+
+async def test_clip_of_720p_lacks_no_rendition(tmp_path: Path, transcode) -> None:
+    [output] = await transcode(clip(tmp_path / "a.mp4", Picture(size=(720, 1280), frames=2), None))
+    assert output.part.lacks_smaller is False
 
 
 @pytest.mark.parametrize(

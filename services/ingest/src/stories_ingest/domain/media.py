@@ -75,10 +75,14 @@ class Media:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaPart:
-    """One part of an upload, its keys being names of files; `starts_ms` is its start within the upload."""
+    """One part of an upload, its keys being names of files.
+
+    `starts_ms` is its start within the upload; `lacks_smaller` is whether smaller renditions of it are to follow.
+    """
 
     media: Media
     starts_ms: int = 0
+    lacks_smaller: bool = False
 
 
 def object_keys(media: Mapping[str, Any]) -> tuple[str, ...]:

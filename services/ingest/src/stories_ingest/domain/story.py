@@ -100,6 +100,16 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenditionJob:
+    """The job that adds the smaller renditions to a live story: the worker, and the end of its lease."""
+
+    since: datetime
+    lease_until: datetime
+    worker: str | None = None
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
     """The fields that a story has once it is live."""
 
@@ -111,6 +121,7 @@ class Posted:
     parts: int
     revision: int = 1
     access_revision: int = 1
+    renditions_job: RenditionJob | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from stories_ingest.domain.errors import MachineFault, MediaRefused, WorkerCrashed
-from stories_ingest.domain.media import MediaPart
+from stories_ingest.domain.media import MediaPart, Rendition
 from stories_ingest.media.captions import NotWebVtt, cut_captions
 from stories_ingest.media.types import MediaLimits
 
@@ -17,6 +19,7 @@ __all__ = [
     "WorkerCrashed",
     "cut_captions",
     "make",
+    "make_smaller",
 ]
 
 
@@ -32,4 +35,12 @@ async def make(
     """
     from stories_ingest.media.subprocess import run  # the worker imports this package too, and needs no asyncio
 
-    return await run(source, claimed, split, bounds, into, progress)
+    return msgspec.convert(await run(source, claimed, split, bounds, into, progress), list[MediaPart])
+
+
+async def make_smaller(source: Path, bounds: MediaLimits, into: Path) -> list[Rendition]:
+    """Encode the smaller renditions of the finished clip at `source`; raises as `make` does."""
+    from stories_ingest.media.subprocess import run
+
+    made = await run(source, None, False, bounds, into, lambda _: None)
+    return msgspec.convert(made, list[Rendition])

@@ -13,10 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from stories_ingest.domain.errors import MachineFault, MediaRefused, WorkerCrashed
-from stories_ingest.domain.media import MediaPart
+from stories_ingest.domain.media import object_keys
 from stories_ingest.media.types import MediaLimits
 
 _LINE_LIMIT = 64 * 1024
@@ -26,14 +24,22 @@ _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_P
 
 
 async def run(
-    source: Path, claimed: str, split: bool, bounds: MediaLimits, into: Path, progress: Callable[[float], None]
-) -> list[MediaPart]:
-    """See `stories_ingest.media.make`."""
+    source: Path,
+    claimed: str | None,
+    split: bool,
+    bounds: MediaLimits,
+    into: Path,
+    progress: Callable[[float], None],
+) -> list[dict[str, Any]]:
+    """Run one job and move its files into the folder; return what the worker says of them.
+
+    `claimed` is None for a finished clip that lacks smaller renditions.
+    """
     output_dir = _output_dir(into)
     try:
         job = _job_spec(source, output_dir) | {"claimed": claimed, "split": split, "bounds": asdict(bounds)}
         made = await _run_worker(job, bounds, progress)
-        for name in {key for part in made for key in part.media.keys}:
+        for name in {key for output in made for key in object_keys(output)}:
             (output_dir / name).rename(into / name)
         return made
     finally:
@@ -48,7 +54,9 @@ def _job_spec(source: Path, output_dir: Path) -> dict[str, Any]:
     return {"source": str(source.resolve()), "into": str(output_dir), "parent": os.getpid()}
 
 
-async def _run_worker(job: dict[str, Any], bounds: MediaLimits, progress: Callable[[float], None]) -> list[MediaPart]:
+async def _run_worker(
+    job: dict[str, Any], bounds: MediaLimits, progress: Callable[[float], None]
+) -> list[dict[str, Any]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "stories_ingest.media.worker", json.dumps(job),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -104,14 +112,15 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
                 await asyncio.shield(waiting)
 
 
-def _parse_result(result: dict[str, Any]) -> list[MediaPart]:
+def _parse_result(result: dict[str, Any]) -> list[dict[str, Any]]:
     if "refused" in result:
         raise MediaRefused(result["refused"], result.get("detail", ""))
     if "machine" in result:
         raise MachineFault(result["machine"])
     if "lost" in result:
         raise WorkerCrashed(result["lost"])
-    return msgspec.convert(result["made"], list[MediaPart])
+    made: list[dict[str, Any]] = result["made"]
+    return made
 
 
 def _error_for_exit_code(code: int, stderr: str) -> Exception:

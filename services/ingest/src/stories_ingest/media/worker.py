@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from stories_ingest.domain.errors import MediaRefused, is_machine_fault
-from stories_ingest.domain.media import MediaPart
+from stories_ingest.domain.media import MediaPart, Rendition
 from stories_ingest.domain.story import PHOTOS, VIDEOS
 from stories_ingest.media.types import MediaLimits
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _OPEN_FILES = 64
+_NICENESS = 10  # of work that nobody waits for
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -49,11 +50,16 @@ def apply_limits(bounds: MediaLimits, parent: int) -> None:
         resource.setrlimit(limit, (soft, hard if limit == resource.RLIMIT_CPU else soft))
 
 
-def run(job: dict[str, Any], emit: Emit) -> list[MediaPart]:
-    """Run the job. Raises `MediaRefused`."""
+def run(job: dict[str, Any], emit: Emit) -> list[MediaPart] | list[Rendition]:
+    """Run the job: an upload, or a finished clip without `claimed`. Raises `MediaRefused`."""
+    bounds, source, into = MediaLimits(**job["bounds"]), Path(job["source"]), Path(job["into"])
+    if job["claimed"] is None:
+        from stories_ingest.media.clips import make_smaller
+
+        os.nice(_NICENESS)
+        return make_smaller(source, bounds, into, _ThrottledProgress(emit))
     from stories_ingest.media.sniffing import sniff
 
-    bounds, source, into = MediaLimits(**job["bounds"]), Path(job["source"]), Path(job["into"])
     if source.stat().st_size > bounds.max_bytes:
         raise MediaRefused("too_large", f"{source.stat().st_size} bytes")
     claimed = "video" if job["claimed"] in VIDEOS else "photo" if job["claimed"] in PHOTOS else None

@@ -101,10 +101,13 @@ class MongoCleanup:
         """
         folders = list({story_of(key) for key in keys})
         running = await self._being_written(folders)
-        live = self.mongo[STORIES].find({"_id": {"$in": folders}, "state": str(State.LIVE)}, {"posted.media": 1})
+        fields = {"posted.media": 1, "posted.renditions_job": 1}
+        live = self.mongo[STORIES].find({"_id": {"$in": folders}, "state": str(State.LIVE)}, fields)
         referenced: set[str] = set()
         async for document in live:
             referenced.update(object_keys(document["posted"]["media"]))
+            if document["posted"].get("renditions_job"):
+                running.add(document["_id"])
         return {key for key in keys if key in referenced or story_of(key) in running}
 
     async def _being_written(self, folders: list[str]) -> set[str]:

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 from stories_shared.mongo.client import Document
 
-from stories_ingest.domain.media import Media
 from stories_ingest.domain.quota import Quota, Slot
 from stories_ingest.domain.story import (
     Ended,
@@ -122,7 +121,7 @@ def quota_of(document: Document | None) -> Quota:
 
 
 def _posted(document: Document) -> Posted:
-    return Posted(**{**document, "media": msgspec.convert(document["media"], Media)})
+    return msgspec.convert(document, Posted)
 
 
 def _lists(fields: dict[str, Any]) -> dict[str, Any]:

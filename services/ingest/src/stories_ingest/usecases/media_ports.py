@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from stories_ingest.domain.media import MediaPart
+from stories_ingest.domain.media import MediaPart, Rendition
 from stories_ingest.domain.story import Story
 
 
@@ -23,11 +23,27 @@ class MediaQueue(Protocol):
         """Release the job for a retry at `until`; `counted` is False if the worker stopped or a dependency failed."""
 
 
+class RenditionQueue(Protocol):
+    """Live stories that lack smaller renditions."""
+
+    async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
+        """The oldest waiting job, leased to this worker; None when the queue is empty."""
+
+    async def renew(self, story_id: str, worker: str, until: datetime) -> bool:
+        """Renew the lease; False when this worker no longer holds it."""
+
+    async def release(self, story_id: str, worker: str, until: datetime) -> None:
+        """Release the job for a retry at `until`, because a dependency or this machine failed: it is not counted."""
+
+
 class MediaBucket(Protocol):
     """Reads uploads, writes final keys."""
 
     async def fetch(self, key: str, etag: str, path: Path, most: int) -> None:
         """Download the published upload. Raises MediaRefused("changed") when its ETag differs or it does not exist."""
+
+    async def read(self, key: str, path: Path, most: int) -> bool:
+        """Download an object of at most so many bytes; False when it does not exist."""
 
     async def put(self, key: str, path: Path, content_type: str) -> None:
         """Write one object atomically."""
@@ -43,6 +59,13 @@ class Transcoder(Protocol):
         self, source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
     ) -> Sequence[MediaPart]:
         """The finished parts, in order; the keys of their media are names of files in `into`."""
+
+
+class Downscaler(Protocol):
+    """Makes smaller renditions. Raises MediaRefused, MachineFault, WorkerCrashed."""
+
+    async def __call__(self, source: Path, into: Path) -> Sequence[Rendition]:
+        """The smaller renditions of a finished clip; their keys are names of files in `into`."""
 
 
 class ScratchFolder(Protocol):

@@ -211,7 +211,7 @@ class RunMediaJob:
             await asyncio.to_thread((folder / file).write_text, captions, "utf-8")
             media = replace(media, captions_key=file)
         stored = await self._store(claimed, part_id, media, folder)
-        return NewPart(id=part_id, media=stored, captions_track=captions)
+        return NewPart(id=part_id, media=stored, captions_track=captions, lacks_smaller=output.lacks_smaller)
 
     async def _store(self, claimed: ClaimedJob, part_id: str, media: Media, folder: Path) -> Media:
         """Write each file of the media to a key that only this attempt uses."""
