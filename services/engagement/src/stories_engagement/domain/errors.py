@@ -36,5 +36,13 @@ class FriendsOnly(Exception):
     """Comments are for friends of the author, and the caller is not one."""
 
 
+class OwnContent(Exception):
+    """Users cannot report what they made themselves."""
+
+
+class AlreadyDecided(Exception):
+    """The report was decided in another way."""
+
+
 class ReplicaStale(Exception):
     """This replica has fallen behind the log of access events, so it cannot decide."""
