@@ -44,5 +44,17 @@ class AlreadyDecided(Exception):
     """The report was decided in another way."""
 
 
+class WrongAnswer(Exception):
+    """The layer does not take this answer: `field` of the request is wrong."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class AnswerFinal(Exception):
+    """The caller has answered this quiz before."""
+
+
 class ReplicaStale(Exception):
-    """This replica has fallen behind the log of access events, so it cannot decide."""
+    """This replica has fallen behind the log of access events, or has not read the story yet, so it cannot decide."""

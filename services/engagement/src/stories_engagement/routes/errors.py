@@ -8,15 +8,20 @@ from stories_shared.http.problems import Problem, conflict, forbidden, invalid, 
 from stories_engagement.domain.errors import (
     AccessDenied,
     AlreadyDecided,
+    AnswerFinal,
     FeatureDisabled,
     FriendsOnly,
     NotFound,
     OwnContent,
     ReplicaStale,
+    WrongAnswer,
 )
 from stories_engagement.metrics import EngagementMetrics
 
-DOMAIN_ERRORS = (AccessDenied, NotFound, FeatureDisabled, FriendsOnly, OwnContent, AlreadyDecided)
+DOMAIN_ERRORS = (
+    *(AccessDenied, NotFound, FeatureDisabled, FriendsOnly),
+    *(WrongAnswer, AnswerFinal, OwnContent, AlreadyDecided),
+)
 """Errors raised before anything was changed."""
 
 
@@ -30,6 +35,10 @@ def problem_from_error(error: Exception) -> Problem:
         return invalid("must not be yours", "path", "id")
     if isinstance(error, AlreadyDecided):
         return wrong_state("the report was decided in another way")
+    if isinstance(error, WrongAnswer):
+        return invalid(str(error), "body", error.field)
+    if isinstance(error, AnswerFinal):
+        return conflict("answer-final")
     if isinstance(error, ReplicaStale):
         return unavailable("this replica is behind; retry shortly")
     return not_found()
