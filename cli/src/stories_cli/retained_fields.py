@@ -55,7 +55,7 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
         }
     ),
     "stories_engagement.reports": frozenset(
-        {"_id", "target", "reporter_id", "reason", "text", "at", "state", "delete_at"}
+        {"_id", "target", "reporter_id", "reason", "remark", "at", "state", "delete_at"}
     ),
     "stories_engagement.audit": frozenset(
         {"_id", "report_id", "kind", "story_id", "comment_id", "user_id", "action", "days", "admin_id", "at"}

@@ -73,7 +73,7 @@ class MongoReports:
             if target is None:
                 target = await self._insert_target(report, session)
             if target["reports"] < MAX_REPORTS:
-                row: Document = {"_id": report_id, **same, "reason": report.reason, "text": report.text}
+                row: Document = {"_id": report_id, **same, "reason": report.reason, "remark": report.text}
                 row |= {"at": report.at, "state": target["state"]}
                 if "delete_at" in target:
                     row["delete_at"] = target["delete_at"]
@@ -181,7 +181,7 @@ class MongoReports:
         Their reports stay without their id and words. Reports of what they made are deleted; it is erased as well.
         """
         mine = {"reporter_id": user_id, "at": {"$lte": until}}
-        await self._reports.update_many(mine, {"$unset": {"reporter_id": ""}, "$set": {"text": None}})
+        await self._reports.update_many(mine, {"$unset": {"reporter_id": ""}, "$set": {"remark": None}})
         about = {"user_id": user_id, "first_at": {"$lte": until}}
         while True:
             found = await self._reported.find(about, {"_id": 1}, limit=ERASE_BATCH).to_list(None)
@@ -233,7 +233,7 @@ def report_of(row: Document, target: Document) -> Report:
         comment_id=target["comment_id"],
         author_id=target.get("user_id"),
         reason=row["reason"],
-        text=row["text"],
+        text=row["remark"],
         at=row["at"],
         state=row["state"],
         reports=target["reports"],

@@ -54,7 +54,7 @@ class PublishesDecisions(Protocol):
 class FileReport:
     """Report a story or a comment: one report for each reporter and target, further ones change nothing.
 
-    A ticket serves 24 hours longer for this, whatever has happened since: the end of the story, a block, a change of
+    A ticket serves 24 hours longer for this, also after the end of the story, a block, or a change of
     its audience. The author needs none to report comments.
     """
 
