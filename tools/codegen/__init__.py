@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stories_shared import rollout
 
-from . import asyncapi, dashboards, helm, metrics, schemas, settings, strimzi
+from . import asyncapi, dashboards, helm, licences, metrics, schemas, settings, strimzi
 
 CHECKOUT = Path(__file__).parents[2]
 SCHEMAS = CHECKOUT / "shared" / "schemas"
@@ -26,6 +26,7 @@ def documents() -> dict[Path, str]:
         docs / "metrics.md": metrics.page(),
         docs / "asyncapi.yaml": asyncapi.page(),
         docs / "acls.md": strimzi.page(),
+        docs / "licences.md": licences.page(),
         deploy / "strimzi" / "topics.yaml": strimzi.strimzi_topics(),
         deploy / "strimzi" / "users.yaml": strimzi.strimzi_users(),
         deploy / "rollout.schema.json": json.dumps(schemas.published(rollout.schema()), indent=1) + "\n",
