@@ -22,6 +22,11 @@ class IngestMetrics:
         self.media_jobs = registry.gauge(
             "media_jobs", "Media jobs running here, and waiting for any worker (told by one replica).", ["state"]
         )
+        self.renditions = registry.counter(
+            "renditions_total",
+            "Jobs that add smaller renditions to live stories; `dropped` stories keep the one that they have.",
+            ["result"],
+        )
         self.media_workers = registry.gauge("media_workers", "Media workers in this process.")
         self.rollout_reload_success = registry.gauge(
             "rollout_reload_success", "1 if ROLLOUT_FILE could be read the last time; 0: the last good one is in force."
@@ -38,5 +43,6 @@ class IngestMetrics:
         preinitialize(
             self.publishes, [("posted", ""), ("lost", ""), ("failed", ""), *(("refused", reason) for reason in REASONS)]
         )
+        preinitialize(self.renditions, ("added", "dropped", "lost"))
         preinitialize(self.publish_duration, ("photo", "video"))
         preinitialize(self.media_jobs, ("running", "waiting"))
