@@ -6,11 +6,7 @@ from typing import Annotated
 
 import typer
 
-<<<<<<< HEAD
-from . import api, chaos, demo, dlq, erasure, events, follows, post, rollout, stack, tokens
-=======
-from . import api, bench, chaos, demo, dlq, erasure, events, follows, post, stack, tokens
->>>>>>> main
+from . import api, bench, chaos, demo, dlq, erasure, events, follows, post, rollout, stack, tokens
 
 EPILOG = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not all processes are running (status)."
 
@@ -40,9 +36,5 @@ def main(
     """Options before the command."""
 
 
-<<<<<<< HEAD
-for group in (stack, tokens, post, api, demo, chaos, events, dlq, erasure, follows, rollout):
-=======
-for group in (stack, tokens, post, api, demo, chaos, bench, events, dlq, erasure, follows):
->>>>>>> main
+for group in (stack, tokens, post, api, demo, chaos, bench, events, dlq, erasure, follows, rollout):
     group.register(app)
