@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
+from msgspec import Meta
 from stories_shared.auth.tickets import Ticket
 from stories_shared.clock import rfc3339
 from stories_shared.events import Audience, CommentsFrom, Kind, Sound
@@ -17,7 +18,8 @@ from stories_feed.usecases.visible_stories import VisibleStories
 
 # Free-form JSON of the author, passed through unchanged.
 Layers = Annotated[
-    msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "array", "items": {"type": "object"}, "maxItems": 50})
+    msgspec.Raw,
+    Meta(extra_json_schema={"type": "array", "items": {"$ref": "#/components/schemas/Layer"}, "maxItems": 50}),
 ]
 NO_LAYERS = msgspec.Raw(b"[]")
 
@@ -67,10 +69,10 @@ class StoryContent(msgspec.Struct, frozen=True, kw_only=True):
 class Permissions(msgspec.Struct, frozen=True, kw_only=True):
     """What the viewer may do with a story."""
 
-    comment: bool
-    react: bool
-    share: bool
-    download: bool
+    comment: Annotated[bool, Meta(description="whether the viewer may comment")]
+    react: Annotated[bool, Meta(description="whether the viewer may react")]
+    share: Annotated[bool, Meta(description="whether the viewer may get a link to share")]
+    download: Annotated[bool, Meta(description="whether the viewer may download the media")]
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,13 +85,13 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
+class ReelItem(msgspec.Struct, frozen=True, kw_only=True):
     """A story as a viewer gets it. Times are RFC 3339 strings, sizes are bytes."""
 
     id: str
     author_id: str
     kind: Kind
-    label: str = "Story"
+    label: Annotated[Literal["Story"], Meta(description="what to label it with among other posts")] = "Story"
     audience: Audience
     posted_at: str
     expires_at: str
@@ -103,7 +105,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     media_url: str
     poster_url: str
     download_url: str | None
-    renditions: tuple[Rendition, ...] = ()
+    renditions: Annotated[tuple[Rendition, ...], Meta(description="the same media in other sizes")] = ()
     urls_expire_at: str
     caption: str | None
     layers: Layers
@@ -114,9 +116,11 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     series_id: str | None
     part: int
     parts: int
-    viewers_listed: bool
+    viewers_listed: Annotated[bool, Meta(description="whether the author sees who viewed it")]
     can: Permissions
-    ticket: str
+    ticket: Annotated[
+        str, Meta(description="what the viewer may do, signed; for the header `Story-Ticket` and `POST /v1/views`")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,7 @@ class StoredStory:
 class ItemWithAccess:
     """An item, the story's revision, and the access revision that its ticket is bound to."""
 
-    item: Item
+    item: ReelItem
     revision: int
     access_revision: int
 
@@ -247,7 +251,7 @@ class BuildItems:
                 items.append(ItemWithAccess(item, story.revision, story.access_revision))
         return items
 
-    def _item(self, viewer_id: str, relation: Relation, stored: StoredStory, seen: bool, now: datetime) -> Item:
+    def _item(self, viewer_id: str, relation: Relation, stored: StoredStory, seen: bool, now: datetime) -> ReelItem:
         story = stored.content
         ttl = self.ttl_policy.url_ttl(story.audience)
         media = self.media.url(story.media.key, ttl, story.expires_at, now)
@@ -256,7 +260,7 @@ class BuildItems:
         if story.download:
             name = f"story-{story.story_id}.{extension(story.media.key)}"
             urls.append(self.media.url(story.media.key, ttl, story.expires_at, now, download_as=name))
-        return Item(
+        return ReelItem(
             id=story.story_id,
             author_id=story.author_id,
             kind=story.kind,

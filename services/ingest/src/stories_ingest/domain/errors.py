@@ -2,15 +2,16 @@
 
 import errno
 from datetime import timedelta
+from typing import Literal, get_args
 
 MACHINE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})
 """Errors of the operating system that blame this machine, not the upload."""
 
-REASONS = (
-    *("not_media", "type_mismatch", "unsupported", "damaged"),
-    *("too_long", "too_large", "still_images_off", "changed"),
-)
-"""Why media is refused."""
+Reason = Literal[
+    "not_media", "type_mismatch", "unsupported", "damaged", "too_long", "too_large", "still_images_off", "changed"
+]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+"""Why media is refused; the same as `MEDIA_REASONS` of the problem."""
 
 
 class IngestError(Exception):
