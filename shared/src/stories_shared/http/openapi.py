@@ -6,7 +6,6 @@ shared parameters, descriptions and formats.
 """
 
 from collections.abc import Iterable, Iterator
-from copy import deepcopy
 from typing import Any
 
 import msgspec
@@ -19,7 +18,8 @@ from starlette.routing import BaseRoute
 from stories_shared.events.ecma_patterns import published
 from stories_shared.http.authentication import SCHEME, Bearer
 from stories_shared.http.bodies import dependants
-from stories_shared.http.openapi_schemas import Schema, references, sentence, tidy_schemas
+from stories_shared.http.layer_schemas import layer_schemas
+from stories_shared.http.openapi_schemas import Schema, reachable, sentence, tidy_schemas
 from stories_shared.http.openapi_terms import (
     DESCRIPTION,
     HEADER_NAMES,
@@ -27,7 +27,6 @@ from stories_shared.http.openapi_terms import (
     IMPLIED,
     PARAMETERS,
     PROPERTIES,
-    SHARED_SCHEMAS,
     TAGS,
 )
 from stories_shared.http.problems import CONTENT_TYPE, KINDS, Kind
@@ -81,8 +80,9 @@ def document(app: FastAPI) -> Schema:
         for name in FASTAPI_ERRORS:
             schemas.pop(name, None)
         schemas |= {"Problem": problem_schema(), "InputError": INPUT_ERROR}
-        schemas |= {name: deepcopy(SHARED_SCHEMAS[name]) for name in set(references(made)) & SHARED_SCHEMAS.keys()}
-        tidy_schemas(made)
+        layers = layer_schemas()
+        schemas |= {name: layers[name] for name in sorted(reachable(made, layers))}
+        tidy_schemas(made, partial=layers.keys())
         complete(made, used)
         app.openapi_schema = published(made)
     return app.openapi_schema

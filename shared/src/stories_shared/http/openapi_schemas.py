@@ -9,7 +9,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from stories_shared.http.openapi_terms import CLIENT_IDS, ID_NAMES, PROPERTIES, USER_IDS
@@ -28,8 +28,16 @@ BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipl
 CONSTRAINTS = {"format", "pattern", "enum", "const", "minLength", "maxLength"}
 
 
-def tidy_schemas(document: Schema) -> None:
-    """Bring every schema of the document into the one form, in place. Raises ValueError for a name that two have."""
+def tidy_schemas(document: Schema, partial: Collection[str] = ()) -> None:
+    """Bring every schema of the document into the one form, in place.
+
+    Args:
+        document: the whole document.
+        partial: schemas of answers that leave out what is not there.
+
+    Raises:
+        ValueError: two schemas would have one name.
+    """
     rename(document)
     schemas: dict[str, Schema] = document["components"]["schemas"]
     operations = [operation for methods in document["paths"].values() for operation in methods.values()]
@@ -40,7 +48,7 @@ def tidy_schemas(document: Schema) -> None:
             schema.setdefault("description", "A page of a list.")
         for each in walk(schema):
             tidy(each)
-        tidy_properties(name, schema, request=name in received, answer=name in sent and name not in received)
+        tidy_properties(name, schema, request=name in received, whole=name in sent - received - set(partial))
     for operation in operations:
         for each in inline_schemas(operation):
             for inner in walk(each):
@@ -144,20 +152,21 @@ def tidy(schema: Schema) -> None:
             schema[bound] = int(schema[bound])
 
 
-def tidy_properties(name: str, schema: Schema, *, request: bool, answer: bool) -> None:
+def tidy_properties(name: str, schema: Schema, *, request: bool, whole: bool) -> None:
     """Describe the properties of a schema and of the objects in it. A request's defaults become words."""
     for each in walk(schema):
         properties: dict[str, Schema] = each.get("properties", {})
         for key, value in properties.items():
             add_format(key, value)
-            words = value.get("description") or PROPERTIES.get(f"{name}.{key}") or PROPERTIES.get(key)
+            inner = next((each.pop("description") for each in value.get("anyOf", ()) if "description" in each), None)
+            words = value.get("description") or inner or PROPERTIES.get(f"{name}.{key}") or PROPERTIES.get(key)
             if words:
                 value["description"] = sentence(words)
-            if "default" in value and (request or answer):
+            if "default" in value:
                 default = value.pop("default")
                 if request and default is not None and not (default in ([], {}) or isinstance(default, dict)):
                     value["description"] = f"{value.get('description', '')} Default: `{json.dumps(default)}`.".strip()
-        if answer and properties:
+        if whole and properties:
             each["required"] = list(properties)
 
 

@@ -214,33 +214,21 @@ PROPERTIES: Mapping[str, str] = {
     "forward": "Taps to the next story.",
     "back": "Taps to the story before.",
     "exit": "Taps out of the player.",
+    "font": "The typeface.",
+    "align": "The alignment of the lines.",
+    "sticker_id": "The sticker, in the client's own set.",
+    "tag": "The hashtag, as written, without `#`.",
+    "question": "The question.",
+    "options": "The options, 2 to 4.",
+    "correct": "The index of the right option; only the author gets it.",
+    "prompt": "What to answer.",
+    "code": "The code.",
+    "terms": "The terms of the offer.",
+    "sound_id": "The sound's id, of the client's own.",
+    "name": "The name, in the client's own set.",
+    "intensity": "How strong, 0 to 1.",
 }
 """Descriptions of properties by name, or by ``Schema.property``."""
-
-LAYER_REF = "#/components/schemas/Layer"
-
-SHARED_SCHEMAS: Mapping[str, Object] = {
-    "Layer": {
-        "description": "Something laid over the media: the frame that every kind has, and its kind's own fields.",
-        "type": "object",
-        "properties": {
-            "id": {"type": "string", "format": "uuid"},
-            "kind": {
-                "type": "string",
-                "enum": [
-                    *("text", "caption", "sticker", "mention", "hashtag", "link"),
-                    *("poll", "question", "quiz", "promo_code", "music", "effect"),
-                ],
-            },
-            **{name: {"type": "number", "minimum": 0, "maximum": 1} for name in "xywh"},
-            "rotation": {"type": "number", "minimum": -180, "maximum": 180},
-            "z": {"type": "integer"},
-        },
-        "required": ["id", "kind", "x", "y", "w", "h", "rotation", "z"],
-        "additionalProperties": True,
-    }
-}
-"""Schemas that several services refer to; a document has those that it refers to."""
 
 USER_IDS = frozenset({"author_id", "user_id", "viewer_id", "target_id", "reporter_id"})
 CLIENT_IDS = frozenset({"sound_id", "sticker_id", "play_id"})

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from stories_shared.http.bodies import StrictRoute
 
-from stories_ingest.domain.story import Audience, CommentsFrom, LayerKind, MediaType
+from stories_ingest.domain.story import Audience, CommentsFrom, MediaType
 
 
 class ConfigResponse(BaseModel):
@@ -19,7 +19,7 @@ class ConfigResponse(BaseModel):
     content_types: Annotated[list[MediaType], Field(description="media types that may be uploaded")]
     audiences: Annotated[list[Audience], Field(description="values of `audience`")]
     comments: Annotated[list[CommentsFrom], Field(description="values of `comments`")]
-    layer_kinds: Annotated[list[LayerKind], Field(description="kinds of layers")]
+    layer_kinds: Annotated[list[str], Field(description="kinds of layers")]
     limits: Annotated[dict[str, int], Field(description="requests per user and minute, by the limit's name")]
 
 

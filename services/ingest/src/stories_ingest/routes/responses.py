@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, Field, WithJsonSchema
 from stories_shared.clock import rfc3339
-from stories_shared.http.openapi_terms import LAYER_REF
 from stories_shared.runtime.settings import duration_text
 
 from stories_ingest.domain.errors import Reason
@@ -15,7 +14,7 @@ from stories_ingest.usecases.read import StoryWithParts
 
 StateName = Annotated[State, WithJsonSchema({"type": "string", "enum": [*State]})]
 MediaKind = Literal["video", "photo"]
-Layer = Annotated[dict[str, Any], WithJsonSchema({"$ref": LAYER_REF})]
+Layer = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/Layer"})]
 
 
 class MediaResponse(BaseModel):
