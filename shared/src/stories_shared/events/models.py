@@ -355,6 +355,55 @@ class UserErased(Event, frozen=True, kw_only=True):
     receipt_id: StoryId | None = None
 
 
+class UserSuspended(Event, frozen=True, kw_only=True):
+    """An admin suspended a user from creating stories until a time, after a report."""
+
+    topic: ClassVar[str] = "user-suspended"
+    key_field: ClassVar[str] = "user_id"
+    time_fields: ClassVar[tuple[str, ...]] = ("until",)
+
+    user_id: UserId
+    until: Time
+
+
+class CommentEvent(Event, frozen=True, kw_only=True):
+    """What happened to a comment, without its text. ``reply_to`` is the top-level comment of a reply."""
+
+    time_fields: ClassVar[tuple[str, ...]] = ("at",)
+
+    story_id: StoryId
+    author_id: UserId
+    comment_id: StoryId
+    user_id: UserId
+    reply_to: StoryId | None = None
+    at: Time
+
+
+class CommentCreated(CommentEvent, frozen=True, kw_only=True):
+    """A comment by ``user_id`` can be read under the story."""
+
+    topic: ClassVar[str] = "comment-created"
+
+
+class CommentRemoved(CommentEvent, frozen=True, kw_only=True):
+    """A comment was deleted or hidden. The end of a story removes its comments without this event."""
+
+    topic: ClassVar[str] = "comment-removed"
+
+
+class StoryReacted(Event, frozen=True, kw_only=True):
+    """A user reacted to a story with an emoji; null: withdrew the reaction. The latest ``at`` of a pair counts."""
+
+    topic: ClassVar[str] = "story-reacted"
+    time_fields: ClassVar[tuple[str, ...]] = ("at",)
+
+    story_id: StoryId
+    author_id: UserId
+    user_id: UserId
+    emoji: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+    at: Time
+
+
 class UserDataErased(Event, frozen=True, kw_only=True):
     """One service has erased a user's data."""
 
@@ -377,6 +426,9 @@ EVENTS: dict[str, type[Event]] = {
         StoryViewed,
         StoryEngaged,
         StoryErased,
+        CommentCreated,
+        CommentRemoved,
+        StoryReacted,
         UserFollowed,
         UserUnfollowed,
         UserBlocked,
@@ -387,6 +439,7 @@ EVENTS: dict[str, type[Event]] = {
         UserCloseFriendRemoved,
         UserErased,
         UserDataErased,
+        UserSuspended,
     )
 }
 """Every event by the name of its topic."""

@@ -47,6 +47,13 @@ class TooMany(IngestError):
         self.retry_after = retry_after
 
 
+class Suspended(TooMany):
+    """An admin suspended the author from creating stories, for `retry_after` from now."""
+
+    def __init__(self, retry_after: timedelta) -> None:
+        super().__init__("suspended", retry_after)
+
+
 class MediaRefused(IngestError):
     """The uploaded media cannot become a story; `reason` is one of `REASONS`."""
 

@@ -87,6 +87,20 @@ class MongoCleanup:
 
         await self.mongo.transaction(write)
 
+    async def suspend(self, user_id: str, at: datetime, until: datetime) -> None:
+        """Suspend a user, unless the account was erased since `at`."""
+
+        async def write(session: Session) -> None:
+            erased = {"_id": user_id, "at": {"$gte": at}}
+            if await self.mongo[ERASED_USERS].find_one(erased, {"_id": 1}, session=session) is not None:
+                return
+            quotas = self.mongo[QUOTAS]
+            quota = quota_of(await quotas.find_one({"_id": user_id}, session=session)).suspend(at, until)
+            written = {"$set": quota_document(quota), "$inc": {"writes": 1}}
+            await quotas.update_one({"_id": user_id}, written, upsert=True, session=session)
+
+        await self.mongo.transaction(write)
+
     async def referenced_uploads(self, keys: Keys[str]) -> set[str]:
         """The staging keys whose stories are drafts or in processing."""
         story_ids = list({story_of(key) for key in keys})

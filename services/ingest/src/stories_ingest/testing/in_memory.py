@@ -204,6 +204,12 @@ class MemoryStories:
         own = [ended for ended in self.endings.values() if ended.author_id == user_id]
         return [ended for ended in own if ended.by == "erasure" or ended.at <= at]
 
+    async def suspend(self, user_id: str, at: datetime, until: datetime) -> None:
+        """Suspend a user, unless the account was erased since `at`."""
+        erased_at = self.erased_users.get(user_id, (None, None))[0]
+        if erased_at is None or erased_at < at:
+            self.quotas[user_id] = (await self.quota(user_id)).suspend(at, until)
+
     async def referenced_uploads(self, keys: Collection[str]) -> set[str]:
         """The staging keys whose stories are drafts or in processing."""
         unfinished = {story.id for story in self.stories.values() if story.state in (State.DRAFT, State.PROCESSING)}
