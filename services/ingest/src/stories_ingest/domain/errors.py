@@ -8,7 +8,15 @@ MACHINE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, 
 """Errors of the operating system that blame this machine, not the upload."""
 
 Reason = Literal[
-    "not_media", "type_mismatch", "unsupported", "damaged", "too_long", "too_large", "still_images_off", "changed"
+    "not_media",
+    "type_mismatch",
+    "unsupported",
+    "damaged",
+    "too_long",
+    "too_large",
+    "still_images_off",
+    "changed",
+    "timed_out",
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 """Why media is refused; the same as `MEDIA_REASONS` of the problem."""
@@ -55,11 +63,12 @@ class Suspended(TooMany):
 
 
 class MediaRefused(IngestError):
-    """The uploaded media cannot become a story; `reason` is one of `REASONS`."""
+    """The uploaded media cannot become a story; `reason` is one of `REASONS`, `detail` is for the log."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
+        self.detail = detail
 
 
 class WorkerCrashed(Exception):
