@@ -60,6 +60,7 @@ KINDS: dict[str, Kind] = {
         Kind("forbidden", 403, "Forbidden"),
         Kind("ticket-expired", 403, "Ticket expired"),
         Kind("comments-friends-only", 403, "Comments are for friends only"),
+        Kind("not-in-rollout", 403, "Not in the rollout", ("country", "percentage", "denied", "paused")),
         Kind("external-graph", 403, "Follows are managed externally"),
         Kind("suspended", 403, "Suspended from creating stories"),
         Kind("not-found", 404, "Not found"),

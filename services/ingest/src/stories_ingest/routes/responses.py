@@ -115,6 +115,16 @@ class QuotaResponse(BaseModel):
     retry_after_s: Annotated[int, Field(description="seconds until the next story may be posted, 0 if at once")]
 
 
+class EligibilityResponse(BaseModel):
+    """What the rollout policy lets the caller do; `reason` is why not."""
+
+    create: Annotated[bool, Field(description="whether the caller may post")]
+    view: Annotated[bool, Field(description="whether the caller sees stories")]
+    reason: Annotated[
+        Literal["country", "percentage", "denied", "paused"] | None, Field(description="why not; null if both are true")
+    ]
+
+
 def timestamp_or_none(at: datetime | None) -> str | None:
     """The time in RFC 3339, or None."""
     return rfc3339(at) if at else None

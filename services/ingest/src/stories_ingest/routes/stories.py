@@ -31,13 +31,16 @@ def story_routes(
 
     @router.post(
         "/v1/stories/{story_id}/publish",
-        responses={202: {"model": ProcessingResponse}, **refusals("wrong-state", "media-refused", "quota-reached")},
+        responses={
+            202: {"model": ProcessingResponse},
+            **refusals("wrong-state", "not-in-rollout", "suspended", "media-refused", "quota-reached"),
+        },
         response_model=StoryResponse,
     )
     async def publish_story(story_id: StoryId, caller: CurrentCaller, wait: Wait = 0) -> StoryResponse | JSONResponse:
         """Post what was uploaded: 200 when it is live, 202 while it is worked on, 422 when it is refused."""
         with translate_errors():
-            story = await publish(requester_of(caller), story_id, timedelta(seconds=wait))
+            story = await publish(requester_of(caller), story_id, timedelta(seconds=wait), caller.country)
             if story.state is State.REFUSED:
                 raise MediaRefused(story.reason or "damaged")
             if story.state is State.LIVE:
