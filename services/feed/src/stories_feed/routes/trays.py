@@ -18,7 +18,7 @@ from stories_feed.routes.responses import (
     USER_IDS_QUERY,
     RingResponse,
     RingsResponse,
-    TrayResponse,
+    TrayPage,
     as_json,
     conditional_response,
     encode,
@@ -31,7 +31,7 @@ def tray_routes(
     read_tray: ReadTray, read_rings: ReadRings, cursors: Cursors, ttl_policy: TtlPolicy, now: Clock
 ) -> APIRouter:
     """Routes of tray and rings."""
-    router = APIRouter(tags=["tray"])
+    router = APIRouter(tags=["Viewing"])
 
     @raw_route(
         router,
@@ -39,11 +39,11 @@ def tray_routes(
         "/v1/tray",
         summary="The rings of the authors whom the caller follows: unseen first, then newest",
         query=PAGING,
-        answers={200: TrayResponse, 304: None},
+        answers={200: TrayPage, 304: None},
         limit="reads",
         deadline_s=DEADLINE_S,
     )
-    async def tray(request: Request, caller: Caller, query: dict[str, str]) -> Response:
+    async def get_tray(request: Request, caller: Caller, query: dict[str, str]) -> Response:
         viewer = caller.user_id
         page = read_page(query)
         after = cursors.position("tray", viewer, page, tuple[bool, float, str])
@@ -72,18 +72,18 @@ def tray_routes(
         limit="reads",
         deadline_s=DEADLINE_S,
     )
-    async def rings(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
+    async def get_rings(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         users = user_ids_of(query.get("user_ids"), MAX_RINGS)
         return as_json(RingsResponse(rings=dict(await read_rings(caller.user_id, users))))
 
     return router
 
 
-def tray_response(items: Sequence[bytes], mine: bytes | None, cursor: str | None) -> TrayResponse:
+def tray_response(items: Sequence[bytes], mine: bytes | None, cursor: str | None) -> TrayPage:
     """The response, of rings that are JSON already."""
     rings: Any = [msgspec.Raw(body) for body in items]
     own: Any = None if mine is None else msgspec.Raw(mine)
-    return TrayResponse(items=rings, mine=own, next_cursor=cursor)
+    return TrayPage(items=rings, mine=own, next_cursor=cursor)
 
 
 def encoded(entry: TrayEntry) -> tuple[bytes, bytes]:

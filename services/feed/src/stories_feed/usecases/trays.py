@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -24,6 +24,9 @@ FOLLOWS = Relation(follows=True)
 RESTRICTED = frozenset({"friends", "close_friends"})
 Rank = tuple[bool, float, str]
 Reels = Mapping[str, Sequence[LiveStory]]
+
+RingState = Literal["unseen", "seen", "none"]
+"""Of an author for a viewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +232,7 @@ class ReadRings:
     marks: SeenBy
     stories: Previews
 
-    async def __call__(self, viewer_id: str, authors: Collection[str]) -> Mapping[str, str]:
+    async def __call__(self, viewer_id: str, authors: Collection[str]) -> Mapping[str, RingState]:
         """``unseen``, ``seen`` or ``none`` for each author."""
         reels, seen = await asyncio.gather(
             self.visible_stories.reels(viewer_id, authors), self.marks.seen(viewer_id, self.visible_stories.now())
