@@ -67,6 +67,7 @@ def main() -> None:
         given.json.write_text(report.as_json(flat, plan, described))
     if given.plots:
         given.plots.mkdir(parents=True, exist_ok=True)
+        (given.plots / "results.txt").write_text(f"{described}\n\n{report.table(flat)}\n")
         for name, some in results.items():
             (given.plots / f"{name}.svg").write_text(report.chart(known[name].description, some))
     if failed:
