@@ -154,6 +154,7 @@ async def test_every_query_has_an_index(realm: Realm) -> None:
     # A starting replica reads all live stories, without a filter.
     whole = [command for command in recorder.commands if command.get("find") == "stories" and not command["filter"]]
     assert len(whole) == 1
-    others = [command for command in recorder.commands if command not in whole]
+    few = [command for command in recorder.commands if "webhooks" in command.values()]  # at most 50 documents
+    others = [command for command in recorder.commands if command not in [*whole, *few]]
     assert await slow_plans(mongo, others) == []
     await mongo.close()

@@ -7,7 +7,8 @@ from datetime import datetime
 from stories_shared.mongo.client import Document, Mongo, Session
 
 from stories_ingest.domain.keys import staging_key, story_of
-from stories_ingest.domain.story import Media, State
+from stories_ingest.domain.media import object_keys
+from stories_ingest.domain.story import State
 from stories_ingest.store.documents import (
     CLAIMS,
     ENDED,
@@ -114,10 +115,13 @@ class MongoCleanup:
         """
         folders = list({story_of(key) for key in keys})
         running = await self._being_written(folders)
-        live = self.mongo[STORIES].find({"_id": {"$in": folders}, "state": str(State.LIVE)}, {"posted.media": 1})
+        fields = {"posted.media": 1, "posted.renditions_job": 1}
+        live = self.mongo[STORIES].find({"_id": {"$in": folders}, "state": str(State.LIVE)}, fields)
         referenced: set[str] = set()
         async for document in live:
-            referenced.update(Media(**document["posted"]["media"]).keys)
+            referenced.update(object_keys(document["posted"]["media"]))
+            if document["posted"].get("renditions_job"):
+                running.add(document["_id"])
         return {key for key in keys if key in referenced or story_of(key) in running}
 
     async def _being_written(self, folders: list[str]) -> set[str]:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from stories_shared.mongo.client import Document
 
 from stories_ingest.domain.quota import Quota, Slot
@@ -16,7 +17,6 @@ from stories_ingest.domain.story import (
     Ended,
     EndReason,
     Job,
-    Media,
     Overlay,
     Posted,
     Sound,
@@ -126,7 +126,7 @@ def quota_of(document: Document | None) -> Quota:
 
 
 def _posted(document: Document) -> Posted:
-    return Posted(**{**document, "media": Media(**document["media"])})
+    return msgspec.convert(document, Posted)
 
 
 def _lists(fields: dict[str, Any]) -> dict[str, Any]:
