@@ -15,11 +15,12 @@ from stories_shared.http.deadline import DEADLINE_S, DeadlineRoute
 from stories_shared.http.paging import Cursors, read_page
 from stories_shared.http.problems import not_found
 from stories_shared.http.rate_limits import rate_limited
-from stories_shared.http.raw_routes import PAGING, raw_route
+from stories_shared.http.raw_routes import PAGING, BytesResponse, raw_route
 
 from stories_feed.domain.ttl import TtlPolicy
 from stories_feed.routes.responses import (
     IS_USER_ID,
+    JSON,
     USER_ID_SCHEMA,
     USER_IDS_QUERY,
     Reel,
@@ -27,6 +28,7 @@ from stories_feed.routes.responses import (
     as_json,
     cacheable_part,
     conditional_response,
+    ready_items,
     user_ids_of,
 )
 from stories_feed.usecases.items import Item, ItemWithAccess
@@ -56,7 +58,7 @@ def story_routes(
     router = APIRouter(route_class=DeadlineRoute, tags=["stories"])
 
     def window(entries: Sequence[ItemWithAccess]) -> int:
-        return ttl_policy.cache_window({entry.item.audience for entry in entries}, now())
+        return ttl_policy.cache_window({entry.story.audience for entry in entries}, now())
 
     @raw_route(
         router,
@@ -78,7 +80,7 @@ def story_routes(
         after = cursors.position(route, caller.user_id, page, tuple[datetime, str, int])
         entries, position = await read_reel(caller.user_id, user_id, after, page.limit)
         cursor = cursors.encode(route, caller.user_id, position) if position else None
-        response = Reel(items=[entry.item for entry in entries], next_cursor=cursor)
+        response = Reel(items=ready_items(entries), next_cursor=cursor)
         cacheable = [cacheable_part(entry) for entry in entries], cursor is not None, page.cursor
         return conditional_response(request, response, cacheable, window(entries))
 
@@ -95,7 +97,7 @@ def story_routes(
     )
     async def reels(request: Request, caller: Caller, query: dict[str, str]) -> Response:
         found = await read_reels(caller.user_id, user_ids_of(query.get("user_ids"), MAX_REELS))
-        response = Reels(reels={author: [entry.item for entry in entries] for author, entries in found.items()})
+        response = Reels(reels={author: ready_items(entries) for author, entries in found.items()})
         cacheable = {author: [cacheable_part(entry) for entry in entries] for author, entries in found.items()}
         return conditional_response(request, response, cacheable, window(all_entries(found)))
 
@@ -116,7 +118,7 @@ def story_routes(
         found = await read_story(caller.user_id, story_id, admin=caller.is_admin)
         if found is None:
             raise not_found()
-        return as_json(found.item)
+        return BytesResponse(found.body, [JSON])
 
     @raw_route(
         router,
@@ -133,7 +135,7 @@ def story_routes(
         before = cursors.position("for-you", caller.user_id, page, tuple[datetime, str, int, str])
         entries, position = await read_for_you(caller.user_id, before, page.limit)
         cursor = cursors.encode("for-you", caller.user_id, position) if position else None
-        return as_json(Reel(items=[entry.item for entry in entries], next_cursor=cursor))
+        return as_json(Reel(items=ready_items(entries), next_cursor=cursor))
 
     @router.put("/v1/users/{user_id}/seen", status_code=204, dependencies=[rate_limited("reads")], response_model=None)
     async def seen(caller: CurrentCaller, user_id: UserId, body: UpTo) -> Response:
