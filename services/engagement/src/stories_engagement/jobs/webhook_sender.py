@@ -1,9 +1,9 @@
 """The background task that delivers webhooks: one task for each endpoint, on one replica at a time."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from stories_shared.errors import failed_dependency
@@ -25,6 +25,7 @@ STANDBY_S = 3.0
 """How often a replica asks for the lease of an endpoint that another one serves."""
 
 FAILURE_PAUSE_S = 2.0
+STOP_WITHIN_S = 1.0
 
 
 class Endpoints(Protocol):
@@ -53,30 +54,27 @@ class WebhookSender:
         self._client = client
         self._known: dict[str, Webhook] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._wakeups: dict[str, Wakeup] = {}
+        self._wakeups: defaultdict[str, Wakeup] = defaultdict(Wakeup)
         self.iterations = 0
 
     def wake(self, webhook_id: str) -> None:
         """A delivery for this endpoint may be due."""
-        if webhook_id in self._wakeups:
-            self._wakeups[webhook_id].set()
+        self._wakeups[webhook_id].set()
 
     async def run(self) -> None:
         """Keep the tasks equal to the endpoints, for ever; stop them at the end."""
         try:
             while True:
                 self._known = {webhook.id: webhook for webhook in await self._endpoints.all() if webhook.enabled}
+                ended = [webhook_id for webhook_id, task in self._tasks.items() if task.done()]
+                await self._stop([*ended, *(self._tasks.keys() - self._known.keys())])
                 for webhook_id in self._known.keys() - self._tasks.keys():
-                    self._wakeups[webhook_id] = Wakeup()
                     self._tasks[webhook_id] = asyncio.create_task(self._serve(webhook_id), name=f"webhook-{webhook_id}")
-                for webhook_id in self._tasks.keys() - self._known.keys():
-                    await self._stop(webhook_id)
                 if not await self._endpoints.remove_deleted():
                     await asyncio.sleep(POLL_S)
                 self.iterations += 1
         finally:
-            for webhook_id in list(self._tasks):
-                await self._stop(webhook_id)
+            await self._stop(list(self._tasks))
 
     async def _serve(self, webhook_id: str) -> None:
         """Deliver to one endpoint while this replica has its lease."""
@@ -104,9 +102,10 @@ class WebhookSender:
             log.error("webhooks_failed", exc_info=error)
         await asyncio.sleep(FAILURE_PAUSE_S)
 
-    async def _stop(self, webhook_id: str) -> None:
-        task = self._tasks.pop(webhook_id)
-        self._wakeups.pop(webhook_id, None)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait([task])
+    async def _stop(self, webhook_ids: Iterable[str]) -> None:
+        """Cancel tasks and wait for them, for a bounded time."""
+        tasks = [self._tasks.pop(webhook_id) for webhook_id in set(webhook_ids)]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_WITHIN_S)

@@ -30,8 +30,8 @@ from stories_engagement.store.schema import DELIVERIES, STORIES, VIEWS, WEBHOOKS
 DUE_BATCH = 100
 """Due deliveries read in a round."""
 
-MAX_STORIES = 20
-"""Stories of an endpoint delivered concurrently."""
+MAX_STORIES = 16
+"""Stories of an endpoint in one round, all delivered concurrently: a round must end well before its lease."""
 
 DELETE_BATCH = 1_000
 """Deliveries of a deleted endpoint deleted at a time."""
