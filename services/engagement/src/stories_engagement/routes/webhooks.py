@@ -15,7 +15,7 @@ from stories_shared.http.authentication import AdminCaller
 from stories_shared.http.bodies import Body, StoryId
 from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.idempotency import Idempotent
-from stories_shared.http.openapi import problem_answer
+from stories_shared.http.openapi import refusals
 from stories_shared.http.paging import Cursors, Page, Paged
 from stories_shared.http.problems import invalid, wrong_state
 from stories_shared.http.rate_limits import rate_limited
@@ -69,27 +69,29 @@ class WebhookResponse(BaseModel):
 
     id: str
     url: str
-    events: list[WebhookEvent]
-    enabled: bool
+    events: Annotated[list[WebhookEvent], Field(description="the events that it gets")]
+    enabled: Annotated[bool, Field(description="whether events are queued and delivered")]
     created_at: Moment
-    secret: str | None = None
+    secret: Annotated[str | None, Field(description="the secret, when it was made; null in every other answer")]
 
 
 class DeliveryResponse(BaseModel):
     """One event for one endpoint. `last_error` says in a word why the last attempt failed."""
 
     id: str
-    event: str
-    event_id: str
+    event: Annotated[str, Field(description="the event's name, such as `story-posted`")]
+    event_id: Annotated[str, Field(description="the `id` of the CloudEvent")]
     story_id: str
     state: Literal["pending", "delivered", "dead"]
-    attempts: int
+    attempts: Annotated[int, Field(description="how many attempts there were")]
     created_at: Moment
-    next_attempt_at: Moment | None
-    last_attempt_at: Moment | None
-    last_status: int | None
-    last_error: str | None
-    delivered_at: Moment | None
+    next_attempt_at: Annotated[Moment | None, Field(description="when it is tried next; null once it has ended")]
+    last_attempt_at: Annotated[
+        Moment | None, Field(description="when it was tried last; null before the first attempt")
+    ]
+    last_status: Annotated[int | None, Field(description="the endpoint's last HTTP status; null without an answer")]
+    last_error: Annotated[str | None, Field(description="why the last attempt failed, in a word; null if it did not")]
+    delivered_at: Annotated[Moment | None, Field(description="when the endpoint accepted it")]
 
 
 class Webhooks(Protocol):
@@ -175,7 +177,7 @@ def webhook_routes(
     allow_private: bool,
 ) -> APIRouter:
     """Endpoints and their deliveries, for admins."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["webhooks"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Administration"])
 
     def checked_url(url: str) -> str:
         try:
@@ -188,7 +190,7 @@ def webhook_routes(
         "/v1/admin/webhooks",
         status_code=201,
         dependencies=[rate_limited("writes")],
-        responses={409: problem_answer(409)},
+        responses=refusals("wrong-state"),
     )
     async def create_webhook(body: WebhookCreate, caller: AdminCaller, idempotency: Idempotent) -> WebhookResponse:
         """Add an endpoint. The answer alone holds its secret; for a repeated idempotency key it is null."""
@@ -241,7 +243,7 @@ def webhook_routes(
         return Response(status_code=204)
 
     @router.post("/v1/admin/webhooks/{webhook_id}/test", status_code=202, dependencies=[rate_limited("writes")])
-    async def send_test_event(webhook_id: StoryId, _caller: AdminCaller) -> DeliveryResponse:
+    async def test_webhook(webhook_id: StoryId, caller: AdminCaller) -> DeliveryResponse:  # noqa: ARG001  (it authorizes)
         """Queue an event `stories.webhook-test.v1` for the endpoint."""
         webhook = await webhooks.get(webhook_id)
         delivery = delivery_for_test(webhook.id, truncate_to_ms(now()))
