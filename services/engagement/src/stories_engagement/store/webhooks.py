@@ -7,7 +7,7 @@ delivers to an endpoint (a lease of its own), so nothing else claims a delivery.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, InsertOne, ReturnDocument
@@ -39,7 +39,8 @@ DELETE_BATCH = 1_000
 COUNT_LIMIT = 100_000
 """Pending deliveries are counted up to here."""
 
-PENDING = {"next_at": {"$exists": True}}
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+PENDING: Document = {"next_at": {"$exists": True}}
 BACKSTOP = GIVE_UP_AFTER + DEAD_RETENTION
 """When a delivery is deleted that nothing has ended, of an endpoint that was deleted meanwhile."""
 
@@ -191,7 +192,8 @@ class MongoDeliveries:
 
     async def backlog(self) -> tuple[int, datetime | None]:
         """The number of pending deliveries, at most `COUNT_LIMIT`, and when the oldest was first tried."""
-        number = await self._deliveries.count_documents(PENDING, limit=COUNT_LIMIT)
+        by_index = PENDING | {"first_at": {"$gt": LONG_AGO}}  # or the planner reads the whole collection
+        number = await self._deliveries.count_documents(by_index, limit=COUNT_LIMIT)
         oldest = await self._deliveries.find_one(PENDING, {"first_at": 1}, sort=[("first_at", ASCENDING)])
         return number, oldest["first_at"] if oldest else None
 
