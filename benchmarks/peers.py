@@ -25,10 +25,10 @@ async def app(scope, receive, send):
 """
 PARSER = """
 import msgspec
-from stories_engagement.routes.views import ViewsRequest, ViewsResponse
+from stories_engagement.routes.views import ViewReport, ViewReportResult
 START = {"type": "http.response.start", "status": 202,
          "headers": [(b"content-type", b"application/json"), (b"content-length", b"28")]}
-decode, encode = msgspec.json.Decoder(ViewsRequest).decode, msgspec.json.encode
+decode, encode = msgspec.json.Decoder(ViewReport).decode, msgspec.json.encode
 async def app(scope, receive, send):
     if scope["type"] != "http":
         return
@@ -38,7 +38,7 @@ async def app(scope, receive, send):
         body += message.get("body", b"")
         more = message.get("more_body", False)
     if body:
-        answer = encode(ViewsResponse(len(decode(body).views), []))
+        answer = encode(ViewReportResult(len(decode(body).views), []))
         START["headers"][1] = (b"content-length", str(len(answer)).encode())
     else:
         answer = b"x" * 28

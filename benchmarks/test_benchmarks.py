@@ -1,6 +1,7 @@
 """The benchmarks themselves: the report, the parser of wrk, and one figure on real servers."""
 
 import json
+from typing import Any
 
 import pytest
 from stories_embedded.testing import Servers
@@ -9,6 +10,7 @@ from . import report
 from .bench import Bench
 from .client import UNIQUE, Client
 from .load import LoadFailed, sample_of_wrk
+from .peers import CONSTANT, PARSER
 from .registry import load_figures
 from .results import SMOKE, Result, Sample, compare
 
@@ -48,6 +50,13 @@ async def test_result_is_the_median_beside_the_limit() -> None:
 
     result = await compare("x", "x/s", measured, SMOKE, peer="bare", limit=limit)
     assert (result.ratio, result.cpu_ratio, result.rates) == (0.25, 0.5, ((1.0, 4.0),))
+
+
+def test_bare_limits_are_applications_that_import() -> None:
+    for source in (CONSTANT.format(file=__file__), PARSER):
+        bare: dict[str, Any] = {}
+        exec(source, bare)
+        assert callable(bare["app"])
 
 
 def test_report_shows_every_result_in_table_json_and_plot() -> None:
