@@ -3,10 +3,11 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Item } from "stories-client";
 import { attempt, captionsOn, endings, following, muted, say, session, setFollowing, tray } from "../state";
 import { span, t } from "../text";
-import { Avatar, Icon, IconButton, Sheet } from "../ui/parts";
+import { Avatar, Icon, IconButton, Sheet, useNow } from "../ui/parts";
 import { Activity, confirmDelete } from "../views/Activity";
 import { Comments } from "../views/Comments";
-import { filter, Layers } from "./Layers";
+import { filter } from "./geometry";
+import { Layers } from "./Layers";
 import { current, duration, fraction } from "./machine";
 import { begin, type Play, reducedMotion } from "./session";
 
@@ -35,6 +36,7 @@ export function Player({ author: first, authors, known = [], start, onClose }: P
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     dialog.current?.showModal();
+    dialog.current?.focus(); // no control is marked before somebody asks for one
     const detach = picture.current ? play.attach(picture.current) : undefined;
     const hidden = () => play.dispatch({ type: document.hidden ? "pause" : "resume", reason: "hidden" });
     document.addEventListener("visibilitychange", hidden);
@@ -63,6 +65,7 @@ export function Player({ author: first, authors, known = [], start, onClose }: P
     <dialog
       ref={dialog}
       class="player"
+      tabIndex={-1}
       aria-label={t("author", { name: author })}
       onKeyDown={(event) => keys(event, play, () => setPanel("comments"))}
       onCancel={(event) => {
@@ -242,15 +245,6 @@ function Top({ play, author, own, onMenu, onClose }: TopProps) {
       </p>
     </header>
   );
-}
-
-function useNow(every: number): number {
-  const [now, setNow] = useState(Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), every);
-    return () => clearInterval(timer);
-  }, [every]);
-  return now;
 }
 
 function Ago({ item }: { item: Item }) {

@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { toast } from "../state";
 import { t } from "../text";
 import { ICONS, type IconName } from "./icons";
@@ -29,10 +29,9 @@ export function Avatar({ user, size = 40 }: { user: string; size?: number }) {
     <span
       class="avatar"
       aria-hidden="true"
+      data-letter={[...user][0]?.toUpperCase()}
       style={{ "--hue": String(hue), width: `${size}px`, height: `${size}px`, fontSize: `${size * 0.42}px` }}
-    >
-      {[...user][0]?.toUpperCase()}
-    </span>
+    />
   );
 }
 
@@ -102,4 +101,14 @@ export function Empty({ icon, title, hint, children }: { icon: IconName; title: 
       {children}
     </div>
   );
+}
+
+/** The time, anew every so many milliseconds. */
+export function useNow(every: number): number {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), every);
+    return () => clearInterval(timer);
+  }, [every]);
+  return now;
 }

@@ -1,7 +1,8 @@
 /** Making a story: a file or a coloured background, layers placed by hand, choices, upload. A chunk of its own. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Item, type Layer, StoriesError, type Upload, type UploadProgress } from "stories-client";
-import { Content, filter, frame } from "../player/Layers";
+import { filter, frame } from "../player/geometry";
+import { Content } from "../player/Layers";
 import { config, explain, go, refreshTray, say, session } from "../state";
 import { bytes, type Key, t } from "../text";
 import { Icon, IconButton, Sheet } from "../ui/parts";

@@ -2,12 +2,13 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { type Item, type Ring, StoriesError } from "stories-client";
 import { explain, go, refreshTray, say, session, setFollowing, tray, trayError } from "../state";
 import { span, t } from "../text";
-import { Avatar, Empty, Icon, RingAvatar, Sheet } from "../ui/parts";
+import { Avatar, Empty, Icon, RingAvatar, Sheet, useNow } from "../ui/parts";
 
 export function Home({ known, onKnown }: { known: Item[] | null; onKnown: (items: Item[]) => void }) {
   const [adding, setAdding] = useState(false);
   return (
     <main class="home">
+      <h1 class="hidden-text">{t("stories")}</h1>
       <Tray onAdd={() => setAdding(true)} />
       <section aria-labelledby="for-you">
         <h2 id="for-you">{t("forYou")}</h2>
@@ -79,7 +80,7 @@ function Tray({ onAdd }: { onAdd: () => void }) {
 }
 
 /** Cards of stories that loads on as one scrolls. */
-export function Grid({ path, known, onKnown }: { path: "for-you" | "mentions" | { tag: string }; known?: Item[] | null; onKnown?: (items: Item[]) => void }) {
+export function Grid({ path, known, onKnown }: { path: "for-you" | { tag: string }; known?: Item[] | null; onKnown?: (items: Item[]) => void }) {
   const { api } = session.value ?? {};
   const [items, setItems] = useState<Item[] | null>(known ?? null);
   const [all, setAll] = useState(false);
@@ -92,7 +93,7 @@ export function Grid({ path, known, onKnown }: { path: "for-you" | "mentions" | 
     if (!api || (reading.current && !fresh)) return;
     reading.current = true;
     if (fresh) pages.current = null;
-    pages.current ??= path === "for-you" ? api.forYou() : path === "mentions" ? api.mentions() : api.hashtag((path as { tag: string }).tag);
+    pages.current ??= path === "for-you" ? api.forYou() : api.hashtag(kind);
     const found: Item[] = [];
     try {
       while (found.length < 20) {
@@ -123,6 +124,7 @@ export function Grid({ path, known, onKnown }: { path: "for-you" | "mentions" | 
     return () => seen.disconnect();
   }, [all, items]);
 
+  const now = useNow(1000);
   if (!items) {
     return (
       <div class="grid" aria-busy="true">
@@ -144,7 +146,7 @@ export function Grid({ path, known, onKnown }: { path: "for-you" | "mentions" | 
   return (
     <>
       <ul class="grid">
-        {items.map((item) => (
+        {items.filter((item) => Date.parse(item.expires_at) > now).map((item) => (
           <li key={item.id}>
             <StoryCard item={item} />
           </li>
@@ -160,7 +162,6 @@ export function StoryCard({ item }: { item: Item }) {
     <a
       class="story-card"
       href={`#/s/${item.id}`}
-      aria-label={`${t("author", { name: item.author_id })}${item.caption ? `: ${item.caption}` : ""}`}
       style={{ backgroundColor: item.preview?.color ?? "" }}
     >
       <img src={item.poster_url} alt="" loading="lazy" />

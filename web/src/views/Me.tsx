@@ -4,7 +4,7 @@ import { attempt, following, say, session, setFollowing, signOut, type Theme, th
 import { type Key, type Language, language, languages, span, speak, t } from "../text";
 import { Avatar, Empty, Icon, IconButton } from "../ui/parts";
 import { Activity, confirmDelete } from "./Activity";
-import { AddPerson, Grid } from "./Home";
+import { AddPerson, StoryCard } from "./Home";
 
 export function Me() {
   const { api, user = "" } = session.value ?? {};
@@ -36,7 +36,7 @@ export function Me() {
             <b>{following.value.size}</b> {t("following")} · <b>{stories?.filter((each) => each.state === "live").length ?? 0}</b> {t("live")}
           </p>
         </div>
-        <a class="button primary" href="#/new">
+        <a class="button primary wide" href="#/new">
           <Icon name="plus" /> {t("create")}
         </a>
       </header>
@@ -57,10 +57,7 @@ export function Me() {
           ))}
         </ul>
       </section>
-      <section>
-        <h2>{t("mentions")}</h2>
-        <Grid path="mentions" />
-      </section>
+      <Mentions />
       <section>
         <h2>{t("people")}</h2>
         {following.value.size === 0 && <p class="note">{t("noFollowing")}</p>}
@@ -86,6 +83,32 @@ export function Me() {
   );
 }
 
+/** Stories that mention the reader; nothing where there are none. */
+function Mentions() {
+  const { api } = session.value ?? {};
+  const [items, setItems] = useState<Item[]>([]);
+  useEffect(() => {
+    void (async () => {
+      const found: Item[] = [];
+      for await (const each of api?.mentions() ?? []) if (found.push(each) === 20) break;
+      setItems(found);
+    })().catch(() => undefined); // a server without mentions
+  }, [api]);
+  if (!items.length) return null;
+  return (
+    <section>
+      <h2>{t("mentions")}</h2>
+      <ul class="grid">
+        {items.map((item) => (
+          <li key={item.id}>
+            <StoryCard item={item} />
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
 interface CardProps {
   story: OwnStory;
   item?: Item;
@@ -101,7 +124,8 @@ function OwnCard({ story, item, onActivity, onDelete }: CardProps) {
   const reason = story.state === "refused" && story.reason ? t(`reason_${story.reason}` as Key) : null;
   return (
     <li class="own-card">
-      <a href={item ? `#/u/${encodeURIComponent(story.author_id)}/${story.id}` : undefined} aria-label={t("watch")} class="own-poster">
+      <a href={item ? `#/u/${encodeURIComponent(story.author_id)}/${story.id}` : undefined} class="own-poster">
+        <span class="hidden-text">{t("watch")}</span>
         {item ? <img src={item.poster_url} alt="" /> : <Icon name="clock" />}
         <span class={`chip ${story.state === "live" ? "" : "dark"}`}>{t(`state_${story.state}` as Key) || story.state}</span>
       </a>
