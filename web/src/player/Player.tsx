@@ -14,6 +14,7 @@ import { begin, type Play, reducedMotion } from "./session";
 const QUICK = ["❤️", "🔥", "😂", "😮", "😢", "👏"];
 const HOLD_MS = 200;
 const SWIPE_PX = 60;
+const COUNT_MS = 3000;
 
 type Panel = "comments" | "menu" | "activity";
 
@@ -356,9 +357,12 @@ function Bottom({ play, own, onPanel }: { play: Play; own: boolean; onPanel: (pa
     if (!item || !api) return;
     let shown = true;
     api.reactions(item).then((found) => shown && setMine(found.mine ?? null), () => undefined);
-    api.counts(item).then((found) => shown && setCounts(found), () => undefined);
+    const count = () => api.counts(item).then((found) => shown && setCounts(found), () => undefined);
+    void count();
+    const timer = setInterval(count, COUNT_MS);
     return () => {
       shown = false;
+      clearInterval(timer);
     };
   }, [item?.id]);
   if (!item || !api) return <footer class="player-bottom" />;

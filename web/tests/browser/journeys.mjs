@@ -66,7 +66,7 @@ const journeys = {
     await ring.click();
     await shown(his, "hello from ann").waitFor(LONG);
     await his.getByRole("button", { name: "Pause" }).click();
-    await hers.getByRole("button", { name: "Delete" }).click();
+    await hers.getByRole("button", { name: "More" }).click();
     await hers.getByRole("dialog", { name: "Your story" }).getByRole("button", { name: "Delete" }).click();
     const question = hers.getByRole("dialog", { name: /Delete this story/ });
     await question.getByRole("button", { name: "Delete" }).click();

@@ -22,9 +22,27 @@ class IngestMetrics:
         self.media_jobs = registry.gauge(
             "media_jobs", "Media jobs running here, and waiting for any worker (told by one replica).", ["state"]
         )
+        self.renditions = registry.counter(
+            "renditions_total",
+            "Jobs that add smaller renditions to live stories; `dropped` stories keep the one that they have.",
+            ["result"],
+        )
         self.media_workers = registry.gauge("media_workers", "Media workers in this process.")
+        self.rollout_reload_success = registry.gauge(
+            "rollout_reload_success", "1 if ROLLOUT_FILE could be read the last time; 0: the last good one is in force."
+        )
+        self.rollout_reload_timestamp = registry.gauge(
+            "rollout_reload_timestamp_seconds", "When the rollout policy in force was loaded."
+        )
+        self.rollout_paused = registry.gauge(
+            "rollout_paused",
+            "1 while the policy's `pause` has switched this off; aggregate with `max`.",
+            ["switch"],
+        )
+        preinitialize(self.rollout_paused, ("create",))
         preinitialize(
             self.publishes, [("posted", ""), ("lost", ""), ("failed", ""), *(("refused", reason) for reason in REASONS)]
         )
+        preinitialize(self.renditions, ("added", "dropped", "lost"))
         preinitialize(self.publish_duration, ("photo", "video"))
         preinitialize(self.media_jobs, ("running", "waiting"))

@@ -1,28 +1,41 @@
 """Wiring of media workers and sweeps."""
 
+import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from stories_shared.clock import Clock
 from stories_shared.errors import S3, Unavailable
 from stories_shared.events import StoryPosted
 from stories_shared.events.ids import new_id
+from stories_shared.runtime.logging import logger
 from stories_shared.runtime.service import ServiceRuntime
 
 from stories_ingest import media
 from stories_ingest.app.parts import Parts
-from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.keys import FINAL, STAGING
-from stories_ingest.jobs.media_worker import run_worker
+from stories_ingest.domain.media import MediaPart, Rendition
+from stories_ingest.jobs.media_worker import run_renditions, run_worker
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.scratch_folders import Scratch, remove_abandoned, work_folder
-from stories_ingest.usecases.media_ports import MediaPart, Transcoder
+from stories_ingest.usecases.add_renditions import AddRenditions
+from stories_ingest.usecases.media_ports import Downscaler, Transcoder
+from stories_ingest.usecases.rollout import WatchPause
 from stories_ingest.usecases.run_media_job import RunMediaJob
 from stories_ingest.usecases.sweeps import DiscardOverdue, EraseMissedExpiries, RecheckErasures, SweepObjects
 
+log = logger(__name__)
+
+ROLLOUT_EVERY = timedelta(seconds=2)
+"""A changed rollout file is in force within 5 s, as docs/http.md promises."""
+
+CPU_SHARE = 3
+"""CPU seconds of all threads of a media worker, for each second of MEDIA_TIMEOUT."""
 PARTITION_COUNTS_EVERY = timedelta(seconds=30)
 """Interval of recording partition counts; they seldom change, and old counts matter for days."""
 
@@ -54,7 +67,21 @@ def start_workers(settings: IngestSettings, runtime: ServiceRuntime, parts: Part
             now=parts.now,
             new_id=new_id,
         )
-        runtime.background_task(f"media-{number}", partial(run_worker, work, scratch, parts.wakeups, metrics))
+        worker = partial(run_worker, work, scratch, parts.wakeups, metrics, count_job=parts.signals.count_job)
+        runtime.background_task(f"media-{number}", worker)
+    if settings.renditions:
+        add = AddRenditions(
+            worker=new_id(),
+            jobs=parts.rendition_jobs,
+            stories=parts.stories,
+            bucket=parts.bucket,
+            downscale=downscaler(settings),
+            scratch=work_folder,
+            posted=parts.posted,
+            now=parts.now,
+            new_id=new_id,
+        )
+        runtime.background_task("renditions", partial(run_renditions, add, metrics))
     runtime.periodic("left-behind", timedelta(minutes=10), remove_abandoned)
 
 
@@ -66,22 +93,37 @@ async def counted_scratch_folder(metrics: IngestMetrics) -> AsyncIterator[Path]:
             yield scratch
 
 
-def transcoder(settings: IngestSettings) -> Transcoder:
-    """The transcoder with this installation's limits."""
-    bounds = media.MediaLimits(
+def limits(settings: IngestSettings) -> media.MediaLimits:
+    """This installation's limits of media workers."""
+    return media.MediaLimits(
         max_clip_ms=settings.max_clip_ms,
         max_parts=settings.max_parts,
         max_bytes=settings.max_upload_bytes,
         still_images=settings.still_images,
+        renditions=settings.renditions,
+        wall_seconds=settings.media_timeout.total_seconds(),
+        cpu_seconds=math.ceil(CPU_SHARE * settings.media_timeout.total_seconds()),
     )
+
+
+def downscaler(settings: IngestSettings) -> Downscaler:
+    """The downscaler with this installation's limits."""
+    bounds = limits(settings)
+
+    async def downscale(source: Path, into: Path) -> Sequence[Rendition]:
+        return await media.make_smaller(source, bounds, into)
+
+    return downscale
+
+
+def transcoder(settings: IngestSettings) -> Transcoder:
+    """The transcoder with this installation's limits."""
+    bounds = limits(settings)
 
     async def transcode(
         source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
     ) -> Sequence[MediaPart]:
-        try:
-            return await media.make(source, claimed, split, bounds, into, progress)
-        except media.MediaRejected as error:
-            raise MediaRefused(error.reason) from error
+        return await media.make(source, claimed, split, bounds, into, progress)
 
     return transcode
 
@@ -110,6 +152,33 @@ async def count_waiting_jobs(parts: Parts, metrics: IngestMetrics) -> None:
     """Set the gauge of waiting jobs on the replica that holds the lease; 0 on the others."""
     holds = await parts.leases.acquire("count")
     metrics.media_jobs.labels("waiting").set(await parts.jobs.waiting(parts.now()) if holds else 0)
+
+
+def report_reload(metrics: IngestMetrics, now: Clock, succeeded: bool, changed: bool) -> None:
+    """Set the gauges of the rollout file."""
+    metrics.rollout_reload_success.set(succeeded)
+    if changed:
+        metrics.rollout_reload_timestamp.set(now().timestamp())
+
+
+def start_rollout(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics) -> None:
+    """Reload the rollout file, and pause `create` where the policy says so."""
+    watch = WatchPause(parts.rollout, parts.signals, parts.now)
+
+    async def reload() -> None:
+        await asyncio.to_thread(parts.policy_file.reload)
+
+    async def watch_pause() -> None:
+        was_paused = parts.rollout.paused
+        await watch()
+        metrics.rollout_paused.labels("create").set(parts.rollout.paused)
+        if parts.rollout.paused != was_paused:
+            log.warning("rollout_paused" if parts.rollout.paused else "rollout_resumed", causes=list(watch.causes))
+
+    runtime.periodic("rollout-file", ROLLOUT_EVERY, reload)
+    runtime.periodic("rollout-pause", ROLLOUT_EVERY, watch_pause)
+    forget_old = parts.leases.exclusive("job-counts", parts.signals.forget_old)
+    runtime.periodic("job-counts", timedelta(minutes=10), forget_old)
 
 
 def watch_bucket(runtime: ServiceRuntime, parts: Parts) -> None:

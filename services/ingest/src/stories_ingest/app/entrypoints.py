@@ -22,6 +22,7 @@ from stories_ingest.usecases.erasure import ForgetUser
 from stories_ingest.usecases.publish import PublishStory
 from stories_ingest.usecases.read import ListStories, ReadQuota
 from stories_ingest.usecases.republish_stale import RepublishIfStale
+from stories_ingest.usecases.suspension import SuspendUser
 
 
 def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
@@ -35,9 +36,10 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
         parts.claims,
         settings.story_lifetimes,
         new_id,
+        parts.rollout,
     )
     story_router = story_routes(
-        PublishStory(parts.stories, parts.bucket, parts.wakeups, parts.bounds, parts.now),
+        PublishStory(parts.stories, parts.bucket, parts.wakeups, parts.bounds, parts.rollout, parts.now),
         CancelStory(parts.stories, parts.bucket, parts.cleanup, parts.now),
         ChangeStory(parts.stories, parts.read, parts.posted, parts.now),
         DeleteStory(parts.stories, parts.stories, parts.bucket, parts.endings, parts.now, new_id),
@@ -49,6 +51,7 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
         ReadQuota(parts.stories, parts.bounds, parts.now),
         parts.cursors,
         parts.bounds,
+        parts.rollout,
     )
     return [draft_router, story_router, me_router, config_route(config_of(settings))]
 
@@ -75,4 +78,5 @@ def handlers(parts: Parts) -> KafkaRouter:
         EndDeleted(parts.stories, parts.endings, parts.erase, parts.now, new_id),
         RepublishIfStale(parts.stories, parts.publisher),
         ForgetUser(parts.erase_account, parts.publisher, parts.now),
+        SuspendUser(parts.cleanup, parts.now),
     )

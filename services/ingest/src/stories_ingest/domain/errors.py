@@ -2,15 +2,24 @@
 
 import errno
 from datetime import timedelta
+from typing import Literal, get_args
 
 MACHINE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})
 """Errors of the operating system that blame this machine, not the upload."""
 
-REASONS = (
-    *("not_media", "type_mismatch", "unsupported", "damaged"),
-    *("too_long", "too_large", "still_images_off", "changed"),
-)
-"""Why media is refused."""
+Reason = Literal[
+    "not_media",
+    "type_mismatch",
+    "unsupported",
+    "damaged",
+    "too_long",
+    "too_large",
+    "still_images_off",
+    "changed",
+    "timed_out",
+]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+"""Why media is refused; the same as `MEDIA_REASONS` of the problem."""
 
 
 class IngestError(Exception):
@@ -46,8 +55,24 @@ class TooMany(IngestError):
         self.retry_after = retry_after
 
 
+class Suspended(TooMany):
+    """An admin suspended the author from creating stories, for `retry_after` from now."""
+
+    def __init__(self, retry_after: timedelta) -> None:
+        super().__init__("suspended", retry_after)
+
+
 class MediaRefused(IngestError):
-    """The uploaded media cannot become a story; `reason` is one of `REASONS`."""
+    """The uploaded media cannot become a story; `reason` is one of `REASONS`, `detail` is for the log."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class NotInRollout(IngestError):
+    """The rollout policy does not let the user create stories; `reason` says why."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

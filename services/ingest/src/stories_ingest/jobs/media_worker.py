@@ -1,12 +1,14 @@
 """Media workers: one loop per concurrent job of this process."""
 
 import asyncio
+from contextlib import suppress
 from typing import Protocol
 
 from stories_shared.runtime.logging import logger
 
 from stories_ingest.domain.errors import MachineFault
 from stories_ingest.metrics import IngestMetrics
+from stories_ingest.usecases.add_renditions import AddRenditions
 from stories_ingest.usecases.publish import JOBS_TOPIC
 from stories_ingest.usecases.run_media_job import RunMediaJob
 from stories_ingest.usecases.wakeups import Wakeups
@@ -15,6 +17,8 @@ log = logger(__name__)
 
 POLL_EVERY_S = 0.5
 """Poll interval of an idle worker, for jobs that another process queued or lost."""
+RENDITIONS_POLL_S = 1.0
+"""Poll interval of the renditions of live stories, which nobody waits for."""
 DISK_RETRY_S = 5.0
 """Interval between checks of the disk after a machine fault."""
 
@@ -29,12 +33,20 @@ class ScratchDisk(Protocol):
         """Whether there is enough free space."""
 
 
+class CountJob(Protocol):
+    """Counts media jobs for all replicas."""
+
+    async def __call__(self, *, failed: bool) -> None:
+        """Count one media job that ended."""
+
+
 async def run_worker(
     run_job: RunMediaJob,
     scratch: ScratchDisk,
     wakeups: Wakeups,
     metrics: IngestMetrics,
     disk_retry_s: float = DISK_RETRY_S,
+    count_job: CountJob | None = None,
 ) -> None:
     """Run jobs one after another; wait for notifications in between, and for the disk when it is full."""
     while True:
@@ -49,10 +61,23 @@ async def run_worker(
             await wakeups.wait(JOBS_TOPIC, POLL_EVERY_S)
             continue
         metrics.publishes.labels(outcome.result, outcome.reason).inc()
+        with suppress(Exception):  # the counts only pause a rollout; the job has ended
+            if count_job is not None:
+                await count_job(failed=outcome.result == "failed" or outcome.reason == "timed_out")
         if outcome.error is not None:
             log.error("media_job_failed", exc_info=outcome.error)
         if outcome.result in {"posted", "refused"}:
             metrics.publish_duration.labels(outcome.kind).observe(outcome.duration.total_seconds())
+
+
+async def run_renditions(add: AddRenditions, metrics: IngestMetrics) -> None:
+    """Add smaller renditions to live stories, one story after the other."""
+    while True:
+        result = await add()
+        if result is None:
+            await asyncio.sleep(RENDITIONS_POLL_S)
+        else:
+            metrics.renditions.labels(result).inc()
 
 
 async def _wait_for_disk(scratch: ScratchDisk, disk_retry_s: float) -> None:
