@@ -16,7 +16,7 @@ export const trayError = signal(false);
 export const config = signal<Config | null>(null);
 export const toast = signal<{ text: string; id: number } | null>(null);
 export const route = signal(location.hash.slice(1) || "/");
-/** Ids of stories that were said to have ended while this page is open. */
+/** The author whose stories changed last: a player that shows them reads them again. */
 export const endings = signal<{ author: string; at: number }>({ author: "", at: 0 });
 export const following = signal<ReadonlySet<string>>(new Set());
 
@@ -118,7 +118,13 @@ export function refreshTray(): Promise<void> {
     const { api } = session.value ?? {};
     if (!api) return;
     try {
-      tray.value = await api.tray();
+      const before = tray.peek();
+      const after = await api.tray();
+      tray.value = after;
+      for (const ring of before?.items ?? []) {
+        const now = after.items.find((each) => each.author_id === ring.author_id);
+        if (now?.stories !== ring.stories) endings.value = { author: ring.author_id, at: Date.now() };
+      }
       trayError.value = false;
     } catch (error) {
       trayError.value = true;

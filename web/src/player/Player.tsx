@@ -1,5 +1,5 @@
 import type { RefObject } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Item } from "stories-client";
 import { attempt, captionsOn, endings, following, muted, say, session, setFollowing, tray } from "../state";
 import { span, t } from "../text";
@@ -49,7 +49,7 @@ export function Player({ author: first, authors, known = [], start, onClose }: P
       before?.focus?.();
     };
   }, []);
-  useEffect(() => play.dispatch({ type: panel ? "pause" : "resume", reason: "sheet" }), [panel]);
+  useLayoutEffect(() => play.dispatch({ type: panel ? "pause" : "resume", reason: "sheet" }), [panel]);
   useEffect(() => {
     if (endings.value.author) void play.reload(endings.value.author);
   }, [endings.value.at]);

@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { toast } from "../state";
 import { t } from "../text";
 import { ICONS, type IconName } from "./icons";
@@ -47,7 +47,7 @@ export function RingAvatar({ user, ring, size }: { user: string; ring: string; s
 /** A panel that comes from below (from the middle on wide screens). Escape and the background close it. */
 export function Sheet({ title, onClose, children }: { title: string; onClose: () => void; children: ComponentChildren }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = dialog.current;
     const before = document.activeElement as HTMLElement | null;
     element?.showModal();

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Comment, Item } from "stories-client";
 import { attempt, explain, say, session } from "../state";
 import { span, t } from "../text";
@@ -32,7 +32,7 @@ export function Comments({ item, own, onClose }: { item: Item; own: boolean; onC
     const timer = setInterval(read, 3000);
     return () => clearInterval(timer);
   }, [item.id]);
-  useEffect(() => field.current?.focus(), [to]);
+  useLayoutEffect(() => field.current?.focus(), [to]);
 
   const send = async (event: SubmitEvent) => {
     event.preventDefault();

@@ -109,6 +109,7 @@ const journeys = {
     await page.getByRole("button", { name: "Play" }).waitFor(LONG);
     await page.keyboard.press("ArrowRight");
     await shown(page, "two").waitFor(LONG);
+    await page.keyboard.press("k");
     await page.keyboard.press("c");
     await page.getByRole("textbox", { name: "Add a comment…" }).waitFor(LONG);
     await page.keyboard.type("typed");
