@@ -59,14 +59,15 @@ class _SignIn(BaseHTTPRequestHandler):
             return
         try:
             length = int(self.headers.get("Content-Length", ""))
-            asked = json.loads(self.rfile.read(length)) if length <= MAX_BODY_BYTES else None
-            user = asked["user"]
-        except (ValueError, TypeError, KeyError):
-            user = None
+            asked = json.loads(self.rfile.read(length) if length <= MAX_BODY_BYTES else b"")
+        except ValueError:
+            asked = None
+        user = asked.get("user") if isinstance(asked, dict) else None
         if not isinstance(user, str) or not USER.fullmatch(user):
             self._problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", "a name has letters, digits and _ . : @ | + ~ -")
             return
-        self._answer(HTTPStatus.OK, {"user": user, "token": self.token(user, asked.get("admin") is True)})
+        admin = isinstance(asked, dict) and asked.get("admin") is True
+        self._answer(HTTPStatus.OK, {"user": user, "token": self.token(user, admin)})
 
     def _from_here(self) -> bool:
         host = (self.headers.get("Host") or "").rpartition(":")[0] or (self.headers.get("Host") or "")
