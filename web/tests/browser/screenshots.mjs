@@ -4,19 +4,22 @@ import { launch, SCENES, visit } from "./stage.mjs";
 const folder = process.argv[2] ?? "docs/images";
 const SIZES = { phone: { width: 390, height: 844, touch: true }, desktop: { width: 1440, height: 900 } };
 const browser = await launch();
+/** Stand still on the first story, so that every run shows the same. */
+const still = async (page) => {
+  await page.locator(".player .caption-line").waitFor();
+  await page.waitForTimeout(1100);
+  await page.keyboard.press("k");
+};
 const settle = (page) => page.waitForTimeout(700);
 const pictures = (page) => page.waitForFunction(() => [...document.images].every((each) => each.complete && each.naturalWidth));
 
 const views = {
   "sign-in": { user: null, path: "/" },
   home: { path: "/", ready: (page) => page.locator(".grid .story-card").first().waitFor() },
-  player: { path: "/u/ann" },
-  poll: {
-    path: "/u/lena",
-    act: (page) => page.getByRole("button", { name: "The blue one" }).click(),
-  },
-  reactions: { path: "/u/mia", act: (page) => page.getByRole("button", { name: /^(React|You reacted)/ }).click() },
-  comments: { path: "/u/ann", act: (page) => page.getByRole("button", { name: /Add a comment/ }).click() },
+  player: { path: "/u/ann", ready: still },
+  poll: { path: "/u/lena", ready: still, act: (page) => page.getByRole("button", { name: "The blue one" }).click() },
+  reactions: { path: "/u/mia", ready: still, act: (page) => page.getByRole("button", { name: /^(React|You reacted)/ }).click() },
+  comments: { path: "/u/ann", ready: still, act: (page) => page.getByRole("button", { name: /Add a comment/ }).click() },
   create: {
     path: "/new",
     act: async (page) => {
@@ -29,21 +32,21 @@ const views = {
   },
   me: { path: "/me" },
   viewers: {
-    path: "/u/bob",
-    act: async (page) => {
-      await page.keyboard.press("k");
-      await page.getByRole("button", { name: /Viewers/ }).click();
-    },
+    path: `/u/${process.env.VIEWER ?? "bob"}`,
+    ready: still,
+    act: (page) => page.getByRole("button", { name: /Viewers/ }).click(),
   },
 };
 
-for (const [name, { user = "bob", path, ready, act }] of Object.entries(views)) {
+const wanted = process.argv.slice(3);
+for (const [name, { user = process.env.VIEWER ?? "bob", path, ready, act }] of Object.entries(views)) {
+  if (wanted.length && !wanted.includes(name)) continue;
   for (const [size, options] of Object.entries(SIZES)) {
     for (const theme of ["light", "dark"]) {
       const page = await visit(browser, user, { ...options, theme, path });
-      await page.evaluate(() => document.fonts.ready);
+      await page.route("**/v1/views", (route) => route.abort()); // so that rings stay as they are
       if (ready) await ready(page);
-      await page.waitForTimeout(1300);
+      else await page.waitForTimeout(900);
       await act?.(page);
       await settle(page);
       await pictures(page).catch(() => undefined);
