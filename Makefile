@@ -132,6 +132,7 @@ secrets:
 
 docs: install
 	@.venv/bin/python -m tools.codegen
+	@test ! -e node_modules/installed || npm run --silent types -w clients/typescript
 
 # The documentation site in site/; a warning (a dead link, a page outside of the navigation) fails the build.
 docs/site: .venv-docs/installed docs/assets/vendor/mermaid.min.js
