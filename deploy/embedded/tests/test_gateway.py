@@ -329,7 +329,8 @@ def test_kubernetes_and_the_gateway_use_the_same_readiness() -> None:
 
 
 def test_documented_header_limit_equals_the_gateway_s() -> None:
-    assert f"max_header_size {openapi.MAX_HEADERS} " in (GATEWAY / "Caddyfile").read_text()
+    assert "max_header_size 64KiB " in (GATEWAY / "Caddyfile").read_text()
+    assert "over 64 KiB with a bare 431" in (CHECKOUT / "docs" / "http.md").read_text()
 
 
 def test_service_without_a_replica_is_503_within_3_s(
