@@ -170,6 +170,7 @@ async def test_accepted_views_are_published_with_ticket_data(ports: Ports) -> No
             completed=True,
             taps=Taps(exit=1),
             listed=True,
+            follower=False,
         )
     ]
     await ports.stores.privacy.set_listed("bob", False, NOON)

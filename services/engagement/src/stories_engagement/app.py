@@ -27,13 +27,15 @@ from stories_engagement.routes.comments import comment_routes
 from stories_engagement.routes.dependencies import IdempotentExecution
 from stories_engagement.routes.engagements import count_routes, reaction_routes, share_routes
 from stories_engagement.routes.errors import install_error_handlers
+from stories_engagement.routes.insights import insight_routes
 from stories_engagement.routes.me import me_routes
 from stories_engagement.routes.views import view_routes
 from stories_engagement.settings import EngagementSettings
 from stories_engagement.store.answers import MongoAnswers
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
 from stories_engagement.store.engagements import MongoReactions, MongoShares
-from stories_engagement.store.schema import CLAIMS, ENGAGEMENTS, ensure_schema
+from stories_engagement.store.insights import MongoInsights, insight_events
+from stories_engagement.store.schema import CLAIMS, ENGAGEMENTS, INSIGHTS, ensure_schema
 from stories_engagement.store.stories import MongoStories
 from stories_engagement.store.story_counters import CounterWriter, engagement_events
 from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserErasure
@@ -45,6 +47,7 @@ from stories_engagement.usecases.comments import DeleteComment, FindComment, Rea
 from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
 from stories_engagement.usecases.erasure import EraseUser
 from stories_engagement.usecases.hidden_words import ApplyHiddenWords, ReadHiddenWords, SetHiddenWords
+from stories_engagement.usecases.insights import ReadInsights
 from stories_engagement.usecases.privacy import ReadPrivacy, SetPrivacy
 from stories_engagement.usecases.stories import EndStories, StoreStories
 from stories_engagement.usecases.views import CountViews, ListViewers, ReportViews
@@ -85,9 +88,11 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
 
     outbox = Outbox("engagements", mongo[ENGAGEMENTS], engagement_events, runtime.publisher, now)
     counter_writer = CounterWriter(mongo, now, outbox.wake)
+    sealed = Outbox("insights", mongo[INSIGHTS], insight_events, runtime.publisher, now)
+    insights = MongoInsights(mongo, settings.insights_floor, settings.insights_retention, sealed.wake)
     view_store, stories, blocks, privacy = (
         MongoViews(mongo, now),
-        MongoStories(mongo, now),
+        MongoStories(mongo, now, insights),
         MongoBlocks(mongo),
         MongoPrivacy(mongo),
     )
@@ -98,7 +103,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         MongoShares(counter_writer),
         MongoHiddenWords(counter_writer),
     )
-    forget_steps = [store.erase_user for store in (counter_writer, privacy, words, blocks)]
+    forget_steps = [store.erase_user for store in (counter_writer, insights, privacy, words, blocks)]
     erased_users = MongoUserErasure(mongo, now, [view_store.erase_viewer, *forget_steps])
 
     access_state, recent = AccessState(), RecentPlays()
@@ -117,6 +122,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     leases = Leases(mongo, now)
 
     runtime.outbox(outbox)
+    runtime.outbox(sealed)
     runtime.tail(access_reader.tail)
     runtime.periodic("recheck-erasures", timedelta(seconds=5), leases.exclusive("recheck-erasures", erase_user.recheck))
     runtime.periodic("hidden-words", A_SECOND, apply_words)
@@ -159,6 +165,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
             ListAnswers(answers, blocked),
             cursors,
         ),
+        insight_routes(ReadInsights(insights, access_state, access_reader, settings.insights_floor, now), cursors, now),
         share_routes(check_access, Share(shares, settings.share_link, now), idempotently),
         count_routes(check_access, ReadCounts(counter_writer)),
         me_routes(

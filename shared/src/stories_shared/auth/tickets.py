@@ -42,6 +42,8 @@ class Ticket:
     comments: Comments
     friend: bool
     """Viewer and author follow each other."""
+    follower: bool = False
+    """The viewer follows the author."""
     reactions: bool
     sharing: bool
     download: bool
@@ -69,7 +71,7 @@ class WireTicket(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 ENCODER = msgspec.msgpack.Encoder()
 DECODER = msgspec.msgpack.Decoder(WireTicket)
-FLAGS = ("friend", "reactions", "sharing", "download", "view_list")
+FLAGS = ("friend", "reactions", "sharing", "download", "view_list", "follower")
 
 
 class Tickets:
@@ -122,7 +124,8 @@ def to_wire(ticket: Ticket) -> WireTicket:
         | ticket.reactions << 1
         | ticket.sharing << 2
         | ticket.download << 3
-        | ticket.view_list << 4,  # in the order of FLAGS
+        | ticket.view_list << 4
+        | ticket.follower << 5,  # in the order of FLAGS
         ticket.part,
         ticket.parts,
         ticket.series_id,
@@ -147,4 +150,5 @@ def from_wire(wire: WireTicket) -> Ticket:
         sharing=bool(flags & 4),
         download=bool(flags & 8),
         view_list=bool(flags & 16),
+        follower=bool(flags & 32),
     )

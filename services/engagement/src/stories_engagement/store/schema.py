@@ -22,7 +22,7 @@ from stories_engagement.store.kinds import ROW_KINDS
 T = TypeVar("T")
 
 STORIES, VIEWS, ENGAGEMENTS = "stories", "views", "engagements"
-VIEWERS, CLAIMS = "viewers", "claims"
+VIEWERS, CLAIMS, INSIGHTS = "viewers", "claims", "insights"
 BLOCKS, PRIVACY, HIDDEN_WORDS, ERASED_USERS = "blocks", "privacy", "hidden_words", "erased_users"
 
 MARK_RETENTION = timedelta(days=30)
@@ -44,8 +44,12 @@ async def ensure_schema(mongo: Mongo) -> None:
     await mongo.ensure(STORIES, IndexModel([("author_id", ASCENDING), ("_id", ASCENDING)], name="author"))
     orphan = IndexModel([("since", ASCENDING)], name="unheard", partialFilterExpression={"expires_at": None})
     erase_at = IndexModel([("erase_at", ASCENDING)], name="erase_at", sparse=True)
-    await mongo.ensure(VIEWS, ended, orphan, erase_at)
+    series = IndexModel([("series_id", ASCENDING)], name="series", sparse=True)
+    await mongo.ensure(VIEWS, ended, orphan, erase_at, series)
     await mongo.ensure(ENGAGEMENTS, ended, outbox_index())
+    by_author = [("author_id", ASCENDING), ("posted_at", DESCENDING), ("_id", DESCENDING)]
+    delete_at = IndexModel([("delete_at", ASCENDING)], name="delete_at", expireAfterSeconds=0)
+    await mongo.ensure(INSIGHTS, IndexModel(by_author, name="author"), series, delete_at, outbox_index())
     newest = [("story_id", ASCENDING), ("listed", ASCENDING), ("at", DESCENDING), ("viewer_id", DESCENDING)]
     by_viewer = IndexModel([("viewer_id", ASCENDING), ("_id", ASCENDING)], name="viewer")
     await mongo.ensure(VIEWERS, IndexModel(newest, name="newest"), by_viewer)

@@ -1,7 +1,7 @@
 """In-memory fakes of all ports of engagement. One contract suite runs over them and over MongoDB."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -11,6 +11,7 @@ from stories_engagement.domain.access_state import BlockState, LiveStory, Pair
 from stories_engagement.domain.answers import Answer, AnswerableLayer, GivenAnswer, Tallies
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import NotFound
+from stories_engagement.domain.insights import Insights, LayerFigures, Totals, totals_with
 from stories_engagement.domain.views import (
     Block,
     CountingContext,
@@ -19,6 +20,7 @@ from stories_engagement.domain.views import (
     StoryCounter,
     View,
     ViewerRow,
+    increments_of,
 )
 from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.answers import Position as AnswerPosition
@@ -26,6 +28,7 @@ from stories_engagement.usecases.comments import HasHidden
 from stories_engagement.usecases.comments import Position as CommentPosition
 from stories_engagement.usecases.engagements import Counts
 from stories_engagement.usecases.hidden_words import HasHiddenWord, Rehiding
+from stories_engagement.usecases.insights import Period, sealed_insights
 from stories_engagement.usecases.stories import live_story_of
 from stories_engagement.usecases.views import Position, Viewer, ViewerPage
 
@@ -45,6 +48,8 @@ class InMemoryDatabase:
     rows: dict[Key, ViewerRow] = field(default_factory=dict)
     stories: dict[str, LiveStory] = field(default_factory=dict)
     ended: dict[str, str] = field(default_factory=dict)
+    posted: dict[str, StoryPosted] = field(default_factory=dict)
+    sealed: dict[str, Insights] = field(default_factory=dict)
     block_states: dict[Key, BlockState] = field(default_factory=dict)
     blocks: dict[Key, Block] = field(default_factory=dict)
     privacy: dict[str, tuple[bool, datetime, datetime | None]] = field(default_factory=dict)
@@ -146,6 +151,7 @@ class MemoryStories:
         if story_id in database.ended or (existing and existing.revision >= live_story.revision):
             return
         database.stories[story_id] = live_story
+        database.posted[story_id] = story
         database.counters[story_id] = StoryCounter(
             live_story.author_id, live_story.expires_at, view_list=live_story.view_list
         )
@@ -155,6 +161,12 @@ class MemoryStories:
             database.plays[story_id] -= len(own.plays)
 
     async def end(self, story_id: str, how: str) -> None:
+        if how == "expired" and story_id not in self.database.ended:
+            live = await MemoryInsights(self.database).live(story_id)
+            if live is not None:
+                self.database.sealed[story_id] = sealed_insights(live, live.posted_at, FLOOR)
+        elif how == "deleted":
+            self.database.sealed.pop(story_id, None)
         counter = self.database.counters.get(story_id, StoryCounter())
         self.database.counters[story_id] = replace(counter, ended=True)
         self.database.ended.setdefault(story_id, how)
@@ -315,6 +327,77 @@ class MemoryAnswers:
         return tuple(chosen[choice] for choice in range(layer.choices))
 
 
+FLOOR = 5
+"""People below whom sealed insights have no breakdowns."""
+
+
+@dataclass
+class MemoryInsights:
+    """Computes insights from all rows."""
+
+    database: InMemoryDatabase
+
+    async def live(self, story_id: str) -> Insights | None:
+        database, story = self.database, self.database.posted.get(story_id)
+        if story is None or story_id in database.ended:
+            return None
+        rows = [row for row in database.rows.values() if row.story_id == story_id]
+        sums = sum((increments_of(row) for row in rows), Counter[str]())
+        emoji = await MemoryReactions(database).counts(story_id)
+        counts = await MemoryCounters(database).counts(story_id)
+        layers = live_story_of(story).layers
+        tallies = await MemoryAnswers(database).tallies(story_id, layers)
+        return Insights(
+            story_id=story_id,
+            author_id=story.author_id,
+            posted_at=story.posted_at,
+            expires_at=story.expires_at,
+            series_id=story.series_id,
+            part=story.part,
+            viewers=len(rows),
+            plays=sums["plays"],
+            followers=sums["sums.followers"],
+            completed=sums["sums.completed"],
+            watched_ms=sums["sums.watched_ms"],
+            forward=sums["sums.forward"],
+            back=sums["sums.back"],
+            exit=sums["sums.exit"],
+            reactions=counts.reactions,
+            emoji=dict(emoji),
+            comments=counts.comments,
+            shares=counts.shares,
+            answered=sum(s == story_id and given is not None for (s, _, _), (given, _) in database.answers.items()),
+            layers=tuple(LayerFigures(layer.id, layer.kind, tallies[layer.id]) for layer in layers),
+        )
+
+    async def live_of(self, author_id: str, limit: int) -> list[Insights]:
+        mine = [story_id for story_id, story in self.database.posted.items() if story.author_id == author_id]
+        found = [await self.live(story_id) for story_id in mine]
+        return [insights for insights in found if insights is not None][:limit]
+
+    async def sealed(self, story_id: str) -> Insights | None:
+        return self.database.sealed.get(story_id)
+
+    async def sealed_page(
+        self, author_id: str, period: Period, without: Collection[str], after: Position | None, limit: int
+    ) -> list[Insights]:
+        mine = [sealed for sealed in self.database.sealed.values() if sealed.author_id == author_id]
+        found = [sealed for sealed in mine if period.holds(sealed.posted_at) and sealed.story_id not in without]
+        found.sort(key=lambda sealed: (sealed.posted_at, sealed.story_id), reverse=True)
+        return [sealed for sealed in found if after is None or (sealed.posted_at, sealed.story_id) < after][:limit]
+
+    async def sealed_totals(self, author_id: str, period: Period, without: Collection[str]) -> Totals:
+        return totals_with(Totals(), *await self.sealed_page(author_id, period, without, None, 1_000))
+
+    async def parts(self, series_ids: Collection[str]) -> dict[str, dict[int, int]]:
+        live = [await self.live(story_id) for story_id in self.database.posted]
+        found: defaultdict[str, dict[int, int]] = defaultdict(dict)
+        for insights in (*live, *self.database.sealed.values()):
+            if insights is not None and insights.series_id is not None and insights.series_id in series_ids:
+                found[insights.series_id][insights.part] = insights.viewers
+        return found
+
+
 @dataclass
 class MemoryComments:
     """Stores comments and hidden words."""
@@ -443,6 +526,9 @@ class MemoryUserErasure:
         database.reactions = {k: kept for k, kept in database.reactions.items() if k[1] != user_id or kept[1] > until}
         database.shares = {k: at for k, at in database.shares.items() if k[1] != user_id or at > until}
         database.answers = {k: kept for k, kept in database.answers.items() if k[2] != user_id or kept[1] > until}
+        for sealed in [sealed for sealed in database.sealed.values() if sealed.author_id == user_id]:
+            if sealed.posted_at <= until:
+                del database.sealed[sealed.story_id]
         for pair in [pair for pair, state in database.block_states.items() if user_id in pair and state.at <= until]:
             del database.block_states[pair], database.blocks[pair]
         if user_id in database.privacy and database.privacy[user_id][1] <= until:

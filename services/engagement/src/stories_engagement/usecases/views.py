@@ -100,6 +100,7 @@ class ReportViews:
                         completed=entry.completed,
                         taps=entry.taps,
                         listed=listed and ticket.view_list,
+                        follower=ticket.follower,
                     )
                     for _, entry, ticket in valid
                 ]
@@ -183,6 +184,7 @@ def view_of(record: ReceivedEvent[StoryViewed]) -> View:
             back=taps.back,
             exit=taps.exit,
         ),
+        follower=event.follower is True,
     )
 
 

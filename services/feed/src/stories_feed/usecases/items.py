@@ -305,6 +305,7 @@ class BuildItems:
             expires_at=story.expires_at,
             comments=story.comments,
             friend=relation.friend,
+            follower=relation.follows,
             reactions=story.reactions,
             sharing=story.sharing,
             download=story.download,
