@@ -1,5 +1,6 @@
 """Every query of engagement's stores has an index, on collections with data."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -44,11 +45,11 @@ async def fill(stores: Stores) -> list[str]:
         await stores.stories.put(a_story(story_id=story_id, posted_at=NOON, author_id=author, **series))
         views = [a_view(story_id, f"v{viewer}", listed=bool(viewer % 5)) for viewer in range(PEOPLE)]
         await stores.view_store.count(views, lambda context, views=views: count_views(views, context, LATER))
+        answers = [(f"v{viewer}", layer) for viewer in range(5) for layer in (POLL, QUIZ)]
+        await asyncio.gather(*(stores.answers.put(access(story_id, v), layer, Answer(0), NOON) for v, layer in answers))
         for viewer in range(5):
             await stores.reactions.put(access(story_id, f"v{viewer}"), "❤️", NOON)
             await stores.shares.put(access(story_id, f"v{viewer}"), NOON)
-            for layer, given in ((POLL, Answer(viewer % 2)), (QUIZ, Answer(0))):
-                await stores.answers.put(access(story_id, f"v{viewer}"), layer, given, NOON)
             top = await write(stores, story_id, f"v{viewer}", "a clown")
             await write(stores, story_id, "bob", "fine", top.id)
     for n in range(PEOPLE):
