@@ -27,6 +27,9 @@ from stories_engagement.store.answers import tallies_in
 from stories_engagement.store.schema import ENGAGEMENTS, ERASED_USERS, INSIGHTS, STORIES, VIEWS
 from stories_engagement.usecases.insights import Period, Position, sealed_insights
 
+STORY = dict.fromkeys(("author_id", "posted_at", "expires_at", "series_id", "part", "layers"), 1)
+"""Fields of a story that insights need, without its content."""
+
 DELETE_BATCH = 1_000
 """Records that one command deletes."""
 
@@ -43,12 +46,13 @@ class MongoInsights:
 
     async def live(self, story_id: str) -> Insights | None:
         """The figures of a story that is stored and has not ended."""
-        found = await self._figures([story async for story in self._mongo[STORIES].find({"_id": story_id})])
+        found = await self._figures([story async for story in self._mongo[STORIES].find({"_id": story_id}, STORY)])
         return found[0] if found else None
 
     async def live_of(self, author_id: str, limit: int) -> Sequence[Insights]:
         """The figures of an author's stored stories that have not ended."""
-        return await self._figures(await self._mongo[STORIES].find({"author_id": author_id}, limit=limit).to_list(None))
+        found = self._mongo[STORIES].find({"author_id": author_id}, STORY, limit=limit)
+        return await self._figures(await found.to_list(None))
 
     async def sealed(self, story_id: str) -> Insights | None:
         """The sealed figures of a story."""
@@ -90,7 +94,7 @@ class MongoInsights:
         self, story_id: str, views: Document | None, engagements: Document | None, at: datetime, session: Session
     ) -> bool:
         """Store the figures of a story that expires now, to be published; whether its author is known."""
-        story = await self._mongo[STORIES].find_one({"_id": story_id}, session=session)
+        story = await self._mongo[STORIES].find_one({"_id": story_id}, STORY, session=session)
         authors = (found["author_id"] for found in (story, views, engagements) if found)
         author_id = next((author_id for author_id in authors if author_id is not None), None)
         if author_id is None:

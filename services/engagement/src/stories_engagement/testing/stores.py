@@ -11,6 +11,7 @@ from stories_engagement.store.answers import MongoAnswers
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
 from stories_engagement.store.engagements import MongoReactions, MongoShares
 from stories_engagement.store.insights import MongoInsights
+from stories_engagement.store.reports import MongoReports
 from stories_engagement.store.stories import MongoStories
 from stories_engagement.store.story_counters import CounterWriter
 from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserErasure
@@ -25,6 +26,7 @@ from stories_engagement.testing.in_memory import (
     MemoryInsights,
     MemoryPrivacy,
     MemoryReactions,
+    MemoryReports,
     MemoryShares,
     MemoryStories,
     MemoryUserErasure,
@@ -48,6 +50,7 @@ class Stores:
     insights: Any
     counters: Any
     erased_users: Any
+    reports: Any
 
 
 def in_memory() -> Stores:
@@ -67,6 +70,7 @@ def in_memory() -> Stores:
         insights=MemoryInsights(database),
         counters=MemoryCounters(database),
         erased_users=MemoryUserErasure(database),
+        reports=MemoryReports(database),
     )
 
 
@@ -85,7 +89,8 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         MongoPrivacy(mongo),
         MongoBlocks(mongo),
     )
-    forget_steps = [store.erase_user for store in (counter_writer, insights, privacy, words, blocks)]
+    reports = MongoReports(mongo, comments, now)
+    forget_steps = [store.erase_user for store in (counter_writer, insights, privacy, words, blocks, reports)]
     return Stores(
         view_store=view_store,
         stories=MongoStories(mongo, now, insights),
@@ -99,4 +104,5 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         insights=insights,
         counters=counter_writer,
         erased_users=MongoUserErasure(mongo, now, [view_store.erase_viewer, *forget_steps]),
+        reports=reports,
     )
