@@ -18,8 +18,8 @@ Reason = Literal[
     "changed",
     "timed_out",
 ]
-REASONS: tuple[str, ...] = get_args(Reason)
-"""Why media is refused."""
+REASONS: tuple[Reason, ...] = get_args(Reason)
+"""Why media is refused; the same as `MEDIA_REASONS` of the problem."""
 
 
 class IngestError(Exception):
@@ -69,6 +69,14 @@ class MediaRefused(IngestError):
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+
+
+class NotInRollout(IngestError):
+    """The rollout policy does not let the user create stories; `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class WorkerCrashed(Exception):

@@ -9,7 +9,7 @@ from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import StoryId
 from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.idempotency import Idempotent, run_once
-from stories_shared.http.openapi import problem_answer
+from stories_shared.http.openapi import located, refusals
 from stories_shared.http.problems import invalid
 from stories_shared.http.rate_limits import rate_limited
 from stories_shared.mongo.idempotency import IdempotencyStore
@@ -22,6 +22,7 @@ from stories_ingest.routes.requests import StoryCreate
 from stories_ingest.routes.responses import DraftResponse, UploadResponse, draft_response, upload_response
 from stories_ingest.usecases.create import CreateStory, DraftRequest, RenewForm, UploadForm
 from stories_ingest.usecases.read import ReadStory
+from stories_ingest.usecases.rollout import Rollout
 
 
 def draft_routes(
@@ -32,9 +33,10 @@ def draft_routes(
     claims: IdempotencyStore,
     lifetimes: Sequence[timedelta],
     new_id: Callable[[], str],
+    rollout: Rollout,
 ) -> APIRouter:
     """The routes of drafts."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["Making stories"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Posting"])
 
     def lifetime_of(text: str | None) -> timedelta:
         if text is None:
@@ -59,7 +61,8 @@ def draft_routes(
         "/v1/stories",
         status_code=201,
         dependencies=[rate_limited("create")],
-        responses={409: problem_answer(409)},
+        responses=refusals("not-in-rollout", "suspended", "quota-reached", "too-many-drafts")
+        | located("the story as its author sees it"),
     )
     async def create_story(
         body: StoryCreate, caller: CurrentCaller, idempotency: Idempotent, response: Response
@@ -75,6 +78,7 @@ def draft_routes(
             return story_id
 
         with translate_errors():
+            rollout.require_create(caller.user_id, caller.country)
             story_id = await run_once(
                 claims, caller.user_id, idempotency, make, replay, refusals=(IngestError,), ids=new_id
             )
@@ -86,9 +90,9 @@ def draft_routes(
         "/v1/stories/{story_id}/upload",
         status_code=200,
         dependencies=[rate_limited("writes")],
-        responses={409: problem_answer(409)},
+        responses=refusals("wrong-state"),
     )
-    async def renew_form(story_id: StoryId, caller: CurrentCaller) -> UploadResponse:
+    async def renew_upload(story_id: StoryId, caller: CurrentCaller) -> UploadResponse:
         """A fresh form for a draft."""
         with translate_errors():
             return upload_response(await renew(requester_of(caller), story_id))

@@ -12,8 +12,9 @@ from stories_shared.http.rate_limits import rate_limited
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import State
 from stories_ingest.routes.errors import requester_of, translate_errors
-from stories_ingest.routes.responses import QuotaResponse, StoryResponse, story_response
+from stories_ingest.routes.responses import EligibilityResponse, QuotaResponse, StoryResponse, story_response
 from stories_ingest.usecases.read import ListStories, ReadQuota, ReadStory
+from stories_ingest.usecases.rollout import Rollout
 
 ByState = Annotated[
     Literal["draft", "processing", "live", "refused"] | None, Query(description="only stories in this state")
@@ -21,19 +22,24 @@ ByState = Annotated[
 
 
 def me_routes(
-    read: ReadStory, list_stories: ListStories, read_quota: ReadQuota, cursors: Cursors, bounds: QuotaLimits
+    read: ReadStory,
+    list_stories: ListStories,
+    read_quota: ReadQuota,
+    cursors: Cursors,
+    bounds: QuotaLimits,
+    rollout: Rollout,
 ) -> APIRouter:
     """The routes of the caller's own stories and quota."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["One's own stories"], dependencies=[rate_limited("reads")])
+    router = APIRouter(route_class=DeadlineRoute, tags=["My stories"], dependencies=[rate_limited("reads")])
 
     @router.get("/v1/me/stories/{story_id}")
-    async def read_story(story_id: StoryId, caller: CurrentCaller) -> StoryResponse:
+    async def get_my_story(story_id: StoryId, caller: CurrentCaller) -> StoryResponse:
         """Everything of a story, in any state until it ends."""
         with translate_errors():
             return story_response(await read(requester_of(caller), story_id))
 
     @router.get("/v1/me/stories")
-    async def list_own(caller: CurrentCaller, page: Paged, state: ByState = None) -> Page[StoryResponse]:
+    async def list_my_stories(caller: CurrentCaller, page: Paged, state: ByState = None) -> Page[StoryResponse]:
         """One's own stories, newest first."""
         route = f"me/stories?state={state}"
         position = cursors.position(route, caller.user_id, page, tuple[str])
@@ -44,7 +50,7 @@ def me_routes(
         return Page(items=[story_response(own) for own in found.stories], next_cursor=cursor)
 
     @router.get("/v1/me/quota")
-    async def quota(caller: CurrentCaller) -> QuotaResponse:
+    async def get_quota(caller: CurrentCaller) -> QuotaResponse:
         """How much may still be posted; only what went live counts."""
         with translate_errors():
             usage = await read_quota(caller.user_id)
@@ -54,6 +60,13 @@ def me_routes(
             posted_24h=usage.posted_24h,
             max_posted_24h=bounds.posted_24h,
             retry_after_s=usage.retry_after_s,
+        )
+
+    @router.get("/v1/eligibility")
+    async def get_eligibility(caller: CurrentCaller) -> EligibilityResponse:
+        """Whether the caller may create and view stories according to the rollout policy."""
+        return EligibilityResponse.model_validate(
+            rollout.eligibility(caller.user_id, caller.country), from_attributes=True
         )
 
     return router
