@@ -39,32 +39,36 @@ Moment = Annotated[
 class ReachResponse(BaseModel):
     """The viewers of a story: all, and by their relation to the author at their first view."""
 
-    total: int
-    followers: int | None
-    others: int | None
+    total: Annotated[int, Field(description="all viewers")]
+    followers: Annotated[
+        int | None, Field(description="those who followed the author; null once sealed with too few viewers")
+    ]
+    others: Annotated[
+        int | None, Field(description="those who did not, or of whom it is unknown; null with `followers`")
+    ]
 
 
 class TapSumsResponse(BaseModel):
     """How often viewers tapped forward, back and out during all plays."""
 
-    forward: int
-    back: int
-    exit: int
+    forward: Annotated[int, Field(description="taps to the next story")]
+    back: Annotated[int, Field(description="taps to the one before")]
+    exit: Annotated[int, Field(description="taps out")]
 
 
 class PartViewersResponse(BaseModel):
     """How many viewers one part of the series had."""
 
-    part: int
-    viewers: int
+    part: Annotated[int, Field(description="the number of the part, from 1")]
+    viewers: Annotated[int, Field(description="its viewers")]
 
 
 class LayerTalliesResponse(BaseModel):
     """Answers to one sticker: by option, or one number for a question or promo code."""
 
     layer_id: str
-    kind: AnswerableKind
-    tallies: list[int] | None
+    kind: Annotated[AnswerableKind, Field(description="the kind of the sticker")]
+    tallies: Annotated[list[int] | None, Field(description="answers by option; null once sealed with too few answers")]
 
 
 class InsightsResponse(BaseModel):
@@ -72,39 +76,39 @@ class InsightsResponse(BaseModel):
 
     story_id: str
     posted_at: str
-    sealed: bool
-    sealed_at: str | None
-    reach: ReachResponse
-    plays: int
+    sealed: Annotated[bool, Field(description="whether the story has ended and its figures are final")]
+    sealed_at: Annotated[str | None, Field(description="when it was sealed; null while it lives")]
+    reach: Annotated[ReachResponse, Field(description="viewers by their relation to the author")]
+    plays: Annotated[int, Field(description="plays by all viewers")]
     completion_rate: Annotated[float, Field(ge=0, le=1, description="plays completed of all plays, 0 without plays")]
     mean_watch_ms: Annotated[int, Field(description="watched per play, 0 without plays")]
-    taps: TapSumsResponse
+    taps: Annotated[TapSumsResponse, Field(description="taps during all plays")]
     drop_off: Annotated[list[PartViewersResponse] | None, Field(description="viewers by part of the series")]
     reactions: Annotated[dict[str, int] | None, Field(description="by emoji, the most frequent first")]
-    comments: int
-    shares: int
+    comments: Annotated[int, Field(description="comments with replies, without hidden ones")]
+    shares: Annotated[int, Field(description="viewers who shared it")]
     answers: Annotated[list[LayerTalliesResponse], Field(description="of each sticker that can be answered")]
 
 
 class InsightsTotals(BaseModel):
     """The figures of all stories of the period; a viewer of two stories counts twice in `reach`."""
 
-    stories: int
-    reach: int
-    plays: int
-    completion_rate: float
-    mean_watch_ms: int
-    taps: TapSumsResponse
-    reactions: int
-    comments: int
-    shares: int
-    answers: int
+    stories: Annotated[int, Field(description="stories of the period")]
+    reach: Annotated[int, Field(description="viewers, counted for each story")]
+    plays: Annotated[int, Field(description="plays of all stories")]
+    completion_rate: Annotated[float, Field(description="plays completed of all plays, 0 without plays")]
+    mean_watch_ms: Annotated[int, Field(description="watched per play, 0 without plays")]
+    taps: Annotated[TapSumsResponse, Field(description="taps during all plays")]
+    reactions: Annotated[int, Field(description="reactions to all stories")]
+    comments: Annotated[int, Field(description="comments with replies, without hidden ones")]
+    shares: Annotated[int, Field(description="shares, one for each viewer and story")]
+    answers: Annotated[int, Field(description="answers to stickers")]
 
 
 class InsightsPage(BaseModel):
     """The totals of a period, and a page of its stories, the newest first."""
 
-    totals: InsightsTotals
+    totals: Annotated[InsightsTotals, Field(description="the figures of all stories of the period")]
     items: list[InsightsResponse]
     next_cursor: str | None
 
@@ -161,7 +165,7 @@ def taps_of(of: Insights | Totals) -> TapSumsResponse:
 
 def insight_routes(read: ReadInsights, cursors: Cursors, now: Clock) -> APIRouter:
     """Insights for authors."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["insights"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Insights"])
 
     @router.get("/v1/stories/{story_id}/insights", dependencies=[rate_limited("reads")])
     async def get_insights(story_id: StoryId, caller: CurrentCaller) -> InsightsResponse:
