@@ -72,6 +72,9 @@ async def use(stores: Stores, ids: list[str]) -> None:
     assert page.viewers
     assert await stores.view_store.total(story) == PEOPLE
     await stores.view_store.unlist("v7", LATER)
+    unlisting = await stores.privacy.claim_unlisting(LATER, LATER)
+    await stores.privacy.keep_progress(unlisting, NOON)
+    await stores.privacy.unlisted(unlisting)
     assert (await stores.view_store.marks(["x1", "w1"]))[0]
     assert await stores.privacy.listed("v1")
     await stores.privacy.set_listed("w1", True, NOON)

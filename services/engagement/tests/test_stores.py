@@ -24,6 +24,7 @@ from stories_engagement.testing.stores import Stores, in_memory, in_mongo
 from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.engagements import Counts
 from stories_engagement.usecases.insights import Period
+from stories_engagement.usecases.privacy import Unlisting
 from stories_shared.events import StoryPosted
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
@@ -178,6 +179,27 @@ async def test_unlisting_applies_to_past_views_permanently(stores: Stores, story
     await count(stores, a_view(other, shy, at=LATER + timedelta(seconds=1)), a_view(new_id(), shy, at=LATER))
     assert (await stores.view_store.page(other, None, 5, frozenset())).hidden == 0
     assert (await stores.view_store.marks([shy]))[1] == {shy: LATER}
+
+
+async def test_unlisting_keeps_its_progress_until_it_is_done(stores: Stores, story: str) -> None:
+    shy, at = f"shy{story}", NOON - timedelta(days=1)
+    await count(stores, *(a_view(new_id(), shy) for _ in range(5)))
+    await stores.privacy.set_listed(shy, False, at)
+    work = await stores.privacy.claim_unlisting(LATER, at)
+    assert work == Unlisting(shy, at, at)
+    work = replace(work, after="0")
+    await stores.privacy.keep_progress(work, at)
+    assert await stores.privacy.claim_unlisting(LATER, at) == work
+    await stores.privacy.set_listed(shy, True, LATER)
+    await stores.privacy.unlisted(work)
+    again = Unlisting(shy, LATER, LATER, "0")
+    assert await stores.privacy.claim_unlisting(LATER, at) == again
+    after: str | None = ""
+    while after is not None:
+        after = await stores.view_store.unlist_some(shy, LATER, after)
+    await stores.privacy.unlisted(again)
+    left = await stores.privacy.claim_unlisting(LATER, LATER)
+    assert left is None or left.user_id != shy
 
 
 async def test_reactions_move_and_are_withdrawn(stores: Stores, story: str) -> None:

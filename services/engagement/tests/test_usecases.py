@@ -39,7 +39,7 @@ from stories_engagement.usecases.engagements import React, Share
 from stories_engagement.usecases.erasure import EraseUser
 from stories_engagement.usecases.hidden_words import ApplyHiddenWords, SetHiddenWords
 from stories_engagement.usecases.insights import Period, ReadInsights
-from stories_engagement.usecases.privacy import SetPrivacy
+from stories_engagement.usecases.privacy import SetPrivacy, Unlist
 from stories_engagement.usecases.stories import EndStories, StoreStories, live_story_of
 from stories_engagement.usecases.views import CountViews, ListViewers, ReportedView, ReportViews, view_of
 from stories_shared.auth.tickets import Ticket, TicketRefused
@@ -214,13 +214,30 @@ async def test_history_off_during_a_batch_unlists_after_it(ports: Ports) -> None
     class Meanwhile(type(view_store)):  # type: ignore[misc]
         async def count(self, views: Any, rule: Any) -> Any:
             result = await super().count(views, rule)
-            await SetPrivacy(ports.stores.privacy, view_store, ports.now)("bob", False)
+            await SetPrivacy(ports.stores.privacy, Unlist(ports.stores.privacy, view_store, ports.now), ports.now)(
+                "bob", False
+            )
             view_store.database.rows[ports.story.story_id, "bob"] = next(iter(result.added.values()))
             return result
 
     await CountViews(Meanwhile(view_store.database), RecentPlays(), ports.now)([record])
     page = await ListViewers(view_store, ports.blocks)(ports.access_of("ann"), None, 10)
     assert (page.viewers, page.total, page.hidden) == ([], 1, 1)
+
+
+async def test_user_with_many_views_is_unlisted_in_steps_and_hidden_at_once(ports: Ports) -> None:
+    view_store, stories = ports.stores.view_store, [new_id() for _ in range(25)]
+    views = [a_view(story_id, "bob") for story_id in (*stories, ports.story.story_id)]
+    await view_store.count(views, lambda context: count_views(views, context, ports.now()))
+    unlist = Unlist(ports.stores.privacy, view_store, ports.now)
+    await SetPrivacy(ports.stores.privacy, unlist, ports.now)("bob", False)
+    listed = [row for row in view_store.database.rows.values() if row.listed]
+    assert 0 < len(listed) < 26
+    page = await ListViewers(view_store, ports.blocks)(ports.access_of("ann"), None, 10)
+    assert (page.viewers, page.total, page.hidden) == ([], 1, 1)
+    ports.now.forward(minutes=1)
+    assert [await unlist() for _ in range(3)] == [True, True, False]
+    assert not any(row.listed for row in view_store.database.rows.values())
 
 
 def expiry(ahead: timedelta) -> Any:

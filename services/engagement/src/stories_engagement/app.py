@@ -50,7 +50,7 @@ from stories_engagement.usecases.engagements import React, ReadCounts, ReadReact
 from stories_engagement.usecases.erasure import EraseUser
 from stories_engagement.usecases.hidden_words import ApplyHiddenWords, ReadHiddenWords, SetHiddenWords
 from stories_engagement.usecases.insights import ReadInsights
-from stories_engagement.usecases.privacy import ReadPrivacy, SetPrivacy
+from stories_engagement.usecases.privacy import ReadPrivacy, SetPrivacy, Unlist
 from stories_engagement.usecases.reports import DecideReport, FileReport
 from stories_engagement.usecases.stories import EndStories, StoreStories
 from stories_engagement.usecases.views import CountViews, ListViewers, ReportViews
@@ -125,6 +125,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     idempotently = IdempotentExecution(IdempotencyStore(mongo[CLAIMS], now))
     erase_user = EraseUser(erased_users, publisher, now)
     end_stories = EndStories(stories, publisher, now)
+    unlist = Unlist(privacy, view_store, now)
     apply_words = WakeableSweep(ApplyHiddenWords(words, now), A_SECOND)
     write = WriteComment(comments, blocked, now)
     delete_orphans = DeleteOrphanViews(stories, max(settings.story_lifetimes) + ORPHAN_AFTER, now)
@@ -143,6 +144,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     runtime.tail(access_reader.tail)
     runtime.periodic("recheck-erasures", timedelta(seconds=5), leases.exclusive("recheck-erasures", erase_user.recheck))
     runtime.periodic("hidden-words", A_SECOND, apply_words)
+    runtime.periodic("unlist", A_SECOND, unlist)
     runtime.periodic("erase", A_SECOND, end_stories.continue_erasing)
     runtime.periodic("delete-orphans", timedelta(minutes=1), leases.exclusive("delete-orphans", delete_orphans))
     runtime.periodic(
@@ -187,7 +189,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         count_routes(check_access, ReadCounts(counter_writer)),
         me_routes(
             ReadPrivacy(privacy),
-            SetPrivacy(privacy, view_store, now),
+            SetPrivacy(privacy, unlist, now),
             ReadHiddenWords(words),
             SetHiddenWords(words, now, apply_words.wake),
         ),

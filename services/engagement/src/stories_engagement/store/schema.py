@@ -63,7 +63,7 @@ async def ensure_schema(mongo: Mongo) -> None:
     lifted = IndexModel([("lifted_at", ASCENDING)], name="lifted", expireAfterSeconds=month)
     sides = [IndexModel([(f"{side}_id", ASCENDING)], name=side) for side in ("user", "target")]
     await mongo.ensure(BLOCKS, lifted, *sides)
-    await mongo.ensure(PRIVACY)
+    await mongo.ensure(PRIVACY, IndexModel([("unlist_at", ASCENDING)], name="unlist_at", sparse=True))
     await Leases.ensure(mongo)
     rehide = IndexModel([("rehide", ASCENDING)], name="rehide", sparse=True)
     await mongo.ensure(HIDDEN_WORDS, rehide)

@@ -46,6 +46,9 @@ class Outdated(Exception):
 
 ROW_FIELDS = ("story_id", "viewer_id", "at", "listed", "follower", "plays")
 
+UNLIST_BATCH = 500
+"""Rows of a user unlisted by one command."""
+
 ERASE_BATCH = 500
 """Rows of a user read at a time."""
 
@@ -110,8 +113,19 @@ class MongoViews:
 
     async def unlist(self, user_id: str, until: datetime) -> None:
         """Unlist all rows of a user whose first view is up to a time."""
-        stay_off = {"viewer_id": user_id, "listed": True, "at": {"$lte": until}}
-        await self._rows.update_many(stay_off, {"$set": {"listed": False}})
+        after: str | None = ""
+        while after is not None:
+            after = await self.unlist_some(user_id, until, after)
+
+    async def unlist_some(self, user_id: str, until: datetime, after: str) -> str | None:
+        """Unlist a batch of a user's rows; the position that was reached, None where no more are left."""
+        query = {"viewer_id": user_id, "_id": {"$gt": after}}
+        found = self._rows.find(query, {"_id": 1}, sort=[("_id", ASCENDING)], limit=UNLIST_BATCH)
+        ids = [row["_id"] for row in await found.to_list(None)]
+        if ids:
+            stay_off = {"_id": {"$in": ids}, "listed": True, "at": {"$lte": until}}
+            await self._rows.update_many(stay_off, {"$set": {"listed": False}})
+        return ids[-1] if len(ids) == UNLIST_BATCH else None
 
     async def page(self, story_id: str, after: Position | None, limit: int, excluded: Set[str]) -> ViewerPage:
         """Listed viewers, newest first, without excluded ones, and the totals, in one snapshot."""

@@ -32,10 +32,14 @@ from stories_engagement.usecases.comments import Position as CommentPosition
 from stories_engagement.usecases.engagements import Counts
 from stories_engagement.usecases.hidden_words import HasHiddenWord, Rehiding
 from stories_engagement.usecases.insights import Period, sealed_insights
+from stories_engagement.usecases.privacy import Unlisting
 from stories_engagement.usecases.stories import live_story_of
 from stories_engagement.usecases.views import Position, Viewer, ViewerPage
 
 Key = tuple[str, str]
+
+UNLIST_BATCH = 2
+"""Rows unlisted in one step."""
 
 FAR = datetime(9000, 1, 1, tzinfo=UTC)
 BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
@@ -55,6 +59,7 @@ class InMemoryDatabase:
     block_states: dict[Key, BlockState] = field(default_factory=dict)
     blocks: dict[Key, Block] = field(default_factory=dict)
     privacy: dict[str, tuple[bool, datetime, datetime | None]] = field(default_factory=dict)
+    unlist: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     erased: dict[str, datetime] = field(default_factory=dict)
     recheck_at: dict[str, datetime] = field(default_factory=dict)
     reactions: dict[Key, tuple[str | None, datetime]] = field(default_factory=dict)
@@ -129,6 +134,13 @@ class MemoryViews:
         for key, row in self.database.rows.items():
             if row.viewer_id == user_id and row.viewed_at <= until:
                 self.database.rows[key] = row._replace(listed=False)
+
+    async def unlist_some(self, user_id: str, until: datetime, after: str) -> str | None:
+        later = sorted(key[0] for key in self.database.rows if key[1] == user_id and key[0] > after)
+        for story_id in later[:UNLIST_BATCH]:
+            row = self.database.rows[story_id, user_id]
+            self.database.rows[story_id, user_id] = row._replace(listed=row.listed and row.viewed_at > until)
+        return later[UNLIST_BATCH - 1] if len(later) >= UNLIST_BATCH else None
 
     async def page(self, story_id: str, after: Position | None, limit: int, excluded: Set[str]) -> ViewerPage:
         rows = [row for row in self.database.rows.values() if row.story_id == story_id]
@@ -254,8 +266,26 @@ class MemoryPrivacy:
     async def set_listed(self, user_id: str, listed: bool, at: datetime) -> None:
         if not listed:
             self.database.privacy[user_id] = (False, at, None)
+            self.database.unlist[user_id] = at, ""
         elif not await self.listed(user_id):
             self.database.privacy[user_id] = (True, at, at)
+
+    async def claim_unlisting(self, now: datetime, until: datetime) -> Unlisting | None:
+        due = sorted((due_at, user_id, after) for user_id, (due_at, after) in self.database.unlist.items())
+        if not due or due[0][0] > now:
+            return None
+        _, user_id, after = due[0]
+        self.database.unlist[user_id] = until, after
+        _, at, off_until = self.database.privacy[user_id]
+        return Unlisting(user_id, at, off_until or at, after)
+
+    async def keep_progress(self, work: Unlisting, now: datetime) -> None:
+        if self.database.privacy[work.user_id][1] == work.at:
+            self.database.unlist[work.user_id] = now, work.after
+
+    async def unlisted(self, work: Unlisting) -> None:
+        if self.database.privacy[work.user_id][1] == work.at:
+            del self.database.unlist[work.user_id]
 
 
 @dataclass
@@ -610,6 +640,7 @@ class MemoryUserErasure:
             del database.block_states[pair], database.blocks[pair]
         if user_id in database.privacy and database.privacy[user_id][1] <= until:
             del database.privacy[user_id]
+            database.unlist.pop(user_id, None)
         if user_id in database.words and database.words[user_id][1] <= until:
             del database.words[user_id]
         for key in [key for key in database.reporters if key[1] == user_id]:
