@@ -1,6 +1,7 @@
 """The composition root of the feed: plain constructor calls."""
 
 from fastapi import FastAPI
+from stories_shared.auth.browser_tokens import BrowserTokens
 from stories_shared.clock import Clock, system_now
 from stories_shared.errors import S3
 from stories_shared.http.paging import Cursors
@@ -9,14 +10,22 @@ from stories_shared.mongo.outbox import Outbox
 from stories_shared.runtime.metrics import MetricsRegistry
 from stories_shared.runtime.provision import provision
 from stories_shared.runtime.service import ServiceRuntime
+from stories_shared.runtime.wakeup import Wakeup
 from stories_shared.s3.objects import Objects
 
 from stories_feed import store
 from stories_feed.domain.ttl import TtlPolicy
 from stories_feed.handlers import story_handlers, user_handlers
-from stories_feed.jobs import EXPIRE_EVERY, RECHECK_EVERY, LiveIndexConsumer
+from stories_feed.jobs import (
+    EXPIRE_EVERY,
+    HEARTBEAT_EVERY,
+    LOOK_EVERY,
+    RECHECK_EVERY,
+    LiveIndexConsumer,
+    LiveUpdatesJob,
+)
 from stories_feed.metrics import FeedMetrics
-from stories_feed.routes import edge_routes, story_routes, tray_routes
+from stories_feed.routes import edge_routes, live_routes, story_routes, tray_routes
 from stories_feed.settings import FeedSettings
 from stories_feed.store.edges import EDGES, MongoEdges, events_of
 from stories_feed.store.erasure import MongoUserData
@@ -27,6 +36,7 @@ from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge
 from stories_feed.usecases.endings import EndStories
 from stories_feed.usecases.erasure import EraseUser
 from stories_feed.usecases.items import BuildItems
+from stories_feed.usecases.live_updates import LiveUpdates
 from stories_feed.usecases.reels import ReadForYou, ReadReel, ReadReels, ReadStory
 from stories_feed.usecases.seen import MarkSeen, MarkSeenUpTo, StoreEngagement
 from stories_feed.usecases.stories import StoreStories
@@ -67,6 +77,16 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
 
     visible_stories = VisibleStories(index_consumer.index, edges, stories, index_consumer, now)
     build_items = BuildItems(visible_stories, stories, media, runtime.tickets, ttl_policy)
+    wakeup = Wakeup()
+    live_updates = LiveUpdates(
+        visible_stories, edges, seen, stories, user_data, now, settings.live_connections, wakeup.set
+    )
+    index_consumer.index.subscribe(live_updates.on_change)
+    live_job = LiveUpdatesJob(live_updates, wakeup, metrics)
+    runtime.background_task("live-announcements", live_job.announce, lambda: live_job.iterations)
+    runtime.periodic("live-look", LOOK_EVERY, live_job.look)
+    runtime.periodic("live-heartbeat", HEARTBEAT_EVERY, live_job.heartbeat)
+    runtime.on_stop(live_updates.close)
     change_edge = ChangeEdge(edges, outbox, now)
     cursors = Cursors(settings.ticket_secrets)
     limits = RateLimits(
@@ -100,6 +120,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
             ttl_policy,
             now,
         ),
+        live_routes(live_updates, BrowserTokens(settings.ticket_secrets, now), now),
         edge_routes(change_edge, edges, cursors, open_graph=settings.follows == "open"),
         limits=limits,
     )

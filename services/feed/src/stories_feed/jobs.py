@@ -7,9 +7,11 @@ from stories_shared.clock import Clock
 from stories_shared.events import StoryDeleted, StoryPosted
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.log_tail import LogTail, committed_offsets
+from stories_shared.runtime.wakeup import Wakeup
 
 from stories_feed.domain.live import LiveIndex, LiveStory
 from stories_feed.metrics import FeedMetrics
+from stories_feed.usecases.live_updates import LiveUpdates
 from stories_feed.usecases.stories import ApplyToIndex, Committed, LoadIndex, Offsets, Snapshot
 
 INDEX = "feed-index"
@@ -17,6 +19,10 @@ GROUPS = {f"feed.{event.topic}": event.topic for event in (StoryPosted, StoryDel
 EXPIRE_EVERY = timedelta(seconds=1)
 RECHECK_EVERY = timedelta(seconds=30)
 MAX_EXPIRED_PER_RUN = 10_000
+LOOK_EVERY = timedelta(seconds=1)
+HEARTBEAT_EVERY = timedelta(seconds=10)  # contract: at most 15
+# How soon a story is announced whose document another replica is about to store.
+ANNOUNCE_AGAIN_S, IDLE_S = 0.05, 5.0
 
 
 class LiveIndexConsumer:
@@ -69,3 +75,29 @@ class LiveIndexConsumer:
             return await committed_offsets(kafka, GROUPS)
 
         return committed
+
+
+class LiveUpdatesJob:
+    """Sends live updates: changes of the index at once, everything else once a second."""
+
+    def __init__(self, updates: LiveUpdates, wakeup: Wakeup, metrics: FeedMetrics) -> None:
+        self.updates = updates
+        self.wakeup = wakeup
+        self.metrics = metrics
+        self.iterations = 0
+
+    async def announce(self) -> None:
+        """Announce changes of the index for ever."""
+        while True:
+            await self.wakeup.wait(ANNOUNCE_AGAIN_S if self.updates.waiting else IDLE_S)
+            await self.updates.announce()
+            self.iterations += 1
+
+    async def look(self) -> None:
+        """Look for changes that the index does not tell."""
+        self.metrics.live_connections.set(self.updates.connections)
+        await self.updates.look()
+
+    async def heartbeat(self) -> None:
+        """Send a comment to every client."""
+        self.updates.heartbeat()

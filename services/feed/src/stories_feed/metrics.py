@@ -15,6 +15,7 @@ class FeedMetrics:
         self.index_load = registry.gauge(
             "index_load_seconds", "How long this replica took to load its index and catch up with the log."
         )
+        self.live_connections = registry.gauge("live_connections", "Clients connected for live updates now.")
         self.unreadable = registry.counter(
             "unreadable_stories_total",
             "Stories left out of an answer because their stored document cannot be read: a bug; the log names them.",

@@ -22,4 +22,7 @@ class FeedSettings(Settings, ObjectStoreSettings):
         timedelta(minutes=5),
         description="the maximum lifetime of URLs and tickets of stories with a restricted audience",
     )
+    live_connections: int = Field(
+        5_000, ge=1, description="connections for live updates that each replica takes; further ones get 503"
+    )
     limit_edges: int = Field(120, ge=1, description="changes of edges a user may make in a minute, on each replica")

@@ -45,6 +45,9 @@ class Relation:
         return self.follows and self.followed
 
 
+NO_ACCESS = Relation(blocked=True)
+
+
 def may_see(viewer_id: str, relation: Relation, story: Access) -> bool:
     """Whether the viewer may see the story while it is live."""
     if relation.own:

@@ -101,7 +101,7 @@ class MongoEdges:
             raise TooManyEdges(f"at most {self._max_listed} follows and mutes per user")
 
     async def relations(self, viewer_id: str, authors: Mapping[str, Collection[Kind]]) -> Mapping[str, Relation]:
-        """The viewer's relation to each author, by the given kinds of edges; ``muted`` is never set."""
+        """The viewer's relation to each author, by the given kinds of edges."""
         ids = [
             edge_id
             for author, kinds in authors.items()
@@ -120,6 +120,11 @@ class MongoEdges:
         if document is None:
             return EMPTY
         return FollowList(document.get("following", ()), frozenset(document.get("muted", ())))
+
+    async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
+        """A number for each viewer that changes with every follow, mute and block of theirs; none without edges."""
+        found = self._follow_lists.find({"_id": {"$in": list(viewers)}}, {"n": 1})
+        return {document["_id"]: document["n"] async for document in found}
 
     async def muted(self, viewer_id: str) -> frozenset[str]:
         """The users whom a viewer mutes."""
@@ -163,9 +168,11 @@ class MongoEdges:
 
 
 def edge_ids(kind: Kind, viewer_id: str, author_id: str) -> tuple[str, ...]:
-    """The ids of a kind's edges between viewer and author: both ways, but of close friends the author's alone."""
-    from_author = f"{kind}/{author_id}/{viewer_id}"
-    return (from_author,) if kind is Kind.CLOSE_FRIEND else (f"{kind}/{viewer_id}/{author_id}", from_author)
+    """The ids of a kind's edges between viewer and author: both ways, but one where only one of them decides."""
+    from_author, from_viewer = f"{kind}/{author_id}/{viewer_id}", f"{kind}/{viewer_id}/{author_id}"
+    if kind is Kind.CLOSE_FRIEND:
+        return (from_author,)
+    return (from_viewer,) if kind is Kind.MUTE else (from_viewer, from_author)
 
 
 def relation_of(viewer_id: str, author_id: str, in_force: Collection[str]) -> Relation:
@@ -176,6 +183,7 @@ def relation_of(viewer_id: str, author_id: str, in_force: Collection[str]) -> Re
         followed=followed,
         close=any(edge_id in in_force for edge_id in edge_ids(Kind.CLOSE_FRIEND, viewer_id, author_id)),
         blocked=any(edge_id in in_force for edge_id in edge_ids(Kind.BLOCK, viewer_id, author_id)),
+        muted=any(edge_id in in_force for edge_id in edge_ids(Kind.MUTE, viewer_id, author_id)),
     )
 
 

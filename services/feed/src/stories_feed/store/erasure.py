@@ -123,4 +123,6 @@ class MongoUserData:
 def removal_of(edge: Document) -> AppliedChange:
     """The change that removes an edge in force."""
     key = EdgeKey(Kind(edge["kind"]), edge["user"], edge["target"])
-    return AppliedChange(key, EdgeChange(edge["requested"], edge["at"]), was_in_force=True, in_force=False, created=False)
+    return AppliedChange(
+        key, EdgeChange(edge["requested"], edge["at"]), was_in_force=True, in_force=False, created=False
+    )

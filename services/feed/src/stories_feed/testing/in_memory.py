@@ -1,5 +1,6 @@
 """In-memory implementations of the feed's ports. One contract suite runs over these and over the real stores."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import count
@@ -108,6 +109,7 @@ class MemoryEdges:
         self.latest: dict[EdgeKey, EdgeChange] = {}
         self.published: list[Event] = []
         self.erased: dict[str, datetime] = {}
+        self.changes: Counter[str] = Counter()
 
     async def change(self, keys: Collection[EdgeKey], update: Callable[[EdgeSet], None], *, publish: bool) -> None:
         """Update the edges at once."""
@@ -116,6 +118,7 @@ class MemoryEdges:
         update(graph)
         for change in graph.changes():
             self.latest[change.key] = change.latest
+            self.changes.update((change.key.user, change.key.target))
             if publish and change.key in keys:
                 self.published.append(event_of(change.key, change.latest))
 
@@ -134,6 +137,7 @@ class MemoryEdges:
             followed=self.in_force(EdgeKey(Kind.FOLLOW, author, viewer)),
             close=self.in_force(EdgeKey(Kind.CLOSE_FRIEND, author, viewer)),
             blocked=self.in_force(block) or self.in_force(block.reversed),
+            muted=self.in_force(EdgeKey(Kind.MUTE, viewer, author)),
         )
 
     async def follow_list(self, viewer_id: str) -> FollowList:
@@ -143,6 +147,10 @@ class MemoryEdges:
             [key.target for key in in_force if key.kind is Kind.FOLLOW],
             frozenset(key.target for key in in_force if key.kind is Kind.MUTE),
         )
+
+    async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
+        """The number of changes of each viewer's edges."""
+        return {viewer: self.changes[viewer] for viewer in viewers if viewer in self.changes}
 
     async def muted(self, viewer_id: str) -> frozenset[str]:
         """The users whom a viewer mutes."""
@@ -186,6 +194,10 @@ class MemorySeen:
     async def seen(self, viewer_id: str, now: datetime) -> frozenset[int]:
         """Marks that have not ended."""
         return frozenset(mark.seen_key for mark in self.marks if mark.viewer_id == viewer_id and mark.until > now)
+
+    async def versions(self, viewers: Collection[str], now: datetime) -> Mapping[str, int]:
+        """The number of each viewer's marks that have not ended."""
+        return Counter(mark.viewer_id for mark in self.marks if mark.viewer_id in viewers and mark.until > now)
 
 
 class MemoryUserData:

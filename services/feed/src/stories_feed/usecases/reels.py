@@ -8,7 +8,7 @@ from itertools import accumulate, zip_longest
 from typing import Protocol
 
 from stories_feed.domain.live import LiveStory, ReelPosition
-from stories_feed.domain.visibility import Relation, may_see
+from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see
 from stories_feed.usecases.items import BuildItems, ItemWithAccess
 from stories_feed.usecases.visible_stories import FRIENDSHIP, SeenBy, VisibleStories
 
@@ -176,9 +176,6 @@ class ReadForYou:
             ):
                 found.append(story)
         return found, scanned, at, False
-
-
-NO_ACCESS = Relation(blocked=True)
 
 
 def bounded(stories: list[LiveStory], at_least: int = 1) -> list[LiveStory]:

@@ -28,7 +28,7 @@ class Relations(Protocol):
     """Relations of viewers to authors."""
 
     async def relations(self, viewer_id: str, authors: Mapping[str, Collection[Kind]]) -> Mapping[str, Relation]:
-        """The relation to each author, by the given kinds of edges; ``muted`` is never set."""
+        """The relation to each author, by the given kinds of edges."""
         ...
 
 
