@@ -34,7 +34,7 @@ class Operation:
 
     def at(self, **values: str) -> str:
         """The path with its parameters filled in."""
-        return self.path.format(**values)
+        return self.path.format(**{"tag": "sea", **values})
 
     @property
     def takes_json(self) -> bool:

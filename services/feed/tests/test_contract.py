@@ -10,7 +10,7 @@ from stories_shared.kafka.topics import Topics
 
 SERVED = {
     *("/v1/tray", "/v1/rings", "/v1/users/{user_id}/stories", "/v1/reels", "/v1/stories/{story_id}", "/v1/for-you"),
-    *("/v1/live", "/v1/live/token"),
+    *("/v1/live", "/v1/live/token", "/v1/hashtags", "/v1/hashtags/{tag}/stories", "/v1/me/mentions"),
     *("/v1/users/{user_id}/seen", "/v1/followers", "/v1/followers/{user_id}"),
     *(f"/v1/{name}" for name in ("following", "blocked", "muted", "close-friends")),
     *(f"/v1/{name}/{{user_id}}" for name in ("following", "blocked", "muted", "close-friends")),

@@ -14,6 +14,7 @@ from stories_shared.runtime.wakeup import Wakeup
 from stories_shared.s3.objects import Objects
 
 from stories_feed import store
+from stories_feed.domain.recency import RecencyLists, mentioned_users, public_hashtags
 from stories_feed.domain.ttl import TtlPolicy
 from stories_feed.handlers import story_handlers, user_handlers
 from stories_feed.jobs import (
@@ -25,7 +26,7 @@ from stories_feed.jobs import (
     LiveUpdatesJob,
 )
 from stories_feed.metrics import FeedMetrics
-from stories_feed.routes import edge_routes, live_routes, story_routes, tray_routes
+from stories_feed.routes import edge_routes, hashtag_routes, live_routes, story_routes, tray_routes
 from stories_feed.settings import FeedSettings
 from stories_feed.store.edges import EDGES, MongoEdges, events_of
 from stories_feed.store.erasure import MongoUserData
@@ -37,6 +38,7 @@ from stories_feed.usecases.endings import EndStories
 from stories_feed.usecases.erasure import EraseUser
 from stories_feed.usecases.items import BuildItems
 from stories_feed.usecases.live_updates import LiveUpdates
+from stories_feed.usecases.newest import ReadNewest
 from stories_feed.usecases.reels import ReadForYou, ReadReel, ReadReels, ReadStory
 from stories_feed.usecases.seen import MarkSeen, MarkSeenUpTo, StoreEngagement
 from stories_feed.usecases.stories import StoreStories
@@ -81,7 +83,9 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     live_updates = LiveUpdates(
         visible_stories, edges, seen, stories, user_data, now, settings.live_connections, wakeup.set
     )
-    index_consumer.index.subscribe(live_updates.on_change)
+    hashtags, mentions = RecencyLists(public_hashtags), RecencyLists(mentioned_users)
+    for on_change in (hashtags.on_change, mentions.on_change, live_updates.on_change):
+        index_consumer.index.subscribe(on_change)
     live_job = LiveUpdatesJob(live_updates, wakeup, metrics)
     runtime.background_task("live-announcements", live_job.announce, lambda: live_job.iterations)
     runtime.periodic("live-look", LOOK_EVERY, live_job.look)
@@ -119,6 +123,13 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
             cursors,
             ttl_policy,
             now,
+        ),
+        hashtag_routes(
+            hashtags,
+            ReadNewest(hashtags, visible_stories, build_items, seen),
+            ReadNewest(mentions, visible_stories, build_items, seen),
+            visible_stories,
+            cursors,
         ),
         live_routes(live_updates, BrowserTokens(settings.ticket_secrets, now), now),
         edge_routes(change_edge, edges, cursors, open_graph=settings.follows == "open"),

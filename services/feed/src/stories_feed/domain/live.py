@@ -33,6 +33,8 @@ class LiveStory:
     series_id: str | None = None
     part: int = 1
     revision: int = 1
+    hashtags: tuple[str, ...] = ()
+    mentions: tuple[str, ...] = ()
     size: int = 0
     """Size of its content as JSON, in bytes."""
     seen_key: int | None = field(default=None, compare=False)

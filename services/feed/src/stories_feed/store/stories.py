@@ -42,6 +42,8 @@ LIVE_FIELDS = {
     "series_id": 1,
     "part": 1,
     "revision": 1,
+    "hashtags": 1,
+    "mentions": 1,
     "size": 1,
     "seen_key": 1,
 }
@@ -305,6 +307,8 @@ def as_document(story: StoryPosted) -> Document:
         "series_id": story.series_id,
         "part": story.part,
         "revision": story.revision,
+        "hashtags": list(story.hashtags),
+        "mentions": list(story.mentions),
         "poster_key": story.media.poster_key,
         "size": len(body),
         "body": body,
@@ -323,6 +327,8 @@ def live_story_from_document(document: Document) -> LiveStory:
         series_id=document["series_id"],
         part=document["part"],
         revision=document["revision"],
+        hashtags=tuple(document.get("hashtags", ())),
+        mentions=tuple(document.get("mentions", ())),
         size=document["size"],
         seen_key=document["seen_key"],
     )

@@ -98,6 +98,8 @@ def live_story_from_event(story: StoryPosted) -> LiveStory:
         series_id=story.series_id,
         part=story.part,
         revision=story.revision,
+        hashtags=story.hashtags,
+        mentions=story.mentions,
         size=len(encode(story)),
     )
 
