@@ -21,7 +21,7 @@ cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '
 export UV_CACHE_DIR ?= $(cache)/uv
 
 .PHONY: install install/deploy lock up demo test test/unit test/python test/minio test/nightly test/containers check \
-	check/deploy secrets docs docs/site charts chaos release
+	check/deploy check/web secrets docs docs/site charts chaos release
 
 # The stamp is in .venv, but Kafka is in the cache, so the installation is checked each time.
 install: .venv/installed
@@ -89,8 +89,19 @@ install/deploy: .venv-deploy/installed
 .venv-deploy/installed: .venv/installed deploy/tools.lock deploy/install-tools.sh $(wildcard deploy/tools/*)
 	@sh deploy/install-tools.sh
 
-check/deploy: install/deploy
+check/deploy: install/deploy check/web
 	.venv/bin/python -m pytest -m "needs_deploy_tools or needs_go or needs_prometheus"
+
+# The TypeScript client: generated types, compiler, tests. Needs Node 20.19 or newer with npm.
+check/web: node_modules/installed
+	npm run --silent types -w clients/typescript -- --check
+	npm run --silent check -w clients/typescript
+	npm run --silent test -w clients/typescript
+
+node_modules/installed: package-lock.json
+	@command -v npm >/dev/null || { echo 'npm is missing: sudo apt-get install -y npm' >&2; exit 1; }
+	npm ci --silent
+	@touch $@
 
 # The charts as packages that contain their linked files: dist/charts/*.tgz.
 charts: install/deploy

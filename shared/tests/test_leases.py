@@ -1,11 +1,12 @@
 """Leases: one replica holds, renews and loses them."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from stories_embedded.testing import Realm
 from stories_shared.mongo.client import Mongo
-from stories_shared.mongo.leases import LEASE_FOR, Leases
+from stories_shared.mongo.leases import LEASE_FOR, LeasedPosition, Leases
 from stories_shared.testing import HandClock
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 
@@ -56,3 +57,39 @@ async def test_an_exclusive_iteration_runs_on_one_replica(mongo: Mongo, recorder
     assert [await one(), await other(), await one()] == [True, None, True]
     assert len(ran) == 2
     assert await slow_plans(mongo, recorder.commands) == []
+
+
+async def test_only_the_holder_saves_the_position_and_renews_by_it(mongo: Mongo) -> None:
+    clock = HandClock()
+    one, other = Leases(mongo, clock), Leases(mongo, clock)
+    assert await one.acquire("walk")
+    assert await one.position("walk") == ""
+    clock.at += LEASE_FOR * 0.9
+    assert await one.advance("walk", "m")
+    clock.at += LEASE_FOR * 0.9
+    assert not await other.acquire("walk")
+    clock.at += LEASE_FOR
+    assert await other.acquire("walk")
+    assert await other.position("walk") == "m"
+    assert not await one.advance("walk", "z")
+    assert await other.position("walk") == "m"
+
+
+async def test_long_work_stays_on_one_replica_and_another_resumes_it(mongo: Mongo) -> None:
+    clock = HandClock()
+    began: list[tuple[str, str]] = []
+
+    async def walk(name: str, position: LeasedPosition) -> None:
+        began.append((name, await position.load()))
+        for page in ("a", "b", "c"):
+            clock.at += LEASE_FOR * 0.9
+            assert await position.advance(page)
+            assert await Leases(mongo, clock, "a third").acquire("walk") is False
+
+    one, other = (Leases(mongo, clock, name).resumable("walk", partial(walk, name)) for name in ("one", "other"))
+    await one()
+    await other()
+    assert began == [("one", "")]
+    clock.at += LEASE_FOR
+    await other()
+    assert began[1:] == [("other", "c")]

@@ -14,7 +14,10 @@ SCHEMAS = (
     "Input should be a valid integer",  # 1.0 is an integer to JSON Schema; whole numbers are written without a fraction
     "a key must not hold NUL",
     "must not hold NUL",
-    "a layer has at most 16 KiB",
+    "all layers of a story together have at most 32 KiB",
+    "a hashtag has letters",
+    "correct is the index of an option",
+    "line ",  # of a captions track
     "number out of range",
     "nested deeper than",
     "must be one of ",  # a lifetime that this installation offers

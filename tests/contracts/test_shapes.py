@@ -31,7 +31,7 @@ UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9
 
 async def test_item_has_everything_that_a_player_needs(world: World) -> None:
     ann, bob = world.people("ann", "bob")
-    layer = {"kind": "text", "x": 0.1, "y": 0.2, "w": 0.5, "h": 0.1, "rotation": 15.0, "z": 3}
+    layer = {"kind": "text", "x": 0.1, "y": 0.2, "w": 0.5, "h": 0.1, "rotation": 15.0, "z": 3, "text": "hi"}
     sound = {"id": "s1", "title": "A song", "artist": "Somebody", "start_ms": 0, "length_ms": 15000}
     fields = {
         "caption": "e\u0301tude",

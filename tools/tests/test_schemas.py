@@ -121,7 +121,10 @@ def places(root: dict[str, Any], rule: dict[str, Any], value: Any, path: tuple[A
     if "$ref" in rule:
         rule = root["$defs"][rule["$ref"].rpartition("/")[2]]
     if "anyOf" in rule:
-        (rule,) = (one for one in rule["anyOf"] if one != {"type": "null"})
+        choices = [one for one in rule["anyOf"] if one != {"type": "null"}]
+        if len(choices) > 1:  # a layer of any kind, or of an earlier release: there is nothing that all refuse
+            return
+        (rule,) = choices
         yield from places(root, rule, value, path)
         return
     if path:

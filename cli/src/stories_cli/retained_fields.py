@@ -32,12 +32,13 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
         {"_id", "author_id", "expires_at", "viewers", "plays", "ended", "how", "since", "erase_at"}
     ),
     "stories_engagement.engagements": frozenset(
-        {"_id", "author_id", "seq", "at", "reaction", "comment", "share", "ended"}
+        {"_id", "author_id", "seq", "at", "reaction", "comment", "share", "answer", "ended"}
     ),
     "stories_engagement.viewers": NOTHING,
     "stories_engagement.reactions": NOTHING,
     "stories_engagement.comments": NOTHING,
     "stories_engagement.shares": NOTHING,
+    "stories_engagement.answers": NOTHING,
     "stories_engagement.claims": NOTHING,
     "stories_expiry.stories": frozenset(
         {

@@ -23,7 +23,7 @@ from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.testing import eventually
 
-ROWS = ("viewers", "reactions", "comments", "shares", "stories")
+ROWS = ("viewers", "reactions", "comments", "shares", "answers", "stories")
 
 WITHIN_S = 3.0
 """Seconds. The contract is one; a busy machine gets three. The journeys test one."""

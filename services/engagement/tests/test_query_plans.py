@@ -5,6 +5,7 @@ from typing import Any
 
 from stories_embedded.testing import Realm
 from stories_engagement.domain.access_state import BlockState
+from stories_engagement.domain.answers import Answer, AnswerableLayer
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.hidden_words import contains_hidden_word
 from stories_engagement.domain.views import count_views
@@ -18,6 +19,7 @@ from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 
 LATER = NOON + timedelta(minutes=10)
 STORIES, PEOPLE = 30, 30
+POLL, QUIZ = AnswerableLayer(new_id(), "poll", 2), AnswerableLayer(new_id(), "quiz", 2, 1)
 
 
 def access(story_id: str, user_id: str) -> StoryAccess:
@@ -42,6 +44,8 @@ async def fill(stores: Stores) -> list[str]:
         for viewer in range(5):
             await stores.reactions.put(access(story_id, f"v{viewer}"), "❤️", NOON)
             await stores.shares.put(access(story_id, f"v{viewer}"), NOON)
+            for layer, given in ((POLL, Answer(viewer % 2)), (QUIZ, Answer(0))):
+                await stores.answers.put(access(story_id, f"v{viewer}"), layer, given, NOON)
             top = await write(stores, story_id, f"v{viewer}", "a clown")
             await write(stores, story_id, "bob", "fine", top.id)
     for n in range(PEOPLE):
@@ -71,6 +75,9 @@ async def use(stores: Stores, ids: list[str]) -> None:
     assert await stores.reactions.withdraw(story, "v1", NOON)
     assert await stores.reactions.counts(story)
     assert await stores.reactions.mine(story, "v2")
+    assert await stores.answers.withdraw(story, POLL.id, "v1", NOON)
+    assert await stores.answers.tallies(story, [POLL])
+    assert await stores.answers.page(story, POLL.id, (LATER, "v9"), 5, frozenset({"v3"}))
     assert (await stores.counters.counts(story)).comments
     await stores.words.set_words(author, ["clown"], NOON - timedelta(hours=1))
     work: Any = await stores.words.claim(LATER, LATER)

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from stories_embedded.testing import Realm, Servers
 from stories_engagement.domain.access_state import BlockState
+from stories_engagement.domain.answers import Answer, AnswerableLayer, GivenAnswer, Tallies
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import NotFound
 from stories_engagement.domain.hidden_words import contains_hidden_word
@@ -189,6 +190,66 @@ async def test_shares_count_once_per_person(stores: Stores, story: str) -> None:
     for user in ("bob", "bob", "eve"):
         await stores.shares.put(access(story, user), NOON)
     assert (await stores.counters.counts(story)).shares == 2
+
+
+POLL = AnswerableLayer(new_id(), "poll", 3)
+QUIZ = AnswerableLayer(new_id(), "quiz", 2, 0)
+QUESTION = AnswerableLayer(new_id(), "question")
+
+
+async def answer(stores: Stores, story: str, user: str, layer: AnswerableLayer, given: Answer, at: Any = NOON) -> Any:
+    return await stores.answers.put(access(story, user), layer, given, at)
+
+
+async def tallies(stores: Stores, story: str, layer: AnswerableLayer) -> Tallies:
+    found: Tallies = (await stores.answers.tallies(story, [POLL, QUIZ, QUESTION]))[layer.id]
+    return found
+
+
+async def test_answers_move_and_are_withdrawn(stores: Stores, story: str) -> None:
+    for user, option in (("bob", 1), ("eve", 1), ("bob", 2), ("bob", 2)):
+        assert await answer(stores, story, user, POLL, Answer(option)) == Answer(option)
+    await answer(stores, story, "bob", QUESTION, Answer(text="why"))
+    assert [await tallies(stores, story, layer) for layer in (POLL, QUIZ, QUESTION)] == [(0, 1, 1), (0, 0), (1,)]
+    for _ in range(2):
+        assert await stores.answers.withdraw(story, POLL.id, "bob", LATER)
+    assert not await stores.answers.withdraw(story, POLL.id, "zoe", NOON)
+    assert await tallies(stores, story, POLL) == (0, 1, 0)
+    await answer(stores, story, "bob", POLL, Answer(0), LATER)
+    page = await stores.answers.page(story, POLL.id, None, 1, frozenset())
+    assert page == [GivenAnswer("bob", Answer(0), LATER)]
+    assert await stores.answers.page(story, POLL.id, (LATER, "bob"), 5, frozenset()) == [
+        GivenAnswer("eve", Answer(1), NOON)
+    ]
+    assert await stores.answers.page(story, POLL.id, None, 5, frozenset({"bob", "eve"})) == []
+    assert await stores.answers.page(story, QUIZ.id, None, 5, frozenset()) == []
+
+
+async def test_first_answer_to_a_quiz_stays(stores: Stores, story: str) -> None:
+    given = await asyncio.gather(*(answer(stores, story, "bob", QUIZ, Answer(n % 2)) for n in range(6)))
+    assert set(given) == {given[0]}
+    assert sum(await tallies(stores, story, QUIZ)) == 1
+    assert await stores.answers.withdraw(story, QUIZ.id, "bob", NOON)
+    assert await answer(stores, story, "bob", QUIZ, Answer(0)) is None
+    assert await tallies(stores, story, QUIZ) == (0, 0)
+
+
+async def test_answers_leave_with_their_user_and_their_story(stores: Stores, story: str) -> None:
+    gone = f"gone{story}"
+    for user in (gone, "stays"):
+        for layer, given in ((POLL, Answer(1)), (QUIZ, Answer(0)), (QUESTION, Answer(text="hi"))):
+            await answer(stores, story, user, layer, given)
+    await answer(stores, story, gone, POLL, Answer(2), LATER)
+    for _ in range(2):
+        await stores.erased_users.erase_user(gone, NOON)
+    assert [await tallies(stores, story, layer) for layer in (POLL, QUIZ, QUESTION)] == [(0, 1, 1), (1, 0), (1,)]
+    await stores.stories.end(story, "deleted")
+    with pytest.raises(NotFound):
+        await answer(stores, story, "zoe", POLL, Answer(0))
+    with pytest.raises(NotFound):
+        await stores.answers.withdraw(story, POLL.id, "stays", NOON)
+    assert await stores.stories.erase(story, 5)
+    assert await stores.answers.page(story, POLL.id, None, 5, frozenset()) == []
 
 
 async def test_comments_nest_page_and_are_deleted_with_replies(stores: Stores, story: str) -> None:

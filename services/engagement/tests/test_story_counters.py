@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 from stories_embedded.testing import Realm
+from stories_engagement.domain.answers import Answer, AnswerableLayer
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import NotFound
 from stories_engagement.store.kinds import ROW_KINDS
@@ -21,6 +22,7 @@ from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 
 EMOJI = ("❤️", "🔥", "😂")
+POLL = AnswerableLayer(new_id(), "poll", 2)
 
 
 @dataclass
@@ -97,11 +99,13 @@ async def test_counters_equal_the_rows_after_concurrent_writes(mongo: Mongo) -> 
         try:
             await stores.reactions.put(access(story, viewer), EMOJI[n % 3], NOON)
             await stores.shares.put(access(story, viewer), NOON)
+            await stores.answers.put(access(story, viewer), POLL, Answer(n % 2), NOON)
             reply = await comment(stores, story, top)
             if n % 3 == 0:
                 await stores.comments.remove(reply)
             if n % 5 == 0:
                 await stores.reactions.withdraw(story, viewer, NOON)
+                await stores.answers.withdraw(story, POLL.id, viewer, NOON)
             if n == 9:
                 await stores.comments.remove(Comment(top, story, "bob", "text", NOON))
         except NotFound:

@@ -1,18 +1,38 @@
 """Use cases, on in-memory ports."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from stories_engagement.domain.access_state import AccessState, BlockState
-from stories_engagement.domain.errors import AccessDenied, FeatureDisabled, FriendsOnly, NotFound, ReplicaStale
+from stories_engagement.domain.answers import Answer
+from stories_engagement.domain.errors import (
+    AccessDenied,
+    AnswerFinal,
+    FeatureDisabled,
+    FriendsOnly,
+    NotFound,
+    ReplicaStale,
+    WrongAnswer,
+)
 from stories_engagement.domain.recent_plays import RecentPlays
 from stories_engagement.domain.views import Play, ViewerRow, count_views
-from stories_engagement.testing.builders import NOON, OUTSIDE, a_record, a_story, a_ticket, a_view
+from stories_engagement.testing.builders import (
+    NOON,
+    OUTSIDE,
+    a_layer,
+    a_poll,
+    a_quiz,
+    a_record,
+    a_story,
+    a_ticket,
+    a_view,
+)
 from stories_engagement.testing.stores import Stores, in_memory
 from stories_engagement.usecases.access import CheckAccess, StoryAccess
+from stories_engagement.usecases.answers import GiveAnswer
 from stories_engagement.usecases.blocks import DropStoredBlocks, FindBlocked
 from stories_engagement.usecases.comments import ReadComments, WriteComment
 from stories_engagement.usecases.engagements import React, Share
@@ -96,6 +116,31 @@ async def test_each_invalid_ticket_has_its_reason(ports: Ports) -> None:
     ports.now.forward(minutes=30)
     assert await refusal(ports, "bob") == "expired"
     ports.access_state.end(ports.story.story_id, NOON)
+    assert await refusal(ports, "bob") == "ended"
+
+
+async def test_access_state_is_read_again_after_the_block_look_up(ports: Ports) -> None:
+    story_id = ports.story.story_id
+    narrowed = live_story_of(a_story(story_id=story_id, posted_at=NOON, access_revision=2, revision=2))
+    meanwhile: Callable[[], None]
+
+    class LookUp(type(ports.stores.blocks)):  # type: ignore[misc]
+        async def block_states(self, pairs: Any) -> Any:
+            meanwhile()
+            return await super().block_states(pairs)
+
+    object.__setattr__(ports.blocks, "stored", LookUp(ports.stores.blocks.database))
+    meanwhile = lambda: ports.access_state.post(story_id, narrowed)  # noqa: E731
+    assert await refusal(ports, "bob") == "revision"
+
+    def become_stale() -> None:
+        ports.stale = True
+
+    meanwhile = become_stale
+    with pytest.raises(ReplicaStale):
+        await ports.check_access("bob", story_id, "ticket")
+    ports.stale = False
+    meanwhile = lambda: ports.access_state.end(story_id, NOON)  # noqa: E731
     assert await refusal(ports, "bob") == "ended"
 
 
@@ -246,6 +291,39 @@ async def test_disabled_features_are_refused(ports: Ports) -> None:
         with pytest.raises(error):
             await call
     assert (await write(ports.access_of("ann", comments="friends"), new_id(), "hi", None)).text == "hi"
+
+
+async def test_only_a_fitting_answer_to_a_known_layer_is_taken(ports: Ports) -> None:
+    poll, quiz, question, code = a_poll(), a_quiz(), a_layer("question", prompt="?"), a_layer("promo_code", code="X")
+    layers = (poll, quiz, question, code, a_layer("text", text="hi"), {"kind": "poll", "options": [], "id": "odd"})
+    give = GiveAnswer(ports.stores.answers, ports.now)
+    with pytest.raises(ReplicaStale):
+        await give(ports.access_of("bob"), poll["id"], Answer(0))
+    access = ports.access_of("bob", layers=live_story_of(a_story(layers=layers)).layers)
+    assert [layer.kind for layer in access.layers or ()] == ["poll", "quiz", "question", "promo_code"]
+    for layer, wrong in (
+        (poll, Answer(2)),
+        (poll, Answer()),
+        (quiz, Answer(text="b")),
+        (question, Answer(0)),
+        (code, Answer(text="X")),
+    ):
+        with pytest.raises(WrongAnswer):
+            await give(access, layer["id"], wrong)
+    with pytest.raises(NotFound):
+        await give(access, layers[4]["id"], Answer(0))
+    for layer, given, expected in (
+        (poll, Answer(0), (1, 0)),
+        (poll, Answer(1), (0, 1)),
+        (question, Answer(text="why"), (1,)),
+        (code, Answer(), (1,)),
+        (code, Answer(), (1,)),
+    ):
+        assert (await give(access, layer["id"], given))[1] == expected
+    for _ in range(2):
+        assert [layer.correct for layer, _ in [await give(access, quiz["id"], Answer(0))]] == [1]
+    with pytest.raises(AnswerFinal):
+        await give(access, quiz["id"], Answer(1))
 
 
 async def test_a_page_of_comments_is_full_even_among_hidden_ones(ports: Ports) -> None:

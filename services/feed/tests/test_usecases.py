@@ -21,7 +21,7 @@ from stories_feed.testing.in_memory import (
 from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge
 from stories_feed.usecases.endings import Ending, EndStories
 from stories_feed.usecases.erasure import EraseUser
-from stories_feed.usecases.items import BuildItems
+from stories_feed.usecases.items import BuildItems, StoredStory, StoryContent
 from stories_feed.usecases.reels import MAX_BYTES, MAX_ROUNDS, ReadForYou, ReadReel, ReadReels, ReadStory
 from stories_feed.usecases.seen import MarkSeen, StoreEngagement
 from stories_feed.usecases.stories import ApplyToIndex, LoadIndex, StoreStories
@@ -39,6 +39,7 @@ from stories_shared.events import (
     UserDataErased,
     UserErased,
     UserFollowed,
+    encode,
 )
 from stories_shared.events.cloudevents import Tombstone
 from stories_shared.events.ids import new_id
@@ -418,3 +419,12 @@ async def test_an_external_erasure_has_the_same_receipt_each_time(use_cases) -> 
     first, second = use_cases.publisher.events
     assert isinstance(first, UserDataErased)
     assert first == second
+
+
+def test_answer_of_a_quiz_is_in_no_item() -> None:
+    quiz = {"kind": "quiz", "question": "1 + 1", "options": ["1", "2"], "correct": 1}
+    text = {"kind": "text", "text": '"correct"', "correct": "of an earlier release"}
+    body = encode(posted("ann", NOON, layers=(quiz, text)))
+    stored = StoredStory.of(msgspec.json.decode(body, type=StoryContent), 1)
+    shown = {"kind": "quiz", "question": "1 + 1", "options": ["1", "2"]}
+    assert msgspec.json.decode(stored.content.layers) == [shown, text]

@@ -3,10 +3,8 @@
 from dataclasses import dataclass, field
 
 import pytest
-from stories_ingest.jobs.single_replica import LEASE, SingleReplica
 from stories_ingest.testing.builders import FakeClock
 from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition
-from stories_ingest.testing.in_memory import MemoryStories
 from stories_ingest.usecases.sweeps import KEYS_PER_PAGE, MAX_SWEEP_TIME, SweepObjects
 
 MANY = 30 * KEYS_PER_PAGE
@@ -72,27 +70,3 @@ async def test_pausing_sweep_lists_a_fixed_number_of_pages(bucket):
     position = MemoryPosition()
     assert not await walk(bucket, pages=2, always_pause=True)(position)
     assert position.advances == 2
-
-
-async def test_only_one_replica_sweeps_however_long_it_takes(bucket):
-    leases, elsewhere = MemoryStories(), []
-
-    async def begins(_position):
-        elsewhere.append(bucket.now())
-
-    other = SingleReplica(leases, "two", bucket.now).resumable("walk", begins)
-
-    async def referenced(keys):
-        await other()
-        return await all_but_strays(keys)
-
-    sweep = SweepObjects(bucket, "staging/", referenced, bucket.now, 100)
-    one = SingleReplica(leases, "one", bucket.now).resumable("walk", sweep)
-    began = bucket.now()
-    while await one():
-        pass
-    assert bucket.now() - began > LEASE
-    assert elsewhere == []
-    bucket.now.move(seconds=LEASE.total_seconds())
-    await other()
-    assert len(elsewhere) == 1

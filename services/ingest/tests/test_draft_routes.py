@@ -100,8 +100,9 @@ async def test_parameters_of_a_content_type_are_ignored(ann, sent):
         {"layers": [{**LAYER, "x": 1.01}]},
         {"layers": [{**LAYER, "rotation": 181}]},
         {"layers": [{**LAYER, "z": 1.5}]},
-        {"layers": [{**LAYER, "text": "x" * 17_000}]},
-        {"layers": [{**LAYER, "own": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": 1}}}}}}}}}]},
+        {"layers": [{**LAYER, "text": "x" * 501}]},
+        {"layers": [{**LAYER, "kind": "caption", "text": "x" * 2_200}] * 15},
+        {"layers": [{**LAYER, "own": 1}]},
         {"unknown": 1},
     ],
 )

@@ -13,7 +13,7 @@ from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory, TooMany
 from stories_ingest.domain.quota import Quota, QuotaLimits, Slot
 from stories_ingest.domain.story import Ended, EndReason, Overlay, Sound, State, StorySettings
-from stories_ingest.store.cleanup import MongoCleanup, MongoLeases
+from stories_ingest.store.cleanup import MongoCleanup
 from stories_ingest.store.documents import CLAIMS, ENDED, ERASED_USERS, QUOTAS, STORIES, ended_document, story_document
 from stories_ingest.store.jobs import MongoJobs
 from stories_ingest.store.stories import MongoStories
@@ -30,7 +30,7 @@ LATER = NOW + timedelta(seconds=15)
 
 class InMemory:
     def __init__(self):
-        self.stories = self.jobs = self.cleanup = self.leases = MemoryStories()
+        self.stories = self.jobs = self.cleanup = MemoryStories()
 
     async def add(self, *stories):
         self.stories.add(*stories)
@@ -43,7 +43,7 @@ class InMongo:
     def __init__(self, mongo):
         self.mongo = mongo
         self.stories = MongoStories(mongo, lambda: NOW)
-        self.jobs, self.cleanup, self.leases = MongoJobs(mongo), MongoCleanup(mongo), MongoLeases(mongo)
+        self.jobs, self.cleanup = MongoJobs(mongo), MongoCleanup(mongo)
 
     async def add(self, *stories):
         await self.mongo[STORIES].insert_many([{"_id": story.id, **story_document(story)} for story in stories])
@@ -334,28 +334,6 @@ async def test_keys_are_referenced_by_live_stories_and_running_jobs(store):
     ]
     others = [f"stories/{shown.id}/older.mp4", f"stories/{stranger}/any.mp4"]
     assert await store.cleanup.referenced_keys([*referenced_keys, *others]) == set(referenced_keys)
-
-
-async def test_lease_has_one_holder_until_it_expires(store):
-    ttl = timedelta(seconds=15)
-    takes = await asyncio.gather(*(store.leases.acquire("sweep", f"r{n}", NOW, ttl) for n in range(4)))
-    holder = f"r{takes.index(True)}"
-    assert takes.count(True) == 1
-    assert await store.leases.acquire("sweep", holder, NOW, ttl)
-    assert not await store.leases.acquire("sweep", "other", NOW, ttl)
-    assert await store.leases.acquire("sweep", "other", LATER, ttl)
-
-
-async def test_only_the_lease_holder_saves_the_position(store):
-    ttl = timedelta(seconds=15)
-    assert await store.leases.acquire("walk", "one", NOW, ttl)
-    assert await store.leases.position("walk") == ""
-    assert await store.leases.advance("walk", "one", "m", LATER + ttl)
-    assert not await store.leases.acquire("walk", "other", LATER, ttl)
-    assert await store.leases.acquire("walk", "other", LATER + ttl, ttl)
-    assert await store.leases.position("walk") == "m"
-    assert not await store.leases.advance("walk", "one", "z", LATER + ttl)
-    assert await store.leases.position("walk") == "m"
 
 
 CONTRACT = [test for name, test in list(globals().items()) if name.startswith("test_")]

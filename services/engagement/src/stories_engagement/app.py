@@ -22,6 +22,7 @@ from stories_engagement.domain.recent_plays import RecentPlays
 from stories_engagement.handlers import story_handlers, user_handlers, view_handlers
 from stories_engagement.jobs import AccessReader, DeleteOrphanViews, PruneAccessState, WakeableSweep
 from stories_engagement.metrics import EngagementMetrics
+from stories_engagement.routes.answers import answer_routes
 from stories_engagement.routes.comments import comment_routes
 from stories_engagement.routes.dependencies import IdempotentExecution
 from stories_engagement.routes.engagements import count_routes, reaction_routes, share_routes
@@ -29,6 +30,7 @@ from stories_engagement.routes.errors import install_error_handlers
 from stories_engagement.routes.me import me_routes
 from stories_engagement.routes.views import view_routes
 from stories_engagement.settings import EngagementSettings
+from stories_engagement.store.answers import MongoAnswers
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
 from stories_engagement.store.engagements import MongoReactions, MongoShares
 from stories_engagement.store.schema import CLAIMS, ENGAGEMENTS, ensure_schema
@@ -37,6 +39,7 @@ from stories_engagement.store.story_counters import CounterWriter, engagement_ev
 from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserErasure
 from stories_engagement.store.views import MongoViews
 from stories_engagement.usecases.access import CheckAccess
+from stories_engagement.usecases.answers import GiveAnswer, ListAnswers, WithdrawAnswer
 from stories_engagement.usecases.blocks import DropStoredBlocks, FindBlocked, StoreBlock
 from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
 from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
@@ -88,6 +91,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         MongoBlocks(mongo),
         MongoPrivacy(mongo),
     )
+    answers = MongoAnswers(counter_writer)
     comments, reactions, shares, words = (
         MongoComments(counter_writer),
         MongoReactions(counter_writer),
@@ -146,6 +150,13 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
             ReadComments(comments, words, blocked),
             DeleteComment(comments, access_state, now),
             idempotently,
+            cursors,
+        ),
+        answer_routes(
+            check_access,
+            GiveAnswer(answers, now),
+            WithdrawAnswer(answers, check_access, now),
+            ListAnswers(answers, blocked),
             cursors,
         ),
         share_routes(check_access, Share(shares, settings.share_link, now), idempotently),

@@ -12,7 +12,9 @@ class EngagementSettings(Settings):
     )
     limit_views: int = Field(6000, ge=1, description="view entries a user may report in a minute, on each replica")
     limit_comments: int = Field(30, ge=1, description="comments a user may write in a minute, on each replica")
-    limit_reactions: int = Field(120, ge=1, description="reactions a user may set in a minute, on each replica")
+    limit_reactions: int = Field(
+        120, ge=1, description="reactions and answers a user may set in a minute, on each replica"
+    )
     limit_writes: int = Field(
         120, ge=1, description="settings changed and comments deleted by a user in a minute, on each replica"
     )

@@ -1,5 +1,6 @@
 """The events that the services exchange over Kafka, as frozen structs with their JSON codec."""
 
+from stories_shared.events.ids import USER_ID
 from stories_shared.events.models import (
     EARLIEST,
     EVENTS,
@@ -9,7 +10,6 @@ from stories_shared.events.models import (
     MAX_LAYER_DEPTH,
     MAX_TRACK_BYTES,
     RFC_3339,
-    USER_ID,
     UUID,
     Audience,
     CommentsFrom,
@@ -21,6 +21,7 @@ from stories_shared.events.models import (
     Milliseconds,
     ObjectKey,
     PlayId,
+    RepostedFrom,
     Revision,
     Service,
     Side,
@@ -75,6 +76,7 @@ __all__ = [
     "Milliseconds",
     "ObjectKey",
     "PlayId",
+    "RepostedFrom",
     "Revision",
     "Service",
     "Side",

@@ -14,6 +14,8 @@ import msgspec
 from msgspec import Meta, structs
 
 from stories_shared.clock import rfc3339, truncate_to_ms
+from stories_shared.events import layers as kinds_of_layers
+from stories_shared.events.ids import USER_ID
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
@@ -22,7 +24,6 @@ MAX_LAYER_BYTES = 16_384
 MAX_LAYER_DEPTH = 8
 MAX_TRACK_BYTES = 65_536
 
-USER_ID = r"^[A-Za-z0-9][A-Za-z0-9_.:@|+~-]{0,127}\Z"
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z"
 RFC_3339 = (
     r"^(?:[2-8][0-9]{3}|9000)-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})\Z"
@@ -39,7 +40,18 @@ Milliseconds = Annotated[int, Meta(ge=0, le=3_600_000)]
 Side = Annotated[int, Meta(ge=1, le=65_535)]
 ObjectKey = Annotated[str, Meta(pattern=r"^stories/[A-Za-z0-9._/-]{1,500}\Z")]
 Text = Annotated[str, Meta(max_length=2_200)]
-Layer = Annotated[dict[str, Any], Meta(extra_json_schema={"propertyNames": {"pattern": r"^[^\0]{0,100}\Z"}})]
+OLD_LAYER = {"type": "object", "description": "A layer from before its kind had fields of its own."}
+Layer = Annotated[
+    dict[str, Any],
+    Meta(
+        extra_json_schema={
+            "propertyNames": {"pattern": r"^[^\0]{0,100}\Z"},
+            "anyOf": [*kinds_of_layers.schema(), OLD_LAYER],
+        }
+    ),
+]
+"""A layer as it was posted; ``stories_shared.events.layers.layer_of`` reads it."""
+Hashtag = Annotated[str, Meta(min_length=1, max_length=kinds_of_layers.MAX_TAG)]
 Audience = Literal["everyone", "followers", "friends", "close_friends"]
 CommentsFrom = Literal["everyone", "friends", "nobody"]
 Kind = Literal["video", "photo"]
@@ -111,6 +123,13 @@ class Sound(msgspec.Struct, frozen=True, kw_only=True):
     length_ms: Annotated[int, Meta(ge=0, le=86_400_000)]
 
 
+class RepostedFrom(msgspec.Struct, frozen=True, kw_only=True):
+    """The story that a repost copies, and its author."""
+
+    story_id: StoryId
+    author_id: UserId
+
+
 class Taps(msgspec.Struct, frozen=True, kw_only=True):
     """How often a viewer tapped forward, back and out during one play."""
 
@@ -140,7 +159,10 @@ def bounded_json(value: Any, depth: int = MAX_LAYER_DEPTH) -> None:
 
 
 class StoryPosted(Event, frozen=True, kw_only=True):
-    """A story is live, or its author changed its audience or settings (a higher revision)."""
+    """A story is live, or its author changed its audience or settings (a higher revision).
+
+    `hashtags` (NFKC, case-folded) and `mentions` come from layers and caption.
+    """
 
     topic: ClassVar[str] = "story-posted"
     time_fields: ClassVar[tuple[str, ...]] = ("posted_at", "expires_at")
@@ -159,10 +181,13 @@ class StoryPosted(Event, frozen=True, kw_only=True):
     download: bool = False
     view_list: bool = True
     caption: Text | None = None
-    layers: Annotated[tuple[Layer, ...], Meta(max_length=50)] = ()
+    layers: Annotated[tuple[Layer, ...], Meta(max_length=kinds_of_layers.MAX_LAYERS)] = ()
+    hashtags: Annotated[tuple[Hashtag, ...], Meta(max_length=kinds_of_layers.MAX_DERIVED)] = ()
+    mentions: Annotated[tuple[UserId, ...], Meta(max_length=kinds_of_layers.MAX_DERIVED)] = ()
     sound: Sound | None = None
     captions_track: Annotated[str, Meta(max_length=MAX_TRACK_BYTES)] | None = None
     alt_text: Text | None = None
+    reposted_from: RepostedFrom | None = None
     series_id: StoryId | None = None
     part: Annotated[int, Meta(ge=1, le=100)] = 1
     parts: Annotated[int, Meta(ge=1, le=100)] = 1

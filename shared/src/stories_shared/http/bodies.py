@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stories_shared.auth.tokens import USER_ID
+from stories_shared.events.layers import SPACE
 from stories_shared.http.authentication import Bearer
 from stories_shared.http.emojis import is_one_emoji
 from stories_shared.http.queries import read_query
@@ -29,10 +30,6 @@ class Body(BaseModel):
     """A request body: no unknown fields, no conversion. JSON types only (``Literal`` rather than ``Enum``)."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-SPACE = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-"""The characters that trimming removes, for a pattern: its `\\s` is another one in every dialect."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ KINDS: dict[str, Kind] = {
         Kind("comments-off", 409, "Comments are off"),
         Kind("reactions-off", 409, "Reactions are off"),
         Kind("sharing-off", 409, "Sharing is off"),
+        Kind("answer-final", 409, "Answer is final"),
         Kind("idempotency-running", 409, "Request with this idempotency key in progress"),
         Kind("too-large", 413, "Content too large"),
         Kind("unsupported-media-type", 415, "Unsupported media type"),

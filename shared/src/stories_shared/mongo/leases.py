@@ -1,11 +1,13 @@
-"""Leases in MongoDB: work that one replica does for all.
+"""Leases in MongoDB: work that one replica does for all, and the position of work that takes many iterations.
 
-A lease is renewed by the iteration that uses it, so an iteration must be bounded well below `LEASE_FOR`. The leases of
-a dead replica expire; nothing else takes them away.
+A lease is renewed by the iteration that uses it and by each saved position, so what lies between must be bounded well
+below the lease's time. The leases of a dead replica expire; nothing else takes them away.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from pymongo.errors import DuplicateKeyError
@@ -28,10 +30,12 @@ class Leases:
         mongo: the service's database.
         now: this replica's clock.
         holder: this replica's name; a fresh id by default.
+        lease_for: how long a lease lasts without being renewed.
     """
 
-    def __init__(self, mongo: Mongo, now: Clock, holder: str | None = None) -> None:
+    def __init__(self, mongo: Mongo, now: Clock, holder: str | None = None, lease_for: timedelta = LEASE_FOR) -> None:
         self.holder = holder or new_id()
+        self.lease_for = lease_for
         self._leases = mongo[COLLECTION]
         self._now = now
 
@@ -46,7 +50,7 @@ class Leases:
         mine_or_free = {"_id": name, "$or": [{"holder": self.holder}, {"until": {"$lte": now}}]}
         try:
             await self._leases.update_one(
-                mine_or_free, {"$set": {"holder": self.holder, "until": now + LEASE_FOR}}, upsert=True
+                mine_or_free, {"$set": {"holder": self.holder, "until": now + self.lease_for}}, upsert=True
             )
         except DuplicateKeyError:
             return False
@@ -59,3 +63,37 @@ class Leases:
             return await iteration() if await self.acquire(name) else None
 
         return run
+
+    async def position(self, name: str) -> str:
+        """The saved position of the work; empty for the beginning."""
+        lease = await self._leases.find_one({"_id": name}) or {}
+        position: str = lease.get("position", "")
+        return position
+
+    async def advance(self, name: str, position: str) -> bool:
+        """Save the position and renew the lease; False when another replica has taken it."""
+        own = {"_id": name, "holder": self.holder}
+        saved = {"position": position, "until": self._now() + self.lease_for}
+        return (await self._leases.update_one(own, {"$set": saved})).matched_count > 0
+
+    def resumable(
+        self, name: str, iteration: Callable[["LeasedPosition"], Awaitable[T]]
+    ) -> Callable[[], Awaitable[T | None]]:
+        """An exclusive iteration that resumes at the saved position, on whichever replica."""
+        return self.exclusive(name, partial(iteration, LeasedPosition(self, name)))
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedPosition:
+    """The position of leased work. Saving it renews the lease, so that no second replica starts meanwhile."""
+
+    leases: Leases
+    name: str
+
+    async def load(self) -> str:
+        """The saved position; empty for the beginning."""
+        return await self.leases.position(self.name)
+
+    async def advance(self, position: str) -> bool:
+        """Save the position; False when another replica has taken the lease."""
+        return await self.leases.advance(self.name, position)

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from stories_engagement.domain.answers import AnswerableLayer
+
 ENDED_RETENTION = timedelta(hours=25)
 """How long an ending is kept: the longest lifetime of a ticket plus the day in which a story can be reported."""
 
@@ -35,6 +37,7 @@ class LiveStory:
     reactions: bool
     sharing: bool
     view_list: bool
+    layers: tuple[AnswerableLayer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

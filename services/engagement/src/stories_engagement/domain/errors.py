@@ -36,5 +36,17 @@ class FriendsOnly(Exception):
     """Comments are for friends of the author, and the caller is not one."""
 
 
+class WrongAnswer(Exception):
+    """The layer does not take this answer: `field` of the request is wrong."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class AnswerFinal(Exception):
+    """The caller has answered this quiz before."""
+
+
 class ReplicaStale(Exception):
-    """This replica has fallen behind the log of access events, so it cannot decide."""
+    """This replica has fallen behind the log of access events, or has not read the story yet, so it cannot decide."""

@@ -3,12 +3,20 @@
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
-from stories_shared.http.problems import Problem, conflict, forbidden, not_found, unavailable
+from stories_shared.http.problems import Problem, conflict, forbidden, invalid, not_found, unavailable
 
-from stories_engagement.domain.errors import AccessDenied, FeatureDisabled, FriendsOnly, NotFound, ReplicaStale
+from stories_engagement.domain.errors import (
+    AccessDenied,
+    AnswerFinal,
+    FeatureDisabled,
+    FriendsOnly,
+    NotFound,
+    ReplicaStale,
+    WrongAnswer,
+)
 from stories_engagement.metrics import EngagementMetrics
 
-DOMAIN_ERRORS = (AccessDenied, NotFound, FeatureDisabled, FriendsOnly)
+DOMAIN_ERRORS = (AccessDenied, NotFound, FeatureDisabled, FriendsOnly, WrongAnswer, AnswerFinal)
 """Errors raised before anything was changed."""
 
 
@@ -18,6 +26,10 @@ def problem_from_error(error: Exception) -> Problem:
         return conflict(f"{error.what}-off")
     if isinstance(error, FriendsOnly):
         return forbidden("comments-friends-only")
+    if isinstance(error, WrongAnswer):
+        return invalid(str(error), "body", error.field)
+    if isinstance(error, AnswerFinal):
+        return conflict("answer-final")
     if isinstance(error, ReplicaStale):
         return unavailable("this replica is behind; retry shortly")
     return not_found()

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel
 
 Row = Mapping[str, Any]
 Delta = Counter[str]
 """Increments of counters, by their paths in the engagements document."""
 
-REACTIONS, COMMENTS, SHARES = "reactions", "comments", "shares"
+REACTIONS, COMMENTS, SHARES, ANSWERS = "reactions", "comments", "shares", "answers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,18 @@ def share_delta(_row: Row) -> Delta:
     return Counter({"share": 1})
 
 
+def answer_key(layer_id: str, choice: int) -> str:
+    """The counter of one choice of a layer."""
+    return f"{layer_id}:{choice}"
+
+
+def answer_delta(row: Row) -> Delta:
+    """A withdrawn answer keeps its row and counts nothing."""
+    return Counter(
+        {"answer": 1, f"answers.{answer_key(row['layer_id'], row['option'] or 0)}": 1} if row["given"] else {}
+    )
+
+
 BY_PARENT = [("story_id", ASCENDING), ("reply_to", ASCENDING), ("at", ASCENDING), ("_id", ASCENDING)]
 
 REACTION = RowKind("reaction", REACTIONS, "viewer_id", reaction_delta, breakdown="emoji")
@@ -81,7 +93,17 @@ COMMENT = RowKind(
     ),
 )
 
-ROW_KINDS = (REACTION, COMMENT, SHARE)
+BY_LAYER = [("story_id", ASCENDING), ("layer_id", ASCENDING), ("given", ASCENDING), ("at", DESCENDING)]
+ANSWER = RowKind(
+    "answer",
+    ANSWERS,
+    "viewer_id",
+    answer_delta,
+    breakdown="answers",
+    indexes=(IndexModel([*BY_LAYER, ("viewer_id", DESCENDING)], name="layer"),),
+)
+
+ROW_KINDS = (REACTION, COMMENT, SHARE, ANSWER)
 BY_COLLECTION = {kind.collection: kind for kind in ROW_KINDS}
 TOTALS = tuple(kind.total for kind in ROW_KINDS)
 BREAKDOWNS = tuple(kind.breakdown for kind in ROW_KINDS if kind.breakdown)

@@ -10,6 +10,7 @@ from stories_shared.events import StoryPosted
 from stories_shared.mongo.client import Document, Mongo, Session
 
 from stories_engagement.domain.access_state import LiveStory
+from stories_engagement.domain.answers import layers_from
 from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS
 from stories_engagement.store.schema import (
     CLAIMS,
@@ -154,4 +155,5 @@ def live_story_from(document: Document) -> LiveStory:
         reactions=document["reactions"],
         sharing=document["sharing"],
         view_list=document["view_list"],
+        layers=layers_from(document.get("layers", ())),
     )

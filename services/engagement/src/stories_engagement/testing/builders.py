@@ -45,6 +45,21 @@ def a_story(author_id: str = "ann", **changes: Any) -> StoryPosted:
     return StoryPosted(**fields | changes)
 
 
+def a_layer(kind: str, layer_id: str | None = None, **own: Any) -> dict[str, Any]:
+    """A sticker as `story-posted` carries it."""
+    return {"kind": kind, "x": 0.1, "y": 0.1, "w": 0.5, "h": 0.2, "id": layer_id or new_id(), **own}
+
+
+def a_quiz(correct: int = 1) -> dict[str, Any]:
+    """A quiz with three options."""
+    return a_layer("quiz", question="Which?", options=["a", "b", "c"], correct=correct)
+
+
+def a_poll(options: int = 2) -> dict[str, Any]:
+    """A poll."""
+    return a_layer("poll", question="Which?", options=[f"option {n}" for n in range(options)])
+
+
 def a_ticket(story: StoryPosted, viewer_id: str, **changes: Any) -> Ticket:
     """A ticket for a story as the feed issues it."""
     ticket = Ticket(

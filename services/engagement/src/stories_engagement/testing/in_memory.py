@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from stories_shared.events import StoryPosted
 
 from stories_engagement.domain.access_state import BlockState, LiveStory, Pair
+from stories_engagement.domain.answers import Answer, AnswerableLayer, GivenAnswer, Tallies
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import NotFound
 from stories_engagement.domain.views import (
@@ -20,6 +21,7 @@ from stories_engagement.domain.views import (
     ViewerRow,
 )
 from stories_engagement.usecases.access import StoryAccess
+from stories_engagement.usecases.answers import Position as AnswerPosition
 from stories_engagement.usecases.comments import HasHidden
 from stories_engagement.usecases.comments import Position as CommentPosition
 from stories_engagement.usecases.engagements import Counts
@@ -50,6 +52,7 @@ class InMemoryDatabase:
     recheck_at: dict[str, datetime] = field(default_factory=dict)
     reactions: dict[Key, tuple[str | None, datetime]] = field(default_factory=dict)
     shares: dict[Key, datetime] = field(default_factory=dict)
+    answers: dict[tuple[str, str, str], tuple[Answer | None, datetime]] = field(default_factory=dict)
     comments: dict[str, Comment] = field(default_factory=dict)
     words: dict[str, tuple[tuple[str, ...], datetime]] = field(default_factory=dict)
     rehide: dict[str, datetime] = field(default_factory=dict)
@@ -164,6 +167,7 @@ class MemoryStories:
         database.rows = {key: row for key, row in database.rows.items() if row.story_id != story_id}
         database.reactions = {key: kept for key, kept in database.reactions.items() if key[0] != story_id}
         database.shares = {key: kept for key, kept in database.shares.items() if key[0] != story_id}
+        database.answers = {key: kept for key, kept in database.answers.items() if key[0] != story_id}
         database.comments = {key: kept for key, kept in database.comments.items() if kept.story_id != story_id}
         return True
 
@@ -268,6 +272,47 @@ class MemoryShares:
     async def put(self, access: StoryAccess, at: datetime) -> None:
         self.database.live(access.story_id, access.author_id)
         self.database.shares.setdefault((access.story_id, access.user_id), at)
+
+
+@dataclass
+class MemoryAnswers:
+    """Stores answers to stickers."""
+
+    database: InMemoryDatabase
+
+    async def put(self, access: StoryAccess, layer: AnswerableLayer, answer: Answer, at: datetime) -> Answer | None:
+        self.database.live(access.story_id, access.author_id)
+        key, answers = (access.story_id, layer.id, access.user_id), self.database.answers
+        if answers.get(key, (None,))[0] != answer and not (layer.is_final and key in answers):
+            answers[key] = answer, at
+        return answers[key][0]
+
+    async def withdraw(self, story_id: str, layer_id: str, user_id: str, at: datetime) -> bool:
+        key = story_id, layer_id, user_id
+        if key not in self.database.answers:
+            return False
+        self.database.live(story_id)
+        self.database.answers[key] = None, at
+        return True
+
+    async def tallies(self, story_id: str, layers: Sequence[AnswerableLayer]) -> Mapping[str, Tallies]:
+        return {layer.id: self._tallies(story_id, layer) for layer in layers}
+
+    async def page(
+        self, story_id: str, layer_id: str, after: AnswerPosition | None, limit: int, excluded: Set[str]
+    ) -> list[GivenAnswer]:
+        found = [
+            GivenAnswer(user_id, answer, at)
+            for (story, layer, user_id), (answer, at) in self.database.answers.items()
+            if (story, layer) == (story_id, layer_id) and answer is not None and user_id not in excluded
+        ]
+        found.sort(key=lambda given: (given.at, given.user_id), reverse=True)
+        return [given for given in found if after is None or (given.at, given.user_id) < after][:limit]
+
+    def _tallies(self, story_id: str, layer: AnswerableLayer) -> Tallies:
+        of_layer = [a for (s, at, _), (a, _) in self.database.answers.items() if (s, at) == (story_id, layer.id) and a]
+        chosen = Counter(answer.option or 0 for answer in of_layer)
+        return tuple(chosen[choice] for choice in range(layer.choices))
 
 
 @dataclass
@@ -397,6 +442,7 @@ class MemoryUserErasure:
             await MemoryComments(database).remove(comment)
         database.reactions = {k: kept for k, kept in database.reactions.items() if k[1] != user_id or kept[1] > until}
         database.shares = {k: at for k, at in database.shares.items() if k[1] != user_id or at > until}
+        database.answers = {k: kept for k, kept in database.answers.items() if k[2] != user_id or kept[1] > until}
         for pair in [pair for pair, state in database.block_states.items() if user_id in pair and state.at <= until]:
             del database.block_states[pair], database.blocks[pair]
         if user_id in database.privacy and database.privacy[user_id][1] <= until:

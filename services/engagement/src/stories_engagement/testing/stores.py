@@ -6,6 +6,7 @@ from typing import Any
 from stories_shared.clock import Clock
 from stories_shared.mongo.client import Mongo
 
+from stories_engagement.store.answers import MongoAnswers
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
 from stories_engagement.store.engagements import MongoReactions, MongoShares
 from stories_engagement.store.stories import MongoStories
@@ -14,6 +15,7 @@ from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserE
 from stories_engagement.store.views import MongoViews
 from stories_engagement.testing.in_memory import (
     InMemoryDatabase,
+    MemoryAnswers,
     MemoryBlocks,
     MemoryComments,
     MemoryCounters,
@@ -38,6 +40,7 @@ class Stores:
     words: Any
     reactions: Any
     shares: Any
+    answers: Any
     counters: Any
     erased_users: Any
 
@@ -55,6 +58,7 @@ def in_memory() -> Stores:
         words=comments,
         reactions=MemoryReactions(database),
         shares=MemoryShares(database),
+        answers=MemoryAnswers(database),
         counters=MemoryCounters(database),
         erased_users=MemoryUserErasure(database),
     )
@@ -84,6 +88,7 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         words=words,
         reactions=reactions,
         shares=shares,
+        answers=MongoAnswers(counter_writer),
         counters=counter_writer,
         erased_users=MongoUserErasure(mongo, now, [view_store.erase_viewer, *forget_steps]),
     )

@@ -7,7 +7,8 @@ from typing import Protocol
 from stories_shared.auth.tickets import Ticket, TicketRefused
 from stories_shared.clock import Clock
 
-from stories_engagement.domain.access_state import AccessState
+from stories_engagement.domain.access_state import AccessState, LiveStory
+from stories_engagement.domain.answers import AnswerableLayer
 from stories_engagement.domain.errors import AccessDenied, ReplicaStale
 from stories_engagement.usecases.blocks import FindBlocked
 
@@ -39,6 +40,8 @@ class StoryAccess:
     reactions: bool
     sharing: bool
     view_list: bool
+    layers: tuple[AnswerableLayer, ...] | None = None
+    """Its stickers that can be answered; None while the story is unknown here."""
 
     @property
     def is_author(self) -> bool:
@@ -66,9 +69,7 @@ class CheckAccess:
         known = self.access_state.story(story_id, now)
         if known is not None and known.author_id == user_id:
             self._require_fresh(story_id, user_id)
-            return StoryAccess(
-                story_id, user_id, user_id, known.comments, True, known.reactions, known.sharing, known.view_list
-            )
+            return access_to(story_id, user_id, known, friend=True)
         if text is None:
             if known is None:
                 self._require_fresh(story_id, user_id)  # it may be the caller's own story, not consumed yet
@@ -96,16 +97,7 @@ class CheckAccess:
             )
         if ticket.access_revision < known.access_revision:
             raise AccessDenied("revision")
-        return StoryAccess(
-            story_id=story_id,
-            user_id=user_id,
-            author_id=known.author_id,
-            comments=known.comments,
-            friend=ticket.friend,
-            reactions=known.reactions,
-            sharing=known.sharing,
-            view_list=known.view_list,
-        )
+        return access_to(story_id, user_id, known, friend=ticket.friend)
 
     def ticket(self, user_id: str, text: str) -> Ticket:
         """The ticket, if it is valid for this caller and the story is live. Does not check blocks."""
@@ -124,3 +116,18 @@ class CheckAccess:
     def _require_fresh(self, story_id: str, *user_ids: str) -> None:
         if self.freshness.is_stale(story_id, *user_ids):
             raise ReplicaStale(story_id)
+
+
+def access_to(story_id: str, user_id: str, story: LiveStory, *, friend: bool) -> StoryAccess:
+    """The access to a story that is known here."""
+    return StoryAccess(
+        story_id=story_id,
+        user_id=user_id,
+        author_id=story.author_id,
+        comments=story.comments,
+        friend=friend,
+        reactions=story.reactions,
+        sharing=story.sharing,
+        view_list=story.view_list,
+        layers=story.layers,
+    )

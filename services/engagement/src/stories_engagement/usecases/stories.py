@@ -1,18 +1,20 @@
 """Stories: stored while they are live, ended once, then erased."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from stories_shared.clock import Clock
 from stories_shared.errors import InvalidMessage, Unavailable
 from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.external_producers import is_authorized_deletion
+from stories_shared.events.ids import is_id
 
 from stories_engagement.domain.access_state import LiveStory
+from stories_engagement.domain.answers import ANSWERABLE, AnswerableLayer
 from stories_engagement.usecases.concurrency import gather_limited
 
 MAX_CLOCK_SKEW = timedelta(minutes=1)
@@ -59,6 +61,15 @@ class ErasurePublisher(Protocol):
     async def publish_erased(self, event: StoryErased) -> None: ...
 
 
+def answerable_layers(layers: Iterable[Mapping[str, Any]]) -> tuple[AnswerableLayer, ...]:
+    """The layers that viewers can answer."""
+    return tuple(
+        AnswerableLayer(layer["id"], layer["kind"], len(layer.get("options", ())), layer.get("correct"))
+        for layer in layers
+        if layer.get("kind") in ANSWERABLE and is_id(str(layer.get("id")))
+    )
+
+
 def live_story_of(story: StoryPosted) -> LiveStory:
     """The part of a posted story that access checks need."""
     return LiveStory(
@@ -70,6 +81,7 @@ def live_story_of(story: StoryPosted) -> LiveStory:
         reactions=story.reactions,
         sharing=story.sharing,
         view_list=story.view_list,
+        layers=answerable_layers(story.layers),
     )
 
 

@@ -130,7 +130,9 @@ class StoredStory:
 
     @classmethod
     def of(cls, content: StoryContent, seen_key: int) -> "StoredStory":
-        """Format the times."""
+        """Format the times, and leave out the answers of quizzes: no viewer's item has them."""
+        if b'"correct"' in bytes(content.layers):
+            content = msgspec.structs.replace(content, layers=without_answers(content.layers))
         return cls(content, seen_key, rfc3339(content.posted_at), rfc3339(content.expires_at))
 
 
@@ -311,6 +313,15 @@ class BuildItems:
             parts=story.parts,
             series_id=story.series_id,
         )
+
+
+def without_answers(layers: msgspec.Raw) -> msgspec.Raw:
+    """The layers without the `correct` of quizzes."""
+    shown = [
+        {name: value for name, value in layer.items() if name != "correct"} if layer.get("kind") == "quiz" else layer
+        for layer in msgspec.json.decode(layers)
+    ]
+    return msgspec.Raw(msgspec.json.encode(shown))
 
 
 def extension(key: str) -> str:

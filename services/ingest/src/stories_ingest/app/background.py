@@ -16,7 +16,6 @@ from stories_ingest.app.parts import Parts
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.keys import FINAL, STAGING
 from stories_ingest.jobs.media_worker import run_worker
-from stories_ingest.jobs.single_replica import QueueDepthGauge
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.scratch_folders import Scratch, remove_abandoned, work_folder
@@ -96,17 +95,21 @@ def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, 
     )
     recheck = RecheckErasures(parts.cleanup, parts.bucket, parts.erase_account, parts.now)
     missed_expiries = EraseMissedExpiries(parts.cleanup, parts.stories, parts.erase, parts.now)
-    guarded = parts.single_replica.guarded
-    runtime.periodic("vanish", timedelta(seconds=5), guarded("vanish", discard))
-    runtime.periodic("uploads", sweep_every, parts.single_replica.resumable("uploads", uploads))
-    runtime.periodic("objects", sweep_every, parts.single_replica.resumable("objects", media_objects))
-    runtime.periodic("unfinished-uploads", sweep_every, guarded("unfinished-uploads", parts.bucket.abort_uploads))
-    runtime.periodic("unheard-of", timedelta(seconds=60), guarded("unheard-of", missed_expiries))
-    runtime.periodic("look-again", timedelta(seconds=5), guarded("look-again", recheck))
+    exclusive, resumable = parts.leases.exclusive, parts.leases.resumable
+    runtime.periodic("vanish", timedelta(seconds=5), exclusive("vanish", discard))
+    runtime.periodic("uploads", sweep_every, resumable("uploads", uploads))
+    runtime.periodic("objects", sweep_every, resumable("objects", media_objects))
+    runtime.periodic("unfinished-uploads", sweep_every, exclusive("unfinished-uploads", parts.bucket.abort_uploads))
+    runtime.periodic("unheard-of", timedelta(seconds=60), exclusive("unheard-of", missed_expiries))
+    runtime.periodic("look-again", timedelta(seconds=5), exclusive("look-again", recheck))
     runtime.periodic("widths", PARTITION_COUNTS_EVERY, partial(parts.publisher.record_partition_count, StoryPosted))
-    runtime.periodic(
-        "count-jobs", timedelta(seconds=5), QueueDepthGauge(parts.single_replica, parts.jobs, metrics, parts.now)
-    )
+    runtime.periodic("count-jobs", timedelta(seconds=5), partial(count_waiting_jobs, parts, metrics))
+
+
+async def count_waiting_jobs(parts: Parts, metrics: IngestMetrics) -> None:
+    """Set the gauge of waiting jobs on the replica that holds the lease; 0 on the others."""
+    holds = await parts.leases.acquire("count")
+    metrics.media_jobs.labels("waiting").set(await parts.jobs.waiting(parts.now()) if holds else 0)
 
 
 def watch_bucket(runtime: ServiceRuntime, parts: Parts) -> None:

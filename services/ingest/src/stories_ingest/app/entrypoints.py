@@ -3,10 +3,11 @@
 from fastapi import APIRouter
 from faststream.kafka import KafkaRouter
 from stories_shared.events.ids import new_id
+from stories_shared.events.layers import KINDS as LAYER_KINDS
 from stories_shared.runtime.settings import duration_text
 
 from stories_ingest.app.parts import Parts
-from stories_ingest.domain.story import AUDIENCES, COMMENTS, LAYER_KINDS, PHOTOS, VIDEOS
+from stories_ingest.domain.story import AUDIENCES, COMMENTS, PHOTOS, VIDEOS
 from stories_ingest.handlers import event_handlers
 from stories_ingest.routes.config import ConfigResponse, config_route
 from stories_ingest.routes.drafts import draft_routes

@@ -1,6 +1,7 @@
 """Dependencies of the use cases."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from stories_shared.clock import Clock
 from stories_shared.events.ids import new_id
@@ -9,16 +10,16 @@ from stories_shared.http.paging import Cursors
 from stories_shared.kafka.topics import RETENTION_AFTER_LIFETIME
 from stories_shared.mongo.client import Document
 from stories_shared.mongo.idempotency import IdempotencyStore
+from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import Outbox
 from stories_shared.runtime.service import ServiceRuntime
 from stories_shared.s3.objects import Objects
 
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.uploads import UploadPolicy
-from stories_ingest.jobs.single_replica import SingleReplica
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.bucket import Bucket
-from stories_ingest.store.cleanup import MongoCleanup, MongoLeases
+from stories_ingest.store.cleanup import MongoCleanup
 from stories_ingest.store.documents import CLAIMS, ENDED, STORIES, ended_of, story_of
 from stories_ingest.store.jobs import MongoJobs
 from stories_ingest.store.partition_counts import MongoPartitionCounts
@@ -29,6 +30,9 @@ from stories_ingest.usecases.event_mapping import story_deleted, story_posted
 from stories_ingest.usecases.read import ReadStory
 from stories_ingest.usecases.tombstones import TombstonePublisher
 from stories_ingest.usecases.wakeups import Wakeups
+
+SWEEP_LEASE = timedelta(seconds=30)
+"""A sweep's pages of object storage can take longer than most iterations."""
 
 Observe = Callable[[str, float, str], None]
 
@@ -62,7 +66,7 @@ class Parts:
         self.read = ReadStory(self.stories, self.stories, now)
         self.erase = EraseMedia(self.bucket, self.cleanup, self.publisher, now)
         self.erase_account = EraseAccount(self.cleanup, self.stories, self.bucket, self.endings, now, new_id)
-        self.single_replica = SingleReplica(MongoLeases(runtime.mongo), new_id(), now)
+        self.leases = Leases(runtime.mongo, now, lease_for=SWEEP_LEASE)
 
     async def close(self) -> None:
         """Stop the threads of the S3 client."""

@@ -33,27 +33,12 @@ class EndReason(StrEnum):
 
 Audience = Literal["everyone", "followers", "friends", "close_friends"]
 CommentsFrom = Literal["everyone", "friends", "nobody"]
-LayerKind = Literal[
-    "text",
-    "caption",
-    "sticker",
-    "mention",
-    "hashtag",
-    "link",
-    "poll",
-    "question",
-    "quiz",
-    "promo_code",
-    "music",
-    "effect",
-]
 VideoType = Literal["video/mp4", "video/quicktime", "video/webm"]
 PhotoType = Literal["image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif"]
 MediaType = Literal[VideoType, PhotoType]
 
 AUDIENCES: tuple[str, ...] = get_args(Audience)
 COMMENTS: tuple[str, ...] = get_args(CommentsFrom)
-LAYER_KINDS: tuple[str, ...] = get_args(LayerKind)
 VIDEOS: tuple[str, ...] = get_args(VideoType)
 PHOTOS: tuple[str, ...] = get_args(PhotoType)
 

@@ -46,18 +46,13 @@ def draft_routes(
         raise invalid(f"must be one of {', '.join(map(duration_text, lifetimes))}", "body", "lifetime")
 
     def draft_request(body: StoryCreate) -> DraftRequest:
-        lifetime = lifetime_of(body.lifetime)
-        try:
-            overlay = body.overlay()
-        except ValueError as error:
-            raise invalid(str(error), "body", "layers") from error
         return DraftRequest(
             content_type=body.media.content_type,
             size=body.media.size,
-            lifetime=lifetime,
+            lifetime=lifetime_of(body.lifetime),
             split=body.split,
             settings=body.settings(),
-            overlay=overlay,
+            overlay=body.overlay(),
         )
 
     @router.post(

@@ -4,16 +4,17 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
-from stories_shared.events import MAX_LAYER_BYTES, MAX_TRACK_BYTES, bounded_json
-from stories_shared.events.ids import new_id
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from stories_shared.events import MAX_TRACK_BYTES
+from stories_shared.events.layers import LayerError, parse_layers, request_schema
 from stories_shared.http.bodies import Body, Text, UserId
 from stories_shared.http.strict_json import is_clean
 
-from stories_ingest.domain.story import Audience, CommentsFrom, LayerKind, MediaType, Overlay, Sound, StorySettings
+from stories_ingest.domain.story import Audience, CommentsFrom, MediaType, Overlay, Sound, StorySettings
+from stories_ingest.domain.web_vtt import fault_of
 
-MAX_LAYERS = 50  # contract
 MAX_HIDDEN = 1_000  # contract
 A_DAY_MS = 86_400_000
 
@@ -24,19 +25,17 @@ def deduplicated(ids: list[str]) -> list[str]:
 
 
 def web_vtt(text: str) -> str:
-    """A WebVTT text of at most 64 KiB, line ends as they came."""
+    """A WebVTT text of at most 64 KiB, unchanged."""
     if not is_clean(text):
         raise PydanticCustomError("web_vtt", "must not hold NUL or half a surrogate pair")
     if len(text.encode()) > MAX_TRACK_BYTES:
         raise PydanticCustomError("web_vtt", "must have at most 65536 bytes")
-    first, _, _ = text.removeprefix("\ufeff").replace("\r", "\n").partition("\n")
-    if first != "WEBVTT" and not first.startswith(("WEBVTT ", "WEBVTT\t")):
-        raise PydanticCustomError("web_vtt", "must be WebVTT, which begins with WEBVTT")
+    if fault := fault_of(text):
+        raise PydanticCustomError("web_vtt", "{fault}", {"fault": fault})
     return text
 
 
 HideFrom = Annotated[list[UserId], Field(max_length=MAX_HIDDEN), AfterValidator(deduplicated)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 WebVtt = Annotated[
@@ -68,30 +67,25 @@ class SoundRequest(Body):
     length_ms: Annotated[int, Field(ge=0, le=A_DAY_MS)]
 
 
-class LayerRequest(Body):
-    """Something laid over the media; a kind's own fields go beside these, at most 16 KiB in all."""
+class LayersShape:
+    """The layers of a story: strictly the fields of their kinds, each with a new id."""
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        listed = core_schema.list_schema(core_schema.any_schema(), strict=True)
+        return core_schema.no_info_after_validator_function(self.read, listed)
 
-    kind: LayerKind
-    x: Share
-    y: Share
-    w: Share
-    h: Share
-    rotation: Annotated[float, Field(ge=-180, le=180)] = 0
-    z: Annotated[int, Field(ge=-(2**31), lt=2**31)] = 0
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return request_schema()
 
-
-def stored_layer(layer: LayerRequest) -> dict[str, Any]:
-    """The layer with a new id.
-
-    Raises ValueError when it is nested too deeply, has keys or numbers that cannot be stored, or is too large.
-    """
-    stored = {**layer.model_dump(), "id": new_id()}
-    bounded_json(stored)
-    if len(msgspec.json.encode(stored)) > MAX_LAYER_BYTES:
-        raise ValueError("a layer has at most 16 KiB")
-    return stored
+    def read(self, sent: list[Any]) -> tuple[Any, ...]:
+        """The layers. Raises ValidationError with the path to the wrong field."""
+        try:
+            return parse_layers(sent)
+        except LayerError as error:
+            reason = PydanticCustomError("layer", "{message}", {"message": error.message})
+            raise ValidationError.from_exception_data(
+                "layers", [{"type": reason, "loc": error.path, "input": None}]
+            ) from error
 
 
 def sent_fields(body: Body, names: Iterable[str]) -> dict[str, Any]:
@@ -136,7 +130,7 @@ class StoryCreate(Body):
     alt_text: Annotated[str, Text(0, 2_200)] | None = None
     captions_track: WebVtt | None = None
     sound: SoundRequest | None = None
-    layers: Annotated[list[LayerRequest], Field(max_length=MAX_LAYERS, default_factory=list)]
+    layers: Annotated[tuple[Any, ...], LayersShape(), Field(default_factory=tuple)]
     split: bool = True
 
     def settings(self) -> StorySettings:
@@ -144,11 +138,11 @@ class StoryCreate(Body):
         return StorySettings(**sent_fields(self, StoryChanges.model_fields))
 
     def overlay(self) -> Overlay:
-        """The overlay as a domain value. Raises ValueError for layers that cannot be stored."""
+        """The overlay as a domain value."""
         return Overlay(
             caption=self.caption,
             alt_text=self.alt_text,
             captions_track=self.captions_track,
             sound=Sound(**self.sound.model_dump()) if self.sound else None,
-            layers=tuple(stored_layer(layer) for layer in self.layers),
+            layers=tuple(msgspec.json.decode(msgspec.json.encode(self.layers))),
         )

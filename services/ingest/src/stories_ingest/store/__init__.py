@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pymongo import DESCENDING, IndexModel
 from stories_shared.clock import truncate_to_ms
 from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import outbox_index
 
 from stories_ingest.store.documents import (
     ENDED,
     ENDED_RETENTION,
     ERASED_USERS,
-    LEASES,
     PARTITION_COUNTS,
     QUOTAS,
     STORIES,
@@ -58,7 +58,7 @@ async def ensure(mongo: Mongo) -> None:
         IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(ENDED_RETENTION.total_seconds())),
         IndexModel([("again_at", 1)], name="again", partialFilterExpression={"again_at": A_TIME}),
     )
-    await mongo.ensure(LEASES)
+    await Leases.ensure(mongo)
     await mongo.ensure(PARTITION_COUNTS)
 
 

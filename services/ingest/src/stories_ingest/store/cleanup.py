@@ -1,10 +1,9 @@
-"""Cleanup queries, account erasure and leases in MongoDB."""
+"""Cleanup queries and account erasure in MongoDB."""
 
 from collections.abc import Collection as Keys
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from pymongo.errors import DuplicateKeyError
 from stories_shared.mongo.client import Document, Mongo, Session
 
 from stories_ingest.domain.keys import staging_key, story_of
@@ -13,7 +12,6 @@ from stories_ingest.store.documents import (
     CLAIMS,
     ENDED,
     ERASED_USERS,
-    LEASES,
     QUOTAS,
     STORIES,
     quota_document,
@@ -126,33 +124,3 @@ class MongoCleanup:
 def _ended_until(user_id: str, at: datetime) -> Document:
     """Filter for a user's stories that ended until `at`, or by the erasure of the account."""
     return {"author_id": user_id, "$or": [{"by": "erasure"}, {"at": {"$lte": at}}]}
-
-
-@dataclass(frozen=True, slots=True)
-class MongoLeases:
-    """Leases for work that one replica does at a time, and its position."""
-
-    mongo: Mongo
-
-    async def acquire(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
-        """Take or renew the lease for `ttl`; False when another holder has it."""
-        own_or_expired = {"_id": name, "$or": [{"holder": holder}, {"until": {"$lte": now}}]}
-        try:
-            await self.mongo[LEASES].update_one(
-                own_or_expired, {"$set": {"holder": holder, "until": now + ttl}}, upsert=True
-            )
-        except DuplicateKeyError:
-            return False
-        return True
-
-    async def position(self, name: str) -> str:
-        """The saved position; empty for the beginning."""
-        lease = await self.mongo[LEASES].find_one({"_id": name}) or {}
-        position: str = lease.get("position", "")
-        return position
-
-    async def advance(self, name: str, holder: str, position: str, until: datetime) -> bool:
-        """Save the position and extend the lease until `until`; False when another holder has it."""
-        own = {"_id": name, "holder": holder}
-        done = await self.mongo[LEASES].update_one(own, {"$set": {"position": position, "until": until}})
-        return done.matched_count > 0

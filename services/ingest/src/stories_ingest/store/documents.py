@@ -30,7 +30,6 @@ ENDED = "ended"
 QUOTAS = "quotas"
 ERASED_USERS = "erased_users"
 CLAIMS = "claims"
-LEASES = "leases"
 PARTITION_COUNTS = "widths"
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

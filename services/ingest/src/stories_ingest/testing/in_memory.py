@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.keys import story_of
@@ -22,8 +22,6 @@ class MemoryStories:
     pending: set[str] = field(default_factory=set)
     rechecks: dict[str, datetime] = field(default_factory=dict)
     erased_users: dict[str, tuple[datetime, datetime | None]] = field(default_factory=dict)
-    leases: dict[str, tuple[str, datetime]] = field(default_factory=dict)
-    positions: dict[str, str] = field(default_factory=dict)
 
     def add(self, *stories: Story) -> None:
         """Insert stories in any state."""
@@ -216,22 +214,3 @@ class MemoryStories:
         referenced = {key for story in self.stories.values() if story.posted for key in story.posted.media.keys}
         running = {folder for story in self.stories.values() if story.job for folder in (story.id, *story.job.parts)}
         return {key for key in keys if key in referenced or story_of(key) in running}
-
-    async def acquire(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
-        """Take or renew the lease; False when another holder has it."""
-        current, until = self.leases.get(name, (holder, now))
-        if current != holder and until > now:
-            return False
-        self.leases[name] = (holder, now + ttl)
-        return True
-
-    async def position(self, name: str) -> str:
-        """The saved position."""
-        return self.positions.get(name, "")
-
-    async def advance(self, name: str, holder: str, position: str, until: datetime) -> bool:
-        """Save the position."""
-        if self.leases.get(name, (None,))[0] != holder:
-            return False
-        self.leases[name], self.positions[name] = (holder, until), position
-        return True

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import msgspec
 from stories_shared.events import StoryDeleted, StoryPosted
+from stories_shared.events.layers import hashtags_of, mentions_of
 
 from stories_ingest.domain.story import Ended, Story
 
@@ -24,6 +25,8 @@ def story_posted(story: Story) -> StoryPosted:
         "alt_text": overlay.alt_text,
         "captions_track": overlay.captions_track,
         "layers": overlay.layers,
+        "hashtags": hashtags_of(overlay.caption, overlay.layers),
+        "mentions": mentions_of(overlay.caption, overlay.layers),
         "sound": asdict(overlay.sound) if overlay.sound else None,
         "series_id": posted.series_id,
         "part": posted.part,
