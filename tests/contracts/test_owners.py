@@ -22,7 +22,7 @@ PUBLIC = {("GET", "/v1/stories/{story_id}")}
 ABOUT_ONESELF = {
     *(
         (method, f"/v1/{mine}/{{user_id}}")
-        for mine in ("following", "blocked", "muted", "close-friends")
+        for mine in ("following", "blocked", "muted", "close-friends", "hidden-from")
         for method in ("PUT", "DELETE")
     ),
     ("DELETE", "/v1/followers/{user_id}"),
@@ -232,5 +232,5 @@ async def nothing_hidden(household: Household) -> None:
 
 async def edges_of(person: Person) -> dict[str, set[str]]:
     """A user's edges, by list."""
-    names = ("following", "blocked", "muted", "close-friends")
+    names = ("following", "blocked", "muted", "close-friends", "hidden-from")
     return {name: {each["user_id"] for each in await person.pages(f"/v1/{name}")} for name in names}

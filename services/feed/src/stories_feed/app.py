@@ -36,6 +36,7 @@ from stories_feed.store.stories import MongoStories
 from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge
 from stories_feed.usecases.endings import EndStories
 from stories_feed.usecases.erasure import EraseUser
+from stories_feed.usecases.explain import ExplainStory
 from stories_feed.usecases.items import BuildItems
 from stories_feed.usecases.live_updates import LiveUpdates
 from stories_feed.usecases.newest import ReadNewest
@@ -120,6 +121,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
             ReadStory(visible_stories, build_items, seen),
             ReadForYou(visible_stories, build_items, seen, edges),
             MarkSeenUpTo(index_consumer.index, visible_stories, stories, seen, now),
+            ExplainStory(visible_stories, stories, lambda _user, _country: None),
             cursors,
             ttl_policy,
             now,

@@ -342,6 +342,18 @@ class UserCloseFriendRemoved(UserEdge, frozen=True, kw_only=True):
     topic: ClassVar[str] = "user-close-friend-removed"
 
 
+class UserHidden(UserEdge, frozen=True, kw_only=True):
+    """``user_id`` hides all stories from ``target_id``."""
+
+    topic: ClassVar[str] = "user-hidden"
+
+
+class UserUnhidden(UserEdge, frozen=True, kw_only=True):
+    """``user_id`` no longer hides all stories from ``target_id``."""
+
+    topic: ClassVar[str] = "user-unhidden"
+
+
 class UserErased(Event, frozen=True, kw_only=True):
     """A user's account is to be erased by every service. Outside producers may leave ``receipt_id`` out."""
 
@@ -385,6 +397,8 @@ EVENTS: dict[str, type[Event]] = {
         UserUnmuted,
         UserCloseFriendAdded,
         UserCloseFriendRemoved,
+        UserHidden,
+        UserUnhidden,
         UserErased,
         UserDataErased,
     )

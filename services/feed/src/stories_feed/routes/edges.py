@@ -27,6 +27,7 @@ PATHS = {
     Kind.BLOCK: "blocked",
     Kind.MUTE: "muted",
     Kind.CLOSE_FRIEND: "close-friends",
+    Kind.HIDE: "hidden-from",
 }
 LIST_OPTIONS: dict[str, Any] = {
     "query": PAGING,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +15,7 @@ from stories_shared.http.bodies import STORY_ID, Body, StoryId, UserId
 from stories_shared.http.deadline import DEADLINE_S, DeadlineRoute
 from stories_shared.http.paging import Cursors, read_page
 from stories_shared.http.problems import not_found
+from stories_shared.http.queries import bad_query
 from stories_shared.http.rate_limits import rate_limited
 from stories_shared.http.raw_routes import PAGING, raw_route
 
@@ -29,6 +31,7 @@ from stories_feed.routes.responses import (
     conditional_response,
     user_ids_of,
 )
+from stories_feed.usecases.explain import ExplainStory, Rule
 from stories_feed.usecases.items import Item, ItemWithAccess
 from stories_feed.usecases.reels import MAX_REELS, ReadForYou, ReadReel, ReadReels, ReadStory
 from stories_feed.usecases.seen import MarkSeenUpTo
@@ -42,12 +45,28 @@ class UpTo(Body):
     up_to: StoryId
 
 
+class RuleOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the viewer passes a rule, and why."""
+
+    rule: Rule
+    passed: bool
+    detail: str
+
+
+class StoryExplanation(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of every rule, also after the first that fails."""
+
+    visible: bool
+    rules: list[RuleOutcome]
+
+
 def story_routes(
     read_reel: ReadReel,
     read_reels: ReadReels,
     read_story: ReadStory,
     read_for_you: ReadForYou,
     mark_seen_up_to: MarkSeenUpTo,
+    explain: ExplainStory,
     cursors: Cursors,
     ttl_policy: TtlPolicy,
     now: Clock,
@@ -134,6 +153,30 @@ def story_routes(
         entries, position = await read_for_you(caller.user_id, before, page.limit)
         cursor = cursors.encode("for-you", caller.user_id, position) if position else None
         return as_json(Reel(items=[entry.item for entry in entries], next_cursor=cursor))
+
+    @raw_route(
+        router,
+        "GET",
+        "/v1/stories/{story_id}/explain",
+        summary="Why a viewer sees a story or not: every rule with its outcome, for the author and admins",
+        parameters={"story_id": {"type": "string", "pattern": STORY_ID}},
+        query={"viewer": USER_ID_SCHEMA},
+        required=frozenset({"viewer"}),
+        answers={200: StoryExplanation},
+        limit="reads",
+        deadline_s=DEADLINE_S,
+    )
+    async def explain_story(request: Request, caller: Caller, query: dict[str, str]) -> Response:
+        story_id, viewer = request.path_params["story_id"], query.get("viewer", "")
+        if not IS_STORY_ID(story_id):
+            raise not_found()
+        if not IS_USER_ID(viewer):
+            raise bad_query("viewer", "must be a user id")
+        found = await explain(story_id, viewer)
+        if found is None or not (caller.is_admin or caller.user_id == found.author_id):
+            raise not_found()
+        rules = [RuleOutcome(rule=each.rule, passed=each.passed, detail=each.detail) for each in found.rules]
+        return as_json(StoryExplanation(visible=found.visible, rules=rules))
 
     @router.put("/v1/users/{user_id}/seen", status_code=204, dependencies=[rate_limited("reads")], response_model=None)
     async def seen(caller: CurrentCaller, user_id: UserId, body: UpTo) -> Response:

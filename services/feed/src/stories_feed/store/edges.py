@@ -33,6 +33,7 @@ from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, event_o
 from stories_feed.usecases.trays import FollowList
 
 EDGES, CHOICES, ERASED = "edges", "choices", "erased"
+HIDDEN_BY = "hidden_by"
 LISTED_KINDS = {Kind.FOLLOW: "following", Kind.MUTE: "muted"}
 EMPTY = FollowList((), frozenset())
 
@@ -66,7 +67,7 @@ class MongoEdges:
         self._erased = mongo[ERASED]
         self._now = now
         self._edge_loader = DataLoader(self._edges, {"on": 1})
-        self._follow_list_loader = DataLoader(self._follow_lists, {"following": 1, "muted": 1})
+        self._follow_list_loader = DataLoader(self._follow_lists, {"following": 1, "muted": 1, HIDDEN_BY: 1})
 
     async def change(self, keys: Collection[EdgeKey], update: Callable[[EdgeSet], None], *, publish: bool) -> None:
         """Load the edges around the keys, let ``update`` change them, and write them in one transaction.
@@ -119,7 +120,9 @@ class MongoEdges:
         document = await self._follow_list_loader.get(viewer_id)
         if document is None:
             return EMPTY
-        return FollowList(document.get("following", ()), frozenset(document.get("muted", ())))
+        return FollowList(
+            document.get("following", ()), frozenset(document.get("muted", ())), frozenset(document.get(HIDDEN_BY, ()))
+        )
 
     async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
         """A number for each viewer that changes with every follow, mute and block of theirs; none without edges."""
@@ -170,7 +173,7 @@ class MongoEdges:
 def edge_ids(kind: Kind, viewer_id: str, author_id: str) -> tuple[str, ...]:
     """The ids of a kind's edges between viewer and author: both ways, but one where only one of them decides."""
     from_author, from_viewer = f"{kind}/{author_id}/{viewer_id}", f"{kind}/{viewer_id}/{author_id}"
-    if kind is Kind.CLOSE_FRIEND:
+    if kind in {Kind.CLOSE_FRIEND, Kind.HIDE}:
         return (from_author,)
     return (from_viewer,) if kind is Kind.MUTE else (from_viewer, from_author)
 
@@ -183,6 +186,7 @@ def relation_of(viewer_id: str, author_id: str, in_force: Collection[str]) -> Re
         followed=followed,
         close=any(edge_id in in_force for edge_id in edge_ids(Kind.CLOSE_FRIEND, viewer_id, author_id)),
         blocked=any(edge_id in in_force for edge_id in edge_ids(Kind.BLOCK, viewer_id, author_id)),
+        hidden=any(edge_id in in_force for edge_id in edge_ids(Kind.HIDE, viewer_id, author_id)),
         muted=any(edge_id in in_force for edge_id in edge_ids(Kind.MUTE, viewer_id, author_id)),
     )
 
@@ -215,11 +219,15 @@ def follow_list_writes(changes: Iterable[AppliedChange]) -> Iterable[UpdateOne]:
     size_delta: Counter[str] = Counter()
     for change in changes:
         key = change.key
-        users |= {key.user, key.target} if key.kind is Kind.BLOCK else {key.user}
-        name = LISTED_KINDS.get(key.kind)
-        if name and change.delta:
+        users |= {key.user, key.target} if key.kind in {Kind.BLOCK, Kind.HIDE} else {key.user}
+        if key.kind not in (*LISTED_KINDS, Kind.HIDE) or not change.delta:
+            continue
+        lists = added if change.in_force else removed
+        if key.kind is Kind.HIDE:  # of the one from whom it hides: that is who reads trays by it
+            lists[key.target].setdefault(HIDDEN_BY, []).append(key.user)
+        else:
             size_delta[key.user] += change.delta
-            (added if change.in_force else removed)[key.user].setdefault(name, []).append(key.target)
+            lists[key.user].setdefault(LISTED_KINDS[key.kind], []).append(key.target)
     for user in sorted(users):
         update: dict[str, Any] = {"$inc": {"n": 1, "size": size_delta[user]}}
         if user in added:

@@ -137,6 +137,7 @@ class MemoryEdges:
             followed=self.in_force(EdgeKey(Kind.FOLLOW, author, viewer)),
             close=self.in_force(EdgeKey(Kind.CLOSE_FRIEND, author, viewer)),
             blocked=self.in_force(block) or self.in_force(block.reversed),
+            hidden=self.in_force(EdgeKey(Kind.HIDE, author, viewer)),
             muted=self.in_force(EdgeKey(Kind.MUTE, viewer, author)),
         )
 
@@ -146,6 +147,11 @@ class MemoryEdges:
         return FollowList(
             [key.target for key in in_force if key.kind is Kind.FOLLOW],
             frozenset(key.target for key in in_force if key.kind is Kind.MUTE),
+            frozenset(
+                key.user
+                for key in self.latest
+                if key.kind is Kind.HIDE and key.target == viewer_id and self.in_force(key)
+            ),
         )
 
     async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:

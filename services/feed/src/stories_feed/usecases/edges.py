@@ -13,9 +13,11 @@ from stories_shared.events import (
     UserCloseFriendRemoved,
     UserEdge,
     UserFollowed,
+    UserHidden,
     UserMuted,
     UserUnblocked,
     UserUnfollowed,
+    UserUnhidden,
     UserUnmuted,
 )
 from stories_shared.events.cloudevents import ReceivedEvent
@@ -32,6 +34,8 @@ EDGE_EVENTS: dict[tuple[Kind, bool], type[UserEdge]] = {
     (Kind.MUTE, False): UserUnmuted,
     (Kind.CLOSE_FRIEND, True): UserCloseFriendAdded,
     (Kind.CLOSE_FRIEND, False): UserCloseFriendRemoved,
+    (Kind.HIDE, True): UserHidden,
+    (Kind.HIDE, False): UserUnhidden,
 }
 """The event of each change: kind of edge, and whether it was switched on."""
 

@@ -34,7 +34,7 @@ MAX_UNREAD = 64  # contract: messages that wait for a client that does not read
 RESUMABLE_CHANGES = 10_000
 # So many viewers are looked at in one round of queries.
 VIEWERS_AT_ONCE = 200
-ANNOUNCED_BY = frozenset((Kind.BLOCK, Kind.FOLLOW, Kind.CLOSE_FRIEND, Kind.MUTE))
+ANNOUNCED_BY = frozenset((Kind.BLOCK, Kind.FOLLOW, Kind.CLOSE_FRIEND, Kind.HIDE, Kind.MUTE))
 HEARTBEAT = b":\n\n"
 RETRY_MS = 2_000
 encode = msgspec.json.Encoder().encode
@@ -436,7 +436,7 @@ class LiveUpdates:
             return
         follow_list = await self._follow_lists.follow_list(viewer.viewer_id)
         viewer.follows = array("q", sorted(map(hash, follow_list.following)))
-        live = self._visible_stories.index.live_among(follow_list.following) - follow_list.muted
+        live = self._visible_stories.index.live_among(follow_list.following) - follow_list.muted - follow_list.hidden_by
         rings, _ = await self._rings(viewer.viewer_id, live)
         viewer.edges_version, viewer.seen_version = edges_version, seen_version
         if viewer.loaded:

@@ -24,10 +24,14 @@ Reels = Mapping[str, Sequence[LiveStory]]
 
 @dataclass(frozen=True, slots=True)
 class FollowList:
-    """The viewer's follows and mutes. Blocked authors are not in ``following``."""
+    """The viewer's follows and mutes, and who hides all stories from the viewer.
+
+    Blocked authors are not in ``following``.
+    """
 
     following: Sequence[str]
     muted: frozenset[str]
+    hidden_by: frozenset[str] = frozenset()
 
 
 class Follows(Protocol):
@@ -109,7 +113,7 @@ class ReadTray:
 
     async def _reels(self, viewer_id: str, follow_list: FollowList) -> Reels:
         index = self.visible_stories.index
-        authors = index.live_among(follow_list.following) - follow_list.muted
+        authors = index.live_among(follow_list.following) - follow_list.muted - follow_list.hidden_by
         restricted = {
             author for author in authors if any(story.audience in RESTRICTED for story in index.reel_unfiltered(author))
         }
