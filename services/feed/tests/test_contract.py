@@ -35,7 +35,11 @@ def test_marks_outlive_every_record_that_could_be_replayed(lifetimes) -> None:
 
 
 def test_index_starts_at_the_committed_offsets_of_its_topics() -> None:
-    assert GROUPS == {"feed.story-posted": "story-posted", "feed.story-deleted": "story-deleted"}
+    assert GROUPS == {
+        "feed.story-posted": "story-posted",
+        "feed.story-deleted": "story-deleted",
+        "feed.story-engaged": "story-engaged",
+    }
 
 
 @pytest.mark.servers

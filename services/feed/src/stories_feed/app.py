@@ -14,6 +14,7 @@ from stories_shared.runtime.wakeup import Wakeup
 from stories_shared.s3.objects import Objects
 
 from stories_feed import store
+from stories_feed.domain.ranking import FreshnessAndEngagement, RankedStories, Ranking
 from stories_feed.domain.recency import RecencyLists, mentioned_users, public_hashtags
 from stories_feed.domain.ttl import TtlPolicy
 from stories_feed.handlers import story_handlers, user_handlers
@@ -37,10 +38,11 @@ from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge
 from stories_feed.usecases.endings import EndStories
 from stories_feed.usecases.erasure import EraseUser
 from stories_feed.usecases.explain import ExplainStory
+from stories_feed.usecases.for_you import ReadForYou
 from stories_feed.usecases.items import BuildItems
 from stories_feed.usecases.live_updates import LiveUpdates
 from stories_feed.usecases.newest import ReadNewest
-from stories_feed.usecases.reels import ReadForYou, ReadReel, ReadReels, ReadStory
+from stories_feed.usecases.reels import ReadReel, ReadReels, ReadStory
 from stories_feed.usecases.seen import MarkSeen, MarkSeenUpTo, StoreEngagement
 from stories_feed.usecases.stories import StoreStories
 from stories_feed.usecases.trays import ReadRings, ReadTray
@@ -65,8 +67,9 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     media = SignedUrlCache(objects)
 
     outbox = Outbox(EDGES, runtime.mongo[EDGES], events_of, runtime.publisher, now)
+    ranked = RankedStories(ranking_of(settings))
     index_consumer = LiveIndexConsumer(
-        runtime.kafka, stories, metrics, settings.stale_after_ms / 1000, max_lifetime, now
+        runtime.kafka, stories, metrics, settings.stale_after_ms / 1000, max_lifetime, now, ranked
     )
     runtime.outbox(outbox)
     runtime.tail(index_consumer.tail)
@@ -119,7 +122,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
             ReadReel(visible_stories, build_items, seen),
             ReadReels(visible_stories, build_items, seen),
             ReadStory(visible_stories, build_items, seen),
-            ReadForYou(visible_stories, build_items, seen, edges),
+            ReadForYou(ranked, visible_stories, build_items, seen, edges),
             MarkSeenUpTo(index_consumer.index, visible_stories, stories, seen, now),
             ExplainStory(visible_stories, stories, lambda _user, _country: None),
             cursors,
@@ -137,6 +140,17 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
         edge_routes(change_edge, edges, cursors, open_graph=settings.follows == "open"),
         limits=limits,
     )
+
+
+def ranking_of(settings: FeedSettings) -> Ranking:
+    """The ranking of For You. Another one is put in here (docs/ranking.md)."""
+    weights = {
+        "reaction": settings.rank_reaction,
+        "comment": settings.rank_comment,
+        "share": settings.rank_share,
+        "answer": settings.rank_answer,
+    }
+    return FreshnessAndEngagement(settings.rank_tau.total_seconds(), weights)
 
 
 def objects_of(settings: FeedSettings, runtime: ServiceRuntime) -> Objects:

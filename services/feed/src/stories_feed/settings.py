@@ -22,6 +22,13 @@ class FeedSettings(Settings, ObjectStoreSettings):
         timedelta(minutes=5),
         description="the maximum lifetime of URLs and tickets of stories with a restricted audience",
     )
+    rank_tau: Duration = Field(
+        timedelta(hours=4), description="For You: how much older a story may be with twice the engagement"
+    )
+    rank_reaction: float = Field(1.0, ge=0, le=1000, description="For You: how much a reaction counts")
+    rank_comment: float = Field(2.0, ge=0, le=1000, description="For You: how much a comment counts")
+    rank_share: float = Field(3.0, ge=0, le=1000, description="For You: how much a share counts")
+    rank_answer: float = Field(1.0, ge=0, le=1000, description="For You: how much an answer to a sticker counts")
     live_connections: int = Field(
         5_000, ge=1, description="connections for live updates that each replica takes; further ones get 503"
     )

@@ -4,7 +4,7 @@ It holds ids, times, audiences, hidden users and revisions, never content. Stori
 ended ones leave an ended mark, so that a late or redelivered event cannot restore them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
@@ -35,6 +35,8 @@ class LiveStory:
     revision: int = 1
     hashtags: tuple[str, ...] = ()
     mentions: tuple[str, ...] = ()
+    engaged: Mapping[str, tuple[int, int]] | None = field(default=None, compare=False)
+    """What its document knew of its engagement when the index was loaded: ``seq`` and total by kind."""
     size: int = 0
     """Size of its content as JSON, in bytes."""
     seen_key: int | None = field(default=None, compare=False)

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Literal, NamedTuple
 
 import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
+from stories_shared.auth.signed_text import MAX_SIGNED_CHARACTERS
 from stories_shared.auth.tokens import Caller
 from stories_shared.clock import Clock
 from stories_shared.http.authentication import CurrentCaller
@@ -19,6 +21,7 @@ from stories_shared.http.queries import bad_query
 from stories_shared.http.rate_limits import rate_limited
 from stories_shared.http.raw_routes import PAGING, raw_route
 
+from stories_feed.domain.ranking import Place, RankKey
 from stories_feed.domain.ttl import TtlPolicy
 from stories_feed.routes.responses import (
     IS_USER_ID,
@@ -32,11 +35,23 @@ from stories_feed.routes.responses import (
     user_ids_of,
 )
 from stories_feed.usecases.explain import ExplainStory, Rule
+from stories_feed.usecases.for_you import ReadForYou
 from stories_feed.usecases.items import Item, ItemWithAccess
-from stories_feed.usecases.reels import MAX_REELS, ReadForYou, ReadReel, ReadReels, ReadStory
+from stories_feed.usecases.reels import MAX_REELS, ReadReel, ReadReels, ReadStory
 from stories_feed.usecases.seen import MarkSeenUpTo
 
+FOR_YOU_VERSION: Literal[2] = 2
+"""Of the positions in For You. A cursor of another version is rejected, and the client starts again."""
 IS_STORY_ID = re.compile(STORY_ID).fullmatch
+
+
+class ForYouPosition(NamedTuple):
+    """A place in For You as a cursor has it."""
+
+    version: Literal[2]
+    time: int
+    after: tuple[RankKey, ...]
+    deferred: tuple[tuple[str, RankKey], ...]
 
 
 class UpTo(Body):
@@ -141,7 +156,7 @@ def story_routes(
         router,
         "GET",
         "/v1/for-you",
-        summary="Public live stories of anyone that the caller has not seen, newest first",
+        summary="Public live stories of anyone that the caller has not seen, ranked by freshness and engagement",
         query=PAGING,
         answers={200: Reel},
         limit="reads",
@@ -149,9 +164,9 @@ def story_routes(
     )
     async def for_you(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         page = read_page(query)
-        before = cursors.position("for-you", caller.user_id, page, tuple[datetime, str, int, str])
-        entries, position = await read_for_you(caller.user_id, before, page.limit)
-        cursor = cursors.encode("for-you", caller.user_id, position) if position else None
+        position = cursors.position("for-you", caller.user_id, page, ForYouPosition)
+        entries, next_place = await read_for_you(caller.user_id, place_of(position) if position else None, page.limit)
+        cursor = for_you_cursor(cursors, caller.user_id, next_place) if next_place else None
         return as_json(Reel(items=[entry.item for entry in entries], next_cursor=cursor))
 
     @raw_route(
@@ -186,6 +201,23 @@ def story_routes(
         return Response(status_code=204)
 
     return router
+
+
+def place_of(position: ForYouPosition) -> Place:
+    """The place of a cursor."""
+    return Place(position.time, position.after[0] if position.after else None, position.deferred)
+
+
+def for_you_cursor(cursors: Cursors, user_id: str, place: Place) -> str:
+    """The cursor of a place. Where the ids of the authors who wait are too long for one, the lowest ranks give way."""
+    deferred = sorted(place.deferred, key=lambda each: each[1])
+    while True:
+        cursor = cursors.encode(
+            "for-you", user_id, (FOR_YOU_VERSION, place.time, [place.after] if place.after else [], deferred)
+        )
+        if len(cursor) <= MAX_SIGNED_CHARACTERS:
+            return cursor
+        deferred.pop()
 
 
 def all_entries(reels: Mapping[str, Sequence[ItemWithAccess]]) -> list[ItemWithAccess]:

@@ -46,6 +46,7 @@ LIVE_FIELDS = {
     "mentions": 1,
     "size": 1,
     "seen_key": 1,
+    "engaged": 1,
 }
 PREVIEW_FIELDS = {"revision": 1, "poster_key": 1, "audience": 1, "seen_key": 1}
 decode = msgspec.json.Decoder(StoryContent).decode
@@ -331,4 +332,5 @@ def live_story_from_document(document: Document) -> LiveStory:
         mentions=tuple(document.get("mentions", ())),
         size=document["size"],
         seen_key=document["seen_key"],
+        engaged={kind: (each["seq"], each["total"]) for kind, each in document.get("engaged", {}).items()},
     )
