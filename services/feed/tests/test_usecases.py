@@ -327,13 +327,13 @@ async def test_for_you_scans_a_bounded_number_of_stories(use_cases, monkeypatch)
 
 
 async def test_for_you_makes_a_bounded_number_of_store_queries(use_cases) -> None:
-    for number in range(60):
+    for number in range(220):
         await use_cases.live(posted(f"x{number}", NOON - number * SECOND))
         block = EdgeKey(Kind.BLOCK, f"x{number}", "bob")
         await use_cases.edges.change(
             [block], lambda graph, block=block: graph.apply(block, EdgeChange(True, NOON)), publish=False
         )
-    expected = posted("ann", NOON - 100 * SECOND)
+    expected = posted("ann", NOON - 300 * SECOND)
     await use_cases.live(expected)
     batches, relations = [], use_cases.edges.relations
 
