@@ -4,7 +4,7 @@
 PYTHON ?= python3
 STORIES = .venv/bin/stories
 SERVICES = ingest feed engagement expiry
-SOURCES = shared services deploy cli tools tests conftest.py
+SOURCES = shared services deploy cli tools tests benchmarks conftest.py
 
 # System certificates; no proxy for loopback; no download of Python; one cache for all checkouts.
 export UV_SYSTEM_CERTS = 1
@@ -21,7 +21,7 @@ cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '
 export UV_CACHE_DIR ?= $(cache)/uv
 
 .PHONY: install install/deploy lock up demo test test/unit test/python test/minio test/nightly test/containers check \
-	check/deploy check/web secrets docs docs/site charts chaos release
+	check/deploy check/web secrets docs docs/site charts chaos bench release
 
 # The stamp is in .venv, but Kafka is in the cache, so the installation is checked each time.
 install: .venv/installed
@@ -114,6 +114,10 @@ charts: install/deploy
 chaos: install
 	@$(STORIES) chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FOREVER),--forever) \
 		$(if $(FAULTS),--faults $(FAULTS)) $(if $(RERUNS),--reruns $(RERUNS))
+
+# make bench [NAMES="tray views-taken"] [QUICK=1]: the table; JSON and plots in docs/benchmarks.
+bench: install
+	@$(STORIES) bench $(NAMES) $(if $(QUICK),--quick) --json docs/benchmarks/results.json --plots docs/benchmarks
 
 # The secrets of docker-compose.yml: .env and .secrets/. Existing ones are kept.
 secrets:

@@ -196,3 +196,17 @@ async def test_freeze_while_a_fetch_is_applied_makes_a_tail_stale() -> None:
         await tail._read(OneFetch(partition), time.monotonic())
     assert freshness.at > 0
     assert tail.any_stale()
+
+
+def test_responses_from_before_a_freeze_do_not_make_a_partition_fresh() -> None:
+    freshness = PartitionFreshness()
+    for fetched_at in range(3):
+        freshness.record_fetch(fetched_at, caught_up=True, now=1.0)
+    assert freshness.at == 1.0
+    unseen = 3  # processed by the consumer before the freeze, not noted yet
+    freshness.invalidate(unseen)
+    freshness.record_fetch(unseen, caught_up=True, now=9.0)
+    freshness.record_fetch(in_flight := 4, caught_up=True, now=9.1)
+    assert freshness.at == 1.0, "neither response says what happened during the freeze"
+    freshness.record_fetch(in_flight + 1, caught_up=True, now=9.2)
+    assert freshness.at == 9.2

@@ -6,7 +6,7 @@
 
 from pathlib import Path
 
-from . import asyncapi, dashboards, helm, metrics, schemas, settings, strimzi
+from . import asyncapi, dashboards, helm, licences, metrics, schemas, settings, strimzi
 
 CHECKOUT = Path(__file__).parents[2]
 SCHEMAS = CHECKOUT / "shared" / "schemas"
@@ -23,6 +23,7 @@ def documents() -> dict[Path, str]:
         docs / "metrics.md": metrics.page(),
         docs / "asyncapi.yaml": asyncapi.page(),
         docs / "acls.md": strimzi.page(),
+        docs / "licences.md": licences.page(),
         deploy / "strimzi" / "topics.yaml": strimzi.strimzi_topics(),
         deploy / "strimzi" / "users.yaml": strimzi.strimzi_users(),
         **helm.files(deploy / "helm"),

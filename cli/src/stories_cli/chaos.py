@@ -44,11 +44,11 @@ def chaos(
     arguments += ["--seed", str(seed)] if seed is not None else []
     arguments += ["--faults", faults] if faults else []
     arguments += ["--without", without] if without else []
-    raise typer.Exit(_run([sys.executable, "-m", "tests.chaos", *arguments], str(checkout)))
+    raise typer.Exit(run_in(str(checkout), [sys.executable, "-m", "tests.chaos", *arguments]))
 
 
-def _run(command: list[str], folder: str) -> int:
-    """Run the command to its end. Ctrl-C reaches both processes, and the child cleans up."""
+def run_in(folder: str, command: list[str]) -> int:
+    """Run a command of the checkout to its end. Ctrl-C reaches both processes, and the child cleans up."""
     with subprocess.Popen(command, cwd=folder) as process:
         while True:
             try:

@@ -13,8 +13,17 @@ INSTALLED_SERVICES = tuple(name for name in SERVICES if find_spec(f"stories_{nam
 
 def chaos_folder() -> Path | None:
     """The root of the checkout with the fault-injection tests, or None."""
+    return _checkout_with("tests/chaos")
+
+
+def benchmarks_folder() -> Path | None:
+    """The root of the checkout with the benchmarks, or None."""
+    return _checkout_with("benchmarks")
+
+
+def _checkout_with(package: str) -> Path | None:
     if not EMBEDDED:
         return None
     from stories_embedded.paths import CHECKOUT
 
-    return CHECKOUT if (CHECKOUT / "tests" / "chaos" / "__main__.py").is_file() else None
+    return CHECKOUT if (CHECKOUT / package / "__main__.py").is_file() else None

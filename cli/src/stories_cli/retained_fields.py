@@ -21,7 +21,14 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
         {"_id", "author_id", "how", "at", "series_id", "by", "event_id", "erased_at", "again_at", *_OUTBOX}
     ),
     "stories_ingest.quotas": frozenset(
-        {"_id", "lapses_at", "writes", *(f"{slot}.{field}" for slot in _SLOTS for field in ("story", "until"))}
+        {
+            "_id",
+            "lapses_at",
+            "writes",
+            "suspended_at",
+            "suspended_until",
+            *(f"{slot}.{field}" for slot in _SLOTS for field in ("story", "until")),
+        }
     ),
     "stories_ingest.claims": frozenset(_CLAIM),
     "stories_ingest.leases": frozenset({"_id", "holder", "until", "position"}),
@@ -40,6 +47,19 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
     "stories_engagement.shares": NOTHING,
     "stories_engagement.answers": NOTHING,
     "stories_engagement.claims": NOTHING,
+    "stories_engagement.events": NOTHING,
+    "stories_engagement.reported": frozenset(
+        {
+            *("_id", "kind", "story_id", "comment_id", "user_id", "copy", "reports", "state", "first_at", "delete_at"),
+            *("action", "days", "admin_id", "decided_at", "events.deletion", "events.suspension", *_OUTBOX),
+        }
+    ),
+    "stories_engagement.reports": frozenset(
+        {"_id", "target", "reporter_id", "reason", "remark", "at", "state", "delete_at"}
+    ),
+    "stories_engagement.audit": frozenset(
+        {"_id", "report_id", "kind", "story_id", "comment_id", "user_id", "action", "days", "admin_id", "at"}
+    ),
     "stories_expiry.stories": frozenset(
         {
             *("_id", "author_id", "author_erased", "posted_at", "expires_at", "due", "revision"),
@@ -61,6 +81,9 @@ IN_TOPICS: Mapping[str, frozenset[str]] = {
     "story-viewed": NOTHING,
     "story-engaged": frozenset({"story_id", "author_id", "kind", "total", "seq", "at"}),
     "story-erased": frozenset({"story_id", "store", "erased_at"}),
+    "comment-created": NOTHING,
+    "comment-removed": NOTHING,
+    "story-reacted": NOTHING,
 }
 """Fields of records that may contain the id of an ended story within the retention of their topic."""
 

@@ -23,6 +23,11 @@ async def test_every_route_is_documented_with_its_refusals(service: ServiceHarne
         "PUT /v1/me/privacy",
         "GET /v1/me/hidden-words",
         "PUT /v1/me/hidden-words",
+        "POST /v1/stories/{story_id}/reports",
+        "POST /v1/comments/{comment_id}/reports",
+        "GET /v1/admin/reports",
+        "POST /v1/admin/reports/{report_id}/decision",
+        "GET /v1/admin/audit",
     }
     operations = [operation for methods in paths.values() for operation in methods.values()]
     assert all({"401", "404", "422", "429", "503"} <= operation["responses"].keys() for operation in operations)

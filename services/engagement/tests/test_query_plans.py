@@ -8,6 +8,7 @@ from stories_engagement.domain.access_state import BlockState
 from stories_engagement.domain.answers import Answer, AnswerableLayer
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.hidden_words import contains_hidden_word
+from stories_engagement.domain.reports import Decision, NewReport, Target
 from stories_engagement.domain.views import count_views
 from stories_engagement.store.schema import ensure_schema
 from stories_engagement.testing.builders import NOON, a_story, a_view
@@ -53,6 +54,9 @@ async def fill(stores: Stores) -> list[str]:
         await stores.privacy.set_listed(f"w{n}", False, NOON)
         await stores.erased_users.mark_erased(f"x{n}", NOON, LATER)
         await stores.words.set_words(f"y{n}", ["clown"], NOON)
+        target = Target("story", ids[n], "ann" if n % 2 else "amy")
+        for reporter in range(5):
+            await stores.reports.add(NewReport(target, f"r{n}-{reporter}", "spam", None, NOON))
     return ids
 
 
@@ -91,6 +95,14 @@ async def use(stores: Stores, ids: list[str]) -> None:
     assert await stores.blocks.outdated({("v1", "w1"): BlockState(on=True, at=NOON)})
     assert await stores.erased_users.due_for_recheck(LATER, 5)
     await stores.erased_users.mark_rechecked("x1", NOON)
+    (report, *_) = await stores.reports.page("open", "0", 2)
+    assert await stores.reports.page(None, report.id, 2)
+    assert await stores.reports.get(report.id)
+    await stores.reports.decide(report.id, Decision("remove", "root", NOON))
+    assert await stores.reports.audit("~", 5)
+    assert await stores.reports.open_reports()
+    await stores.erased_users.erase_user("r1-1", LATER)
+    await stores.erased_users.erase_user("amy", LATER)
     await stores.erased_users.erase_user("v4", LATER)
     await stores.erased_users.erase_user("y1", LATER)
     assert [known async for known in stores.stories.live()]

@@ -11,8 +11,9 @@ from stories_embedded.testing import Realm, Servers
 from stories_engagement.domain.access_state import BlockState
 from stories_engagement.domain.answers import Answer, AnswerableLayer, GivenAnswer, Tallies
 from stories_engagement.domain.comments import Comment
-from stories_engagement.domain.errors import NotFound
+from stories_engagement.domain.errors import AlreadyDecided, NotFound
 from stories_engagement.domain.hidden_words import contains_hidden_word
+from stories_engagement.domain.reports import Decision, NewReport, Report, Target
 from stories_engagement.domain.views import CountingResult, View, count_views
 from stories_engagement.store.schema import ensure_schema
 from stories_engagement.testing.builders import NOON, a_story, a_view
@@ -380,3 +381,55 @@ async def test_erasure_deletes_a_users_data_up_to_its_time(stores: Stores, story
     assert (gone, LATER) in await stores.erased_users.due_for_recheck(after, 100)
     await stores.erased_users.mark_rechecked(gone, LATER)
     assert (gone, LATER) not in await stores.erased_users.due_for_recheck(after, 100)
+
+
+async def report(stores: Stores, target: Target, reporter: str, **more: Any) -> bool:
+    made: bool = await stores.reports.add(NewReport(target, reporter, "spam", more.get("text"), NOON))
+    return made
+
+
+async def reports_of(stores: Stores, story_id: str) -> list[Report]:
+    return [found for found in await stores.reports.page(None, None, 1_000) if found.story_id == story_id]
+
+
+async def test_each_reporter_has_one_report_and_all_are_decided_as_one(stores: Stores, story: str) -> None:
+    await stores.stories.put(posted(story, caption="bad"))
+    target = Target("story", story, "ann")
+    made = [await report(stores, target, reporter) for reporter in ("bob", "bob", "eve")]
+    assert made == [True, False, True]
+    first, second = await reports_of(stores, story)
+    assert (first.state, first.reports, first.copy["caption"] if first.copy else None) == ("open", 2, "bad")
+    decision = Decision("remove_and_suspend", "root", LATER, days=3)
+    key = await stores.reports.decide(second.id, decision)
+    assert await stores.reports.decide(first.id, decision) == key
+    with pytest.raises(AlreadyDecided):
+        await stores.reports.decide(first.id, Decision("keep", "root", LATER))
+    with pytest.raises(NotFound):
+        await stores.reports.decide(new_id(), decision)
+    assert await report(stores, target, "zoe")
+    decided = await reports_of(stores, story)
+    assert [found.state for found in decided] == ["decided"] * 3
+    assert {found.decision for found in decided} == {decision}
+    (entry,) = [entry for entry in await stores.reports.audit(None, 100) if entry.story_id == story]
+    assert (entry.report_id, entry.author_id, entry.decision) == (second.id, "ann", decision)
+    assert [found.id for found in await stores.reports.page("decided", decided[0].id, 1)] == [decided[1].id]
+
+
+async def test_copy_of_a_reported_comment_outlives_the_comment(stores: Stores, story: str) -> None:
+    rude = await comment(stores, story, "rude")
+    await report(stores, Target("comment", story, "bob", rude.id), "eve")
+    await stores.comments.remove(rude)
+    (found,) = await reports_of(stores, story)
+    assert (found.comment_id, found.author_id, found.copy["text"] if found.copy else None) == (rude.id, "bob", "rude")
+
+
+async def test_erased_users_leave_neither_reports_nor_copies(stores: Stores, story: str) -> None:
+    author, reporter = f"author{story}", f"reporter{story}"
+    await report(stores, Target("story", story, author), reporter, text="my own words")
+    await stores.erased_users.erase_user(reporter, LATER)
+    (found,) = await reports_of(stores, story)
+    assert (found.reason, found.text, found.state) == ("spam", None, "open")
+    await stores.reports.decide(found.id, Decision("keep", "root", NOON))
+    await stores.erased_users.erase_user(author, LATER)
+    assert await reports_of(stores, story) == []
+    assert [e.author_id for e in await stores.reports.audit(None, 100) if e.story_id == story] == [None]

@@ -32,6 +32,8 @@ from stories_feed.usecases.visible_stories import VisibleStories
 from stories_shared.auth.tickets import Tickets
 from stories_shared.errors import InvalidMessage, Unavailable
 from stories_shared.events import (
+    Preview,
+    Rendition,
     StoryDeleted,
     StoryEngaged,
     StoryErased,
@@ -200,6 +202,24 @@ async def test_stories_of_stale_partitions_are_unavailable(use_cases) -> None:
         await use_cases.story("bob", story.story_id, admin=True)
     assert await use_cases.reel_ids("bob", "cho") == [other.story_id]
     assert [entry.item.id for entry in (await use_cases.for_you("bob", None, 20))[0]] == [other.story_id]
+
+
+async def test_renditions_captions_and_preview_are_in_the_item(use_cases) -> None:
+    story_id = new_id()
+    key = f"stories/{story_id}/small.mp4"
+    small = Rendition(key=key, content_type="video/mp4", size=9, width=720, height=1280, codecs="avc1.64001F")
+    preview = Preview(blurhash="LEHV6nWB2yk8pyo0adR*.7kCMdnj", color="#8a7f62")
+    story = posted(story_id=story_id, renditions=(small,), preview=preview)
+    story = msgspec.structs.replace(
+        story, media=msgspec.structs.replace(story.media, captions_key=f"stories/{story_id}/captions.vtt")
+    )
+    await use_cases.live(story)
+    item = (await use_cases.story("bob", story_id, admin=False)).item
+    [rendition] = item.renditions
+    assert rendition.url.startswith(f"s3://{key}?seconds=")
+    assert (rendition.width, rendition.height, rendition.size, rendition.codecs) == (720, 1280, 9, "avc1.64001F")
+    assert item.captions_url.startswith(f"s3://stories/{story_id}/captions.vtt?seconds=")
+    assert item.preview == preview
 
 
 async def test_the_ring_of_a_stale_story_has_no_poster(use_cases) -> None:

@@ -209,3 +209,25 @@ async def test_unreadable_record_is_dead_lettered(ingest, ann):
         return await dead_letter(ingest, "story-expired", story["id"])
 
     assert await eventually(probe) == [{"story_id": story["id"]}]
+
+
+async def test_suspended_author_can_neither_create_nor_publish(ingest, ann):
+    draft = await ann.drafted(photo())
+    now = system_now()
+    value = {"user_id": ann.user_id, "until": rfc3339(now + timedelta(days=1))}
+    await produce_twice(ingest, "user-suspended", ann.user_id, value, **headers_of("user-suspended"))
+
+    async def refused():
+        return (await ann.create()).status_code == 403
+
+    await eventually(refused)
+    answers = [await ann.create(), await ann.publish(draft["id"])]
+    assert [(answer.status_code, answer.json()["type"]) for answer in answers] == [(403, "urn:stories:suspended")] * 2
+    erased_at = rfc3339(now + timedelta(minutes=1))
+    receipt = {"user_id": ann.user_id, "at": erased_at, "receipt_id": new_id()}
+    await produce_twice(ingest, "user-erased", ann.user_id, receipt, **headers_of("user-erased"))
+
+    async def admitted():
+        return (await ann.create()).status_code == 201
+
+    await eventually(admitted)

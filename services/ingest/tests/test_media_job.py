@@ -72,7 +72,9 @@ async def test_parts_of_a_long_clip_have_prefixes_of_their_own(bench):
     await bench.worker()()
     parts = await bench.stories.parts(story.id)
     assert [part.overlay.captions_track for part in parts] == ["T0-5000", "T5000-10000", "T10000-15000"]
-    assert all(part.posted.media.key.startswith(f"stories/{part.id}/") for part in parts)
+    for part in parts:
+        assert all(key.startswith(f"stories/{part.id}/") for key in part.posted.media.keys)
+        assert bench.bucket.objects[part.posted.media.captions_key] == f"{part.overlay.captions_track}text/vtt".encode()
 
 
 async def test_refused_media_leaves_a_reason_and_no_object(bench):

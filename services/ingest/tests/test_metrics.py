@@ -1,12 +1,10 @@
 """Metric series exist from the start, at zero."""
 
 import asyncio
-from typing import get_args
 
 from stories_ingest.app.background import counted_scratch_folder
 from stories_ingest.domain.errors import REASONS
 from stories_ingest.jobs.media_worker import run_worker
-from stories_ingest.media.types import Reason
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.store.scratch_folders import Scratch
 from stories_ingest.usecases.wakeups import Wakeups
@@ -17,7 +15,6 @@ def test_every_refusal_reason_is_preinitialized() -> None:
     registry = MetricsRegistry()
     IngestMetrics(registry)
     page = registry.page().decode()
-    assert set(REASONS) == set(get_args(Reason))
     for reason in REASONS:
         assert f'stories_publishes_total{{reason="{reason}",result="refused"}} 0.0' in page
 

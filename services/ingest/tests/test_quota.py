@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 import pytest
-from stories_ingest.domain.errors import TooMany
+from stories_ingest.domain.errors import Suspended, TooMany
 from stories_ingest.domain.quota import Quota, QuotaLimits
 from stories_ingest.testing.builders import NOW
 
@@ -59,3 +59,18 @@ def test_posted_slots_expire_after_a_day() -> None:
 
 def test_limit_of_zero_always_refuses() -> None:
     assert Quota().retry_after(NOW, QuotaLimits(drafts=1, live=1, posted_24h=0)) > timedelta(0)
+
+
+def test_suspended_author_cannot_create_nor_publish_until_the_end() -> None:
+    quota = Quota().draft("a", NOW + HOUR, NOW, FEW).suspend(NOW, NOW + HOUR).suspend(NOW, NOW + HOUR / 2)
+    with pytest.raises(Suspended):
+        quota.draft("b", NOW + HOUR, NOW, FEW)
+    with pytest.raises(Suspended):
+        quota.reserve("a", NOW, FEW)
+    assert quota.draft("b", NOW + 3 * HOUR, NOW + HOUR, FEW).drafts
+
+
+def test_suspension_is_erased_with_the_account() -> None:
+    quota = Quota().suspend(NOW, NOW + HOUR)
+    assert not quota.posted_after(NOW - HOUR).empty
+    assert quota.posted_after(NOW).empty

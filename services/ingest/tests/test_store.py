@@ -12,13 +12,13 @@ from stories_ingest.app import ensure
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory, TooMany
 from stories_ingest.domain.quota import Quota, QuotaLimits, Slot
-from stories_ingest.domain.story import Ended, EndReason, Overlay, Sound, State, StorySettings
+from stories_ingest.domain.story import Ended, EndReason, Overlay, RenditionJob, Sound, State, StorySettings
 from stories_ingest.store.cleanup import MongoCleanup
 from stories_ingest.store.documents import CLAIMS, ENDED, ERASED_USERS, QUOTAS, STORIES, ended_document, story_document
-from stories_ingest.store.jobs import MongoJobs
+from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.stories import MongoStories
 from stories_ingest.testing.builders import BOUNDS, NOW, draft, live, media, part, processing
-from stories_ingest.testing.in_memory import MemoryStories
+from stories_ingest.testing.in_memory import MemoryRenditionJobs, MemoryStories
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.idempotency import Claimed, IdempotencyRequest, IdempotencyStore
@@ -31,6 +31,7 @@ LATER = NOW + timedelta(seconds=15)
 class InMemory:
     def __init__(self):
         self.stories = self.jobs = self.cleanup = MemoryStories()
+        self.rendition_jobs = MemoryRenditionJobs(self.stories)
 
     async def add(self, *stories):
         self.stories.add(*stories)
@@ -44,6 +45,7 @@ class InMongo:
         self.mongo = mongo
         self.stories = MongoStories(mongo, lambda: NOW)
         self.jobs, self.cleanup = MongoJobs(mongo), MongoCleanup(mongo)
+        self.rendition_jobs = MongoRenditionJobs(mongo)
 
     async def add(self, *stories):
         await self.mongo[STORIES].insert_many([{"_id": story.id, **story_document(story)} for story in stories])
@@ -334,6 +336,25 @@ async def test_keys_are_referenced_by_live_stories_and_running_jobs(store):
     ]
     others = [f"stories/{shown.id}/older.mp4", f"stories/{stranger}/any.mp4"]
     assert await store.cleanup.referenced_keys([*referenced_keys, *others]) == set(referenced_keys)
+
+
+async def test_rendition_job_is_leased_renewed_and_released(store):
+    first, second, without = (live(now=NOW + timedelta(seconds=number)) for number in range(3))
+    for story in (first, second):
+        posted = replace(story.posted, renditions_job=RenditionJob(since=story.created_at, lease_until=NOW))
+        await store.add(replace(story, posted=posted))
+    await store.add(without)
+    jobs, now = store.rendition_jobs, NOW + timedelta(seconds=5)
+    claimed = await jobs.claim("w", now, LATER)
+    assert (claimed.id, claimed.posted.renditions_job.attempts) == (first.id, 1)
+    assert (await jobs.claim("v", now, LATER)).id == second.id
+    assert await jobs.claim("u", now, LATER) is None
+    assert [await jobs.renew(first.id, worker, LATER) for worker in ("w", "v")] == [True, False]
+    await jobs.release(first.id, "w", now)
+    again = await jobs.claim("u", now, LATER)
+    assert (again.id, again.posted.renditions_job.attempts) == (first.id, 1)
+    written = [f"stories/{story.id}/new.mp4" for story in (first, without)]
+    assert await store.cleanup.referenced_keys(written) == {written[0]}
 
 
 CONTRACT = [test for name, test in list(globals().items()) if name.startswith("test_")]

@@ -28,14 +28,16 @@ from stories_engagement.routes.dependencies import IdempotentExecution
 from stories_engagement.routes.engagements import count_routes, reaction_routes, share_routes
 from stories_engagement.routes.errors import install_error_handlers
 from stories_engagement.routes.me import me_routes
+from stories_engagement.routes.reports import report_routes
 from stories_engagement.routes.views import view_routes
 from stories_engagement.settings import EngagementSettings
 from stories_engagement.store.answers import MongoAnswers
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
 from stories_engagement.store.engagements import MongoReactions, MongoShares
-from stories_engagement.store.schema import CLAIMS, ENGAGEMENTS, ensure_schema
+from stories_engagement.store.reports import MongoReports
+from stories_engagement.store.schema import CLAIMS, ENGAGEMENTS, EVENTS, REPORTED, ensure_schema
 from stories_engagement.store.stories import MongoStories
-from stories_engagement.store.story_counters import CounterWriter, engagement_events
+from stories_engagement.store.story_counters import CounterWriter, engagement_events, outbox_events
 from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserErasure
 from stories_engagement.store.views import MongoViews
 from stories_engagement.usecases.access import CheckAccess
@@ -46,6 +48,7 @@ from stories_engagement.usecases.engagements import React, ReadCounts, ReadReact
 from stories_engagement.usecases.erasure import EraseUser
 from stories_engagement.usecases.hidden_words import ApplyHiddenWords, ReadHiddenWords, SetHiddenWords
 from stories_engagement.usecases.privacy import ReadPrivacy, SetPrivacy
+from stories_engagement.usecases.reports import DecideReport, FileReport
 from stories_engagement.usecases.stories import EndStories, StoreStories
 from stories_engagement.usecases.views import CountViews, ListViewers, ReportViews
 
@@ -84,7 +87,13 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     mongo, publisher = runtime.mongo, EngagementPublisher(runtime.publisher)
 
     outbox = Outbox("engagements", mongo[ENGAGEMENTS], engagement_events, runtime.publisher, now)
-    counter_writer = CounterWriter(mongo, now, outbox.wake)
+    events = Outbox("events", mongo[EVENTS], outbox_events, runtime.publisher, now, delete_published=True)
+
+    def wake_relays() -> None:
+        outbox.wake()
+        events.wake()
+
+    counter_writer = CounterWriter(mongo, now, wake_relays)
     view_store, stories, blocks, privacy = (
         MongoViews(mongo, now),
         MongoStories(mongo, now),
@@ -98,7 +107,8 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         MongoShares(counter_writer),
         MongoHiddenWords(counter_writer),
     )
-    forget_steps = [store.erase_user for store in (counter_writer, privacy, words, blocks)]
+    reports = MongoReports(mongo, comments, now)
+    forget_steps = [store.erase_user for store in (counter_writer, privacy, words, blocks, reports)]
     erased_users = MongoUserErasure(mongo, now, [view_store.erase_viewer, *forget_steps])
 
     access_state, recent = AccessState(), RecentPlays()
@@ -115,8 +125,15 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     delete_orphans = DeleteOrphanViews(stories, max(settings.story_lifetimes) + ORPHAN_AFTER, now)
 
     leases = Leases(mongo, now)
+    decisions = Outbox("decisions", mongo[REPORTED], reports.carry_out, runtime.publisher, now)
+
+    async def count_open_reports() -> None:
+        metrics.open_reports.set(await reports.open_reports())
 
     runtime.outbox(outbox)
+    runtime.outbox(decisions)
+    runtime.outbox(events)
+    runtime.periodic("count-reports", A_SECOND * 15, count_open_reports)
     runtime.tail(access_reader.tail)
     runtime.periodic("recheck-erasures", timedelta(seconds=5), leases.exclusive("recheck-erasures", erase_user.recheck))
     runtime.periodic("hidden-words", A_SECOND, apply_words)
@@ -166,6 +183,13 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
             SetPrivacy(privacy, view_store, now),
             ReadHiddenWords(words),
             SetHiddenWords(words, now, apply_words.wake),
+        ),
+        report_routes(
+            FileReport(reports, comments, runtime.tickets, access_state, now),
+            reports,
+            DecideReport(reports, decisions, now),
+            cursors,
+            metrics,
         ),
         story_handlers(StoreStories(stories), end_stories),
         view_handlers(CountViews(view_store, recent, now), metrics),

@@ -1,9 +1,12 @@
 """The metrics of engagement, besides those of every service."""
 
+from typing import get_args
+
 from stories_shared.runtime.metrics import MetricsRegistry, preinitialize
 
 from stories_engagement.domain.access_state import KINDS
 from stories_engagement.domain.errors import REASONS
+from stories_engagement.domain.reports import Action, Kind
 from stories_engagement.domain.views import OUTCOMES
 
 
@@ -25,6 +28,13 @@ class EngagementMetrics:
             "consumers of blocks lag behind.",
             ["kind"],
         )
+        self.reports = registry.counter("reports", "Stories and comments reported, once for each reporter.", ["kind"])
+        self.decisions = registry.counter("report_decisions", "Decisions of admins about reports.", ["action"])
+        self.open_reports = registry.gauge(
+            "reports_open", "Reports that wait for a decision, the same on every replica; many ask for more moderators."
+        )
         preinitialize(self.views, OUTCOMES)
         preinitialize(self.access_state, KINDS)
         preinitialize(self.tickets_refused, REASONS)
+        preinitialize(self.reports, get_args(Kind))
+        preinitialize(self.decisions, get_args(Action))

@@ -19,6 +19,7 @@ class EngagementSettings(Settings):
         120, ge=1, description="settings changed and comments deleted by a user in a minute, on each replica"
     )
     limit_shares: int = Field(30, ge=1, description="shares a user may make in a minute, on each replica")
+    limit_reports: int = Field(10, ge=1, description="reports a user may make in a minute, on each replica")
     share_url: str | None = Field(
         None, pattern=r"\{id\}", description="a shared story's link, with `{id}` in it; default `PUBLIC_URL/s/{id}`"
     )
@@ -36,6 +37,7 @@ class EngagementSettings(Settings):
             "comments": self.limit_comments,
             "reactions": self.limit_reactions,
             "shares": self.limit_shares,
+            "reports": self.limit_reports,
             "writes": self.limit_writes,
             "reads": self.limit_reads,
         }

@@ -1,7 +1,7 @@
 """Kafka consumers: each event calls one use case."""
 
 from faststream.kafka import KafkaRouter
-from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserErased
+from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserErased, UserSuspended
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.external_producers import clamp_to_append_time, receipt_id_of
 from stories_shared.kafka.subscriber import Batch, for_each_record, subscribe
@@ -9,6 +9,7 @@ from stories_shared.kafka.subscriber import Batch, for_each_record, subscribe
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
 from stories_ingest.usecases.erasure import ForgetUser
 from stories_ingest.usecases.republish_stale import RepublishIfStale
+from stories_ingest.usecases.suspension import SuspendUser
 
 SERVICE = "ingest"
 CONCURRENCY = 8
@@ -16,7 +17,7 @@ CONCURRENCY = 8
 
 
 def event_handlers(
-    expire: EndExpired, delete: EndDeleted, republish: RepublishIfStale, forget: ForgetUser
+    expire: EndExpired, delete: EndDeleted, republish: RepublishIfStale, forget: ForgetUser, suspend: SuspendUser
 ) -> KafkaRouter:
     """All subscribers of ingest."""
     router = KafkaRouter()
@@ -58,5 +59,14 @@ def event_handlers(
             )
 
         await for_each_record(batch, UserErased, handle)
+
+    @subscribe(router, UserSuspended, service=SERVICE)
+    async def on_user_suspended(batch: Batch) -> None:
+        """Suspend users. Redelivery is harmless: the longest suspension counts, and none from before an erasure."""
+
+        async def handle(received: ReceivedEvent[UserSuspended]) -> None:
+            await suspend(received.event, received.produced_at or received.appended_at)
+
+        await for_each_record(batch, UserSuspended, handle)
 
     return router

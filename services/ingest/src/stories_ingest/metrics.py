@@ -22,9 +22,15 @@ class IngestMetrics:
         self.media_jobs = registry.gauge(
             "media_jobs", "Media jobs running here, and waiting for any worker (told by one replica).", ["state"]
         )
+        self.renditions = registry.counter(
+            "renditions_total",
+            "Jobs that add smaller renditions to live stories; `dropped` stories keep the one that they have.",
+            ["result"],
+        )
         self.media_workers = registry.gauge("media_workers", "Media workers in this process.")
         preinitialize(
             self.publishes, [("posted", ""), ("lost", ""), ("failed", ""), *(("refused", reason) for reason in REASONS)]
         )
+        preinitialize(self.renditions, ("added", "dropped", "lost"))
         preinitialize(self.publish_duration, ("photo", "video"))
         preinitialize(self.media_jobs, ("running", "waiting"))

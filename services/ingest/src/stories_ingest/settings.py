@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
 from stories_shared.runtime.settings import Duration, ObjectStoreSettings, Settings
 
 
@@ -13,6 +14,17 @@ def on_or_off(value: object) -> object:
 
 
 OnOff = Annotated[bool, BeforeValidator(on_or_off)]
+
+
+def sides(value: object) -> object:
+    """Read `720,1080`; `off` is none at all."""
+    if not isinstance(value, str):
+        return value
+    return () if value.strip().lower() == "off" else tuple(side.strip() for side in value.split(","))
+
+
+ShortSide = Annotated[int, Field(ge=144, le=1080)]
+Renditions = Annotated[tuple[ShortSide, ...], NoDecode, BeforeValidator(sides), Field(max_length=4)]
 
 
 class IngestSettings(ObjectStoreSettings, Settings):
@@ -33,6 +45,10 @@ class IngestSettings(ObjectStoreSettings, Settings):
         15_000, ge=1_000, le=600_000, description="how long one clip may be; longer ones are split"
     )
     max_parts: int = Field(10, ge=1, le=100, description="into how many parts a clip may be split")
+    renditions: Renditions = Field(
+        (720, 1080), description="shorter sides of the clips that are encoded, in pixels: `720,1080`, or `off`"
+    )
+    media_timeout: Duration = Field(timedelta(seconds=120), description="how long the work on one upload may take")
     still_images: OnOff = Field(True, description="whether photos are taken: `on` or `off`")
     limit_create: int = Field(30, ge=1, description="stories a user may ask for in a minute, on each replica")
     limit_writes: int = Field(

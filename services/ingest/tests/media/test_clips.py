@@ -76,7 +76,7 @@ async def test_every_supported_codec_and_container_becomes_mp4(tmp_path: Path, t
     assert sound == (pytest.approx(2, abs=0.05) if how.get("audio", "aac") else 0)
     with av.open(str(made.path)) as container:
         taken = {stream.codec_context.codec.canonical_name for stream in container.streams}
-    assert taken <= {"h264", "hevc", "vp9", "av1", "aac", "opus", "alac"}
+    assert taken <= {"h264", "aac"}
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
@@ -109,8 +109,7 @@ async def test_metadata_of_phones_is_removed(tmp_path: Path, transcode) -> None:
         assert [stream.type for stream in container.streams] == ["video", "audio"]
         assert not container.chapters()
         assert container.metadata.keys() <= {"major_brand", "minor_version", "compatible_brands"}
-        assert container.streams.video[0].codec_context.codec_tag == "hvc1"
-        assert container.streams.video[0].codec_context.color_trc == 18  # HLG, unchanged
+        assert container.streams.video[0].codec_context.codec_tag == "avc1"
     assert not any(word in made.path.read_bytes() for word in (b"Apple", b"+52.52", b"holiday", b"Lavf", b"chapter"))
 
 

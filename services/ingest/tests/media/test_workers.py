@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from stories_ingest.domain.errors import MachineFault, WorkerCrashed
-from stories_ingest.media import MediaLimits, MediaRejected, make, subprocess
+from stories_ingest.media import MediaLimits, MediaRefused, make, subprocess
 from stories_ingest.testing.samples import sample_clip, sample_photo
 
 
@@ -79,9 +79,11 @@ async def test_killed_worker_is_a_crash_and_no_refusal(slow: Path, into: Path) -
     assert is_empty(into)
 
 
-async def test_exceeding_cpu_wall_time_or_memory_is_too_large(slow: Path, tmp_path: Path, rejection) -> None:
-    assert await rejection(slow, bounds=MediaLimits(cpu_seconds=1)) == "too_large"
-    assert await rejection(slow, bounds=MediaLimits(wall_seconds=0.8)) == "too_large"
+async def test_exceeding_cpu_or_wall_time_is_timed_out_and_memory_too_large(
+    slow: Path, tmp_path: Path, rejection
+) -> None:
+    assert await rejection(slow, bounds=MediaLimits(cpu_seconds=1)) == "timed_out"
+    assert await rejection(slow, bounds=MediaLimits(wall_seconds=0.8)) == "timed_out"
     photo = tmp_path / "a.jpg"
     Image.new("RGB", (8000, 6000)).save(photo)
     assert await rejection(photo, "image/jpeg", bounds=MediaLimits(memory_bytes=250_000_000)) == "too_large"
@@ -156,6 +158,6 @@ async def test_decoder_killed_by_a_signal_refuses_the_upload(slow: Path, into: P
     task = start_work(slow, into)
     await wait_until(lambda: workers(os.getpid()))
     os.kill(workers(os.getpid())[0], signal.SIGSEGV)
-    with pytest.raises(MediaRejected) as refused:
+    with pytest.raises(MediaRefused) as refused:
         await task
     assert refused.value.reason == "damaged"

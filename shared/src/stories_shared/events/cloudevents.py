@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
-from aiokafka import ConsumerRecord
 
 from stories_shared.clock import from_epoch_ms, rfc3339
 from stories_shared.events import Event, bounded_time
+
+if TYPE_CHECKING:
+    from aiokafka import ConsumerRecord
 
 E = TypeVar("E", bound=Event)
 SERVICES = ("ingest", "feed", "engagement", "expiry")
@@ -114,7 +116,7 @@ def data_of(envelope: Envelope) -> bytes:
     return data if envelope.data_base64 is None else base64.b64decode(envelope.data_base64, validate=True)
 
 
-def decode_record(record: ConsumerRecord[Any, Any], event: type[E], topic: str | None = None) -> ReceivedEvent[E]:
+def decode_record(record: "ConsumerRecord[Any, Any]", event: type[E], topic: str | None = None) -> ReceivedEvent[E]:
     """Decode a record with a value to an event of the given type.
 
     Args:

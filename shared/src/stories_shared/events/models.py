@@ -39,6 +39,8 @@ Revision = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 Milliseconds = Annotated[int, Meta(ge=0, le=3_600_000)]
 Side = Annotated[int, Meta(ge=1, le=65_535)]
 ObjectKey = Annotated[str, Meta(pattern=r"^stories/[A-Za-z0-9._/-]{1,500}\Z")]
+ContentType = Annotated[str, Meta(pattern=r"^(video|image)/[a-z0-9.+-]{1,60}\Z")]
+Codecs = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.,]{1,100}$")]
 Text = Annotated[str, Meta(max_length=2_200)]
 OLD_LAYER = {"type": "object", "description": "A layer from before its kind had fields of its own."}
 Layer = Annotated[
@@ -99,18 +101,38 @@ def bounded_time(at: datetime) -> datetime:
 class Media(msgspec.Struct, frozen=True, kw_only=True):
     """The objects of a story's media and their properties. Sizes in bytes, sides in pixels as displayed.
 
-    `codecs` is after RFC 6381; null for photos, and in older events.
+    `codecs` is after RFC 6381; null for photos, and in older events. `captions_key` is a WebVTT file, null without
+    captions and in older events.
     """
 
     key: ObjectKey
     poster_key: ObjectKey
-    content_type: Annotated[str, Meta(pattern=r"^(video|image)/[a-z0-9.+-]{1,60}\Z")]
+    content_type: ContentType
     size: Annotated[int, Meta(ge=1, le=2**40)]
     width: Side
     height: Side
     duration_ms: Milliseconds | None = None
     has_audio: bool = False
-    codecs: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.,]{1,100}$")] | None = None
+    codecs: Codecs | None = None
+    captions_key: ObjectKey | None = None
+
+
+class Rendition(msgspec.Struct, frozen=True, kw_only=True):
+    """One size of a story's media. Sizes in bytes, sides in pixels as displayed; `codecs` is null for photos."""
+
+    key: ObjectKey
+    content_type: ContentType
+    size: Annotated[int, Meta(ge=1, le=2**40)]
+    width: Side
+    height: Side
+    codecs: Codecs | None = None
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What to show until the poster has loaded: a BlurHash, and the average colour as `#rrggbb`."""
+
+    blurhash: Annotated[str, Meta(pattern=r"^[0-9A-Za-z#$%*+,\-.:;=?@\[\]^_{|}~]{6,200}\Z")]
+    color: Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}\Z")]
 
 
 class Sound(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,11 +215,15 @@ class StoryPosted(Event, frozen=True, kw_only=True):
     parts: Annotated[int, Meta(ge=1, le=100)] = 1
     revision: Revision = 1
     access_revision: Revision = 1
+    renditions: Annotated[tuple[Rendition, ...], Meta(max_length=16)] = ()
+    preview: Preview | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         folder = f"stories/{self.story_id}/"
-        if not (self.media.key.startswith(folder) and self.media.poster_key.startswith(folder)):
+        keys = [self.media.key, self.media.poster_key, self.media.captions_key]
+        keys += [rendition.key for rendition in self.renditions]
+        if not all(key is None or key.startswith(folder) for key in keys):
             raise ValueError("the media of a story lies in its own folder")
         if self.expires_at <= self.posted_at:
             raise ValueError("a story expires after it was posted")
@@ -367,6 +393,55 @@ class UserErased(Event, frozen=True, kw_only=True):
     receipt_id: StoryId | None = None
 
 
+class UserSuspended(Event, frozen=True, kw_only=True):
+    """An admin suspended a user from creating stories until a time, after a report."""
+
+    topic: ClassVar[str] = "user-suspended"
+    key_field: ClassVar[str] = "user_id"
+    time_fields: ClassVar[tuple[str, ...]] = ("until",)
+
+    user_id: UserId
+    until: Time
+
+
+class CommentEvent(Event, frozen=True, kw_only=True):
+    """What happened to a comment, without its text. ``reply_to`` is the top-level comment of a reply."""
+
+    time_fields: ClassVar[tuple[str, ...]] = ("at",)
+
+    story_id: StoryId
+    author_id: UserId
+    comment_id: StoryId
+    user_id: UserId
+    reply_to: StoryId | None = None
+    at: Time
+
+
+class CommentCreated(CommentEvent, frozen=True, kw_only=True):
+    """A comment by ``user_id`` can be read under the story."""
+
+    topic: ClassVar[str] = "comment-created"
+
+
+class CommentRemoved(CommentEvent, frozen=True, kw_only=True):
+    """A comment was deleted or hidden. The end of a story removes its comments without this event."""
+
+    topic: ClassVar[str] = "comment-removed"
+
+
+class StoryReacted(Event, frozen=True, kw_only=True):
+    """A user reacted to a story with an emoji; null: withdrew the reaction. The latest ``at`` of a pair counts."""
+
+    topic: ClassVar[str] = "story-reacted"
+    time_fields: ClassVar[tuple[str, ...]] = ("at",)
+
+    story_id: StoryId
+    author_id: UserId
+    user_id: UserId
+    emoji: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+    at: Time
+
+
 class UserDataErased(Event, frozen=True, kw_only=True):
     """One service has erased a user's data."""
 
@@ -389,6 +464,9 @@ EVENTS: dict[str, type[Event]] = {
         StoryViewed,
         StoryEngaged,
         StoryErased,
+        CommentCreated,
+        CommentRemoved,
+        StoryReacted,
         UserFollowed,
         UserUnfollowed,
         UserBlocked,
@@ -401,6 +479,7 @@ EVENTS: dict[str, type[Event]] = {
         UserUnhidden,
         UserErased,
         UserDataErased,
+        UserSuspended,
     )
 }
 """Every event by the name of its topic."""

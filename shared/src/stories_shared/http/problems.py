@@ -43,6 +43,7 @@ KINDS: dict[str, Kind] = {
         Kind("forbidden", 403, "Forbidden"),
         Kind("comments-friends-only", 403, "Comments are for friends only"),
         Kind("external-graph", 403, "Follows are managed externally"),
+        Kind("suspended", 403, "Suspended from creating stories"),
         Kind("not-found", 404, "Not found"),
         Kind("method-not-allowed", 405, "Method not allowed"),
         Kind("wrong-state", 409, "Wrong story state"),

@@ -30,7 +30,8 @@ NEW_PARTITIONS_EVERY_S = 2.0
 METADATA_TIMEOUT_S = 10.0
 # An iteration takes about FETCH_WAIT_MS. One that took this much longer means that the process was frozen or starved.
 GAP_S = 0.5
-# After a gap, responses to earlier fetches may still arrive; the second fetch after it was sent after it.
+# A consumer has one fetch in flight for a partition. So the first response that arrives after a gap may answer a fetch
+# sent before it; the second answers one that was sent after it.
 FETCHES_AFTER_GAP = 2
 
 
@@ -52,8 +53,9 @@ class PartitionFreshness:
             if caught_up and self.fetches_needed == 0:
                 self.at = now
 
-    def invalidate(self) -> None:
-        """Ignore fetches that may have been sent before now."""
+    def invalidate(self, fetched_at: int | None) -> None:
+        """Ignore fetches that may have been sent before now, and the last response, which arrived at `fetched_at`."""
+        self.last_fetch = fetched_at
         self.fetches_needed = FETCHES_AFTER_GAP
 
 
@@ -136,7 +138,7 @@ class LogTail:
             )
             self._loaded = True
         for freshness in self._freshness.values():
-            freshness.invalidate()
+            freshness.invalidate(None)
         consumer = self.kafka.reader(
             auto_offset_reset="earliest",
             fetch_max_wait_ms=FETCH_WAIT_MS,
@@ -159,8 +161,8 @@ class LogTail:
             batches = await consumer.getmany(timeout_ms=FETCH_WAIT_MS)
             now = time.monotonic()
             if now - last_iteration > GAP_S + FETCH_WAIT_MS / 1000:
-                for freshness in self._freshness.values():
-                    freshness.invalidate()
+                for partition, freshness in self._freshness.items():
+                    freshness.invalidate(consumer.last_poll_timestamp(partition))
             for partition, records in batches.items():
                 for record in records:
                     self._apply(record)

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import IndexModel, UpdateOne
+from pymongo import DeleteOne, IndexModel, UpdateOne
 
 from stories_shared.clock import Clock
 from stories_shared.errors import failed_dependency
@@ -58,16 +58,25 @@ class Outbox:
         events_of: returns the current events of a document; without events the marker is just cleared. May be async.
         publisher: publishes them.
         now: the clock for waiting times.
+        delete_published: each document is one event and is deleted when that is published, not just its marker.
     """
 
     def __init__(
-        self, name: str, collection: Collection, events_of: EventsOf, publisher: Publisher, now: Clock
+        self,
+        name: str,
+        collection: Collection,
+        events_of: EventsOf,
+        publisher: Publisher,
+        now: Clock,
+        *,
+        delete_published: bool = False,
     ) -> None:
         self.name = name
         self.collection = collection
         self.events_of = events_of
         self.publisher = publisher
         self.now = now
+        self.delete_published = delete_published
         self.iterations = 0
         self._wakeup = Wakeup()
         self._throttle = LogThrottle()
@@ -174,12 +183,16 @@ class Outbox:
                 await publisher.send(messages, attempts)
             except RecordsRefused as error:
                 failed |= {owners[id(message)]: error for message in error.messages}
-        updates = [self._clear(document) for index, document in enumerate(documents) if index not in failed]
+        updates: list[UpdateOne | DeleteOne] = [
+            self._clear(document) for index, document in enumerate(documents) if index not in failed
+        ]
         updates += [self._postpone(documents[index], error) for index, error in failed.items()]
         await self.collection.bulk_write(updates, ordered=False)
         return [(documents[index], error) for index, error in failed.items()]
 
-    def _clear(self, document: Document) -> UpdateOne:
+    def _clear(self, document: Document) -> UpdateOne | DeleteOne:
+        if self.delete_published:
+            return DeleteOne(_unchanged(document))
         return UpdateOne(_unchanged(document), {"$unset": {PENDING_FIELD: ""}})
 
     def _postpone(self, document: Document, error: Exception) -> UpdateOne:

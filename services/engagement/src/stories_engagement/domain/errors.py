@@ -36,6 +36,14 @@ class FriendsOnly(Exception):
     """Comments are for friends of the author, and the caller is not one."""
 
 
+class OwnContent(Exception):
+    """Users cannot report what they made themselves."""
+
+
+class AlreadyDecided(Exception):
+    """The report was decided in another way."""
+
+
 class WrongAnswer(Exception):
     """The layer does not take this answer: `field` of the request is wrong."""
 

@@ -3,20 +3,25 @@
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
-from stories_shared.http.problems import Problem, conflict, forbidden, invalid, not_found, unavailable
+from stories_shared.http.problems import Problem, conflict, forbidden, invalid, not_found, unavailable, wrong_state
 
 from stories_engagement.domain.errors import (
     AccessDenied,
+    AlreadyDecided,
     AnswerFinal,
     FeatureDisabled,
     FriendsOnly,
     NotFound,
+    OwnContent,
     ReplicaStale,
     WrongAnswer,
 )
 from stories_engagement.metrics import EngagementMetrics
 
-DOMAIN_ERRORS = (AccessDenied, NotFound, FeatureDisabled, FriendsOnly, WrongAnswer, AnswerFinal)
+DOMAIN_ERRORS = (
+    *(AccessDenied, NotFound, FeatureDisabled, FriendsOnly),
+    *(WrongAnswer, AnswerFinal, OwnContent, AlreadyDecided),
+)
 """Errors raised before anything was changed."""
 
 
@@ -26,6 +31,10 @@ def problem_from_error(error: Exception) -> Problem:
         return conflict(f"{error.what}-off")
     if isinstance(error, FriendsOnly):
         return forbidden("comments-friends-only")
+    if isinstance(error, OwnContent):
+        return invalid("must not be yours", "path", "id")
+    if isinstance(error, AlreadyDecided):
+        return wrong_state("the report was decided in another way")
     if isinstance(error, WrongAnswer):
         return invalid(str(error), "body", error.field)
     if isinstance(error, AnswerFinal):

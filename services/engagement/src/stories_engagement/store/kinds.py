@@ -7,15 +7,20 @@ their story, with their user or one by one.
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from stories_shared.events import CommentCreated, CommentRemoved, Event, StoryReacted
 
 Row = Mapping[str, Any]
 Delta = Counter[str]
 """Increments of counters, by their paths in the engagements document."""
 
 REACTIONS, COMMENTS, SHARES, ANSWERS = "reactions", "comments", "shares", "answers"
+
+
+EventOf = Callable[[Row | None, Row | None, str, datetime], Event | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class RowKind:
         parent_field: the field with the parent row's id; children are deleted with their parent.
         child_count_field: the field with the number of counted children.
         indexes: besides the one by user.
+        event_of: the event of a change of a row: the row before and after it, the story's author, the time.
     """
 
     total: str
@@ -41,6 +47,7 @@ class RowKind:
     parent_field: str | None = None
     child_count_field: str = ""
     indexes: tuple[IndexModel, ...] = ()
+    event_of: EventOf | None = None
 
     def of_story(self, story_id: str) -> dict[str, Any]:
         """Filter for the rows of a story. Those of one user and one story have both ids in `_id` and need no index."""
@@ -64,6 +71,33 @@ def share_delta(_row: Row) -> Delta:
     return Counter({"share": 1})
 
 
+def reaction_event(before: Row | None, after: Row | None, author_id: str, now: datetime) -> Event | None:
+    """`story-reacted` for another emoji, also where the row is deleted with its user."""
+    emoji, row = (after or {}).get("emoji"), after or before
+    if row is None or emoji == (before or {}).get("emoji"):
+        return None
+    at = after["at"] if after else now
+    story_id = row["_id"].split("/")[0]
+    return StoryReacted(story_id=story_id, author_id=author_id, user_id=row["viewer_id"], emoji=emoji, at=at)
+
+
+def comment_event(before: Row | None, after: Row | None, author_id: str, now: datetime) -> Event | None:
+    """`comment-created` when a comment becomes visible to others, `comment-removed` when it no longer is."""
+    visible_before, visible = before is not None and not before["hidden"], after is not None and not after["hidden"]
+    row = after or before
+    if row is None or visible == visible_before:
+        return None
+    event = CommentCreated if visible else CommentRemoved
+    return event(
+        story_id=row["story_id"],
+        author_id=author_id,
+        comment_id=row["_id"],
+        user_id=row["writer_id"],
+        reply_to=row["reply_to"],
+        at=row["at"] if visible and before is None else now,
+    )
+
+
 def answer_key(layer_id: str, choice: int) -> str:
     """The counter of one choice of a layer."""
     return f"{layer_id}:{choice}"
@@ -78,7 +112,7 @@ def answer_delta(row: Row) -> Delta:
 
 BY_PARENT = [("story_id", ASCENDING), ("reply_to", ASCENDING), ("at", ASCENDING), ("_id", ASCENDING)]
 
-REACTION = RowKind("reaction", REACTIONS, "viewer_id", reaction_delta, breakdown="emoji")
+REACTION = RowKind("reaction", REACTIONS, "viewer_id", reaction_delta, breakdown="emoji", event_of=reaction_event)
 SHARE = RowKind("share", SHARES, "viewer_id", share_delta)
 COMMENT = RowKind(
     "comment",
@@ -91,6 +125,7 @@ COMMENT = RowKind(
         IndexModel(BY_PARENT, name="hanging"),
         IndexModel([("story_id", ASCENDING), ("_id", ASCENDING)], name="story"),
     ),
+    event_of=comment_event,
 )
 
 BY_LAYER = [("story_id", ASCENDING), ("layer_id", ASCENDING), ("given", ASCENDING), ("at", DESCENDING)]

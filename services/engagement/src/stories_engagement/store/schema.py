@@ -17,13 +17,15 @@ from stories_shared.mongo.idempotency import INDEXES as CLAIM_INDEXES
 from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import outbox_index
 
+from stories_engagement.domain.reports import AUDIT_RETENTION
 from stories_engagement.store.kinds import ROW_KINDS
 
 T = TypeVar("T")
 
 STORIES, VIEWS, ENGAGEMENTS = "stories", "views", "engagements"
-VIEWERS, CLAIMS = "viewers", "claims"
+VIEWERS, CLAIMS, EVENTS = "viewers", "claims", "events"
 BLOCKS, PRIVACY, HIDDEN_WORDS, ERASED_USERS = "blocks", "privacy", "hidden_words", "erased_users"
+REPORTED, REPORTS, AUDIT = "reported", "reports", "audit"
 
 MARK_RETENTION = timedelta(days=30)
 """Ended marks, lifted blocks and erased-user marks: longer than the retention of any topic."""
@@ -46,6 +48,7 @@ async def ensure_schema(mongo: Mongo) -> None:
     erase_at = IndexModel([("erase_at", ASCENDING)], name="erase_at", sparse=True)
     await mongo.ensure(VIEWS, ended, orphan, erase_at)
     await mongo.ensure(ENGAGEMENTS, ended, outbox_index())
+    await mongo.ensure(EVENTS, IndexModel([("story_id", ASCENDING)], name="story"), outbox_index())
     newest = [("story_id", ASCENDING), ("listed", ASCENDING), ("at", DESCENDING), ("viewer_id", DESCENDING)]
     by_viewer = IndexModel([("viewer_id", ASCENDING), ("_id", ASCENDING)], name="viewer")
     await mongo.ensure(VIEWERS, IndexModel(newest, name="newest"), by_viewer)
@@ -63,6 +66,30 @@ async def ensure_schema(mongo: Mongo) -> None:
     received = IndexModel([("heard_at", ASCENDING)], name="heard", expireAfterSeconds=month)
     recheck = IndexModel([("again_at", ASCENDING)], name="again", sparse=True)
     await mongo.ensure(ERASED_USERS, received, recheck)
+    await ensure_reports(mongo)
+
+
+async def ensure_reports(mongo: Mongo) -> None:
+    """Create the collections and indexes of reports."""
+    expired = IndexModel([("delete_at", ASCENDING)], name="delete_at", expireAfterSeconds=0)
+    by_user = IndexModel([("user_id", ASCENDING), ("_id", ASCENDING)], name="user")
+    reporter = {"reporter_id": {"$exists": True}}
+    await mongo.ensure(REPORTED, by_user, expired, outbox_index())
+    await mongo.ensure(
+        REPORTS,
+        IndexModel([("state", ASCENDING), ("_id", ASCENDING)], name="state"),
+        IndexModel(
+            [("target", ASCENDING), ("reporter_id", ASCENDING)],
+            name="once",
+            unique=True,
+            partialFilterExpression=reporter,
+        ),
+        IndexModel([("target", ASCENDING), ("state", ASCENDING)], name="target"),
+        IndexModel([("reporter_id", ASCENDING)], name="reporter", partialFilterExpression=reporter),
+        expired,
+    )
+    kept = IndexModel([("at", ASCENDING)], name="kept", expireAfterSeconds=int(AUDIT_RETENTION.total_seconds()))
+    await mongo.ensure(AUDIT, kept, IndexModel([("user_id", ASCENDING)], name="user", sparse=True))
 
 
 async def transaction_retrying_duplicates(mongo: Mongo, operation: Callable[[Session], Awaitable[T]]) -> T:

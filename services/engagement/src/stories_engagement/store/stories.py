@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pymongo import ASCENDING
 from stories_shared.clock import Clock, truncate_to_ms
-from stories_shared.events import StoryPosted
+from stories_shared.events import StoryPosted, encode
 from stories_shared.mongo.client import Document, Mongo, Session
 
 from stories_engagement.domain.access_state import LiveStory
@@ -15,6 +15,7 @@ from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS
 from stories_engagement.store.schema import (
     CLAIMS,
     ENGAGEMENTS,
+    EVENTS,
     STORIES,
     VIEWERS,
     VIEWS,
@@ -44,6 +45,7 @@ class MongoStories:
         fields = asdict(live_story) | {
             name: getattr(story, name) for name in ("posted_at", "series_id", "part", "parts")
         }
+        fields["event"] = encode(story)  # its content as bytes: what users wrote is not interpreted by the database
 
         async def operation(session: Session) -> None:
             counter = await self._views.find_one({"_id": story_id}, {"ended": 1, "expires_at": 1}, session=session)
@@ -92,7 +94,12 @@ class MongoStories:
         """
         of_story = {"$gte": f"{story_id}/", "$lt": f"{story_id}0"}
         counted = [(kind.collection, kind.of_story(story_id)) for kind in ROW_KINDS]
-        for name, rows in [(VIEWERS, {"_id": of_story}), *counted, (CLAIMS, {"resource_id": of_story})]:
+        for name, rows in [
+            (VIEWERS, {"_id": of_story}),
+            *counted,
+            (CLAIMS, {"resource_id": of_story}),
+            (EVENTS, {"story_id": story_id}),
+        ]:
             while True:
                 if not steps:
                     return False
@@ -126,7 +133,7 @@ class MongoStories:
 
     async def live(self) -> AsyncIterator[tuple[str, LiveStory]]:
         """All stored stories."""
-        async for story in self._mongo[STORIES].find({}, batch_size=SNAPSHOT_BATCH):
+        async for story in self._mongo[STORIES].find({}, {"event": 0}, batch_size=SNAPSHOT_BATCH):
             yield story["_id"], live_story_from(story)
 
     async def ended_since(self, since: datetime) -> AsyncIterator[tuple[str, datetime]]:

@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from msgspec import structs
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.errors import failed_dependency
-from stories_shared.events import StoryEngaged
+from stories_shared.events import EVENTS as BY_TOPIC
+from stories_shared.events import Event, StoryEngaged
+from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.mongo.client import DataLoader, Document, Mongo, Session
 from stories_shared.mongo.outbox import pending_mark
 
 from stories_engagement.domain.errors import NotFound
 from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS, TOTALS, Delta
-from stories_engagement.store.schema import ENGAGEMENTS, VIEWS, transaction_retrying_duplicates
+from stories_engagement.store.schema import ENGAGEMENTS, EVENTS, VIEWS, transaction_retrying_duplicates
 from stories_engagement.store.units import Rows
 from stories_engagement.store.writes import RemoveRow, Write
 from stories_engagement.usecases.engagements import Counts
@@ -183,6 +186,9 @@ class CounterWriter:
         delta = rows.delta()
         await rows.write()
         now = truncate_to_ms(self.now())
+        events = [event_document(event, now) for event in (rows.events(author_id, now) if author_id else ())]
+        if events:
+            await self.mongo[EVENTS].insert_many(events, session=session)
         if before is None:
             new = {**NO_ENGAGEMENTS, **{name: {} for name in BREAKDOWNS}, "seq": 1, "ended": None}
             await self._documents.insert_one(
@@ -191,7 +197,7 @@ class CounterWriter:
         change = counter_update(before or NO_ENGAGEMENTS, delta, now)
         change["$set"]["author_id"] = author_id
         await self._documents.update_one({"_id": story_id}, change, session=session)
-        return outcomes, "pending" in change["$set"]
+        return outcomes, bool(events) or "pending" in change["$set"]
 
 
 def batch_size(waiting: Sequence[PendingWrite]) -> int:
@@ -219,6 +225,19 @@ def engagement_events(document: Document) -> list[OutgoingEvent]:
         )
         for kind in document["pending"]["kinds"]
     ]
+
+
+def event_document(event: Event, now: datetime) -> Document:
+    """An event in the outbox; the relay deletes the document once it is published."""
+    fields = structs.asdict(event)
+    about = {"topic": event.topic, "story_id": event.key, "fields": fields}
+    return {"_id": new_id(), **about, "pending": pending_mark(1, now)}
+
+
+def outbox_events(document: Document) -> list[OutgoingEvent]:
+    """The event of a document in the outbox; its id is the same on each retry."""
+    event = BY_TOPIC[document["topic"]](**document["fields"])
+    return [OutgoingEvent(event, document["_id"], document["pending"]["since"])]
 
 
 def counter_update(before: Document, delta: Delta, now: datetime) -> Document:

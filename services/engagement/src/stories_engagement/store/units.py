@@ -6,9 +6,11 @@ increments of the story's counters follow from the rows (see `kinds`).
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from pymongo import DeleteOne, InsertOne, ReplaceOne
+from stories_shared.events import Event
 from stories_shared.mongo.client import Document, Mongo, Session
 
 from stories_engagement.store.kinds import BY_COLLECTION, Delta
@@ -84,6 +86,16 @@ class Rows:
                 delta.update(kind.delta_of(after) if after else {})
                 delta.subtract(kind.delta_of(before) if before else {})
         return Counter({path: by for path, by in delta.items() if by})
+
+    def events(self, author_id: str, now: datetime) -> list[Event]:
+        """The events of the changes, in the order of their rows."""
+        found: list[Event] = []
+        for key, after in self._changes.items():
+            kind = BY_COLLECTION.get(key[0])
+            event = kind.event_of(self._read[key], after, author_id, now) if kind and kind.event_of else None
+            if event is not None:
+                found.append(event)
+        return found
 
     async def write(self) -> None:
         """Write the changes."""

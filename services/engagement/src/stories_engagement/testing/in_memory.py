@@ -4,13 +4,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from stories_shared.events import StoryPosted
+from stories_shared.events.ids import new_id
 
 from stories_engagement.domain.access_state import BlockState, LiveStory, Pair
 from stories_engagement.domain.answers import Answer, AnswerableLayer, GivenAnswer, Tallies
 from stories_engagement.domain.comments import Comment
-from stories_engagement.domain.errors import NotFound
+from stories_engagement.domain.errors import AlreadyDecided, NotFound
+from stories_engagement.domain.reports import AuditEntry, Decision, NewReport, Report, State, Target
 from stories_engagement.domain.views import (
     Block,
     CountingContext,
@@ -58,6 +61,10 @@ class InMemoryDatabase:
     rehide: dict[str, datetime] = field(default_factory=dict)
     erase_at: dict[str, datetime] = field(default_factory=dict)
     authors: dict[str, str] = field(default_factory=dict)
+    content: dict[str, StoryPosted] = field(default_factory=dict)
+    reports: dict[str, Report] = field(default_factory=dict)
+    reporters: dict[tuple[str, str], str] = field(default_factory=dict)
+    audit: list[AuditEntry] = field(default_factory=list)
 
     def live(self, story_id: str, author_id: str | None = None) -> None:
         """Raises `NotFound` for a story that has ended."""
@@ -146,6 +153,7 @@ class MemoryStories:
         if story_id in database.ended or (existing and existing.revision >= live_story.revision):
             return
         database.stories[story_id] = live_story
+        database.content[story_id] = story
         database.counters[story_id] = StoryCounter(
             live_story.author_id, live_story.expires_at, view_list=live_story.view_list
         )
@@ -159,6 +167,7 @@ class MemoryStories:
         self.database.counters[story_id] = replace(counter, ended=True)
         self.database.ended.setdefault(story_id, how)
         self.database.stories.pop(story_id, None)
+        self.database.content.pop(story_id, None)
 
     async def erase(self, story_id: str, steps: int) -> bool:
         if not steps:
@@ -407,6 +416,76 @@ class MemoryComments:
 
 
 @dataclass
+class MemoryReports:
+    """Stores reports and decisions."""
+
+    database: InMemoryDatabase
+
+    async def add(self, report: NewReport) -> bool:
+        database, target = self.database, report.target
+        if (target.key, report.reporter_id) in database.reporters:
+            return False
+        same = self._of(target.key)
+        report_id = new_id()
+        database.reporters[target.key, report.reporter_id] = report_id
+        database.reports[report_id] = Report(
+            id=report_id,
+            kind=target.kind,
+            story_id=target.story_id,
+            comment_id=target.comment_id,
+            author_id=target.user_id,
+            reason=report.reason,
+            text=report.text,
+            at=report.at,
+            state=same[0].state if same else "open",
+            reports=len(same),
+            copy=same[0].copy if same else self._copy(target),
+            decision=same[0].decision if same else None,
+        )
+        for kept in self._of(target.key):
+            database.reports[kept.id] = replace(kept, reports=len(same) + 1)
+        return True
+
+    async def page(self, state: State | None, after: str | None, limit: int) -> list[Report]:
+        found = sorted(self.database.reports.values(), key=lambda report: report.id)
+        return [r for r in found if state in {None, r.state} and (after is None or r.id > after)][:limit]
+
+    async def get(self, report_id: str) -> Report | None:
+        return self.database.reports.get(report_id)
+
+    async def decide(self, report_id: str, decision: Decision) -> str:
+        report = self.database.reports.get(report_id)
+        if report is None:
+            raise NotFound
+        key = f"{report.kind}/{report.comment_id or report.story_id}"
+        if report.decision is not None:
+            if report.decision.action != decision.action:
+                raise AlreadyDecided
+            return key
+        for kept in self._of(key):
+            self.database.reports[kept.id] = replace(kept, state="decided", decision=decision)
+        about = report.kind, report.story_id, report.comment_id, report.author_id
+        self.database.audit.append(AuditEntry(new_id(), report_id, *about, decision))
+        return key
+
+    async def audit(self, before: str | None, limit: int) -> list[AuditEntry]:
+        return [entry for entry in reversed(self.database.audit) if before is None or entry.id < before][:limit]
+
+    async def open_reports(self) -> int:
+        return len(await self.page("open", None, 1_000))
+
+    def _of(self, key: str) -> list[Report]:
+        return [r for r in self.database.reports.values() if f"{r.kind}/{r.comment_id or r.story_id}" == key]
+
+    def _copy(self, target: Target) -> Mapping[str, Any] | None:
+        if target.comment_id is not None:
+            comment = self.database.comments.get(target.comment_id)
+            return {"text": comment.text} if comment else None
+        story = self.database.content.get(target.story_id)
+        return {"caption": story.caption} if story else None
+
+
+@dataclass
 class MemoryCounters:
     """Reads counts."""
 
@@ -449,6 +528,11 @@ class MemoryUserErasure:
             del database.privacy[user_id]
         if user_id in database.words and database.words[user_id][1] <= until:
             del database.words[user_id]
+        for key in [key for key in database.reporters if key[1] == user_id]:
+            report_id = database.reporters.pop(key)
+            database.reports[report_id] = replace(database.reports[report_id], text=None)
+        database.reports = {k: r for k, r in database.reports.items() if r.author_id != user_id or r.at > until}
+        database.audit = [replace(e, author_id=None) if e.author_id == user_id else e for e in database.audit]
 
     async def due_for_recheck(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
         return [

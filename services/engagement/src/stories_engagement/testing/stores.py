@@ -9,6 +9,7 @@ from stories_shared.mongo.client import Mongo
 from stories_engagement.store.answers import MongoAnswers
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
 from stories_engagement.store.engagements import MongoReactions, MongoShares
+from stories_engagement.store.reports import MongoReports
 from stories_engagement.store.stories import MongoStories
 from stories_engagement.store.story_counters import CounterWriter
 from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserErasure
@@ -21,6 +22,7 @@ from stories_engagement.testing.in_memory import (
     MemoryCounters,
     MemoryPrivacy,
     MemoryReactions,
+    MemoryReports,
     MemoryShares,
     MemoryStories,
     MemoryUserErasure,
@@ -43,6 +45,7 @@ class Stores:
     answers: Any
     counters: Any
     erased_users: Any
+    reports: Any
 
 
 def in_memory() -> Stores:
@@ -61,6 +64,7 @@ def in_memory() -> Stores:
         answers=MemoryAnswers(database),
         counters=MemoryCounters(database),
         erased_users=MemoryUserErasure(database),
+        reports=MemoryReports(database),
     )
 
 
@@ -78,7 +82,8 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         MongoPrivacy(mongo),
         MongoBlocks(mongo),
     )
-    forget_steps = [store.erase_user for store in (counter_writer, privacy, words, blocks)]
+    reports = MongoReports(mongo, comments, now)
+    forget_steps = [store.erase_user for store in (counter_writer, privacy, words, blocks, reports)]
     return Stores(
         view_store=view_store,
         stories=MongoStories(mongo, now),
@@ -91,4 +96,5 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         answers=MongoAnswers(counter_writer),
         counters=counter_writer,
         erased_users=MongoUserErasure(mongo, now, [view_store.erase_viewer, *forget_steps]),
+        reports=reports,
     )

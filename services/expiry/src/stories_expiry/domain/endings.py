@@ -17,7 +17,7 @@ FIRST_RESEND_DELAY = timedelta(seconds=15)
 MAX_RESEND_DELAY = timedelta(minutes=15)
 
 # The topics whose records, dead-lettered ones included, contain a story's content or a viewer's id.
-CONTENT_TOPICS = frozenset({"story-posted", "story-viewed"})
+CONTENT_TOPICS = frozenset({"story-posted", "story-viewed", "comment-created", "comment-removed", "story-reacted"})
 
 # Ended marks outlive every record that can still be read: no topic keeps one longer than 30 days.
 MARK_RETENTION = timedelta(days=30)

@@ -237,6 +237,7 @@ class Diversify:
     after: RankKey | None
     deferred: dict[str, RankKey]
     max_bytes: int
+    may_be_empty: bool = False
     selected: list[LiveStory] = field(default_factory=list)
     shown: Counter[str] = field(default_factory=Counter)
     last: dict[str, RankKey] = field(default_factory=dict)
@@ -274,7 +275,7 @@ class Diversify:
         return True
 
     def _select(self, key: RankKey, story: LiveStory) -> bool:
-        if self.selected and story.size > self.max_bytes:
+        if (self.selected or self.may_be_empty) and story.size > self.max_bytes:
             self.max_bytes = 0
             return False
         self.max_bytes -= story.size

@@ -102,7 +102,7 @@ class ReadForYou:
             if next_place is None or not budget.left:
                 break
             size = min(BLOCK, limit - begun)
-            block, following = await self._block(suggested, next_place, size, budget, relations)
+            block, following = await self._block(suggested, next_place, size, budget, relations, begun=bool(selected))
             selected += block.selected
             more = following or block.deferred
             next_place = Place(place.time, block.after, tuple(block.deferred.items())) if more else None
@@ -112,10 +112,17 @@ class ReadForYou:
         return await self.build_items(viewer_id, relations, seen, fresh), next_place
 
     async def _block(
-        self, suggested: Suggested, place: Place, size: int, budget: Budget, relations: dict[str, Relation]
+        self,
+        suggested: Suggested,
+        place: Place,
+        size: int,
+        budget: Budget,
+        relations: dict[str, Relation],
+        *,
+        begun: bool,
     ) -> tuple[Diversify, bool]:
-        """A block that begins at a place, and whether candidates are left."""
-        block = Diversify(size, place.after, dict(place.deferred), budget.size)
+        """A block that begins at a place, and whether candidates are left. The first one takes a story of any size."""
+        block = Diversify(size, place.after, dict(place.deferred), budget.size, may_be_empty=begun)
         if place.deferred:
             waiting = self._waiting(self._snapshot(place), place)
             allowed = await self._allowed(suggested, waiting, relations)

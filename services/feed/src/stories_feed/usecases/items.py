@@ -8,7 +8,7 @@ from typing import Annotated, Protocol
 import msgspec
 from stories_shared.auth.tickets import Ticket
 from stories_shared.clock import rfc3339
-from stories_shared.events import Audience, CommentsFrom, Kind, Sound
+from stories_shared.events import Audience, CommentsFrom, Kind, Preview, Sound
 
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.ttl import TtlPolicy, has_time_left
@@ -33,6 +33,18 @@ class ContentMedia(msgspec.Struct, frozen=True):
     height: int
     duration_ms: int | None = None
     has_audio: bool = False
+    codecs: str | None = None
+    captions_key: str | None = None
+
+
+class ContentRendition(msgspec.Struct, frozen=True):
+    """The fields of a rendition that an item shows."""
+
+    key: str
+    content_type: str
+    size: int
+    width: int
+    height: int
     codecs: str | None = None
 
 
@@ -62,6 +74,8 @@ class StoryContent(msgspec.Struct, frozen=True, kw_only=True):
     parts: int = 1
     revision: int = 1
     access_revision: int = 1
+    renditions: tuple[ContentRendition, ...] = ()
+    preview: Preview | None = None
 
 
 class Permissions(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,13 +88,14 @@ class Permissions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
-    """The same media in another size."""
+    """One size of the media; `codecs` is after RFC 6381, null for photos."""
 
     url: str
     content_type: str
     width: int
     height: int
     size: int
+    codecs: str | None
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +132,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     viewers_listed: bool
     can: Permissions
     ticket: str
+    captions_url: str | None
+    preview: Preview | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +271,16 @@ class BuildItems:
         ttl = self.ttl_policy.url_ttl(story.audience)
         media = self.media.url(story.media.key, ttl, story.expires_at, now)
         poster = self.media.url(story.media.poster_key, ttl, story.expires_at, now)
-        urls = [media, poster]
+        sizes = [self.media.url(rendition.key, ttl, story.expires_at, now) for rendition in story.renditions]
+        urls = [media, poster, *sizes]
+        download = captions = None
         if story.download:
             name = f"story-{story.story_id}.{extension(story.media.key)}"
-            urls.append(self.media.url(story.media.key, ttl, story.expires_at, now, download_as=name))
+            download = self.media.url(story.media.key, ttl, story.expires_at, now, download_as=name)
+            urls.append(download)
+        if story.media.captions_key is not None:
+            captions = self.media.url(story.media.captions_key, ttl, story.expires_at, now)
+            urls.append(captions)
         return Item(
             id=story.story_id,
             author_id=story.author_id,
@@ -274,7 +297,18 @@ class BuildItems:
             codecs=story.media.codecs,
             media_url=media.url,
             poster_url=poster.url,
-            download_url=urls[2].url if story.download else None,
+            download_url=download.url if download else None,
+            renditions=tuple(
+                Rendition(
+                    url=signed.url,
+                    content_type=rendition.content_type,
+                    width=rendition.width,
+                    height=rendition.height,
+                    size=rendition.size,
+                    codecs=rendition.codecs,
+                )
+                for rendition, signed in zip(story.renditions, sizes, strict=True)
+            ),
             urls_expire_at=rfc3339(min(url.ends_at for url in urls)),
             caption=story.caption,
             layers=story.layers,
@@ -293,6 +327,8 @@ class BuildItems:
                 download=story.download,
             ),
             ticket=self.tickets.sign(self._ticket(viewer_id, relation, story, now)),
+            captions_url=captions.url if captions else None,
+            preview=story.preview,
         )
 
     def _ticket(self, viewer_id: str, relation: Relation, story: StoryContent, now: datetime) -> Ticket:

@@ -1,5 +1,6 @@
 """Wiring of media workers and sweeps."""
 
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -13,16 +14,19 @@ from stories_shared.runtime.service import ServiceRuntime
 
 from stories_ingest import media
 from stories_ingest.app.parts import Parts
-from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.keys import FINAL, STAGING
-from stories_ingest.jobs.media_worker import run_worker
+from stories_ingest.domain.media import MediaPart, Rendition
+from stories_ingest.jobs.media_worker import run_renditions, run_worker
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.scratch_folders import Scratch, remove_abandoned, work_folder
-from stories_ingest.usecases.media_ports import MediaPart, Transcoder
+from stories_ingest.usecases.add_renditions import AddRenditions
+from stories_ingest.usecases.media_ports import Downscaler, Transcoder
 from stories_ingest.usecases.run_media_job import RunMediaJob
 from stories_ingest.usecases.sweeps import DiscardOverdue, EraseMissedExpiries, RecheckErasures, SweepObjects
 
+CPU_SHARE = 3
+"""CPU seconds of all threads of a media worker, for each second of MEDIA_TIMEOUT."""
 PARTITION_COUNTS_EVERY = timedelta(seconds=30)
 """Interval of recording partition counts; they seldom change, and old counts matter for days."""
 
@@ -55,6 +59,19 @@ def start_workers(settings: IngestSettings, runtime: ServiceRuntime, parts: Part
             new_id=new_id,
         )
         runtime.background_task(f"media-{number}", partial(run_worker, work, scratch, parts.wakeups, metrics))
+    if settings.renditions:
+        add = AddRenditions(
+            worker=new_id(),
+            jobs=parts.rendition_jobs,
+            stories=parts.stories,
+            bucket=parts.bucket,
+            downscale=downscaler(settings),
+            scratch=work_folder,
+            posted=parts.posted,
+            now=parts.now,
+            new_id=new_id,
+        )
+        runtime.background_task("renditions", partial(run_renditions, add, metrics))
     runtime.periodic("left-behind", timedelta(minutes=10), remove_abandoned)
 
 
@@ -66,22 +83,37 @@ async def counted_scratch_folder(metrics: IngestMetrics) -> AsyncIterator[Path]:
             yield scratch
 
 
-def transcoder(settings: IngestSettings) -> Transcoder:
-    """The transcoder with this installation's limits."""
-    bounds = media.MediaLimits(
+def limits(settings: IngestSettings) -> media.MediaLimits:
+    """This installation's limits of media workers."""
+    return media.MediaLimits(
         max_clip_ms=settings.max_clip_ms,
         max_parts=settings.max_parts,
         max_bytes=settings.max_upload_bytes,
         still_images=settings.still_images,
+        renditions=settings.renditions,
+        wall_seconds=settings.media_timeout.total_seconds(),
+        cpu_seconds=math.ceil(CPU_SHARE * settings.media_timeout.total_seconds()),
     )
+
+
+def downscaler(settings: IngestSettings) -> Downscaler:
+    """The downscaler with this installation's limits."""
+    bounds = limits(settings)
+
+    async def downscale(source: Path, into: Path) -> Sequence[Rendition]:
+        return await media.make_smaller(source, bounds, into)
+
+    return downscale
+
+
+def transcoder(settings: IngestSettings) -> Transcoder:
+    """The transcoder with this installation's limits."""
+    bounds = limits(settings)
 
     async def transcode(
         source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
     ) -> Sequence[MediaPart]:
-        try:
-            return await media.make(source, claimed, split, bounds, into, progress)
-        except media.MediaRejected as error:
-            raise MediaRefused(error.reason) from error
+        return await media.make(source, claimed, split, bounds, into, progress)
 
     return transcode
 

@@ -22,6 +22,7 @@ from stories_ingest.usecases.erasure import ForgetUser
 from stories_ingest.usecases.publish import PublishStory
 from stories_ingest.usecases.read import ListStories, ReadQuota
 from stories_ingest.usecases.republish_stale import RepublishIfStale
+from stories_ingest.usecases.suspension import SuspendUser
 
 
 def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
@@ -75,4 +76,5 @@ def handlers(parts: Parts) -> KafkaRouter:
         EndDeleted(parts.stories, parts.endings, parts.erase, parts.now, new_id),
         RepublishIfStale(parts.stories, parts.publisher),
         ForgetUser(parts.erase_account, parts.publisher, parts.now),
+        SuspendUser(parts.cleanup, parts.now),
     )

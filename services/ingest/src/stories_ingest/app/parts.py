@@ -21,7 +21,7 @@ from stories_ingest.settings import IngestSettings
 from stories_ingest.store.bucket import Bucket
 from stories_ingest.store.cleanup import MongoCleanup
 from stories_ingest.store.documents import CLAIMS, ENDED, STORIES, ended_of, story_of
-from stories_ingest.store.jobs import MongoJobs
+from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.partition_counts import MongoPartitionCounts
 from stories_ingest.store.stories import MongoStories
 from stories_ingest.usecases.endings import EraseMedia
@@ -55,6 +55,7 @@ class Parts:
         self.bucket = Bucket(self.objects)
         self.stories = MongoStories(runtime.mongo, now)
         self.jobs = MongoJobs(runtime.mongo)
+        self.rendition_jobs = MongoRenditionJobs(runtime.mongo)
         self.cleanup = MongoCleanup(runtime.mongo)
         self.claims = IdempotencyStore(runtime.mongo[CLAIMS], now)
         self.cursors = Cursors(settings.ticket_secrets)

@@ -2,14 +2,23 @@
 
 import errno
 from datetime import timedelta
+from typing import Literal, get_args
 
 MACHINE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})
 """Errors of the operating system that blame this machine, not the upload."""
 
-REASONS = (
-    *("not_media", "type_mismatch", "unsupported", "damaged"),
-    *("too_long", "too_large", "still_images_off", "changed"),
-)
+Reason = Literal[
+    "not_media",
+    "type_mismatch",
+    "unsupported",
+    "damaged",
+    "too_long",
+    "too_large",
+    "still_images_off",
+    "changed",
+    "timed_out",
+]
+REASONS: tuple[str, ...] = get_args(Reason)
 """Why media is refused."""
 
 
@@ -46,12 +55,20 @@ class TooMany(IngestError):
         self.retry_after = retry_after
 
 
-class MediaRefused(IngestError):
-    """The uploaded media cannot become a story; `reason` is one of `REASONS`."""
+class Suspended(TooMany):
+    """An admin suspended the author from creating stories, for `retry_after` from now."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
+    def __init__(self, retry_after: timedelta) -> None:
+        super().__init__("suspended", retry_after)
+
+
+class MediaRefused(IngestError):
+    """The uploaded media cannot become a story; `reason` is one of `REASONS`, `detail` is for the log."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
+        self.detail = detail
 
 
 class WorkerCrashed(Exception):

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from stories_ingest.domain.errors import TooMany
+from stories_ingest.domain.errors import Suspended, TooMany
 
 DAY = timedelta(hours=24)
 RESERVATION_TTL = DAY
@@ -32,17 +33,22 @@ Slots = tuple[Slot, ...]
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """An author's slots. Only live stories count as posted; a story in processing has a reservation in `held`."""
+    """An author's slots, and until when they are suspended (`suspended_at`: since when).
+
+    Only live stories count as posted; a story in processing has a reservation in `held`.
+    """
 
     drafts: Slots = ()
     held: Slots = ()
     live: Slots = ()
     posted: Slots = ()
+    suspended_at: datetime | None = None
+    suspended_until: datetime | None = None
 
     def pruned(self, now: datetime) -> "Quota":
         """The quota without expired slots."""
-        kept = {name: _active(slots, now) for name, slots in self.by_kind()}
-        return Quota(**kept)
+        kept: dict[str, Any] = {name: _active(slots, now) for name, slots in self.by_kind()}
+        return replace(self, **kept)
 
     def by_kind(self) -> tuple[tuple[str, Slots], ...]:
         """Slots by kind, for storage."""
@@ -57,8 +63,9 @@ class Quota:
         )
 
     def draft(self, story: str, until: datetime, now: datetime, bounds: QuotaLimits) -> "Quota":
-        """Add a draft's slot. Raises TooMany when the draft limit or the quota is reached."""
+        """Add a draft's slot. Raises Suspended, and TooMany when the draft limit or the quota is reached."""
         quota = self.pruned(now)
+        quota.require_not_suspended(now)
         if wait := quota.retry_after(now, bounds):
             raise TooMany("quota", wait)
         if wait := _time_until_below(quota.drafts, bounds.drafts, now):
@@ -66,11 +73,23 @@ class Quota:
         return replace(quota, drafts=(*quota.drafts, Slot(story, until)))
 
     def reserve(self, story: str, now: datetime, bounds: QuotaLimits) -> "Quota":
-        """Replace a draft's slot by a reservation for processing. Raises TooMany when the quota is reached."""
+        """Replace a draft's slot by a reservation for processing. Raises Suspended, and TooMany at the quota."""
         quota = self.release(story).pruned(now)
+        quota.require_not_suspended(now)
         if wait := quota.retry_after(now, bounds):
             raise TooMany("quota", wait)
         return replace(quota, held=(*quota.held, Slot(story, now + RESERVATION_TTL)))
+
+    def require_not_suspended(self, now: datetime) -> None:
+        """Raises Suspended while the author is suspended."""
+        if self.suspended_until is not None and self.suspended_until > now:
+            raise Suspended(self.suspended_until - now)
+
+    def suspend(self, at: datetime, until: datetime) -> "Quota":
+        """Suspend the author, unless they are suspended for longer."""
+        if self.suspended_until is not None and self.suspended_until >= until:
+            return self
+        return replace(self, suspended_at=at, suspended_until=until)
 
     def commit(self, story: str, posted_at: datetime, expires_at: datetime) -> "Quota":
         """Count a story that went live until it ends, and as posted for 24 hours."""
@@ -91,13 +110,16 @@ class Quota:
         )
 
     def posted_after(self, before: datetime) -> "Quota":
-        """The quota after the account was erased: only stories posted after `before` count."""
-        return replace(self, posted=tuple(slot for slot in self.posted if slot.until - DAY > before))
+        """The quota after the account was erased: only stories posted and suspensions made after `before` count."""
+        quota = replace(self, posted=tuple(slot for slot in self.posted if slot.until - DAY > before))
+        if self.suspended_at is not None and self.suspended_at <= before:
+            return replace(quota, suspended_at=None, suspended_until=None)
+        return quota
 
     @property
     def empty(self) -> bool:
-        """Whether there are no slots."""
-        return not any(slots for _, slots in self.by_kind())
+        """Whether there are no slots and no suspension."""
+        return self.suspended_until is None and not any(slots for _, slots in self.by_kind())
 
 
 def _active(slots: Slots, now: datetime) -> Slots:

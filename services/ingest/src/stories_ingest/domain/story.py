@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, get_args
 
+from stories_ingest.domain.media import Media
+
 
 class State(StrEnum):
     """The state of a story. An ended story has a record of its own, `Ended`."""
@@ -98,27 +100,13 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Media:
-    """Validated media at its final keys. Sizes in bytes, durations in milliseconds.
+class RenditionJob:
+    """The job that adds the smaller renditions to a live story: the worker, and the end of its lease."""
 
-    `codecs` is None for photos, and for clips posted before the field existed.
-    """
-
-    kind: str
-    key: str
-    poster_key: str
-    content_type: str
-    size: int
-    width: int
-    height: int
-    duration_ms: int | None
-    has_audio: bool
-    codecs: str | None = None
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The keys of its objects."""
-        return self.key, self.poster_key
+    since: datetime
+    lease_until: datetime
+    worker: str | None = None
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +121,7 @@ class Posted:
     parts: int
     revision: int = 1
     access_revision: int = 1
+    renditions_job: RenditionJob | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from stories_ingest.domain.errors import LeaseLost, NoSuchStory, WrongState
+from stories_ingest.domain.media import Media, Rendition
 from stories_ingest.domain.quota import Quota, QuotaLimits
-from stories_ingest.domain.story import ACCESS_FIELDS, Ended, EndReason, Job, Media, Posted, State, Story, StorySettings
+from stories_ingest.domain.story import (
+    ACCESS_FIELDS,
+    Ended,
+    EndReason,
+    Job,
+    Posted,
+    RenditionJob,
+    State,
+    Story,
+    StorySettings,
+)
 
 REFUSED_RETENTION = timedelta(hours=24)
 """How long an author can read the reason of a refusal."""
@@ -50,6 +61,7 @@ class NewPart:
     id: str
     media: Media
     captions_track: str | None
+    lacks_smaller: bool = False
 
 
 def no_change(snapshot: StorySnapshot) -> StoryChange:
@@ -91,6 +103,7 @@ def go_live(snapshot: StorySnapshot, worker: str, parts: Sequence[NewPart], now:
                 series_id=series_id,
                 part=number,
                 parts=len(parts),
+                renditions_job=RenditionJob(since=now, lease_until=now) if part.lacks_smaller else None,
             ),
         )
         for number, part in enumerate(parts, 1)
@@ -103,6 +116,21 @@ def refuse(snapshot: StorySnapshot, worker: str, reason: str, now: datetime) -> 
     story = _require_lease(snapshot, worker)
     kept = replace(story, state=State.REFUSED, job=None, reason=reason, vanishes_at=now + REFUSED_RETENTION)
     return StoryChange(snapshot.quota.release(story.id), upserts=(kept,))
+
+
+def add_renditions(snapshot: StorySnapshot, worker: str, renditions: Sequence[Rendition]) -> StoryChange:
+    """Finish the renditions job: a new revision with these renditions, or without any, the story as it is.
+
+    Raises LeaseLost when this worker no longer holds the job's lease.
+    """
+    posted = snapshot.story.posted
+    if posted is None or posted.renditions_job is None or posted.renditions_job.worker != worker:
+        raise LeaseLost(snapshot.story.id)
+    done = replace(posted, renditions_job=None)
+    if renditions:
+        media = replace(posted.media, renditions=(*posted.media.renditions, *renditions))
+        done = replace(done, media=media, revision=posted.revision + 1)
+    return StoryChange(snapshot.quota, upserts=(replace(snapshot.story, posted=done),), publish=bool(renditions))
 
 
 def change(snapshot: StorySnapshot, settings: Callable[[StorySettings], StorySettings], now: datetime) -> StoryChange:

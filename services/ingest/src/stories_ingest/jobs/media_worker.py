@@ -7,6 +7,7 @@ from stories_shared.runtime.logging import logger
 
 from stories_ingest.domain.errors import MachineFault
 from stories_ingest.metrics import IngestMetrics
+from stories_ingest.usecases.add_renditions import AddRenditions
 from stories_ingest.usecases.publish import JOBS_TOPIC
 from stories_ingest.usecases.run_media_job import RunMediaJob
 from stories_ingest.usecases.wakeups import Wakeups
@@ -15,6 +16,8 @@ log = logger(__name__)
 
 POLL_EVERY_S = 0.5
 """Poll interval of an idle worker, for jobs that another process queued or lost."""
+RENDITIONS_POLL_S = 1.0
+"""Poll interval of the renditions of live stories, which nobody waits for."""
 DISK_RETRY_S = 5.0
 """Interval between checks of the disk after a machine fault."""
 
@@ -53,6 +56,16 @@ async def run_worker(
             log.error("media_job_failed", exc_info=outcome.error)
         if outcome.result in {"posted", "refused"}:
             metrics.publish_duration.labels(outcome.kind).observe(outcome.duration.total_seconds())
+
+
+async def run_renditions(add: AddRenditions, metrics: IngestMetrics) -> None:
+    """Add smaller renditions to live stories, one story after the other."""
+    while True:
+        result = await add()
+        if result is None:
+            await asyncio.sleep(RENDITIONS_POLL_S)
+        else:
+            metrics.renditions.labels(result).inc()
 
 
 async def _wait_for_disk(scratch: ScratchDisk, disk_retry_s: float) -> None:

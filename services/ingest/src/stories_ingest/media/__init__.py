@@ -3,34 +3,44 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from stories_ingest.domain.errors import MachineFault, WorkerCrashed
+import msgspec
+
+from stories_ingest.domain.errors import MachineFault, MediaRefused, WorkerCrashed
+from stories_ingest.domain.media import MediaPart, Rendition
 from stories_ingest.media.captions import NotWebVtt, cut_captions
-from stories_ingest.media.types import PHOTO_TYPES, VIDEO_TYPES, MediaLimits, MediaRejected, OutputPart, Reason
+from stories_ingest.media.types import MediaLimits
 
 __all__ = [
-    "PHOTO_TYPES",
-    "VIDEO_TYPES",
     "MachineFault",
     "MediaLimits",
-    "MediaRejected",
+    "MediaPart",
+    "MediaRefused",
     "NotWebVtt",
-    "OutputPart",
-    "Reason",
     "WorkerCrashed",
     "cut_captions",
     "make",
+    "make_smaller",
 ]
 
 
 async def make(
     source: Path, claimed: str, split: bool, bounds: MediaLimits, into: Path, progress: Callable[[float], None]
-) -> list[OutputPart]:
-    """Transcode the upload at `source` into the folder `into`; return one `OutputPart` per part, in order.
+) -> list[MediaPart]:
+    """Transcode the upload at `source` into the folder `into`; return its parts, in order.
 
-    `claimed` is the declared content type, `progress` is called with 0 to 1. Raises `MediaRejected` with one of the
-    reasons of docs/http.md, `MachineFault` when this machine cannot work now, `WorkerCrashed` when the worker failed by
-    a bug or was killed. After any exception, cancellation included, the worker has ended and `into` is unchanged.
+    The keys of a part's media are the names of files in `into`. `claimed` is the declared content type, `progress` is
+    called with 0 to 1. Raises `MediaRefused` with one of the reasons of docs/http.md, `MachineFault` when this machine
+    cannot work now, `WorkerCrashed` when the worker failed by a bug or was killed. After any exception, cancellation
+    included, the worker has ended and `into` is unchanged.
     """
     from stories_ingest.media.subprocess import run  # the worker imports this package too, and needs no asyncio
 
-    return await run(source, claimed, split, bounds, into, progress)
+    return msgspec.convert(await run(source, claimed, split, bounds, into, progress), list[MediaPart])
+
+
+async def make_smaller(source: Path, bounds: MediaLimits, into: Path) -> list[Rendition]:
+    """Encode the smaller renditions of the finished clip at `source`; raises as `make` does."""
+    from stories_ingest.media.subprocess import run
+
+    made = await run(source, None, False, bounds, into, lambda _: None)
+    return msgspec.convert(made, list[Rendition])

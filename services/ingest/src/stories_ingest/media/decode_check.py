@@ -9,8 +9,8 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.media.display import DisplayFormat, display_format
-from stories_ingest.media.types import MediaRejected
 
 # About 0.4 s of one core: all of 15 s at 360 x 640, the first two seconds at 1080 x 1920. Of later frames only key
 # frames are decoded; the structure of every packet is checked anyway.
@@ -65,14 +65,14 @@ class DecodeCheck:
             self.audio_errors += 1
 
     def finish(self) -> None:
-        """Flush. Raises `MediaRejected("damaged")` when too many frames did not decode."""
+        """Flush. Raises `MediaRefused("damaged")` when too many frames did not decode."""
         self._decode(None)
         if self.malformed > _TOLERATED * self.packets:
-            raise MediaRejected("damaged", f"{self.malformed} of {self.packets} frames are malformed")
+            raise MediaRefused("damaged", f"{self.malformed} of {self.packets} frames are malformed")
         if self.sent - self.decoded > _TOLERATED * self.sent or not self.decoded:
-            raise MediaRejected("damaged", f"{self.decoded} of {self.sent} frames decode")
+            raise MediaRefused("damaged", f"{self.decoded} of {self.sent} frames decode")
         if self.audio_errors > _TOLERATED_AUDIO * (self.audio_frames + self.audio_errors):
-            raise MediaRejected(
+            raise MediaRefused(
                 "damaged", f"{self.audio_errors} of {self.audio_frames + self.audio_errors} audio packets do not decode"
             )
 
@@ -85,7 +85,7 @@ class DecodeCheck:
             return
         for frame in frames:
             if max(frame.width, frame.height) > self.max_side:
-                raise MediaRejected("too_large", f"{frame.width} x {frame.height}")
+                raise MediaRefused("too_large", f"{frame.width} x {frame.height}")
             self.display = self.display or display_format(frame, self.video_stream.sample_aspect_ratio)
             self.pixels_decoded += frame.width * frame.height
             self.decoded += not frame.is_corrupt

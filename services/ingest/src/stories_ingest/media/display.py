@@ -19,7 +19,7 @@ class DisplayFormat:
 
     width: int
     height: int
-    depth: int  # bits per sample
+    pixels: str  # pixel format, as libav calls it
     matrix: Matrix | None
     aspect: Fraction  # of a pixel
     colours: tuple[int, int, int, int]  # range, primaries, transfer, matrix
@@ -41,7 +41,7 @@ def display_format(frame: VideoFrame, aspect: Fraction | None) -> DisplayFormat:
     return DisplayFormat(
         width=frame.width,
         height=frame.height,
-        depth=max(component.bits for component in frame.format.components),
+        pixels=frame.format.name,
         matrix=_matrix(frame),
         aspect=aspect if aspect is not None and Fraction(1, 8) < aspect < 8 else Fraction(1),
         colours=(int(frame.color_range), int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace)),

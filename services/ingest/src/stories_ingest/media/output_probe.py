@@ -1,19 +1,19 @@
 """Probe a finished part and write its poster: an early frame, rotated for display and not black."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from av.video.frame import VideoFrame
 from PIL import Image
 
+from stories_ingest.domain.media import Media, MediaPart
 from stories_ingest.media.codecs import codecs_of
 from stories_ingest.media.display import DisplayFormat, display_format
 from stories_ingest.media.posters import POSTER_SIDE, save_poster
 from stories_ingest.media.probe import packets
 from stories_ingest.media.tone_mapping import to_srgb
 from stories_ingest.media.tracks import codec, open_tracks, seconds
-from stories_ingest.media.types import OutputPart
 
 _SEARCHED = Fraction(3)  # seconds from the start in which a poster frame is searched
 _STEP = Fraction(1, 5)
@@ -44,7 +44,7 @@ class _Candidate:
                 self.frame, self.brightness = frame, brightness
 
 
-def probe_output(path: Path, starts_ms: int) -> OutputPart:
+def probe_output(path: Path, starts_ms: int) -> MediaPart:
     """Measure the part at `path` and write its poster beside it. Raises `Unplayable`."""
     poster = path.with_name(path.name.replace("part", "poster")).with_suffix(".jpg")
     candidate, begins, ends, has_audio = _Candidate(), None, Fraction(0), False
@@ -67,12 +67,12 @@ def probe_output(path: Path, starts_ms: int) -> OutputPart:
         if candidate.frame is None or begins is None:
             raise Unplayable(f"no frame of {path.name} decodes")
         display = display_format(candidate.frame, video.sample_aspect_ratio)
-        save_poster(rotated(candidate.frame, display), poster)
+        preview = save_poster(rotated(candidate.frame, display), poster)
         codecs = codecs_of(path, [codec(stream) for stream in tracks.kept])
-    return OutputPart(
-        path=path,
-        poster_path=poster,
+    media = Media(
         kind="video",
+        key=path.name,
+        poster_key=poster.name,
         content_type="video/mp4",
         size=path.stat().st_size,
         width=display.displayed[0],
@@ -80,8 +80,10 @@ def probe_output(path: Path, starts_ms: int) -> OutputPart:
         duration_ms=round((ends - begins) * 1000),
         has_audio=has_audio,
         codecs=codecs,
-        starts_ms=starts_ms,
+        preview=preview,
     )
+    media = replace(media, renditions=(media.itself,))
+    return MediaPart(media=media, starts_ms=starts_ms)
 
 
 def rotated(frame: VideoFrame, display: DisplayFormat) -> Image.Image:

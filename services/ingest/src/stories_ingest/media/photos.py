@@ -8,11 +8,13 @@ from pathlib import Path
 
 from PIL import Image, ImageCms
 
+from stories_ingest.domain.errors import MediaRefused
+from stories_ingest.domain.media import Media, MediaPart, Rendition
 from stories_ingest.media.png_chunks import stripped
 from stories_ingest.media.posters import POSTER_SIDE, save_poster
 from stories_ingest.media.sniffing import PhotoFormat
 from stories_ingest.media.tone_mapping import to_srgb
-from stories_ingest.media.types import MediaLimits, MediaRejected, OutputPart
+from stories_ingest.media.types import MediaLimits
 
 _JPEG_QUALITY, _WEBP_QUALITY = 90, 90
 # The encoders' limits; larger images are downscaled.
@@ -36,8 +38,8 @@ _ALPHA = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 
 def make_photo(
     source: Path, form: PhotoFormat, bounds: MediaLimits, into: Path, progress: Callable[[float], None]
-) -> OutputPart:
-    """Write `part-1.jpg` (`.webp` with transparency) and `poster-1.jpg`. Raises `MediaRejected`."""
+) -> MediaPart:
+    """Write `part-1.jpg` and smaller ones (`.webp` with transparency) and `poster-1.jpg`. Raises `MediaRefused`."""
     Image.MAX_IMAGE_PIXELS = bounds.max_pixels_photo
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     try:
@@ -46,32 +48,42 @@ def make_photo(
         image.load()
         upright = _upright(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise MediaRejected("too_large", str(error)) from None
-    except (MediaRejected, MemoryError):
+        raise MediaRefused("too_large", str(error)) from None
+    except (MediaRefused, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001  (decoders raise arbitrary exceptions)
-        raise MediaRejected("damaged", repr(error)[:500]) from None
+        raise MediaRefused("damaged", repr(error)[:500]) from None
     progress(0.4)
-    image = _without_metadata(_in_srgb(upright))
-    progress(0.6)
-    path, content_type = _save(image, into)
-    width, height = image.size
-    progress(0.9)
+    return save_photo(_in_srgb(upright), bounds, into, progress)
+
+
+def save_photo(image: Image.Image, bounds: MediaLimits, into: Path, progress: Callable[[float], None]) -> MediaPart:
+    """Write the renditions and the poster of an upright sRGB image (L, RGB or RGBA), which is changed."""
+    image = _without_metadata(image)
+    sides = list(bounds.max_photo_sides) if bounds.renditions else [max(image.size)]
+    renditions: list[Rendition] = []
+    for side in sides:
+        if not renditions or max(image.size) > side:
+            image.thumbnail((side, side), Image.Resampling.LANCZOS)
+            renditions.append(_save(image, into / f"part-{len(renditions) + 1}"))
+        progress(0.4 + 0.5 * len(renditions) / len(sides))
     poster = into / "poster-1.jpg"
-    save_poster(_flattened(image), poster)
-    return OutputPart(
-        path=path,
-        poster_path=poster,
+    preview = save_poster(_flattened(image), poster)
+    best = renditions[0]
+    media = Media(
         kind="photo",
-        content_type=content_type,
-        size=path.stat().st_size,
-        width=width,
-        height=height,
+        key=best.key,
+        poster_key=poster.name,
+        content_type=best.content_type,
+        size=best.size,
+        width=best.width,
+        height=best.height,
         duration_ms=None,
         has_audio=False,
-        codecs=None,
-        starts_ms=0,
+        renditions=tuple(renditions),
+        preview=preview,
     )
+    return MediaPart(media=media)
 
 
 def _open(source: Path, form: PhotoFormat) -> Image.Image:
@@ -141,20 +153,29 @@ def _without_metadata(image: Image.Image) -> Image.Image:
     return image
 
 
-def _save(image: Image.Image, into: Path) -> tuple[Path, str]:
-    if image.mode == "RGBA":
-        side = min(_WEBP_SIDE, int(max(image.size) * min(1.0, _WEBP_PIXELS / (image.width * image.height)) ** 0.5))
-        image.thumbnail((side, side))
-        path = into / "part-1.webp"
-        effort = 4 if image.width * image.height <= _FAST_WEBP_PIXELS else 1
-        for _ in range(_SMALLER_TRIES):
-            with contextlib.suppress(ValueError):  # it may still overflow
-                image.save(path, "WEBP", quality=_WEBP_QUALITY, method=effort)
-                break
-            image.thumbnail((image.width * 3 // 4, image.height * 3 // 4))
-        return path, "image/webp"
+def _save(image: Image.Image, path: Path) -> Rendition:
+    """Write the image: JPEG, or WebP with transparency. The suffix is added to the path."""
+    path, content_type = _save_webp(image, path) if image.mode == "RGBA" else _save_jpeg(image, path)
+    width, height = image.size
+    return Rendition(key=path.name, content_type=content_type, size=path.stat().st_size, width=width, height=height)
+
+
+def _save_webp(image: Image.Image, path: Path) -> tuple[Path, str]:
+    side = min(_WEBP_SIDE, int(max(image.size) * min(1.0, _WEBP_PIXELS / (image.width * image.height)) ** 0.5))
+    image.thumbnail((side, side))
+    path = path.with_suffix(".webp")
+    effort = 4 if image.width * image.height <= _FAST_WEBP_PIXELS else 1
+    for _ in range(_SMALLER_TRIES):
+        with contextlib.suppress(ValueError):  # it may still overflow
+            image.save(path, "WEBP", quality=_WEBP_QUALITY, method=effort)
+            break
+        image.thumbnail((image.width * 3 // 4, image.height * 3 // 4))
+    return path, "image/webp"
+
+
+def _save_jpeg(image: Image.Image, path: Path) -> tuple[Path, str]:
     image.thumbnail((_JPEG_SIDE, _JPEG_SIDE))
-    path = into / "part-1.jpg"
+    path = path.with_suffix(".jpg")
     image.save(path, "JPEG", quality=_JPEG_QUALITY, progressive=True)
     return path, "image/jpeg"
 

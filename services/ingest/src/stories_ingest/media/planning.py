@@ -4,8 +4,9 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
 
+from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.media.probe import ProbeResult
-from stories_ingest.media.types import MediaLimits, MediaRejected
+from stories_ingest.media.types import MediaLimits
 
 # Maximum distance in seconds from the ideal cut to a key frame for stream copy: phones write a key frame every second
 # or two. Copying keeps HDR and costs nothing; otherwise the parts are encoded.
@@ -22,7 +23,7 @@ class Span:
 
 
 def plan(probed: ProbeResult, split: bool, bounds: MediaLimits) -> list[Span]:
-    """The parts in order; either all or none are copied. Raises `MediaRejected("too_long")`."""
+    """The parts in order; either all or none are copied. Raises `MediaRefused("too_long")`."""
     count = _count(probed.duration_ms, split, bounds)
     if count == 1:
         return [Span(probed.start, probed.end, probed.copied.start if probed.copied else None)]
@@ -42,7 +43,7 @@ def _count(duration_ms: int, split: bool, bounds: MediaLimits) -> int:
         return 1
     count = -(-duration_ms // bounds.max_clip_ms)
     if not split or count > bounds.max_parts:
-        raise MediaRejected("too_long", f"{duration_ms} ms")
+        raise MediaRefused("too_long", f"{duration_ms} ms")
     return count
 
 

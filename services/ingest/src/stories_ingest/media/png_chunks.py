@@ -6,7 +6,7 @@ import struct
 import zlib
 from pathlib import Path
 
-from stories_ingest.media.types import MediaRejected
+from stories_ingest.domain.errors import MediaRefused
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEPT = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"iCCP", b"sRGB", b"eXIf"})
@@ -20,7 +20,7 @@ _IDAT_SLACK = 64 * 1024
 
 
 def stripped(source: Path) -> io.BytesIO:
-    """The image with only the chunks that affect display. Raises `MediaRejected`: `too_large` (bomb), `damaged`."""
+    """The image with only the chunks that affect display. Raises `MediaRefused`: `too_large` (bomb), `damaged`."""
     out = io.BytesIO()
     out.write(_SIGNATURE)
     inflated, packed, max_packed = 0, 0, 0
@@ -30,10 +30,10 @@ def stripped(source: Path) -> io.BytesIO:
         for _ in range(_MAX_CHUNKS):
             head = file.read(8)
             if len(head) < 8:
-                raise MediaRejected("damaged", "ends before IEND")
+                raise MediaRefused("damaged", "ends before IEND")
             length, name = struct.unpack(">I4s", head)
             if length + 4 > end - file.tell():
-                raise MediaRejected("damaged", f"ends within {name!r}")
+                raise MediaRefused("damaged", f"ends within {name!r}")
             body = file.read(length + 4)
             if name == b"IHDR":
                 max_packed = _raw_size(body)
@@ -43,7 +43,7 @@ def stripped(source: Path) -> io.BytesIO:
                 size = _inflated_size(name, body[:-4], _MAX_INFLATED - inflated)
                 inflated += size
                 if inflated >= _MAX_INFLATED:
-                    raise MediaRejected("too_large", f"{name!r} inflates to over {_MAX_INFLATED} bytes")
+                    raise MediaRefused("too_large", f"{name!r} inflates to over {_MAX_INFLATED} bytes")
                 if size > _MAX_PROFILE:
                     continue
             if name in _KEPT:
@@ -51,9 +51,9 @@ def stripped(source: Path) -> io.BytesIO:
             if name == b"IEND":
                 break
         else:
-            raise MediaRejected("too_large", f"over {_MAX_CHUNKS} chunks")
+            raise MediaRefused("too_large", f"over {_MAX_CHUNKS} chunks")
     if packed > max_packed + _IDAT_SLACK:
-        raise MediaRejected("too_large", f"{packed} compressed bytes for an image of {max_packed}")
+        raise MediaRefused("too_large", f"{packed} compressed bytes for an image of {max_packed}")
     out.seek(0)
     return out
 

@@ -9,12 +9,15 @@ from typing import Any
 
 import av
 from av.packet import Packet
+from av.video.stream import VideoStream
 
+from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.media.decode_check import DecodeCheck
 from stories_ingest.media.display import DisplayFormat
+from stories_ingest.media.playable import plays_everywhere
 from stories_ingest.media.tracks import COPIED_CODECS, Tracks, codec, seconds
 from stories_ingest.media.truncation import nal_checker
-from stories_ingest.media.types import MediaLimits, MediaRejected
+from stories_ingest.media.types import MediaLimits
 
 _FALLBACK_RATE = 30  # frames per second, for a single frame without a duration
 _RATE_SLACK = 1.02  # tolerance: phones record slightly more than 240 fps
@@ -33,6 +36,7 @@ class ProbeResult:
     audio_span: tuple[Fraction, Fraction] | None  # start and end of the audio
     hidden_audio: Fraction  # seconds of audio that an edit list hides
     last_shown: Fraction  # display duration of the last frame
+    fps: Fraction  # frames per second, on average
 
     @property
     def duration_ms(self) -> int:
@@ -69,7 +73,7 @@ class _PacketStats:
     def video(self, packet: Packet[Any]) -> None:
         at = packet.pts if packet.pts is not None else packet.dts
         if at is None:
-            raise MediaRejected("damaged", f"frame {self.number} has no timestamp")
+            raise MediaRefused("damaged", f"frame {self.number} has no timestamp")
         if packet.dts is None or (self.last_dts is not None and packet.dts <= self.last_dts):
             self.in_order = False
         self.last_dts = packet.dts
@@ -115,7 +119,7 @@ class _PacketStats:
 def probe(tracks: Tracks, bounds: MediaLimits, progress: Callable[[float], None]) -> ProbeResult:
     """Read every packet of the selected tracks once and decode within the budget.
 
-    Raises `MediaRejected`: `damaged`, `too_long` (even for several parts), `too_large`, `unsupported` (frame rate).
+    Raises `MediaRefused`: `damaged`, `too_long` (even for several parts), `too_large`, `unsupported` (frame rate).
     """
     _check_header(tracks, bounds)
     stats, is_intact = _PacketStats(), nal_checker(tracks.video)
@@ -133,13 +137,13 @@ def probe(tracks: Tracks, bounds: MediaLimits, progress: Callable[[float], None]
     check.finish()
     declared_count = len(tracks.video.index_entries)
     if tracks.container.format.name.startswith("mov") and stats.number < declared_count:
-        raise MediaRejected("damaged", f"{stats.number} of {declared_count} frames exist")
+        raise MediaRefused("damaged", f"{stats.number} of {declared_count} frames exist")
     assert check.display is not None
     return _result(stats, check.display, tracks, bounds)
 
 
 def packets(tracks: Tracks) -> Iterator[Packet[Any]]:
-    """The packets of the selected tracks, without the empty flush packets. Raises `MediaRejected("damaged")`."""
+    """The packets of the selected tracks, without the empty flush packets. Raises `MediaRefused("damaged")`."""
     try:
         for packet in tracks.container.demux(tracks.kept):
             if packet.size:
@@ -147,24 +151,24 @@ def packets(tracks: Tracks) -> Iterator[Packet[Any]]:
     except MemoryError:
         raise
     except (av.FFmpegError, ValueError) as error:
-        raise MediaRejected("damaged", f"cannot be demuxed: {error}") from None
+        raise MediaRefused("damaged", f"cannot be demuxed: {error}") from None
 
 
 def _check_header(tracks: Tracks, bounds: MediaLimits) -> None:
     """Reject by the header alone: frames too large, duration far too long."""
     width, height = tracks.video.codec_context.width, tracks.video.codec_context.height
     if max(width, height) > bounds.max_side:
-        raise MediaRejected("too_large", f"{width} x {height}")
+        raise MediaRefused("too_large", f"{width} x {height}")
     declared = seconds(tracks.video, tracks.video.duration or 0)
     if declared * 1000 > _max_ms(bounds) + 1000:
-        raise MediaRejected("too_long", f"{float(declared):.1f} s")
+        raise MediaRefused("too_long", f"{float(declared):.1f} s")
 
 
 def _check_length(stats: _PacketStats, tracks: Tracks, bounds: MediaLimits) -> None:
     if stats.start is not None and seconds(tracks.video, stats.end - stats.start) * 1000 > _max_ms(bounds):
-        raise MediaRejected("too_long", f"over {_max_ms(bounds)} ms")
+        raise MediaRefused("too_long", f"over {_max_ms(bounds)} ms")
     if stats.number > bounds.max_fps * _RATE_SLACK * _max_ms(bounds) / 1000:
-        raise MediaRejected("unsupported", f"over {stats.number} frames")
+        raise MediaRefused("unsupported", f"over {stats.number} frames")
 
 
 def _max_ms(bounds: MediaLimits) -> int:
@@ -175,14 +179,15 @@ def _result(stats: _PacketStats, display: DisplayFormat, tracks: Tracks, bounds:
     video = tracks.video
     assert video.time_base is not None
     if stats.start is None:
-        raise MediaRejected("damaged", "no frame is displayed")
+        raise MediaRefused("damaged", "no frame is displayed")
     times = sorted(stats.times)
     if stats.end <= times[-1]:  # the container has no duration for the last frame
         rate = video.average_rate or Fraction(_FALLBACK_RATE)
         stats.end = times[-1] + max(1, round(1 / rate / video.time_base))
     start, end = seconds(video, stats.start), seconds(video, stats.end)
-    if len(times) > 2 and len(times) / (end - start) > bounds.max_fps * _RATE_SLACK:
-        raise MediaRejected("unsupported", f"{float(len(times) / (end - start)):.0f} fps")
+    fps = len(times) / (end - start)
+    if len(times) > 2 and fps > bounds.max_fps * _RATE_SLACK:
+        raise MediaRefused("unsupported", f"{float(fps):.0f} fps")
     audio_span = None
     if tracks.audio is not None and stats.audio_span is not None:
         audio_span = seconds(tracks.audio, stats.audio_span[0]), seconds(tracks.audio, stats.audio_span[1])
@@ -190,10 +195,16 @@ def _result(stats: _PacketStats, display: DisplayFormat, tracks: Tracks, bounds:
         start=start,
         end=end,
         cut_points={number: seconds(video, at) for number, at in stats.clean_cuts()},
-        copied=stats.copied() if codec(video) in COPIED_CODECS else None,
+        copied=stats.copied() if _is_kept(video, display, fps, bounds) else None,
+        fps=fps,
         display=display,
         times=[seconds(video, at) for at in times],
         audio_span=audio_span,
         hidden_audio=seconds(tracks.audio, stats.hidden_audio) if tracks.audio is not None else Fraction(0),
         last_shown=end - seconds(video, times[-1]),
     )
+
+
+def _is_kept(video: VideoStream, display: DisplayFormat, fps: Fraction, bounds: MediaLimits) -> bool:
+    """Whether the video need not be encoded: every browser plays it, or renditions are switched off."""
+    return plays_everywhere(video, display, fps) if bounds.renditions else codec(video) in COPIED_CODECS

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
-from stories_ingest.media.types import Container, MediaRejected
+from stories_ingest.domain.errors import MediaRefused
+from stories_ingest.media.types import Container
 
 PhotoFormat = Literal["JPEG", "PNG", "WEBP", "HEIF", "AVIF"]
 
@@ -21,7 +22,7 @@ _FOREIGN = (
 
 
 def sniff(source: Path) -> Container | PhotoFormat:
-    """The demuxer of a video or the decoder of a photo. Raises `MediaRejected`: `not_media`, `unsupported`."""
+    """The demuxer of a video or the decoder of a photo. Raises `MediaRefused`: `not_media`, `unsupported`."""
     with source.open("rb") as file:
         head = file.read(512)
     if head.startswith(b"\xff\xd8\xff"):
@@ -37,8 +38,8 @@ def sniff(source: Path) -> Container | PhotoFormat:
     if head[4:8] in _MOV_ATOMS:
         return "mov"
     if head.startswith(_FOREIGN) or (head[:4] == b"RIFF" and head[8:12] in {b"AVI ", b"WAVE"}) or _transport(head):
-        raise MediaRejected("unsupported", f"format not accepted: {head[:12]!r}")
-    raise MediaRejected("not_media", f"begins with {head[:12]!r}")
+        raise MediaRefused("unsupported", f"format not accepted: {head[:12]!r}")
+    raise MediaRefused("not_media", f"begins with {head[:12]!r}")
 
 
 def _brand(head: bytes) -> Container | PhotoFormat:

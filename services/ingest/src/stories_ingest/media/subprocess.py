@@ -13,8 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stories_ingest.domain.errors import MachineFault, WorkerCrashed
-from stories_ingest.media.types import MediaLimits, MediaRejected, OutputPart
+from stories_ingest.domain.errors import MachineFault, MediaRefused, WorkerCrashed
+from stories_ingest.domain.media import object_keys
+from stories_ingest.media.types import MediaLimits
 
 _LINE_LIMIT = 64 * 1024
 _STDERR_LIMIT = 2_000  # characters of standard error kept for the log
@@ -23,14 +24,24 @@ _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_P
 
 
 async def run(
-    source: Path, claimed: str, split: bool, bounds: MediaLimits, into: Path, progress: Callable[[float], None]
-) -> list[OutputPart]:
-    """See `stories_ingest.media.make`."""
+    source: Path,
+    claimed: str | None,
+    split: bool,
+    bounds: MediaLimits,
+    into: Path,
+    progress: Callable[[float], None],
+) -> list[dict[str, Any]]:
+    """Run one job and move its files into the folder; return what the worker says of them.
+
+    `claimed` is None for a finished clip that lacks smaller renditions.
+    """
     output_dir = _output_dir(into)
     try:
         job = _job_spec(source, output_dir) | {"claimed": claimed, "split": split, "bounds": asdict(bounds)}
         made = await _run_worker(job, bounds, progress)
-        return [_move_out(part, into) for part in made]
+        for name in {key for output in made for key in object_keys(output)}:
+            (output_dir / name).rename(into / name)
+        return made
     finally:
         shutil.rmtree(output_dir, ignore_errors=True)
 
@@ -43,7 +54,9 @@ def _job_spec(source: Path, output_dir: Path) -> dict[str, Any]:
     return {"source": str(source.resolve()), "into": str(output_dir), "parent": os.getpid()}
 
 
-async def _run_worker(job: dict[str, Any], bounds: MediaLimits, progress: Callable[[float], None]) -> list[OutputPart]:
+async def _run_worker(
+    job: dict[str, Any], bounds: MediaLimits, progress: Callable[[float], None]
+) -> list[dict[str, Any]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "stories_ingest.media.worker", json.dumps(job),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -59,7 +72,7 @@ async def _run_worker(job: dict[str, Any], bounds: MediaLimits, progress: Callab
             result = await _read_result(process.stdout, progress)
             code = await process.wait()
     except TimeoutError:
-        raise MediaRejected("too_large", f"not done after {bounds.wall_seconds} s") from None
+        raise MediaRefused("timed_out", f"not done after {bounds.wall_seconds} s") from None
     finally:
         await _kill(process)
         stderr = await stderr_tail
@@ -99,32 +112,23 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
                 await asyncio.shield(waiting)
 
 
-def _parse_result(result: dict[str, Any]) -> list[OutputPart]:
+def _parse_result(result: dict[str, Any]) -> list[dict[str, Any]]:
     if "refused" in result:
-        raise MediaRejected(result["refused"], result.get("detail", ""))
+        raise MediaRefused(result["refused"], result.get("detail", ""))
     if "machine" in result:
         raise MachineFault(result["machine"])
     if "lost" in result:
         raise WorkerCrashed(result["lost"])
-    return [
-        OutputPart(**part | {"path": Path(part["path"]), "poster_path": Path(part["poster_path"])})
-        for part in result["made"]
-    ]
+    made: list[dict[str, Any]] = result["made"]
+    return made
 
 
 def _error_for_exit_code(code: int, stderr: str) -> Exception:
     """Map the exit code of a worker without a result: limits and decoder crashes reject the upload, others are bugs."""
     if code == -signal.SIGXCPU:
-        return MediaRejected("too_large", "too much CPU time")
+        return MediaRefused("timed_out", "too much CPU time")
     if "MemoryError" in stderr or "Cannot allocate memory" in stderr or "bad_alloc" in stderr:
-        return MediaRejected("too_large", "out of memory")
+        return MediaRefused("too_large", "out of memory")
     if code in {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGABRT, -signal.SIGFPE, -signal.SIGILL}:
-        return MediaRejected("damaged", f"the decoder was killed by signal {-code}: {stderr[-200:]}")
+        return MediaRefused("damaged", f"the decoder was killed by signal {-code}: {stderr[-200:]}")
     return WorkerCrashed(f"the worker ended with {code}: {stderr}")
-
-
-def _move_out(made: OutputPart, into: Path) -> OutputPart:
-    changes = {"path": into / made.path.name, "poster_path": into / made.poster_path.name}
-    made.path.rename(changes["path"])
-    made.poster_path.rename(changes["poster_path"])
-    return OutputPart(**asdict(made) | changes)

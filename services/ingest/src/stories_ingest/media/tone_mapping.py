@@ -5,10 +5,12 @@ libswscale can do this too, but takes five seconds per image.
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 from PIL import Image, ImageFilter
 
 _PQ, _HLG = 16, 18  # transfer characteristics, by their numbers in ITU-T H.273
+HDR_TRANSFERS = frozenset({_PQ, _HLG})
 _BT2020, _P3 = 9, 12  # colour primaries, the same
 _WHITE = 203.0  # cd/m² of paper white (ITU-R BT.2408)
 _KNEE = 0.6  # of paper white: brighter values are compressed
@@ -24,20 +26,33 @@ _MATRICES: dict[int, tuple[Colour, Colour, Colour]] = {
 
 def to_srgb(image: Image.Image, transfer: int, primaries: int) -> Image.Image:
     """Convert an RGB image with this `transfer` and `primaries` (ITU-T H.273) to sRGB; unchanged for other codes."""
-    if transfer not in {_PQ, _HLG} and primaries not in _MATRICES:
-        return image
+    table = lookup_table(transfer, primaries)
+    return image if table is None else image.filter(table)
+
+
+def write_cube(table: ImageFilter.Color3DLUT, path: Path) -> None:
+    """Write the table in the format that the filter `lut3d` of libavfilter reads; red varies fastest in both."""
+    levels = iter(table.table)
+    rows = (f"{red:.6f} {green:.6f} {blue:.6f}" for red, green, blue in zip(levels, levels, levels, strict=True))
+    path.write_text("\n".join([f"LUT_3D_SIZE {_POINTS}", *rows, ""]))
+
+
+def lookup_table(transfer: int, primaries: int) -> ImageFilter.Color3DLUT | None:
+    """The table from this `transfer` and `primaries` to sRGB, None where the colours need no conversion."""
+    if transfer not in HDR_TRANSFERS and primaries not in _MATRICES:
+        return None
     to_linear = {_PQ: _from_pq, _HLG: _from_hlg}.get(transfer, _from_srgb)
 
     def tone_map(r: float, g: float, b: float) -> Colour:
         red, green, blue = to_linear((r, g, b))
-        if transfer in {_PQ, _HLG}:
+        if transfer in HDR_TRANSFERS:
             red, green, blue = _compressed((red, green, blue))
         rows = _MATRICES.get(primaries)
         if rows is not None:
             red, green, blue = (row[0] * red + row[1] * green + row[2] * blue for row in rows)
         return _to_srgb(red), _to_srgb(green), _to_srgb(blue)
 
-    return image.filter(ImageFilter.Color3DLUT.generate(_POINTS, tone_map))
+    return ImageFilter.Color3DLUT.generate(_POINTS, tone_map)
 
 
 def _compressed(colour: Colour) -> Colour:

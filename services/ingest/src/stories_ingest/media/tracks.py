@@ -11,14 +11,15 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from stories_ingest.media.types import Container, MediaRejected
+from stories_ingest.domain.errors import MediaRefused
+from stories_ingest.media.types import Container
 
 COPIED_CODECS = frozenset({"h264", "hevc", "vp9", "av1"})  # that MP4 and its players support
 VIDEO_CODECS = COPIED_CODECS | {"vp8"}  # which is transcoded
 AUDIO_CODECS = frozenset({"aac", "opus", "alac"})  # and PCM of every kind, which is transcoded
 _NOT_MAIN_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
 _MAX_STREAMS = 64  # a phone writes five to ten
-_DECODER_THREADS = 1  # with more, libavcodec does not mark concealed frames as corrupt
+_DECODER_THREADS = 2  # to encode; to check, one: with more, libavcodec does not mark concealed frames as corrupt
 
 av.logging.set_level(None)
 
@@ -42,10 +43,10 @@ class Tracks:
         return [self.video] if self.audio is None else [self.video, self.audio]
 
 
-def open_tracks(source: Path, form: Container) -> Tracks:
-    """Open with the sniffed demuxer only, restricted to this file.
+def open_tracks(source: Path, form: Container, *, fast: bool = False) -> Tracks:
+    """Open with the sniffed demuxer only, restricted to this file; `fast` decodes with several threads.
 
-    Raises `MediaRejected`: `damaged` when the demuxer fails, `unsupported` for codecs that are not accepted.
+    Raises `MediaRefused`: `damaged` when the demuxer fails, `unsupported` for codecs that are not accepted.
     """
     try:
         container = av.open(
@@ -58,12 +59,12 @@ def open_tracks(source: Path, form: Container) -> Tracks:
     except MemoryError:
         raise
     except (av.FFmpegError, ValueError) as error:
-        raise MediaRejected("damaged", f"cannot be opened: {error}") from None
+        raise MediaRefused("damaged", f"cannot be opened: {error}") from None
     if len(container.streams) > _MAX_STREAMS:
-        raise MediaRejected("unsupported", f"{len(container.streams)} tracks")
+        raise MediaRefused("unsupported", f"{len(container.streams)} tracks")
     tracks = Tracks(container, _video(container), _audio(container))
-    tracks.video.codec_context.thread_count = _DECODER_THREADS
-    tracks.video.codec_context.thread_type = "SLICE"
+    tracks.video.codec_context.thread_count = _DECODER_THREADS if fast else 1
+    tracks.video.codec_context.thread_type = "AUTO" if fast else "SLICE"
     for stream in container.streams:
         if stream not in tracks.kept:
             stream.discard = Discard.all
@@ -89,10 +90,10 @@ def seconds(stream: VideoStream | AudioStream, ticks: int) -> Fraction:
 def _video(container: InputContainer) -> VideoStream:
     streams = [stream for stream in container.streams.video if not stream.disposition & _NOT_MAIN_VIDEO]
     if not streams:
-        raise MediaRejected("unsupported" if container.streams else "damaged", "no video track")
+        raise MediaRefused("unsupported" if container.streams else "damaged", "no video track")
     video = min(streams, key=lambda stream: not stream.disposition & Disposition.default)
     if codec(video) not in VIDEO_CODECS:
-        raise MediaRejected("unsupported", f"video in {codec(video)}")
+        raise MediaRefused("unsupported", f"video in {codec(video)}")
     return video
 
 
@@ -103,5 +104,5 @@ def _audio(container: InputContainer) -> AudioStream | None:
         if is_supported(stream):
             return stream
     if streams:
-        raise MediaRejected("unsupported", f"audio in {', '.join(codec(stream) for stream in streams)}")
+        raise MediaRefused("unsupported", f"audio in {', '.join(codec(stream) for stream in streams)}")
     return None

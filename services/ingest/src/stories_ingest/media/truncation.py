@@ -10,8 +10,9 @@ from typing import BinaryIO
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.media.tracks import codec
-from stories_ingest.media.types import Container, MediaRejected
+from stories_ingest.media.types import Container
 
 _MAX_BOXES = 100_000  # top-level boxes; a fragmented file has two for each fragment
 _BOXES = frozenset(b"ftyp moov mdat moof mfra free skip wide uuid meta udta pnot pdin sidx ssix styp emsg prft".split())
@@ -19,12 +20,12 @@ _SEGMENT = 0x18538067
 
 
 def reject_truncated(source: Path, form: Container) -> None:
-    """Raises `MediaRejected("damaged")` when the top-level structure declares more bytes than the file has."""
+    """Raises `MediaRefused("damaged")` when the top-level structure declares more bytes than the file has."""
     with source.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
         declared_end = _end_of_boxes(file, end) if form == "mov" else _end_of_segment(file, end)
     if declared_end > end:
-        raise MediaRejected("damaged", f"ends at {end}, should reach {declared_end}")
+        raise MediaRefused("damaged", f"ends at {end}, should reach {declared_end}")
 
 
 def _end_of_boxes(file: BinaryIO, end: int) -> int:

@@ -1,17 +1,10 @@
-"""Types shared by the service and its media worker: limits, output, rejection."""
+"""Limits of the media worker."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-Kind = Literal["video", "photo"]
-Reason = Literal[
-    "not_media", "type_mismatch", "unsupported", "damaged", "too_long", "too_large", "still_images_off", "changed"
-]
 Container = Literal["mov", "matroska"]
-
-VIDEO_TYPES = frozenset({"video/mp4", "video/quicktime", "video/webm"})
-PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,37 +19,18 @@ class MediaLimits:
     max_side: int = 4096  # of a video frame, as coded
     max_fps: int = 240
     still_images: bool = True
-    cpu_seconds: int = 600  # encoding 150 s takes about 400 at 1080p60
+    renditions: Sequence[int] = (720, 1080)  # by their shorter side; none: only what MP4 cannot hold is encoded
+    max_photo_sides: Sequence[int] = (2160, 1080)  # of a photo's renditions, by the longer side
+    cpu_seconds: int = 360  # of all threads
     memory_bytes: int = 3 * 1024 * 1024 * 1024  # address space: 100 MP with transparency and 4K HDR need 2.4 GB
-    wall_seconds: float = 900.0
+    wall_seconds: float = 120.0
+
+    @property
+    def largest(self) -> int:
+        """The shorter side of the largest rendition that is encoded."""
+        return max(self.renditions, default=1080)
 
     @property
     def longest_clip_ms(self) -> int:
         """The longest duration that stays one clip."""
         return self.max_clip_ms + self.tolerance_ms
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputPart:
-    """One finished part on disk. Width and height are as displayed, after rotation."""
-
-    path: Path
-    poster_path: Path
-    kind: Kind
-    content_type: str
-    size: int
-    width: int
-    height: int
-    duration_ms: int | None
-    has_audio: bool
-    codecs: str | None  # after RFC 6381, None for a photo
-    starts_ms: int  # start within the upload, for cutting captions
-
-
-class MediaRejected(Exception):
-    """The upload can never become a story. `reason` is one of those in docs/http.md, `detail` is for the log."""
-
-    def __init__(self, reason: Reason, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason: Reason = reason
-        self.detail = detail

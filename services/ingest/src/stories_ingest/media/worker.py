@@ -17,11 +17,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stories_ingest.domain.errors import is_machine_fault
-from stories_ingest.media.types import PHOTO_TYPES, VIDEO_TYPES, MediaLimits, MediaRejected, OutputPart
+from stories_ingest.domain.errors import MediaRefused, is_machine_fault
+from stories_ingest.domain.media import MediaPart, Rendition
+from stories_ingest.domain.story import PHOTOS, VIDEOS
+from stories_ingest.media.types import MediaLimits
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _OPEN_FILES = 64
+_NICENESS = 10  # of work that nobody waits for
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -47,18 +50,23 @@ def apply_limits(bounds: MediaLimits, parent: int) -> None:
         resource.setrlimit(limit, (soft, hard if limit == resource.RLIMIT_CPU else soft))
 
 
-def run(job: dict[str, Any], emit: Emit) -> list[OutputPart]:
-    """Run the job. Raises `MediaRejected`."""
+def run(job: dict[str, Any], emit: Emit) -> list[MediaPart] | list[Rendition]:
+    """Run the job: an upload, or a finished clip without `claimed`. Raises `MediaRefused`."""
+    bounds, source, into = MediaLimits(**job["bounds"]), Path(job["source"]), Path(job["into"])
+    if job["claimed"] is None:
+        from stories_ingest.media.clips import make_smaller
+
+        os.nice(_NICENESS)
+        return make_smaller(source, bounds, into, _ThrottledProgress(emit))
     from stories_ingest.media.sniffing import sniff
 
-    bounds, source, into = MediaLimits(**job["bounds"]), Path(job["source"]), Path(job["into"])
     if source.stat().st_size > bounds.max_bytes:
-        raise MediaRejected("too_large", f"{source.stat().st_size} bytes")
-    claimed = "video" if job["claimed"] in VIDEO_TYPES else "photo" if job["claimed"] in PHOTO_TYPES else None
+        raise MediaRefused("too_large", f"{source.stat().st_size} bytes")
+    claimed = "video" if job["claimed"] in VIDEOS else "photo" if job["claimed"] in PHOTOS else None
     form, progress = sniff(source), _ThrottledProgress(emit)
     kind = "video" if form == "mov" or form == "matroska" else "photo"
     if kind != claimed:
-        raise MediaRejected("type_mismatch", f"claimed {job['claimed']}, is {form}")
+        raise MediaRefused("type_mismatch", f"claimed {job['claimed']}, is {form}")
     if form == "mov" or form == "matroska":
         from stories_ingest.media.clips import make_clips
 
@@ -66,7 +74,7 @@ def run(job: dict[str, Any], emit: Emit) -> list[OutputPart]:
     from stories_ingest.media.photos import make_photo
 
     if not bounds.still_images:
-        raise MediaRejected("still_images_off")
+        raise MediaRefused("still_images_off")
     return [make_photo(source, form, bounds, into, progress)]
 
 
@@ -94,8 +102,8 @@ def main() -> int:
     apply_limits(MediaLimits(**job["bounds"]), job["parent"])
     try:
         made = run(job, emit)
-        emit({"made": [{k: str(v) if isinstance(v, Path) else v for k, v in asdict(part).items()} for part in made]})
-    except MediaRejected as error:
+        emit({"made": [asdict(part) for part in made]})
+    except MediaRefused as error:
         emit({"refused": error.reason, "detail": error.detail})
     except MemoryError:
         with contextlib.suppress(MemoryError):

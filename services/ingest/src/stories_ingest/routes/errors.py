@@ -10,9 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from stories_shared.auth.tokens import Caller
 from stories_shared.http.deadline import DeadlineRoute
-from stories_shared.http.problems import not_found, problem, too_many, wrong_state
+from stories_shared.http.problems import forbidden, not_found, problem, too_many, wrong_state
 
-from stories_ingest.domain.errors import MediaRefused, NoSuchStory, NothingUploaded, TooMany, WrongState
+from stories_ingest.domain.errors import MediaRefused, NoSuchStory, NothingUploaded, Suspended, TooMany, WrongState
 from stories_ingest.domain.story import Requester
 
 MAX_WAIT_S = 30
@@ -32,6 +32,8 @@ def translate_errors() -> Iterator[None]:
         raise wrong_state("nothing has been uploaded yet") from error
     except MediaRefused as error:
         raise problem("media-refused", error.reason, reason=error.reason) from error
+    except Suspended as error:
+        raise forbidden("suspended") from error
     except TooMany as error:
         raise too_many(math.ceil(error.retry_after.total_seconds()), SLUGS[error.limit]) from error
 

@@ -20,7 +20,7 @@ from stories_ingest.store.documents import (
     QUOTAS,
     STORIES,
 )
-from stories_ingest.store.jobs import PROCESSING
+from stories_ingest.store.jobs import PROCESSING, RENDITIONS
 
 A_TIME = {"$lt": datetime(9000, 1, 1, tzinfo=UTC)}
 """Filter of partial indexes for non-null times; implied by `$lte` of any time before."""
@@ -34,6 +34,11 @@ async def ensure(mongo: Mongo) -> None:
         STORIES,
         IndexModel([("author_id", 1), ("_id", DESCENDING)], name="shelf"),
         IndexModel([("job.since", 1), ("job.lease_until", 1)], name="jobs", partialFilterExpression=PROCESSING),
+        IndexModel(
+            [(f"{RENDITIONS}.since", 1), (f"{RENDITIONS}.lease_until", 1)],
+            name="renditions",
+            partialFilterExpression={f"{RENDITIONS}.since": A_TIME},
+        ),
         IndexModel([("job.parts", 1)], name="job_parts", partialFilterExpression=PROCESSING),
         IndexModel([("vanishes_at", 1)], name="vanishing", partialFilterExpression={"vanishes_at": A_TIME}),
         IndexModel([("posted.expires_at", 1)], name="ends", partialFilterExpression={"posted.expires_at": A_TIME}),

@@ -41,6 +41,10 @@ class Bucket:
         if found is None or found.etag != etag:
             raise MediaRefused("changed")
 
+    async def read(self, key: str, path: Path, most: int) -> bool:
+        """Download an object of at most so many bytes; False when it does not exist."""
+        return await self.objects.get_file(key, path, most) is not None
+
     async def put(self, key: str, path: Path, content_type: str) -> None:
         """Write one object atomically."""
         await self.objects.put_file(key, path, content_type)

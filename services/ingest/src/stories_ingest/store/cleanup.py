@@ -7,7 +7,8 @@ from datetime import datetime
 from stories_shared.mongo.client import Document, Mongo, Session
 
 from stories_ingest.domain.keys import staging_key, story_of
-from stories_ingest.domain.story import Media, State
+from stories_ingest.domain.media import object_keys
+from stories_ingest.domain.story import State
 from stories_ingest.store.documents import (
     CLAIMS,
     ENDED,
@@ -87,6 +88,20 @@ class MongoCleanup:
 
         await self.mongo.transaction(write)
 
+    async def suspend(self, user_id: str, at: datetime, until: datetime) -> None:
+        """Suspend a user, unless the account was erased since `at`."""
+
+        async def write(session: Session) -> None:
+            erased = {"_id": user_id, "at": {"$gte": at}}
+            if await self.mongo[ERASED_USERS].find_one(erased, {"_id": 1}, session=session) is not None:
+                return
+            quotas = self.mongo[QUOTAS]
+            quota = quota_of(await quotas.find_one({"_id": user_id}, session=session)).suspend(at, until)
+            written = {"$set": quota_document(quota), "$inc": {"writes": 1}}
+            await quotas.update_one({"_id": user_id}, written, upsert=True, session=session)
+
+        await self.mongo.transaction(write)
+
     async def referenced_uploads(self, keys: Keys[str]) -> set[str]:
         """The staging keys whose stories are drafts or in processing."""
         story_ids = list({story_of(key) for key in keys})
@@ -100,10 +115,13 @@ class MongoCleanup:
         """
         folders = list({story_of(key) for key in keys})
         running = await self._being_written(folders)
-        live = self.mongo[STORIES].find({"_id": {"$in": folders}, "state": str(State.LIVE)}, {"posted.media": 1})
+        fields = {"posted.media": 1, "posted.renditions_job": 1}
+        live = self.mongo[STORIES].find({"_id": {"$in": folders}, "state": str(State.LIVE)}, fields)
         referenced: set[str] = set()
         async for document in live:
-            referenced.update(Media(**document["posted"]["media"]).keys)
+            referenced.update(object_keys(document["posted"]["media"]))
+            if document["posted"].get("renditions_job"):
+                running.add(document["_id"])
         return {key for key in keys if key in referenced or story_of(key) in running}
 
     async def _being_written(self, folders: list[str]) -> set[str]:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from stories_shared.mongo.client import Document
 
 from stories_ingest.domain.quota import Quota, Slot
@@ -16,7 +17,6 @@ from stories_ingest.domain.story import (
     Ended,
     EndReason,
     Job,
-    Media,
     Overlay,
     Posted,
     Sound,
@@ -104,11 +104,14 @@ def ended_of(document: Document) -> Ended:
 
 
 def quota_document(quota: Quota) -> Document:
-    """The document of a quota; a TTL index deletes it at `lapses_at`, when its last slot expires."""
+    """The document of a quota; a TTL index deletes it at `lapses_at`, when its last slot and the suspension expire."""
     slots = {name: [asdict(slot) for slot in slots] for name, slots in quota.by_kind()}
+    ends = [slot.until for _, kind_slots in quota.by_kind() for slot in kind_slots]
     return {
         **slots,
-        "lapses_at": max((slot.until for _, kind_slots in quota.by_kind() for slot in kind_slots), default=LONG_AGO),
+        "suspended_at": quota.suspended_at,
+        "suspended_until": quota.suspended_until,
+        "lapses_at": max([quota.suspended_until or LONG_AGO, *ends]),
     }
 
 
@@ -117,11 +120,13 @@ def quota_of(document: Document | None) -> Quota:
     if document is None:
         return Quota()
     names = ("drafts", "held", "live", "posted")
-    return Quota(**{name: tuple(Slot(**slot) for slot in document.get(name, ())) for name in names})
+    slots = {name: tuple(Slot(**slot) for slot in document.get(name, ())) for name in names}
+    suspended = document.get("suspended_at"), document.get("suspended_until")
+    return Quota(**slots, suspended_at=suspended[0], suspended_until=suspended[1])
 
 
 def _posted(document: Document) -> Posted:
-    return Posted(**{**document, "media": Media(**document["media"])})
+    return msgspec.convert(document, Posted)
 
 
 def _lists(fields: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from stories_shared.mongo.client import Document, Mongo
 from stories_ingest.domain.story import State, Story
 from stories_ingest.store.documents import STORIES, story_of
 
+RENDITIONS = "posted.renditions_job"
 PROCESSING = {"state": str(State.PROCESSING)}
 
 
@@ -49,6 +50,39 @@ class MongoJobs:
     async def _update(self, story_id: str, worker: str, change: dict[str, Any]) -> bool:
         own = {"_id": story_id, **PROCESSING, "job.worker": worker}
         return (await self.mongo[STORIES].update_one(own, change)).matched_count > 0
+
+
+@dataclass(frozen=True, slots=True)
+class MongoRenditionJobs:
+    """The queue of live stories that lack smaller renditions."""
+
+    mongo: Mongo
+
+    async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
+        """The oldest job without an active lease, leased to this worker."""
+        document = await self.mongo[STORIES].find_one_and_update(
+            {f"{RENDITIONS}.since": {"$lte": now}, f"{RENDITIONS}.lease_until": {"$lte": now}},
+            {"$set": {f"{RENDITIONS}.worker": worker, f"{RENDITIONS}.lease_until": until}, "$inc": _attempts(1)},
+            sort=[(f"{RENDITIONS}.since", 1)],
+            return_document=ReturnDocument.AFTER,
+        )
+        return story_of(document) if document else None
+
+    async def renew(self, story_id: str, worker: str, until: datetime) -> bool:
+        """Renew the lease; False when this worker no longer holds it."""
+        own = {"_id": story_id, f"{RENDITIONS}.worker": worker}
+        update = {"$set": {f"{RENDITIONS}.lease_until": until}}
+        return (await self.mongo[STORIES].update_one(own, update)).matched_count > 0
+
+    async def release(self, story_id: str, worker: str, until: datetime) -> None:
+        """Release the job for a retry at `until`; the attempt is not counted."""
+        own = {"_id": story_id, f"{RENDITIONS}.worker": worker}
+        fields = {f"{RENDITIONS}.worker": None, f"{RENDITIONS}.lease_until": until}
+        await self.mongo[STORIES].update_one(own, {"$set": fields, "$inc": _attempts(-1)})
+
+
+def _attempts(by: int) -> Document:
+    return {f"{RENDITIONS}.attempts": by}
 
 
 def _waiting(now: datetime) -> Document:

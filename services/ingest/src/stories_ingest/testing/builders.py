@@ -6,8 +6,9 @@ from typing import Any
 
 from stories_shared.events.ids import new_id
 
+from stories_ingest.domain.media import Media
 from stories_ingest.domain.quota import QuotaLimits
-from stories_ingest.domain.story import Job, Media, Overlay, Posted, State, Story, StorySettings
+from stories_ingest.domain.story import Job, Overlay, Posted, State, Story, StorySettings
 from stories_ingest.domain.transitions import NewPart
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

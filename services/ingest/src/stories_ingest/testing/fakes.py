@@ -6,7 +6,7 @@ import asyncio
 import heapq
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,9 @@ from stories_shared.events import Event
 
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.keys import final_prefix, staging_key
+from stories_ingest.domain.media import MediaPart
 from stories_ingest.domain.uploads import PresignedPost
+from stories_ingest.testing.builders import media
 from stories_ingest.testing.in_memory import MemoryStories
 
 
@@ -52,6 +54,13 @@ class MemoryBucket:
         if self.objects.get(key) != etag.encode():
             raise MediaRefused("changed")
         path.write_bytes(self.objects[key][:most])
+
+    async def read(self, key: str, path: Path, most: int) -> bool:
+        """Download an object."""
+        self._answer()
+        if key in self.objects:
+            path.write_bytes(self.objects[key][:most])
+        return key in self.objects
 
     async def put(self, key: str, path: Path, content_type: str) -> None:
         """Write one object."""
@@ -156,23 +165,6 @@ class MemoryRelay:
             self.published.append(str(_id))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MadePart:
-    """An output part of the transcoder."""
-
-    path: Path
-    poster_path: Path
-    kind: str = "video"
-    content_type: str = "video/mp4"
-    size: int = 4
-    width: int = 1080
-    height: int = 1920
-    duration_ms: int | None = 5_000
-    has_audio: bool = True
-    codecs: str | None = "avc1.640028,mp4a.40.2"
-    starts_ms: int = 0
-
-
 @dataclass(slots=True)
 class FakeTranscoder:
     """A transcoder that calls `before`, then writes `parts` parts or refuses with `rejection`."""
@@ -183,7 +175,7 @@ class FakeTranscoder:
 
     async def __call__(
         self, source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
-    ) -> Sequence[MadePart]:
+    ) -> Sequence[MediaPart]:
         """Write the parts."""
         self.before()
         progress(0.5)
@@ -191,10 +183,10 @@ class FakeTranscoder:
             raise MediaRefused(self.rejection)
         made = []
         for number in range(self.parts):
-            path, poster = into / f"{number}.mp4", into / f"{number}.jpg"
-            path.write_bytes(source.read_bytes())
-            poster.write_bytes(b"poster")
-            made.append(MadePart(path=path, poster_path=poster, starts_ms=number * 5_000))
+            (into / f"{number}.mp4").write_bytes(source.read_bytes())
+            (into / f"{number}.jpg").write_bytes(b"poster")
+            names = replace(media("draft"), key=f"{number}.mp4", poster_key=f"{number}.jpg")
+            made.append(MediaPart(media=names, starts_ms=number * 5_000))
         return made
 
 

@@ -21,6 +21,8 @@ def story_posted(story: Story) -> StoryPosted:
         "expires_at": posted.expires_at,
         "kind": posted.media.kind,
         "media": asdict(posted.media),
+        "renditions": [asdict(rendition) for rendition in posted.media.renditions],
+        "preview": asdict(posted.media.preview) if posted.media.preview else None,
         "caption": overlay.caption,
         "alt_text": overlay.alt_text,
         "captions_track": overlay.captions_track,

@@ -6,55 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from stories_ingest.domain.media import MediaPart, Rendition
 from stories_ingest.domain.story import Story
-
-
-class MediaPart(Protocol):
-    """One output part of an upload."""
-
-    @property
-    def path(self) -> Path:
-        """The finished file."""
-
-    @property
-    def poster_path(self) -> Path:
-        """Its poster, a JPEG."""
-
-    @property
-    def kind(self) -> str:
-        """`video` or `photo`."""
-
-    @property
-    def content_type(self) -> str:
-        """Media type of `path`."""
-
-    @property
-    def size(self) -> int:
-        """Bytes of `path`."""
-
-    @property
-    def width(self) -> int:
-        """Pixels as displayed."""
-
-    @property
-    def height(self) -> int:
-        """Pixels as displayed."""
-
-    @property
-    def duration_ms(self) -> int | None:
-        """None for a photo."""
-
-    @property
-    def has_audio(self) -> bool:
-        """Whether it has an audio track."""
-
-    @property
-    def codecs(self) -> str | None:
-        """After RFC 6381; None for a photo."""
-
-    @property
-    def starts_ms(self) -> int:
-        """Its start within the upload."""
 
 
 class MediaQueue(Protocol):
@@ -70,11 +23,27 @@ class MediaQueue(Protocol):
         """Release the job for a retry at `until`; `counted` is False if the worker stopped or a dependency failed."""
 
 
+class RenditionQueue(Protocol):
+    """Live stories that lack smaller renditions."""
+
+    async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
+        """The oldest waiting job, leased to this worker; None when the queue is empty."""
+
+    async def renew(self, story_id: str, worker: str, until: datetime) -> bool:
+        """Renew the lease; False when this worker no longer holds it."""
+
+    async def release(self, story_id: str, worker: str, until: datetime) -> None:
+        """Release the job for a retry at `until`, because a dependency or this machine failed: it is not counted."""
+
+
 class MediaBucket(Protocol):
     """Reads uploads, writes final keys."""
 
     async def fetch(self, key: str, etag: str, path: Path, most: int) -> None:
         """Download the published upload. Raises MediaRefused("changed") when its ETag differs or it does not exist."""
+
+    async def read(self, key: str, path: Path, most: int) -> bool:
+        """Download an object of at most so many bytes; False when it does not exist."""
 
     async def put(self, key: str, path: Path, content_type: str) -> None:
         """Write one object atomically."""
@@ -89,7 +58,14 @@ class Transcoder(Protocol):
     async def __call__(
         self, source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
     ) -> Sequence[MediaPart]:
-        """The finished parts, in order, written below `into`."""
+        """The finished parts, in order; the keys of their media are names of files in `into`."""
+
+
+class Downscaler(Protocol):
+    """Makes smaller renditions. Raises MediaRefused, MachineFault, WorkerCrashed."""
+
+    async def __call__(self, source: Path, into: Path) -> Sequence[Rendition]:
+        """The smaller renditions of a finished clip; their keys are names of files in `into`."""
 
 
 class ScratchFolder(Protocol):

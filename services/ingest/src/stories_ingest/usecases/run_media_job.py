@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.errors import Unavailable, failed_dependency
@@ -12,13 +13,13 @@ from stories_shared.errors import Unavailable, failed_dependency
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import LeaseLost, MachineFault, MediaRefused, NoSuchStory, is_machine_fault
 from stories_ingest.domain.keys import final_key, staging_key
-from stories_ingest.domain.story import Media, State, Story
+from stories_ingest.domain.media import CONTENT_TYPES, Media, MediaPart
+from stories_ingest.domain.story import State, Story
 from stories_ingest.domain.transitions import NewPart
 from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.media_ports import (
     CaptionSplitter,
     MediaBucket,
-    MediaPart,
     MediaQueue,
     ScratchFolder,
     Transcoder,
@@ -41,7 +42,6 @@ TRANSCODE_SHARE = 0.9
 """Progress when transcoding is done and only the final keys remain to be written."""
 CONCURRENT_UPLOADS = 4
 """Parts of a long clip that are uploaded concurrently."""
-SUFFIXES = {"video/mp4": ".mp4", "image/jpeg": ".jpg", "image/webp": ".webp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class RunMediaJob:
             output_dir = scratch / "made"
             output_dir.mkdir()
             outputs = await self.transcode(upload, story.content_type, story.split, output_dir, claimed.set_progress)
-            parts = await self._write(claimed, outputs)
+            parts = await self._write(claimed, outputs, output_dir)
         await self.stories.transact(
             story.id, lambda snapshot: transitions.go_live(snapshot, claimed.worker, parts, truncate_to_ms(self.now()))
         )
@@ -191,47 +191,42 @@ class RunMediaJob:
         with suppress(Unavailable):  # the story is live; a sweep removes what is left
             await self.bucket.remove(staging_key(story.id))
 
-    async def _write(self, claimed: ClaimedJob, outputs: Sequence[MediaPart]) -> list[NewPart]:
+    async def _write(self, claimed: ClaimedJob, outputs: Sequence[MediaPart], folder: Path) -> list[NewPart]:
         """Write every part under its own story's prefix; the job names them first so that no sweep removes them."""
         story = claimed.story
         claimed.parts = [story.id, *(self.new_id() for _ in outputs[1:])]
         await self._renew_lease(claimed)
 
         async def write(output: tuple[str, MediaPart]) -> NewPart:
-            part = await self._write_part(claimed, *output)
+            part = await self._write_part(claimed, *output, folder)
             claimed.progress = max(claimed.progress, TRANSCODE_SHARE) + (1 - TRANSCODE_SHARE) / (len(outputs) + 1)
             return part
 
         return await for_each(zip(claimed.parts, outputs, strict=True), write, CONCURRENT_UPLOADS)
 
-    async def _write_part(self, claimed: ClaimedJob, part_id: str, output: MediaPart) -> NewPart:
+    async def _write_part(self, claimed: ClaimedJob, part_id: str, output: MediaPart, folder: Path) -> NewPart:
+        captions, media = self._captions(claimed.story, output, len(claimed.parts)), output.media
+        if captions is not None:
+            file = f"captions-{claimed.parts.index(part_id) + 1}.vtt"
+            await asyncio.to_thread((folder / file).write_text, captions, "utf-8")
+            media = replace(media, captions_key=file)
+        stored = await self._store(claimed, part_id, media, folder)
+        return NewPart(id=part_id, media=stored, captions_track=captions, lacks_smaller=output.lacks_smaller)
+
+    async def _store(self, claimed: ClaimedJob, part_id: str, media: Media, folder: Path) -> Media:
+        """Write each file of the media to a key that only this attempt uses."""
         name = self.new_id()
-        key = final_key(part_id, name, SUFFIXES[output.content_type])
-        poster_key = final_key(part_id, name, ".poster.jpg")
-        claimed.keys += [key, poster_key]
-        await self.bucket.put(key, output.path, output.content_type)
-        await self.bucket.put(poster_key, output.poster_path, "image/jpeg")
-        media = Media(
-            kind=output.kind,
-            key=key,
-            poster_key=poster_key,
-            content_type=output.content_type,
-            size=output.size,
-            width=output.width,
-            height=output.height,
-            duration_ms=output.duration_ms,
-            has_audio=output.has_audio,
-            codecs=output.codecs,
-        )
-        return NewPart(
-            id=part_id, media=media, captions_track=self._captions(claimed.story, output, len(claimed.parts))
-        )
+        keys = {file: final_key(part_id, name, f".{file}") for file in media.keys}
+        claimed.keys += keys.values()
+        for file, key in keys.items():
+            await self.bucket.put(key, folder / file, CONTENT_TYPES[Path(file).suffix])
+        return media.renamed(keys.__getitem__)
 
     def _captions(self, story: Story, output: MediaPart, parts: int) -> str | None:
-        track = story.overlay.captions_track
-        if track is None or parts == 1 or output.duration_ms is None:
+        track, duration_ms = story.overlay.captions_track, output.media.duration_ms
+        if track is None or parts == 1 or duration_ms is None:
             return track
-        return self.split_captions(track, output.starts_ms, output.starts_ms + output.duration_ms)
+        return self.split_captions(track, output.starts_ms, output.starts_ms + duration_ms)
 
     async def _renew_periodically(self, claimed: ClaimedJob, work: "asyncio.Future[tuple[str, str]]") -> None:
         while True:

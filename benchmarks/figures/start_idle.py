@@ -1,0 +1,58 @@
+"""Start and idle cost of each service."""
+
+import time
+from collections.abc import Sequence
+from importlib import import_module
+
+from stories_embedded.testing import Realm
+from stories_shared.events.cloudevents import SERVICES
+from stories_shared.runtime.settings import Settings, load
+
+from ..bench import Bench
+from ..processes import Process, get, start_service, until
+from ..registry import figure
+from ..results import Result, Sample
+
+IDLE_S = 5
+
+
+@figure("start-idle")
+async def start_idle(bench: Bench) -> Sequence[Result]:
+    """From the start of a process until it is ready; then its idle CPU use and memory."""
+    realm = Realm(bench.servers)
+    processes: list[tuple[str, Process, float]] = []
+    try:
+        for service in SERVICES:
+            settings = {**realm, "MONGO_DATABASE": f"{realm['MONGO_DATABASE']}-{service}"}
+            await init(service, settings)
+            began = time.monotonic()
+            process = start_service(service, settings)
+            processes.append((service, process, 0.0))
+            await ready(process, service)
+            processes[-1] = service, process, time.monotonic() - began
+        results = []
+        for service, process, took in processes:
+            idle = await process.measure_idle(IDLE_S if bench.plan.scale > 0.05 else 1)
+            used = f"idle {idle:.1%} of a core (at most 2 %) and {process.memory_mb():.0f} MB (at most 110)"
+            note = f"ready after {took:.2f} s (at most 2); {used}"
+            results.append(Result(f"start-{service}", "starts/s", Sample(1 / took, idle * 1e6), note=note))
+        return results
+    finally:
+        for _, process, _ in processes:
+            process.stop()
+
+
+async def ready(process: Process, service: str) -> None:
+    """Wait until it is ready."""
+    await until(lambda: get(f"{process.url}/readyz") is not None, f"{service} is ready", pause=0.02)
+
+
+async def init(service: str, settings: dict[str, str]) -> None:
+    """Create the service's own resources."""
+    modules = import_module(f"stories_{service}.settings"), import_module(f"stories_{service}.app")
+    kind: type[Settings] = next(
+        found
+        for found in vars(modules[0]).values()
+        if isinstance(found, type) and issubclass(found, Settings) and found is not Settings
+    )
+    await modules[1].init(load(kind, {name.lower(): value for name, value in settings.items()}))

@@ -1,0 +1,107 @@
+"""HTTP load from a process of its own: wrk where it is installed, else the bundled client."""
+
+import asyncio
+import json
+import re
+import shutil
+import sys
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from .processes import Process
+from .results import Sample
+
+CONNECTIONS = 32
+WRK = shutil.which("wrk")
+SCRIPT = """
+local tokens = {{{tokens}}}
+local number = 0
+request = function()
+  number = number + 1
+  return wrk.format("GET", nil, {{["Authorization"] = "Bearer " .. tokens[number % #tokens + 1]}})
+end
+"""
+
+
+class LoadFailed(Exception):
+    """Responses had another status than the expected one, or there were none."""
+
+
+async def get_load(process: Process, path: str, tokens: Sequence[str], seconds: int) -> Sample:
+    """GETs of one path over 32 connections, by these callers in turn."""
+    if WRK is None:
+        host = urlsplit(process.url).netloc
+        requests = [
+            f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n".encode() for token in tokens
+        ]
+        return await client_load(process, requests, seconds)
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(SCRIPT.format(tokens=",".join(f'"{token}"' for token in tokens)))
+        script.flush()
+        command = [WRK, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", script.name, process.url + path]
+        before, began = process.cpu_s(), time.monotonic()
+        output = await output_of(command)
+        used = process.cpu_s() - before - process.idle * (time.monotonic() - began)
+    return sample_of_wrk(output, used)
+
+
+def sample_of_wrk(output: str, cpu_s: float) -> Sample:
+    """The sample in wrk's output. Raises LoadFailed."""
+    requests = re.search(r"(\d+) requests in", output)
+    if not requests or not int(requests[1]) or "Non-2xx" in output or "Socket errors" in output:
+        raise LoadFailed(output)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    p50, p99 = (re.search(rf"{share}%\s+([\d.]+)(us|ms|s)\b", output) for share in (50, 99))
+    if rate is None or p50 is None or p99 is None:
+        raise LoadFailed(output)
+    return Sample(float(rate[1]), cpu_s / int(requests[1]) * 1e6, milliseconds(p50), milliseconds(p99))
+
+
+def milliseconds(found: re.Match[str]) -> float:
+    """A time in wrk's format."""
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
+
+
+async def client_load(
+    process: Process,
+    requests: Sequence[bytes],
+    seconds: float,
+    *,
+    connections: int = CONNECTIONS,
+    rate: float | None = None,
+) -> Sample:
+    """Load by the bundled client; with ``rate``, so many requests a second and no more.
+
+    Latencies at a given rate count from when a request was due, so that a slow server cannot hide behind a slow client.
+    """
+    parts = urlsplit(process.url)
+    spec = {
+        "host": parts.hostname,
+        "port": parts.port,
+        "requests": [b64encode(request).decode() for request in requests],
+        "connections": connections,
+        "seconds": seconds,
+        "rate": rate,
+    }
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(spec, file)
+        file.flush()
+        before, began = process.cpu_s(), time.monotonic()
+        found = json.loads(await output_of([sys.executable, str(Path(__file__).with_name("client.py")), file.name]))
+        used = process.cpu_s() - before - process.idle * (time.monotonic() - began)
+    if found["failed"] or not found["requests"]:
+        raise LoadFailed(f"{found}")
+    return Sample(found["rate"], used / found["requests"] * 1e6, found["p50_ms"], found["p99_ms"])
+
+
+async def output_of(command: Sequence[str]) -> str:
+    """The standard output of a command. Raises LoadFailed."""
+    running = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await running.communicate()
+    if running.returncode:
+        raise LoadFailed(f"{command[0]} ended with {running.returncode}")
+    return output.decode()

@@ -1,0 +1,196 @@
+"""Reports of stories and comments, and what admins do about them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
+from starlette.responses import Response
+from stories_shared.clock import rfc3339
+from stories_shared.http.authentication import AdminCaller, CurrentCaller
+from stories_shared.http.bodies import Body, StoryId, Text
+from stories_shared.http.deadline import DeadlineRoute
+from stories_shared.http.openapi import problem_answer
+from stories_shared.http.paging import Cursors, Page, Paged
+from stories_shared.http.rate_limits import rate_limited
+
+from stories_engagement.domain.reports import AuditEntry, Decision, Report
+from stories_engagement.metrics import EngagementMetrics
+from stories_engagement.routes.dependencies import StoryTicket
+from stories_engagement.usecases.reports import DecideReport, FileReport, Reports
+
+ACCEPTED = 202
+MAX_SUSPENSION_DAYS = 3_650
+
+Moment = Annotated[
+    datetime, PlainSerializer(rfc3339, return_type=str), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+ByState = Annotated[Literal["open", "decided"] | None, Query(description="only reports in this state")]
+
+
+class ReportCreate(Body):
+    """Why a story or comment is reported."""
+
+    reason: Annotated[str, Text(1, 100)] = Field(description="a word of the client's choice", examples=["spam"])
+    text: Annotated[str, Text(1, 2_000)] | None = Field(None, description="what the reporter adds")
+
+
+class DecisionCreate(Body):
+    """What to do about what was reported."""
+
+    action: Literal["keep", "remove", "remove_and_suspend"]
+    days: Annotated[int, Field(ge=1, le=MAX_SUSPENSION_DAYS)] | None = Field(
+        None, description="length of the suspension, null: 30; of no meaning for other actions"
+    )
+
+
+class DecisionResponse(BaseModel):
+    """A decision. `until` is the end of a suspension."""
+
+    action: Literal["keep", "remove", "remove_and_suspend"]
+    days: int | None
+    until: Moment | None
+    decided_by: str
+    decided_at: Moment
+
+
+class ReportResponse(BaseModel):
+    """A report as admins see it; who made it is never disclosed.
+
+    `author_id` made what was reported, and is null once their account was erased. `copy` is what was reported, null if
+    it was gone before. `reports` is how many users have reported it.
+    """
+
+    id: str
+    kind: Literal["story", "comment"]
+    story_id: str
+    comment_id: str | None
+    author_id: str | None
+    reason: str
+    text: str | None
+    reports: int
+    reported_at: Moment
+    state: Literal["open", "decided"]
+    copied: dict[str, Any] | None = Field(serialization_alias="copy")
+    decision: DecisionResponse | None
+
+
+class AuditEntryResponse(BaseModel):
+    """Who decided what and when. `author_id` is null once the account was erased."""
+
+    id: str
+    report_id: str
+    kind: Literal["story", "comment"]
+    story_id: str
+    comment_id: str | None
+    author_id: str | None
+    decision: DecisionResponse
+
+
+def decision_response(decision: Decision) -> DecisionResponse:
+    """The response for a decision."""
+    return DecisionResponse(
+        action=decision.action,
+        days=decision.days,
+        until=decision.until,
+        decided_by=decision.admin_id,
+        decided_at=decision.at,
+    )
+
+
+def report_response(report: Report) -> ReportResponse:
+    """The response for a report."""
+    return ReportResponse(
+        id=report.id,
+        kind=report.kind,
+        story_id=report.story_id,
+        comment_id=report.comment_id,
+        author_id=report.author_id,
+        reason=report.reason,
+        text=report.text,
+        reports=report.reports,
+        reported_at=report.at,
+        state=report.state,
+        copied=dict(report.copy) if report.copy is not None else None,
+        decision=decision_response(report.decision) if report.decision else None,
+    )
+
+
+def audit_response(entry: AuditEntry) -> AuditEntryResponse:
+    """The response for an entry of the audit log."""
+    return AuditEntryResponse(
+        id=entry.id,
+        report_id=entry.report_id,
+        kind=entry.kind,
+        story_id=entry.story_id,
+        comment_id=entry.comment_id,
+        author_id=entry.author_id,
+        decision=decision_response(entry.decision),
+    )
+
+
+def report_routes(
+    file: FileReport, reports: Reports, decide: DecideReport, cursors: Cursors, metrics: EngagementMetrics
+) -> APIRouter:
+    """Reporting, and the queue of reports for admins."""
+    router = APIRouter(route_class=DeadlineRoute, tags=["reports"])
+
+    @router.post(
+        "/v1/stories/{story_id}/reports",
+        status_code=ACCEPTED,
+        response_class=Response,
+        dependencies=[rate_limited("reports")],
+    )
+    async def report_story(
+        story_id: StoryId, body: ReportCreate, caller: CurrentCaller, ticket: StoryTicket = None
+    ) -> Response:
+        """Report a story to the admins. Its ticket serves 24 hours longer for this."""
+        if await file.story(caller.user_id, story_id, ticket, body.reason, body.text):
+            metrics.reports.labels("story").inc()
+        return Response(status_code=ACCEPTED)
+
+    @router.post(
+        "/v1/comments/{comment_id}/reports",
+        status_code=ACCEPTED,
+        response_class=Response,
+        dependencies=[rate_limited("reports")],
+    )
+    async def report_comment(
+        comment_id: StoryId, body: ReportCreate, caller: CurrentCaller, ticket: StoryTicket = None
+    ) -> Response:
+        """Report a comment to the admins, with the ticket of its story."""
+        if await file.comment(caller.user_id, comment_id, ticket, body.reason, body.text):
+            metrics.reports.labels("comment").inc()
+        return Response(status_code=ACCEPTED)
+
+    @router.get("/v1/admin/reports", dependencies=[rate_limited("reads")])
+    async def list_reports(caller: AdminCaller, page: Paged, state: ByState = None) -> Page[ReportResponse]:
+        """Reports, the oldest first."""
+        name = f"reports {state}"
+        after = cursors.position(name, caller.user_id, page, tuple[str])
+        found = await reports.page(state, after[0] if after else None, page.limit + 1)
+        more, found = len(found) > page.limit, found[: page.limit]
+        cursor = cursors.encode(name, caller.user_id, [found[-1].id]) if more else None
+        return Page(items=[report_response(report) for report in found], next_cursor=cursor)
+
+    @router.post(
+        "/v1/admin/reports/{report_id}/decision",
+        dependencies=[rate_limited("writes")],
+        responses={409: problem_answer(409)},
+    )
+    async def decide_report(report_id: StoryId, body: DecisionCreate, caller: AdminCaller) -> ReportResponse:
+        """Decide about what was reported. All reports of the same story or comment are decided with this one."""
+        decided = await decide(caller.user_id, report_id, body.action, body.days)
+        metrics.decisions.labels(body.action).inc()
+        return report_response(decided)
+
+    @router.get("/v1/admin/audit", dependencies=[rate_limited("reads")])
+    async def list_audit(caller: AdminCaller, page: Paged) -> Page[AuditEntryResponse]:
+        """Every decision with who and when, the newest first."""
+        before = cursors.position("audit", caller.user_id, page, tuple[str])
+        found = await reports.audit(before[0] if before else None, page.limit + 1)
+        more, found = len(found) > page.limit, found[: page.limit]
+        cursor = cursors.encode("audit", caller.user_id, [found[-1].id]) if more else None
+        return Page(items=[audit_response(entry) for entry in found], next_cursor=cursor)
+
+    return router

@@ -1,0 +1,95 @@
+"""Reports of stories and comments, and decisions about them."""
+
+from datetime import timedelta
+from typing import Any
+
+from stories_engagement.testing.builders import a_ticket
+from stories_engagement.testing.harness import ServiceHarness
+from stories_shared.auth.tickets import Ticket
+from stories_shared.clock import system_now
+from stories_shared.events import StoryDeleted, StoryPosted, UserSuspended
+from stories_shared.testing import eventually
+
+SPAM = {"reason": "spam", "text": None}
+ADMIN = {"roles": ["admin"]}
+
+
+async def report(service: ServiceHarness, story: StoryPosted, user: str, ticket: Ticket | str | None = None) -> int:
+    """Report a story; the status."""
+    path = f"/v1/stories/{story.story_id}/reports"
+    return (await service.request("POST", path, user, ticket or a_ticket(story, user), json=SPAM)).status_code
+
+
+async def reports_of(service: ServiceHarness, story: StoryPosted, **query: Any) -> list[dict[str, Any]]:
+    answer = await service.request("GET", "/v1/admin/reports", "root", params={"limit": 100} | query, **ADMIN)
+    assert answer.status_code == 200, answer.text
+    return [item for item in answer.json()["items"] if item["story_id"] == story.story_id]
+
+
+async def decide(service: ServiceHarness, report_id: str, **decision: Any) -> Any:
+    path = f"/v1/admin/reports/{report_id}/decision"
+    return await service.request("POST", path, "root", json=decision, **ADMIN)
+
+
+async def test_report_needs_a_ticket_which_serves_a_day_longer(service: ServiceHarness) -> None:
+    story = await service.post()
+    ended_at = system_now() - timedelta(hours=23)
+    assert await report(service, story, "bob", a_ticket(story, "bob", ends_at=ended_at)) == 202
+    too_late = a_ticket(story, "eve", ends_at=ended_at - timedelta(hours=2))
+    denied = [too_late, "forged", a_ticket(story, "bob"), a_ticket(await service.post(), "eve")]
+    assert {await report(service, story, "eve", ticket) for ticket in denied} <= {403, 404}
+    own = await service.request("POST", f"/v1/stories/{story.story_id}/reports", "ann", json=SPAM)
+    assert own.status_code == 422
+    assert len(await reports_of(service, story)) == 1
+
+
+async def test_admins_alone_see_reports_with_the_copy_and_no_reporter(service: ServiceHarness) -> None:
+    story = await service.post(caption="buy my pills")
+    assert [await report(service, story, user) for user in ("bob", "bob", "eve")] == [202] * 3
+    items = await reports_of(service, story, state="open")
+    assert [(item["reason"], item["reports"], item["copy"]["caption"]) for item in items] == [
+        ("spam", 2, "buy my pills")
+    ] * 2
+    assert not {"bob", "eve"} & set(str(items).split("'"))
+    for path in ("/v1/admin/reports", "/v1/admin/audit"):
+        assert (await service.request("GET", path, "ann")).status_code == 404
+
+
+async def test_removed_story_is_deleted_and_its_author_suspended(service: ServiceHarness) -> None:
+    story = await service.post("mallory")
+    await report(service, story, "bob")
+    (item,) = await reports_of(service, story)
+    decided = await decide(service, item["id"], action="remove_and_suspend", days=2)
+    assert (decided.status_code, decided.json()["decision"]["decided_by"]) == (200, "root"), decided.text
+    deletions, suspensions = service.event_reader(StoryDeleted), service.event_reader(UserSuspended)
+    (deletion,) = [event for event in await deletions() if event.story_id == story.story_id]
+    assert (deletion.by, deletion.author_id) == ("admin", "mallory")
+    (suspension,) = [event for event in await suspensions() if event.user_id == "mallory"]
+    assert suspension.until == deletion.deleted_at + timedelta(days=2)
+    assert (await decide(service, item["id"], action="remove_and_suspend")).status_code == 200
+    assert (await decide(service, item["id"], action="keep")).status_code == 409
+    assert len([event for event in await deletions() if event.story_id == story.story_id]) == 1
+    answer = await service.request("GET", "/v1/admin/audit", "root", **ADMIN)
+    (entry,) = [entry for entry in answer.json()["items"] if entry["story_id"] == story.story_id]
+    assert (entry["author_id"], entry["decision"]["action"]) == ("mallory", "remove_and_suspend")
+
+    async def gone() -> bool:
+        return await service.mongo["stories"].find_one({"_id": story.story_id}) is None
+
+    await eventually(gone)
+    (kept,) = await reports_of(service, story, state="decided")
+    assert kept["copy"] is not None
+
+
+async def test_removed_comment_goes_with_its_replies(service: ServiceHarness) -> None:
+    story = await service.post()
+    base, ticket = f"/v1/stories/{story.story_id}/comments", a_ticket(story, "bob")
+    rude = (await service.request("POST", base, "bob", ticket, json={"text": "rude"})).json()
+    await service.request("POST", base, "bob", ticket, json={"text": "ruder", "reply_to": rude["id"]})
+    path = f"/v1/comments/{rude['id']}/reports"
+    assert (await service.request("POST", path, "bob", ticket, json=SPAM)).status_code == 422
+    assert (await service.request("POST", path, "ann", json=SPAM)).status_code == 202
+    (item,) = await reports_of(service, story)
+    assert (item["kind"], item["author_id"], item["copy"]["text"]) == ("comment", "bob", "rude")
+    assert (await decide(service, item["id"], action="remove")).status_code == 200
+    await service.until_counted(story, comments=0)
