@@ -6,6 +6,7 @@ from stories_shared.clock import Clock, system_now
 from stories_shared.errors import S3
 from stories_shared.http.paging import Cursors
 from stories_shared.http.rate_limits import RateLimits
+from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import Outbox
 from stories_shared.runtime.metrics import MetricsRegistry
 from stories_shared.runtime.provision import provision
@@ -19,6 +20,7 @@ from stories_feed.domain.recency import RecencyLists, mentioned_users, public_ha
 from stories_feed.domain.ttl import TtlPolicy
 from stories_feed.handlers import story_handlers, user_handlers
 from stories_feed.jobs import (
+    ANNOUNCE_EVERY,
     EXPIRE_EVERY,
     HEARTBEAT_EVERY,
     LOOK_EVERY,
@@ -42,6 +44,7 @@ from stories_feed.usecases.for_you import ReadForYou
 from stories_feed.usecases.items import BuildItems
 from stories_feed.usecases.live_updates import LiveUpdates
 from stories_feed.usecases.newest import ReadNewest
+from stories_feed.usecases.notifications import AnnounceStories
 from stories_feed.usecases.reels import ReadReel, ReadReels, ReadStory
 from stories_feed.usecases.seen import MarkSeen, MarkSeenUpTo, StoreEngagement
 from stories_feed.usecases.stories import StoreStories
@@ -95,6 +98,19 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     runtime.periodic("live-look", LOOK_EVERY, live_job.look)
     runtime.periodic("live-heartbeat", HEARTBEAT_EVERY, live_job.heartbeat)
     runtime.on_stop(live_updates.close)
+    announce_stories = AnnounceStories(
+        stories,
+        edges,
+        edges,
+        index_consumer.index,
+        runtime.publisher,
+        lambda _user, _country: None,
+        settings.notify_per_second,
+        lambda: runtime.kafka_problem is None,
+        now,
+    )
+    leases = Leases(runtime.mongo, now)
+    runtime.periodic("announcements", ANNOUNCE_EVERY, leases.exclusive("announcements", announce_stories))
     change_edge = ChangeEdge(edges, outbox, now)
     cursors = Cursors(settings.ticket_secrets)
     limits = RateLimits(

@@ -20,6 +20,7 @@ GROUPS = {f"feed.{event.topic}": event.topic for event in (StoryPosted, StoryDel
 EXPIRE_EVERY = timedelta(seconds=1)
 RECHECK_EVERY = timedelta(seconds=30)
 MAX_EXPIRED_PER_RUN = 10_000
+ANNOUNCE_EVERY = timedelta(seconds=1)
 LOOK_EVERY = timedelta(seconds=1)
 HEARTBEAT_EVERY = timedelta(seconds=10)  # contract: at most 15
 # How soon a story is announced whose document another replica is about to store.

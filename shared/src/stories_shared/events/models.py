@@ -303,6 +303,19 @@ class StoryErased(Event, frozen=True, kw_only=True):
     erased_at: Time
 
 
+class StoryNotified(Event, frozen=True, kw_only=True):
+    """A new story is to be announced to these followers of its author, each at most once. For push gateways."""
+
+    topic: ClassVar[str] = "story-notified"
+    key_field: ClassVar[str] = "author_id"
+    time_fields: ClassVar[tuple[str, ...]] = ("at",)
+
+    story_id: StoryId
+    author_id: UserId
+    user_ids: Annotated[tuple[UserId, ...], Meta(min_length=1, max_length=500)]
+    at: Time
+
+
 class UserEdge(Event, frozen=True, kw_only=True):
     """An edge from one user to another. The latest ``at`` of a pair of topics counts."""
 
@@ -464,6 +477,7 @@ EVENTS: dict[str, type[Event]] = {
         StoryViewed,
         StoryEngaged,
         StoryErased,
+        StoryNotified,
         CommentCreated,
         CommentRemoved,
         StoryReacted,

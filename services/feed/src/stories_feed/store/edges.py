@@ -44,6 +44,7 @@ async def ensure(mongo: Mongo) -> None:
         EDGES,
         IndexModel([("user", 1), ("kind", 1), ("on", 1), ("at", -1), ("target", 1)], name="chosen"),
         IndexModel([("target", 1), ("kind", 1), ("on", 1), ("at", -1), ("user", 1)], name="choosers"),
+        IndexModel([("target", 1), ("at", 1), ("user", 1)], name="notified", partialFilterExpression={"notify": True}),
         IndexModel([("gone", 1)], name="kept", sparse=True, expireAfterSeconds=int(MARK_RETENTION.total_seconds())),
         outbox.outbox_index(),
     )
@@ -145,14 +146,30 @@ class MongoEdges:
         """The users who have an edge of this kind to a target, newest first."""
         return await self._page({"target": target, "kind": kind.value, "on": True}, "user", after, limit)
 
+    async def notified_followers(
+        self, author_id: str, after: EdgeListPosition | None, limit: int
+    ) -> Sequence[EdgeListEntry]:
+        """The followers of an author who want to be notified, after a position, in the order of their follows."""
+        query: Document = {"target": author_id, "notify": True, "on": True}
+        if after is not None:
+            at, user = after
+            query["$or"] = [{"at": {"$gt": at}}, {"at": at, "user": {"$gt": user}}]
+        found = self._edges.find(query, {"user": 1, "at": 1}, sort=[("at", 1), ("user", 1)], limit=limit)
+        return [EdgeListEntry(document["user"], document["at"], notify=True) async for document in found]
+
+    async def set_notify(self, key: EdgeKey, *, notify: bool) -> None:
+        """Whether a follower is notified of the target's new stories, if the edge is in force."""
+        change = {"$set": {"notify": True}} if notify else {"$unset": {"notify": ""}}
+        await self._edges.update_one({"_id": str(key), "on": True}, change)
+
     async def _page(
         self, query: Document, other: str, after: EdgeListPosition | None, limit: int
     ) -> list[EdgeListEntry]:
         if after is not None:
             at, user = after
             query = {**query, "$or": [{"at": {"$lt": at}}, {"at": at, other: {"$gt": user}}]}
-        found = self._edges.find(query, {other: 1, "at": 1}, sort=[("at", -1), (other, 1)], limit=limit)
-        return [EdgeListEntry(document[other], document["at"]) async for document in found]
+        found = self._edges.find(query, {other: 1, "at": 1, "notify": 1}, sort=[("at", -1), (other, 1)], limit=limit)
+        return [EdgeListEntry(d[other], d["at"], d.get("notify", False)) async for d in found]
 
     async def _load(self, keys: Collection[EdgeKey], session: Session) -> EdgeSet:
         by_id = {str(key): key for key in dependencies_of(keys)}
@@ -208,7 +225,7 @@ def edge_write(change: AppliedChange, *, publish: bool, now: datetime) -> Insert
         fields["gone"] = now
     if change.created:
         return InsertOne({"_id": str(key), **fields})
-    return UpdateOne({"_id": str(key)}, {"$set": fields, **({"$unset": {"gone": ""}} if change.in_force else {})})
+    return UpdateOne({"_id": str(key)}, {"$set": fields, "$unset": {"gone" if change.in_force else "notify": ""}})
 
 
 def follow_list_writes(changes: Iterable[AppliedChange]) -> Iterable[UpdateOne]:

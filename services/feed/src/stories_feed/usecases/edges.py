@@ -55,6 +55,10 @@ class Edges(Protocol):
         """
         ...
 
+    async def set_notify(self, key: EdgeKey, *, notify: bool) -> None:
+        """Whether a follower is notified of the target's new stories, if the edge is in force."""
+        ...
+
 
 class OutboxRelay(Protocol):
     """Publishes pending changes."""
@@ -76,8 +80,13 @@ class ChangeEdge:
     relay: OutboxRelay
     now: Clock
 
-    async def __call__(self, key: EdgeKey, *, on: bool) -> None:
+    async def __call__(self, key: EdgeKey, *, on: bool, notify: bool | None = None) -> None:
         """Store and publish the change. A new block returns only when Kafka has acknowledged it.
+
+        Args:
+            key: the edge.
+            on: whether it is switched on.
+            notify: of a follow, whether the user is notified of new stories; None changes nothing.
 
         Raises:
             TooManyEdges: the user has reached the limit of follows and mutes.
@@ -85,6 +94,8 @@ class ChangeEdge:
         """
         now = truncate_to_ms(self.now())
         await self.edges.change([key], lambda graph: graph.request(key, on=on, now=now), publish=True)
+        if on and notify is not None:
+            await self.edges.set_notify(key, notify=notify)
         if key.kind is Kind.BLOCK and on:
             await self.relay.publish_now(str(key))
         else:
@@ -141,6 +152,7 @@ class EdgeListEntry:
 
     user_id: str
     since: datetime
+    notify: bool = False
 
     @property
     def position(self) -> EdgeListPosition:
