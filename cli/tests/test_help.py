@@ -31,7 +31,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
     assert COMMANDS.keys() == {
         *("up", "down", "status", "env", "logs", "doctor", "demo", "init", "token", "chaos", "bench", "post", "api"),
         *("events produce", "events tail", "dlq list", "dlq show", "dlq replay"),
-        *("erasure verify", "erasure replay", "erasure status", "follows import"),
+        *("erasure verify", "erasure replay", "erasure status", "follows import", "rollout show", "rollout check"),
     }
 
 

@@ -4,7 +4,10 @@
 `stories_embedded.openapi`.
 """
 
+import json
 from pathlib import Path
+
+from stories_shared import rollout
 
 from . import asyncapi, dashboards, helm, licences, metrics, schemas, settings, strimzi
 
@@ -26,6 +29,7 @@ def documents() -> dict[Path, str]:
         docs / "licences.md": licences.page(),
         deploy / "strimzi" / "topics.yaml": strimzi.strimzi_topics(),
         deploy / "strimzi" / "users.yaml": strimzi.strimzi_users(),
+        deploy / "rollout.schema.json": json.dumps(schemas.published(rollout.schema()), indent=1) + "\n",
         **helm.files(deploy / "helm"),
         **made,
         **drawn,

@@ -28,7 +28,7 @@ SET_BY_CHARTS = frozenset(
         *("S3_ACCESS_KEY", "S3_BUCKET", "S3_ENDPOINT", "S3_PUBLIC_ENDPOINT", "S3_SECRET_KEY", "S3_SECURE"),
         *("S3_CREDENTIALS", "S3_REGION", "CA_BUNDLE", "MONGO_USERNAME", "MONGO_PASSWORD"),
         *("AUTH_AUDIENCE", "AUTH_ISSUER", "AUTH_JWKS", "AUTH_USER_CLAIM", "TICKET_KEYS"),
-        *("CORS_ORIGINS", "LOG_LEVEL", "PORT", "PUBLIC_URL", "ROLE", "STORY_LIFETIMES"),
+        *("CORS_ORIGINS", "LOG_LEVEL", "PORT", "PUBLIC_URL", "ROLE", "ROLLOUT_FILE", "STORY_LIFETIMES"),
     }
 )
 DURATION = r"^\d+(\.\d+)?(ms|s|m|h|d)?$"
@@ -90,6 +90,7 @@ GLOBAL = closed(
     auth=closed(jwks=TEXT, jwksConfigMap=closed(name=TEXT, key=NAME), issuer=TEXT, audience=TEXT, userClaim=NAME),
     tickets=closed(secret=NAME, key=NAME),
     caBundle=closed(configMap=TEXT, key=NAME),
+    rollout=ANYTHING,
     publicUrl={"type": "string", "pattern": "^(https?://.*)?$"},
     storyLifetimes={"type": "array", "items": {"type": "string", "pattern": DURATION}, "minItems": 1, "maxItems": 20},
     corsOrigins=TEXTS,
@@ -226,6 +227,7 @@ def facts() -> str:
     known = {
         service: {
             "objects": issubclass(kind, ObjectStoreSettings),
+            "rollout": "rollout_file" in kind.model_fields,
             "hears": [topic.name for topic in topics.values() if service in topic.readers],
         }
         for service, kind in SERVICES.items()
@@ -237,7 +239,7 @@ def facts() -> str:
 FACTS = """\
 {{{{/* Made from the code by `make docs`; a test compares. */}}}}
 
-{{{{/* What the service of this chart is: whether it has objects, and what it hears. */}}}}
+{{{{/* What the service of this chart is: whether it has objects, reads the rollout policy, and what it consumes. */}}}}
 {{{{- define "stories.facts" -}}}}
 {{{{- get (fromJson `{facts}`) .Chart.Name | toJson -}}}}
 {{{{- end -}}}}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import api, bench, chaos, demo, dlq, erasure, events, follows, post, stack, tokens
+from . import api, bench, chaos, demo, dlq, erasure, events, follows, post, rollout, stack, tokens
 
 EPILOG = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not all processes are running (status)."
 
@@ -36,5 +36,5 @@ def main(
     """Options before the command."""
 
 
-for group in (stack, tokens, post, api, demo, chaos, bench, events, dlq, erasure, follows):
+for group in (stack, tokens, post, api, demo, chaos, bench, events, dlq, erasure, follows, rollout):
     group.register(app)

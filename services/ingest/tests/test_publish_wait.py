@@ -10,9 +10,10 @@ from stories_ingest.domain.story import Requester, State
 from stories_ingest.store.documents import STORIES, story_document
 from stories_ingest.store.stories import MongoStories
 from stories_ingest.testing.builders import BOUNDS, processing
-from stories_ingest.testing.fakes import MemoryBucket
+from stories_ingest.testing.fakes import FixedPolicy, MemoryBucket
 from stories_ingest.testing.harness import eventually
 from stories_ingest.usecases.publish import PublishStory
+from stories_ingest.usecases.rollout import Rollout
 from stories_ingest.usecases.wakeups import Wakeups
 from stories_shared.clock import system_now
 from stories_shared.mongo.client import Mongo
@@ -48,7 +49,9 @@ async def publishing(realm):
     stories = [processing(now=system_now()) for _ in range(WAITING)]
     await mongo[STORIES].insert_many([{"_id": story.id, **story_document(story)} for story in stories])
     wakeups = Wakeups()
-    publish = PublishStory(MongoStories(mongo, system_now), MemoryBucket(), wakeups, BOUNDS, system_now)
+    publish = PublishStory(
+        MongoStories(mongo, system_now), MemoryBucket(), wakeups, BOUNDS, Rollout(FixedPolicy()), system_now
+    )
     yield stories, publish, wakeups, finds.counted, mongo
     await mongo.close()
 

@@ -1,8 +1,8 @@
 {{/* Made from the code by `make docs`; a test compares. */}}
 
-{{/* What the service of this chart is: whether it has objects, and what it hears. */}}
+{{/* What the service of this chart is: whether it has objects, reads the rollout policy, and what it consumes. */}}
 {{- define "stories.facts" -}}
-{{- get (fromJson `{"ingest": {"objects": true, "hears": ["story-posted", "story-expired", "story-deleted", "user-erased", "user-suspended"]}, "feed": {"objects": true, "hears": ["story-posted", "story-expired", "story-deleted", "story-viewed", "story-engaged", "user-followed", "user-unfollowed", "user-blocked", "user-unblocked", "user-muted", "user-unmuted", "user-close-friend-added", "user-close-friend-removed", "user-erased"]}, "engagement": {"objects": false, "hears": ["story-posted", "story-expired", "story-deleted", "story-viewed", "user-blocked", "user-unblocked", "user-erased"]}, "expiry": {"objects": false, "hears": ["story-posted", "story-deleted", "story-erased", "user-erased", "user-data-erased"]}}`) .Chart.Name | toJson -}}
+{{- get (fromJson `{"ingest": {"objects": true, "rollout": true, "hears": ["story-posted", "story-expired", "story-deleted", "user-erased", "user-suspended"]}, "feed": {"objects": true, "rollout": false, "hears": ["story-posted", "story-expired", "story-deleted", "story-viewed", "story-engaged", "user-followed", "user-unfollowed", "user-blocked", "user-unblocked", "user-muted", "user-unmuted", "user-close-friend-added", "user-close-friend-removed", "user-erased"]}, "engagement": {"objects": false, "rollout": false, "hears": ["story-posted", "story-expired", "story-deleted", "story-viewed", "user-blocked", "user-unblocked", "user-erased"]}, "expiry": {"objects": false, "rollout": false, "hears": ["story-posted", "story-deleted", "story-erased", "user-erased", "user-data-erased"]}}`) .Chart.Name | toJson -}}
 {{- end -}}
 
 {{/* All topics: when they change, the Job that makes them is another one. */}}

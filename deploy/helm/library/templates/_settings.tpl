@@ -74,6 +74,9 @@
 {{- if $global.caBundle.configMap -}}
 {{- $_ := set $env "CA_BUNDLE" (printf "%s/authorities/%s" $files $global.caBundle.key) -}}
 {{- end -}}
+{{- if and $facts.rollout $global.rollout -}}
+{{- $_ := set $env "ROLLOUT_FILE" (printf "%s/rollout/rollout.yaml" $files) -}}
+{{- end -}}
 {{- $env = mustMergeOverwrite $env (deepCopy (.with | default dict)) -}}
 {{- range $name, $value := $top.Values.settings -}}
 {{- $_ := set $env $name $value -}}
@@ -140,6 +143,11 @@
   configMap:
     name: {{ $global.auth.jwksConfigMap.name }}
 {{- end }}
+{{- if and $facts.rollout $global.rollout }}
+- name: rollout
+  configMap:
+    name: {{ include "stories.name" $top }}-rollout
+{{- end }}
 {{- if $global.caBundle.configMap }}
 - name: authorities
   configMap:
@@ -150,6 +158,7 @@
 {{/* Whole folders, never a subPath: so a changed key set reaches the running process. */}}
 {{- define "stories.mounts" -}}
 {{- $global := .Values.global -}}
+{{- $facts := include "stories.facts" . | fromJson -}}
 - name: tmp
   mountPath: /tmp
 - name: secrets
@@ -158,6 +167,11 @@
 {{- if $global.auth.jwksConfigMap.name }}
 - name: jwks
   mountPath: /run/stories/jwks
+  readOnly: true
+{{- end }}
+{{- if and $facts.rollout $global.rollout }}
+- name: rollout
+  mountPath: /run/stories/rollout
   readOnly: true
 {{- end }}
 {{- if $global.caBundle.configMap }}

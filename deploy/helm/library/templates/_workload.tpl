@@ -13,6 +13,10 @@
 ---
 {{ include "stories.serviceAccount" . }}
 {{- end }}
+{{- if and (include "stories.facts" . | fromJson).rollout .Values.global.rollout }}
+---
+{{ include "stories.rollout" . }}
+{{- end }}
 ---
 {{ include "stories.door" (dict "top" . "port" 8000 "headless" true) }}
 {{- range $parts }}
@@ -45,6 +49,18 @@
 ---
 {{ include "stories.topicsJob" . }}
 {{- end }}
+{{- end -}}
+
+{{/* The rollout policy. Pods see a change of it without a restart. */}}
+{{- define "stories.rollout" -}}
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ include "stories.name" . }}-rollout
+  namespace: {{ .Release.Namespace }}
+  labels: {{- include "stories.labels" (list . "rollout") | nindent 4 }}
+data:
+  rollout.yaml: {{ toYaml .Values.global.rollout | quote }}
 {{- end -}}
 
 {{- define "stories.serviceAccount" -}}

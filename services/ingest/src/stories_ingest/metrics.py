@@ -28,6 +28,18 @@ class IngestMetrics:
             ["result"],
         )
         self.media_workers = registry.gauge("media_workers", "Media workers in this process.")
+        self.rollout_reload_success = registry.gauge(
+            "rollout_reload_success", "1 if ROLLOUT_FILE could be read the last time; 0: the last good one is in force."
+        )
+        self.rollout_reload_timestamp = registry.gauge(
+            "rollout_reload_timestamp_seconds", "When the rollout policy in force was loaded."
+        )
+        self.rollout_paused = registry.gauge(
+            "rollout_paused",
+            "1 while the policy's `pause` has switched this off; aggregate with `max`.",
+            ["switch"],
+        )
+        preinitialize(self.rollout_paused, ("create",))
         preinitialize(
             self.publishes, [("posted", ""), ("lost", ""), ("failed", ""), *(("refused", reason) for reason in REASONS)]
         )

@@ -1,10 +1,12 @@
 """Settings of ingest."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
+from stories_shared.rollout.file import PolicyError, read
 from stories_shared.runtime.settings import Duration, ObjectStoreSettings, Settings
 
 
@@ -14,6 +16,15 @@ def on_or_off(value: object) -> object:
 
 
 OnOff = Annotated[bool, BeforeValidator(on_or_off)]
+
+
+def policy_file(path: Path) -> Path:
+    """The path of a rollout policy. Raises ValueError for a file that is none."""
+    try:
+        read(path)
+    except PolicyError as error:
+        raise ValueError(str(error)) from error
+    return path
 
 
 def sides(value: object) -> object:
@@ -50,6 +61,9 @@ class IngestSettings(ObjectStoreSettings, Settings):
     )
     media_timeout: Duration = Field(timedelta(seconds=120), description="how long the work on one upload may take")
     still_images: OnOff = Field(True, description="whether photos are taken: `on` or `off`")
+    rollout_file: Annotated[Path, AfterValidator(policy_file)] | None = Field(
+        None, description="a YAML file that says who may create stories; see docs/guides/rollout.md"
+    )
     limit_create: int = Field(30, ge=1, description="stories a user may ask for in a minute, on each replica")
     limit_writes: int = Field(
         120, ge=1, description="upload forms, publishes, cancels, changes and deletions a user may ask for in a minute"

@@ -42,6 +42,7 @@ KINDS: dict[str, Kind] = {
         Kind("unauthenticated", 401, "Unauthorized"),
         Kind("forbidden", 403, "Forbidden"),
         Kind("comments-friends-only", 403, "Comments are for friends only"),
+        Kind("not-in-rollout", 403, "Not in the rollout"),
         Kind("external-graph", 403, "Follows are managed externally"),
         Kind("suspended", 403, "Suspended from creating stories"),
         Kind("not-found", 404, "Not found"),

@@ -14,7 +14,7 @@ from stories_shared.http.problems import not_found, problem
 from stories_shared.http.raw_routes import PAGING, raw_route
 
 from stories_feed.domain.recency import RecencyLists
-from stories_feed.routes.responses import Reel, as_json
+from stories_feed.routes.responses import Reel, as_json, ready_items
 from stories_feed.usecases.newest import ReadNewest
 from stories_feed.usecases.visible_stories import VisibleStories
 
@@ -50,7 +50,7 @@ def hashtag_routes(
         before = cursors.position(route, caller.user_id, page, tuple[datetime, str, int, str])
         entries, position = await read(caller.user_id, key, before, page.limit)
         cursor = cursors.encode(route, caller.user_id, position) if position else None
-        return as_json(Reel(items=[entry.item for entry in entries], next_cursor=cursor))
+        return as_json(Reel(items=ready_items(entries), next_cursor=cursor))
 
     @raw_route(
         router,

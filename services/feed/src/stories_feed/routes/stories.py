@@ -19,12 +19,13 @@ from stories_shared.http.paging import Cursors, read_page
 from stories_shared.http.problems import not_found
 from stories_shared.http.queries import bad_query
 from stories_shared.http.rate_limits import rate_limited
-from stories_shared.http.raw_routes import PAGING, raw_route
+from stories_shared.http.raw_routes import PAGING, BytesResponse, raw_route
 
 from stories_feed.domain.ranking import Place, RankKey
 from stories_feed.domain.ttl import TtlPolicy
 from stories_feed.routes.responses import (
     IS_USER_ID,
+    JSON,
     USER_ID_SCHEMA,
     USER_IDS_QUERY,
     Reel,
@@ -32,6 +33,7 @@ from stories_feed.routes.responses import (
     as_json,
     cacheable_part,
     conditional_response,
+    ready_items,
     user_ids_of,
 )
 from stories_feed.usecases.explain import ExplainStory, Rule
@@ -90,7 +92,7 @@ def story_routes(
     router = APIRouter(route_class=DeadlineRoute, tags=["stories"])
 
     def window(entries: Sequence[ItemWithAccess]) -> int:
-        return ttl_policy.cache_window({entry.item.audience for entry in entries}, now())
+        return ttl_policy.cache_window({entry.story.audience for entry in entries}, now())
 
     @raw_route(
         router,
@@ -112,7 +114,7 @@ def story_routes(
         after = cursors.position(route, caller.user_id, page, tuple[datetime, str, int])
         entries, position = await read_reel(caller.user_id, user_id, after, page.limit)
         cursor = cursors.encode(route, caller.user_id, position) if position else None
-        response = Reel(items=[entry.item for entry in entries], next_cursor=cursor)
+        response = Reel(items=ready_items(entries), next_cursor=cursor)
         cacheable = [cacheable_part(entry) for entry in entries], cursor is not None, page.cursor
         return conditional_response(request, response, cacheable, window(entries))
 
@@ -129,7 +131,7 @@ def story_routes(
     )
     async def reels(request: Request, caller: Caller, query: dict[str, str]) -> Response:
         found = await read_reels(caller.user_id, user_ids_of(query.get("user_ids"), MAX_REELS))
-        response = Reels(reels={author: [entry.item for entry in entries] for author, entries in found.items()})
+        response = Reels(reels={author: ready_items(entries) for author, entries in found.items()})
         cacheable = {author: [cacheable_part(entry) for entry in entries] for author, entries in found.items()}
         return conditional_response(request, response, cacheable, window(all_entries(found)))
 
@@ -150,7 +152,7 @@ def story_routes(
         found = await read_story(caller.user_id, story_id, admin=caller.is_admin)
         if found is None:
             raise not_found()
-        return as_json(found.item)
+        return BytesResponse(found.body, [JSON])
 
     @raw_route(
         router,
@@ -167,7 +169,7 @@ def story_routes(
         position = cursors.position("for-you", caller.user_id, page, ForYouPosition)
         entries, next_place = await read_for_you(caller.user_id, place_of(position) if position else None, page.limit)
         cursor = for_you_cursor(cursors, caller.user_id, next_place) if next_place else None
-        return as_json(Reel(items=[entry.item for entry in entries], next_cursor=cursor))
+        return as_json(Reel(items=ready_items(entries), next_cursor=cursor))
 
     @raw_route(
         router,

@@ -1,13 +1,14 @@
 """Items: a story's content for one viewer, with short-lived URLs and a ticket."""
 
+import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
-from stories_shared.auth.tickets import Ticket
-from stories_shared.clock import rfc3339
+from stories_shared.auth.tickets import SignFor, Ticket
+from stories_shared.clock import epoch_ms, rfc3339
 from stories_shared.events import Audience, CommentsFrom, Kind, Preview, Sound
 
 from stories_feed.domain.live import LiveStory
@@ -20,6 +21,7 @@ Layers = Annotated[
     msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "array", "items": {"type": "object"}, "maxItems": 50})
 ]
 NO_LAYERS = msgspec.Raw(b"[]")
+encode = msgspec.json.Encoder().encode
 
 
 class ContentMedia(msgspec.Struct, frozen=True):
@@ -136,6 +138,36 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     preview: Preview | None
 
 
+decode = msgspec.json.Decoder(Item).decode
+# Stand for what differs between viewers while an item is encoded for all of them; unguessable, so in no user's text.
+SEEN, TICKET = secrets.token_hex(16), secrets.token_hex(16)
+
+
+class ReadyItem(msgspec.Struct, frozen=True):
+    """The bytes of an item that are the same for every viewer who may comment, or for every other."""
+
+    until: datetime
+    """Until when its URLs are used."""
+    before_seen: bytes
+    before_ticket: bytes
+    after: bytes
+    sign_for: SignFor
+    """Signs the story's ticket."""
+
+    @classmethod
+    def of(cls, item: Item, until: datetime, sign_for: SignFor) -> "ReadyItem":
+        """Encode an item with the stand-ins, and split it there."""
+        before_seen, rest = encode(item).split(b'"%b"' % SEEN.encode())
+        before_ticket, after = rest.split(TICKET.encode())
+        return cls(until, before_seen, before_ticket, after, sign_for)
+
+    def body(self, seen: bool, ticket: str) -> bytes:
+        """The item for one viewer."""
+        return b"".join(
+            (self.before_seen, b"true" if seen else b"false", self.before_ticket, ticket.encode(), self.after)
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class StoredStory:
     """A story's content, its times as RFC 3339 strings, and its key in seen marks."""
@@ -144,6 +176,8 @@ class StoredStory:
     seen_key: int
     posted_at: str
     expires_at: str
+    ready: dict[bool, ReadyItem] = field(default_factory=dict, compare=False)
+    """Its item for viewers who may comment and for those who may not, kept as long as the content is."""
 
     @classmethod
     def of(cls, content: StoryContent, seen_key: int) -> "StoredStory":
@@ -153,13 +187,18 @@ class StoredStory:
         return cls(content, seen_key, rfc3339(content.posted_at), rfc3339(content.expires_at))
 
 
-@dataclass(frozen=True, slots=True)
-class ItemWithAccess:
-    """An item, the story's revision, and the access revision that its ticket is bound to."""
+class ItemWithAccess(msgspec.Struct, frozen=True):
+    """An item as JSON, and what pages need to know of it."""
 
-    item: Item
-    revision: int
-    access_revision: int
+    body: bytes
+    story: StoryContent
+    seen: bool
+    may_comment: bool
+
+    @property
+    def item(self) -> Item:
+        """The decoded item."""
+        return decode(self.body)
 
 
 class Contents(Protocol):
@@ -176,10 +215,11 @@ class Contents(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SignedUrl:
-    """A presigned URL, and when it ends."""
+    """A presigned URL, when it ends, and until when it is used for new responses."""
 
     url: str
     ends_at: datetime
+    used_until: datetime
 
 
 class Media(Protocol):
@@ -203,8 +243,8 @@ class Media(Protocol):
 class TicketSigner(Protocol):
     """Signs tickets."""
 
-    def sign(self, ticket: Ticket) -> str:
-        """The signed ticket."""
+    def of_story(self, ticket: Ticket) -> SignFor:
+        """What signs this ticket for other viewers, ends and friendships."""
         ...
 
 
@@ -262,11 +302,21 @@ class BuildItems:
             relation = relations[live.author_id]
             allowed = may_see(viewer_id, relation, current) and may_see(viewer_id, relation, story)
             if allowed or admin:
-                item = self._item(viewer_id, relation, stored, stored.seen_key in seen, now)
-                items.append(ItemWithAccess(item, story.revision, story.access_revision))
+                items.append(self._item(viewer_id, relation, stored, stored.seen_key in seen, now))
         return items
 
-    def _item(self, viewer_id: str, relation: Relation, stored: StoredStory, seen: bool, now: datetime) -> Item:
+    def _item(
+        self, viewer_id: str, relation: Relation, stored: StoredStory, seen: bool, now: datetime
+    ) -> ItemWithAccess:
+        story, comment = stored.content, may_comment(relation, stored.content.comments)
+        ready = stored.ready.get(comment)
+        if ready is None or now >= ready.until:
+            ready = stored.ready[comment] = self._ready(stored, comment, now)
+        ends_at = self.ttl_policy.ticket_end(story.audience, story.expires_at, now)
+        ticket = ready.sign_for(viewer_id, epoch_ms(ends_at), relation.friend)
+        return ItemWithAccess(ready.body(seen, ticket), story, seen, comment)
+
+    def _ready(self, stored: StoredStory, comment: bool, now: datetime) -> ReadyItem:
         story = stored.content
         ttl = self.ttl_policy.url_ttl(story.audience)
         media = self.media.url(story.media.key, ttl, story.expires_at, now)
@@ -281,7 +331,7 @@ class BuildItems:
         if story.media.captions_key is not None:
             captions = self.media.url(story.media.captions_key, ttl, story.expires_at, now)
             urls.append(captions)
-        return Item(
+        item = Item(
             id=story.story_id,
             author_id=story.author_id,
             kind=story.kind,
@@ -315,40 +365,49 @@ class BuildItems:
             sound=story.sound,
             captions_track=story.captions_track,
             alt_text=story.alt_text,
-            seen=seen,
+            seen=stand_in(SEEN),
             series_id=story.series_id,
             part=story.part,
             parts=story.parts,
             viewers_listed=story.view_list,
             can=Permissions(
-                comment=may_comment(relation, story.comments),
+                comment=comment,
                 react=story.reactions,
                 share=story.sharing,
                 download=story.download,
             ),
-            ticket=self.tickets.sign(self._ticket(viewer_id, relation, story, now)),
+            ticket=TICKET,
             captions_url=captions.url if captions else None,
             preview=story.preview,
         )
+        until = min(url.used_until for url in urls)
+        return ReadyItem.of(item, until, self.tickets.of_story(ticket_of(story)))
 
-    def _ticket(self, viewer_id: str, relation: Relation, story: StoryContent, now: datetime) -> Ticket:
-        return Ticket(
-            viewer_id=viewer_id,
-            author_id=story.author_id,
-            story_id=story.story_id,
-            access_revision=story.access_revision,
-            ends_at=self.ttl_policy.ticket_end(story.audience, story.expires_at, now),
-            expires_at=story.expires_at,
-            comments=story.comments,
-            friend=relation.friend,
-            reactions=story.reactions,
-            sharing=story.sharing,
-            download=story.download,
-            view_list=story.view_list,
-            part=story.part,
-            parts=story.parts,
-            series_id=story.series_id,
-        )
+
+def stand_in(text: str) -> Any:
+    """A stand-in for a value of another type."""
+    return text
+
+
+def ticket_of(story: StoryContent) -> Ticket:
+    """The story's ticket for nobody."""
+    return Ticket(
+        viewer_id="",
+        author_id=story.author_id,
+        story_id=story.story_id,
+        access_revision=story.access_revision,
+        ends_at=story.expires_at,
+        expires_at=story.expires_at,
+        comments=story.comments,
+        friend=False,
+        reactions=story.reactions,
+        sharing=story.sharing,
+        download=story.download,
+        view_list=story.view_list,
+        part=story.part,
+        parts=story.parts,
+        series_id=story.series_id,
+    )
 
 
 def without_answers(layers: msgspec.Raw) -> msgspec.Raw:

@@ -3,6 +3,7 @@
 import math
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 from faststream.kafka import KafkaRouter
@@ -17,7 +18,7 @@ from stories_shared.runtime.provision import provision
 from stories_shared.runtime.service import ServiceRuntime
 
 from stories_ingest import store
-from stories_ingest.app.background import start_sweeps, start_workers, watch_bucket
+from stories_ingest.app.background import report_reload, start_rollout, start_sweeps, start_workers, watch_bucket
 from stories_ingest.app.entrypoints import handlers, http_routes
 from stories_ingest.app.parts import Parts, objects_of
 from stories_ingest.domain.keys import FINAL, STAGING
@@ -38,7 +39,7 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
     registry = MetricsRegistry()
     metrics = IngestMetrics(registry)
     runtime = ServiceRuntime(SERVICE, settings, registry, now)
-    parts = Parts(settings, runtime, now)
+    parts = Parts(settings, runtime, now, partial(report_reload, metrics, now))
     runtime.outbox(parts.posted)
     runtime.outbox(parts.endings)
     routers: list[APIRouter | KafkaRouter] = []
@@ -46,6 +47,7 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
         start_workers(settings, runtime, parts, metrics)
     if settings.role in ("all", "api"):
         start_sweeps(runtime, parts, metrics, sweep_every)
+        start_rollout(runtime, parts, metrics)
         routers = [*http_routes(settings, parts), handlers(parts)]
     watch_bucket(runtime, parts)
     runtime.on_stop(parts.wakeups.close)

@@ -1,5 +1,6 @@
 """Wiring of media workers and sweeps."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -7,9 +8,11 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from stories_shared.clock import Clock
 from stories_shared.errors import S3, Unavailable
 from stories_shared.events import StoryPosted
 from stories_shared.events.ids import new_id
+from stories_shared.runtime.logging import logger
 from stories_shared.runtime.service import ServiceRuntime
 
 from stories_ingest import media
@@ -22,8 +25,14 @@ from stories_ingest.settings import IngestSettings
 from stories_ingest.store.scratch_folders import Scratch, remove_abandoned, work_folder
 from stories_ingest.usecases.add_renditions import AddRenditions
 from stories_ingest.usecases.media_ports import Downscaler, Transcoder
+from stories_ingest.usecases.rollout import WatchPause
 from stories_ingest.usecases.run_media_job import RunMediaJob
 from stories_ingest.usecases.sweeps import DiscardOverdue, EraseMissedExpiries, RecheckErasures, SweepObjects
+
+log = logger(__name__)
+
+ROLLOUT_EVERY = timedelta(seconds=2)
+"""A changed rollout file is in force within 5 s, as docs/http.md promises."""
 
 CPU_SHARE = 3
 """CPU seconds of all threads of a media worker, for each second of MEDIA_TIMEOUT."""
@@ -58,7 +67,8 @@ def start_workers(settings: IngestSettings, runtime: ServiceRuntime, parts: Part
             now=parts.now,
             new_id=new_id,
         )
-        runtime.background_task(f"media-{number}", partial(run_worker, work, scratch, parts.wakeups, metrics))
+        worker = partial(run_worker, work, scratch, parts.wakeups, metrics, count_job=parts.signals.count_job)
+        runtime.background_task(f"media-{number}", worker)
     if settings.renditions:
         add = AddRenditions(
             worker=new_id(),
@@ -142,6 +152,33 @@ async def count_waiting_jobs(parts: Parts, metrics: IngestMetrics) -> None:
     """Set the gauge of waiting jobs on the replica that holds the lease; 0 on the others."""
     holds = await parts.leases.acquire("count")
     metrics.media_jobs.labels("waiting").set(await parts.jobs.waiting(parts.now()) if holds else 0)
+
+
+def report_reload(metrics: IngestMetrics, now: Clock, succeeded: bool, changed: bool) -> None:
+    """Set the gauges of the rollout file."""
+    metrics.rollout_reload_success.set(succeeded)
+    if changed:
+        metrics.rollout_reload_timestamp.set(now().timestamp())
+
+
+def start_rollout(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics) -> None:
+    """Reload the rollout file, and pause `create` where the policy says so."""
+    watch = WatchPause(parts.rollout, parts.signals, parts.now)
+
+    async def reload() -> None:
+        await asyncio.to_thread(parts.policy_file.reload)
+
+    async def watch_pause() -> None:
+        was_paused = parts.rollout.paused
+        await watch()
+        metrics.rollout_paused.labels("create").set(parts.rollout.paused)
+        if parts.rollout.paused != was_paused:
+            log.warning("rollout_paused" if parts.rollout.paused else "rollout_resumed", causes=list(watch.causes))
+
+    runtime.periodic("rollout-file", ROLLOUT_EVERY, reload)
+    runtime.periodic("rollout-pause", ROLLOUT_EVERY, watch_pause)
+    forget_old = parts.leases.exclusive("job-counts", parts.signals.forget_old)
+    runtime.periodic("job-counts", timedelta(minutes=10), forget_old)
 
 
 def watch_bucket(runtime: ServiceRuntime, parts: Parts) -> None:

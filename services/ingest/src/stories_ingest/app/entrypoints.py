@@ -36,9 +36,10 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
         parts.claims,
         settings.story_lifetimes,
         new_id,
+        parts.rollout,
     )
     story_router = story_routes(
-        PublishStory(parts.stories, parts.bucket, parts.wakeups, parts.bounds, parts.now),
+        PublishStory(parts.stories, parts.bucket, parts.wakeups, parts.bounds, parts.rollout, parts.now),
         CancelStory(parts.stories, parts.bucket, parts.cleanup, parts.now),
         ChangeStory(parts.stories, parts.read, parts.posted, parts.now),
         DeleteStory(parts.stories, parts.stories, parts.bucket, parts.endings, parts.now, new_id),
@@ -50,6 +51,7 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
         ReadQuota(parts.stories, parts.bounds, parts.now),
         parts.cursors,
         parts.bounds,
+        parts.rollout,
     )
     return [draft_router, story_router, me_router, config_route(config_of(settings))]
 

@@ -12,6 +12,7 @@ from stories_shared.mongo.client import Document
 from stories_shared.mongo.idempotency import IdempotencyStore
 from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import Outbox
+from stories_shared.rollout.file import PolicyFile
 from stories_shared.runtime.service import ServiceRuntime
 from stories_shared.s3.objects import Objects
 
@@ -23,11 +24,13 @@ from stories_ingest.store.cleanup import MongoCleanup
 from stories_ingest.store.documents import CLAIMS, ENDED, STORIES, ended_of, story_of
 from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.partition_counts import MongoPartitionCounts
+from stories_ingest.store.rollout import MongoSignals
 from stories_ingest.store.stories import MongoStories
 from stories_ingest.usecases.endings import EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount
 from stories_ingest.usecases.event_mapping import story_deleted, story_posted
 from stories_ingest.usecases.read import ReadStory
+from stories_ingest.usecases.rollout import Rollout
 from stories_ingest.usecases.tombstones import TombstonePublisher
 from stories_ingest.usecases.wakeups import Wakeups
 
@@ -40,7 +43,13 @@ Observe = Callable[[str, float, str], None]
 class Parts:
     """Dependencies of use cases, and the use cases that several entry points share."""
 
-    def __init__(self, settings: IngestSettings, runtime: ServiceRuntime, now: Clock) -> None:
+    def __init__(
+        self,
+        settings: IngestSettings,
+        runtime: ServiceRuntime,
+        now: Clock,
+        on_policy_reload: Callable[[bool, bool], None],
+    ) -> None:
         self.now = now
         self.bounds = QuotaLimits(
             drafts=settings.max_drafts, live=settings.max_live, posted_24h=settings.max_posted_24h
@@ -57,6 +66,9 @@ class Parts:
         self.jobs = MongoJobs(runtime.mongo)
         self.rendition_jobs = MongoRenditionJobs(runtime.mongo)
         self.cleanup = MongoCleanup(runtime.mongo)
+        self.policy_file = PolicyFile(settings.rollout_file, on_policy_reload)
+        self.rollout = Rollout(self.policy_file)
+        self.signals = MongoSignals(runtime.mongo, now)
         self.claims = IdempotencyStore(runtime.mongo[CLAIMS], now)
         self.cursors = Cursors(settings.ticket_secrets)
         self.wakeups = Wakeups()

@@ -71,6 +71,14 @@ class MediaRefused(IngestError):
         self.detail = detail
 
 
+class NotInRollout(IngestError):
+    """The rollout policy does not let the user create stories; `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class WorkerCrashed(Exception):
     """The media worker ended without a result, by a bug or killed. The upload is not at fault."""
 

@@ -1,6 +1,7 @@
 """Media workers: one loop per concurrent job of this process."""
 
 import asyncio
+from contextlib import suppress
 from typing import Protocol
 
 from stories_shared.runtime.logging import logger
@@ -32,12 +33,20 @@ class ScratchDisk(Protocol):
         """Whether there is enough free space."""
 
 
+class CountJob(Protocol):
+    """Counts media jobs for all replicas."""
+
+    async def __call__(self, *, failed: bool) -> None:
+        """Count one media job that ended."""
+
+
 async def run_worker(
     run_job: RunMediaJob,
     scratch: ScratchDisk,
     wakeups: Wakeups,
     metrics: IngestMetrics,
     disk_retry_s: float = DISK_RETRY_S,
+    count_job: CountJob | None = None,
 ) -> None:
     """Run jobs one after another; wait for notifications in between, and for the disk when it is full."""
     while True:
@@ -52,6 +61,9 @@ async def run_worker(
             await wakeups.wait(JOBS_TOPIC, POLL_EVERY_S)
             continue
         metrics.publishes.labels(outcome.result, outcome.reason).inc()
+        with suppress(Exception):  # the counts only pause a rollout; the job has ended
+            if count_job is not None:
+                await count_job(failed=outcome.result == "failed" or outcome.reason == "timed_out")
         if outcome.error is not None:
             log.error("media_job_failed", exc_info=outcome.error)
         if outcome.result in {"posted", "refused"}:

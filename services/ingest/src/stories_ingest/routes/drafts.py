@@ -22,6 +22,7 @@ from stories_ingest.routes.requests import StoryCreate
 from stories_ingest.routes.responses import DraftResponse, UploadResponse, draft_response, upload_response
 from stories_ingest.usecases.create import CreateStory, DraftRequest, RenewForm, UploadForm
 from stories_ingest.usecases.read import ReadStory
+from stories_ingest.usecases.rollout import Rollout
 
 
 def draft_routes(
@@ -32,6 +33,7 @@ def draft_routes(
     claims: IdempotencyStore,
     lifetimes: Sequence[timedelta],
     new_id: Callable[[], str],
+    rollout: Rollout,
 ) -> APIRouter:
     """The routes of drafts."""
     router = APIRouter(route_class=DeadlineRoute, tags=["Making stories"])
@@ -59,7 +61,7 @@ def draft_routes(
         "/v1/stories",
         status_code=201,
         dependencies=[rate_limited("create")],
-        responses={409: problem_answer(409)},
+        responses={403: problem_answer(403), 409: problem_answer(409)},
     )
     async def create_story(
         body: StoryCreate, caller: CurrentCaller, idempotency: Idempotent, response: Response
@@ -75,6 +77,7 @@ def draft_routes(
             return story_id
 
         with translate_errors():
+            rollout.require_create(caller.user_id, caller.country)
             story_id = await run_once(
                 claims, caller.user_id, idempotency, make, replay, refusals=(IngestError,), ids=new_id
             )

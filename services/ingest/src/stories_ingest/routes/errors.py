@@ -12,7 +12,15 @@ from stories_shared.auth.tokens import Caller
 from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.problems import forbidden, not_found, problem, too_many, wrong_state
 
-from stories_ingest.domain.errors import MediaRefused, NoSuchStory, NothingUploaded, Suspended, TooMany, WrongState
+from stories_ingest.domain.errors import (
+    MediaRefused,
+    NoSuchStory,
+    NothingUploaded,
+    NotInRollout,
+    Suspended,
+    TooMany,
+    WrongState,
+)
 from stories_ingest.domain.story import Requester
 
 MAX_WAIT_S = 30
@@ -32,6 +40,8 @@ def translate_errors() -> Iterator[None]:
         raise wrong_state("nothing has been uploaded yet") from error
     except MediaRefused as error:
         raise problem("media-refused", error.reason, reason=error.reason) from error
+    except NotInRollout as error:
+        raise problem("not-in-rollout", error.reason, reason=error.reason) from error
     except Suspended as error:
         raise forbidden("suspended") from error
     except TooMany as error:

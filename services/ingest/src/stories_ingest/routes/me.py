@@ -12,8 +12,9 @@ from stories_shared.http.rate_limits import rate_limited
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import State
 from stories_ingest.routes.errors import requester_of, translate_errors
-from stories_ingest.routes.responses import QuotaResponse, StoryResponse, story_response
+from stories_ingest.routes.responses import EligibilityResponse, QuotaResponse, StoryResponse, story_response
 from stories_ingest.usecases.read import ListStories, ReadQuota, ReadStory
+from stories_ingest.usecases.rollout import Rollout
 
 ByState = Annotated[
     Literal["draft", "processing", "live", "refused"] | None, Query(description="only stories in this state")
@@ -21,7 +22,12 @@ ByState = Annotated[
 
 
 def me_routes(
-    read: ReadStory, list_stories: ListStories, read_quota: ReadQuota, cursors: Cursors, bounds: QuotaLimits
+    read: ReadStory,
+    list_stories: ListStories,
+    read_quota: ReadQuota,
+    cursors: Cursors,
+    bounds: QuotaLimits,
+    rollout: Rollout,
 ) -> APIRouter:
     """The routes of the caller's own stories and quota."""
     router = APIRouter(route_class=DeadlineRoute, tags=["One's own stories"], dependencies=[rate_limited("reads")])
@@ -54,6 +60,13 @@ def me_routes(
             posted_24h=usage.posted_24h,
             max_posted_24h=bounds.posted_24h,
             retry_after_s=usage.retry_after_s,
+        )
+
+    @router.get("/v1/eligibility")
+    async def get_eligibility(caller: CurrentCaller) -> EligibilityResponse:
+        """Whether the caller may create and view stories according to the rollout policy."""
+        return EligibilityResponse.model_validate(
+            rollout.eligibility(caller.user_id, caller.country), from_attributes=True
         )
 
     return router

@@ -1,7 +1,7 @@
 """Response bodies."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from stories_shared.clock import rfc3339
@@ -101,6 +101,14 @@ class QuotaResponse(BaseModel):
     posted_24h: int
     max_posted_24h: int
     retry_after_s: int
+
+
+class EligibilityResponse(BaseModel):
+    """What the rollout policy lets the caller do; `reason` is why not."""
+
+    create: bool
+    view: bool
+    reason: Literal["country", "percentage", "denied", "paused"] | None
 
 
 def timestamp_or_none(at: datetime | None) -> str | None:

@@ -31,13 +31,13 @@ def story_routes(
 
     @router.post(
         "/v1/stories/{story_id}/publish",
-        responses={202: {"model": ProcessingResponse}, 409: problem_answer(409)},
+        responses={202: {"model": ProcessingResponse}, 403: problem_answer(403), 409: problem_answer(409)},
         response_model=StoryResponse,
     )
     async def publish_story(story_id: StoryId, caller: CurrentCaller, wait: Wait = 0) -> StoryResponse | JSONResponse:
         """Post what was uploaded: 200 when it is live, 202 while it is worked on, 422 when it is refused."""
         with translate_errors():
-            story = await publish(requester_of(caller), story_id, timedelta(seconds=wait))
+            story = await publish(requester_of(caller), story_id, timedelta(seconds=wait), caller.country)
             if story.state is State.REFUSED:
                 raise MediaRefused(story.reason or "damaged")
             if story.state is State.LIVE:

@@ -17,6 +17,8 @@ from stories_ingest.store.documents import (
     ENDED_RETENTION,
     ERASED_USERS,
     PARTITION_COUNTS,
+    PAUSES,
+    PUBLISH_OUTCOMES,
     QUOTAS,
     STORIES,
 )
@@ -65,6 +67,8 @@ async def ensure(mongo: Mongo) -> None:
     )
     await Leases.ensure(mongo)
     await mongo.ensure(PARTITION_COUNTS)
+    await mongo.ensure(PUBLISH_OUTCOMES)
+    await mongo.ensure(PAUSES)
 
 
 async def date_erasures(mongo: Mongo) -> None:

@@ -31,6 +31,8 @@ QUOTAS = "quotas"
 ERASED_USERS = "erased_users"
 CLAIMS = "claims"
 PARTITION_COUNTS = "widths"
+PUBLISH_OUTCOMES = "publish_outcomes"
+PAUSES = "pauses"
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 ENDED_RETENTION = timedelta(days=30)

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from stories_shared.errors import Unavailable
 from stories_shared.events import Event
+from stories_shared.rollout import Policy
 
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.keys import final_prefix, staging_key
@@ -20,6 +21,39 @@ from stories_ingest.domain.media import MediaPart
 from stories_ingest.domain.uploads import PresignedPost
 from stories_ingest.testing.builders import media
 from stories_ingest.testing.in_memory import MemoryStories
+
+
+@dataclass(slots=True)
+class FixedPolicy:
+    """A rollout policy without a file."""
+
+    policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(slots=True)
+class MemorySignals:
+    """What may pause `create`, as a test sets it."""
+
+    ended: int = 0
+    failed: int = 0
+    overdue: datetime | None = None
+    cause: datetime | None = None
+
+    async def media_jobs(self, since: datetime) -> tuple[int, int]:
+        """The counts."""
+        return self.ended, self.failed
+
+    async def oldest_overdue(self, now: datetime) -> datetime | None:
+        """The earliest end that was not handled."""
+        return self.overdue
+
+    async def record_cause(self, at: datetime) -> None:
+        """Record a cause."""
+        self.cause = at
+
+    async def last_cause(self) -> datetime | None:
+        """The last cause."""
+        return self.cause
 
 
 @dataclass(slots=True)

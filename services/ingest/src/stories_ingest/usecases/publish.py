@@ -12,6 +12,7 @@ from stories_ingest.domain.keys import staging_key
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import Requester, State, Story
 from stories_ingest.usecases.ports import StoryRepository
+from stories_ingest.usecases.rollout import Rollout
 from stories_ingest.usecases.wakeups import Wakeups
 
 JOBS_TOPIC = "work"
@@ -35,15 +36,17 @@ class PublishStory:
     uploads: UploadStore
     wakeups: Wakeups
     bounds: QuotaLimits
+    rollout: Rollout
     now: Clock
 
-    async def __call__(self, requester: Requester, story_id: str, wait: timedelta) -> Story:
+    async def __call__(self, requester: Requester, story_id: str, wait: timedelta, country: str | None = None) -> Story:
         """The story: processing, live or refused. Waits up to `wait` while it is processing, unless the process stops.
 
-        Raises NoSuchStory, NothingUploaded, and TooMany when the quota is reached.
+        Raises NoSuchStory, NothingUploaded, TooMany when the quota is reached, and NotInRollout for a draft.
         """
         story = await self._find_own(requester, story_id)
         if story.state is State.DRAFT:
+            self.rollout.require_create(requester.user_id, country)
             story = await self._start(requester, story_id)
         return await self._wait_until_decided(requester, story, wait)
 
