@@ -100,8 +100,9 @@ async def content_of(stores: Stores, story: StoryPosted) -> StoryContent:
 
 
 def as_json(story: StoryPosted | StoryContent) -> Any:
-    """A story as decoded JSON, with ``hide_from`` sorted."""
+    """The fields of a story that are shown, as decoded JSON, with ``hide_from`` sorted."""
     decoded = json.loads(msgspec.json.encode(story))
+    decoded = {name: decoded[name] for name in StoryContent.__struct_fields__}
     decoded["hide_from"].sort()
     return decoded
 
