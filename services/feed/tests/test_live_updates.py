@@ -35,7 +35,11 @@ class Live:
         self.stories, self.edges, self.seen = MemoryStories(self.now), MemoryEdges(), MemorySeen()
         self.users = MemoryUserData(self.stories, self.edges, self.seen)
         visible = VisibleStories(self.index, self.edges, self.stories, FakeLogStatus(), self.now)
-        self.updates = LiveUpdates(visible, self.edges, self.seen, self.stories, self.users, self.now, max_connections)
+        self.outside: set[str] = set()
+        self.updates = LiveUpdates(
+            *(visible, self.edges, self.seen, self.stories, self.users, self.now, max_connections),
+            lambda user, _country: "denied" if user in self.outside else None,
+        )
         self.index.subscribe(self.updates.on_change)
         self.apply = ApplyToIndex(self.index, DAY, self.now, lambda _: None)
         self.change_edge = ChangeEdge(self.edges, NoopRelay(), self.now)
@@ -90,7 +94,7 @@ async def live() -> Live:
 
 
 async def test_a_follower_is_told_of_each_story_and_its_end(live) -> None:
-    bob = await live.updates.connect("bob", None, None)
+    bob = await live.updates.connect("bob", None, None, None)
     first = await live.post()
     assert events(bob) == [ring("ann", "unseen")]
     second = await live.post()
@@ -102,7 +106,7 @@ async def test_a_follower_is_told_of_each_story_and_its_end(live) -> None:
 
 
 async def test_a_story_that_expires_ends_for_follower_and_author(live) -> None:
-    bob, ann = await live.updates.connect("bob", None, None), await live.updates.connect("ann", None, None)
+    bob, ann = await live.updates.connect("bob", None, None, None), await live.updates.connect("ann", None, None, None)
     story = await live.post(lifetime=timedelta(seconds=5))
     live.index.sweep(live.now.forward(seconds=6))
     await live.updates.announce()
@@ -111,7 +115,7 @@ async def test_a_story_that_expires_ends_for_follower_and_author(live) -> None:
 
 
 async def test_only_followers_are_told(live) -> None:
-    dee = await live.updates.connect("dee", None, None)
+    dee = await live.updates.connect("dee", None, None, None)
     await live.end(await live.post())
     assert events(dee) == []
 
@@ -121,14 +125,14 @@ async def test_only_followers_are_told(live) -> None:
 )
 async def test_nothing_is_told_of_a_story_that_the_viewer_may_not_see(live, fields) -> None:
     await live.post()
-    bob = await live.updates.connect("bob", None, None)
+    bob = await live.updates.connect("bob", None, None, None)
     await live.end(await live.post(**fields))
     assert events(bob) == []
 
 
 @pytest.mark.parametrize("kind", [Kind.MUTE, Kind.BLOCK])
 async def test_nothing_is_told_of_a_muted_or_blocked_author(live, kind) -> None:
-    bob = await live.updates.connect("bob", None, None)
+    bob = await live.updates.connect("bob", None, None, None)
     await live.edge(kind, "bob", "ann")
     await live.end(await live.post())
     await live.updates.look()
@@ -138,7 +142,7 @@ async def test_nothing_is_told_of_a_muted_or_blocked_author(live, kind) -> None:
 
 async def test_a_block_takes_the_ring_away(live) -> None:
     await live.post()
-    bob = await live.updates.connect("bob", None, None)
+    bob = await live.updates.connect("bob", None, None, None)
     await live.edge(Kind.BLOCK, "ann", "bob")
     await live.updates.look()
     assert events(bob) == [ring("ann", "none")]
@@ -146,21 +150,35 @@ async def test_a_block_takes_the_ring_away(live) -> None:
 
 async def test_a_narrowed_audience_takes_the_ring_away(live) -> None:
     story = await live.post()
-    bob = await live.updates.connect("bob", None, None)
+    bob = await live.updates.connect("bob", None, None, None)
     live.apply(received(posted(story_id=story.story_id, at=NOON, revision=2, audience="close_friends")))
     await live.updates.announce()
     assert events(bob) == [ring("ann", "none")]
 
 
+async def test_viewers_outside_of_the_rollout_are_told_nothing(live) -> None:
+    story = await live.post()
+    bob, ann = await live.updates.connect("bob", None, None, None), await live.updates.connect("ann", None, None, None)
+    live.outside = {"bob", "ann"}
+    await live.updates.look()
+    assert (events(bob), events(ann)) == ([ring("ann", "none")], [])
+    await live.end(story)
+    await live.post()
+    assert (events(bob), events(ann)) == ([], [])
+    live.outside = set()
+    await live.updates.look()
+    assert events(bob) == [ring("ann", "unseen")]
+
+
 async def test_a_story_seen_on_another_device_changes_the_ring(live) -> None:
     story = await live.post()
-    bob = await live.updates.connect("bob", None, None)
+    bob = await live.updates.connect("bob", None, None, None)
     await live.see("bob", story)
     assert events(bob) == [ring("ann", "seen")]
 
 
 async def test_a_new_follow_counts_at_the_next_look(live) -> None:
-    bob = await live.updates.connect("bob", None, None)
+    bob = await live.updates.connect("bob", None, None, None)
     await live.post("cho")
     await live.edge(Kind.FOLLOW, "bob", "cho")
     await live.updates.look()
@@ -168,7 +186,7 @@ async def test_a_new_follow_counts_at_the_next_look(live) -> None:
 
 
 async def test_a_story_is_told_when_its_document_is_there(live) -> None:
-    bob = await live.updates.connect("bob", None, None)
+    bob = await live.updates.connect("bob", None, None, None)
     story = posted(at=live.now())
     live.apply(received(story))
     await live.updates.announce()
@@ -181,51 +199,51 @@ async def test_a_story_is_told_when_its_document_is_there(live) -> None:
 
 
 async def test_a_client_that_comes_back_gets_what_it_missed(live) -> None:
-    bob = await live.updates.connect("bob", None, None)
+    bob = await live.updates.connect("bob", None, None, None)
     await live.post()
     known = last_id(bob)
     bob.close()
     missed = await live.post("ann")
     await live.post("dee")
-    again = await live.updates.connect("bob", None, known)
+    again = await live.updates.connect("bob", None, None, known)
     assert events(again) == [ring("ann", "unseen")]
-    ann = await live.updates.connect("ann", None, known)
+    ann = await live.updates.connect("ann", None, None, known)
     assert ("story", {"id": missed.story_id, "state": "live"}) in events(ann) or events(ann) == []
 
 
 async def test_an_author_that_comes_back_gets_the_missed_states(live) -> None:
-    ann = await live.updates.connect("ann", None, None)
+    ann = await live.updates.connect("ann", None, None, None)
     known = last_id(ann)
     ann.close()
     story = await live.post()
-    again = await live.updates.connect("ann", None, known)
+    again = await live.updates.connect("ann", None, None, known)
     assert events(again) == [("story", {"id": story.story_id, "state": "live"})]
 
 
 async def test_nothing_missed_says_nothing(live) -> None:
-    bob = await live.updates.connect("bob", None, None)
+    bob = await live.updates.connect("bob", None, None, None)
     await live.post()
     known = last_id(bob)
     bob.close()
-    assert events(await live.updates.connect("bob", None, known)) == []
+    assert events(await live.updates.connect("bob", None, None, known)) == []
 
 
 @pytest.mark.parametrize("known", ["", "x", "0000-1-0-0", "0000-1", "²-²-²-²"])
 async def test_an_unknown_id_says_reset(live, known) -> None:
-    assert events(await live.updates.connect("bob", None, known)) == [("reset", {})]
+    assert events(await live.updates.connect("bob", None, None, known)) == [("reset", {})]
 
 
 async def test_stories_seen_meanwhile_say_reset(live) -> None:
     story = await live.post()
-    bob = await live.updates.connect("bob", None, None)
+    bob = await live.updates.connect("bob", None, None, None)
     known = last_id(bob)
     bob.close()
     await live.see("bob", story)
-    assert events(await live.updates.connect("bob", None, known)) == [("reset", {})]
+    assert events(await live.updates.connect("bob", None, None, known)) == [("reset", {})]
 
 
 async def test_a_client_with_too_many_unread_messages_is_dropped(live) -> None:
-    bob = await live.updates.connect("bob", None, None)
+    bob = await live.updates.connect("bob", None, None, None)
     dropped = []
     bob.on_abort(lambda: dropped.append(True))
     for _ in range(MAX_UNREAD):
@@ -235,7 +253,7 @@ async def test_a_client_with_too_many_unread_messages_is_dropped(live) -> None:
 
 
 async def test_a_connection_ends_with_its_token(live) -> None:
-    bob = await live.updates.connect("bob", NOON + timedelta(minutes=1), None)
+    bob = await live.updates.connect("bob", None, NOON + timedelta(minutes=1), None)
     await live.updates.look()
     assert not bob.ended
     live.now.forward(minutes=1)
@@ -244,29 +262,29 @@ async def test_a_connection_ends_with_its_token(live) -> None:
 
 
 async def test_a_connection_ends_when_its_user_is_erased(live) -> None:
-    bob = await live.updates.connect("bob", None, None)
+    bob = await live.updates.connect("bob", None, None, None)
     await live.users.begin_erasure("bob", live.now())
     await live.updates.look()
     assert bob.ended
 
 
 async def test_a_stop_ends_every_connection_and_refuses_new_ones(live) -> None:
-    bob = await live.updates.connect("bob", None, None)
+    bob = await live.updates.connect("bob", None, None, None)
     live.updates.close()
     assert bob.ended
     with pytest.raises(Unavailable):
-        await live.updates.connect("bob", None, None)
+        await live.updates.connect("bob", None, None, None)
 
 
 async def test_connections_are_limited_and_counted() -> None:
     live = Live(max_connections=1)
-    bob = await live.updates.connect("bob", None, None)
+    bob = await live.updates.connect("bob", None, None, None)
     with pytest.raises(Unavailable):
-        await live.updates.connect("bob", None, None)
+        await live.updates.connect("bob", None, None, None)
     bob.close()
     bob.close()
     assert live.updates.connections == 0
-    await live.updates.connect("bob", None, None)
+    await live.updates.connect("bob", None, None, None)
 
 
 def test_a_browser_token_names_its_user_for_ten_minutes() -> None:

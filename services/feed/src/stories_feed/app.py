@@ -1,5 +1,7 @@
 """The composition root of the feed: plain constructor calls."""
 
+import asyncio
+
 from fastapi import FastAPI
 from stories_shared.auth.browser_tokens import BrowserTokens
 from stories_shared.clock import Clock, system_now
@@ -8,6 +10,7 @@ from stories_shared.http.paging import Cursors
 from stories_shared.http.rate_limits import RateLimits
 from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import Outbox
+from stories_shared.rollout.file import PolicyFile
 from stories_shared.runtime.metrics import MetricsRegistry
 from stories_shared.runtime.provision import provision
 from stories_shared.runtime.service import ServiceRuntime
@@ -25,6 +28,7 @@ from stories_feed.jobs import (
     HEARTBEAT_EVERY,
     LOOK_EVERY,
     RECHECK_EVERY,
+    ROLLOUT_EVERY,
     LiveIndexConsumer,
     LiveUpdatesJob,
 )
@@ -69,6 +73,16 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     objects = objects_of(settings, runtime)
     media = SignedUrlCache(objects)
 
+    policy_file = PolicyFile(settings.rollout_file, metrics.rollout_reloaded(now))
+
+    def may_view(user_id: str, country: str | None) -> str | None:
+        return policy_file.policy.may_view(user_id, country)
+
+    async def reload_policy() -> None:
+        await asyncio.to_thread(policy_file.reload)
+
+    runtime.periodic("rollout-file", ROLLOUT_EVERY, reload_policy)
+
     outbox = Outbox(EDGES, runtime.mongo[EDGES], events_of, runtime.publisher, now)
     ranked = RankedStories(ranking_of(settings))
     index_consumer = LiveIndexConsumer(
@@ -88,7 +102,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     build_items = BuildItems(visible_stories, stories, media, runtime.tickets, ttl_policy)
     wakeup = Wakeup()
     live_updates = LiveUpdates(
-        visible_stories, edges, seen, stories, user_data, now, settings.live_connections, wakeup.set
+        visible_stories, edges, seen, stories, user_data, now, settings.live_connections, may_view, wakeup.set
     )
     hashtags, mentions = RecencyLists(public_hashtags), RecencyLists(mentioned_users)
     for on_change in (hashtags.on_change, mentions.on_change, live_updates.on_change):
@@ -104,7 +118,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
         edges,
         index_consumer.index,
         runtime.publisher,
-        lambda _user, _country: None,
+        may_view,
         settings.notify_per_second,
         lambda: runtime.kafka_problem is None,
         now,
@@ -132,6 +146,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
             ReadRings(visible_stories, seen, stories),
             cursors,
             ttl_policy,
+            may_view,
             now,
         ),
         story_routes(
@@ -140,7 +155,8 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
             ReadStory(visible_stories, build_items, seen),
             ReadForYou(ranked, visible_stories, build_items, seen, edges),
             MarkSeenUpTo(index_consumer.index, visible_stories, stories, seen, now),
-            ExplainStory(visible_stories, stories, lambda _user, _country: None),
+            ExplainStory(visible_stories, stories, may_view),
+            may_view,
             cursors,
             ttl_policy,
             now,
@@ -151,6 +167,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
             ReadNewest(mentions, visible_stories, build_items, seen),
             visible_stories,
             cursors,
+            may_view,
         ),
         live_routes(live_updates, BrowserTokens(settings.ticket_secrets, now), now),
         edge_routes(change_edge, edges, cursors, open_graph=settings.follows == "open"),

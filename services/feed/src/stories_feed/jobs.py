@@ -21,6 +21,7 @@ EXPIRE_EVERY = timedelta(seconds=1)
 RECHECK_EVERY = timedelta(seconds=30)
 MAX_EXPIRED_PER_RUN = 10_000
 ANNOUNCE_EVERY = timedelta(seconds=1)
+ROLLOUT_EVERY = timedelta(seconds=2)  # contract: reloaded within 5 s
 LOOK_EVERY = timedelta(seconds=1)
 HEARTBEAT_EVERY = timedelta(seconds=10)  # contract: at most 15
 # How soon a story is announced whose document another replica is about to store.

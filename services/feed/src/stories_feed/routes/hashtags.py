@@ -15,6 +15,7 @@ from stories_shared.http.raw_routes import PAGING, raw_route
 
 from stories_feed.domain.recency import RecencyLists
 from stories_feed.routes.responses import Reel, as_json, ready_items
+from stories_feed.usecases.explain import ViewPolicy
 from stories_feed.usecases.newest import ReadNewest
 from stories_feed.usecases.visible_stories import VisibleStories
 
@@ -41,6 +42,7 @@ def hashtag_routes(
     read_mentions: ReadNewest,
     visible_stories: VisibleStories,
     cursors: Cursors,
+    may_view: ViewPolicy,
 ) -> APIRouter:
     """Routes of hashtags and mentions."""
     router = APIRouter(tags=["discovery"])
@@ -48,6 +50,8 @@ def hashtag_routes(
     async def page_of(read: ReadNewest, route: str, key: str, caller: Caller, query: dict[str, str]) -> Response:
         page = read_page(query)
         before = cursors.position(route, caller.user_id, page, tuple[datetime, str, int, str])
+        if may_view(caller.user_id, caller.country) is not None:
+            return as_json(Reel(items=[], next_cursor=None))
         entries, position = await read(caller.user_id, key, before, page.limit)
         cursor = cursors.encode(route, caller.user_id, position) if position else None
         return as_json(Reel(items=ready_items(entries), next_cursor=cursor))
@@ -79,14 +83,15 @@ def hashtag_routes(
         limit="reads",
         deadline_s=DEADLINE_S,
     )
-    async def list_hashtags(_request: Request, _caller: Caller, query: dict[str, str]) -> Response:
+    async def list_hashtags(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         prefix = query.get("prefix", "")
         if len(prefix) > MAX_TAG:
             msg = f"must have at most {MAX_TAG} characters"
             raise problem("invalid", "bad query", errors=[{"loc": ["query", "prefix"], "msg": msg}])
         assert visible_stories.index is not None  # raises while it is loading
         folded = folded_prefix(prefix)
-        found = hashtags.with_prefix(folded, MAX_HASHTAGS) if folded is not None else []
+        shown = folded is not None and may_view(caller.user_id, caller.country) is None
+        found = hashtags.with_prefix(folded or "", MAX_HASHTAGS) if shown else []
         return as_json(HashtagPage(items=[Hashtag(tag=tag, stories=stories) for tag, stories in found]))
 
     @raw_route(

@@ -63,7 +63,7 @@ def live_routes(live_updates: LiveUpdates, tokens: BrowserTokens, now: Clock) ->
         if ends_at is not None and ends_at <= now():
             ends_at += LEEWAY + timedelta(seconds=1)  # accepted within the leeway of clocks
         connection = await live_updates.connect(
-            caller.user_id, ends_at, last_id if last_id is None or LAST_EVENT_ID(last_id) else ""
+            caller.user_id, caller.country, ends_at, last_id if last_id is None or LAST_EVENT_ID(last_id) else ""
         )
         return EventStreamResponse(connection)
 

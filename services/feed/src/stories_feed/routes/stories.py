@@ -36,7 +36,7 @@ from stories_feed.routes.responses import (
     ready_items,
     user_ids_of,
 )
-from stories_feed.usecases.explain import ExplainStory, Rule
+from stories_feed.usecases.explain import ExplainStory, Rule, ViewPolicy
 from stories_feed.usecases.for_you import ReadForYou
 from stories_feed.usecases.items import Item, ItemWithAccess
 from stories_feed.usecases.reels import MAX_REELS, ReadReel, ReadReels, ReadStory
@@ -84,12 +84,16 @@ def story_routes(
     read_for_you: ReadForYou,
     mark_seen_up_to: MarkSeenUpTo,
     explain: ExplainStory,
+    may_view: ViewPolicy,
     cursors: Cursors,
     ttl_policy: TtlPolicy,
     now: Clock,
 ) -> APIRouter:
     """Routes of stories."""
     router = APIRouter(route_class=DeadlineRoute, tags=["stories"])
+
+    def outside(caller: Caller) -> bool:
+        return may_view(caller.user_id, caller.country) is not None
 
     def window(entries: Sequence[ItemWithAccess]) -> int:
         return ttl_policy.cache_window({entry.story.audience for entry in entries}, now())
@@ -112,6 +116,8 @@ def story_routes(
         page = read_page(query)
         route = f"reel/{user_id}"
         after = cursors.position(route, caller.user_id, page, tuple[datetime, str, int])
+        if outside(caller):
+            return conditional_response(request, Reel(items=[], next_cursor=None), None, window([]))
         entries, position = await read_reel(caller.user_id, user_id, after, page.limit)
         cursor = cursors.encode(route, caller.user_id, position) if position else None
         response = Reel(items=ready_items(entries), next_cursor=cursor)
@@ -130,7 +136,8 @@ def story_routes(
         deadline_s=DEADLINE_S,
     )
     async def reels(request: Request, caller: Caller, query: dict[str, str]) -> Response:
-        found = await read_reels(caller.user_id, user_ids_of(query.get("user_ids"), MAX_REELS))
+        users = user_ids_of(query.get("user_ids"), MAX_REELS)
+        found = {user: [] for user in users} if outside(caller) else await read_reels(caller.user_id, users)
         response = Reels(reels={author: ready_items(entries) for author, entries in found.items()})
         cacheable = {author: [cacheable_part(entry) for entry in entries] for author, entries in found.items()}
         return conditional_response(request, response, cacheable, window(all_entries(found)))
@@ -147,7 +154,7 @@ def story_routes(
     )
     async def story(request: Request, caller: Caller, _query: dict[str, str]) -> Response:
         story_id = request.path_params["story_id"]
-        if not IS_STORY_ID(story_id):
+        if not IS_STORY_ID(story_id) or (outside(caller) and not caller.is_admin):
             raise not_found()
         found = await read_story(caller.user_id, story_id, admin=caller.is_admin)
         if found is None:
@@ -167,6 +174,8 @@ def story_routes(
     async def for_you(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         page = read_page(query)
         position = cursors.position("for-you", caller.user_id, page, ForYouPosition)
+        if outside(caller):
+            return as_json(Reel(items=[], next_cursor=None))
         entries, next_place = await read_for_you(caller.user_id, place_of(position) if position else None, page.limit)
         cursor = for_you_cursor(cursors, caller.user_id, next_place) if next_place else None
         return as_json(Reel(items=ready_items(entries), next_cursor=cursor))
@@ -198,7 +207,7 @@ def story_routes(
     @router.put("/v1/users/{user_id}/seen", status_code=204, dependencies=[rate_limited("reads")], response_model=None)
     async def seen(caller: CurrentCaller, user_id: UserId, body: UpTo) -> Response:
         """Mark an author's stories as seen on every device, up to and including one; no view is counted."""
-        if not await mark_seen_up_to(caller.user_id, user_id, body.up_to):
+        if outside(caller) or not await mark_seen_up_to(caller.user_id, user_id, body.up_to):
             raise not_found()
         return Response(status_code=204)
 

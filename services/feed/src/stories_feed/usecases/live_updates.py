@@ -26,6 +26,7 @@ from stories_shared.errors import KAFKA, Unavailable
 from stories_feed.domain.edges import Kind
 from stories_feed.domain.live import Appeared, Change, Changed, Ended
 from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see, ring_of
+from stories_feed.usecases.explain import ViewPolicy
 from stories_feed.usecases.stories import ErasedUsers
 from stories_feed.usecases.trays import FollowList, Previews
 from stories_feed.usecases.visible_stories import SeenBy, VisibleStories
@@ -123,6 +124,8 @@ class Viewer:
     """
 
     viewer_id: str
+    country: str | None = None
+    admitted: bool = True
     erased_at: datetime | None = None
     connections: list[Connection] = field(default_factory=list)
     follows: "array[int]" = field(default_factory=lambda: array("q"))
@@ -164,6 +167,7 @@ class LiveUpdates:
         users: erased users, whose connections end.
         now: the clock.
         max_connections: further ones are refused.
+        may_view: the rollout; nothing is announced to viewers outside.
         wake: called when there is something to announce.
     """
 
@@ -176,6 +180,7 @@ class LiveUpdates:
         users: ErasedUsers,
         now: Clock,
         max_connections: int,
+        may_view: ViewPolicy = lambda _user, _country: None,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._visible_stories = visible_stories
@@ -185,6 +190,7 @@ class LiveUpdates:
         self._users = users
         self._now = now
         self._max_connections = max_connections
+        self._may_view = may_view
         self._wake = wake
         self._epoch = secrets.token_hex(4)
         self._viewers: dict[str, Viewer] = {}
@@ -219,7 +225,9 @@ class LiveUpdates:
         """Whether something is to be announced."""
         return bool(self._pending)
 
-    async def connect(self, viewer_id: str, ends_at: datetime | None, last_id: str | None) -> Connection:
+    async def connect(
+        self, viewer_id: str, country: str | None, ends_at: datetime | None, last_id: str | None
+    ) -> Connection:
         """A new connection, which begins with what changed since ``last_id``, or with ``reset``.
 
         Raises:
@@ -230,6 +238,7 @@ class LiveUpdates:
         if self._closed or self.connections >= self._max_connections:
             raise Unavailable("connections", "this replica takes no further connections")
         viewer = self._viewers.setdefault(viewer_id, Viewer(viewer_id))
+        viewer.country = country
         connection = Connection(ends_at, lambda closed: self._disconnect(viewer, closed))
         viewer.connections.append(connection)
         self.connections += 1
@@ -259,7 +268,7 @@ class LiveUpdates:
                 connection.put(self._message(viewer, "reset", {}))
                 return
             since = int(number)
-        changes = list(self._since(since))
+        changes = list(self._since(since)) if viewer.admitted else []
         own = {change.story_id: change.state for change in changes if change.author_id == viewer.viewer_id}
         for story_id, state in own.items():
             connection.put(self._message(viewer, "story", {"id": story_id, "state": state}))
@@ -320,7 +329,7 @@ class LiveUpdates:
         viewers = [
             viewer
             for viewer in self._viewers.values()
-            if viewer.loaded and (viewer.viewer_id in by_author or viewer.follows_one_of(hashes))
+            if viewer.loaded and viewer.admitted and (viewer.viewer_id in by_author or viewer.follows_one_of(hashes))
         ]
         for number in range(0, len(viewers), VIEWERS_AT_ONCE):
             together = viewers[number : number + VIEWERS_AT_ONCE]
@@ -413,9 +422,16 @@ class LiveUpdates:
             if erased.get(viewer.viewer_id) != viewer.erased_at:
                 for connection in viewer.connections:
                     connection.end()
-            elif versions[viewer.viewer_id] != (viewer.edges_version, viewer.seen_version):
+            elif self._differs(viewer, versions[viewer.viewer_id]):
                 changed.append(viewer)
         await asyncio.gather(*(self._refresh_locked(viewer, versions) for viewer in changed))
+
+    def _admits(self, viewer: Viewer) -> bool:
+        return self._may_view(viewer.viewer_id, viewer.country) is None
+
+    def _differs(self, viewer: Viewer, versions: tuple[int, int]) -> bool:
+        """Whether what the viewer knows is of other versions, or of before a change of the rollout."""
+        return versions != (viewer.edges_version, viewer.seen_version) or viewer.admitted != self._admits(viewer)
 
     async def _versions(self, viewers: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         edges, seen = await asyncio.gather(
@@ -432,11 +448,13 @@ class LiveUpdates:
         if versions is None:
             versions = await self._versions([viewer.viewer_id])
         edges_version, seen_version = versions[viewer.viewer_id]
-        if viewer.loaded and (edges_version, seen_version) == (viewer.edges_version, viewer.seen_version):
+        if viewer.loaded and not self._differs(viewer, versions[viewer.viewer_id]):
             return
+        viewer.admitted = self._admits(viewer)
         follow_list = await self._follow_lists.follow_list(viewer.viewer_id)
         viewer.follows = array("q", sorted(map(hash, follow_list.following)))
-        live = self._visible_stories.index.live_among(follow_list.following) - follow_list.muted - follow_list.hidden_by
+        following = follow_list.following if viewer.admitted else ()
+        live = self._visible_stories.index.live_among(following) - follow_list.muted - follow_list.hidden_by
         rings, _ = await self._rings(viewer.viewer_id, live)
         viewer.edges_version, viewer.seen_version = edges_version, seen_version
         if viewer.loaded:
