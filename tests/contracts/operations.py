@@ -18,6 +18,7 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
     "/v1/stories/{story_id}": {"reactions": True},
     "/v1/stories/{story_id}/reaction": {"emoji": "❤️"},
     "/v1/stories/{story_id}/comments": {"text": "hello"},
+    "/v1/following/{user_id}": {"notify": False},
     "/v1/users/{user_id}/seen": {"up_to": new_id()},
 }
 """A valid body for every path with an id that takes one."""

@@ -185,7 +185,9 @@ async def test_user_id_in_a_path_changes_only_the_callers_own_edges(
         if "{user_id}" not in operation.path:
             continue
         name, ids = (operation.method, operation.path), {"user_id": household.ann.id}
-        body = {"json": {"up_to": household.hidden["close friends"]}} if operation.takes_json else {}
+        good = GOOD[operation.path] if operation.takes_json else {}
+        hidden = {"up_to": household.hidden["close friends"]} if "up_to" in good else {}
+        body = {"json": {**good, **hidden}} if operation.takes_json else {}
         answer = await household.eve.call(operation.method, operation.at(**ids), **body)
         if name in ABOUT_ONESELF:
             assert answer.status_code == 204, operation

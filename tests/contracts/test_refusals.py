@@ -60,6 +60,8 @@ async def test_malformed_bodies_are_rejected(author: Author, documented: list[Op
     taking = [operation for operation in documented if operation.takes_json]
     assert len(taking) >= 8
     for operation in taking:
+        if what in {"empty", "null"} and not operation.about["requestBody"].get("required"):
+            continue
         answer = await ann.call(operation.method, operation.at(**ids), content=content, headers=JSON)
         accepted = {400, 422} if what == "deep" else {status}
         assert answer.status_code in accepted, (operation.method, operation.path, answer.text)
