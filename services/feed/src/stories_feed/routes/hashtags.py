@@ -14,7 +14,7 @@ from stories_shared.http.problems import not_found, problem
 from stories_shared.http.raw_routes import PAGING, raw_route
 
 from stories_feed.domain.recency import RecencyLists
-from stories_feed.routes.responses import Reel, as_json, ready_items
+from stories_feed.routes.responses import ReelPage, as_json, ready_items
 from stories_feed.usecases.explain import ViewPolicy
 from stories_feed.usecases.newest import ReadNewest
 from stories_feed.usecases.visible_stories import VisibleStories
@@ -45,16 +45,16 @@ def hashtag_routes(
     may_view: ViewPolicy,
 ) -> APIRouter:
     """Routes of hashtags and mentions."""
-    router = APIRouter(tags=["discovery"])
+    router = APIRouter(tags=["Discovery"])
 
     async def page_of(read: ReadNewest, route: str, key: str, caller: Caller, query: dict[str, str]) -> Response:
         page = read_page(query)
         before = cursors.position(route, caller.user_id, page, tuple[datetime, str, int, str])
         if may_view(caller.user_id, caller.country) is not None:
-            return as_json(Reel(items=[], next_cursor=None))
+            return as_json(ReelPage(items=[], next_cursor=None))
         entries, position = await read(caller.user_id, key, before, page.limit)
         cursor = cursors.encode(route, caller.user_id, position) if position else None
-        return as_json(Reel(items=ready_items(entries), next_cursor=cursor))
+        return as_json(ReelPage(items=ready_items(entries), next_cursor=cursor))
 
     @raw_route(
         router,
@@ -63,7 +63,7 @@ def hashtag_routes(
         summary="Public live stories with a hashtag, newest first",
         parameters={"tag": {"type": "string", "minLength": 1, "maxLength": MAX_TAG, "description": "without `#`"}},
         query=PAGING,
-        answers={200: Reel},
+        answers={200: ReelPage},
         limit="reads",
         deadline_s=DEADLINE_S,
     )
@@ -100,7 +100,7 @@ def hashtag_routes(
         "/v1/me/mentions",
         summary="Live stories that mention the caller and that the caller may see, newest first",
         query=PAGING,
-        answers={200: Reel},
+        answers={200: ReelPage},
         limit="reads",
         deadline_s=DEADLINE_S,
     )

@@ -34,7 +34,7 @@ class LiveToken(msgspec.Struct, frozen=True, kw_only=True):
 
 def live_routes(live_updates: LiveUpdates, tokens: BrowserTokens, now: Clock) -> APIRouter:
     """Routes of live updates."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["live"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Viewing"])
 
     async def caller_of(request: Request) -> Caller:
         token = query(request, "token").get("token")

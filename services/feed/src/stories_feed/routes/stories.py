@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from fastapi import APIRouter
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 from stories_shared.auth.signed_text import MAX_SIGNED_CHARACTERS
@@ -28,8 +29,8 @@ from stories_feed.routes.responses import (
     JSON,
     USER_ID_SCHEMA,
     USER_IDS_QUERY,
-    Reel,
-    Reels,
+    ReelBatch,
+    ReelPage,
     as_json,
     cacheable_part,
     conditional_response,
@@ -38,7 +39,7 @@ from stories_feed.routes.responses import (
 )
 from stories_feed.usecases.explain import ExplainStory, Rule, ViewPolicy
 from stories_feed.usecases.for_you import ReadForYou
-from stories_feed.usecases.items import Item, ItemWithAccess
+from stories_feed.usecases.items import ItemWithAccess, ReelItem
 from stories_feed.usecases.reels import MAX_REELS, ReadReel, ReadReels, ReadStory
 from stories_feed.usecases.seen import MarkSeenUpTo
 
@@ -56,10 +57,10 @@ class ForYouPosition(NamedTuple):
     deferred: tuple[tuple[str, RankKey], ...]
 
 
-class UpTo(Body):
+class SeenRequest(Body):
     """The last story of a reel that was seen."""
 
-    up_to: StoryId
+    up_to: Annotated[StoryId, Field(description="the last story that was seen; those before it count as seen too")]
 
 
 class RuleOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +91,7 @@ def story_routes(
     now: Clock,
 ) -> APIRouter:
     """Routes of stories."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["stories"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Viewing"])
 
     def outside(caller: Caller) -> bool:
         return may_view(caller.user_id, caller.country) is not None
@@ -105,11 +106,11 @@ def story_routes(
         summary="The stories of an author that the caller may see, oldest first",
         parameters={"user_id": USER_ID_SCHEMA},
         query=PAGING,
-        answers={200: Reel, 304: None},
+        answers={200: ReelPage, 304: None},
         limit="reads",
         deadline_s=DEADLINE_S,
     )
-    async def reel(request: Request, caller: Caller, query: dict[str, str]) -> Response:
+    async def get_reel(request: Request, caller: Caller, query: dict[str, str]) -> Response:
         user_id = request.path_params["user_id"]
         if not IS_USER_ID(user_id):
             raise not_found()
@@ -117,10 +118,10 @@ def story_routes(
         route = f"reel/{user_id}"
         after = cursors.position(route, caller.user_id, page, tuple[datetime, str, int])
         if outside(caller):
-            return conditional_response(request, Reel(items=[], next_cursor=None), None, window([]))
+            return conditional_response(request, ReelPage(items=[], next_cursor=None), None, window([]))
         entries, position = await read_reel(caller.user_id, user_id, after, page.limit)
         cursor = cursors.encode(route, caller.user_id, position) if position else None
-        response = Reel(items=ready_items(entries), next_cursor=cursor)
+        response = ReelPage(items=ready_items(entries), next_cursor=cursor)
         cacheable = [cacheable_part(entry) for entry in entries], cursor is not None, page.cursor
         return conditional_response(request, response, cacheable, window(entries))
 
@@ -131,14 +132,14 @@ def story_routes(
         summary="The first twenty items of the reels of up to twenty authors",
         query=USER_IDS_QUERY,
         required=frozenset({"user_ids"}),
-        answers={200: Reels, 304: None},
+        answers={200: ReelBatch, 304: None},
         limit="reads",
         deadline_s=DEADLINE_S,
     )
-    async def reels(request: Request, caller: Caller, query: dict[str, str]) -> Response:
+    async def get_reels(request: Request, caller: Caller, query: dict[str, str]) -> Response:
         users = user_ids_of(query.get("user_ids"), MAX_REELS)
         found = {user: [] for user in users} if outside(caller) else await read_reels(caller.user_id, users)
-        response = Reels(reels={author: ready_items(entries) for author, entries in found.items()})
+        response = ReelBatch(reels={author: ready_items(entries) for author, entries in found.items()})
         cacheable = {author: [cacheable_part(entry) for entry in entries] for author, entries in found.items()}
         return conditional_response(request, response, cacheable, window(all_entries(found)))
 
@@ -148,11 +149,11 @@ def story_routes(
         "/v1/stories/{story_id}",
         summary="One story that the caller may see, with new URLs and a new ticket; admins may see any live story",
         parameters={"story_id": {"type": "string", "pattern": STORY_ID}},
-        answers={200: Item},
+        answers={200: ReelItem},
         limit="reads",
         deadline_s=DEADLINE_S,
     )
-    async def story(request: Request, caller: Caller, _query: dict[str, str]) -> Response:
+    async def get_story(request: Request, caller: Caller, _query: dict[str, str]) -> Response:
         story_id = request.path_params["story_id"]
         if not IS_STORY_ID(story_id) or (outside(caller) and not caller.is_admin):
             raise not_found()
@@ -167,18 +168,19 @@ def story_routes(
         "/v1/for-you",
         summary="Public live stories of anyone that the caller has not seen, ranked by freshness and engagement",
         query=PAGING,
-        answers={200: Reel},
+        answers={200: ReelPage},
+        tags=("Discovery",),
         limit="reads",
         deadline_s=DEADLINE_S,
     )
-    async def for_you(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
+    async def list_for_you(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         page = read_page(query)
         position = cursors.position("for-you", caller.user_id, page, ForYouPosition)
         if outside(caller):
-            return as_json(Reel(items=[], next_cursor=None))
+            return as_json(ReelPage(items=[], next_cursor=None))
         entries, next_place = await read_for_you(caller.user_id, place_of(position) if position else None, page.limit)
         cursor = for_you_cursor(cursors, caller.user_id, next_place) if next_place else None
-        return as_json(Reel(items=ready_items(entries), next_cursor=cursor))
+        return as_json(ReelPage(items=ready_items(entries), next_cursor=cursor))
 
     @raw_route(
         router,
@@ -205,7 +207,7 @@ def story_routes(
         return as_json(StoryExplanation(visible=found.visible, rules=rules))
 
     @router.put("/v1/users/{user_id}/seen", status_code=204, dependencies=[rate_limited("reads")], response_model=None)
-    async def seen(caller: CurrentCaller, user_id: UserId, body: UpTo) -> Response:
+    async def mark_seen(caller: CurrentCaller, user_id: UserId, body: SeenRequest) -> Response:
         """Mark an author's stories as seen on every device, up to and including one; no view is counted."""
         if outside(caller) or not await mark_seen_up_to(caller.user_id, user_id, body.up_to):
             raise not_found()

@@ -4,9 +4,10 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
+from msgspec import Meta
 from stories_shared.auth.tickets import SignFor, Ticket
 from stories_shared.clock import epoch_ms, rfc3339
 from stories_shared.events import Audience, CommentsFrom, Kind, Preview, Sound
@@ -18,7 +19,8 @@ from stories_feed.usecases.visible_stories import VisibleStories
 
 # Free-form JSON of the author, passed through unchanged.
 Layers = Annotated[
-    msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "array", "items": {"type": "object"}, "maxItems": 50})
+    msgspec.Raw,
+    Meta(extra_json_schema={"type": "array", "items": {"$ref": "#/components/schemas/Layer"}, "maxItems": 50}),
 ]
 NO_LAYERS = msgspec.Raw(b"[]")
 encode = msgspec.json.Encoder().encode
@@ -83,10 +85,10 @@ class StoryContent(msgspec.Struct, frozen=True, kw_only=True):
 class Permissions(msgspec.Struct, frozen=True, kw_only=True):
     """What the viewer may do with a story."""
 
-    comment: bool
-    react: bool
-    share: bool
-    download: bool
+    comment: Annotated[bool, Meta(description="whether the viewer may comment")]
+    react: Annotated[bool, Meta(description="whether the viewer may react")]
+    share: Annotated[bool, Meta(description="whether the viewer may get a link to share")]
+    download: Annotated[bool, Meta(description="whether the viewer may download the media")]
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,13 +102,13 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
     codecs: str | None
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
+class ReelItem(msgspec.Struct, frozen=True, kw_only=True):
     """A story as a viewer gets it. Times are RFC 3339 strings, sizes are bytes."""
 
     id: str
     author_id: str
     kind: Kind
-    label: str = "Story"
+    label: Annotated[Literal["Story"], Meta(description="what to label it with among other posts")] = "Story"
     audience: Audience
     posted_at: str
     expires_at: str
@@ -120,7 +122,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     media_url: str
     poster_url: str
     download_url: str | None
-    renditions: tuple[Rendition, ...] = ()
+    renditions: Annotated[tuple[Rendition, ...], Meta(description="the same media in other sizes")] = ()
     urls_expire_at: str
     caption: str | None
     layers: Layers
@@ -131,14 +133,16 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     series_id: str | None
     part: int
     parts: int
-    viewers_listed: bool
+    viewers_listed: Annotated[bool, Meta(description="whether the author sees who viewed it")]
     can: Permissions
-    ticket: str
+    ticket: Annotated[
+        str, Meta(description="what the viewer may do, signed; for the header `Story-Ticket` and `POST /v1/views`")
+    ]
     captions_url: str | None
-    preview: Preview | None
+    preview: Annotated[Preview | None, Meta(description="what to show until the media is there")]
 
 
-decode = msgspec.json.Decoder(Item).decode
+decode = msgspec.json.Decoder(ReelItem).decode
 # Stand for what differs between viewers while an item is encoded for all of them; unguessable, so in no user's text.
 SEEN, TICKET = secrets.token_hex(16), secrets.token_hex(16)
 
@@ -155,7 +159,7 @@ class ReadyItem(msgspec.Struct, frozen=True):
     """Signs the story's ticket."""
 
     @classmethod
-    def of(cls, item: Item, until: datetime, sign_for: SignFor) -> "ReadyItem":
+    def of(cls, item: ReelItem, until: datetime, sign_for: SignFor) -> "ReadyItem":
         """Encode an item with the stand-ins, and split it there."""
         before_seen, rest = encode(item).split(b'"%b"' % SEEN.encode())
         before_ticket, after = rest.split(TICKET.encode())
@@ -196,7 +200,7 @@ class ItemWithAccess(msgspec.Struct, frozen=True):
     may_comment: bool
 
     @property
-    def item(self) -> Item:
+    def item(self) -> ReelItem:
         """The decoded item."""
         return decode(self.body)
 
@@ -331,7 +335,7 @@ class BuildItems:
         if story.media.captions_key is not None:
             captions = self.media.url(story.media.captions_key, ttl, story.expires_at, now)
             urls.append(captions)
-        item = Item(
+        item = ReelItem(
             id=story.story_id,
             author_id=story.author_id,
             kind=story.kind,

@@ -39,10 +39,10 @@ VideoType = Literal["video/mp4", "video/quicktime", "video/webm"]
 PhotoType = Literal["image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif"]
 MediaType = Literal[VideoType, PhotoType]
 
-AUDIENCES: tuple[str, ...] = get_args(Audience)
-COMMENTS: tuple[str, ...] = get_args(CommentsFrom)
-VIDEOS: tuple[str, ...] = get_args(VideoType)
-PHOTOS: tuple[str, ...] = get_args(PhotoType)
+AUDIENCES: tuple[Audience, ...] = get_args(Audience)
+COMMENTS: tuple[CommentsFrom, ...] = get_args(CommentsFrom)
+VIDEOS: tuple[VideoType, ...] = get_args(VideoType)
+PHOTOS: tuple[PhotoType, ...] = get_args(PhotoType)
 
 ACCESS_FIELDS = frozenset({"audience", "hide_from", "comments"})
 """Settings that decide who may see and comment; a change makes tickets of older access revisions void."""
