@@ -1,6 +1,7 @@
 """Routes of hashtags and mentions."""
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter
@@ -25,8 +26,8 @@ MAX_HASHTAGS = 20
 class Hashtag(msgspec.Struct, frozen=True, kw_only=True):
     """A hashtag, case-folded, and the number of public live stories that have it."""
 
-    tag: str
-    stories: int
+    tag: Annotated[str, msgspec.Meta(description="case-folded, without `#`")]
+    stories: Annotated[int, msgspec.Meta(description="public live stories that have it")]
 
 
 class HashtagPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter
@@ -28,13 +29,13 @@ EVENTS = {"type": "string", "description": "server-sent events: `ring`, `story` 
 class LiveToken(msgspec.Struct, frozen=True, kw_only=True):
     """A token for `GET /v1/live?token=`, and when it ends."""
 
-    token: str
+    token: Annotated[str, msgspec.Meta(description="good for `GET /v1/live?token=` only")]
     expires_at: str
 
 
 def live_routes(live_updates: LiveUpdates, tokens: BrowserTokens, now: Clock) -> APIRouter:
     """Routes of live updates."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["Viewing"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Live updates"])
 
     async def caller_of(request: Request) -> Caller:
         token = query(request, "token").get("token")

@@ -85,7 +85,7 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
 
     user_id: str
     since: str
-    notify: bool
+    notify: Annotated[bool, Meta(description="whether new stories are announced to the caller")]
 
 
 class FollowedPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,16 +66,16 @@ class SeenRequest(Body):
 class RuleOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the viewer passes a rule, and why."""
 
-    rule: Rule
-    passed: bool
-    detail: str
+    rule: Annotated[Rule, msgspec.Meta(description="which rule")]
+    passed: Annotated[bool, msgspec.Meta(description="whether the viewer passes it")]
+    detail: Annotated[str, msgspec.Meta(description="why, for a person to read")]
 
 
 class StoryExplanation(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of every rule, also after the first that fails."""
 
-    visible: bool
-    rules: list[RuleOutcome]
+    visible: Annotated[bool, msgspec.Meta(description="whether the viewer passes every rule")]
+    rules: Annotated[list[RuleOutcome], msgspec.Meta(description="all rules")]
 
 
 def story_routes(
