@@ -84,7 +84,7 @@ def hashtag_routes(
         limit="reads",
         deadline_s=DEADLINE_S,
     )
-    async def list_hashtags(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
+    async def search_hashtags(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         prefix = query.get("prefix", "")
         if len(prefix) > MAX_TAG:
             msg = f"must have at most {MAX_TAG} characters"

@@ -58,7 +58,7 @@ def live_routes(live_updates: LiveUpdates, tokens: BrowserTokens, now: Clock) ->
         deadline_s=DEADLINE_S,
         authenticate=caller_of,
     )
-    async def live(request: Request, caller: Caller, _query: dict[str, str]) -> Response:
+    async def stream_updates(request: Request, caller: Caller, _query: dict[str, str]) -> Response:
         last_id = request.headers.get("last-event-id")
         ends_at = caller.expires_at
         if ends_at is not None and ends_at <= now():

@@ -188,7 +188,7 @@ def story_routes(
         "/v1/stories/{story_id}/explain",
         summary="Why a viewer sees a story or not: every rule with its outcome, for the author and admins",
         parameters={"story_id": {"type": "string", "pattern": STORY_ID}},
-        query={"viewer": USER_ID_SCHEMA},
+        query={"viewer": {**USER_ID_SCHEMA, "description": "the viewer's user id"}},
         required=frozenset({"viewer"}),
         answers={200: StoryExplanation},
         limit="reads",
