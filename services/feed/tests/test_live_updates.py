@@ -196,6 +196,10 @@ async def test_a_story_is_told_when_its_document_is_there(live) -> None:
     await live.updates.announce()
     assert events(bob) == [ring("ann", "unseen")]
     assert not live.updates.waiting
+    live.apply(received(posted(at=live.now())))
+    live.now.forward(minutes=11)
+    await live.updates.announce()
+    assert (events(bob), live.updates.waiting) == ([], False)
 
 
 async def test_a_client_that_comes_back_gets_what_it_missed(live) -> None:

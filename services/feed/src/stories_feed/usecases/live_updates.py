@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
 
@@ -33,6 +33,8 @@ from stories_feed.usecases.visible_stories import SeenBy, VisibleStories
 
 MAX_UNREAD = 64  # contract: messages that wait for a client that does not read
 RESUMABLE_CHANGES = 10_000
+# A story that has no document by then gets none: its author was erased.
+DOCUMENT_WITHIN = timedelta(minutes=10)
 # So many viewers are looked at in one round of queries.
 VIEWERS_AT_ONCE = 200
 ANNOUNCED_BY = frozenset((Kind.BLOCK, Kind.FOLLOW, Kind.CLOSE_FRIEND, Kind.HIDE, Kind.MUTE))
@@ -346,6 +348,11 @@ class LiveUpdates:
         if not (new and self._viewers):
             return changes
         found, index, now = await self._stories.previews(new), self._visible_stories.index, self._now()
+        for story_id in new.keys() - found.keys():
+            waiting = self._pending.get(story_id)
+            if waiting is not None and now - waiting.story.posted_at > DOCUMENT_WITHIN:
+                del self._pending[story_id]
+        changes = [change for change in changes if change.story.story_id in self._pending]
         return [
             change
             for change in changes
