@@ -43,7 +43,7 @@ export function Activity({ id, onClose }: { id: string; onClose: () => void }) {
 function Figures({ insights }: { insights: Insights }) {
   const { reach, plays, completion_rate, mean_watch_ms, comments, shares } = insights;
   const figures: [string, string | number][] = [
-    [t("reach"), (reach.followers ?? 0) + (reach.others ?? 0)],
+    [t("reach"), reach.total],
     [t("views"), plays],
     [t("completion"), `${Math.round(completion_rate * 100)} %`],
     [t("watched"), span(mean_watch_ms)],
