@@ -1,21 +1,12 @@
 /** What happened to one's own story: viewers, counts, insights, deletion and its receipt. */
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
-import { type Receipt, StoriesError, type Viewers } from "stories-client";
+import { type paths, type Receipt, StoriesError, type Viewers } from "stories-client";
 import { attempt, refreshTray, session } from "../state";
 import { span, t } from "../text";
 import { Avatar, Empty, Icon, Sheet } from "../ui/parts";
 
-interface Insights {
-  reach: number | null;
-  plays: number | null;
-  completion_rate: number | null;
-  mean_watch_ms: number | null;
-  comments: number | null;
-  shares: number | null;
-  reactions: Record<string, number> | null;
-  drop_off: { part: number; viewers: number | null }[] | null;
-}
+type Insights = paths["/v1/stories/{story_id}/insights"]["get"]["responses"][200]["content"]["application/json"];
 
 export function Activity({ id, onClose }: { id: string; onClose: () => void }) {
   const { api } = session.value ?? {};
@@ -50,14 +41,14 @@ export function Activity({ id, onClose }: { id: string; onClose: () => void }) {
 }
 
 function Figures({ insights }: { insights: Insights }) {
-  const share = insights.completion_rate === null ? "–" : `${Math.round(insights.completion_rate * 100)} %`;
-  const figures: [string, string | number | null][] = [
-    [t("reach"), insights.reach],
-    [t("views"), insights.plays],
-    [t("completion"), share],
-    [t("watched"), insights.mean_watch_ms === null ? "–" : span(insights.mean_watch_ms)],
-    [t("comments"), insights.comments],
-    [t("shares"), insights.shares],
+  const { reach, plays, completion_rate, mean_watch_ms, comments, shares } = insights;
+  const figures: [string, string | number][] = [
+    [t("reach"), reach.total],
+    [t("views"), plays],
+    [t("completion"), `${Math.round(completion_rate * 100)} %`],
+    [t("watched"), span(mean_watch_ms)],
+    [t("comments"), comments],
+    [t("shares"), shares],
   ];
   const most = Math.max(1, ...(insights.drop_off ?? []).map((each) => each.viewers ?? 0));
   return (
@@ -66,7 +57,7 @@ function Figures({ insights }: { insights: Insights }) {
         {figures.map(([name, value]) => (
           <div key={name}>
             <dt>{name}</dt>
-            <dd>{value ?? "–"}</dd>
+            <dd>{value}</dd>
           </div>
         ))}
       </dl>
