@@ -548,3 +548,10 @@ async def test_erased_users_leave_neither_reports_nor_copies(stores: Stores, sto
     await stores.erased_users.erase_user(author, LATER)
     assert await reports_of(stores, story) == []
     assert [e.author_id for e in await stores.reports.audit(None, 100) if e.story_id == story] == [None]
+
+
+async def test_story_reported_before_it_is_consumed_gets_its_copy(stores: Stores, story: str) -> None:
+    await report(stores, Target("story", story, "ann"), "bob")
+    assert [found.copy for found in await reports_of(stores, story)] == [None]
+    await stores.stories.put(posted(story, caption="late"))
+    assert [found.copy["caption"] for found in await reports_of(stores, story) if found.copy] == ["late"]

@@ -87,15 +87,15 @@ def comment_event(before: Row | None, after: Row | None, author_id: str, now: da
     row = after or before
     if row is None or visible == visible_before:
         return None
-    event = CommentCreated if visible else CommentRemoved
-    return event(
-        story_id=row["story_id"],
-        author_id=author_id,
-        comment_id=row["_id"],
-        user_id=row["writer_id"],
-        reply_to=row["reply_to"],
-        at=row["at"] if visible and before is None else now,
-    )
+    fields: dict[str, Any] = {
+        "story_id": row["story_id"],
+        "author_id": author_id,
+        "comment_id": row["_id"],
+        "user_id": row["writer_id"],
+        "reply_to": row["reply_to"],
+        "at": row["at"] if visible and before is None else now,
+    }
+    return CommentCreated(**fields) if visible else CommentRemoved(**fields)
 
 
 def answer_key(layer_id: str, choice: int) -> str:

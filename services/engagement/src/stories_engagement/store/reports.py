@@ -214,13 +214,18 @@ class MongoReports:
             story = await self._mongo[STORIES].find_one({"_id": target.story_id}, {"event": 1}, session=session)
             if story is None or story.get("event") is None:
                 return None
-            event = decode(story["event"])
-            return msgspec.json.encode({name: event.get(name) for name in STORY_COPY})
+            return story_copy(story["event"])
         comment = await self._mongo[COMMENTS].find_one({"_id": target.comment_id}, session=session)
         if comment is None:
             return None
         copy = {"text": comment["text"], "reply_to": comment["reply_to"], "created_at": comment["at"]}
         return msgspec.json.encode(copy)
+
+
+def story_copy(event: bytes) -> bytes:
+    """What a report keeps of a story, from its event."""
+    story = decode(event)
+    return msgspec.json.encode({name: story.get(name) for name in STORY_COPY})
 
 
 def report_of(row: Document, target: Document) -> Report:

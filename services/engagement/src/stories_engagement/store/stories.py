@@ -15,10 +15,12 @@ from stories_engagement.domain.answers import layers_from
 from stories_engagement.domain.views import increments_of
 from stories_engagement.store.insights import MongoInsights
 from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS
+from stories_engagement.store.reports import story_copy
 from stories_engagement.store.schema import (
     CLAIMS,
     ENGAGEMENTS,
     EVENTS,
+    REPORTED,
     STORIES,
     VIEWERS,
     VIEWS,
@@ -61,6 +63,9 @@ class MongoStories:
                 await self._mongo[STORIES].replace_one(older, fields, session=session)
                 return
             await self._mongo[STORIES].insert_one({"_id": story_id, **fields}, session=session)
+            early = {"_id": f"story/{story_id}", "copy": None}  # reported before its event was consumed
+            copied = {"$set": {"copy": story_copy(fields["event"])}}
+            await self._mongo[REPORTED].update_one(early, copied, session=session)
             posted: Document = {"author_id": live_story.author_id, "expires_at": live_story.expires_at}
             if story.series_id is not None:
                 posted |= {"series_id": story.series_id, "part": story.part}
