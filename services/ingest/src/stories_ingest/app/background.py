@@ -138,6 +138,7 @@ def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, 
     recheck = RecheckErasures(parts.cleanup, parts.bucket, parts.erase_account, parts.now)
     missed_expiries = EraseMissedExpiries(parts.cleanup, parts.stories, parts.erase, parts.now)
     exclusive, resumable = parts.leases.exclusive, parts.leases.resumable
+    runtime.periodic("deletions", timedelta(seconds=1), exclusive("deletions", parts.delete_all.sweep))
     runtime.periodic("vanish", timedelta(seconds=5), exclusive("vanish", discard))
     runtime.periodic("uploads", sweep_every, resumable("uploads", uploads))
     runtime.periodic("objects", sweep_every, resumable("objects", media_objects))

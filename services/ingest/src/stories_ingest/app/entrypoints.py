@@ -43,6 +43,7 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
         CancelStory(parts.stories, parts.bucket, parts.cleanup, parts.now),
         ChangeStory(parts.stories, parts.read, parts.posted, parts.now),
         DeleteStory(parts.stories, parts.stories, parts.bucket, parts.endings, parts.now, new_id),
+        parts.delete_all,
         parts.read,
     )
     me_router = me_routes(

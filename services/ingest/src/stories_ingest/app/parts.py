@@ -26,6 +26,7 @@ from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.partition_counts import MongoPartitionCounts
 from stories_ingest.store.rollout import MongoSignals
 from stories_ingest.store.stories import MongoStories
+from stories_ingest.usecases.delete import DeleteAllStories
 from stories_ingest.usecases.endings import EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount
 from stories_ingest.usecases.event_mapping import story_deleted, story_posted
@@ -76,6 +77,7 @@ class Parts:
         self.endings = Outbox("story-deleted", runtime.mongo[ENDED], deleted_events, runtime.publisher, now)
         retention = max(settings.story_lifetimes) + RETENTION_AFTER_LIFETIME
         self.publisher = TombstonePublisher(runtime.publisher, MongoPartitionCounts(runtime.mongo), retention, now)
+        self.delete_all = DeleteAllStories(self.cleanup, self.stories, self.endings, now, new_id)
         self.read = ReadStory(self.stories, self.stories, now)
         self.erase = EraseMedia(self.bucket, self.cleanup, self.publisher, now)
         self.erase_account = EraseAccount(self.cleanup, self.stories, self.bucket, self.endings, now, new_id)

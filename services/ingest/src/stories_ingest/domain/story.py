@@ -38,6 +38,8 @@ CommentsFrom = Literal["everyone", "friends", "nobody"]
 VideoType = Literal["video/mp4", "video/quicktime", "video/webm"]
 PhotoType = Literal["image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif"]
 MediaType = Literal[VideoType, PhotoType]
+BACKGROUND = "background"
+"""What the media worker is told that a text story is."""
 
 AUDIENCES: tuple[str, ...] = get_args(Audience)
 COMMENTS: tuple[str, ...] = get_args(CommentsFrom)
@@ -84,6 +86,14 @@ class Overlay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """The picture of a text story, which the server draws: one colour, or two with the angle of their gradient."""
+
+    colors: tuple[str, ...]
+    angle: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """The media job of a story: the upload's ETag, the worker, and the end of its lease.
 
@@ -126,7 +136,7 @@ class Posted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """A story in any state; `vanishes_at` is set until it is live."""
+    """A story in any state; `vanishes_at` is set until it is live. A text story has a `background` and no upload."""
 
     id: str
     author_id: str
@@ -138,6 +148,7 @@ class Story:
     split: bool
     settings: StorySettings
     overlay: Overlay
+    background: Background | None = None
     vanishes_at: datetime | None = None
     job: Job | None = None
     reason: str | None = None

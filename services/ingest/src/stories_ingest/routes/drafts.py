@@ -18,7 +18,7 @@ from stories_shared.runtime.settings import duration, duration_text
 from stories_ingest.domain.errors import IngestError
 from stories_ingest.domain.story import Requester, State
 from stories_ingest.routes.errors import requester_of, translate_errors
-from stories_ingest.routes.requests import StoryCreate
+from stories_ingest.routes.requests import BackgroundRequest, MediaRequest, StoryCreate
 from stories_ingest.routes.responses import DraftResponse, UploadResponse, draft_response, upload_response
 from stories_ingest.usecases.create import CreateStory, DraftRequest, RenewForm, UploadForm
 from stories_ingest.usecases.read import ReadStory
@@ -48,9 +48,13 @@ def draft_routes(
         raise invalid(f"must be one of {', '.join(map(duration_text, lifetimes))}", "body", "lifetime")
 
     def draft_request(body: StoryCreate) -> DraftRequest:
+        media = body.media
+        if isinstance(media, BackgroundRequest) and not body.layers:
+            raise invalid("a text story has at least one layer", "body", "layers")
         return DraftRequest(
-            content_type=body.media.content_type,
-            size=body.media.size,
+            content_type=media.content_type if isinstance(media, MediaRequest) else "image/jpeg",
+            size=media.size if isinstance(media, MediaRequest) else 0,
+            background=None if isinstance(media, MediaRequest) else media.background_value(),
             lifetime=lifetime_of(body.lifetime),
             split=body.split,
             settings=body.settings(),
@@ -66,7 +70,7 @@ def draft_routes(
     async def create_story(
         body: StoryCreate, caller: CurrentCaller, idempotency: Idempotent, response: Response
     ) -> DraftResponse:
-        """Ask for a story; the answer holds a form for its upload."""
+        """Ask for a story; the answer holds a form for its upload, null for a text story."""
         draft = draft_request(body)
 
         async def make(story_id: str) -> str:
@@ -83,7 +87,9 @@ def draft_routes(
             )
             own = await read(Requester(caller.user_id), story_id)
             response.headers["Location"] = f"/v1/me/stories/{story_id}"
-            return draft_response(own, form(own.story) if own.story.state is State.DRAFT else None)
+            return draft_response(
+                own, form(own.story) if own.story.state is State.DRAFT and own.story.background is None else None
+            )
 
     @router.post(
         "/v1/stories/{story_id}/upload",

@@ -19,6 +19,13 @@ class MediaResponse(BaseModel):
     size: int
 
 
+class BackgroundResponse(BaseModel):
+    """The picture of a text story: one colour, or two and the angle of their gradient."""
+
+    background: str | list[str]
+    angle: float | None = None
+
+
 class UploadResponse(BaseModel):
     """A form to upload with: `fields` first, then `file`."""
 
@@ -45,7 +52,7 @@ class StoryResponse(BaseModel):
     state: str
     author_id: str
     created_at: str
-    media: MediaResponse
+    media: MediaResponse | BackgroundResponse
     lifetime: str
     audience: str
     hide_from: list[str]
@@ -103,6 +110,12 @@ class QuotaResponse(BaseModel):
     retry_after_s: int
 
 
+class DeletingResponse(BaseModel):
+    """How many stories are being deleted."""
+
+    deleting: int
+
+
 class EligibilityResponse(BaseModel):
     """What the rollout policy lets the caller do; `reason` is why not."""
 
@@ -144,6 +157,14 @@ def story_fields(own: StoryWithParts) -> dict[str, Any]:
     }
 
 
+def media_response(story: Story) -> MediaResponse | BackgroundResponse:
+    """What was asked to be the media."""
+    if story.background is None:
+        return MediaResponse(content_type=story.content_type, size=story.size)
+    colors = list(story.background.colors)
+    return BackgroundResponse(background=colors if len(colors) > 1 else colors[0], angle=story.background.angle)
+
+
 def _request_fields(story: Story) -> dict[str, Any]:
     settings, overlay = story.settings, story.overlay
     return {
@@ -151,7 +172,7 @@ def _request_fields(story: Story) -> dict[str, Any]:
         "state": str(story.state),
         "author_id": story.author_id,
         "created_at": rfc3339(story.created_at),
-        "media": MediaResponse(content_type=story.content_type, size=story.size),
+        "media": media_response(story),
         "lifetime": duration_text(story.lifetime),
         "audience": settings.audience,
         "hide_from": list(settings.hide_from),

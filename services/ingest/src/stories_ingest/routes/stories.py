@@ -14,9 +14,9 @@ from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.story import State
 from stories_ingest.routes.errors import LongPollRoute, Wait, requester_of, translate_errors
 from stories_ingest.routes.requests import StoryChanges
-from stories_ingest.routes.responses import ProcessingResponse, StoryResponse, story_response
+from stories_ingest.routes.responses import DeletingResponse, ProcessingResponse, StoryResponse, story_response
 from stories_ingest.usecases.change import ChangeStory
-from stories_ingest.usecases.delete import CancelStory, DeleteStory
+from stories_ingest.usecases.delete import CancelStory, DeleteAllStories, DeleteStory
 from stories_ingest.usecases.publish import PublishStory
 from stories_ingest.usecases.read import ReadStory
 
@@ -24,7 +24,12 @@ WholeSeries = Annotated[bool, Query(description="all parts of the series, not th
 
 
 def story_routes(
-    publish: PublishStory, cancel: CancelStory, change: ChangeStory, delete: DeleteStory, read: ReadStory
+    publish: PublishStory,
+    cancel: CancelStory,
+    change: ChangeStory,
+    delete: DeleteStory,
+    delete_all: DeleteAllStories,
+    read: ReadStory,
 ) -> APIRouter:
     """The routes that change a story."""
     router = APIRouter(route_class=LongPollRoute, tags=["Making stories"], dependencies=[rate_limited("writes")])
@@ -64,5 +69,11 @@ def story_routes(
         with translate_errors():
             await delete(requester_of(caller), story_id, series=series)
         return Response(status_code=204)
+
+    @router.delete("/v1/me/stories", status_code=202)
+    async def delete_stories(caller: CurrentCaller) -> DeletingResponse:
+        """End all of one's own live stories; each has a receipt."""
+        with translate_errors():
+            return DeletingResponse(deleting=await delete_all(caller.user_id))
 
     return router

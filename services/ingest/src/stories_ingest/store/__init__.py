@@ -13,6 +13,7 @@ from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import outbox_index
 
 from stories_ingest.store.documents import (
+    DELETIONS,
     ENDED,
     ENDED_RETENTION,
     ERASED_USERS,
@@ -69,6 +70,7 @@ async def ensure(mongo: Mongo) -> None:
     await mongo.ensure(PARTITION_COUNTS)
     await mongo.ensure(PUBLISH_OUTCOMES)
     await mongo.ensure(PAUSES)
+    await mongo.ensure(DELETIONS)
 
 
 async def date_erasures(mongo: Mongo) -> None:

@@ -14,6 +14,7 @@ from stories_shared.mongo.client import Document
 
 from stories_ingest.domain.quota import Quota, Slot
 from stories_ingest.domain.story import (
+    Background,
     Ended,
     EndReason,
     Job,
@@ -33,6 +34,7 @@ CLAIMS = "claims"
 PARTITION_COUNTS = "widths"
 PUBLISH_OUTCOMES = "publish_outcomes"
 PAUSES = "pauses"
+DELETIONS = "deletions"
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 ENDED_RETENTION = timedelta(days=30)
@@ -49,6 +51,7 @@ def story_document(story: Story) -> Document:
         "size": story.size,
         "lifetime_ms": story.lifetime // timedelta(milliseconds=1),
         "split": story.split,
+        "background": _lists(asdict(story.background)) if story.background else None,
         "choices": _lists(asdict(story.settings)),
         "words": {**asdict(story.overlay), "layers": json.dumps(story.overlay.layers, ensure_ascii=False)},
         "vanishes_at": story.vanishes_at,
@@ -78,6 +81,7 @@ def story_of(document: Document) -> Story:
             sound=Sound(**overlay["sound"]) if overlay["sound"] else None,
             layers=tuple(json.loads(overlay["layers"])),
         ),
+        background=Background(**_tuples(document["background"])) if document.get("background") else None,
         vanishes_at=document["vanishes_at"],
         job=Job(**_tuples(document["job"])) if document["job"] else None,
         reason=document["reason"],

@@ -47,11 +47,12 @@ class PublishStory:
         story = await self._find_own(requester, story_id)
         if story.state is State.DRAFT:
             self.rollout.require_create(requester.user_id, country)
-            story = await self._start(requester, story_id)
+            story = await self._start(requester, story)
         return await self._wait_until_decided(requester, story, wait)
 
-    async def _start(self, requester: Requester, story_id: str) -> Story:
-        etag = await self.uploads.etag(staging_key(story_id))
+    async def _start(self, requester: Requester, story: Story) -> Story:
+        etag = "" if story.background else await self.uploads.etag(staging_key(story.id))
+        story_id = story.id
         if etag is None:
             return await self._reload_or_nothing_uploaded(requester, story_id)
         now = truncate_to_ms(self.now())
