@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from stories_shared.events import layers
 from stories_shared.events.layers import LayerError, hashtags_of, layer_of, mentions_of, parse_layers
+from stories_shared.http.layer_schemas import layer_schemas
 
 FRAME = {"x": 0.1, "y": 0, "w": 1, "h": 0.5}
 KINDS: dict[str, dict[str, Any]] = {
@@ -34,7 +35,7 @@ def test_a_layer_of_each_kind_is_stored_as_it_was_sent(kind):
     [stored] = msgspec.json.decode(msgspec.json.encode(parse_layers([layer(kind)])))
     assert stored.pop("id")
     assert stored == {"rotation": 0, "z": 0, **layer(kind)}
-    jsonschema.validate([layer(kind)], layers.request_schema())
+    jsonschema.validate(layer(kind), layer_schemas()[f"{layers.KINDS[kind].__name__}Create"])
 
 
 def test_every_kind_is_tested():

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stories_shared.auth.signed_text import BadSignature, Signer
 from stories_shared.auth.tickets import Ticket, TicketRefused, Tickets
+from stories_shared.clock import epoch_ms
 from stories_shared.http.paging import Cursors, PageParams
 from stories_shared.http.problems import Problem
 
@@ -58,6 +59,13 @@ def refusal(text, viewer="ann", now=NOW, tickets=TICKETS, **more) -> str:
     with pytest.raises(TicketRefused) as refused:
         tickets.read(text, viewer, now, **more)
     return refused.value.reason
+
+
+@given(tickets, st.text(min_size=1, max_size=128), times, st.booleans())
+def test_ticket_signed_for_a_viewer_equals_the_whole_ticket(ticket, viewer_id, ends_at, friend):
+    sign_for = TICKETS.of_story(ticket)
+    whole = replace(ticket, viewer_id=viewer_id, ends_at=ends_at, friend=friend)
+    assert sign_for(viewer_id, epoch_ms(ends_at), friend) == TICKETS.sign(whole)
 
 
 @given(tickets)

@@ -72,7 +72,7 @@ class Client:
         holder = self.holders.get(ticket_of(case)) or self.writers.get(str(sent.get("comment_id")))
         if holder is not None:
             return holder
-        if author is not None and name_of(case) == "story":
+        if author is not None and name_of(case) == "get_story":
             return next(each for each in two if each is not author)
         return parent or two[self.prepared % 2]
 
@@ -90,7 +90,7 @@ class Client:
         for item in answer.get("items", [answer]):
             if "ticket" in item:
                 self.holders[item["ticket"]] = person
-        if name_of(case) == "write_comment":
+        if name_of(case) == "create_comment":
             self.writers[answer["id"]] = person
         if name_of(case) == "create_story":
             self.authors[answer["id"]] = person
@@ -113,7 +113,7 @@ class Client:
 
     def visible_by(self, case: Any) -> float:
         """The deadline by which a change must be visible in another service."""
-        if story_of(case) in self.gone and not (name_of(case) == "receipt" and story_of(case) in self.live):
+        if story_of(case) in self.gone and not (name_of(case) == "get_story_receipt" and story_of(case) in self.live):
             return 0.0
         return self.changed.get(story_of(case), -SOON) + SOON
 

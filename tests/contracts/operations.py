@@ -42,7 +42,13 @@ class Operation:
     @property
     def queries(self) -> set[str]:
         """Names of its query parameters."""
-        return {each["name"] for each in self.about.get("parameters", []) if each["in"] == "query"}
+        return {each["name"] for each in self.about["parameters"] if each["in"] == "query"}
+
+
+def parameters(document: Mapping[str, Any], about: Mapping[str, Any]) -> list[Any]:
+    """The parameters of an operation, without references."""
+    shared = document["components"]["parameters"]
+    return [shared[each["$ref"].rpartition("/")[2]] if "$ref" in each else each for each in about.get("parameters", [])]
 
 
 async def operations(stack: Stack) -> list[Operation]:
@@ -52,7 +58,7 @@ async def operations(stack: Stack) -> list[Operation]:
         for service in SERVICES:
             document = (await http.get(f"{processes[service]['url']}/openapi.json")).json()
             found += [
-                Operation(method.upper(), path, about)
+                Operation(method.upper(), path, {**about, "parameters": parameters(document, about)})
                 for path, methods in document["paths"].items()
                 for method, about in methods.items()
                 if path.startswith("/v1/")

@@ -13,7 +13,7 @@ from tests.contracts.beyond import is_failure, spare_example_users
 
 PROBE: dict[str, Any] = json.loads(Path(os.environ["STORIES_PROBE"]).read_text(encoding="utf-8"))
 TURN = count()
-DRAFTS_OWN = {"cancel_story", "publish_story", "renew_form", "delete_story"}
+DRAFTS_OWN = {"cancel_story", "publish_story", "renew_upload", "delete_story"}
 """Operations that would remove the stories that the others need."""
 
 

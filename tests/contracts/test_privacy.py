@@ -56,4 +56,4 @@ async def test_mongodb_ttl_equals_the_documented_30_days(made: dict[str, list[in
 
 def test_every_topic_is_named() -> None:
     [table] = re.findall(r"## Kafka\n(.*?)\n## ", PAGE, re.DOTALL)
-    assert set(re.findall(r"`((?:story|user)-[a-z-]+)`", table)) == set(EVENTS)
+    assert set(re.findall(r"`((?:story|user|comment)-[a-z-]+)`", table)) == set(EVENTS)

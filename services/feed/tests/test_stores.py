@@ -100,10 +100,10 @@ async def content_of(stores: Stores, story: StoryPosted) -> StoryContent:
 
 
 def as_json(story: StoryPosted | StoryContent) -> Any:
-    """A story as decoded JSON, with ``hide_from`` sorted."""
+    """A story as decoded JSON, without what items do not need, and with ``hide_from`` sorted."""
     decoded = json.loads(msgspec.json.encode(story))
     decoded["hide_from"].sort()
-    return decoded
+    return {name: value for name, value in decoded.items() if name in StoryContent.__struct_fields__}
 
 
 async def test_a_stored_story_is_read_back_unchanged(stores) -> None:

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from importlib import import_module
 from typing import Any
 
 from stories_shared.events.cloudevents import SERVICES
+from stories_shared.http.openapi_terms import TAGS
 from stories_shared.runtime.settings import load
 
 from . import openapi_links
@@ -13,8 +15,6 @@ from .services import DOCS
 
 MERGED = DOCS / "openapi.json"
 OWNER = "x-service"
-BY_GATEWAY = "HeadersTooLarge"
-MAX_HEADERS = "64KiB"  # equal to deploy/gateway/Caddyfile
 # Enough to build a service; no connection is made.
 EXAMPLE = {
     "kafka_bootstrap_servers": "kafka:9092",
@@ -49,22 +49,21 @@ def merged(documents: Mapping[str, Document]) -> Document:
     components: dict[str, Document] = {}
     for service, document in documents.items():
         for path, operations in document["paths"].items():
-            owned = {method: {**operation, OWNER: service} for method, operation in operations.items()}
+            owned = {method: {**deepcopy(operation), OWNER: service} for method, operation in operations.items()}
             _add(paths.setdefault(path, {}), owned, path)
         for kind, found in document.get("components", {}).items():
             _add(components.setdefault(kind, {}), found, kind)
-    for operations in paths.values():
-        for operation in operations.values():
-            operation["responses"] = {**operation["responses"], "431": {"$ref": f"#/components/responses/{BY_GATEWAY}"}}
     openapi_links.add_links(openapi_links.LINKS, paths)
-    components.setdefault("responses", {})[BY_GATEWAY] = {"description": f"Request line and headers over {MAX_HEADERS}"}
     ids = [operation["operationId"] for operations in paths.values() for operation in operations.values()]
     if twice := sorted({each for each in ids if ids.count(each) > 1}):
         raise Conflict(f"operation ids twice: {', '.join(twice)}")
     first = next(iter(documents.values()))
+    tags = list({tag["name"]: tag for document in documents.values() for tag in document["tags"]}.values())
     return {
         "openapi": first["openapi"],
-        "info": {"title": "Stories", "version": first["info"]["version"]},
+        "info": {**first["info"], "title": "Stories"},
+        "servers": first["servers"],
+        "tags": [tag for name in TAGS for tag in tags if tag["name"] == name],
         "paths": dict(sorted(paths.items())),
         "components": {kind: dict(sorted(found.items())) for kind, found in components.items()},
     }

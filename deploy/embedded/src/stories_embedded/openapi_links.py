@@ -7,7 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-EDGES = ("following", "blocked", "muted", "close-friends")
+EDGES = (
+    ("follow_user", "unfollow_user", "list_following"),
+    ("block_user", "unblock_user", "list_blocked"),
+    ("mute_user", "unmute_user", "list_muted"),
+    ("add_close_friend", "remove_close_friend", "list_close_friends"),
+)
+"""Adding to, removing from and listing each list of users."""
 
 TICKET = {"Story-Ticket": "$request.header.Story-Ticket"}
 SAME_STORY = {"story_id": "$request.path.story_id", **TICKET}
@@ -56,44 +62,44 @@ def next_page(source: str, **given: str) -> Link:
 
 def story_links() -> list[Link]:
     """Links from the draft of a story to its receipt."""
-    draft = ("read_story", "renew_form", "publish_story", "cancel_story", "change_story", "delete_story")
-    own = ("read_story", "change_story", "delete_story", "story", "list_viewers")
-    live = (*own, "read_counts", "read_comments", "read_reactions")
+    draft = ("get_my_story", "renew_upload", "publish_story", "cancel_story", "change_story", "delete_story")
+    own = ("get_my_story", "change_story", "delete_story", "get_story", "list_viewers")
+    live = (*own, "get_counts", "list_comments", "get_reactions")
     return [
         *to("create_story", 201, *draft, story_id="/id"),
-        *linked("renew_form", 200, "publish_story", given={"story_id": SAME_STORY["story_id"]}),
-        *to("publish_story", 202, "publish_story", "read_story", story_id="/id"),
+        *linked("renew_upload", 200, "publish_story", given={"story_id": SAME_STORY["story_id"]}),
+        *to("publish_story", 202, "publish_story", "get_my_story", story_id="/id"),
         *to("publish_story", 200, *live, story_id="/id"),
-        *to("publish_story", 200, "reel", user_id="/author_id"),
-        *to("change_story", 200, "read_story", story_id="/id"),
-        *to("list_own", 200, "read_story", story_id="/items/0/id"),
-        next_page("list_own", state="query"),
-        *linked("delete_story", 204, "receipt", given={"story_id": SAME_STORY["story_id"]}),
+        *to("publish_story", 200, "get_reel", user_id="/author_id"),
+        *to("change_story", 200, "get_my_story", story_id="/id"),
+        *to("list_my_stories", 200, "get_my_story", story_id="/items/0/id"),
+        next_page("list_my_stories", state="query"),
+        *linked("delete_story", 204, "get_story_receipt", given={"story_id": SAME_STORY["story_id"]}),
     ]
 
 
 def feed_links() -> list[Link]:
     """Links from trays, reels and stories."""
-    written = ("set_reaction", "withdraw_reaction", "write_comment", "share_story")
-    ticketed = (*written, "read_reactions", "read_comments", "read_counts")
+    written = ("set_reaction", "withdraw_reaction", "create_comment", "share_story")
+    ticketed = (*written, "get_reactions", "list_comments", "get_counts")
     item, author = {"story_id": "$response.body#/items/0/id"}, {"user_id": "$response.body#/items/0/author_id"}
     return [
-        *linked("story", 200, *ticketed, given=TICKETS_STORY),
-        *linked("story", 200, "reel", "put-following", given=AUTHOR),
-        Link("story", 200, "seen", AUTHOR, {"up_to": "$response.body#/id"}),
-        Link("story", 200, "take_views", body={"views": [{"ticket": "$response.body#/ticket"}]}),
-        *linked("reel", 200, "story", "list_viewers", given=item),
-        *linked("reel", 200, "read_comments", given={**item, "Story-Ticket": "$response.body#/items/0/ticket"}),
-        Link("reel", 200, "seen", SAME_USER, {"up_to": item["story_id"]}),
-        Link("reel", 200, "take_views", body={"views": [{"ticket": "$response.body#/items/0/ticket"}]}),
-        next_page("reel", user_id="path"),
-        *linked("for_you", 200, "story", given=item),
-        *linked("for_you", 200, "reel", "put-following", given=author),
-        next_page("for_you"),
-        *linked("tray", 200, "reel", "put-muted", given=author),
-        Link("tray", 200, "rings", {"user_ids": author["user_id"]}),
-        next_page("tray"),
-        Link("seen", 204, "rings", {"user_ids": SAME_USER["user_id"]}),
+        *linked("get_story", 200, *ticketed, given=TICKETS_STORY),
+        *linked("get_story", 200, "get_reel", "follow_user", given=AUTHOR),
+        Link("get_story", 200, "mark_seen", AUTHOR, {"up_to": "$response.body#/id"}),
+        Link("get_story", 200, "report_views", body={"views": [{"ticket": "$response.body#/ticket"}]}),
+        *linked("get_reel", 200, "get_story", "list_viewers", given=item),
+        *linked("get_reel", 200, "list_comments", given={**item, "Story-Ticket": "$response.body#/items/0/ticket"}),
+        Link("get_reel", 200, "mark_seen", SAME_USER, {"up_to": item["story_id"]}),
+        Link("get_reel", 200, "report_views", body={"views": [{"ticket": "$response.body#/items/0/ticket"}]}),
+        next_page("get_reel", user_id="path"),
+        *linked("list_for_you", 200, "get_story", given=item),
+        *linked("list_for_you", 200, "get_reel", "follow_user", given=author),
+        next_page("list_for_you"),
+        *linked("get_tray", 200, "get_reel", "mute_user", given=author),
+        Link("get_tray", 200, "get_rings", {"user_ids": author["user_id"]}),
+        next_page("get_tray"),
+        Link("mark_seen", 204, "get_rings", {"user_ids": SAME_USER["user_id"]}),
     ]
 
 
@@ -101,22 +107,22 @@ def engagement_links() -> list[Link]:
     """Links of reactions, comments and viewer lists."""
     story = {"story_id": "$response.body#/story_id", **TICKET}
     return [
-        *linked("set_reaction", 204, "read_reactions", "withdraw_reaction", "read_counts", given=SAME_STORY),
-        *linked("withdraw_reaction", 204, "read_reactions", given=SAME_STORY),
-        *linked("share_story", 201, "read_counts", given=SAME_STORY),
-        *to("write_comment", 201, "delete_comment", comment_id="/id"),
-        *linked("write_comment", 201, "read_comments", "read_counts", given=story),
-        Link("write_comment", 201, "write_comment", story, {"reply_to": "$response.body#/id"}, "reply"),
-        Link("write_comment", 201, "read_comments", {**story, "reply_to": "$response.body#/id"}, name="replies"),
-        *to("read_comments", 200, "delete_comment", comment_id="/items/0/id"),
-        Link("read_comments", 200, "write_comment", SAME_STORY, {"reply_to": "$response.body#/items/0/id"}, "reply"),
-        next_page("read_comments", story_id="path", reply_to="query", hidden="query", **{"Story-Ticket": "header"}),
-        *to("list_viewers", 200, "reel", "put-blocked", user_id="/items/0/viewer_id"),
+        *linked("set_reaction", 204, "get_reactions", "withdraw_reaction", "get_counts", given=SAME_STORY),
+        *linked("withdraw_reaction", 204, "get_reactions", given=SAME_STORY),
+        *linked("share_story", 201, "get_counts", given=SAME_STORY),
+        *to("create_comment", 201, "delete_comment", comment_id="/id"),
+        *linked("create_comment", 201, "list_comments", "get_counts", given=story),
+        Link("create_comment", 201, "create_comment", story, {"reply_to": "$response.body#/id"}, "reply"),
+        Link("create_comment", 201, "list_comments", {**story, "reply_to": "$response.body#/id"}, name="replies"),
+        *to("list_comments", 200, "delete_comment", comment_id="/items/0/id"),
+        Link("list_comments", 200, "create_comment", SAME_STORY, {"reply_to": "$response.body#/items/0/id"}, "reply"),
+        next_page("list_comments", story_id="path", reply_to="query", hidden="query", **{"Story-Ticket": "header"}),
+        *to("list_viewers", 200, "get_reel", "block_user", user_id="/items/0/viewer_id"),
         next_page("list_viewers", story_id="path", **{"Story-Ticket": "header"}),
-        Link("get_privacy", 200, "put_privacy", body={"view_history": "$response.body#/view_history"}),
-        Link("get_hidden_words", 200, "put_hidden_words", body={"words": "$response.body#/words"}),
-        *linked("put_privacy", 200, "get_privacy"),
-        *linked("put_hidden_words", 200, "get_hidden_words"),
+        Link("get_privacy", 200, "set_privacy", body={"view_history": "$response.body#/view_history"}),
+        Link("get_hidden_words", 200, "set_hidden_words", body={"words": "$response.body#/words"}),
+        *linked("set_privacy", 200, "get_privacy"),
+        *linked("set_hidden_words", 200, "get_hidden_words"),
     ]
 
 
@@ -126,23 +132,23 @@ def relationship_links() -> list[Link]:
     return [
         *(
             link
-            for edge in EDGES
+            for add, remove, listed_by in EDGES
             for link in (
-                *linked(f"put-{edge}", 204, f"list-{edge}"),
-                *linked(f"put-{edge}", 204, f"delete-{edge}", given=SAME_USER),
-                *linked(f"delete-{edge}", 204, f"list-{edge}"),
-                *linked(f"list-{edge}", 200, f"delete-{edge}", given=listed),
-                next_page(f"list-{edge}"),
+                *linked(add, 204, listed_by),
+                *linked(add, 204, remove, given=SAME_USER),
+                *linked(remove, 204, listed_by),
+                *linked(listed_by, 200, remove, given=listed),
+                next_page(listed_by),
             )
         ),
-        *linked("put-following", 204, "tray"),
-        *linked("put-following", 204, "reel", given=SAME_USER),
-        *(Link("put-following", 204, many, {"user_ids": SAME_USER["user_id"]}) for many in ("rings", "reels")),
-        *linked("list-following", 200, "reel", given=listed),
-        *linked("followers", 200, "remove_follower", "put-following", "put-close-friends", given=listed),
-        next_page("followers"),
-        *linked("remove_follower", 204, "followers"),
-        *to("erase_user", 202, "user_receipt", user_id="/user_id"),
+        *linked("follow_user", 204, "get_tray"),
+        *linked("follow_user", 204, "get_reel", given=SAME_USER),
+        *(Link("follow_user", 204, many, {"user_ids": SAME_USER["user_id"]}) for many in ("get_rings", "get_reels")),
+        *linked("list_following", 200, "get_reel", given=listed),
+        *linked("list_followers", 200, "remove_follower", "follow_user", "add_close_friend", given=listed),
+        next_page("list_followers"),
+        *linked("remove_follower", 204, "list_followers"),
+        *to("erase_user", 202, "get_user_erasure", user_id="/user_id"),
     ]
 
 

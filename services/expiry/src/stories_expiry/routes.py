@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
 from stories_shared.clock import rfc3339
 from stories_shared.http.authentication import AdminCaller, CurrentCaller
 from stories_shared.http.bodies import StoryId, UserId
@@ -26,33 +26,35 @@ Moment = Annotated[
 ]
 
 
-class ReceiptResponse(BaseModel):
+class StoryReceiptResponse(BaseModel):
     """How far the erasure of an ended story has come; a store that has not answered is null."""
 
     story_id: str
-    ended: Ended
-    ended_at: Moment
-    erased: dict[Store, Moment | None]
+    ended: Annotated[Ended, Field(description="how it ended")]
+    ended_at: Annotated[Moment, Field(description="when it ended")]
+    erased: Annotated[dict[Store, Moment | None], Field(description="when each store erased it; null until then")]
     complete: bool
-    completed_at: Moment | None
-    log_clears_by: Moment
-    held: str | None
+    completed_at: Annotated[Moment | None, Field(description="when the last store confirmed; null until then")]
+    log_clears_by: Annotated[Moment, Field(description="when the last Kafka record about it is gone, at the latest")]
+    held: Annotated[str | None, Field(description="why its media is still kept; null if it is not")]
 
 
-class AuditResponse(BaseModel):
+class ErasureAuditResponse(BaseModel):
     """How many ended stories wait for each store, and how long the oldest has waited, in seconds."""
 
-    open: dict[Store, int]
-    oldest_s: float
+    open: Annotated[dict[Store, int], Field(description="ended stories that wait for each store")]
+    oldest_s: Annotated[float, Field(description="seconds that the oldest of them has waited")]
 
 
-class AccountReceiptResponse(BaseModel):
+class UserErasureResponse(BaseModel):
     """Which services have forgotten a user; one that has not answered is null."""
 
-    receipt_id: str
+    receipt_id: Annotated[str, Field(description="the receipt's id")]
     user_id: str
-    at: Moment
-    erased: dict[Service, Moment | None]
+    at: Annotated[Moment, Field(description="as of when the user is erased")]
+    erased: Annotated[
+        dict[Service, Moment | None], Field(description="when each service erased the user; null until then")
+    ]
     complete: bool
 
 
@@ -64,18 +66,20 @@ def http_routes(
     claims: IdempotencyStore,
 ) -> APIRouter:
     """Every route of expiry."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["expiry"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Erasure"])
 
-    @router.get("/v1/stories/{story_id}/receipt", response_model=ReceiptResponse, dependencies=[rate_limited("reads")])
-    async def receipt(story_id: StoryId, caller: CurrentCaller) -> dict[str, Any]:
+    @router.get(
+        "/v1/stories/{story_id}/receipt", response_model=StoryReceiptResponse, dependencies=[rate_limited("reads")]
+    )
+    async def get_story_receipt(story_id: StoryId, caller: CurrentCaller) -> dict[str, Any]:
         """The record that every store has erased an ended story. For its author and admins; 404 while it lives."""
         found = await read_receipt(story_id, caller.user_id, admin=caller.is_admin)
         if found is None:
             raise not_found()
         return receipt_response(*found)
 
-    @router.get("/v1/admin/erasure", response_model=AuditResponse, dependencies=[rate_limited("reads")])
-    async def erasure(_caller: AdminCaller) -> dict[str, Any]:
+    @router.get("/v1/admin/erasure", response_model=ErasureAuditResponse, dependencies=[rate_limited("reads")])
+    async def get_erasure_audit(_caller: AdminCaller) -> dict[str, Any]:
         """What has ended and is not erased everywhere yet."""
         audit = await audit_erasure()
         return {"open": audit.open, "oldest_s": max(audit.oldest_s.values())}
@@ -83,7 +87,7 @@ def http_routes(
     @router.post(
         "/v1/admin/users/{user_id}/erasure",
         status_code=ACCEPTED,
-        response_model=AccountReceiptResponse,
+        response_model=UserErasureResponse,
         dependencies=[rate_limited("writes")],
     )
     async def erase_user(user_id: UserId, caller: AdminCaller, idempotency: Idempotent) -> dict[str, Any]:
@@ -98,10 +102,10 @@ def http_routes(
 
     @router.get(
         "/v1/admin/users/{user_id}/erasure",
-        response_model=AccountReceiptResponse,
+        response_model=UserErasureResponse,
         dependencies=[rate_limited("reads")],
     )
-    async def user_receipt(user_id: UserId, _caller: AdminCaller) -> dict[str, Any]:
+    async def get_user_erasure(user_id: UserId, _caller: AdminCaller) -> dict[str, Any]:
         """Which services have forgotten the user, by the newest demand."""
         found = await read_account_receipt(user_id)
         if found is None:

@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Sequence
 
 MAX_SIGNED_CHARACTERS = 2048
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
 NOTHING = hashlib.sha256(b"").digest()
 Key = tuple[str, bytes]
 """An id without dots, and a secret."""
@@ -67,7 +68,7 @@ def mac(key: bytes, named: str, bound_to: bytes) -> str:
 
 
 def to_text(payload: bytes) -> str:
-    return base64.urlsafe_b64encode(payload).rstrip(b"=").decode()
+    return binascii.b2a_base64(payload, newline=False).translate(URL_SAFE).rstrip(b"=").decode()
 
 
 def from_text(text: str) -> bytes:

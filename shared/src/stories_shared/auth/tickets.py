@@ -4,7 +4,7 @@ A ticket is valid only together with its viewer's token. It carries what engagem
 story's event.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -68,8 +68,12 @@ class WireTicket(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 ENCODER = msgspec.msgpack.Encoder()
+FIELDS = bytes([0x90 + len(WireTicket.__struct_fields__)])  # the head of a MessagePack array of so many
 DECODER = msgspec.msgpack.Decoder(WireTicket)
 FLAGS = ("friend", "reactions", "sharing", "download", "view_list")
+
+SignFor = Callable[[str, int, bool], str]
+"""Signs a story's ticket for a viewer, until a time in milliseconds, who is a friend of the author or not."""
 
 
 class Tickets:
@@ -81,6 +85,20 @@ class Tickets:
     def sign(self, ticket: Ticket) -> str:
         """The ticket as a string of about 250 characters for the header ``Story-Ticket``."""
         return self.signer.sign(ENCODER.encode(to_wire(ticket)))
+
+    def of_story(self, ticket: Ticket) -> SignFor:
+        """What signs this ticket for other viewers, ends and friendships: the rest is encoded once, not for each."""
+        wire = to_wire(ticket)
+        encode, sign = ENCODER.encode, self.signer.sign
+        story = b"".join(map(encode, (wire.author_id, wire.story_id, wire.access_revision)))
+        ends = b"".join(map(encode, (wire.expires_ms, wire.comments)))
+        part = b"".join(map(encode, (wire.part, wire.parts, wire.series_id)))
+        flags = [ends + encode(wire.flags & ~1 | friend) + part for friend in (False, True)]
+
+        def sign_for(viewer_id: str, ends_ms: int, friend: bool) -> str:
+            return sign(FIELDS + encode(viewer_id) + story + encode(ends_ms) + flags[friend])
+
+        return sign_for
 
     def read(
         self,

@@ -259,19 +259,6 @@ def schema() -> list[dict[str, Any]]:
     return [found[kind.__name__] for kind in KINDS.values()]
 
 
-def request_schema() -> dict[str, Any]:
-    """The JSON Schema of the layers that a client sends: no id, and no unknown fields."""
-    kinds = [
-        {
-            **kind,
-            "properties": {name: each for name, each in kind["properties"].items() if name != "id"},
-            "additionalProperties": False,
-        }
-        for kind in schema()
-    ]
-    return {"type": "array", "maxItems": MAX_LAYERS, "items": {"anyOf": kinds}}
-
-
 PUNCTUATION = "_.:@|+~-"
 IN_CAPTION = {
     "#": re.compile(r"(?<![\w#&/])#([^\s#]+)"),

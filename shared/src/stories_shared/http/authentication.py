@@ -42,6 +42,7 @@ class Bearer(SecurityBase):
     def __init__(self, *, admin: bool = False) -> None:
         self.model = HTTPBearer(bearerFormat="JWT", description="A JWT of the host application")
         self.scheme_name = SCHEME
+        self.admin = admin
         self.check = require_admin if admin else authenticate
 
     async def __call__(self, request: Request) -> Caller:

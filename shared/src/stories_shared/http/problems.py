@@ -28,11 +28,28 @@ class Kind:
     slug: str
     status: int
     title: str
+    reasons: tuple[str, ...] = ()
+    """The values of the member ``reason``."""
+    retry_after: bool = False
+    """Whether it comes with ``Retry-After``; 429 and 503 always do."""
 
     @property
     def type(self) -> str:
         return f"urn:stories:{self.slug}"
 
+    def example(self) -> dict[str, Any]:
+        """A document of this kind."""
+        made: dict[str, Any] = {"type": self.type, "title": self.title, "status": self.status}
+        if self.slug == "invalid":
+            made["errors"] = [{"loc": ["query", "limit"], "msg": "must be a whole number from 1 to 100"}]
+        return made | ({"reason": self.reasons[0]} if self.reasons else {})
+
+
+MEDIA_REASONS = (
+    *("not_media", "type_mismatch", "unsupported", "damaged"),
+    *("too_long", "too_large", "still_images_off", "changed", "timed_out"),
+)
+"""Why an upload is refused."""
 
 KINDS: dict[str, Kind] = {
     kind.slug: kind
@@ -41,8 +58,9 @@ KINDS: dict[str, Kind] = {
         Kind("bad-request", 400, "Bad request"),
         Kind("unauthenticated", 401, "Unauthorized"),
         Kind("forbidden", 403, "Forbidden"),
+        Kind("ticket-expired", 403, "Ticket expired"),
         Kind("comments-friends-only", 403, "Comments are for friends only"),
-        Kind("not-in-rollout", 403, "Not in the rollout"),
+        Kind("not-in-rollout", 403, "Not in the rollout", ("country", "percentage", "denied", "paused")),
         Kind("external-graph", 403, "Follows are managed externally"),
         Kind("suspended", 403, "Suspended from creating stories"),
         Kind("not-found", 404, "Not found"),
@@ -52,11 +70,12 @@ KINDS: dict[str, Kind] = {
         Kind("reactions-off", 409, "Reactions are off"),
         Kind("sharing-off", 409, "Sharing is off"),
         Kind("answer-final", 409, "Answer is final"),
-        Kind("idempotency-running", 409, "Request with this idempotency key in progress"),
+        Kind("idempotency-running", 409, "Request with this idempotency key in progress", retry_after=True),
         Kind("too-large", 413, "Content too large"),
         Kind("unsupported-media-type", 415, "Unsupported media type"),
         Kind("invalid", 422, "Unprocessable content"),
-        Kind("media-refused", 422, "Media refused"),
+        Kind("ticket-missing", 422, "Ticket missing"),
+        Kind("media-refused", 422, "Media refused", MEDIA_REASONS),
         Kind("idempotency-reused", 422, "Idempotency key reused with another body"),
         Kind("rate-limited", 429, "Too many requests"),
         Kind("quota-reached", 429, "Quota reached"),

@@ -41,6 +41,7 @@ class OperationDoc:
     answers: Mapping[int, Any] = field(default_factory=dict)
     limit: str | None = None
     tags: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +66,19 @@ def raw_route(  # noqa: PLR0913, RUF100
     limit: str | None = None,
     tags: tuple[str, ...] = (),
     deadline_s: float | None = None,
+    refusals: tuple[str, ...] = (),
 ) -> Callable[[Endpoint], Endpoint]:
     """``@raw_route(router, "GET", "/v1/tray", summary=…, query=PAGING, answers={200: Tray}, limit="reads")``.
 
-    The endpoint gets the request, the caller and the query's values by name. ``limit`` takes one from the caller's
-    quota; if the cost is known only later, leave it out and call ``rate_limits.consume``. ``answers`` are types or
-    schemas by status; the errors of all routes are added. Read a body with ``strict_json.read_document``.
+    The endpoint gets the request, the caller and the query's values by name; its name is the operation id. ``limit``
+    takes one from the caller's quota; if the cost is known only later, leave it out, call ``rate_limits.consume`` and
+    declare ``refusals=("rate-limited",)``. ``answers`` are types or schemas by status of success, ``refusals`` slugs
+    of the route's own problems; those of all routes are added. Read a body with ``strict_json.read_document``.
     ``parameters`` are schemas of path parameters, which the endpoint validates. Exceeding ``deadline_s`` is 503; the
     endpoint must not await anything that swallows a cancellation then.
     """
+    if any(status >= 400 for status in answers or {}):
+        raise ValueError(f"{method} {path}: declare problems with refusals=, not answers=")
     operation = OperationDoc(
         method,
         summary,
@@ -85,6 +90,7 @@ def raw_route(  # noqa: PLR0913, RUF100
         answers or {},
         limit,
         tags or tuple(map(str, router.tags)),
+        refusals,
     )
 
     def add(endpoint: Endpoint) -> Endpoint:

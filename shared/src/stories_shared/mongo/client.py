@@ -266,6 +266,9 @@ class Mongo:
 
 # New ids wait no longer than this for a query in progress.
 MAX_BATCH_WAIT_S = 0.02
+# Queries of one kind begin at least so far apart, so that under load more requests share one: a query costs a tenth of
+# a millisecond beside its documents.
+MIN_QUERY_INTERVAL_S = 0.002
 
 
 class DataLoader:
@@ -290,6 +293,7 @@ class DataLoader:
         self._waiting: list[asyncio.Future[dict[Any, Document]]] = []
         self._scheduled: asyncio.Handle | None = None
         self._queries: set[asyncio.Task[None]] = set()
+        self._last_query_at = 0.0
 
     async def get(self, document_id: Any) -> Document | None:
         """The document or None. Callers share it: do not change it."""
@@ -308,18 +312,22 @@ class DataLoader:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[dict[Any, Document]] = loop.create_future()
         if not self._waiting:
+            wait_s = MAX_BATCH_WAIT_S if self._queries else self._until_next(loop)
             self._scheduled = (
-                loop.call_later(MAX_BATCH_WAIT_S, self._start_query)
-                if self._queries
-                else loop.call_soon(self._start_query)
+                loop.call_later(wait_s, self._start_query) if wait_s > 0 else loop.call_soon(self._start_query)
             )
         self._requested.update(document_ids)
         self._waiting.append(answer)
         return answer
 
+    def _until_next(self, loop: asyncio.AbstractEventLoop) -> float:
+        """Seconds until the next query may begin."""
+        return self._last_query_at + MIN_QUERY_INTERVAL_S - loop.time()
+
     def _start_query(self) -> None:
         if not self._waiting:
             return
+        self._last_query_at = asyncio.get_running_loop().time()
         if self._scheduled is not None:
             self._scheduled.cancel()
         task = asyncio.create_task(self._query(list(self._requested), self._waiting))
@@ -329,8 +337,14 @@ class DataLoader:
 
     def _query_done(self, task: asyncio.Task[None]) -> None:
         self._queries.discard(task)
-        if not self._queries:
-            self._start_query()
+        if not self._queries and self._waiting:
+            loop = asyncio.get_running_loop()
+            if (wait_s := self._until_next(loop)) <= 0:
+                self._start_query()
+                return
+            if self._scheduled is not None:
+                self._scheduled.cancel()
+            self._scheduled = loop.call_later(wait_s, self._start_query)
 
     async def _query(self, ids: Sequence[Any], waiting: Sequence[asyncio.Future[dict[Any, Document]]]) -> None:
         shares = [ids[start : start + self.at_most] for start in range(0, len(ids), self.at_most)]

@@ -10,7 +10,7 @@ from stories_shared.clock import rfc3339
 from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import STORY_ID, Body, StoryId, Text
 from stories_shared.http.deadline import DeadlineRoute
-from stories_shared.http.openapi import problem_answer
+from stories_shared.http.openapi import refusals
 from stories_shared.http.paging import Cursors, Paged
 from stories_shared.http.rate_limits import rate_limited
 
@@ -28,15 +28,13 @@ MAX_OPTIONS = 4
 NOT_SENT: Any = Field(default_factory=lambda: None)
 """An optional field without a default, in OpenAPI too: generated clients would send the default."""
 
-REFUSALS: dict[int | str, dict[str, Any]] = {409: problem_answer(409)}
-
 
 class AnswerRequest(Body):
     """An answer: `option` of a poll or quiz (its index), `text` for a question, or `copied` for a promo code."""
 
-    option: Annotated[int, Field(ge=0, lt=MAX_OPTIONS)] = NOT_SENT
+    option: Annotated[int, Field(ge=0, lt=MAX_OPTIONS, description="the index of a poll's or quiz's option")] = NOT_SENT
     text: Annotated[str, Text(1, MAX_CHARACTERS)] = NOT_SENT
-    copied: Literal[True] = NOT_SENT
+    copied: Annotated[Literal[True], Field(description="that a promo code was copied")] = NOT_SENT
 
     @model_validator(mode="after")
     def has_one_answer(self) -> "AnswerRequest":
@@ -58,16 +56,16 @@ class GivenAnswerResponse(BaseModel):
     """One answer; both `option` and `text` are null where a promo code was copied."""
 
     user_id: str
-    option: int | None
-    text: str | None
+    option: Annotated[int | None, Field(description="the option's index; null for a text or a copied code")]
+    text: Annotated[str | None, Field(description="the text; null for an option or a copied code")]
     at: str
 
 
-class AnswersPage(BaseModel):
+class GivenAnswerPage(BaseModel):
     """A page of answers to one layer; `tallies` count all of them."""
 
     items: list[GivenAnswerResponse]
-    tallies: list[int]
+    tallies: Annotated[list[int], Field(description="answers by option; one number for a question or promo code")]
     next_cursor: str | None
 
 
@@ -79,12 +77,14 @@ def answer_routes(
     cursors: Cursors,
 ) -> APIRouter:
     """One's answer to a sticker, and the author's list of all."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["answers"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Engagement"])
 
     @router.put(
-        "/v1/stories/{story_id}/answers/{layer_id}", dependencies=[rate_limited("reactions")], responses=REFUSALS
+        "/v1/stories/{story_id}/answers/{layer_id}",
+        dependencies=[rate_limited("reactions")],
+        responses=refusals("answer-final"),
     )
-    async def give_answer(
+    async def answer_layer(
         story_id: StoryId, layer_id: StoryId, body: AnswerRequest, caller: CurrentCaller, ticket: StoryTicket = None
     ) -> AnswerResponse:
         """Answer a sticker, in place of an earlier answer; a quiz once."""
@@ -110,13 +110,13 @@ def answer_routes(
         caller: CurrentCaller,
         page: Paged,
         ticket: StoryTicket = None,
-    ) -> AnswersPage:
+    ) -> GivenAnswerPage:
         """Who answered what, newest first. For the author only."""
         access = await check_access(caller.user_id, story_id, ticket)
         name = f"answers {story_id} {layer_id}"
         after = cursors.position(name, caller.user_id, page, tuple[datetime, str])
         found, tallies, next_position = await read(access, layer_id, after, page.limit)
-        return AnswersPage(
+        return GivenAnswerPage(
             items=[
                 GivenAnswerResponse(
                     user_id=given.user_id, option=given.answer.option, text=given.answer.text, at=rfc3339(given.at)

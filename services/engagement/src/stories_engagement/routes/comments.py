@@ -1,17 +1,17 @@
 """Comments and replies."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 from stories_shared.clock import rfc3339
 from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import STORY_ID, Body, StoryId, Text
 from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.idempotency import Idempotent
-from stories_shared.http.openapi import problem_answer
+from stories_shared.http.openapi import refusals
 from stories_shared.http.paging import Cursors, Page, Paged
 from stories_shared.http.rate_limits import rate_limited
 
@@ -24,20 +24,17 @@ MAX_CHARACTERS = 500
 """Of a comment, in code points (docs/http.md)."""
 
 
-REFUSALS: dict[int | str, dict[str, Any]] = {status: problem_answer(status) for status in (403, 409)}
-
-
 class CommentCreate(Body):
     """A comment, or a reply to one."""
 
     text: Annotated[str, Text(1, MAX_CHARACTERS)]
-    reply_to: StoryId | None = None
+    reply_to: Annotated[StoryId | None, Field(description="the comment to reply to; null for a top comment")] = None
 
 
 class CommentPermissions(BaseModel):
     """What the reader may do with a comment."""
 
-    delete: bool
+    delete: Annotated[bool, Field(description="whether the caller may delete the comment")]
 
 
 class CommentResponse(BaseModel):
@@ -47,8 +44,8 @@ class CommentResponse(BaseModel):
     story_id: str
     author_id: str
     text: str
-    reply_to: str | None
-    replies: int
+    reply_to: Annotated[str | None, Field(description="the top comment that this replies to; null for a top one")]
+    replies: Annotated[int, Field(description="replies that are not hidden")]
     created_at: str
     can: CommentPermissions
 
@@ -77,15 +74,15 @@ def comment_routes(
     cursors: Cursors,
 ) -> APIRouter:
     """Writing, reading and deleting comments."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["comments"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Engagement"])
 
     @router.post(
         "/v1/stories/{story_id}/comments",
         status_code=201,
         dependencies=[rate_limited("comments")],
-        responses=REFUSALS,
+        responses=refusals("comments-friends-only", "comments-off"),
     )
-    async def write_comment(
+    async def create_comment(
         story_id: StoryId,
         body: CommentCreate,
         caller: CurrentCaller,
@@ -101,7 +98,7 @@ def comment_routes(
         return comment_response(await idempotently(caller.user_id, story_id, idempotency, make, find), may_delete=True)
 
     @router.get("/v1/stories/{story_id}/comments", dependencies=[rate_limited("reads")])
-    async def read_comments(
+    async def list_comments(
         story_id: StoryId,
         caller: CurrentCaller,
         page: Paged,

@@ -1,22 +1,20 @@
 """Reactions, shares and counts."""
 
-from typing import Any
+from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import Body, Emoji, StoryId
 from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.idempotency import Idempotent
-from stories_shared.http.openapi import problem_answer
+from stories_shared.http.openapi import located, refusals
 from stories_shared.http.rate_limits import rate_limited
 
 from stories_engagement.routes.dependencies import IdempotentExecution, StoryTicket
 from stories_engagement.usecases.access import CheckAccess
 from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
-
-REFUSALS: dict[int | str, dict[str, Any]] = {409: problem_answer(409)}
 
 
 class ReactionRequest(Body):
@@ -28,15 +26,15 @@ class ReactionRequest(Body):
 class ReactionsResponse(BaseModel):
     """How many reactions of each kind there are, and the caller's own."""
 
-    counts: dict[str, int]
+    counts: Annotated[dict[str, int], Field(description="how many people chose each emoji")]
     total: int
-    mine: str | None
+    mine: Annotated[str | None, Field(description="the caller's own emoji; null without one")]
 
 
 class ShareResponse(BaseModel):
     """The link to hand on. It grants nothing."""
 
-    url: str
+    url: Annotated[str, Field(description="the link; whoever opens it needs to be allowed to see the story")]
 
 
 class CountsResponse(BaseModel):
@@ -44,8 +42,8 @@ class CountsResponse(BaseModel):
 
     views: int
     viewers: int
-    reactions: int
-    comments: int
+    reactions: Annotated[int, Field(description="people who react")]
+    comments: Annotated[int, Field(description="comments and replies that are not hidden")]
     shares: int
 
 
@@ -53,10 +51,13 @@ def reaction_routes(
     check_access: CheckAccess, react: React, withdraw: WithdrawReaction, read: ReadReactions
 ) -> APIRouter:
     """One's reaction to a story, and everybody's."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["reactions"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Engagement"])
 
     @router.put(
-        "/v1/stories/{story_id}/reaction", status_code=204, dependencies=[rate_limited("reactions")], responses=REFUSALS
+        "/v1/stories/{story_id}/reaction",
+        status_code=204,
+        dependencies=[rate_limited("reactions")],
+        responses=refusals("reactions-off"),
     )
     async def set_reaction(
         story_id: StoryId, body: ReactionRequest, caller: CurrentCaller, ticket: StoryTicket = None
@@ -72,7 +73,7 @@ def reaction_routes(
         return Response(status_code=204)
 
     @router.get("/v1/stories/{story_id}/reactions", dependencies=[rate_limited("reads")])
-    async def read_reactions(story_id: StoryId, caller: CurrentCaller, ticket: StoryTicket = None) -> ReactionsResponse:
+    async def get_reactions(story_id: StoryId, caller: CurrentCaller, ticket: StoryTicket = None) -> ReactionsResponse:
         """How many reactions of each kind a story has."""
         counts, mine = await read(await check_access(caller.user_id, story_id, ticket))
         return ReactionsResponse(counts=dict(counts), total=sum(counts.values()), mine=mine)
@@ -82,10 +83,13 @@ def reaction_routes(
 
 def share_routes(check_access: CheckAccess, share: Share, idempotently: IdempotentExecution) -> APIRouter:
     """Sharing a story."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["shares"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Engagement"])
 
     @router.post(
-        "/v1/stories/{story_id}/shares", status_code=201, dependencies=[rate_limited("shares")], responses=REFUSALS
+        "/v1/stories/{story_id}/shares",
+        status_code=201,
+        dependencies=[rate_limited("shares")],
+        responses=refusals("sharing-off") | located("the link"),
     )
     async def share_story(
         story_id: StoryId,
@@ -109,10 +113,10 @@ def share_routes(check_access: CheckAccess, share: Share, idempotently: Idempote
 
 def count_routes(check_access: CheckAccess, read: ReadCounts) -> APIRouter:
     """The counts of a story."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["counts"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Insights"])
 
     @router.get("/v1/stories/{story_id}/counts", dependencies=[rate_limited("reads")])
-    async def read_counts(story_id: StoryId, caller: CurrentCaller, ticket: StoryTicket = None) -> CountsResponse:
+    async def get_counts(story_id: StoryId, caller: CurrentCaller, ticket: StoryTicket = None) -> CountsResponse:
         """Everything that is counted of one story."""
         counts = await read(await check_access(caller.user_id, story_id, ticket))
         return CountsResponse(

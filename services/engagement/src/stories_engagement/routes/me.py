@@ -22,32 +22,38 @@ MAX_CHARACTERS = 100
 class PrivacyRequest(Body):
     """Whether the caller is listed as a viewer."""
 
-    view_history: bool
+    view_history: Annotated[bool, Field(description="whether authors see the caller in their lists of viewers")]
 
 
 class PrivacyResponse(BaseModel):
     """Whether the caller is listed as a viewer from now on."""
 
-    view_history: bool
+    view_history: Annotated[bool, Field(description="whether authors see the caller in their lists of viewers")]
 
 
 class HiddenWordsRequest(Body):
     """Words that hide a comment. Case, accents' encoding and width do not matter."""
 
-    words: Annotated[list[Annotated[str, Text(1, MAX_CHARACTERS)]], Field(max_length=MAX_WORDS)]
+    words: Annotated[
+        list[Annotated[str, Text(1, MAX_CHARACTERS)]],
+        Field(
+            max_length=MAX_WORDS,
+            description="the whole list, at most 500 of 1 to 100 code points; it replaces the one before",
+        ),
+    ]
 
 
 class HiddenWordsResponse(BaseModel):
     """The caller's hidden words."""
 
-    words: list[str]
+    words: Annotated[list[str], Field(description="the words, as they are compared")]
 
 
 def me_routes(
-    read_privacy: ReadPrivacy, set_privacy: SetPrivacy, read_words: ReadHiddenWords, set_words: SetHiddenWords
+    read_privacy: ReadPrivacy, change_privacy: SetPrivacy, read_words: ReadHiddenWords, set_words: SetHiddenWords
 ) -> APIRouter:
     """The caller's own settings."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["me"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Privacy"])
 
     @router.get("/v1/me/privacy", dependencies=[rate_limited("reads")])
     async def get_privacy(caller: CurrentCaller) -> PrivacyResponse:
@@ -55,9 +61,9 @@ def me_routes(
         return PrivacyResponse(view_history=await read_privacy(caller.user_id))
 
     @router.put("/v1/me/privacy", dependencies=[rate_limited("writes")])
-    async def put_privacy(body: PrivacyRequest, caller: CurrentCaller) -> PrivacyResponse:
+    async def set_privacy(body: PrivacyRequest, caller: CurrentCaller) -> PrivacyResponse:
         """Off unlists at once, for good, from every live story."""
-        await set_privacy(caller.user_id, body.view_history)
+        await change_privacy(caller.user_id, body.view_history)
         return PrivacyResponse(view_history=body.view_history)
 
     @router.get("/v1/me/hidden-words", dependencies=[rate_limited("reads")])
@@ -66,7 +72,7 @@ def me_routes(
         return HiddenWordsResponse(words=list(await read_words(caller.user_id)))
 
     @router.put("/v1/me/hidden-words", dependencies=[rate_limited("writes")])
-    async def put_hidden_words(body: HiddenWordsRequest, caller: CurrentCaller) -> HiddenWordsResponse:
+    async def set_hidden_words(body: HiddenWordsRequest, caller: CurrentCaller) -> HiddenWordsResponse:
         """Readers see comments by the new words at once; counts follow within seconds."""
         return HiddenWordsResponse(words=list(await set_words(caller.user_id, body.words)))
 

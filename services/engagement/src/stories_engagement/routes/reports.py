@@ -10,7 +10,7 @@ from stories_shared.clock import rfc3339
 from stories_shared.http.authentication import AdminCaller, CurrentCaller
 from stories_shared.http.bodies import Body, StoryId, Text
 from stories_shared.http.deadline import DeadlineRoute
-from stories_shared.http.openapi import problem_answer
+from stories_shared.http.openapi import refusals
 from stories_shared.http.paging import Cursors, Page, Paged
 from stories_shared.http.rate_limits import rate_limited
 
@@ -38,7 +38,9 @@ class ReportCreate(Body):
 class DecisionCreate(Body):
     """What to do about what was reported."""
 
-    action: Literal["keep", "remove", "remove_and_suspend"]
+    action: Annotated[
+        Literal["keep", "remove", "remove_and_suspend"], Field(description="what to do: keep, remove, or also suspend")
+    ]
     days: Annotated[int, Field(ge=1, le=MAX_SUSPENSION_DAYS)] | None = Field(
         None, description="length of the suspension, null: 30; of no meaning for other actions"
     )
@@ -47,11 +49,13 @@ class DecisionCreate(Body):
 class DecisionResponse(BaseModel):
     """A decision. `until` is the end of a suspension."""
 
-    action: Literal["keep", "remove", "remove_and_suspend"]
-    days: int | None
-    until: Moment | None
-    decided_by: str
-    decided_at: Moment
+    action: Annotated[
+        Literal["keep", "remove", "remove_and_suspend"], Field(description="what to do: keep, remove, or also suspend")
+    ]
+    days: Annotated[int | None, Field(description="length of a suspension")]
+    until: Annotated[Moment | None, Field(description="the end of a suspension")]
+    decided_by: Annotated[str, Field(description="the admin's user id")]
+    decided_at: Annotated[Moment, Field(description="when it was decided")]
 
 
 class ReportResponse(BaseModel):
@@ -66,25 +70,27 @@ class ReportResponse(BaseModel):
     story_id: str
     comment_id: str | None
     author_id: str | None
-    reason: str
-    text: str | None
-    reports: int
-    reported_at: Moment
+    reason: Annotated[str, Field(description="the first reporter's word")]
+    text: Annotated[str | None, Field(description="what the first reporter added")]
+    reports: Annotated[int, Field(description="how many users have reported it")]
+    reported_at: Annotated[Moment, Field(description="when it was reported first")]
     state: Literal["open", "decided"]
-    copied: dict[str, Any] | None = Field(serialization_alias="copy")
-    decision: DecisionResponse | None
+    copied: dict[str, Any] | None = Field(
+        serialization_alias="copy", description="what was reported, as it was then; null if it was gone before"
+    )
+    decision: Annotated[DecisionResponse | None, Field(description="what was decided; null while it is open")]
 
 
 class AuditEntryResponse(BaseModel):
     """Who decided what and when. `author_id` is null once the account was erased."""
 
     id: str
-    report_id: str
+    report_id: Annotated[str, Field(description="the report's id")]
     kind: Literal["story", "comment"]
     story_id: str
     comment_id: str | None
     author_id: str | None
-    decision: DecisionResponse
+    decision: Annotated[DecisionResponse, Field(description="what was decided")]
 
 
 def decision_response(decision: Decision) -> DecisionResponse:
@@ -133,7 +139,7 @@ def report_routes(
     file: FileReport, reports: Reports, decide: DecideReport, cursors: Cursors, metrics: EngagementMetrics
 ) -> APIRouter:
     """Reporting, and the queue of reports for admins."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["reports"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Moderation"])
 
     @router.post(
         "/v1/stories/{story_id}/reports",
@@ -176,7 +182,7 @@ def report_routes(
     @router.post(
         "/v1/admin/reports/{report_id}/decision",
         dependencies=[rate_limited("writes")],
-        responses={409: problem_answer(409)},
+        responses=refusals("wrong-state"),
     )
     async def decide_report(report_id: StoryId, body: DecisionCreate, caller: AdminCaller) -> ReportResponse:
         """Decide about what was reported. All reports of the same story or comment are decided with this one."""

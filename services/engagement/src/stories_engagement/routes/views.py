@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from fastapi import APIRouter
 from msgspec import Meta, Struct
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 from stories_shared.auth.tokens import Caller
@@ -43,31 +43,35 @@ class TapsRequest(Struct, frozen=True, forbid_unknown_fields=True):
 class ViewRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """One view as a client reports it."""
 
-    ticket: str
-    play_id: PlayId | None = None
-    watched_ms: Milliseconds = 0
-    completed: bool = False
-    taps: TapsRequest = TapsRequest()
+    ticket: Annotated[str, Meta(description="the item's ticket")]
+    play_id: Annotated[
+        PlayId | None, Meta(description="the client's id of this play: reported again, it refines the play")
+    ] = None
+    watched_ms: Annotated[Milliseconds, Meta(description="milliseconds watched")] = 0
+    completed: Annotated[bool, Meta(description="whether it was played to its end")] = False
+    taps: Annotated[TapsRequest, Meta(description="taps during the play")] = TapsRequest()
 
 
-class ViewsRequest(Struct, frozen=True, forbid_unknown_fields=True):
+class ViewReport(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of `POST /v1/views`."""
 
-    views: Annotated[list[ViewRequest], Meta(max_length=MAX_VIEWS)]
+    views: Annotated[list[ViewRequest], Meta(max_length=MAX_VIEWS, description="at most 100 views")]
 
 
-class Rejected(Struct, frozen=True):
+class RejectedView(Struct, frozen=True):
     """A view that was not taken: its place in the request, and whether its ticket or its story is over."""
 
-    index: int
-    reason: Literal["ticket", "ended"]
+    index: Annotated[int, Meta(description="its place in `views`, from 0")]
+    reason: Annotated[
+        Literal["ticket", "ended"], Meta(description="whether its ticket is no good or its story has ended")
+    ]
 
 
-class ViewsResponse(Struct, frozen=True):
+class ViewReportResult(Struct, frozen=True):
     """How many views are durable, and which are not taken."""
 
-    accepted: int
-    rejected: list[Rejected]
+    accepted: Annotated[int, Meta(description="views that are durable")]
+    rejected: Annotated[list[RejectedView], Meta(description="views that are not taken")]
 
 
 encode = msgspec.json.Encoder().encode
@@ -76,7 +80,7 @@ encode = msgspec.json.Encoder().encode
 def entries_of(document: Any) -> list[ReportedView]:
     """The views of a body. Raises the 422 problem for a wrong shape."""
     try:
-        request = msgspec.convert(document, ViewsRequest)
+        request = msgspec.convert(document, ViewReport)
     except msgspec.ValidationError as error:
         raise invalid(str(error), "body") from error
     return [
@@ -95,52 +99,53 @@ class ViewerResponse(BaseModel):
     """One viewer; `viewed_at` is the first time."""
 
     viewer_id: str
-    viewed_at: str
-    plays: int
-    reaction: str | None
+    viewed_at: Annotated[str, Field(description="when they viewed it first")]
+    plays: Annotated[int, Field(description="how often they played it")]
+    reaction: Annotated[str | None, Field(description="their emoji; null without one")]
 
 
-class ViewersResponse(BaseModel):
+class ViewerPage(BaseModel):
     """A page of viewers; `total` counts all, `hidden` those of them that no page shows."""
 
     items: list[ViewerResponse]
     next_cursor: str | None
-    total: int
-    hidden: int
+    total: Annotated[int, Field(description="all viewers, hidden ones too")]
+    hidden: Annotated[int, Field(description="viewers that no page shows")]
 
 
 def view_routes(
     check_access: CheckAccess, report: ReportViews, viewers: ListViewers, cursors: Cursors, metrics: EngagementMetrics
 ) -> APIRouter:
     """`POST /v1/views` and the list of viewers."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["views"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Views"])
 
     @raw_route(
         router,
         "POST",
         "/v1/views",
         summary="Report plays of stories: answered once the accepted ones are durable, counted when they are consumed",
-        body=ViewsRequest,
-        answers={202: ViewsResponse, 429: None},
+        body=ViewReport,
+        answers={202: ViewReportResult},
+        refusals=("rate-limited",),
     )
-    async def take_views(request: Request, caller: Caller, _query: dict[str, str]) -> Response:
+    async def report_views(request: Request, caller: Caller, _query: dict[str, str]) -> Response:
         entries = entries_of(await read_document(request))
         consume(request, "views", caller.user_id, len(entries))
         result = await with_deadline(report(caller.user_id, entries))
         for reason in result.refusals:
             metrics.tickets_refused.labels(reason).inc()
-        rejected = [Rejected(index, reason) for index, reason in result.rejected]
-        return Response(encode(ViewsResponse(result.accepted, rejected)), 202, media_type="application/json")
+        rejected = [RejectedView(index, reason) for index, reason in result.rejected]
+        return Response(encode(ViewReportResult(result.accepted, rejected)), 202, media_type="application/json")
 
     @router.get("/v1/stories/{story_id}/viewers", dependencies=[rate_limited("reads")])
     async def list_viewers(
         story_id: StoryId, caller: CurrentCaller, page: Paged, ticket: StoryTicket = None
-    ) -> ViewersResponse:
+    ) -> ViewerPage:
         """Who viewed a story, newest first. For its author only."""
         access = await check_access(caller.user_id, story_id, ticket)
         name = f"viewers {story_id}"
         found = await viewers(access, cursors.position(name, caller.user_id, page, tuple[datetime, str]), page.limit)
-        return ViewersResponse(
+        return ViewerPage(
             items=[
                 ViewerResponse(
                     viewer_id=v.viewer_id, viewed_at=rfc3339(v.viewed_at), plays=v.plays, reaction=v.reaction

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from stories_feed.domain.live import Audience, LiveStory
 
@@ -75,7 +75,7 @@ class Ring:
     latest_id: str
 
     @property
-    def state(self) -> str:
+    def state(self) -> Literal["unseen", "seen"]:
         """``unseen`` while there is an unseen story, else ``seen``."""
         return "unseen" if self.unseen else "seen"
 

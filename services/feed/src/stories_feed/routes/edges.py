@@ -12,14 +12,14 @@ from stories_shared.clock import rfc3339
 from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import UserId
 from stories_shared.http.deadline import DeadlineRoute, with_deadline
-from stories_shared.http.openapi import problem_answer
+from stories_shared.http.openapi import refusals
 from stories_shared.http.paging import Cursors, PageParams, read_page
 from stories_shared.http.problems import forbidden, invalid
 from stories_shared.http.rate_limits import rate_limited
 from stories_shared.http.raw_routes import PAGING, raw_route
 
 from stories_feed.domain.edges import EdgeKey, Kind, TooManyEdges
-from stories_feed.routes.responses import Edge, Edges, as_json
+from stories_feed.routes.responses import Edge, EdgePage, as_json
 from stories_feed.usecases.edges import ChangeEdge, EdgeListEntry, EdgeLists
 
 PATHS = {
@@ -28,9 +28,22 @@ PATHS = {
     Kind.MUTE: "muted",
     Kind.CLOSE_FRIEND: "close-friends",
 }
+OPERATIONS = {
+    Kind.FOLLOW: ("follow_user", "unfollow_user", "list_following"),
+    Kind.BLOCK: ("block_user", "unblock_user", "list_blocked"),
+    Kind.MUTE: ("mute_user", "unmute_user", "list_muted"),
+    Kind.CLOSE_FRIEND: ("add_close_friend", "remove_close_friend", "list_close_friends"),
+}
+"""Operation ids of adding, removing and listing."""
+SUMMARIES = {
+    Kind.FOLLOW: ("Follow a user", "Stop following a user", "Users whom the caller follows, newest first"),
+    Kind.BLOCK: ("Block a user", "Unblock a user", "Users whom the caller blocks, newest first"),
+    Kind.MUTE: ("Mute a user", "Unmute a user", "Users whom the caller mutes, newest first"),
+    Kind.CLOSE_FRIEND: ("Add a close friend", "Remove a close friend", "The caller's close friends, newest first"),
+}
 LIST_OPTIONS: dict[str, Any] = {
     "query": PAGING,
-    "answers": {200: Edges},
+    "answers": {200: EdgePage},
     "limit": "reads",
 }
 
@@ -44,12 +57,12 @@ def edge_routes(change_edge: ChangeEdge, lists: EdgeLists, cursors: Cursors, *, 
         cursors: encode positions in lists.
         open_graph: whether users follow through this API; otherwise follows come only from the host application.
     """
-    router = APIRouter(route_class=DeadlineRoute, tags=["edges"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Relationships"])
     for kind, name in PATHS.items():
         add_edge_routes(router, kind, name, change_edge, lists, cursors, editable=open_graph or kind is not Kind.FOLLOW)
 
     @raw_route(router, "GET", "/v1/followers", summary="The caller's followers, newest first", **LIST_OPTIONS)
-    async def followers(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
+    async def list_followers(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         page = read_page(query)
         after = cursors.position("followers", caller.user_id, page, tuple[datetime, str])
         found = await with_deadline(lists.users(Kind.FOLLOW, caller.user_id, after, page.limit + 1))
@@ -59,7 +72,7 @@ def edge_routes(change_edge: ChangeEdge, lists: EdgeLists, cursors: Cursors, *, 
         "/v1/followers/{user_id}",
         status_code=204,
         dependencies=[rate_limited("edges")],
-        responses={403: problem_answer(403)},
+        responses=refusals("external-graph"),
         response_model=None,
     )
     async def remove_follower(caller: CurrentCaller, user_id: UserId) -> Response:
@@ -81,23 +94,24 @@ def add_edge_routes(
     editable: bool,
 ) -> None:
     """Add the routes of one kind of edge."""
+    (adding, removing, listing_of), (add_summary, remove_summary, list_summary) = OPERATIONS[kind], SUMMARIES[kind]
     edit_options: dict[str, Any] = {
         "path": f"/v1/{name}/{{user_id}}",
         "status_code": 204,
         "dependencies": [rate_limited("edges")],
-        "responses": {} if editable else {403: problem_answer(403)},
+        "responses": refusals("external-graph") if kind is Kind.FOLLOW else {},
         "response_model": None,
     }
 
-    @router.put(**edit_options, name=f"put-{name}", summary="Add a user to this list")
+    @router.put(**edit_options, name=adding, summary=add_summary)
     async def put(caller: CurrentCaller, user_id: UserId) -> Response:
-        """Add a user to this list. Idempotent."""
+        """Idempotent. Yourself is refused."""
         await set_edge(change_edge, EdgeKey(kind, caller.user_id, user_id), on=True, editable=editable)
         return Response(status_code=204)
 
-    @router.delete(**edit_options, name=f"delete-{name}", summary="Remove a user from this list")
+    @router.delete(**edit_options, name=removing, summary=remove_summary)
     async def delete(caller: CurrentCaller, user_id: UserId) -> Response:
-        """Remove a user from this list. Idempotent."""
+        """Idempotent."""
         await set_edge(change_edge, EdgeKey(kind, caller.user_id, user_id), on=False, editable=editable)
         return Response(status_code=204)
 
@@ -107,8 +121,8 @@ def add_edge_routes(
         found = await with_deadline(lists.targets(kind, caller.user_id, after, page.limit + 1))
         return listing(found, page, cursors, name, caller.user_id)
 
-    listed.__name__ = f"list-{name}"
-    raw_route(router, "GET", f"/v1/{name}", summary="Users on this list, newest first", **LIST_OPTIONS)(listed)
+    listed.__name__ = listing_of
+    raw_route(router, "GET", f"/v1/{name}", summary=list_summary, **LIST_OPTIONS)(listed)
 
 
 async def set_edge(change_edge: ChangeEdge, key: EdgeKey, *, on: bool, editable: bool) -> None:
@@ -129,4 +143,4 @@ def listing(found: Sequence[EdgeListEntry], page: PageParams, cursors: Cursors, 
     last = entries[-1] if len(found) > page.limit else None
     cursor = cursors.encode(route, user_id, (last.since, last.user_id)) if last else None
     items = [Edge(user_id=entry.user_id, since=rfc3339(entry.since)) for entry in entries]
-    return as_json(Edges(items=items, next_cursor=cursor))
+    return as_json(EdgePage(items=items, next_cursor=cursor))

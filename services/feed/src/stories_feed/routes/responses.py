@@ -3,16 +3,18 @@
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from stories_shared.auth.tokens import USER_ID
 from stories_shared.http.problems import Problem, problem
 from stories_shared.http.raw_routes import BytesResponse
 
-from stories_feed.usecases.items import Item, ItemWithAccess
+from stories_feed.usecases.items import ItemWithAccess, ReelItem
+from stories_feed.usecases.trays import RingState
 
 JSON = (b"content-type", b"application/json")
 REVALIDATED = (b"cache-control", b"private, no-cache")
@@ -27,48 +29,48 @@ USER_IDS_QUERY = {
     }
 }
 
-# Part of every tag: another release may show more fields of the same story.
-FIELDS = Item.__struct_fields__
 encode = msgspec.json.Encoder().encode
+# Part of every tag: another release may show more fields of the same story.
+FIELDS = hashlib.blake2b(encode(ReelItem.__struct_fields__), digest_size=12).digest()
 
 
-class Reel(msgspec.Struct, frozen=True, kw_only=True):
+class ReelPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of an author's live stories, oldest first; For You: newest first."""
 
-    items: list[Item]
+    items: list[ReelItem]
     next_cursor: str | None
 
 
-class Reels(msgspec.Struct, frozen=True, kw_only=True):
+class ReelBatch(msgspec.Struct, frozen=True, kw_only=True):
     """The first items of several reels."""
 
-    reels: dict[str, list[Item]]
+    reels: Annotated[dict[str, list[ReelItem]], Meta(description="items by user id, at most 20 of each")]
 
 
 class RingResponse(msgspec.Struct, frozen=True, kw_only=True):
     """An author in the tray. ``poster_url`` is null while it is uncertain whether the story still exists."""
 
     author_id: str
-    ring: str
-    stories: int
-    unseen: int
+    ring: Literal["unseen", "seen"]
+    stories: Annotated[int, Meta(description="live stories that the caller may see")]
+    unseen: Annotated[int, Meta(description="how many of them are unseen")]
     latest_at: str
     expires_at: str
     poster_url: str | None
 
 
-class TrayResponse(msgspec.Struct, frozen=True, kw_only=True):
+class TrayPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the tray: unseen first, then newest; and the viewer's own ring."""
 
     items: list[RingResponse]
-    mine: RingResponse | None
+    mine: Annotated[RingResponse | None, Meta(description="the caller's own ring; null without a live story")]
     next_cursor: str | None
 
 
 class RingsResponse(msgspec.Struct, frozen=True, kw_only=True):
     """``unseen``, ``seen`` or ``none`` by author."""
 
-    rings: dict[str, str]
+    rings: Annotated[dict[str, RingState], Meta(description="the ring by user id")]
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +80,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     since: str
 
 
-class Edges(msgspec.Struct, frozen=True, kw_only=True):
+class EdgePage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of a list of users, newest first."""
 
     items: list[Edge]
@@ -92,7 +94,7 @@ def as_json(response: msgspec.Struct, *headers: tuple[bytes, bytes]) -> Response
 
 def conditional_response(request: Request, response: msgspec.Struct, cacheable: Any, window: int) -> Response:
     """The response with an entity tag, or 304 if the client has the same content of the same cache window."""
-    digest = hashlib.blake2b(encode((FIELDS, window, cacheable)), digest_size=12).hexdigest()
+    digest = hashlib.blake2b(FIELDS + encode((window, cacheable)), digest_size=12).hexdigest()
     headers = (b"etag", f'W/"{digest}"'.encode()), REVALIDATED
     tags = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"if-none-match"]
     if tags and digest in if_none_match(tags):
@@ -108,8 +110,13 @@ def if_none_match(values: Iterable[str]) -> set[str]:
 
 def cacheable_part(entry: ItemWithAccess) -> tuple[Any, ...]:
     """The part of an item that its tag covers: all but URLs and ticket. The story's revision implies the rest."""
-    item = entry.item
-    return item.id, entry.revision, entry.access_revision, item.seen, item.can.comment
+    story = entry.story
+    return story.story_id, story.revision, story.access_revision, entry.seen, entry.may_comment
+
+
+def ready_items(entries: Iterable[ItemWithAccess]) -> Any:
+    """The items, which are JSON already, for a response."""
+    return [msgspec.Raw(entry.body) for entry in entries]
 
 
 def user_ids_of(text: str | None, limit: int) -> list[str]:

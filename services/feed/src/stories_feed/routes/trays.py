@@ -14,7 +14,7 @@ from stories_feed.routes.responses import (
     USER_IDS_QUERY,
     RingResponse,
     RingsResponse,
-    TrayResponse,
+    TrayPage,
     as_json,
     conditional_response,
     user_ids_of,
@@ -26,7 +26,7 @@ def tray_routes(
     read_tray: ReadTray, read_rings: ReadRings, cursors: Cursors, ttl_policy: TtlPolicy, now: Clock
 ) -> APIRouter:
     """Routes of tray and rings."""
-    router = APIRouter(tags=["tray"])
+    router = APIRouter(tags=["Viewing"])
 
     @raw_route(
         router,
@@ -34,11 +34,11 @@ def tray_routes(
         "/v1/tray",
         summary="The rings of the authors whom the caller follows: unseen first, then newest",
         query=PAGING,
-        answers={200: TrayResponse, 304: None},
+        answers={200: TrayPage, 304: None},
         limit="reads",
         deadline_s=DEADLINE_S,
     )
-    async def tray(request: Request, caller: Caller, query: dict[str, str]) -> Response:
+    async def get_tray(request: Request, caller: Caller, query: dict[str, str]) -> Response:
         viewer = caller.user_id
         page = read_page(query)
         after = cursors.position("tray", viewer, page, tuple[bool, float, str])
@@ -50,7 +50,7 @@ def tray_routes(
         cacheable = [(*entry, bool(url)) for *entry, url in map(fields_of, [*items, *((mine,) if mine else ())])]
         return conditional_response(
             request,
-            TrayResponse(items=items, mine=mine, next_cursor=cursor),
+            TrayPage(items=items, mine=mine, next_cursor=cursor),
             (cacheable, mine is not None, cursor is not None, page.cursor),
             ttl_policy.cache_window(audiences, now()),
         )
@@ -66,7 +66,7 @@ def tray_routes(
         limit="reads",
         deadline_s=DEADLINE_S,
     )
-    async def rings(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
+    async def get_rings(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         users = user_ids_of(query.get("user_ids"), MAX_RINGS)
         return as_json(RingsResponse(rings=dict(await read_rings(caller.user_id, users))))
 

@@ -102,17 +102,22 @@ class MongoEdges:
 
     async def relations(self, viewer_id: str, authors: Mapping[str, Collection[Kind]]) -> Mapping[str, Relation]:
         """The viewer's relation to each author, by the given kinds of edges; ``muted`` is never set."""
-        ids = [
-            edge_id
-            for author, kinds in authors.items()
-            for kind in kinds
-            for edge_id in edge_ids(kind, viewer_id, author)
-        ]
+        ids = []
+        for kinds, of_kinds in grouped(authors).items():
+            for kind in kinds:
+                name = kind.value
+                ids += [f"{name}/{author}/{viewer_id}" for author in of_kinds]
+                if kind is not Kind.CLOSE_FRIEND:  # an author's own list
+                    ids += [f"{name}/{viewer_id}/{author}" for author in of_kinds]
         found = await self._edge_loader.get_many(ids)
-        in_force = {edge_id for edge_id, document in found.items() if document["on"]}
-        if not in_force:
-            return dict.fromkeys(authors, Relation())
-        return {author: relation_of(viewer_id, author, in_force) for author in authors}
+        fields: dict[str, dict[str, bool]] = {}
+        for edge_id, document in found.items():
+            if document["on"]:
+                kind_name, user, target = edge_id.split("/")
+                author = target if user == viewer_id else user
+                fields.setdefault(author, {})[FIELD_OF_EDGE[kind_name, user == viewer_id]] = True
+        relations = dict.fromkeys(authors, NO_EDGES)
+        return relations | {author: Relation(**known) for author, known in fields.items()}
 
     async def follow_list(self, viewer_id: str) -> FollowList:
         """The users whom a viewer follows and mutes."""
@@ -162,21 +167,23 @@ class MongoEdges:
         return EdgeSet(latest, erased)
 
 
-def edge_ids(kind: Kind, viewer_id: str, author_id: str) -> tuple[str, ...]:
-    """The ids of a kind's edges between viewer and author: both ways, but of close friends the author's alone."""
-    from_author = f"{kind}/{author_id}/{viewer_id}"
-    return (from_author,) if kind is Kind.CLOSE_FRIEND else (f"{kind}/{viewer_id}/{author_id}", from_author)
+FIELD_OF_EDGE = {
+    (Kind.FOLLOW.value, True): "follows",
+    (Kind.FOLLOW.value, False): "followed",
+    (Kind.BLOCK.value, True): "blocked",
+    (Kind.BLOCK.value, False): "blocked",
+    (Kind.CLOSE_FRIEND.value, False): "close",
+}
+"""The field of a relation that an edge sets, by its kind and whether it is the viewer's."""
+NO_EDGES = Relation()
 
 
-def relation_of(viewer_id: str, author_id: str, in_force: Collection[str]) -> Relation:
-    """The viewer's relation to an author, from the ids of the edges in force."""
-    follows, followed = (edge_id in in_force for edge_id in edge_ids(Kind.FOLLOW, viewer_id, author_id))
-    return Relation(
-        follows=follows,
-        followed=followed,
-        close=any(edge_id in in_force for edge_id in edge_ids(Kind.CLOSE_FRIEND, viewer_id, author_id)),
-        blocked=any(edge_id in in_force for edge_id in edge_ids(Kind.BLOCK, viewer_id, author_id)),
-    )
+def grouped(authors: Mapping[str, Collection[Kind]]) -> Mapping[frozenset[Kind], Sequence[str]]:
+    """The authors by the kinds of edges to read: there are few sets of kinds, and many authors."""
+    groups: dict[frozenset[Kind], list[str]] = defaultdict(list)
+    for author, kinds in authors.items():
+        groups[frozenset(kinds)].append(author)
+    return groups
 
 
 def edge_write(change: AppliedChange, *, publish: bool, now: datetime) -> InsertOne[Document] | UpdateOne:

@@ -1,7 +1,6 @@
 """Presigned URLs of media, valid for whole seconds and reused for half of their lifetime."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from stories_shared.s3.objects import Objects
@@ -12,20 +11,12 @@ from stories_feed.usecases.items import SignedUrl
 MAX_CACHED_URLS = 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class CachedUrl:
-    """A URL, and until when it is reused."""
-
-    signed: SignedUrl
-    reuse_until: datetime
-
-
 class SignedUrlCache:
     """Signs and caches URLs of one bucket."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
-        self._cache: OrderedDict[tuple[str, timedelta, datetime, str | None], CachedUrl] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, timedelta, datetime, str | None], SignedUrl] = OrderedDict()
 
     def url(
         self, key: str, ttl: timedelta, expires_at: datetime, now: datetime, download_as: str | None = None
@@ -33,9 +24,9 @@ class SignedUrlCache:
         """A URL valid for whole seconds, at most ``ttl`` and not past ``expires_at``, at least a second away."""
         name = key, ttl, expires_at, download_as
         cached = self._cache.get(name)
-        if cached is not None and now < cached.reuse_until:
+        if cached is not None and now < cached.used_until:
             self._cache.move_to_end(name)
-            return cached.signed
+            return cached
         lifetime = min(ttl, expires_at - now)
         seconds = int(lifetime.total_seconds())
         overrides = {"cache_control": f"private, max-age={seconds}"}
@@ -44,9 +35,8 @@ class SignedUrlCache:
         url = self._objects.presign_get(key, seconds, now, **overrides)
         # The signature's time is truncated to whole seconds, so the URL may end up to a second sooner.
         ends_at = now.replace(microsecond=0) + timedelta(seconds=seconds)
-        cached = CachedUrl(SignedUrl(url, ends_at), now + timedelta(seconds=seconds) / 2)
-        self._cache[name] = cached
+        signed = self._cache[name] = SignedUrl(url, ends_at, now + timedelta(seconds=seconds) / 2)
         self._cache.move_to_end(name)
         if len(self._cache) > MAX_CACHED_URLS:
             self._cache.popitem(last=False)
-        return cached.signed
+        return signed

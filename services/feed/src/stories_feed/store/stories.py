@@ -29,8 +29,10 @@ MARK_RETENTION = timedelta(days=30)
 # Fallback for a story whose end was never consumed.
 TTL_GRACE = timedelta(hours=1)
 MAX_CACHED_PREVIEWS = 100_000
-# Of stored content, in each replica: about 50,000 stories of usual size.
-MAX_CACHED_CONTENT_BYTES = 64 * 2**20
+# Of stored content and of items made of it, in each replica: about 30,000 stories of usual size.
+MAX_CACHED_CONTENT_BYTES = 128 * 2**20
+# Of an item beside the content: URLs, names of fields, objects.
+READY_ITEM_BYTES = 2_000
 DUPLICATE_KEY = 11_000
 MAX_ATTEMPTS = 3
 LIVE_FIELDS = {
@@ -249,8 +251,9 @@ class MongoStories:
             return None
         if previous := self._content_cache.pop(document["_id"], None):
             self._content_cache_bytes -= previous[1]
-        self._content_cache[document["_id"]] = stored, len(document["body"])
-        self._content_cache_bytes += len(document["body"])
+        size = 2 * len(document["body"]) + READY_ITEM_BYTES
+        self._content_cache[document["_id"]] = stored, size
+        self._content_cache_bytes += size
         while self._content_cache_bytes > MAX_CACHED_CONTENT_BYTES:
             self._content_cache_bytes -= self._content_cache.popitem(last=False)[1][1]
         return stored

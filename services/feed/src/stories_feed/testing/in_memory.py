@@ -258,7 +258,7 @@ class FakeSigner:
         if seconds < 1:
             raise ValueError(f"{seconds} s")
         suffix = f"&as={download_as}" if download_as else ""
-        return SignedUrl(f"s3://{key}?seconds={seconds}{suffix}", now + timedelta(seconds=seconds))
+        return SignedUrl(f"s3://{key}?seconds={seconds}{suffix}", now + timedelta(seconds=seconds), now)
 
 
 class FakeLogStatus:

@@ -1,13 +1,15 @@
 """Items: a story's content for one viewer, with short-lived URLs and a ticket."""
 
+import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
-from stories_shared.auth.tickets import Ticket
-from stories_shared.clock import rfc3339
+from msgspec import Meta
+from stories_shared.auth.tickets import SignFor, Ticket
+from stories_shared.clock import epoch_ms, rfc3339
 from stories_shared.events import Audience, CommentsFrom, Kind, Preview, Sound
 
 from stories_feed.domain.live import LiveStory
@@ -17,9 +19,11 @@ from stories_feed.usecases.visible_stories import VisibleStories
 
 # Free-form JSON of the author, passed through unchanged.
 Layers = Annotated[
-    msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "array", "items": {"type": "object"}, "maxItems": 50})
+    msgspec.Raw,
+    Meta(extra_json_schema={"type": "array", "items": {"$ref": "#/components/schemas/Layer"}, "maxItems": 50}),
 ]
 NO_LAYERS = msgspec.Raw(b"[]")
+encode = msgspec.json.Encoder().encode
 
 
 class ContentMedia(msgspec.Struct, frozen=True):
@@ -81,10 +85,10 @@ class StoryContent(msgspec.Struct, frozen=True, kw_only=True):
 class Permissions(msgspec.Struct, frozen=True, kw_only=True):
     """What the viewer may do with a story."""
 
-    comment: bool
-    react: bool
-    share: bool
-    download: bool
+    comment: Annotated[bool, Meta(description="whether the viewer may comment")]
+    react: Annotated[bool, Meta(description="whether the viewer may react")]
+    share: Annotated[bool, Meta(description="whether the viewer may get a link to share")]
+    download: Annotated[bool, Meta(description="whether the viewer may download the media")]
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,13 +102,13 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
     codecs: str | None
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
+class ReelItem(msgspec.Struct, frozen=True, kw_only=True):
     """A story as a viewer gets it. Times are RFC 3339 strings, sizes are bytes."""
 
     id: str
     author_id: str
     kind: Kind
-    label: str = "Story"
+    label: Annotated[Literal["Story"], Meta(description="what to label it with among other posts")] = "Story"
     audience: Audience
     posted_at: str
     expires_at: str
@@ -118,7 +122,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     media_url: str
     poster_url: str
     download_url: str | None
-    renditions: tuple[Rendition, ...] = ()
+    renditions: Annotated[tuple[Rendition, ...], Meta(description="the same media in other sizes")] = ()
     urls_expire_at: str
     caption: str | None
     layers: Layers
@@ -129,11 +133,43 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     series_id: str | None
     part: int
     parts: int
-    viewers_listed: bool
+    viewers_listed: Annotated[bool, Meta(description="whether the author sees who viewed it")]
     can: Permissions
-    ticket: str
+    ticket: Annotated[
+        str, Meta(description="what the viewer may do, signed; for the header `Story-Ticket` and `POST /v1/views`")
+    ]
     captions_url: str | None
-    preview: Preview | None
+    preview: Annotated[Preview | None, Meta(description="what to show until the media is there")]
+
+
+decode = msgspec.json.Decoder(ReelItem).decode
+# Stand for what differs between viewers while an item is encoded for all of them; unguessable, so in no user's text.
+SEEN, TICKET = secrets.token_hex(16), secrets.token_hex(16)
+
+
+class ReadyItem(msgspec.Struct, frozen=True):
+    """The bytes of an item that are the same for every viewer who may comment, or for every other."""
+
+    until: datetime
+    """Until when its URLs are used."""
+    before_seen: bytes
+    before_ticket: bytes
+    after: bytes
+    sign_for: SignFor
+    """Signs the story's ticket."""
+
+    @classmethod
+    def of(cls, item: ReelItem, until: datetime, sign_for: SignFor) -> "ReadyItem":
+        """Encode an item with the stand-ins, and split it there."""
+        before_seen, rest = encode(item).split(b'"%b"' % SEEN.encode())
+        before_ticket, after = rest.split(TICKET.encode())
+        return cls(until, before_seen, before_ticket, after, sign_for)
+
+    def body(self, seen: bool, ticket: str) -> bytes:
+        """The item for one viewer."""
+        return b"".join(
+            (self.before_seen, b"true" if seen else b"false", self.before_ticket, ticket.encode(), self.after)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +180,8 @@ class StoredStory:
     seen_key: int
     posted_at: str
     expires_at: str
+    ready: dict[bool, ReadyItem] = field(default_factory=dict, compare=False)
+    """Its item for viewers who may comment and for those who may not, kept as long as the content is."""
 
     @classmethod
     def of(cls, content: StoryContent, seen_key: int) -> "StoredStory":
@@ -153,13 +191,18 @@ class StoredStory:
         return cls(content, seen_key, rfc3339(content.posted_at), rfc3339(content.expires_at))
 
 
-@dataclass(frozen=True, slots=True)
-class ItemWithAccess:
-    """An item, the story's revision, and the access revision that its ticket is bound to."""
+class ItemWithAccess(msgspec.Struct, frozen=True):
+    """An item as JSON, and what pages need to know of it."""
 
-    item: Item
-    revision: int
-    access_revision: int
+    body: bytes
+    story: StoryContent
+    seen: bool
+    may_comment: bool
+
+    @property
+    def item(self) -> ReelItem:
+        """The decoded item."""
+        return decode(self.body)
 
 
 class Contents(Protocol):
@@ -176,10 +219,11 @@ class Contents(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SignedUrl:
-    """A presigned URL, and when it ends."""
+    """A presigned URL, when it ends, and until when it is used for new responses."""
 
     url: str
     ends_at: datetime
+    used_until: datetime
 
 
 class Media(Protocol):
@@ -203,8 +247,8 @@ class Media(Protocol):
 class TicketSigner(Protocol):
     """Signs tickets."""
 
-    def sign(self, ticket: Ticket) -> str:
-        """The signed ticket."""
+    def of_story(self, ticket: Ticket) -> SignFor:
+        """What signs this ticket for other viewers, ends and friendships."""
         ...
 
 
@@ -262,11 +306,21 @@ class BuildItems:
             relation = relations[live.author_id]
             allowed = may_see(viewer_id, relation, current) and may_see(viewer_id, relation, story)
             if allowed or admin:
-                item = self._item(viewer_id, relation, stored, stored.seen_key in seen, now)
-                items.append(ItemWithAccess(item, story.revision, story.access_revision))
+                items.append(self._item(viewer_id, relation, stored, stored.seen_key in seen, now))
         return items
 
-    def _item(self, viewer_id: str, relation: Relation, stored: StoredStory, seen: bool, now: datetime) -> Item:
+    def _item(
+        self, viewer_id: str, relation: Relation, stored: StoredStory, seen: bool, now: datetime
+    ) -> ItemWithAccess:
+        story, comment = stored.content, may_comment(relation, stored.content.comments)
+        ready = stored.ready.get(comment)
+        if ready is None or now >= ready.until:
+            ready = stored.ready[comment] = self._ready(stored, comment, now)
+        ends_at = self.ttl_policy.ticket_end(story.audience, story.expires_at, now)
+        ticket = ready.sign_for(viewer_id, epoch_ms(ends_at), relation.friend)
+        return ItemWithAccess(ready.body(seen, ticket), story, seen, comment)
+
+    def _ready(self, stored: StoredStory, comment: bool, now: datetime) -> ReadyItem:
         story = stored.content
         ttl = self.ttl_policy.url_ttl(story.audience)
         media = self.media.url(story.media.key, ttl, story.expires_at, now)
@@ -281,7 +335,7 @@ class BuildItems:
         if story.media.captions_key is not None:
             captions = self.media.url(story.media.captions_key, ttl, story.expires_at, now)
             urls.append(captions)
-        return Item(
+        item = ReelItem(
             id=story.story_id,
             author_id=story.author_id,
             kind=story.kind,
@@ -315,40 +369,49 @@ class BuildItems:
             sound=story.sound,
             captions_track=story.captions_track,
             alt_text=story.alt_text,
-            seen=seen,
+            seen=stand_in(SEEN),
             series_id=story.series_id,
             part=story.part,
             parts=story.parts,
             viewers_listed=story.view_list,
             can=Permissions(
-                comment=may_comment(relation, story.comments),
+                comment=comment,
                 react=story.reactions,
                 share=story.sharing,
                 download=story.download,
             ),
-            ticket=self.tickets.sign(self._ticket(viewer_id, relation, story, now)),
+            ticket=TICKET,
             captions_url=captions.url if captions else None,
             preview=story.preview,
         )
+        until = min(url.used_until for url in urls)
+        return ReadyItem.of(item, until, self.tickets.of_story(ticket_of(story)))
 
-    def _ticket(self, viewer_id: str, relation: Relation, story: StoryContent, now: datetime) -> Ticket:
-        return Ticket(
-            viewer_id=viewer_id,
-            author_id=story.author_id,
-            story_id=story.story_id,
-            access_revision=story.access_revision,
-            ends_at=self.ttl_policy.ticket_end(story.audience, story.expires_at, now),
-            expires_at=story.expires_at,
-            comments=story.comments,
-            friend=relation.friend,
-            reactions=story.reactions,
-            sharing=story.sharing,
-            download=story.download,
-            view_list=story.view_list,
-            part=story.part,
-            parts=story.parts,
-            series_id=story.series_id,
-        )
+
+def stand_in(text: str) -> Any:
+    """A stand-in for a value of another type."""
+    return text
+
+
+def ticket_of(story: StoryContent) -> Ticket:
+    """The story's ticket for nobody."""
+    return Ticket(
+        viewer_id="",
+        author_id=story.author_id,
+        story_id=story.story_id,
+        access_revision=story.access_revision,
+        ends_at=story.expires_at,
+        expires_at=story.expires_at,
+        comments=story.comments,
+        friend=False,
+        reactions=story.reactions,
+        sharing=story.sharing,
+        download=story.download,
+        view_list=story.view_list,
+        part=story.part,
+        parts=story.parts,
+        series_id=story.series_id,
+    )
 
 
 def without_answers(layers: msgspec.Raw) -> msgspec.Raw:

@@ -69,7 +69,7 @@ class ReadReels:
         selected = bounded(by_position, at_least=len(visible))
         reels: dict[str, list[ItemWithAccess]] = {author: [] for author in authors}
         for entry in await self.build_items(viewer_id, relations, seen, selected):
-            reels[entry.item.author_id].append(entry)
+            reels[entry.story.author_id].append(entry)
         return reels
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Protocol
+from typing import Literal, Protocol
 
 from stories_feed.domain.live import Audience, LiveStory
 from stories_feed.domain.ttl import TtlPolicy, has_time_left
@@ -20,6 +20,9 @@ FOLLOWS = Relation(follows=True)
 RESTRICTED = frozenset({"friends", "close_friends"})
 Rank = tuple[bool, float, str]
 Reels = Mapping[str, Sequence[LiveStory]]
+
+RingState = Literal["unseen", "seen", "none"]
+"""Of an author for a viewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ class ReadRings:
     marks: SeenBy
     stories: Previews
 
-    async def __call__(self, viewer_id: str, authors: Collection[str]) -> Mapping[str, str]:
+    async def __call__(self, viewer_id: str, authors: Collection[str]) -> Mapping[str, RingState]:
         """``unseen``, ``seen`` or ``none`` for each author."""
         reels, seen = await asyncio.gather(
             self.visible_stories.reels(viewer_id, authors), self.marks.seen(viewer_id, self.visible_stories.now())

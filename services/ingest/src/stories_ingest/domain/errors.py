@@ -18,8 +18,8 @@ Reason = Literal[
     "changed",
     "timed_out",
 ]
-REASONS: tuple[str, ...] = get_args(Reason)
-"""Why media is refused."""
+REASONS: tuple[Reason, ...] = get_args(Reason)
+"""Why media is refused; the same as `MEDIA_REASONS` of the problem."""
 
 
 class IngestError(Exception):

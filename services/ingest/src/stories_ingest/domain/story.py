@@ -41,10 +41,10 @@ MediaType = Literal[VideoType, PhotoType]
 BACKGROUND = "background"
 """What the media worker is told that a text story is."""
 
-AUDIENCES: tuple[str, ...] = get_args(Audience)
-COMMENTS: tuple[str, ...] = get_args(CommentsFrom)
-VIDEOS: tuple[str, ...] = get_args(VideoType)
-PHOTOS: tuple[str, ...] = get_args(PhotoType)
+AUDIENCES: tuple[Audience, ...] = get_args(Audience)
+COMMENTS: tuple[CommentsFrom, ...] = get_args(CommentsFrom)
+VIDEOS: tuple[VideoType, ...] = get_args(VideoType)
+PHOTOS: tuple[PhotoType, ...] = get_args(PhotoType)
 
 ACCESS_FIELDS = frozenset({"audience", "hide_from", "comments"})
 """Settings that decide who may see and comment; a change makes tickets of older access revisions void."""

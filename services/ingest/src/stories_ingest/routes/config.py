@@ -1,30 +1,34 @@
 """The public configuration."""
 
+from typing import Annotated
+
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from stories_shared.http.bodies import StrictRoute
+
+from stories_ingest.domain.story import Audience, CommentsFrom, MediaType
 
 
 class ConfigResponse(BaseModel):
     """The bounds and vocabularies of this installation."""
 
-    lifetimes: list[str]
-    max_clip_ms: int
-    max_parts: int
-    max_upload_bytes: int
-    content_types: list[str]
-    audiences: list[str]
-    comments: list[str]
-    layer_kinds: list[str]
-    limits: dict[str, int]
+    lifetimes: Annotated[list[str], Field(description="how long a story may live; the first is the default")]
+    max_clip_ms: Annotated[int, Field(description="milliseconds of a part; a longer clip is split or refused")]
+    max_parts: Annotated[int, Field(description="how many parts a split clip may have")]
+    max_upload_bytes: Annotated[int, Field(description="bytes of an upload at most")]
+    content_types: Annotated[list[MediaType], Field(description="media types that may be uploaded")]
+    audiences: Annotated[list[Audience], Field(description="values of `audience`")]
+    comments: Annotated[list[CommentsFrom], Field(description="values of `comments`")]
+    layer_kinds: Annotated[list[str], Field(description="kinds of layers")]
+    limits: Annotated[dict[str, int], Field(description="requests per user and minute, by the limit's name")]
 
 
 def config_route(config: ConfigResponse) -> APIRouter:
     """The route that needs no token."""
-    router = APIRouter(route_class=StrictRoute, tags=["About"])
+    router = APIRouter(route_class=StrictRoute, tags=["Installation"])
 
     @router.get("/v1/config")
-    async def read_config() -> ConfigResponse:
+    async def get_config() -> ConfigResponse:
         """Bounds, vocabularies and limits."""
         return config
 

@@ -9,7 +9,7 @@ from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import StoryId
 from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.idempotency import Idempotent, run_once
-from stories_shared.http.openapi import problem_answer
+from stories_shared.http.openapi import located, refusals
 from stories_shared.http.problems import invalid
 from stories_shared.http.rate_limits import rate_limited
 from stories_shared.mongo.idempotency import IdempotencyStore
@@ -36,7 +36,7 @@ def draft_routes(
     rollout: Rollout,
 ) -> APIRouter:
     """The routes of drafts."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["Making stories"])
+    router = APIRouter(route_class=DeadlineRoute, tags=["Posting"])
 
     def lifetime_of(text: str | None) -> timedelta:
         if text is None:
@@ -65,7 +65,8 @@ def draft_routes(
         "/v1/stories",
         status_code=201,
         dependencies=[rate_limited("create")],
-        responses={403: problem_answer(403), 409: problem_answer(409)},
+        responses=refusals("not-in-rollout", "suspended", "quota-reached", "too-many-drafts")
+        | located("the story as its author sees it"),
     )
     async def create_story(
         body: StoryCreate, caller: CurrentCaller, idempotency: Idempotent, response: Response
@@ -95,9 +96,9 @@ def draft_routes(
         "/v1/stories/{story_id}/upload",
         status_code=200,
         dependencies=[rate_limited("writes")],
-        responses={409: problem_answer(409)},
+        responses=refusals("wrong-state"),
     )
-    async def renew_form(story_id: StoryId, caller: CurrentCaller) -> UploadResponse:
+    async def renew_upload(story_id: StoryId, caller: CurrentCaller) -> UploadResponse:
         """A fresh form for a draft."""
         with translate_errors():
             return upload_response(await renew(requester_of(caller), story_id))

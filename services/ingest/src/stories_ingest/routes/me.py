@@ -35,16 +35,16 @@ def me_routes(
     rollout: Rollout,
 ) -> APIRouter:
     """The routes of the caller's own stories and quota."""
-    router = APIRouter(route_class=DeadlineRoute, tags=["One's own stories"], dependencies=[rate_limited("reads")])
+    router = APIRouter(route_class=DeadlineRoute, tags=["My stories"], dependencies=[rate_limited("reads")])
 
     @router.get("/v1/me/stories/{story_id}")
-    async def read_story(story_id: StoryId, caller: CurrentCaller) -> StoryResponse:
+    async def get_my_story(story_id: StoryId, caller: CurrentCaller) -> StoryResponse:
         """Everything of a story, in any state until it ends."""
         with translate_errors():
             return story_response(await read(requester_of(caller), story_id))
 
     @router.get("/v1/me/stories")
-    async def list_own(caller: CurrentCaller, page: Paged, state: ByState = None) -> Page[StoryResponse]:
+    async def list_my_stories(caller: CurrentCaller, page: Paged, state: ByState = None) -> Page[StoryResponse]:
         """One's own stories, newest first."""
         route = f"me/stories?state={state}"
         position = cursors.position(route, caller.user_id, page, tuple[str])
@@ -55,7 +55,7 @@ def me_routes(
         return Page(items=[story_response(own) for own in found.stories], next_cursor=cursor)
 
     @router.get("/v1/me/quota")
-    async def quota(caller: CurrentCaller) -> QuotaResponse:
+    async def get_quota(caller: CurrentCaller) -> QuotaResponse:
         """How much may still be posted; only what went live counts."""
         with translate_errors():
             usage = await read_quota(caller.user_id)

@@ -16,8 +16,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from stories_shared.events import MAX_TRACK_BYTES
-from stories_shared.events.layers import LayerError, parse_layers, request_schema
+from stories_shared.events.layers import LayerError, parse_layers
 from stories_shared.http.bodies import Body, Text, UserId
+from stories_shared.http.layer_schemas import LAYERS_CREATE
 from stories_shared.http.strict_json import is_clean
 
 from stories_ingest.domain.story import Audience, Background, CommentsFrom, MediaType, Overlay, Sound, StorySettings
@@ -125,7 +126,7 @@ class LayersShape:
         return core_schema.no_info_after_validator_function(self.read, listed)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return request_schema()
+        return LAYERS_CREATE
 
     def read(self, sent: list[Any]) -> tuple[Any, ...]:
         """The layers. Raises ValidationError with the path to the wrong field."""

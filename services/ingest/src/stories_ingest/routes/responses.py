@@ -1,21 +1,26 @@
 """Response bodies."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, WithJsonSchema
 from stories_shared.clock import rfc3339
 from stories_shared.runtime.settings import duration_text
 
-from stories_ingest.domain.story import Story
+from stories_ingest.domain.errors import Reason
+from stories_ingest.domain.story import Audience, CommentsFrom, MediaType, State, Story
 from stories_ingest.domain.uploads import PresignedPost
 from stories_ingest.usecases.read import StoryWithParts
+
+StateName = Annotated[State, WithJsonSchema({"type": "string", "enum": [*State]})]
+MediaKind = Literal["video", "photo"]
+Layer = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/Layer"})]
 
 
 class MediaResponse(BaseModel):
     """What was promised to be uploaded."""
 
-    content_type: str
+    content_type: MediaType
     size: int
 
 
@@ -29,51 +34,53 @@ class BackgroundResponse(BaseModel):
 class UploadResponse(BaseModel):
     """A form to upload with: `fields` first, then `file`."""
 
-    method: str = "POST"
-    url: str
-    fields: dict[str, str]
-    expires_at: str
+    method: Annotated[Literal["POST"], Field(description="the HTTP method")] = "POST"
+    url: Annotated[str, Field(description="where to send the form: the object store")]
+    fields: Annotated[dict[str, str], Field(description="the form's fields; they go before the field `file`")]
+    expires_at: Annotated[str, Field(description="when the form ends; ask for a fresh one then")]
 
 
 class SoundResponse(BaseModel):
-    """The sound a story is set to."""
+    """The music of a story and the part of it to play."""
 
-    id: str
-    title: str
-    artist: str
-    start_ms: int
-    length_ms: int
+    id: Annotated[str, Field(min_length=1, max_length=128)]
+    title: Annotated[str, Field(max_length=300)]
+    artist: Annotated[str, Field(max_length=300)]
+    start_ms: Annotated[int, Field(ge=0, le=86_400_000)]
+    length_ms: Annotated[int, Field(ge=0, le=86_400_000)]
 
 
 class StoryResponse(BaseModel):
     """A story as its author sees it; what its state does not have yet is null."""
 
     id: str
-    state: str
+    state: StateName
     author_id: str
     created_at: str
     media: MediaResponse | BackgroundResponse
     lifetime: str
-    audience: str
+    audience: Audience
     hide_from: list[str]
-    comments: str
+    comments: CommentsFrom
     reactions: bool
     sharing: bool
     download: bool
     view_list: bool
     caption: str | None
-    layers: list[dict[str, Any]]
+    layers: list[Layer]
     captions_track: str | None
     sound: SoundResponse | None
     split: bool
     alt_text: str | None
-    progress: float | None
-    reason: str | None
-    vanishes_at: str | None
+    progress: Annotated[float, Field(ge=0, le=1)] | None
+    reason: Annotated[Reason | None, Field(description="why the media was refused; null in other states")]
+    vanishes_at: Annotated[
+        str | None, Field(description="when a draft or a refused story vanishes; null for a live one")
+    ]
     posted_at: str | None
     expires_at: str | None
-    kind: str | None
-    content_type: str | None
+    kind: Annotated[MediaKind | None, Field(description="whether it plays or stands; null before it is live")]
+    content_type: Annotated[str | None, Field(description="the media type as stored; null before it is live")]
     size: int | None
     width: int | None
     height: int | None
@@ -83,31 +90,36 @@ class StoryResponse(BaseModel):
     series_id: str | None
     part: int
     parts: int
-    part_ids: list[str]
+    part_ids: Annotated[
+        list[str], Field(description="ids of all parts of a split clip, in order; empty if it is not split")
+    ]
 
 
 class DraftResponse(StoryResponse):
     """A story just asked for; `upload` is null once it is past being a draft."""
 
-    upload: UploadResponse | None
+    upload: Annotated[
+        UploadResponse | None,
+        Field(description="the upload form of a draft; null if a repeated request finds it past that"),
+    ]
 
 
 class ProcessingResponse(BaseModel):
     """How far the media work has come, 0 to 1."""
 
     id: str
-    state: str = "processing"
-    progress: float
+    state: Literal["processing"] = "processing"
+    progress: Annotated[float, Field(ge=0, le=1)]
 
 
 class QuotaResponse(BaseModel):
     """How much an author may still post."""
 
-    live: int
-    max_live: int
-    posted_24h: int
-    max_posted_24h: int
-    retry_after_s: int
+    live: Annotated[int, Field(description="stories that live now")]
+    max_live: Annotated[int, Field(description="how many may live at a time")]
+    posted_24h: Annotated[int, Field(description="stories that went live within 24 hours, deleted ones too")]
+    max_posted_24h: Annotated[int, Field(description="how many may go live within 24 hours")]
+    retry_after_s: Annotated[int, Field(description="seconds until the next story may be posted, 0 if at once")]
 
 
 class DeletingResponse(BaseModel):
@@ -119,9 +131,11 @@ class DeletingResponse(BaseModel):
 class EligibilityResponse(BaseModel):
     """What the rollout policy lets the caller do; `reason` is why not."""
 
-    create: bool
-    view: bool
-    reason: Literal["country", "percentage", "denied", "paused"] | None
+    create: Annotated[bool, Field(description="whether the caller may post")]
+    view: Annotated[bool, Field(description="whether the caller sees stories")]
+    reason: Annotated[
+        Literal["country", "percentage", "denied", "paused"] | None, Field(description="why not; null if both are true")
+    ]
 
 
 def timestamp_or_none(at: datetime | None) -> str | None:
@@ -160,7 +174,7 @@ def story_fields(own: StoryWithParts) -> dict[str, Any]:
 def media_response(story: Story) -> MediaResponse | BackgroundResponse:
     """What was asked to be the media."""
     if story.background is None:
-        return MediaResponse(content_type=story.content_type, size=story.size)
+        return MediaResponse(content_type=cast("MediaType", story.content_type), size=story.size)
     colors = list(story.background.colors)
     return BackgroundResponse(background=colors if len(colors) > 1 else colors[0], angle=story.background.angle)
 
@@ -169,7 +183,7 @@ def _request_fields(story: Story) -> dict[str, Any]:
     settings, overlay = story.settings, story.overlay
     return {
         "id": story.id,
-        "state": str(story.state),
+        "state": story.state,
         "author_id": story.author_id,
         "created_at": rfc3339(story.created_at),
         "media": media_response(story),

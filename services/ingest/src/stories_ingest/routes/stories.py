@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import StoryId
-from stories_shared.http.openapi import problem_answer
+from stories_shared.http.openapi import refusals
 from stories_shared.http.rate_limits import rate_limited
 
 from stories_ingest.domain.errors import MediaRefused
@@ -32,11 +32,14 @@ def story_routes(
     read: ReadStory,
 ) -> APIRouter:
     """The routes that change a story."""
-    router = APIRouter(route_class=LongPollRoute, tags=["Making stories"], dependencies=[rate_limited("writes")])
+    router = APIRouter(route_class=LongPollRoute, tags=["Posting"], dependencies=[rate_limited("writes")])
 
     @router.post(
         "/v1/stories/{story_id}/publish",
-        responses={202: {"model": ProcessingResponse}, 403: problem_answer(403), 409: problem_answer(409)},
+        responses={
+            202: {"model": ProcessingResponse},
+            **refusals("wrong-state", "not-in-rollout", "suspended", "media-refused", "quota-reached"),
+        },
         response_model=StoryResponse,
     )
     async def publish_story(story_id: StoryId, caller: CurrentCaller, wait: Wait = 0) -> StoryResponse | JSONResponse:
@@ -50,14 +53,14 @@ def story_routes(
         progress = ProcessingResponse(id=story.id, progress=round(story.job.progress, 3) if story.job else 0)
         return JSONResponse(progress.model_dump(), 202)
 
-    @router.post("/v1/stories/{story_id}/cancel", status_code=204, responses={409: problem_answer(409)})
+    @router.post("/v1/stories/{story_id}/cancel", status_code=204, responses=refusals("wrong-state"))
     async def cancel_story(story_id: StoryId, caller: CurrentCaller) -> Response:
         """Let a draft or a processing story vanish with its upload."""
         with translate_errors():
             await cancel(requester_of(caller), story_id)
         return Response(status_code=204)
 
-    @router.patch("/v1/stories/{story_id}", responses={409: problem_answer(409)})
+    @router.patch("/v1/stories/{story_id}", responses=refusals("wrong-state"))
     async def change_story(story_id: StoryId, body: StoryChanges, caller: CurrentCaller) -> StoryResponse:
         """Change who may see a story and what may be done with it; what is not sent stays as it is."""
         with translate_errors():
