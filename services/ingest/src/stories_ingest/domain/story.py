@@ -18,6 +18,8 @@ class State(StrEnum):
     """Published; its media job is queued or running."""
     LIVE = "live"
     """Posted, until it expires or is deleted."""
+    SCHEDULED = "scheduled"
+    """Its media is finished, or being worked on; it goes live at `publish_at`."""
     REFUSED = "refused"
     """Its media was refused; kept for a day so that the author can read the reason."""
 
@@ -135,8 +137,21 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewPart:
+    """One part of a story from the media job; `captions_track` is cut to its time span."""
+
+    id: str
+    media: Media
+    captions_track: str | None
+    lacks_smaller: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """A story in any state; `vanishes_at` is set until it is live. A text story has a `background` and no upload."""
+    """A story in any state; `vanishes_at` is set until it is live. A text story has a `background` and no upload.
+
+    A scheduled one has `publish_at`; its parts are in `prepared` from the end of the media job until it is live.
+    """
 
     id: str
     author_id: str
@@ -153,6 +168,14 @@ class Story:
     job: Job | None = None
     reason: str | None = None
     posted: Posted | None = None
+    publish_at: datetime | None = None
+    prepared: tuple[NewPart, ...] = ()
+
+    @property
+    def shown_state(self) -> State:
+        """The state that the author sees: a scheduled story is `scheduled` while its media is worked on, too."""
+        is_working = self.state is State.PROCESSING and self.publish_at is not None
+        return State.SCHEDULED if is_working else self.state
 
     def is_over(self, now: datetime) -> bool:
         """Whether its time has passed. Readers then get the response for an ended story, processed or not."""

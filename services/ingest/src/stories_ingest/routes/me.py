@@ -22,7 +22,8 @@ from stories_ingest.usecases.read import ListStories, ReadQuota, ReadStory
 from stories_ingest.usecases.rollout import Rollout
 
 ByState = Annotated[
-    Literal["draft", "processing", "live", "refused"] | None, Query(description="only stories in this state")
+    Literal["draft", "processing", "scheduled", "live", "refused"] | None,
+    Query(description="only stories in this state"),
 ]
 
 

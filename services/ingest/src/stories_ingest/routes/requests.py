@@ -1,6 +1,8 @@
 """Request bodies."""
 
+import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -15,7 +17,7 @@ from pydantic import (
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
-from stories_shared.events import MAX_TRACK_BYTES
+from stories_shared.events import MAX_TRACK_BYTES, RFC_3339, bounded_time
 from stories_shared.events.layers import LayerError, parse_layers
 from stories_shared.http.bodies import Body, Text, UserId
 from stories_shared.http.layer_schemas import LAYERS_CREATE
@@ -69,7 +71,10 @@ class MediaRequest(Body):
 
 Color = Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]
 A_COLOR = {"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"}
-ONE_OR_TWO = {"anyOf": [A_COLOR, {"type": "array", "items": A_COLOR, "minItems": 2, "maxItems": 2}]}
+ONE_OR_TWO = {
+    "description": "one colour, or two of a gradient",
+    "anyOf": [A_COLOR, {"type": "array", "items": A_COLOR, "minItems": 2, "maxItems": 2}],
+}
 
 
 def as_list(colors: object) -> object:
@@ -149,6 +154,25 @@ NOT_SENT: Any = Field(default_factory=lambda: None)
 """An optional field without a default, in OpenAPI too: generated clients would send the default."""
 
 
+def timestamp(text: object) -> object:
+    """A time in RFC 3339, to the millisecond."""
+    if not isinstance(text, str) or not re.match(RFC_3339, text):
+        raise PydanticCustomError("timestamp", "must be a time in RFC 3339")
+    try:
+        return bounded_time(datetime.fromisoformat(text))
+    except ValueError as error:
+        raise PydanticCustomError("timestamp", "must be a time in RFC 3339") from error
+
+
+Timestamp = Annotated[datetime, BeforeValidator(timestamp)]
+
+
+class StoryPublish(Body):
+    """When a story is to go live; without a body at once."""
+
+    at: Annotated[Timestamp, Field(description="at most 30 days ahead")]
+
+
 class StoryChanges(Body):
     """What may be changed for as long as the story lives; what is not sent stays as it is."""
 
@@ -159,6 +183,7 @@ class StoryChanges(Body):
     sharing: bool = NOT_SENT
     download: bool = NOT_SENT
     view_list: bool = NOT_SENT
+    publish_at: Annotated[Timestamp, Field(description="of a scheduled story")] = NOT_SENT
 
     def changes(self) -> dict[str, Any]:
         """Only the fields that were sent."""
@@ -186,7 +211,7 @@ class StoryCreate(Body):
 
     def settings(self) -> StorySettings:
         """The settings as a domain value."""
-        return StorySettings(**sent_fields(self, StoryChanges.model_fields))
+        return StorySettings(**sent_fields(self, StorySettings.__dataclass_fields__))
 
     def overlay(self) -> Overlay:
         """The overlay as a domain value."""

@@ -27,8 +27,8 @@ class MediaResponse(BaseModel):
 class BackgroundResponse(BaseModel):
     """The picture of a text story: one colour, or two and the angle of their gradient."""
 
-    background: str | list[str]
-    angle: float | None = None
+    background: Annotated[str | list[str], Field(description="`#rrggbb`, or two of them")]
+    angle: Annotated[float | None, Field(description="degrees clockwise as in CSS; null for one colour")] = None
 
 
 class UploadResponse(BaseModel):
@@ -77,6 +77,7 @@ class StoryResponse(BaseModel):
     vanishes_at: Annotated[
         str | None, Field(description="when a draft or a refused story vanishes; null for a live one")
     ]
+    publish_at: Annotated[str | None, Field(description="when a scheduled story goes live; null for others")]
     posted_at: str | None
     expires_at: str | None
     kind: Annotated[MediaKind | None, Field(description="whether it plays or stands; null before it is live")]
@@ -112,6 +113,14 @@ class ProcessingResponse(BaseModel):
     progress: Annotated[float, Field(ge=0, le=1)]
 
 
+class ScheduledResponse(BaseModel):
+    """When a scheduled story goes live."""
+
+    id: str
+    state: Literal["scheduled"] = "scheduled"
+    publish_at: Annotated[str, Field(description="when it goes live")]
+
+
 class QuotaResponse(BaseModel):
     """How much an author may still post."""
 
@@ -125,7 +134,7 @@ class QuotaResponse(BaseModel):
 class DeletingResponse(BaseModel):
     """How many stories are being deleted."""
 
-    deleting: int
+    deleting: Annotated[int, Field(ge=0, description="stories that are being deleted")]
 
 
 class EligibilityResponse(BaseModel):
@@ -167,6 +176,7 @@ def story_fields(own: StoryWithParts) -> dict[str, Any]:
         "progress": round(story.job.progress, 3) if story.job else None,
         "reason": story.reason,
         "vanishes_at": timestamp_or_none(story.vanishes_at),
+        "publish_at": timestamp_or_none(story.publish_at),
         "part_ids": list(own.part_ids),
     }
 
@@ -183,7 +193,7 @@ def _request_fields(story: Story) -> dict[str, Any]:
     settings, overlay = story.settings, story.overlay
     return {
         "id": story.id,
-        "state": story.state,
+        "state": story.shown_state,
         "author_id": story.author_id,
         "created_at": rfc3339(story.created_at),
         "media": media_response(story),

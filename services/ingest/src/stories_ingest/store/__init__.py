@@ -23,7 +23,7 @@ from stories_ingest.store.documents import (
     QUOTAS,
     STORIES,
 )
-from stories_ingest.store.jobs import PROCESSING, RENDITIONS
+from stories_ingest.store.jobs import PROCESSING, RENDITIONS, SCHEDULED
 
 A_TIME = {"$lt": datetime(9000, 1, 1, tzinfo=UTC)}
 """Filter of partial indexes for non-null times; implied by `$lte` of any time before."""
@@ -50,6 +50,8 @@ async def ensure(mongo: Mongo) -> None:
             name="series",
             partialFilterExpression={"posted.series_id": A_TEXT},
         ),
+        IndexModel([("publish_at", 1)], name="scheduled", partialFilterExpression=SCHEDULED),
+        IndexModel([("job.parts", 1)], name="scheduled_parts", partialFilterExpression=SCHEDULED),
         outbox_index(),
     )
     await mongo.ensure(

@@ -19,6 +19,7 @@ from stories_ingest.store.documents import (
     quota_document,
     quota_of,
 )
+from stories_ingest.store.jobs import SCHEDULED
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,14 @@ class MongoCleanup:
         running: set[str] = set()
         async for document in self.mongo[STORIES].find(jobs, {"job.parts": 1}):
             running |= {document["_id"], *document["job"]["parts"]}
+        scheduled = {**SCHEDULED, "$or": [{"_id": {"$in": folders}}, {**SCHEDULED, "job.parts": {"$in": folders}}]}
+        async for document in self.mongo[STORIES].find(scheduled, {"job.parts": 1}):
+            running |= {document["_id"], *document["job"]["parts"]}
         return running
+
+    async def due_scheduled(self, now: datetime, limit: int) -> list[str]:
+        """Ids of scheduled stories that are due."""
+        return await self._ids(STORIES, {**SCHEDULED, "publish_at": {"$lte": now}}, limit)
 
     async def _ids(self, collection: str, query: Document, limit: int) -> list[str]:
         found = self.mongo[collection].find(query, {"_id": 1}, limit=limit)

@@ -18,6 +18,7 @@ from stories_ingest.domain.story import (
     Ended,
     EndReason,
     Job,
+    NewPart,
     Overlay,
     Posted,
     Sound,
@@ -58,6 +59,8 @@ def story_document(story: Story) -> Document:
         "job": _lists(asdict(story.job)) if story.job else None,
         "reason": story.reason,
         "posted": asdict(story.posted) if story.posted else None,
+        "publish_at": story.publish_at,
+        "prepared": [asdict(part) for part in story.prepared],
     }
 
 
@@ -86,6 +89,8 @@ def story_of(document: Document) -> Story:
         job=Job(**_tuples(document["job"])) if document["job"] else None,
         reason=document["reason"],
         posted=_posted(document["posted"]) if document["posted"] else None,
+        publish_at=document.get("publish_at"),
+        prepared=msgspec.convert(document.get("prepared", []), tuple[NewPart, ...]),
     )
 
 

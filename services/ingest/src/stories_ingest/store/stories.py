@@ -101,6 +101,10 @@ class MongoStories:
         }
         if state is not None:
             query["state"] = str(state)
+        if state is State.PROCESSING:
+            query["publish_at"] = None
+        if state is State.SCHEDULED:
+            query |= {"state": {"$in": [str(State.PROCESSING), str(state)]}, "publish_at": {"$ne": None}}
         if before is not None:
             query["_id"] = {"$lt": before}
         found = self.mongo[STORIES].find(query, sort=[("_id", DESCENDING)], limit=limit)

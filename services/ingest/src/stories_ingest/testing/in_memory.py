@@ -88,7 +88,7 @@ class MemoryStories:
             for story in self.stories.values()
             if story.author_id == author_id
             and not story.is_over(now)
-            and (state is None or story.state is state)
+            and (state is None or story.shown_state is state)
             and (before is None or story.id < before)
         ]
         return sorted(found, key=lambda story: story.id, reverse=True)[:limit]
@@ -128,7 +128,8 @@ class MemoryStories:
 
     async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
         """The oldest job without an active lease."""
-        waiting = [story for story in self.stories.values() if story.job and story.job.lease_until <= now]
+        queued = [story for story in self.stories.values() if story.state is State.PROCESSING]
+        waiting = [story for story in queued if story.job and story.job.lease_until <= now]
         if not waiting:
             return None
         story = min(waiting, key=lambda story: story.job.since if story.job else now)
@@ -192,6 +193,11 @@ class MemoryStories:
         job = replace(job, attempts=job.attempts + attempts)
         self.stories[story_id] = replace(story, posted=replace(story.posted, renditions_job=job))
         return self.stories[story_id]
+
+    async def due_scheduled(self, now: datetime, limit: int) -> list[str]:
+        """Ids of scheduled stories that are due."""
+        scheduled = [story for story in self.stories.values() if story.state is State.SCHEDULED]
+        return [story.id for story in scheduled if story.publish_at and story.publish_at <= now][:limit]
 
     async def discardable(self, now: datetime, limit: int) -> list[str]:
         """Ids of drafts and refused stories whose `vanishes_at` has passed."""

@@ -24,7 +24,7 @@ DELETE_WITHIN_S = 1.5
 
 @dataclass(frozen=True, slots=True)
 class CancelStory:
-    """Discards a draft or a processing story and its upload."""
+    """Discards a draft, a processing or a scheduled story, its upload and its finished media."""
 
     stories: StoryRepository
     objects: StoryObjects
@@ -40,12 +40,14 @@ class CancelStory:
             return transitions.cancel(snapshot, truncate_to_ms(self.now()))
 
         try:
-            await self.stories.transact(story_id, transition)
+            ended_ids = [ended.id for ended in (await self.stories.transact(story_id, transition)).ended]
         except NoSuchStory:
             await self._require_unfinished(requester, story_id)
-        await self.objects.erase(story_id)
+            ended_ids = [story_id]
+        await self.objects.erase(*ended_ids)
         at = truncate_to_ms(self.now())
-        await self.erasure_log.record_erasure(story_id, at, at + RECHECK_AFTER)
+        for ended_id in ended_ids:
+            await self.erasure_log.record_erasure(ended_id, at, at + RECHECK_AFTER)
 
     async def _require_unfinished(self, requester: Requester, story_id: str) -> None:
         """Allow a retry after the upload could not be erased. Raises NoSuchStory otherwise."""

@@ -15,8 +15,7 @@ from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import LeaseLost, MachineFault, MediaRefused, NoSuchStory, is_machine_fault
 from stories_ingest.domain.keys import final_key, staging_key
 from stories_ingest.domain.media import CONTENT_TYPES, Media, MediaPart
-from stories_ingest.domain.story import BACKGROUND, State, Story
-from stories_ingest.domain.transitions import NewPart
+from stories_ingest.domain.story import BACKGROUND, NewPart, State, Story
 from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.media_ports import (
     CaptionSplitter,
@@ -47,7 +46,7 @@ CONCURRENT_UPLOADS = 4
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
-    """Result of a job: `posted`, `refused` with a reason, `lost` or `failed`; and the time since it was published."""
+    """Result of a job: `posted`, `scheduled`, `refused` with a reason, `lost` or `failed`; and how long it took."""
 
     result: str
     kind: str
@@ -163,7 +162,7 @@ class RunMediaJob:
         if claimed.lease > LEASE:
             await self._renew_lease(claimed)
         try:
-            await self._transcode_and_post(claimed)
+            state = await self._transcode_and_post(claimed)
         except MediaRefused as error:
             reason = error.reason
             await self.stories.transact(
@@ -172,9 +171,9 @@ class RunMediaJob:
             )
             await self._delete_written(claimed)
             return "refused", reason
-        return "posted", ""
+        return ("scheduled" if state is State.SCHEDULED else "posted"), ""
 
-    async def _transcode_and_post(self, claimed: ClaimedJob) -> None:
+    async def _transcode_and_post(self, claimed: ClaimedJob) -> State:
         story = claimed.story
         assert story.job is not None, "a claimed story has a job"
         async with self.scratch() as scratch:
@@ -184,13 +183,14 @@ class RunMediaJob:
             output_dir.mkdir()
             outputs = await self.transcode(upload, claimed_type, story.split, output_dir, claimed.set_progress)
             parts = await self._write(claimed, outputs, output_dir)
-        await self.stories.transact(
+        changes = await self.stories.transact(
             story.id, lambda snapshot: transitions.go_live(snapshot, claimed.worker, parts, truncate_to_ms(self.now()))
         )
         self.posted.wake()
         self.wakeups.notify(story.id)
         with suppress(Unavailable):  # the story is live; a sweep removes what is left
             await self.bucket.remove(staging_key(story.id))
+        return changes.upserts[0].state
 
     async def _fetch(self, story: Story, path: Path) -> str:
         """Write what the media worker reads, and return what it is: the upload, or the background of a text story."""
