@@ -72,6 +72,10 @@ class MediaRefused(IngestError):
         self.detail = detail
 
 
+class SharingOff(IngestError):
+    """The author of a story does not let others share it."""
+
+
 class NotInFuture(IngestError):
     """A story is scheduled for a time in the past, or too far ahead; the message says which."""
 

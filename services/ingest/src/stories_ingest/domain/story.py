@@ -96,6 +96,14 @@ class Background:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepostedFrom:
+    """The story that a repost copies, and its author."""
+
+    story_id: str
+    author_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """The media job of a story: the upload's ETag, the worker, and the end of its lease.
 
@@ -170,6 +178,12 @@ class Story:
     posted: Posted | None = None
     publish_at: datetime | None = None
     prepared: tuple[NewPart, ...] = ()
+    reposted_from: RepostedFrom | None = None
+
+    @property
+    def takes_upload(self) -> bool:
+        """Whether its author uploads its media: not for a text story, nor for a repost."""
+        return self.background is None and self.reposted_from is None
 
     @property
     def shown_state(self) -> State:

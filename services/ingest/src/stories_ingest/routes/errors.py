@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from stories_shared.auth.tokens import Caller
 from stories_shared.http.deadline import DeadlineRoute
-from stories_shared.http.problems import forbidden, invalid, not_found, problem, too_many, wrong_state
+from stories_shared.http.problems import conflict, forbidden, invalid, not_found, problem, too_many, wrong_state
 
 from stories_ingest.domain.errors import (
     MediaRefused,
@@ -18,6 +18,7 @@ from stories_ingest.domain.errors import (
     NothingUploaded,
     NotInFuture,
     NotInRollout,
+    SharingOff,
     Suspended,
     TooMany,
     WrongState,
@@ -44,6 +45,8 @@ def translate_errors(publish_time: str = "at") -> Iterator[None]:
         raise wrong_state("nothing has been uploaded yet") from error
     except MediaRefused as error:
         raise problem("media-refused", error.reason, reason=error.reason) from error
+    except SharingOff as error:
+        raise conflict("sharing-off") from error
     except NotInFuture as error:
         raise invalid(str(error), "body", publish_time) from error
     except NotInRollout as error:

@@ -31,6 +31,13 @@ class BackgroundResponse(BaseModel):
     angle: Annotated[float | None, Field(description="degrees clockwise as in CSS; null for one colour")] = None
 
 
+class RepostedFromResponse(BaseModel):
+    """The story that a repost copies, and its author."""
+
+    story_id: Annotated[str, Field(description="id of the original")]
+    author_id: Annotated[str, Field(description="its author")]
+
+
 class UploadResponse(BaseModel):
     """A form to upload with: `fields` first, then `file`."""
 
@@ -72,6 +79,7 @@ class StoryResponse(BaseModel):
     sound: SoundResponse | None
     split: bool
     alt_text: str | None
+    reposted_from: Annotated[RepostedFromResponse | None, Field(description="the original of a repost; else null")]
     progress: Annotated[float, Field(ge=0, le=1)] | None
     reason: Annotated[Reason | None, Field(description="why the media was refused; null in other states")]
     vanishes_at: Annotated[
@@ -211,6 +219,9 @@ def _request_fields(story: Story) -> dict[str, Any]:
         "sound": SoundResponse.model_validate(overlay.sound, from_attributes=True) if overlay.sound else None,
         "split": story.split,
         "alt_text": overlay.alt_text,
+        "reposted_from": RepostedFromResponse.model_validate(story.reposted_from, from_attributes=True)
+        if story.reposted_from
+        else None,
     }
 
 

@@ -50,6 +50,11 @@ async def ensure(mongo: Mongo) -> None:
             name="series",
             partialFilterExpression={"posted.series_id": A_TEXT},
         ),
+        IndexModel(
+            [("reposted_from.story_id", 1)],
+            name="reposts",
+            partialFilterExpression={"reposted_from.story_id": A_TEXT},
+        ),
         IndexModel([("publish_at", 1)], name="scheduled", partialFilterExpression=SCHEDULED),
         IndexModel([("job.parts", 1)], name="scheduled_parts", partialFilterExpression=SCHEDULED),
         outbox_index(),

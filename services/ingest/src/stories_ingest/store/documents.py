@@ -21,6 +21,7 @@ from stories_ingest.domain.story import (
     NewPart,
     Overlay,
     Posted,
+    RepostedFrom,
     Sound,
     State,
     Story,
@@ -59,6 +60,7 @@ def story_document(story: Story) -> Document:
         "job": _lists(asdict(story.job)) if story.job else None,
         "reason": story.reason,
         "posted": asdict(story.posted) if story.posted else None,
+        "reposted_from": asdict(story.reposted_from) if story.reposted_from else None,
         "publish_at": story.publish_at,
         "prepared": [asdict(part) for part in story.prepared],
     }
@@ -89,6 +91,7 @@ def story_of(document: Document) -> Story:
         job=Job(**_tuples(document["job"])) if document["job"] else None,
         reason=document["reason"],
         posted=_posted(document["posted"]) if document["posted"] else None,
+        reposted_from=RepostedFrom(**document["reposted_from"]) if document.get("reposted_from") else None,
         publish_at=document.get("publish_at"),
         prepared=msgspec.convert(document.get("prepared", []), tuple[NewPart, ...]),
     )

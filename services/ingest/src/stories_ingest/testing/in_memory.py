@@ -101,6 +101,9 @@ class MemoryStories:
         """Store a draft; an existing one is kept."""
         if draft.id in self.endings:
             raise NoSuchStory(draft.id)
+        original = draft.reposted_from.story_id if draft.reposted_from else None
+        if original is not None and original not in self.stories:
+            raise NoSuchStory(original)
         if draft.id not in self.stories:
             self.quotas[draft.author_id] = admit(await self.quota(draft.author_id))
             self.stories[draft.id] = draft
@@ -193,6 +196,13 @@ class MemoryStories:
         job = replace(job, attempts=job.attempts + attempts)
         self.stories[story_id] = replace(story, posted=replace(story.posted, renditions_job=job))
         return self.stories[story_id]
+
+    async def reposts(self, story_id: str, limit: int) -> list[str]:
+        """Ids of the stories that copy this one."""
+        copies = [story for story in self.stories.values() if story.reposted_from]
+        return [story.id for story in copies if story.reposted_from and story.reposted_from.story_id == story_id][
+            :limit
+        ]
 
     async def due_scheduled(self, now: datetime, limit: int) -> list[str]:
         """Ids of scheduled stories that are due."""

@@ -109,6 +109,6 @@ class RenewForm:
         story = await self.stories.find(story_id)
         if story is None or not requester.owns(story.author_id) or story.is_over(self.now()):
             raise NoSuchStory(story_id)
-        if story.state is not State.DRAFT or story.background is not None:
-            raise WrongState(story.state if story.background is None else "without an upload")
+        if story.state is not State.DRAFT or not story.takes_upload:
+            raise WrongState(story.state if story.takes_upload else "without an upload")
         return self.form(story)

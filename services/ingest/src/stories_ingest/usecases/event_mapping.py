@@ -30,6 +30,7 @@ def story_posted(story: Story) -> StoryPosted:
         "hashtags": hashtags_of(overlay.caption, overlay.layers),
         "mentions": mentions_of(overlay.caption, overlay.layers),
         "sound": asdict(overlay.sound) if overlay.sound else None,
+        "reposted_from": asdict(story.reposted_from) if story.reposted_from else None,
         "series_id": posted.series_id,
         "part": posted.part,
         "parts": posted.parts,
