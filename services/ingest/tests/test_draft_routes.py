@@ -242,4 +242,5 @@ async def test_config_needs_no_token(ingest):
     assert (config["lifetimes"], config["max_clip_ms"], config["max_parts"]) == (["24h"], 15_000, 10)
     assert (config["limits"]["create"], config["limits"]["comments"]) == (10_000, 30)
     assert "image/heic" in config["content_types"]
+    assert ("hevc" in config["codecs"]["video"], "pcm" in config["codecs"]["audio"]) == (True, True)
     assert config["audiences"] == ["everyone", "followers", "friends", "close_friends"]

@@ -96,6 +96,8 @@ class Video:
                 assert_plays_everywhere(shown[0], self.size)
         with opened(output.path, ignore_editlist="1") as container:  # every packet is displayed
             assert sum(packet.size > 0 for packet in container.demux(video=0)) == self.frames
+        content = output.path.read_bytes()
+        assert content.index(b"moov") < content.index(b"mdat")
         if self.sound is not None:
             with opened(output.path) as container:
                 rate = container.streams.audio[0].codec_context.sample_rate

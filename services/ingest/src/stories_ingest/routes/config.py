@@ -9,6 +9,13 @@ from stories_shared.http.bodies import StrictRoute
 from stories_ingest.domain.story import Audience, CommentsFrom, MediaType
 
 
+class AcceptedCodecs(BaseModel):
+    """Codecs that an upload may have, as ffmpeg calls them."""
+
+    video: Annotated[list[str], Field(description="codecs of the picture")]
+    audio: Annotated[list[str], Field(description="codecs of the sound; `pcm` is PCM of every kind")]
+
+
 class ConfigResponse(BaseModel):
     """The bounds and vocabularies of this installation."""
 
@@ -17,6 +24,7 @@ class ConfigResponse(BaseModel):
     max_parts: Annotated[int, Field(description="how many parts a split clip may have")]
     max_upload_bytes: Annotated[int, Field(description="bytes of an upload at most")]
     content_types: Annotated[list[MediaType], Field(description="media types that may be uploaded")]
+    codecs: Annotated[AcceptedCodecs, Field(description="codecs that an upload may have")]
     audiences: Annotated[list[Audience], Field(description="values of `audience`")]
     comments: Annotated[list[CommentsFrom], Field(description="values of `comments`")]
     layer_kinds: Annotated[list[str], Field(description="kinds of layers")]
