@@ -93,6 +93,7 @@ SUBJECTS = frozenset({"stories_ingest.stories", "stories_feed.stories", "stories
 IN_TOPICS: Mapping[str, frozenset[str]] = {
     "story-posted": NOTHING,
     "story-expired": frozenset({"story_id", "author_id", "expires_at", "expired_at"}),
+    "user-mentioned": frozenset({"story_id", "author_id", "user_id", "at"}),
     "story-deleted": frozenset({"story_id", "author_id", "deleted_at", "by"}),
     "story-viewed": NOTHING,
     "story-engaged": frozenset({"story_id", "author_id", "kind", "total", "seq", "at"}),

@@ -35,7 +35,7 @@ class Env:
         self.endings = MemoryRelay(self.stories)
         erase = EraseMedia(self.bucket, self.stories, self.publisher, self.now)
         self.expire = EndExpired(self.stories, erase, self.now, self.now.sleep)
-        self.deleted = EndDeleted(self.stories, self.endings, erase, self.now, new_id)
+        self.deleted = EndDeleted(self.stories, self.stories, self.bucket, self.endings, erase, self.now, new_id)
         self.delete = DeleteStory(self.stories, self.stories, self.bucket, self.endings, self.now, new_id)
         self.cancel = CancelStory(self.stories, self.bucket, self.stories, self.now)
         self.republish = RepublishIfStale(self.stories, self.publisher)

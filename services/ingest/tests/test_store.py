@@ -244,6 +244,16 @@ async def test_overdue_drafts_and_refused_stories_are_discardable(store):
     assert set(await store.cleanup.discardable(NOW, 10)) == {over.id, refused.id}
 
 
+async def test_scheduled_stories_are_found_when_due_and_listed_as_such(store):
+    due, later, working = (draft(state=State.SCHEDULED, publish_at=at) for at in (NOW, LATER, LATER))
+    working = replace(working, state=State.PROCESSING)
+    await store.add(due, later, working, draft(), live())
+    assert await store.cleanup.due_scheduled(NOW, 10) == [due.id]
+    found = await store.stories.page("ann", State.SCHEDULED, None, NOW, 10)
+    assert {story.id for story in found} == {due.id, later.id, working.id}
+    assert await store.stories.page("ann", State.PROCESSING, None, NOW, 10) == []
+
+
 async def test_missed_expiries_are_found(store):
     over, young = live(now=NOW - timedelta(hours=25)), live()
     await store.add(over, young, draft())

@@ -28,6 +28,10 @@ class IngestMetrics:
             ["result"],
         )
         self.media_workers = registry.gauge("media_workers", "Media workers in this process.")
+        self.scheduled_lateness = registry.histogram(
+            "scheduled_lateness_seconds",
+            "From a scheduled story's time to its post or refusal; over a second means that no replica was working.",
+        )
         self.rollout_reload_success = registry.gauge(
             "rollout_reload_success", "1 if ROLLOUT_FILE could be read the last time; 0: the last good one is in force."
         )
@@ -40,9 +44,9 @@ class IngestMetrics:
             ["switch"],
         )
         preinitialize(self.rollout_paused, ("create",))
-        preinitialize(
-            self.publishes, [("posted", ""), ("lost", ""), ("failed", ""), *(("refused", reason) for reason in REASONS)]
-        )
+        refused = [("refused", reason) for reason in REASONS]
+        others = [(result, "") for result in ("posted", "scheduled", "lost", "failed")]
+        preinitialize(self.publishes, [*others, *refused])
         preinitialize(self.renditions, ("added", "dropped", "lost"))
         preinitialize(self.publish_duration, ("photo", "video"))
         preinitialize(self.media_jobs, ("running", "waiting"))

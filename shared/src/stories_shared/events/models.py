@@ -235,6 +235,18 @@ class StoryPosted(Event, frozen=True, kw_only=True):
                 raise ValueError("a layer is too large")
 
 
+class UserMentioned(Event, frozen=True, kw_only=True):
+    """A live story mentions a user. Those whom the author hides the story from are left out."""
+
+    topic: ClassVar[str] = "user-mentioned"
+    time_fields: ClassVar[tuple[str, ...]] = ("at",)
+
+    story_id: StoryId
+    author_id: UserId
+    user_id: UserId
+    at: Time
+
+
 class StoryExpired(Event, frozen=True, kw_only=True):
     """A story has expired."""
 
@@ -528,6 +540,7 @@ EVENTS: dict[str, type[Event]] = {
     for event in (
         StoryPosted,
         StoryExpired,
+        UserMentioned,
         StoryDeleted,
         StoryViewed,
         StoryEngaged,

@@ -47,7 +47,7 @@ class Kind:
 
 MEDIA_REASONS = (
     *("not_media", "type_mismatch", "unsupported", "damaged"),
-    *("too_long", "too_large", "still_images_off", "changed", "timed_out"),
+    *("too_long", "too_large", "still_images_off", "changed", "timed_out", "quota"),
 )
 """Why an upload is refused."""
 

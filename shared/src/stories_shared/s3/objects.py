@@ -15,6 +15,7 @@ from typing import Any
 
 import urllib3
 from minio import Minio
+from minio.commonconfig import CopySource
 from minio.credentials.providers import Provider
 from minio.datatypes import PostPolicy
 from minio.deleteobjects import DeleteObject
@@ -196,6 +197,15 @@ class Objects:
             return Stat(key, found.size or 0, etag, found.content_type, found.last_modified)
 
         return await self.threads.call("stat", lambda: none_if_missing(head))
+
+    async def copy(self, source: str, target: str) -> bool:
+        """Copy an object within the bucket, with its content type; False if there is none."""
+
+        def copy() -> bool:
+            self.transfers.copy_object(self.bucket, target, CopySource(self.bucket, source))
+            return True
+
+        return await self.threads.transfer("copy", lambda: none_if_missing(copy)) or False
 
     # Many objects
 

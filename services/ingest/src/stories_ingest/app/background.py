@@ -19,18 +19,23 @@ from stories_ingest import media
 from stories_ingest.app.parts import Parts
 from stories_ingest.domain.keys import FINAL, STAGING
 from stories_ingest.domain.media import MediaPart, Rendition
+from stories_ingest.domain.story import State
 from stories_ingest.jobs.media_worker import run_renditions, run_worker
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.scratch_folders import Scratch, remove_abandoned, work_folder
 from stories_ingest.usecases.add_renditions import AddRenditions
 from stories_ingest.usecases.media_ports import Downscaler, Transcoder
+from stories_ingest.usecases.post_scheduled import PAGE, PostScheduled
 from stories_ingest.usecases.rollout import WatchPause
 from stories_ingest.usecases.run_media_job import RunMediaJob
 from stories_ingest.usecases.sweeps import DiscardOverdue, EraseMissedExpiries, RecheckErasures, SweepObjects
 
 log = logger(__name__)
 
+SCHEDULED_EVERY = timedelta(milliseconds=400)
+"""A scheduled story goes live within a second of its time."""
+LATE = timedelta(seconds=1)
 ROLLOUT_EVERY = timedelta(seconds=2)
 """A changed rollout file is in force within 5 s, as docs/http.md promises."""
 
@@ -138,6 +143,11 @@ def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, 
     recheck = RecheckErasures(parts.cleanup, parts.bucket, parts.erase_account, parts.now)
     missed_expiries = EraseMissedExpiries(parts.cleanup, parts.stories, parts.erase, parts.now)
     exclusive, resumable = parts.leases.exclusive, parts.leases.resumable
+    post_scheduled = PostScheduled(
+        parts.cleanup, parts.stories, parts.bucket, parts.posted, parts.wakeups, parts.bounds, parts.now
+    )
+    runtime.periodic("scheduled", SCHEDULED_EVERY, partial(count_scheduled, post_scheduled, metrics))
+    runtime.periodic("deletions", timedelta(seconds=1), exclusive("deletions", parts.delete_all.sweep))
     runtime.periodic("vanish", timedelta(seconds=5), exclusive("vanish", discard))
     runtime.periodic("uploads", sweep_every, resumable("uploads", uploads))
     runtime.periodic("objects", sweep_every, resumable("objects", media_objects))
@@ -146,6 +156,18 @@ def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, 
     runtime.periodic("look-again", timedelta(seconds=5), exclusive("look-again", recheck))
     runtime.periodic("widths", PARTITION_COUNTS_EVERY, partial(parts.publisher.record_partition_count, StoryPosted))
     runtime.periodic("count-jobs", timedelta(seconds=5), partial(count_waiting_jobs, parts, metrics))
+
+
+async def count_scheduled(post_scheduled: PostScheduled, metrics: IngestMetrics) -> bool:
+    """Post what is due and count it; return whether there may be more."""
+    done = await post_scheduled()
+    for story in done:
+        metrics.scheduled_lateness.observe(story.lateness.total_seconds())
+        is_live = story.state is State.LIVE
+        metrics.publishes.labels("posted" if is_live else "refused", "" if is_live else "quota").inc()
+        if story.lateness > LATE:
+            log.warning("scheduled_story_late", seconds=story.lateness.total_seconds())
+    return len(done) == PAGE
 
 
 async def count_waiting_jobs(parts: Parts, metrics: IngestMetrics) -> None:

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 from faststream.kafka import KafkaRouter
+from stories_shared.auth.tickets import Tickets
 from stories_shared.events.ids import new_id
 from stories_shared.events.layers import KINDS as LAYER_KINDS
 from stories_shared.runtime.settings import duration_text
@@ -22,6 +23,7 @@ from stories_ingest.usecases.endings import EndDeleted, EndExpired
 from stories_ingest.usecases.erasure import ForgetUser
 from stories_ingest.usecases.publish import PublishStory
 from stories_ingest.usecases.read import ListStories, ReadQuota
+from stories_ingest.usecases.repost import RepostStory
 from stories_ingest.usecases.republish_stale import RepublishIfStale
 from stories_ingest.usecases.suspension import SuspendUser
 
@@ -38,12 +40,24 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
         settings.story_lifetimes,
         new_id,
         parts.rollout,
+        RepostStory(
+            parts.stories,
+            parts.stories,
+            parts.bucket,
+            parts.policy,
+            parts.bounds,
+            settings.story_lifetimes[0],
+            parts.now,
+        ),
+        Tickets(settings.ticket_secrets),
+        parts.now,
     )
     story_router = story_routes(
         PublishStory(parts.stories, parts.bucket, parts.wakeups, parts.bounds, parts.rollout, parts.now),
         CancelStory(parts.stories, parts.bucket, parts.cleanup, parts.now),
         ChangeStory(parts.stories, parts.read, parts.posted, parts.now),
         DeleteStory(parts.stories, parts.stories, parts.bucket, parts.endings, parts.now, new_id),
+        parts.delete_all,
         parts.read,
     )
     me_router = me_routes(
@@ -77,7 +91,7 @@ def handlers(parts: Parts) -> KafkaRouter:
     """All Kafka handlers of ingest."""
     return event_handlers(
         EndExpired(parts.stories, parts.erase, parts.now),
-        EndDeleted(parts.stories, parts.endings, parts.erase, parts.now, new_id),
+        EndDeleted(parts.stories, parts.stories, parts.bucket, parts.endings, parts.erase, parts.now, new_id),
         RepublishIfStale(parts.stories, parts.publisher),
         ForgetUser(parts.erase_account, parts.publisher, parts.now),
         SuspendUser(parts.cleanup, parts.now),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from stories_shared.clock import Clock
-from stories_shared.events.ids import new_id
+from stories_shared.events.ids import deterministic_id, new_id
 from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.http.paging import Cursors
 from stories_shared.kafka.topics import RETENTION_AFTER_LIFETIME
@@ -26,9 +26,10 @@ from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.partition_counts import MongoPartitionCounts
 from stories_ingest.store.rollout import MongoSignals
 from stories_ingest.store.stories import MongoStories
+from stories_ingest.usecases.delete import DeleteAllStories
 from stories_ingest.usecases.endings import EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount
-from stories_ingest.usecases.event_mapping import story_deleted, story_posted
+from stories_ingest.usecases.event_mapping import story_deleted, story_posted, users_mentioned
 from stories_ingest.usecases.read import ReadStory
 from stories_ingest.usecases.rollout import Rollout
 from stories_ingest.usecases.tombstones import TombstonePublisher
@@ -76,6 +77,7 @@ class Parts:
         self.endings = Outbox("story-deleted", runtime.mongo[ENDED], deleted_events, runtime.publisher, now)
         retention = max(settings.story_lifetimes) + RETENTION_AFTER_LIFETIME
         self.publisher = TombstonePublisher(runtime.publisher, MongoPartitionCounts(runtime.mongo), retention, now)
+        self.delete_all = DeleteAllStories(self.cleanup, self.stories, self.endings, now, new_id)
         self.read = ReadStory(self.stories, self.stories, now)
         self.erase = EraseMedia(self.bucket, self.cleanup, self.publisher, now)
         self.erase_account = EraseAccount(self.cleanup, self.stories, self.bucket, self.endings, now, new_id)
@@ -87,9 +89,15 @@ class Parts:
 
 
 def posted_events(document: Document) -> Sequence[OutgoingEvent]:
-    """The event of a story's document."""
+    """The events of a story's document. Mentions have the same ids in each revision: they are published once more."""
     story = story_of(document)
-    return [OutgoingEvent(story_posted(story))] if story.posted else []
+    if story.posted is None:
+        return []
+    mentions = [
+        OutgoingEvent(event, deterministic_id(f"user-mentioned/{event.story_id}/{event.user_id}"), event.at)
+        for event in users_mentioned(story)
+    ]
+    return [OutgoingEvent(story_posted(story)), *mentions]
 
 
 def deleted_events(document: Document) -> Sequence[OutgoingEvent]:

@@ -17,6 +17,7 @@ Reason = Literal[
     "still_images_off",
     "changed",
     "timed_out",
+    "quota",
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 """Why media is refused; the same as `MEDIA_REASONS` of the problem."""
@@ -69,6 +70,14 @@ class MediaRefused(IngestError):
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+
+
+class SharingOff(IngestError):
+    """The author of a story does not let others share it."""
+
+
+class NotInFuture(IngestError):
+    """A story is scheduled for a time in the past, or too far ahead; the message says which."""
 
 
 class NotInRollout(IngestError):

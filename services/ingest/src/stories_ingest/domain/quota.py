@@ -72,6 +72,11 @@ class Quota:
             raise TooMany("drafts", wait)
         return replace(quota, drafts=(*quota.drafts, Slot(story, until)))
 
+    def keep_draft(self, story: str, until: datetime) -> "Quota":
+        """Count a scheduled story as a draft until then."""
+        quota = self.release(story)
+        return replace(quota, drafts=(*quota.drafts, Slot(story, until)))
+
     def reserve(self, story: str, now: datetime, bounds: QuotaLimits) -> "Quota":
         """Replace a draft's slot by a reservation for processing. Raises Suspended, and TooMany at the quota."""
         quota = self.release(story).pruned(now)

@@ -18,6 +18,8 @@ class State(StrEnum):
     """Published; its media job is queued or running."""
     LIVE = "live"
     """Posted, until it expires or is deleted."""
+    SCHEDULED = "scheduled"
+    """Its media is finished, or being worked on; it goes live at `publish_at`."""
     REFUSED = "refused"
     """Its media was refused; kept for a day so that the author can read the reason."""
 
@@ -38,6 +40,8 @@ CommentsFrom = Literal["everyone", "friends", "nobody"]
 VideoType = Literal["video/mp4", "video/quicktime", "video/webm"]
 PhotoType = Literal["image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif"]
 MediaType = Literal[VideoType, PhotoType]
+BACKGROUND = "background"
+"""What the media worker is told that a text story is."""
 
 AUDIENCES: tuple[Audience, ...] = get_args(Audience)
 COMMENTS: tuple[CommentsFrom, ...] = get_args(CommentsFrom)
@@ -84,6 +88,22 @@ class Overlay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """The picture of a text story, which the server draws: one colour, or two with the angle of their gradient."""
+
+    colors: tuple[str, ...]
+    angle: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepostedFrom:
+    """The story that a repost copies, and its author."""
+
+    story_id: str
+    author_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """The media job of a story: the upload's ETag, the worker, and the end of its lease.
 
@@ -125,8 +145,21 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewPart:
+    """One part of a story from the media job; `captions_track` is cut to its time span."""
+
+    id: str
+    media: Media
+    captions_track: str | None
+    lacks_smaller: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """A story in any state; `vanishes_at` is set until it is live."""
+    """A story in any state; `vanishes_at` is set until it is live. A text story has a `background` and no upload.
+
+    A scheduled one has `publish_at`; its parts are in `prepared` from the end of the media job until it is live.
+    """
 
     id: str
     author_id: str
@@ -138,10 +171,25 @@ class Story:
     split: bool
     settings: StorySettings
     overlay: Overlay
+    background: Background | None = None
     vanishes_at: datetime | None = None
     job: Job | None = None
     reason: str | None = None
     posted: Posted | None = None
+    publish_at: datetime | None = None
+    prepared: tuple[NewPart, ...] = ()
+    reposted_from: RepostedFrom | None = None
+
+    @property
+    def takes_upload(self) -> bool:
+        """Whether its author uploads its media: not for a text story, nor for a repost."""
+        return self.background is None and self.reposted_from is None
+
+    @property
+    def shown_state(self) -> State:
+        """The state that the author sees: a scheduled story is `scheduled` while its media is worked on, too."""
+        is_working = self.state is State.PROCESSING and self.publish_at is not None
+        return State.SCHEDULED if is_working else self.state
 
     def is_over(self, now: datetime) -> bool:
         """Whether its time has passed. Readers then get the response for an ended story, processed or not."""

@@ -1,20 +1,22 @@
 """State transitions of stories: pure functions from a snapshot to the changes, which are written in one transaction.
 
-draft → processing → live → ended, processing → refused → ended, and from draft and processing straight to the end.
+draft → processing → live → ended, processing → scheduled → live,
+processing or scheduled → refused → ended, and from draft and processing straight to the end.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from stories_ingest.domain.errors import LeaseLost, NoSuchStory, WrongState
-from stories_ingest.domain.media import Media, Rendition
+from stories_ingest.domain.errors import LeaseLost, NoSuchStory, NotInFuture, WrongState
+from stories_ingest.domain.media import Rendition
 from stories_ingest.domain.quota import Quota, QuotaLimits
 from stories_ingest.domain.story import (
     ACCESS_FIELDS,
     Ended,
     EndReason,
     Job,
+    NewPart,
     Posted,
     RenditionJob,
     State,
@@ -25,8 +27,11 @@ from stories_ingest.domain.story import (
 REFUSED_RETENTION = timedelta(hours=24)
 """How long an author can read the reason of a refusal."""
 
+MAX_AHEAD = timedelta(days=30)
+"""How far ahead a story may be scheduled."""
+
 PROCESSING_RETENTION = timedelta(hours=24)
-"""How long a failing media job is retried before the story is discarded."""
+"""How long a failing media job is retried, or an outage may delay a scheduled story, before it is discarded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +59,6 @@ class StoryChange:
 Transition = Callable[[StorySnapshot], StoryChange]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewPart:
-    """One part of a story from the media job; `captions_track` is cut to its time span."""
-
-    id: str
-    media: Media
-    captions_track: str | None
-    lacks_smaller: bool = False
-
-
 def no_change(snapshot: StorySnapshot) -> StoryChange:
     """Write nothing."""
     return StoryChange(snapshot.quota)
@@ -83,9 +78,45 @@ def publish(snapshot: StorySnapshot, etag: str, now: datetime, bounds: QuotaLimi
     return StoryChange(quota, upserts=(processing,))
 
 
+def schedule(snapshot: StorySnapshot, etag: str, publish_at: datetime, now: datetime) -> StoryChange:
+    """Queue the media job of a draft that goes live at a time; until then it counts as a draft.
+
+    Raises NotInFuture for a time in the past or too far ahead.
+    """
+    story = snapshot.story
+    if story.state is not State.DRAFT:
+        return no_change(snapshot)
+    until = _until_scheduled(publish_at, now)
+    job = Job(etag=etag, since=now, lease_until=now)
+    scheduled = replace(story, state=State.PROCESSING, publish_at=publish_at, vanishes_at=until, job=job)
+    return StoryChange(snapshot.quota.keep_draft(story.id, until), upserts=(scheduled,))
+
+
 def go_live(snapshot: StorySnapshot, worker: str, parts: Sequence[NewPart], now: datetime) -> StoryChange:
-    """Post all parts at the same time. Raises LeaseLost when this worker no longer holds the lease."""
+    """Post all parts at the same time, or keep them until `publish_at` of a scheduled story.
+
+    Raises LeaseLost when this worker no longer holds the lease.
+    """
     story = _require_lease(snapshot, worker)
+    if story.publish_at is None or story.job is None:
+        return _live(snapshot, parts, now)
+    job = replace(story.job, worker=None, progress=1.0, parts=tuple(part.id for part in parts))
+    kept = replace(story, state=State.SCHEDULED, prepared=tuple(parts), job=job)
+    return StoryChange(snapshot.quota, upserts=(kept,))
+
+
+def post_scheduled(snapshot: StorySnapshot, now: datetime, bounds: QuotaLimits) -> StoryChange:
+    """Post a scheduled story that is due, or refuse it when the quota is reached."""
+    story = snapshot.story
+    if story.state is not State.SCHEDULED or story.publish_at is None or story.publish_at > now:
+        return no_change(snapshot)
+    if snapshot.quota.release(story.id).retry_after(now, bounds):
+        return _refused(snapshot, "quota", now)
+    return _live(snapshot, story.prepared, now)
+
+
+def _live(snapshot: StorySnapshot, parts: Sequence[NewPart], now: datetime) -> StoryChange:
+    story = snapshot.story
     expires_at = now + story.lifetime
     series_id = story.id if len(parts) > 1 else None
     live = tuple(
@@ -95,6 +126,7 @@ def go_live(snapshot: StorySnapshot, worker: str, parts: Sequence[NewPart], now:
             state=State.LIVE,
             vanishes_at=None,
             job=None,
+            prepared=(),
             overlay=replace(story.overlay, captions_track=part.captions_track),
             posted=Posted(
                 media=part.media,
@@ -111,11 +143,26 @@ def go_live(snapshot: StorySnapshot, worker: str, parts: Sequence[NewPart], now:
     return StoryChange(snapshot.quota.commit(story.id, now, expires_at), upserts=live, publish=True)
 
 
+def _refused(snapshot: StorySnapshot, reason: str, now: datetime) -> StoryChange:
+    story = snapshot.story
+    kept = replace(
+        story, state=State.REFUSED, job=None, prepared=(), reason=reason, vanishes_at=now + REFUSED_RETENTION
+    )
+    return StoryChange(snapshot.quota.release(story.id), upserts=(kept,))
+
+
+def _until_scheduled(publish_at: datetime, now: datetime) -> datetime:
+    if publish_at <= now:
+        raise NotInFuture("must be in the future")
+    if publish_at > now + MAX_AHEAD:
+        raise NotInFuture("must be within 30 days")
+    return publish_at + PROCESSING_RETENTION
+
+
 def refuse(snapshot: StorySnapshot, worker: str, reason: str, now: datetime) -> StoryChange:
     """Refuse the story and keep its reason for a day. Raises LeaseLost as `go_live` does."""
-    story = _require_lease(snapshot, worker)
-    kept = replace(story, state=State.REFUSED, job=None, reason=reason, vanishes_at=now + REFUSED_RETENTION)
-    return StoryChange(snapshot.quota.release(story.id), upserts=(kept,))
+    _require_lease(snapshot, worker)
+    return _refused(snapshot, reason, now)
 
 
 def add_renditions(snapshot: StorySnapshot, worker: str, renditions: Sequence[Rendition]) -> StoryChange:
@@ -133,18 +180,30 @@ def add_renditions(snapshot: StorySnapshot, worker: str, renditions: Sequence[Re
     return StoryChange(snapshot.quota, upserts=(replace(snapshot.story, posted=done),), publish=bool(renditions))
 
 
-def change(snapshot: StorySnapshot, settings: Callable[[StorySettings], StorySettings], now: datetime) -> StoryChange:
+def change(
+    snapshot: StorySnapshot,
+    settings: Callable[[StorySettings], StorySettings],
+    now: datetime,
+    publish_at: datetime | None = None,
+) -> StoryChange:
     """Change the settings of a draft, or of every live part of the series, each with a new revision.
 
-    Raises NoSuchStory when its time has passed, WrongState for a refused story.
+    Raises NoSuchStory when its time has passed, WrongState for a refused story, and where `publish_at` is given for one
+    that is not scheduled; NotInFuture.
     """
     story = snapshot.story
     if story.is_over(now):
         raise NoSuchStory(story.id)
     if story.state is State.REFUSED:
         raise WrongState(story.state)
+    quota = snapshot.quota
+    if publish_at is not None:
+        if story.shown_state is not State.SCHEDULED:
+            raise WrongState(story.shown_state)
+        until = _until_scheduled(publish_at, now)
+        story, quota = replace(story, publish_at=publish_at, vanishes_at=until), quota.keep_draft(story.id, until)
     if story.posted is None:
-        return StoryChange(snapshot.quota, upserts=(replace(story, settings=settings(story.settings)),))
+        return StoryChange(quota, upserts=(replace(story, settings=settings(story.settings)),))
     changed = tuple(_with_new_revision(part, settings(part.settings)) for part in snapshot.parts)
     return StoryChange(
         snapshot.quota, upserts=tuple(part for part in changed if part not in snapshot.parts), publish=True
@@ -152,8 +211,8 @@ def change(snapshot: StorySnapshot, settings: Callable[[StorySettings], StorySet
 
 
 def cancel(snapshot: StorySnapshot, now: datetime) -> StoryChange:
-    """Discard a draft or a processing story. Raises WrongState when it is live or refused."""
-    if snapshot.story.state not in (State.DRAFT, State.PROCESSING):
+    """Discard a draft, a processing or a scheduled story. Raises WrongState when it is live or refused."""
+    if snapshot.story.state not in (State.DRAFT, State.PROCESSING, State.SCHEDULED):
         raise WrongState(snapshot.story.state)
     return discard(snapshot, now)
 
@@ -161,7 +220,9 @@ def cancel(snapshot: StorySnapshot, now: datetime) -> StoryChange:
 def discard(snapshot: StorySnapshot, now: datetime, by: str | None = None) -> StoryChange:
     """End a story that was never posted and release its slot; there is no receipt."""
     ended = replace(_ended(snapshot.story, EndReason.DISCARDED, now), by=by)
-    return StoryChange(snapshot.quota.release(snapshot.story.quota_key), ended=(ended,))
+    prepared = (part.id for part in snapshot.story.prepared if part.id != ended.id)
+    parts = tuple(replace(ended, id=part_id) for part_id in prepared)
+    return StoryChange(snapshot.quota.release(snapshot.story.quota_key), ended=(ended, *parts))
 
 
 def delete(

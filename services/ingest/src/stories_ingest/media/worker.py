@@ -19,7 +19,7 @@ from typing import Any
 
 from stories_ingest.domain.errors import MediaRefused, is_machine_fault
 from stories_ingest.domain.media import MediaPart, Rendition
-from stories_ingest.domain.story import PHOTOS, VIDEOS
+from stories_ingest.domain.story import BACKGROUND, PHOTOS, VIDEOS
 from stories_ingest.media.types import MediaLimits
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
@@ -58,6 +58,10 @@ def run(job: dict[str, Any], emit: Emit) -> list[MediaPart] | list[Rendition]:
 
         os.nice(_NICENESS)
         return make_smaller(source, bounds, into, _ThrottledProgress(emit))
+    if job["claimed"] == BACKGROUND:
+        from stories_ingest.media.backgrounds import make_background
+
+        return [make_background(source, bounds, into, _ThrottledProgress(emit))]
     from stories_ingest.media.sniffing import sniff
 
     if source.stat().st_size > bounds.max_bytes:

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Header, Response
+from stories_shared.auth.tickets import TicketRefused, Tickets
+from stories_shared.clock import Clock
 from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import StoryId
 from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.idempotency import Idempotent, run_once
 from stories_shared.http.openapi import located, refusals
-from stories_shared.http.problems import invalid
+from stories_shared.http.problems import invalid, not_found, problem
 from stories_shared.http.rate_limits import rate_limited
 from stories_shared.mongo.idempotency import IdempotencyStore
 from stories_shared.runtime.settings import duration, duration_text
@@ -18,11 +21,17 @@ from stories_shared.runtime.settings import duration, duration_text
 from stories_ingest.domain.errors import IngestError
 from stories_ingest.domain.story import Requester, State
 from stories_ingest.routes.errors import requester_of, translate_errors
-from stories_ingest.routes.requests import StoryCreate
+from stories_ingest.routes.requests import BackgroundRequest, MediaRequest, StoryCreate
 from stories_ingest.routes.responses import DraftResponse, UploadResponse, draft_response, upload_response
 from stories_ingest.usecases.create import CreateStory, DraftRequest, RenewForm, UploadForm
 from stories_ingest.usecases.read import ReadStory
+from stories_ingest.usecases.repost import RepostStory
 from stories_ingest.usecases.rollout import Rollout
+
+StoryTicket = Annotated[
+    str | None,
+    Header(description="the ticket that came with the story; not needed by its author", alias="Story-Ticket"),
+]
 
 
 def draft_routes(
@@ -34,6 +43,9 @@ def draft_routes(
     lifetimes: Sequence[timedelta],
     new_id: Callable[[], str],
     rollout: Rollout,
+    repost: RepostStory,
+    tickets: Tickets,
+    now: Clock,
 ) -> APIRouter:
     """The routes of drafts."""
     router = APIRouter(route_class=DeadlineRoute, tags=["Posting"])
@@ -48,14 +60,24 @@ def draft_routes(
         raise invalid(f"must be one of {', '.join(map(duration_text, lifetimes))}", "body", "lifetime")
 
     def draft_request(body: StoryCreate) -> DraftRequest:
+        media = body.media
+        if isinstance(media, BackgroundRequest) and not body.layers:
+            raise invalid("a text story has at least one layer", "body", "layers")
         return DraftRequest(
-            content_type=body.media.content_type,
-            size=body.media.size,
+            content_type=media.content_type if isinstance(media, MediaRequest) else "image/jpeg",
+            size=media.size if isinstance(media, MediaRequest) else 0,
+            background=None if isinstance(media, MediaRequest) else media.background_value(),
             lifetime=lifetime_of(body.lifetime),
             split=body.split,
             settings=body.settings(),
             overlay=body.overlay(),
         )
+
+    async def draft_answer(user_id: str, story_id: str, response: Response) -> DraftResponse:
+        own = await read(Requester(user_id), story_id)
+        response.headers["Location"] = f"/v1/me/stories/{story_id}"
+        is_for_upload = own.story.state is State.DRAFT and own.story.takes_upload
+        return draft_response(own, form(own.story) if is_for_upload else None)
 
     @router.post(
         "/v1/stories",
@@ -67,7 +89,7 @@ def draft_routes(
     async def create_story(
         body: StoryCreate, caller: CurrentCaller, idempotency: Idempotent, response: Response
     ) -> DraftResponse:
-        """Ask for a story; the answer holds a form for its upload."""
+        """Ask for a story; the answer holds a form for its upload, null for a text story."""
         draft = draft_request(body)
 
         async def make(story_id: str) -> str:
@@ -82,9 +104,7 @@ def draft_routes(
             story_id = await run_once(
                 claims, caller.user_id, idempotency, make, replay, refusals=(IngestError,), ids=new_id
             )
-            own = await read(Requester(caller.user_id), story_id)
-            response.headers["Location"] = f"/v1/me/stories/{story_id}"
-            return draft_response(own, form(own.story) if own.story.state is State.DRAFT else None)
+            return await draft_answer(caller.user_id, story_id, response)
 
     @router.post(
         "/v1/stories/{story_id}/upload",
@@ -96,5 +116,51 @@ def draft_routes(
         """A fresh form for a draft."""
         with translate_errors():
             return upload_response(await renew(requester_of(caller), story_id))
+
+    @router.post(
+        "/v1/stories/{story_id}/repost",
+        status_code=201,
+        dependencies=[rate_limited("create")],
+        responses=refusals(
+            "not-in-rollout", "suspended", "sharing-off", "media-refused", "quota-reached", "too-many-drafts"
+        )
+        | located("the repost as its author sees it"),
+    )
+    async def repost_story(
+        story_id: StoryId,
+        caller: CurrentCaller,
+        idempotency: Idempotent,
+        response: Response,
+        story_ticket: StoryTicket = None,
+    ) -> DraftResponse:
+        """Make a draft of one's own that copies a story's media; it has no upload. Publish it as usual."""
+
+        async def make(draft_id: str) -> str:
+            await repost(draft_id, caller.user_id, story_id, access_revision)
+            return draft_id
+
+        async def replay(draft_id: str) -> str:
+            return draft_id
+
+        with translate_errors():
+            rollout.require_create(caller.user_id, caller.country)
+            access_revision = await revision_of(tickets, story_ticket, caller.user_id, story_id)
+            draft_id = await run_once(
+                claims, caller.user_id, idempotency, make, replay, refusals=(IngestError,), ids=new_id
+            )
+            return await draft_answer(caller.user_id, draft_id, response)
+
+    async def revision_of(tickets: Tickets, text: str | None, user_id: str, story_id: str) -> int | None:
+        """The access revision of the caller's ticket; None for the author, who needs none."""
+        if text is None and await read.is_author(user_id, story_id):
+            return None
+        try:
+            return tickets.read(text, user_id, now(), story_id=story_id).access_revision
+        except TicketRefused as refused:
+            if refused.reason == "missing":
+                raise problem("ticket-missing") from refused
+            if refused.reason == "ended":
+                raise problem("ticket-expired") from refused
+            raise not_found() from refused
 
     return router

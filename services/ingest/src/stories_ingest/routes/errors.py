@@ -10,13 +10,15 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from stories_shared.auth.tokens import Caller
 from stories_shared.http.deadline import DeadlineRoute
-from stories_shared.http.problems import forbidden, not_found, problem, too_many, wrong_state
+from stories_shared.http.problems import conflict, forbidden, invalid, not_found, problem, too_many, wrong_state
 
 from stories_ingest.domain.errors import (
     MediaRefused,
     NoSuchStory,
     NothingUploaded,
+    NotInFuture,
     NotInRollout,
+    SharingOff,
     Suspended,
     TooMany,
     WrongState,
@@ -28,8 +30,11 @@ SLUGS = {"drafts": "too-many-drafts", "quota": "quota-reached"}
 
 
 @contextmanager
-def translate_errors() -> Iterator[None]:
-    """Translate the errors of a use case to HTTP responses. Timeouts are up to the route."""
+def translate_errors(publish_time: str = "at") -> Iterator[None]:
+    """Translate the errors of a use case to HTTP responses. Timeouts are up to the route.
+
+    `publish_time` is the field of the body with the time of a scheduled story.
+    """
     try:
         yield
     except NoSuchStory as error:
@@ -40,6 +45,10 @@ def translate_errors() -> Iterator[None]:
         raise wrong_state("nothing has been uploaded yet") from error
     except MediaRefused as error:
         raise problem("media-refused", error.reason, reason=error.reason) from error
+    except SharingOff as error:
+        raise conflict("sharing-off") from error
+    except NotInFuture as error:
+        raise invalid(str(error), "body", publish_time) from error
     except NotInRollout as error:
         raise problem("not-in-rollout", error.reason, reason=error.reason) from error
     except Suspended as error:

@@ -12,12 +12,18 @@ from stories_shared.http.rate_limits import rate_limited
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import State
 from stories_ingest.routes.errors import requester_of, translate_errors
-from stories_ingest.routes.responses import EligibilityResponse, QuotaResponse, StoryResponse, story_response
+from stories_ingest.routes.responses import (
+    EligibilityResponse,
+    QuotaResponse,
+    StoryResponse,
+    story_response,
+)
 from stories_ingest.usecases.read import ListStories, ReadQuota, ReadStory
 from stories_ingest.usecases.rollout import Rollout
 
 ByState = Annotated[
-    Literal["draft", "processing", "live", "refused"] | None, Query(description="only stories in this state")
+    Literal["draft", "processing", "scheduled", "live", "refused"] | None,
+    Query(description="only stories in this state"),
 ]
 
 

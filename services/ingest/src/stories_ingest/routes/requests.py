@@ -1,23 +1,34 @@
 """Request bodies."""
 
+import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
-from stories_shared.events import MAX_TRACK_BYTES
+from stories_shared.events import MAX_TRACK_BYTES, RFC_3339, bounded_time
 from stories_shared.events.layers import LayerError, parse_layers
 from stories_shared.http.bodies import Body, Text, UserId
 from stories_shared.http.layer_schemas import LAYERS_CREATE
 from stories_shared.http.strict_json import is_clean
 
-from stories_ingest.domain.story import Audience, CommentsFrom, MediaType, Overlay, Sound, StorySettings
+from stories_ingest.domain.story import Audience, Background, CommentsFrom, MediaType, Overlay, Sound, StorySettings
 from stories_ingest.domain.web_vtt import fault_of
 
 MAX_HIDDEN = 1_000  # contract
 A_DAY_MS = 86_400_000
+TWO = 2
 
 
 def deduplicated(ids: list[str]) -> list[str]:
@@ -56,6 +67,50 @@ class MediaRequest(Body):
 
     content_type: Annotated[MediaType, BeforeValidator(without_parameters)]
     size: Annotated[int, Field(ge=1, le=2**53, description="bytes")]
+
+
+Color = Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]
+A_COLOR = {"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"}
+ONE_OR_TWO = {
+    "description": "one colour, or two of a gradient",
+    "anyOf": [A_COLOR, {"type": "array", "items": A_COLOR, "minItems": 2, "maxItems": 2}],
+}
+
+
+def as_list(colors: object) -> object:
+    """One colour, or a list of exactly two, as a list."""
+    if isinstance(colors, list) and len(colors) != TWO:
+        raise PydanticCustomError("colors", "must be one colour or a list of two")
+    return [colors] if isinstance(colors, str) else colors
+
+
+class BackgroundRequest(Body):
+    """A text story's picture, drawn by the server: one colour, or two and the angle of their gradient as in CSS."""
+
+    background: Annotated[list[Color], BeforeValidator(as_list), WithJsonSchema(ONE_OR_TWO)]
+    angle: Annotated[
+        float, Field(ge=0, le=360, allow_inf_nan=False, description="degrees clockwise; 0 goes up, 180 is the default")
+    ] = Field(default_factory=lambda: 180.0)
+
+    def background_value(self) -> Background:
+        """The background as a domain value."""
+        return Background(colors=tuple(self.background), angle=self.angle if len(self.background) == TWO else None)
+
+
+class MediaShape:
+    """An upload, or a background: told apart by the field `background`, so that an error names the field itself."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        kinds = (MediaRequest, BackgroundRequest)
+        return {"anyOf": [handler(kind.__pydantic_core_schema__) for kind in kinds]}
+
+    def read(self, sent: Any) -> MediaRequest | BackgroundRequest:
+        """The media. Raises ValidationError."""
+        kind = BackgroundRequest if isinstance(sent, dict) and "background" in sent else MediaRequest
+        return kind.model_validate(sent)
 
 
 class SoundRequest(Body):
@@ -99,6 +154,25 @@ NOT_SENT: Any = Field(default_factory=lambda: None)
 """An optional field without a default, in OpenAPI too: generated clients would send the default."""
 
 
+def timestamp(text: object) -> object:
+    """A time in RFC 3339, to the millisecond."""
+    if not isinstance(text, str) or not re.match(RFC_3339, text):
+        raise PydanticCustomError("timestamp", "must be a time in RFC 3339")
+    try:
+        return bounded_time(datetime.fromisoformat(text))
+    except ValueError as error:
+        raise PydanticCustomError("timestamp", "must be a time in RFC 3339") from error
+
+
+Timestamp = Annotated[datetime, BeforeValidator(timestamp)]
+
+
+class StoryPublish(Body):
+    """When a story is to go live; without a body at once."""
+
+    at: Annotated[Timestamp, Field(description="at most 30 days ahead")]
+
+
 class StoryChanges(Body):
     """What may be changed for as long as the story lives; what is not sent stays as it is."""
 
@@ -109,6 +183,7 @@ class StoryChanges(Body):
     sharing: bool = NOT_SENT
     download: bool = NOT_SENT
     view_list: bool = NOT_SENT
+    publish_at: Annotated[Timestamp, Field(description="of a scheduled story")] = NOT_SENT
 
     def changes(self) -> dict[str, Any]:
         """Only the fields that were sent."""
@@ -125,7 +200,7 @@ class StoryCreate(Body):
     sharing: bool = True
     download: bool = False
     view_list: bool = True
-    media: MediaRequest
+    media: Annotated[MediaRequest | BackgroundRequest, MediaShape()]
     lifetime: str | None = None
     caption: Annotated[str, Text(0, 2_200)] | None = None
     alt_text: Annotated[str, Text(0, 2_200)] | None = None
@@ -136,7 +211,7 @@ class StoryCreate(Body):
 
     def settings(self) -> StorySettings:
         """The settings as a domain value."""
-        return StorySettings(**sent_fields(self, StoryChanges.model_fields))
+        return StorySettings(**sent_fields(self, StorySettings.__dataclass_fields__))
 
     def overlay(self) -> Overlay:
         """The overlay as a domain value."""

@@ -24,6 +24,20 @@ class MediaResponse(BaseModel):
     size: int
 
 
+class BackgroundResponse(BaseModel):
+    """The picture of a text story: one colour, or two and the angle of their gradient."""
+
+    background: Annotated[str | list[str], Field(description="`#rrggbb`, or two of them")]
+    angle: Annotated[float | None, Field(description="degrees clockwise as in CSS; null for one colour")] = None
+
+
+class RepostedFromResponse(BaseModel):
+    """The story that a repost copies, and its author."""
+
+    story_id: Annotated[str, Field(description="id of the original")]
+    author_id: Annotated[str, Field(description="its author")]
+
+
 class UploadResponse(BaseModel):
     """A form to upload with: `fields` first, then `file`."""
 
@@ -50,7 +64,7 @@ class StoryResponse(BaseModel):
     state: StateName
     author_id: str
     created_at: str
-    media: MediaResponse
+    media: MediaResponse | BackgroundResponse
     lifetime: str
     audience: Audience
     hide_from: list[str]
@@ -65,11 +79,13 @@ class StoryResponse(BaseModel):
     sound: SoundResponse | None
     split: bool
     alt_text: str | None
+    reposted_from: Annotated[RepostedFromResponse | None, Field(description="the original of a repost; else null")]
     progress: Annotated[float, Field(ge=0, le=1)] | None
     reason: Annotated[Reason | None, Field(description="why the media was refused; null in other states")]
     vanishes_at: Annotated[
         str | None, Field(description="when a draft or a refused story vanishes; null for a live one")
     ]
+    publish_at: Annotated[str | None, Field(description="when a scheduled story goes live; null for others")]
     posted_at: str | None
     expires_at: str | None
     kind: Annotated[MediaKind | None, Field(description="whether it plays or stands; null before it is live")]
@@ -105,6 +121,14 @@ class ProcessingResponse(BaseModel):
     progress: Annotated[float, Field(ge=0, le=1)]
 
 
+class ScheduledResponse(BaseModel):
+    """When a scheduled story goes live."""
+
+    id: str
+    state: Literal["scheduled"] = "scheduled"
+    publish_at: Annotated[str, Field(description="when it goes live")]
+
+
 class QuotaResponse(BaseModel):
     """How much an author may still post."""
 
@@ -113,6 +137,12 @@ class QuotaResponse(BaseModel):
     posted_24h: Annotated[int, Field(description="stories that went live within 24 hours, deleted ones too")]
     max_posted_24h: Annotated[int, Field(description="how many may go live within 24 hours")]
     retry_after_s: Annotated[int, Field(description="seconds until the next story may be posted, 0 if at once")]
+
+
+class DeletingResponse(BaseModel):
+    """How many stories are being deleted."""
+
+    deleting: Annotated[int, Field(ge=0, description="stories that are being deleted")]
 
 
 class EligibilityResponse(BaseModel):
@@ -154,18 +184,27 @@ def story_fields(own: StoryWithParts) -> dict[str, Any]:
         "progress": round(story.job.progress, 3) if story.job else None,
         "reason": story.reason,
         "vanishes_at": timestamp_or_none(story.vanishes_at),
+        "publish_at": timestamp_or_none(story.publish_at),
         "part_ids": list(own.part_ids),
     }
+
+
+def media_response(story: Story) -> MediaResponse | BackgroundResponse:
+    """What was asked to be the media."""
+    if story.background is None:
+        return MediaResponse(content_type=cast("MediaType", story.content_type), size=story.size)
+    colors = list(story.background.colors)
+    return BackgroundResponse(background=colors if len(colors) > 1 else colors[0], angle=story.background.angle)
 
 
 def _request_fields(story: Story) -> dict[str, Any]:
     settings, overlay = story.settings, story.overlay
     return {
         "id": story.id,
-        "state": story.state,
+        "state": story.shown_state,
         "author_id": story.author_id,
         "created_at": rfc3339(story.created_at),
-        "media": MediaResponse(content_type=cast("MediaType", story.content_type), size=story.size),
+        "media": media_response(story),
         "lifetime": duration_text(story.lifetime),
         "audience": settings.audience,
         "hide_from": list(settings.hide_from),
@@ -180,6 +219,9 @@ def _request_fields(story: Story) -> dict[str, Any]:
         "sound": SoundResponse.model_validate(overlay.sound, from_attributes=True) if overlay.sound else None,
         "split": story.split,
         "alt_text": overlay.alt_text,
+        "reposted_from": RepostedFromResponse.model_validate(story.reposted_from, from_attributes=True)
+        if story.reposted_from
+        else None,
     }
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
+from stories_shared.clock import rfc3339
 from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import StoryId
 from stories_shared.http.openapi import refusals
@@ -13,10 +14,16 @@ from stories_shared.http.rate_limits import rate_limited
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.story import State
 from stories_ingest.routes.errors import LongPollRoute, Wait, requester_of, translate_errors
-from stories_ingest.routes.requests import StoryChanges
-from stories_ingest.routes.responses import ProcessingResponse, StoryResponse, story_response
+from stories_ingest.routes.requests import StoryChanges, StoryPublish
+from stories_ingest.routes.responses import (
+    DeletingResponse,
+    ProcessingResponse,
+    ScheduledResponse,
+    StoryResponse,
+    story_response,
+)
 from stories_ingest.usecases.change import ChangeStory
-from stories_ingest.usecases.delete import CancelStory, DeleteStory
+from stories_ingest.usecases.delete import CancelStory, DeleteAllStories, DeleteStory
 from stories_ingest.usecases.publish import PublishStory
 from stories_ingest.usecases.read import ReadStory
 
@@ -24,7 +31,12 @@ WholeSeries = Annotated[bool, Query(description="all parts of the series, not th
 
 
 def story_routes(
-    publish: PublishStory, cancel: CancelStory, change: ChangeStory, delete: DeleteStory, read: ReadStory
+    publish: PublishStory,
+    cancel: CancelStory,
+    change: ChangeStory,
+    delete: DeleteStory,
+    delete_all: DeleteAllStories,
+    read: ReadStory,
 ) -> APIRouter:
     """The routes that change a story."""
     router = APIRouter(route_class=LongPollRoute, tags=["Posting"], dependencies=[rate_limited("writes")])
@@ -32,19 +44,25 @@ def story_routes(
     @router.post(
         "/v1/stories/{story_id}/publish",
         responses={
-            202: {"model": ProcessingResponse},
+            202: {"model": ProcessingResponse | ScheduledResponse},
             **refusals("wrong-state", "not-in-rollout", "suspended", "media-refused", "quota-reached"),
         },
         response_model=StoryResponse,
     )
-    async def publish_story(story_id: StoryId, caller: CurrentCaller, wait: Wait = 0) -> StoryResponse | JSONResponse:
-        """Post what was uploaded: 200 when it is live, 202 while it is worked on, 422 when it is refused."""
+    async def publish_story(
+        story_id: StoryId, caller: CurrentCaller, wait: Wait = 0, body: StoryPublish | None = None
+    ) -> StoryResponse | JSONResponse:
+        """Post what was uploaded: 200 when it is live, 202 while it is worked on or scheduled, 422 when refused."""
         with translate_errors():
-            story = await publish(requester_of(caller), story_id, timedelta(seconds=wait), caller.country)
+            at = body.at if body else None
+            story = await publish(requester_of(caller), story_id, timedelta(seconds=wait), caller.country, at)
             if story.state is State.REFUSED:
                 raise MediaRefused(story.reason or "damaged")
             if story.state is State.LIVE:
                 return story_response(await read.with_parts(story))
+        if story.shown_state is State.SCHEDULED and story.publish_at is not None:
+            scheduled = ScheduledResponse(id=story.id, publish_at=rfc3339(story.publish_at))
+            return JSONResponse(scheduled.model_dump(), 202)
         progress = ProcessingResponse(id=story.id, progress=round(story.job.progress, 3) if story.job else 0)
         return JSONResponse(progress.model_dump(), 202)
 
@@ -58,7 +76,7 @@ def story_routes(
     @router.patch("/v1/stories/{story_id}", responses=refusals("wrong-state"))
     async def change_story(story_id: StoryId, body: StoryChanges, caller: CurrentCaller) -> StoryResponse:
         """Change who may see a story and what may be done with it; what is not sent stays as it is."""
-        with translate_errors():
+        with translate_errors("publish_at"):
             return story_response(await change(requester_of(caller), story_id, body.changes()))
 
     @router.delete("/v1/stories/{story_id}", status_code=204)
@@ -67,5 +85,11 @@ def story_routes(
         with translate_errors():
             await delete(requester_of(caller), story_id, series=series)
         return Response(status_code=204)
+
+    @router.delete("/v1/me/stories", status_code=202)
+    async def delete_stories(caller: CurrentCaller) -> DeletingResponse:
+        """End all of one's own live stories; each has a receipt."""
+        with translate_errors():
+            return DeletingResponse(deleting=await delete_all(caller.user_id))
 
     return router

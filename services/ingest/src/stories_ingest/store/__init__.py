@@ -13,6 +13,7 @@ from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import outbox_index
 
 from stories_ingest.store.documents import (
+    DELETIONS,
     ENDED,
     ENDED_RETENTION,
     ERASED_USERS,
@@ -22,7 +23,7 @@ from stories_ingest.store.documents import (
     QUOTAS,
     STORIES,
 )
-from stories_ingest.store.jobs import PROCESSING, RENDITIONS
+from stories_ingest.store.jobs import PROCESSING, RENDITIONS, SCHEDULED
 
 A_TIME = {"$lt": datetime(9000, 1, 1, tzinfo=UTC)}
 """Filter of partial indexes for non-null times; implied by `$lte` of any time before."""
@@ -49,6 +50,13 @@ async def ensure(mongo: Mongo) -> None:
             name="series",
             partialFilterExpression={"posted.series_id": A_TEXT},
         ),
+        IndexModel(
+            [("reposted_from.story_id", 1)],
+            name="reposts",
+            partialFilterExpression={"reposted_from.story_id": A_TEXT},
+        ),
+        IndexModel([("publish_at", 1)], name="scheduled", partialFilterExpression=SCHEDULED),
+        IndexModel([("job.parts", 1)], name="scheduled_parts", partialFilterExpression=SCHEDULED),
         outbox_index(),
     )
     await mongo.ensure(
@@ -69,6 +77,7 @@ async def ensure(mongo: Mongo) -> None:
     await mongo.ensure(PARTITION_COUNTS)
     await mongo.ensure(PUBLISH_OUTCOMES)
     await mongo.ensure(PAUSES)
+    await mongo.ensure(DELETIONS)
 
 
 async def date_erasures(mongo: Mongo) -> None:

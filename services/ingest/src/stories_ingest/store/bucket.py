@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stories_shared.s3.objects import Objects, TooLarge
 
-from stories_ingest.domain.errors import MediaRefused
+from stories_ingest.domain.errors import MediaRefused, NoSuchStory
 from stories_ingest.domain.keys import final_prefix, staging_key
 from stories_ingest.domain.uploads import PresignedPost
 
@@ -48,6 +48,11 @@ class Bucket:
     async def put(self, key: str, path: Path, content_type: str) -> None:
         """Write one object atomically."""
         await self.objects.put_file(key, path, content_type)
+
+    async def copy_to_staging(self, key: str, story_id: str) -> None:
+        """Copy finished media to where a story's upload is expected. Raises NoSuchStory when it is gone."""
+        if not await self.objects.copy(key, staging_key(story_id)):
+            raise NoSuchStory(story_id)
 
     async def remove(self, *keys: str) -> None:
         """Remove objects; missing ones are ignored."""

@@ -11,6 +11,7 @@ from stories_ingest.domain.media import object_keys
 from stories_ingest.domain.story import State
 from stories_ingest.store.documents import (
     CLAIMS,
+    DELETIONS,
     ENDED,
     ERASED_USERS,
     QUOTAS,
@@ -18,6 +19,7 @@ from stories_ingest.store.documents import (
     quota_document,
     quota_of,
 )
+from stories_ingest.store.jobs import SCHEDULED
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,24 @@ class MongoCleanup:
         """Ids of a user's stories created no later than `at`."""
         return await self._ids(STORIES, {"author_id": user_id, "created_at": {"$lte": at}}, limit)
 
+    async def request_deletion(self, user_id: str, until: datetime) -> int:
+        """Record that a user's stories posted until then are to be deleted; returns how many those are."""
+        await self.mongo[DELETIONS].update_one({"_id": user_id}, {"$max": {"until": until}}, upsert=True)
+        return await self.mongo[STORIES].count_documents(_live_until(user_id, until))
+
+    async def requested_deletions(self, limit: int) -> list[tuple[str, datetime]]:
+        """Users whose stories are to be deleted, and until when those were posted."""
+        found = await self.mongo[DELETIONS].find({}, limit=limit).to_list(None)
+        return [(document["_id"], document["until"]) for document in found]
+
+    async def live_until(self, user_id: str, until: datetime, limit: int) -> list[str]:
+        """Ids of a user's live stories that were posted until then."""
+        return await self._ids(STORIES, _live_until(user_id, until), limit)
+
+    async def finish_deletion(self, user_id: str, until: datetime) -> None:
+        """Record that no such story is left, unless a later deletion was requested."""
+        await self.mongo[DELETIONS].delete_one({"_id": user_id, "until": {"$lte": until}})
+
     async def unerased(self, user_id: str, at: datetime, limit: int) -> list[str]:
         """Ids of a user's ended stories whose media are not yet erased."""
         return await self._ids(ENDED, {**_ended_until(user_id, at), "erased_at": None}, limit)
@@ -75,6 +95,7 @@ class MongoCleanup:
     async def delete_user_records(self, user_id: str, at: datetime) -> None:
         """Delete a user's claims, the quota until `at`, and the author id of ended stories that are published."""
         await self.mongo[CLAIMS].delete_many({"user_id": user_id})
+        await self.mongo[DELETIONS].delete_one({"_id": user_id, "until": {"$lte": at}})
         own = {**_ended_until(user_id, at), "pending": {"$exists": False}}
         await self.mongo[ENDED].update_many(own, {"$unset": {"author_id": ""}})
 
@@ -132,11 +153,28 @@ class MongoCleanup:
         running: set[str] = set()
         async for document in self.mongo[STORIES].find(jobs, {"job.parts": 1}):
             running |= {document["_id"], *document["job"]["parts"]}
+        scheduled = {**SCHEDULED, "$or": [{"_id": {"$in": folders}}, {**SCHEDULED, "job.parts": {"$in": folders}}]}
+        async for document in self.mongo[STORIES].find(scheduled, {"job.parts": 1}):
+            running |= {document["_id"], *document["job"]["parts"]}
         return running
+
+    async def due_scheduled(self, now: datetime, limit: int) -> list[str]:
+        """Ids of scheduled stories that are due."""
+        return await self._ids(STORIES, {**SCHEDULED, "publish_at": {"$lte": now}}, limit)
 
     async def _ids(self, collection: str, query: Document, limit: int) -> list[str]:
         found = self.mongo[collection].find(query, {"_id": 1}, limit=limit)
         return [document["_id"] for document in await found.to_list(None)]
+
+
+def _live_until(user_id: str, until: datetime) -> Document:
+    """Filter for a user's live stories that were posted until then and have not expired."""
+    return {
+        "author_id": user_id,
+        "state": str(State.LIVE),
+        "posted.posted_at": {"$lte": until},
+        "posted.expires_at": {"$gt": until},
+    }
 
 
 def _ended_until(user_id: str, at: datetime) -> Document:

@@ -14,11 +14,14 @@ from stories_shared.mongo.client import Document
 
 from stories_ingest.domain.quota import Quota, Slot
 from stories_ingest.domain.story import (
+    Background,
     Ended,
     EndReason,
     Job,
+    NewPart,
     Overlay,
     Posted,
+    RepostedFrom,
     Sound,
     State,
     Story,
@@ -33,6 +36,7 @@ CLAIMS = "claims"
 PARTITION_COUNTS = "widths"
 PUBLISH_OUTCOMES = "publish_outcomes"
 PAUSES = "pauses"
+DELETIONS = "deletions"
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 ENDED_RETENTION = timedelta(days=30)
@@ -49,12 +53,16 @@ def story_document(story: Story) -> Document:
         "size": story.size,
         "lifetime_ms": story.lifetime // timedelta(milliseconds=1),
         "split": story.split,
+        "background": _lists(asdict(story.background)) if story.background else None,
         "choices": _lists(asdict(story.settings)),
         "words": {**asdict(story.overlay), "layers": json.dumps(story.overlay.layers, ensure_ascii=False)},
         "vanishes_at": story.vanishes_at,
         "job": _lists(asdict(story.job)) if story.job else None,
         "reason": story.reason,
         "posted": asdict(story.posted) if story.posted else None,
+        "reposted_from": asdict(story.reposted_from) if story.reposted_from else None,
+        "publish_at": story.publish_at,
+        "prepared": [asdict(part) for part in story.prepared],
     }
 
 
@@ -78,10 +86,14 @@ def story_of(document: Document) -> Story:
             sound=Sound(**overlay["sound"]) if overlay["sound"] else None,
             layers=tuple(json.loads(overlay["layers"])),
         ),
+        background=Background(**_tuples(document["background"])) if document.get("background") else None,
         vanishes_at=document["vanishes_at"],
         job=Job(**_tuples(document["job"])) if document["job"] else None,
         reason=document["reason"],
         posted=_posted(document["posted"]) if document["posted"] else None,
+        reposted_from=RepostedFrom(**document["reposted_from"]) if document.get("reposted_from") else None,
+        publish_at=document.get("publish_at"),
+        prepared=msgspec.convert(document.get("prepared", []), tuple[NewPart, ...]),
     )
 
 

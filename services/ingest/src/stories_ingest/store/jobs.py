@@ -13,6 +13,7 @@ from stories_ingest.store.documents import STORIES, story_of
 
 RENDITIONS = "posted.renditions_job"
 PROCESSING = {"state": str(State.PROCESSING)}
+SCHEDULED = {"state": str(State.SCHEDULED)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,10 @@ class MongoStories:
         }
         if state is not None:
             query["state"] = str(state)
+        if state is State.PROCESSING:
+            query["publish_at"] = None
+        if state is State.SCHEDULED:
+            query |= {"state": {"$in": [str(State.PROCESSING), str(state)]}, "publish_at": {"$ne": None}}
         if before is not None:
             query["_id"] = {"$lt": before}
         found = self.mongo[STORIES].find(query, sort=[("_id", DESCENDING)], limit=limit)
@@ -121,6 +125,8 @@ class MongoStories:
                 raise NoSuchStory(draft.id)
             if await self.mongo[STORIES].find_one({"_id": draft.id}, {"_id": 1}, session=session):
                 return
+            if draft.reposted_from is not None:
+                await self._count_repost(draft.reposted_from.story_id, session)
             quota = admit(quota_of(await self.mongo[QUOTAS].find_one({"_id": draft.author_id}, session=session)))
             await self._write_quota(draft.author_id, quota, session)
             await self.mongo[STORIES].insert_one({"_id": draft.id, **story_document(draft)}, session=session)
@@ -145,6 +151,21 @@ class MongoStories:
             raise NoSuchStory(story_id)
         async with self.authors.of(owner["author_id"]):
             return await self.mongo.transaction(write)
+
+    async def _count_repost(self, story_id: str, session: Session) -> None:
+        """Write to the original, so that its deletion either finds the repost or prevents it.
+
+        Raises NoSuchStory once it has ended.
+        """
+        original = {"_id": story_id, "state": str(State.LIVE)}
+        written = await self.mongo[STORIES].update_one(original, {"$inc": {"reposts": 1}}, session=session)
+        if not written.matched_count:
+            raise NoSuchStory(story_id)
+
+    async def reposts(self, story_id: str, limit: int) -> list[str]:
+        """Ids of the stories in any state that copy this one."""
+        found = self.mongo[STORIES].find({"reposted_from.story_id": story_id}, {"_id": 1}, limit=limit)
+        return [document["_id"] for document in await found.to_list(None)]
 
     async def _snapshot(self, story_id: str, session: Session) -> StorySnapshot:
         document = await self.mongo[STORIES].find_one({"_id": story_id}, session=session)

@@ -8,8 +8,7 @@ from stories_shared.events.ids import new_id
 
 from stories_ingest.domain.media import Media
 from stories_ingest.domain.quota import QuotaLimits
-from stories_ingest.domain.story import Job, Overlay, Posted, State, Story, StorySettings
-from stories_ingest.domain.transitions import NewPart
+from stories_ingest.domain.story import Job, NewPart, Overlay, Posted, State, Story, StorySettings
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BOUNDS = QuotaLimits(drafts=10, live=100, posted_24h=200)

@@ -15,7 +15,7 @@ from stories_shared.errors import Unavailable
 from stories_shared.events import Event
 from stories_shared.rollout import Policy
 
-from stories_ingest.domain.errors import MediaRefused
+from stories_ingest.domain.errors import MediaRefused, NoSuchStory
 from stories_ingest.domain.keys import final_prefix, staging_key
 from stories_ingest.domain.media import MediaPart
 from stories_ingest.domain.uploads import PresignedPost
@@ -95,6 +95,13 @@ class MemoryBucket:
         if key in self.objects:
             path.write_bytes(self.objects[key][:most])
         return key in self.objects
+
+    async def copy_to_staging(self, key: str, story_id: str) -> None:
+        """Copy media to the staging key of a story."""
+        self._answer()
+        if key not in self.objects:
+            raise NoSuchStory(story_id)
+        self.objects[staging_key(story_id)] = self.objects[key]
 
     async def put(self, key: str, path: Path, content_type: str) -> None:
         """Write one object."""

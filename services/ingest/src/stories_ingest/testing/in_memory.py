@@ -88,7 +88,7 @@ class MemoryStories:
             for story in self.stories.values()
             if story.author_id == author_id
             and not story.is_over(now)
-            and (state is None or story.state is state)
+            and (state is None or story.shown_state is state)
             and (before is None or story.id < before)
         ]
         return sorted(found, key=lambda story: story.id, reverse=True)[:limit]
@@ -101,6 +101,9 @@ class MemoryStories:
         """Store a draft; an existing one is kept."""
         if draft.id in self.endings:
             raise NoSuchStory(draft.id)
+        original = draft.reposted_from.story_id if draft.reposted_from else None
+        if original is not None and original not in self.stories:
+            raise NoSuchStory(original)
         if draft.id not in self.stories:
             self.quotas[draft.author_id] = admit(await self.quota(draft.author_id))
             self.stories[draft.id] = draft
@@ -128,7 +131,8 @@ class MemoryStories:
 
     async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
         """The oldest job without an active lease."""
-        waiting = [story for story in self.stories.values() if story.job and story.job.lease_until <= now]
+        queued = [story for story in self.stories.values() if story.state is State.PROCESSING]
+        waiting = [story for story in queued if story.job and story.job.lease_until <= now]
         if not waiting:
             return None
         story = min(waiting, key=lambda story: story.job.since if story.job else now)
@@ -192,6 +196,18 @@ class MemoryStories:
         job = replace(job, attempts=job.attempts + attempts)
         self.stories[story_id] = replace(story, posted=replace(story.posted, renditions_job=job))
         return self.stories[story_id]
+
+    async def reposts(self, story_id: str, limit: int) -> list[str]:
+        """Ids of the stories that copy this one."""
+        copies = [story for story in self.stories.values() if story.reposted_from]
+        return [story.id for story in copies if story.reposted_from and story.reposted_from.story_id == story_id][
+            :limit
+        ]
+
+    async def due_scheduled(self, now: datetime, limit: int) -> list[str]:
+        """Ids of scheduled stories that are due."""
+        scheduled = [story for story in self.stories.values() if story.state is State.SCHEDULED]
+        return [story.id for story in scheduled if story.publish_at and story.publish_at <= now][:limit]
 
     async def discardable(self, now: datetime, limit: int) -> list[str]:
         """Ids of drafts and refused stories whose `vanishes_at` has passed."""

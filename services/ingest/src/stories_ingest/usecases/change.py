@@ -27,13 +27,17 @@ class ChangeStory:
     async def __call__(self, requester: Requester, story_id: str, changes: Mapping[str, Any]) -> StoryWithParts:
         """Return the changed story; a change of an access field is published before this returns.
 
-        Raises NoSuchStory, WrongState, and Unavailable("kafka"), after which the change is kept.
+        `publish_at` moves a scheduled story.
+        Raises NoSuchStory, WrongState, NotInFuture, and Unavailable("kafka"), after which the change is kept.
         """
+
+        publish_at = changes.get("publish_at")
+        others = {name: value for name, value in changes.items() if name != "publish_at"}
 
         def transition(snapshot: StorySnapshot) -> StoryChange:
             if not requester.owns(snapshot.story.author_id):
                 raise NoSuchStory(story_id)
-            return transitions.change(snapshot, lambda settings: replace(settings, **changes), self.now())
+            return transitions.change(snapshot, lambda settings: replace(settings, **others), self.now(), publish_at)
 
         await self.stories.transact(story_id, transition)
         own = await self.read(requester, story_id)

@@ -10,7 +10,7 @@ from stories_shared.clock import Clock, truncate_to_ms
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory, WrongState
 from stories_ingest.domain.keys import staging_key
 from stories_ingest.domain.quota import Quota, QuotaLimits
-from stories_ingest.domain.story import PHOTOS, Overlay, Requester, State, Story, StorySettings
+from stories_ingest.domain.story import PHOTOS, Background, Overlay, Requester, State, Story, StorySettings
 from stories_ingest.domain.uploads import PresignedPost, UploadPolicy
 from stories_ingest.usecases.ports import StoryRepository
 
@@ -31,7 +31,7 @@ class Drafts(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftRequest:
-    """The fields of a new draft."""
+    """The fields of a new draft; a text story has a `background` and no size."""
 
     content_type: str
     size: int
@@ -39,6 +39,7 @@ class DraftRequest:
     split: bool
     settings: StorySettings
     overlay: Overlay
+    background: Background | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class CreateStory:
         """
         if request.size > self.policy.max_bytes:
             raise MediaRefused("too_large")
-        if request.content_type in PHOTOS and not self.policy.still_images:
+        if request.content_type in PHOTOS and not (self.policy.still_images or request.background):
             raise MediaRefused("still_images_off")
         now = truncate_to_ms(self.now())
         vanishes_at = now + self.policy.draft_ttl
@@ -88,6 +89,7 @@ class CreateStory:
             split=request.split,
             settings=request.settings,
             overlay=request.overlay,
+            background=request.background,
             vanishes_at=vanishes_at,
         )
         await self.drafts.create(draft, lambda quota: quota.draft(story_id, vanishes_at, now, self.bounds))
@@ -107,6 +109,6 @@ class RenewForm:
         story = await self.stories.find(story_id)
         if story is None or not requester.owns(story.author_id) or story.is_over(self.now()):
             raise NoSuchStory(story_id)
-        if story.state is not State.DRAFT:
-            raise WrongState(story.state)
+        if story.state is not State.DRAFT or not story.takes_upload:
+            raise WrongState(story.state if story.takes_upload else "without an upload")
         return self.form(story)

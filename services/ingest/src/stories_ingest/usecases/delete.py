@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
 
@@ -13,10 +16,15 @@ from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.endings import RECHECK_AFTER, ErasureLog
 from stories_ingest.usecases.ports import OutboxRelay, SeriesRepository, StoryObjects, StoryRepository
 
+PAGE = 100
+"""Stories, or authors, per query."""
+DELETE_WITHIN_S = 1.5
+"""How long a request deletes all stories itself; a sweep does the rest."""
+
 
 @dataclass(frozen=True, slots=True)
 class CancelStory:
-    """Discards a draft or a processing story and its upload."""
+    """Discards a draft, a processing or a scheduled story, its upload and its finished media."""
 
     stories: StoryRepository
     objects: StoryObjects
@@ -32,12 +40,14 @@ class CancelStory:
             return transitions.cancel(snapshot, truncate_to_ms(self.now()))
 
         try:
-            await self.stories.transact(story_id, transition)
+            ended_ids = [ended.id for ended in (await self.stories.transact(story_id, transition)).ended]
         except NoSuchStory:
             await self._require_unfinished(requester, story_id)
-        await self.objects.erase(story_id)
+            ended_ids = [story_id]
+        await self.objects.erase(*ended_ids)
         at = truncate_to_ms(self.now())
-        await self.erasure_log.record_erasure(story_id, at, at + RECHECK_AFTER)
+        for ended_id in ended_ids:
+            await self.erasure_log.record_erasure(ended_id, at, at + RECHECK_AFTER)
 
     async def _require_unfinished(self, requester: Requester, story_id: str) -> None:
         """Allow a retry after the upload could not be erased. Raises NoSuchStory otherwise."""
@@ -92,3 +102,61 @@ class DeleteStory:
             )
 
         return (await self.stories.transact(story_id, transition)).ended
+
+
+class DeletionLog(Protocol):
+    """Requests to delete all of a user's live stories."""
+
+    async def request_deletion(self, user_id: str, until: datetime) -> int:
+        """Record that a user's stories posted until then are to be deleted; returns how many those are."""
+
+    async def requested_deletions(self, limit: int) -> list[tuple[str, datetime]]:
+        """Users whose stories are to be deleted, and until when those were posted."""
+
+    async def live_until(self, user_id: str, until: datetime, limit: int) -> list[str]:
+        """Ids of a user's live stories that were posted until then."""
+
+    async def finish_deletion(self, user_id: str, until: datetime) -> None:
+        """Record that no such story is left, unless a later deletion was requested."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAllStories:
+    """Deletes all live stories of an author. The request is durable before anything is deleted."""
+
+    log: DeletionLog
+    stories: StoryRepository
+    endings: OutboxRelay
+    now: Clock
+    new_id: Callable[[], str]
+
+    async def __call__(self, author_id: str) -> int:
+        """How many stories are being deleted; each is published as deleted, and its media erased after that."""
+        until = truncate_to_ms(self.now())
+        found = await self.log.request_deletion(author_id, until)
+        with suppress(TimeoutError):  # the sweep does the rest
+            async with asyncio.timeout(DELETE_WITHIN_S):
+                await self.delete(author_id, until)
+        return found
+
+    async def sweep(self) -> bool:
+        """Continue what requests did not finish; return whether there may be more."""
+        requested = await self.log.requested_deletions(PAGE)
+        for author_id, until in requested:
+            await self.delete(author_id, until)
+        return len(requested) == PAGE
+
+    async def delete(self, author_id: str, until: datetime) -> None:
+        """Delete the author's stories that were posted until then."""
+
+        def transition(snapshot: StorySnapshot) -> StoryChange:
+            return transitions.delete(
+                snapshot, by="author", series=True, now=truncate_to_ms(self.now()), new_id=self.new_id
+            )
+
+        while story_ids := await self.log.live_until(author_id, until, PAGE):
+            for story_id in story_ids:
+                with suppress(NoSuchStory):
+                    await self.stories.transact(story_id, transition)
+            self.endings.wake()
+        await self.log.finish_deletion(author_id, until)

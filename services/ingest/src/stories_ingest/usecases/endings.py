@@ -13,13 +13,23 @@ from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, Story
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
+from stories_ingest.domain.story import EndReason
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.ports import EventPublisher, OutboxRelay, StoryObjects, StoryRepository
 
 MAX_CLOCK_SKEW = timedelta(seconds=5)
 """An event further ahead than any tolerated clock skew is rejected."""
+PAGE = 100
+"""Reposts per query."""
 RECHECK_AFTER = timedelta(seconds=60)
 """Delay of the second erasure: longer than any worker's lease and any request."""
+
+
+class Reposts(Protocol):
+    """Stories that copy another."""
+
+    async def reposts(self, story_id: str, limit: int) -> list[str]:
+        """Ids of the stories in any state that copy this one."""
 
 
 class ErasureLog(Protocol):
@@ -86,13 +96,15 @@ class EndDeleted:
     """Handles `story-deleted` from this service, from engagement (reports) or from external moderation."""
 
     stories: StoryRepository
+    reposts: Reposts
+    objects: StoryObjects
     endings: OutboxRelay
     erase: EraseMedia
     now: Clock
     new_id: Callable[[], str]
 
     async def __call__(self, event: StoryDeleted, *, is_internal: bool) -> None:
-        """End the story and erase its media; an external deletion of an existing story is published again.
+        """End the story and its reposts and erase its media; an external deletion of a live story is published again.
 
         Raises InvalidMessage for an external deletion that is not by an admin.
         """
@@ -112,4 +124,21 @@ class EndDeleted:
         with suppress(NoSuchStory):
             await self.stories.transact(event.story_id, transition)
             self.endings.wake()
+        await self._delete_reposts(event)
         await self.erase(event.story_id)
+
+    async def _delete_reposts(self, event: StoryDeleted) -> None:
+        """End all copies of the story. None can be created any more: the original has ended."""
+
+        def transition(snapshot: StorySnapshot) -> StoryChange:
+            return transitions.delete(
+                snapshot, by=event.by, series=True, now=truncate_to_ms(self.now()), new_id=self.new_id
+            )
+
+        while repost_ids := await self.reposts.reposts(event.story_id, PAGE):
+            for repost_id in repost_ids:
+                with suppress(NoSuchStory):
+                    ended = (await self.stories.transact(repost_id, transition)).ended
+                    drafts = [each.id for each in ended if each.how is EndReason.DISCARDED]
+                    await self.objects.erase(*drafts)
+            self.endings.wake()

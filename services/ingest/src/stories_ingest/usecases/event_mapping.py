@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 import msgspec
-from stories_shared.events import StoryDeleted, StoryPosted
+from stories_shared.events import StoryDeleted, StoryPosted, UserMentioned
 from stories_shared.events.layers import hashtags_of, mentions_of
 
 from stories_ingest.domain.story import Ended, Story
@@ -30,6 +30,7 @@ def story_posted(story: Story) -> StoryPosted:
         "hashtags": hashtags_of(overlay.caption, overlay.layers),
         "mentions": mentions_of(overlay.caption, overlay.layers),
         "sound": asdict(overlay.sound) if overlay.sound else None,
+        "reposted_from": asdict(story.reposted_from) if story.reposted_from else None,
         "series_id": posted.series_id,
         "part": posted.part,
         "parts": posted.parts,
@@ -37,6 +38,19 @@ def story_posted(story: Story) -> StoryPosted:
         "access_revision": posted.access_revision,
     }
     return msgspec.convert(fields, StoryPosted)
+
+
+def users_mentioned(story: Story) -> list[UserMentioned]:
+    """The events for the users whom a live story mentions; of a series, the first part's."""
+    posted, hidden = story.posted, {story.author_id, *story.settings.hide_from}
+    assert posted is not None, "only a live story has an event"
+    if posted.part != 1:
+        return []
+    return [
+        UserMentioned(story_id=story.id, author_id=story.author_id, user_id=user_id, at=posted.posted_at)
+        for user_id in mentions_of(story.overlay.caption, story.overlay.layers)
+        if user_id not in hidden
+    ]
 
 
 def story_deleted(ended: Ended) -> StoryDeleted:

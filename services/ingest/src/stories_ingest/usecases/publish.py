@@ -1,7 +1,7 @@
 """Publish a draft: queue its media job and optionally wait for the result."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
@@ -11,6 +11,7 @@ from stories_ingest.domain.errors import NoSuchStory, NothingUploaded
 from stories_ingest.domain.keys import staging_key
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import Requester, State, Story
+from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.ports import StoryRepository
 from stories_ingest.usecases.rollout import Rollout
 from stories_ingest.usecases.wakeups import Wakeups
@@ -39,23 +40,39 @@ class PublishStory:
     rollout: Rollout
     now: Clock
 
-    async def __call__(self, requester: Requester, story_id: str, wait: timedelta, country: str | None = None) -> Story:
+    async def __call__(
+        self,
+        requester: Requester,
+        story_id: str,
+        wait: timedelta,
+        country: str | None = None,
+        publish_at: datetime | None = None,
+    ) -> Story:
         """The story: processing, live or refused. Waits up to `wait` while it is processing, unless the process stops.
 
-        Raises NoSuchStory, NothingUploaded, TooMany when the quota is reached, and NotInRollout for a draft.
+        With `publish_at` a draft is scheduled, and nothing is waited for.
+        Raises NoSuchStory, NotInFuture, NothingUploaded, and NotInRollout for a draft,
+        and TooMany when the quota is reached.
         """
         story = await self._find_own(requester, story_id)
         if story.state is State.DRAFT:
             self.rollout.require_create(requester.user_id, country)
-            story = await self._start(requester, story_id)
+            story = await self._start(requester, story, publish_at)
         return await self._wait_until_decided(requester, story, wait)
 
-    async def _start(self, requester: Requester, story_id: str) -> Story:
-        etag = await self.uploads.etag(staging_key(story_id))
+    async def _start(self, requester: Requester, story: Story, publish_at: datetime | None) -> Story:
+        etag = "" if story.background else await self.uploads.etag(staging_key(story.id))
+        story_id = story.id
         if etag is None:
             return await self._reload_or_nothing_uploaded(requester, story_id)
         now = truncate_to_ms(self.now())
-        await self.stories.transact(story_id, lambda snapshot: transitions.publish(snapshot, etag, now, self.bounds))
+
+        def transition(snapshot: StorySnapshot) -> StoryChange:
+            if publish_at is not None:
+                return transitions.schedule(snapshot, etag, publish_at, now)
+            return transitions.publish(snapshot, etag, now, self.bounds)
+
+        await self.stories.transact(story_id, transition)
         self.wakeups.notify(JOBS_TOPIC)
         return await self._find_own(requester, story_id)
 
@@ -67,7 +84,7 @@ class PublishStory:
         return story
 
     async def _wait_until_decided(self, requester: Requester, story: Story, wait: timedelta) -> Story:
-        if not wait or story.state is not State.PROCESSING:
+        if not wait or story.shown_state is not State.PROCESSING:
             return story
         until, state = self.now() + wait, await self.stories.state(story.id)
         while state is State.PROCESSING and not self.wakeups.closed:

@@ -52,6 +52,11 @@ class ReadStory:
             raise NoSuchStory(story_id)
         return await self.with_parts(story)
 
+    async def is_author(self, user_id: str, story_id: str) -> bool:
+        """Whether the user is the author of a story that has not ended."""
+        story = await self.stories.find(story_id)
+        return story is not None and story.author_id == user_id
+
     async def with_parts(self, story: Story) -> StoryWithParts:
         """The story with the ids of its series."""
         [own] = await with_parts(self.series, [story])

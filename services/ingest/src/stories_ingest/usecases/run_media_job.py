@@ -1,6 +1,7 @@
 """Media jobs: claim a published story with a lease, transcode it, write the final keys, post it."""
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,8 +15,7 @@ from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import LeaseLost, MachineFault, MediaRefused, NoSuchStory, is_machine_fault
 from stories_ingest.domain.keys import final_key, staging_key
 from stories_ingest.domain.media import CONTENT_TYPES, Media, MediaPart
-from stories_ingest.domain.story import State, Story
-from stories_ingest.domain.transitions import NewPart
+from stories_ingest.domain.story import BACKGROUND, NewPart, State, Story
 from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.media_ports import (
     CaptionSplitter,
@@ -46,7 +46,7 @@ CONCURRENT_UPLOADS = 4
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
-    """Result of a job: `posted`, `refused` with a reason, `lost` or `failed`; and the time since it was published."""
+    """Result of a job: `posted`, `scheduled`, `refused` with a reason, `lost` or `failed`; and how long it took."""
 
     result: str
     kind: str
@@ -162,7 +162,7 @@ class RunMediaJob:
         if claimed.lease > LEASE:
             await self._renew_lease(claimed)
         try:
-            await self._transcode_and_post(claimed)
+            state = await self._transcode_and_post(claimed)
         except MediaRefused as error:
             reason = error.reason
             await self.stories.transact(
@@ -171,25 +171,36 @@ class RunMediaJob:
             )
             await self._delete_written(claimed)
             return "refused", reason
-        return "posted", ""
+        return ("scheduled" if state is State.SCHEDULED else "posted"), ""
 
-    async def _transcode_and_post(self, claimed: ClaimedJob) -> None:
+    async def _transcode_and_post(self, claimed: ClaimedJob) -> State:
         story = claimed.story
         assert story.job is not None, "a claimed story has a job"
         async with self.scratch() as scratch:
             upload = scratch / "upload"
-            await self.bucket.fetch(staging_key(story.id), story.job.etag, upload, story.size)
+            claimed_type = await self._fetch(story, upload)
             output_dir = scratch / "made"
             output_dir.mkdir()
-            outputs = await self.transcode(upload, story.content_type, story.split, output_dir, claimed.set_progress)
+            outputs = await self.transcode(upload, claimed_type, story.split, output_dir, claimed.set_progress)
             parts = await self._write(claimed, outputs, output_dir)
-        await self.stories.transact(
+        changes = await self.stories.transact(
             story.id, lambda snapshot: transitions.go_live(snapshot, claimed.worker, parts, truncate_to_ms(self.now()))
         )
         self.posted.wake()
         self.wakeups.notify(story.id)
         with suppress(Unavailable):  # the story is live; a sweep removes what is left
             await self.bucket.remove(staging_key(story.id))
+        return changes.upserts[0].state
+
+    async def _fetch(self, story: Story, path: Path) -> str:
+        """Write what the media worker reads, and return what it is: the upload, or the background of a text story."""
+        if story.background is not None:
+            described = {"colors": story.background.colors, "angle": story.background.angle or 0}
+            await asyncio.to_thread(path.write_text, json.dumps(described))
+            return BACKGROUND
+        assert story.job is not None, "a claimed story has a job"
+        await self.bucket.fetch(staging_key(story.id), story.job.etag, path, story.size)
+        return story.content_type
 
     async def _write(self, claimed: ClaimedJob, outputs: Sequence[MediaPart], folder: Path) -> list[NewPart]:
         """Write every part under its own story's prefix; the job names them first so that no sweep removes them."""

@@ -94,8 +94,8 @@ class DiscardOverdue:
 
     async def _end(self, story_id: str) -> None:
         with suppress(NoSuchStory):
-            if (await self.stories.transact(story_id, self._discard)).ended:
-                await self.objects.erase(story_id)
+            ended = (await self.stories.transact(story_id, self._discard)).ended
+            await self.objects.erase(*(story.id for story in ended))
 
     def _discard(self, snapshot: StorySnapshot) -> StoryChange:
         if snapshot.story.posted is not None or not snapshot.story.is_over(self.now()):

@@ -1,0 +1,79 @@
+"""Repost a story: a draft whose media is a copy of it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.events.layers import mentions_of
+
+from stories_ingest.domain.errors import MediaRefused, NoSuchStory, SharingOff
+from stories_ingest.domain.quota import QuotaLimits
+from stories_ingest.domain.story import PHOTOS, Overlay, Posted, RepostedFrom, State, Story, StorySettings
+from stories_ingest.domain.uploads import UploadPolicy
+from stories_ingest.usecases.create import Drafts
+from stories_ingest.usecases.ports import StoryRepository
+
+
+class MediaCopies(Protocol):
+    """Copies finished media."""
+
+    async def copy_to_staging(self, key: str, story_id: str) -> None:
+        """Copy finished media to where a story's upload is expected. Raises NoSuchStory when it is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepostStory:
+    """Creates a draft that copies a live story. The copy is made by the object store."""
+
+    drafts: Drafts
+    stories: StoryRepository
+    copies: MediaCopies
+    policy: UploadPolicy
+    bounds: QuotaLimits
+    lifetime: timedelta
+    now: Clock
+
+    async def __call__(self, story_id: str, author_id: str, original_id: str, access_revision: int | None) -> None:
+        """Create the draft; an existing id only gets its copy again.
+
+        `access_revision` is that of the caller's ticket, None for the author of the original. Raises NoSuchStory, which
+        also stands for one that the caller may not repost, SharingOff, MediaRefused and TooMany.
+        """
+        original = await self.stories.find(original_id)
+        if original is None or original.posted is None or original.is_over(self.now()):
+            raise NoSuchStory(original_id)
+        posted = original.posted
+        self._require_allowed(original, posted, author_id, access_revision)
+        if posted.media.content_type in PHOTOS and not self.policy.still_images:
+            raise MediaRefused("still_images_off")
+        now = truncate_to_ms(self.now())
+        vanishes_at = now + self.policy.draft_ttl
+        draft = Story(
+            id=story_id,
+            author_id=author_id,
+            state=State.DRAFT,
+            created_at=now,
+            content_type=posted.media.content_type,
+            size=posted.media.size,
+            lifetime=self.lifetime,
+            split=True,
+            settings=StorySettings(),
+            overlay=Overlay(),
+            vanishes_at=vanishes_at,
+            reposted_from=RepostedFrom(story_id=original.id, author_id=original.author_id),
+        )
+        await self.drafts.create(draft, lambda quota: quota.draft(story_id, vanishes_at, now, self.bounds))
+        await self.copies.copy_to_staging(posted.media.key, story_id)
+
+    def _require_allowed(self, original: Story, posted: Posted, user_id: str, access_revision: int | None) -> None:
+        if user_id == original.author_id:
+            return
+        if access_revision != posted.access_revision or user_id in original.settings.hide_from:
+            raise NoSuchStory(original.id)
+        if user_id in mentions_of(original.overlay.caption, original.overlay.layers):
+            return
+        if not original.settings.sharing:
+            raise SharingOff
+        if original.settings.audience != "everyone":
+            raise NoSuchStory(original.id)

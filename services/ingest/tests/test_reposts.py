@@ -1,0 +1,116 @@
+"""Reposts: a draft that copies another's story, and that no deletion of the original leaves behind."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from stories_ingest.domain.errors import NoSuchStory, SharingOff
+from stories_ingest.domain.story import Overlay, StorySettings
+from stories_ingest.domain.uploads import UploadPolicy
+from stories_ingest.testing.builders import BOUNDS, NOW, FakeClock, live
+from stories_ingest.testing.fakes import MemoryBucket
+from stories_ingest.testing.harness import eventually, photo
+from stories_ingest.testing.in_memory import MemoryStories
+from stories_ingest.usecases.repost import RepostStory
+from stories_shared.auth.tickets import Ticket, Tickets
+from stories_shared.clock import system_now
+from stories_shared.events.ids import new_id
+
+DAY = timedelta(days=1)
+MENTION = {"kind": "mention", "user_id": "bob", "x": 0, "y": 0, "w": 1, "h": 1}
+
+
+def reposting(**settings):
+    """The use case beside one live story of ann's."""
+    original = live("ann", settings=StorySettings(**settings))
+    stories, bucket = MemoryStories(), MemoryBucket()
+    stories.add(original)
+    bucket.objects[original.posted.media.key] = b"clip"
+    policy = UploadPolicy(max_bytes=10**9, form_ttl=DAY, draft_ttl=DAY, still_images=True)
+    return RepostStory(stories, stories, bucket, policy, BOUNDS, DAY, FakeClock(NOW)), original, stories, bucket
+
+
+async def test_repost_is_a_draft_with_a_copy_of_the_media():
+    repost, original, stories, bucket = reposting()
+    await repost("copy", "bob", original.id, 1)
+    draft = stories.stories["copy"]
+    assert (draft.author_id, draft.takes_upload, draft.reposted_from.story_id) == ("bob", False, original.id)
+    assert bucket.objects["staging/copy"] == b"clip"
+
+
+@pytest.mark.parametrize(
+    ("settings", "revision", "refusal"),
+    [
+        ({"sharing": False}, 1, SharingOff),
+        ({"audience": "followers"}, 1, NoSuchStory),
+        ({}, 2, NoSuchStory),
+        ({"hide_from": ("bob",)}, 1, NoSuchStory),
+    ],
+)
+async def test_what_may_not_be_shared_is_not_reposted(settings, revision, refusal):
+    repost, original, stories, _ = reposting(**settings)
+    with pytest.raises(refusal):
+        await repost("copy", "bob", original.id, revision)
+    assert "copy" not in stories.stories
+
+
+async def test_who_is_mentioned_may_repost_a_restricted_story():
+    repost, original, stories, _ = reposting(audience="close_friends", sharing=False)
+    stories.add(replace(original, overlay=Overlay(layers=(MENTION,))))
+    await repost("copy", "bob", original.id, 1)
+    with pytest.raises(SharingOff):
+        await repost("other", "cho", original.id, 1)
+
+
+def ticket_of(ingest, story, viewer, **changes):
+    now = system_now()
+    fields = {
+        "viewer_id": viewer,
+        "author_id": story["author_id"],
+        "story_id": story["id"],
+        "access_revision": 1,
+        "ends_at": now + timedelta(minutes=5),
+        "expires_at": now + DAY,
+        "comments": "everyone",
+        "friend": False,
+        "reactions": True,
+        "sharing": True,
+        "download": False,
+        "view_list": True,
+        "part": 1,
+        "parts": 1,
+        "series_id": None,
+    }
+    return {"Story-Ticket": Tickets(ingest.settings.ticket_secrets).sign(Ticket(**{**fields, **changes}))}
+
+
+@pytest.mark.servers
+async def test_reposts_in_every_state_leave_with_a_deletion_of_the_original(ingest, ann):
+    bob = ingest.author(f"bob-{new_id()}")
+    story = await ann.post(photo())
+    path = f"/v1/stories/{story['id']}/repost"
+    missing = await bob.http.post(path)
+    assert (missing.status_code, missing.json()["type"]) == (422, "urn:stories:ticket-missing")
+    ended = ticket_of(ingest, story, bob.user_id, ends_at=system_now() - timedelta(seconds=1))
+    assert (await bob.http.post(path, headers=ended)).json()["type"] == "urn:stories:ticket-expired"
+    assert (await bob.http.post(path, headers=ticket_of(ingest, story, "eve"))).status_code == 404
+    headers = ticket_of(ingest, story, bob.user_id)
+    made = [await bob.http.post(path, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in made] == [201, 201], made[0].text
+    posted, draft = (answer.json() for answer in made)
+    assert posted["upload"] is None
+    assert posted["reposted_from"] == {"story_id": story["id"], "author_id": ann.user_id}
+    assert (await bob.publish(posted["id"])).status_code == 200
+    [event] = await eventually(lambda: ingest.events_of("story-posted", posted["id"]))
+    assert event["reposted_from"]["story_id"] == story["id"]
+    assert (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
+
+    async def gone() -> bool:
+        answers = [await bob.show(each["id"]) for each in (posted, draft)]
+        keys = await ingest.keys()
+        left = [key for key in keys if any(each["id"] in key for each in (posted, draft))]
+        return [answer.status_code for answer in answers] == [404, 404] and not left
+
+    await eventually(gone)
+    assert await eventually(lambda: ingest.events_of("story-deleted", posted["id"]))
+    assert (await bob.http.post(path, headers=headers)).status_code == 404

@@ -1,0 +1,149 @@
+"""Scheduled stories: domain rules and the whole way over HTTP."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from stories_ingest.domain import transitions
+from stories_ingest.domain.errors import NotInFuture, WrongState
+from stories_ingest.domain.quota import Quota, Slot
+from stories_ingest.domain.story import State, Story
+from stories_ingest.domain.transitions import StorySnapshot
+from stories_ingest.testing.builders import BOUNDS, NOW, draft, part
+from stories_ingest.testing.harness import eventually, photo
+from stories_shared.clock import rfc3339, system_now
+
+AT = NOW + timedelta(hours=2)
+
+
+NO_SLOTS = Quota()
+
+
+def snapshot_of(story: Story, quota: Quota = NO_SLOTS) -> StorySnapshot:
+    return StorySnapshot(story, (story,), quota)
+
+
+def prepared() -> Story:
+    """A scheduled story whose media is finished."""
+    story = transitions.schedule(snapshot_of(draft()), "etag", AT, NOW).upserts[0]
+    assert story.job is not None
+    claimed = replace(story, job=replace(story.job, worker="w"))
+    return transitions.go_live(snapshot_of(claimed), "w", [part(story.id)], NOW).upserts[0]
+
+
+def test_a_scheduled_story_counts_as_a_draft_until_its_time():
+    story = draft()
+    quota = Quota(drafts=(Slot(story.id, story.vanishes_at),))
+    changes = transitions.schedule(snapshot_of(story, quota), "etag", AT, NOW)
+    assert [slot.story for slot in changes.quota.drafts] == [story.id]
+    assert changes.quota.drafts[0].until > AT
+    assert changes.quota.held == ()
+    assert changes.upserts[0].shown_state is State.SCHEDULED
+
+
+@pytest.mark.parametrize("at", [NOW, NOW - timedelta(seconds=1), NOW + timedelta(days=30, seconds=1)])
+def test_a_time_in_the_past_or_too_far_ahead_is_refused(at):
+    with pytest.raises(NotInFuture):
+        transitions.schedule(snapshot_of(draft()), "etag", at, NOW)
+
+
+def test_finished_media_waits_for_its_time():
+    story = prepared()
+    assert (story.state, story.posted) == (State.SCHEDULED, None)
+    assert transitions.post_scheduled(snapshot_of(story), AT - timedelta(seconds=1), BOUNDS).upserts == ()
+    late = AT + timedelta(hours=1)
+    changes = transitions.post_scheduled(snapshot_of(story), late, BOUNDS)
+    [live] = changes.upserts
+    assert live.posted is not None
+    assert (live.state, live.posted.posted_at, live.posted.expires_at) == (State.LIVE, late, late + live.lifetime)
+    assert (changes.publish, [slot.story for slot in changes.quota.live]) == (True, [story.id])
+    assert live.prepared == ()
+
+
+def test_a_full_quota_refuses_a_scheduled_story_at_its_time():
+    story = prepared()
+    full = Quota(live=tuple(Slot(str(number), AT + timedelta(days=1)) for number in range(BOUNDS.live)))
+    changes = transitions.post_scheduled(snapshot_of(story, full), AT, BOUNDS)
+    assert [(each.state, each.reason) for each in changes.upserts] == [(State.REFUSED, "quota")]
+    assert not changes.publish
+
+
+def test_a_cancelled_scheduled_story_ends_with_all_of_its_parts():
+    story = prepared()
+    story = replace(story, prepared=(part(story.id), part("0198"), part("0199")))
+    changes = transitions.cancel(snapshot_of(story), NOW)
+    assert [ended.id for ended in changes.ended] == [story.id, "0198", "0199"]
+
+
+def test_only_a_scheduled_story_is_moved():
+    later = AT + timedelta(days=1)
+    moved = transitions.change(snapshot_of(prepared()), lambda settings: settings, NOW, later).upserts[0]
+    assert moved.publish_at == later
+    with pytest.raises(WrongState):
+        transitions.change(snapshot_of(draft()), lambda settings: settings, NOW, later)
+
+
+@pytest.mark.servers
+async def test_scheduled_story_is_moved_goes_live_in_time_and_mentions(ingest, ann):
+    draft = await ann.drafted(photo(), caption=f"with @bob and @eve and @{ann.user_id}", hide_from=["eve"])
+    publish = f"/v1/stories/{draft['id']}/publish"
+    far = rfc3339(system_now() + timedelta(hours=1))
+    for wrong in (rfc3339(system_now()), rfc3339(system_now() + timedelta(days=31)), "tomorrow", 1):
+        answer = await ann.http.post(publish, json={"at": wrong})
+        assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["body", "at"]), wrong
+    answer = await ann.http.post(publish, json={"at": far})
+    assert (answer.status_code, answer.json()) == (
+        202,
+        {"id": draft["id"], "state": "scheduled", "publish_at": far},
+    )
+    assert (await ann.publish(draft["id"], wait=5)).status_code == 202
+
+    async def finished() -> bool:
+        return any(draft["id"] in key for key in await ingest.keys("stories/"))
+
+    await eventually(finished)
+    assert (await ann.quota())["live"] == 0
+    listed = (await ann.http.get("/v1/me/stories", params={"state": "scheduled"})).json()["items"]
+    assert [(story["id"], story["state"], story["publish_at"]) for story in listed] == [(draft["id"], "scheduled", far)]
+    at = system_now() + timedelta(seconds=2)
+    moved = await ann.http.patch(f"/v1/stories/{draft['id']}", json={"publish_at": rfc3339(at)})
+    assert (moved.status_code, moved.json()["publish_at"]) == (200, rfc3339(at))
+
+    async def live() -> dict | None:
+        story = (await ann.show(draft["id"])).json()
+        return story if story["state"] == "live" else None
+
+    story = await eventually(live)
+    assert rfc3339(at) <= story["posted_at"] < rfc3339(at + timedelta(seconds=5))
+    assert await eventually(lambda: ingest.events_of("story-posted", draft["id"]))
+    [mention] = await eventually(lambda: ingest.events_of("user-mentioned", draft["id"]))
+    assert (mention["user_id"], mention["at"]) == ("bob", story["posted_at"])
+    again = await ann.http.patch(f"/v1/stories/{draft['id']}", json={"publish_at": far})
+    assert (again.status_code, again.json()["type"]) == (409, "urn:stories:wrong-state")
+
+
+@pytest.mark.servers
+async def test_scheduled_story_survives_a_restart_and_is_cancelled_with_its_media(start):
+    async with start() as first:
+        ann = first.author("ann")
+        kept, cancelled = [await ann.drafted(photo()) for _ in range(2)]
+        at = system_now() + timedelta(seconds=4)
+        await ann.http.post(f"/v1/stories/{kept['id']}/publish", json={"at": rfc3339(at)})
+        far = rfc3339(at + timedelta(days=1))
+        await ann.http.post(f"/v1/stories/{cancelled['id']}/publish", json={"at": far})
+
+        async def finished() -> bool:
+            keys = await first.keys("stories/")
+            return all(any(each["id"] in key for key in keys) for each in (kept, cancelled))
+
+        await eventually(finished)
+        assert (await ann.http.post(f"/v1/stories/{cancelled['id']}/cancel")).status_code == 204
+        assert not [key for key in await first.keys() if cancelled["id"] in key]
+    async with start(prepare=False) as second:
+        ann = second.author("ann")
+
+        async def live() -> bool:
+            return (await ann.show(kept["id"])).json()["state"] == "live"
+
+        await eventually(live)
+        assert (await ann.show(cancelled["id"])).status_code == 404

@@ -1,0 +1,57 @@
+"""What an author can create: text stories with layers, scheduled stories, reposts; and how it leaves."""
+
+from datetime import timedelta
+
+from stories_shared.clock import rfc3339, system_now
+from stories_shared.testing import eventually
+
+from .people import Person
+from .waiting import SOON
+from .world import World
+
+FRAME = {"x": 0.1, "y": 0.1, "w": 0.8, "h": 0.2}
+QUIZ = {"kind": "quiz", "question": "1 + 1", "options": ["1", "2"], "correct": 1, **FRAME}
+
+
+async def created(person: Person, **body: object) -> dict:
+    """A draft of a text story."""
+    answer = await person.call("POST", "/v1/stories", json={"media": {"background": "#1e90ff"}, **body})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def test_text_story_is_reposted_and_leaves_with_its_repost(world: World) -> None:
+    ann, bob, cho = world.people("ann", "bob", "cho")
+    wrong = {"media": {"background": "#1e90ff"}, "layers": [QUIZ, {**QUIZ, "options": ["", "2"]}]}
+    refused = await ann.call("POST", "/v1/stories", json=wrong)
+    assert refused.json()["errors"][0]["loc"] == ["body", "layers", 1, "options", 0]
+    draft = await created(ann, layers=[QUIZ], caption="#first try")
+    assert draft["upload"] is None
+    assert (await ann.publish(draft["id"])).status_code == 200
+    item = await eventually(lambda: bob.item(draft), SOON)
+    assert (item["kind"], item["width"], item["height"]) == ("photo", 1080, 1920)
+    assert "correct" not in item["layers"][0]
+    assert (await ann.own(draft))["layers"][0]["correct"] == 1
+
+    path = f"/v1/stories/{draft['id']}/repost"
+    answer = await bob.call("POST", path, ticket=item["ticket"])
+    assert (answer.status_code, answer.json()["upload"]) == (201, None), answer.text
+    repost = answer.json()
+    assert repost["reposted_from"] == {"story_id": draft["id"], "author_id": ann.id}
+    assert (await bob.publish(repost["id"])).status_code == 200
+    await eventually(lambda: cho.sees(repost), SOON)
+    assert (await ann.call("DELETE", "/v1/me/stories")).json() == {"deleting": 1}
+    for story in (draft, repost):
+        await eventually(lambda story=story: cho.sees(story), SOON, accept=lambda seen: not seen)
+    await eventually(lambda: bob.receipt(repost), SOON, accept=lambda receipt: receipt["complete"])
+
+
+async def test_scheduled_story_appears_at_its_time(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    draft = await created(ann, layers=[QUIZ])
+    at = system_now() + timedelta(seconds=3)
+    answer = await ann.call("POST", f"/v1/stories/{draft['id']}/publish", json={"at": rfc3339(at)})
+    assert (answer.status_code, answer.json()["state"]) == (202, "scheduled")
+    assert not await bob.sees(draft)
+    await eventually(lambda: bob.sees(draft), SOON + 5)
+    assert (await ann.own(draft))["posted_at"] >= rfc3339(at)
