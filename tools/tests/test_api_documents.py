@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stories_ingest.routes.config import FEATURES
 from stories_shared.http.openapi_schemas import reachable, references, walk
 from stories_shared.http.openapi_terms import TAGS
 from stories_shared.http.problems import CONTENT_TYPE, KINDS
@@ -209,6 +210,11 @@ def test_times_urls_and_ids_have_formats(document: Object) -> None:
     assert document["components"]["parameters"][
         "StoryId" if "StoryId" in document["components"]["parameters"] else "UserId"
     ]
+
+
+def test_every_feature_of_the_configuration_has_its_operation() -> None:
+    whole = json.loads(DOCUMENTS[0].read_text())
+    assert set(FEATURES.values()) <= {operation["operationId"] for _, operation in operations(whole)}
 
 
 def test_bounds_of_integers_are_integers(document: Object) -> None:

@@ -76,7 +76,7 @@ class Parts:
         self.endings = Outbox("story-deleted", runtime.mongo[ENDED], deleted_events, runtime.publisher, now)
         retention = max(settings.story_lifetimes) + RETENTION_AFTER_LIFETIME
         self.publisher = TombstonePublisher(runtime.publisher, MongoPartitionCounts(runtime.mongo), retention, now)
-        self.read = ReadStory(self.stories, self.stories, now)
+        self.read = ReadStory(self.stories, self.stories, self.bucket, now)
         self.erase = EraseMedia(self.bucket, self.cleanup, self.publisher, now)
         self.erase_account = EraseAccount(self.cleanup, self.stories, self.bucket, self.endings, now, new_id)
         self.leases = Leases(runtime.mongo, now, lease_for=SWEEP_LEASE)
