@@ -201,7 +201,7 @@ async def test_ticket_alone_decides_about_an_unknown_story(service: ServiceHarne
     ticket = a_ticket(story, "bob")
     assert (await service.request("PUT", f"{base}/reaction", "bob", ticket, json={"emoji": "❤️"})).status_code == 204
     assert (await service.request("GET", f"{base}/counts", "bob", ticket)).json()["reactions"] == 1
-    assert (await service.request("GET", f"{base}/counts", "ann")).status_code == 404
+    assert (await service.request("GET", f"{base}/counts", "ann")).status_code == 422
 
 
 async def test_refused_tickets_have_their_problem_and_are_counted(service: ServiceHarness) -> None:
