@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="figures; by default all: " + ", ".join(known))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write a plot for each figure, and the table")
-    parser.add_argument("--quick", action="store_true", help="three rounds of a second, a tenth of the data")
+    parser.add_argument("--quick", action="store_true", help="three rounds of a second, a twentieth of the data")
     parser.add_argument("--smoke", action="store_true", help="one round and hardly any data: does it work at all?")
     parser.add_argument("--spy", metavar="PROGRAM", help="py-spy's program: record each service into NAME.profile")
     given = parser.parse_args()
@@ -67,6 +67,7 @@ def main() -> None:
         given.json.write_text(report.as_json(flat, plan, described))
     if given.plots:
         given.plots.mkdir(parents=True, exist_ok=True)
+        (given.plots / "results.txt").write_text(f"{described}\n\n{report.table(flat)}\n")
         for name, some in results.items():
             (given.plots / f"{name}.svg").write_text(report.chart(known[name].description, some))
     if failed:

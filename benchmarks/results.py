@@ -65,7 +65,7 @@ class Plan:
     scale: float = 1.0
 
 
-FULL, QUICK, SMOKE = Plan(), Plan(rounds=3, seconds=1, scale=0.1), Plan(rounds=1, seconds=1, scale=0.01)
+FULL, QUICK, SMOKE = Plan(), Plan(rounds=3, seconds=1, scale=0.05), Plan(rounds=1, seconds=1, scale=0.01)
 
 
 async def compare(

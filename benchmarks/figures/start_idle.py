@@ -1,5 +1,6 @@
 """Start and idle cost of each service."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from importlib import import_module
@@ -30,9 +31,9 @@ async def start_idle(bench: Bench) -> Sequence[Result]:
             processes.append((service, process, 0.0))
             await ready(process, service)
             processes[-1] = service, process, time.monotonic() - began
+        idles = await asyncio.gather(*(process.measure_idle(IDLE_S) for _, process, _ in processes))
         results = []
-        for service, process, took in processes:
-            idle = await process.measure_idle(IDLE_S if bench.plan.scale > 0.05 else 1)
+        for (service, process, took), idle in zip(processes, idles, strict=True):
             used = f"idle {idle:.1%} of a core (at most 2 %) and {process.memory_mb():.0f} MB (at most 110)"
             note = f"ready after {took:.2f} s (at most 2); {used}"
             results.append(Result(f"start-{service}", "starts/s", Sample(1 / took, idle * 1e6), note=note))

@@ -36,6 +36,8 @@ ROWS = 1_000
 STORIES = 1_000
 REPORTED = 50
 CLIENTS = 8
+REPORTERS = 1_000
+"""Viewers in turn, so that the rows of viewers hold a few plays each, not hundreds."""
 TARGET = 10_000
 """Views taken a second."""
 
@@ -75,7 +77,7 @@ class Engagement:
         async def stored() -> bool:
             return await self.mongo["stories"].count_documents({"_id": {"$in": ids}}) == number
 
-        await eventually(stored)
+        await eventually(stored, within_s=60)
         return stories
 
     def records(self, stories: Sequence[StoryPosted], number: int, *, zipf: bool = False) -> list[ProducerRecord]:
@@ -234,16 +236,16 @@ async def redelivery(bench: Bench, service: Engagement, number: int) -> Result:
 
 @figure("views-taken")
 async def views_taken(bench: Bench) -> Sequence[Result]:
-    """`POST /v1/views` of fifty until 202: as fast as it goes, then at 5,000 views a second."""
+    """`POST /v1/views` of fifty stories until 202: as fast as it goes, then at 5,000 views a second."""
     service = Engagement(bench, bench.settings(Realm(bench.servers), LIMIT_VIEWS=NO_LIMIT))
     await service.start()
     try:
-        story = (await service.stories(1))[0]
+        stories = await service.stories(REPORTED)
         requests = []
-        for n in range(VIEWERS):
+        for n in range(max(VIEWERS, int(REPORTERS * bench.plan.scale))):
             viewer = f"viewer{n}"
-            ticket = service.tickets.sign(a_ticket(story, viewer))
-            views = [{"ticket": ticket, "play_id": UNIQUE.decode(), "watched_ms": 900} for _ in range(REPORTED)]
+            tickets = [service.tickets.sign(a_ticket(story, viewer)) for story in stories]
+            views = [{"ticket": ticket, "play_id": UNIQUE.decode(), "watched_ms": 900} for ticket in tickets]
             requests.append(
                 request(service.process, bench.servers.token(viewer), msgspec.json.encode({"views": views}))
             )

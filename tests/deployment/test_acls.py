@@ -13,7 +13,7 @@ from stories_embedded.openapi import EXAMPLE
 from stories_embedded.paths import CHECKOUT
 from stories_shared import events
 from stories_shared.events.cloudevents import SERVICES
-from stories_shared.kafka.topics import Topics
+from stories_shared.kafka.topics import Topics, service_of_reader
 from stories_shared.runtime.settings import load
 
 from tools.codegen.strimzi import Grant, grants
@@ -67,7 +67,8 @@ async def test_topics_read_without_a_group_are_readable(service, processes):
 def test_service_may_write_only_topics_that_it_publishes(service):
     granted = rights(service)
     writable = {name for (kind, name), operations in granted.items() if kind == "topic" and "Write" in operations}
-    dead_letter = {f"{topic.name}.{service}.dlq" for topic in TOPICS.values() if service in topic.readers}
+    readers = [(topic, reader) for topic in TOPICS.values() for reader in topic.readers]
+    dead_letter = {f"{t.name}.{reader}.dlq" for t, reader in readers if service_of_reader(reader) == service}
     assert dead_letter <= writable
     published = {TOPIC_OF[name] for name in published_by(service)}
     assert published <= writable

@@ -136,6 +136,10 @@ async def test_phone_hevc_clip_is_rotated_and_stripped_of_metadata(world: World)
     assert b"+52.5200" in sample.content
     item, content = await downloaded(bob, await ann.post(sample))
     assert (item["content_type"], item["width"], item["height"]) == ("video/mp4", 180, 320)
+    assert item["codecs"].startswith("avc1.6400")  # encoded, since not every browser plays HEVC
+    [rendition] = item["renditions"]
+    assert (rendition["url"], rendition["codecs"]) == (item["media_url"], item["codecs"])
+    assert len(item["preview"]["blurhash"]) == 28
     for trace in (b"iPhone", b"Apple", b"+52.5200", b"holiday", b"a chapter"):
         assert trace not in content
     with av.open(io.BytesIO(content), "r") as clip:
@@ -176,6 +180,24 @@ async def test_captions_are_cut_to_the_time_of_their_part(world: World) -> None:
     first, last = await eventually(lambda: bob.reel(ann), SOON, accept=lambda items: len(items) == story["parts"] == 2)
     assert ("first" in first["captions_track"], "last" in first["captions_track"]) == (True, False)
     assert ("first" in last["captions_track"], "last" in last["captions_track"]) == (False, True)
+    captions = await bob.media(last["captions_url"])
+    assert (captions.headers["content-type"], captions.text) == ("text/vtt", last["captions_track"])
+
+
+async def test_smaller_rendition_follows_and_leaves_with_the_story(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    stores = await world.stores()
+    story = await ann.post(world.samples.clip(0.2, width=1080, height=1920, fps=10))
+    item = await eventually(lambda: bob.item(story), 30, accept=lambda item: len(item["renditions"]) == 2)
+    assert [(size["width"], size["height"]) for size in item["renditions"]] == [(1080, 1920), (720, 1280)]
+    smaller = item["renditions"][1]
+    answer = await bob.media(smaller["url"])
+    assert (answer.headers["content-type"], len(answer.content)) == ("video/mp4", smaller["size"])
+    assert (await ann.own(story))["state"] == "live"
+    assert len(await stores.objects(story["id"])) == 3
+    await ann.delete(story)
+    assert await stores.objects(story["id"]) == []
+    assert (await bob.media(smaller["url"])).status_code in {403, 404}
 
 
 def seconds_of(clip: bytes) -> float:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import yaml
-from stories_shared.kafka.topics import Topic, Topics
+from stories_shared.kafka.topics import Topic, Topics, service_of_reader
 
 from .settings import SERVICES
 
@@ -42,16 +42,17 @@ def grants(user: str, topics: Topics) -> list[Grant]:
         if (operations := ("Describe", *operations_on(topic, user))) != ("Describe",)
     ]
     found += [
-        Grant("group", f"{user}.{topic.name}", ("Describe", "Read"))
+        Grant("group", f"{reader}.{topic.name}", ("Describe", "Read"))
         for topic in topics.values()
-        if user in topic.readers
+        for reader in topic.readers
+        if service_of_reader(reader) == user
     ]
     return found
 
 
 def operations_on(topic: Topic, service: str) -> Iterable[str]:
     """The operations of a service on a topic."""
-    if service in topic.readers:
+    if service in map(service_of_reader, topic.readers):
         yield "Read"
     if service in topic.writers:
         yield "Write"
@@ -64,7 +65,13 @@ def page() -> str:
     head = f"| topic | {' | '.join(users())} |\n|{' --- |' * (len(users()) + 1)}"
     rows = [f"| `{topic.name}` | {' | '.join(cell(topic, user) for user in users())} |" for topic in spoken]
     groups = [
-        f"- **{service}**: " + ", ".join(f"`{service}.{topic.name}`" for topic in spoken if service in topic.readers)
+        f"- **{service}**: "
+        + ", ".join(
+            f"`{reader}.{topic.name}`"
+            for topic in spoken
+            for reader in topic.readers
+            if service_of_reader(reader) == service
+        )
         for service in SERVICES
     ]
     return PAGE.format(table="\n".join((head, *rows)), groups="\n".join(groups), outsider=OUTSIDER)

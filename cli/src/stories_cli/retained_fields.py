@@ -57,6 +57,13 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
     "stories_engagement.reports": frozenset(
         {"_id", "target", "reporter_id", "reason", "remark", "at", "state", "delete_at"}
     ),
+    "stories_engagement.deliveries": frozenset(
+        {
+            *("_id", "webhook_id", "event", "event_id", "source", "at", "story_id", "order", "data", "user_ids"),
+            *("revision", "state", "attempts", "created_at", "first_at", "next_at", "delete_at"),
+            *("last_attempt_at", "last_status", "last_error", "delivered_at"),
+        }
+    ),
     "stories_engagement.audit": frozenset(
         {"_id", "report_id", "kind", "story_id", "comment_id", "user_id", "action", "days", "admin_id", "at"}
     ),

@@ -11,6 +11,8 @@ from stories_engagement.testing.harness import ServiceHarness, running
 async def service(servers: Servers) -> AsyncIterator[ServiceHarness]:
     """The service that the tests of a module share; each uses stories of its own."""
     realm = Realm(servers)
-    async with running(realm, limit_views=1_000_000, limit_comments=10_000, limit_reads=100_000) as service:
+    async with running(
+        realm, webhooks_allow_private=True, limit_views=1_000_000, limit_comments=10_000, limit_reads=100_000
+    ) as service:
         yield service
     await realm.remove()

@@ -28,6 +28,14 @@ async def test_every_route_is_documented_with_its_refusals(service: ServiceHarne
         "GET /v1/admin/reports",
         "POST /v1/admin/reports/{report_id}/decision",
         "GET /v1/admin/audit",
+        "POST /v1/admin/webhooks",
+        "GET /v1/admin/webhooks",
+        "GET /v1/admin/webhooks/{webhook_id}",
+        "PATCH /v1/admin/webhooks/{webhook_id}",
+        "DELETE /v1/admin/webhooks/{webhook_id}",
+        "POST /v1/admin/webhooks/{webhook_id}/test",
+        "GET /v1/admin/webhooks/{webhook_id}/deliveries",
+        "POST /v1/admin/webhooks/{webhook_id}/deliveries/{delivery_id}/retry",
     }
     operations = [operation for methods in paths.values() for operation in methods.values()]
     assert all({"401", "422", "429", "503"} <= operation["responses"].keys() for operation in operations)

@@ -62,13 +62,13 @@ async def test_removed_story_is_deleted_and_its_author_suspended(service: Servic
     decided = await decide(service, item["id"], action="remove_and_suspend", days=2)
     assert (decided.status_code, decided.json()["decision"]["decided_by"]) == (200, "root"), decided.text
     deletions, suspensions = service.event_reader(StoryDeleted), service.event_reader(UserSuspended)
-    (deletion,) = [event for event in await deletions() if event.story_id == story.story_id]
+    (deletion,) = {event for event in await deletions() if event.story_id == story.story_id}
     assert (deletion.by, deletion.author_id) == ("admin", "mallory")
-    (suspension,) = [event for event in await suspensions() if event.user_id == "mallory"]
+    (suspension,) = {event for event in await suspensions() if event.user_id == "mallory"}
     assert suspension.until == deletion.deleted_at + timedelta(days=2)
     assert (await decide(service, item["id"], action="remove_and_suspend")).status_code == 200
     assert (await decide(service, item["id"], action="keep")).status_code == 409
-    assert len([event for event in await deletions() if event.story_id == story.story_id]) == 1
+    assert {event for event in await deletions() if event.story_id == story.story_id} == {deletion}
     answer = await service.request("GET", "/v1/admin/audit", "root", **ADMIN)
     (entry,) = [entry for entry in answer.json()["items"] if entry["story_id"] == story.story_id]
     assert (entry["author_id"], entry["decision"]["action"]) == ("mallory", "remove_and_suspend")

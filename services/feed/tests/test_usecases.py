@@ -23,7 +23,7 @@ from stories_feed.usecases.endings import Ending, EndStories
 from stories_feed.usecases.erasure import EraseUser
 from stories_feed.usecases.items import BuildItems, StoredStory, StoryContent
 from stories_feed.usecases.reels import MAX_BYTES, MAX_ROUNDS, ReadForYou, ReadReel, ReadReels, ReadStory
-from stories_feed.usecases.seen import MarkSeen, StoreEngagement
+from stories_feed.usecases.seen import MarkSeen, Seen, StoreEngagement
 from stories_feed.usecases.stories import ApplyToIndex, LoadIndex, StoreStories
 from stories_feed.usecases.trays import ReadRings, ReadTray
 from stories_feed.usecases.visible_stories import VisibleStories
@@ -47,7 +47,7 @@ from stories_shared.events.cloudevents import Tombstone
 from stories_shared.events.ids import new_id
 from stories_shared.testing import HandClock
 
-SECOND = timedelta(seconds=1)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 FOLLOW = EdgeKey(Kind.FOLLOW, "bob", "ann")
 
 
@@ -227,6 +227,46 @@ async def test_the_ring_of_a_stale_story_has_no_poster(use_cases) -> None:
     use_cases.log_status.stale_ids = {story.story_id}
     (entry,) = (await use_cases.tray("bob", None, 20)).entries
     assert (entry.ring.state, entry.poster_url) == ("unseen", None)
+
+
+async def test_ready_ring_of_one_follower_serves_the_next_until_it_changes(use_cases) -> None:
+    story, second = posted(at=NOON - MINUTE), posted()
+    for viewer in ("bob", "cat", "dan"):
+        await use_cases.change_edge(EdgeKey(Kind.FOLLOW, viewer, "ann"), on=True)
+    await use_cases.live(story)
+    (first,) = (await use_cases.tray("bob", None, 20)).entries
+    (again,) = (await use_cases.tray("cat", None, 20)).entries
+    assert again is first
+    await use_cases.seen.mark([Seen("dan", use_cases.stories.keys[story.story_id].key, story.expires_at)])
+    (seen,) = (await use_cases.tray("dan", None, 20)).entries
+    assert (seen.ring.state, first.ring.state) == ("seen", "unseen")
+    await use_cases.live(second)
+    (both,) = (await use_cases.tray("cat", None, 20)).entries
+    assert (both.ring.stories, both.ring.unseen) == (2, 2)
+    (half,) = (await use_cases.tray("dan", None, 20)).entries
+    assert (half.ring.stories, half.ring.unseen) == (2, 1)
+    use_cases.index.end(second.story_id, NOON + DAY)
+    assert (await use_cases.tray("cat", None, 20)).entries[0].ring.stories == 1
+    use_cases.now.at = story.expires_at - SECOND / 2
+    assert (await use_cases.tray("cat", None, 20)).entries == []
+
+
+async def test_ready_ring_disappears_with_the_document_of_its_story(use_cases) -> None:
+    story = posted()
+    await use_cases.change_edge(FOLLOW, on=True)
+    await use_cases.live(story)
+    assert len((await use_cases.tray("bob", None, 20)).entries) == 1
+    await use_cases.stories.end([Ending(story.story_id, NOON, "deleted")])
+    assert (await use_cases.tray("bob", None, 20)).entries == []
+
+
+async def test_ring_of_a_story_hidden_from_a_follower_is_never_ready(use_cases) -> None:
+    for viewer in ("bob", "cat"):
+        await use_cases.change_edge(EdgeKey(Kind.FOLLOW, viewer, "ann"), on=True)
+    await use_cases.live(posted(hide_from=("cat",)), posted(at=NOON - MINUTE))
+    assert (await use_cases.tray("bob", None, 20)).entries[0].ring.stories == 2
+    assert (await use_cases.tray("cat", None, 20)).entries[0].ring.stories == 1
+    assert (await use_cases.tray("bob", None, 20)).entries[0].ring.stories == 2
 
 
 async def test_a_story_is_not_shown_in_its_last_second(use_cases) -> None:

@@ -16,11 +16,14 @@ from stories_shared.mongo.outbox import Outbox
 from stories_shared.runtime.metrics import MetricsRegistry
 from stories_shared.runtime.provision import provision
 from stories_shared.runtime.service import ServiceRuntime
+from stories_shared.tls import client_context
 
 from stories_engagement.domain.access_state import AccessState
 from stories_engagement.domain.recent_plays import RecentPlays
-from stories_engagement.handlers import story_handlers, user_handlers, view_handlers
-from stories_engagement.jobs import AccessReader, DeleteOrphanViews, PruneAccessState, WakeableSweep
+from stories_engagement.handlers import story_handlers, user_handlers, view_handlers, webhook_handlers
+from stories_engagement.jobs.access_reader import AccessReader, DeleteOrphanViews, PruneAccessState, WakeableSweep
+from stories_engagement.jobs.webhook_client import WebhookClient
+from stories_engagement.jobs.webhook_sender import WebhookSender
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.routes.answers import answer_routes
 from stories_engagement.routes.comments import comment_routes
@@ -30,6 +33,7 @@ from stories_engagement.routes.errors import install_error_handlers
 from stories_engagement.routes.me import me_routes
 from stories_engagement.routes.reports import report_routes
 from stories_engagement.routes.views import view_routes
+from stories_engagement.routes.webhooks import webhook_routes
 from stories_engagement.settings import EngagementSettings
 from stories_engagement.store.answers import MongoAnswers
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
@@ -40,6 +44,7 @@ from stories_engagement.store.stories import MongoStories
 from stories_engagement.store.story_counters import CounterWriter, engagement_events, outbox_events
 from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserErasure
 from stories_engagement.store.views import MongoViews
+from stories_engagement.store.webhooks import MongoDeliveries, MongoWebhooks, lease_of
 from stories_engagement.usecases.access import CheckAccess
 from stories_engagement.usecases.answers import GiveAnswer, ListAnswers, WithdrawAnswer
 from stories_engagement.usecases.blocks import DropStoredBlocks, FindBlocked, StoreBlock
@@ -51,6 +56,7 @@ from stories_engagement.usecases.privacy import ReadPrivacy, SetPrivacy
 from stories_engagement.usecases.reports import DecideReport, FileReport
 from stories_engagement.usecases.stories import EndStories, StoreStories
 from stories_engagement.usecases.views import CountViews, ListViewers, ReportViews
+from stories_engagement.usecases.webhooks import DeliverDue, QueueDeliveries
 
 TITLE = "Stories: engagement"
 
@@ -107,8 +113,8 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         MongoShares(counter_writer),
         MongoHiddenWords(counter_writer),
     )
-    reports = MongoReports(mongo, comments, now)
-    forget_steps = [store.erase_user for store in (counter_writer, privacy, words, blocks, reports)]
+    reports, webhooks, deliveries = MongoReports(mongo, comments, now), MongoWebhooks(mongo), MongoDeliveries(mongo)
+    forget_steps = [store.erase_user for store in (counter_writer, privacy, words, blocks, reports, deliveries)]
     erased_users = MongoUserErasure(mongo, now, [view_store.erase_viewer, *forget_steps])
 
     access_state, recent = AccessState(), RecentPlays()
@@ -130,6 +136,23 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     async def count_open_reports() -> None:
         metrics.open_reports.set(await reports.open_reports())
 
+    client_tls = client_context(settings.ca_bundle)
+
+    def webhook_client() -> WebhookClient:
+        return WebhookClient(client_tls, allow_private=settings.webhooks_allow_private)
+
+    def count_attempt(outcome: str) -> None:
+        metrics.webhook_deliveries.labels(outcome).inc()
+
+    sender = WebhookSender(webhooks, DeliverDue(deliveries, count_attempt, now), leases, lease_of, webhook_client)
+
+    async def measure_webhooks() -> None:
+        pending, oldest = await deliveries.backlog()
+        metrics.webhooks_pending.set(pending)
+        metrics.webhooks_oldest.set(max(0.0, (now() - oldest).total_seconds()) if oldest else 0.0)
+
+    runtime.background_task("webhooks", sender.run, lambda: sender.iterations)
+    runtime.periodic("measure-webhooks", A_SECOND * 15, measure_webhooks)
     runtime.outbox(outbox)
     runtime.outbox(decisions)
     runtime.outbox(events)
@@ -191,6 +214,16 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
             cursors,
             metrics,
         ),
+        webhook_routes(
+            webhooks,
+            deliveries,
+            sender.wake,
+            idempotently,
+            cursors,
+            now,
+            allow_private=settings.webhooks_allow_private,
+        ),
+        webhook_handlers(QueueDeliveries(webhooks, deliveries, sender.wake, now)),
         story_handlers(StoreStories(stories), end_stories),
         view_handlers(CountViews(view_store, recent, now), metrics),
         user_handlers(StoreBlock(blocks), erase_user),

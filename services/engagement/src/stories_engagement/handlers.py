@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from faststream.kafka import KafkaRouter
 from stories_shared.events import (
+    EVENTS,
+    Event,
     StoryDeleted,
     StoryExpired,
     StoryPosted,
@@ -15,16 +17,22 @@ from stories_shared.events import (
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.kafka.subscriber import Batch, for_batch, for_each_record, subscribe
 
+from stories_engagement.domain.webhooks import WEBHOOK_EVENTS
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.usecases.blocks import StoreBlock
 from stories_engagement.usecases.erasure import EraseUser
 from stories_engagement.usecases.stories import EndStories, StoreStories
 from stories_engagement.usecases.views import CountViews
+from stories_engagement.usecases.webhooks import QueueDeliveries
 
 SERVICE = "engagement"
+WEBHOOKS = "engagement-webhooks"
+"""The second reader of topics, with groups of its own: webhooks neither wait for the counting nor hold it up."""
 VIEWS_BATCH = 4_000
 """Views in one transaction: the larger it is, the fewer round trips and counter updates a view costs. A row takes 300
 bytes, so a transaction stays at a tenth of MongoDB's limit of 16 MB."""
+VIEWS_INTERVAL_S = 0.1
+"""Between batches of views that are not full: a batch costs a dozen round trips, however few views it has."""
 ENDINGS_BATCH = 100
 """Stories ended and erased in one batch, milliseconds each: a rebalance waits four seconds for the batch."""
 
@@ -59,11 +67,27 @@ def view_handlers(count: CountViews, metrics: EngagementMetrics) -> KafkaRouter:
         for outcome, number in (await count(records)).items():
             metrics.views.labels(outcome).inc(number)
 
-    @subscribe(router, StoryViewed, SERVICE, max_records=VIEWS_BATCH)
+    @subscribe(router, StoryViewed, SERVICE, max_records=VIEWS_BATCH, min_interval_s=VIEWS_INTERVAL_S)
     async def on_story_viewed(batch: Batch) -> None:
         """Count views, a batch at a time. Redelivery is harmless: a row keeps each play and counts it once."""
         await for_batch(batch, StoryViewed, count_and_record)
 
+    return router
+
+
+def webhook_handlers(queue: QueueDeliveries) -> KafkaRouter:
+    """Consumers that queue deliveries of webhooks."""
+    router = KafkaRouter()
+
+    def queue_events(event: type[Event]) -> None:
+        @subscribe(router, event, WEBHOOKS)
+        async def on_event(batch: Batch) -> None:
+            """Queue a delivery for each endpoint. Redelivery is harmless: its id comes from the event."""
+            await for_batch(batch, event, queue)
+
+    for name in WEBHOOK_EVENTS:
+        if name in EVENTS:
+            queue_events(EVENTS[name])
     return router
 
 

@@ -33,6 +33,20 @@ class EngagementMetrics:
         self.open_reports = registry.gauge(
             "reports_open", "Reports that wait for a decision, the same on every replica; many ask for more moderators."
         )
+        self.webhook_deliveries = registry.counter(
+            "webhook_deliveries",
+            "Attempts to deliver a webhook: delivered, failed (tried again), dead (given up after a day).",
+            ["outcome"],
+        )
+        self.webhooks_pending = registry.gauge(
+            "webhooks_pending", "Deliveries that wait, the same on every replica; at most 100,000 are counted."
+        )
+        self.webhooks_oldest = registry.gauge(
+            "webhooks_oldest_seconds",
+            "How long the oldest waiting delivery has been due or tried, the same on every replica; an hour means that "
+            "an endpoint fails.",
+        )
+        preinitialize(self.webhook_deliveries, ("delivered", "failed", "dead"))
         preinitialize(self.views, OUTCOMES)
         preinitialize(self.access_state, KINDS)
         preinitialize(self.tickets_refused, REASONS)

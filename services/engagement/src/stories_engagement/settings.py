@@ -20,6 +20,9 @@ class EngagementSettings(Settings):
     )
     limit_shares: int = Field(30, ge=1, description="shares a user may make in a minute, on each replica")
     limit_reports: int = Field(10, ge=1, description="reports a user may make in a minute, on each replica")
+    webhooks_allow_private: bool = Field(
+        False, description="for development: webhooks may go to private addresses, and there over plain http"
+    )
     share_url: str | None = Field(
         None, pattern=r"\{id\}", description="a shared story's link, with `{id}` in it; default `PUBLIC_URL/s/{id}`"
     )

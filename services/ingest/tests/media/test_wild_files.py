@@ -2,8 +2,8 @@
 
 import re
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,13 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from PIL import Image
+from stories_ingest.domain.media import Media
+from stories_ingest.media import MediaLimits, worker
+from stories_ingest.media.display import display_format
+from stories_ingest.media.output_probe import rotated
+from stories_ingest.media.tracks import open_tracks
 from stories_ingest.testing.boxes import Box, edited, in_sample_entry, with_edits, with_user_data
+from stories_ingest.testing.chromium import CHROMIUM, GRID, Played, play
 from stories_ingest.testing.samples import sample_clip
 from stories_ingest.testing.wild_clips import (
     MIRRORED,
@@ -90,6 +96,8 @@ class Video:
                 assert_plays_everywhere(shown[0], self.size)
         with opened(output.path, ignore_editlist="1") as container:  # every packet is displayed
             assert sum(packet.size > 0 for packet in container.demux(video=0)) == self.frames
+        content = output.path.read_bytes()
+        assert content.index(b"moov") < content.index(b"mdat")
         if self.sound is not None:
             with opened(output.path) as container:
                 rate = container.streams.audio[0].codec_context.sample_rate
@@ -497,3 +505,52 @@ async def test_file_is_accepted_with_the_expected_output(tmp_path: Path, transco
 async def test_file_is_refused_with_the_expected_reason(tmp_path: Path, rejection, case: str) -> None:
     name, make, reason = REFUSED[case]
     assert await rejection(make(tmp_path / name), claimed(name)) == reason
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_chromium_plays_every_clip_and_shows_the_pixels_of_its_source(tmp_path: Path) -> None:
+    """Runs the worker's code in this process; the processes are tested above."""
+    sources: dict[str, Path] = {}
+    outputs: dict[str, Media] = {}
+    frames: dict[str, int] = {}
+    for number, (name, make, right) in enumerate(TAKEN.values()):
+        if isinstance(right, Video):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            source = make(folder / name)
+            job = {
+                "bounds": asdict(MediaLimits()),
+                "source": source,
+                "into": folder,
+                "claimed": "video/mp4",
+                "split": True,
+            }
+            [made] = worker.run(job, lambda _: None)
+            key = f"{number}/{made.media.key}"
+            sources[key], outputs[key], frames[key] = source, made.media, right.frames
+    played = play(tmp_path, {key: f'{media.content_type}; codecs="{media.codecs}"' for key, media in outputs.items()})
+    assert len(played) == len(outputs)
+    wrong = {key: what for key, what in played.items() if not isinstance(what, Played) or what.can_play != "probably"}
+    assert wrong == {}
+    for key, shown in played.items():
+        assert (shown.width, shown.height) == (outputs[key].width, outputs[key].height)
+        assert shown.frames == frames[key]
+        assert distance(shown.pixels, first_picture(sources[key])) < 8, key
+
+
+def distance(one: Sequence[tuple[int, ...]], other: Sequence[tuple[int, ...]]) -> float:
+    """The mean difference of two grids, of 255."""
+    apart = [abs(a - b) for ours, theirs in zip(one, other, strict=True) for a, b in zip(ours, theirs, strict=True)]
+    return sum(apart) / len(apart)
+
+
+def first_picture(source: Path) -> list[tuple[int, int, int]]:
+    """The first displayed frame of an upload, upright and in sRGB, as a grid."""
+    form = "matroska" if source.suffix in {".webm", ".mkv"} else "mov"
+    with open_tracks(source, form) as tracks:
+        frame = next(frame for frame in tracks.container.decode(tracks.video) if not frame.is_corrupt)
+        display = display_format(frame, tracks.video.sample_aspect_ratio)
+        image = rotated(frame, display).resize((GRID, GRID), Image.Resampling.BOX)
+    levels = image.tobytes()
+    return [tuple(levels[at : at + 3]) for at in range(0, len(levels), 3)]

@@ -198,7 +198,7 @@ Handler = Callable[[Batch], Awaitable[None]]
 
 
 def subscribe(
-    router: KafkaRouter, event: type[Event], service: str, *, max_records: int = 500
+    router: KafkaRouter, event: type[Event], service: str, *, max_records: int = 500, min_interval_s: float = 0.0
 ) -> Callable[[Handler], Handler]:
     """Subscribe a handler to an event's topic, with the settings that all subscribers share.
 
@@ -207,6 +207,8 @@ def subscribe(
         event: the event type of the topic; the group is ``<service>.<topic>``.
         service: the service's name.
         max_records: the largest batch.
+        min_interval_s: batches begin at least so far apart unless one is full. A batch that costs much beside its
+            records then has more of them. The first one after a pause does not wait.
     """
     group = f"{service}.{event.topic}"
     rebalance = RebalanceListener()
@@ -242,9 +244,17 @@ def subscribe(
         title=group,
     )
 
+    next_at = 0.0
+
     async def wait_for_batch(consumer: AIOKafkaConsumer) -> tuple[Record, ...]:
+        nonlocal next_at
+        if (wait_s := next_at - time.monotonic()) > 0:  # with no record in hand
+            await asyncio.sleep(wait_s)
         found = await consumer.getmany(timeout_ms=IDLE_WAIT_MS, max_records=max_records)
-        return tuple(chain.from_iterable(found.values()))
+        records = tuple(chain.from_iterable(found.values()))
+        if min_interval_s and records:
+            next_at = time.monotonic() + (min_interval_s if len(records) < max_records else 0.0)
+        return records
 
     # FastStream's own sleeps after an empty poll: a long sleep adds latency, a short one wastes CPU.
     subscriber.get_msg = wait_for_batch

@@ -123,7 +123,14 @@ class Topics(Mapping[str, Topic]):
 
     def of_service(self, service: str) -> "Topics":
         """The topics that a service writes, reads or dead-letters to."""
-        return Topics(topic for topic in self.values() if service in (*topic.writers, *topic.readers))
+        return Topics(
+            topic for topic in self.values() if service in (*topic.writers, *map(service_of_reader, topic.readers))
+        )
+
+
+def service_of_reader(reader: str) -> str:
+    """The service of a reader: `engagement-webhooks` is a second consumer of engagement, with groups of its own."""
+    return reader.partition("-")[0]
 
 
 def retention_of(text: str, longest: timedelta, cap: timedelta | None) -> timedelta:
@@ -140,7 +147,7 @@ def dead_letter_topic(topic: Topic, reader: str, entry: Mapping[str, Any], cap: 
         cleanup=("delete",),
         retention=min(retention, topic.retention) if "compact" in topic.cleanup else retention,
         max_message_bytes=entry["max_message_bytes"],
-        writers=(reader,),
+        writers=(service_of_reader(reader),),
         readers=(),
         dead_letters_of=(topic.name, reader),
     )

@@ -70,10 +70,10 @@ class ReportResponse(BaseModel):
     story_id: str
     comment_id: str | None
     author_id: str | None
-    reason: Annotated[str, Field(description="the first reporter's word")]
-    text: Annotated[str | None, Field(description="what the first reporter added")]
+    reason: Annotated[str, Field(description="the reporter's word")]
+    text: Annotated[str | None, Field(description="what the reporter added; null once their account was erased")]
     reports: Annotated[int, Field(description="how many users have reported it")]
-    reported_at: Annotated[Moment, Field(description="when it was reported first")]
+    reported_at: Annotated[Moment, Field(description="when it was reported")]
     state: Literal["open", "decided"]
     copied: dict[str, Any] | None = Field(
         serialization_alias="copy", description="what was reported, as it was then; null if it was gone before"

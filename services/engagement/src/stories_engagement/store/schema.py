@@ -26,6 +26,7 @@ STORIES, VIEWS, ENGAGEMENTS = "stories", "views", "engagements"
 VIEWERS, CLAIMS, EVENTS = "viewers", "claims", "events"
 BLOCKS, PRIVACY, HIDDEN_WORDS, ERASED_USERS = "blocks", "privacy", "hidden_words", "erased_users"
 REPORTED, REPORTS, AUDIT = "reported", "reports", "audit"
+WEBHOOKS, DELIVERIES = "webhooks", "deliveries"
 
 MARK_RETENTION = timedelta(days=30)
 """Ended marks, lifted blocks and erased-user marks: longer than the retention of any topic."""
@@ -67,6 +68,7 @@ async def ensure_schema(mongo: Mongo) -> None:
     recheck = IndexModel([("again_at", ASCENDING)], name="again", sparse=True)
     await mongo.ensure(ERASED_USERS, received, recheck)
     await ensure_reports(mongo)
+    await ensure_webhooks(mongo)
 
 
 async def ensure_reports(mongo: Mongo) -> None:
@@ -90,6 +92,26 @@ async def ensure_reports(mongo: Mongo) -> None:
     )
     kept = IndexModel([("at", ASCENDING)], name="kept", expireAfterSeconds=int(AUDIT_RETENTION.total_seconds()))
     await mongo.ensure(AUDIT, kept, IndexModel([("user_id", ASCENDING)], name="user", sparse=True))
+
+
+async def ensure_webhooks(mongo: Mongo) -> None:
+    """Create the collections and indexes of webhooks. The partial indexes hold pending deliveries."""
+    pending = {"next_at": {"$exists": True}}
+    of_webhook = ("webhook_id", ASCENDING)
+    await mongo.ensure(WEBHOOKS)
+    await mongo.ensure(
+        DELIVERIES,
+        IndexModel(
+            [of_webhook, ("next_at", ASCENDING), ("order", ASCENDING)], name="due", partialFilterExpression=pending
+        ),
+        IndexModel(
+            [of_webhook, ("story_id", ASCENDING), ("order", ASCENDING)], name="first", partialFilterExpression=pending
+        ),
+        IndexModel([("first_at", ASCENDING)], name="oldest", partialFilterExpression=pending),
+        IndexModel([of_webhook, ("created_at", DESCENDING), ("_id", DESCENDING)], name="newest"),
+        IndexModel([("user_ids", ASCENDING)], name="users"),
+        IndexModel([("delete_at", ASCENDING)], name="delete_at", expireAfterSeconds=0),
+    )
 
 
 async def transaction_retrying_duplicates(mongo: Mongo, operation: Callable[[Session], Awaitable[T]]) -> T:

@@ -14,6 +14,7 @@ from stories_engagement.store.stories import MongoStories
 from stories_engagement.store.story_counters import CounterWriter
 from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserErasure
 from stories_engagement.store.views import MongoViews
+from stories_engagement.store.webhooks import MongoDeliveries, MongoWebhooks
 from stories_engagement.testing.in_memory import (
     InMemoryDatabase,
     MemoryAnswers,
@@ -46,6 +47,8 @@ class Stores:
     counters: Any
     erased_users: Any
     reports: Any
+    webhooks: Any = None
+    deliveries: Any = None
 
 
 def in_memory() -> Stores:
@@ -82,8 +85,8 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         MongoPrivacy(mongo),
         MongoBlocks(mongo),
     )
-    reports = MongoReports(mongo, comments, now)
-    forget_steps = [store.erase_user for store in (counter_writer, privacy, words, blocks, reports)]
+    reports, deliveries = MongoReports(mongo, comments, now), MongoDeliveries(mongo)
+    forget_steps = [store.erase_user for store in (counter_writer, privacy, words, blocks, reports, deliveries)]
     return Stores(
         view_store=view_store,
         stories=MongoStories(mongo, now),
@@ -97,4 +100,6 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         counters=counter_writer,
         erased_users=MongoUserErasure(mongo, now, [view_store.erase_viewer, *forget_steps]),
         reports=reports,
+        webhooks=MongoWebhooks(mongo),
+        deliveries=deliveries,
     )

@@ -1,5 +1,9 @@
 """Routes of tray and rings."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +21,7 @@ from stories_feed.routes.responses import (
     TrayPage,
     as_json,
     conditional_response,
+    encode,
     user_ids_of,
 )
 from stories_feed.usecases.trays import MAX_RINGS, ReadRings, ReadTray, TrayEntry
@@ -43,14 +48,15 @@ def tray_routes(
         page = read_page(query)
         after = cursors.position("tray", viewer, page, tuple[bool, float, str])
         found = await read_tray(viewer, after, page.limit)
-        items = [ring_response(entry) for entry in found.entries]
-        mine = ring_response(found.mine) if found.mine else None
+        items = [encoded(entry) for entry in found.entries]
+        mine = encoded(found.mine) if found.mine else None
         cursor = cursors.encode("tray", viewer, found.next) if found.next else None
         audiences = {entry.audience for entry in (*found.entries, *((found.mine,) if found.mine else ()))}
-        cacheable = [(*entry, bool(url)) for *entry, url in map(fields_of, [*items, *((mine,) if mine else ())])]
+        cacheable = [msgspec.Raw(tag) for _, tag in (*items, *((mine,) if mine else ()))]
+        response = tray_response([body for body, _ in items], mine[0] if mine else None, cursor)
         return conditional_response(
             request,
-            TrayPage(items=items, mine=mine, next_cursor=cursor),
+            response,
             (cacheable, mine is not None, cursor is not None, page.cursor),
             ttl_policy.cache_window(audiences, now()),
         )
@@ -71,6 +77,22 @@ def tray_routes(
         return as_json(RingsResponse(rings=dict(await read_rings(caller.user_id, users))))
 
     return router
+
+
+def tray_response(items: Sequence[bytes], mine: bytes | None, cursor: str | None) -> TrayPage:
+    """The response, of rings that are JSON already."""
+    rings: Any = [msgspec.Raw(body) for body in items]
+    own: Any = None if mine is None else msgspec.Raw(mine)
+    return TrayPage(items=rings, mine=own, next_cursor=cursor)
+
+
+def encoded(entry: TrayEntry) -> tuple[bytes, bytes]:
+    """The ring as JSON, and the part of it that a tag covers; encoded once for an entry."""
+    if entry.encoded is None:
+        ring = ring_response(entry)
+        *fields, url = fields_of(ring)
+        entry.encoded = encode(ring), encode((*fields, bool(url)))
+    return entry.encoded
 
 
 def ring_response(entry: TrayEntry) -> RingResponse:

@@ -177,6 +177,10 @@ class MongoStories:
                 found[story_id] = preview
         return found
 
+    def cached_preview(self, story_id: str) -> Preview | None:
+        """The cached preview of a story."""
+        return self._preview_cache.get(story_id)
+
     async def known_keys(self, story_ids: Collection[str]) -> Mapping[str, int]:
         """The seen keys of the stories that have one."""
         found = await self._preview_loader.get_many(story_ids)

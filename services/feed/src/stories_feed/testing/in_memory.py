@@ -55,6 +55,11 @@ class MemoryStories:
             for story_id, story in found.items()
         }
 
+    def cached_preview(self, story_id: str) -> Preview | None:
+        """The preview of a story."""
+        story = self.stories.get(story_id)
+        return None if story is None else Preview(story.revision, story.media.poster_key, story.audience)
+
     async def previews(self, stories: Mapping[str, int]) -> Mapping[str, Preview]:
         """Those of at least the given revision."""
         found = {story_id: self.stories[story_id] for story_id in stories if story_id in self.stories}
@@ -258,7 +263,8 @@ class FakeSigner:
         if seconds < 1:
             raise ValueError(f"{seconds} s")
         suffix = f"&as={download_as}" if download_as else ""
-        return SignedUrl(f"s3://{key}?seconds={seconds}{suffix}", now + timedelta(seconds=seconds), now)
+        lifetime = timedelta(seconds=seconds)
+        return SignedUrl(f"s3://{key}?seconds={seconds}{suffix}", now + lifetime, now + lifetime / 2)
 
 
 class FakeLogStatus:

@@ -92,14 +92,14 @@ class Permissions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
-    """One size of the media; `codecs` is after RFC 6381, null for photos."""
+    """One size of the media."""
 
-    url: str
-    content_type: str
-    width: int
-    height: int
-    size: int
-    codecs: str | None
+    url: Annotated[str, Meta(description="presigned, until `urls_expire_at`")]
+    content_type: Annotated[str, Meta(description="media type")]
+    width: Annotated[int, Meta(ge=1, description="pixels as displayed")]
+    height: Annotated[int, Meta(ge=1, description="pixels as displayed")]
+    size: Annotated[int, Meta(ge=1, description="bytes")]
+    codecs: Annotated[str | None, Meta(description="after RFC 6381, such as `avc1.640028,mp4a.40.2`; null for photos")]
 
 
 class ReelItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +122,9 @@ class ReelItem(msgspec.Struct, frozen=True, kw_only=True):
     media_url: str
     poster_url: str
     download_url: str | None
-    renditions: Annotated[tuple[Rendition, ...], Meta(description="the same media in other sizes")] = ()
+    renditions: Annotated[
+        tuple[Rendition, ...], Meta(description="every size of the media, the first is `media_url`'s")
+    ] = ()
     urls_expire_at: str
     caption: str | None
     layers: Layers

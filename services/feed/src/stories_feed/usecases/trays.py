@@ -3,18 +3,22 @@
 import asyncio
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Literal, Protocol
 
+import msgspec
+
 from stories_feed.domain.live import Audience, LiveStory
-from stories_feed.domain.ttl import TtlPolicy, has_time_left
+from stories_feed.domain.ttl import MIN_REMAINING, TtlPolicy, has_time_left
 from stories_feed.domain.visibility import Relation, Ring, ring_of
 from stories_feed.usecases.items import Media
 from stories_feed.usecases.visible_stories import SeenBy, VisibleStories
 
 MAX_RINGS = 100
+# Rings kept ready beyond those of live authors, before all are dropped and made again.
+SPARE_READY_RINGS = 1_000
 FOLLOWS = Relation(follows=True)
 # Audiences that a follow alone does not decide.
 RESTRICTED = frozenset({"friends", "close_friends"})
@@ -57,14 +61,34 @@ class Previews(Protocol):
         """Previews of the stories that have a document of at least the given revision."""
         ...
 
+    def cached_preview(self, story_id: str) -> Preview | None:
+        """The preview in this process, as `previews` would find it without reading."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class TrayEntry:
+
+class TrayEntry(msgspec.Struct):
     """A ring with the poster of its newest story, or without one while that story's partitions are stale."""
 
     ring: Ring
     poster_url: str | None
     audience: str = "everyone"
+    poster_until: datetime | None = None
+    """Until when the URL is used."""
+    encoded: tuple[bytes, bytes] | None = None
+    """The ring in a response and in its tag, kept by who encodes it first."""
+
+
+class ReadyRing(msgspec.Struct, frozen=True):
+    """A ring that is the same for every follower who has seen none of its stories."""
+
+    reel: Sequence[LiveStory]
+    previews: Sequence[Preview | None]
+    """Of each story: the ring ends when one of them is dropped or replaced."""
+    until: datetime
+    seen_keys: frozenset[int] | None
+    """None while a key is not loaded: then the ring is ready for viewers who have seen nothing at all."""
+    rank: Rank
+    entry: TrayEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +110,7 @@ class ReadTray:
     stories: Previews
     media: Media
     ttl_policy: TtlPolicy
+    ready: dict[str, ReadyRing] = field(default_factory=dict, compare=False)
 
     async def __call__(self, viewer_id: str, after: Rank | None, limit: int) -> Tray:
         """A page of the tray. Muted and blocked authors never appear.
@@ -96,23 +121,76 @@ class ReadTray:
         follow_list, seen = await asyncio.gather(
             self.follows.follow_list(viewer_id), self.marks.seen(viewer_id, self.visible_stories.now())
         )
-        reels = await self._reels(viewer_id, follow_list)
+        index = self.visible_stories.index
+        authors = index.live_among(follow_list.following) - follow_list.muted
+        ready = self._ready_rings(viewer_id, authors, seen)
+        reels = await self._reels(viewer_id, authors - ready.keys())
         if seen:
             await self.visible_stories.load_seen_keys(story for reel in reels.values() for story in reel)
         rings = {author: ring for author, reel in reels.items() if (ring := ring_of(author, reel, seen))}
         mine = rings.pop(viewer_id, None)
-        ranked = sorted((ring.rank, ring) for ring in rings.values())
+        ranked = sorted(
+            [(ring.rank, author) for author, ring in rings.items()]
+            + [(each.rank, author) for author, each in ready.items()]
+        )
         if after is not None:
             ranked = ranked[bisect_right(ranked, after, key=itemgetter(0)) :]
-        page = [ring for _, ring in ranked[:limit]]
-        on_page = {ring.author_id: ring for ring in (*page, *((mine,) if mine else ()))}
-        entries = await self._entries(on_page, reels, seen)
+        page = [author for _, author in ranked[:limit]]
+        on_page = {author: rings[author] for author in page if author in rings}
+        if mine:
+            on_page[viewer_id] = mine
+        entries = await self._entries(viewer_id, on_page, reels, seen) if on_page else {}
         own = entries.pop(viewer_id, None)
-        return Tray(list(entries.values()), own, page[-1].rank if len(ranked) > limit else None)
+        now = self.visible_stories.now()
+        entries |= {author: ready[author].entry for author in page if author in ready and now < ready[author].until}
+        shown = [entries[author] for author in page if author in entries]
+        return Tray(shown, own, ranked[limit - 1][0] if len(ranked) > limit else None)
 
-    async def _reels(self, viewer_id: str, follow_list: FollowList) -> Reels:
+    def _ready_rings(self, viewer_id: str, authors: set[str], seen: frozenset[int]) -> dict[str, ReadyRing]:
+        """The rings among these that need no more work, because nothing about them depends on the viewer."""
+        index, stale, now = (
+            self.visible_stories.index,
+            self.visible_stories.log_status.stale,
+            self.visible_stories.now(),
+        )
+        found: dict[str, ReadyRing] = {}
+        for author in authors & self.ready.keys():
+            ready = self.ready[author]
+            if ready.reel is not index.reel_unfiltered(author) or now >= ready.until:
+                del self.ready[author]
+            elif (
+                author != viewer_id
+                and (not seen or (ready.seen_keys is not None and ready.seen_keys.isdisjoint(seen)))
+                and not any(stale(story.story_id) for story in ready.reel)
+                and ready.previews == [self.stories.cached_preview(story.story_id) for story in ready.reel]
+            ):
+                found[author] = ready
+        return found
+
+    def _keep_ready(
+        self, entries: Mapping[str, TrayEntry], reels: Reels, previews: Mapping[str, Preview], viewer_id: str
+    ) -> None:
+        """Keep the rings that are the same for other followers: of public stories, hidden from nobody, none seen."""
         index = self.visible_stories.index
-        authors = index.live_among(follow_list.following) - follow_list.muted
+        if len(self.ready) > 2 * index.live_authors + SPARE_READY_RINGS:
+            self.ready.clear()
+        for author, entry in entries.items():
+            reel, ring = index.reel_unfiltered(author), entry.ring
+            public = all(story.audience == "everyone" and not story.hide_from for story in reel)
+            whole = ring.stories == len(reel) and list(reel) == list(reels[author])
+            unseen = ring.unseen == ring.stories and author != viewer_id
+            if not (reel and public and whole and unseen and entry.poster_until):
+                continue
+            keys = [story.seen_key for story in reel]
+            until = min(entry.poster_until, min(story.expires_at for story in reel) - MIN_REMAINING)
+            known = frozenset(key for key in keys if key is not None)
+            shown = [previews.get(story.story_id) for story in reel]
+            self.ready[author] = ReadyRing(
+                reel, shown, until, known if len(known) == len(keys) else None, ring.rank, entry
+            )
+
+    async def _reels(self, viewer_id: str, authors: Collection[str]) -> Reels:
+        index = self.visible_stories.index
         restricted = {
             author for author in authors if any(story.audience in RESTRICTED for story in index.reel_unfiltered(author))
         }
@@ -120,7 +198,9 @@ class ReadTray:
         relations = {**dict.fromkeys(authors, FOLLOWS), **loaded, viewer_id: Relation(own=True)}
         return self.visible_stories.visible_reels(viewer_id, relations)
 
-    async def _entries(self, rings: Mapping[str, Ring], reels: Reels, seen: frozenset[int]) -> dict[str, TrayEntry]:
+    async def _entries(
+        self, viewer_id: str, rings: Mapping[str, Ring], reels: Reels, seen: frozenset[int]
+    ) -> dict[str, TrayEntry]:
         """The entries of authors, in their order, counting only stories that have documents.
 
         Stories of stale partitions count without a document and show no poster.
@@ -128,17 +208,20 @@ class ReadTray:
         documented, previews, now = await with_documents(
             {author: reels[author] for author in rings}, self.visible_stories, self.stories
         )
-        return {
+        entries = {
             author: self._entry(ring, previews.get(ring.latest_id), reel[-1], now)
             for author, reel in documented.items()
             if (ring := rings[author] if len(reel) == len(reels[author]) else ring_of(author, reel, seen))
         }
+        self._keep_ready(entries, reels, previews, viewer_id)
+        return entries
 
     def _entry(self, ring: Ring, preview: Preview | None, latest: LiveStory, now: datetime) -> TrayEntry:
         if preview is None:
             return TrayEntry(ring, None)
         ttl: timedelta = self.ttl_policy.url_ttl(preview.audience)
-        return TrayEntry(ring, self.media.url(preview.poster_key, ttl, latest.expires_at, now).url, preview.audience)
+        poster = self.media.url(preview.poster_key, ttl, latest.expires_at, now)
+        return TrayEntry(ring, poster.url, preview.audience, poster.used_until)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from stories_shared.runtime.service import version_of
 from stories_shared.runtime.settings import duration_text
 
 from stories_ingest.app.parts import Parts
+from stories_ingest.domain.media import AUDIO_CODECS, VIDEO_CODECS
 from stories_ingest.domain.story import AUDIENCES, COMMENTS, PHOTOS, VIDEOS
 from stories_ingest.handlers import event_handlers
-from stories_ingest.media.tracks import AUDIO_CODECS, VIDEO_CODECS
-from stories_ingest.routes.config import FEATURES, BatchResponse, CodecsResponse, ConfigResponse, config_route
+from stories_ingest.routes.config import FEATURES, AcceptedCodecs, BatchResponse, ConfigResponse, config_route
 from stories_ingest.routes.drafts import draft_routes
 from stories_ingest.routes.me import me_routes
 from stories_ingest.routes.stories import story_routes
@@ -68,7 +68,7 @@ def config_of(settings: IngestSettings) -> ConfigResponse:
         max_parts=settings.max_parts,
         max_upload_bytes=settings.max_upload_bytes,
         content_types=[*VIDEOS, *(PHOTOS if settings.still_images else ())],
-        codecs=CodecsResponse(video=sorted(VIDEO_CODECS), audio=sorted({*AUDIO_CODECS, "pcm"})),
+        codecs=AcceptedCodecs(video=list(VIDEO_CODECS), audio=list(AUDIO_CODECS)),
         audiences=list(AUDIENCES),
         comments=list(COMMENTS),
         layer_kinds=list(LAYER_KINDS),

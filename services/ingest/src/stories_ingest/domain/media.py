@@ -4,6 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, Self, cast
 
+VIDEO_CODECS = ("h264", "hevc", "vp8", "vp9", "av1")
+AUDIO_CODECS = ("aac", "opus", "alac", "pcm")
+"""Codecs that an upload may have; `pcm` is PCM of every kind."""
+
 CONTENT_TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg", ".webp": "image/webp", ".vtt": "text/vtt"}
 """Content types of a story's objects, by suffix of the file."""
 

@@ -12,11 +12,10 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from stories_ingest.domain.errors import MediaRefused
+from stories_ingest.domain.media import AUDIO_CODECS, VIDEO_CODECS
 from stories_ingest.media.types import Container
 
 COPIED_CODECS = frozenset({"h264", "hevc", "vp9", "av1"})  # that MP4 and its players support
-VIDEO_CODECS = COPIED_CODECS | {"vp8"}  # which is transcoded
-AUDIO_CODECS = frozenset({"aac", "opus", "alac"})  # and PCM of every kind, which is transcoded
 _NOT_MAIN_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
 _MAX_STREAMS = 64  # a phone writes five to ten
 _DECODER_THREADS = 2  # to encode; to check, one: with more, libavcodec does not mark concealed frames as corrupt

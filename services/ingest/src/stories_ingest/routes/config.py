@@ -15,15 +15,9 @@ FEATURES = {
     "reactions": "set_reaction",
     "reports": "report_story",
     "shares": "share_story",
+    "webhooks": "create_webhook",
 }
 """What every installation has, with the operation that a client calls for it; a test looks them up."""
-
-
-class CodecsResponse(BaseModel):
-    """Codecs that an upload may have."""
-
-    video: Annotated[list[str], Field(description="of the picture")]
-    audio: Annotated[list[str], Field(description="of the sound")]
 
 
 class BatchResponse(BaseModel):
@@ -32,6 +26,13 @@ class BatchResponse(BaseModel):
     rings: Annotated[int, Field(description="users of `GET /v1/rings`")]
     reels: Annotated[int, Field(description="users of `GET /v1/reels`")]
     views: Annotated[int, Field(description="entries of `POST /v1/views`")]
+
+
+class AcceptedCodecs(BaseModel):
+    """Codecs that an upload may have, as ffmpeg calls them."""
+
+    video: Annotated[list[str], Field(description="codecs of the picture")]
+    audio: Annotated[list[str], Field(description="codecs of the sound; `pcm` is PCM of every kind")]
 
 
 class ConfigResponse(BaseModel):
@@ -43,7 +44,7 @@ class ConfigResponse(BaseModel):
     max_parts: Annotated[int, Field(description="how many parts a split clip may have")]
     max_upload_bytes: Annotated[int, Field(description="bytes of an upload at most")]
     content_types: Annotated[list[MediaType], Field(description="media types that may be uploaded")]
-    codecs: Annotated[CodecsResponse, Field(description="codecs that may be uploaded")]
+    codecs: Annotated[AcceptedCodecs, Field(description="codecs that an upload may have")]
     audiences: Annotated[list[Audience], Field(description="values of `audience`")]
     comments: Annotated[list[CommentsFrom], Field(description="values of `comments`")]
     layer_kinds: Annotated[list[str], Field(description="kinds of layers")]

@@ -1,0 +1,215 @@
+"""Webhooks: queue deliveries for events, and deliver those that are due."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import msgspec
+from stories_shared.clock import Clock, epoch_ms, rfc3339, truncate_to_ms
+from stories_shared.events import Event, StoryDeleted, StoryPosted, encode
+from stories_shared.events.cloudevents import ReceivedEvent
+from stories_shared.events.ids import deterministic_id, new_id
+
+from stories_engagement.domain.webhooks import (
+    CONTENT_WAIT,
+    GIVE_UP_AFTER,
+    TEST_EVENT,
+    Attempt,
+    Delivery,
+    Webhook,
+    retry_delay,
+)
+from stories_engagement.usecases.concurrency import gather_limited
+
+CONTENT_RETRY = timedelta(seconds=1)
+NOT_DELIVERED = ("layers", "caption", "captions_track")
+"""Fields of a posted story that webhooks leave out (contract)."""
+
+USER_FIELDS = ("author_id", "user_id")
+decode = msgspec.json.Decoder(type=dict[str, Any]).decode
+
+
+class Webhooks(Protocol):
+    """Stores endpoints."""
+
+    async def of_event(self, event: str) -> Sequence[Webhook]: ...
+
+
+class Deliveries(Protocol):
+    """Stores deliveries."""
+
+    async def add(self, deliveries: Sequence[Delivery]) -> None:
+        """Store deliveries; those that exist already stay as they are."""
+        ...
+
+    async def due(self, webhook_id: str, now: datetime) -> Sequence[Delivery]:
+        """The first delivery of each story that is due, at most a batch."""
+        ...
+
+    async def content(self, story_id: str) -> tuple[bytes | None, bool]:
+        """The event of a live story, and whether the story has ended."""
+        ...
+
+    async def postpone(self, delivery: Delivery, next_at: datetime) -> None: ...
+
+    async def delivered(self, delivery: Delivery, attempt: Attempt, now: datetime) -> None: ...
+
+    async def failed(self, delivery: Delivery, attempt: Attempt, now: datetime, next_at: datetime) -> None: ...
+
+    async def died(self, delivery: Delivery, attempt: Attempt, now: datetime) -> None: ...
+
+
+class Sender(Protocol):
+    """Sends a request to one endpoint; within a bounded time, and never raises for what the endpoint does."""
+
+    async def send(self, url: str, headers: dict[str, str], body: bytes) -> Attempt: ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDeliveries:
+    """Queue each event for every endpoint that asked for it. A redelivered event finds its deliveries stored."""
+
+    webhooks: Webhooks
+    deliveries: Deliveries
+    wake: Callable[[str], None]
+    now: Clock
+
+    async def __call__(self, records: Sequence[ReceivedEvent[Any]]) -> None:
+        """Store the deliveries. Deletions from outside are left out: ingest publishes them again."""
+        told = [record for record in records if record.is_internal or not isinstance(record.event, StoryDeleted)]
+        webhooks = await self.webhooks.of_event(told[0].event.topic) if told else ()
+        if not webhooks:
+            return
+        now = truncate_to_ms(self.now())
+        await self.deliveries.add([delivery_of(record, webhook.id, now) for record in told for webhook in webhooks])
+        for webhook in webhooks:
+            self.wake(webhook.id)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverDue:
+    """Deliver what is due at one endpoint: stories concurrently, the events of one story in their order."""
+
+    deliveries: Deliveries
+    count: Callable[[str], None]
+    now: Clock
+
+    async def __call__(self, webhook: Webhook, sender: Sender) -> bool:
+        """One bounded round; whether there was anything to do."""
+        due = await self.deliveries.due(webhook.id, self.now())
+
+        async def deliver(delivery: Delivery) -> None:
+            await self._deliver(webhook, delivery, sender)
+
+        await gather_limited(deliver, due)
+        return bool(due)
+
+    async def _deliver(self, webhook: Webhook, delivery: Delivery, sender: Sender) -> None:
+        data = await self._data(delivery)
+        if data is None:
+            await self.deliveries.postpone(delivery, self.now() + CONTENT_RETRY)
+            return
+        body = cloudevent(delivery, data)
+        attempt = await sender.send(webhook.url, signed_headers(webhook.secret, delivery.id, self.now(), body), body)
+        now = truncate_to_ms(self.now())
+        if attempt.succeeded:
+            await self.deliveries.delivered(delivery, attempt, now)
+            self.count("delivered")
+        elif now - delivery.first_at >= GIVE_UP_AFTER:
+            await self.deliveries.died(delivery, attempt, now)
+            self.count("dead")
+        else:
+            await self.deliveries.failed(delivery, attempt, now, now + retry_delay(delivery.attempts + 1))
+            self.count("failed")
+
+    async def _data(self, delivery: Delivery) -> dict[str, Any] | None:
+        """The event's data; None while the story is not stored yet. Of an ended story only ids and times are left."""
+        data = decode(delivery.data)
+        if delivery.event != StoryPosted.topic:
+            return data
+        event, ended = await self.deliveries.content(delivery.story_id)
+        story = decode(event) if event is not None else {}
+        if story.get("revision", 0) >= delivery.revision:
+            return {name: value for name, value in story.items() if name not in NOT_DELIVERED}
+        return data if ended or self.now() - delivery.created_at > CONTENT_WAIT else None
+
+
+def delivery_of(record: ReceivedEvent[Any], webhook_id: str, now: datetime) -> Delivery:
+    """The delivery of an event, with an id that is the same at every redelivery of the event."""
+    event: Event = record.event
+    identity, data, revision = record.identity, encode(event), 0
+    if isinstance(event, StoryPosted):  # published again with the same revision after a doubt
+        identity, revision = f"{event.story_id}#{event.revision}", event.revision
+        kept = {name: getattr(event, name) for name in ("story_id", "author_id", "revision")}
+        times = {"posted_at": rfc3339(event.posted_at), "expires_at": rfc3339(event.expires_at)}
+        data = msgspec.json.encode(kept | times)
+    users = {getattr(event, name, None) for name in USER_FIELDS}
+    return Delivery(
+        id=deterministic_id(f"{webhook_id}/{event.topic}/{identity}"),
+        webhook_id=webhook_id,
+        event=event.topic,
+        event_id=record.id or deterministic_id(identity),
+        source=record.source or "/stories/engagement",
+        at=record.produced_at or record.appended_at,
+        story_id=event.key,
+        order=f"{epoch_ms(record.appended_at):014d}-{record.offset:020d}",
+        data=data,
+        created_at=now,
+        first_at=now,
+        user_ids=tuple(sorted(user for user in users if user is not None)),
+        revision=revision,
+        next_at=now,
+    )
+
+
+def delivery_for_test(webhook_id: str, now: datetime) -> Delivery:
+    """A delivery that tests an endpoint."""
+    delivery_id, event_id = new_id(), new_id()
+    return Delivery(
+        id=delivery_id,
+        webhook_id=webhook_id,
+        event=TEST_EVENT,
+        event_id=event_id,
+        source="/stories/engagement",
+        at=now,
+        story_id=event_id,
+        order=f"{epoch_ms(now):014d}",
+        data=b"{}",
+        created_at=now,
+        first_at=now,
+        next_at=now,
+    )
+
+
+def cloudevent(delivery: Delivery, data: dict[str, Any]) -> bytes:
+    """The body: a CloudEvent in structured mode."""
+    return msgspec.json.encode(
+        {
+            "specversion": "1.0",
+            "id": delivery.event_id,
+            "source": delivery.source,
+            "type": f"stories.{delivery.event}.v1",
+            "subject": delivery.story_id,
+            "time": rfc3339(delivery.at),
+            "datacontenttype": "application/json",
+            "data": data,
+        }
+    )
+
+
+def signed_headers(secret: str, message_id: str, now: datetime, body: bytes) -> dict[str, str]:
+    """The headers of Standard Webhooks, scheme `v1`: HMAC-SHA-256 of id, time and body."""
+    timestamp = str(int(now.timestamp()))
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signature = hmac.digest(key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256)
+    return {
+        "content-type": "application/cloudevents+json",
+        "webhook-id": message_id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
+        "user-agent": "stories-webhooks",
+    }

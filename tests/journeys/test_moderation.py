@@ -1,0 +1,47 @@
+"""A report is decided: the story goes as a deletion does, and its author cannot create."""
+
+from stories_shared.testing import eventually
+
+from .people import Answer, Person
+from .waiting import AT_ONCE, ERASED, SOON
+from .world import World
+
+
+async def reports_of(admin: Person, story: Answer) -> list[Answer]:
+    """The open reports of a story."""
+    found = await admin.pages("/v1/admin/reports", state="open")
+    return [report for report in found if report["story_id"] == story["id"]]
+
+
+async def test_reported_story_is_removed_with_a_receipt_and_its_author_suspended(world: World) -> None:
+    mallory, bob, cat = world.people("mallory", "bob", "cat")
+    admin = world.admin()
+    await bob.follow(mallory)
+    story = await mallory.post(caption=f"spam by {mallory.id}")
+    for reporter in (bob, bob, cat):
+        item = await eventually(lambda reporter=reporter: reporter.item(story), SOON)  # type: ignore[misc]
+        path = f"/v1/stories/{story['id']}/reports"
+        answer = await reporter.done("POST", path, ticket=item["ticket"], json={"reason": "spam", "text": None})
+        assert answer.status_code == 202
+    first, second = await reports_of(admin, story)
+    assert (first["reports"], second["copy"]["caption"]) == (2, f"spam by {mallory.id}")
+    assert (await mallory.call("GET", "/v1/admin/reports")).status_code == 404
+
+    decision = {"action": "remove_and_suspend", "days": 1}
+    await admin.done("POST", f"/v1/admin/reports/{first['id']}/decision", json=decision)
+
+    async def hidden() -> bool:
+        return not await bob.sees(story)
+
+    await eventually(hidden, AT_ONCE)
+
+    async def suspended() -> bool:
+        answer = await mallory.create()
+        return answer.status_code == 403 and answer.json()["type"] == "urn:stories:suspended"
+
+    await eventually(suspended, SOON)
+    receipt = await eventually(lambda: mallory.receipt(story), ERASED, accept=lambda found: found["complete"])
+    assert receipt["ended"] == "deleted"
+    assert await reports_of(admin, story) == []
+    (entry, *_) = await admin.pages("/v1/admin/audit")
+    assert (entry["author_id"], entry["decision"]["decided_by"]) == (mallory.id, admin.id)
